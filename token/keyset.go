@@ -1,0 +1,124 @@
+package token
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// KeySource finds the key that verifies a token. It must be safe for concurrent
+// use. A source that also has a method Generation() uint64, which gives another
+// non-zero number after each change of its keys, makes cached validation faster:
+// the source is then asked for the key only when the number has changed.
+type KeySource interface {
+	// PublicKey returns the key of that id. The error is ErrUnknownKey where the
+	// set has no such key, which refuses the token, and ErrNoKeys or any other
+	// where the source cannot tell, which does not.
+	PublicKey(ctx context.Context, kid string) (PublicKey, error)
+}
+
+// generational is the optional half of KeySource. Zero is no generation.
+type generational interface{ Generation() uint64 }
+
+// KeySet is the set of public keys of this program: it verifies with them, and it
+// publishes them as a JWK Set (RFC 7517). It is safe for concurrent use.
+type KeySet struct {
+	mu      sync.Mutex // orders Replace
+	current atomic.Pointer[keySetState]
+}
+
+type keySetState struct {
+	keys       map[string]PublicKey
+	json       []byte
+	generation uint64
+}
+
+// NewKeySet returns a set of the given keys. Two keys with one id, an unsafe id, a
+// weak key and one that does not belong to its algorithm are errors. A set may be
+// empty; it then answers ErrNoKeys.
+func NewKeySet(keys ...PublicKey) (*KeySet, error) {
+	s := &KeySet{}
+	if err := s.Replace(keys...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Replace puts other keys in the place of all present ones, at once. On an error
+// the set is as before.
+func (s *KeySet) Replace(keys ...PublicKey) error {
+	next := &keySetState{keys: make(map[string]PublicKey, len(keys)), generation: 1}
+	for _, k := range keys {
+		if !validKeyID(k.ID) {
+			return fmt.Errorf("token: key set: key id must have 1 to %d letters, digits or any of -_.~=+:", maxKeyID)
+		}
+		if _, twice := next.keys[k.ID]; twice {
+			return fmt.Errorf("token: key set: key id %s is there twice", k.ID)
+		}
+		if err := checkPublicKey(k.Algorithm, k.Key); err != nil {
+			return fmt.Errorf("token: key set: key %s: %w", k.ID, err)
+		}
+		next.keys[k.ID] = k
+	}
+	var err error
+	if next.json, err = marshalKeys(keys); err != nil {
+		return fmt.Errorf("token: key set: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.current.Load(); old != nil {
+		next.generation = old.generation + 1
+	}
+	s.current.Store(next)
+	return nil
+}
+
+// PublicKey implements KeySource.
+func (s *KeySet) PublicKey(_ context.Context, kid string) (PublicKey, error) {
+	state := s.current.Load()
+	if len(state.keys) == 0 {
+		return PublicKey{}, ErrNoKeys
+	}
+	key, ok := state.keys[kid]
+	if !ok {
+		return PublicKey{}, ErrUnknownKey
+	}
+	return key, nil
+}
+
+// Generation changes with each Replace.
+func (s *KeySet) Generation() uint64 { return s.current.Load().generation }
+
+// JSON returns the JWK Set, {"keys":[…]} and nothing else: each key with kid, kty,
+// alg, use "sig" and its public members, in the order given. The bytes are the
+// caller's own.
+func (s *KeySet) JSON() []byte { return bytes.Clone(s.current.Load().json) }
+
+type sharedSecret struct{ key PublicKey }
+
+// SharedSecret is the KeySource of an issuer that signs with HS256, under one key
+// id. The secret has at least 32 bytes (RFC 7518 §3.2), and those should be random:
+// who can verify with it can sign with it, and who has one token can guess offline.
+func SharedSecret(kid string, secret Secret) (KeySource, error) {
+	if !validKeyID(kid) {
+		return nil, fmt.Errorf("token: shared secret: key id must have 1 to %d letters, digits or any of -_.~=+:", maxKeyID)
+	}
+	if len(secret) < 32 {
+		return nil, errors.New("token: shared secret: it must have at least 32 random bytes")
+	}
+	return sharedSecret{PublicKey{ID: kid, Algorithm: HS256, Key: secret}}, nil
+}
+
+// PublicKey implements KeySource.
+func (s sharedSecret) PublicKey(_ context.Context, kid string) (PublicKey, error) {
+	if kid != s.key.ID {
+		return PublicKey{}, ErrUnknownKey
+	}
+	return s.key, nil
+}
+
+// Generation never changes.
+func (sharedSecret) Generation() uint64 { return 1 }
