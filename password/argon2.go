@@ -1,0 +1,131 @@
+package password
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"math"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// Argon2 is a hash of Argon2id or Argon2i, version 0x13, either as one PHC
+// string or in parts. At most 256 MiB, 10 passes and 64 threads.
+type Argon2 struct {
+	// PHC is $argon2id$v=19$m=…,t=…,p=…$salt$hash. If it is set, the other
+	// fields are empty.
+	PHC string
+	// Variant is "argon2id" or "argon2i". Defaults to "argon2id".
+	Variant string
+	// Hash is 16 to 64 raw bytes. Salt is up to 256 raw bytes.
+	Hash, Salt []byte
+	// Iterations is the number of passes.
+	Iterations int
+	// Memory is in KiB, at least 8 for each thread.
+	Memory int
+	// Threads is the number of lanes.
+	Threads int
+}
+
+// foreignArgon2 is kept apart from a native hash: it has no pepper, it may be
+// Argon2i, and it is always due for a rehash.
+type foreignArgon2 struct {
+	variant   string
+	params    Params
+	salt, tag []byte
+}
+
+func (a *Argon2) convert() (imported, error) {
+	if a.PHC != "" {
+		return a.convertPHC()
+	}
+	variant := a.Variant
+	if variant == "" {
+		variant = "argon2id"
+	}
+	if variant != "argon2id" && variant != "argon2i" {
+		return imported{}, importErr("Argon2.Variant", "%q is not argon2id or argon2i", variant)
+	}
+	// What does not fit the narrower types is over the limits anyway.
+	if a.Memory < 0 || a.Memory > maxMemory {
+		return imported{}, importErr("Argon2.Memory", "%d KiB is not within 8 and %d", a.Memory, maxMemory)
+	}
+	if a.Iterations < 0 || a.Iterations > maxTime {
+		return imported{}, importErr("Argon2.Iterations", "%d is not within 1 and %d", a.Iterations, maxTime)
+	}
+	if a.Threads < 0 || a.Threads > math.MaxUint8 {
+		return imported{}, importErr("Argon2.Threads", "%d is not within 1 and %d", a.Threads, maxThreads)
+	}
+	params := Params{Memory: uint32(a.Memory), Time: uint32(a.Iterations), Threads: uint8(a.Threads)}
+	if err := params.checkCaps(); err != nil {
+		return imported{}, importErr("Argon2", "%v", err)
+	}
+	if err := checkSaltAndTag(a.Salt, a.Hash); err != nil {
+		return imported{}, importErr("Argon2", "%v", err)
+	}
+	return imported{scheme: &foreignArgon2{variant: variant, params: params, salt: a.Salt, tag: a.Hash}}, nil
+}
+
+func (a *Argon2) convertPHC() (imported, error) {
+	if a.Variant != "" || a.Hash != nil || a.Salt != nil || a.Iterations != 0 || a.Memory != 0 || a.Threads != 0 {
+		return imported{}, importErr("Argon2.PHC", "is set together with other fields")
+	}
+	fields := strings.Split(a.PHC, "$")
+	if len(fields) != 6 || fields[0] != "" || (fields[1] != "argon2id" && fields[1] != "argon2i") {
+		return imported{}, importErr("Argon2.PHC", "is not an argon2id or argon2i PHC string")
+	}
+	s, err := parseForeignArgon2(fields[1], fields[2:])
+	if err != nil {
+		return imported{}, importErr("Argon2.PHC", "%v", err)
+	}
+	return imported{scheme: s}, nil
+}
+
+func parseForeignArgon2(variant string, fields []string) (*foreignArgon2, error) {
+	if len(fields) != 4 {
+		return nil, errForm
+	}
+	params, err := argon2Params(fields[0], fields[1])
+	if err != nil {
+		return nil, err
+	}
+	salt, tag, err := saltAndTag(fields[2], fields[3])
+	if err != nil {
+		return nil, err
+	}
+	return &foreignArgon2{variant: variant, params: params, salt: salt, tag: tag}, nil
+}
+
+// argon2Params reads the version and the costs of a PHC string.
+func argon2Params(version, costs string) (Params, error) {
+	if version != fmt.Sprintf("v=%d", argon2.Version) {
+		return Params{}, fmt.Errorf("version is not %d", argon2.Version)
+	}
+	v, err := settings(costs, "m", "t", "p")
+	if err != nil {
+		return Params{}, err
+	}
+	if v[2] > math.MaxUint8 {
+		return Params{}, fmt.Errorf("threads %d is not within 1 and %d", v[2], maxThreads)
+	}
+	p := Params{Memory: v[0], Time: v[1], Threads: uint8(v[2])}
+	return p, p.checkCaps()
+}
+
+func (f *foreignArgon2) encode() string {
+	return fmt.Sprintf("$x-%s$v=%d$m=%d,t=%d,p=%d$%s$%s", f.variant, argon2.Version,
+		f.params.Memory, f.params.Time, f.params.Threads, b64(f.salt), b64(f.tag))
+}
+
+func (*foreignArgon2) pepperID() string { return "" }
+
+func (f *foreignArgon2) memory() uint32 { return f.params.Memory }
+
+func (f *foreignArgon2) matches(c candidate, _ []byte) (bool, error) {
+	key := argon2.IDKey
+	if f.variant == "argon2i" {
+		key = argon2.Key
+	}
+	tag := key([]byte(c.typed), f.salt, f.params.Time, f.params.Memory, f.params.Threads, uint32(len(f.tag)))
+	return subtle.ConstantTimeCompare(tag, f.tag) == 1, nil
+}

@@ -1,0 +1,87 @@
+package password
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// Bcrypt is a hash of bcrypt. It has seen 72 bytes of the password at most;
+// the rehash after the first success is of the whole password, and from then
+// on every character counts.
+type Bcrypt struct {
+	// Hash is the usual string of 60 characters, $2a$, $2b$ or $2y$, with a
+	// cost of 4 to 14.
+	Hash string
+}
+
+const (
+	maxBcryptCost = 14
+	bcryptLen     = 60
+	bcryptPrefix  = len("$2b$12$")
+)
+
+type bcryptHash struct {
+	hash string
+	// prehash: what bcrypt has seen is hex(SHA-256(password)), as in Django's
+	// bcrypt_sha256.
+	prehash bool
+}
+
+func (b *Bcrypt) convert() (imported, error) {
+	s, err := parseBcrypt(b.Hash, false)
+	if err != nil {
+		return imported{}, importErr("Bcrypt.Hash", "%v", err)
+	}
+	return imported{scheme: s}, nil
+}
+
+func parseBcrypt(hash string, prehash bool) (*bcryptHash, error) {
+	if len(hash) != bcryptLen {
+		return nil, errForm
+	}
+	// $2x$ marks hashes of a known wrong implementation; they cannot be
+	// verified with the right one.
+	switch hash[:4] {
+	case "$2a$", "$2b$", "$2y$":
+	default:
+		return nil, errors.New("is not $2a$, $2b$ or $2y$")
+	}
+	cost, err := bcrypt.Cost([]byte(hash))
+	if err != nil || hash[6] != '$' {
+		return nil, errForm
+	}
+	if cost > maxBcryptCost {
+		return nil, fmt.Errorf("cost %d is over the limit of %d", cost, maxBcryptCost)
+	}
+	for _, r := range hash[bcryptPrefix:] {
+		if phpassValue(r) < 0 { // bcrypt and phpass share the set of letters
+			return nil, errForm
+		}
+	}
+	return &bcryptHash{hash: hash, prehash: prehash}, nil
+}
+
+func (b *bcryptHash) encode() string {
+	if b.prehash {
+		return "$x-django-bcrypt-sha256" + b.hash
+	}
+	return "$x-bcrypt" + b.hash
+}
+
+func (*bcryptHash) pepperID() string { return "" }
+
+func (*bcryptHash) memory() uint32 { return 0 }
+
+func (b *bcryptHash) matches(c candidate, _ []byte) (bool, error) {
+	pw := []byte(c.typed)
+	if b.prehash {
+		sum := sha256.Sum256(pw)
+		pw = []byte(hex.EncodeToString(sum[:]))
+	}
+	// Whatever the error, the answer is no; the form has been checked.
+	return bcrypt.CompareHashAndPassword([]byte(b.hash), pw) == nil, nil
+}

@@ -1,0 +1,124 @@
+package password
+
+import (
+	"context"
+	"fmt"
+	"io"
+)
+
+// Foreign is a password hash made by another system. Exactly one field is set.
+// [Hasher.Import] turns it into a stored string.
+type Foreign struct {
+	Bcrypt   *Bcrypt
+	Argon2   *Argon2
+	PBKDF2   *PBKDF2
+	Scrypt   *Scrypt
+	Firebase *Firebase
+	Django   *Django
+	PHPass   *PHPass
+	MD5      *MD5
+	SHA      *SHA
+}
+
+// Format hides the hash, whatever the verb.
+func (Foreign) Format(s fmt.State, _ rune) {
+	_, _ = io.WriteString(s, "password.Foreign{…}")
+}
+
+// ImportError says which part of a Foreign cannot be taken, and why. It never
+// holds the hash, a salt or a key.
+type ImportError struct {
+	// Field is the path within Foreign, such as "Bcrypt.Hash".
+	Field string
+	// Reason is a short phrase for the operator.
+	Reason string
+}
+
+// Error is "password: import: Field: Reason".
+func (e *ImportError) Error() string {
+	return "password: import: " + e.Field + ": " + e.Reason
+}
+
+func importErr(field, format string, args ...any) error {
+	return &ImportError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// importable is one format of another system.
+type importable interface {
+	// convert checks the form and the costs; its errors are *ImportError.
+	convert() (imported, error)
+}
+
+// imported is either a slow hash that is stored as it is, or a fast one that
+// is to be wrapped.
+type imported struct {
+	scheme scheme
+
+	inner     fast
+	innerHash string
+}
+
+// Import checks a hash of another system and returns the string to store,
+// which Verify understands and, after the first success, wants rehashed.
+// Fast hashes (MD5, SHA-1, SHA-2, phpass) are wrapped in a current hash of
+// their text, so that what is stored is as hard to guess as any other; that is
+// the only expensive computation here. All others are checked only.
+//
+// The costs are capped, because each sign-in has to pay them: bcrypt 14,
+// Argon2 and scrypt 256 MiB, Argon2 10 passes, PBKDF2 2,000,000 iterations.
+//
+// Errors: an *ImportError; for a fast hash also a *BusyError or ctx's.
+func (h *Hasher) Import(ctx context.Context, f Foreign) (string, error) {
+	format, err := f.only()
+	if err != nil {
+		return "", err
+	}
+	in, err := format.convert()
+	if err != nil {
+		return "", err
+	}
+	if in.scheme != nil {
+		return in.scheme.encode(), nil
+	}
+	outer, err := h.hash(ctx, in.innerHash)
+	if err != nil {
+		return "", err
+	}
+	return encodeWrapped(in.inner, outer), nil
+}
+
+// only returns the one format that is set.
+func (f Foreign) only() (importable, error) {
+	var set []importable
+	if f.Bcrypt != nil {
+		set = append(set, f.Bcrypt)
+	}
+	if f.Argon2 != nil {
+		set = append(set, f.Argon2)
+	}
+	if f.PBKDF2 != nil {
+		set = append(set, f.PBKDF2)
+	}
+	if f.Scrypt != nil {
+		set = append(set, f.Scrypt)
+	}
+	if f.Firebase != nil {
+		set = append(set, f.Firebase)
+	}
+	if f.Django != nil {
+		set = append(set, f.Django)
+	}
+	if f.PHPass != nil {
+		set = append(set, f.PHPass)
+	}
+	if f.MD5 != nil {
+		set = append(set, f.MD5)
+	}
+	if f.SHA != nil {
+		set = append(set, f.SHA)
+	}
+	if len(set) != 1 {
+		return nil, importErr("Foreign", "has %d formats set, exactly one is needed", len(set))
+	}
+	return set[0], nil
+}

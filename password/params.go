@@ -1,0 +1,81 @@
+package password
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// Params are the costs of Argon2id (RFC 9106). The zero value of each field
+// means its default, which is the second recommendation of RFC 9106 §4.
+type Params struct {
+	// Memory in KiB, at most 262144. Defaults to 65536 (64 MiB).
+	Memory uint32
+	// Time is the number of passes, at most 10. Defaults to 3.
+	Time uint32
+	// Threads is the number of lanes, at most 64. Defaults to 4.
+	Threads uint8
+}
+
+// Defaults and limits of the costs. The limits hold for imported and stored
+// hashes too, so that a damaged or hostile row cannot ask for more.
+const (
+	defaultMemory  = 64 * 1024
+	defaultTime    = 3
+	defaultThreads = 4
+
+	maxMemory  = 256 * 1024 // KiB
+	maxTime    = 10
+	maxThreads = 64
+
+	// DefaultPBKDF2Iterations is also the floor of the setting (OWASP
+	// Password Storage Cheat Sheet, ASVS 5.0 appendix C).
+	DefaultPBKDF2Iterations = 600_000
+	maxPBKDF2Iterations     = 2_000_000
+
+	saltLen = 16
+	tagLen  = 32
+)
+
+// floors are the weakest settings that ASVS 5.0 appendix C accepts; Params
+// must reach both numbers of one row.
+var floors = [...]struct{ memory, time uint32 }{
+	{47104, 1},
+	{19456, 2},
+	{12288, 3},
+}
+
+func (p Params) withDefaults() Params {
+	return Params{
+		Memory:  cmp.Or(p.Memory, defaultMemory),
+		Time:    cmp.Or(p.Time, defaultTime),
+		Threads: cmp.Or(p.Threads, defaultThreads),
+	}
+}
+
+// checkCaps refuses what could exhaust the machine.
+func (p Params) checkCaps() error {
+	switch {
+	case p.Memory > maxMemory:
+		return fmt.Errorf("memory %d KiB is over the limit of %d KiB", p.Memory, maxMemory)
+	case p.Time < 1 || p.Time > maxTime:
+		return fmt.Errorf("time %d is not within 1 and %d", p.Time, maxTime)
+	case p.Threads < 1 || p.Threads > maxThreads:
+		return fmt.Errorf("threads %d is not within 1 and %d", p.Threads, maxThreads)
+	case p.Memory < 8*uint32(p.Threads):
+		return fmt.Errorf("memory %d KiB is under 8 KiB a thread", p.Memory)
+	}
+	return nil
+}
+
+// validate refuses what is too weak for new hashes as well.
+func (p Params) validate() error {
+	if err := p.checkCaps(); err != nil {
+		return err
+	}
+	for _, f := range floors {
+		if p.Memory >= f.memory && p.Time >= f.time {
+			return nil
+		}
+	}
+	return fmt.Errorf("memory %d KiB with time %d is under every accepted minimum (47104/1, 19456/2, 12288/3)", p.Memory, p.Time)
+}

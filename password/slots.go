@@ -1,0 +1,113 @@
+package password
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// ErrBusy is what errors.Is finds in a *BusyError.
+var ErrBusy = errors.New("password: all hashing slots are busy")
+
+// BusyError means that no slot came free within HasherConfig.QueueWait.
+// Nothing was computed. It is the cause of a 429 or 503 with Retry-After.
+type BusyError struct {
+	// RetryAfter is how long the caller should wait before the next try, a
+	// whole number of seconds, at least one.
+	RetryAfter time.Duration
+}
+
+// Error names the wait that is advised.
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%v, retry after %s", ErrBusy, e.RetryAfter)
+}
+
+// Is makes errors.Is(err, ErrBusy) true.
+func (e *BusyError) Is(target error) bool { return target == ErrBusy }
+
+// slots lets at most a fixed number of computations run at once; the others
+// wait in the order in which they came.
+type slots struct {
+	wait time.Duration
+
+	mu    sync.Mutex
+	free  int
+	queue list.List // of chan struct{}; closing one hands its owner a slot
+}
+
+func newSlots(n int, wait time.Duration) *slots {
+	return &slots{free: n, wait: wait}
+}
+
+// acquire takes a slot, or returns ctx's error or a *BusyError. After nil, the
+// caller must call release.
+func (s *slots) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	// A free slot goes to a newcomer only if nobody waits: that is the fairness.
+	if s.free > 0 && s.queue.Len() == 0 {
+		s.free--
+		s.mu.Unlock()
+		return nil
+	}
+	ready := make(chan struct{})
+	place := s.queue.PushBack(ready)
+	s.mu.Unlock()
+
+	timer := time.NewTimer(s.wait)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-ready:
+		// Both may have become ready at once; a slot is not spent on
+		// someone who has gone.
+		if err = ctx.Err(); err == nil {
+			return nil
+		}
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timer.C:
+		err = &BusyError{RetryAfter: retryAfter(s.wait)}
+	}
+	s.abandon(place, ready)
+	return err
+}
+
+// abandon gives up a place in the queue, or the slot that was handed over in
+// the meantime.
+func (s *slots) abandon(place *list.Element, ready <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-ready:
+		s.handOn()
+	default:
+		s.queue.Remove(place)
+	}
+}
+
+func (s *slots) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handOn()
+}
+
+// handOn gives one slot to the first in the queue, or back. s.mu is held.
+func (s *slots) handOn() {
+	first := s.queue.Front()
+	if first == nil {
+		s.free++
+		return
+	}
+	close(s.queue.Remove(first).(chan struct{}))
+}
+
+// retryAfter rounds up to whole seconds, the unit of the Retry-After header.
+func retryAfter(wait time.Duration) time.Duration {
+	return max(time.Second, (wait+time.Second-1)/time.Second*time.Second)
+}
