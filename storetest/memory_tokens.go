@@ -1,0 +1,183 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+// AddOneTimeToken implements [usher.OneTimeTokenStore].
+func (m *Memory) AddOneTimeToken(ctx context.Context, t usher.OneTimeToken, maxOpen int, fx usher.Effects) error {
+	return m.do(ctx, []any{t, fx}, func(s *step) error {
+		t, now := copyToken(t), when(t.CreatedAt)
+		open := 0
+		for _, other := range s.tokens {
+			if other.UserID == t.UserID && other.Purpose == t.Purpose && s.valid(other, now) {
+				open++
+			}
+		}
+		if open >= maxOpen || !s.valid(t, now) {
+			return usher.ErrConflict
+		}
+		if err := add(s, s.tokens, string(t.Hash), t); err != nil {
+			return err
+		}
+		return s.apply(fx)
+	})
+}
+
+// OneTimeToken implements [usher.OneTimeTokenStore].
+func (m *Memory) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (out usher.OneTimeToken, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		t, ok := s.tokens[string(hash)]
+		if !ok || !s.valid(t, when(now)) {
+			return usher.ErrNotFound
+		}
+		out = copyToken(t)
+		return nil
+	})
+	return out, err
+}
+
+// ResetPassword implements [usher.OneTimeTokenStore].
+func (m *Memory) ResetPassword(ctx context.Context, spend usher.TokenSpend, c usher.PasswordChange) (ended []string, err error) {
+	err = m.do(ctx, []any{spend, c}, func(s *step) error {
+		t, err := s.spend(spend)
+		if err != nil {
+			return err
+		}
+		if t.UserID != c.UserID {
+			return usher.ErrNotFound
+		}
+		ended, err = s.changePassword(c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// StartResetSession implements [usher.OneTimeTokenStore].
+func (m *Memory) StartResetSession(ctx context.Context, spend usher.TokenSpend, ses usher.Session, end usher.SessionEnd, fx usher.Effects) (ended []string, err error) {
+	err = m.do(ctx, []any{spend, ses, end, fx}, func(s *step) error {
+		t, err := s.spend(spend)
+		if err != nil {
+			return err
+		}
+		if t.Purpose == usher.PurposeClaim {
+			a := s.accounts[t.UserID]
+			a.User.EmailVerified, a.User.UpdatedAt = true, when(spend.Now)
+			a.Password = usher.Password{
+				State:     usher.PasswordNone,
+				Version:   a.Password.Version + 1,
+				ChangedAt: when(spend.Now),
+			}
+			put(s, s.accounts, t.UserID, a)
+			ended = s.endAll(t.UserID, end)
+			s.dropTokens(t.UserID)
+		}
+		if err := s.insertSession(t.UserID, &ses); err != nil {
+			return err
+		}
+		return s.apply(fx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// VerifyEmail implements [usher.OneTimeTokenStore].
+func (m *Memory) VerifyEmail(ctx context.Context, spend usher.TokenSpend, fx usher.Effects) (out usher.User, err error) {
+	err = m.do(ctx, []any{spend, fx}, func(s *step) error {
+		spend.Purposes = []usher.Purpose{usher.PurposeVerifyEmail}
+		t, err := s.spend(spend)
+		if err != nil {
+			return err
+		}
+		a := s.accounts[t.UserID]
+		a.User.EmailVerified, a.User.UpdatedAt = true, when(spend.Now)
+		put(s, s.accounts, t.UserID, a)
+		out = copyUser(a.User)
+		return s.apply(fx)
+	})
+	if err != nil {
+		return usher.User{}, err
+	}
+	return out, nil
+}
+
+// ChangeEmail implements [usher.OneTimeTokenStore].
+func (m *Memory) ChangeEmail(ctx context.Context, spend usher.TokenSpend, oldCanonical, newCanonical string, fx usher.Effects) (out usher.User, err error) {
+	err = m.do(ctx, []any{spend, oldCanonical, newCanonical, fx}, func(s *step) error {
+		spend.Purposes = []usher.Purpose{usher.PurposeChangeEmail}
+		t, err := s.spend(spend)
+		if err != nil {
+			return err
+		}
+		a := copyAccount(s.accounts[t.UserID])
+		a.User.Email, a.User.EmailVerified, a.User.UpdatedAt = t.NewEmail, true, when(spend.Now)
+		if err := s.renameLoginID(&a.User, oldCanonical, newCanonical); err != nil {
+			return err
+		}
+		put(s, s.accounts, t.UserID, a)
+		s.dropTokens(t.UserID)
+		out = copyUser(a.User)
+		return s.apply(fx)
+	})
+	if err != nil {
+		return usher.User{}, err
+	}
+	return out, nil
+}
+
+// renameLoginID puts u.Email in the place of the login id old, if u has it.
+func (s *step) renameLoginID(u *usher.User, old, next string) error {
+	canonical := slices.Clone(s.canonical[u.ID])
+	i := slices.Index(canonical, old)
+	if i < 0 {
+		return nil
+	}
+	if owner, taken := s.owners[next]; taken && owner != u.ID {
+		return usher.ErrLoginIDTaken
+	}
+	if j := slices.Index(canonical, next); j >= 0 && j != i {
+		// The user had the new address as a login id already: one of it is enough.
+		u.LoginIDs[i], canonical[i] = u.Email, next
+		u.LoginIDs, canonical = slices.Delete(u.LoginIDs, j, j+1), slices.Delete(canonical, j, j+1)
+	} else {
+		u.LoginIDs[i], canonical[i] = u.Email, next
+	}
+	drop(s, s.owners, old)
+	put(s, s.owners, next, u.ID)
+	put(s, s.canonical, u.ID, canonical)
+	return nil
+}
+
+// valid reports whether a token opens anything at now.
+func (s *step) valid(t usher.OneTimeToken, now time.Time) bool {
+	a, ok := s.accounts[t.UserID]
+	return ok && now.Before(t.ExpiresAt) && a.User.Status == usher.StatusEnabled &&
+		a.User.Email == t.Email && a.Password.Version == t.PasswordVersion
+}
+
+// spend removes a valid token of one of the purposes and returns it.
+func (s *step) spend(in usher.TokenSpend) (usher.OneTimeToken, error) {
+	t, ok := s.tokens[string(in.Hash)]
+	if !ok || !s.valid(t, when(in.Now)) || !slices.Contains(in.Purposes, t.Purpose) {
+		return usher.OneTimeToken{}, usher.ErrNotFound
+	}
+	drop(s, s.tokens, string(in.Hash))
+	return t, nil
+}
+
+func (s *step) dropTokens(userID string) {
+	for hash, t := range s.tokens {
+		if t.UserID == userID {
+			drop(s, s.tokens, hash)
+		}
+	}
+}
