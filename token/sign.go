@@ -112,13 +112,13 @@ func (i Issue) claims() (jwt.MapClaims, error) {
 	if i.Type != TypeSession {
 		return c, nil
 	}
-	c["amr"] = list(i.AMR)
+	c["amr"] = nonNil(i.AMR)
 	c["email_verified"] = i.EmailVerified
-	c["roles"] = list(i.Roles)
-	c["permissions"] = list(i.Permissions)
+	c["roles"] = nonNil(i.Roles)
+	c["permissions"] = nonNil(i.Permissions)
 	tenants := make(map[string]Tenant, len(i.Tenants))
 	for id, t := range i.Tenants {
-		tenants[id] = Tenant{Roles: list(t.Roles), Permissions: list(t.Permissions)}
+		tenants[id] = Tenant{Roles: nonNil(t.Roles), Permissions: nonNil(t.Permissions)}
 	}
 	c["tenants"] = tenants
 	for name, value := range i.Custom {
@@ -140,8 +140,8 @@ func (i Issue) claims() (jwt.MapClaims, error) {
 	return c, nil
 }
 
-// list makes JSON write [] and not null.
-func list(s []string) []string {
+// nonNil makes JSON write [] and not null.
+func nonNil(s []string) []string {
 	if s == nil {
 		return []string{}
 	}

@@ -1,0 +1,205 @@
+package token
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// maxDate is the last second of the year 9999, as far as RFC 3339 can write.
+const maxDate = 253402300799
+
+// payload is the claims of a token whose signature verified, typed. It implements
+// jwt.Claims, so that golang-jwt's validator judges iss, aud, exp, nbf and iat.
+type payload struct {
+	iss, sub, jti, sid      string
+	aud                     []string
+	exp, iat, nbf, authTime time.Time // nbf and authTime may be zero
+	members                 map[string]json.RawMessage
+}
+
+// readPayload refuses claims about identity and time that are missing or of the
+// wrong JSON type. typ is the header's: one of our own types promises more.
+func readPayload(members map[string]json.RawMessage, typ string) (*payload, error) {
+	p := &payload{members: members}
+	var ok bool
+	if p.iss, ok = stringOf(members["iss"]); !ok {
+		return nil, refuse(ReasonIssuer, "iss is not a string")
+	}
+	if p.aud, ok = audienceOf(members["aud"]); !ok {
+		return nil, refuse(ReasonAudience, "aud is missing or not made of strings")
+	}
+	if p.sub, ok = stringOf(members["sub"]); !ok || p.sub == "" {
+		return nil, refuse(ReasonClaims, "sub is missing, empty or not a string")
+	}
+	if raw, there := members["jti"]; there {
+		if p.jti, ok = stringOf(raw); !ok || p.jti == "" {
+			return nil, refuse(ReasonClaims, "jti is empty or not a string")
+		}
+	}
+	if raw, there := members["sid"]; there {
+		if p.sid, ok = stringOf(raw); !ok || p.sid == "" {
+			return nil, refuse(ReasonClaims, "sid is empty or not a string")
+		}
+	}
+	dates := []struct {
+		name     string
+		required bool
+		field    *time.Time
+	}{
+		{"exp", true, &p.exp},
+		{"iat", true, &p.iat},
+		{"nbf", false, &p.nbf},
+		{"auth_time", false, &p.authTime},
+	}
+	for _, d := range dates {
+		raw, there := members[d.name]
+		if !there && !d.required {
+			continue
+		}
+		if *d.field, ok = dateOf(raw); !ok {
+			return nil, refuse(ReasonClaims, d.name+" is missing or no whole number of seconds")
+		}
+	}
+	if drn, ours := drnOf(Type(typ)); ours {
+		if got, _ := stringOf(members["drn"]); got != drn {
+			return nil, refuse(ReasonType, "drn is that of another kind of token")
+		}
+		if p.jti == "" || p.sid == "" && Type(typ) != TypeReset {
+			return nil, refuse(ReasonClaims, "jti or sid is missing")
+		}
+	}
+	return p, nil
+}
+
+// claims gives the payload its public form. A right in an unexpected form is left
+// out, never guessed at.
+func (p *payload) claims(h header) *Claims {
+	c := &Claims{
+		Issuer: p.iss, Subject: p.sub, Audience: p.aud,
+		IssuedAt: p.iat, ExpiresAt: p.exp, NotBefore: p.nbf, AuthTime: p.authTime,
+		ID: p.jti, SessionID: p.sid,
+		Type: Type(h.typ), KeyID: h.kid,
+	}
+	for name, raw := range p.members {
+		switch name {
+		case "iss", "sub", "aud", "iat", "exp", "nbf", "auth_time", "jti", "sid", "drn":
+		case "amr":
+			c.AMR, _ = stringsOf(raw)
+		case "email_verified":
+			c.EmailVerified = string(raw) == "true"
+		case "roles":
+			c.Roles, _ = stringsOf(raw)
+		case "permissions":
+			c.Permissions, _ = stringsOf(raw)
+		case "tenants":
+			c.Tenants = tenantsOf(raw)
+		default:
+			if c.Extra == nil {
+				c.Extra = make(map[string]json.RawMessage)
+			}
+			c.Extra[name] = raw
+		}
+	}
+	return c
+}
+
+func stringOf(raw json.RawMessage) (string, bool) {
+	if len(raw) == 0 || raw[0] != '"' { // null would decode too
+		return "", false
+	}
+	var s string
+	return s, json.Unmarshal(raw, &s) == nil
+}
+
+// stringsOf reads an array of nothing but strings.
+func stringsOf(raw json.RawMessage) ([]string, bool) {
+	var elements []json.RawMessage
+	if json.Unmarshal(raw, &elements) != nil || elements == nil {
+		return nil, false
+	}
+	list := make([]string, len(elements))
+	for i, element := range elements {
+		var ok bool
+		if list[i], ok = stringOf(element); !ok {
+			return nil, false
+		}
+	}
+	return list, true
+}
+
+// audienceOf reads one string or an array of them (RFC 7519 §4.1.3), none empty.
+func audienceOf(raw json.RawMessage) ([]string, bool) {
+	list, ok := stringsOf(raw)
+	if !ok {
+		one, isString := stringOf(raw)
+		if !isString {
+			return nil, false
+		}
+		list = []string{one}
+	}
+	for _, a := range list {
+		if a == "" {
+			return nil, false
+		}
+	}
+	return list, len(list) > 0
+}
+
+// dateOf reads a NumericDate that is a plain whole number, from 1970 to 9999.
+func dateOf(raw json.RawMessage) (time.Time, bool) {
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return time.Time{}, false
+		}
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || n <= 0 || n > maxDate {
+		return time.Time{}, false
+	}
+	return time.Unix(n, 0).UTC(), true
+}
+
+// tenantsOf reads {"id": {"roles": […], "permissions": […]}}. The names are matched
+// exactly, which encoding/json would not do for a struct.
+func tenantsOf(raw json.RawMessage) map[string]Tenant {
+	var members map[string]map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil || members == nil {
+		return nil
+	}
+	tenants := make(map[string]Tenant, len(members))
+	for id, rights := range members {
+		var t Tenant
+		t.Roles, _ = stringsOf(rights["roles"])
+		t.Permissions, _ = stringsOf(rights["permissions"])
+		tenants[id] = t
+	}
+	return tenants
+}
+
+// GetExpirationTime implements jwt.Claims.
+func (p *payload) GetExpirationTime() (*jwt.NumericDate, error) { return numericDate(p.exp), nil }
+
+// GetIssuedAt implements jwt.Claims.
+func (p *payload) GetIssuedAt() (*jwt.NumericDate, error) { return numericDate(p.iat), nil }
+
+// GetNotBefore implements jwt.Claims.
+func (p *payload) GetNotBefore() (*jwt.NumericDate, error) { return numericDate(p.nbf), nil }
+
+// GetIssuer implements jwt.Claims.
+func (p *payload) GetIssuer() (string, error) { return p.iss, nil }
+
+// GetSubject implements jwt.Claims.
+func (p *payload) GetSubject() (string, error) { return p.sub, nil }
+
+// GetAudience implements jwt.Claims.
+func (p *payload) GetAudience() (jwt.ClaimStrings, error) { return p.aud, nil }
+
+func numericDate(t time.Time) *jwt.NumericDate {
+	if t.IsZero() {
+		return nil
+	}
+	return &jwt.NumericDate{Time: t}
+}
