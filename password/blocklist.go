@@ -72,18 +72,28 @@ func isCommon(pw string, words []string) bool {
 	if unit != folded && (utf8.RuneCountInString(unit) <= maxUnit || listed(unit)) {
 		return true
 	}
-	// "Usher2026!" is the word Usher to everyone who guesses.
-	core := strings.TrimFunc(folded, isDecoration)
 	for _, word := range words {
 		word = fold(word)
 		local, _, _ := strings.Cut(word, "@")
 		for _, w := range []string{word, local} {
-			if isRepeated(folded, w) || isRepeated(core, w) || isRepeated(core, strings.TrimFunc(w, isDecoration)) {
+			if isRepeated(folded, w) || isDecorated(folded, w) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// minDecorated is the length in runes from which a word is looked for among
+// digits and punctuation: "Usher2026!" is the word Usher to everyone who
+// guesses, but two letters among twelve digits are chance.
+const minDecorated = 4
+
+// isDecorated says whether the letters of s, without the digits and
+// punctuation around them, are word, once or more.
+func isDecorated(s, word string) bool {
+	s, word = strings.TrimFunc(s, isDecoration), strings.TrimFunc(word, isDecoration)
+	return utf8.RuneCountInString(word) >= minDecorated && isRepeated(s, word)
 }
 
 func isDecoration(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -87,13 +88,16 @@ func (p Policy) Check(ctx context.Context, pw string, words ...string) error {
 	switch {
 	case errors.Is(err, ErrNotUTF8):
 		return &PolicyError{[]Violation{refuse(CodeNotUTF8, 0, "The password is not valid text.")}}
-	case err != nil || utf8.RuneCountInString(pw) > p.MaxLength:
+	case err != nil:
+		return &PolicyError{[]Violation{refuse(CodeTooLong, p.MaxLength,
+			"The password has more than %d bytes.", MaxBytes)}}
+	case utf8.RuneCountInString(pw) > p.MaxLength:
 		return &PolicyError{[]Violation{refuse(CodeTooLong, p.MaxLength,
 			"The password has more than %d characters.", p.MaxLength)}}
 	}
 	broken := p.length(pw)
 	broken = append(broken, p.composition(pw)...)
-	if !p.InsecureAllowCommon && isCommon(pw, append(words, p.Words...)) {
+	if !p.InsecureAllowCommon && isCommon(pw, slices.Concat(words, p.Words)) {
 		broken = append(broken, refuse(CodeCommon, 0,
 			"The password is commonly used or easy to guess for this account."))
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 
 	"golang.org/x/crypto/scrypt"
@@ -33,6 +34,9 @@ type Firebase struct {
 func (Firebase) Format(s fmt.State, _ rune) {
 	_, _ = io.WriteString(s, "password.Firebase{…}")
 }
+
+// LogValue hides the hash and the signer key.
+func (f Firebase) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }
 
 const (
 	maxFirebaseSalt   = 128

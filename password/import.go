@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 )
 
 // Foreign is a password hash made by another system. Exactly one field is set.
@@ -24,6 +25,9 @@ type Foreign struct {
 func (Foreign) Format(s fmt.State, _ rune) {
 	_, _ = io.WriteString(s, "password.Foreign{…}")
 }
+
+// LogValue hides the hash.
+func (f Foreign) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }
 
 // ImportError says which part of a Foreign cannot be taken, and why. It never
 // holds the hash, a salt or a key.
