@@ -1,0 +1,173 @@
+package middleware
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/usherkit/usher/token"
+)
+
+// RefusalKind says why a request was refused. As a string it is the stable code
+// of the problem document.
+type RefusalKind string
+
+// The kinds of refusal. The status is in brackets.
+const (
+	// NoCredentials means that the request has no token at all [401].
+	NoCredentials RefusalKind = "not_signed_in"
+	// InvalidCredentials means that the request has a token that does not count;
+	// the client is not told why [401].
+	InvalidCredentials RefusalKind = "invalid_session"
+	// RecentSignInRequired means that the sign-in is too old for the act [401,
+	// RFC 9470].
+	RecentSignInRequired RefusalKind = "recent_sign_in_required"
+	// Forbidden means that the session is valid and lacks a right [403].
+	Forbidden RefusalKind = "forbidden"
+	// EmailNotVerified means that the user has not confirmed the address [403].
+	EmailNotVerified RefusalKind = "email_not_verified"
+	// CrossOriginRequest means that another site's page sent the request [403].
+	CrossOriginRequest RefusalKind = "cross_origin"
+	// Unavailable means that the session could not be judged now [503]. Nobody
+	// was signed out by it.
+	Unavailable RefusalKind = "unavailable"
+	// Internal means that the refreshed tokens could not be stored in cookies
+	// [500].
+	Internal RefusalKind = "internal"
+)
+
+// Refusal is a request that was refused.
+type Refusal struct {
+	// Kind is why.
+	Kind RefusalKind
+	// Status is the HTTP status.
+	Status int
+	// Code is the stable code of the problem document.
+	Code string
+	// Challenge is the WWW-Authenticate header (RFC 6750 §3), or empty.
+	Challenge string
+	// Err is the cause: for logs, never for the client. It may be nil.
+	Err error
+}
+
+// needsSignIn reports whether signing in would help.
+func (r Refusal) needsSignIn() bool { return r.Status == http.StatusUnauthorized }
+
+var (
+	statuses = map[RefusalKind]int{
+		NoCredentials: 401, InvalidCredentials: 401, RecentSignInRequired: 401,
+		Forbidden: 403, EmailNotVerified: 403, CrossOriginRequest: 403,
+		Unavailable: 503, Internal: 500,
+	}
+	details = map[RefusalKind]string{
+		NoCredentials:        "Sign in first.",
+		InvalidCredentials:   "The session is not valid. Sign in again.",
+		RecentSignInRequired: "The sign-in is too long ago for this. Sign in again.",
+		Forbidden:            "This session may not do that.",
+		EmailNotVerified:     "Confirm the e-mail address first.",
+		CrossOriginRequest:   "The request must come from this site itself. Programs without a browser send an X-Requested-With header.",
+		Unavailable:          "The session cannot be checked at the moment. Try again.",
+		Internal:             "Something went wrong.",
+	}
+)
+
+func newRefusal(kind RefusalKind, err error) *Refusal {
+	return &Refusal{Kind: kind, Status: statuses[kind], Code: string(kind), Err: err}
+}
+
+func crossOriginRefusal(err error) Refusal { return *newRefusal(CrossOriginRequest, err) }
+
+// challenge is the WWW-Authenticate header of RFC 6750 §3: without an error code
+// where the request had no token, and with the one of RFC 9470 where the sign-in
+// is too old.
+func challenge(realm string, kind RefusalKind, maxAge time.Duration) string {
+	c := fmt.Sprintf("Bearer realm=%q", realm)
+	switch kind {
+	case NoCredentials:
+		return c
+	case InvalidCredentials:
+		return c + `, error="invalid_token"`
+	case RecentSignInRequired:
+		return fmt.Sprintf(`%s, error="insufficient_user_authentication", max_age=%d`, c, max(0, int64(maxAge/time.Second)))
+	case Forbidden:
+		return c + `, error="insufficient_scope"`
+	}
+	return ""
+}
+
+var safeRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// WriteRefusal answers with a problem document (RFC 9457):
+//
+//	{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_session","detail":"…"}
+//
+// and requestId, where an earlier middleware has put an X-Request-Id into the
+// answer's headers. Refusals of one kind differ in nothing else, so that a
+// client learns nothing about the cause.
+func WriteRefusal(w http.ResponseWriter, _ *http.Request, refusal Refusal) {
+	h := w.Header()
+	problem := struct {
+		Type      string `json:"type"`
+		Title     string `json:"title"`
+		Status    int    `json:"status"`
+		Code      string `json:"code"`
+		Detail    string `json:"detail"`
+		RequestID string `json:"requestId,omitempty"`
+	}{"about:blank", http.StatusText(refusal.Status), refusal.Status, refusal.Code, details[refusal.Kind], ""}
+	if id := h.Get("X-Request-Id"); safeRequestID.MatchString(id) {
+		problem.RequestID = id
+	}
+	body, err := json.Marshal(problem)
+	if err != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	if refusal.Challenge != "" {
+		h.Set("WWW-Authenticate", refusal.Challenge)
+	}
+	h.Set("Content-Type", "application/problem+json; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(refusal.Status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// refuse logs and answers.
+func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal, maxAge time.Duration) {
+	refusal.Challenge = challenge(m.cfg.Realm, refusal.Kind, maxAge)
+	m.log(r, refusal)
+	m.cfg.OnRefusal(w, r, *refusal)
+}
+
+// log writes the class of a refusal. The path stays out: it may hold a secret.
+func (m *Middleware) log(r *http.Request, refusal *Refusal) {
+	level := slog.LevelInfo
+	switch refusal.Kind {
+	case NoCredentials:
+		level = slog.LevelDebug
+	case Unavailable:
+		level = slog.LevelWarn
+	case Internal:
+		level = slog.LevelError
+	}
+	if !m.cfg.Logger.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("refusal", refusal.Code),
+		slog.String("method", r.Method),
+		slog.String("route", r.Pattern),
+		slog.String("network", network(ClientAddress(r, m.cfg.TrustedProxies))),
+	}
+	var te *token.Error
+	if errors.As(refusal.Err, &te) {
+		attrs = append(attrs, slog.String("reason", te.Reason))
+	} else if refusal.Err != nil {
+		attrs = append(attrs, slog.String("error", refusal.Err.Error()))
+	}
+	m.cfg.Logger.LogAttrs(r.Context(), level, "request refused", attrs...)
+}
