@@ -1,0 +1,255 @@
+package usher
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/usherkit/usher/password"
+)
+
+// attempt is one try to prove a password. Whatever asks for a password goes
+// through it: sign-in, replace, update and change of address count against the
+// same limits and run exactly one hash.
+type attempt struct {
+	account   Account // zero if there is no such user
+	canonical string
+	client    Client
+	device    string // id of the browser, if it has signed in to this account before
+
+	limits   []named // what was taken, for this login id
+	network  []named // what was taken, for this network
+	lock     []named // what was taken, for this password
+	failures int     // in a row, before this one
+	rehash   bool
+}
+
+// deviceLife is how long a browser is known.
+const deviceLife = 180 * 24 * time.Hour
+
+// deviceToken is what a browser keeps to be told from strangers.
+type deviceToken struct {
+	UserID string    `json:"u"`
+	ID     string    `json:"d"`
+	At     time.Time `json:"t"`
+}
+
+// newDevice returns a token for the browser, with the id it had before if it
+// was known.
+func (s *Service) newDevice(userID, id string) Secret {
+	if id == "" {
+		id = random(16)
+	}
+	plain, err := json.Marshal(deviceToken{userID, id, s.now()})
+	if err != nil {
+		return ""
+	}
+	return Secret(encode(s.deviceBox.Seal(plain, "device")))
+}
+
+// knownDevice returns the id of the browser if it has signed in to that
+// account before.
+func (s *Service) knownDevice(userID string, c Client) string {
+	sealed, err := decode(c.Device.Reveal())
+	if err != nil || c.Device == "" {
+		return ""
+	}
+	plain, err := s.deviceBox.Open(sealed, "device")
+	var d deviceToken
+	if err != nil || json.Unmarshal(plain, &d) != nil ||
+		d.UserID != userID || s.now().Sub(d.At) > deviceLife {
+		return ""
+	}
+	return d.ID
+}
+
+// begin reads the account of a canonical login id and counts the try before
+// anything is checked.
+func (s *Service) begin(ctx context.Context, canonical string, c Client) (*attempt, error) {
+	a := &attempt{canonical: canonical, client: c}
+	account, err := s.store.AccountByLoginID(ctx, canonical)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, s.outage(err)
+	}
+	a.account = account
+	return a, s.count(ctx, a)
+}
+
+// beginSignedIn is begin for a user who is signed in and gives the password
+// once more.
+func (s *Service) beginSignedIn(ctx context.Context, account Account, c Client) (*attempt, error) {
+	canonical, err := CanonicalLoginID(account.User.LoginID(), true)
+	if err != nil {
+		canonical = account.User.ID
+	}
+	a := &attempt{account: account, canonical: canonical, client: c}
+	return a, s.count(ctx, a)
+}
+
+// count takes the limits. A browser that has signed in to the account before
+// has a counter of its own, so that no stranger can keep the owner out.
+func (s *Service) count(ctx context.Context, a *attempt) error {
+	l := s.cfg.Limits
+	waiting := Limit{Max: l.FreeFailures, Window: 24 * time.Hour, Backoff: l.Wait, MaxBackoff: l.MaxWait}
+	if a.known() {
+		a.device = s.knownDevice(a.account.User.ID, a.client)
+	}
+	if a.device != "" {
+		waiting.Key = s.limitKey("device", a.account.User.ID, a.device)
+		a.limits = []named{{limitLoginID, waiting}}
+	} else {
+		waiting.Key = s.limitKey(limitLoginID, a.canonical, network(a.client))
+		a.limits = []named{{limitLoginID, waiting}}
+		a.network = []named{{limitNetwork, Limit{
+			Key: s.limitKey(limitNetwork, network(a.client)), Max: l.NetworkFailures, Window: l.NetworkWindow,
+		}}}
+	}
+	_, err := s.take(ctx, a.client, append(a.limits[:1:1], a.network...)...)
+	return err
+}
+
+func (a *attempt) known() bool { return a.account.User.ID != "" }
+
+// verify runs the one hash of the attempt. It returns nil after the right
+// password of whatever user, and ErrInvalidCredentials after every failure.
+func (s *Service) verify(ctx context.Context, a *attempt, pw Secret) error {
+	locked, err := s.countFailures(ctx, a)
+	if err != nil {
+		return err
+	}
+	reason := ""
+	switch {
+	case !a.known():
+		reason = "unknown_login_id"
+	case locked:
+		reason = "locked"
+	case a.account.Password.State == PasswordNone || a.account.Password.Hash == "":
+		reason = "no_password"
+	}
+	if reason != "" {
+		if err := s.hasher.VerifyDummy(ctx, pw.Reveal()); err != nil {
+			return s.unjudged(ctx, a, err)
+		}
+		return s.failed(ctx, a, reason)
+	}
+	ok, rehash, err := s.hasher.Verify(ctx, a.account.Password.Hash, pw.Reveal())
+	switch {
+	case errors.Is(err, password.ErrDamagedHash):
+		s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", a.account.User.ID, "error", err)
+		s.record(ctx, s.newEvent(EventPasswordDamaged, a.account.User.ID, "", "", a.client))
+		return s.failed(ctx, a, "damaged_hash")
+	case err != nil:
+		return s.unjudged(ctx, a, err)
+	case !ok:
+		return s.failed(ctx, a, "wrong_password")
+	}
+	a.rehash = rehash
+	return nil
+}
+
+// countFailures counts the try against the whole run of failures of the
+// account, over all networks (NIST SP 800-63B-4 §3.2.2), and says whether
+// there have been so many that the password is no longer taken.
+func (s *Service) countFailures(ctx context.Context, a *attempt) (locked bool, err error) {
+	if !a.known() || s.cfg.InsecureNoThrottle {
+		return false, nil
+	}
+	lock := Limit{Key: s.lockKey(a.account.User.ID), Max: s.cfg.Password.LockAttempts}
+	r, err := s.store.TakeLimits(ctx, s.now(), []Limit{lock})
+	if err != nil {
+		s.giveBack(ctx, append(a.limits[:1:1], a.network...)...)
+		return false, s.outage(err)
+	}
+	if r.Refused >= 0 {
+		return true, nil
+	}
+	a.failures = r.Counts[0] - 1
+	a.lock = []named{{limitLock, lock}}
+	return false, nil
+}
+
+func (s *Service) lockKey(userID string) string { return s.limitKey(limitLock, userID) }
+
+// failed says so to the audit trail, and one and the same thing to the caller.
+func (s *Service) failed(ctx context.Context, a *attempt, reason string) error {
+	events := []Event{s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client)}
+	if a.failures+1 == s.cfg.Password.LockAttempts && len(a.lock) > 0 {
+		events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
+	}
+	s.record(ctx, events...)
+	return ErrInvalidCredentials
+}
+
+// unjudged takes the try back: no hash was computed, so nothing was guessed.
+func (s *Service) unjudged(ctx context.Context, a *attempt, err error) error {
+	all := append(a.limits[:1:1], a.network...)
+	s.giveBack(ctx, append(all, a.lock...)...)
+	return s.hashing(ctx, err, a.client)
+}
+
+// hashing turns an error of the Hasher into one of ours: too many at once is a
+// limit, not an outage.
+func (s *Service) hashing(ctx context.Context, err error, c Client) error {
+	var busy *password.BusyError
+	switch {
+	case errors.As(err, &busy):
+		s.announce(ctx, s.newEvent(EventThrottled, "", "", limitHashing, c))
+		return &LimitError{RetryAfter: max(busy.RetryAfter, time.Second), Limit: limitHashing}
+	case errors.Is(err, password.ErrTooLong), errors.Is(err, password.ErrNotUTF8):
+		return passwordField("password", err)
+	}
+	return s.outage(err)
+}
+
+// proven are the counters that the right password clears, and those that it
+// gives one back to: a success never clears a network's counter, or an account
+// of one's own would reset it.
+func (s *Service) proven(a *attempt) (clear, back []string) {
+	clear = keysOf(a.limits)
+	if a.known() {
+		clear = append(clear, s.lockKey(a.account.User.ID))
+	}
+	if s.cfg.InsecureNoThrottle {
+		return nil, nil
+	}
+	return clear, keysOf(a.network)
+}
+
+// settle does what proven says where no other step would.
+func (s *Service) settle(ctx context.Context, a *attempt) {
+	clear, back := s.proven(a)
+	ctx = context.WithoutCancel(ctx)
+	if len(clear) > 0 {
+		if err := s.store.ClearLimits(ctx, clear); err != nil {
+			s.cfg.Logger.Warn("usher: a limit could not be cleared", "error", err)
+		}
+	}
+	if len(back) > 0 {
+		if err := s.store.GiveBackLimits(ctx, back); err != nil {
+			s.cfg.Logger.Warn("usher: a limit could not be given back", "error", err)
+		}
+	}
+}
+
+// checkPassword refuses, before any look-up and any hash, what cannot be a
+// password.
+func (s *Service) checkPassword(field string, pw Secret) error {
+	if pw == "" {
+		return &FieldError{field, "required", "must not be empty"}
+	}
+	if err := password.CheckSize(pw.Reveal(), s.cfg.Password.MaxLength); err != nil {
+		return passwordField(field, err)
+	}
+	if _, err := password.Normalize(pw.Reveal()); err != nil {
+		return passwordField(field, err)
+	}
+	return nil
+}
+
+func passwordField(field string, err error) error {
+	if errors.Is(err, password.ErrTooLong) {
+		return &FieldError{field, "too_long", "is longer than any password may be"}
+	}
+	return &FieldError{field, "invalid", "must be valid UTF-8 text"}
+}

@@ -1,0 +1,355 @@
+package usher
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/token"
+)
+
+// Config says how a Service behaves. Secret, BaseURL and Mailer are required:
+// they have no default that would be safe. Every other field may stay zero.
+type Config struct {
+	// Secret is at least 32 random bytes, the same on every machine, from
+	// which every other key is derived (HKDF, one key for one use). See
+	// [SecretFile] for a way to make one. Required.
+	Secret Secret
+	// OldSecrets still open what earlier secrets sealed, newest first.
+	// Defaults to none.
+	OldSecrets []Secret
+
+	// BaseURL is the public address of the program, such as
+	// "https://app.example.com". Tokens name it as their issuer and mailed
+	// links begin with it, whatever a request's Host says. It must be https,
+	// but see InsecureLoopback. Required.
+	BaseURL string
+	// PagesPath is where, under BaseURL, the handlers that people see are
+	// mounted: mailed links are its pages. Defaults to "/auth".
+	PagesPath string
+	// InsecureLoopback allows a BaseURL with http if its host is localhost or
+	// a loopback address: for development on one's own machine. Defaults to
+	// false.
+	InsecureLoopback bool
+	// Audience is the claim aud of the tokens, and what ValidateSession
+	// demands one of. Defaults to BaseURL alone.
+	Audience []string
+	// Redirects are the addresses that a mailed link may lead to instead of
+	// the pages; a request's redirectUrl must have the scheme, host and port
+	// of one of them, and its path or one below it. Defaults to none.
+	Redirects []string
+
+	// Mailer delivers mail, outside of any request. Required.
+	Mailer Mailer
+
+	// Password is the policy for new passwords. Defaults to
+	// [password.NIST].
+	Password password.Policy
+	// Hashing says how passwords are hashed and how many at once. Defaults to
+	// Argon2id with 64 MiB, 3 passes, 4 lanes, and a slot for each CPU.
+	Hashing password.HasherConfig
+
+	// ConfirmFirst makes sign-up answer with a mail and nothing else, so that
+	// nobody learns from it whether an account exists. Defaults to false:
+	// sign-up returns tokens at once and tells when a login id is taken.
+	ConfirmFirst bool
+	// SignUpClosed refuses sign-up to everyone. Defaults to false.
+	SignUpClosed bool
+	// UnicodeLoginIDs allows login ids with other than ASCII characters
+	// before the @ (RFC 6531). Defaults to false.
+	UnicodeLoginIDs bool
+	// ResetSignsIn makes a completed reset return tokens. Anyone who can read
+	// the mailbox for a moment then gets a session. Defaults to false: the
+	// person signs in with the new password.
+	ResetSignsIn bool
+
+	// Sessions are the lives of sessions and tokens.
+	Sessions SessionConfig
+	// ResetLife is how long a reset link works. Defaults to 10 minutes, at
+	// most 24 hours.
+	ResetLife time.Duration
+	// VerifyLife is how long the link to confirm an address works. Defaults to
+	// 24 hours, which is also the most.
+	VerifyLife time.Duration
+
+	// Algorithm signs tokens: token.ES256, token.EdDSA or token.RS256.
+	// Defaults to token.ES256.
+	Algorithm token.Algorithm
+	// Rotation is when signing keys take turns. Its KeepAfter is at least the
+	// life of a refresh token. Defaults to a new key every 90 days, published
+	// a day ahead.
+	Rotation token.Rotation
+	// Claims adds the program's own claims to each session token. Reserved
+	// ones ([token.Reserved]) are an error at sign-in. What it returns is
+	// readable by the client: leave personal data out. An error of it fails
+	// the sign-in or refresh. Defaults to none.
+	Claims func(ctx context.Context, u User) (map[string]any, error)
+
+	// Limits are the limits on tries.
+	Limits LimitConfig
+	// InsecureNoThrottle switches every limit on tries off: for load tests on
+	// one's own machine. Defaults to false.
+	InsecureNoThrottle bool
+
+	// OnEvent hears of every event. Defaults to none.
+	OnEvent EventHook
+	// EventsKept is how long the audit table keeps an event. Defaults to 400
+	// days.
+	EventsKept time.Duration
+	// Logger gets warnings and failures, never a secret. Defaults to
+	// slog.Default().
+	Logger *slog.Logger
+	// Now is the clock. Defaults to time.Now; tests may set it.
+	Now func() time.Time
+}
+
+// SessionConfig holds the lives of sessions and tokens.
+type SessionConfig struct {
+	// TokenLife is the life of a session token. Programs that validate by JWK
+	// Set alone accept a signed-out token that long. Defaults to 10 minutes,
+	// at most 60.
+	TokenLife time.Duration
+	// Idle ends a session that nobody refreshes. Defaults to 14 days.
+	Idle time.Duration
+	// Absolute ends a session, counted from the password check. Defaults to 30
+	// days, or to 24 hours with KeepRefreshToken.
+	Absolute time.Duration
+	// Grace is how long a refresh token that was exchanged gives the same
+	// successor again: two tabs, an answer that was lost. Later its use is
+	// theft and ends the session. Defaults to 10 seconds, at most 60.
+	Grace time.Duration
+	// KeepRefreshToken switches the rotation of refresh tokens off, for
+	// clients that cannot store a new one. A stolen one then serves as long
+	// as the session lives. Defaults to false.
+	KeepRefreshToken bool
+	// Recent is how old a sign-in may be for a change of password by token
+	// alone. Defaults to 5 minutes.
+	Recent time.Duration
+	// Max is how many sessions a user may have; a further sign-in ends the
+	// oldest. Defaults to 100.
+	Max int
+}
+
+// AAL2 returns the lives that NIST SP 800-63B-4 §2.2.3 asks for at its second
+// level: an hour without activity, a day in all. (The level itself also needs
+// a second factor.)
+func AAL2() SessionConfig {
+	return SessionConfig{Idle: time.Hour, Absolute: 24 * time.Hour}
+}
+
+// LimitConfig holds the limits on tries. A network is an IPv4 address or the
+// /64 of an IPv6 address.
+type LimitConfig struct {
+	// FreeFailures is how many failures in a row one login id has from one
+	// network (or from one browser that signed in before) until further tries
+	// must wait. Defaults to 5.
+	FreeFailures int
+	// Wait is the first wait, which doubles with each failure up to MaxWait.
+	// Default to 30 seconds and 1 hour.
+	Wait, MaxWait time.Duration
+	// NetworkFailures is how many failures a network has within
+	// NetworkWindow, over all login ids. Default to 20 in 5 minutes.
+	NetworkFailures int
+	NetworkWindow   time.Duration
+	// SignUps is how many sign-ups a network has in an hour. Defaults to 10.
+	SignUps int
+	// ResetMails is how many reset mails an account gets in an hour; more
+	// requests are answered alike and send nothing. Defaults to 3.
+	ResetMails int
+	// ResetRequests is how many reset requests, and how many bad one-time
+	// tokens, a network has in an hour. Defaults to 10 of each.
+	ResetRequests int
+	// Mails is how many mails of all kinds an address gets in an hour.
+	// Defaults to 5. Notices that a password or an address was changed do not
+	// count and are always sent.
+	Mails int
+	// Queue is how many mails may wait in the outbox. Defaults to 10000.
+	Queue int
+}
+
+// complete returns a copy with every default filled in, or says which setting
+// is wrong.
+func (c Config) complete() (Config, error) {
+	c.PagesPath = cmp.Or(c.PagesPath, "/auth")
+	c.ResetLife = cmp.Or(c.ResetLife, 10*time.Minute)
+	c.VerifyLife = cmp.Or(c.VerifyLife, 24*time.Hour)
+	c.Algorithm = cmp.Or(c.Algorithm, token.ES256)
+	c.EventsKept = cmp.Or(c.EventsKept, 400*24*time.Hour)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
+	if len(c.Audience) == 0 {
+		c.Audience = []string{c.BaseURL}
+	}
+	c.Audience = slices.Clone(c.Audience)
+	c.OldSecrets = slices.Clone(c.OldSecrets)
+	c.Redirects = slices.Clone(c.Redirects)
+	c.Sessions = c.Sessions.complete()
+	c.Limits = c.Limits.complete()
+	c.Rotation.PublishAhead = cmp.Or(c.Rotation.PublishAhead, 24*time.Hour)
+	c.Rotation.KeepAfter = max(c.Rotation.KeepAfter, c.Sessions.Absolute, c.Sessions.TokenLife)
+
+	var err error
+	if c.Password, err = c.Password.Complete(); err != nil {
+		return Config{}, fmt.Errorf("usher: Config.Password: %w", err)
+	}
+	return c, c.validate()
+}
+
+func (c SessionConfig) complete() SessionConfig {
+	absolute := 30 * 24 * time.Hour
+	if c.KeepRefreshToken {
+		absolute = 24 * time.Hour
+	}
+	c.TokenLife = cmp.Or(c.TokenLife, 10*time.Minute)
+	c.Absolute = cmp.Or(c.Absolute, absolute)
+	c.Idle = min(cmp.Or(c.Idle, 14*24*time.Hour), c.Absolute)
+	c.Grace = cmp.Or(c.Grace, 10*time.Second)
+	c.Recent = cmp.Or(c.Recent, 5*time.Minute)
+	c.Max = cmp.Or(c.Max, 100)
+	return c
+}
+
+func (c LimitConfig) complete() LimitConfig {
+	c.FreeFailures = cmp.Or(c.FreeFailures, 5)
+	c.Wait = cmp.Or(c.Wait, 30*time.Second)
+	c.MaxWait = cmp.Or(c.MaxWait, time.Hour)
+	c.NetworkFailures = cmp.Or(c.NetworkFailures, 20)
+	c.NetworkWindow = cmp.Or(c.NetworkWindow, 5*time.Minute)
+	c.SignUps = cmp.Or(c.SignUps, 10)
+	c.ResetMails = cmp.Or(c.ResetMails, 3)
+	c.ResetRequests = cmp.Or(c.ResetRequests, 10)
+	c.Mails = cmp.Or(c.Mails, 5)
+	c.Queue = cmp.Or(c.Queue, 10000)
+	return c
+}
+
+func (c Config) validate() error {
+	if err := checkSecrets(c.Secret, c.OldSecrets, c.Hashing.Peppers); err != nil {
+		return err
+	}
+	if err := checkBaseURL(c.BaseURL, c.InsecureLoopback); err != nil {
+		return err
+	}
+	for i, r := range c.Redirects {
+		if err := checkRedirectEntry(r); err != nil {
+			return fmt.Errorf("usher: Config.Redirects[%d]: %w", i, err)
+		}
+	}
+	for _, d := range []struct {
+		name           string
+		value, at, max time.Duration
+	}{
+		{"ResetLife", c.ResetLife, time.Minute, 24 * time.Hour},
+		{"VerifyLife", c.VerifyLife, time.Minute, 24 * time.Hour},
+		{"EventsKept", c.EventsKept, time.Hour, 100 * 365 * 24 * time.Hour},
+		{"Sessions.TokenLife", c.Sessions.TokenLife, 10 * time.Second, time.Hour},
+		{"Sessions.Idle", c.Sessions.Idle, time.Minute, c.Sessions.Absolute},
+		{"Sessions.Absolute", c.Sessions.Absolute, time.Minute, 366 * 24 * time.Hour},
+		{"Sessions.Grace", c.Sessions.Grace, 0, time.Minute},
+		{"Sessions.Recent", c.Sessions.Recent, time.Second, 24 * time.Hour},
+		{"Limits.Wait", c.Limits.Wait, time.Second, c.Limits.MaxWait},
+		{"Limits.MaxWait", c.Limits.MaxWait, time.Second, 24 * time.Hour},
+		{"Limits.NetworkWindow", c.Limits.NetworkWindow, time.Second, 24 * time.Hour},
+	} {
+		if d.value < d.at || d.value > d.max {
+			return fmt.Errorf("usher: Config.%s is %s, must be from %s to %s", d.name, d.value, d.at, d.max)
+		}
+	}
+	for _, n := range []struct {
+		name       string
+		value, max int
+	}{
+		{"Sessions.Max", c.Sessions.Max, 10_000},
+		{"Limits.FreeFailures", c.Limits.FreeFailures, 100},
+		{"Limits.NetworkFailures", c.Limits.NetworkFailures, 1_000_000},
+		{"Limits.SignUps", c.Limits.SignUps, 1_000_000},
+		{"Limits.ResetMails", c.Limits.ResetMails, 100},
+		{"Limits.ResetRequests", c.Limits.ResetRequests, 1_000_000},
+		{"Limits.Mails", c.Limits.Mails, 1000},
+		{"Limits.Queue", c.Limits.Queue, 10_000_000},
+	} {
+		if n.value < 1 || n.value > n.max {
+			return fmt.Errorf("usher: Config.%s is %d, must be from 1 to %d", n.name, n.value, n.max)
+		}
+	}
+	if !strings.HasPrefix(c.PagesPath, "/") || strings.ContainsAny(c.PagesPath, "?#\\ ") {
+		return errors.New("usher: Config.PagesPath must be a path that begins with a slash")
+	}
+	for _, a := range c.Audience {
+		if a == "" {
+			return errors.New("usher: Config.Audience has an empty entry")
+		}
+	}
+	switch c.Algorithm {
+	case token.ES256, token.EdDSA, token.RS256:
+	default:
+		return fmt.Errorf("usher: Config.Algorithm %q cannot sign, use token.ES256, token.EdDSA or token.RS256", c.Algorithm)
+	}
+	if c.Mailer == nil {
+		return errors.New("usher: Config.Mailer is missing: mail.Dir writes mail into a folder, mail.SMTP sends it")
+	}
+	return nil
+}
+
+// warn says once, at start, what the operator chose that a standard advises
+// against.
+func (c Config) warn() {
+	for _, w := range c.Password.Warnings() {
+		c.Logger.Warn("usher: password policy", "warning", w)
+	}
+	for _, s := range []struct {
+		on   bool
+		text string
+	}{
+		{c.InsecureLoopback, "InsecureLoopback: plain http on this machine only, for development"},
+		{c.InsecureNoThrottle, "InsecureNoThrottle: passwords can be guessed without limit"},
+		{c.ResetSignsIn, "ResetSignsIn: who reads a reset mail is signed in (OWASP Forgot Password Cheat Sheet advises against it)"},
+		{c.Sessions.KeepRefreshToken, "Sessions.KeepRefreshToken: a stolen refresh token goes unnoticed (RFC 9700 §4.14.2)"},
+	} {
+		if s.on {
+			c.Logger.Warn("usher: unsafe setting", "warning", s.text)
+		}
+	}
+}
+
+// checkBaseURL accepts an https origin (and path), or http on loopback when
+// that was asked for.
+func checkBaseURL(raw string, loopback bool) error {
+	if raw == "" {
+		return errors.New("usher: Config.BaseURL is missing: the public address of the program, such as https://app.example.com")
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("usher: Config.BaseURL must be an address such as https://app.example.com, without user, query or fragment")
+	}
+	switch {
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme != "http":
+		return errors.New("usher: Config.BaseURL must begin with https://")
+	case !loopback:
+		return errors.New("usher: Config.BaseURL must begin with https:// (Config.InsecureLoopback allows http on this machine, for development)")
+	case !isLoopback(u.Hostname()):
+		return errors.New("usher: Config.InsecureLoopback allows http for localhost and loopback addresses only, not for the host of Config.BaseURL")
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}

@@ -1,0 +1,90 @@
+package usher
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/usherkit/usher/token"
+)
+
+// The errors that callers branch on. Everything that a Service method returns
+// is one of these (or wraps one), a [*LimitError], a [*FieldError] or a
+// [*password.PolicyError].
+var (
+	// ErrInvalidCredentials is every failed sign-in: unknown login id, wrong
+	// password, disabled user, no password set, locked password. The cause is
+	// in the event, never in the error.
+	ErrInvalidCredentials = errors.New("usher: invalid credentials")
+	// ErrPasswordExpired follows the right password when that password is
+	// expired or temporary: it must be replaced or reset first.
+	ErrPasswordExpired = errors.New("usher: the password has expired and must be replaced")
+	// ErrUserDisabled follows the right password of a disabled user.
+	ErrUserDisabled = errors.New("usher: the user is disabled")
+	// ErrLoginIDTaken means that the login id belongs to somebody.
+	ErrLoginIDTaken = errors.New("usher: the login id is taken")
+	// ErrSignUpClosed means that this program does not let people sign up.
+	ErrSignUpClosed = errors.New("usher: sign-up is closed")
+	// ErrInvalidToken is a one-time token that is unknown, spent, too old or
+	// void.
+	ErrInvalidToken = errors.New("usher: the link is not valid any more")
+	// ErrInvalidSession is a session or refresh token that is not valid, or
+	// whose session has ended.
+	// It is also [token.ErrInvalid].
+	ErrInvalidSession = sentinel("usher: the session is not valid", token.ErrInvalid)
+	// ErrRecentSignInRequired means that the sign-in is too old for the act.
+	ErrRecentSignInRequired = errors.New("usher: sign in again, or give the current password")
+	// ErrForbidden means that the session is valid but not for this.
+	ErrForbidden = errors.New("usher: not allowed")
+	// ErrNotFound means that there is no such thing. Only operators' methods,
+	// RevokeSession and stores return it.
+	ErrNotFound = errors.New("usher: not found")
+	// ErrConflict means that what was read has changed in the meantime, and
+	// nothing was written.
+	ErrConflict = errors.New("usher: changed in the meantime")
+	// ErrUnavailable means that the store, or the hashing queue behind it,
+	// could not be reached. Nobody was signed in or out by it. It is also
+	// [token.ErrUnavailable].
+	ErrUnavailable = sentinel("usher: temporarily unavailable", token.ErrUnavailable)
+)
+
+// LimitError means that there were too many tries; nothing was checked.
+type LimitError struct {
+	// RetryAfter is when a further try may be let through.
+	RetryAfter time.Duration
+	// Limit names the limit, for logs: "login_id", "network", "lock", …
+	Limit string
+}
+
+// Error says how long to wait.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("usher: too many tries, wait %s", e.RetryAfter.Round(time.Second))
+}
+
+// FieldError means that an input cannot be accepted, whatever is stored.
+type FieldError struct {
+	// Field is the input's name as the JSON routes spell it, such as
+	// "loginId".
+	Field string
+	// Code is stable: "required", "invalid", "too_long", "not_allowed".
+	Code string
+	// Detail says what would be accepted. It never repeats the input.
+	Detail string
+}
+
+// Error names the field and what is wrong with it.
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("usher: %s: %s", e.Field, e.Detail)
+}
+
+// kin is a sentinel that is also another package's.
+type kin struct {
+	text  string
+	other error
+}
+
+func sentinel(text string, other error) error { return &kin{text, other} }
+
+func (k *kin) Error() string { return k.text }
+
+func (k *kin) Is(target error) bool { return target == k.other }

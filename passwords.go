@@ -1,0 +1,275 @@
+package usher
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/token"
+)
+
+// UpdatePassword is what a signed-in person gives to change the password.
+type UpdatePassword struct {
+	// LoginID, if given, must be one of the user's own.
+	LoginID string
+	// NewPassword is the chosen password. Required.
+	NewPassword Secret
+	// CurrentPassword proves who asks. It may be left out when the sign-in is
+	// recent ([SessionConfig.Recent]), or in a reset session.
+	CurrentPassword Secret
+}
+
+// ReplacePassword is what a person gives who is not signed in, or whose
+// password has expired.
+type ReplacePassword struct {
+	// LoginID, OldPassword and NewPassword are required.
+	LoginID                  string
+	OldPassword, NewPassword Secret
+}
+
+// UpdatePassword sets a new password for the user of the claims, which are
+// those of a session token, a refresh token or a reset session's token. All
+// other sessions of the user end, open mailed links die, and the owner is told
+// by mail. The caller's session lives on under new tokens; a reset session
+// ends, and the Authentication is nil then.
+//
+// ErrRecentSignInRequired if the sign-in is too old and there is no current
+// password; refreshing does not make it younger. ErrForbidden if LoginID is
+// somebody else's.
+func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePassword, c Client) (*Authentication, error) {
+	if err := s.checkPassword("newPassword", in.NewPassword); err != nil {
+		return nil, err
+	}
+	account, session, err := s.signedIn(ctx, claims)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.ownLoginID(ctx, account.User, in.LoginID, session.ID, c); err != nil {
+		return nil, err
+	}
+	if err := s.proveAgain(ctx, &account, session, in.CurrentPassword, c); err != nil {
+		return nil, err
+	}
+	change, err := s.newPassword(ctx, account, in.NewPassword, c)
+	if err != nil {
+		return nil, err
+	}
+	if session.Kind == SessionReset {
+		change.ClearLimits = []string{s.lockKey(account.User.ID)}
+		return nil, s.change(ctx, change, session.ID, "reset_session", c)
+	}
+	return s.changeAndRenew(ctx, account.User, session, change, c)
+}
+
+// ownLoginID refuses a login id that is not the user's: a token sets its own
+// user's password and nobody else's.
+func (s *Service) ownLoginID(ctx context.Context, u User, loginID, sessionID string, c Client) error {
+	if loginID == "" {
+		return nil
+	}
+	given, err := CanonicalLoginID(loginID, s.cfg.UnicodeLoginIDs)
+	if err != nil {
+		return err
+	}
+	own := slices.ContainsFunc(u.LoginIDs, func(id string) bool {
+		canonical, err := CanonicalLoginID(id, true)
+		return err == nil && canonical == given
+	})
+	if !own {
+		s.record(ctx, s.newEvent(EventForbidden, u.ID, sessionID, "login_id_of_another", c))
+		return ErrForbidden
+	}
+	return nil
+}
+
+// proveAgain demands the current password, or a sign-in that is recent, or a
+// reset session.
+func (s *Service) proveAgain(ctx context.Context, account *Account, session Session, current Secret, c Client) error {
+	if current == "" {
+		if session.Kind == SessionReset || s.now().Sub(session.CreatedAt) <= s.cfg.Sessions.Recent {
+			return nil
+		}
+		return ErrRecentSignInRequired
+	}
+	return s.proveCurrent(ctx, account, current, c)
+}
+
+// proveCurrent checks the current password of a user who is signed in, under
+// the limits of a sign-in.
+func (s *Service) proveCurrent(ctx context.Context, account *Account, current Secret, c Client) error {
+	if err := s.checkPassword("currentPassword", current); err != nil {
+		return err
+	}
+	a, err := s.beginSignedIn(ctx, *account, c)
+	if err != nil {
+		return err
+	}
+	if err := s.verify(ctx, a, current); err != nil {
+		return err
+	}
+	s.settle(ctx, a)
+	return nil
+}
+
+// newPassword applies the policy and hashes: the one way to a new password for
+// every route. What it returns ends all sessions and drops all mailed links.
+func (s *Service) newPassword(ctx context.Context, account Account, pw Secret, c Client) (PasswordChange, error) {
+	u, p := account.User, account.Password
+	if err := s.judge(ctx, pw, u); err != nil {
+		return PasswordChange{}, err
+	}
+	if err := s.checkReuse(ctx, account, pw, c); err != nil {
+		return PasswordChange{}, err
+	}
+	hash, err := s.hasher.Hash(ctx, pw.Reveal())
+	if err != nil {
+		return PasswordChange{}, s.hashing(ctx, err, c)
+	}
+	now := s.now()
+	return PasswordChange{
+		UserID: u.ID, IfVersion: p.Version, RequireEnabled: true,
+		Hash: hash, State: PasswordActive, At: now,
+		KeepEarlier: max(0, s.cfg.Password.ReuseAmount-1),
+		End:         &SessionEnd{RevokedUntil: s.revokedUntil(now)},
+		DropTokens:  true,
+		Effects:     Effects{Mail: s.noticeTo(u, Message{Kind: MessagePasswordChanged}, c)},
+	}, nil
+}
+
+// checkReuse compares with the passwords that may not come back.
+func (s *Service) checkReuse(ctx context.Context, account Account, pw Secret, c Client) error {
+	policy, p := s.cfg.Password, account.Password
+	if policy.ReuseAmount == 0 || p.Hash == "" {
+		return nil
+	}
+	err := policy.CheckReuse(ctx, s.hasher, pw.Reveal(), append([]string{p.Hash}, p.Earlier...))
+	var broken *password.PolicyError
+	switch {
+	case err == nil, errors.As(err, &broken):
+		return err
+	case errors.Is(err, password.ErrDamagedHash):
+		s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", account.User.ID, "error", err)
+		return nil
+	}
+	return s.hashing(ctx, err, c)
+}
+
+// change writes a new password and makes the end of sessions hold here.
+func (s *Service) change(ctx context.Context, change PasswordChange, sessionID, reason string, c Client) error {
+	change.Events = append(change.Events, s.newEvent(EventPasswordChanged, change.UserID, sessionID, reason, c))
+	ended, err := s.store.ChangePassword(ctx, change)
+	if err != nil {
+		return s.outage(err)
+	}
+	s.changed(ctx, change.Effects, change.UserID, ended, c)
+	return nil
+}
+
+// changed follows a step that changed a password.
+func (s *Service) changed(ctx context.Context, fx Effects, userID string, ended []string, c Client) {
+	s.ended(ended...)
+	s.queued(fx.Mail)
+	s.announce(ctx, fx.Events...)
+	for _, id := range ended {
+		s.announce(ctx, s.newEvent(EventSessionEnded, userID, id, "password_changed", c))
+	}
+}
+
+// changeAndRenew writes a new password, ends the other sessions and gives this
+// one new tokens.
+func (s *Service) changeAndRenew(ctx context.Context, u User, session Session, change PasswordChange, c Client) (*Authentication, error) {
+	custom, err := s.customClaims(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	jti := random(32)
+	session.RefreshHash, session.PreviousHash, session.RotatedAt = hashOf(jti), nil, change.At
+	tokens, err := s.issue(u, session, jti, custom)
+	if err != nil {
+		return nil, err
+	}
+	change.End.Except = session.ID
+	change.Renew = &RefreshRenewal{SessionID: session.ID, RefreshHash: session.RefreshHash, At: change.At}
+	err = s.change(ctx, change, session.ID, "update", c)
+	if errors.Is(err, ErrNotFound) {
+		return nil, ErrInvalidSession
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Authentication{User: u, Session: session, Tokens: tokens}, nil
+}
+
+// ReplacePassword sets a new password for whoever proves the old one, also an
+// expired or temporary one, and signs in. All other sessions of the user end
+// and the owner is told by mail. It counts against the limits of sign-in; a
+// wrong old password is ErrInvalidCredentials whatever the new one is.
+func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Client) (*Authentication, error) {
+	canonical, err := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkPassword("oldPassword", in.OldPassword); err != nil {
+		return nil, err
+	}
+	if err := s.checkPassword("newPassword", in.NewPassword); err != nil {
+		return nil, err
+	}
+	a, err := s.begin(ctx, canonical, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.verify(ctx, a, in.OldPassword); err != nil {
+		return nil, err
+	}
+	s.settle(ctx, a)
+	account := a.account
+	if account.User.Status != StatusEnabled {
+		s.record(ctx, s.newEvent(EventPasswordChangeFailed, account.User.ID, "", "disabled", c))
+		return nil, ErrUserDisabled
+	}
+	if s.expired(account.Password) && in.NewPassword == in.OldPassword {
+		return nil, &password.PolicyError{Violations: []password.Violation{{
+			Code: password.CodeReused, Limit: 1, Detail: "The new password must be another one.",
+		}}}
+	}
+	change, err := s.newPassword(ctx, account, in.NewPassword, c)
+	if err != nil {
+		return nil, err
+	}
+	return s.changeAndEnter(ctx, a, change, c)
+}
+
+// changeAndEnter writes a new password and starts the user's only session.
+func (s *Service) changeAndEnter(ctx context.Context, a *attempt, change PasswordChange, c Client) (*Authentication, error) {
+	u := a.account.User
+	if s.cfg.ConfirmFirst && !u.EmailVerified {
+		// The old password was right and the new one is set, but nobody enters
+		// before the address is confirmed.
+		err := s.change(ctx, change, "", "replace", c)
+		if err == nil || errors.Is(err, ErrConflict) {
+			return nil, ErrInvalidCredentials
+		}
+		return nil, err
+	}
+	custom, err := s.customClaims(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	session, jti := s.newSession(u.ID, c)
+	tokens, err := s.issue(u, session, jti, custom)
+	if err != nil {
+		return nil, err
+	}
+	change.Session = &session
+	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
+	err = s.change(ctx, change, session.ID, "replace", c)
+	if errors.Is(err, ErrConflict) {
+		return nil, s.failed(ctx, a, "changed_meanwhile")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Authentication{User: u, Session: session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
+}

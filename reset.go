@@ -1,0 +1,313 @@
+package usher
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/usherkit/usher/token"
+)
+
+// SendPasswordReset is what anyone may give to ask for a reset.
+type SendPasswordReset struct {
+	// LoginID names the user. Required.
+	LoginID string
+	// RedirectURL is where the mailed link leads instead of the kit's page; it
+	// must be allowed by [Config.Redirects]. Defaults to the page.
+	RedirectURL string
+	// Parameter is the name under which RedirectURL gets the token. Defaults
+	// to "token".
+	Parameter string
+}
+
+// ResetPassword is what the holder of a mailed link gives.
+type ResetPassword struct {
+	// Token is the link's. Required.
+	Token Secret
+	// NewPassword is the chosen password. Required.
+	NewPassword Secret
+}
+
+// maxOpenTokens is how many mailed links of one purpose a user may have open.
+// Older ones die by age only, or whoever asks could void the owner's.
+const maxOpenTokens = 3
+
+// SendPasswordReset mails a link to the address stored with the account. It
+// answers alike, after alike work, whoever asks about whomever: nil says
+// nothing. Only malformed input, a redirect that is not allowed and too many
+// requests of one network are errors. Nothing changes by asking: passwords,
+// sessions and locks stay.
+//
+// A verified address gets a link to a new password. An unverified one gets a
+// link that proves the mailbox as well, and that drops what an earlier holder
+// of the account had set. A disabled user gets nothing.
+func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c Client) error {
+	canonical, err := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	if err != nil {
+		return err
+	}
+	link := resetLink{in.RedirectURL, in.Parameter}
+	if _, err := s.resetURL(link, "x"); err != nil {
+		return err
+	}
+	if _, err := s.take(ctx, c, s.perHour(limitResets, s.cfg.Limits.ResetRequests, network(c))); err != nil {
+		return err
+	}
+	account, err := s.store.AccountByLoginID(ctx, canonical)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return s.outage(err)
+	}
+	u := account.User
+	event := s.newEvent(EventResetRequested, u.ID, "", "", c)
+	switch {
+	case u.ID == "":
+		event.Reason = "unknown_login_id"
+	case u.Status != StatusEnabled:
+		event.Reason = "disabled"
+	case u.Email == "":
+		event.Reason = "no_address"
+	default:
+		return s.sendReset(ctx, account, link, Effects{Events: []Event{event}}, c)
+	}
+	s.record(ctx, event)
+	return nil
+}
+
+type resetLink struct{ redirect, parameter string }
+
+// resetURL is the address in the mail: the kit's page under the configured
+// address, or a redirect from the allow-list.
+func (s *Service) resetURL(l resetLink, raw string) (Secret, error) {
+	if l.redirect == "" {
+		return s.pageLink("reset", raw), nil
+	}
+	parameter := l.parameter
+	if parameter == "" {
+		parameter = "token"
+	}
+	return redirectAllowed(l.redirect, parameter, Secret(raw), s.cfg.Redirects)
+}
+
+// pageLink is a page of the mount with a one-time token.
+func (s *Service) pageLink(page, raw string) Secret {
+	return Secret(s.cfg.BaseURL + s.cfg.PagesPath + "/" + page + "?token=" + url.QueryEscape(raw))
+}
+
+// sendReset puts a reset link into the outbox, within the limits, together
+// with fx. When a limit is reached, fx alone happens.
+func (s *Service) sendReset(ctx context.Context, account Account, link resetLink, fx Effects, c Client) error {
+	u, now := account.User, s.now()
+	raw := random(32)
+	address, err := s.resetURL(link, raw)
+	if err != nil {
+		return err
+	}
+	t := OneTimeToken{
+		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeReset, Email: u.Email,
+		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ResetLife),
+	}
+	m := Message{Kind: MessageResetPassword, Link: address, ExpiresAt: t.ExpiresAt}
+	if !u.EmailVerified {
+		t.Purpose, m.Kind = PurposeClaim, MessageConfirmAndReset
+	}
+	quiet := func(reason string) error {
+		fx.Events[0].Reason = reason
+		s.record(ctx, fx.Events...)
+		return nil
+	}
+	var limited *LimitError
+	_, err = s.take(ctx, c, s.perHour(limitToUser, s.cfg.Limits.ResetMails, u.ID))
+	if errors.As(err, &limited) {
+		return quiet("too_many_mails")
+	}
+	if err != nil {
+		return err
+	}
+	if fx.Mail = s.mailTo(ctx, u.Email, m, c); len(fx.Mail) == 0 {
+		return quiet("too_many_mails")
+	}
+	err = s.store.AddOneTimeToken(ctx, t, maxOpenTokens, fx)
+	if errors.Is(err, ErrConflict) {
+		return quiet("too_many_links")
+	}
+	if err != nil {
+		return s.outage(err)
+	}
+	s.queued(fx.Mail)
+	s.announce(ctx, fx.Events...)
+	return nil
+}
+
+// badToken counts a try with a one-time token. It is given back when the token
+// turns out to be good.
+func (s *Service) badToken(c Client) named {
+	return s.perHour(limitTokens, s.cfg.Limits.ResetRequests, network(c))
+}
+
+// openToken returns the token behind a mailed link, of one of the purposes,
+// without spending it. One that is random, spent, too old, or void is
+// ErrInvalidToken, always the same.
+func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes ...Purpose) (OneTimeToken, error) {
+	if raw == "" {
+		return OneTimeToken{}, &FieldError{"token", "required", "must not be empty"}
+	}
+	limit := s.badToken(c)
+	if _, err := s.take(ctx, c, limit); err != nil {
+		return OneTimeToken{}, err
+	}
+	t, err := s.store.OneTimeToken(ctx, hashOf(raw.Reveal()), s.now())
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		s.giveBack(ctx, limit)
+		return OneTimeToken{}, s.outage(err)
+	}
+	for _, p := range purposes {
+		if err == nil && t.Purpose == p {
+			s.giveBack(ctx, limit)
+			return t, nil
+		}
+	}
+	return OneTimeToken{}, s.refuseToken(ctx, t.UserID, c)
+}
+
+func (s *Service) refuseToken(ctx context.Context, userID string, c Client) error {
+	s.record(ctx, s.newEvent(EventTokenRefused, userID, "", "one_time_token", c))
+	return ErrInvalidToken
+}
+
+// resetPurposes are those of tokens that set a password.
+var resetPurposes = []Purpose{PurposeReset, PurposeClaim}
+
+// CheckReset reports whether a reset link is still good, and for how long,
+// without spending it: for the page behind the link. ErrInvalidToken if not.
+func (s *Service) CheckReset(ctx context.Context, raw Secret, c Client) (time.Time, error) {
+	t, err := s.openToken(ctx, raw, c, resetPurposes...)
+	return t.ExpiresAt, err
+}
+
+// ResetPassword spends a mailed link and sets the password. All sessions of the
+// user end, all mailed links die, a locked password is open again, and the
+// owner is told. The Authentication is nil, the person signs in with the new
+// password, but with [Config.ResetSignsIn].
+//
+// The link is spent only if the new password meets the policy. A link that is
+// unknown, spent, too old, or void because the password or the address has
+// changed, is ErrInvalidToken.
+func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client) (*Authentication, error) {
+	if err := s.checkPassword("newPassword", in.NewPassword); err != nil {
+		return nil, err
+	}
+	t, err := s.openToken(ctx, in.Token, c, resetPurposes...)
+	if err != nil {
+		return nil, err
+	}
+	account, err := s.store.Account(ctx, t.UserID)
+	if errors.Is(err, ErrNotFound) {
+		return nil, s.refuseToken(ctx, t.UserID, c)
+	}
+	if err != nil {
+		return nil, s.outage(err)
+	}
+	change, err := s.newPassword(ctx, account, in.NewPassword, c)
+	if err != nil {
+		return nil, err
+	}
+	change.VerifyEmail = true
+	change.ClearLimits = []string{s.lockKey(t.UserID)}
+	change.Events = []Event{
+		s.newEvent(EventPasswordReset, t.UserID, "", string(t.Purpose), c),
+		s.newEvent(EventPasswordChanged, t.UserID, "", "reset", c),
+	}
+	if t.Purpose == PurposeClaim {
+		change.Events = append(change.Events, s.newEvent(EventEmailVerified, t.UserID, "", "reset", c))
+	}
+	auth, err := s.resetSession(ctx, account.User, &change, c)
+	if err != nil {
+		return nil, err
+	}
+	spend := TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: s.now()}
+	ended, err := s.store.ResetPassword(ctx, spend, change)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
+		return nil, s.refuseToken(ctx, t.UserID, c)
+	}
+	if err != nil {
+		return nil, s.outage(err)
+	}
+	s.changed(ctx, change.Effects, t.UserID, ended, c)
+	return auth, nil
+}
+
+// resetSession adds the session of Config.ResetSignsIn to the step.
+func (s *Service) resetSession(ctx context.Context, u User, change *PasswordChange, c Client) (*Authentication, error) {
+	if !s.cfg.ResetSignsIn {
+		return nil, nil
+	}
+	u.EmailVerified = true
+	custom, err := s.customClaims(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	session, jti := s.newSession(u.ID, c)
+	session.AMR = []string{"email"}
+	tokens, err := s.issue(u, session, jti, custom)
+	if err != nil {
+		return nil, err
+	}
+	change.Session = &session
+	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "reset", c))
+	return &Authentication{User: u, Session: session, Tokens: tokens, Device: s.newDevice(u.ID, "")}, nil
+}
+
+// ResetSession is what [Service.VerifyReset] hands out.
+type ResetSession struct {
+	// Token proves the reset session to [Service.ValidateReset]. It opens no
+	// protected route.
+	Token Secret
+	// ExpiresAt is when it ends.
+	ExpiresAt time.Time
+}
+
+// VerifyReset spends a mailed link for a session that is good for one
+// [Service.UpdatePassword] within ten minutes and for nothing else: for
+// programs that verify the link and set the password in two steps. A link to
+// an unverified address drops the earlier password and sessions at once.
+// ErrInvalidToken as with [Service.ResetPassword].
+func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetSession, error) {
+	t, err := s.openToken(ctx, raw, c, resetPurposes...)
+	if err != nil {
+		return ResetSession{}, err
+	}
+	const life = 10 * time.Minute
+	now := s.now()
+	session, _ := s.newSession(t.UserID, c)
+	session.Kind, session.AMR = SessionReset, []string{"email"}
+	session.ExpiresAt, session.IdleExpiresAt = now.Add(life), now.Add(life)
+	key, err := s.signingKey(now)
+	if err != nil {
+		return ResetSession{}, err
+	}
+	signed, err := token.Sign(key, token.Issue{
+		Type: token.TypeReset, Issuer: s.cfg.BaseURL, Audience: s.cfg.Audience,
+		Subject: t.UserID, SessionID: session.ID, ID: random(16),
+		IssuedAt: now, ExpiresAt: session.ExpiresAt, AuthTime: now, AMR: session.AMR,
+	})
+	if err != nil {
+		return ResetSession{}, err
+	}
+	events := []Event{s.newEvent(EventResetLinkUsed, t.UserID, session.ID, string(t.Purpose), c)}
+	if t.Purpose == PurposeClaim {
+		events = append(events, s.newEvent(EventEmailVerified, t.UserID, session.ID, "reset", c))
+	}
+	spend := TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: now}
+	end := SessionEnd{RevokedUntil: s.revokedUntil(now)}
+	ended, err := s.store.StartResetSession(ctx, spend, session, end, Effects{Events: events})
+	if errors.Is(err, ErrNotFound) {
+		return ResetSession{}, s.refuseToken(ctx, t.UserID, c)
+	}
+	if err != nil {
+		return ResetSession{}, s.outage(err)
+	}
+	s.ended(ended...)
+	s.announce(ctx, events...)
+	return ResetSession{Token: signed, ExpiresAt: session.ExpiresAt}, nil
+}

@@ -1,0 +1,106 @@
+package usher
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/usherkit/usher/password"
+)
+
+// minSecret is the least length of a secret in bytes (RFC 7518 §3.2 for
+// HMAC-SHA-256).
+const minSecret = 32
+
+// SecretFile returns the secret in the file at path, and makes one of 32
+// random bytes (in base64, mode 0600) if there is no such file. White space at
+// its ends does not count. Whoever can read the file can open everything the
+// Service seals: keep it apart from the database and its backups.
+func SecretFile(path string) (Secret, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return newSecretFile(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("usher: secret file: %w", err)
+	}
+	s := strings.TrimSpace(string(b))
+	if len(s) < minSecret {
+		return "", fmt.Errorf("usher: secret file %s: holds %d bytes, must hold at least %d", path, len(s), minSecret)
+	}
+	return Secret(s), nil
+}
+
+// newSecretFile writes a complete file under another name and links it into
+// place, so that of two processes that start at once both read the same one.
+func newSecretFile(path string) (Secret, error) {
+	raw := make([]byte, minSecret)
+	rand.Read(raw)
+	text := base64.RawStdEncoding.EncodeToString(raw)
+	temp := path + "." + rand.Text()
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", fmt.Errorf("usher: secret file: %w", err)
+	}
+	defer os.Remove(temp)
+	_, err = f.WriteString(text + "\n")
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return "", fmt.Errorf("usher: secret file: %w", err)
+	}
+	if err := os.Link(temp, path); errors.Is(err, fs.ErrExist) {
+		return SecretFile(path)
+	} else if err != nil {
+		return "", fmt.Errorf("usher: secret file: %w", err)
+	}
+	return Secret(text), nil
+}
+
+// Must returns v, or panics with err: for the first lines of a program, where
+// a wrong setting should stop it.
+func Must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// checkSecrets refuses secrets that are missing, short, or used twice. It
+// names the setting and never a value.
+func checkSecrets(secret Secret, old []Secret, peppers []password.Pepper) error {
+	if secret == "" {
+		return errors.New("usher: Config.Secret is missing: at least 32 random bytes; usher.SecretFile makes one")
+	}
+	names := map[string]string{}
+	check := func(name, value string) error {
+		if len(value) < minSecret {
+			return fmt.Errorf("usher: %s has %d bytes, must have at least %d random ones", name, len(value), minSecret)
+		}
+		if strings.Count(value, value[:1]) == len(value) {
+			return fmt.Errorf("usher: %s is one character repeated, must be random", name)
+		}
+		if other, ok := names[value]; ok {
+			return fmt.Errorf("usher: %s and %s are the same: one key, one use", other, name)
+		}
+		names[value] = name
+		return nil
+	}
+	if err := check("Config.Secret", secret.Reveal()); err != nil {
+		return err
+	}
+	for i, s := range old {
+		if err := check(fmt.Sprintf("Config.OldSecrets[%d]", i), s.Reveal()); err != nil {
+			return err
+		}
+	}
+	for i, p := range peppers {
+		if err := check(fmt.Sprintf("Config.Hashing.Peppers[%d].Key", i), string(p.Key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package usher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/usherkit/usher/token"
+)
+
+// invalidSession says that a token was refused, or that it could not be judged.
+func invalidSession(err error) error {
+	if errors.Is(err, token.ErrUnavailable) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w: %w", ErrInvalidSession, err)
+}
+
+// sessionGone is the answer to a valid token whose session or user the store
+// does not have any more.
+func (s *Service) sessionGone(ctx context.Context, err error, claims *token.Claims, c Client) error {
+	if !errors.Is(err, ErrNotFound) {
+		return s.outage(err)
+	}
+	s.announce(ctx, s.newEvent(EventTokenRefused, claims.Subject, claims.SessionID, "session_ended", c))
+	return ErrInvalidSession
+}
+
+// Me returns the user and the session that the claims speak of, as they are
+// now. ErrInvalidSession if the session has ended.
+func (s *Service) Me(ctx context.Context, claims *token.Claims) (User, Session, error) {
+	account, session, err := s.signedIn(ctx, claims)
+	return account.User, session, err
+}
+
+// signedIn reads the account and the session behind verified claims: what
+// changes something rests on the store, not on the token alone.
+func (s *Service) signedIn(ctx context.Context, claims *token.Claims) (Account, Session, error) {
+	if claims == nil {
+		return Account{}, Session{}, ErrInvalidSession
+	}
+	session, err := s.store.Session(ctx, claims.SessionID)
+	if err != nil {
+		return Account{}, Session{}, s.sessionGone(ctx, err, claims, Client{})
+	}
+	now := s.now()
+	want := SessionFull
+	if claims.Type == token.TypeReset {
+		want = SessionReset
+	}
+	if session.UserID != claims.Subject || session.Kind != want ||
+		!now.Before(session.ExpiresAt) || !now.Before(session.IdleExpiresAt) {
+		return Account{}, Session{}, ErrInvalidSession
+	}
+	account, err := s.store.Account(ctx, claims.Subject)
+	if err != nil {
+		return Account{}, Session{}, s.sessionGone(ctx, err, claims, Client{})
+	}
+	if account.User.Status != StatusEnabled {
+		return Account{}, Session{}, ErrInvalidSession
+	}
+	return account, session, nil
+}
+
+// Sessions returns the user's sessions, newest first.
+func (s *Service) Sessions(ctx context.Context, claims *token.Claims) ([]Session, error) {
+	if _, _, err := s.signedIn(ctx, claims); err != nil {
+		return nil, err
+	}
+	list, err := s.store.UserSessions(ctx, claims.Subject, s.now())
+	return list, s.outage(err)
+}
+
+// RevokeSession ends one of the user's sessions. ErrNotFound if the user has
+// no such session.
+func (s *Service) RevokeSession(ctx context.Context, claims *token.Claims, sessionID string, c Client) error {
+	if _, _, err := s.signedIn(ctx, claims); err != nil {
+		return err
+	}
+	return s.endSession(ctx, claims.Subject, sessionID, s.newEvent(EventSessionEnded, claims.Subject, sessionID, "revoked", c))
+}
+
+// SignOut ends the session of the claims, which may be those of a session
+// token or of a refresh token. A session that has ended already is not an
+// error.
+func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) error {
+	if claims == nil {
+		return nil
+	}
+	err := s.endSession(ctx, claims.Subject, claims.SessionID, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "", c))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// SignOutToken is SignOut for a refresh token that was not verified yet. One
+// that does not verify has no session to end: that is not an error.
+func (s *Service) SignOutToken(ctx context.Context, refresh Secret, c Client) error {
+	claims, err := s.verifier.Verify(ctx, refresh.Reveal(), token.TypeRefresh)
+	if errors.Is(err, token.ErrInvalid) {
+		return nil
+	}
+	if err != nil {
+		return invalidSession(err)
+	}
+	return s.SignOut(ctx, claims, c)
+}
+
+// ValidateRefresh returns the claims of a refresh token without exchanging it.
+// That its session is alive is not said.
+func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.Claims, error) {
+	claims, err := s.verifier.Verify(ctx, refresh.Reveal(), token.TypeRefresh)
+	if err != nil {
+		return nil, invalidSession(err)
+	}
+	return claims, nil
+}
+
+// endPlanted ends the session that a sign-up came along with: no session
+// survives a change of hands.
+func (s *Service) endPlanted(ctx context.Context, c Client) {
+	if c.SessionID == "" {
+		return
+	}
+	session, err := s.store.Session(ctx, c.SessionID)
+	if err == nil {
+		err = s.endSession(ctx, session.UserID, session.ID, s.newEvent(EventSessionEnded, session.UserID, session.ID, "replaced", c))
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		s.cfg.Logger.Warn("usher: the session before a sign-up could not be ended", "error", err)
+	}
+}
+
+func (s *Service) endSession(ctx context.Context, userID, sessionID string, e Event) error {
+	end := SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
+	if err := s.store.EndSession(ctx, userID, sessionID, end, Effects{Events: []Event{e}}); err != nil {
+		return s.outage(err)
+	}
+	s.ended(sessionID)
+	s.announce(ctx, e)
+	return nil
+}
+
+// SignOutEverywhere ends all sessions of the user, this one too.
+func (s *Service) SignOutEverywhere(ctx context.Context, claims *token.Claims, c Client) error {
+	if _, _, err := s.signedIn(ctx, claims); err != nil {
+		return err
+	}
+	return s.endUserSessions(ctx, claims.Subject, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "everywhere", c))
+}
+
+func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) error {
+	end := SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
+	ids, err := s.store.EndUserSessions(ctx, userID, end, Effects{Events: []Event{e}})
+	if err != nil {
+		return s.outage(err)
+	}
+	s.ended(ids...)
+	s.announce(ctx, e)
+	return nil
+}
+
+// maxProfileText is the most of a profile field in bytes.
+const maxProfileText = 256
+
+// check refuses fields that are too long or hold control characters.
+func (p Profile) check() error {
+	for _, f := range []struct {
+		name  string
+		value *string
+		max   int
+	}{
+		{"name", p.Name, maxProfileText},
+		{"givenName", p.GivenName, maxProfileText},
+		{"middleName", p.MiddleName, maxProfileText},
+		{"familyName", p.FamilyName, maxProfileText},
+		{"phone", p.Phone, 64},
+		{"picture", p.Picture, 2048},
+	} {
+		if f.value == nil {
+			continue
+		}
+		if len(*f.value) > f.max {
+			return &FieldError{f.name, "too_long", fmt.Sprintf("must be at most %d bytes", f.max)}
+		}
+		if cut(*f.value, f.max) != *f.value {
+			return &FieldError{f.name, "invalid", "must be UTF-8 text without control characters"}
+		}
+	}
+	if p.Picture != nil && *p.Picture != "" {
+		if _, err := parseStrictURL(*p.Picture); err != nil {
+			return &FieldError{"picture", "invalid", err.Error()}
+		}
+	}
+	return nil
+}
+
+// UpdateProfile changes what the person says of herself.
+func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Profile, c Client) (User, error) {
+	if err := p.check(); err != nil {
+		return User{}, err
+	}
+	if _, _, err := s.signedIn(ctx, claims); err != nil {
+		return User{}, err
+	}
+	e := s.newEvent(EventUserUpdated, claims.Subject, claims.SessionID, "profile", c)
+	u, _, err := s.store.UpdateUser(ctx, UserUpdate{
+		UserID: claims.Subject, Profile: p, At: s.now(), Effects: Effects{Events: []Event{e}},
+	})
+	if err != nil {
+		return User{}, s.outage(err)
+	}
+	s.announce(ctx, e)
+	return u, nil
+}

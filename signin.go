@@ -1,0 +1,149 @@
+package usher
+
+import (
+	"context"
+	"errors"
+)
+
+// SignIn is what a person gives to sign in.
+type SignIn struct {
+	// LoginID names the user. Required.
+	LoginID string
+	// Password is the user's password. Required.
+	Password Secret
+}
+
+// noticeAfter is how many failures before a success the owner is told of.
+const noticeAfter = 5
+
+// SignIn checks the password and starts a session. Whatever the login id, it
+// costs one hash, and every failure is ErrInvalidCredentials. Only after the
+// right password it tells ErrPasswordExpired and ErrUserDisabled, and gives no
+// session then. Too many failures are a [*LimitError] before anything is
+// checked.
+func (s *Service) SignIn(ctx context.Context, in SignIn, c Client) (*Authentication, error) {
+	canonical, err := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkPassword("password", in.Password); err != nil {
+		return nil, err
+	}
+	a, err := s.begin(ctx, canonical, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.verify(ctx, a, in.Password); err != nil {
+		return nil, err
+	}
+	if err := s.mayEnter(ctx, a); err != nil {
+		return nil, err
+	}
+	return s.enter(ctx, a, in.Password)
+}
+
+// mayEnter refuses, after the right password, who may not sign in by it.
+func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
+	u, p := a.account.User, a.account.Password
+	refuse := func(name EventName, reason string, err error) error {
+		s.settle(ctx, a)
+		s.record(ctx, s.newEvent(name, u.ID, "", reason, a.client))
+		return err
+	}
+	switch {
+	case u.Status != StatusEnabled:
+		return refuse(EventSignInFailed, "disabled", ErrUserDisabled)
+	case s.expired(p):
+		return refuse(EventPasswordExpired, string(p.State), ErrPasswordExpired)
+	case s.cfg.ConfirmFirst && !u.EmailVerified:
+		// The person knows the password but may have lost the mail: another
+		// one goes out, within the limits, and the answer stays uniform.
+		if err := s.sendVerification(ctx, a.account, a.client); err != nil {
+			return err
+		}
+		return refuse(EventSignInFailed, "unverified", ErrInvalidCredentials)
+	}
+	return nil
+}
+
+// expired reports whether a password must be replaced before it serves.
+func (s *Service) expired(p Password) bool {
+	if p.State != PasswordActive {
+		return true
+	}
+	life := s.cfg.Password.Expiration
+	return life > 0 && s.now().Sub(p.ChangedAt) >= life
+}
+
+// enter starts the session of a user whose password was right.
+func (s *Service) enter(ctx context.Context, a *attempt, pw Secret) (*Authentication, error) {
+	u := a.account.User
+	custom, err := s.customClaims(ctx, u)
+	if err != nil {
+		s.settle(ctx, a)
+		return nil, err
+	}
+	session, jti := s.newSession(u.ID, a.client)
+	tokens, err := s.issue(u, session, jti, custom)
+	if err != nil {
+		s.settle(ctx, a)
+		return nil, err
+	}
+	start := SessionStart{
+		Session: session, IfPasswordVersion: a.account.Password.Version,
+		EndSession: a.client.SessionID, Max: s.cfg.Sessions.Max, RevokedUntil: s.revokedUntil(s.now()),
+	}
+	start.ClearLimits, start.GiveBack = s.proven(a)
+	start.Events = []Event{
+		s.newEvent(EventSignIn, u.ID, session.ID, "", a.client),
+		s.newEvent(EventSessionCreated, u.ID, session.ID, "", a.client),
+	}
+	if a.rehash {
+		s.addRehash(ctx, a, pw, &start)
+	}
+	s.addNotices(ctx, a, session.ID, &start)
+	ended, err := s.store.StartSession(ctx, start)
+	if errors.Is(err, ErrConflict) {
+		// The password was changed, or the user shut out, while it was checked.
+		return nil, s.failed(ctx, a, "changed_meanwhile")
+	}
+	if err != nil {
+		return nil, s.outage(err)
+	}
+	s.ended(ended...)
+	s.queued(start.Mail)
+	s.announce(ctx, start.Events...)
+	for _, id := range ended {
+		s.announce(ctx, s.newEvent(EventSessionEnded, u.ID, id, "replaced", a.client))
+	}
+	return &Authentication{User: u, Session: session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
+}
+
+// addRehash brings an older hash up to date. It is the second hash of this
+// sign-in, and the only case of one; if no slot is free, the next sign-in will
+// do it.
+func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *SessionStart) {
+	hash, err := s.hasher.Hash(ctx, pw.Reveal())
+	if err != nil {
+		s.cfg.Logger.Info("usher: rehash put off", "user_id", a.account.User.ID, "error", err)
+		return
+	}
+	start.RehashFrom, start.RehashTo = a.account.Password.Hash, hash
+	start.Events = append(start.Events, s.newEvent(EventPasswordRehashed, a.account.User.ID, "", "", a.client))
+}
+
+// addNotices tells the owner of a success after failures, by mail, and the
+// hook of a browser that was not seen before.
+func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, start *SessionStart) {
+	u := a.account.User
+	if a.device == "" {
+		start.Events = append(start.Events, s.newEvent(EventSignInNewDevice, u.ID, sessionID, "", a.client))
+	}
+	if a.failures < noticeAfter {
+		return
+	}
+	start.Events = append(start.Events, s.newEvent(EventSignInAfterFailures, u.ID, sessionID, "", a.client))
+	if u.Email != "" && u.EmailVerified {
+		start.Mail = s.mailTo(ctx, u.Email, Message{Kind: MessageSignInNotice}, a.client)
+	}
+}

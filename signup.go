@@ -1,0 +1,210 @@
+package usher
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// SignUp is what a person gives to become a user.
+type SignUp struct {
+	// LoginID names the user: an e-mail address, as a rule. Required.
+	LoginID string
+	// Password is the chosen password. Required.
+	Password Secret
+	// Email is where mail goes. Defaults to LoginID if that is an address, and
+	// must then be the same.
+	Email string
+	// Profile is what the person says of herself.
+	Profile Profile
+}
+
+// SignUp makes a user and signs it in. The address is unverified until its
+// mailbox is proven; a mail asks for that.
+//
+// ErrLoginIDTaken if somebody has the login id. With [Config.ConfirmFirst]
+// nobody is told: whether the login id is free or taken, SignUp returns an
+// Authentication that holds nothing, after the same work, and a mail says the
+// rest. A weak password is a [*password.PolicyError] in either case, before
+// anything is looked up. ErrSignUpClosed with [Config.SignUpClosed].
+func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authentication, error) {
+	if s.cfg.SignUpClosed {
+		return nil, ErrSignUpClosed
+	}
+	u, canonical, err := s.newUser(in)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkPassword("password", in.Password); err != nil {
+		return nil, err
+	}
+	if _, err := s.take(ctx, c, s.perHour(limitSignUps, s.cfg.Limits.SignUps, network(c))); err != nil {
+		return nil, err
+	}
+	if err := s.judge(ctx, in.Password, u); err != nil {
+		return nil, err
+	}
+	hash, err := s.hasher.Hash(ctx, in.Password.Reveal())
+	if err != nil {
+		return nil, s.hashing(ctx, err, c)
+	}
+	now := s.now()
+	created := UserCreation{
+		User: u, Canonical: []string{canonical},
+		Password: Password{Hash: hash, State: PasswordActive, Version: 1, ChangedAt: now},
+	}
+	created.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "", c)}
+	if u.Email != "" {
+		s.addVerification(ctx, &created, c)
+	}
+	if s.cfg.ConfirmFirst {
+		return s.signUpUnseen(ctx, created, canonical, c)
+	}
+	session, jti := s.newSession(u.ID, c)
+	custom, err := s.customClaims(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := s.issue(u, session, jti, custom)
+	if err != nil {
+		return nil, err
+	}
+	created.Session = &session
+	created.Events = append(created.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
+	err = s.store.CreateUser(ctx, created)
+	if errors.Is(err, ErrLoginIDTaken) {
+		s.record(ctx, s.newEvent(EventSignUpRefused, "", "", "login_id_taken", c))
+		return nil, ErrLoginIDTaken
+	}
+	if err != nil {
+		return nil, s.outage(err)
+	}
+	s.queued(created.Mail)
+	s.announce(ctx, created.Events...)
+	s.endPlanted(ctx, c)
+	return &Authentication{
+		User: u, Session: session, Tokens: tokens, Device: s.newDevice(u.ID, ""), FirstSeen: true,
+	}, nil
+}
+
+// signUpUnseen is the private form: the answer, the work and its time are the
+// same whether the login id was free or taken.
+func (s *Service) signUpUnseen(ctx context.Context, created UserCreation, canonical string, c Client) (*Authentication, error) {
+	err := s.store.CreateUser(ctx, created)
+	switch {
+	case err == nil:
+		s.queued(created.Mail)
+		s.announce(ctx, created.Events...)
+		return &Authentication{}, nil
+	case !errors.Is(err, ErrLoginIDTaken):
+		return nil, s.outage(err)
+	}
+	account, err := s.store.AccountByLoginID(ctx, canonical)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, s.outage(err)
+	}
+	events := []Event{s.newEvent(EventSignUpRefused, account.User.ID, "", "login_id_taken", c)}
+	fx := Effects{Events: events}
+	u := account.User
+	switch {
+	case u.Email == "" || u.Status != StatusEnabled:
+	case u.EmailVerified:
+		fx.Mail = s.mailTo(ctx, u.Email, Message{Kind: MessageAlreadyRegistered}, c)
+	default:
+		// Whoever signed up first may not own the mailbox. Whoever reads this
+		// mail does, and starts afresh.
+		return &Authentication{}, s.sendReset(ctx, account, resetLink{}, fx, c)
+	}
+	if err := s.store.Record(ctx, fx); err != nil {
+		return nil, s.outage(err)
+	}
+	s.queued(fx.Mail)
+	s.announce(ctx, events...)
+	return &Authentication{}, nil
+}
+
+// newUser checks what the person gave and returns the user it makes.
+func (s *Service) newUser(in SignUp) (User, string, error) {
+	canonical, err := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	if err != nil {
+		return User{}, "", err
+	}
+	email, err := s.emailOf(in.LoginID, canonical, in.Email)
+	if err != nil {
+		return User{}, "", err
+	}
+	if s.cfg.ConfirmFirst && email == "" {
+		return User{}, "", &FieldError{"email", "required", "must be given, because it is confirmed first"}
+	}
+	if err := in.Profile.check(); err != nil {
+		return User{}, "", err
+	}
+	now := s.now()
+	u := User{
+		ID: "u" + random(16), LoginIDs: []string{in.LoginID}, Email: email,
+		Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
+	}
+	in.Profile.apply(&u)
+	return u, canonical, nil
+}
+
+// emailOf returns the address of a new user. A login id that is an address is
+// the address too: with another one, mail about one person's login id would go
+// to somebody else.
+func (s *Service) emailOf(loginID, canonical, email string) (string, error) {
+	if email == "" {
+		if isEmail(canonical) {
+			return loginID, nil
+		}
+		return "", nil
+	}
+	c, err := canonicalEmail("email", email, s.cfg.UnicodeLoginIDs)
+	if err != nil {
+		return "", err
+	}
+	if isEmail(canonical) && c != canonical {
+		return "", &FieldError{"email", "not_allowed", "must be the login id, since that is an address"}
+	}
+	return email, nil
+}
+
+// apply writes the fields that are given.
+func (p Profile) apply(u *User) {
+	for _, f := range []struct {
+		to   *string
+		from *string
+	}{
+		{&u.Name, p.Name}, {&u.GivenName, p.GivenName}, {&u.MiddleName, p.MiddleName},
+		{&u.FamilyName, p.FamilyName}, {&u.Phone, p.Phone}, {&u.Picture, p.Picture},
+	} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+}
+
+// judge applies the policy to a new password of that user.
+func (s *Service) judge(ctx context.Context, pw Secret, u User) error {
+	words := append([]string{u.ID, u.Email, u.Name, u.GivenName, u.FamilyName}, u.LoginIDs...)
+	return s.cfg.Password.Check(ctx, pw.Reveal(), words...)
+}
+
+// addVerification puts the link that proves the address into the step that
+// makes the user.
+func (s *Service) addVerification(ctx context.Context, created *UserCreation, c Client) {
+	now := s.now()
+	raw := random(32)
+	m := Message{
+		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), ExpiresAt: now.Add(s.cfg.VerifyLife),
+	}
+	mail := s.mailTo(ctx, created.User.Email, m, c)
+	if len(mail) == 0 {
+		return
+	}
+	created.Mail = mail
+	created.Token = &OneTimeToken{
+		Hash: hashOf(raw), UserID: created.User.ID, Purpose: PurposeVerifyEmail,
+		Email: created.User.Email, PasswordVersion: created.Password.Version,
+		CreatedAt: now, ExpiresAt: m.ExpiresAt.Truncate(time.Microsecond),
+	}
+}
