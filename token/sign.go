@@ -48,7 +48,7 @@ type Issue struct {
 //
 // It refuses what a Verifier would refuse later, a token over MaxSize bytes too.
 func Sign(k *SigningKey, issue Issue) (Secret, error) {
-	if k == nil || k.signer == nil {
+	if k == nil || k.private == nil {
 		return "", errors.New("token: sign: no signing key")
 	}
 	claims, err := issue.claims()
@@ -65,7 +65,7 @@ func Sign(k *SigningKey, issue Issue) (Secret, error) {
 	t := jwt.NewWithClaims(method, claims)
 	t.Header["typ"] = string(issue.Type)
 	t.Header["kid"] = k.ID
-	raw, err := t.SignedString(k.signer)
+	raw, err := t.SignedString(k.private.Signer)
 	if err != nil {
 		return "", fmt.Errorf("token: sign with key %s: %w", k.ID, err)
 	}
@@ -93,6 +93,8 @@ func (i Issue) claims() (jwt.MapClaims, error) {
 		return nil, errors.New("Audience is required")
 	case i.IssuedAt.Unix() <= 0 || i.ExpiresAt.Unix() > maxDate || !i.ExpiresAt.After(i.IssuedAt):
 		return nil, errors.New("ExpiresAt must be after IssuedAt, and both real dates")
+	case !i.AuthTime.IsZero() && (i.AuthTime.Unix() <= 0 || i.AuthTime.Unix() > maxDate):
+		return nil, errors.New("AuthTime must be a real date")
 	}
 	for _, a := range i.Audience {
 		if a == "" {

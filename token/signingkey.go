@@ -27,8 +27,12 @@ type SigningKey struct {
 	// leaves the published set; both are zero before that.
 	CreatedAt, ActiveAt, RetiredAt, RemovedAt time.Time
 
-	signer crypto.Signer
+	// A pointer, so that fmt shows an address at most, even for a verb such as %p
+	// that bypasses the methods below.
+	private *privateHalf
 }
+
+type privateHalf struct{ crypto.Signer }
 
 // GenerateKey makes a key with a random id, active from now on. alg is ES256,
 // EdDSA or RS256 (of 3072 bits); any other is an error.
@@ -66,7 +70,7 @@ func GenerateRSAKey(bits int, now time.Time) (*SigningKey, error) {
 }
 
 func newSigningKey(alg Algorithm, signer crypto.Signer, now time.Time) *SigningKey {
-	return &SigningKey{ID: rand.Text(), Algorithm: alg, CreatedAt: now, ActiveAt: now, signer: signer}
+	return &SigningKey{ID: rand.Text(), Algorithm: alg, CreatedAt: now, ActiveAt: now, private: &privateHalf{signer}}
 }
 
 // ParseSigningKey reads what MarshalPrivate wrote, a PKCS #8 DER. It refuses a key
@@ -95,16 +99,16 @@ func ParseSigningKey(id string, alg Algorithm, der []byte) (*SigningKey, error) 
 	if k, ok := signer.(*rsa.PrivateKey); ok && k.N.BitLen() < minSignRSABits {
 		return nil, fmt.Errorf("token: key %s: RSA key of %d bits, want at least %d to sign", id, k.N.BitLen(), minSignRSABits)
 	}
-	return &SigningKey{ID: id, Algorithm: alg, signer: signer}, nil
+	return &SigningKey{ID: id, Algorithm: alg, private: &privateHalf{signer}}, nil
 }
 
 // MarshalPrivate returns the private key as PKCS #8 DER (RFC 5958). Seal it before
 // it is stored.
 func (k *SigningKey) MarshalPrivate() ([]byte, error) {
-	if k.signer == nil {
+	if k.private == nil {
 		return nil, errors.New("token: signing key has no private half")
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(k.signer)
+	der, err := x509.MarshalPKCS8PrivateKey(k.private.Signer)
 	if err != nil {
 		return nil, fmt.Errorf("token: marshal key %s: %w", k.ID, err)
 	}
@@ -114,8 +118,8 @@ func (k *SigningKey) MarshalPrivate() ([]byte, error) {
 // Public returns the half that is published.
 func (k *SigningKey) Public() PublicKey {
 	p := PublicKey{ID: k.ID, Algorithm: k.Algorithm}
-	if k.signer != nil {
-		p.Key = k.signer.Public()
+	if k.private != nil {
+		p.Key = k.private.Public()
 	}
 	return p
 }
