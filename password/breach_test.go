@@ -1,0 +1,162 @@
+package password_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/usherkit/usher/password"
+)
+
+const leakedPassword = "vast otter sings low"
+
+// rangeServer answers with the leaked password's line and padding, and records
+// what it was asked.
+func rangeServer(t *testing.T, asked *[]string) *httptest.Server {
+	digits := fmt.Sprintf("%X", sha1.Sum([]byte(leakedPassword)))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		*asked = append(*asked, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Add-Padding")+string(body))
+		fmt.Fprintf(w, "0018A45C4D1DEF81644B54AB7F969B88D65:3\r\n%s:7\r\n%s:0\r\n",
+			digits[5:], strings.Repeat("A", 35))
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestPW10_OnlyFiveHexDigitsLeave(t *testing.T) {
+	var asked []string
+	s := rangeServer(t, &asked)
+	policy := password.Policy{
+		Breached:      &password.RangeClient{URL: s.URL},
+		OnBreachError: func(err error) { t.Error(err) },
+	}
+	if err := policy.Check(t.Context(), leakedPassword); !hasCode(err, password.CodeBreached) {
+		t.Errorf("leaked: %v", err)
+	}
+	digits := fmt.Sprintf("%X", sha1.Sum([]byte(leakedPassword)))
+	if len(asked) != 1 || asked[0] != "GET /range/"+digits[:5]+" true" {
+		t.Errorf("the server saw %q", asked)
+	}
+	if err := policy.Check(t.Context(), "vast otter sings high"); err != nil {
+		t.Errorf("not leaked: %v", err)
+	}
+	// What the local rules refuse is not asked about.
+	before := len(asked)
+	if err := policy.Check(t.Context(), "passwordpassword"); !hasCode(err, password.CodeCommon) {
+		t.Error(err)
+	}
+	if len(asked) != before {
+		t.Errorf("the server saw %q", asked[before:])
+	}
+}
+
+func TestPW10_PaddingIsNoHit(t *testing.T) {
+	digits := fmt.Sprintf("%X", sha1.Sum([]byte(leakedPassword)))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "%s:0\n", digits[5:])
+	}))
+	defer s.Close()
+	leaked, err := (&password.RangeClient{URL: s.URL}).Breached(t.Context(), sha1.Sum([]byte(leakedPassword)))
+	if leaked || err != nil {
+		t.Errorf("%v, %v", leaked, err)
+	}
+}
+
+// hangs answers when its caller gives up.
+type hangs struct{}
+
+func (hangs) Breached(ctx context.Context, _ [sha1.Size]byte) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+func TestPW10_AHangingServerDecidesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []error
+		policy := password.Policy{Breached: hangs{}, OnBreachError: func(err error) { told = append(told, err) }}
+		start := time.Now()
+		if err := policy.Check(t.Context(), leakedPassword); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(start); d != time.Second {
+			t.Errorf("decided after %v", d)
+		}
+		var e *password.BreachError
+		if len(told) != 1 || !errors.As(told[0], &e) || !errors.Is(told[0], context.DeadlineExceeded) {
+			t.Errorf("told %v", told)
+		}
+		// A caller who goes away gets no decision at all.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := policy.Check(ctx, leakedPassword); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("canceled: %v", err)
+		}
+		if len(told) != 1 {
+			t.Errorf("told %v", told)
+		}
+	})
+}
+
+func TestPW10_RangeClientGivesUp(t *testing.T) {
+	stop := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-stop:
+		case <-r.Context().Done():
+		}
+	}))
+	defer s.Close()
+	defer close(stop)
+	_, err := (&password.RangeClient{URL: s.URL, Timeout: 20 * time.Millisecond}).Breached(t.Context(), [sha1.Size]byte{})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPW10_FailuresAreLoud(t *testing.T) {
+	digits := fmt.Sprintf("%X", sha1.Sum([]byte(leakedPassword)))
+	answers := map[string]http.HandlerFunc{
+		"status":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+		"endless":  func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("0:0\n", 1<<19)) },
+		"count":    func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, digits[5:]+":many\n") },
+	}
+	for name, answer := range answers {
+		s := httptest.NewServer(answer)
+		leaked, err := (&password.RangeClient{URL: s.URL}).Breached(t.Context(), sha1.Sum([]byte(leakedPassword)))
+		if leaked || err == nil {
+			t.Errorf("%s: %v, %v", name, leaked, err)
+		}
+		s.Close()
+	}
+	for _, u := range []string{"", "http://passwords.example", "ftp://passwords.example", "https://", "://"} {
+		if _, err := (&password.RangeClient{URL: u}).Breached(t.Context(), [sha1.Size]byte{}); err == nil {
+			t.Errorf("URL %q is taken", u)
+		}
+	}
+}
+
+func TestPW10_FailuresAreLoggedByDefault(t *testing.T) {
+	var out bytes.Buffer
+	previous := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
+	defer slog.SetDefault(previous)
+	policy := password.Policy{Breached: &password.RangeClient{URL: "http://passwords.example"}}
+	if err := policy.Check(t.Context(), leakedPassword); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(out.String(), "level=WARN"); n != 1 || strings.Contains(out.String(), "otter") {
+		t.Errorf("log %q", &out)
+	}
+}
