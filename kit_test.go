@@ -1,0 +1,336 @@
+package usher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/storetest"
+)
+
+const (
+	secret  = usher.Secret("wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa")
+	secret2 = usher.Secret("a8Zq0WkErT5yUiOp3LmNbVcXsDfGhJk7")
+
+	goodPassword  = "vast otter sings low"
+	otherPassword = "calm heron reads maps"
+	thirdPassword = "brisk walrus bakes pie"
+)
+
+var ctx = context.Background()
+
+// kit is a Service with everything around it that a test looks at.
+type kit struct {
+	*usher.Service
+	t      *testing.T
+	store  usher.Store
+	clock  *clock
+	mail   *mailbox
+	events *recorder
+	cfg    usher.Config
+}
+
+// newKit returns a Service on an empty store in memory, with a clock that
+// stands still, and the cheapest hash that is allowed.
+func newKit(t *testing.T, change ...func(*usher.Config)) *kit {
+	t.Helper()
+	return newKitOn(t, storetest.NewMemory(), newClock(), change...)
+}
+
+// newKitOn is newKit for a store and a clock that other kits may share.
+func newKitOn(t *testing.T, store usher.Store, c *clock, change ...func(*usher.Config)) *kit {
+	t.Helper()
+	k := &kit{t: t, store: store, clock: c, mail: newMailbox(), events: &recorder{}}
+	k.cfg = usher.Config{
+		Secret:  secret,
+		BaseURL: "https://app.example",
+		Mailer:  k.mail,
+		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Minute},
+		OnEvent: k.events.hook,
+		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Now:     c.now,
+	}
+	for _, f := range change {
+		f(&k.cfg)
+	}
+	s, err := usher.New(store, k.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	k.Service = s
+	k.events.reset()
+	return k
+}
+
+// clock is a clock that moves only when told to.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// mailbox is a Mailer that keeps what it is given.
+type mailbox struct {
+	mu   sync.Mutex
+	cond *sync.Cond
+	all  []usher.Message
+	fail error
+}
+
+func newMailbox() *mailbox {
+	m := &mailbox{}
+	m.cond = sync.NewCond(&m.mu)
+	return m
+}
+
+func (m *mailbox) Send(_ context.Context, msg usher.Message) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	m.all = append(m.all, msg)
+	m.cond.Broadcast()
+	return nil
+}
+
+// wait returns the messages delivered so far, once the outbox of k is empty.
+func (k *kit) inbox() []usher.Message {
+	k.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for time.Now().Before(deadline) {
+		n, err := k.store.MailCount(ctx)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		if n == 0 {
+			k.mail.mu.Lock()
+			defer k.mail.mu.Unlock()
+			return slices.Clone(k.mail.all)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	k.t.Fatal("the outbox was not emptied within 10 s")
+	return nil
+}
+
+// lastMail returns the newest message, which must be of that kind.
+func (k *kit) lastMail(kind usher.MessageKind) usher.Message {
+	k.t.Helper()
+	all := k.inbox()
+	if len(all) == 0 || all[len(all)-1].Kind != kind {
+		k.t.Fatalf("the last mail is not %s: %s", kind, kinds(all))
+	}
+	return all[len(all)-1]
+}
+
+// mailed returns the kinds of all messages so far, in order of kind.
+func (k *kit) mailed() string { return kinds(k.inbox()) }
+
+func kinds(all []usher.Message) string {
+	names := make([]string, len(all))
+	for i, m := range all {
+		names[i] = string(m.Kind)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// tokenIn returns the one-time token of a mailed link.
+func tokenIn(t *testing.T, m usher.Message) usher.Secret {
+	t.Helper()
+	u, err := url.Parse(m.Link.Reveal())
+	if err != nil || u.Query().Get("token") == "" {
+		t.Fatalf("no token in the link of a %s mail", m.Kind)
+	}
+	return usher.Secret(u.Query().Get("token"))
+}
+
+// recorder keeps the events.
+type recorder struct {
+	mu  sync.Mutex
+	all []usher.Event
+}
+
+func (r *recorder) hook(_ context.Context, e usher.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, e)
+}
+
+func (r *recorder) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = nil
+}
+
+// take returns the names of the events since the last take, with reasons, in
+// order.
+func (r *recorder) take() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for _, e := range r.all {
+		n := string(e.Name)
+		if e.Reason != "" {
+			n += ":" + e.Reason
+		}
+		names = append(names, n)
+	}
+	r.all = nil
+	return strings.Join(names, " ")
+}
+
+// count returns how many events of that name there were since the last take.
+func (r *recorder) count(name usher.EventName) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, e := range r.all {
+		if e.Name == name {
+			n++
+		}
+	}
+	return n
+}
+
+// from is a client with that address.
+func from(address string) usher.Client {
+	return usher.Client{Address: netip.MustParseAddr(address), UserAgent: "test"}
+}
+
+// nth is one of many clients of networks of their own.
+func nth(i int) usher.Client { return from(fmt.Sprintf("10.%d.%d.1", i/250, i%250)) }
+
+var home = from("192.0.2.1")
+
+// signUp makes a user that must not exist yet.
+func (k *kit) signUp(loginID string) *usher.Authentication {
+	k.t.Helper()
+	a, err := k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: goodPassword}, home)
+	if err != nil {
+		k.t.Fatalf("SignUp: %v", err)
+	}
+	return a
+}
+
+// signUpVerified makes a user whose address is proven, and forgets the mail
+// and the events of it.
+func (k *kit) signUpVerified(loginID string) *usher.Authentication {
+	k.t.Helper()
+	a := k.signUp(loginID)
+	if _, err := k.VerifyEmail(ctx, tokenIn(k.t, k.lastMail(usher.MessageVerifyEmail)), home); err != nil {
+		k.t.Fatalf("VerifyEmail: %v", err)
+	}
+	k.mail.mu.Lock()
+	k.mail.all = nil
+	k.mail.mu.Unlock()
+	k.events.reset()
+	return a
+}
+
+// signIn must succeed.
+func (k *kit) signIn(loginID string, pw usher.Secret, c usher.Client) *usher.Authentication {
+	k.t.Helper()
+	a, err := k.SignIn(ctx, usher.SignIn{LoginID: loginID, Password: pw}, c)
+	if err != nil {
+		k.t.Fatalf("SignIn: %v", err)
+	}
+	return a
+}
+
+// resetToken asks for a reset and returns the mailed token.
+func (k *kit) resetToken(loginID string, kind usher.MessageKind) usher.Secret {
+	k.t.Helper()
+	if err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: loginID}, home); err != nil {
+		k.t.Fatalf("SendPasswordReset: %v", err)
+	}
+	return tokenIn(k.t, k.lastMail(kind))
+}
+
+// alive reports whether the tokens of a still serve: the session token is
+// valid here, and the session is in the store. It exchanges nothing.
+func (k *kit) alive(a *usher.Authentication) bool {
+	k.t.Helper()
+	claims, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	if err != nil {
+		return false
+	}
+	_, _, err = k.Me(ctx, claims)
+	return err == nil
+}
+
+// wantErr fails unless err is want.
+func wantErr(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error is %v, want %v", err, want)
+	}
+}
+
+// wantLimit fails unless err is a *LimitError, which it returns.
+func wantLimit(t *testing.T, err error) *usher.LimitError {
+	t.Helper()
+	var l *usher.LimitError
+	if !errors.As(err, &l) {
+		t.Fatalf("error is %v, want a *LimitError", err)
+	}
+	return l
+}
+
+// wantField fails unless err is a *FieldError for that field.
+func wantField(t *testing.T, err error, field string) {
+	t.Helper()
+	var f *usher.FieldError
+	if !errors.As(err, &f) || f.Field != field {
+		t.Fatalf("error is %v, want a *FieldError for %s", err, field)
+	}
+}
+
+// wantPolicy fails unless err is a *PolicyError with that code.
+func wantPolicy(t *testing.T, err error, code password.Code) {
+	t.Helper()
+	var p *password.PolicyError
+	if !errors.As(err, &p) || !p.Has(code) {
+		t.Fatalf("error is %v, want a *PolicyError with %s", err, code)
+	}
+}
+
+// together runs do in n goroutines that begin at once.
+func together(n int, do func(i int)) {
+	var begin, done sync.WaitGroup
+	begin.Add(1)
+	for i := range n {
+		done.Go(func() {
+			begin.Wait()
+			do(i)
+		})
+	}
+	begin.Done()
+	done.Wait()
+}
