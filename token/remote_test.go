@@ -1,0 +1,432 @@
+package token_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/usherkit/usher/token"
+)
+
+// origin answers for an issuer's keys, without a network.
+type origin struct {
+	fetches atomic.Int64
+	mu      sync.Mutex
+	answer  func(*http.Request) (*http.Response, error)
+}
+
+func (o *origin) RoundTrip(r *http.Request) (*http.Response, error) {
+	o.fetches.Add(1)
+	o.mu.Lock()
+	answer := o.answer
+	o.mu.Unlock()
+	return answer(r)
+}
+
+func (o *origin) set(answer func(*http.Request) (*http.Response, error)) {
+	o.mu.Lock()
+	o.answer = answer
+	o.mu.Unlock()
+}
+
+func body(status int, r io.Reader) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(r)}
+}
+
+func serve(set []byte) func(*http.Request) (*http.Response, error) {
+	return func(*http.Request) (*http.Response, error) { return body(200, strings.NewReader(string(set))), nil }
+}
+
+func down(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
+
+// counter counts log events.
+type counter struct {
+	slog.Handler
+	events atomic.Int64
+}
+
+func (c *counter) Enabled(context.Context, slog.Level) bool { return true }
+func (c *counter) Handle(context.Context, slog.Record) error {
+	c.events.Add(1)
+	return nil
+}
+
+type remote struct {
+	*origin
+	*token.RemoteKeys
+	log counter
+}
+
+func openRemote(t *testing.T, answer func(*http.Request) (*http.Response, error)) *remote {
+	t.Helper()
+	r := &remote{origin: &origin{answer: answer}}
+	var err error
+	r.RemoteKeys, err = token.OpenRemoteKeys(token.RemoteConfig{
+		URL: "https://idp.test/keys", Client: &http.Client{Transport: r.origin}, Logger: slog.New(&r.log),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}
+
+// trusting returns a verifier of an issuer with remote keys, on the real clock.
+func trusting(t *testing.T, keys token.KeySource) *token.Verifier {
+	t.Helper()
+	v, err := token.NewVerifier(token.VerifierConfig{Issuers: []token.Issuer{{URL: testIssuer, Audiences: []string{testAudience}, Keys: keys}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func session(t *testing.T, k *token.SigningKey, life time.Duration) string {
+	t.Helper()
+	return sign(t, k, token.Issue{
+		Type: token.TypeSession, Issuer: testIssuer, Audience: []string{testAudience}, Subject: "u1", SessionID: "s1", ID: "j1",
+		IssuedAt: time.Now(), ExpiresAt: time.Now().Add(life),
+	})
+}
+
+func TestJK01_OnlyHTTPSFromConfiguration(t *testing.T) {
+	for _, c := range []struct {
+		url      string
+		loopback bool
+		ok       bool
+	}{
+		{"https://idp.test/keys", false, true},
+		{"http://idp.test/keys", false, false},
+		{"http://idp.test/keys", true, false},
+		{"http://127.0.0.1:1/keys", false, false},
+		{"http://127.0.0.1:1/keys", true, true},
+		{"http://[::1]:1/keys", true, true},
+		{"http://localhost:1/keys", true, true},
+		{"http://localhost.evil.test/keys", true, false},
+		{"http://127.0.0.1.evil.test/keys", true, false},
+		{"", false, false}, {"idp.test/keys", false, false}, {"file:///etc/passwd", true, false}, {"ftp://idp.test/", true, false},
+		{"https:///keys", false, false}, {"https://user:pass@idp.test/keys", false, false}, {"https://idp.test/#x", false, false}, {"https://%zz/", false, false},
+	} {
+		r, err := token.OpenRemoteKeys(token.RemoteConfig{URL: c.url, InsecureLoopback: c.loopback, Client: &http.Client{Transport: &origin{answer: down}}, Logger: slog.New(slog.DiscardHandler)})
+		if (err == nil) != c.ok {
+			t.Errorf("%q with InsecureLoopback %v: %v", c.url, c.loopback, err)
+		}
+		if err == nil {
+			r.Close()
+		} else if strings.Contains(err.Error(), "pass") {
+			t.Errorf("the error repeats the password: %v", err)
+		}
+	}
+	for _, cfg := range []token.RemoteConfig{{Refresh: -1}, {MinRefetch: -1}, {MaxStale: -1}, {Timeout: -1}, {MaxBytes: -1}, {MaxKeys: -1}} {
+		cfg.URL = "https://idp.test/keys"
+		if _, err := token.OpenRemoteKeys(cfg); err == nil {
+			t.Errorf("%+v was taken", cfg)
+		}
+	}
+}
+
+func TestJK02_BadAnswersKeepTheOldKeys(t *testing.T) {
+	many := `{"keys":[` + strings.Repeat("{},", 100) + `{}]}`
+	for name, bad := range map[string]func(*http.Request) (*http.Response, error){
+		"redirect": func(*http.Request) (*http.Response, error) {
+			r := body(302, strings.NewReader(""))
+			r.Header.Set("Location", "http://169.254.169.254/")
+			return r, nil
+		},
+		"endless stream": func(*http.Request) (*http.Response, error) { return body(200, endless{}), nil },
+		"hanging": func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		},
+		"down":          down,
+		"error page":    func(*http.Request) (*http.Response, error) { return body(500, strings.NewReader(`{"keys":[]}`)), nil },
+		"no set":        func(*http.Request) (*http.Response, error) { return body(200, strings.NewReader(`<html>`)), nil },
+		"too many keys": func(*http.Request) (*http.Response, error) { return body(200, strings.NewReader(many)), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				key := newKey(t, token.ES256)
+				good := serve(newKeySet(t, key.Public()).JSON())
+				r := openRemote(t, good)
+				synctest.Wait()
+				v := trusting(t, r)
+				r.set(bad)
+				time.Sleep(2 * time.Hour)
+				synctest.Wait()
+				if n := r.log.events.Load(); n != 1 {
+					t.Errorf("%d log events, want 1", n)
+				}
+				if _, err := v.ValidateSession(t.Context(), session(t, key, time.Minute)); err != nil {
+					t.Errorf("a good token: %v", err)
+				}
+				if n := r.fetches.Load(); n < 50 || n > 125 {
+					t.Errorf("%d fetches in an hour of failures", n)
+				}
+				r.set(good)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if n := r.log.events.Load(); n != 2 {
+					t.Errorf("%d log events after the end of the outage, want 2", n)
+				}
+				r.Close()
+			})
+		})
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestJK02_NetworkGuards(t *testing.T) {
+	key := newKey(t, token.ES256)
+	set := newKeySet(t, key.Public()).JSON()
+	var hits atomic.Int64
+	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		hits.Add(1)
+		_, _ = w.Write(set)
+	})
+	secure, plain := httptest.NewTLSServer(answer), httptest.NewServer(answer)
+	defer secure.Close()
+	defer plain.Close()
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	redirect := httptest.NewTLSServer(http.RedirectHandler(secure.URL, http.StatusFound))
+	defer redirect.Close()
+
+	for _, c := range []struct {
+		name string
+		cfg  token.RemoteConfig
+		ok   bool
+	}{
+		{"trusted certificate, loopback not allowed", token.RemoteConfig{URL: secure.URL, Client: secure.Client()}, false},
+		{"trusted certificate, private networks allowed", token.RemoteConfig{URL: secure.URL, Client: secure.Client(), AllowPrivateNetworks: true}, true},
+		{"trusted certificate, loopback allowed", token.RemoteConfig{URL: secure.URL, Client: secure.Client(), InsecureLoopback: true}, true},
+		{"self-signed certificate", token.RemoteConfig{URL: secure.URL, AllowPrivateNetworks: true}, false},
+		{"redirect", token.RemoteConfig{URL: redirect.URL, Client: redirect.Client(), AllowPrivateNetworks: true}, false},
+		{"http on loopback", token.RemoteConfig{URL: plain.URL, InsecureLoopback: true}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			hits.Store(0)
+			c.cfg.Logger = slog.New(slog.DiscardHandler)
+			r, err := token.OpenRemoteKeys(c.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			for range 20 { // each call waits for the first fetch
+				if _, err = r.PublicKey(t.Context(), key.ID); err == nil {
+					break
+				}
+			}
+			if (err == nil) != c.ok || (hits.Load() > 0) != c.ok {
+				t.Errorf("%v, %d requests served", err, hits.Load())
+			}
+		})
+	}
+
+	lax := secure.Client()
+	lax.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
+	if _, err := token.OpenRemoteKeys(token.RemoteConfig{URL: secure.URL, Client: lax}); err == nil {
+		t.Error("a client that verifies no certificate was taken")
+	}
+}
+
+func TestJK03_UnknownKidsCostNeitherFetchesNorTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := newKey(t, token.ES256)
+		set := newKeySet(t, key.Public()).JSON()
+		slow := func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second) // longer than any caller waits
+			return serve(set)(r)
+		}
+		r := openRemote(t, slow)
+		v := trusting(t, r)
+		time.Sleep(time.Minute)
+		before := r.fetches.Load()
+		good := session(t, key, time.Hour)
+
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			stranger := *newKey(t, token.EdDSA)
+			stranger.ID = fmt.Sprintf("random-%d", i)
+			raw := session(t, &stranger, time.Hour)
+			wg.Go(func() {
+				began := time.Now()
+				if _, err := v.ValidateSession(t.Context(), raw); !errors.Is(err, token.ErrInvalid) {
+					t.Errorf("random kid: %v", err)
+				}
+				if took := time.Since(began); took > 200*time.Millisecond {
+					t.Errorf("random kid answered after %v", took)
+				}
+			})
+			wg.Go(func() {
+				began := time.Now()
+				if _, err := v.ValidateSession(t.Context(), good); err != nil || time.Since(began) > 50*time.Millisecond {
+					t.Errorf("a good token meanwhile: %v after %v", err, time.Since(began))
+				}
+			})
+		}
+		wg.Wait()
+		if n := r.fetches.Load() - before; n > 1 {
+			t.Errorf("%d fetches", n)
+		}
+		time.Sleep(2 * time.Second) // the refetch is over, the next is not allowed yet
+		began := time.Now()
+		stranger := newKey(t, token.ES256)
+		if _, err := v.ValidateSession(t.Context(), session(t, stranger, time.Hour)); !errors.Is(err, token.ErrInvalid) || time.Since(began) != 0 {
+			t.Errorf("not refused at once: %v after %v", err, time.Since(began))
+		}
+		r.Close()
+	})
+}
+
+// The first token after a rotation is accepted, and random key ids cause at most
+// one fetch an interval.
+func TestJK03_FirstTokenAfterARotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, next := newKey(t, token.ES256), newKey(t, token.ES256)
+		r := openRemote(t, serve(newKeySet(t, old.Public()).JSON()))
+		v := trusting(t, r)
+		if _, err := v.ValidateSession(t.Context(), session(t, old, time.Hour)); err != nil {
+			t.Fatalf("the first token of all: %v", err) // it waits for the first fetch
+		}
+		time.Sleep(time.Minute)
+		r.set(func(req *http.Request) (*http.Response, error) {
+			time.Sleep(100 * time.Millisecond)
+			return serve(newKeySet(t, old.Public(), next.Public()).JSON())(req)
+		})
+		raw := session(t, next, time.Hour)
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				if _, err := v.ValidateSession(t.Context(), raw); err != nil {
+					t.Errorf("after the rotation: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := r.fetches.Load(); n != 2 {
+			t.Errorf("%d fetches, want 2", n)
+		}
+		before := r.fetches.Load()
+		for range 600 { // ten minutes of a random kid every second
+			_, _ = r.PublicKey(t.Context(), "random")
+			time.Sleep(time.Second)
+		}
+		if n := r.fetches.Load() - before; n > 21 {
+			t.Errorf("%d fetches in ten minutes", n)
+		}
+		r.Close()
+	})
+}
+
+func TestJK04_NoKeysNoEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := newKey(t, token.ES256)
+		r := openRemote(t, down)
+		v := trusting(t, r)
+		unavailable := func(when string) {
+			t.Helper()
+			claims, err := v.ValidateSession(t.Context(), session(t, key, time.Hour))
+			if claims != nil || !errors.Is(err, token.ErrUnavailable) || errors.Is(err, token.ErrInvalid) || r.Generation() != 0 {
+				t.Errorf("%s: %v, %v", when, claims, err)
+			}
+		}
+		unavailable("before the first good fetch")
+		r.set(serve(newKeySet(t, key.Public()).JSON()))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		long := session(t, key, 100*time.Hour)
+		if _, err := v.ValidateSession(t.Context(), long); err != nil {
+			t.Fatalf("after the first good fetch: %v", err)
+		}
+		r.set(down)
+		for range 22 {
+			time.Sleep(time.Hour)
+			if _, err := v.ValidateSession(t.Context(), long); err != nil {
+				t.Fatalf("during the outage: %v", err)
+			}
+		}
+		_, _ = v.ValidateSession(t.Context(), long) // it is in the cache when the keys grow stale
+		time.Sleep(2*time.Hour + time.Minute)
+		unavailable("after 24 hours")
+		if _, err := v.ValidateSession(t.Context(), long); !errors.Is(err, token.ErrUnavailable) {
+			t.Errorf("a cached token outlived the keys: %v", err)
+		}
+		r.set(serve(newKeySet(t, key.Public()).JSON()))
+		time.Sleep(time.Minute)
+		if _, err := v.ValidateSession(t.Context(), long); err != nil {
+			t.Errorf("after the outage: %v", err)
+		}
+		r.Close()
+	})
+}
+
+func TestRemoteKeys_CallersContextAndClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := openRemote(t, func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if _, err := r.PublicKey(ctx, "k"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, want the caller's deadline", err)
+		}
+		r.Close()
+		r.Close()
+		for range 3 {
+			if _, err := r.PublicKey(t.Context(), "k"); !errors.Is(err, token.ErrNoKeys) {
+				t.Errorf("after Close: %v", err)
+			}
+		}
+		if n := r.log.events.Load(); n != 0 {
+			t.Errorf("closing was reported as %d failures", n)
+		}
+	})
+}
+
+func TestJK02_PrivateAddressesAreNotDialled(t *testing.T) {
+	for _, host := range []string{
+		"127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "198.18.0.1", "224.0.0.1", "255.255.255.255",
+		"::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "::", "ff02::1",
+	} {
+		var log errorLog
+		r, err := token.OpenRemoteKeys(token.RemoteConfig{URL: "https://" + net.JoinHostPort(host, "9"), Logger: slog.New(&log)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = r.PublicKey(t.Context(), "k") // waits for the fetch, which fails at once
+		r.Close()
+		if text := log.text.Load(); text == nil || !strings.Contains(*text, "address is not public") {
+			t.Errorf("%s: %v", host, text)
+		}
+	}
+}
+
+// errorLog keeps the last error.
+type errorLog struct {
+	slog.Handler
+	text atomic.Pointer[string]
+}
+
+func (l *errorLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l *errorLog) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		text := fmt.Sprint(a.Value.Any())
+		l.text.Store(&text)
+		return a.Key != "error"
+	})
+	return nil
+}
