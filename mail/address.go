@@ -1,0 +1,60 @@
+package mail
+
+import (
+	"errors"
+	netmail "net/mail"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/usherkit/usher"
+)
+
+var errAddress = errors.New("must be one e-mail address")
+
+// parseMailbox returns a bare address with its domain as A-labels (RFC 5891
+// §4.4): without SMTPUTF8 a mail server takes no others. The part before the @
+// stays as it is.
+func parseMailbox(s string) (string, error) {
+	// The rule for what is an address is the one that sign-up has.
+	canonical, err := usher.CanonicalLoginID(s, true)
+	if err != nil {
+		return "", errAddress
+	}
+	_, domain, ok := strings.Cut(canonical, "@")
+	local, _, _ := strings.Cut(s, "@")
+	if !ok {
+		return "", errAddress
+	}
+	return local + "@" + domain, nil
+}
+
+// parseSender reads "address" or "Name <address>".
+func parseSender(s string) (*netmail.Address, error) {
+	if !singleLine(s) {
+		return nil, errors.New("must be one line without control characters")
+	}
+	a, err := netmail.ParseAddress(s)
+	if err != nil {
+		return nil, errors.New(`must be an e-mail address, or "Name <address>"`)
+	}
+	if a.Address, err = parseMailbox(a.Address); err != nil {
+		return nil, err
+	}
+	if !singleLine(a.Name) {
+		return nil, errors.New("must be one line without control characters")
+	}
+	return a, nil
+}
+
+// singleLine reports whether s is valid text without anything that ends a line
+// or that steers a terminal: control characters, U+2028 and U+2029.
+func singleLine(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
+	})
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}

@@ -1,0 +1,258 @@
+package mail
+
+import (
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"io/fs"
+	"maps"
+	netmail "net/mail"
+	"net/url"
+	"slices"
+	"strings"
+	texttemplate "text/template"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+//go:embed templates
+var embedded embed.FS
+
+// Templates returns the built-in templates, to copy from. A folder in it is a
+// language.
+func Templates() fs.FS {
+	sub, err := fs.Sub(embedded, "templates")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	return sub
+}
+
+// kinds tells the kinds that there are, and which of them have a link.
+var kinds = map[usher.MessageKind]bool{
+	usher.MessageVerifyEmail:       true,
+	usher.MessageAlreadyRegistered: false,
+	usher.MessageResetPassword:     true,
+	usher.MessageConfirmAndReset:   true,
+	usher.MessagePasswordChanged:   false,
+	usher.MessageChangeEmail:       true,
+	usher.MessageEmailChanging:     false,
+	usher.MessageEmailChanged:      false,
+	usher.MessageSignInNotice:      false,
+}
+
+// Composer turns messages into words. Its zero value works, for previews and
+// for a folder; for real mail set From.
+type Composer struct {
+	// From is the sender, an address or "Name <address>". A domain outside
+	// ASCII is sent as A-labels. [SMTP] requires it, because receivers check
+	// it. Defaults to "no-reply@localhost".
+	From string
+	// Name is the product's name, in subjects and texts, and the sender's if
+	// From has none. Defaults to the domain of From.
+	Name string
+	// Support is one line that says whom to ask for help, such as
+	// "help@example.com" or "Call 555-0100". Every mail ends with it. Defaults
+	// to none, and the notices say "contact whoever runs", with Name.
+	Support string
+	// HTML adds an HTML part to the plain text. Defaults to plain text alone.
+	HTML bool
+	// Language is the folder of templates to use. Defaults to "en", the only
+	// one built in.
+	Language string
+	// Location is the time zone of the times in a mail. Defaults to UTC.
+	Location *time.Location
+	// Templates has files that replace built-in ones of the same path, such as
+	// "en/reset_password.txt". They are read for each mail, so that an edited
+	// file shows at once. Defaults to none.
+	Templates fs.FS
+}
+
+// Check returns what is wrong with the settings and the templates of all
+// kinds, or nil. [SMTP] and [ParseURL] have called it.
+func (c Composer) Check() error {
+	var errs []error
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		if _, err := c.compose(usher.Message{
+			ID: "check", Kind: kind, To: "check@example.com",
+			Link: "https://example.com/check", At: at, ExpiresAt: at.Add(time.Hour),
+		}); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Render returns the words of m. The html is there whether or not HTML is set.
+// Text and html of a kind with a link hold the link, a secret: don't log them.
+// The error is a [*MessageError], or names a field of the Composer.
+func (c Composer) Render(m usher.Message) (subject, text, html string, err error) {
+	l, err := c.compose(m)
+	if err != nil {
+		return "", "", "", err
+	}
+	return l.subject, l.text, l.html, nil
+}
+
+// letter is a message in words.
+type letter struct {
+	from                *netmail.Address
+	to                  string
+	subject, text, html string
+	at                  time.Time
+}
+
+func (c Composer) compose(m usher.Message) (*letter, error) {
+	c, from, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	hasLink, known := kinds[m.Kind]
+	fail := func(field, detail string) (*letter, error) {
+		return nil, &MessageError{m.Kind, field, detail}
+	}
+	to, err := parseMailbox(m.To)
+	switch {
+	case !known:
+		return fail("Kind", "is not one that this package words")
+	case m.ID == "":
+		return fail("ID", "must not be empty")
+	case err != nil:
+		return fail("To", err.Error())
+	}
+	l := &letter{from: from, to: to, at: m.At}
+	if l.at.IsZero() {
+		l.at = time.Now()
+	}
+	data := Data{
+		Kind: m.Kind, Name: c.Name, Support: c.Support,
+		At: l.at.In(c.Location), Address: cleanIP(m.Address), Device: newDevice(m.UserAgent),
+	}
+	if hasLink {
+		if data.Link = m.Link.Reveal(); !isLink(data.Link) {
+			return fail("Link", "must be an absolute http or https URL in ASCII without spaces")
+		}
+		data.ExpiresIn = newSpan(m.ExpiresAt.Sub(l.at))
+	}
+	if err := c.fill(l, &data); err != nil {
+		// Errors of the template packages quote the template, not the data.
+		return fail("template", err.Error())
+	}
+	return l, nil
+}
+
+// withDefaults returns a copy without zero fields, checked, and the sender.
+func (c Composer) withDefaults() (Composer, *netmail.Address, error) {
+	from, err := parseSender(cmp.Or(c.From, "no-reply@localhost"))
+	if err != nil {
+		return c, nil, fmt.Errorf("mail: Composer.From %w", err)
+	}
+	_, domain, _ := strings.Cut(from.Address, "@")
+	c.Name = cmp.Or(c.Name, domain)
+	c.Language = cmp.Or(c.Language, "en")
+	c.Location = cmp.Or(c.Location, time.UTC)
+	from.Name = cmp.Or(from.Name, c.Name)
+	switch {
+	case !singleLine(c.Name):
+		return c, nil, errors.New("mail: Composer.Name must be one line without control characters")
+	case !singleLine(c.Support):
+		return c, nil, errors.New("mail: Composer.Support must be one line without control characters")
+	case !fs.ValidPath(c.Language) || c.Language == ".":
+		return c, nil, errors.New("mail: Composer.Language must name a folder of templates")
+	}
+	return c, from, nil
+}
+
+// fill executes the templates of the message's kind.
+func (c Composer) fill(l *letter, data *Data) error {
+	var subject, text, html strings.Builder
+	textFiles, err := c.read(data.Kind, ".txt")
+	if err != nil {
+		return err
+	}
+	words := texttemplate.New("").Option("missingkey=error")
+	for _, f := range textFiles {
+		if _, err := words.Parse(f); err != nil {
+			return err
+		}
+	}
+	if err := words.ExecuteTemplate(&subject, "subject", data); err != nil {
+		return err
+	}
+	data.Subject = strings.TrimSpace(subject.String())
+	if data.Subject == "" || !singleLine(data.Subject) {
+		return errors.New("the subject must be one line without control characters")
+	}
+	if err := words.ExecuteTemplate(&text, "layout", data); err != nil {
+		return err
+	}
+	htmlFiles, err := c.read(data.Kind, ".html")
+	if err != nil {
+		return err
+	}
+	markup := htmltemplate.New("").Option("missingkey=error")
+	for _, f := range htmlFiles {
+		if _, err := markup.Parse(f); err != nil {
+			return err
+		}
+	}
+	if err := markup.ExecuteTemplate(&html, "layout", data); err != nil {
+		return err
+	}
+	l.subject, l.text, l.html = data.Subject, tidy(text.String()), tidy(html.String())
+	return nil
+}
+
+// read returns the layout and the kind's template, each from Templates or from
+// the built-in ones.
+func (c Composer) read(kind usher.MessageKind, ext string) ([]string, error) {
+	var files []string
+	for _, name := range []string{"layout", string(kind)} {
+		path := c.Language + "/" + name + ext
+		var b []byte
+		err := fs.ErrNotExist
+		if c.Templates != nil {
+			b, err = fs.ReadFile(c.Templates, path)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			b, err = fs.ReadFile(embedded, "templates/"+path)
+		}
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, string(b))
+	}
+	return files, nil
+}
+
+// tidy takes away what conditions in a template leave behind: spaces at the end
+// of a line and more than one empty line in a row.
+func tidy(s string) string {
+	var b strings.Builder
+	empty := true
+	for line := range strings.Lines(s) {
+		line = strings.TrimRight(line, " \t\r\n")
+		if line == "" && empty {
+			continue
+		}
+		empty = line == ""
+		b.WriteString(line + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n") + "\n"
+}
+
+// isLink reports whether s can stand in a mail as a link, whole: it is not cut
+// at a space, and has nothing to escape.
+func isLink(s string) bool {
+	for _, r := range s {
+		if r <= ' ' || r >= 0x7f || strings.ContainsRune(`"'<>\`, r) {
+			return false
+		}
+	}
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
+}

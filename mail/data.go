@@ -1,0 +1,141 @@
+package mail
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+// Data is what a template gets.
+type Data struct {
+	// Kind is the message's kind.
+	Kind usher.MessageKind
+	// Subject is the finished subject. It is empty while the subject itself is
+	// rendered.
+	Subject string
+	// Name and Support are the Composer's.
+	Name, Support string
+	// Link is the mailed link, a secret; empty in notices.
+	Link string
+	// ExpiresIn is how long Link works, counted from At; zero if it is not
+	// known.
+	ExpiresIn Span
+	// At is when it happened, in the Composer's time zone.
+	At time.Time
+	// Address is the client's IP address, or empty.
+	Address string
+	// Device is what the client said it is.
+	Device Device
+}
+
+// Span is a length of time to be read by people, rounded down.
+type Span struct {
+	// Count is how many of Unit.
+	Count int
+	// Unit is "minute", "hour" or "day".
+	Unit string
+}
+
+// String returns it in English, such as "10 minutes", "1 hour", "24 hours".
+func (s Span) String() string {
+	if s.Count == 1 {
+		return "1 " + s.Unit
+	}
+	return fmt.Sprintf("%d %ss", s.Count, s.Unit)
+}
+
+// newSpan rounds down, so that a mail never promises more than there is. Under
+// a minute it is zero.
+func newSpan(d time.Duration) Span {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return Span{}
+	case d < 2*time.Hour && d%time.Hour != 0:
+		return Span{int(d / time.Minute), "minute"}
+	case d < 2*day:
+		return Span{int(d / time.Hour), "hour"}
+	}
+	return Span{int(d / day), "day"}
+}
+
+// Device is a client's browser and operating system, as far as the user agent
+// tells. Both are words of a fixed list: the user agent itself is free text
+// that anybody can choose, and a mail that quotes it would carry a stranger's
+// words under the product's name.
+type Device struct {
+	// Browser is such as "Firefox", or empty.
+	Browser string
+	// System is such as "Windows", or empty.
+	System string
+}
+
+// String returns it in English: "Firefox on Windows", one of the two, or
+// nothing.
+func (d Device) String() string {
+	switch {
+	case d.Browser == "":
+		return d.System
+	case d.System == "":
+		return d.Browser
+	}
+	return d.Browser + " on " + d.System
+}
+
+// maxUserAgent is how much of a user agent is looked at, in bytes.
+const maxUserAgent = 512
+
+// The first mark that a user agent has decides. The order matters: nearly all
+// browsers name those that they want to be taken for.
+var (
+	browsers = []struct{ mark, name string }{
+		{"Edg/", "Edge"}, {"EdgA/", "Edge"}, {"EdgiOS/", "Edge"},
+		{"OPR/", "Opera"},
+		{"SamsungBrowser/", "Samsung Internet"},
+		{"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"},
+		{"CriOS/", "Chrome"}, {"Chromium/", "Chromium"}, {"Chrome/", "Chrome"},
+		{"Safari/", "Safari"},
+		{"curl/", "curl"},
+	}
+	systems = []struct{ mark, name string }{
+		{"iPhone", "iOS"}, {"iPad", "iPadOS"},
+		{"Android", "Android"},
+		{"Windows", "Windows"},
+		{"CrOS", "ChromeOS"},
+		{"Macintosh", "macOS"},
+		{"Linux", "Linux"},
+	}
+)
+
+func newDevice(userAgent string) Device {
+	if len(userAgent) > maxUserAgent {
+		userAgent = userAgent[:maxUserAgent]
+	}
+	var d Device
+	for _, b := range browsers {
+		if strings.Contains(userAgent, b.mark) {
+			d.Browser = b.name
+			break
+		}
+	}
+	for _, s := range systems {
+		if strings.Contains(userAgent, s.mark) {
+			d.System = s.name
+			break
+		}
+	}
+	return d
+}
+
+// cleanIP returns an IP address in its one form, or nothing. A zone goes: it is
+// free text.
+func cleanIP(s string) string {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return ""
+	}
+	return a.Unmap().WithZone("").String()
+}

@@ -1,0 +1,93 @@
+package mail_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/mail"
+)
+
+// A folder, for development: the links are printed too.
+func ExampleDir() {
+	path, err := os.MkdirTemp("", "mail")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(path)
+
+	var mailer usher.Mailer = mail.Dir(path, mail.InsecurePrintLinks(os.Stdout))
+
+	// This is what the Service does.
+	at := time.Date(2026, 11, 23, 18, 35, 1, 0, time.UTC)
+	err = mailer.Send(context.Background(), usher.Message{
+		ID: "1", Kind: usher.MessageResetPassword, To: "ann@example.com",
+		Link: "http://127.0.0.1:8080/auth/reset?token=secret", At: at, ExpiresAt: at.Add(10 * time.Minute),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(path, "*.eml"))
+	fmt.Println(filepath.Base(files[0]))
+	// Output:
+	// mail: reset_password to ann@example.com: http://127.0.0.1:8080/auth/reset?token=secret
+	// 20261123T183501Z-reset_password-nodle477gt6odhll.eml
+}
+
+// Real mail, over TLS with a verified certificate.
+func ExampleSMTP() {
+	mailer, err := mail.SMTP(mail.SMTPConfig{
+		Host:     "smtp.example.com",
+		Username: "app",
+		Password: usher.Secret(os.Getenv("SMTP_PASSWORD")),
+		Composer: mail.Composer{
+			From:    "Example <no-reply@example.com>",
+			Name:    "Example",
+			Support: "Questions? help@example.com",
+			HTML:    true,
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = usher.Config{Mailer: mailer} // and the rest of it
+}
+
+// What people will read.
+func ExampleComposer_Render() {
+	c := mail.Composer{From: "no-reply@example.com", Name: "Example", Support: "help@example.com"}
+	subject, text, _, err := c.Render(usher.Message{
+		ID: "1", Kind: usher.MessagePasswordChanged, To: "ann@example.com",
+		At:      time.Date(2026, 11, 23, 18, 35, 1, 0, time.UTC),
+		Address: "192.0.2.1", UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n\n%s", subject, text)
+	// Output:
+	// Your password for Example was changed
+	//
+	// The password of your Example account was changed.
+	//
+	// When: 23 November 2026, 18:35 UTC
+	// From: 192.0.2.1
+	// With: Firefox on Linux
+	//
+	// If it was you, there is nothing to do.
+	//
+	// If it was not you, somebody else can get into your account. Go to
+	// Example as you always do, ask for a new password on the sign-in page
+	// and set one that you use nowhere else: that signs out every device.
+	// Change the password of this mailbox too if others may know it.
+	//
+	// For help: help@example.com
+	//
+	// --
+	// Example
+	// help@example.com
+}
