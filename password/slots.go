@@ -49,8 +49,9 @@ func (s *slots) acquire(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	// A free slot goes to a newcomer only if nobody waits: that is the fairness.
-	if s.free > 0 && s.queue.Len() == 0 {
+	// While anybody waits, a slot goes from hand to hand and none is free, so
+	// a newcomer never overtakes: that is the fairness.
+	if s.free > 0 {
 		s.free--
 		s.mu.Unlock()
 		return nil
