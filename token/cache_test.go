@@ -15,9 +15,8 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// cachedWorld counts lookups of keys: a source without generations is asked once
-// for each verification and once for each hit, but only the former is followed by
-// a signature check, so a hit shows in the identity of the claims.
+// isHit reports whether b came out of the cache that a went into: only then are
+// they one value.
 func isHit(a, b *token.Claims) bool { return a == b }
 
 func TestCache_HitsShareTheClaims(t *testing.T) {
@@ -153,15 +152,12 @@ func TestCache_NothingEndedIsServedUnderLoad(t *testing.T) {
 			var wg sync.WaitGroup
 			for range 8 {
 				wg.Go(func() {
-					for range 3000 {
+					for range 500 {
 						over := ended.Load() // before the call: what is over then must stay over
 						_, err := w.verifier.ValidateSession(context.Background(), raw)
 						if over && err == nil {
 							t.Error("served after its end")
 							return
-						}
-						if !over && err != nil && !ended.Load() && end != "expired" {
-							runtime.Gosched()
 						}
 					}
 				})
@@ -266,8 +262,12 @@ func TestCache_StaysWithinItsBytes(t *testing.T) {
 			}
 			i := w.issue()
 			i.Custom = custom
+			count := 2500
+			if custom != nil {
+				count = 700
+			}
 			before := heap()
-			for n := range 3000 {
+			for n := range count {
 				i.ID = fmt.Sprint("j", n)
 				raw := sign(t, key, i)
 				w.accepted(t, raw)

@@ -1,11 +1,9 @@
 package token
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io"
 	"strings"
 	"unicode/utf8"
 )
@@ -67,29 +65,32 @@ func parseObject(data []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// uniqueMembers walks JSON that is known to be valid.
+// uniqueMembers walks JSON that is known to be valid, so that a quote, a bracket
+// and a comma are all the syntax there is to see.
 func uniqueMembers(data []byte) error {
 	type level struct {
 		names    map[string]struct{} // nil in an array
 		nameNext bool
 	}
 	var stack []level
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber() // 1e400 is a number like any other here
-	for {
-		t, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return errors.New("not JSON")
-		}
-		var top *level
-		if n := len(stack); n > 0 {
-			top = &stack[n-1]
-		}
-		if top != nil && top.nameNext {
-			if name, ok := t.(string); ok {
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '{':
+			stack = append(stack, level{names: make(map[string]struct{}), nameNext: true})
+		case '[':
+			stack = append(stack, level{})
+		case '}', ']':
+			stack = stack[:len(stack)-1]
+		case ',':
+			top := &stack[len(stack)-1]
+			top.nameNext = top.names != nil
+		case '"':
+			end := stringEnd(data, i)
+			if top := &stack[len(stack)-1]; top.nameNext {
+				var name string
+				if err := json.Unmarshal(data[i:end], &name); err != nil {
+					return errors.New("member name is not a string")
+				}
 				if len(stack) == 1 {
 					name = fold(name)
 				}
@@ -98,25 +99,22 @@ func uniqueMembers(data []byte) error {
 				}
 				top.names[name] = struct{}{}
 				top.nameNext = false
-				continue
 			}
-		}
-		switch t {
-		case json.Delim('}'), json.Delim(']'):
-			stack = stack[:len(stack)-1]
-			continue
-		}
-		if top != nil && top.names != nil {
-			top.nameNext = true // after this value
-		}
-		switch t {
-		case json.Delim('{'):
-			stack = append(stack, level{names: map[string]struct{}{}, nameNext: true})
-		case json.Delim('['):
-			stack = append(stack, level{})
+			i = end - 1
 		}
 		if len(stack) > maxDepth {
 			return errors.New("JSON is nested too deep")
 		}
 	}
+	return nil
+}
+
+// stringEnd returns the index after the closing quote of the string that begins at i.
+func stringEnd(data []byte, i int) int {
+	for i++; data[i] != '"'; i++ {
+		if data[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
 }

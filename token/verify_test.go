@@ -15,7 +15,6 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -176,166 +175,6 @@ func TestTV05_CriticalHeadersAreRefused(t *testing.T) {
 	}
 }
 
-func TestTV06_TimesAreRequiredNumbersWithinTheLeeway(t *testing.T) {
-	w := newWorld(t)
-	now := w.now().Unix()
-	raw := func(member string) string { // with numbers that encoding/json would not write
-		text := w.payload().with("exp", nil).with("iat", nil).json(t)
-		return w.craft(t, w.header().json(t), strings.TrimSuffix(text, "}")+member+"}")
-	}
-	good := fmt.Sprintf(`,"iat":%d,"exp":%d`, now, now+60)
-	w.accepted(t, raw(good))
-	for _, bad := range []string{"-1", `"9999999999"`, "1e400", "1e10", "9999999999.5", "null", "true", "[9999999999]", "{}", "0", "253402300800", "99999999999999999999", "09999999999"} {
-		t.Run(bad, func(t *testing.T) {
-			reason := token.ReasonClaims
-			if strings.HasPrefix(bad, "09") {
-				reason = token.ReasonMalformed
-			}
-			w.refused(t, raw(fmt.Sprintf(`,"iat":%d,"exp":%s`, now, bad)), reason)
-			w.refused(t, raw(fmt.Sprintf(`,"exp":%d,"iat":%s`, now+60, bad)), reason)
-			w.refused(t, raw(good+`,"nbf":`+bad), reason)
-			w.refused(t, raw(good+`,"auth_time":`+bad), reason)
-		})
-	}
-	w.refused(t, raw(fmt.Sprintf(`,"iat":%d`, now)), token.ReasonClaims)
-	w.refused(t, raw(fmt.Sprintf(`,"exp":%d`, now+60)), token.ReasonClaims)
-
-	for _, c := range []struct {
-		name   string
-		member string
-		value  int64
-		reason string
-	}{
-		{"expired within the leeway", "exp", now - 4, ""},
-		{"expired by the leeway", "exp", now - 5, token.ReasonExpired},
-		{"expired by the leeway and 1 s", "exp", now - 6, token.ReasonExpired},
-		{"nbf ahead by the leeway", "nbf", now + 5, ""},
-		{"nbf ahead by the leeway and 1 s", "nbf", now + 6, token.ReasonNotYetValid},
-		{"iat ahead by the leeway", "iat", now + 5, ""},
-		{"iat ahead by the leeway and 1 s", "iat", now + 6, token.ReasonNotYetValid},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			text := w.craft(t, w.header().json(t), w.payload().with(c.member, c.value).json(t))
-			if c.reason == "" {
-				w.accepted(t, text)
-				return
-			}
-			w.refused(t, text, c.reason)
-		})
-	}
-}
-
-func TestTV07_IssuerIsExactAndKeysAreItsOwn(t *testing.T) {
-	w := newWorld(t)
-	for _, iss := range []any{testIssuer + "/", strings.ToUpper(testIssuer), testIssuer[:10], testIssuer + ".evil.test", nil, "", 7, []string{testIssuer}, object{}} {
-		w.refused(t, w.craft(t, w.header().json(t), w.payload().with("iss", iss).json(t)), token.ReasonIssuer)
-	}
-
-	const issuerB = "https://b.example.com"
-	other := newKey(t, token.ES256)
-	other.ID = w.key.ID // the same kid, another key
-	both := newWorld(t, func(c *token.VerifierConfig) {
-		c.Issuers = []token.Issuer{
-			{URL: testIssuer, Audiences: []string{testAudience}, Keys: newKeySet(t, w.key.Public())},
-			{URL: issuerB, Audiences: []string{testAudience}, Keys: newKeySet(t, other.Public())},
-		}
-	})
-	i := w.issue()
-	a := both.accepted(t, sign(t, w.key, i))
-	both.refused(t, sign(t, other, i), token.ReasonSignature)
-	i.Issuer = issuerB
-	b := both.accepted(t, sign(t, other, i))
-	both.refused(t, sign(t, w.key, i), token.ReasonSignature)
-	if a.Subject != b.Subject || a.Issuer == b.Issuer { // TV-10: two identities
-		t.Errorf("identities %q %q and %q %q", a.Issuer, a.Subject, b.Issuer, b.Subject)
-	}
-}
-
-func TestTV08_AudienceIsRequired(t *testing.T) {
-	w := newWorld(t)
-	for _, aud := range []any{nil, "", []string{}, []string{""}, "other", []string{"other"}, "*", "sho", "shop2", "SHOP", 7, object{"shop": 1}, []any{"shop", 7}, []any{"shop", nil}, true} {
-		w.refused(t, w.craft(t, w.header().json(t), w.payload().with("aud", aud).json(t)), token.ReasonAudience)
-	}
-	for _, aud := range []any{"shop", []string{"other", "shop"}} {
-		w.accepted(t, w.craft(t, w.header().json(t), w.payload().with("aud", aud).json(t)))
-	}
-
-	good := token.Issuer{URL: testIssuer, Audiences: []string{testAudience}, Keys: w.keys}
-	for name, change := range map[string]func(*token.VerifierConfig){
-		"no issuers":           func(c *token.VerifierConfig) { c.Issuers = nil },
-		"no URL":               func(c *token.VerifierConfig) { c.Issuers[0].URL = "" },
-		"no audience":          func(c *token.VerifierConfig) { c.Issuers[0].Audiences = nil },
-		"empty audience":       func(c *token.VerifierConfig) { c.Issuers[0].Audiences = []string{""} },
-		"no keys":              func(c *token.VerifierConfig) { c.Issuers[0].Keys = nil },
-		"one issuer twice":     func(c *token.VerifierConfig) { c.Issuers = append(c.Issuers, good) },
-		"refresh as a session": func(c *token.VerifierConfig) { c.Issuers[0].SessionTypes = []string{"refresh+jwt"} },
-		"no typ as a session":  func(c *token.VerifierConfig) { c.Issuers[0].SessionTypes = []string{""} },
-		"leeway":               func(c *token.VerifierConfig) { c.Leeway = 61 * time.Second },
-		"negative leeway":      func(c *token.VerifierConfig) { c.Leeway = -1 },
-		"tiny cache":           func(c *token.VerifierConfig) { c.CacheBytes = 1000 },
-	} {
-		cfg := token.VerifierConfig{Issuers: []token.Issuer{good}}
-		change(&cfg)
-		if _, err := token.NewVerifier(cfg); err == nil {
-			t.Errorf("%s: no configuration error", name)
-		}
-	}
-}
-
-func TestTV09_ATokenServesOnePurpose(t *testing.T) {
-	w := newWorld(t)
-	types := []token.Type{token.TypeSession, token.TypeRefresh, token.TypeReset}
-	for _, made := range types {
-		i := w.issue()
-		i.Type = made
-		raw := sign(t, w.key, i)
-		for _, asked := range append(types, "JWT", "") {
-			claims, err := w.verifier.Verify(context.Background(), raw, asked)
-			if made == asked {
-				if err != nil || claims.Type != made {
-					t.Errorf("%s refused as itself: %v", made, err)
-				}
-				continue
-			}
-			checkRefusal(t, claims, err, token.ReasonType)
-		}
-	}
-	for _, typ := range []any{nil, "", "JWT", "jwt", "at+jwt", "id_token", "SESSION+JWT", "application/session+jwt", 1, []string{"session+jwt"}} {
-		w.refused(t, w.craft(t, w.header().with("typ", typ).json(t), w.payload().json(t)), token.ReasonType)
-	}
-	for _, drn := range []any{nil, "DSR", "ds", 1} { // a refresh token's claims under a session's header
-		w.refused(t, w.craft(t, w.header().json(t), w.payload().with("drn", drn).json(t)), token.ReasonType)
-	}
-	for _, name := range []string{"sid", "jti"} {
-		for _, value := range []any{nil, "", 7, []string{"x"}} {
-			w.refused(t, w.craft(t, w.header().json(t), w.payload().with(name, value).json(t)), token.ReasonClaims)
-		}
-	}
-}
-
-func TestVerify_ForeignIssuer(t *testing.T) {
-	w := newWorld(t, func(c *token.VerifierConfig) { c.Issuers[0].SessionTypes = []string{"at+jwt"} })
-	head := w.header().with("typ", "at+jwt")
-	lean := w.payload().with("sid", nil).with("jti", nil).with("drn", nil)
-	w.accepted(t, w.craft(t, head.json(t), lean.json(t)))
-	w.refused(t, w.craft(t, w.header().json(t), w.payload().json(t)), token.ReasonType)
-
-	raw := w.craft(t, head.json(t), lean.with("jti", "revoked-jti").json(t))
-	w.accepted(t, raw)
-	w.revocations.Add("revoked-jti", w.now().Add(time.Hour)) // by jti where there is no sid
-	if _, err := w.verifier.ValidateSession(context.Background(), raw); !errors.Is(err, token.ErrRevoked) {
-		t.Errorf("error %v, want ErrRevoked", err)
-	}
-}
-
-func TestTV10_SubjectIsANonEmptyString(t *testing.T) {
-	w := newWorld(t)
-	for _, sub := range []any{nil, "", 7, []string{"u1"}, true, object{}} {
-		w.refused(t, w.craft(t, w.header().json(t), w.payload().with("sub", sub).json(t)), token.ReasonClaims)
-	}
-	w.refused(t, w.craft(t, w.header().json(t), strings.Replace(w.payload().json(t), `"sub":"u1"`, `"sub":null`, 1)), token.ReasonClaims)
-}
-
 func TestTV11_EverySignatureIsChecked(t *testing.T) {
 	w := newWorld(t)
 	raw := w.craft(t, w.header().json(t), w.payload().json(t))
@@ -375,114 +214,6 @@ func TestTV11_EverySignatureIsChecked(t *testing.T) {
 	w.accepted(t, raw)
 }
 
-func TestTV12_StrictForm(t *testing.T) {
-	w := newWorld(t)
-	good := w.craft(t, w.header().json(t), w.payload().json(t))
-	p := strings.Split(good, ".")
-	w.accepted(t, good)
-
-	last := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", good[len(good)-1])
-	spare := good[:len(good)-1] + string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last+1])
-	for name, raw := range map[string]string{
-		"empty": "", "one part": p[0], "two parts": p[0] + "." + p[1], "four parts": good + ".", "five parts": good + ".x.y",
-		"no header": "." + p[1] + "." + p[2], "no payload": p[0] + ".." + p[2],
-		"padding": good + "=", "spare bits": spare,
-		"plus": p[0] + "." + p[1] + "." + "+" + p[2][1:], "slash": p[0] + "." + p[1] + "." + "/" + p[2][1:],
-		"leading space": " " + good, "trailing space": good + " ", "newline at the end": good + "\n",
-		"newline in the signature": p[0] + "." + p[1] + "." + p[2][:8] + "\r\n" + p[2][8:],
-		"newline in the header":    p[0][:8] + "\n" + p[0][8:] + "." + p[1] + "." + p[2],
-		"JSON serialisation":       `{"payload":"` + p[1] + `","protected":"` + p[0] + `","signature":"` + p[2] + `"}`,
-		"Bearer":                   "Bearer " + good,
-	} {
-		t.Run(name, func(t *testing.T) { w.refused(t, raw, token.ReasonMalformed) })
-	}
-
-	head, body := w.header().json(t), w.payload().json(t)
-	for name, parts := range map[string][2]string{
-		"sub twice":                  {head, strings.TrimSuffix(body, "}") + `,"sub":"a"}`},
-		"sub twice, by case":         {head, strings.TrimSuffix(body, "}") + `,"SUB":"a"}`},
-		"sub twice, by a long s":     {head, strings.TrimSuffix(body, "}") + `,"ſub":"a"}`},
-		"sub twice, by an escape":    {head, strings.TrimSuffix(body, "}") + `,"\u0073ub":"a"}`},
-		"twice in depth":             {head, strings.TrimSuffix(body, "}") + `,"x":[{"y":{"z":1,"z":2}}]}`},
-		"alg twice":                  {strings.TrimSuffix(head, "}") + `,"alg":"none"}`, body},
-		"alg twice, by case":         {strings.TrimSuffix(head, "}") + `,"ALG":"none"}`, body},
-		"kid twice, by a Kelvin":     {strings.TrimSuffix(head, "}") + ",\"\u212aid\":\"x\"}", body},
-		"header is an array":         {"[" + head + "]", body},
-		"payload is an array":        {head, "[" + body + "]"},
-		"payload is a string":        {head, `"x"`},
-		"payload is null":            {head, "null"},
-		"payload is no JSON":         {head, body + "x"},
-		"two payloads":               {head, body + body},
-		"comma at the end":           {head, strings.TrimSuffix(body, "}") + ",}"},
-		"invalid UTF-8":              {head, strings.Replace(body, "u1", "u\xff", 1)},
-		"byte order mark":            {head, "\ufeff" + body},
-		"payload nested 2,000 times": {head, strings.TrimSuffix(body, "}") + `,"x":` + strings.Repeat("[", 2000) + strings.Repeat("]", 2000) + "}"},
-	} {
-		t.Run(name, func(t *testing.T) { w.refused(t, w.craft(t, parts[0], parts[1]), token.ReasonMalformed) })
-	}
-	// In depth names are compared as they are: "a" and "A" are two keys of a map.
-	w.accepted(t, w.craft(t, head, strings.TrimSuffix(body, "}")+`,"x":{"a":1,"A":2,"b":{"a":1}}}`))
-}
-
-func TestTV14_HugeTokensCostNothing(t *testing.T) {
-	w := newWorld(t)
-	for name, raw := range map[string]string{
-		"dots":    strings.Repeat(".", 1<<20),
-		"letters": strings.Repeat("A", 1<<20),
-		"parts":   strings.Repeat("A", 1<<19) + "." + strings.Repeat("A", 1<<19) + ".A",
-	} {
-		w.refused(t, raw, token.ReasonMalformed)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		const rounds = 100
-		began := time.Now()
-		for range rounds {
-			_, _ = w.verifier.ValidateSession(context.Background(), raw)
-		}
-		took := time.Since(began) / rounds
-		runtime.ReadMemStats(&after)
-		if spent := (after.TotalAlloc - before.TotalAlloc) / rounds; spent > 1<<10 || took > time.Millisecond {
-			t.Errorf("%s: %d bytes, %v", name, spent, took)
-		}
-	}
-	// 8 KiB and one byte, well signed.
-	body := w.payload().with("x", strings.Repeat("x", 7000)).json(t)
-	raw := w.craft(t, w.header().json(t), body)
-	if len(raw) <= token.MaxSize {
-		t.Fatal(len(raw))
-	}
-	w.refused(t, raw, token.ReasonMalformed)
-	w.refused(t, strings.Repeat(".", token.MaxSize), token.ReasonMalformed)
-}
-
-func TestTV16_MalformedRightsAreNoRights(t *testing.T) {
-	w := newWorld(t)
-	for _, roles := range []any{"admin", 7, true, object{"admin": true}, []any{"admin", 7}, []any{[]string{"admin"}}, []any{nil}} {
-		for _, name := range []string{"roles", "permissions", "amr", "tenants"} {
-			c := w.accepted(t, w.craft(t, w.header().json(t), w.payload().with(name, roles).json(t)))
-			if c.HasRole("admin") || c.HasPermission("admin") || c.HasRole("") || len(c.Roles)+len(c.Permissions)+len(c.AMR) > 0 {
-				t.Errorf("%s %v gave %+v", name, roles, c)
-			}
-			for id, tenant := range c.Tenants {
-				if len(tenant.Roles)+len(tenant.Permissions) > 0 {
-					t.Errorf("tenants %v gave %s %+v", roles, id, tenant)
-				}
-			}
-		}
-	}
-	for _, verified := range []any{"true", 1, "1", []bool{true}} {
-		if c := w.accepted(t, w.craft(t, w.header().json(t), w.payload().with("email_verified", verified).json(t))); c.EmailVerified {
-			t.Errorf("email_verified %v counts as true", verified)
-		}
-	}
-	c := w.accepted(t, w.craft(t, w.header().json(t), w.payload().
-		with("tenants", object{"t1": object{"roles": "admin", "Permissions": []string{"*"}}, "t2": object{"roles": []string{"r"}}}).json(t)))
-	want := map[string]token.Tenant{"t1": {}, "t2": {Roles: []string{"r"}}}
-	if diff := cmp.Diff(want, c.Tenants); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestVerify_ErrorsTellExpiryFromTheRest(t *testing.T) {
 	w := newWorld(t)
 	old := w.payload().with("exp", w.now().Unix()-60).with("iat", w.now().Unix()-120)
@@ -516,9 +247,26 @@ func TestVerify_ErrorsTellExpiryFromTheRest(t *testing.T) {
 	}
 }
 
-func TestVerify_RefusesAnotherAudienceOfTheSameIssuer(t *testing.T) {
+// An error may be logged: it never repeats what the token holds.
+func TestVerify_ErrorsRepeatNothingOfTheToken(t *testing.T) {
 	w := newWorld(t)
-	i := w.issue()
-	i.Audience = []string{"another-project"}
-	w.refused(t, sign(t, w.key, i), token.ReasonAudience)
+	const canary = "c4nary"
+	head, body := w.header(), w.payload().with("sub", canary)
+	for _, raw := range []string{
+		w.craft(t, head.with("alg", canary).json(t), body.json(t)),
+		w.craft(t, head.with("typ", canary).json(t), body.json(t)),
+		w.craft(t, head.with("kid", canary).json(t), body.json(t)),
+		w.craft(t, head.with("kid", canary+" ").json(t), body.json(t)),
+		w.craft(t, head.json(t), body.with("iss", canary).json(t)),
+		w.craft(t, head.json(t), body.with("aud", canary).json(t)),
+		w.craft(t, head.json(t), body.with("exp", canary).json(t)),
+		w.craft(t, head.json(t), body.with("exp", 1).json(t)),
+		w.craft(t, head.json(t), canary),
+		w.craft(t, head.json(t), `{"`+canary+`":1,"`+canary+`":2}`),
+		canary, canary + ".", canary + "." + canary + "." + canary,
+	} {
+		if _, err := w.verifier.ValidateSession(context.Background(), raw); err == nil || strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), raw[:6]) {
+			t.Errorf("%v", err)
+		}
+	}
 }
