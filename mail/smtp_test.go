@@ -256,6 +256,10 @@ func TestSMTP_WrongPasswordIsNotPermanent(t *testing.T) {
 	in = newInbox(t, inboxOptions{})
 	cfg.Port, cfg.RootCAs = in.port, in.roots
 	fails(t, in, send(t, cfg, message(usher.MessageResetPassword)), "AUTH", false)
+
+	// Nor is a sign-in that the server wants and the configuration lacks.
+	in.rcpt = func() error { return &smtp.SMTPError{Code: 530, Message: "sign in first"} }
+	fails(t, in, send(t, config(in), message(usher.MessageResetPassword)), "RCPT TO", false)
 }
 
 func TestSMTP_StalledServer(t *testing.T) {
@@ -285,15 +289,16 @@ func TestSMTP_StalledServer(t *testing.T) {
 	}
 
 	// The caller gives up first.
-	cfg.Timeout = time.Minute
+	cfg.Timeout, cfg.ImplicitTLS = time.Minute, false
 	s, err := mail.SMTP(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := s.Send(ctx, message(usher.MessageResetPassword)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Error(err)
+	start = time.Now()
+	if err := s.Send(ctx, message(usher.MessageResetPassword)); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 30*time.Second {
+		t.Errorf("%v after %s", err, time.Since(start))
 	}
 }
 
@@ -350,26 +355,39 @@ func TestSMTP_ServersThatTalkNonsense(t *testing.T) {
 
 // A mail that the server has taken is delivered, however the goodbye goes.
 func TestSMTP_GoodbyeDoesNotMatter(t *testing.T) {
-	port := listen(t, func(c net.Conn) {
-		r := bufio.NewReader(c)
-		_, _ = io.WriteString(c, "220 ready\r\n")
-		for {
-			line, err := r.ReadString('\n')
-			switch {
-			case err != nil || strings.HasPrefix(line, "QUIT"):
-				return
-			case strings.HasPrefix(line, "DATA"):
-				_, _ = io.WriteString(c, "354 go on\r\n")
-				for line != ".\r\n" && err == nil {
-					line, err = r.ReadString('\n')
-				}
-			}
-			_, _ = io.WriteString(c, "250 ok\r\n")
+	release := make(chan struct{})
+	defer close(release)
+	for name, goodbye := range map[string]func(){
+		"hangs up": func() {}, "says nothing more": func() { <-release },
+	} {
+		port := listen(t, func(c net.Conn) { takeOne(c, goodbye) })
+		cfg := mail.SMTPConfig{Host: "127.0.0.1", Port: port, InsecurePlaintextLoopback: true, Composer: composer()}
+		start := time.Now()
+		if err := send(t, cfg, message(usher.MessageResetPassword)); err != nil || time.Since(start) > 20*time.Second {
+			t.Errorf("%s: %v after %s", name, err, time.Since(start))
 		}
-	})
-	cfg := mail.SMTPConfig{Host: "127.0.0.1", Port: port, InsecurePlaintextLoopback: true, Composer: composer()}
-	if err := send(t, cfg, message(usher.MessageResetPassword)); err != nil {
-		t.Error(err)
+	}
+}
+
+// takeOne is a server that takes one mail.
+func takeOne(c net.Conn, then func()) {
+	r := bufio.NewReader(c)
+	_, _ = io.WriteString(c, "220 ready\r\n")
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		if strings.HasPrefix(line, "DATA") {
+			_, _ = io.WriteString(c, "354 go on\r\n")
+			for line != ".\r\n" && err == nil {
+				line, err = r.ReadString('\n')
+			}
+			_, _ = io.WriteString(c, "250 taken\r\n")
+			then()
+			return
+		}
+		_, _ = io.WriteString(c, "250 ok\r\n")
 	}
 }
 
