@@ -3,9 +3,12 @@ package middleware
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/usherkit/usher/token"
 )
+
+var errNoToken = errors.New("middleware: the session cookie holds no token")
 
 // authenticate finds the request's credential, in one place only, and judges
 // it. It returns either a session or a refusal.
@@ -40,7 +43,7 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (*sess
 // checkOrigin is the check for cookies. The handshake of a WebSocket is a GET,
 // and what follows is not: it is checked as if it were a POST.
 func (m *Middleware) checkOrigin(r *http.Request) error {
-	if r.Method == http.MethodGet && r.Header.Get("Upgrade") != "" {
+	if r.Method == http.MethodGet && strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "websocket") {
 		post := r.WithContext(r.Context())
 		post.Method = http.MethodPost
 		r = post
@@ -48,24 +51,22 @@ func (m *Middleware) checkOrigin(r *http.Request) error {
 	return m.origins.CheckCookie(r)
 }
 
-var errNoToken = errors.New("middleware: the session cookie holds no token")
-
 // fromPair judges the session token of a cookie, and refreshes one that is
 // expired or missing.
 func (m *Middleware) fromPair(w http.ResponseWriter, r *http.Request, pair token.Pair) (*token.Claims, *Refusal) {
-	err := errNoToken
-	if pair.Session != "" {
-		var claims *token.Claims
-		if claims, err = m.validate(r, pair.Session.Reveal()); err == nil {
-			return claims, nil
+	canRefresh := m.cfg.Refresher != nil && pair.Refresh != ""
+	if pair.Session == "" {
+		if canRefresh {
+			return m.refresh(w, r, pair.Refresh)
 		}
+		return nil, newRefusal(InvalidCredentials, errNoToken)
 	}
-	refreshable := err == errNoToken || errors.Is(err, token.ErrExpired)
+	claims, err := m.validate(r, pair.Session.Reveal())
 	switch {
-	case refreshable && m.cfg.Refresher != nil && pair.Refresh != "":
+	case err == nil:
+		return claims, nil
+	case canRefresh && errors.Is(err, token.ErrExpired):
 		return m.refresh(w, r, pair.Refresh)
-	case err == errNoToken:
-		return nil, newRefusal(InvalidCredentials, err)
 	}
 	return nil, judge(err)
 }

@@ -1,0 +1,103 @@
+package middleware_test
+
+import (
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/justinas/alice"
+
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/token"
+)
+
+// service stands for an *usher.Service or a *token.Verifier, and raw for a
+// session token of it.
+func exampleService() (service middleware.Sessions, raw string) {
+	key, err := token.GenerateKey(token.ES256, time.Now())
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := token.NewKeySet(key.Public())
+	if err != nil {
+		log.Fatal(err)
+	}
+	v, err := token.NewVerifier(token.VerifierConfig{
+		Issuers: []token.Issuer{{URL: issuerURL, Audiences: []string{issuerURL}, Keys: keys}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := token.Sign(key, token.Issue{
+		Type: token.TypeSession, Issuer: issuerURL, Audience: []string{issuerURL},
+		Subject: "user-1", SessionID: "s1", ID: "t1", Roles: []string{"editor"},
+		IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Minute), AuthTime: time.Now(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return v, s.Reveal()
+}
+
+func Example() {
+	service, raw := exampleService()
+	m, err := middleware.New(middleware.Config{Sessions: service})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /me", m.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, _ := middleware.Claims(r.Context())
+		fmt.Fprintln(w, "hello", claims.Subject, claims.Roles)
+	})))
+
+	for _, authorization := range []string{"", "Bearer " + raw} {
+		r := httptest.NewRequest("GET", "/me", nil)
+		if authorization != "" {
+			r.Header.Set("Authorization", authorization)
+		}
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		fmt.Print(w.Code, " ", w.Body)
+	}
+	// Output:
+	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"code":"not_signed_in","detail":"Sign in first."}
+	// 200 hello user-1 [editor]
+}
+
+// Every method is func(http.Handler) http.Handler, or returns one, so it goes
+// into any chain.
+func ExampleMiddleware_RequireRole() {
+	service, raw := exampleService()
+	m, err := middleware.New(middleware.Config{Sessions: service})
+	if err != nil {
+		log.Fatal(err)
+	}
+	publish := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "published") })
+	editors := alice.New(m.RequireRole("editor", "admin"), m.RequireRecent(5*time.Minute))
+
+	r := httptest.NewRequest("POST", "/articles", nil)
+	r.Header.Set("Authorization", "Bearer "+raw)
+	w := httptest.NewRecorder()
+	editors.Then(publish).ServeHTTP(w, r)
+	fmt.Println(w.Code, w.Body)
+	// Output: 200 published
+}
+
+// A second program, which holds no users.
+func ExampleOpenRemote() {
+	remote, err := middleware.OpenRemote(middleware.RemoteConfig{Issuer: "https://app.example.com"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer remote.Close()
+	m, err := middleware.New(middleware.Config{Sessions: remote})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("GET /orders", m.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, "the orders of", middleware.Subject(r.Context()))
+	})))
+}

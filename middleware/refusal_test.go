@@ -1,0 +1,206 @@
+package middleware_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/token"
+)
+
+func dump(t *testing.T, h http.Handler, r *http.Request) string {
+	t.Helper()
+	b, err := httputil.DumpResponse(do(h, r).Result(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestTV15_NoHintWhichCheckFailed(t *testing.T) {
+	w := newWorld(t)
+	h := w.middleware(nil).Require(whoami)
+	good := w.issue(nil)
+	bad := map[string]token.Secret{
+		"expired":        w.expired(),
+		"signature":      good[:len(good)-6] + "AAAAAA",
+		"wrong audience": w.issue(func(i *token.Issue) { i.Audience = []string{"https://other.example.com"} }),
+		"wrong issuer":   w.issue(func(i *token.Issue) { i.Issuer = "https://other.example.com" }),
+		"refresh token":  w.issue(func(i *token.Issue) { i.Type = token.TypeRefresh }),
+		"revoked":        w.issue(func(i *token.Issue) { i.SessionID = "ended" }),
+		"not a token":    "x",
+		"five parts":     "a.b.c.d.e",
+		"too long":       token.Secret(strings.Repeat("a", 9000)),
+	}
+	w.revoked.Add("ended", start.Add(time.Hour))
+	want := dump(t, h, request("GET", "/", bearer("a.b.c")))
+	if !strings.Contains(want, "HTTP/1.1 401") || !strings.Contains(want, `Www-Authenticate: Bearer realm="session", error="invalid_token"`) {
+		t.Fatal(want)
+	}
+	for name, raw := range bad {
+		if diff := cmp.Diff(want, dump(t, h, request("GET", "/", bearer(raw)))); diff != "" {
+			t.Errorf("%s by bearer: %s", name, diff)
+		}
+		inCookie := func(r *http.Request) { r.AddCookie(cookieFor(raw, "")) }
+		if diff := cmp.Diff(want, dump(t, h, request("GET", "/", inCookie))); diff != "" {
+			t.Errorf("%s by cookie: %s", name, diff)
+		}
+	}
+}
+
+func TestTV15_Challenges(t *testing.T) {
+	w := newWorld(t)
+	m := w.middleware(func(c *middleware.Config) { c.Realm = "shop" })
+	old := w.issue(func(i *token.Issue) { i.AuthTime = start.Add(-time.Hour) })
+	down := w.middleware(func(c *middleware.Config) {
+		c.Sessions = sessionsFunc(func(context.Context, string) (*token.Claims, error) { return nil, token.ErrUnavailable })
+	})
+	for name, c := range map[string]struct {
+		h         http.Handler
+		raw       token.Secret
+		status    int
+		code      string
+		challenge string
+	}{
+		"no credentials": {m.Require(whoami), "", 401, "not_signed_in", `Bearer realm="shop"`},
+		"bad token":      {m.Require(whoami), "a.b.c", 401, "invalid_session", `Bearer realm="shop", error="invalid_token"`},
+		"no right":       {m.RequirePermission("p")(whoami), old, 403, "forbidden", `Bearer realm="shop", error="insufficient_scope"`},
+		"old sign-in": {m.RequireRecent(5 * time.Minute)(whoami), old, 401, "recent_sign_in_required",
+			`Bearer realm="shop", error="insufficient_user_authentication", max_age=300`},
+		"not verified": {m.RequireVerifiedEmail(whoami), old, 403, "email_not_verified", ""},
+		"outage":       {down.Require(whoami), old, 503, "unavailable", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := do(c.h, request("GET", "/", func(r *http.Request) {
+				if c.raw != "" {
+					bearer(c.raw)(r)
+				}
+			}))
+			if got.Code != c.status || code(t, got) != c.code || got.Header().Get("WWW-Authenticate") != c.challenge {
+				t.Fatalf("got %d %v %s", got.Code, got.Header(), got.Body)
+			}
+			if got.Header().Get("Cache-Control") != "no-store" || got.Header().Get("X-Content-Type-Options") != "nosniff" {
+				t.Fatalf("headers %v", got.Header())
+			}
+			var p map[string]any
+			if err := json.Unmarshal(got.Body.Bytes(), &p); err != nil || p["type"] != "about:blank" ||
+				p["status"] != float64(c.status) || p["title"] != http.StatusText(c.status) || p["detail"] == "" || p["requestId"] != nil {
+				t.Fatalf("problem %v", p)
+			}
+		})
+	}
+}
+
+func TestRefusalCarriesTheRequestID(t *testing.T) {
+	w := newWorld(t)
+	h := w.middleware(nil).Require(whoami)
+	for id, want := range map[string]any{"abc-1": "abc-1", `a"b`: nil} {
+		outer := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("X-Request-Id", id)
+			h.ServeHTTP(rw, r)
+		})
+		var p map[string]any
+		if err := json.Unmarshal(do(outer, request("GET", "/", nil)).Body.Bytes(), &p); err != nil || p["requestId"] != want {
+			t.Errorf("%q: %v, %v", id, p, err)
+		}
+	}
+}
+
+func TestOnRefusalSeesTheCause(t *testing.T) {
+	w := newWorld(t)
+	var seen middleware.Refusal
+	h := w.middleware(func(c *middleware.Config) {
+		c.OnRefusal = func(rw http.ResponseWriter, _ *http.Request, r middleware.Refusal) {
+			seen = r
+			rw.WriteHeader(r.Status)
+		}
+	}).Require(whoami)
+	if got := do(h, request("GET", "/", bearer(w.expired()))); got.Code != 401 || got.Body.Len() != 0 {
+		t.Fatalf("got %d %s", got.Code, got.Body)
+	}
+	if seen.Kind != middleware.InvalidCredentials || !errors.Is(seen.Err, token.ErrExpired) || seen.Challenge == "" {
+		t.Fatalf("refusal %+v", seen)
+	}
+}
+
+func TestLG02_LogNamesTheClassAndNoSecret(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	h := w.middleware(func(c *middleware.Config) {
+		c.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}).Require(whoami)
+	raw := w.expired()
+	do(h, request("GET", "/reset/canary?token=canary", func(r *http.Request) {
+		bearer(raw)(r)
+		r.RemoteAddr = "203.0.113.77:4000"
+		r.Header.Set("User-Agent", "canary")
+	}))
+	line := log.String()
+	if strings.Count(line, "\n") != 1 {
+		t.Fatalf("want one line, got %q", line)
+	}
+	for _, want := range []string{`"refusal":"invalid_session"`, `"reason":"expired"`, `"network":"203.0.113.0/24"`} {
+		if !strings.Contains(line, want) {
+			t.Errorf("no %s in %s", want, line)
+		}
+	}
+	for _, secret := range []string{raw.Reveal(), "canary", "203.0.113.77"} {
+		if strings.Contains(line, secret) {
+			t.Errorf("%s is in %s", secret, line)
+		}
+	}
+}
+
+func TestHP06_RedirectToSignIn(t *testing.T) {
+	w := newWorld(t)
+	m := w.middleware(func(c *middleware.Config) { c.SignInPath = "/auth/signin" })
+	page := func(r *http.Request) { r.Header.Set("Accept", "text/html,*/*;q=0.8") }
+	old := w.issue(func(i *token.Issue) { i.AuthTime = start.Add(-time.Hour) })
+	for name, c := range map[string]struct {
+		h        http.Handler
+		r        *http.Request
+		status   int
+		location string
+	}{
+		"page":            {m.Require(whoami), request("GET", "/a/b?c=d&e=f", page), 303, "/auth/signin?return_to=%2Fa%2Fb%3Fc%3Dd%26e%3Df"},
+		"prefix cut off":  {http.StripPrefix("/a", m.Require(whoami)), request("GET", "/a/b", page), 303, "/auth/signin?return_to=%2Fa%2Fb"},
+		"unsafe path":     {m.Require(whoami), request("GET", "//evil.test/x", page), 303, "/auth/signin"},
+		"navigate":        {m.Require(whoami), request("GET", "/a", func(r *http.Request) { r.Header.Set("Sec-Fetch-Mode", "navigate") }), 303, "/auth/signin?return_to=%2Fa"},
+		"script's fetch":  {m.Require(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.Header.Set("Sec-Fetch-Mode", "cors") }), 401, ""},
+		"program":         {m.Require(whoami), request("GET", "/a", nil), 401, ""},
+		"post":            {m.Require(whoami), request("POST", "/a", page), 401, ""},
+		"bad token":       {m.Require(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.AddCookie(cookieFor("x", "")) }), 303, "/auth/signin?return_to=%2Fa"},
+		"signed in, old":  {m.RequireRecent(time.Minute)(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.AddCookie(cookieFor(old, "")) }), 303, "/auth/signin?prompt=login&return_to=%2Fa"},
+		"lacks the right": {m.RequireRole("x")(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.AddCookie(cookieFor(old, "")) }), 403, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := do(c.h, c.r)
+			if got.Code != c.status || got.Header().Get("Location") != c.location || got.Header().Get("Cache-Control") != "no-store" {
+				t.Fatalf("got %d %v", got.Code, got.Header())
+			}
+		})
+	}
+	elsewhere := w.middleware(func(c *middleware.Config) { c.SignInPath = "https://auth.example.com/auth/signin" })
+	if got := do(elsewhere.Require(whoami), request("GET", "/a", page)); got.Code != 303 || got.Header().Get("Location") != "https://auth.example.com/auth/signin" {
+		t.Fatalf("got %d %v", got.Code, got.Header())
+	}
+	ready := w.middleware(func(c *middleware.Config) { c.OnRefusal = middleware.RedirectToSignIn("") })
+	if got := do(ready.Require(whoami), request("GET", "/", page)); got.Header().Get("Location") != "/auth/signin?return_to=%2F" {
+		t.Fatalf("got %d %v", got.Code, got.Header())
+	}
+	body, _ := io.ReadAll(do(ready.Require(whoami), request("GET", "/", page)).Body)
+	if len(body) != 0 {
+		t.Fatalf("body %q", body)
+	}
+}

@@ -1,0 +1,318 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/justinas/alice"
+
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/token"
+)
+
+func TestTV16_OptionalShowsNoClaimsOfABadToken(t *testing.T) {
+	w := newWorld(t)
+	m := w.middleware(nil)
+	h := m.Optional(whoami)
+	good := w.issue(nil)
+	for name, c := range map[string]struct {
+		change func(*http.Request)
+		ok     bool
+	}{
+		"none":         {nil, false},
+		"good":         {bearer(good), true},
+		"good cookie":  {func(r *http.Request) { r.AddCookie(cookieFor(good, "")) }, true},
+		"expired":      {bearer(w.expired()), false},
+		"damaged":      {bearer(good[:len(good)-6] + "AAAAAA"), false},
+		"two headers":  {func(r *http.Request) { bearer(good)(r); r.Header.Add("Authorization", "Bearer x") }, false},
+		"bad and good": {func(r *http.Request) { bearer("x")(r); r.AddCookie(cookieFor(good, "")) }, false},
+		"cross-origin": {func(r *http.Request) {
+			r.Method = "POST"
+			r.AddCookie(cookieFor(good, ""))
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+		}, false},
+	} {
+		got := do(h, request("GET", "/", c.change))
+		if got.Code != 200 || strings.Contains(got.Body.String(), `"ok":true`) != c.ok {
+			t.Errorf("%s: %d %s", name, got.Code, got.Body)
+		}
+	}
+}
+
+func TestTV16_InboundIdentityHeadersAreNotBelieved(t *testing.T) {
+	w := newWorld(t)
+	for name, h := range map[string]http.Handler{"require": w.middleware(nil).Require(whoami), "role": w.middleware(nil).RequireRole("admin")(whoami)} {
+		got := do(h, request("GET", "/", func(r *http.Request) {
+			for _, k := range []string{"X-User-Id", "X-Forwarded-User", "Remote-User", "X-Auth-Subject", "X-Roles"} {
+				r.Header.Set(k, "admin")
+			}
+		}))
+		if got.Code != 401 {
+			t.Errorf("%s: %d", name, got.Code)
+		}
+	}
+}
+
+func TestTV16_MalformedRightsAreNone(t *testing.T) {
+	w := newWorld(t)
+	m := w.middleware(nil)
+	for name, value := range map[string]any{
+		"string": "admin", "number": 7, "null": nil, "object": map[string]any{"admin": true},
+		"nested": []any{[]any{"admin"}}, "mixed": []any{1, "admin"}, "bool": true,
+	} {
+		raw := token.Secret(w.sign(map[string]any{"roles": value, "permissions": value, "tenants": value, "email_verified": "true"}))
+		for kind, h := range map[string]http.Handler{
+			"role": m.RequireRole("admin")(whoami), "permission": m.RequirePermission("admin")(whoami), "verified": m.RequireVerifiedEmail(whoami),
+		} {
+			if got := do(h, request("GET", "/", bearer(raw))); got.Code != 403 && got.Code != 401 {
+				t.Errorf("%s, %s: %d %s", name, kind, got.Code, got.Body)
+			}
+		}
+	}
+}
+
+func TestTV16_ClaimsAreTypedAndCopied(t *testing.T) {
+	w := newWorld(t)
+	raw := w.issue(func(i *token.Issue) {
+		i.Roles = []string{"editor"}
+		i.Custom = map[string]any{"plan": "gold", "seats": 3}
+	})
+	h := w.middleware(nil).Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		if middleware.Subject(ctx) != "user-1" || middleware.Credential(ctx) != middleware.Bearer {
+			t.Errorf("%q, %q", middleware.Subject(ctx), middleware.Credential(ctx))
+		}
+		if plan, ok := middleware.Claim[string](ctx, "plan"); !ok || plan != "gold" {
+			t.Errorf("plan %q %t", plan, ok)
+		}
+		if seats, ok := middleware.Claim[int](ctx, "seats"); !ok || seats != 3 {
+			t.Errorf("seats %d %t", seats, ok)
+		}
+		if _, ok := middleware.Claim[string](ctx, "seats"); ok {
+			t.Error("a number was given out as a string")
+		}
+		claims, _ := middleware.Claims(ctx)
+		if claims.Roles[0] != "editor" {
+			t.Errorf("roles %v: another request changed them", claims.Roles)
+		}
+		claims.Roles[0] = "admin"
+		claims.Extra["plan"] = nil
+		again, _ := middleware.Claims(ctx)
+		if again.Roles[0] != "editor" || again.Extra["plan"] == nil {
+			t.Error("a caller changed the claims")
+		}
+	}))
+	for range 2 {
+		if got := do(h, request("GET", "/", bearer(raw))); got.Code != 200 {
+			t.Fatal(got.Code)
+		}
+	}
+}
+
+func TestContextWithoutSession(t *testing.T) {
+	ctx := context.Background()
+	for name, ctx := range map[string]context.Context{"none": ctx, "taken away": middleware.WithClaims(middleware.WithClaims(ctx, &token.Claims{Subject: "a"}), nil)} {
+		_, ok := middleware.Claims(ctx)
+		_, ok2 := middleware.Claim[string](ctx, "plan")
+		if ok || ok2 || middleware.Subject(ctx) != "" || middleware.Credential(ctx) != middleware.None {
+			t.Errorf("%s: there are claims", name)
+		}
+	}
+}
+
+func TestWithClaims(t *testing.T) {
+	w := newWorld(t)
+	given := &token.Claims{Subject: "u", Roles: []string{"admin"}}
+	ctx := middleware.WithClaims(t.Context(), given)
+	given.Roles[0] = "none"
+	got := do(w.middleware(nil).RequireRole("admin")(whoami), request("GET", "/", nil).WithContext(ctx))
+	if got.Code != 200 || !strings.Contains(got.Body.String(), `"subject":"u"`) {
+		t.Fatalf("got %d %s", got.Code, got.Body)
+	}
+}
+
+func TestRoles(t *testing.T) {
+	w := newWorld(t)
+	m := w.middleware(nil)
+	raw := w.issue(func(i *token.Issue) {
+		i.Roles, i.Permissions = []string{"editor", "author"}, []string{"article.write"}
+		i.Tenants = map[string]token.Tenant{"t1": {Roles: []string{"admin"}, Permissions: []string{"all"}}}
+	})
+	for name, c := range map[string]struct {
+		h      http.Handler
+		status int
+	}{
+		"has it":                {m.RequireRole("editor")(whoami), 200},
+		"has one of them":       {m.RequireRole("admin", "author")(whoami), 200},
+		"has both":              {m.RequireRole("editor")(m.RequireRole("author")(whoami)), 200},
+		"lacks the second":      {m.RequireRole("editor")(m.RequireRole("admin")(whoami)), 403},
+		"in a tenant only":      {m.RequireRole("admin")(whoami), 403},
+		"no role named":         {m.RequireRole()(whoami), 403},
+		"empty role":            {m.RequireRole("")(whoami), 403},
+		"other case":            {m.RequireRole("Editor")(whoami), 403},
+		"permission":            {m.RequirePermission("article.write")(whoami), 200},
+		"permission of tenant":  {m.RequirePermission("all")(whoami), 403},
+		"role is no permission": {m.RequirePermission("editor")(whoami), 403},
+		"after Require":         {alice.New(m.Require, m.RequireRole("editor"), m.RequirePermission("article.write")).Then(whoami), 200},
+	} {
+		if got := do(c.h, request("GET", "/", bearer(raw))); got.Code != c.status {
+			t.Errorf("%s: %d, want %d", name, got.Code, c.status)
+		}
+		if got := do(c.h, request("GET", "/", nil)); got.Code != 401 {
+			t.Errorf("%s without a session: %d", name, got.Code)
+		}
+	}
+}
+
+func TestRequireRecent(t *testing.T) {
+	w := newWorld(t)
+	h := w.middleware(nil).RequireRecent(5 * time.Minute)(whoami)
+	for name, c := range map[string]struct {
+		at     time.Time
+		status int
+	}{
+		"now":           {start, 200},
+		"at the limit":  {start.Add(-5 * time.Minute), 200},
+		"past it":       {start.Add(-5*time.Minute - time.Second), 401},
+		"unknown":       {time.Time{}, 401},
+		"a bit ahead":   {start.Add(30 * time.Second), 200},
+		"a year ahead":  {start.Add(365 * 24 * time.Hour), 401},
+		"two min ahead": {start.Add(2 * time.Minute), 401},
+	} {
+		// WithClaims, for a verifier may refuse some of these itself.
+		ctx := middleware.WithClaims(t.Context(), &token.Claims{Subject: "u", AuthTime: c.at, IssuedAt: start})
+		if got := do(h, request("GET", "/", nil).WithContext(ctx)); got.Code != c.status {
+			t.Errorf("%s: %d, want %d", name, got.Code, c.status)
+		}
+	}
+}
+
+func TestEV02_UnverifiedEmailIsRefused(t *testing.T) {
+	w := newWorld(t)
+	h := w.middleware(nil).RequireVerifiedEmail(whoami)
+	for verified, status := range map[bool]int{false: 403, true: 200} {
+		raw := w.issue(func(i *token.Issue) { i.EmailVerified = verified })
+		if got := do(h, request("GET", "/", bearer(raw))); got.Code != status {
+			t.Errorf("%t: %d, want %d", verified, got.Code, status)
+		}
+	}
+}
+
+// One validation for a chain, and none that another Middleware with other
+// issuers did.
+func TestChainValidatesOnceEach(t *testing.T) {
+	w := newWorld(t)
+	calls := 0
+	count := func(c *middleware.Config) {
+		c.Sessions = sessionsFunc(func(ctx context.Context, raw string) (*token.Claims, error) {
+			calls++
+			return w.ValidateSession(ctx, raw)
+		})
+	}
+	m := w.middleware(count)
+	raw := w.issue(func(i *token.Issue) { i.Roles = []string{"a"} })
+	got := do(m.Optional(m.Require(m.RequireRole("a")(whoami))), request("GET", "/", bearer(raw)))
+	if got.Code != 200 || calls != 1 || len(got.Header().Values("Vary")) != 1 {
+		t.Fatalf("%d, %d calls, Vary %q", got.Code, calls, got.Header().Values("Vary"))
+	}
+	strict := w.middleware(func(c *middleware.Config) {
+		c.Sessions = sessionsFunc(func(context.Context, string) (*token.Claims, error) { return nil, token.ErrInvalid })
+	})
+	if got := do(m.Require(strict.Require(whoami)), request("GET", "/", bearer(raw))); got.Code != 401 {
+		t.Fatalf("another's claims were taken: %d", got.Code)
+	}
+	if got := do(m.Require(strict.Optional(whoami)), request("GET", "/", bearer(raw))); !strings.Contains(got.Body.String(), `"ok":false`) {
+		t.Fatalf("another's claims were taken: %s", got.Body)
+	}
+}
+
+func TestFB01_NothingJudgedMeansNothingServed(t *testing.T) {
+	w := newWorld(t)
+	for name, f := range map[string]sessionsFunc{
+		"unavailable": func(context.Context, string) (*token.Claims, error) { return nil, token.ErrUnavailable },
+		"other error": func(context.Context, string) (*token.Claims, error) { return nil, errors.New("boom") },
+		"both nil":    func(context.Context, string) (*token.Claims, error) { return nil, nil },
+	} {
+		m := w.middleware(func(c *middleware.Config) { c.Sessions = f })
+		r := request("GET", "/", func(r *http.Request) { r.AddCookie(cookieFor("x", "y")) })
+		got := do(m.Require(whoami), r)
+		if got.Code != 503 || code(t, got) != "unavailable" || len(got.Result().Cookies()) != 0 {
+			t.Errorf("%s: %d %v", name, got.Code, got.Header())
+		}
+		if got := do(m.Optional(whoami), r); !strings.Contains(got.Body.String(), `"ok":false`) {
+			t.Errorf("%s, optional: %s", name, got.Body)
+		}
+	}
+}
+
+// The writer goes through as it is, so that Flusher, Hijacker and ReaderFrom
+// work, and the caller's request stays as it was.
+func TestPassesTheWriterAndLeavesTheRequest(t *testing.T) {
+	w := newWorld(t)
+	rec := httptest.NewRecorder()
+	r := request("GET", "/", bearer(w.issue(nil)))
+	before := *r
+	w.middleware(nil).Require(http.HandlerFunc(func(rw http.ResponseWriter, inner *http.Request) {
+		if rw != http.ResponseWriter(rec) {
+			t.Error("the writer is wrapped")
+		}
+		if inner == r {
+			t.Error("the request was not copied")
+		}
+	})).ServeHTTP(rec, r)
+	if r.Context() != before.Context() || fmt.Sprint(r.Header) != fmt.Sprint(before.Header) {
+		t.Error("the request was changed")
+	}
+}
+
+func TestVary(t *testing.T) {
+	w := newWorld(t)
+	bearerOnly := w.middleware(func(c *middleware.Config) { c.Cookies = nil })
+	for want, h := range map[string]http.Handler{
+		"Authorization, Cookie": w.middleware(nil).Optional(whoami),
+		"Authorization":         bearerOnly.Require(whoami),
+	} {
+		if got := do(h, request("GET", "/", nil)).Header().Get("Vary"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	got := do(bearerOnly.Require(whoami), request("GET", "/", func(r *http.Request) { r.AddCookie(cookieFor(w.issue(nil), "")) }))
+	if got.Code != 401 {
+		t.Fatalf("a cookie was read without Config.Cookies: %d", got.Code)
+	}
+}
+
+func TestThousandRequestsWithClaimsOfTheirOwn(t *testing.T) {
+	w := newWorld(t)
+	tokens := make([]token.Secret, 50)
+	for i := range tokens {
+		tokens[i] = w.issue(func(is *token.Issue) {
+			is.Subject, is.ID, is.Roles = fmt.Sprint("user-", i), fmt.Sprint("t-", i), []string{fmt.Sprint("role-", i)}
+		})
+	}
+	h := w.middleware(nil).Require(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		claims, _ := middleware.Claims(r.Context())
+		claims.Roles = append(claims.Roles[:0], "admin")
+		claims.Extra = nil
+		again, _ := middleware.Claims(r.Context())
+		fmt.Fprint(rw, again.Subject, " ", again.Roles)
+	}))
+	var wg sync.WaitGroup
+	for n := range 1000 {
+		wg.Go(func() {
+			i := n % len(tokens)
+			want := fmt.Sprintf("user-%d [role-%d]", i, i)
+			if got := do(h, request("GET", "/", bearer(tokens[i]))); got.Body.String() != want {
+				t.Errorf("got %s, want %s", got.Body, want)
+			}
+		})
+	}
+	wg.Wait()
+}
