@@ -1,0 +1,95 @@
+package sqlstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// errText refuses what not every engine can keep. It is no answer of the
+// database: nothing was sent, and a transaction around it is rolled back.
+var errText = errors.New("text is not UTF-8, or holds a zero byte")
+
+// when is a time as it is stored: in microseconds.
+func when(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// asJSON is a parameter that is stored as a JSON text.
+type asJSON struct{ v any }
+
+// bind turns values of this package into those of a driver.
+func bind(args []any) ([]any, error) {
+	out := make([]any, len(args))
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			if !utf8.ValidString(v) || strings.IndexByte(v, 0) >= 0 {
+				return nil, errText
+			}
+			out[i] = v
+		case time.Time:
+			out[i] = v.UnixMicro()
+		case []byte:
+			if v == nil {
+				v = []byte{} // nil would be NULL
+			}
+			out[i] = v
+		case asJSON:
+			text, err := json.Marshal(v.v)
+			if err != nil {
+				return nil, fmt.Errorf("cannot be stored as JSON: %w", err)
+			}
+			out[i] = string(text)
+		default:
+			out[i] = v
+		}
+	}
+	return out, nil
+}
+
+// timeColumn reads a time back.
+type timeColumn struct{ to *time.Time }
+
+func (c timeColumn) Scan(src any) error {
+	micros, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("a time is stored as %T", src)
+	}
+	*c.to = time.UnixMicro(micros).UTC()
+	return nil
+}
+
+// jsonColumn reads a JSON text back.
+type jsonColumn struct{ to any }
+
+func (c jsonColumn) Scan(src any) error {
+	switch v := src.(type) {
+	case string:
+		return json.Unmarshal([]byte(v), c.to)
+	case []byte:
+		return json.Unmarshal(v, c.to)
+	default:
+		return fmt.Errorf("JSON is stored as %T", src)
+	}
+}
+
+// bytesColumn reads bytes back; none at all is nil.
+type bytesColumn struct{ to *[]byte }
+
+func (c bytesColumn) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*c.to = nil
+	case []byte:
+		*c.to = nil
+		if len(v) > 0 {
+			*c.to = bytes.Clone(v) // the driver may use its memory again
+		}
+	default:
+		return fmt.Errorf("bytes are stored as %T", src)
+	}
+	return nil
+}

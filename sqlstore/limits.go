@@ -1,0 +1,230 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+// counter is the state of one limit.
+type counter struct {
+	hits int
+	// since is the first hit of the window, or with Backoff the last one.
+	since time.Time
+	// until is when the row means nothing any more.
+	until time.Time
+}
+
+// never is later than all times that a limit may end at.
+var never = time.UnixMicro(math.MaxInt64)
+
+// TakeLimits implements [usher.LimitStore].
+func (s *Store) TakeLimits(ctx context.Context, now time.Time, limits []usher.Limit) (usher.LimitResult, error) {
+	if len(limits) == 0 {
+		return usher.LimitResult{Refused: -1}, nil
+	}
+	now = when(now)
+	keys := make([]string, len(limits))
+	for i, l := range limits {
+		keys[i] = l.Key
+	}
+	keys = sorted(keys) // two callers of the same keys lock them in one order
+
+	// A refusal needs no lock: under attack most calls end here, and do not
+	// stand in the way of those that write.
+	var result usher.LimitResult
+	err := s.see(ctx, "read limits", func(r runner) error {
+		stored, err := r.counters(ctx, `SELECT name, hits, since FROM usher_limits WHERE name IN (`+marks(len(keys))+`)`, anys(keys)...)
+		if err != nil {
+			return err
+		}
+		_, result = hit(limits, stored, now)
+		return nil
+	})
+	if err != nil || result.Refused >= 0 {
+		return refusedUnless(result, err)
+	}
+
+	err = s.step(ctx, "take limits", func(t *tx) error {
+		stored, err := t.lockCounters(ctx, keys, now)
+		if err != nil {
+			return err
+		}
+		var taken map[string]counter
+		taken, result = hit(limits, stored, now)
+		if result.Refused >= 0 {
+			return errRefused
+		}
+		return t.saveCounters(ctx, keys, taken)
+	})
+	if errors.Is(err, errRefused) {
+		err = nil
+	}
+	return refusedUnless(result, err)
+}
+
+// errRefused takes back a step that found a limit exhausted.
+var errRefused = errors.New("refused")
+
+func refusedUnless(r usher.LimitResult, err error) (usher.LimitResult, error) {
+	if err != nil {
+		return usher.LimitResult{Refused: -1}, err
+	}
+	return r, nil
+}
+
+// hit counts one on each limit, or finds the one that refuses longest.
+func hit(limits []usher.Limit, stored map[string]counter, now time.Time) (map[string]counter, usher.LimitResult) {
+	result := usher.LimitResult{Refused: -1}
+	taken := maps.Clone(stored)
+	counts := make([]int, len(limits))
+	for i, l := range limits {
+		c := taken[l.Key]
+		if l.Window > 0 && !now.Before(c.since.Add(l.Window)) {
+			c = counter{}
+		}
+		if wait := c.wait(l, now); wait > result.RetryAfter {
+			result.Refused, result.RetryAfter = i, wait
+		}
+		if c.hits == 0 || l.Backoff > 0 {
+			c.since = now
+		}
+		c.hits++
+		c.until = never
+		if l.Window > 0 {
+			c.until = c.since.Add(l.Window)
+		}
+		taken[l.Key], counts[i] = c, c.hits
+	}
+	if result.Refused < 0 {
+		result.Counts = counts
+	}
+	return taken, result
+}
+
+// wait is how long the next hit has to wait; zero if it need not.
+func (c counter) wait(l usher.Limit, now time.Time) time.Duration {
+	if c.hits < l.Max {
+		return 0
+	}
+	if l.Backoff > 0 {
+		if c.hits == 0 {
+			return 0 // Max is 0, and there is no hit to wait after
+		}
+		wait := backoff(l, c.hits-l.Max)
+		if l.Window > 0 {
+			wait = min(wait, l.Window)
+		}
+		return max(c.since.Add(wait).Sub(now), 0)
+	}
+	if l.Window > 0 {
+		if c.hits == 0 {
+			return l.Window
+		}
+		return c.since.Add(l.Window).Sub(now)
+	}
+	return time.Hour
+}
+
+// backoff is the pause after that many hits beyond Max.
+func backoff(l usher.Limit, beyond int) time.Duration {
+	longest := l.MaxBackoff
+	if longest <= 0 {
+		longest = math.MaxInt64 / 2
+	}
+	wait := l.Backoff
+	for range beyond {
+		if wait >= longest/2 {
+			return longest
+		}
+		wait *= 2
+	}
+	return min(wait, longest)
+}
+
+func (r runner) counters(ctx context.Context, query string, args ...any) (map[string]counter, error) {
+	out := map[string]counter{}
+	err := r.query(ctx, func(row scanner) error {
+		var (
+			key string
+			c   counter
+		)
+		if err := row.Scan(&key, &c.hits, timeColumn{&c.since}); err != nil {
+			return err
+		}
+		out[key] = c
+		return nil
+	}, query, args...)
+	return out, err
+}
+
+// lockCounters reads counters and keeps others from changing them. Rows that
+// are missing are made, because what is not there cannot be locked.
+func (t *tx) lockCounters(ctx context.Context, keys []string, now time.Time) (map[string]counter, error) {
+	var args []any
+	for _, key := range keys {
+		args = append(args, key, now, now)
+	}
+	rows := strings.TrimSuffix(strings.Repeat("(?, 0, ?, ?), ", len(keys)), ", ")
+	return t.counters(ctx, `
+		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES `+rows+`
+		ON CONFLICT (name) DO UPDATE SET hits = usher_limits.hits
+		RETURNING name, hits, since`, args...)
+}
+
+func (t *tx) saveCounters(ctx context.Context, keys []string, taken map[string]counter) error {
+	for _, key := range keys {
+		c := taken[key]
+		if _, err := t.exec(ctx, `UPDATE usher_limits SET hits = ?, since = ?, expires_at = ? WHERE name = ?`,
+			c.hits, c.since, c.until, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GiveBackLimits implements [usher.LimitStore].
+func (s *Store) GiveBackLimits(ctx context.Context, keys []string) error {
+	return s.step(ctx, "give back limits", func(t *tx) error { return t.lowerLimits(ctx, nil, keys) })
+}
+
+// ClearLimits implements [usher.LimitStore].
+func (s *Store) ClearLimits(ctx context.Context, keys []string) error {
+	return s.step(ctx, "clear limits", func(t *tx) error { return t.lowerLimits(ctx, keys, nil) })
+}
+
+// lowerLimits removes some counters and takes one hit from others, in the
+// order in which everyone locks them.
+func (t *tx) lowerLimits(ctx context.Context, clear, giveBack []string) error {
+	for _, key := range sorted(slices.Concat(clear, giveBack)) {
+		query := `UPDATE usher_limits SET hits = hits - 1 WHERE name = ? AND hits > 0`
+		if slices.Contains(clear, key) {
+			query = `DELETE FROM usher_limits WHERE name = ?`
+		}
+		if _, err := t.exec(ctx, query, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sorted returns the keys in order, each once.
+func sorted(keys []string) []string {
+	keys = slices.Clone(keys)
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+func anys(keys []string) []any {
+	out := make([]any, len(keys))
+	for i, key := range keys {
+		out[i] = key
+	}
+	return out
+}

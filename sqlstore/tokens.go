@@ -1,0 +1,268 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+const tokenColumns = `t.hash, t.user_id, t.purpose, t.email, t.new_email, t.password_version, t.created_at, t.expires_at`
+
+// fits is what makes a token worth anything besides its time: the user whose
+// it is may sign in, and has the address and the password it was made for.
+const fits = `EXISTS (SELECT 1 FROM usher_users u
+	WHERE u.id = t.user_id AND u.status = 'enabled'
+	AND u.email = t.email AND u.password_version = t.password_version)`
+
+func tokenDest(t *usher.OneTimeToken) []any {
+	return []any{
+		bytesColumn{&t.Hash}, &t.UserID, &t.Purpose, &t.Email, &t.NewEmail, &t.PasswordVersion,
+		timeColumn{&t.CreatedAt}, timeColumn{&t.ExpiresAt},
+	}
+}
+
+func (t *tx) insertToken(ctx context.Context, o usher.OneTimeToken) error {
+	_, err := t.exec(ctx, `
+		INSERT INTO usher_one_time_tokens (hash, user_id, purpose, email, new_email, password_version, created_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		o.Hash, o.UserID, string(o.Purpose), o.Email, o.NewEmail, o.PasswordVersion, o.CreatedAt, o.ExpiresAt)
+	return err
+}
+
+// AddOneTimeToken implements [usher.OneTimeTokenStore].
+func (s *Store) AddOneTimeToken(ctx context.Context, o usher.OneTimeToken, maxOpen int, fx usher.Effects) error {
+	return s.step(ctx, "add one-time token", func(t *tx) error {
+		a, err := t.lockAccount(ctx, o.UserID)
+		if errors.Is(err, usher.ErrNotFound) {
+			return usher.ErrConflict // void from the start
+		}
+		if err != nil {
+			return err
+		}
+		if a.User.Status != usher.StatusEnabled || a.User.Email != o.Email ||
+			a.Password.Version != o.PasswordVersion || !o.CreatedAt.Before(o.ExpiresAt) {
+			return usher.ErrConflict
+		}
+		var open int
+		if err := t.get(ctx, []any{&open}, `
+			SELECT COUNT(*) FROM usher_one_time_tokens t
+			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits,
+			o.UserID, string(o.Purpose), o.CreatedAt); err != nil {
+			return err
+		}
+		if open >= maxOpen {
+			return usher.ErrConflict
+		}
+		if err := t.insertToken(ctx, o); err != nil {
+			return err
+		}
+		return t.apply(ctx, fx)
+	})
+}
+
+// OneTimeToken implements [usher.OneTimeTokenStore].
+func (s *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (usher.OneTimeToken, error) {
+	var out usher.OneTimeToken
+	err := s.see(ctx, "read one-time token", func(r runner) error {
+		return r.get(ctx, tokenDest(&out), `
+			SELECT `+tokenColumns+` FROM usher_one_time_tokens t
+			WHERE t.hash = ? AND t.expires_at > ? AND `+fits, hash, now)
+	})
+	if err != nil {
+		return usher.OneTimeToken{}, err
+	}
+	return out, nil
+}
+
+// spend removes a valid token of one of the purposes, by one statement that
+// has one winner, and returns it with its user, who stays locked.
+func (t *tx) spend(ctx context.Context, in usher.TokenSpend) (usher.Account, usher.OneTimeToken, error) {
+	var (
+		userID string
+		out    usher.OneTimeToken
+	)
+	if len(in.Purposes) == 0 {
+		return usher.Account{}, out, usher.ErrNotFound
+	}
+	if err := t.get(ctx, []any{&userID},
+		`SELECT user_id FROM usher_one_time_tokens WHERE hash = ?`, in.Hash); err != nil {
+		return usher.Account{}, out, err
+	}
+	a, err := t.lockAccount(ctx, userID)
+	if err != nil {
+		return usher.Account{}, out, err
+	}
+	args := []any{in.Hash, in.Now}
+	for _, p := range in.Purposes {
+		args = append(args, string(p))
+	}
+	err = t.get(ctx, tokenDest(&out), `
+		DELETE FROM usher_one_time_tokens AS t
+		WHERE t.hash = ? AND t.expires_at > ? AND t.purpose IN (`+marks(len(in.Purposes))+`) AND `+fits+`
+		RETURNING hash, user_id, purpose, email, new_email, password_version, created_at, expires_at`, args...)
+	return a, out, err
+}
+
+// marks are the places of n parameters.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+func (t *tx) dropTokens(ctx context.Context, userID string) error {
+	_, err := t.exec(ctx, `DELETE FROM usher_one_time_tokens WHERE user_id = ?`, userID)
+	return err
+}
+
+// ResetPassword implements [usher.OneTimeTokenStore].
+func (s *Store) ResetPassword(ctx context.Context, spend usher.TokenSpend, c usher.PasswordChange) ([]string, error) {
+	var ended []string
+	err := s.step(ctx, "reset password", func(t *tx) error {
+		a, o, err := t.spend(ctx, spend)
+		if err != nil {
+			return err
+		}
+		if o.UserID != c.UserID {
+			return usher.ErrNotFound
+		}
+		ended, err = t.changePassword(ctx, a, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// StartResetSession implements [usher.OneTimeTokenStore].
+func (s *Store) StartResetSession(ctx context.Context, spend usher.TokenSpend, ses usher.Session, end usher.SessionEnd, fx usher.Effects) ([]string, error) {
+	var ended []string
+	err := s.step(ctx, "start reset session", func(t *tx) error {
+		ended = nil
+		a, o, err := t.spend(ctx, spend)
+		if err != nil {
+			return err
+		}
+		if o.Purpose == usher.PurposeClaim {
+			if ended, err = t.claim(ctx, a, spend.Now, end); err != nil {
+				return err
+			}
+		}
+		if err := t.insertSession(ctx, o.UserID, &ses); err != nil {
+			return err
+		}
+		return t.apply(ctx, fx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// claim hands an account to whoever reads its mailbox: whatever an earlier
+// holder had set is gone.
+func (t *tx) claim(ctx context.Context, a usher.Account, now time.Time, end usher.SessionEnd) ([]string, error) {
+	err := t.setUser(ctx, a.User.ID,
+		[]string{
+			"email_verified = ?", "updated_at = ?", "password_hash = ?", "password_state = ?",
+			"password_version = ?", "password_changed_at = ?", "password_earlier = ?",
+		},
+		[]any{true, now, "", string(usher.PasswordNone), a.Password.Version + 1, now, asJSON{[]string(nil)}})
+	if err != nil {
+		return nil, err
+	}
+	ended, err := t.endSessions(ctx, a.User.ID, end)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.dropTokens(ctx, a.User.ID); err != nil {
+		return nil, err
+	}
+	a.User.EmailVerified, a.User.UpdatedAt = true, when(now)
+	return ended, t.tell(ctx, PasswordChanged, a.User)
+}
+
+// VerifyEmail implements [usher.OneTimeTokenStore].
+func (s *Store) VerifyEmail(ctx context.Context, spend usher.TokenSpend, fx usher.Effects) (usher.User, error) {
+	spend.Purposes = []usher.Purpose{usher.PurposeVerifyEmail}
+	var out usher.User
+	err := s.step(ctx, "verify e-mail", func(t *tx) error {
+		a, _, err := t.spend(ctx, spend)
+		if err != nil {
+			return err
+		}
+		out = a.User
+		out.EmailVerified, out.UpdatedAt = true, when(spend.Now)
+		if err := t.setUser(ctx, out.ID,
+			[]string{"email_verified = ?", "updated_at = ?"}, []any{true, out.UpdatedAt}); err != nil {
+			return err
+		}
+		if err := t.tell(ctx, UserUpdated, out); err != nil {
+			return err
+		}
+		return t.apply(ctx, fx)
+	})
+	if err != nil {
+		return usher.User{}, err
+	}
+	return out, nil
+}
+
+// ChangeEmail implements [usher.OneTimeTokenStore].
+func (s *Store) ChangeEmail(ctx context.Context, spend usher.TokenSpend, oldCanonical, newCanonical string, fx usher.Effects) (usher.User, error) {
+	spend.Purposes = []usher.Purpose{usher.PurposeChangeEmail}
+	var out usher.User
+	err := s.step(ctx, "change e-mail", func(t *tx) error {
+		a, o, err := t.spend(ctx, spend)
+		if err != nil {
+			return err
+		}
+		out = a.User
+		out.Email, out.EmailVerified, out.UpdatedAt = o.NewEmail, true, when(spend.Now)
+		if out.LoginIDs, err = t.renameLoginID(ctx, out, oldCanonical, newCanonical); err != nil {
+			return err
+		}
+		if err := t.setUser(ctx, out.ID,
+			[]string{"email = ?", "email_verified = ?", "updated_at = ?", "login_ids = ?"},
+			[]any{out.Email, true, out.UpdatedAt, asJSON{out.LoginIDs}}); err != nil {
+			return err
+		}
+		if err := t.dropTokens(ctx, out.ID); err != nil {
+			return err
+		}
+		if err := t.tell(ctx, UserUpdated, out); err != nil {
+			return err
+		}
+		return t.apply(ctx, fx)
+	})
+	if err != nil {
+		return usher.User{}, err
+	}
+	return out, nil
+}
+
+// renameLoginID puts u.Email in the place of the login id old, if u has it,
+// and returns the login ids as typed.
+func (t *tx) renameLoginID(ctx context.Context, u usher.User, old, next string) ([]string, error) {
+	canonical, err := list[string](ctx, t.runner,
+		`SELECT canonical FROM usher_login_ids WHERE user_id = ? ORDER BY position`, u.ID)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.Index(canonical, old)
+	if i < 0 {
+		return u.LoginIDs, nil
+	}
+	typed := slices.Clone(u.LoginIDs)
+	also := slices.Index(canonical, next)
+	typed[i], canonical[i] = u.Email, next
+	if also >= 0 && also != i {
+		// The user had the new address as a login id already: one of it is enough.
+		typed, canonical = slices.Delete(typed, also, also+1), slices.Delete(canonical, also, also+1)
+	}
+	if _, err := t.exec(ctx, `DELETE FROM usher_login_ids WHERE user_id = ?`, u.ID); err != nil {
+		return nil, err
+	}
+	return typed, t.takeLoginIDs(ctx, u.ID, typed, canonical)
+}

@@ -1,0 +1,374 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+// callers is how many try at the same time what may happen once.
+const callers = 64
+
+// atOnce calls f from as many goroutines, which all wait for the same moment.
+func atOnce(f func(i int) error) []error {
+	errs := make([]error, callers)
+	begin := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			<-begin
+			errs[i] = f(i)
+		})
+	}
+	close(begin)
+	wg.Wait()
+	return errs
+}
+
+// oneWinner fails the case unless one caller got through and all others got
+// the named error. It returns the winner's number.
+func (e *env) oneWinner(loser error, f func(i int) error) int {
+	e.Helper()
+	winner := -1
+	for i, err := range atOnce(f) {
+		switch {
+		case err == nil && winner < 0:
+			winner = i
+		case err == nil:
+			e.Fatalf("both %d and %d won", winner, i)
+		case !errors.Is(err, loser):
+			e.Fatalf("caller %d got %v, want %v", i, err, loser)
+		}
+	}
+	if winner < 0 {
+		e.Fatal("nobody won")
+	}
+	return winner
+}
+
+// numbered are effects of one caller.
+func numbered(i int) usher.Effects {
+	return usher.Effects{
+		Events: []usher.Event{{ID: fmt.Sprintf("event of %d", i), At: t0, Name: usher.EventSignIn}},
+		Mail:   []usher.QueuedMail{{ID: fmt.Sprintf("mail of %d", i), CreatedAt: t0, NotBefore: t0}},
+	}
+}
+
+// resetSession makes a reset session for caller i. It does not note it in e, which
+// only one goroutine may use.
+func resetSession(userID string, i int) usher.Session {
+	return usher.Session{
+		ID: fmt.Sprintf("reset-%d", i), UserID: userID, Kind: usher.SessionReset, CreatedAt: t0, LastSeenAt: t0,
+		IdleExpiresAt: t0.Add(time.Hour), ExpiresAt: t0.Add(time.Hour), RefreshHash: hash("r"), RotatedAt: t0,
+	}
+}
+
+var raceCases = []testCase{
+	{"one of many gets a login id, whatever its spelling", func(e *env) {
+		const address = "winner@example.test"
+		winner := e.oneWinner(usher.ErrLoginIDTaken, func(i int) error {
+			typed := address[:i%10] + strings.ToUpper(address[i%10:i%10+8]) + address[i%10+8:]
+			s := resetSession(fmt.Sprintf("user-%d", i), i)
+			return e.CreateUser(e.ctx, usher.UserCreation{
+				User:      usher.User{ID: s.UserID, LoginIDs: []string{typed, fmt.Sprint("own-", i)}, Status: usher.StatusEnabled},
+				Canonical: []string{strings.ToLower(typed), fmt.Sprint("own-", i)},
+				Session:   &s,
+				Effects:   numbered(i),
+			})
+		})
+		a, err := e.AccountByLoginID(e.ctx, address)
+		e.ok(err)
+		e.same("user", a.User.ID, fmt.Sprintf("user-%d", winner))
+		e.happened(numbered(winner))
+		for i := range callers {
+			_, err1 := e.Account(e.ctx, fmt.Sprintf("user-%d", i))
+			_, err2 := e.AccountByLoginID(e.ctx, fmt.Sprint("own-", i))
+			_, err3 := e.Session(e.ctx, fmt.Sprintf("reset-%d", i))
+			for _, err := range []error{err1, err2, err3} {
+				if won := i == winner; won != (err == nil) {
+					e.Fatalf("caller %d: %v, the winner is %d", i, err, winner)
+				}
+			}
+		}
+	}},
+	{"one of many changes a password", func(e *env) {
+		a := e.user("anna")
+		winner := e.oneWinner(usher.ErrConflict, func(i int) error {
+			c := change(a, fmt.Sprint("hash of ", i))
+			c.Effects = numbered(i)
+			_, err := e.ChangePassword(e.ctx, c)
+			return err
+		})
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("password", []any{got.Password.Hash, got.Password.Version}, []any{fmt.Sprint("hash of ", winner), 2})
+		e.happened(numbered(winner))
+	}},
+	{"one of many resets a password with a token", func(e *env) {
+		a := e.user("anna")
+		tok := e.open(a, usher.PurposeReset)
+		winner := e.oneWinner(usher.ErrNotFound, func(i int) error {
+			c := change(a, fmt.Sprint("hash of ", i))
+			c.Effects = numbered(i)
+			_, err := e.ResetPassword(e.ctx, spend(tok), c)
+			return err
+		})
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("hash", got.Password.Hash, fmt.Sprint("hash of ", winner))
+		e.happened(numbered(winner))
+	}},
+	{"one of many starts a reset session with a token", func(e *env) {
+		a := e.user("anna")
+		tok := e.open(a, usher.PurposeClaim)
+		winner := e.oneWinner(usher.ErrNotFound, func(i int) error {
+			_, err := e.StartResetSession(e.ctx, spend(tok), resetSession(a.User.ID, i), usher.SessionEnd{}, numbered(i))
+			return err
+		})
+		e.lives(fmt.Sprintf("reset-%d", winner))
+		e.happened(numbered(winner))
+	}},
+	{"one of many verifies an address with a token", func(e *env) {
+		tok := e.open(e.user("anna"), usher.PurposeVerifyEmail)
+		e.happened(numbered(e.oneWinner(usher.ErrNotFound, func(i int) error {
+			_, err := e.VerifyEmail(e.ctx, spend(tok), numbered(i))
+			return err
+		})))
+	}},
+	{"one of many changes an address with a token", func(e *env) {
+		tok := e.open(e.user("anna"), usher.PurposeChangeEmail)
+		e.happened(numbered(e.oneWinner(usher.ErrNotFound, func(i int) error {
+			_, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", numbered(i))
+			return err
+		})))
+	}},
+	{"one of many users changes to an address", func(e *env) {
+		tokens := make([]usher.OneTimeToken, callers)
+		for i := range tokens {
+			tokens[i] = e.open(e.user(fmt.Sprint("u", i)), usher.PurposeChangeEmail)
+		}
+		winner := e.oneWinner(usher.ErrLoginIDTaken, func(i int) error {
+			_, err := e.ChangeEmail(e.ctx, spend(tokens[i]), fmt.Sprintf("u%d@example.test", i), "new@example.test", numbered(i))
+			return err
+		})
+		a, err := e.AccountByLoginID(e.ctx, "new@example.test")
+		e.ok(err)
+		e.same("user", a.User.ID, tokens[winner].UserID)
+		e.happened(numbered(winner))
+	}},
+	{"one of many swaps a refresh token, and the others replay it", func(e *env) {
+		s := e.signIn(e.user("anna").User.ID)
+		results := make([]usher.RefreshResult, callers)
+		for i, err := range atOnce(func(i int) (err error) {
+			in := swap(s, 1)
+			in.Next, in.Swapped, in.Reused = hash(fmt.Sprint("next of ", i)), numbered(i), numbered(i+callers)
+			results[i], err = e.SwapRefresh(e.ctx, in)
+			return err
+		}) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		winner := -1
+		for i, r := range results {
+			switch {
+			case r.Outcome == usher.RefreshSwapped && winner < 0:
+				winner = i
+			case r.Outcome != usher.RefreshReplayed:
+				e.Fatalf("caller %d: outcome %d beside the winner %d", i, r.Outcome, winner)
+			}
+		}
+		if winner < 0 {
+			e.Fatal("nobody won")
+		}
+		for i, r := range results {
+			e.same(fmt.Sprint("successor that caller saw: ", i), r.Session.RefreshHash, hash(fmt.Sprint("next of ", winner)))
+		}
+		e.happened(numbered(winner))
+	}},
+	{"a limit lets through exactly what is free", func(e *env) {
+		for _, free := range []int{1, 5} {
+			var (
+				mu     sync.Mutex
+				counts = map[int]bool{}
+			)
+			for i, err := range atOnce(func(i int) error {
+				limits := []usher.Limit{
+					{Key: fmt.Sprint("shared ", free), Max: free, Window: time.Hour},
+					{Key: fmt.Sprint("own ", free, i%2), Max: callers, Window: time.Hour},
+				}
+				if i%2 == 1 { // in either order, without a deadlock
+					limits[0], limits[1] = limits[1], limits[0]
+				}
+				r, err := e.TakeLimits(e.ctx, t0, limits)
+				if err == nil && r.Refused < 0 {
+					mu.Lock()
+					defer mu.Unlock()
+					counts[r.Counts[i%2]] = true
+				}
+				return err
+			}) {
+				if err != nil {
+					e.Fatalf("caller %d: %v", i, err)
+				}
+			}
+			if len(counts) != free || !counts[1] || !counts[free] {
+				e.Fatalf("%d hits got through with the numbers %v, want %d", len(counts), counts, free)
+			}
+			own := 0
+			for parity := range 2 {
+				r, err := e.TakeLimits(e.ctx, t0, []usher.Limit{{Key: fmt.Sprint("own ", free, parity), Max: callers + 1, Window: time.Hour}})
+				e.ok(err)
+				own += r.Counts[0] - 1
+			}
+			if own != free {
+				e.Fatalf("%d hits counted beside %d that got through", own, free)
+			}
+		}
+	}},
+	{"one of many saves signing keys, the first and later ones", func(e *env) {
+		for version := range int64(2) {
+			winner := e.oneWinner(usher.ErrConflict, func(i int) error {
+				k := keys(version + 1)
+				k.Keys[0].ID = fmt.Sprintf("key of %d", i)
+				return e.SaveSigningKeys(e.ctx, k, numbered(i+int(version)*callers))
+			})
+			got, err := e.SigningKeys(e.ctx)
+			e.ok(err)
+			e.same("key", got.Keys[0].ID, fmt.Sprintf("key of %d", winner))
+		}
+	}},
+	{"each message is claimed by one", func(e *env) {
+		const messages = 100
+		e.queue(messages)
+		claimed := make([][]usher.QueuedMail, callers)
+		for _, err := range atOnce(func(i int) (err error) {
+			for range 4 {
+				more, err := e.ClaimMail(e.ctx, t0, time.Hour, 2)
+				if err != nil {
+					return err
+				}
+				claimed[i] = append(claimed[i], more...)
+			}
+			return nil
+		}) {
+			e.ok(err)
+		}
+		by := map[string]int{}
+		for i, mail := range claimed {
+			for _, q := range mail {
+				if other, twice := by[q.ID]; twice || q.Tries != 1 {
+					e.Fatalf("%s was claimed by %d and %d (try %d)", q.ID, other, i, q.Tries)
+				}
+				by[q.ID] = i
+			}
+		}
+		if len(by) != messages {
+			e.Fatalf("%d messages were claimed, want %d", len(by), messages)
+		}
+	}},
+	{"no more one-time tokens are open than allowed", func(e *env) {
+		a := e.user("anna")
+		const open = 3
+		added := 0
+		for i, err := range atOnce(func(i int) error {
+			t := usher.OneTimeToken{
+				Hash: hash(fmt.Sprint("token of ", i)), UserID: a.User.ID, Purpose: usher.PurposeReset, Email: a.User.Email,
+				PasswordVersion: 1, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour),
+			}
+			return e.AddOneTimeToken(e.ctx, t, open, numbered(i))
+		}) {
+			if err == nil {
+				added++
+			} else if !errors.Is(err, usher.ErrConflict) {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		if n, err := e.MailCount(e.ctx); err != nil || n != open || added != open {
+			e.Fatalf("%d tokens and %d messages, want %d (%v)", added, n, open, err)
+		}
+	}},
+	{"no session starts on a password that was changed meanwhile", func(e *env) {
+		a := e.user("anna")
+		fresh := make([]string, callers)
+		for i, err := range atOnce(func(i int) error {
+			if i == callers/2 {
+				c := change(a, "hash-2")
+				c.End = &usher.SessionEnd{RevokedUntil: t0}
+				_, err := e.ChangePassword(e.ctx, c)
+				return err
+			}
+			s := resetSession(a.User.ID, i)
+			s.Kind = usher.SessionFull
+			fresh[i] = s.ID
+			_, err := e.StartSession(e.ctx, usher.SessionStart{Session: s, IfPasswordVersion: 1, Max: 1000})
+			if errors.Is(err, usher.ErrConflict) {
+				return nil
+			}
+			return err
+		}) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		live, err := e.UserSessions(e.ctx, a.User.ID, t0)
+		e.ok(err)
+		e.same("sessions of the password before", live, nil)
+	}},
+	{"no session lives on when all end during a refresh", func(e *env) {
+		a := e.user("anna")
+		for round := range 4 {
+			sessions := make([]usher.Session, callers)
+			for i := range sessions {
+				sessions[i] = resetSession(a.User.ID, i)
+				sessions[i].ID = fmt.Sprintf("full-%d-%d", round, i)
+				sessions[i].Kind, sessions[i].RefreshHash = usher.SessionFull, hash(sessions[i].ID+" refresh 1")
+				_, err := e.StartSession(e.ctx, usher.SessionStart{Session: sessions[i], IfPasswordVersion: 1, Max: 1000})
+				e.ok(err)
+			}
+			for i, err := range atOnce(func(i int) error {
+				if i == callers/2 {
+					_, err := e.EndUserSessions(e.ctx, a.User.ID, usher.SessionEnd{RevokedUntil: t0}, usher.Effects{})
+					return err
+				}
+				_, err := e.SwapRefresh(e.ctx, swap(sessions[i], 1))
+				if errors.Is(err, usher.ErrNotFound) {
+					return nil
+				}
+				return err
+			}) {
+				if err != nil {
+					e.Fatalf("caller %d: %v", i, err)
+				}
+			}
+			live, err := e.UserSessions(e.ctx, a.User.ID, t0)
+			e.ok(err)
+			e.same("sessions", live, nil)
+		}
+		rs, err := e.Revocations(e.ctx, 0)
+		e.ok(err)
+		if len(rs) != 4*callers {
+			e.Fatalf("%d revocations, want one for each of %d sessions", len(rs), 4*callers)
+		}
+	}},
+	{"no more sessions live than the maximum", func(e *env) {
+		a := e.user("anna")
+		for _, err := range atOnce(func(i int) error {
+			s := resetSession(a.User.ID, i)
+			s.Kind = usher.SessionFull
+			_, err := e.StartSession(e.ctx, usher.SessionStart{Session: s, IfPasswordVersion: 1, Max: 5})
+			return err
+		}) {
+			e.ok(err)
+		}
+		live, err := e.UserSessions(e.ctx, a.User.ID, t0)
+		e.ok(err)
+		if len(live) != 5 {
+			e.Fatalf("%d sessions live, want 5", len(live))
+		}
+	}},
+}

@@ -1,0 +1,233 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+// voids are the ways in which a stored token becomes void.
+var voids = []struct {
+	name string
+	do   func(e *env, a usher.Account, s *usher.TokenSpend)
+}{
+	{"past its time", func(_ *env, _ usher.Account, s *usher.TokenSpend) {
+		s.Now = t0.Add(10*time.Minute + time.Second)
+	}},
+	{"of a disabled user", func(e *env, a usher.Account, _ *usher.TokenSpend) {
+		_, _, err := e.UpdateUser(e.ctx, usher.UserUpdate{UserID: a.User.ID, At: t0, Status: ptr(usher.StatusDisabled)})
+		e.ok(err)
+	}},
+	{"for another address", func(e *env, a usher.Account, _ *usher.TokenSpend) {
+		_, _, err := e.UpdateUser(e.ctx, usher.UserUpdate{
+			UserID: a.User.ID, At: t0, Email: &usher.EmailAddress{Address: "else@example.test", Verified: true},
+		})
+		e.ok(err)
+	}},
+	{"for the password before", func(e *env, a usher.Account, _ *usher.TokenSpend) {
+		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))
+		e.ok(err)
+	}},
+	{"of a deleted user", func(e *env, a usher.Account, _ *usher.TokenSpend) {
+		_, err := e.DeleteUser(e.ctx, usher.UserDeletion{UserID: a.User.ID})
+		e.ok(err)
+	}},
+	{"unknown", func(_ *env, _ usher.Account, s *usher.TokenSpend) { s.Hash = hash("unknown") }},
+	{"of another purpose", func(_ *env, _ usher.Account, s *usher.TokenSpend) {
+		s.Purposes = []usher.Purpose{"another"}
+	}},
+}
+
+// refuses makes one case for each way to be void: the method that spends says
+// that there is no such token, and changes nothing.
+func refuses(purpose usher.Purpose, with func(e *env, a usher.Account, s usher.TokenSpend) error) []testCase {
+	var out []testCase
+	for _, v := range voids {
+		if v.name == "of another purpose" && (purpose == usher.PurposeVerifyEmail || purpose == usher.PurposeChangeEmail) {
+			continue // these methods have one purpose, whatever the caller says
+		}
+		out = append(out, testCase{"a token " + v.name + " is void", func(e *env) {
+			a := e.user("anna")
+			s := spend(e.open(a, purpose))
+			v.do(e, a, &s)
+			e.is(e.unchanged(func() error { return with(e, a, s) }), usher.ErrNotFound)
+		}})
+	}
+	return out
+}
+
+var addTokenCases = []testCase{
+	{"stores the token with its effects", func(e *env) {
+		a := e.user("anna")
+		t, fx := e.token(a, usher.PurposeChangeEmail), e.effects()
+		t.NewEmail = "New@Example.test"
+		e.ok(e.AddOneTimeToken(e.ctx, t, 1, fx))
+		got, err := e.OneTimeToken(e.ctx, t.Hash, t0)
+		e.ok(err)
+		e.same("token", got, t)
+		e.happened(fx)
+	}},
+	{"conflicts above the number of open ones of that purpose", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		e.open(other, usher.PurposeReset)
+		e.open(a, usher.PurposeVerifyEmail)
+		e.open(a, usher.PurposeReset)
+		e.open(a, usher.PurposeReset)
+		t := e.token(a, usher.PurposeReset)
+		e.is(e.unchanged(func() error { return e.AddOneTimeToken(e.ctx, t, 2, e.effects()) }), usher.ErrConflict)
+		e.ok(e.AddOneTimeToken(e.ctx, t, 3, usher.Effects{}))
+	}},
+	{"void ones do not count as open", func(e *env) {
+		a := e.user("anna")
+		e.open(a, usher.PurposeReset)
+		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))
+		e.ok(err)
+		a.Password.Version = 2
+		e.open(a, usher.PurposeReset)
+		later := e.token(a, usher.PurposeReset)
+		later.CreatedAt, later.ExpiresAt = t0.Add(11*time.Minute), t0.Add(21*time.Minute)
+		e.ok(e.AddOneTimeToken(e.ctx, later, 1, usher.Effects{}))
+	}},
+	{"conflicts if it is void from the start", func(e *env) {
+		a := e.user("anna")
+		for _, edit := range []func(t *usher.OneTimeToken){
+			func(t *usher.OneTimeToken) { t.UserID = "nobody" },
+			func(t *usher.OneTimeToken) { t.Email = "else@example.test" },
+			func(t *usher.OneTimeToken) { t.PasswordVersion = 2 },
+			func(t *usher.OneTimeToken) { t.ExpiresAt = t0.Add(-time.Second) },
+		} {
+			t := e.token(a, usher.PurposeReset)
+			edit(&t)
+			e.is(e.unchanged(func() error { return e.AddOneTimeToken(e.ctx, t, 5, e.effects()) }), usher.ErrConflict)
+		}
+		_, _, err := e.UpdateUser(e.ctx, usher.UserUpdate{UserID: a.User.ID, At: t0, Status: ptr(usher.StatusDisabled)})
+		e.ok(err)
+		e.is(e.AddOneTimeToken(e.ctx, e.token(a, usher.PurposeReset), 5, usher.Effects{}), usher.ErrConflict)
+	}},
+}
+
+var tokenCases = append(refuses(usher.PurposeReset, func(e *env, _ usher.Account, s usher.TokenSpend) error {
+	if s.Purposes[0] == "another" {
+		return usher.ErrNotFound // reading names no purpose
+	}
+	_, err := e.OneTimeToken(e.ctx, s.Hash, s.Now)
+	return err
+}), testCase{"reading does not spend", func(e *env) {
+	t := e.open(e.user("anna"), usher.PurposeReset)
+	for range 3 {
+		got, err := e.OneTimeToken(e.ctx, t.Hash, t0.Add(time.Minute))
+		e.ok(err)
+		e.same("token", got, t)
+	}
+}})
+
+var resetCases = append(refuses(usher.PurposeReset, func(e *env, a usher.Account, s usher.TokenSpend) error {
+	c := change(a, "hash-2")
+	c.Effects = e.effects()
+	_, err := e.ResetPassword(e.ctx, s, c)
+	return err
+}), []testCase{
+	{"spends the token and changes the password", func(e *env) {
+		a := e.user("anna")
+		s, tok, other := e.signIn(a.User.ID), e.open(a, usher.PurposeClaim), e.open(a, usher.PurposeReset)
+		c, until := change(a, "hash-2"), t0.Add(time.Hour)
+		c.End, c.Effects = &usher.SessionEnd{RevokedUntil: until}, e.effects()
+		in := spend(tok)
+		in.Purposes = []usher.Purpose{usher.PurposeReset, usher.PurposeClaim}
+		ended, err := e.ResetPassword(e.ctx, in, c)
+		e.ok(err)
+		e.sameIDs("ended", ended, s.ID)
+		e.ended(until, s.ID)
+		e.happened(c.Effects)
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		if got.Password.Hash != "hash-2" || got.Password.Version != 2 {
+			e.Fatalf("password %+v", got.Password)
+		}
+		for _, h := range [][]byte{tok.Hash, other.Hash} {
+			_, err = e.OneTimeToken(e.ctx, h, t0)
+			e.is(err, usher.ErrNotFound)
+		}
+		_, err = e.ResetPassword(e.ctx, in, c)
+		e.is(err, usher.ErrNotFound)
+	}},
+	{"a conflict leaves the token", func(e *env) {
+		a := e.user("anna")
+		tok := e.open(a, usher.PurposeReset)
+		c := change(a, "hash-2")
+		c.IfVersion = 7
+		e.is(e.unchanged(func() error { _, err := e.ResetPassword(e.ctx, spend(tok), c); return err }), usher.ErrConflict)
+		c.IfVersion = 1
+		_, err := e.ResetPassword(e.ctx, spend(tok), c)
+		e.ok(err)
+	}},
+	{"a token changes its own user's password alone", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		tok := e.open(a, usher.PurposeReset)
+		err := e.unchanged(func() error { _, err := e.ResetPassword(e.ctx, spend(tok), change(other, "hash-2")); return err })
+		e.is(err, usher.ErrNotFound)
+	}},
+}...)
+
+// startReset starts a reset session.
+func (e *env) startReset(a usher.Account, s usher.TokenSpend, fx usher.Effects) (usher.Session, []string, error) {
+	e.Helper()
+	ses := e.session(a.User.ID)
+	ses.Kind, ses.AMR = usher.SessionReset, []string{"email"}
+	ended, err := e.StartResetSession(e.ctx, s, ses, usher.SessionEnd{RevokedUntil: t0.Add(time.Hour)}, fx)
+	return ses, ended, err
+}
+
+var resetSessionCases = append(refuses(usher.PurposeReset, func(e *env, a usher.Account, s usher.TokenSpend) error {
+	_, _, err := e.startReset(a, s, e.effects())
+	return err
+}), []testCase{
+	{"spends a reset token and changes nothing else", func(e *env) {
+		a := e.user("anna")
+		old, tok, other := e.signIn(a.User.ID), e.open(a, usher.PurposeReset), e.open(a, usher.PurposeReset)
+		fx := e.effects()
+		ses, ended, err := e.startReset(a, spend(tok), fx)
+		e.ok(err)
+		e.sameIDs("ended", ended)
+		e.lives(old.ID)
+		got, err := e.Session(e.ctx, ses.ID)
+		e.ok(err)
+		e.same("session", got, ses)
+		now, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("account", now, a)
+		_, err = e.OneTimeToken(e.ctx, other.Hash, t0)
+		e.ok(err)
+		e.happened(fx)
+		_, _, err = e.startReset(a, spend(tok), fx)
+		e.is(err, usher.ErrNotFound)
+	}},
+	{"a claim drops whatever an earlier holder had set", func(e *env) {
+		c := e.creation("anna")
+		c.User.EmailVerified, c.Password.Earlier = false, []string{"hash-0"}
+		e.ok(e.CreateUser(e.ctx, c))
+		a := usher.Account{User: c.User, Password: c.Password}
+		old, tok := e.signIn(a.User.ID), e.open(a, usher.PurposeClaim)
+		e.open(a, usher.PurposeChangeEmail)
+		fx := e.effects()
+		ses, ended, err := e.startReset(a, spend(tok), fx)
+		e.ok(err)
+		e.sameIDs("ended", ended, old.ID)
+		e.ended(t0.Add(time.Hour), old.ID)
+		e.lives(ses.ID)
+		now, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		if p := now.Password; !now.User.EmailVerified || p.Hash != "" || p.State != usher.PasswordNone ||
+			p.Version != 2 || len(p.Earlier) != 0 {
+			e.Fatalf("account %+v", now)
+		}
+		e.happened(fx)
+		// Neither the tokens nor the version before are good for anything.
+		_, err = e.ChangePassword(e.ctx, change(a, "hash-2"))
+		e.is(err, usher.ErrConflict)
+		for _, h := range e.tokens {
+			_, err = e.OneTimeToken(e.ctx, h, t0)
+			e.is(err, usher.ErrNotFound)
+		}
+	}},
+}...)
