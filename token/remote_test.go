@@ -135,6 +135,7 @@ func TestJK01_OnlyHTTPSFromConfiguration(t *testing.T) {
 }
 
 func TestJK02_BadAnswersKeepTheOldKeys(t *testing.T) {
+	padded := `{"keys":[]}` + strings.Repeat(" ", 256<<10) // whole within the limit, and longer
 	many := `{"keys":[` + strings.Repeat("{},", 100) + `{}]}`
 	for name, bad := range map[string]func(*http.Request) (*http.Response, error){
 		"redirect": func(*http.Request) (*http.Response, error) {
@@ -150,6 +151,7 @@ func TestJK02_BadAnswersKeepTheOldKeys(t *testing.T) {
 		"down":          down,
 		"error page":    func(*http.Request) (*http.Response, error) { return body(500, strings.NewReader(`{"keys":[]}`)), nil },
 		"no set":        func(*http.Request) (*http.Response, error) { return body(200, strings.NewReader(`<html>`)), nil },
+		"too long":      func(*http.Request) (*http.Response, error) { return body(200, strings.NewReader(padded)), nil },
 		"too many keys": func(*http.Request) (*http.Response, error) { return body(200, strings.NewReader(many)), nil },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -339,5 +341,31 @@ func TestRemoteKeys_CallersContextAndClose(t *testing.T) {
 		if n := r.log.events.Load(); n != 0 {
 			t.Errorf("closing was reported as %d failures", n)
 		}
+	})
+}
+
+func TestJK07_AKeyThatTheIssuerRemovedBitesAtTheNextFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, next := newKey(t, token.ES256), newKey(t, token.ES256)
+		r := openRemote(t, serve(newKeySet(t, old.Public(), next.Public()).JSON()))
+		v := trusting(t, r)
+		raw := session(t, old, 10*time.Hour)
+		for range 2 {
+			if _, err := v.ValidateSession(t.Context(), raw); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := r.Generation()
+		time.Sleep(65 * time.Minute)
+		if _, err := v.ValidateSession(t.Context(), raw); err != nil || r.Generation() != before {
+			t.Errorf("the same keys again: %v, generation %d after %d", err, r.Generation(), before)
+		}
+		r.set(serve(newKeySet(t, next.Public()).JSON()))
+		_, _ = v.ValidateSession(t.Context(), raw) // it is in the cache when the key goes
+		time.Sleep(58 * time.Minute)
+		if _, err := v.ValidateSession(t.Context(), raw); !errors.Is(err, token.ErrInvalid) {
+			t.Errorf("served after the key was removed: %v", err)
+		}
+		r.Close()
 	})
 }
