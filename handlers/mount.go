@@ -1,0 +1,55 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// ServeHTTP answers all routes under the place where h is mounted:
+//
+//	mux.Handle("/auth/", http.StripPrefix("/auth", h))
+//
+// With a net/http.ServeMux the StripPrefix may be left out. A path is taken as
+// it is, never cleaned: what is no route is 404, and a method that the route
+// does not have is 405.
+func (h *Handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, ok := underMount(r)
+	if !ok {
+		h.notFound.ServeHTTP(w, r)
+		return
+	}
+	h.mux.ServeHTTP(w, r)
+}
+
+// underMount returns the request with the path below the mount. It is false for
+// a path that a ServeMux would clean and redirect.
+func underMount(r *http.Request) (*http.Request, bool) {
+	p, raw := r.URL.Path, r.URL.RawPath
+	if prefix := subtree(r.Pattern); prefix != "" && strings.HasPrefix(p, prefix+"/") {
+		p = p[len(prefix):]
+		if raw != "" {
+			var ok bool
+			if raw, ok = strings.CutPrefix(raw, prefix); !ok {
+				return r, false
+			}
+		}
+		u := new(url.URL)
+		*u = *r.URL
+		u.Path, u.RawPath = p, raw
+		r = r.WithContext(r.Context())
+		r.URL = u
+	}
+	return r, strings.HasPrefix(p, "/") && path.Clean(p) == p
+}
+
+// subtree is the path of a ServeMux pattern that matches everything below it,
+// such as "/auth" of "POST example.com/auth/".
+func subtree(pattern string) string {
+	slash := strings.IndexByte(pattern, '/')
+	if slash < 0 || !strings.HasSuffix(pattern, "/") {
+		return ""
+	}
+	return strings.TrimSuffix(pattern[slash:], "/")
+}
