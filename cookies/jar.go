@@ -3,6 +3,7 @@ package cookies
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -25,8 +26,9 @@ var (
 	// ErrNotLoopback means that a jar with InsecureLoopback was asked to set a
 	// cookie for another machine. Nothing was sent.
 	ErrNotLoopback = errors.New("cookies: plain http is for localhost only")
-	// ErrExpired means that the tokens have no time left. Nothing was sent.
-	ErrExpired = errors.New("cookies: the tokens have expired")
+	// ErrExpired means that a token is missing or has no time left. Nothing was
+	// sent.
+	ErrExpired = errors.New("cookies: the tokens are missing or have expired")
 )
 
 // Jar sets and reads cookies. It is safe for concurrent use, and never changes a
@@ -94,7 +96,7 @@ func (j *Jar) load(r *http.Request, name string) (s *sessions.Session, present b
 		return s, true
 	}
 	var bad securecookie.Error
-	if j.server && err != nil && !(errors.As(err, &bad) && bad.IsDecode()) {
+	if j.server && err != nil && !errors.Is(err, fs.ErrNotExist) && !(errors.As(err, &bad) && bad.IsDecode()) {
 		j.cfg.Logger.WarnContext(r.Context(), "cookies: the session store failed", "cookie", name, "error", err)
 	}
 	return nil, true
@@ -131,24 +133,36 @@ func (j *Jar) write(w http.ResponseWriter, r *http.Request, sh shape, values map
 		return err
 	}
 	s := sessions.NewSession(j.store, sh.name)
-	if j.server {
-		if old, _ := j.load(r, sh.name); old != nil {
-			if was, ok := asStrings(old.Values); ok && keep != nil && keep(was) {
-				s.ID = old.ID
-			} else if err := j.erase(r, sh, old); err != nil {
-				return err
-			}
-		}
-	}
+	s.Options = j.options(sh, life)
 	for k, v := range values {
 		s.Values[k] = v
 	}
-	s.Options = j.options(sh, life)
+	old := j.stored(r, sh)
+	if old != nil && keep != nil {
+		if was, ok := asStrings(old.Values); ok && keep(was) {
+			s.ID, old = old.ID, nil
+		}
+	}
 	value, err := j.save(r, s)
 	if err != nil {
 		return err
 	}
-	return j.put(w, sh, value, life)
+	c := j.cookie(sh, value, life)
+	if err := check(c); err != nil {
+		return err
+	}
+	add(w, c)
+	j.erase(r, sh, old)
+	return nil
+}
+
+// stored returns the request's session where a store keeps it, or nil.
+func (j *Jar) stored(r *http.Request, sh shape) *sessions.Session {
+	if !j.server {
+		return nil
+	}
+	s, _ := j.load(r, sh.name)
+	return s
 }
 
 // save returns what the store would put into the cookie. Of what it writes only
@@ -166,13 +180,17 @@ func (j *Jar) save(r *http.Request, s *sessions.Session) (string, error) {
 	return "", errors.New("cookies: the session store set no cookie")
 }
 
-// erase takes a session out of a store that keeps it.
-func (j *Jar) erase(r *http.Request, sh shape, s *sessions.Session) error {
+// erase takes a session out of the store that keeps it. A failure is logged and
+// no more: the id is of no use to the browser any longer, and the store drops
+// the session in time.
+func (j *Jar) erase(r *http.Request, sh shape, s *sessions.Session) {
+	if s == nil {
+		return
+	}
 	s.Options = j.options(sh, -time.Second)
 	if err := j.store.Save(r.WithContext(r.Context()), headerOnly{}, s); err != nil {
-		return fmt.Errorf("cookies: the session store cannot erase: %w", err)
+		j.cfg.Logger.WarnContext(r.Context(), "cookies: a session stays in the store", "cookie", sh.name, "error", err)
 	}
-	return nil
 }
 
 func (j *Jar) options(sh shape, life time.Duration) *sessions.Options {
@@ -207,15 +225,6 @@ func check(c *http.Cookie) error {
 	return nil
 }
 
-func (j *Jar) put(w http.ResponseWriter, sh shape, value string, life time.Duration) error {
-	c := j.cookie(sh, value, life)
-	if err := check(c); err != nil {
-		return err
-	}
-	add(w, c)
-	return nil
-}
-
 // add replaces what was said of the same cookie earlier in this answer: a
 // refresh in passing and then a sign-out (RFC 6265bis §4.1.1).
 func add(w http.ResponseWriter, c *http.Cookie) {
@@ -227,13 +236,7 @@ func add(w http.ResponseWriter, c *http.Cookie) {
 
 // drop clears a cookie, and erases its session where a store has it.
 func (j *Jar) drop(w http.ResponseWriter, r *http.Request, sh shape) {
-	if j.server {
-		if s, _ := j.load(r, sh.name); s != nil {
-			if err := j.erase(r, sh, s); err != nil {
-				j.cfg.Logger.WarnContext(r.Context(), "cookies: the session stays in the store", "cookie", sh.name, "error", err)
-			}
-		}
-	}
+	j.erase(r, sh, j.stored(r, sh))
 	add(w, j.cookie(sh, "", -1))
 }
 

@@ -1,0 +1,339 @@
+package cookies_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/sessions"
+
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/token"
+)
+
+func TestTokensRoundTrip(t *testing.T) {
+	for name, change := range map[string]func(*cookies.Config){
+		"secret": nil,
+		"key pairs": func(c *cookies.Config) {
+			c.Secret = ""
+			c.KeyPairs = []cookies.KeyPair{{Hash: token.Secret(strings.Repeat("h", 64)), Block: token.Secret(strings.Repeat("b", 32))}}
+		},
+		"file store": func(c *cookies.Config) { c.Secret, c.Store = "", fileStore(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			jar, want := newJar(t, change), issue(t, "s1", 3)
+			got, present := jar.Tokens(request(set(t, jar, request(), want)...))
+			if diff := cmp.Diff(want, got, cmp.Transformer("reveal", token.Secret.Reveal)); diff != "" || !present {
+				t.Fatal(present, diff)
+			}
+			if got, present := jar.Tokens(request()); got != (token.Pair{}) || present {
+				t.Fatalf("without a cookie: %v %t", got, present)
+			}
+		})
+	}
+}
+
+func TestCK01_CK02_Attributes(t *testing.T) {
+	for name, change := range map[string]func(*cookies.Config){
+		"sealed": nil,
+		"strict": func(c *cookies.Config) { c.SameSite = http.SameSiteStrictMode },
+		// gorilla's own defaults: SameSite=None, no HttpOnly, 30 days.
+		"gorilla's cookie store": func(c *cookies.Config) {
+			c.Secret, c.Store = "", sessions.NewCookieStore([]byte(strings.Repeat("h", 32)), []byte(strings.Repeat("b", 32)))
+		},
+		"file store": func(c *cookies.Config) { c.Secret, c.Store = "", fileStore(t) },
+		"hostile store": func(c *cookies.Config) {
+			c.Secret, c.Store = "", storeFunc(func(_ *http.Request, w http.ResponseWriter, s *sessions.Session) error {
+				w.Header().Add("Set-Cookie", "other=x")
+				w.Header().Add("Set-Cookie", s.Name()+"=abc; Domain=example.com; SameSite=None; Path=/x")
+				return nil
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			jar := newJar(t, change)
+			w, r := httptest.NewRecorder(), request()
+			for i, err := range []error{
+				jar.SetTokens(w, r, issue(t, "s1", 1)), jar.SetDevice(w, r, "device"), jar.SetFlash(w, r, "code"), jar.SetReturnTo(w, r, "/"),
+			} {
+				if err != nil {
+					t.Fatal(i, err)
+				}
+			}
+			lines := w.Header()["Set-Cookie"]
+			if len(lines) != 4 {
+				t.Fatalf("%d cookies: %q", len(lines), lines)
+			}
+			want := map[string]time.Duration{"__Host-session": 14 * 24 * time.Hour, "__Host-device": 180 * 24 * time.Hour, "__Host-flash": 10 * time.Minute, "__Host-return_to": 10 * time.Minute}
+			for _, line := range lines {
+				c, err := http.ParseSetCookie(line)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode {
+					t.Errorf("%s", line)
+				}
+				if life := want[c.Name]; life == 0 || c.MaxAge != int(life/time.Second) || !c.Expires.Equal(start.Add(life)) {
+					t.Errorf("%s lives %d s, until %s", c.Name, c.MaxAge, c.Expires)
+				}
+			}
+		})
+	}
+}
+
+func TestCK05_SealedAndRotating(t *testing.T) {
+	pair := issue(t, "session-of-user", 1)
+	first := newJar(t, nil)
+	cs := set(t, first, request(), pair)
+	raw, err := base64.URLEncoding.DecodeString(cs[0].Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := bytes.SplitN(raw, []byte("|"), 3)
+	inner, err := base64.URLEncoding.DecodeString(string(parts[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, _, _ := strings.Cut(pair.Session.Reveal()[strings.IndexByte(pair.Session.Reveal(), '.')+1:], ".")
+	for _, bad := range []string{"session-of-user", "01980c6e", payload, pair.Session.Reveal()[:20], issuerURL} {
+		if bytes.Contains(raw, []byte(bad)) || bytes.Contains(inner, []byte(bad)) || strings.Contains(cs[0].Value, bad) {
+			t.Errorf("%q is readable", bad)
+		}
+	}
+	again := set(t, first, request(), pair)
+	if again[0].Value == cs[0].Value {
+		t.Error("sealed twice alike")
+	}
+	for name, c := range map[string]struct {
+		change func(*cookies.Config)
+		reads  bool
+	}{
+		"same":     {nil, true},
+		"previous": {func(c *cookies.Config) { c.Secret, c.OldSecrets = secret2, []token.Secret{secret} }, true},
+		"oldest":   {func(c *cookies.Config) { c.Secret, c.OldSecrets = secret2, []token.Secret{secret3, secret} }, true},
+		"removed":  {func(c *cookies.Config) { c.Secret, c.OldSecrets = secret2, []token.Secret{secret3} }, false},
+	} {
+		got, present := newJar(t, c.change).Tokens(request(cs...))
+		if !present || (got.Session == pair.Session) != c.reads || !c.reads && got != (token.Pair{}) {
+			t.Errorf("%s: reads %t", name, got.Session != "")
+		}
+	}
+	// What is sealed for one cookie does not open as another.
+	moved := *cs[0]
+	moved.Name = "__Host-device"
+	if got := first.Device(request(&moved)); got != "" {
+		t.Error("a session cookie was taken for a device cookie")
+	}
+}
+
+func TestCK06_ForgedDamagedDoubled(t *testing.T) {
+	for store, change := range map[string]func(*cookies.Config){
+		"sealed": nil,
+		"files":  func(c *cookies.Config) { c.Secret, c.Store = "", fileStore(t) },
+	} {
+		jar := newJar(t, change)
+		good := set(t, jar, request(), issue(t, "s1", 1))[0]
+		flipped := []byte(good.Value)
+		flipped[len(flipped)/2] ^= 1
+		n := "__Host-session="
+		for name, header := range map[string][]string{
+			"flipped bit":     {n + string(flipped)},
+			"cut":             {n + good.Value[:40]},
+			"5,000 bytes":     {n + strings.Repeat("a", 5000)},
+			"5,000 good ones": {n + good.Value + strings.Repeat("=", 5000)},
+			"empty":           {n},
+			"no value":        {"__Host-session"},
+			"not base64":      {n + "%%%"},
+			"tossed before":   {n + "evil; " + n + good.Value},
+			"tossed after":    {n + good.Value + "; " + n + "evil"},
+			"same twice":      {n + good.Value + "; " + n + good.Value},
+			"unreadable twin": {n + `e"vil; ` + n + good.Value},
+			"twin, no value":  {"__Host-session; " + n + good.Value},
+			"two headers":     {n + good.Value, n + "evil"},
+			"spaces":          {n + good.Value + ";   __Host-session =evil"},
+		} {
+			r := request()
+			r.Header["Cookie"] = header
+			if got, present := jar.Tokens(r); got != (token.Pair{}) || !present {
+				t.Errorf("%s, %s: present %t, session %t", store, name, present, got.Session != "")
+			}
+		}
+		r := request()
+		r.Header["Cookie"] = []string{"x__Host-session=evil; __host-session=evil; a=__Host-session=x; " + n + good.Value}
+		if got, _ := jar.Tokens(r); got.Session == "" {
+			t.Errorf("%s: cookies of other names count", store)
+		}
+	}
+}
+
+func TestCK07_TooLargeIsAnErrorAndSetsNothing(t *testing.T) {
+	for name, change := range map[string]func(*cookies.Config){
+		"sealed": nil, "plain": func(c *cookies.Config) { c.Plain = true },
+		"gorilla's": func(c *cookies.Config) {
+			s := sessions.NewCookieStore([]byte(strings.Repeat("h", 32)), []byte(strings.Repeat("b", 32)))
+			c.Secret, c.Store = "", s
+		},
+	} {
+		w := httptest.NewRecorder()
+		w.Header().Add("Set-Cookie", "mine=1")
+		err := newJar(t, change).SetTokens(w, request(), issue(t, "s1", 250))
+		if err == nil || name != "gorilla's" && !errors.Is(err, cookies.ErrTooLarge) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := w.Header()["Set-Cookie"]; len(got) != 1 || got[0] != "mine=1" {
+			t.Errorf("%s: set %q", name, got)
+		}
+	}
+	jar := newJar(t, nil)
+	c := set(t, jar, request(), issue(t, "01980c6e-1b1b-7c3c-9f55-0d3c2b1a0f00", 60))[0]
+	if size := len(c.Name) + len(c.Value); size > 4096 {
+		t.Errorf("60 permissions make %d bytes", size)
+	}
+	// To the byte: every size up to the limit is set and reads again, and the
+	// next one is not.
+	largest := 0
+	for n := 3000; n < 3200; n++ {
+		w := httptest.NewRecorder()
+		p := token.Pair{Session: token.Secret(strings.Repeat("a", n-1000)), Refresh: "r", RefreshExpiresAt: start.Add(time.Hour)}
+		if err := jar.SetTokens(w, request(), p); err != nil {
+			if !errors.Is(err, cookies.ErrTooLarge) {
+				t.Fatal(err)
+			}
+			continue
+		}
+		c := w.Result().Cookies()[0]
+		largest = max(largest, len(c.Name)+len(c.Value))
+		if got, _ := jar.Tokens(request(c)); got.Session != p.Session {
+			t.Fatalf("%d bytes do not read", len(c.Value))
+		}
+	}
+	if largest > 4096 {
+		t.Errorf("set %d bytes", largest)
+	}
+}
+
+func TestCK08_ClearsTheSameCookie(t *testing.T) {
+	for name, change := range map[string]func(*cookies.Config){
+		"sealed": nil,
+		"domain": func(c *cookies.Config) { c.Name, c.Domain = "__Secure-session", "example.com" },
+		"plain":  func(c *cookies.Config) { c.Plain, c.Domain = true, "example.com" },
+		"files":  func(c *cookies.Config) { c.Secret, c.Store = "", fileStore(t) },
+	} {
+		jar := newJar(t, change)
+		made := set(t, jar, request(), issue(t, "s1", 1))
+		w := httptest.NewRecorder()
+		jar.ClearTokens(w, request(made...))
+		cleared := w.Result().Cookies()
+		if len(cleared) != len(made) {
+			t.Fatalf("%s: %d of %d cleared", name, len(cleared), len(made))
+		}
+		for i, c := range cleared {
+			m := made[i]
+			if c.Name != m.Name || c.Path != m.Path || c.Domain != m.Domain || c.MaxAge >= 0 || !c.Expires.Before(start) || c.Value != "" {
+				t.Errorf("%s: %s", name, c.Raw)
+			}
+			if !c.Secure || !c.HttpOnly || c.SameSite != m.SameSite {
+				t.Errorf("%s: %s", name, c.Raw)
+			}
+		}
+	}
+}
+
+// A refresh in passing and then a sign-out: the answer says one thing.
+func TestLastWordOnACookieCounts(t *testing.T) {
+	jar := newJar(t, nil)
+	w, r := httptest.NewRecorder(), request()
+	w.Header().Add("Set-Cookie", "__Host-session-theme=dark")
+	if err := jar.SetTokens(w, r, issue(t, "s1", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := jar.SetFlash(w, r, "signed_out"); err != nil {
+		t.Fatal(err)
+	}
+	jar.ClearTokens(w, r)
+	var names []string
+	for _, c := range w.Result().Cookies() {
+		names = append(names, fmt.Sprint(c.Name, c.MaxAge < 0))
+	}
+	if diff := cmp.Diff([]string{"__Host-session-themefalse", "__Host-flashfalse", "__Host-sessiontrue"}, names); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestSetTokensRefusesWhatIsOver(t *testing.T) {
+	for name, change := range map[string]func(*cookies.Config){"sealed": nil, "plain": func(c *cookies.Config) { c.Plain = true }} {
+		jar := newJar(t, change)
+		over := issue(t, "s1", 1)
+		over.SessionExpiresAt, over.RefreshExpiresAt = start.Add(-time.Hour), start
+		for _, p := range []token.Pair{{}, over} {
+			w := httptest.NewRecorder()
+			if err := jar.SetTokens(w, request(), p); !errors.Is(err, cookies.ErrExpired) || len(w.Header()) != 0 {
+				t.Errorf("%s: %v, %v", name, err, w.Header())
+			}
+		}
+	}
+}
+
+// The cookie's age is that of the refresh token and nothing else: neither
+// securecookie's 30 days nor the moment it was sealed.
+func TestSessionCookieOutlivesSecurecookiesAge(t *testing.T) {
+	jar := newJar(t, func(c *cookies.Config) {
+		c.Now = func() time.Time { return time.Now().AddDate(-1, 0, 0) }
+	})
+	p := issue(t, "s1", 1)
+	p.RefreshExpiresAt = time.Now().AddDate(0, 1, 0)
+	c := set(t, jar, request(), p)[0]
+	if days := c.MaxAge / 86400; days < 390 {
+		t.Fatalf("lives %d days", days)
+	}
+	if got, _ := jar.Tokens(request(c)); got.Session != p.Session {
+		t.Fatal("does not read")
+	}
+}
+
+func TestJarLeavesTheRequestAlone(t *testing.T) {
+	jar := newJar(t, func(c *cookies.Config) { c.Secret, c.Store = "", registryStore{fileStore(t)} })
+	r := request(set(t, jar, request(), issue(t, "s1", 1))...)
+	ctx := r.Context()
+	if p, _ := jar.Tokens(r); p.Session == "" {
+		t.Fatal("does not read")
+	}
+	set(t, jar, r, issue(t, "s1", 2))
+	if r.Context() != ctx {
+		t.Fatal("the request was given another context")
+	}
+}
+
+// registryStore reads by Get, which assigns through the request.
+type registryStore struct{ sessions.Store }
+
+func (s registryStore) New(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(s.Store, name)
+}
+
+func TestLogHasNoSecret(t *testing.T) {
+	var log bytes.Buffer
+	jar := newJar(t, func(c *cookies.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Secret, c.Store = "", storeFunc(func(*http.Request, http.ResponseWriter, *sessions.Session) error {
+			return errors.New("connection refused")
+		})
+	})
+	if _, present := jar.Tokens(request(&http.Cookie{Name: "__Host-session", Value: "canary"})); !present {
+		t.Error("not present")
+	}
+	if !strings.Contains(log.String(), "connection refused") || strings.Contains(log.String(), "canary") {
+		t.Fatal(log.String())
+	}
+	if err := jar.SetTokens(httptest.NewRecorder(), request(), issue(t, "s1", 1)); err == nil || !strings.Contains(err.Error(), "connection refused") {
+		t.Fatal(err)
+	}
+}
