@@ -18,7 +18,7 @@ const maxReturnTo = 2048
 // backslashes, empty or dot segments, written out or escaped, and at most 2,048
 // bytes.
 func SafeReturnTo(s string) string {
-	if len(s) == 0 || len(s) > maxReturnTo || s[0] != '/' {
+	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || len(s) > maxReturnTo {
 		return ""
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }) {
@@ -31,7 +31,7 @@ func SafeReturnTo(s string) string {
 	if strings.ContainsFunc(u.Path, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
 		return ""
 	}
-	segments := strings.Split(u.Path[1:], "/")
+	segments := strings.Split(strings.TrimPrefix(u.Path, "/"), "/")
 	for i, segment := range segments {
 		last := i == len(segments)-1
 		if segment == "." || segment == ".." || segment == "" && !last {

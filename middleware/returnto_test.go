@@ -17,7 +17,7 @@ func TestHP06_ReturnPathIsLocal(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		"", "a", "//h", `/\h`, `\\h`, `\/h`, "/%09/h", "/\t/h", "///h", "////h", "https:h", "http:/h", "https://h", "javascript:1", "JaVaScRiPt:alert(1)",
+		"", "a", "//", "///", "//h", `/\h`, `\\h`, `\/h`, "/%09/h", "/\t/h", "///h", "////h", "https:h", "http:/h", "https://h", "javascript:1", "JaVaScRiPt:alert(1)",
 		"/a\r\nSet-Cookie: x=y", "/\n/h", "/a\x00", " /a", "/a ", "/ /h", "/%2Fh", "/%2fh", "/%5Ch", "/%5c%5ch", "/a/%2F%2Fh", "/%0d%0ah", "/%00", "/.", "/..", "/./h", "/..//h",
 		"/.//h", "/%2e%2e//h", "/%2e", "/a/../b", "/a//b", "/%zz", "/é", "/\u2028h", "?a", "#a", "data:text/html,x", "/a\\b", "/a?\\", "/\x7f",
 		"/" + strings.Repeat("a", 2048),
