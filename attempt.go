@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/usherkit/usher/password"
@@ -18,9 +19,9 @@ type attempt struct {
 	client    Client
 	device    string // id of the browser, if it has signed in to this account before
 
-	limits   []named // what was taken, for this login id
-	network  []named // what was taken, for this network
-	lock     []named // what was taken, for this password
+	own      named   // the counter of this login id, or of this browser
+	network  []named // the counter of this network; none for a known browser
+	lock     named   // the counter of failures in a row, over all networks
 	failures int     // in a row, before this one
 	rehash   bool
 }
@@ -87,8 +88,9 @@ func (s *Service) beginSignedIn(ctx context.Context, account Account, c Client) 
 	return a, s.count(ctx, a)
 }
 
-// count takes the limits. A browser that has signed in to the account before
-// has a counter of its own, so that no stranger can keep the owner out.
+// count takes the limits, all in one step. A browser that has signed in to the
+// account before has a counter of its own, so that no stranger can keep the
+// owner out.
 func (s *Service) count(ctx context.Context, a *attempt) error {
 	l := s.cfg.Limits
 	waiting := Limit{Max: l.FreeFailures, Window: 24 * time.Hour, Backoff: l.Wait, MaxBackoff: l.MaxWait}
@@ -97,16 +99,42 @@ func (s *Service) count(ctx context.Context, a *attempt) error {
 	}
 	if a.device != "" {
 		waiting.Key = s.limitKey("device", a.account.User.ID, a.device)
-		a.limits = []named{{limitLoginID, waiting}}
 	} else {
 		waiting.Key = s.limitKey(limitLoginID, a.canonical, network(a.client))
-		a.limits = []named{{limitLoginID, waiting}}
 		a.network = []named{{limitNetwork, Limit{
 			Key: s.limitKey(limitNetwork, network(a.client)), Max: l.NetworkFailures, Window: l.NetworkWindow,
 		}}}
 	}
-	_, err := s.take(ctx, a.client, append(a.limits[:1:1], a.network...)...)
-	return err
+	a.own = named{limitLoginID, waiting}
+	a.lock = s.failuresInARow(a)
+	counts, err := s.take(ctx, a.client, a.taken()...)
+	if err != nil {
+		return err
+	}
+	a.failures = max(0, counts[len(counts)-1]-1)
+	return nil
+}
+
+// failuresInARow is the counter of the whole run of failures of an account,
+// over all networks (NIST SP 800-63B-4 §3.2.2). It never refuses: a password
+// that is locked answers like a wrong one. A login id that nobody has counts
+// as well, for its network, so that the store does the same work for it.
+func (s *Service) failuresInARow(a *attempt) named {
+	if a.known() {
+		return named{limitLock, Limit{Key: s.lockKey(a.account.User.ID), Max: math.MaxInt32}}
+	}
+	key := s.limitKey(limitLock, "", network(a.client))
+	return named{limitLock, Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}
+}
+
+// taken are all counters of the attempt, the one of failures in a row last.
+func (a *attempt) taken() []named {
+	return append(append([]named{a.own}, a.network...), a.lock)
+}
+
+// locked reports whether the failures in a row have disabled the password.
+func (s *Service) locked(a *attempt) bool {
+	return a.known() && a.failures >= s.cfg.Password.LockAttempts
 }
 
 func (a *attempt) known() bool { return a.account.User.ID != "" }
@@ -114,15 +142,11 @@ func (a *attempt) known() bool { return a.account.User.ID != "" }
 // verify runs the one hash of the attempt. It returns nil after the right
 // password of whatever user, and ErrInvalidCredentials after every failure.
 func (s *Service) verify(ctx context.Context, a *attempt, pw Secret) error {
-	locked, err := s.countFailures(ctx, a)
-	if err != nil {
-		return err
-	}
 	reason := ""
 	switch {
 	case !a.known():
 		reason = "unknown_login_id"
-	case locked:
+	case s.locked(a):
 		reason = "locked"
 	case a.account.Password.State == PasswordNone || a.account.Password.Hash == "":
 		reason = "no_password"
@@ -148,33 +172,12 @@ func (s *Service) verify(ctx context.Context, a *attempt, pw Secret) error {
 	return nil
 }
 
-// countFailures counts the try against the whole run of failures of the
-// account, over all networks (NIST SP 800-63B-4 §3.2.2), and says whether
-// there have been so many that the password is no longer taken.
-func (s *Service) countFailures(ctx context.Context, a *attempt) (locked bool, err error) {
-	if !a.known() || s.cfg.InsecureNoThrottle {
-		return false, nil
-	}
-	lock := Limit{Key: s.lockKey(a.account.User.ID), Max: s.cfg.Password.LockAttempts}
-	r, err := s.store.TakeLimits(ctx, s.now(), []Limit{lock})
-	if err != nil {
-		s.giveBack(ctx, append(a.limits[:1:1], a.network...)...)
-		return false, s.outage(err)
-	}
-	if r.Refused >= 0 {
-		return true, nil
-	}
-	a.failures = r.Counts[0] - 1
-	a.lock = []named{{limitLock, lock}}
-	return false, nil
-}
-
 func (s *Service) lockKey(userID string) string { return s.limitKey(limitLock, userID) }
 
 // failed says so to the audit trail, and one and the same thing to the caller.
 func (s *Service) failed(ctx context.Context, a *attempt, reason string) error {
 	events := []Event{s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client)}
-	if a.failures+1 == s.cfg.Password.LockAttempts && len(a.lock) > 0 {
+	if a.known() && a.failures+1 == s.cfg.Password.LockAttempts {
 		events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
 	}
 	s.record(ctx, events...)
@@ -183,8 +186,7 @@ func (s *Service) failed(ctx context.Context, a *attempt, reason string) error {
 
 // unjudged takes the try back: no hash was computed, so nothing was guessed.
 func (s *Service) unjudged(ctx context.Context, a *attempt, err error) error {
-	all := append(a.limits[:1:1], a.network...)
-	s.giveBack(ctx, append(all, a.lock...)...)
+	s.giveBack(ctx, a.taken()...)
 	return s.hashing(ctx, err, a.client)
 }
 
@@ -206,20 +208,17 @@ func (s *Service) hashing(ctx context.Context, err error, c Client) error {
 // gives one back to: a success never clears a network's counter, or an account
 // of one's own would reset it.
 func (s *Service) proven(a *attempt) (clear, back []string) {
-	clear = keysOf(a.limits)
-	if a.known() {
-		clear = append(clear, s.lockKey(a.account.User.ID))
-	}
 	if s.cfg.InsecureNoThrottle {
 		return nil, nil
 	}
-	return clear, keysOf(a.network)
+	return keysOf([]named{a.own, a.lock}), keysOf(a.network)
 }
 
 // settle does what proven says where no other step would.
 func (s *Service) settle(ctx context.Context, a *attempt) {
 	clear, back := s.proven(a)
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := s.aside(ctx)
+	defer cancel()
 	if len(clear) > 0 {
 		if err := s.store.ClearLimits(ctx, clear); err != nil {
 			s.cfg.Logger.Warn("usher: a limit could not be cleared", "error", err)

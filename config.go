@@ -199,6 +199,10 @@ func (c Config) complete() (Config, error) {
 	c.Rotation.PublishAhead = cmp.Or(c.Rotation.PublishAhead, 24*time.Hour)
 	c.Rotation.KeepAfter = max(c.Rotation.KeepAfter, c.Sessions.Absolute, c.Sessions.TokenLife)
 
+	if c.Password.OnBreachError == nil {
+		logger := c.Logger
+		c.Password.OnBreachError = func(err error) { logger.Warn("usher: breached passwords", "error", err) }
+	}
 	var err error
 	if c.Password, err = c.Password.Complete(); err != nil {
 		return Config{}, fmt.Errorf("usher: Config.Password: %w", err)
@@ -254,12 +258,12 @@ func (c Config) validate() error {
 		{"VerifyLife", c.VerifyLife, time.Minute, 24 * time.Hour},
 		{"EventsKept", c.EventsKept, time.Hour, 100 * 365 * 24 * time.Hour},
 		{"Sessions.TokenLife", c.Sessions.TokenLife, 10 * time.Second, time.Hour},
-		{"Sessions.Idle", c.Sessions.Idle, time.Minute, c.Sessions.Absolute},
 		{"Sessions.Absolute", c.Sessions.Absolute, time.Minute, 366 * 24 * time.Hour},
+		{"Sessions.Idle", c.Sessions.Idle, time.Minute, c.Sessions.Absolute},
 		{"Sessions.Grace", c.Sessions.Grace, 0, time.Minute},
 		{"Sessions.Recent", c.Sessions.Recent, time.Second, 24 * time.Hour},
-		{"Limits.Wait", c.Limits.Wait, time.Second, c.Limits.MaxWait},
 		{"Limits.MaxWait", c.Limits.MaxWait, time.Second, 24 * time.Hour},
+		{"Limits.Wait", c.Limits.Wait, time.Second, c.Limits.MaxWait},
 		{"Limits.NetworkWindow", c.Limits.NetworkWindow, time.Second, 24 * time.Hour},
 	} {
 		if d.value < d.at || d.value > d.max {

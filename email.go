@@ -38,22 +38,32 @@ func (s *Service) sendVerification(ctx context.Context, account Account, c Clien
 	}
 	m := Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), ExpiresAt: t.ExpiresAt}
 	event := s.newEvent(EventEmailVerifyRequested, u.ID, "", "", c)
-	return s.sendLink(ctx, t, s.mailTo(ctx, u.Email, m, c), event)
+	return s.sendLink(ctx, t, u.Email, m, event, c)
 }
 
 // sendLink stores a one-time token, the mail with its link and the event in
-// one step. Without mail (the address has had too many) or with too many links
+// one step. When the address has had too many mails, or too many links are
 // open, only the event happens.
-func (s *Service) sendLink(ctx context.Context, t OneTimeToken, mail []QueuedMail, event Event, also ...QueuedMail) error {
-	fx := Effects{Events: []Event{event}, Mail: append(also, mail...)}
-	err := ErrConflict
-	if len(mail) > 0 {
-		err = s.store.AddOneTimeToken(ctx, t, maxOpenTokens, fx)
-	}
-	if errors.Is(err, ErrConflict) {
-		event.Reason = "too_many_mails"
+func (s *Service) sendLink(ctx context.Context, t OneTimeToken, to string, m Message, event Event, c Client, also ...QueuedMail) error {
+	quiet := func(reason string) error {
+		event.Reason = reason
 		s.record(ctx, event)
 		return nil
+	}
+	mail, err := s.mailTo(ctx, to, m, c)
+	if err != nil {
+		return err
+	}
+	if len(mail) == 0 {
+		return quiet("too_many_mails")
+	}
+	fx := Effects{Events: []Event{event}, Mail: append(also, mail...)}
+	err = s.store.AddOneTimeToken(ctx, t, maxOpenTokens, fx)
+	if err != nil {
+		s.giveBack(ctx, s.mailLimit(to)) // nothing was sent
+	}
+	if errors.Is(err, ErrConflict) {
+		return quiet("too_many_links")
 	}
 	if err != nil {
 		return s.outage(err)
@@ -155,7 +165,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	if u.Email != "" {
 		notice = s.noticeTo(u, Message{Kind: MessageEmailChanging}, c)
 	}
-	return s.sendLink(ctx, t, s.mailTo(ctx, in.NewEmail, m, c), event, notice...)
+	return s.sendLink(ctx, t, in.NewEmail, m, event, c, notice...)
 }
 
 // tellOwner tells the owner of an address that somebody tried to move to it.
@@ -163,7 +173,10 @@ func (s *Service) tellOwner(ctx context.Context, owner User, event Event, c Clie
 	event.Reason = "login_id_taken"
 	fx := Effects{Events: []Event{event}}
 	if owner.Email != "" && owner.EmailVerified && owner.Status == StatusEnabled {
-		fx.Mail = s.mailTo(ctx, owner.Email, Message{Kind: MessageAlreadyRegistered}, c)
+		var err error
+		if fx.Mail, err = s.mailTo(ctx, owner.Email, Message{Kind: MessageAlreadyRegistered}, c); err != nil {
+			return err
+		}
 	}
 	if err := s.store.Record(ctx, fx); err != nil {
 		return s.outage(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/usherkit/usher/token"
@@ -26,8 +27,8 @@ type KeyRotation struct {
 }
 
 // RotateKeys makes a new signing key now instead of at the end of its turn.
-// Any machine may call it; the others follow within a minute, and within a
-// second if a token names a key that they do not know.
+// Any machine may call it; the others follow within seconds, and at once when a
+// token names a key that they do not know.
 func (s *Service) RotateKeys(ctx context.Context, r KeyRotation) error {
 	_, err := s.turnKeys(ctx, &r)
 	return err
@@ -38,15 +39,19 @@ func (s *Service) RotateKeys(ctx context.Context, r KeyRotation) error {
 // read again.
 func (s *Service) turnKeys(ctx context.Context, forced *KeyRotation) (changed bool, err error) {
 	for range 10 {
-		ring, err := s.loadKeys(ctx)
+		before := s.signing.Load()
+		ring, err := s.loadKeys(ctx, before)
 		if err != nil {
 			return false, err
 		}
+		// Only a start seals anew: of two machines that run with their secrets in
+		// different order each would undo the other's work for ever.
+		reseal := ring.stale && before == nil
 		next, changed, err := s.planKeys(ring, forced)
 		if err != nil {
 			return false, err
 		}
-		if changed || ring.stale {
+		if changed || reseal {
 			event := s.newEvent(EventKeysRotated, "", "", "", Client{})
 			if !changed {
 				event.Reason = "new_secret"
@@ -63,7 +68,7 @@ func (s *Service) turnKeys(ctx context.Context, forced *KeyRotation) (changed bo
 			ring = keyring{version: ring.version + 1, keys: next}
 			s.announce(ctx, event)
 		}
-		return changed, s.useKeys(ring)
+		return changed, s.useKeys(before, ring)
 	}
 	return false, fmt.Errorf("%w: the signing keys change too often", ErrUnavailable)
 }
@@ -98,10 +103,15 @@ func (s *Service) planSuccessor(now time.Time, keys []*token.SigningKey) ([]*tok
 	return append(next, k), true, nil
 }
 
-func (s *Service) loadKeys(ctx context.Context) (keyring, error) {
+// loadKeys reads the keys from the store, or returns those in use if they are
+// the same.
+func (s *Service) loadKeys(ctx context.Context, used *keyring) (keyring, error) {
 	stored, err := s.store.SigningKeys(ctx)
 	if err != nil {
 		return keyring{}, s.outage(err)
+	}
+	if used != nil && used.version == stored.Version {
+		return *used, nil
 	}
 	ring := keyring{version: stored.Version}
 	for _, k := range stored.Keys {
@@ -135,8 +145,13 @@ func (s *Service) saveKeys(ctx context.Context, version int64, keys []*token.Sig
 	return s.outage(s.store.SaveSigningKeys(ctx, stored, Effects{Events: []Event{event}}))
 }
 
-func (s *Service) useKeys(ring keyring) error {
-	if now := s.signing.Load(); now != nil && now.version == ring.version {
+// useKeys puts keys in the place of those that were in use before they were
+// read, unless somebody else has put newer ones there.
+func (s *Service) useKeys(before *keyring, ring keyring) error {
+	s.keysMu.Lock()
+	defer s.keysMu.Unlock()
+	now := s.signing.Load()
+	if now != nil && (now.version == ring.version || now != before && now.version > ring.version) {
 		return nil
 	}
 	public := make([]token.PublicKey, len(ring.keys))
@@ -148,6 +163,54 @@ func (s *Service) useKeys(ring keyring) error {
 	}
 	s.signing.Store(&ring)
 	return nil
+}
+
+// readKeys uses the keys as they are in the store, and changes nothing there.
+func (s *Service) readKeys(ctx context.Context) error {
+	before := s.signing.Load()
+	ring, err := s.loadKeys(ctx, before)
+	if err != nil {
+		return err
+	}
+	return s.useKeys(before, ring)
+}
+
+// followedKeys are the keys of the store. One that is not known yet makes it
+// read them again, at most once a second whoever asks: after a key was replaced
+// at once, the first token of another machine is accepted.
+type followedKeys struct {
+	*token.KeySet
+	read func(context.Context) error
+
+	mu   sync.Mutex
+	at   time.Time // of the last reading
+	last error     // of the last reading
+}
+
+// PublicKey implements [token.KeySource].
+func (f *followedKeys) PublicKey(ctx context.Context, kid string) (token.PublicKey, error) {
+	k, err := f.KeySet.PublicKey(ctx, kid)
+	if err == nil {
+		return k, nil
+	}
+	if err := f.readAgain(ctx); err != nil {
+		return token.PublicKey{}, err
+	}
+	return f.KeySet.PublicKey(ctx, kid)
+}
+
+func (f *followedKeys) readAgain(ctx context.Context) error {
+	const pause, patience = time.Second, 500 * time.Millisecond
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.at.IsZero() && time.Since(f.at) < pause {
+		return f.last
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	f.last = f.read(ctx)
+	f.at = time.Now()
+	return f.last
 }
 
 // signingKey returns the key that signs now.

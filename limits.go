@@ -57,6 +57,15 @@ func (s *Service) perHour(name string, n int, parts ...string) named {
 	return named{name, Limit{Key: s.limitKey(name, parts...), Max: n, Window: time.Hour}}
 }
 
+// mailLimit is the limit on mails of all kinds to an address.
+func (s *Service) mailLimit(address string) named {
+	canonical, err := CanonicalLoginID(address, true)
+	if err != nil {
+		canonical = address
+	}
+	return s.perHour(limitMails, s.cfg.Limits.Mails, canonical)
+}
+
 // take counts a hit on all limits or returns a *LimitError. The counts are in
 // the order of the limits.
 func (s *Service) take(ctx context.Context, c Client, limits ...named) ([]int, error) {
@@ -89,7 +98,9 @@ func (s *Service) giveBack(ctx context.Context, limits ...named) {
 	if s.cfg.InsecureNoThrottle || len(limits) == 0 {
 		return
 	}
-	if err := s.store.GiveBackLimits(context.WithoutCancel(ctx), keysOf(limits)); err != nil {
+	ctx, cancel := s.aside(ctx)
+	defer cancel()
+	if err := s.store.GiveBackLimits(ctx, keysOf(limits)); err != nil {
 		s.cfg.Logger.Warn("usher: a limit could not be given back", "error", err)
 	}
 }

@@ -139,9 +139,9 @@ var domainProfile = idna.New(
 	idna.VerifyDNSLength(true),
 )
 
-// canonicalDomain returns the domain as A-labels. A domain outside ASCII must
-// be written as IDNA wants it: what the mapping would fold into ASCII
-// (full-width letters, U+212A) is refused instead.
+// canonicalDomain returns the domain as A-labels. But for upper case, a domain
+// must be written as IDNA wants it: what the mapping would fold into ASCII
+// (full-width letters, U+212A, U+3002) or drop (U+00AD) is refused instead.
 func canonicalDomain(s string) (string, bool) {
 	for _, r := range s {
 		if r >= utf8.RuneSelf && foldsIntoASCII(r) {
@@ -152,7 +152,20 @@ func canonicalDomain(s string) (string, bool) {
 	if err != nil || a == "" || strings.HasSuffix(a, ".") {
 		return "", false
 	}
-	return lowerASCII(a), true
+	a = lowerASCII(a)
+	typed, labels := strings.Split(norm.NFC.String(strings.ToLower(s)), "."), strings.Split(a, ".")
+	if len(typed) != len(labels) {
+		return "", false
+	}
+	for i, label := range labels {
+		if typed[i] == label {
+			continue
+		}
+		if u, err := domainProfile.ToUnicode(label); err != nil || u != typed[i] {
+			return "", false
+		}
+	}
+	return a, true
 }
 
 // foldsIntoASCII reports whether compatibility folding turns r into ASCII.

@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// How mail is sent: one machine takes a few messages at a time and keeps them
-// from the others for the lease; a failed try waits longer each time, and after
-// the last one the message is given up.
+// How mail is sent: one machine takes one message at a time and keeps it from
+// the others for the lease, which is longer than a try may last and much shorter
+// than a link lives: when a process dies in between, another still sends it in
+// time. A failed try waits longer each time, and after the last one the message
+// is given up.
 const (
 	mailLease    = 2 * time.Minute
-	mailBatch    = 8
 	mailTimeout  = time.Minute
 	mailInterval = 5 * time.Second
 	mailTries    = 12
@@ -35,27 +36,32 @@ type sealedMessage struct {
 
 // mailTo returns the row for one mail, or none if the address has had too many
 // in this hour or the outbox is full: then the caller's answer stays the same.
-func (s *Service) mailTo(ctx context.Context, address string, m Message, c Client) []QueuedMail {
-	drop := func(reason string) []QueuedMail {
+// An error means that the store cannot tell.
+func (s *Service) mailTo(ctx context.Context, address string, m Message, c Client) ([]QueuedMail, error) {
+	drop := func(reason string) ([]QueuedMail, error) {
 		s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "reason", reason)
 		s.announce(ctx, s.newEvent(EventMailDropped, "", "", reason, c))
-		return nil
+		return nil, nil
 	}
-	canonical, err := CanonicalLoginID(address, true)
-	if err != nil {
+	if _, err := CanonicalLoginID(address, true); err != nil {
 		return drop("bad_address")
 	}
 	waiting, err := s.store.MailCount(ctx)
 	if err != nil {
-		return drop("store_failed")
+		return nil, s.outage(err)
 	}
 	if waiting >= s.cfg.Limits.Queue {
 		return drop("queue_full")
 	}
-	if _, err := s.take(ctx, c, s.perHour(limitMails, s.cfg.Limits.Mails, canonical)); err != nil {
+	var limited *LimitError
+	_, err = s.take(ctx, c, s.mailLimit(address))
+	if errors.As(err, &limited) {
 		return drop("too_many_mails")
 	}
-	return s.seal(address, m, c)
+	if err != nil {
+		return nil, err
+	}
+	return s.seal(address, m, c), nil
 }
 
 // noticeTo returns the row for a mail that the owner must get, whatever the
@@ -101,7 +107,9 @@ func (s *Service) sendMail(ctx context.Context) {
 	tick := time.NewTicker(mailInterval)
 	defer tick.Stop()
 	for {
-		s.deliverDue(ctx)
+		if err := s.guard(func() error { s.deliverDue(ctx); return nil }); err != nil {
+			s.cfg.Logger.Error("usher: the outbox failed", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -114,69 +122,71 @@ func (s *Service) sendMail(ctx context.Context) {
 // deliverDue delivers until nothing is due.
 func (s *Service) deliverDue(ctx context.Context) {
 	for ctx.Err() == nil {
-		claim, cancel := context.WithTimeout(ctx, 10*time.Second)
-		batch, err := s.store.ClaimMail(claim, s.now(), mailLease*mailBatch, mailBatch)
+		claim, cancel := context.WithTimeout(ctx, storeTimeout)
+		claimed, err := s.store.ClaimMail(claim, s.now(), mailLease, 1)
 		cancel()
-		if err != nil {
-			if ctx.Err() == nil {
-				s.cfg.Logger.Error("usher: the outbox cannot be read", "error", err)
-			}
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Logger.Error("usher: the outbox cannot be read", "error", err)
+		}
+		if len(claimed) == 0 {
 			return
 		}
-		for _, q := range batch {
-			if ctx.Err() != nil {
-				s.putBack(q)
-				continue
-			}
+		for _, q := range claimed {
 			s.deliver(ctx, q)
 		}
-		if len(batch) < mailBatch {
-			return
-		}
-	}
-}
-
-// putBack frees a message that was claimed when the process was told to stop.
-func (s *Service) putBack(q QueuedMail) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := s.store.RetryMail(ctx, q.ID, s.now()); err != nil {
-		s.cfg.Logger.Warn("usher: a claimed mail could not be put back", "error", err)
 	}
 }
 
 // deliver tries once, and says so in the outbox even when ctx ends meanwhile.
 func (s *Service) deliver(ctx context.Context, q QueuedMail) {
-	m, err := s.unseal(q)
-	if err != nil {
-		s.giveUp(ctx, q, "cannot_be_opened", err)
-		return
-	}
-	if !m.ExpiresAt.IsZero() && !s.now().Before(m.ExpiresAt) {
-		s.giveUp(ctx, q, "link_expired", nil)
-		return
-	}
-	send, cancel := context.WithTimeout(ctx, mailTimeout)
-	err = s.guard(func() error { return s.cfg.Mailer.Send(send, m) })
-	cancel()
-	var permanent interface{ Permanent() bool }
-	after := context.WithoutCancel(ctx)
+	kind, err := s.try(ctx, q)
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	var given *givenUp
 	switch {
 	case err == nil:
 		if err := s.store.FinishMail(after, q.ID, Effects{}); err != nil {
-			s.cfg.Logger.Error("usher: a delivered mail could not be removed and will be sent again", "kind", m.Kind, "error", err)
+			s.cfg.Logger.Error("usher: a delivered mail could not be removed and will be sent again", "kind", kind, "error", err)
 		}
-	case errors.As(err, &permanent) && permanent.Permanent():
-		s.giveUp(after, q, "refused", err)
+	case errors.As(err, &given):
+		s.giveUp(after, q, given.reason, given.cause)
 	case q.Tries >= mailTries:
 		s.giveUp(after, q, "too_many_tries", err)
 	default:
 		wait := mailWaits[min(max(q.Tries, 1), len(mailWaits))-1]
-		s.cfg.Logger.Warn("usher: mail not delivered, will be tried again", "kind", m.Kind, "try", q.Tries, "in", wait, "error", err)
+		s.cfg.Logger.Warn("usher: mail not delivered, will be tried again", "kind", kind, "try", q.Tries, "in", wait, "error", err)
 		if err := s.store.RetryMail(after, q.ID, s.now().Add(wait)); err != nil {
 			s.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
 		}
 	}
+}
+
+// givenUp means that no further try can succeed.
+type givenUp struct {
+	reason string
+	cause  error
+}
+
+func (g *givenUp) Error() string { return "usher: mail given up: " + g.reason }
+
+// try hands one message to the Mailer. One that cannot be opened may come from
+// a machine that has a newer secret already: that one will send it.
+func (s *Service) try(ctx context.Context, q QueuedMail) (MessageKind, error) {
+	m, err := s.unseal(q)
+	if err != nil {
+		return "", err
+	}
+	if !m.ExpiresAt.IsZero() && !s.now().Before(m.ExpiresAt) {
+		return m.Kind, &givenUp{"link_expired", nil}
+	}
+	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
+	defer cancel()
+	err = s.guard(func() error { return s.cfg.Mailer.Send(ctx, m) })
+	var permanent interface{ Permanent() bool }
+	if errors.As(err, &permanent) && permanent.Permanent() {
+		return m.Kind, &givenUp{"refused", err}
+	}
+	return m.Kind, err
 }
 
 func (s *Service) unseal(q QueuedMail) (Message, error) {

@@ -41,7 +41,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err := s.checkPassword("newPassword", in.NewPassword); err != nil {
 		return nil, err
 	}
-	account, session, err := s.signedIn(ctx, claims)
+	account, session, err := s.inSession(ctx, claims)
 	if err != nil {
 		return nil, err
 	}
@@ -271,5 +271,6 @@ func (s *Service) changeAndEnter(ctx context.Context, a *attempt, change Passwor
 	if err != nil {
 		return nil, err
 	}
+	s.endPlanted(ctx, c)
 	return &Authentication{User: u, Session: session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
 }

@@ -36,11 +36,17 @@ func parseStrictURL(raw string) (*url.URL, error) {
 	if err != nil || u.Host == "" || u.User != nil || u.Opaque != "" {
 		return nil, bad
 	}
+	query, err := url.QueryUnescape(u.RawQuery)
+	if err != nil || strings.ContainsFunc(query+u.Path, isControl) || strings.Contains(u.Path, `\`) {
+		return nil, errors.New("must have no control characters, and no backslash in its path")
+	}
 	if u.Path != "" && (path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") && u.Path != "/") || u.RawPath != "" {
 		return nil, errors.New("must have a path without dots, doubled slashes and escaped characters")
 	}
 	return u, nil
 }
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // redirectAllowed returns the address if one of the entries allows it, with
 // the parameter that will carry the token added. It fails with a *FieldError
@@ -57,7 +63,7 @@ func redirectAllowed(raw, parameter string, token Secret, entries []string) (Sec
 	}
 	for _, e := range entries {
 		a, err := parseStrictURL(e)
-		if err != nil || a.Scheme != u.Scheme || a.Host != strings.ToLower(u.Host) && a.Host != u.Host {
+		if err != nil || a.Scheme != u.Scheme || !strings.EqualFold(a.Host, u.Host) {
 			continue
 		}
 		under := strings.TrimSuffix(a.Path, "/")

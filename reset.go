@@ -124,10 +124,16 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 	if err != nil {
 		return err
 	}
-	if fx.Mail = s.mailTo(ctx, u.Email, m, c); len(fx.Mail) == 0 {
+	if fx.Mail, err = s.mailTo(ctx, u.Email, m, c); err != nil {
+		return err
+	}
+	if len(fx.Mail) == 0 {
 		return quiet("too_many_mails")
 	}
 	err = s.store.AddOneTimeToken(ctx, t, maxOpenTokens, fx)
+	if err != nil {
+		s.giveBack(ctx, s.mailLimit(u.Email)) // nothing was sent
+	}
 	if errors.Is(err, ErrConflict) {
 		return quiet("too_many_links")
 	}
@@ -234,6 +240,9 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client)
 		return nil, s.outage(err)
 	}
 	s.changed(ctx, change.Effects, t.UserID, ended, c)
+	if auth != nil {
+		s.endPlanted(ctx, c)
+	}
 	return auth, nil
 }
 

@@ -5,8 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/usherkit/usher/password"
@@ -21,10 +24,15 @@ const minSecret = 32
 // its ends does not count. Whoever can read the file can open everything the
 // Service seals: keep it apart from the database and its backups.
 func SecretFile(path string) (Secret, error) {
-	b, err := os.ReadFile(path)
+	secret, err := readSecretFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return newSecretFile(path)
 	}
+	return secret, err
+}
+
+func readSecretFile(path string) (Secret, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("usher: secret file: %w", err)
 	}
@@ -36,7 +44,7 @@ func SecretFile(path string) (Secret, error) {
 }
 
 // newSecretFile writes a complete file under another name and links it into
-// place, so that of two processes that start at once both read the same one.
+// place, so that processes that start at once all read the same one.
 func newSecretFile(path string) (Secret, error) {
 	raw := make([]byte, minSecret)
 	rand.Read(raw)
@@ -53,11 +61,40 @@ func newSecretFile(path string) (Secret, error) {
 		return "", fmt.Errorf("usher: secret file: %w", err)
 	}
 	if err := os.Link(temp, path); errors.Is(err, fs.ErrExist) {
-		return SecretFile(path)
+		return readSecretFile(path)
 	} else if err != nil {
 		return "", fmt.Errorf("usher: secret file: %w", err)
 	}
+	// What is sealed from now on must not outlive the name of the file.
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		return "", fmt.Errorf("usher: secret file: %w", err)
+	}
 	return Secret(text), nil
+}
+
+// syncFolder makes new names in a folder durable. Windows does so by itself
+// and cannot be asked to.
+func syncFolder(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Format prints the Config by its address alone, whatever the verb: a Mailer or
+// a hook within it may hold secrets that do not know how to hide.
+func (c Config) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "usher.Config{"+c.BaseURL+"}")
+}
+
+// Format prints the Service by its address: fmt cannot ask the secrets within
+// its unexported fields not to print.
+func (s *Service) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "usher.Service{"+s.cfg.BaseURL+"}")
 }
 
 // Must returns v, or panics with err: for the first lines of a program, where

@@ -23,8 +23,9 @@ import (
 // machines may share one Store.
 //
 // Every error is one of the sentinels of this package, a [*FieldError], a
-// [*LimitError] or a [*password.PolicyError], possibly wrapped. ErrUnavailable
-// means that nothing is known to have happened: nobody was let in.
+// [*LimitError] or a [*password.PolicyError], possibly wrapped, or comes from
+// [Config.Claims]. ErrUnavailable means that nothing is known to have happened:
+// nobody was let in.
 type Service struct {
 	cfg    Config
 	store  Store
@@ -33,6 +34,7 @@ type Service struct {
 	verifier    *token.Verifier
 	keys        *token.KeySet
 	signing     atomic.Pointer[keyring]
+	keysMu      sync.Mutex // orders changes of keys and signing
 	revocations *token.Revocations
 
 	keyBox, mailBox, deviceBox *seal.Box
@@ -77,7 +79,7 @@ func New(store Store, cfg Config) (*Service, error) {
 			URL:        cfg.BaseURL,
 			Audiences:  cfg.Audience,
 			Algorithms: []token.Algorithm{token.ES256, token.EdDSA, token.RS256},
-			Keys:       s.keys,
+			Keys:       &followedKeys{KeySet: s.keys, read: s.readKeys},
 		}},
 		Revocations: s.revocations,
 		Now:         cfg.Now,
@@ -120,9 +122,21 @@ func (s *Service) Close() error {
 // How often the background work looks.
 const (
 	pollEvery  = time.Second
-	keysEvery  = time.Minute
+	keysEvery  = 5 * time.Second
 	cleanEvery = time.Minute
 )
+
+// storeTimeout is how long a step of the background work may take.
+const storeTimeout = 10 * time.Second
+
+// asideTimeout is how long what follows a decision may keep it waiting.
+const asideTimeout = 2 * time.Second
+
+// aside is a context for what follows a decision, such as its line in the audit
+// table: it goes on when the client hangs up, and not for ever.
+func (s *Service) aside(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), asideTimeout)
+}
 
 // every runs do at intervals until ctx ends. A failure is logged once until it
 // succeeds again.
@@ -137,7 +151,7 @@ func (s *Service) every(ctx context.Context, name string, interval time.Duration
 				return
 			case <-tick.C:
 			}
-			call, cancel := context.WithTimeout(ctx, 10*time.Second)
+			call, cancel := context.WithTimeout(ctx, storeTimeout)
 			err := s.guard(func() error { return do(call) })
 			cancel()
 			switch {
@@ -269,9 +283,11 @@ func (s *Service) announce(ctx context.Context, events ...Event) {
 
 // record stores events that belong to no other step, and announces them. What
 // they tell of has been decided: if the store fails, that is logged and the
-// decision stands.
+// decision stands. A client who hangs up leaves his trace all the same.
 func (s *Service) record(ctx context.Context, events ...Event) {
-	if err := s.store.Record(ctx, Effects{Events: events}); err != nil {
+	after, cancel := s.aside(ctx)
+	defer cancel()
+	if err := s.store.Record(after, Effects{Events: events}); err != nil {
 		s.cfg.Logger.Error("usher: an event could not be stored", "event", events[0].Name, "error", err)
 	}
 	s.announce(ctx, events...)

@@ -34,8 +34,17 @@ func (s *Service) Me(ctx context.Context, claims *token.Claims) (User, Session, 
 }
 
 // signedIn reads the account and the session behind verified claims: what
-// changes something rests on the store, not on the token alone.
+// changes something rests on the store, not on the token alone. A reset session
+// is ErrForbidden.
 func (s *Service) signedIn(ctx context.Context, claims *token.Claims) (Account, Session, error) {
+	if claims != nil && claims.Type == token.TypeReset {
+		return Account{}, Session{}, ErrForbidden
+	}
+	return s.inSession(ctx, claims)
+}
+
+// inSession is signedIn for reset sessions too.
+func (s *Service) inSession(ctx context.Context, claims *token.Claims) (Account, Session, error) {
 	if claims == nil {
 		return Account{}, Session{}, ErrInvalidSession
 	}
@@ -117,8 +126,8 @@ func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.C
 	return claims, nil
 }
 
-// endPlanted ends the session that a sign-up came along with: no session
-// survives a change of hands.
+// endPlanted ends the session that a sign-up, a replacement or a reset came
+// along with: no session survives a change of hands.
 func (s *Service) endPlanted(ctx context.Context, c Client) {
 	if c.SessionID == "" {
 		return
@@ -128,7 +137,7 @@ func (s *Service) endPlanted(ctx context.Context, c Client) {
 		err = s.endSession(ctx, session.UserID, session.ID, s.newEvent(EventSessionEnded, session.UserID, session.ID, "replaced", c))
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		s.cfg.Logger.Warn("usher: the session before a sign-up could not be ended", "error", err)
+		s.cfg.Logger.Warn("usher: the session that the request came with could not be ended", "error", err)
 	}
 }
 

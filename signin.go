@@ -101,7 +101,10 @@ func (s *Service) enter(ctx context.Context, a *attempt, pw Secret) (*Authentica
 	if a.rehash {
 		s.addRehash(ctx, a, pw, &start)
 	}
-	s.addNotices(ctx, a, session.ID, &start)
+	if err := s.addNotices(ctx, a, session.ID, &start); err != nil {
+		s.settle(ctx, a)
+		return nil, err
+	}
 	ended, err := s.store.StartSession(ctx, start)
 	if errors.Is(err, ErrConflict) {
 		// The password was changed, or the user shut out, while it was checked.
@@ -134,16 +137,17 @@ func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *S
 
 // addNotices tells the owner of a success after failures, by mail, and the
 // hook of a browser that was not seen before.
-func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, start *SessionStart) {
+func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, start *SessionStart) (err error) {
 	u := a.account.User
 	if a.device == "" {
 		start.Events = append(start.Events, s.newEvent(EventSignInNewDevice, u.ID, sessionID, "", a.client))
 	}
 	if a.failures < noticeAfter {
-		return
+		return nil
 	}
 	start.Events = append(start.Events, s.newEvent(EventSignInAfterFailures, u.ID, sessionID, "", a.client))
 	if u.Email != "" && u.EmailVerified {
-		start.Mail = s.mailTo(ctx, u.Email, Message{Kind: MessageSignInNotice}, a.client)
+		start.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageSignInNotice}, a.client)
 	}
+	return err
 }

@@ -3,7 +3,12 @@ package usher
 import (
 	"context"
 	"errors"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/usherkit/usher/password"
 )
 
 // SignUp is what a person gives to become a user.
@@ -38,14 +43,17 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 	if err := s.checkPassword("password", in.Password); err != nil {
 		return nil, err
 	}
-	if _, err := s.take(ctx, c, s.perHour(limitSignUps, s.cfg.Limits.SignUps, network(c))); err != nil {
+	limit := s.perHour(limitSignUps, s.cfg.Limits.SignUps, network(c))
+	if _, err := s.take(ctx, c, limit); err != nil {
 		return nil, err
 	}
 	if err := s.judge(ctx, in.Password, u); err != nil {
+		s.giveBack(ctx, limit) // nothing was looked up, and people try again
 		return nil, err
 	}
 	hash, err := s.hasher.Hash(ctx, in.Password.Reveal())
 	if err != nil {
+		s.giveBack(ctx, limit)
 		return nil, s.hashing(ctx, err, c)
 	}
 	now := s.now()
@@ -55,7 +63,9 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 	}
 	created.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "", c)}
 	if u.Email != "" {
-		s.addVerification(ctx, &created, c)
+		if err := s.addVerification(ctx, &created, c); err != nil {
+			return nil, err
+		}
 	}
 	if s.cfg.ConfirmFirst {
 		return s.signUpUnseen(ctx, created, canonical, c)
@@ -71,7 +81,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 	}
 	created.Session = &session
 	created.Events = append(created.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
-	err = s.store.CreateUser(ctx, created)
+	err = s.createUser(ctx, created)
 	if errors.Is(err, ErrLoginIDTaken) {
 		s.record(ctx, s.newEvent(EventSignUpRefused, "", "", "login_id_taken", c))
 		return nil, ErrLoginIDTaken
@@ -90,7 +100,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 // signUpUnseen is the private form: the answer, the work and its time are the
 // same whether the login id was free or taken.
 func (s *Service) signUpUnseen(ctx context.Context, created UserCreation, canonical string, c Client) (*Authentication, error) {
-	err := s.store.CreateUser(ctx, created)
+	err := s.createUser(ctx, created)
 	switch {
 	case err == nil:
 		s.queued(created.Mail)
@@ -109,11 +119,16 @@ func (s *Service) signUpUnseen(ctx context.Context, created UserCreation, canoni
 	switch {
 	case u.Email == "" || u.Status != StatusEnabled:
 	case u.EmailVerified:
-		fx.Mail = s.mailTo(ctx, u.Email, Message{Kind: MessageAlreadyRegistered}, c)
+		if fx.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageAlreadyRegistered}, c); err != nil {
+			return nil, err
+		}
 	default:
 		// Whoever signed up first may not own the mailbox. Whoever reads this
 		// mail does, and starts afresh.
-		return &Authentication{}, s.sendReset(ctx, account, resetLink{}, fx, c)
+		if err := s.sendReset(ctx, account, resetLink{}, fx, c); err != nil {
+			return nil, err
+		}
+		return &Authentication{}, nil
 	}
 	if err := s.store.Record(ctx, fx); err != nil {
 		return nil, s.outage(err)
@@ -121,6 +136,16 @@ func (s *Service) signUpUnseen(ctx context.Context, created UserCreation, canoni
 	s.queued(fx.Mail)
 	s.announce(ctx, events...)
 	return &Authentication{}, nil
+}
+
+// createUser stores a new user. If that fails, its mail does not count against
+// the address: it was never sent, and the address may be another person's.
+func (s *Service) createUser(ctx context.Context, created UserCreation) error {
+	err := s.store.CreateUser(ctx, created)
+	if err != nil && len(created.Mail) > 0 {
+		s.giveBack(ctx, s.mailLimit(created.User.Email))
+	}
+	return err
 }
 
 // newUser checks what the person gave and returns the user it makes.
@@ -183,23 +208,45 @@ func (p Profile) apply(u *User) {
 	}
 }
 
-// judge applies the policy to a new password of that user.
+// judge applies the policy to a new password of that user. What describes the
+// user or names the program is no password.
 func (s *Service) judge(ctx context.Context, pw Secret, u User) error {
-	words := append([]string{u.ID, u.Email, u.Name, u.GivenName, u.FamilyName}, u.LoginIDs...)
-	return s.cfg.Password.Check(ctx, pw.Reveal(), words...)
+	words := slices.Concat([]string{u.ID, u.Email, u.Name, u.GivenName, u.FamilyName}, u.LoginIDs, s.hostWords())
+	policy := s.cfg.Password
+	policy.OnBreachError = func(err error) {
+		s.cfg.Password.OnBreachError(err)
+		s.record(ctx, s.newEvent(EventBreachCheckFailed, "", "", "", Client{}))
+	}
+	err := policy.Check(ctx, pw.Reveal(), words...)
+	var broken *password.PolicyError
+	if errors.As(err, &broken) {
+		return err
+	}
+	return s.outage(err)
+}
+
+// hostWords are the host of the program's address and its labels, without the
+// last one, which names no program.
+func (s *Service) hostWords() []string {
+	u, err := url.Parse(s.cfg.BaseURL)
+	if err != nil {
+		return nil
+	}
+	labels := strings.Split(u.Hostname(), ".")
+	return append(labels[:max(len(labels)-1, 1)], u.Hostname())
 }
 
 // addVerification puts the link that proves the address into the step that
 // makes the user.
-func (s *Service) addVerification(ctx context.Context, created *UserCreation, c Client) {
+func (s *Service) addVerification(ctx context.Context, created *UserCreation, c Client) error {
 	now := s.now()
 	raw := random(32)
 	m := Message{
 		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	mail := s.mailTo(ctx, created.User.Email, m, c)
+	mail, err := s.mailTo(ctx, created.User.Email, m, c)
 	if len(mail) == 0 {
-		return
+		return err
 	}
 	created.Mail = mail
 	created.Token = &OneTimeToken{
@@ -207,4 +254,5 @@ func (s *Service) addVerification(ctx context.Context, created *UserCreation, c 
 		Email: created.User.Email, PasswordVersion: created.Password.Version,
 		CreatedAt: now, ExpiresAt: m.ExpiresAt.Truncate(time.Microsecond),
 	}
+	return nil
 }
