@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -191,6 +192,11 @@ func TestRequireRecent(t *testing.T) {
 		if got := do(h, request("GET", "/", nil).WithContext(ctx)); got.Code != c.status {
 			t.Errorf("%s: %d, want %d", name, got.Code, c.status)
 		}
+	}
+	whenever := w.middleware(nil).RequireRecent(math.MaxInt64)(whoami)
+	ctx := middleware.WithClaims(t.Context(), &token.Claims{Subject: "u"})
+	if got := do(whenever, request("GET", "/", nil).WithContext(ctx)); got.Code != 401 {
+		t.Errorf("a sign-in at no known time: %d", got.Code)
 	}
 }
 
