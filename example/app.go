@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/mail"
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/postgres"
+	"github.com/usherkit/usher/sqlite"
+)
+
+// app is the program: a Service with its two faces, and pages of its own.
+type app struct {
+	settings
+	store   usher.Store
+	service *usher.Service
+	browser *handlers.Handlers // tokens in cookies
+	api     *handlers.Handlers // tokens in the body
+	logger  *slog.Logger
+}
+
+func newApp(s settings, stdout io.Writer, logger *slog.Logger) (*app, error) {
+	a := &app{settings: s, logger: logger}
+	if err := a.build(stdout); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *app) build(stdout io.Writer) error {
+	secret, err := usher.SecretFile(a.secretFile)
+	if err != nil {
+		return err
+	}
+	mailer, err := mail.ParseURL(a.mail, mail.Composer{}, mail.InsecurePrintLinks(stdout))
+	if err != nil {
+		return fmt.Errorf("-mail: %w", err)
+	}
+	if a.store, err = openStore(a.db); err != nil {
+		return fmt.Errorf("-db: %w", err)
+	}
+	if len(a.redirects) == 0 {
+		a.redirects = list{a.baseURL}
+	}
+	loopback := strings.HasPrefix(a.baseURL, "http://")
+	a.service, err = usher.New(a.store, usher.Config{
+		Secret:             secret,
+		BaseURL:            a.baseURL,
+		InsecureLoopback:   loopback,
+		Redirects:          a.redirects,
+		Mailer:             mailer,
+		Password:           password.Policy{MinLength: a.passwordMin, Words: []string{"usher"}},
+		InsecureNoThrottle: a.noThrottle,
+		Logger:             a.logger,
+	})
+	if err != nil {
+		return err
+	}
+	jar, err := cookies.New(cookies.Config{Secret: secret, InsecureLoopback: loopback, Logger: a.logger})
+	if err != nil {
+		return err
+	}
+	a.browser, err = handlers.New(a.service, handlers.Config{
+		Cookies: jar, TrustedProxies: a.trustedProxies, Logger: a.logger,
+	})
+	if err != nil {
+		return err
+	}
+	a.api, err = handlers.New(a.service, handlers.Config{TrustedProxies: a.trustedProxies, Logger: a.logger})
+	return err
+}
+
+func openStore(db string) (usher.Store, error) {
+	if path, ok := strings.CutPrefix(db, "sqlite:"); ok {
+		return sqlite.Open(path, sqlite.Options{})
+	}
+	if u, err := url.Parse(db); err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		return postgres.Open(ctx, db, postgres.Options{})
+	}
+	return nil, errors.New("must be sqlite:FILE or postgres://…")
+}
+
+func (a *app) close() {
+	if a.service != nil {
+		if err := a.service.Close(); err != nil {
+			a.logger.Error("close", "error", err)
+		}
+	}
+	if a.store != nil {
+		if err := a.store.Close(); err != nil {
+			a.logger.Error("close", "error", err)
+		}
+	}
+}
+
+// routes are what the program answers.
+func (a *app) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", http.StripPrefix("/auth", a.browser))
+	mux.Handle("/api/auth/", http.StripPrefix("/api/auth", a.api))
+	mux.Handle("GET /dashboard", a.browser.Require(http.HandlerFunc(a.dashboard)))
+	mux.Handle("GET /api/me", a.browser.Require(http.HandlerFunc(me)))
+	mux.HandleFunc("GET /{$}", home)
+	return mux
+}
+
+// me answers with the verified claims of the session, by cookie or bearer.
+func me(w http.ResponseWriter, r *http.Request) {
+	claims, _ := middleware.Claims(r.Context())
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	json.NewEncoder(w).Encode(map[string]any{
+		"sub":           claims.Subject,
+		"sid":           claims.SessionID,
+		"iss":           claims.Issuer,
+		"aud":           claims.Audience,
+		"iat":           claims.IssuedAt.Unix(),
+		"exp":           claims.ExpiresAt.Unix(),
+		"authTime":      claims.AuthTime.Unix(),
+		"amr":           claims.AMR,
+		"emailVerified": claims.EmailVerified,
+		"roles":         claims.Roles,
+		"permissions":   claims.Permissions,
+	})
+}

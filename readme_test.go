@@ -1,0 +1,202 @@
+package usher_test
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// block returns the first fenced block of the README in that language.
+func block(t *testing.T, language string) string {
+	t.Helper()
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindSubmatch(b)
+	if m == nil {
+		t.Fatalf("the README has no %s block", language)
+	}
+	return string(m[1])
+}
+
+// The program on the README's first screen is whole and short.
+func TestReadmeProgramIsShort(t *testing.T) {
+	program := strings.TrimSpace(block(t, "go"))
+	body := program[strings.Index(program, "func main() {"):]
+	if n := strings.Count(body, "\n") + 1; n > 15 {
+		t.Errorf("main has %d lines, at most 15 are promised", n)
+	}
+}
+
+// It compiles and runs in a module of its own, with nothing else in it.
+func TestReadmeProgramRuns(t *testing.T) {
+	dir, address := t.TempDir(), freeAddress(t)
+	_, port, _ := strings.Cut(address, ":")
+	program := strings.ReplaceAll(block(t, "go"), "localhost:8080", "localhost:"+port)
+	write(t, filepath.Join(dir, "main.go"), program)
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The modules that the kit needs, at the versions it was tested with.
+	app := strings.Replace(string(mod), "module "+module, "module app", 1) +
+		"\nrequire " + module + " v0.0.0\nreplace " + module + " => " + root + "\n"
+	write(t, filepath.Join(dir, "go.mod"), app)
+	sum, err := os.ReadFile("go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "go.sum"), string(sum))
+	build := exec.Command("go", "build", "-mod=mod", "-o", "app", ".")
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	start(t, dir, filepath.Join(dir, "app"))
+
+	base := "http://localhost:" + port
+	get := func(c *http.Cookie) int {
+		r, _ := http.NewRequest("GET", base+"/dashboard", nil)
+		if c != nil {
+			r.AddCookie(c)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer.StatusCode
+	}
+	waitFor(t, base+"/auth/password/policy")
+	if got := get(nil); got != http.StatusUnauthorized {
+		t.Fatalf("the dashboard answers %d without a session", got)
+	}
+	answer, err := http.Post(base+"/auth/signup", "application/json",
+		strings.NewReader(`{"loginId":"ann@example.com","password":"vast otter sings low"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusCreated || len(answer.Cookies()) == 0 {
+		t.Fatalf("sign-up answers %s with %d cookies", answer.Status, len(answer.Cookies()))
+	}
+	if got := get(answer.Cookies()[0]); got != http.StatusOK {
+		t.Fatalf("the dashboard answers %d with a session", got)
+	}
+}
+
+// The lines with curl do what they say, with the example running.
+func TestReadmeTranscript(t *testing.T) {
+	need(t, "bash", "curl")
+	dir, address := t.TempDir(), freeAddress(t)
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "example"), "./example")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	start(t, dir, filepath.Join(dir, "example"), "-addr", address)
+	waitFor(t, "http://"+address+"/")
+
+	type step struct{ command, want string }
+	var steps []step
+	for line := range strings.Lines(block(t, "console")) {
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			steps = append(steps, step{command: strings.ReplaceAll(command, "127.0.0.1:8080", address)})
+			continue
+		}
+		steps[len(steps)-1].want += line
+	}
+	const mark = "=====next====="
+	var script strings.Builder
+	for _, s := range steps {
+		script.WriteString(s.command + "echo; echo " + mark + "\n")
+	}
+	bash := exec.Command("bash", "-e", "-o", "pipefail", "-c", script.String())
+	bash.Dir = dir
+	out, err := bash.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	got := strings.Split(string(out), mark+"\n")
+	for i, s := range steps {
+		want := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(s.want)), "…", ".*")
+		if !regexp.MustCompile("^" + want + "$").MatchString(strings.TrimSpace(got[i])) {
+			t.Errorf("$ %sgot  %s\nwant %s", s.command, strings.TrimSpace(got[i]), strings.TrimSpace(s.want))
+		}
+	}
+}
+
+// need skips the test where a program is missing, and fails in CI.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err == nil {
+			continue
+		}
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is missing", p)
+		}
+		t.Skipf("%s is missing", p)
+	}
+}
+
+// start runs a program in dir until the test ends.
+func start(t *testing.T, dir, program string, args ...string) {
+	t.Helper()
+	var log bytes.Buffer
+	c := exec.Command(program, args...)
+	c.Dir, c.Stdout, c.Stderr = dir, &log, &log
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Process.Signal(os.Interrupt)
+		c.Wait()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", filepath.Base(program), log.String())
+		}
+	})
+}
+
+// waitFor waits until url answers.
+func waitFor(t *testing.T, url string) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		if answer, err := http.Get(url); err == nil {
+			answer.Body.Close()
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("%s does not answer", url)
+}
+
+// freeAddress returns an address on this machine that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
