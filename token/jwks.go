@@ -29,7 +29,7 @@ func parseKeys(set []byte, maxKeys int) ([]PublicKey, error) {
 		return nil, fmt.Errorf("token: JWK Set: %w", err)
 	}
 	var raws []json.RawMessage
-	if err := json.Unmarshal(members["keys"], &raws); err != nil || raws == nil {
+	if err := json.Unmarshal(members.get("keys"), &raws); err != nil || raws == nil {
 		return nil, errors.New(`token: JWK Set: "keys" is not an array`)
 	}
 	if len(raws) > maxKeys {

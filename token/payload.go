@@ -17,29 +17,29 @@ type payload struct {
 	iss, sub, jti, sid      string
 	aud                     []string
 	exp, iat, nbf, authTime time.Time // nbf and authTime may be zero
-	members                 map[string]json.RawMessage
+	members                 object
 }
 
 // readPayload refuses claims about identity and time that are missing or of the
 // wrong JSON type. typ is the header's: one of our own types promises more.
-func readPayload(members map[string]json.RawMessage, typ string) (*payload, error) {
+func readPayload(members object, typ string) (*payload, error) {
 	p := &payload{members: members}
 	var ok bool
-	if p.iss, ok = stringOf(members["iss"]); !ok {
+	if p.iss, ok = stringOf(members.get("iss")); !ok {
 		return nil, refuse(ReasonIssuer, "iss is not a string")
 	}
-	if p.aud, ok = audienceOf(members["aud"]); !ok {
+	if p.aud, ok = audienceOf(members.get("aud")); !ok {
 		return nil, refuse(ReasonAudience, "aud is missing or not made of strings")
 	}
-	if p.sub, ok = stringOf(members["sub"]); !ok || p.sub == "" {
+	if p.sub, ok = stringOf(members.get("sub")); !ok || p.sub == "" {
 		return nil, refuse(ReasonClaims, "sub is missing, empty or not a string")
 	}
-	if raw, there := members["jti"]; there {
+	if raw := members.get("jti"); raw != nil {
 		if p.jti, ok = stringOf(raw); !ok || p.jti == "" {
 			return nil, refuse(ReasonClaims, "jti is empty or not a string")
 		}
 	}
-	if raw, there := members["sid"]; there {
+	if raw := members.get("sid"); raw != nil {
 		if p.sid, ok = stringOf(raw); !ok || p.sid == "" {
 			return nil, refuse(ReasonClaims, "sid is empty or not a string")
 		}
@@ -55,8 +55,8 @@ func readPayload(members map[string]json.RawMessage, typ string) (*payload, erro
 		{"auth_time", false, &p.authTime},
 	}
 	for _, d := range dates {
-		raw, there := members[d.name]
-		if !there && !d.required {
+		raw := members.get(d.name)
+		if raw == nil && !d.required {
 			continue
 		}
 		if *d.field, ok = dateOf(raw); !ok {
@@ -64,7 +64,7 @@ func readPayload(members map[string]json.RawMessage, typ string) (*payload, erro
 		}
 	}
 	if drn, ours := drnOf(Type(typ)); ours {
-		if got, _ := stringOf(members["drn"]); got != drn {
+		if got, _ := stringOf(members.get("drn")); got != drn {
 			return nil, refuse(ReasonType, "drn is that of another kind of token")
 		}
 		if p.jti == "" || p.sid == "" && Type(typ) != TypeReset {
@@ -83,8 +83,9 @@ func (p *payload) claims(h header) *Claims {
 		ID: p.jti, SessionID: p.sid,
 		Type: Type(h.typ), KeyID: h.kid,
 	}
-	for name, raw := range p.members {
-		switch name {
+	for _, m := range p.members {
+		raw := m.value
+		switch m.name {
 		case "iss", "sub", "aud", "iat", "exp", "nbf", "auth_time", "jti", "sid", "drn":
 		case "amr":
 			c.AMR, _ = stringsOf(raw)
@@ -100,34 +101,10 @@ func (p *payload) claims(h header) *Claims {
 			if c.Extra == nil {
 				c.Extra = make(map[string]json.RawMessage)
 			}
-			c.Extra[name] = raw
+			c.Extra[m.name] = raw
 		}
 	}
 	return c
-}
-
-func stringOf(raw json.RawMessage) (string, bool) {
-	if len(raw) == 0 || raw[0] != '"' { // null would decode too
-		return "", false
-	}
-	var s string
-	return s, json.Unmarshal(raw, &s) == nil
-}
-
-// stringsOf reads an array of nothing but strings.
-func stringsOf(raw json.RawMessage) ([]string, bool) {
-	var elements []json.RawMessage
-	if json.Unmarshal(raw, &elements) != nil || elements == nil {
-		return nil, false
-	}
-	list := make([]string, len(elements))
-	for i, element := range elements {
-		var ok bool
-		if list[i], ok = stringOf(element); !ok {
-			return nil, false
-		}
-	}
-	return list, true
 }
 
 // audienceOf reads one string or an array of them (RFC 7519 §4.1.3), none empty.
@@ -165,16 +142,20 @@ func dateOf(raw json.RawMessage) (time.Time, bool) {
 // tenantsOf reads {"id": {"roles": […], "permissions": […]}}. The names are matched
 // exactly, which encoding/json would not do for a struct.
 func tenantsOf(raw json.RawMessage) map[string]Tenant {
-	var members map[string]map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil || members == nil {
+	members, ok := objectOf(raw)
+	if !ok {
 		return nil
 	}
 	tenants := make(map[string]Tenant, len(members))
-	for id, rights := range members {
+	for _, m := range members {
+		rights, ok := objectOf(m.value)
+		if !ok && string(m.value) != "null" {
+			return nil
+		}
 		var t Tenant
-		t.Roles, _ = stringsOf(rights["roles"])
-		t.Permissions, _ = stringsOf(rights["permissions"])
-		tenants[id] = t
+		t.Roles, _ = stringsOf(rights.get("roles"))
+		t.Permissions, _ = stringsOf(rights.get("permissions"))
+		tenants[m.name] = t
 	}
 	return tenants
 }

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 
@@ -41,7 +40,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, want Type) (verified,
 	}
 
 	// The payload is not to be believed yet: its iss only chooses whose keys are tried.
-	iss, _ := stringOf(members["iss"])
+	iss, _ := stringOf(members.get("iss"))
 	from, ok := v.issuers[iss]
 	if !ok {
 		return verified{}, refuse(ReasonIssuer, "iss is not trusted")
@@ -134,27 +133,27 @@ func readHeader(segment string) (header, error) {
 	}
 	// crit and b64 change what is signed (RFC 7515 §4.1.11, RFC 7797), zip and enc
 	// belong to encryption. None of them has a use in a signed token of ours.
-	for _, name := range []string{"crit", "b64", "zip", "enc"} {
-		if _, there := members[name]; there {
+	for _, name := range [...]string{"crit", "b64", "zip", "enc"} {
+		if members.get(name) != nil {
 			return header{}, refuse(ReasonMalformed, "header has "+name)
 		}
 	}
-	alg, ok := stringOf(members["alg"])
+	alg, ok := stringOf(members.get("alg"))
 	if !ok {
 		return header{}, refuse(ReasonAlgorithm, "no alg")
 	}
-	typ, ok := stringOf(members["typ"])
+	typ, ok := stringOf(members.get("typ"))
 	if !ok {
 		return header{}, refuse(ReasonType, "no typ")
 	}
-	kid, ok := stringOf(members["kid"])
+	kid, ok := stringOf(members.get("kid"))
 	if !ok || !validKeyID(kid) {
 		return header{}, refuse(ReasonKey, "no kid, or not a safe one")
 	}
 	return header{alg: Algorithm(alg), typ: typ, kid: kid}, nil
 }
 
-func readObject(segment, name string) (map[string]json.RawMessage, error) {
+func readObject(segment, name string) (object, error) {
 	data, err := decodeSegment(segment)
 	if err != nil {
 		return nil, refuse(ReasonMalformed, name+" is not canonical base64url")

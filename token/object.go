@@ -1,0 +1,269 @@
+package token
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep JSON may nest in a token or a key set.
+const maxDepth = 32
+
+// object is a JSON object: its members in their order, no name twice.
+type object []member
+
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// get returns the value of the member of that very name, or nil.
+func (o object) get(name string) json.RawMessage {
+	for i := range o {
+		if o[i].name == name {
+			return o[i].value
+		}
+	}
+	return nil
+}
+
+// parseObject reads one JSON object and nothing after it. It refuses invalid UTF-8,
+// deep nesting and duplicate member names, at the top also those that differ only
+// in case: readers disagree about which of two they take (RFC 8725 §2.4, RFC 7519 §4).
+//
+// The values are parts of data, which must not change later.
+func parseObject(data []byte) (object, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("JSON is not UTF-8")
+	}
+	if !json.Valid(data) {
+		return nil, errors.New("not a JSON object")
+	}
+	r := newReader(data)
+	if r.text[r.at] != '{' {
+		return nil, errors.New("not a JSON object")
+	}
+	members := make(object, 0, usualMembers)
+	err := r.object(1, sameIgnoringCase, func(name string, from int) {
+		members = append(members, member{name, data[from:r.at:r.at]})
+	})
+	return members, err
+}
+
+// objectOf reads a value of a parsed object that is an object itself.
+func objectOf(raw json.RawMessage) (object, bool) {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil, false
+	}
+	var members object
+	r := newReader(raw)
+	err := r.object(1, sameExactly, func(name string, from int) {
+		members = append(members, member{name, raw[from:r.at:r.at]})
+	})
+	return members, err == nil
+}
+
+// stringOf reads a value that is a string.
+func stringOf(raw json.RawMessage) (string, bool) {
+	if len(raw) == 0 || raw[0] != '"' {
+		return "", false
+	}
+	return unquote(string(raw)), true
+}
+
+// stringsOf reads a value that is an array of nothing but strings.
+func stringsOf(raw json.RawMessage) ([]string, bool) {
+	if len(raw) == 0 || raw[0] != '[' {
+		return nil, false
+	}
+	list, ok := []string{}, true
+	r := newReader(raw)
+	err := r.array(1, func(from int) {
+		if r.text[from] != '"' {
+			ok = false
+			return
+		}
+		list = append(list, unquote(r.text[from:r.at]))
+	})
+	if err != nil || !ok {
+		return nil, false
+	}
+	return list, true
+}
+
+// unquote returns what a valid JSON string stands for.
+func unquote(quoted string) string {
+	if strings.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var s string
+	_ = json.Unmarshal([]byte(quoted), &s) // valid already
+	return s
+}
+
+// reader walks JSON that is known to be valid, so that a quote, a bracket and a
+// comma are all the syntax there is to see. encoding/json would build a map of
+// copies for each object, at several times the cost.
+type reader struct {
+	text string
+	at   int
+}
+
+func newReader(data []byte) *reader {
+	r := &reader{text: string(data)}
+	r.space()
+	return r
+}
+
+var (
+	errTwice = errors.New("duplicate member name")
+	errDeep  = errors.New("JSON is nested too deep")
+)
+
+// object reads an object and calls each with every name, and where its value
+// begins; the value ends at r.at.
+func (r *reader) object(depth int, same sameness, each func(name string, from int)) error {
+	if depth > maxDepth {
+		return errDeep
+	}
+	seen := names{same: same}
+	r.at++
+	for r.space(); r.text[r.at] != '}'; r.space() {
+		from := r.at
+		r.string()
+		name := unquote(r.text[from:r.at])
+		if !seen.add(name) {
+			return errTwice
+		}
+		r.space()
+		r.at++ // the colon
+		r.space()
+		from = r.at
+		if err := r.value(depth + 1); err != nil {
+			return err
+		}
+		if each != nil {
+			each(name, from)
+		}
+		r.comma()
+	}
+	r.at++
+	return nil
+}
+
+// array reads an array and calls each with where every element begins; the element
+// ends at r.at.
+func (r *reader) array(depth int, each func(from int)) error {
+	if depth > maxDepth {
+		return errDeep
+	}
+	r.at++
+	for r.space(); r.text[r.at] != ']'; r.space() {
+		from := r.at
+		if err := r.value(depth + 1); err != nil {
+			return err
+		}
+		if each != nil {
+			each(from)
+		}
+		r.comma()
+	}
+	r.at++
+	return nil
+}
+
+func (r *reader) value(depth int) error {
+	switch r.text[r.at] {
+	case '{':
+		return r.object(depth, sameExactly, nil)
+	case '[':
+		return r.array(depth, nil)
+	case '"':
+		r.string()
+	default: // a number, true, false or null
+		for r.at < len(r.text) && strings.IndexByte(",]} \t\r\n", r.text[r.at]) < 0 {
+			r.at++
+		}
+	}
+	return nil
+}
+
+func (r *reader) string() {
+	for r.at++; r.text[r.at] != '"'; r.at++ {
+		if r.text[r.at] == '\\' {
+			r.at++
+		}
+	}
+	r.at++
+}
+
+func (r *reader) space() {
+	for r.at < len(r.text) {
+		switch r.text[r.at] {
+		case ' ', '\t', '\r', '\n':
+			r.at++
+		default:
+			return
+		}
+	}
+}
+
+// comma passes the one after a member or an element, if there is one.
+func (r *reader) comma() {
+	r.space()
+	if r.text[r.at] == ',' {
+		r.at++
+	}
+}
+
+// sameness says when two names are one.
+type sameness bool
+
+const (
+	sameExactly      sameness = false
+	sameIgnoringCase sameness = true
+)
+
+// usualMembers is how many names are compared one by one. More go into a map, for
+// else the time of an object would grow with the square of its size.
+const usualMembers = 24
+
+// names are those of the members of one object.
+type names struct {
+	same sameness
+	few  []string
+	many map[string]struct{}
+}
+
+// add reports whether the name is new.
+func (n *names) add(name string) bool {
+	if n.many == nil && len(n.few) < usualMembers {
+		for _, old := range n.few {
+			if old == name || bool(n.same) && strings.EqualFold(old, name) {
+				return false
+			}
+		}
+		n.few = append(n.few, name)
+		return true
+	}
+	if n.many == nil {
+		n.many = make(map[string]struct{}, 2*usualMembers)
+		for _, old := range n.few {
+			n.many[n.key(old)] = struct{}{}
+		}
+	}
+	key := n.key(name)
+	if _, twice := n.many[key]; twice {
+		return false
+	}
+	n.many[key] = struct{}{}
+	return true
+}
+
+func (n *names) key(name string) string {
+	if n.same == sameIgnoringCase {
+		return fold(name)
+	}
+	return name
+}
