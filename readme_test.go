@@ -30,6 +30,9 @@ func block(t *testing.T, language string) string {
 // The program on the README's first screen is whole and short.
 func TestReadmeProgramIsShort(t *testing.T) {
 	program := strings.TrimSpace(block(t, "go"))
+	if n := strings.Count(program, "\n") + 1; n > 25 {
+		t.Errorf("the program has %d lines, at most 25 are promised", n)
+	}
 	body := program[strings.Index(program, "func main() {"):]
 	if n := strings.Count(body, "\n") + 1; n > 15 {
 		t.Errorf("main has %d lines, at most 15 are promised", n)
