@@ -54,7 +54,11 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 	case u.Status != StatusEnabled:
 		return refuse(EventSignInFailed, "disabled", ErrUserDisabled)
 	case s.expired(p):
-		return refuse(EventPasswordExpired, string(p.State), ErrPasswordExpired)
+		reason := string(p.State)
+		if p.State == PasswordActive {
+			reason = "age"
+		}
+		return refuse(EventPasswordExpired, reason, ErrPasswordExpired)
 	case s.cfg.ConfirmFirst && !u.EmailVerified:
 		// The person knows the password but may have lost the mail: another
 		// one goes out, within the limits, and the answer stays uniform.

@@ -1,0 +1,193 @@
+package usher_test
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/token"
+)
+
+// newConfig is the least that New takes, with a log that is kept.
+func newConfig(log io.Writer) usher.Config {
+	return usher.Config{
+		Secret:  secret,
+		BaseURL: "https://app.example",
+		Mailer:  newMailbox(),
+		Logger:  slog.New(slog.NewTextHandler(log, nil)),
+	}
+}
+
+// wantConfigError fails unless New refuses the changed Config with an error
+// that names the setting.
+func wantConfigError(t *testing.T, setting string, change func(*usher.Config)) {
+	t.Helper()
+	c := newConfig(io.Discard)
+	change(&c)
+	s, err := usher.New(storetest.NewMemory(), c)
+	if err == nil {
+		s.Close()
+		t.Fatalf("New took it, want an error that names %s", setting)
+	}
+	if !strings.Contains(err.Error(), "Config."+setting) {
+		t.Fatalf("the error is %q, want one that names Config.%s", err, setting)
+	}
+}
+
+func TestCF01_NoSecretNoStart(t *testing.T) {
+	for _, value := range []usher.Secret{"", "changeme", "0123456789abcdef", secret[:31], usher.Secret(strings.Repeat("a", 64))} {
+		wantConfigError(t, "Secret", func(c *usher.Config) { c.Secret = value })
+		c := newConfig(io.Discard)
+		c.Secret = value
+		_, err := usher.New(storetest.NewMemory(), c)
+		if value != "" && strings.Contains(err.Error(), value.Reveal()) {
+			t.Errorf("the error tells the secret: %v", err)
+		}
+	}
+	wantConfigError(t, "OldSecrets[1]", func(c *usher.Config) { c.OldSecrets = []usher.Secret{secret2, "changeme"} })
+}
+
+func TestJK09_OneKeyOneUse(t *testing.T) {
+	pepper := func(key string) password.HasherConfig {
+		return password.HasherConfig{Peppers: []password.Pepper{{ID: "p1", Key: []byte(key)}}}
+	}
+	wantConfigError(t, "Hashing.Peppers[0].Key", func(c *usher.Config) { c.Hashing = pepper(secret.Reveal()) })
+	wantConfigError(t, "Hashing.Peppers[0].Key", func(c *usher.Config) {
+		c.OldSecrets = []usher.Secret{secret2}
+		c.Hashing = pepper(secret2.Reveal())
+	})
+	wantConfigError(t, "Hashing.Peppers[0].Key", func(c *usher.Config) { c.Hashing = pepper(secret2.Reveal()[:31]) })
+	wantConfigError(t, "OldSecrets[0]", func(c *usher.Config) { c.OldSecrets = []usher.Secret{secret} })
+}
+
+// One wrong setting after the other, each of which must be named.
+func TestConfigNamesTheWrongSetting(t *testing.T) {
+	for _, c := range []struct {
+		setting string
+		change  func(*usher.Config)
+	}{
+		{"BaseURL", func(c *usher.Config) { c.BaseURL = "" }},
+		{"BaseURL", func(c *usher.Config) { c.BaseURL = "app.example" }},
+		{"BaseURL", func(c *usher.Config) { c.BaseURL = "ftp://app.example" }},
+		{"BaseURL", func(c *usher.Config) { c.BaseURL = "https://user:pass@app.example" }},
+		{"BaseURL", func(c *usher.Config) { c.BaseURL = "https://app.example?x=1" }},
+		{"PagesPath", func(c *usher.Config) { c.PagesPath = "auth" }},
+		{"PagesPath", func(c *usher.Config) { c.PagesPath = "/auth?x" }},
+		{"Audience", func(c *usher.Config) { c.Audience = []string{""} }},
+		{"Redirects[1]", func(c *usher.Config) { c.Redirects = []string{"https://a.example/", "//b.example"} }},
+		{"Redirects[0]", func(c *usher.Config) { c.Redirects = []string{"http://a.example/"} }},
+		{"Mailer", func(c *usher.Config) { c.Mailer = nil }},
+		{"Hashing", func(c *usher.Config) { c.Hashing.Slots = -1 }},
+		{"Sessions.TokenLife", func(c *usher.Config) { c.Sessions.TokenLife = 61 * time.Minute }},
+		{"Sessions.Idle", func(c *usher.Config) { c.Sessions.Idle = -time.Minute }},
+		{"Sessions.Absolute", func(c *usher.Config) { c.Sessions.Absolute = time.Second }},
+		{"Sessions.Grace", func(c *usher.Config) { c.Sessions.Grace = 61 * time.Second }},
+		{"Sessions.Recent", func(c *usher.Config) { c.Sessions.Recent = 25 * time.Hour }},
+		{"Sessions.Max", func(c *usher.Config) { c.Sessions.Max = -1 }},
+		{"ResetLife", func(c *usher.Config) { c.ResetLife = 25 * time.Hour }},
+		{"VerifyLife", func(c *usher.Config) { c.VerifyLife = 25 * time.Hour }},
+		{"EventsKept", func(c *usher.Config) { c.EventsKept = time.Minute }},
+		{"Algorithm", func(c *usher.Config) { c.Algorithm = "HS256" }},
+		{"Limits.FreeFailures", func(c *usher.Config) { c.Limits.FreeFailures = 101 }},
+		{"Limits.Wait", func(c *usher.Config) { c.Limits.Wait = 2 * time.Hour }},
+		{"Limits.MaxWait", func(c *usher.Config) { c.Limits.MaxWait = 25 * time.Hour }},
+		{"Limits.NetworkFailures", func(c *usher.Config) { c.Limits.NetworkFailures = -1 }},
+		{"Limits.NetworkWindow", func(c *usher.Config) { c.Limits.NetworkWindow = time.Millisecond }},
+		{"Limits.SignUps", func(c *usher.Config) { c.Limits.SignUps = -1 }},
+		{"Limits.ResetMails", func(c *usher.Config) { c.Limits.ResetMails = 101 }},
+		{"Limits.ResetRequests", func(c *usher.Config) { c.Limits.ResetRequests = -1 }},
+		{"Limits.Mails", func(c *usher.Config) { c.Limits.Mails = 1001 }},
+		{"Limits.Queue", func(c *usher.Config) { c.Limits.Queue = -1 }},
+	} {
+		wantConfigError(t, c.setting, c.change)
+	}
+	if _, err := usher.New(nil, newConfig(io.Discard)); err == nil {
+		t.Error("New took no store")
+	}
+}
+
+func TestConfigOfTheCallerStaysAsItIs(t *testing.T) {
+	c := newConfig(io.Discard)
+	c.Audience, c.Redirects = []string{"a"}, []string{"https://a.example/"}
+	s, err := usher.New(storetest.NewMemory(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if c.PagesPath != "" || c.Sessions != (usher.SessionConfig{}) || c.Limits != (usher.LimitConfig{}) || c.Algorithm != token.Algorithm("") {
+		t.Errorf("defaults were written into the caller's Config: %+v", c)
+	}
+}
+
+func TestCF03_PlainHTTPForLoopbackOnly(t *testing.T) {
+	for _, base := range []string{"http://0.0.0.0:8080", "http://[::]:8080", "http://app.example", "http://192.0.2.1", "http://localhost.evil.test"} {
+		wantConfigError(t, "BaseURL", func(c *usher.Config) { c.BaseURL = base; c.InsecureLoopback = true })
+	}
+	for _, base := range []string{"http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"} {
+		wantConfigError(t, "BaseURL", func(c *usher.Config) { c.BaseURL = base })
+		var log bytes.Buffer
+		c := newConfig(&log)
+		c.BaseURL, c.InsecureLoopback = base, true
+		s, err := usher.New(storetest.NewMemory(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "InsecureLoopback") {
+			t.Errorf("%d warnings, want one that names InsecureLoopback:\n%s", n, &log)
+		}
+	}
+}
+
+func TestCF03_UnsafeSettingsWarn(t *testing.T) {
+	var log bytes.Buffer
+	c := newConfig(&log)
+	c.InsecureNoThrottle, c.ResetSignsIn, c.Sessions.KeepRefreshToken = true, true, true
+	c.Password.InsecureAllowCommon = true
+	s, err := usher.New(storetest.NewMemory(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	for _, name := range []string{"InsecureNoThrottle", "ResetSignsIn", "KeepRefreshToken", "InsecureAllowCommon"} {
+		if n := strings.Count(log.String(), name); n != 1 {
+			t.Errorf("%s is in %d lines, want 1:\n%s", name, n, &log)
+		}
+	}
+
+	log.Reset()
+	if s, err = usher.New(storetest.NewMemory(), newConfig(&log)); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if log.Len() > 0 {
+		t.Errorf("the safe Config warns:\n%s", &log)
+	}
+}
+
+// No program text switches the verification of certificates off.
+func TestCF03_NoInsecureSkipVerify(t *testing.T) {
+	set := regexp.MustCompile(`InsecureSkipVerify\s*(:|=[^=])`)
+	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if set.Match(b) {
+			t.Errorf("%s", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

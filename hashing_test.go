@@ -1,0 +1,256 @@
+package usher_test
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/storetest"
+)
+
+// account is the stored row behind a canonical login id.
+func (k *kit) account(canonical string) usher.Account {
+	k.t.Helper()
+	a, err := k.store.AccountByLoginID(ctx, canonical)
+	if err != nil {
+		k.t.Fatalf("AccountByLoginID(%s): %v", canonical, err)
+	}
+	return a
+}
+
+// plant puts a hash into the row of a user, as if it had always been there.
+func (k *kit) plant(canonical, hash string) {
+	k.t.Helper()
+	a := k.account(canonical)
+	_, err := k.store.ChangePassword(ctx, usher.PasswordChange{
+		UserID: a.User.ID, IfVersion: a.Password.Version, Hash: hash, State: usher.PasswordActive, At: k.clock.now(),
+	})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// costs sets the costs of Argon2id.
+func costs(memory, time uint32, threads uint8) func(*usher.Config) {
+	return func(c *usher.Config) {
+		c.Hashing.Params = password.Params{Memory: memory, Time: time, Threads: threads}
+	}
+}
+
+// peppers sets the peppers, newest first, each an id whose key follows from it.
+func peppers(ids ...string) func(*usher.Config) {
+	return func(c *usher.Config) {
+		for _, id := range ids {
+			c.Hashing.Peppers = append(c.Hashing.Peppers, password.Pepper{ID: id, Key: []byte(strings.Repeat(id, 16))})
+		}
+	}
+}
+
+func TestHA01_TheDefaultIsArgon2idAt64MiB(t *testing.T) {
+	k := newKit(t, costs(0, 0, 0))
+	k.signUp("ann@example.com")
+	if hash := k.account("ann@example.com").Password.Hash; !strings.HasPrefix(hash, "$argon2id$v=19$m=65536,t=3,p=4$") {
+		t.Errorf("stored as %.40s…", hash)
+	}
+}
+
+func TestHA01_NothingUnderTheFloor(t *testing.T) {
+	wantConfigError(t, "Hashing", costs(8192, 1, 1))
+	wantConfigError(t, "Hashing", costs(19456, 1, 1))
+	newKit(t, costs(19456, 2, 1))
+}
+
+func TestHA02_SaltsAndTags(t *testing.T) {
+	k := newKit(t)
+	k.signUp("ann@example.com")
+	k.signUp("bob@example.com")
+	ann := strings.Split(k.account("ann@example.com").Password.Hash, "$")
+	bob := strings.Split(k.account("bob@example.com").Password.Hash, "$")
+	for i, size := range map[int]int{4: 16, 5: 32} {
+		if ann[i] == bob[i] {
+			t.Errorf("field %d is the same for two users with one password", i)
+		}
+		if raw, err := base64.RawStdEncoding.DecodeString(ann[i]); err != nil || len(raw) != size {
+			t.Errorf("field %d has %d bytes, %v, want %d", i, len(raw), err, size)
+		}
+	}
+}
+
+func TestHA03_RehashesAtTheFirstSignInWithNewCosts(t *testing.T) {
+	store, clock := storetest.NewMemory(), newClock()
+	newKitOn(t, store, clock, costs(19456, 2, 1)).signUp("ann@example.com")
+	k := newKitOn(t, store, clock, costs(19456, 3, 1))
+	before := k.account("ann@example.com").Password
+
+	wantErr(t, k.trySignIn("ann@example.com", otherPassword, home), usher.ErrInvalidCredentials)
+	if got := k.account("ann@example.com").Password; got.Hash != before.Hash {
+		t.Error("a wrong password has changed the stored hash")
+	}
+	k.events.reset()
+	k.signIn("ann@example.com", goodPassword, home)
+	after := k.account("ann@example.com").Password
+	if !strings.HasPrefix(after.Hash, "$argon2id$v=19$m=19456,t=3,p=1$") || after.Version != before.Version {
+		t.Errorf("stored as %.40s…, version %d, want t=3 and version %d", after.Hash, after.Version, before.Version)
+	}
+	if got, want := k.events.take(), "authn_login_success session_created authn_password_rehash authn_login_newdevice"; got != want {
+		t.Errorf("events are %q, want %q", got, want)
+	}
+	k.signIn("ann@example.com", goodPassword, home)
+	if got := k.account("ann@example.com").Password; got.Hash != after.Hash {
+		t.Error("the second sign-in has hashed once more")
+	}
+}
+
+func TestHA04_APepperIsNeededAndRotates(t *testing.T) {
+	store, clock := storetest.NewMemory(), newClock()
+	newKitOn(t, store, clock, peppers("p1")).signUp("ann@example.com")
+
+	thief := newKitOn(t, store, clock, peppers("p2"))
+	wantErr(t, thief.trySignIn("ann@example.com", goodPassword, home), usher.ErrInvalidCredentials)
+	if got, want := thief.events.take(), "authn_password_damaged authn_login_fail:damaged_hash"; got != want {
+		t.Errorf("events are %q, want %q", got, want)
+	}
+	bare := newKitOn(t, store, clock)
+	wantErr(t, bare.trySignIn("ann@example.com", goodPassword, home), usher.ErrInvalidCredentials)
+
+	k := newKitOn(t, store, clock, peppers("p2", "p1"))
+	if hash := k.account("ann@example.com").Password.Hash; !strings.Contains(hash, "keyid=p1") {
+		t.Fatalf("stored as %.60s…, want keyid=p1", hash)
+	}
+	k.signIn("ann@example.com", goodPassword, home)
+	if hash := k.account("ann@example.com").Password.Hash; !strings.Contains(hash, "keyid=p2") {
+		t.Errorf("stored as %.60s…, want keyid=p2", hash)
+	}
+	thief.signIn("ann@example.com", goodPassword, home)
+}
+
+func TestHA05_ADamagedHashFailsClosed(t *testing.T) {
+	for _, c := range []struct{ name, hash, events string }{
+		{"garbage", "$argon2id$garbage", "authn_password_damaged authn_login_fail:damaged_hash"},
+		{"text", "x", "authn_password_damaged authn_login_fail:damaged_hash"},
+		{"4 TiB", "$argon2id$v=19$m=4294967295,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+			"authn_password_damaged authn_login_fail:damaged_hash"},
+		{"no tag", "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$", "authn_password_damaged authn_login_fail:damaged_hash"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := newKit(t)
+			k.signUp("ann@example.com")
+			k.plant("ann@example.com", c.hash)
+			k.events.reset()
+			hashes := k.Hashes()
+			if err := k.trySignIn("ann@example.com", goodPassword, home); err != usher.ErrInvalidCredentials {
+				t.Errorf("error is %v, want the one of every failure", err)
+			}
+			if got := k.events.take(); got != c.events {
+				t.Errorf("events are %q, want %q", got, c.events)
+			}
+			if n := k.Hashes() - hashes; n != 1 {
+				t.Errorf("%d hashes, want one as for everybody", n)
+			}
+		})
+	}
+}
+
+// A row without a hash is a user without a password, whatever its state says.
+func TestHA05_AnEmptyHashFailsClosed(t *testing.T) {
+	k := newKit(t)
+	u := usher.User{ID: "u1", LoginIDs: []string{"ann@example.com"}, Status: usher.StatusEnabled}
+	err := k.store.CreateUser(ctx, usher.UserCreation{
+		User: u, Canonical: u.LoginIDs, Password: usher.Password{State: usher.PasswordActive, Version: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.trySignIn("ann@example.com", goodPassword, home); err != usher.ErrInvalidCredentials {
+		t.Errorf("error is %v, want the one of every failure", err)
+	}
+	if got, want := k.events.take(), "authn_login_fail:no_password"; got != want {
+		t.Errorf("events are %q, want %q", got, want)
+	}
+}
+
+func TestHA06_CostlyHashesAreNotImported(t *testing.T) {
+	k := newKit(t)
+	salt, tag := make([]byte, 16), make([]byte, 32)
+	list := []usher.UserImport{
+		{LoginIDs: []string{"a@example.com"}, Hash: &password.Foreign{Bcrypt: &password.Bcrypt{
+			Hash: "$2a$31$" + strings.Repeat("a", 53)}}},
+		{LoginIDs: []string{"b@example.com"}, Hash: &password.Foreign{Argon2: &password.Argon2{
+			Hash: tag, Salt: salt, Iterations: 3, Memory: 256*1024 + 1, Threads: 1}}},
+		{LoginIDs: []string{"c@example.com"}, Hash: &password.Foreign{Argon2: &password.Argon2{
+			Hash: tag, Salt: salt, Iterations: 11, Memory: 65536, Threads: 1}}},
+		{LoginIDs: []string{"d@example.com"}, Hash: &password.Foreign{PBKDF2: &password.PBKDF2{
+			Type: "sha256", Hash: tag, Salt: salt, Iterations: 2_000_001}}},
+		{LoginIDs: []string{"good@example.com"}},
+		{LoginIDs: []string{"e@example.com"}, Hash: &password.Foreign{Scrypt: &password.Scrypt{
+			Hash: tag, Salt: salt, N: 1 << 20, R: 8, P: 1}}},
+	}
+	users, failures := k.ImportUsers(ctx, list, false)
+	if len(users) != 1 || users[0].LoginID() != "good@example.com" || len(failures) != 5 {
+		t.Fatalf("%d users, %d failures: %v", len(users), len(failures), failures)
+	}
+	for _, f := range failures {
+		if f.Index == 4 {
+			t.Errorf("the good one is a failure: %v", f.Err)
+		}
+		if _, err := k.UserByLoginID(ctx, list[f.Index].LoginIDs[0]); err != usher.ErrNotFound {
+			t.Errorf("%s: error is %v, want that there is no such user", list[f.Index].LoginIDs[0], err)
+		}
+	}
+	if got, want := k.events.take(), "user_imported"; got != want {
+		t.Errorf("events are %q, want %q", got, want)
+	}
+}
+
+func TestHA07_BcryptGivesWayToTheWholePassword(t *testing.T) {
+	k := newKit(t)
+	long := strings.Repeat("vast otter sings low and ", 4)[:80]
+	hash, err := bcrypt.GenerateFromPassword([]byte(long[:72]), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = k.ImportUser(ctx, usher.UserImport{
+		LoginIDs: []string{"ann@example.com"}, Hash: &password.Foreign{Bcrypt: &password.Bcrypt{Hash: string(hash)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.signIn("ann@example.com", usher.Secret(long), home)
+	if hash := k.account("ann@example.com").Password.Hash; !strings.HasPrefix(hash, "$argon2id$") {
+		t.Errorf("stored as %.20s…, want Argon2id", hash)
+	}
+	wantErr(t, k.trySignIn("ann@example.com", usher.Secret(long[:72]), home), usher.ErrInvalidCredentials)
+	k.signIn("ann@example.com", usher.Secret(long), home)
+}
+
+func TestHA08_FastHashesAreNeverStoredBare(t *testing.T) {
+	k := newKit(t)
+	sum := md5.Sum([]byte("salt" + goodPassword))
+	digest := hex.EncodeToString(sum[:])
+	_, err := k.ImportUser(ctx, usher.UserImport{
+		LoginIDs: []string{"ann@example.com"},
+		Hash:     &password.Foreign{MD5: &password.MD5{Hash: digest, Salt: []byte("salt")}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := k.account("ann@example.com").Password.Hash
+	if strings.Contains(stored, digest) || strings.Contains(stored, base64.RawStdEncoding.EncodeToString(sum[:])) {
+		t.Error("the digest is in the row")
+	}
+	if !strings.Contains(stored, "$argon2id$") {
+		t.Errorf("stored as %.40s…, want it wrapped in Argon2id", stored)
+	}
+	wantErr(t, k.trySignIn("ann@example.com", usher.Secret(digest), home), usher.ErrInvalidCredentials)
+	k.signIn("ann@example.com", goodPassword, home)
+	if hash := k.account("ann@example.com").Password.Hash; !strings.HasPrefix(hash, "$argon2id$v=19$") {
+		t.Errorf("stored as %.40s… after the first sign-in, want plain Argon2id", hash)
+	}
+	k.signIn("ann@example.com", goodPassword, home)
+}

@@ -1,0 +1,281 @@
+package usher_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
+)
+
+// trySignUp signs up from home and returns the error.
+func (k *kit) trySignUp(loginID string, pw usher.Secret) error {
+	_, err := k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: pw}, home)
+	return err
+}
+
+// trySignIn signs in and returns the error.
+func (k *kit) trySignIn(loginID string, pw usher.Secret, c usher.Client) error {
+	_, err := k.SignIn(ctx, usher.SignIn{LoginID: loginID, Password: pw}, c)
+	return err
+}
+
+// method is a method of the Service with a password in one of its places.
+type method struct {
+	name, field string
+	call        func(pw usher.Secret) error
+}
+
+// settingMethods are all ways to set a password, for a user that it makes.
+func settingMethods(k *kit) []method {
+	a := k.signUpVerified("ann@example.com")
+	claims, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	link := k.resetToken("ann@example.com", usher.MessageResetPassword)
+	return []method{
+		{"SignUp", "password", func(pw usher.Secret) error { return k.trySignUp("new@example.com", pw) }},
+		{"UpdatePassword", "newPassword", func(pw usher.Secret) error {
+			_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: pw}, home)
+			return err
+		}},
+		{"ReplacePassword", "newPassword", func(pw usher.Secret) error {
+			_, err := k.ReplacePassword(ctx, usher.ReplacePassword{
+				LoginID: "ann@example.com", OldPassword: goodPassword, NewPassword: pw,
+			}, home)
+			return err
+		}},
+		{"ResetPassword", "newPassword", func(pw usher.Secret) error {
+			_, err := k.ResetPassword(ctx, usher.ResetPassword{Token: link, NewPassword: pw}, home)
+			return err
+		}},
+		{"SetPassword", "password", func(pw usher.Secret) error {
+			return k.SetPassword(ctx, a.User.ID, pw, false)
+		}},
+		{"ImportUser", "password", func(pw usher.Secret) error {
+			_, err := k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{"new@example.com"}, Password: pw})
+			return err
+		}},
+	}
+}
+
+// checkingMethods are all ways to prove a password, for the user that
+// settingMethods made.
+func checkingMethods(k *kit) []method {
+	a := k.signIn("ann@example.com", goodPassword, home)
+	claims, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return []method{
+		{"SignIn", "password", func(pw usher.Secret) error { return k.trySignIn("ann@example.com", pw, home) }},
+		{"ReplacePassword, old", "oldPassword", func(pw usher.Secret) error {
+			_, err := k.ReplacePassword(ctx, usher.ReplacePassword{
+				LoginID: "ann@example.com", OldPassword: pw, NewPassword: otherPassword,
+			}, home)
+			return err
+		}},
+		{"UpdatePassword, current", "currentPassword", func(pw usher.Secret) error {
+			_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: pw}, home)
+			return err
+		}},
+		{"ChangeEmail", "currentPassword", func(pw usher.Secret) error {
+			return k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "ann@example.net", CurrentPassword: pw}, home)
+		}},
+	}
+}
+
+func TestPW01_AtLeast15Characters(t *testing.T) {
+	k := newKit(t)
+	err := k.trySignUp("ann@example.com", "vast otter sin")
+	wantPolicy(t, err, password.CodeTooShort)
+	var p *password.PolicyError
+	if errors.As(err, &p); p.Violations[0].Limit != 15 {
+		t.Errorf("the limit named is %d, want 15", p.Violations[0].Limit)
+	}
+	if err := k.trySignUp("ann@example.com", "vast otter sing"); err != nil {
+		t.Errorf("15 characters: %v", err)
+	}
+}
+
+func TestPW01_NoMinimumUnder8(t *testing.T) {
+	wantConfigError(t, "Password", func(c *usher.Config) { c.Password.MinLength = 7 })
+}
+
+func TestPW02_CountsCodePointsAfterNFC(t *testing.T) {
+	k := newKit(t)
+	for _, c := range []struct {
+		name string
+		pw   usher.Secret
+		ok   bool
+	}{
+		{"15 letters of 2 bytes", "éàüöñçßøåêîôûœæ", true},
+		{"14 emoji of 4 bytes", "😀🐶🍕🚀🎸🌲🔑🐳🎲🧭🪁🥁🦊🍀", false},
+		{"8 times e and an accent", usher.Secret(strings.Repeat("e\u0301", 8)), false},
+		{"8 different letters, each with an accent", "a\u0301e\u0301i\u0301o\u0301u\u0301y\u0301n\u0301s\u0301", false},
+	} {
+		err := k.trySignUp("ann@example.com", c.pw)
+		switch {
+		case c.ok && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case !c.ok:
+			wantPolicy(t, err, password.CodeTooShort)
+		}
+	}
+}
+
+func TestPW03_AcceptsEveryPrintableCharacterAndLength(t *testing.T) {
+	const marks = ` !"#$%&'()*+,-./:;<=>?@[\]^_{|}~` + "`密码"
+	k := newKit(t)
+	for i, size := range []int{64, 256} {
+		id := []string{"ann@example.com", "bob@example.com"}[i]
+		runes := []rune(marks)
+		for r := '\u0430'; len(runes) < size; r++ {
+			runes = append(runes, r)
+		}
+		pw := usher.Secret(runes[:size])
+		if err := k.trySignUp(id, pw); err != nil {
+			t.Fatalf("%d characters: %v", size, err)
+		}
+		k.signIn(id, pw, home)
+		wantErr(t, k.trySignIn(id, pw[:len(pw)-2], home), usher.ErrInvalidCredentials)
+	}
+}
+
+// What cannot be a password is refused before anything is hashed, wherever a
+// password is taken.
+func TestPW04_PW08_RefusesBeforeHashing(t *testing.T) {
+	k := newKit(t)
+	methods := append(settingMethods(k), checkingMethods(k)...)
+	for _, m := range methods {
+		for _, bad := range []struct {
+			name, code string
+			pw         usher.Secret
+		}{
+			{"1 MiB", "too_long", usher.Secret(strings.Repeat("vast otter sings", 1<<16))},
+			{"257 characters", "too_long", usher.Secret(strings.Repeat("密", 257))},
+			{"not UTF-8", "invalid", goodPassword + "\xff"},
+			{"half a surrogate pair", "invalid", goodPassword + "\xed\xa0\x80"},
+		} {
+			before, begin := k.Hashes(), time.Now()
+			err := m.call(bad.pw)
+			took := time.Since(begin)
+			wantField(t, err, m.field)
+			var f *usher.FieldError
+			if errors.As(err, &f); f.Code != bad.code {
+				t.Errorf("%s, %s: code %q, want %q", m.name, bad.name, f.Code, bad.code)
+			}
+			if n := k.Hashes() - before; n != 0 {
+				t.Errorf("%s, %s: %d hashes", m.name, bad.name, n)
+			}
+			if took > 50*time.Millisecond {
+				t.Errorf("%s, %s: took %s", m.name, bad.name, took)
+			}
+		}
+		// Without a current password other rules hold, and an import without
+		// one leaves the user to a reset.
+		if m.field != "currentPassword" && m.name != "ImportUser" {
+			wantField(t, m.call(""), m.field)
+		}
+	}
+}
+
+func TestPW05_PW06_PW07_TheWholePasswordAsTyped(t *testing.T) {
+	long := usher.Secret(strings.Repeat("vast otter sings low and ", 4)[:80])
+	for _, c := range []struct {
+		name string
+		set  usher.Secret
+		yes  []usher.Secret
+		no   []usher.Secret
+	}{
+		{"PW05 beyond 72 bytes", long, nil, []usher.Secret{long[:72], long[:79]}},
+		{"PW05 beyond a NUL", "correct horse\x00AAAA", nil, []usher.Secret{"correct horse\x00BBBB", "correct horse"}},
+		{"PW05 beyond a newline", "correct horse\nAAAA", nil, []usher.Secret{"correct horse\nBBBB"}},
+		{"PW06 spaces and case", "  Vast otter  sings low ", nil, []usher.Secret{
+			"Vast otter  sings low", "  Vast otter sings low ", "  vast otter  sings low ",
+		}},
+		{"PW07 NFC", "caf\u00e9 otter sings", []usher.Secret{"cafe\u0301 otter sings"}, []usher.Secret{"cafe otter sings"}},
+		{"PW07 only NFC", "\ufb01ne otter sings low", nil, []usher.Secret{"fine otter sings low"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			k := newKit(t)
+			if err := k.trySignUp("ann@example.com", c.set); err != nil {
+				t.Fatal(err)
+			}
+			for _, pw := range c.no {
+				wantErr(t, k.trySignIn("ann@example.com", pw, home), usher.ErrInvalidCredentials)
+			}
+			for _, pw := range append(c.yes, c.set) {
+				k.signIn("ann@example.com", pw, home)
+			}
+		})
+	}
+}
+
+func TestPW09_RefusesCommonPasswordsAndContextWords(t *testing.T) {
+	k := newKit(t, func(c *usher.Config) {
+		c.BaseURL = "https://login.ottershop.example"
+		c.Password.Words = []string{"Sea Otter Shop"}
+		c.Limits.SignUps = 100
+	})
+	name := "Vasilisa Petrovna"
+	for _, pw := range []usher.Secret{
+		"passwordpassword", "PassWordPassWord", "123456789012345",
+		"vasilisa.petrovna@example.com", "VASILISA.PETROVNA@EXAMPLE.COM",
+		"vasilisa.petrovna", usher.Secret(name), "vasilisa petrovnavasilisa petrovna",
+		"sea otter shopsea otter shop", "ottershopottershop", "login.ottershop.example",
+	} {
+		_, err := k.SignUp(ctx, usher.SignUp{
+			LoginID: "vasilisa.petrovna@example.com", Password: pw, Profile: usher.Profile{Name: &name},
+		}, home)
+		wantPolicy(t, err, password.CodeCommon)
+		if !strings.Contains(err.Error(), "commonly used") {
+			t.Errorf("the error does not say so: %v", err)
+		}
+	}
+	if err := k.trySignUp("vasilisa.petrovna@example.com", "password of the blue otter"); err != nil {
+		t.Errorf("a password that contains a common word: %v", err)
+	}
+}
+
+// stubBreaches is a list of leaked passwords that is out of reach.
+type stubBreaches struct{ err error }
+
+func (s stubBreaches) Breached(context.Context, [20]byte) (bool, error) { return false, s.err }
+
+func TestPW10_DecidesWithoutTheListOfLeakedPasswords(t *testing.T) {
+	told := 0
+	k := newKit(t, func(c *usher.Config) {
+		c.Password.Breached = stubBreaches{errors.New("out of reach")}
+		c.Password.OnBreachError = func(error) { told++ }
+	})
+	wantPolicy(t, k.trySignUp("ann@example.com", "passwordpassword"), password.CodeCommon)
+	if err := k.trySignUp("ann@example.com", goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := k.events.take(), "authn_password_breach_check_fail user_created session_created"; got != want {
+		t.Errorf("events are %q, want %q", got, want)
+	}
+	if told != 1 {
+		t.Errorf("OnBreachError was told %d times, want once", told)
+	}
+}
+
+func TestPW11_NoHintsAndNoQuestions(t *testing.T) {
+	for _, v := range []any{
+		usher.SignUp{}, usher.Profile{}, usher.User{}, usher.Password{}, usher.UserImport{}, usher.UserPatch{}, usher.UserCreation{},
+	} {
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+			name := strings.ToLower(f.Name)
+			if strings.Contains(name, "hint") || strings.Contains(name, "question") || strings.Contains(name, "answer") {
+				t.Errorf("%T has a field %s", v, f.Name)
+			}
+		}
+	}
+}
