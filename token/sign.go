@@ -31,8 +31,9 @@ type Issue struct {
 	// AuthTime is when the password was checked. Zero leaves the claim out.
 	AuthTime time.Time
 
-	// AMR, EmailVerified, Roles, Permissions, Tenants and Custom are written into
-	// session tokens only; setting one for another type changes nothing.
+	// AMR is written into session and reset tokens, EmailVerified, Roles, Permissions,
+	// Tenants and Custom into session tokens only; setting one for another type
+	// changes nothing.
 	AMR                []string
 	EmailVerified      bool
 	Roles, Permissions []string
@@ -111,10 +112,12 @@ func (i Issue) claims() (jwt.MapClaims, error) {
 	if !i.AuthTime.IsZero() {
 		c["auth_time"] = i.AuthTime.Unix()
 	}
+	if i.Type != TypeRefresh {
+		c["amr"] = nonNil(i.AMR)
+	}
 	if i.Type != TypeSession {
 		return c, nil
 	}
-	c["amr"] = nonNil(i.AMR)
 	c["email_verified"] = i.EmailVerified
 	c["roles"] = nonNil(i.Roles)
 	c["permissions"] = nonNil(i.Permissions)

@@ -45,7 +45,7 @@ func TestSign_WritesTheClaimsOfEachType(t *testing.T) {
 	for typ, want := range map[token.Type]map[string]any{
 		token.TypeSession: session,
 		token.TypeRefresh: object(lean).with("drn", "DSR"),
-		token.TypeReset:   object(lean).with("drn", "DS"),
+		token.TypeReset:   object(lean).with("drn", "DS").with("amr", []any{"pwd"}),
 	} {
 		i := w.issue()
 		i.Type = typ

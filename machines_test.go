@@ -1,0 +1,138 @@
+package usher_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/storetest"
+)
+
+// twoMachines returns two Services on one store. Within synctest.Test their
+// clock is that of the bubble, and what runs beside the requests runs too.
+func twoMachines(t *testing.T, change ...func(*usher.Config)) (a, b *kit) {
+	t.Helper()
+	store := storetest.NewMemory()
+	return machine(t, store, change...), machine(t, store, change...)
+}
+
+// machine is a Service on that store whose clock is time.Now.
+func machine(t *testing.T, store usher.Store, change ...func(*usher.Config)) *kit {
+	t.Helper()
+	real := func(c *usher.Config) { c.Now = time.Now }
+	return newKitOn(t, store, newClock(), append([]func(*usher.Config){real}, change...)...)
+}
+
+// twin is another machine with the settings, the store and the clock of k.
+func (k *kit) twin() *kit {
+	k.t.Helper()
+	return newKitOn(k.t, k.store, k.clock, func(c *usher.Config) { *c = k.cfg })
+}
+
+// everything returns each text and each run of bytes that v holds, exported or
+// not; bytes also as hex and in base64.
+func everything(v any) string {
+	var b strings.Builder
+	collect(&b, reflect.ValueOf(v))
+	return b.String()
+}
+
+func collect(b *strings.Builder, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		b.WriteString(v.String() + "\n")
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			collect(b, v.Elem())
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
+		for i := range v.NumField() {
+			collect(b, v.Field(i))
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			raw := v.Bytes()
+			for _, s := range []string{
+				string(raw), hex.EncodeToString(raw),
+				base64.RawURLEncoding.EncodeToString(raw), base64.RawStdEncoding.EncodeToString(raw),
+			} {
+				b.WriteString(s + "\n")
+			}
+			return
+		}
+		for i := range v.Len() {
+			collect(b, v.Index(i))
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			collect(b, it.Key())
+			collect(b, it.Value())
+		}
+	}
+}
+
+// wantAbsent fails if the store holds one of the values, as it is or decoded.
+func (k *kit) wantAbsent(what string, values ...usher.Secret) {
+	k.t.Helper()
+	held := everything(k.store)
+	for _, v := range values {
+		forms := []string{v.Reveal()}
+		if raw, err := base64.RawURLEncoding.DecodeString(v.Reveal()); err == nil {
+			forms = append(forms, string(raw), hex.EncodeToString(raw))
+		}
+		for _, f := range forms {
+			if strings.Contains(held, f) {
+				k.t.Fatalf("%s is in the store", what)
+			}
+		}
+	}
+}
+
+// wantEvents fails unless exactly these events happened since the last take.
+func (k *kit) wantEvents(want string) {
+	k.t.Helper()
+	if got := k.events.take(); got != want {
+		k.t.Fatalf("events are\n%q, want\n%q", got, want)
+	}
+}
+
+// wantMail fails unless the outbox delivered exactly these kinds (sorted) since
+// the last time.
+func (k *kit) wantMail(want string) []usher.Message {
+	k.t.Helper()
+	all := k.inbox()
+	if got := kinds(all); got != want {
+		k.t.Fatalf("mails are %q, want %q", got, want)
+	}
+	k.mail.mu.Lock()
+	k.mail.all = nil
+	k.mail.mu.Unlock()
+	return all
+}
+
+// wantPassword fails unless pw is the user's password, and only it.
+func (k *kit) wantPassword(loginID string, pw usher.Secret, not ...usher.Secret) {
+	k.t.Helper()
+	k.signIn(loginID, pw, from("203.0.113.1"))
+	for _, n := range not {
+		_, err := k.SignIn(ctx, usher.SignIn{LoginID: loginID, Password: n}, from("203.0.113.1"))
+		wantErr(k.t, err, usher.ErrInvalidCredentials)
+	}
+}
+
+// wantNoUse fails unless both tokens of a are refused.
+func (k *kit) wantNoUse(a *usher.Authentication) {
+	k.t.Helper()
+	if _, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal()); err == nil {
+		k.t.Fatal("the session token is still valid")
+	}
+	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
+	wantErr(k.t, err, usher.ErrInvalidSession)
+}
