@@ -502,3 +502,13 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	return l.w.Write(p)
 }
+
+// linkToken is the one-time token of a mailed link.
+func linkToken(t *testing.T, m usher.Message) string {
+	t.Helper()
+	u, err := url.Parse(m.Link.Reveal())
+	if err != nil || u.Query().Get("token") == "" {
+		t.Fatalf("no token in the link of a %s mail", m.Kind)
+	}
+	return u.Query().Get("token")
+}
