@@ -1,0 +1,242 @@
+package usher_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/token"
+)
+
+// claims are those of the session token of a.
+func (k *kit) claims(a *usher.Authentication) *token.Claims {
+	k.t.Helper()
+	c, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return c
+}
+
+func TestUP01_ReplaceNeedsTheOldPassword(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	replace := func(old, new usher.Secret) (*usher.Authentication, error) {
+		return k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: old, NewPassword: new}, home)
+	}
+	_, err := replace(otherPassword, thirdPassword)
+	wantErr(t, err, usher.ErrInvalidCredentials)
+	_, err = replace(otherPassword, "passwordpassword") // wrong old, weak new: the same
+	wantErr(t, err, usher.ErrInvalidCredentials)
+	k.wantEvents("authn_login_fail:wrong_password authn_login_fail:wrong_password")
+
+	_, err = replace(goodPassword, "passwordpassword")
+	wantPolicy(t, err, password.CodeCommon)
+	k.wantEvents("")
+	k.wantMail("")
+	if !k.alive(a) {
+		t.Fatal("a refused password ended the session")
+	}
+	k.wantPassword(ann, goodPassword, "passwordpassword")
+
+	b, err := replace(goodPassword, otherPassword)
+	if err != nil || !k.alive(b) || k.alive(a) {
+		t.Fatal(b, err)
+	}
+}
+
+// Wrong old passwords count with failed sign-ins, whatever the letter case.
+func TestUP01_ReplaceCountsAsSignIn(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.imported(ann)
+	for i := range 5 {
+		var err error
+		if i < 3 {
+			_, err = k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: otherPassword}, home)
+		} else {
+			in := usher.ReplacePassword{LoginID: "ANN@EXAMPLE.COM", OldPassword: otherPassword, NewPassword: thirdPassword}
+			_, err = k.ReplacePassword(ctx, in, home)
+		}
+		wantErr(t, err, usher.ErrInvalidCredentials)
+	}
+	hashes := k.Hashes()
+	_, err := k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: otherPassword}, home)
+	wantLimit(t, err)
+	_, err = k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: otherPassword, NewPassword: thirdPassword}, home)
+	if l := wantLimit(t, err); l.RetryAfter != 30*time.Second {
+		t.Fatalf("wait %s", l.RetryAfter)
+	}
+	if k.Hashes() != hashes {
+		t.Fatal("a refused try was hashed")
+	}
+}
+
+// A session that comes along with a replacement ends, whosever it is.
+func TestUP01_ReplaceEndsThePlantedSession(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	planted := k.signUp("mallory@example.com")
+	k.signUp(ann)
+	c := home
+	c.SessionID = planted.Session.ID
+	a := usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, c))
+	if k.alive(planted) || !k.alive(a) || a.Session.ID == planted.Session.ID {
+		t.Fatal("the session that came along was adopted or lives on")
+	}
+}
+
+func TestUP02_UpdateNeedsARecentSignIn(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	k.clock.add(4 * time.Minute)
+	b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	k.clock.add(2 * time.Minute) // the sign-in is 6 minutes old, the refresh 2
+	c := usher.Must(k.RefreshSession(ctx, b.Tokens.Refresh, home))
+	k.events.reset()
+	for name, claims := range map[string]*token.Claims{
+		"session token": k.claims(c),
+		"refresh token": usher.Must(k.ValidateRefresh(ctx, c.Tokens.Refresh)),
+	} {
+		_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home)
+		t.Run(name, func(t *testing.T) { wantErr(t, err, usher.ErrRecentSignInRequired) })
+	}
+	k.wantEvents("")
+	k.wantMail("")
+	_, err := k.UpdatePassword(ctx, k.claims(c), usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: thirdPassword}, home)
+	wantErr(t, err, usher.ErrInvalidCredentials)
+	k.wantPassword(ann, goodPassword, otherPassword)
+
+	d := k.signIn(ann, goodPassword, home)
+	k.clock.add(time.Minute)
+	usher.Must(k.UpdatePassword(ctx, k.claims(d), usher.UpdatePassword{NewPassword: otherPassword}, home))
+	k.wantPassword(ann, otherPassword, goodPassword)
+
+	// An old sign-in with the current password serves as well.
+	e := k.signIn(ann, otherPassword, home)
+	k.clock.add(9 * time.Minute)
+	usher.Must(k.UpdatePassword(ctx, k.claims(e), usher.UpdatePassword{NewPassword: thirdPassword, CurrentPassword: otherPassword}, home))
+	k.wantPassword(ann, thirdPassword, otherPassword)
+}
+
+// Guesses at the current password count as sign-ins.
+func TestUP02_CurrentPasswordIsThrottled(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	for range 5 {
+		_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: thirdPassword}, home)
+		wantErr(t, err, usher.ErrInvalidCredentials)
+	}
+	_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: goodPassword}, home)
+	wantLimit(t, err)
+	err = k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: "x@example.com", CurrentPassword: goodPassword}, home)
+	wantLimit(t, err)
+	_, err = k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, home)
+	wantLimit(t, err)
+}
+
+func TestUP03_LoginIDMustBeTheUsersOwn(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a, b := k.signUp(ann), k.signUp("bob@example.com")
+	k.inbox()
+	k.events.reset()
+	for _, id := range []string{"bob@example.com", "nobody@example.com"} {
+		_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{LoginID: id, NewPassword: otherPassword}, home)
+		wantErr(t, err, usher.ErrForbidden)
+	}
+	k.wantEvents("authz_fail:login_id_of_another authz_fail:login_id_of_another")
+	k.wantPassword(ann, goodPassword, otherPassword)
+	k.wantPassword("bob@example.com", goodPassword, otherPassword)
+	if !k.alive(a) || !k.alive(b) {
+		t.Fatal("a refused change ended a session")
+	}
+	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{LoginID: "ANN@EXAMPLE.com", NewPassword: otherPassword}, home))
+}
+
+func TestUP04_ChangeEndsOthersAndRenewsTheCaller(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	one := k.signUpVerified(ann)
+	two := k.signIn(ann, goodPassword, home)
+	k.events.reset()
+	next := usher.Must(k.UpdatePassword(ctx, k.claims(one), usher.UpdatePassword{NewPassword: otherPassword}, home))
+	k.wantEvents("authn_password_change:update session_ended:password_changed")
+	k.wantNoUse(two)
+	if next.Session.ID != one.Session.ID || next.Tokens.Refresh == one.Tokens.Refresh {
+		t.Fatal("the caller's session must live on under another refresh token")
+	}
+	again := usher.Must(k.RefreshSession(ctx, next.Tokens.Refresh, home))
+	if !k.alive(again) {
+		t.Fatal("the new refresh token does not serve")
+	}
+	// The old one is not within any grace: its use is theft.
+	k.events.reset()
+	_, err := k.RefreshSession(ctx, one.Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.wantEvents("authn_token_reuse")
+	k.wantNoUse(again)
+}
+
+func TestUP05_ParallelChangesAreSerialised(t *testing.T) {
+	t.Parallel()
+	for name, machines := range map[string]int{"one machine": 1, "two machines": 2} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			k.signUpVerified(ann)
+			kits := []*kit{k, k}
+			if machines == 2 {
+				kits[1] = k.twin()
+			}
+			var won atomic.Int64
+			var winner atomic.Pointer[usher.Secret]
+			together(10, func(i int) {
+				pw := usher.Secret(fmt.Sprintf("password number %d of ten", i))
+				a, err := kits[i%2].ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: pw}, nth(i))
+				switch {
+				case err == nil:
+					won.Add(1)
+					winner.Store(&pw)
+				case a != nil || err.Error() != usher.ErrInvalidCredentials.Error():
+					t.Errorf("a loser got %v, %v", a, err)
+				}
+			})
+			if won.Load() != 1 {
+				t.Fatalf("%d replacements succeeded", won.Load())
+			}
+			k.wantPassword(ann, *winner.Load(), goodPassword)
+		})
+	}
+}
+
+// Two updates of two devices at once: one wins, and the loser's device has no
+// session any more.
+func TestUP05_ParallelUpdates(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	claims := []*token.Claims{k.claims(a), k.claims(k.signIn(ann, goodPassword, home))}
+	var won atomic.Int64
+	together(8, func(i int) {
+		pw := usher.Secret(fmt.Sprintf("password number %d of eight", i))
+		if _, err := k.UpdatePassword(ctx, claims[i%2], usher.UpdatePassword{NewPassword: pw}, home); err == nil {
+			won.Add(1)
+		}
+	})
+	if won.Load() == 0 {
+		t.Fatal("nobody won")
+	}
+	account := usher.Must(k.store.Account(ctx, a.User.ID))
+	if got := account.Password.Version; got != 1+won.Load() {
+		t.Fatalf("version %d after %d changes", got, won.Load())
+	}
+	if list := usher.Must(k.store.UserSessions(ctx, a.User.ID, k.clock.now())); len(list) != 1 {
+		t.Fatalf("%d sessions are left", len(list))
+	}
+}
