@@ -1,0 +1,208 @@
+package locale_test
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher/internal/locale"
+)
+
+// names are the keys of a language, plural categories as one.
+func names(lang string) []string {
+	var all []string
+	for key := range locale.ShippedTexts(lang) {
+		name, _, _ := strings.Cut(key, "#")
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func TestEveryLanguageHasEveryText(t *testing.T) {
+	want := names("en")
+	if got := locale.Shipped(); !slices.Equal(got, []string{"en", "de", "es", "fr", "he"}) {
+		t.Fatalf("shipped %v", got)
+	}
+	for _, lang := range locale.Shipped() {
+		got := names(lang)
+		for _, key := range want {
+			if !slices.Contains(got, key) {
+				t.Errorf("%s lacks %s", lang, key)
+			}
+		}
+		for _, key := range got {
+			if !slices.Contains(want, key) {
+				t.Errorf("%s has %s, which English has not", lang, key)
+			}
+		}
+	}
+}
+
+// A translation takes the arguments that the English text takes.
+func TestTranslationsTakeTheSameArguments(t *testing.T) {
+	verb := regexp.MustCompile(`%(\[\d\])?[sd]`)
+	count := func(text string) int {
+		seen := map[string]bool{}
+		n := 0
+		for _, v := range verb.FindAllString(text, -1) {
+			if strings.Contains(v, "[") {
+				seen[v] = true
+			} else {
+				n++
+			}
+		}
+		return n + len(seen)
+	}
+	english := locale.ShippedTexts("en")
+	for _, lang := range locale.Shipped() {
+		for key, text := range locale.ShippedTexts(lang) {
+			name, category, isPlural := strings.Cut(key, "#")
+			if isPlural && (category == "one" || category == "two") {
+				continue // may spell the number out
+			}
+			like := key
+			if isPlural {
+				like = name + "#other"
+			}
+			if got, want := count(text), count(english[like]); got != want {
+				t.Errorf("%s: %s takes %d arguments, in English %d", lang, key, got, want)
+			}
+		}
+	}
+}
+
+func TestChoosesByAcceptLanguage(t *testing.T) {
+	c := locale.Default()
+	for _, test := range []struct{ header, want string }{
+		{"", "en"},
+		{"de", "de"},
+		{"de-AT,de;q=0.9,en;q=0.5", "de"},
+		{"ja, fr;q=0.8", "fr"},
+		{"ja", "en"},
+		{"he-IL", "he"},
+		{"iw", "he"},
+		{"es-419", "es"},
+		{"*", "en"},
+		{"en;q=0.1, fr;q=0.9", "fr"},
+		{"\x00;;q=x", "en"},
+		{strings.Repeat("de,", 400), "en"},
+	} {
+		if got := c.For(test.header).Lang(); got != test.want {
+			t.Errorf("%.30q gives %s, want %s", test.header, got, test.want)
+		}
+	}
+}
+
+func TestOwnTextsAndLanguages(t *testing.T) {
+	c, err := locale.New(nil, map[string]locale.Texts{
+		"en": {"signin.title": "Welcome"},
+		"nl": {"signin.title": "Inloggen", "minutes#one": "%d minuut", "minutes#other": "%d minuten"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.For("en").Text("signin.title"); got != "Welcome" {
+		t.Errorf("English: %q", got)
+	}
+	nl := c.For("nl-BE")
+	if got := nl.Text("signin.title"); got != "Inloggen" {
+		t.Errorf("Dutch: %q", got)
+	}
+	if got := nl.Span(3 * time.Minute); got != "3 minuten" {
+		t.Errorf("Dutch plural: %q", got)
+	}
+	if got := nl.Text("sent.text", "ann@example.com"); !strings.Contains(got, "If ann@example.com belongs") {
+		t.Errorf("a missing key: %q", got)
+	}
+	if got := nl.Text("policy.too_short", 15); got != "Use at least 15 characters." {
+		t.Errorf("a missing plural: %q", got)
+	}
+	if got := nl.Text("no.such.key"); got != "no.such.key" {
+		t.Errorf("an unknown key: %q", got)
+	}
+	if got := locale.Default().For("en").Text("signin.title"); got != "Sign in" {
+		t.Errorf("the built-in text has changed to %q", got)
+	}
+}
+
+func TestOneLanguageAlone(t *testing.T) {
+	c, err := locale.New([]string{"fr"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.For("de").Lang(); got != "fr" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestRefusesBadTexts(t *testing.T) {
+	for name, f := range map[string]func() error{
+		"tag":      func() error { _, err := locale.New([]string{"not a tag"}, nil); return err },
+		"no texts": func() error { _, err := locale.New([]string{"ja"}, nil); return err },
+		"category": func() error {
+			_, err := locale.New(nil, map[string]locale.Texts{"en": {"x#several": "%d"}})
+			return err
+		},
+		"no other": func() error {
+			_, err := locale.New(nil, map[string]locale.Texts{"en": {"x#one": "%d"}})
+			return err
+		},
+	} {
+		if f() == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestRightToLeftIsolatesWhatIsPutIn(t *testing.T) {
+	he := locale.Default().For("he")
+	if he.Dir() != "rtl" || locale.Default().For("fr").Dir() != "ltr" {
+		t.Error("directions are wrong")
+	}
+	if got := he.Text("verify.lead", "ann@example.com"); !strings.Contains(got, "\u2068ann@example.com\u2069") {
+		t.Errorf("not isolated: %q", got)
+	}
+	if got := he.Text("minutes", 2); got != "שתי דקות" {
+		t.Errorf("the dual is %q", got)
+	}
+}
+
+func TestTimesAndSpans(t *testing.T) {
+	at := time.Date(2026, 11, 3, 8, 5, 1, 0, time.UTC)
+	for lang, want := range map[string]string{
+		"en": "3 November 2026, 08:05 UTC",
+		"de": "3. November 2026, 08:05 UTC",
+		"fr": "3 novembre 2026, 08:05 UTC",
+		"es": "3 de noviembre de 2026, 08:05 UTC",
+		"he": "3 בנובמבר 2026, 08:05 UTC",
+	} {
+		if got := locale.Default().For(lang).Time(at); got != want {
+			t.Errorf("%s: %q, want %q", lang, got, want)
+		}
+	}
+	en := locale.Default().For("en")
+	for d, want := range map[time.Duration]string{
+		0: "1 second", time.Second: "1 second", 29500 * time.Millisecond: "30 seconds", time.Minute: "1 minute",
+		90 * time.Second: "2 minutes", 2 * time.Hour: "2 hours", 47 * time.Hour: "47 hours", 72 * time.Hour: "3 days",
+	} {
+		if got := en.Span(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+}
+
+func FuzzFor(f *testing.F) {
+	for _, s := range []string{"", "de", "de-AT,de;q=0.9", "*;q=0", "x-klingon", "zh-Hant-TW-u-co-pinyin"} {
+		f.Add(s)
+	}
+	known := slices.Collect(maps.Keys(map[string]bool{"en": true, "de": true, "es": true, "fr": true, "he": true}))
+	f.Fuzz(func(t *testing.T, header string) {
+		if got := locale.Default().For(header).Lang(); !slices.Contains(known, got) {
+			t.Errorf("%q gives %q", header, got)
+		}
+	})
+}
