@@ -17,10 +17,10 @@ const module = "github.com/usherkit/usher"
 // all but where noStdlib says otherwise.
 var mayImport = map[string][]string{
 	"":                {"token", "password", "internal/seal", "golang.org/x/net/idna", "golang.org/x/text"},
-	"token":           {"github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset"},
+	"token":           {"internal/seen", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset"},
 	"password":        {"golang.org/x/crypto", "golang.org/x/text"},
 	"middleware":      {"token"},
-	"cookies":         {"token", "internal/seal", "github.com/gorilla/sessions", "github.com/gorilla/securecookie"},
+	"cookies":         {"token", "internal/seal", "internal/seen", "github.com/gorilla/sessions", "github.com/gorilla/securecookie"},
 	"handlers":        {"", "middleware", "token", "password", "github.com/justinas/alice"},
 	"sqlstore":        {"", "token"},
 	"sqlite":          {"", "sqlstore", "modernc.org/sqlite"},
@@ -28,7 +28,10 @@ var mayImport = map[string][]string{
 	"mail":            {"", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
 	"storetest":       {"", "token"},
 	"internal/seal":   {},
+	"internal/seen":   {},
 	"internal/pgtest": {},
+	"internal/locale": {"golang.org/x/text"},
+	"browsertest":     {},
 	"example":         {"", "cookies", "handlers", "mail", "middleware", "password", "postgres", "sqlite", "token"},
 }
 

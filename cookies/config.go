@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/sessions"
 
+	"github.com/usherkit/usher/internal/seen"
 	"github.com/usherkit/usher/token"
 )
 
@@ -57,6 +58,13 @@ type Config struct {
 	// one's own machine. Defaults to false.
 	InsecureLoopback bool
 
+	// CacheBytes bounds the memory of the cache of opened session cookies, at least
+	// 1 MiB: a browser sends the same one with each request, and opening it costs
+	// more than all else of a request. It serves cookies that hold everything
+	// themselves, so neither Plain nor Store goes with it. A negative number turns
+	// it off. Defaults to 32 MiB.
+	CacheBytes int
+
 	// Logger gets a warning for each risky setting, at New, and for a Store that
 	// fails. Defaults to slog.Default().
 	Logger *slog.Logger
@@ -67,6 +75,8 @@ type Config struct {
 const (
 	hostPrefix   = "__Host-"
 	securePrefix = "__Secure-"
+
+	defaultCacheBytes = 32 << 20
 )
 
 // complete returns a copy with every default filled in, or says which setting is
@@ -79,6 +89,13 @@ func (c Config) complete() (Config, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	switch {
+	case c.CacheBytes != 0 && (c.Plain || c.Store != nil):
+		return Config{}, errors.New("cookies: Config.CacheBytes is not used with Plain or Store")
+	case c.CacheBytes > 0 && c.CacheBytes < seen.MinBytes:
+		return Config{}, fmt.Errorf("cookies: Config.CacheBytes of %d is less than %d", c.CacheBytes, seen.MinBytes)
+	}
+	c.CacheBytes = cmp.Or(c.CacheBytes, defaultCacheBytes)
 	name := hostPrefix + "session"
 	if c.InsecureLoopback {
 		name = "session"

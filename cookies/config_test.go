@@ -50,6 +50,9 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		"name with plain":       {cookies.Config{Secret: secret, Plain: true, Name: "x"}, "Config.Name"},
 		"DS without plain":      {cookies.Config{Secret: secret, SessionName: "x"}, "Config.SessionName"},
 		"one name for both":     {cookies.Config{Secret: secret, Plain: true, SessionName: "DSR"}, "the same"},
+		"cache with plain":      {cookies.Config{Secret: secret, Plain: true, CacheBytes: 1 << 20}, "Config.CacheBytes"},
+		"cache with store":      {cookies.Config{Store: &sessions.CookieStore{}, CacheBytes: -1}, "Config.CacheBytes"},
+		"small cache":           {cookies.Config{Secret: secret, CacheBytes: 1000}, "Config.CacheBytes"},
 		"one name, other way":   {cookies.Config{Secret: secret, Plain: true, RefreshName: "DS"}, "the same"},
 	} {
 		_, err := cookies.New(c.cfg)

@@ -13,6 +13,9 @@ import (
 
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
+
+	"github.com/usherkit/usher/internal/seen"
+	"github.com/usherkit/usher/token"
 )
 
 // maxSize is what browsers keep of a cookie, name and value together (RFC
@@ -38,6 +41,9 @@ type Jar struct {
 	store sessions.Store
 	// server is true where the store keeps the values, and the cookie an id.
 	server bool
+	// opened has the tokens of cookies that were opened before, nil where that
+	// is turned off.
+	opened *seen.Cache[token.Pair]
 }
 
 // New checks the configuration and returns a jar. What is missing or contradicts
@@ -54,7 +60,12 @@ func New(cfg Config) (*Jar, error) {
 	cfg.warn()
 	// Only the codecs need the keys.
 	cfg.Secret, cfg.OldSecrets, cfg.KeyPairs = "", nil, nil
-	return &Jar{cfg: cfg, store: store, server: server}, nil
+	j := &Jar{cfg: cfg, store: store, server: server}
+	// What another store opens may change behind the cookie: it is asked each time.
+	if cfg.Store == nil && !cfg.Plain && cfg.CacheBytes > 0 {
+		j.opened = seen.New[token.Pair](cfg.CacheBytes, cfg.Now)
+	}
+	return j, nil
 }
 
 // shape is how one cookie of the jar looks.
@@ -106,15 +117,7 @@ func (j *Jar) load(r *http.Request, name string) (s *sessions.Session, present b
 // are two, another host of the domain has planted one of them (RFC 6265bis
 // §8.6), and neither counts.
 func single(r *http.Request, name string) (value string, present bool) {
-	n := 0
-	for _, line := range r.Header["Cookie"] {
-		for pair := range strings.SplitSeq(line, ";") {
-			if key, _, _ := strings.Cut(pair, "="); strings.Trim(key, " \t") == name {
-				n++
-			}
-		}
-	}
-	if n != 1 {
+	if _, n := find(r, name); n != 1 {
 		return "", n > 0
 	}
 	c, err := r.Cookie(name)
@@ -122,6 +125,29 @@ func single(r *http.Request, name string) (value string, present bool) {
 		return "", true
 	}
 	return c.Value, true
+}
+
+// find returns what the request's headers have after the name and the equals
+// sign, as it stands there, and how many cookies of that name there are.
+func find(r *http.Request, name string) (text string, n int) {
+	for _, line := range r.Header["Cookie"] {
+		for more := true; more; {
+			pair := line
+			end := strings.IndexByte(line, ';')
+			if more = end >= 0; more {
+				pair, line = line[:end], line[end+1:]
+			}
+			key, rest := pair, ""
+			if end := strings.IndexByte(pair, '='); end >= 0 {
+				key, rest = pair[:end], pair[end+1:]
+			}
+			if strings.Trim(key, " \t") == name {
+				text = strings.TrimRight(rest, " \t")
+				n++
+			}
+		}
+	}
+	return text, n
 }
 
 // write puts a session into the store and its cookie into the answer. keep says

@@ -2,6 +2,7 @@ package cookies
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher/token"
@@ -13,12 +14,22 @@ func (j *Jar) plainShapes() (session, refresh shape) {
 }
 
 func (j *Jar) plainTokens(r *http.Request) (token.Pair, bool) {
-	session, has1 := single(r, j.cfg.SessionName)
-	refresh, has2 := single(r, j.cfg.RefreshName)
+	session, has1 := bare(r, j.cfg.SessionName)
+	refresh, has2 := bare(r, j.cfg.RefreshName)
 	if has1 && session == "" || has2 && refresh == "" {
 		return token.Pair{}, true
 	}
 	return token.Pair{Session: token.Secret(session), Refresh: token.Secret(refresh)}, has1 || has2
+}
+
+// bare is single for a value that is a token: what no cookie may hold no token
+// holds either, and is refused with it. So the value is taken as it stands there.
+func bare(r *http.Request, name string) (value string, present bool) {
+	text, n := find(r, name)
+	if n != 1 || strings.HasPrefix(text, `"`) {
+		return single(r, name)
+	}
+	return text, true
 }
 
 // setPlain sets both cookies or none. Each lives as long as its token, and a

@@ -26,6 +26,26 @@ func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 	if j.cfg.Plain {
 		return j.plainTokens(r)
 	}
+	if j.opened == nil {
+		return j.open(r)
+	}
+	// Only the text of a cookie that was opened before can be found: whatever else
+	// is wrong with it, or with the request's other cookies, was looked at then.
+	text, n := find(r, j.cfg.Name)
+	if n == 1 {
+		if e := j.opened.Get(text); e != nil {
+			return e.Value, true
+		}
+	}
+	pair, present = j.open(r)
+	if n == 1 && pair.Session != "" {
+		j.keep(text, pair)
+	}
+	return pair, present
+}
+
+// open opens the session cookie.
+func (j *Jar) open(r *http.Request) (pair token.Pair, present bool) {
 	values, present := j.read(r, j.cfg.Name)
 	return token.Pair{
 		Session:          token.Secret(values[keySession]),
@@ -33,6 +53,21 @@ func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 		SessionExpiresAt: parseTime(values[keySessionEnd]),
 		RefreshExpiresAt: parseTime(values[keyRefreshEnd]),
 	}, present
+}
+
+// maxKept is how long the content of a cookie is kept at most.
+const maxKept = time.Hour
+
+// keep remembers the content of a cookie that was opened, for as long as its
+// session token lives: nothing that has ended stays in memory.
+func (j *Jar) keep(text string, pair token.Pair) {
+	now, until := j.cfg.Now(), pair.SessionExpiresAt
+	if most := now.Add(maxKept); until.After(most) {
+		until = most
+	}
+	if until.After(now) {
+		j.opened.Add(text, pair, until, len(pair.Session)+len(pair.Refresh))
+	}
 }
 
 // SetTokens adds the session cookie to the answer. It lives as long as the

@@ -12,38 +12,38 @@ var errNoToken = errors.New("middleware: the session cookie holds no token")
 
 // authenticate finds the request's credential, in one place only, and judges
 // it. It returns either a session or a refusal.
-func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (*session, *Refusal) {
+func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (session, *Refusal) {
 	raw, found, err := bearer(r.Header)
 	switch {
 	case err != nil:
-		return nil, newRefusal(InvalidCredentials, err)
+		return session{}, newRefusal(InvalidCredentials, err)
 	case found:
 		claims, err := m.validate(r, raw)
 		if err != nil {
-			return nil, judge(err)
+			return session{}, judge(err)
 		}
-		return &session{claims, Bearer, m}, nil
+		return session{claims, Bearer, m}, nil
 	case m.cfg.Cookies == nil:
-		return nil, newRefusal(NoCredentials, nil)
+		return session{}, newRefusal(NoCredentials, nil)
 	}
 	pair, present := m.cfg.Cookies.Tokens(r)
 	if !present {
-		return nil, newRefusal(NoCredentials, nil)
+		return session{}, newRefusal(NoCredentials, nil)
 	}
 	if err := m.checkOrigin(r); err != nil {
-		return nil, newRefusal(CrossOriginRequest, err)
+		return session{}, newRefusal(CrossOriginRequest, err)
 	}
 	claims, refusal := m.fromPair(w, r, pair)
 	if refusal != nil {
-		return nil, refusal
+		return session{}, refusal
 	}
-	return &session{claims, Cookie, m}, nil
+	return session{claims, Cookie, m}, nil
 }
 
 // checkOrigin is the check for cookies. The handshake of a WebSocket is a GET,
 // and what follows is not: it is checked as if it were a POST.
 func (m *Middleware) checkOrigin(r *http.Request) error {
-	if r.Method == http.MethodGet && strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "websocket") {
+	if r.Method == http.MethodGet && r.Header["Upgrade"] != nil && strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "websocket") {
 		post := r.WithContext(r.Context())
 		post.Method = http.MethodPost
 		r = post

@@ -1,9 +1,11 @@
 package middleware_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/middleware"
@@ -30,23 +32,58 @@ func bench(b *testing.B, m *middleware.Middleware, change func(*http.Request)) {
 	}
 }
 
+// What a request costs in memory is the request's copy, the context in it, and the
+// Vary header; looking the credential up costs none.
+func TestRequire_Allocations(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]visit{
+		"bearer": {w.middleware(nil), request("GET", "/", bearer(w.issue(nil)))},
+		"cookie": w.withCookie(t, cookies.Config{Secret: "a secret of benchmarks, 32 bytes.", Now: now}),
+		"plain":  w.withCookie(t, cookies.Config{Secret: "a secret of benchmarks, 32 bytes.", Plain: true, Now: now, Logger: slog.New(slog.DiscardHandler)}),
+	} {
+		h := c.m.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if middleware.Subject(r.Context()) != "user-1" {
+				t.Fatal("no claims")
+			}
+		}))
+		answer := discard{}
+		if n := testing.AllocsPerRun(1000, func() { clear(answer); h.ServeHTTP(answer, c.r) }); n > 3 {
+			t.Errorf("%s: %v allocations, want 3", name, n)
+		}
+	}
+}
+
 func BenchmarkRequireBearer(b *testing.B) {
 	w := newWorld(b)
 	bench(b, w.middleware(nil), bearer(w.issue(nil)))
 }
 
 func BenchmarkRequireCookie(b *testing.B) {
-	w := newWorld(b)
-	jar, err := cookies.New(cookies.Config{Secret: "a secret of benchmarks, 32 bytes.", Now: now})
+	c := newWorld(b).withCookie(b, cookies.Config{Secret: "a secret of benchmarks, 32 bytes.", Now: now})
+	bench(b, c.m, func(r *http.Request) { *r = *c.r })
+}
+
+type visit = struct {
+	m *middleware.Middleware
+	r *http.Request
+}
+
+// withCookie returns a Middleware with such a jar, and a request of a browser that
+// signed in there.
+func (w *world) withCookie(tb testing.TB, cfg cookies.Config) visit {
+	jar, err := cookies.New(cfg)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	rec := httptest.NewRecorder()
 	pair := token.Pair{Session: w.issue(nil), Refresh: w.issue(func(i *token.Issue) { i.Type = token.TypeRefresh })}
-	pair.RefreshExpiresAt = start.AddDate(0, 0, 14)
+	pair.SessionExpiresAt, pair.RefreshExpiresAt = start.Add(10*time.Minute), start.AddDate(0, 0, 14)
 	if err := jar.SetTokens(rec, request("GET", "/", nil), pair); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	m := w.middleware(func(c *middleware.Config) { c.Cookies = jar })
-	bench(b, m, func(r *http.Request) { r.AddCookie(rec.Result().Cookies()[0]) })
+	r := request("GET", "/", nil)
+	for _, c := range rec.Result().Cookies() {
+		r.AddCookie(c)
+	}
+	return visit{w.middleware(func(c *middleware.Config) { c.Cookies = jar }), r}
 }

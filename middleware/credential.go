@@ -25,19 +25,23 @@ func bearer(h http.Header) (raw string, found bool, err error) {
 		return "", true, errMalformed
 	}
 	v := values[0]
-	end := strings.IndexFunc(v, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
-	})
-	if end < 0 {
-		end = len(v)
+	end := 0
+	for end < len(v) && isSchemeByte(v[end]) {
+		end++
 	}
 	scheme, rest := v[:end], v[end:]
 	if scheme != "" && !strings.EqualFold(scheme, "Bearer") {
 		return "", false, nil
 	}
 	raw = strings.TrimLeft(rest, " ")
-	if scheme == "" || raw == rest || raw == "" || len(raw) > token.MaxSize || strings.ContainsAny(raw, " \t,") {
+	if scheme == "" || raw == rest || raw == "" || len(raw) > token.MaxSize ||
+		// Three quick looks at a long text; strings.ContainsAny takes it byte by byte.
+		strings.IndexByte(raw, ' ') >= 0 || strings.IndexByte(raw, '\t') >= 0 || strings.IndexByte(raw, ',') >= 0 {
 		return "", true, errMalformed
 	}
 	return raw, true, nil
+}
+
+func isSchemeByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }

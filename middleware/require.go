@@ -21,11 +21,12 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.known(r) == nil {
 			m.addVary(w)
-			s, refusal := m.authenticate(w, r)
-			if refusal != nil {
+			if s, refusal := m.authenticate(w, r); refusal != nil {
 				m.log(r, refusal)
+				r = r.WithContext(withoutSession(r.Context()))
+			} else {
+				r = r.WithContext(withSession(r.Context(), s))
 			}
-			r = r.WithContext(withSession(r.Context(), s))
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -89,17 +90,20 @@ func (m *Middleware) RequireVerifiedEmail(next http.Handler) http.Handler {
 // guard authenticates, unless that is done already, and then asks allow.
 func (m *Middleware) guard(next http.Handler, maxAge time.Duration, allow func(*token.Claims) RefusalKind) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := m.known(r)
-		if s == nil {
+		var claims *token.Claims
+		if s := m.known(r); s != nil {
+			claims = s.claims
+		} else {
 			m.addVary(w)
-			var refusal *Refusal
-			if s, refusal = m.authenticate(w, r); refusal != nil {
+			s, refusal := m.authenticate(w, r)
+			if refusal != nil {
 				m.refuse(w, r, refusal, maxAge)
 				return
 			}
 			r = r.WithContext(withSession(r.Context(), s))
+			claims = s.claims
 		}
-		if kind := allow(s.claims); kind != "" {
+		if kind := allow(claims); kind != "" {
 			m.refuse(w, r, newRefusal(kind, nil), maxAge)
 			return
 		}
@@ -118,7 +122,8 @@ func (m *Middleware) known(r *http.Request) *session {
 
 // addVary keeps a cache from giving one user's answer to another.
 func (m *Middleware) addVary(w http.ResponseWriter) {
-	if h := w.Header(); !slices.Contains(h["Vary"], m.vary) {
-		h.Add("Vary", m.vary)
+	h := w.Header()
+	if have := h["Vary"]; !slices.Contains(have, m.vary) {
+		h["Vary"] = append(have, m.vary)
 	}
 }

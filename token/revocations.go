@@ -18,6 +18,7 @@ const revocationShards = 64
 type Revocations struct {
 	seed   maphash.Seed
 	count  atomic.Int64
+	grown  atomic.Uint64
 	shards [revocationShards]revocationShard
 }
 
@@ -50,13 +51,18 @@ func (r *Revocations) Add(sessionID string, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, known := s.until[sessionID]
-	if !known {
-		r.count.Add(1)
-	}
 	if !known || until.After(old) {
 		s.until[sessionID] = until
 	}
+	if !known {
+		r.count.Add(1)
+		r.grown.Add(1) // after the entry is there: who sees the new version finds it
+	}
 }
+
+// version changes whenever a session comes onto the list. Who has read it, and then
+// not found a session with Revoked, need not look again while it is the same.
+func (r *Revocations) version() uint64 { return r.grown.Load() }
 
 // Revoked reports whether the session is on the list. It is so until Prune takes
 // it off: a clock that steps back revives nothing.

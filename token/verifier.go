@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/usherkit/usher/internal/seen"
 )
 
 const (
@@ -56,7 +58,7 @@ type Verifier struct {
 	issuers     map[string]*issuer
 	leeway      time.Duration
 	revocations *Revocations
-	cache       *cache // nil where it is turned off
+	cache       *seen.Cache[*cached] // nil where it is turned off
 	now         func() time.Time
 }
 
@@ -84,11 +86,14 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if cfg.Leeway < 0 || cfg.Leeway > maxLeeway {
 		return nil, fmt.Errorf("token: VerifierConfig.Leeway of %v is not within 0 and %v", cfg.Leeway, maxLeeway)
 	}
-	if cfg.CacheBytes > 0 && cfg.CacheBytes < shardBytes {
-		return nil, fmt.Errorf("token: VerifierConfig.CacheBytes of %d is less than %d", cfg.CacheBytes, shardBytes)
+	if cfg.CacheBytes > 0 && cfg.CacheBytes < seen.MinBytes {
+		return nil, fmt.Errorf("token: VerifierConfig.CacheBytes of %d is less than %d", cfg.CacheBytes, seen.MinBytes)
 	}
 	if len(cfg.Issuers) == 0 {
 		return nil, errors.New("token: VerifierConfig.Issuers is empty: name the issuer to trust")
+	}
+	if cfg.Revocations == nil {
+		cfg.Revocations = NewRevocations() // which stays empty
 	}
 	v := &Verifier{
 		issuers:     make(map[string]*issuer, len(cfg.Issuers)),
@@ -107,7 +112,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		v.issuers[i.URL] = ready
 	}
 	if cfg.CacheBytes > 0 {
-		v.cache = newCache(cfg.CacheBytes, cfg.Now)
+		v.cache = seen.New[*cached](cfg.CacheBytes, cfg.Now)
 	}
 	return v, nil
 }
@@ -197,12 +202,13 @@ func (v *Verifier) Verify(ctx context.Context, raw string, typ Type) (*Claims, e
 //
 // The claims are shared with other callers and must not be changed; Clone them.
 func (v *Verifier) ValidateSession(ctx context.Context, raw string) (*Claims, error) {
-	if claims := v.cached(ctx, raw); claims != nil {
-		if v.revoked(claims) {
+	if e := v.recall(ctx, raw); e != nil {
+		if e.revoked(v) {
 			return nil, errRevoked
 		}
-		return claims, nil
+		return e.claims, nil
 	}
+	version := v.revocations.version()
 	found, err := v.verify(ctx, raw, TypeSession)
 	if found.claims != nil && v.revoked(found.claims) {
 		return nil, errRevoked // also where it has expired: that is then not its only fault
@@ -211,7 +217,7 @@ func (v *Verifier) ValidateSession(ctx context.Context, raw string) (*Claims, er
 		return nil, err
 	}
 	if v.cache != nil {
-		v.cache.add(raw, found, v.leeway)
+		v.remember(raw, found, version)
 	}
 	return found.claims, nil
 }
@@ -219,26 +225,5 @@ func (v *Verifier) ValidateSession(ctx context.Context, raw string) (*Claims, er
 var errRevoked = refuse(ReasonRevoked, "the session ended early")
 
 func (v *Verifier) revoked(c *Claims) bool {
-	if v.revocations == nil {
-		return false
-	}
 	return v.revocations.Revoked(c.SessionID) || v.revocations.Revoked(c.ID)
-}
-
-// cached returns the claims of a token that verified before and still holds, or
-// nil: then the token is verified from the start, which also finds the reason.
-func (v *Verifier) cached(ctx context.Context, raw string) *Claims {
-	if v.cache == nil || len(raw) > MaxSize {
-		return nil
-	}
-	e := v.cache.get(raw)
-	if e == nil {
-		return nil
-	}
-	now := v.now().UnixNano()
-	if now < e.notBefore || now >= e.notAfter || !e.keyHolds(ctx) {
-		v.cache.remove(e)
-		return nil
-	}
-	return e.claims
 }

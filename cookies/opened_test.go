@@ -1,0 +1,142 @@
+package cookies_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/sessions"
+
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/token"
+)
+
+func TestOpenedCookies_AreReadWithoutOpeningThemAgain(t *testing.T) {
+	jar := newJar(t, nil)
+	want := issue(t, "s1", 3)
+	r := request(&http.Cookie{Name: "theme", Value: "dark"}, set(t, jar, request(), want)[0])
+	first, _ := jar.Tokens(r)
+	if diff := cmp.Diff(want, first); diff != "" {
+		t.Fatal(diff)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		if got, present := jar.Tokens(r); !present || got != first {
+			t.Fatal("another pair")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+	off := newJar(t, func(c *cookies.Config) { c.CacheBytes = -1 })
+	if n := testing.AllocsPerRun(10, func() { off.Tokens(r) }); n == 0 {
+		t.Error("not opened, with the cache off")
+	}
+}
+
+func TestOpenedCookies_EveryOtherTextIsOpened(t *testing.T) {
+	jar := newJar(t, nil)
+	c := set(t, jar, request(), issue(t, "s1", 0))[0]
+	for range 3 { // also once it has been seen again
+		if p, _ := jar.Tokens(request(c)); p.Session == "" {
+			t.Fatal("the good one does not open")
+		}
+	}
+	for i := range c.Value {
+		changed := []byte(c.Value)
+		if changed[i]++; changed[i] == '-'+1 || changed[i] == 'Z'+1 || changed[i] == '_'+1 || changed[i] == 'z'+1 || changed[i] == '9'+1 {
+			changed[i] = 'A'
+		}
+		forged := *c
+		forged.Value = string(changed)
+		if p, present := jar.Tokens(request(&forged)); !present || p != (token.Pair{}) {
+			t.Fatalf("byte %d changed: %v", i, present)
+		}
+	}
+	for name, r := range map[string]*http.Request{"twice": request(c, c), "with a planted one": request(&http.Cookie{Name: c.Name, Value: "x"}, c)} {
+		if p, present := jar.Tokens(r); !present || p != (token.Pair{}) {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	other := newJar(t, func(c *cookies.Config) { c.Secret = secret2 })
+	if p, _ := other.Tokens(request(c)); p != (token.Pair{}) {
+		t.Error("another jar opened it")
+	}
+}
+
+// A store may forget a session: its cookie is brought before it each time.
+func TestOpenedCookies_AStoreIsAlwaysAsked(t *testing.T) {
+	store := sessions.NewFilesystemStore(t.TempDir(), []byte(strings.Repeat("k", 32)))
+	store.MaxLength(0)
+	jar := newJar(t, func(c *cookies.Config) { c.Secret, c.Store = "", store })
+	c := set(t, jar, request(), issue(t, "s1", 0))[0]
+	for range 3 {
+		if p, _ := jar.Tokens(request(c)); p.Session == "" {
+			t.Fatal("not there")
+		}
+	}
+	jar.ClearTokens(httptest.NewRecorder(), request(c))
+	if p, _ := jar.Tokens(request(c)); p != (token.Pair{}) {
+		t.Error("erased, and served")
+	}
+}
+
+// The tokens leave memory once the session token is over.
+func TestOpenedCookies_ExpiredOnesLeaveMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jar := newJar(t, func(c *cookies.Config) { c.Now = time.Now })
+		p := issue(t, "s1", 0)
+		p.SessionExpiresAt, p.RefreshExpiresAt = time.Now().Add(10*time.Minute).Truncate(time.Second), time.Now().AddDate(0, 0, 14)
+		r := request(set(t, jar, request(), p)[0])
+		opened := func() bool { return testing.AllocsPerRun(1, func() { jar.Tokens(r) }) > 0 }
+		jar.Tokens(r)
+		time.Sleep(9 * time.Minute)
+		if opened() {
+			t.Error("forgotten before its time")
+		}
+		time.Sleep(2*time.Minute + time.Second)
+		if !opened() {
+			t.Error("kept after its time")
+		}
+		if p, _ := jar.Tokens(r); p.Refresh == "" {
+			t.Error("the refresh token must still be found")
+		}
+		if !opened() {
+			t.Error("kept again, after its time")
+		}
+		runtime.KeepAlive(jar)
+	})
+}
+
+func TestOpenedCookies_ManyAtOnce(t *testing.T) {
+	jar := newJar(t, nil)
+	var rs []*http.Request
+	var want []token.Pair
+	for _, sid := range strings.Fields("a b c d e f g h") {
+		p := issue(t, sid, 0)
+		want = append(want, p)
+		rs = append(rs, request(set(t, jar, request(), p)[0]))
+	}
+	var wrong atomic.Int64
+	done := make(chan struct{})
+	for range 8 {
+		go func() {
+			for n := range 400 {
+				if got, _ := jar.Tokens(rs[n%8]); got != want[n%8] {
+					wrong.Add(1)
+				}
+			}
+			done <- struct{}{}
+		}()
+	}
+	for range 8 {
+		<-done
+	}
+	if wrong.Load() != 0 {
+		t.Errorf("%d saw another's tokens", wrong.Load())
+	}
+}
