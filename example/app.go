@@ -84,16 +84,26 @@ func (a *app) build(stdout io.Writer) error {
 	return err
 }
 
+// openStore opens what -db names. A failed Open must not become a Store that is
+// not nil, hence the two steps.
 func openStore(db string) (usher.Store, error) {
 	if path, ok := strings.CutPrefix(db, "sqlite:"); ok {
-		return sqlite.Open(path, sqlite.Options{})
+		store, err := sqlite.Open(path, sqlite.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return store, nil
 	}
-	if u, err := url.Parse(db); err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
-		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-		defer cancel()
-		return postgres.Open(ctx, db, postgres.Options{})
+	if u, err := url.Parse(db); err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return nil, errors.New("must be sqlite:FILE or postgres://…")
 	}
-	return nil, errors.New("must be sqlite:FILE or postgres://…")
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	store, err := postgres.Open(ctx, db, postgres.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
 }
 
 func (a *app) close() {
