@@ -7,9 +7,12 @@ import (
 	"testing"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/pgtest"
 	"github.com/usherkit/usher/postgres"
 	"github.com/usherkit/usher/storetest"
 )
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func open(t testing.TB, dsn string) *postgres.Store {
 	t.Helper()
@@ -23,12 +26,11 @@ func open(t testing.TB, dsn string) *postgres.Store {
 }
 
 func TestST04_PostgresKeepsTheContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) usher.Store { return open(t, newSchema(t)) })
+	storetest.Run(t, func(t *testing.T) usher.Store { return open(t, pgtest.Schema(t)) })
 }
 
-
 func TestManyMachinesMayStartAtOnce(t *testing.T) {
-	dsn := newSchema(t)
+	dsn := pgtest.Schema(t)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {

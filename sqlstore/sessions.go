@@ -199,6 +199,10 @@ func (t *tx) endSessions(ctx context.Context, userID string, end usher.SessionEn
 	return ended, t.revoke(ctx, ended, end.RevokedUntil)
 }
 
+// NotifyChannel is the channel on which PostgreSQL tells, when a step commits,
+// that there are new revocations.
+const NotifyChannel = "usher_revocations"
+
 // revoke says of sessions that they ended early.
 func (t *tx) revoke(ctx context.Context, ids []string, until time.Time) error {
 	for _, id := range ids {
@@ -207,7 +211,11 @@ func (t *tx) revoke(ctx context.Context, ids []string, until time.Time) error {
 			return err
 		}
 	}
-	return nil
+	if len(ids) == 0 || t.dialect != Postgres {
+		return nil
+	}
+	_, err := t.exec(ctx, `SELECT pg_notify(?, '')`, NotifyChannel)
+	return err
 }
 
 // Revocations implements [usher.SessionStore].
