@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/usherkit/usher/internal/pgtest"
 	"github.com/usherkit/usher/sqlite"
 )
 
 // The two engines have a folder of migrations each. What they make must be the
 // same but for the names of types.
 func TestST04_BothEnginesHaveTheSameTables(t *testing.T) {
-	pg := open(t, newSchema(t))
+	pg := open(t, pgtest.Schema(t))
 	lite, err := sqlite.Open(filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
