@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/usherkit/usher"
@@ -37,7 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) usher.Store) {
 		{"Text", textCases},
 		{"Memory", sharingCases},
 		{"Lifecycle", lifecycleCases},
-		{"AtOnce", raceCases},
+		{"AtOnce", slices.Concat(raceCases, raceCountCases)},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {
