@@ -150,7 +150,8 @@ func (c Config) checkName(name string) error {
 		return fmt.Errorf("cookies: the name %q with the domain %q makes no cookie: %w", name, c.Domain, err)
 	}
 	switch {
-	case slices.Contains([]string{"device", "return_to", "flash"}, strings.TrimPrefix(name, hostPrefix)):
+	case slices.Contains([]string{"device", "return_to", "flash"}, strings.TrimPrefix(name, hostPrefix)),
+		strings.HasPrefix(strings.TrimPrefix(name, hostPrefix), notePrefix):
 		return fmt.Errorf("cookies: the name %q is taken by another cookie of the jar", name)
 	case hasPrefix(name, hostPrefix) && c.Domain != "":
 		return fmt.Errorf("cookies: Config.Domain cannot go with the name %s: browsers refuse it (RFC 6265bis §4.1.3.2); choose a name such as __Secure-session", name)
