@@ -100,7 +100,7 @@ func New(store Store, cfg Config) (*Service, error) {
 	}
 	background, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	s.every(background, "follow revocations", pollEvery, follower.poll)
+	s.follow(background, follower)
 	s.every(background, "turn keys", keysEvery, func(ctx context.Context) error {
 		_, err := s.turnKeys(ctx, nil)
 		return err
@@ -124,6 +124,8 @@ const (
 	pollEvery  = time.Second
 	keysEvery  = 5 * time.Second
 	cleanEvery = time.Minute
+	// wakeRest is how long work that was woken is not woken again.
+	wakeRest = 100 * time.Millisecond
 )
 
 // storeTimeout is how long a step of the background work may take.
@@ -141,15 +143,31 @@ func (s *Service) aside(ctx context.Context) (context.Context, context.CancelFun
 // every runs do at intervals until ctx ends. A failure is logged once until it
 // succeeds again.
 func (s *Service) every(ctx context.Context, name string, interval time.Duration, do func(context.Context) error) {
+	s.onEvery(ctx, name, interval, nil, do)
+}
+
+// onEvery is every for work that is also done when wake says so, but then not
+// again for a moment, however often it is woken.
+func (s *Service) onEvery(ctx context.Context, name string, interval time.Duration, wake <-chan struct{}, do func(context.Context) error) {
 	s.done.Go(func() {
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
+		var resting <-chan time.Time
 		failing := false
 		for {
+			woken := wake
+			if resting != nil {
+				woken = nil
+			}
 			select {
 			case <-ctx.Done():
 				return
+			case <-resting:
+				resting = nil
+				continue
 			case <-tick.C:
+			case <-woken:
+				resting = time.After(wakeRest)
 			}
 			call, cancel := context.WithTimeout(ctx, storeTimeout)
 			err := s.guard(func() error { return do(call) })
