@@ -36,32 +36,49 @@ type sealedMessage struct {
 
 // mailTo returns the row for one mail, or none if the address has had too many
 // in this hour or the outbox is full: then the caller's answer stays the same.
-// An error means that the store cannot tell.
-func (s *Service) mailTo(ctx context.Context, address string, m Message, c Client) ([]QueuedMail, error) {
-	drop := func(reason string) ([]QueuedMail, error) {
-		s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "reason", reason)
-		s.announce(ctx, s.newEvent(EventMailDropped, "", "", reason, c))
+// The mail counts against the other limits as well. An error means that the
+// store cannot tell.
+func (s *Service) mailTo(ctx context.Context, address string, m Message, c Client, also ...named) ([]QueuedMail, error) {
+	refused := "bad_address"
+	if _, err := CanonicalLoginID(address, true); err == nil {
+		if refused, err = s.countMail(ctx, c, append(also, s.mailLimit(address))); err != nil {
+			return nil, err
+		}
+	}
+	if refused != "" {
+		s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "reason", refused)
+		s.announce(ctx, s.newEvent(EventMailDropped, "", "", refused, c))
 		return nil, nil
 	}
-	if _, err := CanonicalLoginID(address, true); err != nil {
-		return drop("bad_address")
-	}
+	return s.seal(address, m, c), nil
+}
+
+// countMail counts one mail against all limits, or says why there will be none.
+func (s *Service) countMail(ctx context.Context, c Client, limits []named) (refused string, err error) {
 	waiting, err := s.store.MailCount(ctx)
 	if err != nil {
-		return nil, s.outage(err)
+		return "", s.outage(err)
 	}
 	if waiting >= s.cfg.Limits.Queue {
-		return drop("queue_full")
+		return "queue_full", nil
 	}
 	var limited *LimitError
-	_, err = s.take(ctx, c, s.mailLimit(address))
-	if errors.As(err, &limited) {
-		return drop("too_many_mails")
+	if _, err := s.take(ctx, c, limits...); errors.As(err, &limited) {
+		return "too_many_mails", nil
+	} else if err != nil {
+		return "", err
 	}
-	if err != nil {
-		return nil, err
-	}
-	return s.seal(address, m, c), nil
+	return "", nil
+}
+
+// pretendToMail gives the store the work of a mail for a login id that gets
+// none, so that the time of the answer does not tell which ids do.
+func (s *Service) pretendToMail(ctx context.Context, canonical string, c Client) error {
+	_, err := s.countMail(ctx, c, []named{
+		s.perHour(limitToUser, s.cfg.Limits.ResetMails, "", canonical),
+		s.perHour(limitMails, s.cfg.Limits.Mails, "", canonical),
+	})
+	return err
 }
 
 // noticeTo returns the row for a mail that the owner must get, whatever the

@@ -223,6 +223,9 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Cli
 	if err := s.verify(ctx, a, in.OldPassword); err != nil {
 		return nil, err
 	}
+	if s.unconfirmed(a.account.User) {
+		return nil, s.failed(ctx, a, "unverified")
+	}
 	s.settle(ctx, a)
 	account := a.account
 	if account.User.Status != StatusEnabled {
@@ -244,15 +247,6 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Cli
 // changeAndEnter writes a new password and starts the user's only session.
 func (s *Service) changeAndEnter(ctx context.Context, a *attempt, change PasswordChange, c Client) (*Authentication, error) {
 	u := a.account.User
-	if s.cfg.ConfirmFirst && !u.EmailVerified {
-		// The old password was right and the new one is set, but nobody enters
-		// before the address is confirmed.
-		err := s.change(ctx, change, "", "replace", c)
-		if err == nil || errors.Is(err, ErrConflict) {
-			return nil, ErrInvalidCredentials
-		}
-		return nil, err
-	}
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
 		return nil, err

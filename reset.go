@@ -70,6 +70,9 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c
 	default:
 		return s.sendReset(ctx, account, link, Effects{Events: []Event{event}}, c)
 	}
+	if err := s.pretendToMail(ctx, canonical, c); err != nil {
+		return err
+	}
 	s.record(ctx, event)
 	return nil
 }
@@ -116,15 +119,8 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 		s.record(ctx, fx.Events...)
 		return nil
 	}
-	var limited *LimitError
-	_, err = s.take(ctx, c, s.perHour(limitToUser, s.cfg.Limits.ResetMails, u.ID))
-	if errors.As(err, &limited) {
-		return quiet("too_many_mails")
-	}
-	if err != nil {
-		return err
-	}
-	if fx.Mail, err = s.mailTo(ctx, u.Email, m, c); err != nil {
+	limit := s.perHour(limitToUser, s.cfg.Limits.ResetMails, u.ID)
+	if fx.Mail, err = s.mailTo(ctx, u.Email, m, c, limit); err != nil {
 		return err
 	}
 	if len(fx.Mail) == 0 {

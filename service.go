@@ -42,6 +42,7 @@ type Service struct {
 
 	noted  notedLimits
 	outbox chan struct{} // wakes the sender
+	later  chan deferred
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 }
@@ -64,6 +65,7 @@ func New(store Store, cfg Config) (*Service, error) {
 		store:       store,
 		revocations: token.NewRevocations(),
 		outbox:      make(chan struct{}, 1),
+		later:       make(chan deferred, laterQueue),
 	}
 	if s.hasher, err = password.NewHasher(cfg.Hashing); err != nil {
 		return nil, fmt.Errorf("usher: Config.Hashing: %w", err)
@@ -107,6 +109,7 @@ func New(store Store, cfg Config) (*Service, error) {
 	})
 	s.every(background, "remove expired rows", cleanEvery, s.clean)
 	s.done.Go(func() { s.sendMail(background) })
+	s.done.Go(func() { s.doLater(background) })
 	return s, nil
 }
 

@@ -51,6 +51,14 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 		return err
 	}
 	switch {
+	case s.unconfirmed(u):
+		// Whoever signed up learns no more than anybody else, or a sign-up would
+		// tell after all whether the login id was free. But the person may have
+		// lost the mail: another one goes out, within the limits.
+		s.soon("send verification", func(ctx context.Context) error {
+			return s.sendVerification(ctx, a.account, a.client)
+		})
+		return s.failed(ctx, a, "unverified")
 	case u.Status != StatusEnabled:
 		return refuse(EventSignInFailed, "disabled", ErrUserDisabled)
 	case s.expired(p):
@@ -59,16 +67,12 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 			reason = "age"
 		}
 		return refuse(EventPasswordExpired, reason, ErrPasswordExpired)
-	case s.cfg.ConfirmFirst && !u.EmailVerified:
-		// The person knows the password but may have lost the mail: another
-		// one goes out, within the limits, and the answer stays uniform.
-		if err := s.sendVerification(ctx, a.account, a.client); err != nil {
-			return err
-		}
-		return refuse(EventSignInFailed, "unverified", ErrInvalidCredentials)
 	}
 	return nil
 }
+
+// unconfirmed reports whether nobody may enter before the address is proven.
+func (s *Service) unconfirmed(u User) bool { return s.cfg.ConfirmFirst && !u.EmailVerified }
 
 // expired reports whether a password must be replaced before it serves.
 func (s *Service) expired(p Password) bool {

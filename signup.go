@@ -62,13 +62,13 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 		Password: Password{Hash: hash, State: PasswordActive, Version: 1, ChangedAt: now},
 	}
 	created.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "", c)}
+	if s.cfg.ConfirmFirst {
+		return &Authentication{}, s.signUpUnseen(ctx, created, canonical, c)
+	}
 	if u.Email != "" {
 		if err := s.addVerification(ctx, &created, c); err != nil {
 			return nil, err
 		}
-	}
-	if s.cfg.ConfirmFirst {
-		return s.signUpUnseen(ctx, created, canonical, c)
 	}
 	session, jti := s.newSession(u.ID, c)
 	custom, err := s.customClaims(ctx, u)
@@ -99,43 +99,54 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 
 // signUpUnseen is the private form: the answer, the work and its time are the
 // same whether the login id was free or taken.
-func (s *Service) signUpUnseen(ctx context.Context, created UserCreation, canonical string, c Client) (*Authentication, error) {
-	err := s.createUser(ctx, created)
-	switch {
-	case err == nil:
-		s.queued(created.Mail)
-		s.announce(ctx, created.Events...)
-		return &Authentication{}, nil
-	case !errors.Is(err, ErrLoginIDTaken):
-		return nil, s.outage(err)
-	}
+func (s *Service) signUpUnseen(ctx context.Context, created UserCreation, canonical string, c Client) error {
 	account, err := s.store.AccountByLoginID(ctx, canonical)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, s.outage(err)
+	if errors.Is(err, ErrNotFound) {
+		if err := s.addVerification(ctx, &created, c); err != nil {
+			return err
+		}
+		err = s.createUser(ctx, created)
+		if err == nil {
+			s.queued(created.Mail)
+			s.announce(ctx, created.Events...)
+			return nil
+		}
+		if !errors.Is(err, ErrLoginIDTaken) {
+			return s.outage(err)
+		}
+		account, err = s.store.AccountByLoginID(ctx, canonical) // somebody was faster
 	}
-	events := []Event{s.newEvent(EventSignUpRefused, account.User.ID, "", "login_id_taken", c)}
-	fx := Effects{Events: events}
+	if err != nil {
+		return s.outage(err)
+	}
+	return s.signUpTaken(ctx, account, canonical, c)
+}
+
+// signUpTaken tells the owner of a login id that somebody tried to sign up with
+// it, and the caller nothing.
+func (s *Service) signUpTaken(ctx context.Context, account Account, canonical string, c Client) error {
 	u := account.User
+	fx := Effects{Events: []Event{s.newEvent(EventSignUpRefused, u.ID, "", "login_id_taken", c)}}
+	var err error
 	switch {
 	case u.Email == "" || u.Status != StatusEnabled:
+		err = s.pretendToMail(ctx, canonical, c)
 	case u.EmailVerified:
-		if fx.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageAlreadyRegistered}, c); err != nil {
-			return nil, err
-		}
+		fx.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageAlreadyRegistered}, c)
 	default:
 		// Whoever signed up first may not own the mailbox. Whoever reads this
 		// mail does, and starts afresh.
-		if err := s.sendReset(ctx, account, resetLink{}, fx, c); err != nil {
-			return nil, err
-		}
-		return &Authentication{}, nil
+		return s.sendReset(ctx, account, resetLink{}, fx, c)
+	}
+	if err != nil {
+		return err
 	}
 	if err := s.store.Record(ctx, fx); err != nil {
-		return nil, s.outage(err)
+		return s.outage(err)
 	}
 	s.queued(fx.Mail)
-	s.announce(ctx, events...)
-	return &Authentication{}, nil
+	s.announce(ctx, fx.Events...)
+	return nil
 }
 
 // createUser stores a new user. If that fails, its mail does not count against

@@ -1,0 +1,214 @@
+package usher_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
+)
+
+// people are accounts in every state in which a sign-in fails, with the
+// password that each is tried with. The first is nobody's.
+func people(k *kit) []usher.SignIn {
+	k.signUp("known@example.com")
+	for _, in := range []usher.UserImport{
+		{LoginIDs: []string{"disabled@example.com"}, EmailVerified: true, Password: goodPassword, Disabled: true},
+		{LoginIDs: []string{"none@example.com"}},
+	} {
+		if _, err := k.ImportUser(ctx, in); err != nil {
+			k.t.Fatal(err)
+		}
+	}
+	k.signUp("locked@example.com")
+	for i := range k.PasswordPolicy().LockAttempts {
+		k.fail("locked@example.com", nth(40_000+i))
+	}
+	k.signUp("damaged@example.com")
+	k.plant("damaged@example.com", "$argon2id$garbage")
+	return []usher.SignIn{
+		{LoginID: "unknown@example.com", Password: otherPassword},
+		{LoginID: "known@example.com", Password: otherPassword},
+		{LoginID: "disabled@example.com", Password: otherPassword},
+		{LoginID: "none@example.com", Password: otherPassword},
+		{LoginID: "locked@example.com", Password: goodPassword},
+		{LoginID: "locked@example.com", Password: otherPassword},
+		{LoginID: "damaged@example.com", Password: goodPassword},
+	}
+}
+
+func TestEN01_OneFailureForEverybody(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Password.LockAttempts = 3 })
+	want := []string{
+		"unknown_login_id", "wrong_password", "wrong_password", "no_password", "locked", "locked", "damaged_hash",
+	}
+	for i, in := range people(k) {
+		hashes := k.Hashes()
+		k.events.reset()
+		a, err := k.SignIn(ctx, in, nth(i))
+		if a != nil || err != usher.ErrInvalidCredentials {
+			t.Errorf("%s: %v, %v, want nothing and the error of every failure", in.LoginID, a, err)
+		}
+		if n := k.Hashes() - hashes; n != 1 {
+			t.Errorf("%s: %d hashes, want one", in.LoginID, n)
+		}
+		events := strings.TrimPrefix(k.events.take(), "authn_password_damaged ")
+		if events != "authn_login_fail:"+want[i] {
+			t.Errorf("%s: events are %q, want %s", in.LoginID, events, want[i])
+		}
+	}
+	// A disabled account is named after the right password only.
+	wantErr(t, k.trySignIn("disabled@example.com", goodPassword, home), usher.ErrUserDisabled)
+}
+
+func TestEN01_AnUnconfirmedAccountFailsLikeTheOthers(t *testing.T) {
+	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
+	if err := k.trySignUp("ann@example.com", goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	for _, pw := range []usher.Secret{goodPassword, otherPassword} {
+		a, err := k.SignIn(ctx, usher.SignIn{LoginID: "ann@example.com", Password: pw}, home)
+		if a != nil || err != usher.ErrInvalidCredentials {
+			t.Errorf("%v, %v, want nothing and the error of every failure", a, err)
+		}
+	}
+	k.await(usher.EventEmailVerifyRequested)
+	events := strings.Fields(k.events.take())
+	slices.Sort(events)
+	want := "authn_login_fail:unverified authn_login_fail:wrong_password user_created user_email_verify_request"
+	if got := strings.Join(events, " "); got != want {
+		t.Errorf("events are %q, want %q", got, want)
+	}
+	if got := k.mailed(); got != "verify_email verify_email" {
+		t.Errorf("mails are %q, want another link after the right password", got)
+	}
+
+	// Nor does a replacement tell, whatever the new password is.
+	for _, pw := range []usher.Secret{otherPassword, "short"} {
+		if err := k.replace("ann@example.com", goodPassword, pw); err != usher.ErrInvalidCredentials {
+			t.Errorf("replacement: %v, want the error of every failure", err)
+		}
+	}
+	// The right password counts as a failure: the limit does not tell either.
+	wantErr(t, k.trySignIn("ann@example.com", goodPassword, home), usher.ErrInvalidCredentials)
+	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
+	k.clock.add(time.Hour)
+	if _, err := k.VerifyEmail(ctx, tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), home); err != nil {
+		t.Fatal(err)
+	}
+	k.signIn("ann@example.com", goodPassword, home)
+}
+
+// await returns when an event of that name was told since the last take.
+func (k *kit) await(name usher.EventName) {
+	k.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); k.events.count(name) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			k.t.Fatalf("no %s within 10 s", name)
+		}
+	}
+}
+
+func TestEN04_AResetTellsNothingOfWhatIsStored(t *testing.T) {
+	k := newKit(t)
+	if _, err := k.ImportUser(ctx, usher.UserImport{
+		LoginIDs: []string{"bob"}, Email: "secret@corp.test", EmailVerified: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"bob", "nobody"} {
+		if err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home); err != nil {
+			t.Errorf("%s: %v, want nothing", id, err)
+		}
+	}
+	if m := k.lastMail(usher.MessageResetPassword); m.To != "secret@corp.test" {
+		t.Errorf("the mail goes to %s", m.To)
+	}
+	if got := k.mailed(); got != "reset_password" {
+		t.Errorf("mails are %q, want one", got)
+	}
+}
+
+// Refusals are the same, and come after the same number of tries, for login ids
+// that exist and that do not.
+func TestEN06_UnknownLoginIDsAreThrottledAlike(t *testing.T) {
+	k := newKit(t)
+	k.signUp("known@example.com")
+	answers := func(loginID string, c usher.Client) (all []string) {
+		for range 7 {
+			err := k.trySignIn(loginID, otherPassword, c)
+			all = append(all, fmt.Sprintf("%T %v", err, err))
+		}
+		k.clock.add(30 * time.Second)
+		return append(all, fmt.Sprint(k.trySignIn(loginID, otherPassword, c), k.trySignIn(loginID, otherPassword, c)))
+	}
+	known, unknown := answers("known@example.com", nth(1)), answers("unknown@example.com", nth(2))
+	if !slices.Equal(known, unknown) {
+		t.Errorf("known and unknown are told apart:\n%q\n%q", known, unknown)
+	}
+}
+
+func TestEN06_TheOrderOfChecksHidesWhoExists(t *testing.T) {
+	for _, confirm := range []bool{false, true} {
+		k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = confirm })
+		if _, err := k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{"taken@example.com"}, Password: goodPassword}); err != nil {
+			t.Fatal(err)
+		}
+		for _, pw := range []usher.Secret{"short", "passwordpassword", "", "\xff"} {
+			taken, free := k.trySignUp("taken@example.com", pw), k.trySignUp("free@example.com", pw)
+			if taken == nil || !reflect.DeepEqual(taken, free) {
+				t.Errorf("taken: %v, free: %v", taken, free)
+			}
+			var p *password.PolicyError
+			var f *usher.FieldError
+			if !errors.As(taken, &p) && !errors.As(taken, &f) {
+				t.Errorf("%v, want an error about the password", taken)
+			}
+		}
+	}
+}
+
+func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	dead := map[string]usher.Secret{"random": "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm8", "rubbish": "\x00 ?"}
+
+	a := k.signUp("ann@example.com")
+	dead["used to verify"] = tokenIn(t, k.lastMail(usher.MessageVerifyEmail))
+	if _, err := k.VerifyEmail(ctx, dead["used to verify"], home); err != nil {
+		t.Fatal(err)
+	}
+	dead["superseded"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
+	dead["used to reset"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
+	if _, err := k.ResetPassword(ctx, usher.ResetPassword{Token: dead["used to reset"], NewPassword: otherPassword}, home); err != nil {
+		t.Fatal(err)
+	}
+	dead["expired"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
+	k.clock.add(time.Hour)
+	dead["of a disabled user"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
+	if err := k.DisableUser(ctx, a.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	k.clock.add(time.Hour)
+
+	i := 0
+	for name, link := range dead {
+		for method, err := range map[string]error{
+			"CheckReset":    second(k.CheckReset(ctx, link, nth(i))),
+			"VerifyReset":   second(k.VerifyReset(ctx, link, nth(i))),
+			"VerifyEmail":   second(k.VerifyEmail(ctx, link, nth(i))),
+			"ResetPassword": second(k.ResetPassword(ctx, usher.ResetPassword{Token: link, NewPassword: thirdPassword}, nth(i))),
+		} {
+			if err != usher.ErrInvalidToken {
+				t.Errorf("%s, link %s: %v, want the one answer", method, name, err)
+			}
+		}
+		i++
+	}
+}

@@ -1,0 +1,198 @@
+package usher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/sqlite"
+	"github.com/usherkit/usher/storetest"
+)
+
+// openSQLite returns a store in a file of its own.
+func openSQLite(t *testing.T) usher.Store {
+	t.Helper()
+	s, err := sqlite.Open(filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// gate holds successes back until as many tries have been counted as are
+// expected: no scheduling lets the right password clear the counter before all
+// tries have met it.
+type gate struct {
+	usher.Store
+	tries   atomic.Int64
+	counted sync.WaitGroup
+}
+
+func (g *gate) expect(n int) {
+	g.counted.Add(n)
+	g.tries.Store(int64(n))
+}
+
+func (g *gate) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
+	r, err := g.Store.TakeLimits(ctx, now, l)
+	if g.tries.Add(-1) >= 0 {
+		g.counted.Done()
+	}
+	return r, err
+}
+
+func (g *gate) StartSession(ctx context.Context, s usher.SessionStart) ([]string, error) {
+	g.counted.Wait()
+	return g.Store.StartSession(ctx, s)
+}
+
+func TestSI07_CountedBeforeTheCheckForAllMachinesTogether(t *testing.T) {
+	for name, open := range map[string]func(*testing.T) usher.Store{
+		"memory": func(*testing.T) usher.Store { return storetest.NewMemory() },
+		"sqlite": openSQLite,
+	} {
+		for _, machines := range []int{1, 2} {
+			t.Run(fmt.Sprintf("%s, %d machines", name, machines), func(t *testing.T) {
+				t.Parallel()
+				store := &gate{Store: open(t)}
+				k := newKitOn(t, store, newClock())
+				all := []*kit{k, k}
+				if machines == 2 {
+					all[1] = k.twin()
+				}
+				k.signUp("ann@example.com")
+				before := all[0].Hashes() + all[1].Hashes()
+				store.expect(100)
+				var judged, limited atomic.Int64
+				together(100, func(i int) {
+					pw := usher.Secret(fmt.Sprintf("wrong guess number %d", i))
+					if i == 50 {
+						pw = goodPassword
+					}
+					err := all[i%2].trySignIn("ann@example.com", pw, home)
+					var l *usher.LimitError
+					switch {
+					case errors.As(err, &l):
+						limited.Add(1)
+					case err == nil || errors.Is(err, usher.ErrInvalidCredentials):
+						judged.Add(1)
+					default:
+						t.Error(err)
+					}
+				})
+				hashes := all[0].Hashes() + all[1].Hashes() - before
+				if machines == 1 {
+					hashes /= 2
+				}
+				if hashes > 5 || judged.Load() != 5 || limited.Load() != 95 {
+					t.Errorf("%d hashes, %d judged, %d limited, want 5, 5 and 95", hashes, judged.Load(), limited.Load())
+				}
+			})
+		}
+	}
+}
+
+func TestSI08_ANetworkIsAnIPv4AddressOrASlash64(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	hashes := k.Hashes()
+	for i := range 1000 {
+		c := from(fmt.Sprintf("2001:db8:1:2:%x::%x", i, i+1))
+		err := k.trySignIn(fmt.Sprintf("u%d@example.com", i), otherPassword, c)
+		if i < 20 {
+			wantErr(t, err, usher.ErrInvalidCredentials)
+		} else {
+			wantLimit(t, err)
+		}
+	}
+	if n := k.Hashes() - hashes; n != 20 {
+		t.Errorf("%d hashes, want 20", n)
+	}
+	k.fail("u1@example.com", from("2001:db8:1:3::1"))
+
+	// An IPv4 address is itself however it is written; a zone means nothing;
+	// clients without an address are one network.
+	for _, pair := range [][2]usher.Client{
+		{from("192.0.2.7"), from("::ffff:192.0.2.7")},
+		{from("fe80::1%eth0"), from("fe80::2%eth1")},
+		{{}, {UserAgent: "another"}},
+	} {
+		for range 5 {
+			k.fail("bob@example.com", pair[0])
+		}
+		wantLimit(t, k.trySignIn("bob@example.com", otherPassword, pair[1]))
+	}
+	k.fail("bob@example.com", from("192.0.2.8"))
+}
+
+// A try that nothing came of is no try: neither a busy machine nor an outage
+// uses up what an honest person has.
+func TestSI07_WhatWasNotJudgedIsGivenBack(t *testing.T) {
+	k := newKit(t)
+	k.signUp("ann@example.com")
+	for range 4 {
+		k.fail("ann@example.com", home)
+	}
+	k.events.reset()
+	store := &hangUp{Store: k.store}
+	b := newKitOn(t, store, k.clock)
+	for range 10 {
+		var gone context.Context
+		gone, store.cancel = context.WithCancel(ctx)
+		_, err := b.SignIn(gone, usher.SignIn{LoginID: "ann@example.com", Password: goodPassword}, home)
+		wantErr(t, err, usher.ErrUnavailable)
+	}
+	if b.Hashes() != 0 {
+		t.Error("there was a hash for a client who had gone")
+	}
+	k.fail("ann@example.com", home)
+	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
+}
+
+// hangUp ends the client's context as soon as his try has been counted.
+type hangUp struct {
+	usher.Store
+	cancel func()
+}
+
+func (h *hangUp) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
+	defer h.cancel()
+	return h.Store.TakeLimits(context.WithoutCancel(ctx), now, l)
+}
+
+// A client who hangs up while his guess is being checked leaves a trace.
+func TestSI01_HangingUpHidesNothing(t *testing.T) {
+	k := newKit(t)
+	k.signUp("ann@example.com")
+	k.events.reset()
+	gone, cancel := context.WithCancel(ctx)
+	b := newKitOn(t, &hangUpLater{Store: k.store, cancel: cancel}, k.clock)
+	_, err := b.SignIn(gone, usher.SignIn{LoginID: "ann@example.com", Password: otherPassword}, home)
+	wantErr(t, err, usher.ErrInvalidCredentials)
+	list, err := k.Events(ctx, usher.EventQuery{Name: usher.EventSignInFailed})
+	if err != nil || len(list) != 1 || list[0].Reason != "wrong_password" {
+		t.Errorf("the audit table has %v, %v", list, err)
+	}
+	for range 4 {
+		k.fail("ann@example.com", home)
+	}
+	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
+}
+
+// hangUpLater ends the client's context when the decision is written down.
+type hangUpLater struct {
+	usher.Store
+	cancel func()
+}
+
+func (h *hangUpLater) Record(ctx context.Context, fx usher.Effects) error {
+	h.cancel()
+	return h.Store.Record(ctx, fx)
+}

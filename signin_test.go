@@ -1,0 +1,275 @@
+package usher_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+// fail must be an ordinary failure.
+func (k *kit) fail(loginID string, c usher.Client) {
+	k.t.Helper()
+	if err := k.trySignIn(loginID, otherPassword, c); err != usher.ErrInvalidCredentials {
+		k.t.Fatalf("error is %v, want the one of every failure", err)
+	}
+}
+
+func TestSI01_FiveFailuresThenLongerAndLongerWaits(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.signUp("ann@example.com")
+	k.events.reset()
+	for range 5 {
+		k.fail("ann@example.com", home)
+	}
+	if n := k.events.count(usher.EventSignInFailed); n != 5 {
+		t.Errorf("%d failures told, want 5", n)
+	}
+	k.events.reset()
+	for _, wait := range []time.Duration{30, 60, 120, 240, 480, 960, 1920, 3600, 3600} {
+		wait *= time.Second
+		hashes := k.Hashes()
+		for _, pw := range []usher.Secret{otherPassword, goodPassword} {
+			l := wantLimit(t, k.trySignIn("ann@example.com", pw, home))
+			if l.RetryAfter != wait {
+				t.Errorf("wait is %s, want %s", l.RetryAfter, wait)
+			}
+		}
+		if k.Hashes() != hashes {
+			t.Error("a refused try was hashed")
+		}
+		if got, want := k.events.take(), "excess_rate_limit_exceeded:login_id excess_rate_limit_exceeded:login_id"; got != want {
+			t.Errorf("events are %q, want %q", got, want)
+		}
+		k.clock.add(wait - time.Microsecond)
+		wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
+		k.clock.add(time.Microsecond)
+		k.fail("ann@example.com", home)
+		k.events.reset()
+	}
+	k.clock.add(time.Hour)
+	k.signIn("ann@example.com", goodPassword, home)
+	for range 5 { // the success has cleared the counter
+		k.fail("ann@example.com", home)
+	}
+}
+
+func TestSI02_AHundredFailuresDisableThePassword(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified("ann@example.com")
+	for i := range 100 {
+		k.fail("ann@example.com", nth(i))
+	}
+	if n := k.events.count(usher.EventPasswordLocked); n != 1 {
+		t.Errorf("told %d times that the password is locked, want once", n)
+	}
+	k.events.reset()
+
+	// The owner's browser is no exception, and the answer is that of a wrong
+	// password.
+	known := from("203.0.113.9")
+	known.Device = a.Device
+	for _, c := range []usher.Client{home, nth(200), known} {
+		if err := k.trySignIn("ann@example.com", goodPassword, c); err != usher.ErrInvalidCredentials {
+			t.Errorf("error is %v, want the one of every failure", err)
+		}
+	}
+	want := strings.TrimSpace(strings.Repeat(" authn_login_fail:locked", 3))
+	if got := k.events.take(); got != want {
+		t.Errorf("events are %q, want %q", got, want)
+	}
+	wantErr(t, k.replace("ann@example.com", goodPassword, otherPassword), usher.ErrInvalidCredentials)
+	if _, err := k.RefreshSession(ctx, a.Tokens.Refresh, home); err != nil {
+		t.Errorf("a running session: %v", err)
+	}
+
+	link := k.resetToken("ann@example.com", usher.MessageResetPassword)
+	if _, err := k.ResetPassword(ctx, usher.ResetPassword{Token: link, NewPassword: thirdPassword}, home); err != nil {
+		t.Fatal(err)
+	}
+	k.signIn("ann@example.com", thirdPassword, nth(201))
+}
+
+func TestSI02_TheLockMayComeEarlier(t *testing.T) {
+	k := newKit(t, func(c *usher.Config) { c.Password.LockAttempts = 3 })
+	k.signUp("ann@example.com")
+	for i := range 2 {
+		k.fail("ann@example.com", nth(i))
+	}
+	k.signIn("ann@example.com", goodPassword, nth(2)) // in a row, or not at all
+	for i := range 3 {
+		k.fail("ann@example.com", nth(i))
+	}
+	wantErr(t, k.trySignIn("ann@example.com", goodPassword, nth(3)), usher.ErrInvalidCredentials)
+}
+
+func TestSI03_GuessingAcrossAccountsIsLimitedPerNetwork(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	for i := range 30 {
+		id := fmt.Sprintf("u%d@example.com", i)
+		if i < 20 {
+			k.fail(id, home)
+			continue
+		}
+		hashes := k.Hashes()
+		l := wantLimit(t, k.trySignIn(id, otherPassword, home))
+		if l.RetryAfter != 5*time.Minute || l.Limit != "network" || k.Hashes() != hashes {
+			t.Errorf("try %d: wait %s for %s, %d hashes", i, l.RetryAfter, l.Limit, k.Hashes()-hashes)
+		}
+	}
+	k.fail("u1@example.com", from("198.51.100.1"))
+	k.clock.add(5 * time.Minute)
+	k.fail("u2@example.com", home)
+}
+
+func TestSI04_StrangersCannotKeepTheOwnerOut(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	owner := from("203.0.113.9")
+	owner.Device = k.signUpVerified("ann@example.com").Device
+	for i := range 50 { // 50 failures, and the network is barred besides
+		k.fail("ann@example.com", nth(i/5))
+	}
+	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, nth(0)))
+	auth := k.signIn("ann@example.com", goodPassword, owner)
+
+	// The same from the strangers' own network, a café say.
+	for i := range 5 {
+		k.fail("ann@example.com", nth(100+i/5))
+	}
+	here := nth(100)
+	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, here))
+	here.Device = auth.Device
+	k.signIn("ann@example.com", goodPassword, here)
+	k.mailed()
+	k.resetToken("ann@example.com", usher.MessageResetPassword)
+}
+
+// What proves a known browser is bound to one account, sealed, and ends.
+func TestSI04_TheDeviceTokenOpensNothing(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	ann := k.signUp("ann@example.com")
+	bob := k.signUp("bob@example.com")
+	forged := []byte(ann.Device.Reveal())
+	forged[len(forged)/2] ^= 1
+	for i, device := range []usher.Secret{bob.Device, usher.Secret(forged), "x", ann.Tokens.Session} {
+		stranger := nth(i)
+		stranger.Device = device
+		for range 5 {
+			k.fail("ann@example.com", stranger)
+		}
+		stranger.Device = ""
+		wantLimit(t, k.trySignIn("ann@example.com", goodPassword, stranger))
+	}
+
+	// A thief of the token has the failures of that browser, and no more.
+	thief := from("198.51.100.1")
+	thief.Device = ann.Device
+	for range 5 {
+		k.fail("ann@example.com", thief)
+	}
+	thief.Address = from("198.51.100.2").Address
+	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, thief))
+
+	k.clock.add(181 * 24 * time.Hour)
+	k.events.reset()
+	k.signIn("ann@example.com", goodPassword, thief)
+	if n := k.events.count(usher.EventSignInNewDevice); n != 1 {
+		t.Error("half a year later the browser is still known")
+	}
+}
+
+func TestSI05_ASuccessClearsTheAccountsCounterOnly(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	attacker := from("198.51.100.1")
+	if _, err := k.SignUp(ctx, usher.SignUp{LoginID: "mallory@example.com", Password: goodPassword}, attacker); err != nil {
+		t.Fatal(err)
+	}
+	failures := 0
+	for victim := 0; failures < 20; victim++ {
+		for range 4 {
+			k.fail(fmt.Sprintf("v%d@example.com", victim), attacker)
+			failures++
+		}
+		if failures < 20 {
+			k.signIn("mallory@example.com", goodPassword, attacker)
+		}
+	}
+	l := wantLimit(t, k.trySignIn("v9@example.com", otherPassword, attacker))
+	if l.Limit != "network" {
+		t.Errorf("the limit is %s, want network", l.Limit)
+	}
+	wantLimit(t, k.trySignIn("mallory@example.com", goodPassword, attacker))
+}
+
+func TestSI06_AllWaysCountTogether(t *testing.T) {
+	k := newKit(t)
+	a := k.signUpVerified("ann@example.com")
+	claims, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		k.fail("ann@example.com", home)
+	}
+	wantErr(t, k.replace("ANN@Example.COM", otherPassword, thirdPassword), usher.ErrInvalidCredentials)
+	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: thirdPassword, CurrentPassword: otherPassword}, home)
+	wantErr(t, err, usher.ErrInvalidCredentials)
+	err = k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "ann@example.net", CurrentPassword: otherPassword}, home)
+	wantErr(t, err, usher.ErrInvalidCredentials)
+
+	hashes := k.Hashes()
+	wantLimit(t, k.trySignIn("Ann@example.com", goodPassword, home))
+	wantLimit(t, k.replace("ann@EXAMPLE.com", goodPassword, thirdPassword))
+	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: thirdPassword, CurrentPassword: goodPassword}, home)
+	wantLimit(t, err)
+	wantLimit(t, k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "ann@example.net", CurrentPassword: goodPassword}, home))
+	if n := k.Hashes() - hashes; n != 0 {
+		t.Errorf("%d hashes, want none", n)
+	}
+}
+
+func TestSI09_TheOwnerIsTold(t *testing.T) {
+	k := newKit(t)
+	a := k.signUpVerified("ann@example.com")
+	known := home
+	known.Device = a.Device
+	k.signIn("ann@example.com", goodPassword, known)
+	if got, want := k.events.take(), "authn_login_success session_created"; got != want {
+		t.Errorf("known browser: events are %q, want %q", got, want)
+	}
+	k.signIn("ann@example.com", goodPassword, home)
+	if got, want := k.events.take(), "authn_login_success session_created authn_login_newdevice"; got != want {
+		t.Errorf("new browser: events are %q, want %q", got, want)
+	}
+	for range 5 {
+		k.fail("ann@example.com", home)
+	}
+	k.events.reset()
+	if got := k.mailed(); got != "" {
+		t.Errorf("mails are %q, want none so far", got)
+	}
+	k.clock.add(30 * time.Second)
+	k.signIn("ann@example.com", goodPassword, known)
+	if got, want := k.events.take(), "authn_login_success session_created authn_login_successafterfail"; got != want {
+		t.Errorf("after failures: events are %q, want %q", got, want)
+	}
+	m := k.lastMail(usher.MessageSignInNotice)
+	if got := k.mailed(); got != "sign_in_notice" {
+		t.Errorf("mails are %q, want one notice", got)
+	}
+	if m.Link != "" || m.To != "ann@example.com" || !m.At.Equal(k.clock.now()) || m.Address != "192.0.2.1" || m.UserAgent != "test" {
+		t.Errorf("the notice is %+v", m)
+	}
+	k.signIn("ann@example.com", goodPassword, known)
+	if n := k.events.count(usher.EventSignInAfterFailures); n != 0 {
+		t.Error("the next sign-in tells of failures that were told before")
+	}
+}
