@@ -29,10 +29,12 @@ var mayImport = map[string][]string{
 	"storetest":       {"", "token"},
 	"internal/seal":   {},
 	"internal/seen":   {},
-	"internal/pgtest": {},
+	"internal/pgtest": {"github.com/jackc/pgx"},
 	"internal/locale": {"golang.org/x/text"},
 	"browsertest":     {},
-	"example":         {"", "cookies", "handlers", "mail", "middleware", "password", "postgres", "sqlite", "token"},
+	"drills": {"", "cookies", "handlers", "internal/pgtest", "middleware", "password", "postgres", "sqlite", "sqlstore", "token",
+		"github.com/jackc/pgx"},
+	"example": {"", "cookies", "handlers", "mail", "middleware", "password", "postgres", "sqlite", "token"},
 }
 
 // noStdlib are standard packages that rules must not know.
