@@ -3,10 +3,10 @@ package mail
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/device"
 )
 
 // Data is what a template gets.
@@ -85,49 +85,9 @@ func (d Device) String() string {
 	return d.Browser + " on " + d.System
 }
 
-// maxUserAgent is how much of a user agent is looked at, in bytes.
-const maxUserAgent = 512
-
-// The first mark that a user agent has decides. The order matters: nearly all
-// browsers name those that they want to be taken for.
-var (
-	browsers = []struct{ mark, name string }{
-		{"Edg/", "Edge"}, {"EdgA/", "Edge"}, {"EdgiOS/", "Edge"},
-		{"OPR/", "Opera"},
-		{"SamsungBrowser/", "Samsung Internet"},
-		{"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"},
-		{"CriOS/", "Chrome"}, {"Chromium/", "Chromium"}, {"Chrome/", "Chrome"},
-		{"Safari/", "Safari"},
-		{"curl/", "curl"},
-	}
-	systems = []struct{ mark, name string }{
-		{"iPhone", "iOS"}, {"iPad", "iPadOS"},
-		{"Android", "Android"},
-		{"Windows", "Windows"},
-		{"CrOS", "ChromeOS"},
-		{"Macintosh", "macOS"},
-		{"Linux", "Linux"},
-	}
-)
-
 func newDevice(userAgent string) Device {
-	if len(userAgent) > maxUserAgent {
-		userAgent = userAgent[:maxUserAgent]
-	}
-	var d Device
-	for _, b := range browsers {
-		if strings.Contains(userAgent, b.mark) {
-			d.Browser = b.name
-			break
-		}
-	}
-	for _, s := range systems {
-		if strings.Contains(userAgent, s.mark) {
-			d.System = s.name
-			break
-		}
-	}
-	return d
+	browser, system := device.Of(userAgent)
+	return Device{Browser: browser, System: system}
 }
 
 // cleanIP returns an IP address in its one form, or nothing. A zone goes: it is
