@@ -63,7 +63,10 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 	}
 	created.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "", c)}
 	if s.cfg.ConfirmFirst {
-		return &Authentication{}, s.signUpUnseen(ctx, created, canonical, c)
+		if err := s.signUpUnseen(ctx, created, canonical, c); err != nil {
+			return nil, err
+		}
+		return &Authentication{}, nil
 	}
 	if u.Email != "" {
 		if err := s.addVerification(ctx, &created, c); err != nil {
@@ -115,6 +118,9 @@ func (s *Service) signUpUnseen(ctx context.Context, created UserCreation, canoni
 			return s.outage(err)
 		}
 		account, err = s.store.AccountByLoginID(ctx, canonical) // somebody was faster
+		if errors.Is(err, ErrNotFound) {
+			err = errors.New("the login id was taken and is free again") // and is gone
+		}
 	}
 	if err != nil {
 		return s.outage(err)

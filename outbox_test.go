@@ -1,0 +1,376 @@
+package usher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/storetest"
+)
+
+// tries is a Mailer that notes each try and answers as it is told.
+type tries struct {
+	mu     sync.Mutex
+	at     []time.Time
+	all    []usher.Message
+	answer func(ctx context.Context, try int) error
+}
+
+func (m *tries) Send(ctx context.Context, msg usher.Message) error {
+	m.mu.Lock()
+	m.at, m.all = append(m.at, time.Now()), append(m.all, msg)
+	n := len(m.at)
+	m.mu.Unlock()
+	if m.answer == nil {
+		return nil
+	}
+	return m.answer(ctx, n)
+}
+
+func (m *tries) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.at)
+}
+
+// waiting is how many mails are in the outbox.
+func (k *kit) waiting() int { return usher.Must(k.store.MailCount(ctx)) }
+
+func withMailer(m usher.Mailer) func(*usher.Config) { return func(c *usher.Config) { c.Mailer = m } }
+
+type permanent struct{}
+
+func (permanent) Error() string   { return "no such mailbox" }
+func (permanent) Permanent() bool { return true }
+
+func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
+	t.Parallel()
+	never := func(context.Context, int) error { return errors.New("not now") }
+	for name, c := range map[string]struct {
+		answer func(context.Context, int) error
+		waits  []time.Duration // between the tries
+		event  string
+	}{
+		"delivered at the fourth try": {func(_ context.Context, n int) error {
+			if n < 4 {
+				return errors.New("not now")
+			}
+			return nil
+		}, []time.Duration{10 * time.Second, 30 * time.Second, time.Minute}, ""},
+		"never": {never, []time.Duration{
+			10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour,
+			time.Hour, time.Hour, time.Hour, time.Hour, time.Hour,
+		}, "mail_given_up:too_many_tries"},
+		"refused for good": {func(context.Context, int) error {
+			return fmt.Errorf("delivery: %w", permanent{})
+		}, nil, "mail_given_up:refused"},
+		"panics, then delivers": {func(_ context.Context, n int) error {
+			if n == 1 {
+				panic("mailer")
+			}
+			return nil
+		}, []time.Duration{10 * time.Second}, ""},
+		"hangs, then delivers": {func(ctx context.Context, n int) error {
+			if n == 1 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}, []time.Duration{time.Minute + 10*time.Second}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := &tries{answer: c.answer}
+				k := machine(t, storetest.NewMemory(), withMailer(m))
+				k.signUp(ann)
+				k.events.reset()
+				time.Sleep(10 * time.Hour) // the bubble's clock
+				if len(m.at) != len(c.waits)+1 {
+					t.Fatalf("%d tries, want %d", len(m.at), len(c.waits)+1)
+				}
+				for i, wait := range c.waits {
+					if got := m.at[i+1].Sub(m.at[i]); got < wait || got > wait+5*time.Second {
+						t.Errorf("try %d came after %s, want %s", i+2, got, wait)
+					}
+					if m.all[i].ID == "" || m.all[i].ID != m.all[i+1].ID {
+						t.Error("a try has another id")
+					}
+				}
+				k.wantEvents(c.event)
+				if k.waiting() != 0 {
+					t.Error("the outbox is not empty")
+				}
+				events := usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventMailGivenUp}))
+				if want := strings.Count(c.event, "given_up"); len(events) != want {
+					t.Errorf("%d stored events", len(events))
+				}
+			})
+		})
+	}
+}
+
+// A link that would not work any more when it arrives is not sent.
+func TestOutboxGivesUpExpiredLinks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &tries{answer: func(context.Context, int) error { return errors.New("not now") }}
+		k := machine(t, storetest.NewMemory(), withMailer(m))
+		k.imported(ann)
+		k.events.reset()
+		k.forget(ann, home)
+		time.Sleep(time.Hour) // the bubble's clock
+		k.wantEvents("authn_password_reset_request mail_given_up:link_expired")
+		// At 0 s, 10 s, 40 s, 100 s and 400 s; the next would come at 1300 s.
+		if m.count() != 5 || k.waiting() != 0 {
+			t.Fatalf("%d tries, %d waiting", m.count(), k.waiting())
+		}
+	})
+}
+
+// A process that dies after it sent, before it could say so, leaves the mail to
+// another one: it is sent again when the lease is over, under the same id.
+func TestOutboxSurvivesTheProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := storetest.NewMemory()
+		first, second := &tries{}, &tries{}
+		dying := machine(t, &deaf{store}, withMailer(first))
+		dying.imported(ann)
+		dying.forget(ann, home)
+		synctest.Wait()
+		if first.count() != 1 {
+			t.Fatalf("%d tries before it died", first.count())
+		}
+		dying.Close()
+		k := machine(t, store, withMailer(second))
+		time.Sleep(90 * time.Second) // the bubble's clock
+		if second.count() != 0 {
+			t.Fatal("sent again within the lease")
+		}
+		time.Sleep(time.Minute)
+		if second.count() != 1 || second.all[0].ID != first.all[0].ID || k.waiting() != 0 {
+			t.Fatalf("%d tries after the lease", second.count())
+		}
+		if err := k.checkLink(second.all[0]); err != nil {
+			t.Fatalf("the link came too late: %v", err)
+		}
+	})
+}
+
+// checkLink looks at the reset link of a mail.
+func (k *kit) checkLink(m usher.Message) error {
+	_, err := k.CheckReset(ctx, tokenIn(k.t, m), home)
+	return err
+}
+
+// deaf is a store that a dying process cannot tell what became of a mail.
+type deaf struct{ usher.Store }
+
+func (*deaf) FinishMail(context.Context, string, usher.Effects) error { return errors.New("dead") }
+func (*deaf) RetryMail(context.Context, string, time.Time) error      { return errors.New("dead") }
+
+// What waits in the outbox cannot be read there.
+func TestOutboxRowsAreSealed(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.imported(ann)
+	k.Close() // nobody sends
+	c := from("198.51.100.7")
+	c.UserAgent = "a browser"
+	k.forget(ann, c)
+	rows := usher.Must(k.store.ClaimMail(ctx, k.clock.now(), time.Minute, 10))
+	if len(rows) != 1 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	text := strings.ToLower(everything(rows))
+	for _, no := range []string{"ann", "example", "token", "http", "reset", "198.51", "browser"} {
+		if strings.Contains(text, no) {
+			t.Errorf("the row shows %q", no)
+		}
+	}
+	// A row moved under another id does not open.
+	rows[0].ID = "other"
+	if err := k.store.Record(ctx, usher.Effects{Mail: rows}); err != nil {
+		t.Fatal(err)
+	}
+	k.clock.add(2 * time.Minute)
+	again := newKitOn(t, k.store, k.clock)
+	for again.waiting() != 1 { // the first was sent; the moved one is tried in vain
+		time.Sleep(time.Millisecond)
+	}
+	if n := again.mail.has(usher.MessageResetPassword); n != 1 {
+		t.Fatalf("%d mails", n)
+	}
+}
+
+// has counts the messages of a kind that were delivered.
+func (m *mailbox) has(kind usher.MessageKind) (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, msg := range m.all {
+		if msg.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func TestML04_QueueIsBounded(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Limits.Queue = 2 })
+	k.imported("known@example.com")
+	k.Close() // nobody sends
+	k.signUp("a@example.com")
+	k.signUp("b@example.com")
+	k.events.reset()
+	a := k.signUp("c@example.com")
+	k.wantEvents("mail_dropped:queue_full user_created session_created")
+	if !k.alive(a) || k.waiting() != 2 {
+		t.Fatalf("%d waiting", k.waiting())
+	}
+	k.forget("known@example.com", home)
+	k.wantEvents("mail_dropped:queue_full authn_password_reset_request:too_many_mails")
+	if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
+		t.Fatal(err)
+	}
+	if k.waiting() != 2 {
+		t.Fatalf("%d waiting", k.waiting())
+	}
+	// The owner is told of a change all the same.
+	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword}, home))
+	if k.waiting() != 3 {
+		t.Fatal("the notice was dropped")
+	}
+	// What waited survives the restart.
+	k.twin()
+	if got := k.mailed(); got != "password_changed verify_email verify_email" {
+		t.Fatalf("mails are %q", got)
+	}
+}
+
+func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Limits.ResetMails = 100; c.ConfirmFirst = true })
+	k.imported(ann)
+	bob := k.signUpConfirmed("bob@example.com")
+	for i := range 50 {
+		switch i % 3 {
+		case 0:
+			k.forget("ANN@example.com", nth(i))
+		case 1:
+			_, err := k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: otherPassword}, nth(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+		default:
+			in := usher.ChangeEmail{NewEmail: "ann@EXAMPLE.com", CurrentPassword: goodPassword}
+			if err := k.ChangeEmail(ctx, k.claims(bob), in, nth(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n := 0
+	for _, m := range k.inbox() {
+		if m.To == ann {
+			n++
+		}
+	}
+	if n != 5 {
+		t.Fatalf("%d mails", n)
+	}
+	// Notices of a change do not count and are always sent.
+	u := usher.Must(k.UserByLoginID(ctx, ann))
+	for _, pw := range []usher.Secret{goodPassword, otherPassword, thirdPassword} {
+		if err := k.SetPassword(ctx, u.ID, pw, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.inbox()
+	if n := k.mail.has(usher.MessagePasswordChanged); n != 3 {
+		t.Fatalf("%d notices", n)
+	}
+	k.clock.add(time.Hour)
+	before := k.mail.has(usher.MessageResetPassword)
+	k.forget(ann, home)
+	k.inbox()
+	if k.mail.has(usher.MessageResetPassword) != before+1 {
+		t.Fatal("an hour later the next one must go out")
+	}
+}
+
+// signUpConfirmed is signUpVerified for a Service with ConfirmFirst.
+func (k *kit) signUpConfirmed(loginID string) *usher.Authentication {
+	k.t.Helper()
+	usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: goodPassword}, home))
+	usher.Must(k.VerifyEmail(ctx, tokenIn(k.t, k.wantMail("verify_email")[0]), home))
+	return k.signIn(loginID, goodPassword, home)
+}
+
+// Of two machines one sends each mail.
+func TestOutboxOfTwoMachines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k, other := twoMachines(t, func(c *usher.Config) { c.InsecureNoThrottle = true })
+		for i := range 64 {
+			k.imported(fmt.Sprintf("u%d@example.com", i))
+		}
+		together(64, func(i int) {
+			m := []*kit{k, other}[i%2]
+			if err := m.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: fmt.Sprintf("u%d@example.com", i)}, home); err != nil {
+				t.Error(err)
+			}
+		})
+		time.Sleep(10 * time.Second) // the bubble's clock
+		seen := map[string]int{}
+		for _, m := range append(k.inbox(), other.inbox()...) {
+			seen[m.To]++
+		}
+		for to, n := range seen {
+			if n != 1 {
+				t.Errorf("%s got %d mails", to, n)
+			}
+		}
+		if len(seen) != 64 {
+			t.Fatalf("%d addresses got mail", len(seen))
+		}
+	})
+}
+
+// Close interrupts a delivery, leaves the mail in the outbox and no goroutine
+// behind.
+func TestCloseLeavesNothingBehind(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	sending := make(chan struct{})
+	m := &tries{answer: func(ctx context.Context, n int) error {
+		if n > 1 {
+			return nil
+		}
+		close(sending)
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	k := newKit(t, withMailer(m))
+	k.signUp(ann)
+	<-sending
+	if err := errors.Join(k.Close(), k.Close()); err != nil {
+		t.Fatal(err)
+	}
+	goleak.VerifyNone(t, before)
+	if k.waiting() != 1 {
+		t.Fatal("the mail is gone")
+	}
+	k.clock.add(time.Minute)
+	next := k.twin()
+	next.inbox()
+	if m.count() != 2 || m.all[0].ID != m.all[1].ID {
+		t.Fatalf("%d tries", m.count())
+	}
+}
