@@ -190,8 +190,8 @@ func TestOutboxRowsAreSealed(t *testing.T) {
 	if len(rows) != 1 {
 		t.Fatalf("%d rows", len(rows))
 	}
-	text := strings.ToLower(everything(rows))
-	for _, no := range []string{"ann", "example", "token", "http", "reset", "198.51", "browser"} {
+	text := everything(rows)
+	for _, no := range []string{ann, "example.com", "?token=", "https://", "reset_password", "198.51.100.7", "a browser"} {
 		if strings.Contains(text, no) {
 			t.Errorf("the row shows %q", no)
 		}
