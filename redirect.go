@@ -36,6 +36,9 @@ func parseStrictURL(raw string) (*url.URL, error) {
 	if err != nil || u.Host == "" || u.User != nil || u.Opaque != "" {
 		return nil, bad
 	}
+	if strings.ContainsFunc(u.Host, func(r rune) bool { return r >= 0x7f || r == '%' }) {
+		return nil, errors.New("must have a host without escaped characters")
+	}
 	query, err := url.QueryUnescape(u.RawQuery)
 	if err != nil || strings.ContainsFunc(query+u.Path, isControl) || strings.Contains(u.Path, `\`) {
 		return nil, errors.New("must have no control characters, and no backslash in its path")

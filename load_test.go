@@ -1,0 +1,236 @@
+package usher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+// The tests of this file measure memory and time, so none of them is parallel.
+
+// heap is what the live and the not yet collected objects take.
+func heap() uint64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}
+
+// peak returns the highest heap while do runs, above what it was before.
+func peak(do func()) uint64 {
+	runtime.GC()
+	base := heap()
+	var highest atomic.Uint64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			highest.Store(max(highest.Load(), heap()))
+			select {
+			case <-tick.C:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	do()
+	close(stop)
+	<-stopped
+	return max(highest.Load(), base) - base
+}
+
+func TestLM02_FiveHundredSignInsAtOnce(t *testing.T) {
+	const slots = 2
+	k := newKit(t, func(c *usher.Config) { c.Hashing.Slots, c.Hashing.QueueWait = slots, 0 })
+	a := k.signUp("ann@example.com")
+	raw := a.Tokens.Session.Reveal()
+
+	var judged, busy atomic.Int64
+	var checks []time.Duration
+	used := peak(func() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			together(500, func(i int) {
+				err := k.trySignIn(fmt.Sprintf("u%d@example.com", i), otherPassword, nth(i))
+				var l *usher.LimitError
+				switch {
+				case errors.Is(err, usher.ErrInvalidCredentials):
+					judged.Add(1)
+				case errors.As(err, &l) && l.Limit == "hashing" && l.RetryAfter >= time.Second:
+					busy.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}()
+		for tick := time.NewTicker(5 * time.Millisecond); ; {
+			begin := time.Now()
+			if _, err := k.ValidateSession(ctx, raw); err != nil {
+				t.Error(err)
+			}
+			checks = append(checks, time.Since(begin))
+			select {
+			case <-tick.C:
+				continue
+			case <-done:
+				tick.Stop()
+			}
+			break
+		}
+	})
+	if most := uint64(slots*19456<<10 + 64<<20); used > most {
+		t.Errorf("%d MiB above the base, want at most %d", used>>20, most>>20)
+	}
+	if judged.Load()+busy.Load() != 500 || busy.Load() == 0 {
+		t.Errorf("%d judged, %d told to come again", judged.Load(), busy.Load())
+	}
+	slices.Sort(checks)
+	if high := checks[len(checks)*9/10]; high > 50*time.Millisecond {
+		t.Errorf("a tenth of the token checks took more than %s, want 50ms", high)
+	}
+}
+
+// Clients who hang up free their places in the queue.
+func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
+	k := newKit(t) // with a queue that waits for a minute
+	k.signUp("ann@example.com")
+	gone, cancel := context.WithCancel(ctx)
+	counted := &gate{Store: k.store}
+	counted.expect(500)
+	b := newKitOn(t, counted, k.clock)
+	hashes := b.Hashes()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		together(500, func(i int) {
+			in := usher.SignIn{LoginID: fmt.Sprintf("u%d@example.com", i), Password: otherPassword}
+			_, err := b.SignIn(gone, in, nth(i))
+			if !errors.Is(err, usher.ErrUnavailable) && !errors.Is(err, usher.ErrInvalidCredentials) {
+				t.Error(err)
+			}
+		})
+	}()
+	counted.counted.Wait()
+	cancel()
+	begin := time.Now()
+	b.signIn("ann@example.com", goodPassword, home)
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("an honest sign-in took %s, want at most 2s", took)
+	}
+	<-done
+	if n := b.Hashes() - hashes; n > 250 {
+		t.Errorf("%d hashes for clients who had gone", n)
+	}
+}
+
+// Who is throttled is told so at once, also while every slot is taken.
+func TestLM02_ThrottledTriesNeverTakeASlot(t *testing.T) {
+	k := newKit(t, func(c *usher.Config) { c.Hashing.Slots = 1 })
+	for range 5 {
+		k.fail("ann@example.com", home)
+	}
+	release := make(chan struct{})
+	go func() {
+		defer close(release)
+		together(20, func(i int) { k.fail(fmt.Sprintf("u%d@example.com", i), nth(i)) })
+	}()
+	hashes := k.Hashes()
+	for range 20 {
+		if l := wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home)); l.Limit != "login_id" {
+			t.Errorf("the limit is %s, want login_id", l.Limit)
+		}
+	}
+	<-release
+	if n := k.Hashes() - hashes; n > 20 {
+		t.Errorf("%d hashes, want the 20 of the others", n)
+	}
+}
+
+func TestLM03_LongInputCostsNothing(t *testing.T) {
+	k := newKit(t)
+	for name, id := range map[string]string{
+		"comments":        "a" + strings.Repeat("(", 500_000) + strings.Repeat(")", 500_000) + "@b.c",
+		"domain literals": "a@" + strings.Repeat("[", 1_000_000),
+		"phrases":         strings.Repeat("a ", 500_000) + "<a@b.c>",
+		"dots":            "a@" + strings.Repeat("a.", 500_000),
+		"not ASCII":       "a@" + strings.Repeat("\u00fc", 500_000),
+	} {
+		begin := time.Now()
+		for _, err := range []error{
+			k.trySignIn(id, goodPassword, home),
+			k.trySignUp(id, goodPassword),
+			k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home),
+			second(k.SignUp(ctx, usher.SignUp{LoginID: "bob", Email: id, Password: goodPassword}, home)),
+		} {
+			var f *usher.FieldError
+			if !errors.As(err, &f) || f.Code != "too_long" {
+				t.Errorf("%s: %v, want a *FieldError that says too long", name, err)
+			}
+		}
+		if took := time.Since(begin); took > 40*time.Millisecond {
+			t.Errorf("%s: four calls took %s, want 10ms each at most", name, took)
+		}
+	}
+}
+
+// A million made-up ids may take 64 MiB; a quarter of them, a quarter.
+func TestLM04_MadeUpLoginIDsDoNotFillTheMemory(t *testing.T) {
+	k := newKit(t, func(c *usher.Config) { c.OnEvent = nil })
+	attacker := from("198.51.100.1")
+	for range 5 {
+		k.fail("ann@example.com", attacker)
+	}
+	for i := range 15 {
+		k.fail(fmt.Sprintf("u%d@example.com", i), attacker)
+	}
+	var l *usher.LimitError
+	used := peak(func() {
+		for i := range 250_000 {
+			if i%25_000 == 0 {
+				k.clock.add(time.Second)
+			}
+			in := usher.SignIn{LoginID: fmt.Sprintf("m%d@example.com", i), Password: otherPassword}
+			if _, err := k.SignIn(ctx, in, attacker); !errors.As(err, &l) {
+				t.Fatal(err)
+			}
+		}
+	})
+	if used > 16<<20 {
+		t.Errorf("%d MiB above the base, want at most 16", used>>20)
+	}
+	k.clock.add(10 * time.Second)
+	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, attacker))
+	k.clock.add(5 * time.Minute) // the network is free again, and the account has waited
+	k.fail("ann@example.com", attacker)
+	if l := wantLimit(t, k.trySignIn("ann@example.com", goodPassword, attacker)); l.RetryAfter != time.Minute || l.Limit != "login_id" {
+		t.Errorf("wait %s for %s: the counter of the attacked account is gone", l.RetryAfter, l.Limit)
+	}
+}
+
+// One refusal a minute reaches the audit table, all reach the hook.
+func TestLM04_RefusalsDoNotFloodTheAuditTable(t *testing.T) {
+	k := newKit(t)
+	for range 5 {
+		k.fail("ann@example.com", home)
+	}
+	k.events.reset()
+	for range 25 {
+		wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
+		k.clock.add(time.Second)
+	}
+	list, err := k.Events(ctx, usher.EventQuery{Name: usher.EventThrottled})
+	if err != nil || len(list) != 1 || k.events.count(usher.EventThrottled) != 25 {
+		t.Errorf("%d rows, %v, %d told, want 1 and 25", len(list), err, k.events.count(usher.EventThrottled))
+	}
+}
