@@ -110,7 +110,8 @@ type UserUpdate struct {
 	At time.Time
 	// End ends the user's sessions. Nil ends none.
 	End *SessionEnd
-	// DropTokens removes the user's one-time tokens.
+	// DropTokens removes the user's one-time tokens, and the sessions of kind
+	// reset that came of them.
 	DropTokens bool
 	Effects
 }
@@ -136,7 +137,9 @@ type PasswordChange struct {
 	// RequireEnabled refuses a user who is disabled.
 	RequireEnabled bool
 	// Hash and State are the new password; its version is IfVersion+1. An
-	// empty Hash keeps the stored one and changes only the state.
+	// empty Hash keeps the stored one, when it was set, and the earlier ones,
+	// and changes only the state; the version grows all the same, so that a
+	// sign-in under way comes too late.
 	Hash  string
 	State PasswordState
 	// At becomes ChangedAt.
@@ -145,7 +148,8 @@ type PasswordChange struct {
 	KeepEarlier int
 	// End ends the user's sessions. Nil ends none.
 	End *SessionEnd
-	// DropTokens removes the user's one-time tokens.
+	// DropTokens removes the user's one-time tokens, and the sessions of kind
+	// reset that came of them.
 	DropTokens bool
 	// VerifyEmail marks the stored address as proven.
 	VerifyEmail bool
@@ -169,9 +173,10 @@ type RefreshRenewal struct {
 // SessionStore keeps sessions and revocations.
 type SessionStore interface {
 	// StartSession starts a session for a user whose password was checked.
-	// ErrConflict if the password's version is no longer IfPasswordVersion or
-	// the user is not enabled (also if it is gone). It returns the ids of the
-	// sessions it ended: EndSession, and the oldest above Max.
+	// ErrConflict if the password's version is no longer IfPasswordVersion, its
+	// state is not active, or the user is not enabled (also if it is gone). It
+	// returns the ids of the sessions it ended: EndSession, and the oldest above
+	// Max.
 	StartSession(ctx context.Context, s SessionStart) ([]string, error)
 	// Session returns a session that has not ended. ErrNotFound if there is
 	// none. A session past its times is still returned until DeleteExpired.
@@ -324,7 +329,8 @@ type OneTimeTokenStore interface {
 	// NewEmail, verified, in the place of the address. A login id whose
 	// canonical form is oldCanonical becomes NewEmail (canonical form
 	// newCanonical); ErrLoginIDTaken if another user has it: then nothing
-	// changed. All of the user's one-time tokens go.
+	// changed. All of the user's one-time tokens go, and the sessions of kind
+	// reset that came of them.
 	ChangeEmail(ctx context.Context, s TokenSpend, oldCanonical, newCanonical string, fx Effects) (User, error)
 }
 

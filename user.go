@@ -87,8 +87,8 @@ type Password struct {
 	Hash string
 	// State says what it is good for.
 	State PasswordState
-	// Version grows by one with every change of the password, never with a
-	// rehash. Changes compare and swap on it.
+	// Version grows by one with every change of the password or of its state,
+	// never with a rehash. Changes compare and swap on it.
 	Version int64
 	// ChangedAt is when the password was set.
 	ChangedAt time.Time

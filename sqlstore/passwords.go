@@ -29,10 +29,10 @@ func (t *tx) changePassword(ctx context.Context, a usher.Account, c usher.Passwo
 	if a.Password.Version != c.IfVersion || c.RequireEnabled && a.User.Status != usher.StatusEnabled {
 		return nil, usher.ErrConflict
 	}
-	set, args := []string{"password_state = ?"}, []any{string(c.State)}
+	set, args := []string{"password_state = ?", "password_version = ?"}, []any{string(c.State), c.IfVersion + 1}
 	if c.Hash != "" {
-		set = append(set, "password_hash = ?", "password_version = ?", "password_changed_at = ?", "password_earlier = ?")
-		args = append(args, c.Hash, c.IfVersion+1, c.At, asJSON{earlier(a.Password, c.KeepEarlier)})
+		set = append(set, "password_hash = ?", "password_changed_at = ?", "password_earlier = ?")
+		args = append(args, c.Hash, c.At, asJSON{earlier(a.Password, c.KeepEarlier)})
 	}
 	if c.VerifyEmail && a.User.Email != "" && !a.User.EmailVerified {
 		set = append(set, "email_verified = ?", "updated_at = ?")

@@ -40,7 +40,7 @@ var passwordCases = []testCase{
 		e.ok(err)
 		e.sameIDs("earlier", got.Password.Earlier)
 	}},
-	{"an empty hash keeps the password and changes its state", func(e *env) {
+	{"an empty hash keeps the password, changes its state, and comes before a sign-in under way", func(e *env) {
 		a := e.user("anna")
 		p := change(a, "")
 		p.State = usher.PasswordExpired
@@ -48,7 +48,7 @@ var passwordCases = []testCase{
 		e.ok(err)
 		got, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		if got.Password.Hash != "hash-1" || got.Password.State != usher.PasswordExpired {
+		if got.Password.Hash != "hash-1" || got.Password.State != usher.PasswordExpired || got.Password.Version != 2 {
 			e.Fatalf("got %+v", got.Password)
 		}
 	}},

@@ -174,10 +174,16 @@ func (s *step) spend(in usher.TokenSpend) (usher.OneTimeToken, error) {
 	return t, nil
 }
 
+// dropTokens removes a user's tokens and the reset sessions that came of them.
 func (s *step) dropTokens(userID string) {
 	for hash, t := range s.tokens {
 		if t.UserID == userID {
 			drop(s, s.tokens, hash)
+		}
+	}
+	for id, ses := range s.sessions {
+		if ses.UserID == userID && ses.Kind == usher.SessionReset {
+			drop(s, s.sessions, id)
 		}
 	}
 }

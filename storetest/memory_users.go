@@ -165,10 +165,10 @@ func (s *step) changePassword(c usher.PasswordChange) ([]string, error) {
 		return nil, usher.ErrConflict
 	}
 	p := &a.Password
-	p.State = c.State
+	p.State, p.Version = c.State, c.IfVersion+1
 	if c.Hash != "" {
 		p.Earlier = earlier(*p, c.KeepEarlier)
-		p.Hash, p.Version, p.ChangedAt = c.Hash, c.IfVersion+1, c.At
+		p.Hash, p.ChangedAt = c.Hash, c.At
 	}
 	if c.VerifyEmail && a.User.Email != "" && !a.User.EmailVerified {
 		a.User.EmailVerified, a.User.UpdatedAt = true, c.At
