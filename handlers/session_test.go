@@ -133,6 +133,7 @@ func TestSE02_SignInEndsTheSessionThatCameAlong(t *testing.T) {
 		for name, enter := range map[string]request{
 			"sign-in": post("/signin", signUpBody(ann, goodPassword)),
 			"sign-up": post("/signup", signUpBody("new@example.com", goodPassword)),
+			"replace": post("/password/replace", object("loginId", ann, "oldPassword", goodPassword, "newPassword", otherPassword)),
 		} {
 			k := newKit(t, m, setup{})
 			k.signUp(ann)
