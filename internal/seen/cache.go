@@ -18,6 +18,8 @@ const (
 	// hashed is how much of a text, from its end, decides where its entry is. There
 	// the credentials have their signature, which is as good as random.
 	hashed = 64
+	// fronts is how many entries of a shard can be found without its lock.
+	fronts = 256
 	// overhead is what an entry costs beside its text and what the caller counts.
 	overhead = 400
 )
@@ -37,7 +39,11 @@ type shard[V any] struct {
 	entries   map[uint64]*Entry[V]
 	probation segment[V]
 	main      segment[V]
-	_         [64]byte // keeps neighbouring locks off one cache line
+	_         [64]byte // keeps the lock off the cache lines that all cores read
+
+	// front has entries of main, each at the one place that its hash says. It is
+	// read without the lock, and written with it.
+	front [fronts]atomic.Pointer[Entry[V]]
 }
 
 // Entry is a text and what is known of it.
@@ -88,10 +94,13 @@ func (c *Cache[V]) hash(text string) uint64 {
 func (c *Cache[V]) Get(text string) *Entry[V] {
 	hash := c.hash(text)
 	s := c.shard(hash)
-	s.mu.RLock()
-	e := s.entries[hash]
-	s.mu.RUnlock()
-	if e == nil || e.text != text {
+	e := s.place(hash).Load()
+	if e == nil || e.hash != hash {
+		if e = s.find(hash); e == nil {
+			return nil
+		}
+	}
+	if e.text != text {
 		return nil
 	}
 	if !e.proven.Load() {
@@ -99,6 +108,22 @@ func (c *Cache[V]) Get(text string) *Entry[V] {
 	}
 	if !e.used.Load() { // the common case writes nothing that other cores read
 		e.used.Store(true)
+	}
+	return e
+}
+
+func (s *shard[V]) place(hash uint64) *atomic.Pointer[Entry[V]] {
+	return &s.front[hash>>32%fronts]
+}
+
+// find looks behind the front. What is found there comes to the front, while the
+// lock keeps it from being dropped.
+func (s *shard[V]) find(hash uint64) *Entry[V] {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e := s.entries[hash]
+	if e != nil && e.proven.Load() {
+		s.place(hash).Store(e)
 	}
 	return e
 }
@@ -190,6 +215,7 @@ func (s *shard[V]) drop(e *Entry[V]) {
 		return
 	}
 	e.segment.pull(e)
+	s.place(e.hash).CompareAndSwap(e, nil)
 	if s.entries[e.hash] == e {
 		delete(s.entries, e.hash)
 	}
