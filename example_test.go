@@ -1,0 +1,132 @@
+package usher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/mail"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/sqlite"
+)
+
+// A Service on a file, with mail written into a folder: nothing else is needed
+// on one's own machine. In production BaseURL is https, and mail.SMTP sends.
+func ExampleNew() {
+	folder, err := os.MkdirTemp("", "usher")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+
+	secret, err := usher.SecretFile(filepath.Join(folder, "usher.secret"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	store, err := sqlite.Open(filepath.Join(folder, "usher.db"), sqlite.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+	auth, err := usher.New(store, usher.Config{
+		Secret:  secret,
+		BaseURL: "https://app.example.com",
+		Mailer:  mail.Dir(filepath.Join(folder, "mail")),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer auth.Close()
+
+	policy := auth.PasswordPolicy()
+	fmt.Printf("a password has %d to %d characters\n", policy.MinLength, policy.MaxLength)
+	fmt.Println("the secret prints as", secret)
+	// Output:
+	// a password has 15 to 256 characters
+	// the secret prints as [redacted]
+}
+
+// openExample returns a Service for the examples below.
+func openExample() (*usher.Service, func()) {
+	folder := usher.Must(os.MkdirTemp("", "usher"))
+	store := usher.Must(sqlite.Open(filepath.Join(folder, "usher.db"), sqlite.Options{}))
+	auth := usher.Must(usher.New(store, usher.Config{
+		Secret:  usher.Must(usher.SecretFile(filepath.Join(folder, "usher.secret"))),
+		BaseURL: "https://app.example.com",
+		Mailer:  mail.Dir(filepath.Join(folder, "mail")),
+	}))
+	return auth, func() {
+		auth.Close()
+		store.Close()
+		os.RemoveAll(folder)
+	}
+}
+
+func ExampleService_SignUp() {
+	auth, closeAll := openExample()
+	defer closeAll()
+	ctx := context.Background()
+
+	_, err := auth.SignUp(ctx, usher.SignUp{LoginID: "ann@example.com", Password: "passwordpassword"}, usher.Client{})
+	var weak *password.PolicyError
+	if errors.As(err, &weak) {
+		fmt.Println(weak.Violations[0].Detail)
+	}
+
+	a, err := auth.SignUp(ctx, usher.SignUp{LoginID: "Ann@example.com", Password: "vast otter sings low"}, usher.Client{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(a.User.LoginID(), "is verified:", a.User.EmailVerified)
+
+	_, err = auth.SignUp(ctx, usher.SignUp{LoginID: "ann@EXAMPLE.com", Password: "calm heron reads maps"}, usher.Client{})
+	fmt.Println(errors.Is(err, usher.ErrLoginIDTaken), err)
+	// Output:
+	// The password is commonly used or easy to guess for this account.
+	// Ann@example.com is verified: false
+	// true usher: the login id is taken
+}
+
+func ExampleService_SignIn() {
+	auth, closeAll := openExample()
+	defer closeAll()
+	ctx := context.Background()
+	ann := usher.SignIn{LoginID: "ann@example.com", Password: "vast otter sings low"}
+	if _, err := auth.SignUp(ctx, usher.SignUp{LoginID: ann.LoginID, Password: ann.Password}, usher.Client{}); err != nil {
+		log.Fatal(err)
+	}
+
+	a, err := auth.SignIn(ctx, ann, usher.Client{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	claims, err := auth.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the session is hers:", claims.Subject == a.User.ID)
+
+	// After five failures the sixth try must wait, whatever its password.
+	ann.Password = "calm heron reads maps"
+	for range 6 {
+		_, err = auth.SignIn(ctx, ann, usher.Client{})
+		var limit *usher.LimitError
+		if errors.As(err, &limit) {
+			fmt.Println("wait:", limit.RetryAfter > 0)
+		} else {
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// the session is hers: true
+	// usher: invalid credentials
+	// usher: invalid credentials
+	// usher: invalid credentials
+	// usher: invalid credentials
+	// usher: invalid credentials
+	// wait: true
+}
