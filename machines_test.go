@@ -1,6 +1,7 @@
 package usher_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"reflect"
@@ -135,4 +136,10 @@ func (k *kit) wantNoUse(a *usher.Authentication) {
 	}
 	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
 	wantErr(k.t, err, usher.ErrInvalidSession)
+}
+
+// hashed is how the store keeps a one-time token.
+func hashed(raw usher.Secret) []byte {
+	h := sha256.Sum256([]byte(raw.Reveal()))
+	return h[:]
 }
