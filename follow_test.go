@@ -1,0 +1,175 @@
+package usher_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/storetest"
+)
+
+// aging is a store whose list of revocations a test sets.
+type aging struct {
+	usher.Store
+	mu   sync.Mutex
+	list []usher.Revocation
+	down bool
+	wake func()
+	asks int
+}
+
+func (a *aging) Revocations(_ context.Context, after int64) ([]usher.Revocation, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asks++
+	if a.down {
+		return nil, errors.New("out of reach")
+	}
+	var out []usher.Revocation
+	for _, r := range a.list {
+		if r.ID > after {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func (a *aging) set(down bool, list ...usher.Revocation) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.down, a.list = down, list
+}
+
+// telling is an aging store that can notify.
+type telling struct{ *aging }
+
+func (a telling) NotifyRevocations(ctx context.Context, wake func()) error {
+	a.mu.Lock()
+	a.wake = wake
+	a.mu.Unlock()
+	wake()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// followed is a machine on such a store, and its log.
+func followed(t *testing.T, store usher.Store) (*kit, *bytes.Buffer) {
+	t.Helper()
+	var log bytes.Buffer
+	k := machine(t, store, func(c *usher.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	return k, &log
+}
+
+func (k *kit) revocation(id int64, a *usher.Authentication) usher.Revocation {
+	return usher.Revocation{ID: id, SessionID: a.Session.ID, Until: time.Now().Add(12 * time.Minute)}
+}
+
+// Where a backup was restored the ids begin anew below those that were read.
+// What is revoked from then on must hold as soon as ever, and somebody be told.
+func TestSE06_AStoreThatWentBackIsNoticed(t *testing.T) {
+	t.Parallel()
+	for name, down := range map[string]bool{"after an outage": true, "unseen": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &aging{Store: storetest.NewMemory()}
+				k, log := followed(t, store)
+				a, b, c := k.signUp("a@example.com"), k.signUp("b@example.com"), k.signUp("c@example.com")
+				store.set(false, k.revocation(5000, a))
+				time.Sleep(2 * time.Minute)
+				if k.alive(a) {
+					t.Fatal("a revocation was not read")
+				}
+				soon := 2 * time.Second
+				if down {
+					store.set(true)
+					time.Sleep(10 * time.Second)
+				} else {
+					soon = 31 * time.Second
+				}
+				store.set(false, k.revocation(7, b))
+				time.Sleep(soon)
+				if k.alive(b) || k.alive(a) || !k.alive(c) {
+					t.Fatal("the list after the restore is not the list of this machine")
+				}
+				if !strings.Contains(log.String(), "older copy") {
+					t.Fatalf("nobody was told: %s", log)
+				}
+				store.set(false, k.revocation(7, b), k.revocation(8, c))
+				time.Sleep(2 * time.Second)
+				if k.alive(c) {
+					t.Fatal("the next revocation was not read in time")
+				}
+			})
+		})
+	}
+}
+
+// What expired and was removed is no older copy.
+func TestSE06_RemovedRevocationsAreNoAlarm(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &aging{Store: storetest.NewMemory()}
+		k, log := followed(t, store)
+		store.set(false, k.revocation(5000, k.signUp("a@example.com")))
+		time.Sleep(11 * time.Minute)
+		store.set(false)
+		time.Sleep(10 * time.Minute)
+		if strings.Contains(log.String(), "older copy") {
+			t.Fatal(log)
+		}
+	})
+}
+
+// A revocation by a machine whose clock is slow holds for as long as a token of
+// the session may pass here.
+func TestSE06_ASlowClockElsewhereRevivesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &aging{Store: storetest.NewMemory()}
+		k, _ := followed(t, store)
+		a := k.signUp("a@example.com")
+		store.set(false, usher.Revocation{ID: 1, SessionID: a.Session.ID, Until: time.Now().Add(2 * time.Minute)})
+		for range 12 {
+			time.Sleep(time.Minute)
+			if k.alive(a) {
+				t.Fatal("the session came back to life")
+			}
+		}
+	})
+}
+
+// Notifications are followed at once, and a flood of them is no flood of reads.
+func TestSE06_ANotificationIsFollowedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := telling{&aging{Store: storetest.NewMemory()}}
+		k, _ := followed(t, store)
+		a := k.signUp("a@example.com")
+		time.Sleep(5*time.Second + 300*time.Millisecond) // between two polls
+		store.set(false, k.revocation(1, a))
+		store.wake()
+		time.Sleep(time.Millisecond)
+		if k.alive(a) {
+			t.Fatal("the notification changed nothing")
+		}
+		store.mu.Lock()
+		before := store.asks
+		store.mu.Unlock()
+		for range 10_000 {
+			store.wake()
+			time.Sleep(100 * time.Microsecond) // one second in all
+		}
+		store.mu.Lock()
+		defer store.mu.Unlock()
+		if n := store.asks - before; n < 5 || n > 15 {
+			t.Fatalf("10,000 notifications within a second made %d reads", n)
+		}
+	})
+}
