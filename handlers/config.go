@@ -34,6 +34,12 @@ type Config struct {
 	// browsers.
 	Cookies Cookies
 
+	// Pages are the pages that people see. They need Cookies. With them the
+	// routes take forms beside JSON, and OnRefusal defaults to sending browsers
+	// to the sign-in page. Defaults to nil: no pages, and forms are answered
+	// 415.
+	Pages *Pages
+
 	// TrustedProxies are the networks of the proxies in front of this program,
 	// whose X-Forwarded-For and X-Forwarded-Proto are believed. Defaults to
 	// none.

@@ -102,7 +102,9 @@ func (h *Handlers) recovery(next http.Handler) http.Handler {
 			}
 			h.cfg.Logger.ErrorContext(r.Context(), "handlers: panic", "request_id", w.Header().Get(requestIDHeader),
 				"route", r.Pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			writeProblem(w, errInternal)
+			if !h.pages.problem(w, r, errInternal) {
+				writeProblem(w, errInternal)
+			}
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -28,6 +28,7 @@ type Handlers struct {
 	// sessions too, and bearer looks at the Authorization header alone.
 	own, orReset, bearer *middleware.Middleware
 
+	pages    *pages // nil without Config.Pages
 	mux      *http.ServeMux
 	notFound http.Handler
 	alone    routes
@@ -59,6 +60,9 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
+	}
+	if err := h.addPages(); err != nil {
+		return nil, err
 	}
 	if err := h.guards(); err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
@@ -118,6 +122,7 @@ func (h *Handlers) build() {
 
 	h.notFound = h.endpoint(nil)
 	h.mux = http.NewServeMux()
+	h.pages.mount(h.mux, a)
 	for path, handler := range map[string]http.Handler{
 		"/signup":                  a.signUp,
 		"/signin":                  a.signIn,

@@ -177,6 +177,14 @@ func writeProblem(w http.ResponseWriter, err error) {
 // fail answers with an error, and logs what an operator should see.
 func (h *Handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h.dropDead(w, r, err)
+	h.noteRefused(w, r, err)
+	if !h.pages.problem(w, r, err) {
+		writeProblem(w, err)
+	}
+}
+
+// noteRefused logs an error that is about to be answered.
+func (h *Handlers) noteRefused(w http.ResponseWriter, r *http.Request, err error) {
 	level := slog.LevelDebug
 	switch k := kindOf(err); {
 	case errors.Is(r.Context().Err(), context.Canceled):
@@ -189,7 +197,6 @@ func (h *Handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h.cfg.Logger.LogAttrs(r.Context(), level, "handlers: refused",
 		slog.String("request_id", w.Header().Get(requestIDHeader)), slog.String("method", r.Method),
 		slog.String("route", r.Pattern), slog.String("error", fmt.Sprint(err)))
-	writeProblem(w, err)
 }
 
 // refuse answers what the middleware refuses; that has logged it.
@@ -206,7 +213,9 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refusal middle
 		err = usher.ErrUnavailable
 	}
 	h.dropDead(w, r, err)
-	writeProblem(w, err)
+	if !h.pages.problem(w, r, err) {
+		writeProblem(w, err)
+	}
 }
 
 // dropDead takes away the cookies of a session that has ended, so that the

@@ -70,32 +70,41 @@ func (h *Handlers) signOutRefresh(r *http.Request, raw usher.Secret, claims *tok
 	return h.auth.SignOut(r.Context(), refresh, c)
 }
 
-// signOutCookie ends the session of the cookies and takes them away. While the
-// store is out of reach they stay: the session lives.
+// signOutCookie ends the session of the cookies.
 func (h *Handlers) signOutCookie(w http.ResponseWriter, r *http.Request) error {
 	if _, err := decodeOptional(w, r); err != nil {
 		return err
 	}
-	pair, present := h.cfg.Cookies.Tokens(r)
-	if present {
-		if err := h.origins.CheckCookie(r); err != nil {
-			return err
-		}
-		c := h.client(w, r)
-		claims, err := h.auth.ValidateRefresh(r.Context(), pair.Refresh)
-		if err != nil {
-			// A jar may keep the session token alone.
-			claims, err = h.auth.ValidateSession(r.Context(), pair.Session.Reveal())
-		}
-		if err != nil && !errors.Is(err, token.ErrInvalid) {
-			return err
-		}
-		if err := h.auth.SignOut(r.Context(), claims, c); err != nil {
-			return err
-		}
-		h.forget(w, r)
+	if err := h.endCookieSession(w, r); err != nil {
+		return err
 	}
 	write(w, http.StatusOK, jsonType, empty{})
+	return nil
+}
+
+// endCookieSession ends the session of the cookies, if there are any, and takes
+// them away. While the store is out of reach they stay: the session lives.
+func (h *Handlers) endCookieSession(w http.ResponseWriter, r *http.Request) error {
+	pair, present := h.cfg.Cookies.Tokens(r)
+	if !present {
+		return nil
+	}
+	if err := h.origins.CheckCookie(r); err != nil {
+		return err
+	}
+	c := h.client(w, r)
+	claims, err := h.auth.ValidateRefresh(r.Context(), pair.Refresh)
+	if err != nil {
+		// A jar may keep the session token alone.
+		claims, err = h.auth.ValidateSession(r.Context(), pair.Session.Reveal())
+	}
+	if err != nil && !errors.Is(err, token.ErrInvalid) {
+		return err
+	}
+	if err := h.auth.SignOut(r.Context(), claims, c); err != nil {
+		return err
+	}
+	h.forget(w, r)
 	return nil
 }
 

@@ -1,0 +1,131 @@
+// Package browsertest drives the pages in a real Chromium: every journey with
+// and without JavaScript, every page and state in light and dark through axe,
+// and at a width of 320 pixels. It needs chromium, node, and once
+//
+//	npm ci --ignore-scripts
+//
+// in its folder. The screenshots are left in the folder out; with
+//
+//	go test ./browsertest -update
+//
+// the best of them go into docs/screenshots.
+package browsertest
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write docs/screenshots")
+
+// missing skips a test where something is not installed, but in CI, where that
+// is a mistake.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
+
+// find returns the first program of those names.
+func find(names ...string) string {
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// result is a line that run.mjs writes for each of its tests.
+type result struct {
+	Name   string `json:"name"`
+	Error  string `json:"error"`
+	Millis int    `json:"millis"`
+}
+
+func TestPagesInChromium(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short")
+	}
+	chromium, node := find("chromium", "chromium-browser", "google-chrome"), find("node")
+	switch {
+	case chromium == "":
+		missing(t, "chromium is not installed")
+	case node == "":
+		missing(t, "node is not installed")
+	}
+	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
+		missing(t, "run npm ci --ignore-scripts in the folder browsertest first")
+	}
+	sites := map[string]string{}
+	for name, s := range variants {
+		sites[name] = serve(t, s)
+	}
+	out, err := filepath.Abs("out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]any{"chromium": chromium, "out": out, "sites": sites}
+	if *update {
+		if settings["docs"], err = filepath.Abs("../docs/screenshots"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, node, settings)
+}
+
+// run starts run.mjs and makes a subtest of each of its results.
+func run(t *testing.T, node string, settings map[string]any) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	arg, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"run.mjs", string(arg)}
+	if only := os.Getenv("BROWSERTEST_ONLY"); only != "" {
+		args = append(args, only)
+	}
+	cmd := exec.CommandContext(ctx, node, args...)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for lines := bufio.NewScanner(stdout); lines.Scan(); n++ {
+		var r result
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			t.Errorf("run.mjs: %s", lines.Text())
+			continue
+		}
+		t.Run(cmp.Or(r.Name, "?"), func(t *testing.T) {
+			t.Logf("%d ms", r.Millis)
+			if r.Error != "" {
+				t.Error(r.Error)
+			}
+		})
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("run.mjs: %v", err)
+	}
+	if n == 0 {
+		t.Error("run.mjs ran nothing")
+	}
+}

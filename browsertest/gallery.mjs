@@ -1,0 +1,223 @@
+// Every page in every state, looked at closely.
+import { address, another, password } from "./stage.mjs";
+
+const signUp = async (page, who, name = "Ann Lindqvist") => {
+  await page.goto("/auth/signup");
+  await page.locator("[name=name]").fill(name);
+  await page.locator("[name=loginId]").fill(who);
+  await page.locator("[name=password]").fill(password);
+  await page.locator("button.primary").click();
+  await page.waitForURL((u) => u.pathname === "/");
+};
+
+export const gallery = [
+  ["gallery: sign-in", async (s) => {
+    const page = await s.visit("plain");
+    await page.goto("/auth/signin");
+    await s.look(page, "signin", { docs: true });
+    await page.locator("button.primary").click();
+    await page.getByText("Enter your password.").waitFor();
+    await s.look(page, "signin-empty");
+    await page.locator("[name=loginId]").fill("nobody@example.com");
+    await page.locator("[name=password]").fill(another);
+    await page.locator("button.primary").click();
+    await page.getByRole("alert").waitFor();
+    await s.look(page, "signin-failed", { docs: true });
+    await page.goto("/inside");
+    await s.at(page, "/auth/signin", "Sign in");
+    await s.look(page, "signin-return");
+  }],
+  ["gallery: sign-up", async (s) => {
+    const page = await s.visit("plain");
+    await page.goto("/auth/signup");
+    await page.locator("[name=password]").fill("vast otter sings");
+    await page.locator("[name=name]").focus();
+    await s.look(page, "signup", { docs: true });
+    await page.locator("[name=loginId]").fill("no address@");
+    await page.locator("[name=password]").fill("");
+    await page.locator("button.primary").click();
+    await page.getByText("Choose a password.").waitFor();
+    await s.look(page, "signup-empty");
+    await page.locator("[name=loginId]").fill(address("weak"));
+    await page.locator("[name=password]").fill("passwordpassword");
+    await page.locator("button.primary").click();
+    await page.getByText("easy to guess").waitFor();
+    await s.look(page, "signup-weak");
+    const who = address("taken");
+    await signUp(await s.visit("plain"), who);
+    await page.locator("[name=loginId]").fill(who);
+    await page.locator("[name=password]").fill(password);
+    await page.locator("button.primary").click();
+    await page.getByText("already an account with").waitFor();
+    await s.look(page, "signup-taken");
+  }],
+  ["gallery: sign-up that is closed, confirmed first, or composed", async (s) => {
+    let page = await s.visit("closed");
+    await page.goto("/auth/signup");
+    await s.look(page, "signup-closed");
+    page = await s.visit("confirmFirst");
+    await page.goto("/auth/signup");
+    const who = address("first");
+    await page.locator("[name=loginId]").fill(who);
+    await page.locator("[name=password]").fill(password);
+    await page.locator("button.primary").click();
+    await s.at(page, "/auth/signup", "Check your mail");
+    await page.getByText(who).waitFor();
+    await s.look(page, "signup-sent");
+    page = await s.visit("composed");
+    await page.goto("/auth/signup");
+    await page.locator("[name=password]").fill("otter7");
+    await s.look(page, "signup-rules");
+  }],
+  ["gallery: forgotten password", async (s) => {
+    const page = await s.visit("plain");
+    const who = address("forgetful");
+    await signUp(await s.visit("plain"), who);
+    await page.goto("/auth/forgot");
+    await s.look(page, "forgot");
+    await page.locator("[name=loginId]").fill(who);
+    await page.locator("button.primary").click();
+    await s.at(page, "/auth/forgot", "Check your mail");
+    await s.look(page, "forgot-sent", { docs: true });
+    const link = await s.link("plain", who, "confirm_and_reset");
+    await page.goto(link);
+    await s.at(page, "/auth/reset", "Set a new password");
+    await s.look(page, "reset", { docs: true });
+    await page.locator("[name=newPassword]").fill("short");
+    await page.locator("button.primary").click();
+    await page.getByText("Use at least").waitFor();
+    await s.look(page, "reset-short");
+    await page.locator("[name=newPassword]").fill(another);
+    await page.locator("button.primary").click();
+    await s.at(page, "/auth/signin", "Sign in");
+    await s.look(page, "signin-after-reset");
+    await page.goto(link);
+    await s.at(page, "/auth/reset", "This link does not work any more");
+    await s.look(page, "link-reset", { docs: true });
+  }],
+  ["gallery: confirming an address", async (s) => {
+    const page = await s.visit("plain");
+    const who = address("confirming");
+    await signUp(page, who);
+    const link = await s.link("plain", who, "verify_email");
+    await page.goto(link);
+    await s.at(page, "/auth/verify", "Confirm your e-mail address");
+    await s.look(page, "verify", { docs: true });
+    await page.locator("button.primary").click();
+    await s.at(page, "/auth/verify", "Address confirmed");
+    await s.look(page, "verified");
+    await page.goto(link);
+    await s.at(page, "/auth/verify", "This link does not work any more");
+    await s.look(page, "link-verify");
+    const stranger = await s.visit("plain");
+    await stranger.goto(link);
+    await s.look(stranger, "link-verify-stranger");
+  }],
+  ["gallery: account", async (s) => {
+    const who = address("ann.lindqvist");
+    const page = await s.visit("plain", { userAgent: "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15" });
+    await signUp(page, who);
+    await page.goto("/auth/account");
+    await s.look(page, "account-unconfirmed");
+    await page.goto(await s.link("plain", who, "verify_email"));
+    await page.locator("button.primary").click();
+    for (const userAgent of [
+      "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+      "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
+    ]) {
+      const other = await s.visit("plain", { userAgent });
+      await other.goto("/auth/signin");
+      await other.locator("[name=loginId]").fill(who);
+      await other.locator("[name=password]").fill(password);
+      await other.locator("button.primary").click();
+      await other.waitForURL((u) => u.pathname === "/");
+    }
+    await page.goto("/auth/account");
+    await s.look(page, "account", { docs: true });
+    await page.goto("/auth/account/name");
+    await s.look(page, "account-name");
+    await page.locator("button.primary").click();
+    await page.getByText("Your name is saved.").waitFor();
+    await s.look(page, "account-notice");
+    await page.goto("/auth/account/email");
+    await s.look(page, "account-email");
+    await page.locator("[name=newEmail]").fill("nowhere");
+    await page.locator("[name=currentPassword]").fill(another);
+    await page.locator("button.primary").click();
+    await page.getByText("Enter an e-mail address such as").waitFor();
+    await s.look(page, "account-email-wrong");
+    const moved = address("moved");
+    await page.locator("[name=newEmail]").fill(moved);
+    await page.locator("[name=currentPassword]").fill(password);
+    await page.locator("button.primary").click();
+    await page.getByText("on its way to the new address").waitFor();
+    await page.goto(await s.link("plain", moved, "change_email"));
+    await s.look(page, "verify-change");
+    await page.goto("/auth/account/password");
+    await s.look(page, "account-password", { docs: true });
+    await page.locator("[name=currentPassword]").fill(another);
+    await page.locator("[name=newPassword]").fill(another);
+    await page.locator("button.primary").click();
+    await page.getByText("This is not your current password.").waitFor();
+    await s.look(page, "account-password-wrong");
+    await page.goto("/auth/account");
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await page.getByText("You have signed out.").waitFor();
+    await s.look(page, "signed-out");
+  }],
+  ["gallery: an expired password", async (s) => {
+    const page = await s.visit("plain");
+    const who = address("expired");
+    await signUp(await s.visit("plain"), who);
+    await s.expire("plain", who);
+    await page.goto("/auth/signin");
+    await page.locator("[name=loginId]").fill(who);
+    await page.locator("[name=password]").fill(password);
+    await page.locator("button.primary").click();
+    await s.at(page, "/auth/signin", "Choose a new password");
+    await s.look(page, "replace");
+  }],
+  ["gallery: limits and problems", async (s) => {
+    const page = await s.visit("throttled");
+    await page.goto("/auth/signin");
+    for (let i = 0; i < 6; i++) {
+      await page.locator("[name=loginId]").fill("guessed@example.com");
+      await page.locator("[name=password]").fill(another);
+      await Promise.all([page.waitForNavigation(), page.locator("button.primary").click()]);
+    }
+    await page.getByText("Too many tries").waitFor();
+    await s.look(page, "signin-limit");
+    await page.goto("/auth/nothing");
+    await s.look(page, "not-found");
+  }],
+  ["gallery: languages", async (s) => {
+    for (const lang of ["de", "fr", "es", "he"]) {
+      const page = await s.visit("plain", { lang });
+      const who = address(lang);
+      await page.goto("/auth/signin");
+      s.equal(await page.locator("html").getAttribute("dir"), lang === "he" ? "rtl" : "ltr", "direction");
+      await page.locator("[name=loginId]").fill(who);
+      await page.locator("[name=password]").fill(another);
+      await page.locator("button.primary").click();
+      await page.getByRole("alert").waitFor();
+      await s.look(page, `signin-failed-${lang}`);
+      await page.goto("/auth/signup");
+      await page.locator("[name=password]").fill("vast otter sings low");
+      await s.look(page, `signup-${lang}`, { docs: lang === "he" });
+      await signUp(page, who);
+      await page.goto("/auth/account");
+      await s.look(page, `account-${lang}`, { docs: lang === "he" });
+      await page.goto("/auth/forgot");
+      await page.locator("[name=loginId]").fill(who);
+      await page.locator("button.primary").click();
+      await page.getByText(who).waitFor();
+      await s.look(page, `forgot-sent-${lang}`);
+    }
+  }],
+  ["gallery: a look of one's own", async (s) => {
+    const page = await s.visit("branded");
+    await page.goto("/auth/signin");
+    await s.at(page, "/auth/signin", "Welcome aboard");
+    await s.look(page, "signin-branded", { docs: true });
+  }],
+];

@@ -1,0 +1,161 @@
+package browsertest
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/storetest"
+)
+
+// site is one program with pages.
+type site struct {
+	service  func(*usher.Config)
+	pages    handlers.Pages
+	throttle bool
+}
+
+// variants are the programs that the pages are looked at in.
+var variants = map[string]site{
+	"plain":        {pages: handlers.Pages{Name: "Northwind"}},
+	"confirmFirst": {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) { c.ConfirmFirst = true }},
+	"closed":       {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) { c.SignUpClosed = true }},
+	"throttled":    {pages: handlers.Pages{Name: "Northwind"}, throttle: true},
+	"composed": {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) {
+		c.Password = password.PCIDSS()
+		c.Password.Uppercase, c.Password.NonAlphanumeric = true, true
+	}},
+	"branded": {pages: handlers.Pages{
+		Name: "Harbour & Sons", Accent: "#e8b931", Logo: "/logo.svg",
+		Templates: fstest.MapFS{"custom.css": {Data: []byte(brand)}},
+		Texts:     map[string]map[string]string{"en": {"signin.title": "Welcome aboard", "signin.submit": "Step aboard"}},
+	}},
+}
+
+// brand is what a program adds to the style to have a look of its own.
+const brand = `
+:root { --ground: #eef3f4; }
+h1 { font-family: Georgia, "Times New Roman", serif; font-weight: 500; font-size: 1.75rem; }
+button, .button, input { border-radius: 2px; }
+.card { border-radius: 4px; border-block-start: 4px solid var(--accent); }
+@media (prefers-color-scheme: dark) { :root { --ground: #0d1517; } }
+`
+
+const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 180 32" role="img"><path d="M4 22h24l-3 6H8z" fill="#e8b931"/><path d="M15 3v17H5zM17 7v13h8z" fill="#4a7a85"/><text x="40" y="22" font-family="Georgia, serif" font-size="18" fill="#4a7a85">Harbour &amp; Sons</text></svg>`
+
+// post is a mailbox for all addresses.
+type post struct {
+	mu  sync.Mutex
+	all []usher.Message
+}
+
+func (p *post) Send(_ context.Context, m usher.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = append(p.all, m)
+	return nil
+}
+
+// newest returns the link of the newest mail of a kind to an address, or "".
+func (p *post) newest(to, kind string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := len(p.all) - 1; i >= 0; i-- {
+		if m := p.all[i]; m.To == to && string(m.Kind) == kind {
+			return m.Link.Reveal()
+		}
+	}
+	return ""
+}
+
+func (p *post) count(to string) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.all {
+		if m.To == to {
+			n++
+		}
+	}
+	return n
+}
+
+// serve starts a site over TLS, and returns its address. What a test cannot do
+// as a person is under /test: read the mail, expire a password.
+func serve(t *testing.T, s site) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	server := httptest.NewTLSServer(mux)
+	t.Cleanup(server.Close)
+	// The name localhost, not the address: browsers treat it as a site.
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := "https://localhost:" + u.Port()
+	mail := &post{}
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	secret := usher.Secret("wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa")
+	cfg := usher.Config{
+		Secret: secret, BaseURL: base, Mailer: mail, Logger: logger, InsecureNoThrottle: !s.throttle,
+		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Minute},
+	}
+	if s.service != nil {
+		s.service(&cfg)
+	}
+	service, err := usher.New(storetest.NewMemory(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { service.Close() })
+	jar, err := cookies.New(cookies.Config{Secret: secret, Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth, err := handlers.New(service, handlers.Config{Cookies: jar, Pages: &s.pages, Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux.Handle("/auth/", http.StripPrefix("/auth", auth))
+	mux.HandleFunc("GET /.well-known/change-password", auth.WellKnownChangePassword)
+	mux.HandleFunc("GET /{$}", page("Home"))
+	mux.Handle("GET /inside", auth.Require(page("Inside")))
+	mux.Handle("GET /recent", auth.RequireRecent(time.Nanosecond)(page("Recent")))
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("GET /logo.svg", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/svg+xml")
+		_, _ = io.WriteString(w, logo)
+	})
+	mux.HandleFunc("GET /test/link", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		_ = json.NewEncoder(w).Encode(map[string]any{"link": mail.newest(q.Get("to"), q.Get("kind")), "count": mail.count(q.Get("to"))})
+	})
+	mux.HandleFunc("POST /test/expire", func(w http.ResponseWriter, r *http.Request) {
+		user, err := service.UserByLoginID(r.Context(), r.URL.Query().Get("user"))
+		if err == nil {
+			err = service.ExpirePassword(r.Context(), user.ID)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
+	return base
+}
+
+func page(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<!doctype html><html lang=en><title>"+text+"</title><h1>"+text+"</h1>")
+	}
+}

@@ -1,0 +1,91 @@
+package handlers
+
+import (
+	"errors"
+
+	"github.com/usherkit/usher"
+)
+
+func (p *pages) verifyView() *view {
+	return &view{
+		page: "verify", path: "/verify",
+		prepare: p.prepareVerify,
+		send:    p.sendVerify,
+	}
+}
+
+func (p *pages) prepareVerify(x *exchange) error {
+	if x.in == nil && x.r.URL.Query().Has("done") {
+		x.page = p.page(x.r, "verified")
+		x.page.Title, x.page.Lead = x.page.T("verify.done.title"), x.page.T("verify.done.text")
+		return nil
+	}
+	link, err := p.prepareLink(x, func(raw usher.Secret) (usher.Link, error) {
+		return p.h.auth.VerificationLink(x.r.Context(), raw, p.client(x))
+	})
+	if err != nil {
+		return err
+	}
+	x.page.Lead = x.page.T("verify.lead", link.Email)
+	if link.NewEmail {
+		x.page.Title, x.page.Lead = x.page.T("verify.change.title"), x.page.T("verify.change.lead", link.Email)
+	}
+	return nil
+}
+
+func (p *pages) sendVerify(x *exchange) error {
+	u, err := p.h.auth.VerifyEmail(x.r.Context(), usher.Secret(x.in["token"]), p.client(x))
+	if errors.Is(err, usher.ErrInvalidToken) {
+		return errDeadLink
+	}
+	if err != nil {
+		return err
+	}
+	p.cookies.DropNote(x.w, x.r, noteVerify)
+	p.renew(x, u)
+	return redirect(x.w, p.base+"/verify?done=1")
+}
+
+// renew gives a browser that is signed in as that very user new tokens, which
+// say that the address is verified. No session begins, ends or changes hands,
+// and where it fails the tokens say so a few minutes later.
+func (p *pages) renew(x *exchange, u usher.User) {
+	pair, present := p.cookies.Tokens(x.r)
+	if !present || pair.Refresh == "" {
+		return
+	}
+	own, err := p.h.auth.ValidateRefresh(x.r.Context(), pair.Refresh)
+	if err != nil || own.Subject != u.ID {
+		return
+	}
+	a, err := p.h.auth.RefreshSession(x.r.Context(), pair.Refresh, p.client(x))
+	if err == nil {
+		err = p.cookies.SetTokens(x.w, x.r, a.Tokens)
+	}
+	if err != nil {
+		p.h.cfg.Logger.InfoContext(x.r.Context(), "handlers: the session was not renewed after a verification", "error", err)
+	}
+}
+
+func (p *pages) resendView() *view {
+	return &view{page: "account", path: "/account", send: func(x *exchange) error {
+		if err := p.h.auth.SendEmailVerification(x.r.Context(), x.claims, p.client(x)); err != nil {
+			return err
+		}
+		return p.goOn(x, "/account", "verify_sent")
+	}}
+}
+
+func (p *pages) emailView() *view {
+	inputs := []string{"newEmail", "currentPassword"}
+	return &view{
+		page: "email", path: "/account/email", inputs: inputs, required: inputs, prepare: p.prepareOwn,
+		send: func(x *exchange) error {
+			in := usher.ChangeEmail{NewEmail: x.in["newEmail"], CurrentPassword: usher.Secret(x.in["currentPassword"])}
+			if err := p.h.auth.ChangeEmail(x.r.Context(), x.claims, in, p.client(x)); err != nil {
+				return err
+			}
+			return p.goOn(x, "/account", "email_sent")
+		},
+	}
+}

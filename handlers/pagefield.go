@@ -1,0 +1,73 @@
+package handlers
+
+import "strings"
+
+// Field is an input of a page, for the template "field".
+type Field struct {
+	// Page is the page that the input is on.
+	Page *Page
+	// Name is the input's name, as the JSON routes spell it; ID is its id.
+	Name, ID string
+	// Label names it, Hint says what is expected, if anything.
+	Label, Hint string
+	// Type and Inputmode are attributes; Inputmode may be empty.
+	Type, Inputmode string
+	// Autocomplete is the attribute by which password managers know the input.
+	Autocomplete string
+	// Value is what was typed before. It is empty for a password.
+	Value string
+	// Errors say what is wrong.
+	Errors []string
+	// Secret is true for a password, New for one that is chosen now, Address
+	// for an e-mail address or user name.
+	Secret, New, Address bool
+	// Optional is true if the input may be left empty.
+	Optional bool
+	// Focus is true for the input to begin with.
+	Focus bool
+	// Describedby are the ids of what belongs to the input.
+	Describedby string
+}
+
+// Field returns an input of the page; autocomplete is the attribute's value.
+func (p *Page) Field(name, autocomplete string) Field {
+	f := Field{
+		Page: p, Name: name, ID: name, Label: p.T("field." + name), Type: "text", Autocomplete: autocomplete,
+		Value: p.values[name], Errors: p.errors[name], Focus: p.focus == name,
+	}
+	switch autocomplete {
+	case "current-password":
+		f.Secret = true
+	case "new-password":
+		f.Secret, f.New = true, true
+		if len(p.Policy.List) == 0 {
+			f.Hint = p.T("password.hint", p.Policy.MinLength)
+		}
+	case "email":
+		f.Type, f.Address = "email", true
+	case "username":
+		// Not the type email: a login id need not be an address.
+		f.Inputmode, f.Address = "email", true
+	}
+	if f.Secret {
+		f.Type, f.Value = "password", ""
+	}
+	var ids []string
+	if f.Hint != "" {
+		ids = append(ids, f.ID+"-hint")
+	}
+	if len(f.Errors) > 0 {
+		ids = append(ids, f.ID+"-error")
+	}
+	if f.Focus && p.Alert != "" {
+		ids = append(ids, "alert")
+	}
+	f.Describedby = strings.Join(ids, " ")
+	return f
+}
+
+// AsOptional is the same input, which may be left empty.
+func (f Field) AsOptional() Field {
+	f.Optional = true
+	return f
+}
