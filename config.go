@@ -138,6 +138,9 @@ type SessionConfig struct {
 	Max int
 }
 
+// maxTokenLife is the most that TokenLife may be.
+const maxTokenLife = time.Hour
+
 // AAL2 returns the lives that NIST SP 800-63B-4 §2.2.3 asks for at its second
 // level: an hour without activity, a day in all. (The level itself also needs
 // a second factor.)
@@ -257,7 +260,7 @@ func (c Config) validate() error {
 		{"ResetLife", c.ResetLife, time.Minute, 24 * time.Hour},
 		{"VerifyLife", c.VerifyLife, time.Minute, 24 * time.Hour},
 		{"EventsKept", c.EventsKept, time.Hour, 100 * 365 * 24 * time.Hour},
-		{"Sessions.TokenLife", c.Sessions.TokenLife, 10 * time.Second, time.Hour},
+		{"Sessions.TokenLife", c.Sessions.TokenLife, 10 * time.Second, maxTokenLife},
 		{"Sessions.Absolute", c.Sessions.Absolute, time.Minute, 366 * 24 * time.Hour},
 		{"Sessions.Idle", c.Sessions.Idle, time.Minute, c.Sessions.Absolute},
 		{"Sessions.Grace", c.Sessions.Grace, 0, time.Minute},

@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -38,37 +39,60 @@ func (s *Service) sendVerification(ctx context.Context, account Account, c Clien
 	}
 	m := Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), ExpiresAt: t.ExpiresAt}
 	event := s.newEvent(EventEmailVerifyRequested, u.ID, "", "", c)
-	return s.sendLink(ctx, t, u.Email, m, event, c)
+	return s.sendLink(ctx, t, letter{to: u.Email, Message: m}, event, c)
 }
 
-// sendLink stores a one-time token, the mail with its link and the event in
-// one step. When the address has had too many mails, or too many links are
-// open, only the event happens.
-func (s *Service) sendLink(ctx context.Context, t OneTimeToken, to string, m Message, event Event, c Client, also ...QueuedMail) error {
-	quiet := func(reason string) error {
-		event.Reason = reason
-		s.record(ctx, event)
-		return nil
-	}
-	mail, err := s.mailTo(ctx, to, m, c)
+// letter is the mail of a one-time token.
+type letter struct {
+	to string
+	Message
+	// unsent is counted like any other, and does not go out.
+	unsent bool
+	// also goes out in any case.
+	also []QueuedMail
+}
+
+// sendLink stores a one-time token, its mail and the event in one step. When the
+// address has had too many mails, or too many links are open, only the event and
+// the mails in also happen.
+func (s *Service) sendLink(ctx context.Context, t OneTimeToken, l letter, event Event, c Client) error {
+	mail, err := s.mailTo(ctx, l.to, l.Message, c)
 	if err != nil {
 		return err
 	}
 	if len(mail) == 0 {
-		return quiet("too_many_mails")
+		return s.sendNoLink(ctx, t, l, event, "too_many_mails")
 	}
-	fx := Effects{Events: []Event{event}, Mail: append(also, mail...)}
+	if l.unsent {
+		mail = nil
+	}
+	fx := Effects{Events: []Event{event}, Mail: append(l.also, mail...)}
 	err = s.store.AddOneTimeToken(ctx, t, maxOpenTokens, fx)
 	if err != nil {
-		s.giveBack(ctx, s.mailLimit(to)) // nothing was sent
+		s.giveBack(ctx, s.mailLimit(l.to)) // nothing was sent
 	}
 	if errors.Is(err, ErrConflict) {
-		return quiet("too_many_links")
+		return s.sendNoLink(ctx, t, l, event, "too_many_links")
 	}
 	if err != nil {
 		return s.outage(err)
 	}
 	s.queued(fx.Mail)
+	s.announce(ctx, event)
+	return nil
+}
+
+// sendNoLink is what is left of sendLink at a limit.
+func (s *Service) sendNoLink(ctx context.Context, t OneTimeToken, l letter, event Event, reason string) error {
+	event.Reason = cmp.Or(event.Reason, reason)
+	if len(l.also) == 0 {
+		s.note(ctx, string(t.Purpose)+" "+t.UserID, event)
+		return nil
+	}
+	if err := s.store.Record(ctx, Effects{Events: []Event{event}, Mail: l.also}); err != nil {
+		return s.outage(err)
+	}
+	s.queued(l.also)
 	s.announce(ctx, event)
 	return nil
 }
@@ -110,11 +134,19 @@ func (s *Service) completeChange(ctx context.Context, t OneTimeToken, c Client) 
 	if err != nil {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
-	e := s.newEvent(EventEmailChanged, t.UserID, "", "", c)
-	fx := Effects{Events: []Event{e}}
-	if t.Email != "" {
-		fx.Mail = s.noticeTo(User{Email: t.Email}, Message{Kind: MessageEmailChanged}, c)
+	account, err := s.store.Account(ctx, t.UserID)
+	if errors.Is(err, ErrNotFound) {
+		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
+	if err != nil {
+		return User{}, s.outage(err)
+	}
+	notice, err := s.noticeTo(ctx, account.User, Message{Kind: MessageEmailChanged}, c)
+	if err != nil {
+		return User{}, err
+	}
+	e := s.newEvent(EventEmailChanged, t.UserID, "", "", c)
+	fx := Effects{Events: []Event{e}, Mail: notice}
 	u, err := s.store.ChangeEmail(ctx, s.spend(t), oldCanonical, newCanonical, fx)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrLoginIDTaken) {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
@@ -130,7 +162,8 @@ func (s *Service) completeChange(ctx context.Context, t OneTimeToken, c Client) 
 // ChangeEmail asks for another address. The current password is demanded and
 // counts as in sign-in. Nothing moves before the new address has confirmed: it
 // gets a link, and the old one is told. If the new address is somebody's login
-// id, that person is told instead; the answer is the same.
+// id, that person is told instead; the answer, and what the caller finds in the
+// mailbox, is the same.
 func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmail, c Client) error {
 	canonical, err := canonicalEmail("newEmail", in.NewEmail, s.cfg.UnicodeLoginIDs)
 	if err != nil {
@@ -147,41 +180,40 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		return err
 	}
 	u := account.User
-	event := s.newEvent(EventEmailChangeRequested, u.ID, session.ID, "", c)
 	owner, err := s.store.AccountByLoginID(ctx, canonical)
-	switch {
-	case err != nil && !errors.Is(err, ErrNotFound):
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return s.outage(err)
-	case err == nil && owner.User.ID != u.ID:
-		return s.tellOwner(ctx, owner.User, event, c)
+	}
+	taken := err == nil && owner.User.ID != u.ID
+	notice, err := s.noticeTo(ctx, u, Message{Kind: MessageEmailChanging}, c)
+	if err != nil {
+		return err
 	}
 	now, raw := s.now(), random(32)
 	t := OneTimeToken{
 		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeChangeEmail, Email: u.Email, NewEmail: in.NewEmail,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	m := Message{Kind: MessageChangeEmail, Link: s.pageLink("verify", raw), ExpiresAt: t.ExpiresAt}
-	var notice []QueuedMail
-	if u.Email != "" {
-		notice = s.noticeTo(u, Message{Kind: MessageEmailChanging}, c)
+	l := letter{to: in.NewEmail, also: notice, Message: Message{
+		Kind: MessageChangeEmail, Link: s.pageLink("verify", raw), ExpiresAt: t.ExpiresAt,
+	}}
+	event := s.newEvent(EventEmailChangeRequested, u.ID, session.ID, "", c)
+	if taken {
+		event.Reason = "login_id_taken"
+		l = tellOwner(l, owner.User)
 	}
-	return s.sendLink(ctx, t, in.NewEmail, m, event, c, notice...)
+	return s.sendLink(ctx, t, l, event, c)
 }
 
-// tellOwner tells the owner of an address that somebody tried to move to it.
-func (s *Service) tellOwner(ctx context.Context, owner User, event Event, c Client) error {
-	event.Reason = "login_id_taken"
-	fx := Effects{Events: []Event{event}}
+// tellOwner turns the mail to a new address into one to the person whose login id
+// it is already: somebody tried to move to it. The link goes to nobody then, and is
+// stored all the same: else the number of links that a caller can open would tell.
+func tellOwner(l letter, owner User) letter {
+	l.Message = Message{Kind: MessageAlreadyRegistered}
 	if owner.Email != "" && owner.EmailVerified && owner.Status == StatusEnabled {
-		var err error
-		if fx.Mail, err = s.mailTo(ctx, owner.Email, Message{Kind: MessageAlreadyRegistered}, c); err != nil {
-			return err
-		}
+		l.to = owner.Email
+	} else {
+		l.unsent = true
 	}
-	if err := s.store.Record(ctx, fx); err != nil {
-		return s.outage(err)
-	}
-	s.queued(fx.Mail)
-	s.announce(ctx, event)
-	return nil
+	return l
 }

@@ -18,6 +18,7 @@ const (
 	limitTokens   = "one_time_tokens"
 	limitMails    = "mails"
 	limitToUser   = "reset_mails"
+	limitNotices  = "notices"
 	limitLock     = "lock"
 	limitHashing  = "hashing"
 	limitNewMails = "verification_mails"
@@ -84,13 +85,17 @@ func (s *Service) take(ctx context.Context, c Client, limits ...named) ([]int, e
 		return r.Counts, nil
 	}
 	l := limits[r.Refused]
-	event := s.newEvent(EventThrottled, "", "", l.name, c)
-	if s.noted.first(l.Key, s.now()) {
-		s.record(ctx, event)
-	} else {
-		s.announce(ctx, event)
-	}
+	s.note(ctx, l.Key, s.newEvent(EventThrottled, "", "", l.name, c))
 	return nil, &LimitError{RetryAfter: r.RetryAfter, Limit: l.name}
+}
+
+// note is record for what somebody can make happen without end: see notedLimits.
+func (s *Service) note(ctx context.Context, key string, e Event) {
+	if s.noted.first(key, s.now()) {
+		s.record(ctx, e)
+	} else {
+		s.announce(ctx, e)
+	}
 }
 
 // giveBack takes hits back that turned out not to be guesses.

@@ -40,7 +40,7 @@ type UserPatch struct {
 
 // UpdateUser changes a user. Roles, permissions and tenants are in the session
 // tokens made from now on; a session token made before holds the old ones
-// until its end. A new address voids all mailed links.
+// until its end. Setting the address voids all mailed links.
 func (s *Service) UpdateUser(ctx context.Context, userID string, p UserPatch) (User, error) {
 	if err := p.Profile.check(); err != nil {
 		return User{}, err
@@ -53,7 +53,7 @@ func (s *Service) UpdateUser(ctx context.Context, userID string, p UserPatch) (U
 	e := s.newEvent(EventUserUpdated, userID, "", "operator", Client{})
 	u, _, err := s.store.UpdateUser(ctx, UserUpdate{
 		UserID: userID, Profile: p.Profile, Roles: p.Roles, Permissions: p.Permissions, Tenants: p.Tenants,
-		Attributes: p.Attributes, Email: p.Email, At: s.now(), Effects: Effects{Events: []Event{e}},
+		Attributes: p.Attributes, Email: p.Email, DropTokens: p.Email != nil, At: s.now(), Effects: Effects{Events: []Event{e}},
 	})
 	if err != nil {
 		return User{}, s.outage(err)

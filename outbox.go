@@ -41,13 +41,19 @@ type sealedMessage struct {
 func (s *Service) mailTo(ctx context.Context, address string, m Message, c Client, also ...named) ([]QueuedMail, error) {
 	refused := "bad_address"
 	if _, err := CanonicalLoginID(address, true); err == nil {
-		if refused, err = s.countMail(ctx, c, append(also, s.mailLimit(address))); err != nil {
+		limit := s.mailLimit(address)
+		if m.Kind != MessageResetPassword && m.Kind != MessageConfirmAndReset {
+			// The last one is kept for a reset: anyone can have mails of other kinds
+			// sent to an address, by signing up with it, and must not thereby keep
+			// its owner from a new password.
+			limit.Max = max(1, limit.Max-1)
+		}
+		if refused, err = s.countMail(ctx, c, append(also, limit)); err != nil {
 			return nil, err
 		}
 	}
 	if refused != "" {
-		s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "reason", refused)
-		s.announce(ctx, s.newEvent(EventMailDropped, "", "", refused, c))
+		s.dropped(ctx, m, refused, c)
 		return nil, nil
 	}
 	return s.seal(address, m, c), nil
@@ -81,13 +87,37 @@ func (s *Service) pretendToMail(ctx context.Context, canonical string, c Client)
 	return err
 }
 
-// noticeTo returns the row for a mail that the owner must get, whatever the
-// limits: the password or the address was changed.
-func (s *Service) noticeTo(u User, m Message, c Client) []QueuedMail {
-	if u.Email == "" {
-		return nil
+// noticesAnHour is how many notices of changes one account gets in an hour.
+const noticesAnHour = 20
+
+// noticeTo returns the row for a mail by which the owner hears that the password
+// or the address was changed. A proven address gets it whatever other mail went
+// there; but who changes the password without end must not fill the outbox for
+// everybody, and has told the owner often enough by then. An address that nobody
+// has proven may be a stranger's: it gets no more mail for it.
+func (s *Service) noticeTo(ctx context.Context, u User, m Message, c Client) ([]QueuedMail, error) {
+	switch {
+	case u.Email == "":
+		return nil, nil
+	case !u.EmailVerified:
+		return s.mailTo(ctx, u.Email, m, c)
 	}
-	return s.seal(u.Email, m, c)
+	var limited *LimitError
+	_, err := s.take(ctx, c, s.perHour(limitNotices, noticesAnHour, u.ID))
+	if errors.As(err, &limited) {
+		s.dropped(ctx, m, "too_many_notices", c)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.seal(u.Email, m, c), nil
+}
+
+// dropped says that there will be no mail.
+func (s *Service) dropped(ctx context.Context, m Message, reason string, c Client) {
+	s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "reason", reason)
+	s.announce(ctx, s.newEvent(EventMailDropped, "", "", reason, c))
 }
 
 func (s *Service) seal(address string, m Message, c Client) []QueuedMail {

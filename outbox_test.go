@@ -226,7 +226,7 @@ func (m *mailbox) has(kind usher.MessageKind) (n int) {
 func TestML04_QueueIsBounded(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.Queue = 2 })
-	k.imported("known@example.com")
+	known := k.signUpVerified("known@example.com")
 	k.Close() // nobody sends
 	k.signUp("a@example.com")
 	k.signUp("b@example.com")
@@ -244,8 +244,8 @@ func TestML04_QueueIsBounded(t *testing.T) {
 	if k.waiting() != 2 {
 		t.Fatalf("%d waiting", k.waiting())
 	}
-	// The owner is told of a change all the same.
-	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword}, home))
+	// The owner of a proven address is told of a change all the same.
+	usher.Must(k.UpdatePassword(ctx, k.claims(known), usher.UpdatePassword{NewPassword: otherPassword}, home))
 	if k.waiting() != 3 {
 		t.Fatal("the notice was dropped")
 	}

@@ -77,7 +77,7 @@ func (s *Service) ownLoginID(ctx context.Context, u User, loginID, sessionID str
 		return err == nil && canonical == given
 	})
 	if !own {
-		s.record(ctx, s.newEvent(EventForbidden, u.ID, sessionID, "login_id_of_another", c))
+		s.note(ctx, "forbidden "+u.ID, s.newEvent(EventForbidden, u.ID, sessionID, "login_id_of_another", c))
 		return ErrForbidden
 	}
 	return nil
@@ -126,6 +126,10 @@ func (s *Service) newPassword(ctx context.Context, account Account, pw Secret, c
 	if err != nil {
 		return PasswordChange{}, s.hashing(ctx, err, c)
 	}
+	notice, err := s.noticeTo(ctx, u, Message{Kind: MessagePasswordChanged}, c)
+	if err != nil {
+		return PasswordChange{}, err
+	}
 	now := s.now()
 	return PasswordChange{
 		UserID: u.ID, IfVersion: p.Version, RequireEnabled: true,
@@ -133,7 +137,7 @@ func (s *Service) newPassword(ctx context.Context, account Account, pw Secret, c
 		KeepEarlier: max(0, s.cfg.Password.ReuseAmount-1),
 		End:         &SessionEnd{RevokedUntil: s.revokedUntil(now)},
 		DropTokens:  true,
-		Effects:     Effects{Mail: s.noticeTo(u, Message{Kind: MessagePasswordChanged}, c)},
+		Effects:     Effects{Mail: notice},
 	}, nil
 }
 

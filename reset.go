@@ -210,6 +210,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client)
 	if err != nil {
 		return nil, s.outage(err)
 	}
+	account.User.EmailVerified = true // by the link
 	change, err := s.newPassword(ctx, account, in.NewPassword, c)
 	if err != nil {
 		return nil, err

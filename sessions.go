@@ -2,8 +2,10 @@ package usher
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/usherkit/usher/token"
 )
@@ -43,10 +45,16 @@ func (s *Service) signedIn(ctx context.Context, claims *token.Claims) (Account, 
 	return s.inSession(ctx, claims)
 }
 
-// inSession is signedIn for reset sessions too.
+// inSession is signedIn for reset sessions too. The account is read before the
+// session: a change of password in between ends the session or moves the version
+// that the caller's own change rests on, and so never goes unseen.
 func (s *Service) inSession(ctx context.Context, claims *token.Claims) (Account, Session, error) {
 	if claims == nil {
 		return Account{}, Session{}, ErrInvalidSession
+	}
+	account, err := s.store.Account(ctx, claims.Subject)
+	if err != nil {
+		return Account{}, Session{}, s.sessionGone(ctx, err, claims, Client{})
 	}
 	session, err := s.store.Session(ctx, claims.SessionID)
 	if err != nil {
@@ -58,17 +66,23 @@ func (s *Service) inSession(ctx context.Context, claims *token.Claims) (Account,
 		want = SessionReset
 	}
 	if session.UserID != claims.Subject || session.Kind != want ||
-		!now.Before(session.ExpiresAt) || !now.Before(session.IdleExpiresAt) {
+		!now.Before(session.ExpiresAt) || !now.Before(session.IdleExpiresAt) ||
+		account.User.Status != StatusEnabled {
 		return Account{}, Session{}, ErrInvalidSession
 	}
-	account, err := s.store.Account(ctx, claims.Subject)
-	if err != nil {
-		return Account{}, Session{}, s.sessionGone(ctx, err, claims, Client{})
-	}
-	if account.User.Status != StatusEnabled {
-		return Account{}, Session{}, ErrInvalidSession
+	if claims.Type == token.TypeRefresh && !s.serves(session, claims.ID, now) {
+		return Account{}, Session{}, s.sessionGone(ctx, ErrNotFound, claims, Client{})
 	}
 	return account, session, nil
+}
+
+// serves reports whether the refresh token of that id is the one in use, or the
+// one before it within the grace time. An older one opens nothing, also where it
+// is not exchanged (RFC 9700 §4.14.2).
+func (s *Service) serves(session Session, jti string, now time.Time) bool {
+	hash := hashOf(jti)
+	return subtle.ConstantTimeCompare(hash, session.RefreshHash) == 1 ||
+		subtle.ConstantTimeCompare(hash, session.PreviousHash) == 1 && now.Before(session.RotatedAt.Add(s.cfg.Sessions.Grace))
 }
 
 // Sessions returns the user's sessions, newest first.

@@ -173,10 +173,9 @@ type RefreshRenewal struct {
 // SessionStore keeps sessions and revocations.
 type SessionStore interface {
 	// StartSession starts a session for a user whose password was checked.
-	// ErrConflict if the password's version is no longer IfPasswordVersion, its
-	// state is not active, or the user is not enabled (also if it is gone). It
-	// returns the ids of the sessions it ended: EndSession, and the oldest above
-	// Max.
+	// ErrConflict if the password's version is no longer IfPasswordVersion or
+	// the user is not enabled (also if it is gone). It returns the ids of the
+	// sessions it ended: EndSession, and the oldest above Max.
 	StartSession(ctx context.Context, s SessionStart) ([]string, error)
 	// Session returns a session that has not ended. ErrNotFound if there is
 	// none. A session past its times is still returned until DeleteExpired.

@@ -182,9 +182,11 @@ func (s *Service) RefreshTokens(ctx context.Context, refreshToken string, addres
 	return a.Tokens, nil
 }
 
-// revokedUntil is when the last session token made until now is out.
+// revokedUntil is when the last session token made until now is out. It may come
+// from a machine, or from before a restart, with another TokenLife: the longest
+// that there can be counts.
 func (s *Service) revokedUntil(now time.Time) time.Time {
-	return now.Add(s.cfg.Sessions.TokenLife + afterlife)
+	return now.Add(maxTokenLife + afterlife)
 }
 
 // ended makes the end of sessions hold in this process at once; the store has

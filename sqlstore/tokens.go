@@ -110,8 +110,14 @@ func (t *tx) spend(ctx context.Context, in usher.TokenSpend) (usher.Account, ush
 // marks are the places of n parameters.
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
+// dropTokens removes a user's tokens and the reset sessions that came of them. It
+// leaves no revocations: nobody takes a reset session for alive without a look
+// into the store.
 func (t *tx) dropTokens(ctx context.Context, userID string) error {
-	_, err := t.exec(ctx, `DELETE FROM usher_one_time_tokens WHERE user_id = ?`, userID)
+	if _, err := t.exec(ctx, `DELETE FROM usher_one_time_tokens WHERE user_id = ?`, userID); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE user_id = ? AND kind = 'reset'`, userID)
 	return err
 }
 

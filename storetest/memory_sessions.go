@@ -14,8 +14,7 @@ import (
 func (m *Memory) StartSession(ctx context.Context, in usher.SessionStart) (ended []string, err error) {
 	err = m.do(ctx, in, func(s *step) error {
 		a, ok := s.accounts[in.Session.UserID]
-		if !ok || a.User.Status != usher.StatusEnabled || a.Password.State != usher.PasswordActive ||
-			a.Password.Version != in.IfPasswordVersion {
+		if !ok || a.User.Status != usher.StatusEnabled || a.Password.Version != in.IfPasswordVersion {
 			return usher.ErrConflict
 		}
 		if in.RehashTo != "" && a.Password.Hash == in.RehashFrom {
