@@ -121,7 +121,7 @@ func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
 			}
 		})
 	}()
-	counted.counted.Wait()
+	counted.wait()
 	cancel()
 	begin := time.Now()
 	b.signIn("ann@example.com", goodPassword, home)
