@@ -58,7 +58,7 @@
 //	invalid_session          401  the session is not valid, or has ended
 //	password_expired         403  the password was right and must be replaced
 //	user_disabled            403  the password was right and the user is shut out
-//	recent_sign_in_required  403  sign in again, or give the current password
+//	recent_sign_in_required  401  sign in again, or give the current password
 //	sign_up_closed           403
 //	forbidden                403  the login id is somebody else's
 //	cross_origin             403  another site's page sent the request

@@ -142,7 +142,7 @@ var passwordOutcomes = []outcome{
 			k.clock.add(6 * time.Minute)
 			return k.as(u, post("/password/update", object("newPassword", otherPassword)))
 		},
-		status: 403, code: "recent_sign_in_required",
+		status: 401, code: "recent_sign_in_required", check: challenged(`Bearer realm="session", error="insufficient_user_authentication"`),
 	},
 	{
 		name: "update, old sign-in, current password", prepare: func(k *kit) request {

@@ -35,7 +35,7 @@ var sessionOutcomes = []outcome{
 	},
 	{
 		name: "change, no password", prepare: asAnn(post("/email/change", object("newEmail", "ann@new.example"))),
-		status: 403, code: "recent_sign_in_required",
+		status: 401, code: "recent_sign_in_required", check: challenged(`Bearer realm="session", error="insufficient_user_authentication"`),
 	},
 	{
 		name: "change, no address", prepare: asAnn(post("/email/change", object("newEmail", "ann", "currentPassword", goodPassword))),

@@ -31,9 +31,11 @@ const (
 	codeInvalidRequest = "invalid_request"
 	codePasswordPolicy = "password_policy"
 
-	// The challenges of RFC 6750 §3, as package middleware writes them.
+	// The challenges of RFC 6750 §3 and RFC 9470 §3, as package middleware writes
+	// them.
 	challenge        = `Bearer realm="session"`
 	challengeInvalid = challenge + `, error="invalid_token"`
+	challengeRecent  = challenge + `, error="insufficient_user_authentication"`
 )
 
 // kind is what the client is told of an error.
@@ -47,7 +49,7 @@ type kind struct {
 // kinds is how every error is answered: the first that matches counts. An error
 // that is not in it is the last one.
 var kinds = []kind{
-	{is: usher.ErrUnavailable, status: 503, code: "unavailable", title: "Temporarily unavailable", detail: "Nothing was changed. Try again in a moment."},
+	{is: usher.ErrUnavailable, status: 503, code: "unavailable", title: "Temporarily unavailable", detail: "Try again in a moment."},
 	{is: errInvalidRequest, status: 400, code: codeInvalidRequest, title: "Invalid request", detail: "The request cannot be accepted as it is."},
 	{is: errPasswordPolicy, status: 400, code: codePasswordPolicy, title: "Password not allowed", detail: "Choose another password."},
 	{is: errTooMany, status: 429, code: "too_many_requests", title: "Too many requests", detail: "Wait before you try again."},
@@ -59,7 +61,7 @@ var kinds = []kind{
 	{is: usher.ErrInvalidToken, status: 400, code: "invalid_token", title: "Invalid link", detail: "The link is not valid any more. Ask for another one."},
 	{is: usher.ErrInvalidSession, status: 401, code: "invalid_session", title: "Invalid session", detail: "The session is not valid. Sign in again.", challenge: challengeInvalid},
 	{is: errNotSignedIn, status: 401, code: "not_signed_in", title: "Not signed in", detail: "Sign in first.", challenge: challenge},
-	{is: usher.ErrRecentSignInRequired, status: 403, code: "recent_sign_in_required", title: "Recent sign-in required", detail: "Sign in again, or give the current password."},
+	{is: usher.ErrRecentSignInRequired, status: 401, code: "recent_sign_in_required", title: "Recent sign-in required", detail: "Sign in again, or give the current password.", challenge: challengeRecent},
 	{is: middleware.ErrCrossOrigin, status: 403, code: "cross_origin", title: "Cross-origin request", detail: "The request must come from this site itself. Programs without a browser send an X-Requested-With header."},
 	{is: usher.ErrForbidden, status: 403, code: "forbidden", title: "Forbidden", detail: "This session may not do that."},
 	{is: errNoRoute, status: 404, code: "not_found", title: "Not found", detail: "There is nothing here."},
@@ -68,8 +70,8 @@ var kinds = []kind{
 	{is: usher.ErrConflict, status: 409, code: "conflict", title: "Conflict", detail: "It was changed in the meantime. Nothing was changed now."},
 	{is: errMediaType, status: 415, code: "unsupported_media_type", title: "Unsupported media type", detail: "The body must be application/json."},
 	{is: errTooLarge, status: 413, code: "too_large", title: "Too large", detail: "The body must be at most 16 KiB."},
-	{is: context.DeadlineExceeded, status: 503, code: "unavailable", title: "Temporarily unavailable", detail: "Nothing was changed. Try again in a moment."},
-	{is: context.Canceled, status: 503, code: "unavailable", title: "Temporarily unavailable", detail: "Nothing was changed. Try again in a moment."},
+	{is: context.DeadlineExceeded, status: 503, code: "unavailable", title: "Temporarily unavailable", detail: "Try again in a moment."},
+	{is: context.Canceled, status: 503, code: "unavailable", title: "Temporarily unavailable", detail: "Try again in a moment."},
 	{is: errInternal, status: 500, code: "internal", title: "Internal error", detail: "Something went wrong."},
 }
 

@@ -106,7 +106,7 @@ func TestEV05_AddressChangeWaitsForTheNewAddress(t *testing.T) {
 	bothModes(t, func(t *testing.T, m mode) {
 		k := newKit(t, m, setup{})
 		u := k.signUpVerified(ann)
-		k.do(k.as(u, post("/email/change", object("newEmail", "new@example.com")))).want(t, 403, "recent_sign_in_required")
+		k.do(k.as(u, post("/email/change", object("newEmail", "new@example.com")))).want(t, 401, "recent_sign_in_required")
 		k.do(k.as(u, post("/email/change", object("newEmail", "new@example.com", "currentPassword", otherPassword)))).want(t, 401, "invalid_credentials")
 		k.do(post("/email/change", object("newEmail", "new@example.com", "currentPassword", goodPassword))).want(t, 401, "not_signed_in")
 		k.do(k.as(u, post("/email/change", object("newEmail", "new@example.com", "currentPassword", goodPassword)))).want(t, 202, "")
