@@ -149,3 +149,8 @@ func (s *Service) follow(ctx context.Context, f *follower) {
 	}
 	s.onEvery(ctx, "follow revocations", pollEvery, wake, f.poll)
 }
+
+// Revocations returns, as JSON, which sessions ended before their tokens did:
+// what other programs need beside [Service.JWKS] to refuse a session as soon as
+// this one does. It asks no database. See [token.Revocations.JSON].
+func (s *Service) Revocations() []byte { return s.revocations.JSON() }

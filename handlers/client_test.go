@@ -80,6 +80,12 @@ func checkEveryAnswer(t *testing.T, q request, a *reply) {
 	if strings.HasPrefix(q.path, "/keys") && (a.status == 200 || a.status == 304) {
 		want["Cache-Control"] = "public, max-age=300"
 	}
+	if strings.HasPrefix(q.path, "/revocations") && a.status == 200 {
+		want["Cache-Control"] = "public, max-age=1"
+		if slices.Contains(q.header, "Authorization") { // a check may stand before it
+			want["Cache-Control"] = "private, max-age=1"
+		}
+	}
 	for name, value := range want {
 		if got := a.header.Get(name); got != value {
 			t.Errorf("HP-01: %s %s: %s is %q, want %q", q.method, q.path, name, got, value)

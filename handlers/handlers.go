@@ -41,7 +41,7 @@ type routes struct {
 	sendPasswordReset, resetPassword, verifyReset   http.Handler
 	sendEmailVerification, verifyEmail, changeEmail http.Handler
 	refresh, me, updateMe, sessions, revokeSession  http.Handler
-	signOut, signOutEverywhere, keys                http.Handler
+	signOut, signOutEverywhere, keys, revocations   http.Handler
 }
 
 // New returns the handlers of a Service. An error names the setting that is
@@ -119,6 +119,7 @@ func (h *Handlers) build() {
 	a.signOut = h.endpoint(methods{post: h.bearer.Require(h.answer(h.signOutBearer))})
 	a.signOutEverywhere = h.endpoint(methods{post: h.signedIn(h.signOutEverywhere)})
 	a.keys = h.endpoint(methods{get: h.answer(h.keys)})
+	a.revocations = h.endpoint(methods{get: h.answer(h.revocations())})
 
 	h.notFound = h.endpoint(nil)
 	h.mux = http.NewServeMux()
@@ -142,6 +143,7 @@ func (h *Handlers) build() {
 		"/signout":                 a.signOut,
 		"/signout/all":             a.signOutEverywhere,
 		"/keys":                    a.keys,
+		"/revocations":             a.revocations,
 		"/":                        h.notFound,
 	} {
 		h.mux.Handle(path, handler)

@@ -13,7 +13,7 @@ var table = map[string]string{
 	"/signup": "POST", "/signin": "POST", "/password/update": "POST", "/password/replace": "POST", "/password/reset": "POST",
 	"/password/reset/complete": "POST", "/password/reset/verify": "POST", "/password/policy": "GET, HEAD", "/email/verify/send": "POST",
 	"/email/verify": "POST", "/email/change": "POST", "/session/refresh": "POST", "/me": "GET, HEAD, PATCH", "/sessions": "GET, HEAD",
-	"/sessions/x": "DELETE", "/signout": "POST", "/signout/all": "POST", "/keys": "GET, HEAD",
+	"/sessions/x": "DELETE", "/signout": "POST", "/signout/all": "POST", "/keys": "GET, HEAD", "/revocations": "GET, HEAD",
 }
 
 func TestCS05_HP07_OnlyKnownMethods(t *testing.T) {

@@ -25,16 +25,25 @@ type RemoteConfig struct {
 	Audiences []string
 	// Leeway is how far the clocks may differ. Defaults to 5 seconds.
 	Leeway time.Duration
-	// InsecureLoopback allows an http KeysURL on this machine, for development.
-	// Defaults to false.
+	// InsecureLoopback allows an http KeysURL and RevocationsURL on this machine,
+	// for development. Defaults to false.
 	InsecureLoopback bool
-	// AllowPrivateNetworks allows a KeysURL whose host has a private address.
-	// Defaults to false.
+	// AllowPrivateNetworks allows a KeysURL and RevocationsURL whose host has a
+	// private address. Defaults to false.
 	AllowPrivateNetworks bool
-	// Client fetches the keys. Defaults to one of package token's own.
+	// Client fetches both. Defaults to one of package token's own.
 	Client *http.Client
-	// Revocations is a list of ended sessions that the program keeps. Defaults to
-	// none: a session token then counts until it expires.
+	// RevocationsURL is where the issuer publishes which sessions ended early, such
+	// as Issuer and "/auth/revocations". It is fetched every second, so that a
+	// sign-out there holds here within two; no session is judged before it was
+	// fetched once. Defaults to none: a session token then counts until it expires,
+	// also where the person has signed out, which is 10 minutes by default.
+	RevocationsURL string
+	// RevocationsBearer is sent as a bearer token to an issuer that does not tell
+	// everybody. Defaults to none.
+	RevocationsBearer token.Secret
+	// Revocations is a list of ended sessions that the program keeps by other means.
+	// It excludes RevocationsURL. Defaults to none.
 	Revocations *token.Revocations
 	// Logger hears of failed fetches. Defaults to slog.Default().
 	Logger *slog.Logger
@@ -46,6 +55,7 @@ type RemoteConfig struct {
 // is a [Sessions], safe for concurrent use.
 type Remote struct {
 	keys     *token.RemoteKeys
+	revoked  *token.RemoteRevocations // nil without a RevocationsURL
 	verifier *token.Verifier
 }
 
@@ -54,6 +64,12 @@ type Remote struct {
 func OpenRemote(cfg RemoteConfig) (*Remote, error) {
 	if cfg.Issuer == "" {
 		return nil, errors.New("middleware: RemoteConfig.Issuer is missing: the address of the program that signs people in")
+	}
+	if cfg.RevocationsURL != "" && cfg.Revocations != nil {
+		return nil, errors.New("middleware: RemoteConfig.RevocationsURL and RemoteConfig.Revocations exclude each other")
+	}
+	if cfg.RevocationsBearer != "" && cfg.RevocationsURL == "" {
+		return nil, errors.New("middleware: RemoteConfig.RevocationsBearer needs a RevocationsURL")
 	}
 	if cfg.KeysURL == "" {
 		cfg.KeysURL = strings.TrimSuffix(cfg.Issuer, "/") + "/auth/keys"
@@ -72,23 +88,53 @@ func OpenRemote(cfg RemoteConfig) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := token.NewVerifier(token.VerifierConfig{
+	r := &Remote{keys: keys}
+	if cfg.RevocationsURL != "" {
+		if r.revoked, err = cfg.followRevocations(); err != nil {
+			r.Close()
+			return nil, err
+		}
+		cfg.Revocations = r.revoked.List()
+	}
+	r.verifier, err = token.NewVerifier(token.VerifierConfig{
 		Issuers:     []token.Issuer{{URL: cfg.Issuer, Audiences: slices.Clone(cfg.Audiences), Keys: keys}},
 		Leeway:      cfg.Leeway,
 		Revocations: cfg.Revocations,
 		Now:         cfg.Now,
 	})
 	if err != nil {
-		keys.Close()
+		r.Close()
 		return nil, err
 	}
-	return &Remote{keys, verifier}, nil
+	return r, nil
+}
+
+func (cfg RemoteConfig) followRevocations() (*token.RemoteRevocations, error) {
+	return token.OpenRemoteRevocations(token.RemoteRevocationsConfig{
+		URL:                  cfg.RevocationsURL,
+		Bearer:               cfg.RevocationsBearer,
+		Client:               cfg.Client,
+		InsecureLoopback:     cfg.InsecureLoopback,
+		AllowPrivateNetworks: cfg.AllowPrivateNetworks,
+		Logger:               cfg.Logger,
+		Now:                  cfg.Now,
+	})
 }
 
 // ValidateSession implements [Sessions]. See [token.Verifier.ValidateSession].
 func (r *Remote) ValidateSession(ctx context.Context, raw string) (*token.Claims, error) {
+	if r.revoked != nil {
+		if err := r.revoked.Wait(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return r.verifier.ValidateSession(ctx, raw)
 }
 
-// Close ends the fetching of keys.
-func (r *Remote) Close() { r.keys.Close() }
+// Close ends the fetching of keys and of revocations.
+func (r *Remote) Close() {
+	if r.revoked != nil {
+		r.revoked.Close()
+	}
+	r.keys.Close()
+}

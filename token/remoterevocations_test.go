@@ -1,0 +1,169 @@
+package token_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/usherkit/usher/token"
+)
+
+// followList follows a list at an origin that answers so.
+func followList(t *testing.T, change func(*token.RemoteRevocationsConfig), answer func(*http.Request) (*http.Response, error)) (*token.RemoteRevocations, *origin, *counter) {
+	t.Helper()
+	o, log := &origin{answer: answer}, &counter{}
+	cfg := token.RemoteRevocationsConfig{
+		URL: "https://idp.test/revocations", Client: &http.Client{Transport: o}, Logger: slog.New(log),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	r, err := token.OpenRemoteRevocations(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, o, log
+}
+
+func listOf(ids ...string) []byte {
+	r := token.NewRevocations()
+	for _, id := range ids {
+		r.Add(id, time.Now().Add(10*time.Minute))
+	}
+	return r.JSON()
+}
+
+func TestSE06_AListIsFollowedByTheSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, o, log := followList(t, nil, serve(listOf("a")))
+		defer r.Close()
+		if err := r.Wait(t.Context()); err != nil || !r.List().Revoked("a") {
+			t.Fatalf("the first list was not read: %v", err)
+		}
+		o.set(serve(listOf("a", "b")))
+		time.Sleep(1100 * time.Millisecond)
+		if !r.List().Revoked("b") {
+			t.Fatal("b was not read within a second")
+		}
+		// An outage takes nothing off the list, and is logged once.
+		o.set(down)
+		time.Sleep(5 * time.Minute)
+		if !r.List().Revoked("a") || !r.List().Revoked("b") || log.events.Load() != 1 {
+			t.Fatalf("after an outage: %d on the list, %d log events", r.List().Len(), log.events.Load())
+		}
+		o.set(serve(listOf("c")))
+		time.Sleep(2 * time.Second)
+		if !r.List().Revoked("a") || !r.List().Revoked("c") || log.events.Load() != 2 {
+			t.Fatal("the list did not go on")
+		}
+		time.Sleep(12 * time.Minute) // the answer stays, and says a past instant of c
+		if r.List().Revoked("a") {
+			t.Fatal("what no token needs any more is still on the list")
+		}
+	})
+}
+
+func TestSE06_NothingIsKnownBeforeTheFirstList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, o, _ := followList(t, nil, down)
+		defer r.Close()
+		start := time.Now()
+		err := r.Wait(t.Context())
+		if !errors.Is(err, token.ErrUnavailable) || errors.Is(err, token.ErrInvalid) || time.Since(start) > 200*time.Millisecond {
+			t.Fatalf("after %s: %v", time.Since(start), err)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := r.Wait(ended); !errors.Is(err, token.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		o.set(serve(listOf()))
+		time.Sleep(2 * time.Second)
+		if err := r.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// What is no list leaves the list as it was: whoever can answer in the issuer's
+// place can end sessions at most, which TLS keeps him from.
+func TestSE06_AnswersThatAreNoList(t *testing.T) {
+	for name, answer := range map[string]func(*http.Request) (*http.Response, error){
+		"status": func(*http.Request) (*http.Response, error) {
+			return body(500, strings.NewReader(`{"revocations":[]}`)), nil
+		},
+		"page":        serve([]byte("<html>")),
+		"no list":     serve([]byte("{}")),
+		"size":        serve([]byte(`{"revocations":[],"x":"` + strings.Repeat("x", 2000) + `"}`)),
+		"304 unasked": func(*http.Request) (*http.Response, error) { return body(304, strings.NewReader("")), nil },
+		"redirect": func(*http.Request) (*http.Response, error) {
+			resp := body(302, strings.NewReader(""))
+			resp.Header.Set("Location", "https://elsewhere.test/")
+			return resp, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, _, _ := followList(t, func(c *token.RemoteRevocationsConfig) { c.MaxBytes = 1000 }, answer)
+				defer r.Close()
+				if err := r.Wait(t.Context()); err == nil || r.List().Len() != 0 {
+					t.Fatal("it was taken for a list")
+				}
+			})
+		})
+	}
+}
+
+func TestSE06_TheListIsAskedForAsAgreed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := make(chan *http.Request, 10)
+		r, _, _ := followList(t, func(c *token.RemoteRevocationsConfig) { c.Bearer = "key-of-this-program" },
+			func(q *http.Request) (*http.Response, error) {
+				seen <- q
+				if q.Header.Get("If-None-Match") == `"1"` {
+					return body(304, strings.NewReader("")), nil
+				}
+				resp := body(200, strings.NewReader(string(listOf("a"))))
+				resp.Header.Set("ETag", `"1"`)
+				return resp, nil
+			})
+		time.Sleep(2500 * time.Millisecond)
+		r.Close()
+		for i := range 3 {
+			q := <-seen
+			want := []string{"", `"1"`, `"1"`}[i]
+			if q.Header.Get("Authorization") != "Bearer key-of-this-program" || q.Header.Get("If-None-Match") != want {
+				t.Errorf("request %d has %v", i, q.Header)
+			}
+		}
+		if !r.List().Revoked("a") {
+			t.Error("an answer of 304 emptied the list")
+		}
+	})
+}
+
+func TestRemoteRevocationsConfigErrors(t *testing.T) {
+	for want, cfg := range map[string]token.RemoteRevocationsConfig{
+		"https":    {URL: "http://idp.test/revocations"},
+		"host":     {},
+		"Every":    {URL: "https://idp.test/", Every: -1},
+		"MaxBytes": {URL: "https://idp.test/", MaxBytes: -1},
+	} {
+		r, err := token.OpenRemoteRevocations(cfg)
+		if err == nil {
+			r.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if s := fmt.Sprintf("%+v", token.RemoteRevocationsConfig{Bearer: "hunter2"}); strings.Contains(s, "hunter2") {
+		t.Error("the configuration prints its secret")
+	}
+}
