@@ -76,6 +76,7 @@ func (a *app) build(stdout io.Writer) error {
 	}
 	a.browser, err = handlers.New(a.service, handlers.Config{
 		Cookies: jar, TrustedProxies: a.trustedProxies, Logger: a.logger,
+		Pages: &handlers.Pages{Name: "Usher", Home: "/dashboard"},
 	})
 	if err != nil {
 		return err
