@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/handlers"
+	pw "github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/sqlite"
+)
+
+// childFlag makes this program the server of a measurement, in a process of its own.
+const childFlag = "-child"
+
+// childSettings are what the server is told, as JSON.
+type childSettings struct {
+	DB    string
+	Cheap bool // hash with the least cost
+	Procs int  // GOMAXPROCS, the slots for hashing as without; 0 leaves it
+}
+
+// child serves on a loopback address, which it prints when it is ready, until its
+// standard input ends.
+func child(text string, _ []string) error {
+	var set childSettings
+	if err := json.Unmarshal([]byte(text), &set); err != nil {
+		return err
+	}
+	store, err := sqlite.Open(set.DB, sqlite.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	hashing := pw.HasherConfig{}
+	if set.Cheap {
+		hashing = cheap
+	}
+	if set.Procs > 0 {
+		hashing.Slots = runtime.GOMAXPROCS(set.Procs)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	base := "http://" + listener.Addr().String()
+	service, err := newService(store, func(c *usher.Config) {
+		c.Hashing, c.BaseURL, c.InsecureLoopback = hashing, base, true
+		// All clients of a load test have one address.
+		c.Limits.NetworkFailures, c.Limits.FreeFailures = 1_000_000, 100
+	})
+	if err != nil {
+		return err
+	}
+	defer service.Close()
+	jar, err := cookies.New(cookies.Config{Secret: secret, InsecureLoopback: true, Logger: quiet})
+	if err != nil {
+		return err
+	}
+	h, err := handlers.New(service, handlers.Config{Cookies: jar, Logger: quiet})
+	if err != nil {
+		return err
+	}
+	programs, err := handlers.New(service, handlers.Config{Logger: quiet})
+	if err != nil {
+		return err
+	}
+	ok := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = rw.Write([]byte("ok"))
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", http.StripPrefix("/auth", h))
+	mux.Handle("/api/auth/", http.StripPrefix("/api/auth", programs))
+	mux.Handle("GET /open", ok)
+	mux.Handle("GET /guarded", h.Require(ok))
+	mux.HandleFunc("GET /cpu", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, cpuTime().Nanoseconds()) })
+	server := handlers.NewServer(listener.Addr().String(), mux)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	fmt.Println(base)
+
+	ended := make(chan struct{})
+	go func() {
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		close(ended)
+	}()
+	select {
+	case err := <-failed:
+		return err
+	case <-ended:
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return server.Shutdown(ctx)
+}
+
+// server is a running child.
+type server struct {
+	base  string
+	pid   int
+	ready time.Duration // from its start to its first answer
+	stop  func() error
+}
+
+func startServer(set childSettings) (*server, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(set)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(exe, childFlag, string(text))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s := &server{pid: cmd.Process.Pid, stop: func() error { in.Close(); return cmd.Wait() }}
+	if _, err := fmt.Fscanln(out, &s.base); err != nil {
+		return nil, fmt.Errorf("the server did not start: %w; %w", err, s.stop())
+	}
+	answer, err := http.Get(s.base + "/open")
+	if err != nil {
+		return nil, fmt.Errorf("%w; %w", err, s.stop())
+	}
+	s.ready = time.Since(began)
+	return s, answer.Body.Close()
+}

@@ -1,0 +1,28 @@
+// Command ncruces measures our statements over github.com/ncruces/go-sqlite3/driver.
+package main
+
+import (
+	"database/sql"
+
+	_ "github.com/ncruces/go-sqlite3/driver" // the driver "sqlite3"
+
+	"github.com/usherkit/usher/bench/statements"
+)
+
+func main() {
+	statements.Main(func(path string, conns int, writer bool) (*sql.DB, error) {
+		name := "file:" + path + "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)"
+		if writer {
+			name += "&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+		} else {
+			name += "&_pragma=query_only(1)"
+		}
+		db, err := sql.Open("sqlite3", name)
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(conns)
+		db.SetMaxIdleConns(conns)
+		return db, nil
+	})
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const wireClients = 32
+
+// loopback measures the whole server from another process.
+func (s *suite) loopback() error {
+	path := filepath.Join(s.dir, "server.db")
+	if err := s.prepare(path, 1, true); err != nil {
+		return err
+	}
+	var ready []float64
+	for range 5 {
+		one, err := startServer(childSettings{DB: path, Cheap: true})
+		if err != nil {
+			return err
+		}
+		ready = append(ready, float64(one.ready))
+		if err := one.stop(); err != nil {
+			return err
+		}
+	}
+	srv, err := startServer(childSettings{DB: path, Cheap: true})
+	if err != nil {
+		return err
+	}
+	defer srv.stop()
+	time.Sleep(2 * time.Second) // idle: the background work has run
+	idle, err := status(srv.pid, "VmRSS")
+	if err != nil {
+		return err
+	}
+	cookie, bearer, err := signInOver(srv.base, 0)
+	if err != nil {
+		return err
+	}
+	type row struct {
+		name           string
+		request        []byte
+		rate, cpu, p99 []float64
+	}
+	rows := []*row{
+		{name: "without auth, the token sent along", request: wireRequest(srv.base, "/open", "Authorization: Bearer "+bearer)},
+		{name: "protected, bearer", request: wireRequest(srv.base, "/guarded", "Authorization: Bearer "+bearer)},
+		{name: "without auth, the cookie sent along", request: wireRequest(srv.base, "/open", "Cookie: "+cookie)},
+		{name: "protected, sealed cookie", request: wireRequest(srv.base, "/guarded", "Cookie: "+cookie)},
+	}
+	period, rounds := 3*time.Second, s.rounds
+	if s.quick {
+		period, rounds = 700*time.Millisecond, 6
+	}
+	for round := range rounds {
+		for k := range rows {
+			r := rows[(k+round)%len(rows)]
+			before, err := serverCPU(srv.base)
+			if err != nil {
+				return err
+			}
+			took, elapsed, err := hammer(srv.base, r.request, wireClients, period)
+			if err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
+			}
+			after, err := serverCPU(srv.base)
+			if err != nil {
+				return err
+			}
+			n := float64(len(took))
+			r.rate = append(r.rate, n/elapsed.Seconds())
+			r.cpu = append(r.cpu, (after-before)/n)
+			r.p99 = append(r.p99, float64(percentile(took, 0.99)))
+		}
+	}
+	s.section("The whole server", fmt.Sprintf("%d keep-alive connections over loopback, client and server in processes of their own, %d rounds of %v for each case, interleaved. Both kinds of request are the same bytes but for the path.", wireClients, rounds, period))
+	s.line("| | requests a second | spread | server's CPU each | p99 |\n|---|---|---|---|---|\n")
+	for _, r := range rows {
+		x := result{ns: r.rate}
+		s.line("| %s | %.0f | %.0f – %.0f | %s | %s |\n", r.name, x.median(), x.least(), x.most(), ns(median(r.cpu)), ns(median(r.p99)))
+	}
+	for i := 0; i < len(rows); i += 2 {
+		open, guarded := rows[i], rows[i+1]
+		var ratios, more []float64
+		for k := range open.rate {
+			ratios = append(ratios, guarded.rate[k]/open.rate[k])
+			more = append(more, guarded.cpu[k]-open.cpu[k])
+		}
+		s.goal("4", guarded.name+": requests a second at least 0.95 of those without auth", fmt.Sprintf("%.0f to %.0f", median(guarded.rate), median(open.rate)), fmt.Sprintf("%.3f", median(ratios)), median(ratios) >= 0.95)
+		s.goal("4", guarded.name+": server's own CPU at most 1 µs a request more", ns(median(more)), "", median(more) <= 1000)
+	}
+	s.goal("4", "start to ready under 200 ms on an existing SQLite file", ns(median(ready)), "", median(ready) < 200e6)
+	s.goal("4", "idle memory under 30 MiB", fmt.Sprintf("%.1f MiB resident (this program links every peer too)", idle/1024), "", idle < 30*1024)
+	return s.storm()
+}
+
+// prepare makes a file with users, so that no server has to.
+func (s *suite) prepare(path string, users int, isCheap bool) error {
+	store, err := s.openSQLite(filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	hashing := cheap
+	if !isCheap {
+		hashing.Params.Memory, hashing.Params.Time, hashing.Params.Threads = hashMemory, hashTime, hashLanes
+	}
+	hash, err := hashOnce(hashing)
+	if err != nil {
+		return err
+	}
+	return errors.Join(seed(store, users, hash), store.Close())
+}
+
+// signInOver returns a session cookie and a bearer token of the same user.
+func signInOver(base string, user int) (cookie, bearer string, err error) {
+	send := func(path string) (*http.Response, error) {
+		r, err := http.NewRequest("POST", base+path, strings.NewReader(signInBody(user)))
+		if err != nil {
+			return nil, err
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Requested-With", "bench")
+		answer, err := http.DefaultClient.Do(r)
+		if err == nil && answer.StatusCode != http.StatusOK {
+			text, _ := io.ReadAll(answer.Body)
+			return nil, fmt.Errorf("%s answers %d: %s", path, answer.StatusCode, text)
+		}
+		return answer, err
+	}
+	answer, err := send("/auth/signin")
+	if err != nil {
+		return "", "", err
+	}
+	answer.Body.Close()
+	for _, c := range answer.Cookies() {
+		if c.Name == "session" {
+			cookie = c.Name + "=" + c.Value
+		}
+	}
+	if answer, err = send("/api/auth/signin"); err != nil {
+		return "", "", err
+	}
+	defer answer.Body.Close()
+	var body struct {
+		SessionToken string `json:"sessionToken"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&body); err != nil {
+		return "", "", err
+	}
+	if cookie == "" || body.SessionToken == "" {
+		return "", "", errors.New("the sign-in gave no cookie or no token")
+	}
+	return cookie, body.SessionToken, nil
+}
+
+// hammer sends one request over many connections for a while. Every answer must be 200.
+func hammer(base string, request []byte, clients int, period time.Duration) ([]time.Duration, time.Duration, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), period)
+	defer cancel()
+	all := make([][]time.Duration, clients)
+	errs := make([]error, clients)
+	var wg sync.WaitGroup
+	began := time.Now()
+	for c := range clients {
+		wg.Go(func() { all[c], errs[c] = ask(ctx, base, request, 0) })
+	}
+	wg.Wait()
+	elapsed := time.Since(began)
+	var took []time.Duration
+	for _, list := range all {
+		took = append(took, list...)
+	}
+	return took, elapsed, errors.Join(errs...)
+}
+
+// ask sends a request over one connection until ctx ends, with a pause in between.
+func ask(ctx context.Context, base string, request []byte, pause time.Duration) ([]time.Duration, error) {
+	w, err := dial(base)
+	if err != nil {
+		return nil, err
+	}
+	defer w.conn.Close()
+	var took []time.Duration
+	for ctx.Err() == nil {
+		began := time.Now()
+		status, err := w.ask(request)
+		if err != nil {
+			return nil, err
+		}
+		if status != http.StatusOK {
+			return nil, fmt.Errorf("the answer is %d", status)
+		}
+		took = append(took, time.Since(began))
+		if pause > 0 {
+			time.Sleep(pause)
+		}
+	}
+	return took, nil
+}
+
+func serverCPU(base string) (float64, error) {
+	answer, err := http.Get(base + "/cpu")
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(string(text), 64)
+}
+
+// status reads a number of KiB from what the kernel knows of a process.
+func status(pid int, name string) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			return strconv.ParseFloat(strings.Fields(rest)[0], 64)
+		}
+	}
+	return 0, fmt.Errorf("the kernel does not tell %s", name)
+}

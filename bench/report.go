@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// suite is one run: its settings, and what it has found so far.
+type suite struct {
+	rounds int
+	each   time.Duration
+	flood  int
+	users  int
+	quick  bool
+	dir    string // for databases
+
+	text  strings.Builder
+	goals []goal
+	facts []string
+	short []string
+	plots map[string]string // file name to SVG
+}
+
+type goal struct {
+	task, what, measured, ratio string
+	met                         bool
+}
+
+func (s *suite) goal(task, what, measured, ratio string, met bool) {
+	s.goals = append(s.goals, goal{task, what, measured, ratio, met})
+	fmt.Fprintf(os.Stderr, "  [%s] %s: %s %s: %v\n", task, what, measured, ratio, verdict(met))
+}
+
+func (s *suite) fact(format string, args ...any) {
+	s.facts = append(s.facts, fmt.Sprintf(format, args...))
+	fmt.Fprintf(os.Stderr, "  "+format+"\n", args...)
+}
+
+func (s *suite) section(title, intro string) {
+	fmt.Fprintf(&s.text, "\n### %s\n\n%s\n\n", title, intro)
+	fmt.Fprintf(os.Stderr, "%s\n", title)
+}
+
+func (s *suite) line(format string, args ...any) {
+	fmt.Fprintf(&s.text, format, args...)
+	fmt.Fprintf(os.Stderr, format, args...)
+}
+
+// table writes results, the ratio to one of them first.
+func (s *suite) table(results []result, to result) {
+	s.line("| | of %s | median | spread | allocations | bytes | |\n|---|---|---|---|---|---|---|\n", to.name)
+	for _, r := range results {
+		s.line("| %s | %s | %s | %s – %s | %.0f | %.0f | %s |\n", r.name, times(r.median()/to.median()), ns(r.median()), ns(r.least()), ns(r.most()), r.allocs, r.bytes, r.note)
+	}
+}
+
+func times(x float64) string {
+	switch {
+	case x >= 10:
+		return fmt.Sprintf("%.0f ×", x)
+	case x >= 0.1:
+		return fmt.Sprintf("%.2f ×", x)
+	}
+	return fmt.Sprintf("%.3f ×", x)
+}
+
+func ns(x float64) string {
+	switch {
+	case x >= 1e6:
+		return fmt.Sprintf("%.2f ms", x/1e6)
+	case x >= 1e4:
+		return fmt.Sprintf("%.1f µs", x/1e3)
+	}
+	return fmt.Sprintf("%.0f ns", x)
+}
+
+func verdict(met bool) string {
+	if met {
+		return "met"
+	}
+	return "**not met**"
+}
+
+const (
+	beginMark = "<!-- measured: begin -->"
+	endMark   = "<!-- measured: end -->"
+)
+
+// write puts the report between the marks of the page.
+func (s *suite) write(path string) error {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(page), beginMark)
+	if !ok {
+		return errors.New(path + " has no mark " + beginMark)
+	}
+	_, after, ok := strings.Cut(rest, endMark)
+	if !ok {
+		return errors.New(path + " has no mark " + endMark)
+	}
+	return os.WriteFile(path, []byte(before+beginMark+"\n\n"+s.report()+"\n"+endMark+after), 0o644)
+}
+
+func (s *suite) report() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Measured %s on %s, %s, %d cores (shared with other work; load before the run %s), %s/%s.\n",
+		time.Now().UTC().Format("2006-01-02"), cpuName(), runtime.Version(), runtime.NumCPU(), loadBefore, runtime.GOOS, runtime.GOARCH)
+	b.WriteString("\n### Goals\n\n| task | goal | measured | ratio | |\n|---|---|---|---|---|\n")
+	for _, g := range s.goals {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", g.task, g.what, g.measured, g.ratio, verdict(g.met))
+	}
+	if len(s.facts) > 0 {
+		b.WriteString("\nBeside the goals:\n\n")
+		for _, f := range s.facts {
+			fmt.Fprintf(&b, "- %s\n", f)
+		}
+	}
+	b.WriteString(s.text.String())
+	return b.String()
+}
+
+var loadBefore = load()
+
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(text))[:3], " ")
+}
+
+func cpuName() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.Trim(name, "\t :\n")
+		}
+	}
+	return runtime.GOARCH
+}
