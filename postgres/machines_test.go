@@ -2,12 +2,14 @@ package postgres_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -204,4 +206,15 @@ func (m *mailbox) token(t *testing.T, to string, kind usher.MessageKind) usher.S
 	}
 	t.Fatalf("no %s mail came", kind)
 	return ""
+}
+
+// headerOf is the first part of a token, decoded.
+func headerOf(t *testing.T, raw string) []byte {
+	t.Helper()
+	first, _, _ := strings.Cut(raw, ".")
+	text, err := base64.RawURLEncoding.DecodeString(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
