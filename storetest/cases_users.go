@@ -203,6 +203,21 @@ var updateCases = []testCase{
 		_, err = e.OneTimeToken(e.ctx, t2.Hash, t0)
 		e.ok(err)
 	}},
+	{"drops the reset sessions with the tokens, and no others", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		full, reset, others := e.signIn(a.User.ID), e.session(a.User.ID), e.session(other.User.ID)
+		for _, s := range []*usher.Session{&reset, &others} {
+			s.Kind = usher.SessionReset
+			_, err := e.StartSession(e.ctx, start(*s))
+			e.ok(err)
+		}
+		_, ended, err := e.UpdateUser(e.ctx, usher.UserUpdate{UserID: a.User.ID, At: t0, DropTokens: true})
+		e.ok(err)
+		e.sameIDs("ended", ended)
+		e.lives(full.ID, others.ID)
+		_, err = e.Session(e.ctx, reset.ID)
+		e.is(err, usher.ErrNotFound)
+	}},
 	{"is not found where there is no such user, and then has no effects", func(e *env) {
 		e.user("anna")
 		e.is(e.unchanged(func() error {

@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -83,6 +84,26 @@ func TestJK02_PrivateAddressesAreNotDialled(t *testing.T) {
 		if text := log.text.Load(); text == nil || !strings.Contains(*text, "address is not public") {
 			t.Errorf("%s: %v", host, text)
 		}
+	}
+}
+
+// A lent transport brings no way of its own to dial past the guard.
+func TestJK02_LentDialersAreNotUsed(t *testing.T) {
+	var dialled atomic.Int32
+	dial := func(string, string) (net.Conn, error) { dialled.Add(1); return nil, errors.New("dialled") }
+	dialContext := func(context.Context, string, string) (net.Conn, error) { return dial("", "") }
+	lent := &http.Transport{Dial: dial, DialContext: dialContext, DialTLS: dial, DialTLSContext: dialContext} //nolint:staticcheck // the deprecated ones, too
+	var log errorLog
+	r, err := token.OpenRemoteKeys(token.RemoteConfig{
+		URL: "https://127.0.0.1:9", Client: &http.Client{Transport: lent}, Logger: slog.New(&log),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = r.PublicKey(t.Context(), "k")
+	r.Close()
+	if text := log.text.Load(); dialled.Load() != 0 || text == nil || !strings.Contains(*text, "address is not public") {
+		t.Errorf("dialled %d times, %v", dialled.Load(), text)
 	}
 }
 

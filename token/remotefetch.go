@@ -34,7 +34,8 @@ func (cfg RemoteConfig) client(host string) (*http.Client, error) {
 	if !cfg.AllowPrivateNetworks {
 		transport.DialContext = guardedDialer(cfg.InsecureLoopback && loopbackHost(host)).DialContext
 		transport.DialTLSContext = nil
-		transport.Proxy = nil // it would be dialled in the issuer's place
+		transport.DialTLS = nil //nolint:staticcheck // deprecated, and still called for https where it is set
+		transport.Proxy = nil   // it would be dialled in the issuer's place
 	}
 	client.Transport = transport
 	return client, nil
