@@ -170,9 +170,10 @@ type LimitConfig struct {
 	// ResetRequests is how many reset requests, and how many bad one-time
 	// tokens, a network has in an hour. Defaults to 10 of each.
 	ResetRequests int
-	// Mails is how many mails of all kinds an address gets in an hour.
-	// Defaults to 5. Notices that a password or an address was changed do not
-	// count and are always sent.
+	// Mails is how many mails of all kinds an address gets in an hour; the last
+	// one is kept for a reset. Defaults to 5. Notices that the password or the
+	// address was changed do not count where the address is proven: there they
+	// are sent up to 20 times an hour.
 	Mails int
 	// Queue is how many mails may wait in the outbox. Defaults to 10000.
 	Queue int
