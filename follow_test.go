@@ -60,11 +60,11 @@ func (a telling) NotifyRevocations(ctx context.Context, wake func()) error {
 }
 
 // followed is a machine on such a store, and its log.
-func followed(t *testing.T, store usher.Store) (*kit, *bytes.Buffer) {
+func followed(t *testing.T, store usher.Store, change ...func(*usher.Config)) (*kit, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
-	k := machine(t, store, func(c *usher.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-	return k, &log
+	change = append(change, func(c *usher.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	return machine(t, store, change...), &log
 }
 
 func (k *kit) revocation(id int64, a *usher.Authentication) usher.Revocation {

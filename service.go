@@ -41,6 +41,7 @@ type Service struct {
 	limitMAC, refreshMAC       *seal.MAC
 
 	noted  notedLimits
+	offBy  atomic.Int64  // how far the clock is ahead of the store's, in nanoseconds
 	outbox chan struct{} // wakes the sender
 	later  chan deferred
 	stop   context.CancelFunc
@@ -51,7 +52,8 @@ type Service struct {
 // none, reads the live list of revocations, and starts what runs beside the
 // requests: following revocations, turning keys, sending mail, removing what
 // has expired. An error names the setting that is missing or wrong, or says
-// that the store is out of reach.
+// that the store is out of reach, or that the clock of this machine is off by
+// more than a minute.
 func New(store Store, cfg Config) (*Service, error) {
 	if store == nil {
 		return nil, errors.New("usher: New needs a Store: sqlite.Open opens one")
@@ -93,6 +95,9 @@ func New(store Store, cfg Config) (*Service, error) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+	if err := errors.Join(s.checkClock(ctx), s.clockFit()); err != nil {
+		return nil, err
+	}
 	if _, err := s.turnKeys(ctx, nil); err != nil {
 		return nil, fmt.Errorf("usher: signing keys: %w", err)
 	}
@@ -108,6 +113,7 @@ func New(store Store, cfg Config) (*Service, error) {
 		return err
 	})
 	s.every(background, "remove expired rows", cleanEvery, s.clean)
+	s.every(background, "compare clocks", clockEvery, s.checkClock)
 	s.done.Go(func() { s.sendMail(background) })
 	s.done.Go(func() { s.doLater(background) })
 	return s, nil
@@ -245,8 +251,14 @@ func (s *Service) Hashes() uint64 { return s.hasher.Count() }
 // by token alone.
 func (s *Service) RecentSignIn() time.Duration { return s.cfg.Sessions.Recent }
 
-// Ping reports whether the store answers.
-func (s *Service) Ping(ctx context.Context) error { return s.outage(s.store.Ping(ctx)) }
+// Ping reports whether this machine should serve: the store answers, and the
+// clock does not differ from the store's by more than a minute (see [StoreClock]).
+func (s *Service) Ping(ctx context.Context) error {
+	if err := s.clockFit(); err != nil {
+		return err
+	}
+	return s.outage(s.store.Ping(ctx))
+}
 
 // Events reads the audit trail back, newest first.
 func (s *Service) Events(ctx context.Context, q EventQuery) ([]Event, error) {
