@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -96,7 +97,9 @@ func (p *post) count(to string) (n int) {
 func serve(t *testing.T, s site) string {
 	t.Helper()
 	mux := http.NewServeMux()
-	server := httptest.NewTLSServer(mux)
+	server := httptest.NewUnstartedServer(mux)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // Chromium tries, and then goes on in spite of the certificate
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	// The name localhost, not the address: browsers treat it as a site.
 	u, err := url.Parse(server.URL)

@@ -140,9 +140,7 @@ func (p *pages) policy(s *locale.Speaker) PagePolicy {
 }
 
 func passwordRules(policy password.Policy) string {
-	rules := []string{
-		"minlength: " + strconv.Itoa(policy.MinLength), "maxlength: " + strconv.Itoa(policy.MaxLength),
-	}
+	rules := []string{"minlength: " + strconv.Itoa(policy.MinLength)}
 	for _, rule := range []struct {
 		on   bool
 		text string
