@@ -103,7 +103,7 @@ func (h *Handlers) recovery(next http.Handler) http.Handler {
 			h.cfg.Logger.ErrorContext(r.Context(), "handlers: panic", "request_id", w.Header().Get(requestIDHeader),
 				"route", r.Pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			if !h.pages.problem(w, r, errInternal) {
-				writeProblem(w, errInternal)
+				h.writeProblem(w, r, errInternal)
 			}
 		}()
 		next.ServeHTTP(w, r)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/locale"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/password"
 )
@@ -40,39 +41,47 @@ const (
 
 // kind is what the client is told of an error.
 type kind struct {
-	is                  error
-	status              int
-	code, title, detail string
-	challenge           string
+	is           error
+	status       int
+	code, detail string
+	challenge    string
 }
 
 // kinds is how every error is answered: the first that matches counts. An error
 // that is not in it is the last one.
 var kinds = []kind{
-	{is: usher.ErrUnavailable, status: 503, code: "unavailable", title: "Temporarily unavailable", detail: "Try again in a moment."},
-	{is: errInvalidRequest, status: 400, code: codeInvalidRequest, title: "Invalid request", detail: "The request cannot be accepted as it is."},
-	{is: errPasswordPolicy, status: 400, code: codePasswordPolicy, title: "Password not allowed", detail: "Choose another password."},
-	{is: errTooMany, status: 429, code: "too_many_requests", title: "Too many requests", detail: "Wait before you try again."},
-	{is: usher.ErrInvalidCredentials, status: 401, code: "invalid_credentials", title: "Invalid credentials", detail: "The login id or the password is wrong."},
-	{is: usher.ErrPasswordExpired, status: 403, code: "password_expired", title: "Password expired", detail: "The password must be replaced first."},
-	{is: usher.ErrUserDisabled, status: 403, code: "user_disabled", title: "User disabled", detail: "This user may not sign in."},
-	{is: usher.ErrLoginIDTaken, status: 409, code: "login_id_taken", title: "Login id taken", detail: "Somebody has this login id."},
-	{is: usher.ErrSignUpClosed, status: 403, code: "sign_up_closed", title: "Sign-up closed", detail: "Nobody can sign up here."},
-	{is: usher.ErrInvalidToken, status: 400, code: "invalid_token", title: "Invalid link", detail: "The link is not valid any more. Ask for another one."},
-	{is: usher.ErrInvalidSession, status: 401, code: "invalid_session", title: "Invalid session", detail: "The session is not valid. Sign in again.", challenge: challengeInvalid},
-	{is: errNotSignedIn, status: 401, code: "not_signed_in", title: "Not signed in", detail: "Sign in first.", challenge: challenge},
-	{is: usher.ErrRecentSignInRequired, status: 401, code: "recent_sign_in_required", title: "Recent sign-in required", detail: "Sign in again, or give the current password.", challenge: challengeRecent},
-	{is: middleware.ErrCrossOrigin, status: 403, code: "cross_origin", title: "Cross-origin request", detail: "The request must come from this site itself. Programs without a browser send an X-Requested-With header."},
-	{is: usher.ErrForbidden, status: 403, code: "forbidden", title: "Forbidden", detail: "This session may not do that."},
-	{is: errNoRoute, status: 404, code: "not_found", title: "Not found", detail: "There is nothing here."},
-	{is: usher.ErrNotFound, status: 404, code: "not_found", title: "Not found", detail: "There is nothing here."},
-	{is: errMethod, status: 405, code: "method_not_allowed", title: "Method not allowed", detail: "The header Allow has the methods."},
-	{is: usher.ErrConflict, status: 409, code: "conflict", title: "Conflict", detail: "It was changed in the meantime. Nothing was changed now."},
-	{is: errMediaType, status: 415, code: "unsupported_media_type", title: "Unsupported media type", detail: "The body must be application/json."},
-	{is: errTooLarge, status: 413, code: "too_large", title: "Too large", detail: "The body must be at most 16 KiB."},
-	{is: context.DeadlineExceeded, status: 503, code: "unavailable", title: "Temporarily unavailable", detail: "Try again in a moment."},
-	{is: context.Canceled, status: 503, code: "unavailable", title: "Temporarily unavailable", detail: "Try again in a moment."},
-	{is: errInternal, status: 500, code: "internal", title: "Internal error", detail: "Something went wrong."},
+	{is: usher.ErrUnavailable, status: 503, code: "unavailable", detail: "Try again in a moment."},
+	{is: errInvalidRequest, status: 400, code: codeInvalidRequest, detail: "The request cannot be accepted as it is."},
+	{is: errPasswordPolicy, status: 400, code: codePasswordPolicy, detail: "Choose another password."},
+	{is: errTooMany, status: 429, code: "too_many_requests", detail: "Wait before you try again."},
+	{is: usher.ErrInvalidCredentials, status: 401, code: "invalid_credentials", detail: "The login id or the password is wrong."},
+	{is: usher.ErrPasswordExpired, status: 403, code: "password_expired", detail: "The password must be replaced first."},
+	{is: usher.ErrUserDisabled, status: 403, code: "user_disabled", detail: "This user may not sign in."},
+	{is: usher.ErrLoginIDTaken, status: 409, code: "login_id_taken", detail: "Somebody has this login id."},
+	{is: usher.ErrSignUpClosed, status: 403, code: "sign_up_closed", detail: "Nobody can sign up here."},
+	{is: usher.ErrInvalidToken, status: 400, code: "invalid_token", detail: "The link is not valid any more. Ask for another one."},
+	{is: usher.ErrInvalidSession, status: 401, code: "invalid_session", detail: "The session is not valid. Sign in again.", challenge: challengeInvalid},
+	{is: errNotSignedIn, status: 401, code: "not_signed_in", detail: "Sign in first.", challenge: challenge},
+	{is: usher.ErrRecentSignInRequired, status: 401, code: "recent_sign_in_required", detail: "Sign in again, or give the current password.", challenge: challengeRecent},
+	{is: middleware.ErrCrossOrigin, status: 403, code: "cross_origin", detail: "The request must come from this site itself. Programs without a browser send an X-Requested-With header."},
+	{is: usher.ErrForbidden, status: 403, code: "forbidden", detail: "This session may not do that."},
+	{is: errNoRoute, status: 404, code: "not_found", detail: "There is nothing here."},
+	{is: usher.ErrNotFound, status: 404, code: "not_found", detail: "There is nothing here."},
+	{is: errMethod, status: 405, code: "method_not_allowed", detail: "The header Allow has the methods."},
+	{is: usher.ErrConflict, status: 409, code: "conflict", detail: "It was changed in the meantime. Nothing was changed now."},
+	{is: errMediaType, status: 415, code: "unsupported_media_type", detail: "The body must be application/json."},
+	{is: errTooLarge, status: 413, code: "too_large", detail: "The body must be at most 16 KiB."},
+	{is: context.DeadlineExceeded, status: 503, code: "unavailable", detail: "Try again in a moment."},
+	{is: context.Canceled, status: 503, code: "unavailable", detail: "Try again in a moment."},
+	{is: errInternal, status: 500, code: "internal", detail: "Something went wrong."},
+}
+
+// texts is the catalogue that answers speak from.
+func (h *Handlers) texts() *locale.Catalogue {
+	if h.pages != nil {
+		return h.pages.catalogue
+	}
+	return locale.Default()
 }
 
 // field is what is wrong with one input.
@@ -152,11 +161,15 @@ type problem struct {
 	RequestID string  `json:"requestId"`
 }
 
-// writeProblem answers with an error, and says nothing of its cause.
-func writeProblem(w http.ResponseWriter, err error) {
+// writeProblem answers with an error, and says nothing of its cause. Its title is
+// in the reader's language (RFC 9457 §3.1.3).
+func (h *Handlers) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	k := kindOf(err)
+	speaker := h.texts().For(r.Header["Accept-Language"]...)
+	w.Header().Set("Content-Language", speaker.Lang())
+	w.Header().Add("Vary", "Accept-Language")
 	p := problem{
-		Type: "urn:usher:problem:" + k.code, Title: k.title, Status: k.status, Code: k.code, Detail: k.detail,
+		Type: "urn:usher:problem:" + k.code, Title: speaker.Text("problem." + k.code), Status: k.status, Code: k.code, Detail: k.detail,
 		RequestID: w.Header().Get(requestIDHeader),
 	}
 	if input := inputOf(err); input != nil {
@@ -181,7 +194,7 @@ func (h *Handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h.dropDead(w, r, err)
 	h.noteRefused(w, r, err)
 	if !h.pages.problem(w, r, err) {
-		writeProblem(w, err)
+		h.writeProblem(w, r, err)
 	}
 }
 
@@ -216,7 +229,7 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refusal middle
 	}
 	h.dropDead(w, r, err)
 	if !h.pages.problem(w, r, err) {
-		writeProblem(w, err)
+		h.writeProblem(w, r, err)
 	}
 }
 
