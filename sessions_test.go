@@ -269,6 +269,34 @@ func TestSE06_AMachineThatStartsLater(t *testing.T) {
 	wantErr(t, err, token.ErrRevoked)
 }
 
+// A step on another machine may show only after a later one: its revocation is
+// found all the same, at the next poll.
+func TestSE06_RevocationsThatShowOutOfOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &aging{Store: storetest.NewMemory()}
+		k := machine(t, store)
+		var all []*usher.Authentication
+		for i := range 4 {
+			all = append(all, k.signUp(fmt.Sprintf("u%d@example.com", i)))
+		}
+		time.Sleep(47 * time.Second) // the bubble's clock
+		late := []usher.Revocation{k.revocation(11, all[0]), k.revocation(13, all[1]), k.revocation(12, all[2]), k.revocation(10, all[3])}
+		for i := range late {
+			list := slices.Clone(late[:i+1])
+			slices.SortFunc(list, func(a, b usher.Revocation) int { return int(a.ID - b.ID) })
+			store.set(false, list...)
+			time.Sleep(1100 * time.Millisecond)
+			for j, a := range all {
+				if k.alive(a) != (j > i) {
+					t.Fatalf("after revocation %d, session %d is alive: %v", late[i].ID, j, k.alive(a))
+				}
+			}
+			time.Sleep(7 * time.Second)
+		}
+	})
+}
+
 // Revocation goes by session, not by the bytes of a token.
 func TestSE07_OtherBytesOfTheSameTokenStayRevoked(t *testing.T) {
 	t.Parallel()
