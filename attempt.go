@@ -161,8 +161,8 @@ func (s *Service) verify(ctx context.Context, a *attempt, pw Secret) error {
 	switch {
 	case errors.Is(err, password.ErrDamagedHash):
 		s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", a.account.User.ID, "error", err)
-		s.record(ctx, s.newEvent(EventPasswordDamaged, a.account.User.ID, "", "", a.client))
-		return s.failed(ctx, a, "damaged_hash")
+		damage := s.newEvent(EventPasswordDamaged, a.account.User.ID, "", "", a.client)
+		return s.failed(ctx, a, "damaged_hash", damage)
 	case err != nil:
 		return s.unjudged(ctx, a, err)
 	case !ok:
@@ -174,9 +174,10 @@ func (s *Service) verify(ctx context.Context, a *attempt, pw Secret) error {
 
 func (s *Service) lockKey(userID string) string { return s.limitKey(limitLock, userID) }
 
-// failed says so to the audit trail, and one and the same thing to the caller.
-func (s *Service) failed(ctx context.Context, a *attempt, reason string) error {
-	events := []Event{s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client)}
+// failed says so to the audit trail, in one step with what else there is to
+// say, and one and the same thing to the caller.
+func (s *Service) failed(ctx context.Context, a *attempt, reason string, events ...Event) error {
+	events = append(events, s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client))
 	if a.known() && a.failures+1 == s.cfg.Password.LockAttempts {
 		events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
 	}
