@@ -250,8 +250,6 @@ func TestSU06_MalformedLoginIDs(t *testing.T) {
 	}
 }
 
-func errorOf[T any](_ T, err error) error { return err }
-
 func TestSU07_RandomIDsAndNoDefaultAccounts(t *testing.T) {
 	k := newKit(t)
 	wantErr(t, k.trySignIn("admin", "admin", home), usher.ErrInvalidCredentials)

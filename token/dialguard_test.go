@@ -92,7 +92,8 @@ func TestJK02_LentDialersAreNotUsed(t *testing.T) {
 	var dialled atomic.Int32
 	dial := func(string, string) (net.Conn, error) { dialled.Add(1); return nil, errors.New("dialled") }
 	dialContext := func(context.Context, string, string) (net.Conn, error) { return dial("", "") }
-	lent := &http.Transport{Dial: dial, DialContext: dialContext, DialTLS: dial, DialTLSContext: dialContext} //nolint:staticcheck // the deprecated ones, too
+	//lint:ignore SA1019 the deprecated ones must not be used, too
+	lent := &http.Transport{Dial: dial, DialContext: dialContext, DialTLS: dial, DialTLSContext: dialContext}
 	var log errorLog
 	r, err := token.OpenRemoteKeys(token.RemoteConfig{
 		URL: "https://127.0.0.1:9", Client: &http.Client{Transport: lent}, Logger: slog.New(&log),

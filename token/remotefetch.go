@@ -34,8 +34,9 @@ func (cfg RemoteConfig) client(host string) (*http.Client, error) {
 	if !cfg.AllowPrivateNetworks {
 		transport.DialContext = guardedDialer(cfg.InsecureLoopback && loopbackHost(host)).DialContext
 		transport.DialTLSContext = nil
-		transport.DialTLS = nil //nolint:staticcheck // deprecated, and still called for https where it is set
-		transport.Proxy = nil   // it would be dialled in the issuer's place
+		//lint:ignore SA1019 deprecated, and still called for https where it is set
+		transport.DialTLS = nil
+		transport.Proxy = nil // it would be dialled in the issuer's place
 	}
 	client.Transport = transport
 	return client, nil
