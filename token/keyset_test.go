@@ -76,15 +76,15 @@ func TestKeySet_RefusesKeysItCannotServe(t *testing.T) {
 	}
 	s := newKeySet(t, good)
 	for name, keys := range map[string][]token.PublicKey{
-		"twice":         {good, good},
-		"no id":         {{Algorithm: token.ES256, Key: good.Key}},
-		"unsafe id":     {{ID: "a/b", Algorithm: token.ES256, Key: good.Key}},
-		"no key":        {{ID: "k", Algorithm: token.ES256}},
-		"nil key":       {{ID: "k", Algorithm: token.ES256, Key: (*ecdsa.PublicKey)(nil)}},
-		"wrong alg":     {{ID: "k", Algorithm: token.RS256, Key: good.Key}},
-		"wrong curve":   {{ID: "k", Algorithm: token.ES256, Key: &p384.PublicKey}},
-		"no alg":        {{ID: "k", Key: good.Key}},
-		"secret":        {{ID: "k", Algorithm: token.HS256, Key: token.Secret(strings.Repeat("x", 32))}},
+		"twice":       {good, good},
+		"no id":       {{Algorithm: token.ES256, Key: good.Key}},
+		"unsafe id":   {{ID: "a/b", Algorithm: token.ES256, Key: good.Key}},
+		"no key":      {{ID: "k", Algorithm: token.ES256}},
+		"nil key":     {{ID: "k", Algorithm: token.ES256, Key: (*ecdsa.PublicKey)(nil)}},
+		"wrong alg":   {{ID: "k", Algorithm: token.RS256, Key: good.Key}},
+		"wrong curve": {{ID: "k", Algorithm: token.ES256, Key: &p384.PublicKey}},
+		"no alg":      {{ID: "k", Key: good.Key}},
+		"secret":      {{ID: "k", Algorithm: token.HS256, Key: token.Secret(strings.Repeat("x", 32))}},
 		//lint:ignore SA1019 no other way makes a point that is off the curve
 		"off the curve": {{ID: "k", Algorithm: token.ES256, Key: &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}}},
 		"private":       {{ID: "k", Algorithm: token.ES384, Key: p384}},
