@@ -48,9 +48,10 @@ type Message struct {
 	ExpiresAt time.Time
 	// At is when it happened.
 	At time.Time
-	// Address and UserAgent say which client asked, as far as known. Treat
-	// both as text from strangers.
-	Address, UserAgent string
+	// Address and UserAgent say which client asked, as far as known, and
+	// Language what it wants to read: a BCP 47 tag or the value of an
+	// Accept-Language header. Treat all three as text from strangers.
+	Address, UserAgent, Language string
 }
 
 // A Mailer delivers one message. It is called outside of any request, by one

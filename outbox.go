@@ -32,6 +32,7 @@ type sealedMessage struct {
 	ExpiresAt          time.Time   `json:"x,omitzero"`
 	At                 time.Time   `json:"at"`
 	Address, UserAgent string      `json:",omitempty"`
+	Language           string      `json:"lang,omitempty"`
 }
 
 // mailTo returns the row for one mail, or none if the address has had too many
@@ -124,7 +125,7 @@ func (s *Service) seal(address string, m Message, c Client) []QueuedMail {
 	now := s.now()
 	sealed := sealedMessage{
 		Kind: m.Kind, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: now,
-		UserAgent: cut(c.UserAgent, 256),
+		UserAgent: cut(c.UserAgent, 256), Language: cut(c.Language, 128),
 	}
 	if c.Address.IsValid() {
 		sealed.Address = c.Address.String()
@@ -247,7 +248,7 @@ func (s *Service) unseal(q QueuedMail) (Message, error) {
 	}
 	return Message{
 		ID: q.ID, Kind: m.Kind, To: m.To, Link: Secret(m.Link), ExpiresAt: m.ExpiresAt,
-		At: m.At, Address: m.Address, UserAgent: m.UserAgent,
+		At: m.At, Address: m.Address, UserAgent: m.UserAgent, Language: m.Language,
 	}, nil
 }
 

@@ -62,6 +62,10 @@ type Client struct {
 	Address netip.Addr
 	// UserAgent is what the client calls itself. It is cut to 256 bytes.
 	UserAgent string
+	// Language is what the person reads, for the mails that follow: a BCP 47
+	// tag, or the value of an Accept-Language header (RFC 9110 §12.5.4). It is
+	// cut to 128 bytes.
+	Language string
 	// RequestID is noted with every event.
 	RequestID string
 	// Device is the token of a browser that has signed in before

@@ -12,6 +12,7 @@ func (h *Handlers) client(w http.ResponseWriter, r *http.Request) usher.Client {
 	c := usher.Client{
 		Address:   middleware.ClientAddress(r, h.cfg.TrustedProxies),
 		UserAgent: r.UserAgent(),
+		Language:  r.Header.Get("Accept-Language"),
 		RequestID: w.Header().Get(requestIDHeader),
 	}
 	if h.cfg.Cookies != nil {

@@ -16,13 +16,15 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/locale"
 )
 
 //go:embed templates
 var embedded embed.FS
 
-// Templates returns the built-in templates, to copy from. A folder in it is a
-// language.
+// Templates returns the built-in templates, to copy from: the frames layout.txt
+// and layout.html, and message.txt and message.html, which put the words of a
+// kind into them. The words are in the catalogue: see [Texts].
 func Templates() fs.FS {
 	sub, err := fs.Sub(embedded, "templates")
 	if err != nil {
@@ -30,6 +32,11 @@ func Templates() fs.FS {
 	}
 	return sub
 }
+
+// Texts returns a copy of the built-in texts of a language ("en", "de", "es",
+// "fr", "he") by key, or nil: those of mails begin with "mail.". It is the
+// catalogue of the pages.
+func Texts(language string) map[string]string { return locale.ShippedTexts(language) }
 
 // kinds tells the kinds that there are, and which of them have a link.
 var kinds = map[usher.MessageKind]bool{
@@ -60,28 +67,39 @@ type Composer struct {
 	Support string
 	// HTML adds an HTML part to the plain text. Defaults to plain text alone.
 	HTML bool
-	// Language is the folder of templates to use. Defaults to "en", the only
-	// one built in.
-	Language string
+	// Languages are the languages that are written, as BCP 47 tags: a message
+	// says what its reader wants, and the first is for all others. Defaults to
+	// all that there are, English first.
+	Languages []string
+	// Texts are texts by language and key that replace built-in ones, or add a
+	// language. What a language lacks is said in English. Defaults to none.
+	Texts map[string]map[string]string
 	// Location is the time zone of the times in a mail. Defaults to UTC.
 	Location *time.Location
-	// Templates has files that replace built-in ones of the same path, such as
-	// "en/reset_password.txt". They are read for each mail, so that an edited
-	// file shows at once. Defaults to none.
+	// Templates has files that replace built-in ones, such as "layout.html" or
+	// "reset_password.txt", for all languages, or as "de/reset_password.txt" for
+	// one. They are read for each mail, so that an edited file shows at once.
+	// Defaults to none.
 	Templates fs.FS
 }
 
 // Check returns what is wrong with the settings and the templates of all
 // kinds, or nil. [SMTP] and [ParseURL] have called it.
 func (c Composer) Check() error {
+	catalogue, err := c.catalogue()
+	if err != nil {
+		return err
+	}
 	var errs []error
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		if _, err := c.compose(usher.Message{
-			ID: "check", Kind: kind, To: "check@example.com",
-			Link: "https://example.com/check", At: at, ExpiresAt: at.Add(time.Hour),
-		}); err != nil {
-			errs = append(errs, err)
+		for _, lang := range catalogue.Languages() {
+			if _, err := c.compose(usher.Message{
+				ID: "check", Kind: kind, To: "check@example.com", Language: lang,
+				Link: "https://example.com/check", At: at, ExpiresAt: at.Add(time.Hour),
+			}); err != nil {
+				errs = append(errs, err)
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -103,6 +121,7 @@ type letter struct {
 	from                *netmail.Address
 	to                  string
 	subject, text, html string
+	language            string
 	at                  time.Time
 }
 
@@ -124,12 +143,17 @@ func (c Composer) compose(m usher.Message) (*letter, error) {
 	case err != nil:
 		return fail("To", err.Error())
 	}
-	l := &letter{from: from, to: to, at: m.At}
+	catalogue, err := c.catalogue()
+	if err != nil {
+		return nil, err
+	}
+	speaker := catalogue.For(m.Language)
+	l := &letter{from: from, to: to, at: m.At, language: speaker.Lang()}
 	if l.at.IsZero() {
 		l.at = time.Now()
 	}
 	data := Data{
-		Kind: m.Kind, Name: c.Name, Support: c.Support,
+		Kind: m.Kind, Name: c.Name, Support: c.Support, speaker: speaker,
 		At: l.at.In(c.Location), Address: cleanIP(m.Address), Device: newDevice(m.UserAgent),
 	}
 	if hasLink {
@@ -153,7 +177,6 @@ func (c Composer) withDefaults() (Composer, *netmail.Address, error) {
 	}
 	_, domain, _ := strings.Cut(from.Address, "@")
 	c.Name = cmp.Or(c.Name, domain)
-	c.Language = cmp.Or(c.Language, "en")
 	c.Location = cmp.Or(c.Location, time.UTC)
 	from.Name = cmp.Or(from.Name, c.Name)
 	switch {
@@ -161,20 +184,34 @@ func (c Composer) withDefaults() (Composer, *netmail.Address, error) {
 		return c, nil, errors.New("mail: Composer.Name must be one line without control characters")
 	case !singleLine(c.Support):
 		return c, nil, errors.New("mail: Composer.Support must be one line without control characters")
-	case !fs.ValidPath(c.Language) || c.Language == ".":
-		return c, nil, errors.New("mail: Composer.Language must name a folder of templates")
 	}
 	return c, from, nil
+}
+
+// catalogue is the texts that the Composer speaks from.
+func (c Composer) catalogue() (*locale.Catalogue, error) {
+	if len(c.Languages) == 0 && len(c.Texts) == 0 {
+		return locale.Default(), nil
+	}
+	own := map[string]locale.Texts{}
+	for lang, texts := range c.Texts {
+		own[lang] = texts
+	}
+	catalogue, err := locale.New(c.Languages, own)
+	if err != nil {
+		return nil, fmt.Errorf("mail: Composer.Languages and Texts: %w", err)
+	}
+	return catalogue, nil
 }
 
 // fill executes the templates of the message's kind.
 func (c Composer) fill(l *letter, data *Data) error {
 	var subject, text, html strings.Builder
-	textFiles, err := c.read(data.Kind, ".txt")
+	textFiles, err := c.read(data, ".txt")
 	if err != nil {
 		return err
 	}
-	words := texttemplate.New("").Option("missingkey=error")
+	words := texttemplate.New("").Option("missingkey=error").Funcs(texttemplate.FuncMap{"wrap": wrap})
 	for _, f := range textFiles {
 		if _, err := words.Parse(f); err != nil {
 			return err
@@ -190,7 +227,7 @@ func (c Composer) fill(l *letter, data *Data) error {
 	if err := words.ExecuteTemplate(&text, "layout", data); err != nil {
 		return err
 	}
-	htmlFiles, err := c.read(data.Kind, ".html")
+	htmlFiles, err := c.read(data, ".html")
 	if err != nil {
 		return err
 	}
@@ -207,19 +244,21 @@ func (c Composer) fill(l *letter, data *Data) error {
 	return nil
 }
 
-// read returns the layout and the kind's template, each from Templates or from
-// the built-in ones.
-func (c Composer) read(kind usher.MessageKind, ext string) ([]string, error) {
+// read returns the layout and the kind's template: that of Templates for the
+// language, that of Templates for all, or the built-in one.
+func (c Composer) read(data *Data, ext string) ([]string, error) {
 	var files []string
-	for _, name := range []string{"layout", string(kind)} {
-		path := c.Language + "/" + name + ext
-		var b []byte
-		err := fs.ErrNotExist
-		if c.Templates != nil {
-			b, err = fs.ReadFile(c.Templates, path)
-		}
+	for _, name := range []string{"layout", string(data.Kind)} {
+		b, err := c.own(data.Lang()+"/"+name+ext, name+ext)
 		if errors.Is(err, fs.ErrNotExist) {
-			b, err = fs.ReadFile(embedded, "templates/"+path)
+			builtin := "layout"
+			if name != "layout" {
+				builtin = "message"
+				b, err = c.own(builtin + ext)
+			}
+			if errors.Is(err, fs.ErrNotExist) {
+				b, err = fs.ReadFile(embedded, "templates/"+builtin+ext)
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -227,6 +266,20 @@ func (c Composer) read(kind usher.MessageKind, ext string) ([]string, error) {
 		files = append(files, string(b))
 	}
 	return files, nil
+}
+
+// own returns the first of the files that Templates has.
+func (c Composer) own(paths ...string) ([]byte, error) {
+	if c.Templates == nil {
+		return nil, fs.ErrNotExist
+	}
+	for _, path := range paths {
+		b, err := fs.ReadFile(c.Templates, path)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return b, err
+		}
+	}
+	return nil, fs.ErrNotExist
 }
 
 // tidy takes away what conditions in a template leave behind: spaces at the end

@@ -253,15 +253,13 @@ func TestComposer_Templates(t *testing.T) {
 	if err != nil || subject != "Hello from Example" || !strings.HasPrefix(text, "Mine.\n\n"+linkCanary) || !strings.Contains(html, linkCanary) {
 		t.Errorf("replaced text beside built-in html: %q %q %v", subject, text, err)
 	}
-	c.Language = "de"
-	subject, text, _, err = c.Render(message(usher.MessageResetPassword))
+	german := message(usher.MessageResetPassword)
+	german.Language = "de-AT, en;q=0.5"
+	subject, text, _, err = c.Render(german)
 	if err != nil || subject != "Neues Passwort" || text != "Gilt 10 Minuten: "+linkCanary+"\n" {
 		t.Errorf("another language: %q %q %v", subject, text, err)
 	}
-	if err := c.Check(); err == nil {
-		t.Error("Check passes though kinds have no template")
-	}
-	c.Language, c.Templates = "en", withSubject("{{.Nothing}}")
+	c.Templates = withSubject("{{.Nothing}}")
 	var e *mail.MessageError
 	if _, _, _, err := c.Render(message(usher.MessageResetPassword)); !errors.As(err, &e) || e.Field != "template" {
 		t.Errorf("broken template: %v", err)
@@ -278,7 +276,9 @@ func TestComposer_ZeroValueWorks(t *testing.T) {
 		t.Errorf("%q %v\n%s", subject, err, text)
 	}
 	for name, bad := range map[string]mail.Composer{
-		"From": {From: "nobody"}, "Language": {Language: "../en"}, "template": {Language: "xx"},
+		"From": {From: "nobody"}, "Languages": {Languages: []string{"../en"}}, "no texts": {Languages: []string{"ja"}},
+		"plural": {Texts: map[string]map[string]string{"en": {"minutes#few": "x", "minutes#other": ""}}},
+		"Texts":  {Texts: map[string]map[string]string{"en": {"minutes#several": "x"}}},
 	} {
 		if err := bad.Check(); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

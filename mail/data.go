@@ -3,10 +3,12 @@ package mail
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/device"
+	"github.com/usherkit/usher/internal/locale"
 )
 
 // Data is what a template gets.
@@ -29,6 +31,55 @@ type Data struct {
 	Address string
 	// Device is what the client said it is.
 	Device Device
+
+	speaker *locale.Speaker
+}
+
+// T returns the text of a key in the reader's language. Its arguments take the
+// place of the verbs in it.
+func (d *Data) T(key string, args ...any) string { return d.speaker.Text(key, args...) }
+
+// Say returns the kind's words of that part: "subject", "title", "intro",
+// "action" or "notyou".
+func (d *Data) Say(part string) string {
+	return d.speaker.Text("mail."+string(d.Kind)+"."+part, d.Name)
+}
+
+// Paragraphs returns the kind's words of that part, paragraph by paragraph.
+func (d *Data) Paragraphs(part string) []string { return strings.Split(d.Say(part), "\n\n") }
+
+// Lang and Dir are for the attributes of the root element.
+func (d *Data) Lang() string { return d.speaker.Lang() }
+
+// Dir is "ltr" or "rtl".
+func (d *Data) Dir() string { return d.speaker.Dir() }
+
+// Time is At in words.
+func (d *Data) Time() string { return d.speaker.Time(d.At) }
+
+// Once says that the link works once, and how long.
+func (d *Data) Once() string {
+	if d.ExpiresIn.Count == 0 {
+		return d.T("mail.once")
+	}
+	return d.T("mail.once.for", d.T(d.ExpiresIn.Unit+"s", d.ExpiresIn.Count))
+}
+
+// DeviceName is Device in words.
+func (d *Data) DeviceName() string { return d.speaker.Device(d.Device.Browser, d.Device.System) }
+
+// Help says whom to ask for help.
+func (d *Data) Help() string {
+	if d.Support != "" {
+		return d.T("mail.help", d.Support)
+	}
+	return d.T("mail.help.bare", d.Name)
+}
+
+// Alarming reports whether the message tells of something that its reader may
+// have to act upon at once.
+func (d *Data) Alarming() bool {
+	return !kinds[d.Kind] && d.Kind != usher.MessageAlreadyRegistered
 }
 
 // Span is a length of time to be read by people, rounded down.

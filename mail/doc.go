@@ -25,17 +25,21 @@
 // message, for a preview. Every mail has a plain text; [Composer.HTML] adds an
 // HTML part, which loads nothing from elsewhere.
 //
-// To change the words, give [Composer.Templates] a file system with the files
-// to replace; the rest stays as it is. The built-in ones are in [Templates]:
+// A mail is in its reader's language, which the message says: English, German,
+// French, Spanish and Hebrew are built in. [Composer.Texts] changes single texts
+// or adds a language; the built-in ones are in [Texts], and are those of the
+// pages too. To change more, give [Composer.Templates] a file system with the
+// files to replace; the rest stays as it is. The built-in ones are in
+// [Templates]:
 //
-//	en/layout.txt           the frame of all plain texts: the link, when, from where
-//	en/layout.html          the same in HTML
-//	en/reset_password.txt   "subject", "intro" and "notyou" of one kind
-//	en/reset_password.html  "title", "intro", "action" (on the button) and "notyou"
+//	layout.txt     the frame of all plain texts: the link, when, from where
+//	layout.html    the same in HTML
+//	message.txt    "subject", "intro" and "notyou" of every kind
+//	message.html   "title", "intro", "action" (on the button) and "notyou"
 //
-// and so on, one pair for each [usher.MessageKind]. They are text/template and
-// html/template, and their data is a [Data]. A folder beside en, such as de, is
-// another language: set [Composer.Language].
+// A file reset_password.txt takes the place of message.txt for that
+// [usher.MessageKind], and de/reset_password.txt for German alone. They are
+// text/template and html/template, and their data is a [Data].
 //
 // # What is never in a mail
 //

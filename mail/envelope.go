@@ -40,6 +40,7 @@ func (c Composer) envelope(m usher.Message, plain bool) (*gomail.Msg, error) {
 	msg.SetMessageIDWithValue(shortID(m.ID) + "@" + domain)
 	// No out-of-office answers, please (RFC 3834 §5).
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
+	msg.SetGenHeader("Content-Language", l.language)
 	text, encoding := encode(l.text)
 	msg.SetBodyString(gomail.TypeTextPlain, text, encoding)
 	if c.HTML {

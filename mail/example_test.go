@@ -81,9 +81,9 @@ func ExampleComposer_Render() {
 	// If it was you, there is nothing to do.
 	//
 	// If it was not you, somebody else can get into your account. Go to
-	// Example as you always do, ask for a new password on the sign-in page
-	// and set one that you use nowhere else: that signs out every device.
-	// Change the password of this mailbox too if others may know it.
+	// Example as you always do, ask for a new password on the sign-in page and
+	// set one that you use nowhere else: that signs out every device. Change
+	// the password of this mailbox too if others may know it.
 	//
 	// For help: help@example.com
 	//

@@ -200,3 +200,12 @@ func (c *Catalogue) For(wishes ...string) *Speaker {
 
 // maxHeader is how long an Accept-Language header may be in bytes to be read.
 const maxHeader = 512
+
+// Languages returns the languages that are offered, as BCP 47 tags.
+func (c *Catalogue) Languages() []string {
+	all := make([]string, len(c.tags))
+	for i, tag := range c.tags {
+		all[i] = tag.String()
+	}
+	return all
+}

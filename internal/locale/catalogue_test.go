@@ -206,3 +206,16 @@ func FuzzFor(f *testing.F) {
 		}
 	})
 }
+
+func TestArgumentsThatATextDoesNotTake(t *testing.T) {
+	c, err := locale.New(nil, map[string]locale.Texts{"en": {"sent.text": "Look into your mail."}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.For("en").Text("sent.text", "ann@example.com"); got != "Look into your mail." {
+		t.Errorf("got %q", got)
+	}
+	if got := c.For("en").Text("signup.sent.text", "100%!"); !strings.Contains(got, "to 100%!.") {
+		t.Errorf("got %q", got)
+	}
+}

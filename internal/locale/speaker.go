@@ -2,6 +2,7 @@ package locale
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -41,7 +42,8 @@ func (s *Speaker) Dir() string {
 // Text returns the text of a key. Where the language is written from right to
 // left, text among the arguments is isolated (UAX #9 §2.4.2), so that an
 // address or a name does not turn the words around it upside down. A key that
-// no language has is returned as it is.
+// no language has is returned as it is, and arguments that the text does not
+// take are left out.
 func (s *Speaker) Text(key string, args ...any) string {
 	if s.rtl {
 		args = isolated(args)
@@ -55,7 +57,8 @@ func (s *Speaker) Text(key string, args ...any) string {
 	if len(args) == 0 && !s.Has(key) {
 		return fallback
 	}
-	return p.Sprintf(message.Key(key, fallback), args...)
+	text, _, _ := strings.Cut(p.Sprintf(message.Key(key, fallback), args...), "%!(EXTRA ")
+	return text
 }
 
 // Has reports whether there is a text of the key, in English at least.
