@@ -16,7 +16,7 @@ import (
 // its own, in turn.
 func (s *suite) sqliteDrivers() error {
 	names := []string{"modernc", "ncruces", "mattn"}
-	rounds, calls := min(s.rounds, 6), 1000
+	rounds, calls := min(s.rounds, 6), 500
 	if s.quick {
 		rounds, calls = 2, 200
 	}

@@ -59,7 +59,7 @@ func (s *suite) loopback() error {
 		{name: "without auth, the cookie sent along", request: wireRequest(srv.base, "/open", "Cookie: "+cookie)},
 		{name: "protected, sealed cookie", request: wireRequest(srv.base, "/guarded", "Cookie: "+cookie)},
 	}
-	period, rounds := 3*time.Second, s.rounds
+	period, rounds := 2*time.Second, s.rounds
 	if s.quick {
 		period, rounds = 700*time.Millisecond, 6
 	}

@@ -32,7 +32,7 @@ func main() {
 		page  = flag.String("page", "../docs/performance.md", "the page to write into")
 	)
 	flag.Parse()
-	s := &suite{rounds: 8, each: 150 * time.Millisecond, flood: *flood, users: *users, plots: map[string]string{}}
+	s := &suite{rounds: 6, each: 150 * time.Millisecond, flood: *flood, users: *users, plots: map[string]string{}}
 	if *quick {
 		s.quick, s.rounds, s.each, s.flood, s.users = true, 6, 30*time.Millisecond, 30_000, 10_000
 	}

@@ -28,6 +28,25 @@ func (r result) median() float64 { return median(r.ns) }
 func (r result) least() float64  { return slices.Min(r.ns) }
 func (r result) most() float64   { return slices.Max(r.ns) }
 
+// byCPU takes the CPU time of the process in the place of the time on the clock, so
+// that what else runs on the machine does not count. For work that waits for nothing
+// the two are the same on an idle machine.
+func byCPU(results []result) {
+	for i := range results {
+		results[i].ns, results[i].cpu = results[i].cpu, results[i].ns
+	}
+}
+
+// divide is for a run that was really n of them.
+func (r *result) divide(n float64) {
+	for i := range r.ns {
+		r.ns[i] /= n
+		r.cpu[i] /= n
+	}
+	r.allocs /= n
+	r.bytes /= n
+}
+
 func median(list []float64) float64 {
 	s := slices.Sorted(slices.Values(list))
 	if len(s)%2 == 1 {

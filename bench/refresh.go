@@ -46,7 +46,7 @@ func (s *suite) refresh() error {
 		return err
 	}
 
-	count, rounds := 60, s.rounds
+	count, rounds := 30, s.rounds
 	if s.quick {
 		count, rounds = 10, 3
 	}

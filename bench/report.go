@@ -21,7 +21,7 @@ type suite struct {
 	text  strings.Builder
 	goals []goal
 	facts []string
-	short []string
+	short []string          // five lines for the README
 	plots map[string]string // file name to SVG
 }
 
@@ -111,6 +111,9 @@ func (s *suite) report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured %s on %s, %s, %d cores (shared with other work; load before the run %s), %s/%s.\n",
 		time.Now().UTC().Format("2006-01-02"), cpuName(), runtime.Version(), runtime.NumCPU(), loadBefore, runtime.GOOS, runtime.GOARCH)
+	if len(s.short) > 0 {
+		fmt.Fprintf(&b, "\n### In short\n\n| a protected request with | costs, of Usher's with a sealed cookie | | allocations |\n|---|---|---|---|\n%s\n", strings.Join(s.short, "\n"))
+	}
 	b.WriteString("\n### Goals\n\n| task | goal | measured | ratio | |\n|---|---|---|---|---|\n")
 	for _, g := range s.goals {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", g.task, g.what, g.measured, g.ratio, verdict(g.met))

@@ -93,12 +93,14 @@ func (s *suite) signIn() error {
 		return err
 	}
 	defer file.Close()
-	service, onFile, err := newHandlers(file, users, pw.HasherConfig{}, nil)
+	// A long queue: on a busy machine the third of three clients could else get 429.
+	hashing := pw.HasherConfig{QueueWait: time.Minute}
+	service, onFile, err := newHandlers(file, users, hashing, nil)
 	if err != nil {
 		return err
 	}
 	defer service.Close()
-	memory, inMemory, err := newHandlers(storetest.NewMemory(), users, pw.HasherConfig{}, nil)
+	memory, inMemory, err := newHandlers(storetest.NewMemory(), users, hashing, nil)
 	if err != nil {
 		return err
 	}
@@ -115,12 +117,18 @@ func (s *suite) signIn() error {
 	for _, p := range peers {
 		jobs = append(jobs, signInJob(p.name, "one user in a map; no throttle, no audit", p.signIn, func(int) *http.Request { return p.signInRequest() }))
 	}
-	rounds := 6 * s.rounds
+	rounds := 2 * s.rounds
+	for i := range jobs {
+		jobs[i] = several(jobs[i])
+	}
 	results, err := interleave(jobs, rounds, time.Nanosecond)
 	if err != nil {
 		return err
 	}
-	s.section("A sign-in", fmt.Sprintf("One at a time, from the request in memory to the answer with its cookie; everybody computes the same Argon2id; %d rounds of one sign-in each, interleaved. The JWT libraries have no sign-in.", rounds))
+	for i := range results {
+		results[i].divide(atOnce)
+	}
+	s.section("A sign-in", fmt.Sprintf("One at a time, from the request in memory to the answer with its cookie; everybody computes the same Argon2id; %d rounds of %d sign-ins each, interleaved. The JWT libraries have no sign-in.", rounds, atOnce))
 	s.table(results, results[0])
 	var paired, onCPU []float64
 	for i := range rounds {
@@ -133,10 +141,20 @@ func (s *suite) signIn() error {
 	return s.signInThroughput(file, onFile, users)
 }
 
+// atOnce is how many sign-ins are measured as one: enough that everybody pays for the
+// collection of the 64 MiB that each hash leaves behind.
+const atOnce = 3
+
+func several(j job) job {
+	run := j.run
+	j.run = func(n int) error { return run(atOnce * n) }
+	return j
+}
+
 // signInThroughput keeps all cores busy, in turn with bare hashes and with sign-ins.
 func (s *suite) signInThroughput(_ usher.Store, h http.Handler, users int) error {
 	cores := runtime.GOMAXPROCS(0)
-	period := 4 * time.Second
+	period := 2 * time.Second
 	rounds := s.rounds
 	if s.quick {
 		period, rounds = time.Second, 2
