@@ -141,12 +141,20 @@ const (
 const storeTimeout = 10 * time.Second
 
 // asideTimeout is how long what follows a decision may keep it waiting.
-const asideTimeout = 2 * time.Second
+const (
+	asideTimeout = 2 * time.Second
+	asideLeast   = 100 * time.Millisecond
+)
 
 // aside is a context for what follows a decision, such as its line in the audit
-// table: it goes on when the client hangs up, and not for ever.
+// table: it goes on when the client hangs up, but keeps to the time that there was
+// for the answer, or hardly longer.
 func (s *Service) aside(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), asideTimeout)
+	patience := asideTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = min(patience, max(time.Until(deadline), asideLeast))
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), patience)
 }
 
 // every runs do at intervals until ctx ends. A failure is logged once until it
