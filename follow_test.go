@@ -1,7 +1,6 @@
 package usher_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -60,9 +59,9 @@ func (a telling) NotifyRevocations(ctx context.Context, wake func()) error {
 }
 
 // followed is a machine on such a store, and its log.
-func followed(t *testing.T, store usher.Store, change ...func(*usher.Config)) (*kit, *bytes.Buffer) {
+func followed(t *testing.T, store usher.Store, change ...func(*usher.Config)) (*kit, *syncBuffer) {
 	t.Helper()
-	var log bytes.Buffer
+	var log syncBuffer
 	change = append(change, func(c *usher.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	return machine(t, store, change...), &log
 }
