@@ -48,34 +48,39 @@ func (f *follower) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pollPatience)
 	defer cancel()
 	now := time.Now() // the monotonic clock: no jump of the wall clock counts
-	var after, highest int64
-	for len(f.marks) > 1 && now.Sub(f.marks[1].at) > overlap {
-		f.marks = f.marks[1:]
-	}
-	if len(f.marks) > 0 && now.Sub(f.whole) < overlap {
-		highest = f.marks[len(f.marks)-1].id
-		if now.Sub(f.marks[0].at) > overlap {
-			after = f.marks[0].id
-		}
-	}
+	after := f.from(now)
 	list, err := f.s.store.Revocations(ctx, after)
 	if err != nil {
 		f.marks = nil
 		return err
 	}
+	highest := after
 	for _, r := range list {
 		f.add(r)
 		highest = max(highest, r.ID)
 	}
 	if after == 0 {
-		f.whole = now
-		f.compare(list, highest)
+		f.compare(now, highest)
 	}
 	if n := len(list); n > 0 && list[n-1].ID >= f.top.ID {
 		f.top = list[n-1]
 	}
+	if n := len(f.marks); n > 0 {
+		highest = max(highest, f.marks[n-1].id) // what was removed has been read, too
+	}
 	f.marks = append(f.marks, mark{now, highest})
 	return nil
+}
+
+// from is the id above which to read; zero is everything.
+func (f *follower) from(now time.Time) int64 {
+	for len(f.marks) > 1 && now.Sub(f.marks[1].at) > overlap {
+		f.marks = f.marks[1:]
+	}
+	if len(f.marks) == 0 || now.Sub(f.whole) >= overlap || now.Sub(f.marks[0].at) <= overlap {
+		return 0
+	}
+	return f.marks[0].id
 }
 
 // add puts a session on the list of this process, for as long as a token of it
@@ -91,14 +96,20 @@ func (f *follower) add(r Revocation) {
 	f.s.revocations.Add(r.SessionID, until)
 }
 
-// compare notices that the store has forgotten what it knew: then it is an older
-// copy of itself, and what was acknowledged since is lost.
-func (f *follower) compare(all []Revocation, highest int64) {
-	if highest >= f.top.ID || !f.s.now().Add(afterlife).Before(f.top.Until) {
-		return // nothing is missing, or only what some machine may have removed
+// compare looks at what was read of everything. Ids below those that were read
+// before begin anew, so that nothing remembered of them counts any more. Where the
+// list should be longer, the store is an older copy of itself, and what was
+// acknowledged since is lost.
+func (f *follower) compare(now time.Time, highest int64) {
+	f.whole = now
+	if highest >= f.top.ID {
+		return
 	}
-	f.s.cfg.Logger.Error("usher: the store has forgotten revocations that it had: it is an older copy of itself, and sessions, passwords and one-time tokens of then are back",
-		"highest_before", f.top.ID, "highest_now", highest)
+	f.marks = nil
+	if f.s.now().Add(afterlife).Before(f.top.Until) { // no machine may have removed it yet
+		f.s.cfg.Logger.Error("usher: the store has forgotten revocations that it had: it is an older copy of itself, and sessions, passwords and one-time tokens of then are back",
+			"highest_before", f.top.ID, "highest_now", highest)
+	}
 	f.top = Revocation{}
 }
 

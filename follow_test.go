@@ -3,6 +3,7 @@ package usher_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -100,14 +101,34 @@ func TestSE06_AStoreThatWentBackIsNoticed(t *testing.T) {
 				if !strings.Contains(log.String(), "older copy") {
 					t.Fatalf("nobody was told: %s", log)
 				}
-				store.set(false, k.revocation(7, b), k.revocation(8, c))
-				time.Sleep(2 * time.Second)
-				if k.alive(c) {
-					t.Fatal("the next revocation was not read in time")
+				// From now on everything is as ever, at every distance from the restore.
+				ids := []usher.Revocation{k.revocation(7, b)}
+				for i := range 20 {
+					d := k.signUpFrom(fmt.Sprintf("d%d@example.com", i), i)
+					ids = append(ids, k.revocation(int64(8+i), d))
+					store.set(false, ids...)
+					time.Sleep(2 * time.Second)
+					if k.alive(d) {
+						t.Fatalf("revocation %d after the restore was not read in time", i)
+					}
+					time.Sleep(3 * time.Second)
+				}
+				if n := strings.Count(log.String(), "older copy"); n != 1 {
+					t.Fatalf("it was told %d times", n)
 				}
 			})
 		})
 	}
+}
+
+// signUpFrom signs up from the i-th of many networks.
+func (k *kit) signUpFrom(loginID string, i int) *usher.Authentication {
+	k.t.Helper()
+	a, err := k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: goodPassword}, nth(i))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return a
 }
 
 // What expired and was removed is no older copy.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,18 @@ type keyring struct {
 	keys    []*token.SigningKey
 	// stale is true when one of them was sealed under an older secret.
 	stale bool
+}
+
+// is reports whether the store holds these keys. A version alone does not say so:
+// a backup may have led to it a second time, with other keys.
+func (k *keyring) is(stored StoredKeys) bool {
+	return k.version == stored.Version && slices.EqualFunc(k.keys, stored.Keys,
+		func(a *token.SigningKey, b StoredKey) bool { return a.ID == b.ID })
+}
+
+func (k *keyring) same(other keyring) bool {
+	return k.version == other.version && slices.EqualFunc(k.keys, other.keys,
+		func(a, b *token.SigningKey) bool { return a.ID == b.ID })
 }
 
 // KeyRotation says how keys change out of their turn.
@@ -110,7 +123,7 @@ func (s *Service) loadKeys(ctx context.Context, used *keyring) (keyring, error) 
 	if err != nil {
 		return keyring{}, s.outage(err)
 	}
-	if used != nil && used.version == stored.Version {
+	if used != nil && used.is(stored) {
 		return *used, nil
 	}
 	ring := keyring{version: stored.Version}
@@ -151,7 +164,7 @@ func (s *Service) useKeys(before *keyring, ring keyring) error {
 	s.keysMu.Lock()
 	defer s.keysMu.Unlock()
 	now := s.signing.Load()
-	if now != nil && (now.version == ring.version || now != before && now.version > ring.version) {
+	if now != nil && (now.same(ring) || now != before && now.version > ring.version) {
 		return nil
 	}
 	public := make([]token.PublicKey, len(ring.keys))

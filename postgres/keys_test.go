@@ -225,3 +225,26 @@ func TestJK07_ANewSecretWithoutDowntime(t *testing.T) {
 		}
 	}
 }
+
+// The keys are gone, as after a restore: the next ones have a version that was
+// there before. No machine takes them for those it has.
+func TestJK07_KeysThatWentBackAreNoticed(t *testing.T) {
+	f := newFleet(t, 2)
+	id, a := f.person()
+	if _, err := f.at(0).store.DB().Exec(`DELETE FROM usher_signing_keys`); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); f.at(0).alive(t, a) || f.at(1).alive(t, a); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a key that the store does not have is in use after 10 s")
+		}
+	}
+	for i := range f.machines {
+		b := f.signIn(f.at(i), id, goodPassword)
+		for j, m := range f.machines {
+			if !m.alive(t, b) {
+				t.Fatalf("machine %d refuses what machine %d signs", j, i)
+			}
+		}
+	}
+}
