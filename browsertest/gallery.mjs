@@ -194,24 +194,25 @@ export const gallery = [
     for (const lang of ["de", "fr", "es", "he"]) {
       const page = await s.visit("plain", { lang });
       const who = address(lang);
+      const schemes = lang === "he" ? ["light", "dark"] : ["light"]; // the colours are those of English
       await page.goto("/auth/signin");
       s.equal(await page.locator("html").getAttribute("dir"), lang === "he" ? "rtl" : "ltr", "direction");
       await page.locator("[name=loginId]").fill(who);
       await page.locator("[name=password]").fill(another);
       await page.locator("button.primary").click();
       await page.getByRole("alert").waitFor();
-      await s.look(page, `signin-failed-${lang}`);
+      await s.look(page, `signin-failed-${lang}`, { schemes });
       await page.goto("/auth/signup");
       await page.locator("[name=password]").fill("vast otter sings low");
-      await s.look(page, `signup-${lang}`, { docs: lang === "he" });
+      await s.look(page, `signup-${lang}`, { schemes, docs: lang === "he" });
       await signUp(page, who);
       await page.goto("/auth/account");
-      await s.look(page, `account-${lang}`, { docs: lang === "he" });
+      await s.look(page, `account-${lang}`, { schemes, docs: lang === "he" });
       await page.goto("/auth/forgot");
       await page.locator("[name=loginId]").fill(who);
       await page.locator("button.primary").click();
       await page.getByText(who).waitFor();
-      await s.look(page, `forgot-sent-${lang}`);
+      await s.look(page, `forgot-sent-${lang}`, { schemes });
     }
   }],
   ["gallery: a look of one's own", async (s) => {

@@ -98,12 +98,12 @@ export class Stage {
   }
 
   // Looks at a page in light and dark, wide and narrow: no violation of WCAG 2.2 AA, nothing that overflows.
-  async look(page, name, { docs = false } = {}) {
+  async look(page, name, { docs = false, schemes = ["light", "dark"] } = {}) {
     const shot = async (file, options) => {
       await page.screenshot({ path: join(this.settings.out, file), ...options });
       if (docs && this.settings.docs) await page.screenshot({ path: join(this.settings.docs, file), ...options });
     };
-    for (const scheme of ["light", "dark"]) {
+    for (const scheme of schemes) {
       await page.emulateMedia({ colorScheme: scheme });
       await this.axe(page, `${name} (${scheme})`);
       await shot(`${name}-${scheme}.png`, { fullPage: true });
@@ -119,7 +119,7 @@ export class Stage {
 
   async axe(page, name) {
     // Not a script of the page, so its policy stays as it is.
-    await page.evaluate(axe);
+    if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
     const found = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), tags);
     for (const v of found.violations) {
       this.complaints.push(`${name}: ${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ") + " " + (n.any[0]?.message ?? "")).join("; ")}`);

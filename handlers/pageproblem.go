@@ -46,9 +46,9 @@ func (p *pages) problem(w http.ResponseWriter, r *http.Request, err error) bool 
 		return true
 	}
 	page.Title = page.T("problem." + k.code)
-	page.Alert = page.T("problem." + k.code + ".text")
+	page.Lead = page.T("problem." + k.code + ".text")
 	if limited {
-		page.Alert = page.T("wait", page.speaker.Span(wait))
+		page.Lead = page.T("wait", page.speaker.Span(wait))
 	}
 	if k.status >= http.StatusInternalServerError {
 		page.Reference = w.Header().Get(requestIDHeader)

@@ -107,7 +107,9 @@ func (p *Page) Style() template.HTML { return p.pages.files.style }
 func (p *Page) Script() template.HTML { return p.pages.files.script }
 
 // Failed reports whether the page says that something is wrong.
-func (p *Page) Failed() bool { return p.Alert != "" || len(p.errors) > 0 }
+func (p *Page) Failed() bool {
+	return p.Name == "problem" || p.Alert != "" || len(p.errors) > 0
+}
 
 // Unverified reports whether the user has an address that is not confirmed.
 func (p *Page) Unverified() bool { return p.User.Email != "" && !p.User.EmailVerified }
