@@ -31,7 +31,9 @@ type SignUp struct {
 // nobody is told: whether the login id is free or taken, SignUp returns an
 // Authentication that holds nothing, after the same work, and a mail says the
 // rest. A weak password is a [*password.PolicyError] in either case, before
-// anything is looked up. ErrSignUpClosed with [Config.SignUpClosed].
+// anything is looked up, and counts against no limit; but one that only the list
+// of leaked passwords refuses counts as a sign-up. ErrSignUpClosed with
+// [Config.SignUpClosed].
 func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authentication, error) {
 	if s.cfg.SignUpClosed {
 		return nil, ErrSignUpClosed
@@ -43,13 +45,20 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 	if err := s.checkPassword("password", in.Password); err != nil {
 		return nil, err
 	}
+	// People try weak passwords, and judging them costs nobody anything: that is
+	// not counted. A list of leaked passwords is somebody else's machine: who has
+	// it asked has spent a sign-up.
+	if err := s.judgeHere(ctx, in.Password, u); err != nil {
+		return nil, err
+	}
 	limit := s.perHour(limitSignUps, s.cfg.Limits.SignUps, network(c))
 	if _, err := s.take(ctx, c, limit); err != nil {
 		return nil, err
 	}
-	if err := s.judge(ctx, in.Password, u); err != nil {
-		s.giveBack(ctx, limit) // nothing was looked up, and people try again
-		return nil, err
+	if s.cfg.Password.Breached != nil {
+		if err := s.judge(ctx, in.Password, u); err != nil {
+			return nil, err
+		}
 	}
 	hash, err := s.hasher.Hash(ctx, in.Password.Reveal())
 	if err != nil {
@@ -228,12 +237,24 @@ func (p Profile) apply(u *User) {
 // judge applies the policy to a new password of that user. What describes the
 // user or names the program is no password.
 func (s *Service) judge(ctx context.Context, pw Secret, u User) error {
-	words := slices.Concat([]string{u.ID, u.Email, u.Name, u.GivenName, u.FamilyName}, u.LoginIDs, s.hostWords())
 	policy := s.cfg.Password
 	policy.OnBreachError = func(err error) {
 		s.cfg.Password.OnBreachError(err)
 		s.record(ctx, s.newEvent(EventBreachCheckFailed, "", "", "", Client{}))
 	}
+	return s.judgeBy(ctx, policy, pw, u)
+}
+
+// judgeHere is judge without the list of leaked passwords: it asks no other
+// machine.
+func (s *Service) judgeHere(ctx context.Context, pw Secret, u User) error {
+	policy := s.cfg.Password
+	policy.Breached = nil
+	return s.judgeBy(ctx, policy, pw, u)
+}
+
+func (s *Service) judgeBy(ctx context.Context, policy password.Policy, pw Secret, u User) error {
+	words := slices.Concat([]string{u.ID, u.Email, u.Name, u.GivenName, u.FamilyName}, u.LoginIDs, s.hostWords())
 	err := policy.Check(ctx, pw.Reveal(), words...)
 	var broken *password.PolicyError
 	if errors.As(err, &broken) {
