@@ -49,9 +49,10 @@ func (s *Service) newDevice(userID, id string) Secret {
 	return Secret(encode(s.deviceBox.Seal(plain, "device")))
 }
 
-// knownDevice returns the id of the browser if it has signed in to that
-// account before.
-func (s *Service) knownDevice(userID string, c Client) string {
+// knownDevice returns the id of the browser if it has signed in to that account
+// before, and since the password was set: who knew an earlier one, or held the
+// account before its owner claimed it, is a stranger.
+func (s *Service) knownDevice(account Account, c Client) string {
 	sealed, err := decode(c.Device.Reveal())
 	if err != nil || c.Device == "" {
 		return ""
@@ -59,7 +60,7 @@ func (s *Service) knownDevice(userID string, c Client) string {
 	plain, err := s.deviceBox.Open(sealed, "device")
 	var d deviceToken
 	if err != nil || json.Unmarshal(plain, &d) != nil ||
-		d.UserID != userID || s.now().Sub(d.At) > deviceLife {
+		d.UserID != account.User.ID || d.At.Before(account.Password.ChangedAt) || s.now().Sub(d.At) > deviceLife {
 		return ""
 	}
 	return d.ID
@@ -95,7 +96,7 @@ func (s *Service) count(ctx context.Context, a *attempt) error {
 	l := s.cfg.Limits
 	waiting := Limit{Max: l.FreeFailures, Window: 24 * time.Hour, Backoff: l.Wait, MaxBackoff: l.MaxWait}
 	if a.known() {
-		a.device = s.knownDevice(a.account.User.ID, a.client)
+		a.device = s.knownDevice(a.account, a.client)
 	}
 	if a.device != "" {
 		waiting.Key = s.limitKey("device", a.account.User.ID, a.device)

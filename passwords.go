@@ -31,8 +31,9 @@ type ReplacePassword struct {
 // UpdatePassword sets a new password for the user of the claims, which are
 // those of a session token, a refresh token or a reset session's token. All
 // other sessions of the user end, open mailed links die, and the owner is told
-// by mail. The caller's session lives on under new tokens; a reset session
-// ends, and the Authentication is nil then.
+// by mail. The caller's session lives on under new tokens, and the browsers that
+// were known are strangers but for the caller's; a reset session ends, and the
+// Authentication is nil then.
 //
 // ErrRecentSignInRequired if the sign-in is too old and there is no current
 // password; refreshing does not make it younger. ErrForbidden if LoginID is
@@ -59,7 +60,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 		change.ClearLimits = []string{s.lockKey(account.User.ID)}
 		return nil, s.change(ctx, change, session.ID, "reset_session", c)
 	}
-	return s.changeAndRenew(ctx, account.User, session, change, c)
+	return s.changeAndRenew(ctx, account, session, change, c)
 }
 
 // ownLoginID refuses a login id that is not the user's: a token sets its own
@@ -182,7 +183,8 @@ func (s *Service) changed(ctx context.Context, fx Effects, userID string, ended 
 
 // changeAndRenew writes a new password, ends the other sessions and gives this
 // one new tokens.
-func (s *Service) changeAndRenew(ctx context.Context, u User, session Session, change PasswordChange, c Client) (*Authentication, error) {
+func (s *Service) changeAndRenew(ctx context.Context, account Account, session Session, change PasswordChange, c Client) (*Authentication, error) {
+	u := account.User
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
 		return nil, err
@@ -202,7 +204,8 @@ func (s *Service) changeAndRenew(ctx context.Context, u User, session Session, c
 	if err != nil {
 		return nil, err
 	}
-	return &Authentication{User: u, Session: session, Tokens: tokens}, nil
+	device := s.newDevice(u.ID, s.knownDevice(account, c))
+	return &Authentication{User: u, Session: session, Tokens: tokens, Device: device}, nil
 }
 
 // ReplacePassword sets a new password for whoever proves the old one, also an

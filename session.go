@@ -86,7 +86,8 @@ type Authentication struct {
 	// Tokens are the session token and the refresh token.
 	Tokens token.Pair
 	// Device is to be kept by the browser for half a year and sent along at
-	// the next sign-in as [Client.Device]. Empty after a refresh.
+	// the next sign-in as [Client.Device]. A change of the password voids it;
+	// who made the change is given a new one. Empty after a refresh.
 	Device Secret
 	// FirstSeen is true when this call created the user.
 	FirstSeen bool
