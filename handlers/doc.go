@@ -39,6 +39,12 @@
 // sign-up, a replacement and a reset prove who asks by what is in the body,
 // which no form of another site can send.
 //
+// # Pages
+//
+// With Config.Pages the mount has pages for people too, and takes their forms
+// beside JSON: sign-up, sign-in, the way back after a forgotten password,
+// confirming an address, and the account. See [Pages].
+//
 // # Answers
 //
 // Nothing may be cached but GET /keys. X-Request-Id names the request in the
