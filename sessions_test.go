@@ -2,22 +2,18 @@ package usher_test
 
 import (
 	"context"
-	"crypto/elliptic"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
 	"github.com/usherkit/usher/token"
 )
 
@@ -95,280 +91,6 @@ func TestSE02_ASignInNeverAdoptsASession(t *testing.T) {
 	}
 }
 
-func TestSE03_AbsoluteLifeCountsFromThePassword(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	a := k.signUpVerified(ann)
-	end := k.clock.now().Add(30 * 24 * time.Hour)
-	within := func(a *usher.Authentication) {
-		t.Helper()
-		for _, raw := range []usher.Secret{a.Tokens.Session, a.Tokens.Refresh} {
-			if exp := payload(t, raw)["exp"].(float64); int64(exp) > end.Unix() {
-				t.Fatal("a token outlives the session")
-			}
-		}
-		if a.Tokens.RefreshExpiresAt.After(end) || a.Tokens.SessionExpiresAt.After(end) || !a.Session.ExpiresAt.Equal(end) {
-			t.Fatalf("times are %+v", a.Tokens)
-		}
-	}
-	within(a)
-	for day := 1; day <= 29; day++ {
-		k.clock.add(24 * time.Hour)
-		a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-		within(a)
-		if got := int64(payload(t, a.Tokens.Session)["auth_time"].(float64)); got != end.Add(-30*24*time.Hour).Unix() {
-			t.Fatal("refreshing moved the sign-in")
-		}
-	}
-	k.clock.add(24*time.Hour - time.Second)
-	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-	within(a)
-	k.clock.add(2 * time.Second)
-	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
-	wantErr(t, err, usher.ErrInvalidSession)
-	k.clock.add(10 * time.Second)
-	_, err = k.ValidateSession(ctx, a.Tokens.Session.Reveal())
-	wantErr(t, err, token.ErrExpired)
-}
-
-func TestSE04_InactivityEndsASession(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		cfg  usher.SessionConfig
-		idle time.Duration
-	}{
-		"default": {usher.SessionConfig{}, 14 * 24 * time.Hour},
-		"AAL2":    {usher.AAL2(), time.Hour},
-	} {
-		t.Run(name, func(t *testing.T) {
-			k := newKit(t, func(cfg *usher.Config) { cfg.Sessions = c.cfg })
-			a := k.signUpVerified(ann)
-			k.clock.add(c.idle - time.Minute)
-			a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-			k.clock.add(c.idle + time.Second)
-			// The store decides, whatever the leeway of the token.
-			_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
-			wantErr(t, err, usher.ErrInvalidSession)
-			k.clock.add(time.Minute)
-			_, err = k.RefreshSession(ctx, a.Tokens.Refresh, home)
-			wantErr(t, err, usher.ErrInvalidSession)
-		})
-	}
-}
-
-func TestSE05_RefreshRotatesAndReuseEndsTheSession(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	r1 := k.signUpVerified(ann)
-	r2 := usher.Must(k.RefreshSession(ctx, r1.Tokens.Refresh, home))
-	k.wantEvents("session_renewed")
-	if r2.Tokens.Refresh == r1.Tokens.Refresh || r2.Session.ID != r1.Session.ID {
-		t.Fatal("the refresh token was not exchanged")
-	}
-	for range 3 { // two tabs, a lost answer
-		k.clock.add(3 * time.Second)
-		again := usher.Must(k.RefreshSession(ctx, r1.Tokens.Refresh, home))
-		if again.Tokens.Refresh != r2.Tokens.Refresh {
-			t.Fatal("a repetition gave another successor")
-		}
-		if !k.alive(again) {
-			t.Fatal("a repetition gave a token that does not serve")
-		}
-	}
-	k.wantEvents("")
-	k.clock.add(2 * time.Second)
-	_, err := k.RefreshSession(ctx, r1.Tokens.Refresh, home)
-	wantErr(t, err, usher.ErrInvalidSession)
-	k.wantEvents("authn_token_reuse")
-	k.wantNoUse(r2)
-	stored := usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventTokenReused}))
-	if len(stored) != 1 || stored[0].SessionID != r1.Session.ID || stored[0].UserID != r1.User.ID {
-		t.Fatalf("stored events are %+v", stored)
-	}
-}
-
-// An older token than the one before is theft at once.
-func TestSE05_OlderTokenIsTheftWithinTheGrace(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	r1 := k.signUpVerified(ann)
-	r2 := usher.Must(k.RefreshSession(ctx, r1.Tokens.Refresh, home))
-	r3 := usher.Must(k.RefreshSession(ctx, r2.Tokens.Refresh, home))
-	_, err := k.RefreshSession(ctx, r1.Tokens.Refresh, home)
-	wantErr(t, err, usher.ErrInvalidSession)
-	k.wantNoUse(r3)
-}
-
-func TestSE05_RotationCanBeOff(t *testing.T) {
-	t.Parallel()
-	k := newKit(t, func(c *usher.Config) { c.Sessions.KeepRefreshToken = true })
-	a := k.signUpVerified(ann)
-	if life := a.Session.ExpiresAt.Sub(a.Session.CreatedAt); life != 24*time.Hour {
-		t.Fatalf("it lives for %s", life)
-	}
-	for range 3 {
-		k.clock.add(time.Hour)
-		b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-		if !k.alive(b) || payload(t, b.Tokens.Refresh)["jti"] != payload(t, a.Tokens.Refresh)["jti"] {
-			t.Fatal("the refresh token was exchanged")
-		}
-	}
-	k.clock.add(21*time.Hour + time.Minute)
-	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
-	wantErr(t, err, usher.ErrInvalidSession)
-}
-
-func TestSE06_SignOutHoldsHereAtOnceAndElsewhereInASecond(t *testing.T) {
-	t.Parallel()
-	for name, out := range map[string]func(k *kit, a *usher.Authentication) error{
-		"session token": func(k *kit, a *usher.Authentication) error { return k.SignOut(ctx, k.claims(a), home) },
-		"refresh token": func(k *kit, a *usher.Authentication) error { return k.SignOutToken(ctx, a.Tokens.Refresh, home) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				k, other := twoMachines(t)
-				a, b := k.signUp(ann), k.signUp("bob@example.com")
-				k.inbox()
-				if !other.alive(a) {
-					t.Fatal("not valid elsewhere")
-				}
-				k.events.reset()
-				if err := out(k, a); err != nil {
-					t.Fatal(err)
-				}
-				k.wantEvents("authn_logout")
-				k.wantNoUse(a)
-				_, err := other.RefreshSession(ctx, a.Tokens.Refresh, home)
-				wantErr(t, err, usher.ErrInvalidSession)
-				time.Sleep(1100 * time.Millisecond) // the bubble's clock
-				_, err = other.ValidateSession(ctx, a.Tokens.Session.Reveal())
-				wantErr(t, err, token.ErrRevoked)
-				if !k.alive(b) || !other.alive(b) {
-					t.Fatal("another session ended")
-				}
-				// Once more is no error and no second event but for the refused refresh.
-				k.events.reset()
-				if err := k.SignOutToken(ctx, a.Tokens.Refresh, home); err != nil {
-					t.Fatal(err)
-				}
-				k.wantEvents("")
-			})
-		})
-	}
-}
-
-// A machine that starts afterwards knows of it before it serves.
-func TestSE06_AMachineThatStartsLater(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	a := k.signUp(ann)
-	if err := k.SignOut(ctx, k.claims(a), home); err != nil {
-		t.Fatal(err)
-	}
-	_, err := k.twin().ValidateSession(ctx, a.Tokens.Session.Reveal())
-	wantErr(t, err, token.ErrRevoked)
-}
-
-// A step on another machine may show only after a later one: its revocation is
-// found all the same, at the next poll.
-func TestSE06_RevocationsThatShowOutOfOrder(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		store := &aging{Store: storetest.NewMemory()}
-		k := machine(t, store)
-		var all []*usher.Authentication
-		for i := range 4 {
-			all = append(all, k.signUp(fmt.Sprintf("u%d@example.com", i)))
-		}
-		time.Sleep(47 * time.Second) // the bubble's clock
-		late := []usher.Revocation{k.revocation(11, all[0]), k.revocation(13, all[1]), k.revocation(12, all[2]), k.revocation(10, all[3])}
-		for i := range late {
-			list := slices.Clone(late[:i+1])
-			slices.SortFunc(list, func(a, b usher.Revocation) int { return int(a.ID - b.ID) })
-			store.set(false, list...)
-			time.Sleep(1100 * time.Millisecond)
-			for j, a := range all {
-				if k.alive(a) != (j > i) {
-					t.Fatalf("after revocation %d, session %d is alive: %v", late[i].ID, j, k.alive(a))
-				}
-			}
-			time.Sleep(7 * time.Second)
-		}
-	})
-}
-
-// Revocation goes by session, not by the bytes of a token.
-func TestSE07_OtherBytesOfTheSameTokenStayRevoked(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	a := k.signUp(ann)
-	raw := a.Tokens.Session.Reveal()
-	twisted := otherSignature(t, raw)
-	if _, err := k.ValidateSession(ctx, twisted); err != nil {
-		t.Fatalf("the twisted signature must verify, or this test proves nothing: %v", err)
-	}
-	if err := k.SignOut(ctx, k.claims(a), home); err != nil {
-		t.Fatal(err)
-	}
-	for name, raw := range map[string]string{"same": raw, "s' = n - s": twisted} {
-		_, err := k.ValidateSession(ctx, raw)
-		t.Run(name, func(t *testing.T) { wantErr(t, err, token.ErrRevoked) })
-	}
-	// The 86 characters of an ES256 signature end in four unused bits.
-	spare := raw[:len(raw)-1] + string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", raw[len(raw)-1])^1])
-	_, err := k.ValidateSession(ctx, spare)
-	wantErr(t, err, token.ErrInvalid)
-	_, err = k.RefreshSession(ctx, usher.Secret(otherSignature(t, a.Tokens.Refresh.Reveal())), home)
-	wantErr(t, err, usher.ErrInvalidSession)
-}
-
-// otherSignature returns the token under the other valid ES256 signature.
-func otherSignature(t *testing.T, raw string) string {
-	t.Helper()
-	i := strings.LastIndexByte(raw, '.')
-	sig, err := base64.RawURLEncoding.DecodeString(raw[i+1:])
-	if err != nil || len(sig) != 64 {
-		t.Fatal("not an ES256 signature")
-	}
-	s := new(big.Int).SetBytes(sig[32:])
-	s.Sub(elliptic.P256().Params().N, s).FillBytes(sig[32:])
-	return raw[:i+1] + base64.RawURLEncoding.EncodeToString(sig)
-}
-
-func TestSE08_ParallelRefreshesNeitherEndNorFork(t *testing.T) {
-	t.Parallel()
-	for name, machines := range map[string]int{"one machine": 1, "two machines": 2} {
-		t.Run(name, func(t *testing.T) {
-			k := newKit(t)
-			a := k.signUpVerified(ann)
-			kits := []*kit{k, k}
-			if machines == 2 {
-				kits[1] = k.twin()
-			}
-			got := make([]usher.Secret, 64)
-			together(len(got), func(i int) {
-				b, err := kits[i%2].RefreshSession(ctx, a.Tokens.Refresh, nth(i))
-				if err != nil {
-					t.Errorf("refresh %d: %v", i, err)
-					return
-				}
-				got[i] = b.Tokens.Refresh
-			})
-			for i := range got {
-				if got[i] != got[0] || got[i] == a.Tokens.Refresh {
-					t.Fatal("the session was forked")
-				}
-			}
-			if n := len(usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventSessionRenewed}))); n != 1 {
-				t.Fatalf("exchanged %d times", n)
-			}
-			if b := usher.Must(k.RefreshSession(ctx, got[0], home)); !k.alive(b) {
-				t.Fatal("the one live token does not serve")
-			}
-		})
-	}
-}
-
 func TestSE09_FourWaysToEndAllSessions(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -400,31 +122,6 @@ func TestSE09_FourWaysToEndAllSessions(t *testing.T) {
 				t.Fatal("another user's session ended")
 			}
 		})
-	}
-}
-
-func TestSE09_RefreshReadsRolesAndStateAgain(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	a := k.signUpVerified(ann)
-	roles := []string{"admin", "editor"}
-	usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Roles: &roles}))
-	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-	if c := k.claims(a); !c.HasRole("admin") || !c.HasRole("editor") {
-		t.Fatalf("roles are %v", c.Roles)
-	}
-	roles = []string{"editor"}
-	usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Roles: &roles}))
-	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-	if c := k.claims(a); c.HasRole("admin") || !c.HasRole("editor") {
-		t.Fatalf("roles are %v", c.Roles)
-	}
-	// The repetition of a refresh reads them as well.
-	roles = nil
-	usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Roles: &roles}))
-	b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-	if c := k.claims(b); len(c.Roles) != 0 {
-		t.Fatalf("roles are %v", c.Roles)
 	}
 }
 
@@ -576,38 +273,6 @@ func TestClaimsOfTheProgram(t *testing.T) {
 	if b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home)); !k.alive(b) {
 		t.Fatal("a failed refresh spent the token")
 	}
-}
-
-// Rows that mean nothing any more are removed, and a revocation is kept as long
-// as a token of its session may live.
-func TestExpiredRowsAreRemoved(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		store := storetest.NewMemory()
-		k := machine(t, store, func(c *usher.Config) { c.Sessions.Idle = 15 * time.Minute })
-		a := k.signUp(ann)
-		b := k.signIn(ann, goodPassword, home)
-		k.inbox()
-		if err := k.SignOut(ctx, k.claims(a), home); err != nil {
-			t.Fatal(err)
-		}
-		revoked := func() int { return len(usher.Must(store.Revocations(ctx, 0))) }
-		time.Sleep(10 * time.Minute) // the bubble's clock
-		if revoked() != 1 {
-			t.Fatal("a revocation went while a token of it may live")
-		}
-		time.Sleep(6 * time.Minute)
-		if _, err := store.Session(ctx, b.Session.ID); err == nil {
-			t.Fatal("an idle session is still there")
-		}
-		time.Sleep(time.Hour)
-		if revoked() != 0 {
-			t.Fatal("the revocation is still there")
-		}
-		if n := len(usher.Must(k.Events(ctx, usher.EventQuery{}))); n == 0 {
-			t.Fatal("the audit trail went too")
-		}
-	})
 }
 
 // A token serves one purpose (RFC 8725 §3.11).

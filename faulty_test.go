@@ -1,0 +1,315 @@
+package usher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/token"
+)
+
+var errFault = errors.New(`pq: relation "users" at 10.0.0.5:5432 is gone`)
+
+// faulty is a store that fails at the n-th call of a request. What runs beside
+// the requests is not counted.
+type faulty struct {
+	usher.Store
+	mode string // "fail", "hang" (until the context ends), "panic", or "unsure": done, but the answer is lost
+	at   int64  // the call that fails, from 1; 0 is none
+	rest bool   // all later calls fail as well
+
+	calls atomic.Int64
+	mu    sync.Mutex
+	hit   []string // the methods that failed
+}
+
+type requestKey struct{}
+
+// request marks the calls that count.
+func request(parent context.Context) context.Context {
+	return context.WithValue(parent, requestKey{}, true)
+}
+
+// call runs one step, or the fault in its place.
+func (f *faulty) call(ctx context.Context, method string, do func() error) error {
+	if ctx.Value(requestKey{}) == nil {
+		return do()
+	}
+	n := f.calls.Add(1)
+	if f.at == 0 || n < f.at || n > f.at && !f.rest {
+		return do()
+	}
+	f.mu.Lock()
+	f.hit = append(f.hit, method)
+	f.mu.Unlock()
+	switch f.mode {
+	case "hang":
+		<-ctx.Done()
+		return ctx.Err()
+	case "panic":
+		panic(errFault)
+	case "unsure":
+		_ = do()
+	}
+	return errFault
+}
+
+func give[T any](f *faulty, ctx context.Context, method string, do func() (T, error)) (out T, err error) {
+	err = f.call(ctx, method, func() (err error) { out, err = do(); return err })
+	return out, err
+}
+
+func (f *faulty) CreateUser(ctx context.Context, c usher.UserCreation) error {
+	return f.call(ctx, "CreateUser", func() error { return f.Store.CreateUser(ctx, c) })
+}
+
+func (f *faulty) Account(ctx context.Context, id string) (usher.Account, error) {
+	return give(f, ctx, "Account", func() (usher.Account, error) { return f.Store.Account(ctx, id) })
+}
+
+func (f *faulty) AccountByLoginID(ctx context.Context, id string) (usher.Account, error) {
+	return give(f, ctx, "AccountByLoginID", func() (usher.Account, error) { return f.Store.AccountByLoginID(ctx, id) })
+}
+
+func (f *faulty) UpdateUser(ctx context.Context, u usher.UserUpdate) (out usher.User, ended []string, err error) {
+	err = f.call(ctx, "UpdateUser", func() (err error) { out, ended, err = f.Store.UpdateUser(ctx, u); return err })
+	return out, ended, err
+}
+
+func (f *faulty) ChangePassword(ctx context.Context, c usher.PasswordChange) ([]string, error) {
+	return give(f, ctx, "ChangePassword", func() ([]string, error) { return f.Store.ChangePassword(ctx, c) })
+}
+
+func (f *faulty) StartSession(ctx context.Context, s usher.SessionStart) ([]string, error) {
+	return give(f, ctx, "StartSession", func() ([]string, error) { return f.Store.StartSession(ctx, s) })
+}
+
+func (f *faulty) Session(ctx context.Context, id string) (usher.Session, error) {
+	return give(f, ctx, "Session", func() (usher.Session, error) { return f.Store.Session(ctx, id) })
+}
+
+func (f *faulty) SwapRefresh(ctx context.Context, s usher.RefreshSwap) (usher.RefreshResult, error) {
+	return give(f, ctx, "SwapRefresh", func() (usher.RefreshResult, error) { return f.Store.SwapRefresh(ctx, s) })
+}
+
+func (f *faulty) EndSession(ctx context.Context, user, id string, end usher.SessionEnd, fx usher.Effects) error {
+	return f.call(ctx, "EndSession", func() error { return f.Store.EndSession(ctx, user, id, end, fx) })
+}
+
+func (f *faulty) AddOneTimeToken(ctx context.Context, t usher.OneTimeToken, open int, fx usher.Effects) error {
+	return f.call(ctx, "AddOneTimeToken", func() error { return f.Store.AddOneTimeToken(ctx, t, open, fx) })
+}
+
+func (f *faulty) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (usher.OneTimeToken, error) {
+	return give(f, ctx, "OneTimeToken", func() (usher.OneTimeToken, error) { return f.Store.OneTimeToken(ctx, hash, now) })
+}
+
+func (f *faulty) ResetPassword(ctx context.Context, s usher.TokenSpend, c usher.PasswordChange) ([]string, error) {
+	return give(f, ctx, "ResetPassword", func() ([]string, error) { return f.Store.ResetPassword(ctx, s, c) })
+}
+
+func (f *faulty) StartResetSession(ctx context.Context, s usher.TokenSpend, ses usher.Session, end usher.SessionEnd, fx usher.Effects) ([]string, error) {
+	return give(f, ctx, "StartResetSession", func() ([]string, error) { return f.Store.StartResetSession(ctx, s, ses, end, fx) })
+}
+
+func (f *faulty) VerifyEmail(ctx context.Context, s usher.TokenSpend, fx usher.Effects) (usher.User, error) {
+	return give(f, ctx, "VerifyEmail", func() (usher.User, error) { return f.Store.VerifyEmail(ctx, s, fx) })
+}
+
+func (f *faulty) ChangeEmail(ctx context.Context, s usher.TokenSpend, old, next string, fx usher.Effects) (usher.User, error) {
+	return give(f, ctx, "ChangeEmail", func() (usher.User, error) { return f.Store.ChangeEmail(ctx, s, old, next, fx) })
+}
+
+func (f *faulty) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
+	return give(f, ctx, "TakeLimits", func() (usher.LimitResult, error) { return f.Store.TakeLimits(ctx, now, l) })
+}
+
+func (f *faulty) GiveBackLimits(ctx context.Context, keys []string) error {
+	return f.call(ctx, "GiveBackLimits", func() error { return f.Store.GiveBackLimits(ctx, keys) })
+}
+
+func (f *faulty) ClearLimits(ctx context.Context, keys []string) error {
+	return f.call(ctx, "ClearLimits", func() error { return f.Store.ClearLimits(ctx, keys) })
+}
+
+func (f *faulty) MailCount(ctx context.Context) (int, error) {
+	return give(f, ctx, "MailCount", func() (int, error) { return f.Store.MailCount(ctx) })
+}
+
+func (f *faulty) Record(ctx context.Context, fx usher.Effects) error {
+	return f.call(ctx, "Record", func() error { return f.Store.Record(ctx, fx) })
+}
+
+// mayFail are the calls that follow a decision: their failure does not undo it.
+var mayFail = []string{"Record", "GiveBackLimits", "ClearLimits"}
+
+// scene is an account in the middle of its life, on a store that can fail.
+type scene struct {
+	*kit
+	store         *faulty
+	auth          *usher.Authentication // of bob, after signedIn
+	claims        *token.Claims
+	reset, verify usher.Secret // of bob, who is verified, and of ann, who is not
+	move          usher.Secret // of bob, to another address
+}
+
+// goodHash is the hash of goodPassword, computed once.
+var goodHash = sync.OnceValue(func() string {
+	h := usher.Must(password.NewHasher(password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}}))
+	return usher.Must(h.Hash(ctx, goodPassword))
+})
+
+// newScene puts its rows into the store by hand: no scene costs a hash.
+func newScene(t *testing.T, mode string) *scene {
+	t.Helper()
+	f := &faulty{Store: storetest.NewMemory(), mode: mode}
+	s := &scene{kit: newKitOn(t, f, newClock()), store: f, reset: "reset", verify: "verify", move: "move"}
+	s.Close() // nobody sends: what is queued stays to be looked at
+	now := s.clock.now()
+	for _, id := range []string{"ann", "bob"} {
+		email := id + "@example.com"
+		err := f.CreateUser(ctx, usher.UserCreation{
+			User: usher.User{
+				ID: id, LoginIDs: []string{email}, Email: email, EmailVerified: id == "bob",
+				Status: usher.StatusEnabled, CreatedAt: now, UpdatedAt: now,
+			},
+			Canonical: []string{email},
+			Password:  usher.Password{Hash: goodHash(), State: usher.PasswordActive, Version: 1, ChangedAt: now},
+			Session: &usher.Session{
+				ID: "session-" + id, UserID: id, Kind: usher.SessionFull, RefreshHash: []byte("none"),
+				CreatedAt: now, LastSeenAt: now, RotatedAt: now, IdleExpiresAt: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour),
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for raw, one := range map[usher.Secret]usher.OneTimeToken{
+		s.verify: {UserID: "ann", Purpose: usher.PurposeVerifyEmail, Email: "ann@example.com"},
+		s.reset:  {UserID: "bob", Purpose: usher.PurposeReset, Email: "bob@example.com"},
+		s.move:   {UserID: "bob", Purpose: usher.PurposeChangeEmail, Email: "bob@example.com", NewEmail: "moved@example.com"},
+	} {
+		one.Hash, one.PasswordVersion, one.CreatedAt, one.ExpiresAt = hashed(raw), 1, now, now.Add(time.Hour)
+		if err := f.AddOneTimeToken(ctx, one, 3, usher.Effects{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.claims = &token.Claims{Subject: "bob", SessionID: "session-bob", Type: token.TypeSession}
+	return s
+}
+
+// signedIn gives the scene real tokens, at the cost of a hash.
+func (s *scene) signedIn() *scene {
+	s.t.Helper()
+	s.auth = s.signIn("bob@example.com", goodPassword, home)
+	s.events.reset()
+	return s
+}
+
+// begin prepares the scene for a flow.
+func (s *scene) begin(flow string) *scene {
+	if flow == "refresh" {
+		return s.signedIn()
+	}
+	return s
+}
+
+// queued are the mails in the outbox, opened by another machine.
+func (s *scene) queued(t *testing.T) []usher.Message {
+	t.Helper()
+	if usher.Must(s.store.MailCount(ctx)) == 0 {
+		return nil
+	}
+	reader := newKitOn(t, s.store.Store, s.clock)
+	return reader.inbox()
+}
+
+// flows are the acts of people, each on a scene. They return whether somebody
+// was let in.
+var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
+	"sign-up": func(ctx context.Context, s *scene) (bool, error) {
+		a, err := s.SignUp(ctx, usher.SignUp{LoginID: "new@example.com", Password: goodPassword}, home)
+		return a != nil, err
+	},
+	"sign-in": func(ctx context.Context, s *scene) (bool, error) {
+		a, err := s.SignIn(ctx, usher.SignIn{LoginID: "bob@example.com", Password: goodPassword}, home)
+		return a != nil, err
+	},
+	"refresh": func(ctx context.Context, s *scene) (bool, error) {
+		a, err := s.RefreshSession(ctx, s.auth.Tokens.Refresh, home)
+		return a != nil, err
+	},
+	"update": func(ctx context.Context, s *scene) (bool, error) {
+		in := usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: goodPassword}
+		a, err := s.UpdatePassword(ctx, s.claims, in, home)
+		return a != nil, err
+	},
+	"replace": func(ctx context.Context, s *scene) (bool, error) {
+		in := usher.ReplacePassword{LoginID: "bob@example.com", OldPassword: goodPassword, NewPassword: otherPassword}
+		a, err := s.ReplacePassword(ctx, in, home)
+		return a != nil, err
+	},
+	"forget": func(ctx context.Context, s *scene) (bool, error) {
+		return false, s.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: "bob@example.com"}, home)
+	},
+	"reset": func(ctx context.Context, s *scene) (bool, error) {
+		a, err := s.ResetPassword(ctx, usher.ResetPassword{Token: s.reset, NewPassword: otherPassword}, home)
+		return a != nil, err
+	},
+	"reset in two steps": func(ctx context.Context, s *scene) (bool, error) {
+		rs, err := s.VerifyReset(ctx, s.reset, home)
+		return rs.Token != "", err
+	},
+	"verify": func(ctx context.Context, s *scene) (bool, error) {
+		_, err := s.VerifyEmail(ctx, s.verify, home)
+		return false, err
+	},
+	"change e-mail": func(ctx context.Context, s *scene) (bool, error) {
+		in := usher.ChangeEmail{NewEmail: "next@example.com", CurrentPassword: goodPassword}
+		return false, s.ChangeEmail(ctx, s.claims, in, home)
+	},
+	"confirm e-mail": func(ctx context.Context, s *scene) (bool, error) {
+		_, err := s.VerifyEmail(ctx, s.move, home)
+		return false, err
+	},
+	"sign-out": func(ctx context.Context, s *scene) (bool, error) { return false, s.SignOut(ctx, s.claims, home) },
+	"me": func(ctx context.Context, s *scene) (bool, error) {
+		u, _, err := s.Me(ctx, s.claims)
+		return u.ID != "", err
+	},
+}
+
+// guarded turns a panic into an error, as handlers do.
+func guarded(do func() (bool, error)) (in bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			in, err = false, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return do()
+}
+
+// everythingButLimits is the state of the store but for its counters.
+func everythingButLimits(s *scene) string {
+	mem := s.store.Store.(*storetest.Memory)
+	u := usher.Must(mem.AccountByLoginID(ctx, "bob@example.com"))
+	_, newErr := mem.AccountByLoginID(ctx, "new@example.com")
+	a := usher.Must(mem.AccountByLoginID(ctx, strings.ToLower(ann)))
+	sessions := usher.Must(mem.UserSessions(ctx, u.User.ID, s.clock.now()))
+	events := usher.Must(mem.Events(ctx, usher.EventQuery{Limit: 1000}))
+	var tokens []bool
+	for _, raw := range []usher.Secret{s.reset, s.verify, s.move} {
+		_, err := mem.OneTimeToken(ctx, hashed(raw), s.clock.now())
+		tokens = append(tokens, err == nil)
+	}
+	return fmt.Sprint(u, a, newErr, sessions, len(events), tokens,
+		usher.Must(mem.MailCount(ctx)), len(usher.Must(mem.Revocations(ctx, 0))))
+}

@@ -1,0 +1,191 @@
+package usher_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/token"
+)
+
+func TestSE03_AbsoluteLifeCountsFromThePassword(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	end := k.clock.now().Add(30 * 24 * time.Hour)
+	within := func(a *usher.Authentication) {
+		t.Helper()
+		for _, raw := range []usher.Secret{a.Tokens.Session, a.Tokens.Refresh} {
+			if exp := payload(t, raw)["exp"].(float64); int64(exp) > end.Unix() {
+				t.Fatal("a token outlives the session")
+			}
+		}
+		if a.Tokens.RefreshExpiresAt.After(end) || a.Tokens.SessionExpiresAt.After(end) || !a.Session.ExpiresAt.Equal(end) {
+			t.Fatalf("times are %+v", a.Tokens)
+		}
+	}
+	within(a)
+	for day := 1; day <= 29; day++ {
+		k.clock.add(24 * time.Hour)
+		a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+		within(a)
+		if got := int64(payload(t, a.Tokens.Session)["auth_time"].(float64)); got != end.Add(-30*24*time.Hour).Unix() {
+			t.Fatal("refreshing moved the sign-in")
+		}
+	}
+	k.clock.add(24*time.Hour - time.Second)
+	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	within(a)
+	k.clock.add(2 * time.Second)
+	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.clock.add(10 * time.Second)
+	_, err = k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	wantErr(t, err, token.ErrExpired)
+}
+
+func TestSE04_InactivityEndsASession(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cfg  usher.SessionConfig
+		idle time.Duration
+	}{
+		"default": {usher.SessionConfig{}, 14 * 24 * time.Hour},
+		"AAL2":    {usher.AAL2(), time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, func(cfg *usher.Config) { cfg.Sessions = c.cfg })
+			a := k.signUpVerified(ann)
+			k.clock.add(c.idle - time.Minute)
+			a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+			k.clock.add(c.idle + time.Second)
+			// The store decides, whatever the leeway of the token.
+			_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
+			wantErr(t, err, usher.ErrInvalidSession)
+			k.clock.add(time.Minute)
+			_, err = k.RefreshSession(ctx, a.Tokens.Refresh, home)
+			wantErr(t, err, usher.ErrInvalidSession)
+		})
+	}
+}
+
+func TestSE05_RefreshRotatesAndReuseEndsTheSession(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	r1 := k.signUpVerified(ann)
+	r2 := usher.Must(k.RefreshSession(ctx, r1.Tokens.Refresh, home))
+	k.wantEvents("session_renewed")
+	if r2.Tokens.Refresh == r1.Tokens.Refresh || r2.Session.ID != r1.Session.ID {
+		t.Fatal("the refresh token was not exchanged")
+	}
+	for range 3 { // two tabs, a lost answer
+		k.clock.add(3 * time.Second)
+		again := usher.Must(k.RefreshSession(ctx, r1.Tokens.Refresh, home))
+		if again.Tokens.Refresh != r2.Tokens.Refresh {
+			t.Fatal("a repetition gave another successor")
+		}
+		if !k.alive(again) {
+			t.Fatal("a repetition gave a token that does not serve")
+		}
+	}
+	k.wantEvents("")
+	k.clock.add(2 * time.Second)
+	_, err := k.RefreshSession(ctx, r1.Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.wantEvents("authn_token_reuse")
+	k.wantNoUse(r2)
+	stored := usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventTokenReused}))
+	if len(stored) != 1 || stored[0].SessionID != r1.Session.ID || stored[0].UserID != r1.User.ID {
+		t.Fatalf("stored events are %+v", stored)
+	}
+}
+
+// An older token than the one before is theft at once.
+func TestSE05_OlderTokenIsTheftWithinTheGrace(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	r1 := k.signUpVerified(ann)
+	r2 := usher.Must(k.RefreshSession(ctx, r1.Tokens.Refresh, home))
+	r3 := usher.Must(k.RefreshSession(ctx, r2.Tokens.Refresh, home))
+	_, err := k.RefreshSession(ctx, r1.Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.wantNoUse(r3)
+}
+
+func TestSE05_RotationCanBeOff(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Sessions.KeepRefreshToken = true })
+	a := k.signUpVerified(ann)
+	if life := a.Session.ExpiresAt.Sub(a.Session.CreatedAt); life != 24*time.Hour {
+		t.Fatalf("it lives for %s", life)
+	}
+	for range 3 {
+		k.clock.add(time.Hour)
+		b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+		if !k.alive(b) || payload(t, b.Tokens.Refresh)["jti"] != payload(t, a.Tokens.Refresh)["jti"] {
+			t.Fatal("the refresh token was exchanged")
+		}
+	}
+	k.clock.add(21*time.Hour + time.Minute)
+	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+}
+
+func TestSE08_ParallelRefreshesNeitherEndNorFork(t *testing.T) {
+	t.Parallel()
+	for name, machines := range map[string]int{"one machine": 1, "two machines": 2} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			a := k.signUpVerified(ann)
+			kits := []*kit{k, k}
+			if machines == 2 {
+				kits[1] = k.twin()
+			}
+			got := make([]usher.Secret, 64)
+			together(len(got), func(i int) {
+				b, err := kits[i%2].RefreshSession(ctx, a.Tokens.Refresh, nth(i))
+				if err != nil {
+					t.Errorf("refresh %d: %v", i, err)
+					return
+				}
+				got[i] = b.Tokens.Refresh
+			})
+			for i := range got {
+				if got[i] != got[0] || got[i] == a.Tokens.Refresh {
+					t.Fatal("the session was forked")
+				}
+			}
+			if n := len(usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventSessionRenewed}))); n != 1 {
+				t.Fatalf("exchanged %d times", n)
+			}
+			if b := usher.Must(k.RefreshSession(ctx, got[0], home)); !k.alive(b) {
+				t.Fatal("the one live token does not serve")
+			}
+		})
+	}
+}
+
+func TestSE09_RefreshReadsRolesAndStateAgain(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	roles := []string{"admin", "editor"}
+	usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Roles: &roles}))
+	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	if c := k.claims(a); !c.HasRole("admin") || !c.HasRole("editor") {
+		t.Fatalf("roles are %v", c.Roles)
+	}
+	roles = []string{"editor"}
+	usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Roles: &roles}))
+	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	if c := k.claims(a); c.HasRole("admin") || !c.HasRole("editor") {
+		t.Fatalf("roles are %v", c.Roles)
+	}
+	// The repetition of a refresh reads them as well.
+	roles = nil
+	usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Roles: &roles}))
+	b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	if c := k.claims(b); len(c.Roles) != 0 {
+		t.Fatalf("roles are %v", c.Roles)
+	}
+}

@@ -1,0 +1,198 @@
+package usher_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/token"
+)
+
+func TestRS11_CompletionEndsEverything(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k, other := twoMachines(t)
+		first := k.signUpVerified(ann)
+		second := other.signIn(ann, goodPassword, home)
+		claims, _ := k.ValidateSession(ctx, first.Tokens.Session.Reveal())
+		if err := k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
+			t.Fatal(err)
+		}
+		var pending usher.Secret
+		for _, m := range append(k.inbox(), other.inbox()...) {
+			if m.Kind == usher.MessageChangeEmail {
+				pending = tokenIn(t, m)
+			}
+		}
+		k.forget(ann, home)
+		k.forget(ann, home)
+		var links []usher.Secret
+		for _, m := range append(k.inbox(), other.inbox()...) {
+			if m.Kind == usher.MessageResetPassword {
+				links = append(links, tokenIn(t, m))
+			}
+		}
+		if len(links) != 2 || pending == "" {
+			t.Fatalf("%d links", len(links))
+		}
+		usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: links[0], NewPassword: otherPassword}, home))
+		k.wantNoUse(first)
+		k.wantNoUse(second)
+		for _, a := range []*usher.Authentication{first, second} {
+			_, err := other.RefreshSession(ctx, a.Tokens.Refresh, home)
+			wantErr(t, err, usher.ErrInvalidSession)
+		}
+		time.Sleep(1500 * time.Millisecond) // the bubble's clock
+		other.wantNoUse(first)
+		other.wantNoUse(second)
+		_, err := k.VerifyEmail(ctx, pending, home)
+		wantErr(t, err, usher.ErrInvalidToken)
+		_, err = k.CheckReset(ctx, links[1], home)
+		wantErr(t, err, usher.ErrInvalidToken)
+	})
+}
+
+func TestRS12_LinkGivesASessionForOnePasswordOnly(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	raw := k.resetToken(ann, usher.MessageResetPassword)
+	k.events.reset()
+	rs := usher.Must(k.VerifyReset(ctx, raw, home))
+	k.wantEvents("authn_password_reset_link:reset")
+	if got := rs.ExpiresAt.Sub(k.clock.now()); got != 10*time.Minute {
+		t.Fatalf("it lives for %s", got)
+	}
+	_, err := k.VerifyReset(ctx, raw, home)
+	wantErr(t, err, usher.ErrInvalidToken)
+	if !k.alive(a) {
+		t.Fatal("a verified link ended the owner's session")
+	}
+
+	_, err = k.ValidateSession(ctx, rs.Token.Reveal())
+	wantErr(t, err, token.ErrInvalid)
+	_, err = k.RefreshSession(ctx, rs.Token, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	claims := usher.Must(k.ValidateReset(ctx, rs.Token.Reveal()))
+	if !reflect.DeepEqual(claims.AMR, []string{"email"}) {
+		t.Fatalf("amr is %v", claims.AMR)
+	}
+	for name, err := range map[string]error{
+		"me":            second3(k.Me(ctx, claims)),
+		"sessions":      second(k.Sessions(ctx, claims)),
+		"revoke":        k.RevokeSession(ctx, claims, a.Session.ID, home),
+		"everywhere":    k.SignOutEverywhere(ctx, claims, home),
+		"profile":       second(k.UpdateProfile(ctx, claims, usher.Profile{}, home)),
+		"verify e-mail": k.SendEmailVerification(ctx, claims, home),
+		"change e-mail": k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "x@example.com", CurrentPassword: goodPassword}, home),
+	} {
+		t.Run(name, func(t *testing.T) { wantErr(t, err, usher.ErrForbidden) })
+	}
+	if list, _ := k.Sessions(ctx, usher.Must(k.ValidateSession(ctx, a.Tokens.Session.Reveal()))); len(list) != 1 {
+		t.Fatalf("the reset session is among %d sessions", len(list))
+	}
+
+	k.events.reset()
+	auth, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home)
+	if err != nil || auth != nil {
+		t.Fatal(auth, err)
+	}
+	if got := k.events.take(); !strings.HasPrefix(got, "authn_password_change:reset_session session_ended:password_changed") {
+		t.Fatalf("events are %q", got)
+	}
+	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: thirdPassword}, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.wantNoUse(a)
+	k.wantPassword(ann, otherPassword, thirdPassword)
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func second3[T, U any](_ T, _ U, err error) error { return err }
+
+func TestRS12_ResetSessionEndsAfterTenMinutes(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.imported(ann)
+	rs := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
+	claims := usher.Must(k.ValidateReset(ctx, rs.Token.Reveal()))
+	k.clock.add(10 * time.Minute)
+	_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.clock.add(time.Minute)
+	_, err = k.ValidateReset(ctx, rs.Token.Reveal())
+	wantErr(t, err, token.ErrExpired)
+}
+
+func TestRS12_SigningInByResetIsAnOption(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.ResetSignsIn = true })
+	other := k.signUp("other@example.com")
+	k.wantMail("verify_email")
+	k.imported(ann)
+	raw := k.resetToken(ann, usher.MessageResetPassword)
+	c := home
+	c.SessionID = other.Session.ID
+	k.events.reset()
+	a, err := k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: goodPassword}, c)
+	if err != nil || !k.alive(a) || !reflect.DeepEqual(a.Session.AMR, []string{"email"}) {
+		t.Fatal(a, err)
+	}
+	k.wantEvents("authn_password_reset:reset authn_password_change:reset session_created:reset session_ended:replaced")
+	if k.alive(other) {
+		t.Fatal("the session that came along lives on")
+	}
+}
+
+func TestRS14_OwnerIsTold(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	claims := usher.Must(k.ValidateSession(ctx, a.Tokens.Session.Reveal()))
+	usher.Must(k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home))
+	notices := k.wantMail("password_changed")
+	usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: otherPassword, NewPassword: thirdPassword}, home))
+	notices = append(notices, k.wantMail("password_changed")...)
+	raw := k.resetToken(ann, usher.MessageResetPassword)
+	k.wantMail("reset_password")
+	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: goodPassword}, home))
+	notices = append(notices, k.wantMail("password_changed")...)
+	if err := k.SetPassword(ctx, a.User.ID, otherPassword, false); err != nil {
+		t.Fatal(err)
+	}
+	notices = append(notices, k.wantMail("password_changed")...)
+
+	b := k.signIn(ann, otherPassword, home)
+	claims = usher.Must(k.ValidateSession(ctx, b.Tokens.Session.Reveal()))
+	if err := k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: otherPassword}, home); err != nil {
+		t.Fatal(err)
+	}
+	var link usher.Secret
+	for _, m := range k.wantMail("change_email email_changing") {
+		if m.Kind == usher.MessageChangeEmail {
+			link = tokenIn(t, m)
+			continue
+		}
+		notices = append(notices, m)
+	}
+	usher.Must(k.VerifyEmail(ctx, link, home))
+	notices = append(notices, k.wantMail("email_changed")...)
+
+	for _, m := range notices {
+		if m.To != ann {
+			t.Errorf("%s went to %s", m.Kind, m.To)
+		}
+		if m.Link != "" {
+			t.Errorf("%s has a link", m.Kind)
+		}
+		text := everything(m)
+		for _, s := range []usher.Secret{goodPassword, otherPassword, thirdPassword, raw, link} {
+			if strings.Contains(text, s.Reveal()) {
+				t.Errorf("%s holds a password or a token", m.Kind)
+			}
+		}
+	}
+}
