@@ -173,7 +173,10 @@ func (s *Service) verify(ctx context.Context, a *attempt, pw Secret) error {
 	return nil
 }
 
-func (s *Service) lockKey(userID string) string { return s.limitKey(limitLock, userID) }
+// lockKey does not depend on the secret, as other keys do: a locked password must
+// not be open again because the secret was changed. A hash without a secret tells
+// nothing of an id that is random.
+func (s *Service) lockKey(userID string) string { return encode(hashOf(limitLock + " " + userID)[:18]) }
 
 // failed says so to the audit trail, in one step with what else there is to
 // say, and one and the same thing to the caller.

@@ -23,8 +23,10 @@ type Config struct {
 	// which every other key is derived (HKDF, one key for one use). See
 	// [SecretFile] for a way to make one. Required.
 	Secret Secret
-	// OldSecrets still open what earlier secrets sealed, newest first.
-	// Defaults to none.
+	// OldSecrets still open what earlier secrets sealed, newest first. Limits
+	// count under Secret alone: when another one takes its place they start
+	// anew, but for the failures in a row that disable a password. Defaults to
+	// none.
 	OldSecrets []Secret
 
 	// BaseURL is the public address of the program, such as
@@ -149,7 +151,8 @@ func AAL2() SessionConfig {
 }
 
 // LimitConfig holds the limits on tries. A network is an IPv4 address or the
-// /64 of an IPv6 address.
+// /64 of an IPv6 address. The store keeps the counters, for all machines with the
+// same [Config.Secret]; with another one they start anew.
 type LimitConfig struct {
 	// FreeFailures is how many failures in a row one login id has from one
 	// network (or from one browser that signed in before) until further tries
