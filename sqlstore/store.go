@@ -33,6 +33,10 @@ type Store struct {
 	dialect     Dialect
 	hook        Hook
 	closed      atomic.Bool
+	// turn lets the steps of this process write one after the other, in the
+	// order in which they came: SQLite has one writer, and database/sql hands a
+	// free connection to any of those who wait. Nil where the engine has many.
+	turn chan struct{}
 }
 
 var _ usher.Store = (*Store)(nil)
@@ -56,6 +60,9 @@ func New(db *sql.DB, d Dialect, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("sqlstore: unknown dialect %q; there are %q and %q", d, SQLite, Postgres)
 	}
 	s := &Store{write: db, read: cmp.Or(opts.ReadDB, db), dialect: d, hook: opts.Hook}
+	if d == SQLite {
+		s.turn = make(chan struct{}, 1)
+	}
 	if opts.SkipMigrations {
 		return s, nil
 	}

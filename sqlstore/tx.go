@@ -118,6 +118,14 @@ func (s *Store) once(ctx context.Context, f func(t *tx) error) error {
 	if s.closed.Load() {
 		return errClosed
 	}
+	if s.turn != nil {
+		select {
+		case s.turn <- struct{}{}:
+			defer func() { <-s.turn }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	raw, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
