@@ -20,6 +20,7 @@ const (
 	limitToUser   = "reset_mails"
 	limitNotices  = "notices"
 	limitLock     = "lock"
+	limitReuse    = "reused_passwords"
 	limitHashing  = "hashing"
 	limitNewMails = "verification_mails"
 )

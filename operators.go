@@ -123,7 +123,7 @@ func (s *Service) SetPassword(ctx context.Context, userID string, pw Secret, tem
 	if err != nil {
 		return s.outage(err)
 	}
-	change, err := s.newPassword(ctx, account, pw, Client{})
+	change, err := s.newPassword(ctx, account, pw, provenNow, Client{})
 	if err != nil {
 		return err
 	}

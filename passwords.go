@@ -37,7 +37,8 @@ type ReplacePassword struct {
 //
 // ErrRecentSignInRequired if the sign-in is too old and there is no current
 // password; refreshing does not make it younger. ErrForbidden if LoginID is
-// somebody else's.
+// somebody else's. Where a reuse rule compares with earlier passwords, a session
+// may do it five times an hour without the current one, then it is a [*LimitError].
 func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePassword, c Client) (*Authentication, error) {
 	if err := s.checkPassword("newPassword", in.NewPassword); err != nil {
 		return nil, err
@@ -52,7 +53,11 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err := s.proveAgain(ctx, &account, session, in.CurrentPassword, c); err != nil {
 		return nil, err
 	}
-	change, err := s.newPassword(ctx, account, in.NewPassword, c)
+	by := session.ID
+	if in.CurrentPassword != "" {
+		by = provenNow
+	}
+	change, err := s.newPassword(ctx, account, in.NewPassword, by, c)
 	if err != nil {
 		return nil, err
 	}
@@ -113,14 +118,21 @@ func (s *Service) proveCurrent(ctx context.Context, account *Account, current Se
 	return nil
 }
 
+// provenNow says that the current password was given in the same call, or that an
+// operator sets the new one: the reuse rule tells them nothing.
+const provenNow = ""
+
 // newPassword applies the policy and hashes: the one way to a new password for
-// every route. What it returns ends all sessions and drops all mailed links.
-func (s *Service) newPassword(ctx context.Context, account Account, pw Secret, c Client) (PasswordChange, error) {
+// every route. It costs one hash, and with a reuse rule one more for each password
+// that may not come back. By is provenNow, or else names the session or the mailed
+// link that it rests on. What it returns ends all sessions and drops all mailed
+// links.
+func (s *Service) newPassword(ctx context.Context, account Account, pw Secret, by string, c Client) (PasswordChange, error) {
 	u, p := account.User, account.Password
 	if err := s.judge(ctx, pw, u); err != nil {
 		return PasswordChange{}, err
 	}
-	if err := s.checkReuse(ctx, account, pw, c); err != nil {
+	if err := s.checkReuse(ctx, account, pw, by, c); err != nil {
 		return PasswordChange{}, err
 	}
 	hash, err := s.hasher.Hash(ctx, pw.Reveal())
@@ -142,11 +154,23 @@ func (s *Service) newPassword(ctx context.Context, account Account, pw Secret, c
 	}, nil
 }
 
-// checkReuse compares with the passwords that may not come back.
-func (s *Service) checkReuse(ctx context.Context, account Account, pw Secret, c Client) error {
+// reuseTries is how often in an hour one session or one mailed link may have a
+// password compared with those that may not come back.
+const reuseTries = 5
+
+// checkReuse compares with the passwords that may not come back. Its answer tells
+// whether one was guessed, so that who did not prove the current one gets few.
+// They are counted before the comparison and not given back: what is not refused
+// has been told apart as well.
+func (s *Service) checkReuse(ctx context.Context, account Account, pw Secret, by string, c Client) error {
 	policy, p := s.cfg.Password, account.Password
 	if policy.ReuseAmount == 0 || p.Hash == "" {
 		return nil
+	}
+	if by != provenNow {
+		if _, err := s.take(ctx, c, s.perHour(limitReuse, reuseTries, by)); err != nil {
+			return err
+		}
 	}
 	err := policy.CheckReuse(ctx, s.hasher, pw.Reveal(), append([]string{p.Hash}, p.Earlier...))
 	var broken *password.PolicyError
@@ -244,7 +268,7 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Cli
 			Code: password.CodeReused, Limit: 1, Detail: "The new password must be another one.",
 		}}}
 	}
-	change, err := s.newPassword(ctx, account, in.NewPassword, c)
+	change, err := s.newPassword(ctx, account, in.NewPassword, provenNow, c)
 	if err != nil {
 		return nil, err
 	}

@@ -194,7 +194,9 @@ func (s *Service) CheckReset(ctx context.Context, raw Secret, c Client) (time.Ti
 //
 // The link is spent only if the new password meets the policy. A link that is
 // unknown, spent, too old, or void because the password or the address has
-// changed, is ErrInvalidToken.
+// changed, is ErrInvalidToken. Where a reuse rule compares with earlier
+// passwords, a link may have it done five times an hour, then it is a
+// [*LimitError].
 func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client) (*Authentication, error) {
 	if err := s.checkPassword("newPassword", in.NewPassword); err != nil {
 		return nil, err
@@ -211,7 +213,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client)
 		return nil, s.outage(err)
 	}
 	account.User.EmailVerified = true // by the link
-	change, err := s.newPassword(ctx, account, in.NewPassword, c)
+	change, err := s.newPassword(ctx, account, in.NewPassword, encode(t.Hash), c)
 	if err != nil {
 		return nil, err
 	}
