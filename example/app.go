@@ -46,7 +46,7 @@ func (a *app) build(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	mailer, err := mail.ParseURL(a.mail, mail.Composer{}, mail.InsecurePrintLinks(stdout))
+	mailer, err := mail.ParseURL(a.mail, mail.Composer{Name: "Usher"}, mail.InsecurePrintLinks(stdout))
 	if err != nil {
 		return fmt.Errorf("-mail: %w", err)
 	}
@@ -127,6 +127,7 @@ func (a *app) routes() http.Handler {
 	mux.Handle("/api/auth/", http.StripPrefix("/api/auth", a.api))
 	mux.Handle("GET /dashboard", a.browser.Require(http.HandlerFunc(a.dashboard)))
 	mux.Handle("GET /api/me", a.browser.Require(http.HandlerFunc(me)))
+	mux.HandleFunc("GET /.well-known/change-password", a.browser.WellKnownChangePassword)
 	mux.HandleFunc("GET /{$}", home)
 	return mux
 }
