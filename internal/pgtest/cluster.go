@@ -238,3 +238,23 @@ func program(name string) (string, error) {
 	}
 	return found[len(found)-1], nil
 }
+
+// Dump writes a backup of a database into a file, and Restore puts it in the
+// database's place.
+func (c *Cluster) Dump(ctx context.Context, database, file string) error {
+	inside := filepath.Join(c.dir, "dump")
+	if err := c.run(ctx, "pg_dump", "-h", c.dir, "-p", strconv.Itoa(c.port), "-U", "test", "-Fc", "-f", inside, database); err != nil {
+		return err
+	}
+	return os.Rename(inside, file)
+}
+
+// Restore ends [Cluster.Dump].
+func (c *Cluster) Restore(ctx context.Context, database, file string) error {
+	inside := filepath.Join(c.dir, "dump")
+	if err := os.Rename(file, inside); err != nil {
+		return err
+	}
+	return c.run(ctx, "pg_restore", "-h", c.dir, "-p", strconv.Itoa(c.port), "-U", "test", "-d", database,
+		"--clean", "--if-exists", "--single-transaction", inside)
+}

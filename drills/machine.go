@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/postgres"
+)
+
+// secret is that of all machines of a drill, which nobody else can reach.
+const secret = usher.Secret("drills-drills-drills-drills-drills")
+
+// serve is one machine of a drill: its own process, so that it can be killed.
+func serve(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("machine", flag.ExitOnError)
+	addr := f.String("addr", "", "")
+	db := f.String("db", "", "")
+	ahead := f.Duration("ahead", 0, "")
+	base := f.String("base", "https://drills.example", "")
+	proxy := f.String("proxy", "", "")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	var store *postgres.Store
+	var err error
+	// The database may be down when a machine starts: it waits like any service.
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		open, cancel := context.WithTimeout(ctx, 5*time.Second)
+		store, err = postgres.Open(open, *db, postgres.Options{MaxConns: 8})
+		cancel()
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return err
+		}
+	}
+	defer store.Close()
+	service, err := usher.New(store, usher.Config{
+		Secret: secret, BaseURL: *base, Mailer: noMail{},
+		Hashing:            password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: 4 * time.Second},
+		InsecureNoThrottle: true,
+		Now:                func() time.Time { return time.Now().Add(*ahead) },
+	})
+	if err != nil {
+		return err
+	}
+	defer service.Close()
+	mux, err := routes(service, *proxy)
+	if err != nil {
+		return err
+	}
+	server := handlers.NewServer(*addr, mux)
+	go func() {
+		<-ctx.Done()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		server.Shutdown(last)
+	}()
+	fmt.Println("ready")
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// routes are both faces of a Service, a page of one's own, and one's health.
+func routes(service *usher.Service, proxy string) (http.Handler, error) {
+	var trusted []netip.Prefix
+	if proxy != "" {
+		p, err := netip.ParsePrefix(proxy)
+		if err != nil {
+			return nil, err
+		}
+		trusted = append(trusted, p)
+	}
+	jar, err := cookies.New(cookies.Config{Secret: secret})
+	if err != nil {
+		return nil, err
+	}
+	browser, err := handlers.New(service, handlers.Config{Cookies: jar, TrustedProxies: trusted})
+	if err != nil {
+		return nil, err
+	}
+	api, err := handlers.New(service, handlers.Config{TrustedProxies: trusted})
+	if err != nil {
+		return nil, err
+	}
+	pages, err := handlers.New(service, handlers.Config{
+		Cookies: jar, TrustedProxies: trusted, OnRefusal: middleware.RedirectToSignIn("/auth/signin"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /page", pages.Require(http.NotFoundHandler()))
+	mux.Handle("/auth/", http.StripPrefix("/auth", browser))
+	mux.Handle("/api/auth/", http.StripPrefix("/api/auth", api))
+	mux.Handle("GET /api/me", browser.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, _ := middleware.Claims(r.Context())
+		io.WriteString(w, claims.SessionID)
+	})))
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
+		if err := service.Ping(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	})
+	name := crand.Text()[:6]
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(machineHeader, name)
+		mux.ServeHTTP(w, r)
+	}), nil
+}
+
+// machineHeader tells which machine answered.
+const machineHeader = "X-Machine"
+
+// noMail delivers nothing: no drill reads mail.
+type noMail struct{}
+
+func (noMail) Send(context.Context, usher.Message) error { return nil }
+
+// machine is such a process, seen from outside.
+type machine struct {
+	args []string
+	url  string
+	cmd  *exec.Cmd
+	log  *os.File
+}
+
+// startMachine starts one and waits until it serves.
+func startMachine(addr, db, log string, more ...string) (*machine, error) {
+	m := &machine{url: "http://" + addr, args: append([]string{"machine", "-addr", addr, "-db", db}, more...)}
+	var err error
+	if m.log, err = os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+		return nil, err
+	}
+	return m, m.start()
+}
+
+func (m *machine) start() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	m.cmd = exec.Command(self, m.args...)
+	m.cmd.Stderr = m.log
+	out, err := m.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := m.cmd.Start(); err != nil {
+		return err
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		err = errors.Join(err, m.cmd.Wait())
+		text, _ := os.ReadFile(m.log.Name())
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		return fmt.Errorf("the machine did not start (%q): %w: %s", line, err, lines[len(lines)-1])
+	}
+	return nil
+}
+
+// kill ends the process without warning.
+func (m *machine) kill() {
+	if m.cmd.Process != nil {
+		m.cmd.Process.Kill()
+		m.cmd.Wait()
+	}
+}
+
+// stop ends the process as a deployment does.
+func (m *machine) stop() {
+	m.cmd.Process.Signal(syscall.SIGTERM)
+	m.cmd.Wait()
+}
+
+// said reports whether the log has that text.
+func (m *machine) said(text string) bool {
+	all, err := os.ReadFile(m.log.Name())
+	if err != nil {
+		slog.Error("a machine's log", "error", err)
+	}
+	return strings.Contains(string(all), text)
+}
