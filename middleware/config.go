@@ -55,8 +55,9 @@ type Config struct {
 	// Authorization header counts.
 	Cookies Cookies
 	// Refresher exchanges the refresh token of a browser whose session token has
-	// expired, in the middle of a request. It needs Cookies. Defaults to none:
-	// then an expired session token is refused.
+	// expired, in the middle of a request; no cache stores the answer then, unless
+	// the handler sets a Cache-Control of its own. It needs Cookies. Defaults to
+	// none: then an expired session token is refused.
 	Refresher Refresher
 
 	// TrustedProxies are the networks of the proxies in front of this program,

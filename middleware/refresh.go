@@ -21,11 +21,13 @@ func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, refresh tok
 		return m.cfg.Refresher.RefreshTokens(ctx, refresh.Reveal(), ClientAddress(r, m.cfg.TrustedProxies), r.UserAgent())
 	})
 	if errors.Is(err, token.ErrInvalid) {
+		notStored(w)
 		m.cfg.Cookies.ClearTokens(w, r)
 	}
 	if err != nil {
 		return nil, judge(err)
 	}
+	notStored(w)
 	// The cookies come first: the old refresh token is spent, so the browser
 	// needs the new one even if the rest fails.
 	if err := m.cfg.Cookies.SetTokens(w, r, pair); err != nil {
@@ -37,6 +39,11 @@ func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, refresh tok
 	}
 	return claims, nil
 }
+
+// notStored keeps the answer, which sets one browser's cookies, out of every cache:
+// Set-Cookie alone does not (RFC 9111 §7.3). A handler that sets a Cache-Control of
+// its own has the last word, as it has on a page for one person alone.
+func notStored(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
 
 // flights lets the requests of one page, which arrive together with the same
 // refresh token, share one exchange. The zero value is ready.

@@ -78,6 +78,41 @@ func TestRefreshInPassing(t *testing.T) {
 	}
 }
 
+// No cache may hand the cookies of one browser to another.
+func TestRefreshIsNotStored(t *testing.T) {
+	w := newWorld(t)
+	good, expired := w.issue(nil), w.expired()
+	for name, c := range map[string]struct {
+		session token.Secret
+		err     error
+		own     string
+		want    string
+	}{
+		"refreshed":                    {expired, nil, "", "no-store"},
+		"refused, the cookie cleared":  {expired, token.ErrInvalid, "", "no-store"},
+		"refreshed, the handler's own": {expired, nil, "private, max-age=5", "private, max-age=5"},
+		"valid":                        {good, nil, "", ""},
+		"outage":                       {expired, errors.New("database is gone"), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &refresher{}
+			m := w.refreshing(r, nil)
+			if c.err != nil {
+				r.f = func(context.Context, string) (token.Pair, error) { return token.Pair{}, c.err }
+			}
+			page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if c.own != "" {
+					w.Header().Set("Cache-Control", c.own)
+				}
+			})
+			got := do(m.Optional(page), request("GET", "/", withCookie(c.session, "refresh-1")))
+			if control := got.Header().Get("Cache-Control"); got.Code != 200 || control != c.want {
+				t.Fatalf("%d, Cache-Control: %q, want %q", got.Code, control, c.want)
+			}
+		})
+	}
+}
+
 // A bearer token is never refreshed, whatever cookies come along.
 func TestRefreshIsForCookiesOnly(t *testing.T) {
 	w := newWorld(t)
