@@ -21,6 +21,7 @@ type attempt struct {
 
 	own      named   // the counter of this login id, or of this browser
 	network  []named // the counter of this network; none for a known browser
+	tries    named   // the counter of checks, whatever comes of them
 	lock     named   // the counter of failures in a row, over all networks
 	failures int     // in a row, before this one
 	rehash   bool
@@ -107,13 +108,28 @@ func (s *Service) count(ctx context.Context, a *attempt) error {
 		}}}
 	}
 	a.own = named{limitLoginID, waiting}
+	a.tries = s.checks(a)
 	a.lock = s.failuresInARow(a)
-	counts, err := s.take(ctx, a.client, a.taken()...)
+	counts, err := s.take(ctx, a.client, append([]named{a.tries}, a.taken()...)...)
 	if err != nil {
 		return err
 	}
 	a.failures = max(0, counts[len(counts)-1]-1)
 	return nil
+}
+
+// checks is the counter of all checks of a password, right or wrong: each costs a
+// hash, and one account must not keep all slots busy with its own password. It is
+// that of the network; known browsers have the one of their account, so that no
+// neighbour can use up what the owner needs. What it counts is never given back.
+func (s *Service) checks(a *attempt) named {
+	whose := []string{"network", network(a.client)}
+	if a.device != "" {
+		whose = []string{"user", a.account.User.ID}
+	}
+	return named{limitTries, Limit{
+		Key: s.limitKey(limitTries, whose...), Max: s.cfg.Limits.NetworkTries, Window: s.cfg.Limits.NetworkWindow,
+	}}
 }
 
 // failuresInARow is the counter of the whole run of failures of an account,
@@ -128,7 +144,8 @@ func (s *Service) failuresInARow(a *attempt) named {
 	return named{limitLock, Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}
 }
 
-// taken are all counters of the attempt, the one of failures in a row last.
+// taken are the counters of the attempt that count failures, the one of failures
+// in a row last.
 func (a *attempt) taken() []named {
 	return append(append([]named{a.own}, a.network...), a.lock)
 }

@@ -165,6 +165,12 @@ type LimitConfig struct {
 	// NetworkWindow, over all login ids. Default to 20 in 5 minutes.
 	NetworkFailures int
 	NetworkWindow   time.Duration
+	// NetworkTries is how many passwords of a network are checked within
+	// NetworkWindow, right or wrong, so that nobody keeps the machine hashing.
+	// Browsers that signed in to an account before are counted by account
+	// instead. Raise it if more people than that sign in behind one address at
+	// the same time. Defaults to 300.
+	NetworkTries int
 	// SignUps is how many sign-ups a network has in an hour. Defaults to 10.
 	SignUps int
 	// ResetMails is how many reset mails an account gets in an hour; more
@@ -237,6 +243,7 @@ func (c LimitConfig) complete() LimitConfig {
 	c.MaxWait = cmp.Or(c.MaxWait, time.Hour)
 	c.NetworkFailures = cmp.Or(c.NetworkFailures, 20)
 	c.NetworkWindow = cmp.Or(c.NetworkWindow, 5*time.Minute)
+	c.NetworkTries = cmp.Or(c.NetworkTries, 300)
 	c.SignUps = cmp.Or(c.SignUps, 10)
 	c.ResetMails = cmp.Or(c.ResetMails, 3)
 	c.ResetRequests = cmp.Or(c.ResetRequests, 10)
@@ -284,6 +291,7 @@ func (c Config) validate() error {
 		{"Sessions.Max", c.Sessions.Max, 10_000},
 		{"Limits.FreeFailures", c.Limits.FreeFailures, 100},
 		{"Limits.NetworkFailures", c.Limits.NetworkFailures, 1_000_000},
+		{"Limits.NetworkTries", c.Limits.NetworkTries, 1_000_000},
 		{"Limits.SignUps", c.Limits.SignUps, 1_000_000},
 		{"Limits.ResetMails", c.Limits.ResetMails, 100},
 		{"Limits.ResetRequests", c.Limits.ResetRequests, 1_000_000},

@@ -101,6 +101,7 @@ func TestConfigNamesTheWrongSetting(t *testing.T) {
 		{"Limits.Wait", func(c *usher.Config) { c.Limits.Wait = 2 * time.Hour }},
 		{"Limits.MaxWait", func(c *usher.Config) { c.Limits.MaxWait = 25 * time.Hour }},
 		{"Limits.NetworkFailures", func(c *usher.Config) { c.Limits.NetworkFailures = -1 }},
+		{"Limits.NetworkTries", func(c *usher.Config) { c.Limits.NetworkTries = -1 }},
 		{"Limits.NetworkWindow", func(c *usher.Config) { c.Limits.NetworkWindow = time.Millisecond }},
 		{"Limits.SignUps", func(c *usher.Config) { c.Limits.SignUps = -1 }},
 		{"Limits.ResetMails", func(c *usher.Config) { c.Limits.ResetMails = 101 }},

@@ -13,6 +13,7 @@ import (
 const (
 	limitLoginID  = "login_id"
 	limitNetwork  = "network"
+	limitTries    = "network_tries"
 	limitSignUps  = "sign_ups"
 	limitResets   = "reset_requests"
 	limitTokens   = "one_time_tokens"
