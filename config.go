@@ -173,14 +173,17 @@ type LimitConfig struct {
 	NetworkTries int
 	// SignUps is how many sign-ups a network has in an hour. Defaults to 10.
 	SignUps int
-	// ResetMails is how many reset mails an account gets in an hour; more
-	// requests are answered alike and send nothing. Defaults to 3.
+	// ResetMails is how many reset mails an account gets in an hour at the
+	// request of strangers, and as many again at that of browsers that signed in
+	// to it before; more requests are answered alike and send nothing. Defaults
+	// to 3.
 	ResetMails int
 	// ResetRequests is how many reset requests, and how many bad one-time
 	// tokens, a network has in an hour. Defaults to 10 of each.
 	ResetRequests int
 	// Mails is how many mails of all kinds an address gets in an hour; the last
-	// one is kept for a reset. Defaults to 5. Notices that the password or the
+	// one is kept for a reset, and a browser that signed in before has one more
+	// for it. Defaults to 5. Notices that the password or the
 	// address was changed do not count where the address is proven: there they
 	// are sent up to 20 times an hour.
 	Mails int

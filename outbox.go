@@ -36,20 +36,21 @@ type sealedMessage struct {
 }
 
 // mailTo returns the row for one mail, or none if the address has had too many
-// in this hour or the outbox is full: then the caller's answer stays the same.
-// The mail counts against the other limits as well. An error means that the
-// store cannot tell.
-func (s *Service) mailTo(ctx context.Context, address string, m Message, c Client, also ...named) ([]QueuedMail, error) {
+// in this hour or the outbox is full: then the caller's answer stays the same. An
+// error means that the store cannot tell. The last mail of the hour is kept for a
+// reset: anyone can have mails of other kinds sent to an address, by signing up
+// with it, and must not thereby keep its owner from a new password.
+func (s *Service) mailTo(ctx context.Context, address string, m Message, c Client) ([]QueuedMail, error) {
+	limit := s.mailLimit(address)
+	limit.Max = max(1, limit.Max-1)
+	return s.mailWithin(ctx, address, m, c, limit)
+}
+
+// mailWithin is mailTo under the limits given.
+func (s *Service) mailWithin(ctx context.Context, address string, m Message, c Client, limits ...named) ([]QueuedMail, error) {
 	refused := "bad_address"
 	if _, err := CanonicalLoginID(address, true); err == nil {
-		limit := s.mailLimit(address)
-		if m.Kind != MessageResetPassword && m.Kind != MessageConfirmAndReset {
-			// The last one is kept for a reset: anyone can have mails of other kinds
-			// sent to an address, by signing up with it, and must not thereby keep
-			// its owner from a new password.
-			limit.Max = max(1, limit.Max-1)
-		}
-		if refused, err = s.countMail(ctx, c, append(also, limit)); err != nil {
+		if refused, err = s.countMail(ctx, c, limits); err != nil {
 			return nil, err
 		}
 	}

@@ -119,8 +119,8 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 		s.record(ctx, fx.Events...)
 		return nil
 	}
-	limit := s.perHour(limitToUser, s.cfg.Limits.ResetMails, u.ID)
-	if fx.Mail, err = s.mailTo(ctx, u.Email, m, c, limit); err != nil {
+	limits := s.resetMails(account, c)
+	if fx.Mail, err = s.mailWithin(ctx, u.Email, m, c, limits...); err != nil {
 		return err
 	}
 	if len(fx.Mail) == 0 {
@@ -128,7 +128,7 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 	}
 	err = s.store.AddOneTimeToken(ctx, t, maxOpenTokens, fx)
 	if err != nil {
-		s.giveBack(ctx, s.mailLimit(u.Email)) // nothing was sent
+		s.giveBack(ctx, limits...) // nothing was sent
 	}
 	if errors.Is(err, ErrConflict) {
 		return quiet("too_many_links")
@@ -139,6 +139,19 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 	s.queued(fx.Mail)
 	s.announce(ctx, fx.Events...)
 	return nil
+}
+
+// resetMails are the limits on reset mails to an account. Strangers together have
+// those of [LimitConfig.ResetMails]; the browsers that have signed in to it have as
+// many of their own, and one mail more to the address, so that whoever uses up the
+// others keeps no owner from a new password.
+func (s *Service) resetMails(account Account, c Client) []named {
+	whose, address := "", s.mailLimit(account.User.Email)
+	if s.knownDevice(account, c) != "" {
+		whose = "known"
+		address.Max++
+	}
+	return []named{s.perHour(limitToUser, s.cfg.Limits.ResetMails, account.User.ID, whose), address}
 }
 
 // badToken counts a try with a one-time token. It is given back when the token

@@ -78,6 +78,7 @@ func TestPO05_AMailedLinkCannotGuessThroughTheReuseRule(t *testing.T) {
 	if err := reset(k.resetToken(ann, usher.MessageResetPassword), otherPassword); err != nil {
 		t.Fatal(err)
 	}
+	k.wantMail("password_changed reset_password reset_password")
 
 	raw = k.resetToken(ann, usher.MessageResetPassword)
 	session := usher.Must(k.VerifyReset(ctx, raw, home))
