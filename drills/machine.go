@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -185,12 +184,6 @@ func (m *machine) kill() {
 		m.cmd.Process.Kill()
 		m.cmd.Wait()
 	}
-}
-
-// stop ends the process as a deployment does.
-func (m *machine) stop() {
-	m.cmd.Process.Signal(syscall.SIGTERM)
-	m.cmd.Wait()
 }
 
 // said reports whether the log has that text.
