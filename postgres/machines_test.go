@@ -35,6 +35,7 @@ type fleet struct {
 	machines []*machine
 	mail     *mailbox
 	ahead    atomic.Int64 // of the real time, in nanoseconds: the clock of them all
+	counted  *barrier     // where tries wait after they were counted; nil for none
 	n        atomic.Int64
 }
 
@@ -78,7 +79,7 @@ func (f *fleet) addOn(opts postgres.Options, change ...func(*usher.Config)) *mac
 	for _, c := range change {
 		c(&cfg)
 	}
-	service, err := usher.New(store, cfg)
+	service, err := usher.New(gate{store, f}, cfg)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -86,6 +87,34 @@ func (f *fleet) addOn(opts postgres.Options, change ...func(*usher.Config)) *mac
 	m := &machine{service, store}
 	f.machines = append(f.machines, m)
 	return m
+}
+
+// gate is a store whose callers meet where the fleet says so.
+type gate struct {
+	*postgres.Store
+	f *fleet
+}
+
+func (g gate) TakeLimits(ctx context.Context, now time.Time, limits []usher.Limit) (usher.LimitResult, error) {
+	r, err := g.Store.TakeLimits(ctx, now, limits)
+	if b := g.f.counted; b != nil {
+		b.wait()
+	}
+	return r, err
+}
+
+// barrier lets callers go on when all of them have come.
+type barrier struct{ coming sync.WaitGroup }
+
+func newBarrier(n int) *barrier {
+	b := &barrier{}
+	b.coming.Add(n)
+	return b
+}
+
+func (b *barrier) wait() {
+	b.coming.Done()
+	b.coming.Wait()
 }
 
 func (f *fleet) now() time.Time { return time.Now().Add(time.Duration(f.ahead.Load())) }
