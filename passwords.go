@@ -263,7 +263,7 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Cli
 		s.record(ctx, s.newEvent(EventPasswordChangeFailed, account.User.ID, "", "disabled", c))
 		return nil, ErrUserDisabled
 	}
-	if s.expired(account.Password) && in.NewPassword == in.OldPassword {
+	if s.expired(account.Password) && samePassword(in.NewPassword, in.OldPassword) {
 		return nil, &password.PolicyError{Violations: []password.Violation{{
 			Code: password.CodeReused, Limit: 1, Detail: "The new password must be another one.",
 		}}}
@@ -273,6 +273,14 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Cli
 		return nil, err
 	}
 	return s.changeAndEnter(ctx, a, change, c)
+}
+
+// samePassword compares as hashing does: in another Unicode normal form it is
+// still the same password. Both have been checked.
+func samePassword(a, b Secret) bool {
+	x, errX := password.Normalize(a.Reveal())
+	y, errY := password.Normalize(b.Reveal())
+	return errX == nil && errY == nil && x == y
 }
 
 // changeAndEnter writes a new password and starts the user's only session.

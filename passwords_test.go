@@ -240,3 +240,18 @@ func TestUP05_ParallelUpdates(t *testing.T) {
 		t.Fatalf("%d sessions are left", len(list))
 	}
 }
+
+// An expired password in another Unicode normal form is the same password.
+func TestPO04_AnExpiredPasswordDoesNotComeBackInAnotherForm(t *testing.T) {
+	const composed, apart = "café otter sings low", "cafe\u0301 otter sings low"
+	k := newKit(t)
+	a := k.signUp("ann@example.com")
+	if err := k.SetPassword(ctx, a.User.ID, composed, true); err != nil {
+		t.Fatal(err)
+	}
+	wantPolicy(t, k.replace("ann@example.com", composed, apart), password.CodeReused)
+	wantPolicy(t, k.replace("ann@example.com", apart, composed), password.CodeReused)
+	if err := k.replace("ann@example.com", apart, thirdPassword); err != nil {
+		t.Fatal(err)
+	}
+}
