@@ -69,6 +69,7 @@ func (f *fleet) load(ctx context.Context) (good int64, bad []string) {
 
 // Keys turn by themselves, under load, and nothing is refused.
 func TestJK07_RotationUnderLoadRefusesNothing(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3, func(c *usher.Config) {
 		c.Rotation = token.Rotation{Every: 10 * time.Second, PublishAhead: 7 * time.Second}
 	})
@@ -138,6 +139,7 @@ func TestJK07_ACompromisedKeyIsOutEverywhere(t *testing.T) {
 // Five machines start on an empty database and rotate by order, at one instant:
 // no key is lost, and all have the same.
 func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 1)
 	f.at(0).Close()
 	if _, err := f.at(0).store.DB().Exec(`DELETE FROM usher_signing_keys`); err != nil {
@@ -187,6 +189,7 @@ func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
 // go on: first every machine can open what the new secret seals, then seals with
 // it, then forgets the old one.
 func TestJK07_ANewSecretWithoutDowntime(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 2)
 	id, a := f.person()
 	check := func(step string) {
@@ -229,6 +232,7 @@ func TestJK07_ANewSecretWithoutDowntime(t *testing.T) {
 // The keys are gone, as after a restore: the next ones have a version that was
 // there before. No machine takes them for those it has.
 func TestJK07_KeysThatWentBackAreNoticed(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 2)
 	id, a := f.person()
 	if _, err := f.at(0).store.DB().Exec(`DELETE FROM usher_signing_keys`); err != nil {

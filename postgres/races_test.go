@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -15,12 +16,16 @@ import (
 	"github.com/usherkit/usher/sqlstore"
 )
 
+// rounds is how often the races that hash are run; -args -rounds 20 is for the
+// patient.
+var rounds = flag.Int("rounds", 2, "how often each race is run")
+
 // Callers of these tests meet at one instant, on machines that share nothing but
 // the database.
 
 func TestST01_OneOfFiftySignUpsWins(t *testing.T) {
 	overMachines(t, func(t *testing.T, f *fleet) {
-		for round := range 3 {
+		for round := range *rounds {
 			id := fmt.Sprintf("ann%d@example.com", round)
 			forms := []string{id, strings.ToUpper(id), "Ann" + id[3:]}
 			errs := together(50, func(i int) error {
@@ -32,15 +37,15 @@ func TestST01_OneOfFiftySignUpsWins(t *testing.T) {
 			}
 		}
 		var rows int
-		if err := f.at(0).store.DB().QueryRow(`SELECT COUNT(*) FROM usher_users`).Scan(&rows); err != nil || rows != 3 {
-			t.Fatalf("%d users, want 3 (%v)", rows, err)
+		if err := f.at(0).store.DB().QueryRow(`SELECT COUNT(*) FROM usher_users`).Scan(&rows); err != nil || rows != *rounds {
+			t.Fatalf("%d users, want %d (%v)", rows, *rounds, err)
 		}
 	})
 }
 
 func TestSI07_AHundredGuessesCostFiveHashesInAll(t *testing.T) {
 	overMachines(t, func(t *testing.T, f *fleet) {
-		for round := range 4 {
+		for round := range *rounds {
 			id, _ := f.person()
 			client := f.client() // one network: that is where the guesses come from
 			before := f.hashes()
@@ -85,7 +90,7 @@ func (f *fleet) hashes() (n uint64) {
 
 func TestRS03_OneOfTwentyResetsWins(t *testing.T) {
 	overMachines(t, func(t *testing.T, f *fleet) {
-		for round := range 3 {
+		for round := range *rounds {
 			id, token := f.resetLink()
 			password := func(i int) usher.Secret { return usher.Secret(fmt.Sprintf("new password, number %d", i)) }
 			errs := together(20, func(i int) error {
@@ -140,7 +145,7 @@ func TestST02_ATokenAndItsEffectAreOne(t *testing.T) {
 
 func TestUP05_OneOfTenReplacesWins(t *testing.T) {
 	overMachines(t, func(t *testing.T, f *fleet) {
-		for round := range 3 {
+		for round := range *rounds {
 			id, _ := f.person()
 			password := func(i int) usher.Secret { return usher.Secret(fmt.Sprintf("new password, number %d", i)) }
 			errs := together(10, func(i int) error {

@@ -107,6 +107,7 @@ func TestSE06_TheEndOfASessionHoldsEverywhere(t *testing.T) {
 type pollOnly struct{ usher.Store }
 
 func TestSE06_WithoutNotificationsThePollFindsIt(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 1)
 	s, err := usher.New(pollOnly{f.at(0).store}, usher.Config{Secret: secret, BaseURL: "https://app.example", Mailer: f.mail})
 	if err != nil {
@@ -163,6 +164,7 @@ func TestSE06_AMachineThatStartsKnowsWhoIsSignedOut(t *testing.T) {
 
 // A step that began earlier becomes visible later, below ids that were read.
 func TestSE06_AStepThatCommitsLateIsFound(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 2)
 	_, late := f.person()
 	_, early := f.person()
