@@ -47,8 +47,8 @@
 //
 // # Answers
 //
-// Nothing may be cached but GET /keys. X-Request-Id names the request in the
-// log and in events: the client's own if it has up to 64 letters, digits, dots,
+// Nothing may be cached but GET /keys and, for a second, GET /revocations.
+// X-Request-Id names the request in the log and in events: the client's own if it has up to 64 letters, digits, dots,
 // dashes and underscores. Errors are problem documents (RFC 9457),
 //
 //	{"type":"urn:usher:problem:invalid_request","title":"…","status":400,"code":"invalid_request",
