@@ -195,6 +195,8 @@ func TestLM04_MadeUpLoginIDsDoNotFillTheMemory(t *testing.T) {
 		k.fail(fmt.Sprintf("u%d@example.com", i), attacker)
 	}
 	var l *usher.LimitError
+	runtime.GC()
+	before := heap()
 	used := peak(func() {
 		for i := range 250_000 {
 			if i%25_000 == 0 {
@@ -206,8 +208,11 @@ func TestLM04_MadeUpLoginIDsDoNotFillTheMemory(t *testing.T) {
 			}
 		}
 	})
-	if used > 16<<20 {
-		t.Errorf("%d MiB above the base, want at most 16", used>>20)
+	// What is kept is the point. On top of it is what the collector has not come
+	// to yet, which depends on how busy the machine is.
+	runtime.GC()
+	if kept := max(heap(), before) - before; kept > 16<<20 || used > 64<<20 {
+		t.Errorf("%d MiB are kept, %d at the most, want at most 16 and 64", kept>>20, used>>20)
 	}
 	k.clock.add(10 * time.Second)
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, attacker))
