@@ -1,15 +1,14 @@
+//go:build !race
+
 package usher_test
 
 import (
-	"context"
 	"math/rand/v2"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
 )
 
 // stopwatch keeps the times of some acts.
@@ -49,14 +48,17 @@ func alike(times []time.Duration) bool {
 	return !slices.ContainsFunc(times, func(d time.Duration) bool { return (d - times[0]).Abs() > allowed })
 }
 
+// The race detector makes our own code ten times slower and a hash not at all,
+// so times say nothing under it: these tests run without it.
+
 // wantSameTime fails if the acts take different times. Work that one of them
 // does and another does not moves its median and its fastest runs alike; a
-// machine that is busy with something else moves the median more, and gets a
-// second chance.
+// machine that is busy with something else moves the median more, and gets
+// further chances.
 func wantSameTime(t *testing.T, n int, acts ...func(i int)) {
 	t.Helper()
 	w := &stopwatch{acts: acts}
-	for range 2 {
+	for range 4 {
 		w.measure(n)
 		medians, fastest := w.at(2), w.at(25)
 		t.Logf("medians are %v, the fastest %v", medians, fastest)
@@ -64,7 +66,7 @@ func wantSameTime(t *testing.T, n int, acts ...func(i int)) {
 			return
 		}
 	}
-	t.Error("the times differ by more than 5 % and 5 ms, twice")
+	t.Error("the times differ by more than 5 % and 5 ms, every time")
 }
 
 func TestEN02_FailuresTakeTheSameTime(t *testing.T) {
@@ -87,12 +89,6 @@ func TestEN02_FailuresTakeTheSameTime(t *testing.T) {
 	}
 	wantSameTime(t, 25, acts...)
 }
-
-// neverMailer is a mail server that takes for ever.
-var neverMailer = usher.MailerFunc(func(ctx context.Context, _ usher.Message) error {
-	<-ctx.Done()
-	return ctx.Err()
-})
 
 func TestEN03_ResetsAnswerAlikeInTheSameTime(t *testing.T) {
 	k := newKitOn(t, openSQLite(t), newClock(), func(c *usher.Config) { c.Mailer = neverMailer })
@@ -124,82 +120,4 @@ func TestEN03_ResetsAnswerAlikeInTheSameTime(t *testing.T) {
 		})
 	}
 	wantSameTime(t, 40, acts...)
-}
-
-// The same store, the same work: how many steps an answer takes does not tell
-// who exists, however slow the disk is.
-func TestEN03_TheStoreDoesTheSameWork(t *testing.T) {
-	store := &stepCounter{Store: storetest.NewMemory()}
-	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.ConfirmFirst = true; c.Mailer = neverMailer })
-	for _, in := range []usher.UserImport{
-		{LoginIDs: []string{"verified@example.com"}, EmailVerified: true},
-		{LoginIDs: []string{"unverified@example.com"}},
-		{LoginIDs: []string{"disabled@example.com"}, Disabled: true},
-		{LoginIDs: []string{"bob"}},
-	} {
-		if _, err := k.ImportUser(ctx, in); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, act := range map[string]func(loginID string) error{
-		"reset": func(id string) error { return k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home) },
-		"sign-up": func(id string) error {
-			_, err := k.SignUp(ctx, usher.SignUp{LoginID: id, Email: map[bool]string{true: "b@example.com"}[id == "bob"], Password: goodPassword}, home)
-			return err
-		},
-		"sign-in": func(id string) error {
-			if err := k.trySignIn(id, otherPassword, home); err != usher.ErrInvalidCredentials {
-				return err
-			}
-			return nil
-		},
-	} {
-		want := int64(-1)
-		for _, id := range []string{
-			"unknown-" + name + "@example.com", "verified@example.com", "unverified@example.com", "disabled@example.com", "bob",
-		} {
-			store.writes.Store(0)
-			if err := act(id); err != nil {
-				t.Fatalf("%s of %s: %v", name, id, err)
-			}
-			got := store.writes.Load()
-			if want < 0 {
-				want = got
-			}
-			if got != want || got == 0 {
-				t.Errorf("%s of %s: %d steps that write, want %d as for somebody unknown", name, id, got, want)
-			}
-		}
-	}
-}
-
-// stepCounter counts the steps that must reach the disk.
-type stepCounter struct {
-	usher.Store
-	writes atomic.Int64
-}
-
-func (s *stepCounter) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
-	s.writes.Add(1)
-	return s.Store.TakeLimits(ctx, now, l)
-}
-
-func (s *stepCounter) GiveBackLimits(ctx context.Context, keys []string) error {
-	s.writes.Add(1)
-	return s.Store.GiveBackLimits(ctx, keys)
-}
-
-func (s *stepCounter) CreateUser(ctx context.Context, c usher.UserCreation) error {
-	s.writes.Add(1)
-	return s.Store.CreateUser(ctx, c)
-}
-
-func (s *stepCounter) AddOneTimeToken(ctx context.Context, t usher.OneTimeToken, n int, fx usher.Effects) error {
-	s.writes.Add(1)
-	return s.Store.AddOneTimeToken(ctx, t, n, fx)
-}
-
-func (s *stepCounter) Record(ctx context.Context, fx usher.Effects) error {
-	s.writes.Add(1)
-	return s.Store.Record(ctx, fx)
 }
