@@ -72,11 +72,13 @@ func (e *DeliveryError) Unwrap() error { return e.Err }
 // Permanent reports whether the server refuses this very message for good: a
 // code of 500 and above for its sender, its recipient or its text (RFC 5321
 // §4.2.1). A refusal before that, or for want of authentication (RFC 4954 §6),
-// is a matter of the configuration. It is not permanent: once it is mended, the
-// mails that wait can go.
+// is a matter of the configuration, and so is a command that the server does not
+// take (RFC 5321 §4.2.2), such as an EHLO with a name that is not a full one,
+// which some refuse only at the recipient. That is not permanent: once it is
+// mended, the mails that wait can go.
 func (e *DeliveryError) Permanent() bool {
 	switch e.Code {
-	case 530, 534, 535, 538:
+	case 500, 502, 503, 504, 530, 534, 535, 538:
 		return false
 	}
 	switch e.Step {

@@ -260,6 +260,10 @@ func TestSMTP_WrongPasswordIsNotPermanent(t *testing.T) {
 	// Nor is a sign-in that the server wants and the configuration lacks.
 	in.rcpt = func() error { return &smtp.SMTPError{Code: 530, Message: "sign in first"} }
 	fails(t, in, send(t, config(in), message(usher.MessageResetPassword)), "RCPT TO", false)
+
+	// Nor is an EHLO whose name the server refuses at the recipient only.
+	in.rcpt = func() error { return &smtp.SMTPError{Code: 504, Message: "need a fully qualified name"} }
+	fails(t, in, send(t, config(in), message(usher.MessageResetPassword)), "RCPT TO", false)
 }
 
 func TestSMTP_StalledServer(t *testing.T) {
