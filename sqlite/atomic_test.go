@@ -80,7 +80,7 @@ var multi = map[string]struct {
 		_, err := s.EndUserSessions(ctx, "u", usher.SessionEnd{}, effects("x"))
 		return err
 	}},
-	"TakeLimits": {6, func(ctx context.Context, s *sqlstore.Store) error {
+	"TakeLimits": {5, func(ctx context.Context, s *sqlstore.Store) error {
 		_, err := s.TakeLimits(ctx, now, []usher.Limit{{Key: "k", Max: 9}, {Key: "new", Max: 9}})
 		return err
 	}},

@@ -25,6 +25,10 @@ type busyError struct{}
 func (busyError) Error() string { return "database is locked" }
 func (busyError) Code() int     { return 5 }
 
+// errTakenBack is answered by a statement after which SQLite has taken the whole
+// transaction back, as it does for a full disk.
+var errTakenBack = errors.New("injected fault, and the transaction is gone")
+
 // faults stands between database/sql and the driver. It notes what passes and
 // makes chosen statements fail; BEGIN and COMMIT count as statements.
 type faults struct {
@@ -32,6 +36,8 @@ type faults struct {
 	n     int
 	fail  func(n int) error // nil lets everything pass
 	texts map[string]bool
+	last  string         // the statement that passes now
+	count map[string]int // how often each passed, if it is not nil
 }
 
 func (f *faults) pass(text string) error {
@@ -41,6 +47,10 @@ func (f *faults) pass(text string) error {
 		f.texts = map[string]bool{}
 	}
 	f.texts[text] = true
+	f.last = text
+	if f.count != nil {
+		f.count[text]++
+	}
 	f.n++
 	if f.fail == nil {
 		return nil
@@ -84,6 +94,15 @@ type faultyConn struct {
 	*faults
 }
 
+func (c *faultyConn) pass(text string) error {
+	err := c.faults.pass(text)
+	if errors.Is(err, errTakenBack) {
+		_, rollback := c.Conn.(driver.ExecerContext).ExecContext(context.Background(), "ROLLBACK", nil)
+		err = errors.Join(err, rollback)
+	}
+	return err
+}
+
 func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	if err := c.pass("BEGIN"); err != nil {
 		return nil, err
@@ -104,6 +123,36 @@ func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driv
 		return nil, err
 	}
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}
+
+func (c *faultyConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	stmt, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return faultyStmt{stmt, query, c}, nil
+}
+
+// faultyStmt is a prepared statement. Preparing it is nothing that a step does,
+// and does not count; running it does.
+type faultyStmt struct {
+	driver.Stmt
+	text string
+	conn *faultyConn
+}
+
+func (s faultyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if err := s.conn.pass(s.text); err != nil {
+		return nil, err
+	}
+	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+}
+
+func (s faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	if err := s.conn.pass(s.text); err != nil {
+		return nil, err
+	}
+	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 }
 
 type faultyTx struct {

@@ -18,9 +18,14 @@
 //
 // # Steps
 //
-// Every method of the store that writes is one transaction, and one that loses
+// Every method of the store that writes is one atomic step: all of it is there
+// or nothing, and it is durable before the method returns. A step that loses
 // against another (a deadlock, a busy database) is run again as a whole, a few
-// times, for as long as its context allows. A [Hook] puts the program's own
+// times, for as long as its context allows. On PostgreSQL each step is a
+// transaction. On SQLite, which has one writer, the steps of a process write in
+// the order in which they came, and those that wait at the same time share one
+// transaction, each within a savepoint of its own, and so one sync of the disk;
+// the end of a context ends the wait, and not a step that has begun. A [Hook] puts the program's own
 // rows into the steps that make, change and delete users, so that they exist
 // if and only if the user does.
 //

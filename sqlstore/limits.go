@@ -171,23 +171,28 @@ func (t *tx) lockCounters(ctx context.Context, keys []string, now time.Time) (ma
 	for _, key := range keys {
 		args = append(args, key, now, now)
 	}
-	rows := strings.TrimSuffix(strings.Repeat("(?, 0, ?, ?), ", len(keys)), ", ")
 	return t.counters(ctx, `
-		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES `+rows+`
+		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES `+rows("(?, 0, ?, ?)", len(keys))+`
 		ON CONFLICT (name) DO UPDATE SET hits = usher_limits.hits
 		RETURNING name, hits, since`, args...)
 }
 
+// saveCounters writes all counters in one statement: on PostgreSQL each one is a
+// journey to the server.
 func (t *tx) saveCounters(ctx context.Context, keys []string, taken map[string]counter) error {
+	var args []any
 	for _, key := range keys {
 		c := taken[key]
-		if _, err := t.exec(ctx, `UPDATE usher_limits SET hits = ?, since = ?, expires_at = ? WHERE name = ?`,
-			c.hits, c.since, c.until, key); err != nil {
-			return err
-		}
+		args = append(args, key, c.hits, c.since, c.until)
 	}
-	return nil
+	_, err := t.exec(ctx, `
+		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES `+rows("(?, ?, ?, ?)", len(keys))+`
+		ON CONFLICT (name) DO UPDATE SET hits = excluded.hits, since = excluded.since, expires_at = excluded.expires_at`, args...)
+	return err
 }
+
+// rows is n times the same row of parameters.
+func rows(one string, n int) string { return strings.TrimSuffix(strings.Repeat(one+", ", n), ", ") }
 
 // GiveBackLimits implements [usher.LimitStore].
 func (s *Store) GiveBackLimits(ctx context.Context, keys []string) error {

@@ -103,7 +103,7 @@ func migrateWith(ctx context.Context, db *sql.DB, d Dialect, files []migration) 
 			return err
 		}
 	}
-	if err := runMigrations(ctx, runner{conn, d}, files); err != nil {
+	if err := runMigrations(ctx, runner{conn: conn, dialect: d}, files); err != nil {
 		return err
 	}
 	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {

@@ -10,7 +10,7 @@ import (
 // ChangePassword implements [usher.UserStore].
 func (s *Store) ChangePassword(ctx context.Context, c usher.PasswordChange) ([]string, error) {
 	var ended []string
-	err := s.step(ctx, "change password", func(t *tx) error {
+	err := s.userStep(ctx, "change password", func(t *tx) error {
 		a, err := t.lockAccount(ctx, c.UserID)
 		if err != nil {
 			return err

@@ -33,10 +33,9 @@ type Store struct {
 	dialect     Dialect
 	hook        Hook
 	closed      atomic.Bool
-	// turn lets the steps of this process write one after the other, in the
-	// order in which they came: SQLite has one writer, and database/sql hands a
-	// free connection to any of those who wait. Nil where the engine has many.
-	turn chan struct{}
+	// Nil where the engine has many writers, and prepares by itself.
+	line          *line
+	writes, reads *statements
 }
 
 var _ usher.Store = (*Store)(nil)
@@ -61,7 +60,7 @@ func New(db *sql.DB, d Dialect, opts Options) (*Store, error) {
 	}
 	s := &Store{write: db, read: cmp.Or(opts.ReadDB, db), dialect: d, hook: opts.Hook}
 	if d == SQLite {
-		s.turn = make(chan struct{}, 1)
+		s.line, s.writes, s.reads = &line{}, newStatements(s.write), newStatements(s.read)
 	}
 	if opts.SkipMigrations {
 		return s, nil
@@ -85,6 +84,10 @@ func (s *Store) Ping(ctx context.Context) error {
 // Close makes all later calls fail. It does not close the database, which is
 // the caller's.
 func (s *Store) Close() error {
-	s.closed.Store(true)
+	if s.closed.Swap(true) || s.line == nil {
+		return nil
+	}
+	s.writes.close()
+	s.reads.close()
 	return nil
 }

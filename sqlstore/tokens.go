@@ -124,7 +124,7 @@ func (t *tx) dropTokens(ctx context.Context, userID string) error {
 // ResetPassword implements [usher.OneTimeTokenStore].
 func (s *Store) ResetPassword(ctx context.Context, spend usher.TokenSpend, c usher.PasswordChange) ([]string, error) {
 	var ended []string
-	err := s.step(ctx, "reset password", func(t *tx) error {
+	err := s.userStep(ctx, "reset password", func(t *tx) error {
 		a, o, err := t.spend(ctx, spend)
 		if err != nil {
 			return err
@@ -144,7 +144,7 @@ func (s *Store) ResetPassword(ctx context.Context, spend usher.TokenSpend, c ush
 // StartResetSession implements [usher.OneTimeTokenStore].
 func (s *Store) StartResetSession(ctx context.Context, spend usher.TokenSpend, ses usher.Session, end usher.SessionEnd, fx usher.Effects) ([]string, error) {
 	var ended []string
-	err := s.step(ctx, "start reset session", func(t *tx) error {
+	err := s.userStep(ctx, "start reset session", func(t *tx) error {
 		ended = nil
 		a, o, err := t.spend(ctx, spend)
 		if err != nil {
@@ -193,7 +193,7 @@ func (t *tx) claim(ctx context.Context, a usher.Account, now time.Time, end ushe
 func (s *Store) VerifyEmail(ctx context.Context, spend usher.TokenSpend, fx usher.Effects) (usher.User, error) {
 	spend.Purposes = []usher.Purpose{usher.PurposeVerifyEmail}
 	var out usher.User
-	err := s.step(ctx, "verify e-mail", func(t *tx) error {
+	err := s.userStep(ctx, "verify e-mail", func(t *tx) error {
 		a, _, err := t.spend(ctx, spend)
 		if err != nil {
 			return err
@@ -219,7 +219,7 @@ func (s *Store) VerifyEmail(ctx context.Context, spend usher.TokenSpend, fx ushe
 func (s *Store) ChangeEmail(ctx context.Context, spend usher.TokenSpend, oldCanonical, newCanonical string, fx usher.Effects) (usher.User, error) {
 	spend.Purposes = []usher.Purpose{usher.PurposeChangeEmail}
 	var out usher.User
-	err := s.step(ctx, "change e-mail", func(t *tx) error {
+	err := s.userStep(ctx, "change e-mail", func(t *tx) error {
 		a, o, err := t.spend(ctx, spend)
 		if err != nil {
 			return err

@@ -11,76 +11,6 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// runner sends statements in their common form over a pool or a transaction.
-type runner struct {
-	conn interface {
-		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	}
-	dialect Dialect
-}
-
-// exec runs a statement and returns how many rows it changed.
-func (r runner) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	bound, err := bind(args)
-	if err != nil {
-		return 0, err
-	}
-	res, err := r.conn.ExecContext(ctx, r.dialect.sql(query), bound...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-// query calls scan for each row, after the statement has run to its end.
-func (r runner) query(ctx context.Context, scan func(row scanner) error, query string, args ...any) error {
-	bound, err := bind(args)
-	if err != nil {
-		return err
-	}
-	rows, err := r.conn.QueryContext(ctx, r.dialect.sql(query), bound...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return errors.Join(rows.Err(), rows.Close())
-}
-
-type scanner interface{ Scan(dest ...any) error }
-
-// get reads one row. usher.ErrNotFound if there is none, also because what is
-// asked for could never have been stored.
-func (r runner) get(ctx context.Context, dest []any, query string, args ...any) error {
-	found := false
-	err := r.query(ctx, func(row scanner) error {
-		found = true
-		return row.Scan(dest...)
-	}, query, args...)
-	if errors.Is(err, errText) || err == nil && !found {
-		return usher.ErrNotFound
-	}
-	return err
-}
-
-// list reads one column of all rows.
-func list[T any](ctx context.Context, r runner, query string, args ...any) (out []T, err error) {
-	err = r.query(ctx, func(row scanner) error {
-		var v T
-		if err := row.Scan(&v); err != nil {
-			return err
-		}
-		out = append(out, v)
-		return nil
-	}, query, args...)
-	return out, err
-}
-
 // tx is one step of the domain at work.
 type tx struct {
 	runner
@@ -94,15 +24,26 @@ const (
 )
 
 // step runs f in a transaction, and again as a whole if the transaction lost
-// against another one.
+// against another one. On SQLite it may share the transaction with other steps.
 func (s *Store) step(ctx context.Context, name string, f func(t *tx) error) error {
+	return s.persist(ctx, name, f, false)
+}
+
+// userStep is step for what the hook takes part in. The program's own
+// statements may take their time, or be broken off by its context, which ends a
+// whole transaction on SQLite: such a step shares with nobody.
+func (s *Store) userStep(ctx context.Context, name string, f func(t *tx) error) error {
+	return s.persist(ctx, name, f, s.hook != nil)
+}
+
+func (s *Store) persist(ctx context.Context, name string, f func(t *tx) error, alone bool) error {
 	wait := firstWait
 	for try := 1; ; try++ {
-		err := s.once(ctx, f)
+		err := s.once(ctx, f, alone)
 		if err == nil {
 			return nil
 		}
-		if try == tries || !s.dialect.again(err) {
+		if try == tries || !errors.Is(err, errBroken) && !s.dialect.again(err) {
 			return named(name, err)
 		}
 		select {
@@ -114,17 +55,13 @@ func (s *Store) step(ctx context.Context, name string, f func(t *tx) error) erro
 	}
 }
 
-func (s *Store) once(ctx context.Context, f func(t *tx) error) error {
+// once runs f in a transaction, and tells how it ended.
+func (s *Store) once(ctx context.Context, f func(t *tx) error, alone bool) error {
 	if s.closed.Load() {
 		return errClosed
 	}
-	if s.turn != nil {
-		select {
-		case s.turn <- struct{}{}:
-			defer func() { <-s.turn }()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if s.line != nil {
+		return s.inLine(ctx, &member{run: f, alone: alone})
 	}
 	raw, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
@@ -132,14 +69,19 @@ func (s *Store) once(ctx context.Context, f func(t *tx) error) error {
 	}
 	// After a commit this does nothing; it also ends a step whose hook panics.
 	defer raw.Rollback()
-	if err := f(&tx{runner: runner{raw, s.dialect}, raw: raw, hook: s.hook}); err != nil {
+	if err := f(s.at(raw, false)); err != nil {
 		return err
 	}
 	return raw.Commit()
 }
 
+// at returns what a step works with in a transaction.
+func (s *Store) at(raw *sql.Tx, whole bool) *tx {
+	return &tx{runner: runner{conn: raw, dialect: s.dialect, prepared: s.writes, tx: raw, whole: whole}, raw: raw, hook: s.hook}
+}
+
 // reader sends single reads, outside of any transaction.
-func (s *Store) reader() runner { return runner{s.read, s.dialect} }
+func (s *Store) reader() runner { return runner{conn: s.read, dialect: s.dialect, prepared: s.reads} }
 
 // see runs a read that needs no transaction.
 func (s *Store) see(ctx context.Context, name string, f func(r runner) error) error {

@@ -35,7 +35,7 @@ func (s *Store) CreateUser(ctx context.Context, c usher.UserCreation) error {
 	if len(c.Canonical) != len(c.User.LoginIDs) {
 		return errors.New("sqlstore: create user: as many canonical forms as login ids are needed")
 	}
-	return s.step(ctx, "create user", func(t *tx) error {
+	return s.userStep(ctx, "create user", func(t *tx) error {
 		u, p := c.User, c.Password
 		if _, err := t.exec(ctx, `
 			INSERT INTO usher_users (id, login_ids, email, email_verified,
@@ -149,7 +149,7 @@ func (s *Store) UpdateUser(ctx context.Context, c usher.UserUpdate) (usher.User,
 		user  usher.User
 		ended []string
 	)
-	err := s.step(ctx, "update user", func(t *tx) error {
+	err := s.userStep(ctx, "update user", func(t *tx) error {
 		if _, err := t.lockAccount(ctx, c.UserID); err != nil {
 			return err
 		}
@@ -223,7 +223,7 @@ func (s *Store) UpdateUser(ctx context.Context, c usher.UserUpdate) (usher.User,
 // DeleteUser implements [usher.UserStore].
 func (s *Store) DeleteUser(ctx context.Context, d usher.UserDeletion) ([]string, error) {
 	var ended []string
-	err := s.step(ctx, "delete user", func(t *tx) error {
+	err := s.userStep(ctx, "delete user", func(t *tx) error {
 		a, err := t.lockAccount(ctx, d.UserID)
 		if err != nil {
 			return err
