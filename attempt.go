@@ -70,6 +70,11 @@ func (s *Service) knownDevice(account Account, c Client) string {
 // begin reads the account of a canonical login id and counts the try before
 // anything is checked.
 func (s *Service) begin(ctx context.Context, canonical string, c Client) (*attempt, error) {
+	leave, err := s.admit(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	a := &attempt{canonical: canonical, client: c}
 	account, err := s.store.AccountByLoginID(ctx, canonical)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -86,6 +91,11 @@ func (s *Service) beginSignedIn(ctx context.Context, account Account, c Client) 
 	if err != nil {
 		canonical = account.User.ID
 	}
+	leave, err := s.admit(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	a := &attempt{account: account, canonical: canonical, client: c}
 	return a, s.count(ctx, a)
 }

@@ -223,6 +223,7 @@ func (c Config) complete() (Config, error) {
 	if c.Password, err = c.Password.Complete(); err != nil {
 		return Config{}, fmt.Errorf("usher: Config.Password: %w", err)
 	}
+	c.Hashing.QueueWait = cmp.Or(c.Hashing.QueueWait, password.DefaultQueueWait)
 	return c, c.validate()
 }
 

@@ -30,6 +30,8 @@ type Service struct {
 	cfg    Config
 	store  Store
 	hasher *password.Hasher
+	// admission has a place for each try that is being counted.
+	admission chan struct{}
 
 	verifier    *token.Verifier
 	keys        *token.KeySet
@@ -68,6 +70,7 @@ func New(store Store, cfg Config) (*Service, error) {
 		revocations: token.NewRevocations(),
 		outbox:      make(chan struct{}, 1),
 		later:       make(chan deferred, laterQueue),
+		admission:   make(chan struct{}, admitted),
 	}
 	if s.hasher, err = password.NewHasher(cfg.Hashing); err != nil {
 		return nil, fmt.Errorf("usher: Config.Hashing: %w", err)

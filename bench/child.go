@@ -26,6 +26,8 @@ type childSettings struct {
 	DB    string
 	Cheap bool // hash with the least cost
 	Procs int  // GOMAXPROCS, the slots for hashing as without; 0 leaves it
+	// Storm makes it no server but the clients of one, at that address.
+	Storm string
 }
 
 // child serves on a loopback address, which it prints when it is ready, until its
@@ -34,6 +36,9 @@ func child(text string, _ []string) error {
 	var set childSettings
 	if err := json.Unmarshal([]byte(text), &set); err != nil {
 		return err
+	}
+	if set.Storm != "" {
+		return stormClients(set.Storm)
 	}
 	store, err := sqlite.Open(set.DB, sqlite.Options{})
 	if err != nil {

@@ -102,7 +102,7 @@ func (s *suite) loopback() error {
 	}
 	s.goal("4", "start to ready under 200 ms on an existing SQLite file", ns(median(ready)), "", median(ready) < 200e6)
 	s.goal("4", "idle memory under 30 MiB", fmt.Sprintf("%.1f MiB resident (this program links every peer too)", idle/1024), "", idle < 30*1024)
-	return s.storm()
+	return nil
 }
 
 // prepare makes a file with users, so that no server has to.

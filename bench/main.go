@@ -75,6 +75,7 @@ var parts = []struct {
 	{"refresh", (*suite).refresh},
 	{"profiles", (*suite).profiles},
 	{"loopback", (*suite).loopback},
+	{"storm", (*suite).storm},
 	{"drivers", (*suite).sqliteDrivers},
 	{"growth", (*suite).growth},
 }

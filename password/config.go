@@ -31,6 +31,9 @@ func (a Algorithm) String() string {
 	return fmt.Sprintf("Algorithm(%d)", int(a))
 }
 
+// DefaultQueueWait is the default of HasherConfig.QueueWait.
+const DefaultQueueWait = time.Second
+
 // ErrInvalidConfig is wrapped by every error of NewHasher.
 var ErrInvalidConfig = errors.New("password: invalid hasher configuration")
 
@@ -55,13 +58,14 @@ type HasherConfig struct {
 	Peppers []Pepper
 
 	// Slots is how many computations may run at once. Memory for hashing is
-	// bounded by Slots × Params.Memory, plus 64 MiB (see Hasher); while hashes
-	// made elsewhere are verified, by Slots × 256 MiB at the very most.
+	// bounded by Slots × Params.Memory, plus what is not collected yet (see
+	// Hasher); while hashes made elsewhere are verified, by Slots × 256 MiB at the very most.
 	// Defaults to runtime.GOMAXPROCS(0).
 	Slots int
 
 	// QueueWait is how long a caller waits for a slot before it gets a
-	// *BusyError. Defaults to 1 second.
+	// *BusyError, which it gets at once where the queue is too long for that.
+	// Defaults to 1 second.
 	QueueWait time.Duration
 }
 
@@ -69,7 +73,7 @@ func (c HasherConfig) withDefaults() HasherConfig {
 	c.Params = c.Params.withDefaults()
 	c.PBKDF2Iterations = cmp.Or(c.PBKDF2Iterations, DefaultPBKDF2Iterations)
 	c.Slots = cmp.Or(c.Slots, runtime.GOMAXPROCS(0))
-	c.QueueWait = cmp.Or(c.QueueWait, time.Second)
+	c.QueueWait = cmp.Or(c.QueueWait, DefaultQueueWait)
 	return c
 }
 

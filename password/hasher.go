@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 )
 
 // Errors about a stored hash. They are for the log: to the person who signs in
@@ -172,12 +173,18 @@ func (h *Hasher) verifyDummy(ctx context.Context, c candidate) error {
 // Count is the number of expensive computations so far, for metrics and tests.
 func (h *Hasher) Count() uint64 { return h.count.Load() }
 
+// Busy returns a *BusyError if a computation that was asked for now would wait
+// for longer than QueueWait, judged by those before it. It is for callers who
+// have something to do before they hash that would then be done in vain.
+func (h *Hasher) Busy() error { return h.slots.crowded() }
+
 // run makes one expensive computation, which needs so many KiB, in a slot.
 func (h *Hasher) run(ctx context.Context, memory uint32, compute func() error) error {
 	if err := h.slots.acquire(ctx); err != nil {
 		return err
 	}
-	defer h.slots.release()
+	begin := time.Now()
+	defer func() { h.slots.release(time.Since(begin)) }()
 	h.count.Add(1)
 	err := compute()
 	h.garbage.add(memory)

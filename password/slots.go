@@ -31,15 +31,39 @@ func (e *BusyError) Is(target error) bool { return target == ErrBusy }
 // slots lets at most a fixed number of computations run at once; the others
 // wait in the order in which they came.
 type slots struct {
+	n    int
 	wait time.Duration
 
 	mu    sync.Mutex
 	free  int
-	queue list.List // of chan struct{}; closing one hands its owner a slot
+	queue list.List     // of chan struct{}; closing one hands its owner a slot
+	held  time.Duration // how long a slot is held, as a moving average; 0 before the first
 }
 
 func newSlots(n int, wait time.Duration) *slots {
-	return &slots{free: n, wait: wait}
+	return &slots{n: n, free: n, wait: wait}
+}
+
+// crowded returns a *BusyError if a newcomer would wait too long.
+func (s *slots) crowded() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.judgeQueue()
+}
+
+// judgeQueue refuses who would wait in vain: in the end he would be told the
+// same, and until then he lengthens everybody's queue. s.mu is held.
+func (s *slots) judgeQueue() error {
+	if s.free > 0 {
+		return nil
+	}
+	// The slots come free one after the other, and the first on average after
+	// half of that time.
+	expected := s.held / time.Duration(s.n) * time.Duration(2*s.queue.Len()+1) / 2
+	if expected <= s.wait {
+		return nil
+	}
+	return &BusyError{RetryAfter: retryAfter(s.wait)}
 }
 
 // acquire takes a slot, or returns ctx's error or a *BusyError. After nil, the
@@ -55,6 +79,10 @@ func (s *slots) acquire(ctx context.Context) error {
 		s.free--
 		s.mu.Unlock()
 		return nil
+	}
+	if err := s.judgeQueue(); err != nil {
+		s.mu.Unlock()
+		return err
 	}
 	ready := make(chan struct{})
 	place := s.queue.PushBack(ready)
@@ -92,9 +120,14 @@ func (s *slots) abandon(place *list.Element, ready <-chan struct{}) {
 	}
 }
 
-func (s *slots) release() {
+// release gives a slot back that was held so long.
+func (s *slots) release(held time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.held == 0 {
+		s.held = held
+	}
+	s.held += (held - s.held) / 8
 	s.handOn()
 }
 

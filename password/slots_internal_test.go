@@ -65,6 +65,52 @@ func TestLM02_NeverMoreThanSlotsThenBusy(t *testing.T) {
 	})
 }
 
+// Once it is known how long a computation takes, who would wait in vain does not
+// wait at all.
+func TestLM02_WhoWouldWaitInVainIsToldAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, err := NewHasher(HasherConfig{Slots: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var running, most, done, busy, late atomic.Int32
+		compute := slowly(&running, &most, 300*time.Millisecond)
+		if err := errors.Join(h.run(t.Context(), 0, compute), h.Busy()); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		start := time.Now()
+		for range 500 {
+			wg.Go(func() {
+				switch err := h.run(t.Context(), 0, compute); {
+				case err == nil:
+					done.Add(1)
+				case errors.Is(err, ErrBusy) && time.Since(start) == 0:
+					busy.Add(1)
+				case errors.Is(err, ErrBusy) && time.Since(start) == time.Second:
+					late.Add(1)
+				default:
+					t.Errorf("%v after %v", err, time.Since(start))
+				}
+			})
+		}
+		synctest.Wait()
+		var b *BusyError
+		if err := h.Busy(); !errors.As(err, &b) || b.RetryAfter != time.Second {
+			t.Errorf("with a full queue Busy says %v", err)
+		}
+		wg.Wait()
+		// Three at once, nine whose turn comes within a second, and one of whom that
+		// could only be hoped, because here all slots come free together.
+		if done.Load() != 12 || busy.Load() != 487 || late.Load() != 1 || most.Load() != 3 {
+			t.Errorf("done %d, told at once %d, and later %d, most at once %d", done.Load(), busy.Load(), late.Load(), most.Load())
+		}
+		if err := h.Busy(); err != nil {
+			t.Errorf("with nobody there Busy says %v", err)
+		}
+	})
+}
+
 func TestLM02_CallersWhoGoAwayFreeTheirPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, err := NewHasher(HasherConfig{Slots: 1, QueueWait: time.Minute})
@@ -119,11 +165,11 @@ func TestLM02_FirstComeFirstServed(t *testing.T) {
 					return
 				}
 				order = append(order, i)
-				s.release()
+				s.release(0)
 			})
 			synctest.Wait()
 		}
-		s.release()
+		s.release(0)
 		wg.Wait()
 		for i, n := range order {
 			if i != n {
@@ -146,7 +192,7 @@ func TestLM02_NoSlotIsLost(t *testing.T) {
 				}
 				if s.acquire(ctx) == nil {
 					runtime.Gosched()
-					s.release()
+					s.release(0)
 				}
 				cancel()
 			}
@@ -191,6 +237,28 @@ func heap() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
+}
+
+// A program with much memory of its own is not made to look through all of it for
+// each hash.
+func TestLM02_GarbageIsCollectedInProportion(t *testing.T) {
+	for _, c := range []struct{ live, least, most int }{{0, 1, 1}, {1 << 30, 4, 6}} { // in hashes of 64 MiB
+		own := make([]byte, c.live)
+		runtime.GC()
+		var g garbage
+		n := 1
+		for !g.exceeds(64 << 20) {
+			n++
+		}
+		if n < c.least || n > c.most {
+			t.Errorf("with %d MiB alive, a collection after %d hashes, want %d to %d", c.live>>20, n, c.least, c.most)
+		}
+		runtime.GC()
+		if c.most > 1 && g.exceeds(64<<20) {
+			t.Error("the collector was here, and what it took still counts")
+		}
+		runtime.KeepAlive(own)
+	}
 }
 
 func TestLM02_MemoryIsBounded(t *testing.T) {
