@@ -57,10 +57,13 @@ type HasherConfig struct {
 	// verify older ones, which are then rehashed. Defaults to none.
 	Peppers []Pepper
 
-	// Slots is how many computations may run at once. Memory for hashing is
+	// Slots is how many computations may run at once. One of Argon2id runs on as
+	// many cores as it has threads, so more of them than that would only take
+	// each other's time and memory. Memory for hashing is
 	// bounded by Slots × Params.Memory, plus what is not collected yet (see
 	// Hasher); while hashes made elsewhere are verified, by Slots × 256 MiB at the very most.
-	// Defaults to runtime.GOMAXPROCS(0).
+	// Defaults to runtime.GOMAXPROCS(0) divided by Params.Threads, rounded up;
+	// with PBKDF2SHA256 to runtime.GOMAXPROCS(0).
 	Slots int
 
 	// QueueWait is how long a caller waits for a slot before it gets a
@@ -72,9 +75,17 @@ type HasherConfig struct {
 func (c HasherConfig) withDefaults() HasherConfig {
 	c.Params = c.Params.withDefaults()
 	c.PBKDF2Iterations = cmp.Or(c.PBKDF2Iterations, DefaultPBKDF2Iterations)
-	c.Slots = cmp.Or(c.Slots, runtime.GOMAXPROCS(0))
+	c.Slots = cmp.Or(c.Slots, c.defaultSlots())
 	c.QueueWait = cmp.Or(c.QueueWait, DefaultQueueWait)
 	return c
+}
+
+func (c HasherConfig) defaultSlots() int {
+	cores, lanes := runtime.GOMAXPROCS(0), int(c.Params.Threads)
+	if c.Algorithm != Argon2id {
+		lanes = 1
+	}
+	return (cores + lanes - 1) / lanes
 }
 
 func (c HasherConfig) validate() error {

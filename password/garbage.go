@@ -17,11 +17,11 @@ const leastGarbage = 64 << 20
 // little in a small program, and in a large one more than the hash, so there
 // it is asked for the less often.
 type garbage struct {
-	mu    sync.Mutex
-	bytes uint64 // since the last collection
-	cycle uint64 // the number of that collection
-
-	collecting sync.Mutex
+	mu         sync.Mutex
+	bytes      uint64 // since the last collection began
+	last       uint64 // the last of them
+	cycle      uint64 // the number of that collection
+	collecting bool
 }
 
 // add reports a finished computation; it is called before its slot is free.
@@ -29,24 +29,31 @@ func (g *garbage) add(kib uint32) {
 	if !g.exceeds(uint64(kib) << 10) {
 		return
 	}
-	// One collection at a time; what others leave meanwhile is for the next.
-	if !g.collecting.TryLock() {
-		return
-	}
-	defer g.collecting.Unlock()
 	runtime.GC()
+	cycle, _ := collected()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cycle, g.collecting = cycle, false
 }
 
-// exceeds counts what was left and reports whether it is too much by now.
+// exceeds counts what was left and reports whether it is too much by now, and the
+// caller the one who has to collect it. What is left meanwhile is for the next.
 func (g *garbage) exceeds(left uint64) bool {
 	cycle, live := collected()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if cycle > g.cycle { // the collector was here by itself
-		g.cycle, g.bytes = cycle, 0
+	if cycle > g.cycle && !g.collecting {
+		// The collector was here by itself. It may have begun before the last
+		// computation ended.
+		g.cycle, g.bytes = cycle, g.last
 	}
 	g.bytes += left
-	return g.bytes >= max(leastGarbage, live/4)
+	g.last = left
+	if g.collecting || g.bytes < max(leastGarbage, live/4) {
+		return false
+	}
+	g.bytes, g.last, g.collecting = 0, 0, true
+	return true
 }
 
 // collected returns how often the collector has run, and what it found alive the last

@@ -173,6 +173,10 @@ func (h *Hasher) verifyDummy(ctx context.Context, c candidate) error {
 // Count is the number of expensive computations so far, for metrics and tests.
 func (h *Hasher) Count() uint64 { return h.count.Load() }
 
+// Slots is how many computations may run at once, as it was configured or by
+// default, for metrics and for who plans the memory of a machine.
+func (h *Hasher) Slots() int { return h.slots.n }
+
 // Busy returns a *BusyError if a computation that was asked for now would wait
 // for longer than QueueWait, judged by those before it. It is for callers who
 // have something to do before they hash that would then be done in vain.
