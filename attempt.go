@@ -11,8 +11,8 @@ import (
 )
 
 // attempt is one try to prove a password. Whatever asks for a password goes
-// through it: sign-in, replace, update and change of address count against the
-// same limits and run exactly one hash.
+// through it: sign-in, replace, update, change of address and verification count
+// against the same limits and run exactly one hash.
 type attempt struct {
 	account   Account // zero if there is no such user
 	canonical string
@@ -84,9 +84,9 @@ func (s *Service) begin(ctx context.Context, canonical string, c Client) (*attem
 	return a, s.count(ctx, a)
 }
 
-// beginSignedIn is begin for a user who is signed in and gives the password
-// once more.
-func (s *Service) beginSignedIn(ctx context.Context, account Account, c Client) (*attempt, error) {
+// beginKnown is begin for an account that is known already: of a session, or of
+// a mailed link.
+func (s *Service) beginKnown(ctx context.Context, account Account, c Client) (*attempt, error) {
 	canonical, err := CanonicalLoginID(account.User.LoginID(), true)
 	if err != nil {
 		canonical = account.User.ID

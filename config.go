@@ -60,8 +60,9 @@ type Config struct {
 	Hashing password.HasherConfig
 
 	// ConfirmFirst makes sign-up answer with a mail and nothing else, so that
-	// nobody learns from it whether an account exists. Defaults to false:
-	// sign-up returns tokens at once and tells when a login id is taken.
+	// nobody learns from it whether an account exists; the link in it asks for the
+	// password that was chosen. Defaults to false: sign-up returns tokens at once
+	// and tells when a login id is taken.
 	ConfirmFirst bool
 	// SignUpClosed refuses sign-up to everyone. Defaults to false.
 	SignUpClosed bool

@@ -28,7 +28,7 @@ func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
 	k.await(usher.EventEmailVerifyRequested)
 	k.events.reset()
 	k.wantMail("verify_email")
-	usher.Must(k.VerifyEmail(ctx, verify, home))
+	usher.Must(k.confirm(verify, home))
 	k.signIn(ann, goodPassword, home)
 	k.events.reset()
 

@@ -16,6 +16,15 @@ type ChangeEmail struct {
 	CurrentPassword Secret
 }
 
+// VerifyEmail is what the holder of a mailed link gives.
+type VerifyEmail struct {
+	// Token is the link's. Required.
+	Token Secret
+	// Password is the account's. It may be left out in a session of that very
+	// user, and is not looked at there.
+	Password Secret
+}
+
 // SendEmailVerification mails another link that proves the stored address. An
 // address that is verified already, or that got too many mails, gets none: the
 // answer is the same.
@@ -97,17 +106,39 @@ func (s *Service) sendNoLink(ctx context.Context, t OneTimeToken, l letter, even
 	return nil
 }
 
+// verifyPurposes are those of tokens that prove an address.
+var verifyPurposes = []Purpose{PurposeVerifyEmail, PurposeChangeEmail}
+
 // VerifyEmail spends a mailed link: the address it was sent to is proven, and
 // for a change of address it takes the old one's place. It neither starts nor
-// changes any session. ErrInvalidToken if the link is unknown, spent, too old
-// or void, or if the new address has become somebody else's login id.
-func (s *Service) VerifyEmail(ctx context.Context, raw Secret, c Client) (User, error) {
-	t, err := s.openToken(ctx, raw, c, PurposeVerifyEmail, PurposeChangeEmail)
+// changes any session.
+//
+// The link proves the mailbox alone, and who reads it need not be who made the
+// account. So it counts only from who holds the account as well: claims, which
+// may be nil, are of a live session of that very user, or the password is right.
+// The password counts as in sign-in, and a wrong one is ErrInvalidCredentials;
+// ErrPasswordRequired if there is neither. Nothing is spent then. Whoever has the
+// mailbox and no password asks for a reset ([Service.SendPasswordReset]), which
+// drops the earlier one.
+//
+// ErrInvalidToken, before any of this, if the link is unknown, spent, too old or
+// void or its user is disabled; and after it if the new address has become
+// somebody else's login id.
+func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in VerifyEmail, c Client) (User, error) {
+	if in.Password != "" {
+		if err := s.checkPassword("password", in.Password); err != nil {
+			return User{}, err
+		}
+	}
+	t, account, err := s.openLink(ctx, in.Token, c, verifyPurposes...)
 	if err != nil {
 		return User{}, err
 	}
+	if err := s.proveHolder(ctx, claims, account, in.Password, c); err != nil {
+		return User{}, err
+	}
 	if t.Purpose == PurposeChangeEmail {
-		return s.completeChange(ctx, t, c)
+		return s.completeChange(ctx, t, account, c)
 	}
 	e := s.newEvent(EventEmailVerified, t.UserID, "", "", c)
 	u, err := s.store.VerifyEmail(ctx, s.spend(t), Effects{Events: []Event{e}})
@@ -121,11 +152,36 @@ func (s *Service) VerifyEmail(ctx context.Context, raw Secret, c Client) (User, 
 	return u, nil
 }
 
+// proveHolder demands a live session of the account, or its password.
+func (s *Service) proveHolder(ctx context.Context, claims *token.Claims, account Account, pw Secret, c Client) error {
+	own, err := s.holds(ctx, claims, account.User.ID)
+	switch {
+	case err != nil || own:
+		return err
+	case pw == "":
+		return ErrPasswordRequired
+	}
+	return s.provePassword(ctx, account, pw, c)
+}
+
+// holds reports whether the claims are those of a live session of that very user.
+// It asks the store: a token outlives its session.
+func (s *Service) holds(ctx context.Context, claims *token.Claims, userID string) (bool, error) {
+	if claims == nil || claims.Subject != userID {
+		return false, nil
+	}
+	_, _, err := s.signedIn(ctx, claims)
+	if errors.Is(err, ErrInvalidSession) || errors.Is(err, ErrForbidden) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func (s *Service) spend(t OneTimeToken) TokenSpend {
 	return TokenSpend{Hash: t.Hash, Purposes: []Purpose{t.Purpose}, Now: s.now()}
 }
 
-func (s *Service) completeChange(ctx context.Context, t OneTimeToken, c Client) (User, error) {
+func (s *Service) completeChange(ctx context.Context, t OneTimeToken, account Account, c Client) (User, error) {
 	oldCanonical, err := CanonicalLoginID(t.Email, true)
 	if err != nil {
 		oldCanonical = ""
@@ -133,13 +189,6 @@ func (s *Service) completeChange(ctx context.Context, t OneTimeToken, c Client) 
 	newCanonical, err := CanonicalLoginID(t.NewEmail, true)
 	if err != nil {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
-	}
-	account, err := s.store.Account(ctx, t.UserID)
-	if errors.Is(err, ErrNotFound) {
-		return User{}, s.refuseToken(ctx, t.UserID, c)
-	}
-	if err != nil {
-		return User{}, s.outage(err)
 	}
 	notice, err := s.noticeTo(ctx, account.User, Message{Kind: MessageEmailChanged}, c)
 	if err != nil {

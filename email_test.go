@@ -42,7 +42,7 @@ func TestEV01_OneOfTwentyWins(t *testing.T) {
 	kits := []*kit{k, k.twin()}
 	var won atomic.Int64
 	together(20, func(i int) {
-		_, err := kits[i%2].VerifyEmail(ctx, raw, nth(i))
+		_, err := kits[i%2].confirm(raw, nth(i))
 		switch {
 		case err == nil:
 			won.Add(1)
@@ -71,7 +71,7 @@ func TestEV01_LinkLivesADayAndBeginsWithTheConfiguredAddress(t *testing.T) {
 		t.Fatalf("it lives for %s", got)
 	}
 	k.clock.add(24*time.Hour + time.Second)
-	_, err := k.VerifyEmail(ctx, tokenIn(t, m), home)
+	_, err := k.confirm(tokenIn(t, m), home)
 	wantErr(t, err, usher.ErrInvalidToken)
 	cfg := k.cfg
 	cfg.VerifyLife = 25 * time.Hour
@@ -85,7 +85,7 @@ func TestEV01_OneAnswerForEveryBadLink(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	_, used := k.verifyToken("used@example.com")
-	usher.Must(k.VerifyEmail(ctx, used, home))
+	usher.Must(k.confirm(used, home))
 	gone, void := k.verifyToken("gone@example.com")
 	if err := k.DeleteUser(ctx, gone.User.ID); err != nil {
 		t.Fatal(err)
@@ -94,13 +94,13 @@ func TestEV01_OneAnswerForEveryBadLink(t *testing.T) {
 	k.clock.add(25 * time.Hour)
 	k.events.reset()
 	for name, raw := range map[string]usher.Secret{"random": "x", "used": used, "void": void, "expired": old} {
-		u, err := k.VerifyEmail(ctx, raw, home)
+		u, err := k.confirm(raw, home)
 		if err == nil || err.Error() != usher.ErrInvalidToken.Error() || u.ID != "" {
 			t.Errorf("%s: %v, %v", name, u.ID, err)
 		}
 		k.wantEvents("authn_token_refused:one_time_token")
 	}
-	_, err := k.VerifyEmail(ctx, "", home)
+	_, err := k.confirm("", home)
 	wantField(t, err, "token")
 }
 
@@ -111,7 +111,7 @@ func TestEV02_UnverifiedIsVisible(t *testing.T) {
 	if a.User.EmailVerified || k.claims(a).EmailVerified {
 		t.Fatal("verified at sign-up")
 	}
-	u := usher.Must(k.VerifyEmail(ctx, raw, home))
+	u := usher.Must(k.confirm(raw, home))
 	k.wantEvents("user_email_verify")
 	if !u.EmailVerified || k.claims(a).EmailVerified {
 		t.Fatal("the user is verified, a token made before is not")
@@ -144,7 +144,7 @@ func TestEV02_AnotherLink(t *testing.T) {
 	}
 	k.forget(ann, home)
 	k.wantMail("confirm_and_reset")
-	usher.Must(k.VerifyEmail(ctx, first, home))
+	usher.Must(k.confirm(first, home))
 	k.events.reset()
 	if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func TestEV03_PreHijackingFails(t *testing.T) {
 			pw := prove(t, k)
 			k.wantNoUse(mallory)
 			k.wantPassword(ann, pw, otherPassword)
-			_, err = k.VerifyEmail(ctx, pending, nth(3))
+			_, err = k.confirm(pending, nth(3))
 			wantErr(t, err, usher.ErrInvalidToken)
 			u := usher.Must(k.UserByLoginID(ctx, ann))
 			if !u.EmailVerified || u.Email != ann || u.ID != mallory.User.ID {
@@ -211,7 +211,7 @@ func TestEV04_VerificationNeitherStartsNorChangesASession(t *testing.T) {
 	b, raw := k.verifyToken(ann)
 	c := home
 	c.SessionID = a.Session.ID
-	usher.Must(k.VerifyEmail(ctx, raw, c))
+	usher.Must(k.confirm(raw, c))
 	k.wantEvents("user_email_verify")
 	for _, x := range []*usher.Authentication{a, b} {
 		list := usher.Must(k.Sessions(ctx, k.claims(x)))
@@ -267,7 +267,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	}
 
 	k.events.reset()
-	u := usher.Must(k.VerifyEmail(ctx, link, home))
+	u := usher.Must(k.confirm(link, home))
 	k.wantEvents("user_email_change")
 	if m := k.wantMail("email_changed")[0]; m.To != ann {
 		t.Fatalf("the notice went to %s", m.To)
@@ -281,7 +281,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	k.signIn("new@example.com", goodPassword, home)
 	_, err = k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, nth(1))
 	wantErr(t, err, usher.ErrInvalidCredentials)
-	_, err = k.VerifyEmail(ctx, link, home)
+	_, err = k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)
 	k.signUp(ann) // the old address is free again
 }
@@ -302,7 +302,7 @@ func TestEV05_PendingChangeDiesWithAReset(t *testing.T) {
 	}
 	raw := k.resetToken(ann, usher.MessageResetPassword)
 	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, home))
-	_, err := k.VerifyEmail(ctx, link, home)
+	_, err := k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)
 	if u := usher.Must(k.User(ctx, a.User.ID)); u.Email != ann {
 		t.Fatalf("the address is %s", u.Email)
@@ -339,7 +339,7 @@ func TestEV05_AddressOfAnother(t *testing.T) {
 		}
 	}
 	k.signUp("new@example.com")
-	_, err := k.VerifyEmail(ctx, link, home)
+	_, err := k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)
 	if u := usher.Must(k.User(ctx, a.User.ID)); u.Email != ann || !k.alive(bob) {
 		t.Fatalf("the address is %s", u.Email)
@@ -355,7 +355,7 @@ func TestEV05_OperatorSetsTheAddress(t *testing.T) {
 	if u.Email != "op@example.com" || !u.EmailVerified || u.LoginID() != ann {
 		t.Fatalf("the user is %+v", u)
 	}
-	_, err := k.VerifyEmail(ctx, link, home)
+	_, err := k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)
 	_, err = k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Email: &usher.EmailAddress{Address: "not an address"}})
 	wantField(t, err, "email")

@@ -99,7 +99,7 @@ func TestEN01_AnUnconfirmedAccountFailsLikeTheOthers(t *testing.T) {
 	wantErr(t, k.trySignIn("ann@example.com", goodPassword, home), usher.ErrInvalidCredentials)
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
 	k.clock.add(time.Hour)
-	if _, err := k.VerifyEmail(ctx, tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), home); err != nil {
+	if _, err := k.confirm(tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), home); err != nil {
 		t.Fatal(err)
 	}
 	k.signIn("ann@example.com", goodPassword, home)
@@ -181,7 +181,7 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 
 	a := k.signUp("ann@example.com")
 	dead["used to verify"] = tokenIn(t, k.lastMail(usher.MessageVerifyEmail))
-	if _, err := k.VerifyEmail(ctx, dead["used to verify"], home); err != nil {
+	if _, err := k.confirm(dead["used to verify"], home); err != nil {
 		t.Fatal(err)
 	}
 	dead["superseded"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
@@ -203,7 +203,7 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 		for method, err := range map[string]error{
 			"CheckReset":    second(k.CheckReset(ctx, link, nth(i))),
 			"VerifyReset":   second(k.VerifyReset(ctx, link, nth(i))),
-			"VerifyEmail":   second(k.VerifyEmail(ctx, link, nth(i))),
+			"VerifyEmail":   second(k.confirm(link, nth(i))),
 			"ResetPassword": second(k.ResetPassword(ctx, usher.ResetPassword{Token: link, NewPassword: thirdPassword}, nth(i))),
 		} {
 			if err != usher.ErrInvalidToken {

@@ -34,6 +34,9 @@ var (
 	ErrInvalidSession = sentinel("usher: the session is not valid", token.ErrInvalid)
 	// ErrRecentSignInRequired means that the sign-in is too old for the act.
 	ErrRecentSignInRequired = errors.New("usher: sign in again, or give the current password")
+	// ErrPasswordRequired means that a link confirms nothing by itself: it needs
+	// a session of its user, or the account's password.
+	ErrPasswordRequired = errors.New("usher: give the account's password, or follow the link where you are signed in")
 	// ErrForbidden means that the session is valid but not for this.
 	ErrForbidden = errors.New("usher: not allowed")
 	// ErrNotFound means that there is no such thing. Only operators' methods,

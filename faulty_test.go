@@ -269,7 +269,7 @@ var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 		return rs.Token != "", err
 	},
 	"verify": func(ctx context.Context, s *scene) (bool, error) {
-		_, err := s.VerifyEmail(ctx, s.verify, home)
+		_, err := s.VerifyEmail(ctx, nil, usher.VerifyEmail{Token: s.verify, Password: goodPassword}, home)
 		return false, err
 	},
 	"change e-mail": func(ctx context.Context, s *scene) (bool, error) {
@@ -277,7 +277,7 @@ var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 		return false, s.ChangeEmail(ctx, s.claims, in, home)
 	},
 	"confirm e-mail": func(ctx context.Context, s *scene) (bool, error) {
-		_, err := s.VerifyEmail(ctx, s.move, home)
+		_, err := s.VerifyEmail(ctx, s.claims, usher.VerifyEmail{Token: s.move}, home)
 		return false, err
 	},
 	"sign-out": func(ctx context.Context, s *scene) (bool, error) { return false, s.SignOut(ctx, s.claims, home) },

@@ -244,7 +244,8 @@ func (k *kit) signUp(loginID string) *usher.Authentication {
 func (k *kit) signUpVerified(loginID string) *usher.Authentication {
 	k.t.Helper()
 	a := k.signUp(loginID)
-	if _, err := k.VerifyEmail(ctx, tokenIn(k.t, k.lastMail(usher.MessageVerifyEmail)), home); err != nil {
+	in := usher.VerifyEmail{Token: tokenIn(k.t, k.lastMail(usher.MessageVerifyEmail))}
+	if _, err := k.VerifyEmail(ctx, k.claims(a), in, home); err != nil {
 		k.t.Fatalf("VerifyEmail: %v", err)
 	}
 	k.mail.mu.Lock()
@@ -252,6 +253,12 @@ func (k *kit) signUpVerified(loginID string) *usher.Authentication {
 	k.mail.mu.Unlock()
 	k.events.reset()
 	return a
+}
+
+// confirm follows a verification link without a session, and gives the password
+// that signUp has set.
+func (k *kit) confirm(raw usher.Secret, c usher.Client) (usher.User, error) {
+	return k.VerifyEmail(ctx, nil, usher.VerifyEmail{Token: raw, Password: goodPassword}, c)
 }
 
 // signIn must succeed.

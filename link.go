@@ -4,48 +4,68 @@ import (
 	"context"
 	"errors"
 	"strings"
+
+	"github.com/usherkit/usher/token"
 )
 
 // Link is what a mailed link is good for, as its holder may see it: the holder
 // reads the mailbox that it was sent to.
 type Link struct {
-	// LoginID names the user whom the link belongs to.
+	// LoginID names the user whom the link belongs to. It is empty with NewEmail:
+	// an address that was mistyped is a stranger's, who learns nothing of the user.
 	LoginID string
 	// Email is the address that the link was sent to, and that it proves.
 	Email string
 	// NewEmail is true if the address is to take the place of another one.
 	NewEmail bool
+	// PasswordRequired is true if the link confirms nothing without the account's
+	// password: whoever looks has no live session of its user.
+	PasswordRequired bool
 }
 
 // ResetLink says whose password the link would set, and spends nothing: a page
 // shows it before it asks. ErrInvalidToken as with [Service.ResetPassword].
 func (s *Service) ResetLink(ctx context.Context, raw Secret, c Client) (Link, error) {
-	return s.link(ctx, raw, c, resetPurposes...)
-}
-
-// VerificationLink says which address the link would prove, and spends nothing.
-// ErrInvalidToken as with [Service.VerifyEmail].
-func (s *Service) VerificationLink(ctx context.Context, raw Secret, c Client) (Link, error) {
-	return s.link(ctx, raw, c, PurposeVerifyEmail, PurposeChangeEmail)
-}
-
-func (s *Service) link(ctx context.Context, raw Secret, c Client, purposes ...Purpose) (Link, error) {
-	t, err := s.openToken(ctx, raw, c, purposes...)
+	t, account, err := s.openLink(ctx, raw, c, resetPurposes...)
 	if err != nil {
 		return Link{}, err
 	}
+	return Link{LoginID: account.User.LoginID(), Email: t.Email}, nil
+}
+
+// VerificationLink says which address the link would prove, and whether it needs
+// the account's password, and spends nothing. The claims are those of who looks,
+// or nil. ErrInvalidToken as with [Service.VerifyEmail].
+func (s *Service) VerificationLink(ctx context.Context, claims *token.Claims, raw Secret, c Client) (Link, error) {
+	t, account, err := s.openLink(ctx, raw, c, verifyPurposes...)
+	if err != nil {
+		return Link{}, err
+	}
+	own, err := s.holds(ctx, claims, t.UserID)
+	if err != nil {
+		return Link{}, err
+	}
+	if t.Purpose == PurposeChangeEmail {
+		return Link{Email: t.NewEmail, NewEmail: true, PasswordRequired: !own}, nil
+	}
+	return Link{LoginID: account.User.LoginID(), Email: t.Email, PasswordRequired: !own}, nil
+}
+
+// openLink is openToken with the account that the token belongs to. One of a user
+// who is disabled is void.
+func (s *Service) openLink(ctx context.Context, raw Secret, c Client, purposes ...Purpose) (OneTimeToken, Account, error) {
+	t, err := s.openToken(ctx, raw, c, purposes...)
+	if err != nil {
+		return OneTimeToken{}, Account{}, err
+	}
 	account, err := s.store.Account(ctx, t.UserID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Link{}, s.outage(err)
+		return OneTimeToken{}, Account{}, s.outage(err)
 	}
 	if err != nil || account.User.Status != StatusEnabled {
-		return Link{}, s.refuseToken(ctx, t.UserID, c)
+		return OneTimeToken{}, Account{}, s.refuseToken(ctx, t.UserID, c)
 	}
-	l := Link{LoginID: account.User.LoginID(), Email: t.Email}
-	if t.Purpose == PurposeChangeEmail {
-		l.Email, l.NewEmail = t.NewEmail, true
-	}
-	return l, nil
+	return t, account, nil
 }
 
 // PagesURL is the address of the pages that people see, without a slash at its

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/token"
 )
 
 // Looking at a link spends nothing, and says whom it is about.
@@ -20,7 +21,7 @@ func TestRS04_ALinkCanBeLookedAt(t *testing.T) {
 			t.Fatalf("%+v, %v", l, err)
 		}
 	}
-	if _, err := k.VerificationLink(ctx, raw, usher.Client{}); !errors.Is(err, usher.ErrInvalidToken) {
+	if _, err := k.VerificationLink(ctx, nil, raw, usher.Client{}); !errors.Is(err, usher.ErrInvalidToken) {
 		t.Errorf("RS-09: as a verification link: %v", err)
 	}
 	if _, err := k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, usher.Client{}); err != nil {
@@ -48,12 +49,14 @@ func TestEV05_ALinkToANewAddressSaysSo(t *testing.T) {
 			_, raw, _ = strings.Cut(m.Link.Reveal(), "token=")
 		}
 	}
-	l, err := k.VerificationLink(ctx, usher.Secret(raw), usher.Client{})
-	if err != nil || l != (usher.Link{LoginID: "ann@example.com", Email: "new@example.com", NewEmail: true}) {
-		t.Errorf("%+v, %v", l, err)
+	for who, password := range map[*token.Claims]bool{claims: false, nil: true} {
+		l, err := k.VerificationLink(ctx, who, usher.Secret(raw), usher.Client{})
+		if err != nil || l != (usher.Link{Email: "new@example.com", NewEmail: true, PasswordRequired: password}) {
+			t.Errorf("%+v, %v", l, err)
+		}
 	}
 	k.clock.add(24*time.Hour + time.Second)
-	if _, err := k.VerificationLink(ctx, usher.Secret(raw), usher.Client{}); !errors.Is(err, usher.ErrInvalidToken) {
+	if _, err := k.VerificationLink(ctx, claims, usher.Secret(raw), usher.Client{}); !errors.Is(err, usher.ErrInvalidToken) {
 		t.Errorf("a day later: %v", err)
 	}
 }

@@ -310,7 +310,7 @@ func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
 func (k *kit) signUpConfirmed(loginID string) *usher.Authentication {
 	k.t.Helper()
 	usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: goodPassword}, home))
-	usher.Must(k.VerifyEmail(ctx, tokenIn(k.t, k.wantMail("verify_email")[0]), home))
+	usher.Must(k.confirm(tokenIn(k.t, k.wantMail("verify_email")[0]), home))
 	return k.signIn(loginID, goodPassword, home)
 }
 

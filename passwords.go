@@ -107,11 +107,17 @@ func (s *Service) proveCurrent(ctx context.Context, account *Account, current Se
 	if err := s.checkPassword("currentPassword", current); err != nil {
 		return err
 	}
-	a, err := s.beginSignedIn(ctx, *account, c)
+	return s.provePassword(ctx, *account, current, c)
+}
+
+// provePassword checks the password of an account that is known already. The
+// password has passed checkPassword.
+func (s *Service) provePassword(ctx context.Context, account Account, pw Secret, c Client) error {
+	a, err := s.beginKnown(ctx, account, c)
 	if err != nil {
 		return err
 	}
-	if err := s.verify(ctx, a, current); err != nil {
+	if err := s.verify(ctx, a, pw); err != nil {
 		return err
 	}
 	s.settle(ctx, a)

@@ -48,7 +48,7 @@ func TestRS11_CompletionEndsEverything(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond) // the bubble's clock
 		other.wantNoUse(first)
 		other.wantNoUse(second)
-		_, err := k.VerifyEmail(ctx, pending, home)
+		_, err := k.confirm(pending, home)
 		wantErr(t, err, usher.ErrInvalidToken)
 		_, err = k.CheckReset(ctx, links[1], home)
 		wantErr(t, err, usher.ErrInvalidToken)
@@ -178,7 +178,7 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 		}
 		notices = append(notices, m)
 	}
-	usher.Must(k.VerifyEmail(ctx, link, home))
+	usher.Must(k.VerifyEmail(ctx, claims, usher.VerifyEmail{Token: link}, home))
 	notices = append(notices, k.wantMail("email_changed")...)
 
 	for _, m := range notices {

@@ -29,7 +29,7 @@ func TestWholeLife(t *testing.T) {
 	link := k.lastMail(usher.MessageVerifyEmail)
 	step("sign-up", "user_created session_created", "verify_email")
 
-	if _, err := k.VerifyEmail(ctx, tokenIn(t, link), home); err != nil {
+	if _, err := k.confirm(tokenIn(t, link), home); err != nil {
 		t.Fatal(err)
 	}
 	step("verify", "user_email_verify", "")

@@ -140,14 +140,16 @@ const confirmFirst = (js) => async (s) => {
   await signIn(page, who, password);
   await page.getByText("not confirmed yet").waitFor();
   await page.goto(await s.link("confirmFirst", who, "verify_email"));
-  await press(page);
+  await page.getByText("enter the password that you chose").waitFor();
+  await fill(page, { password });
+  await page.keyboard.press("Enter");
   await s.at(page, "/auth/verify", "Address confirmed");
   await page.goto("/auth/signin");
   await signIn(page, who, password);
   await s.at(page, "/", "Home");
 };
 
-// An address that somebody else has signed up with: its owner proves the mailbox and takes over.
+// An address that somebody else has signed up with: its owner's click confirms nothing. She proves the mailbox, and takes over.
 const claim = (js) => async (s) => {
   const who = address("victim");
   const squatter = await s.visit("plain", { js });
@@ -156,8 +158,22 @@ const claim = (js) => async (s) => {
   await press(squatter);
   await s.at(squatter, "/", "Home");
   const owner = await s.visit("plain", { js });
-  await owner.goto("/auth/forgot");
-  await fill(owner, { loginId: who });
+  const link = await s.link("plain", who, "verify_email");
+  await owner.goto(link);
+  await s.at(owner, "/auth/verify", "Confirm your e-mail address");
+  await press(owner);
+  await owner.getByText("Enter your password.").waitFor();
+  s.equal(await owner.evaluate(() => document.activeElement.name), "password", "focus");
+  await fill(owner, { password: another });
+  await press(owner);
+  await owner.getByText("This is not the password of this account.").waitFor();
+  s.equal(await owner.locator("[name=password]").inputValue(), "", "a password comes back");
+  await squatter.goto("/auth/account");
+  await squatter.getByText("Not confirmed yet", { exact: true }).waitFor();
+  await owner.getByRole("link", { name: "Set a new password" }).click();
+  await s.at(owner, "/auth/forgot", "Forgot your password?");
+  s.equal(await owner.locator("[name=loginId]").inputValue(), who, "the login id of the link");
+  s.ok(!decodeURIComponent(owner.url()).includes(who), "an address in the address bar");
   await press(owner);
   await owner.goto(await s.link("plain", who, "confirm_and_reset"));
   await fill(owner, { newPassword: another });
@@ -171,6 +187,8 @@ const claim = (js) => async (s) => {
   await s.at(owner, "/", "Home");
   await owner.goto("/auth/account");
   await owner.getByText("Confirmed", { exact: true }).waitFor();
+  await owner.goto(link);
+  await s.at(owner, "/auth/verify", "This link does not work any more");
 };
 
 const expired = (js) => async (s) => {

@@ -65,6 +65,7 @@
 //	password_expired         403  the password was right and must be replaced
 //	user_disabled            403  the password was right and the user is shut out
 //	recent_sign_in_required  401  sign in again, or give the current password
+//	password_required        403  the link needs the account's password, or a session of its user
 //	sign_up_closed           403
 //	forbidden                403  the login id is somebody else's
 //	cross_origin             403  another site's page sent the request

@@ -18,16 +18,16 @@ func (h *Handlers) sendEmailVerification(w http.ResponseWriter, r *http.Request,
 	return nil
 }
 
-func (h *Handlers) verifyEmail(w http.ResponseWriter, r *http.Request) error {
+func (h *Handlers) verifyEmail(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
 	in, err := decode(w, r)
 	if err != nil {
 		return err
 	}
-	raw := in.secret("token")
+	request := usher.VerifyEmail{Token: in.secret("token"), Password: in.secret("password")}
 	if err := in.err(); err != nil {
 		return err
 	}
-	u, err := h.auth.VerifyEmail(r.Context(), raw, h.client(w, r))
+	u, err := h.auth.VerifyEmail(r.Context(), claims, request, h.client(w, r))
 	if err != nil {
 		return err
 	}

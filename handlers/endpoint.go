@@ -54,6 +54,17 @@ func (h *Handlers) guarded(m *middleware.Middleware, do func(http.ResponseWriter
 	}))
 }
 
+// maybeSignedIn makes a handler of an action for everybody. It gets the claims of
+// who is signed in, or nil; a session that does not count is as good as none.
+func (h *Handlers) maybeSignedIn(do func(http.ResponseWriter, *http.Request, *token.Claims) error) http.Handler {
+	return h.own.Optional(h.answer(func(w http.ResponseWriter, r *http.Request) error {
+		if claims, ok := middleware.Claims(r.Context()); ok {
+			return do(w, r, &claims)
+		}
+		return do(w, r, nil)
+	}))
+}
+
 // entering makes a handler of an action that starts a session. It does not rest
 // on a session that the request comes with, but ends it.
 func (h *Handlers) entering(do action) http.Handler { return h.bearer.Optional(h.answer(do)) }

@@ -43,7 +43,10 @@ var acts = []struct {
 	{"verify/send", func(k *kit) request { return k.as(k.signUp(bob), post("/email/verify/send", "")) }},
 	{"verify", func(k *kit) request {
 		k.signUp(bob)
-		return post("/email/verify", object("token", k.mailedToken()))
+		return post("/email/verify", object("token", k.mailedToken(), "password", goodPassword))
+	}},
+	{"verify, signed in", func(k *kit) request {
+		return k.as(k.signUp(bob), post("/email/verify", object("token", k.mailedToken())))
 	}},
 	{"change", func(k *kit) request {
 		return k.as(k.signIn(ann, goodPassword), post("/email/change", object("newEmail", "new@example.com", "currentPassword", goodPassword)))

@@ -109,7 +109,7 @@ func (h *Handlers) build() {
 	a.verifyReset = h.endpoint(methods{post: h.answer(h.verifyReset)})
 	a.passwordPolicy = h.endpoint(methods{get: h.answer(h.passwordPolicy)})
 	a.sendEmailVerification = h.endpoint(methods{post: h.signedIn(h.sendEmailVerification)})
-	a.verifyEmail = h.endpoint(methods{post: h.answer(h.verifyEmail)})
+	a.verifyEmail = h.endpoint(methods{post: h.maybeSignedIn(h.verifyEmail)})
 	a.changeEmail = h.endpoint(methods{post: h.signedIn(h.changeEmail)})
 	a.refresh = h.endpoint(methods{post: h.answer(h.refresh)})
 	a.me = h.endpoint(methods{get: me})
@@ -214,8 +214,13 @@ func (h *Handlers) SendEmailVerification(w http.ResponseWriter, r *http.Request)
 	h.alone.sendEmailVerification.ServeHTTP(w, r)
 }
 
-// VerifyEmail is POST /email/verify: {"token"} with the token of the mailed
-// link. 200 with {"emailVerified":true}. No session begins or changes.
+// VerifyEmail is POST /email/verify: {"token","password"} with the token of the
+// mailed link and the account's password, which may be left out in a session of
+// that very user. 200 with {"emailVerified":true}; no session begins or changes.
+// 403 password_required where neither is there, 401 invalid_credentials for a
+// wrong password: the link is still good then. A session that does not count is
+// as good as none: a bearer token that has expired, or a cookie of a request that
+// does not say where it comes from.
 func (h *Handlers) VerifyEmail(w http.ResponseWriter, r *http.Request) {
 	h.alone.verifyEmail.ServeHTTP(w, r)
 }

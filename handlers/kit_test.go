@@ -140,7 +140,7 @@ func (k *kit) signUp(loginID string) who {
 func (k *kit) signUpVerified(loginID string) who {
 	k.t.Helper()
 	u := k.signUp(loginID)
-	k.do(post("/email/verify", object("token", k.mailedToken()))).want(k.t, 200, "")
+	k.do(k.as(u, post("/email/verify", object("token", k.mailedToken())))).want(k.t, 200, "")
 	k.forget()
 	return u
 }

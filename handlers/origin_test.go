@@ -73,6 +73,10 @@ func TestCS03_ARequestThatRestsOnACookieSaysWhereItComesFrom(t *testing.T) {
 		t.Errorf("events are %q, want none", got)
 	}
 	k.do(request{http.MethodPatch, "/me", `{"name":"x"}`, []string{"Cookie", u.cookie, "X-Requested-With", "curl"}}).want(t, 200, "")
+	// A link counts with the session, and the session with the header.
+	link := post("/email/verify", object("token", k.mailedToken())).with("Cookie", u.cookie)
+	k.do(link).want(t, 403, "password_required")
+	k.do(link.with("X-Requested-With", "curl")).want(t, 200, "")
 	// Safe methods, and what proves itself by its body, need no header: curl
 	// with a full jar signs in.
 	k.do(get("/me", "Cookie", u.cookie)).want(t, 200, "")

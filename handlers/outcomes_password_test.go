@@ -66,7 +66,7 @@ var passwordOutcomes = []outcome{
 		name: "sign-up, unseen, taken", service: func(c *usher.Config) { c.ConfirmFirst = true },
 		prepare: func(k *kit) request {
 			k.do(post("/signup", signUpBody(ann, goodPassword)))
-			k.do(post("/email/verify", object("token", k.mailedToken())))
+			k.do(post("/email/verify", object("token", k.mailedToken(), "password", goodPassword)))
 			return post("/signup", signUpBody(ann, otherPassword))
 		},
 		status: 202, events: "user_create_fail:login_id_taken", mails: "already_registered", check: noCookie,

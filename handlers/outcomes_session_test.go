@@ -18,8 +18,32 @@ var sessionOutcomes = []outcome{
 		name: "verify/send, verified", prepare: asAnn(post("/email/verify/send", "{}")), status: 202,
 	},
 	{
-		name: "verify", prepare: func(k *kit) request { k.signUp(ann); return post("/email/verify", object("token", k.mailedToken())) },
+		name: "verify", prepare: func(k *kit) request {
+			return k.as(k.signUp(ann), post("/email/verify", object("token", k.mailedToken())))
+		},
 		status: 200, events: "user_email_verify", check: bodyIs(`{"emailVerified":true}`),
+	},
+	{
+		name: "verify, by password", prepare: func(k *kit) request {
+			k.signUp(ann)
+			return post("/email/verify", object("token", k.mailedToken(), "password", goodPassword))
+		},
+		status: 200, events: "user_email_verify", check: bodyIs(`{"emailVerified":true}`),
+	},
+	{
+		name: "verify, by the link alone", prepare: func(k *kit) request { k.signUp(ann); return post("/email/verify", object("token", k.mailedToken())) },
+		status: 403, code: "password_required", check: noCookie,
+	},
+	{
+		name: "verify, wrong password", prepare: func(k *kit) request {
+			k.signUp(ann)
+			return post("/email/verify", object("token", k.mailedToken(), "password", otherPassword))
+		},
+		status: 401, code: "invalid_credentials", events: "authn_login_fail:wrong_password", check: noCookie,
+	},
+	{
+		name: "verify, password of another type", prepare: plain(post("/email/verify", `{"token":"x","password":1}`)),
+		status: 400, code: "invalid_request", fields: "password:invalid",
 	},
 	{
 		name: "verify, random", prepare: plain(post("/email/verify", object("token", "x"))),

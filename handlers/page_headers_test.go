@@ -83,6 +83,11 @@ func TestHP03_ATokenLeavesTheAddressAtOnce(t *testing.T) {
 		}
 	}
 	b.open("/auth/verify").page(t, 200, `name="token" value="`+token+`"`, ann)
+	stranger := k.browser(t)
+	stranger.open(link).to(t, "/auth/verify")
+	if v := stranger.open("/auth/verify").page(t, 200, `href="/auth/forgot?link=1"`); strings.Count(v.body, token) != 1 {
+		t.Error("the token is in more than the hidden input")
+	}
 	b.open("/auth/verify").page(t, 200, token) // loading it again
 }
 
@@ -119,6 +124,12 @@ func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
 	check("signup", b.open("/auth/signup"), "name:text:name", "loginId:text:username", "password:password:new-password")
 	check("forgot", b.open("/auth/forgot"), "loginId:text:username")
 	b.signUp(ann)
+	b.open(k.link(t, usher.MessageVerifyEmail)).to(t, "/auth/verify")
+	check("verify, signed in", b.open("/auth/verify"))
+	stranger := k.browser(t)
+	stranger.open(k.link(t, usher.MessageVerifyEmail)).to(t, "/auth/verify")
+	check("verify", stranger.open("/auth/verify").page(t, 200, `value="`+ann+`"`),
+		"username:text:username", "password:password:current-password")
 	check("password", b.open("/auth/account/password"),
 		"username:text:username", "currentPassword:password:current-password", "newPassword:password:new-password")
 	check("email", b.open("/auth/account/email"),

@@ -8,7 +8,7 @@ import (
 
 func (p *pages) verifyView() *view {
 	return &view{
-		page: "verify", path: "/verify",
+		page: "verify", path: "/verify", inputs: []string{"password"},
 		prepare: p.prepareVerify,
 		send:    p.sendVerify,
 	}
@@ -21,22 +21,31 @@ func (p *pages) prepareVerify(x *exchange) error {
 		return nil
 	}
 	link, err := p.prepareLink(x, func(raw usher.Secret) (usher.Link, error) {
-		return p.h.auth.VerificationLink(x.r.Context(), raw, p.client(x))
+		return p.h.auth.VerificationLink(x.r.Context(), x.claims, raw, p.client(x))
 	})
 	if err != nil {
 		return err
 	}
-	x.page.Lead = x.page.T("verify.lead", link.Email)
+	x.page.NewEmail, x.page.PasswordRequired = link.NewEmail, link.PasswordRequired
+	kind, lead := "verify", ".lead"
 	if link.NewEmail {
-		x.page.Title, x.page.Lead = x.page.T("verify.change.title"), x.page.T("verify.change.lead", link.Email)
+		kind = "verify.change"
 	}
+	if link.PasswordRequired {
+		lead = ".lead.password"
+	}
+	x.page.Title, x.page.Lead = x.page.T(kind+".title"), x.page.T(kind+lead, link.Email)
 	return nil
 }
 
 func (p *pages) sendVerify(x *exchange) error {
-	u, err := p.h.auth.VerifyEmail(x.r.Context(), usher.Secret(x.in["token"]), p.client(x))
-	if errors.Is(err, usher.ErrInvalidToken) {
+	in := usher.VerifyEmail{Token: usher.Secret(x.in["token"]), Password: usher.Secret(x.in["password"])}
+	u, err := p.h.auth.VerifyEmail(x.r.Context(), x.claims, in, p.client(x))
+	switch {
+	case errors.Is(err, usher.ErrInvalidToken):
 		return errDeadLink
+	case errors.Is(err, usher.ErrPasswordRequired):
+		x.page.PasswordRequired = true // also if the session has only just ended
 	}
 	if err != nil {
 		return err

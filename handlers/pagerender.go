@@ -117,6 +117,8 @@ func (p *pages) explain(w http.ResponseWriter, page *Page, err error, inputs []s
 		p.explainCredentials(page, inputs)
 	case errors.Is(err, usher.ErrRecentSignInRequired):
 		page.wrong("currentPassword", page.invalid("currentPassword", "required"))
+	case errors.Is(err, usher.ErrPasswordRequired):
+		page.wrong("password", page.invalid("password", "required"))
 	case errors.Is(err, usher.ErrLoginIDTaken):
 		page.wrong("loginId", page.T("signup.taken"))
 	case errors.Is(err, usher.ErrUserDisabled), errors.Is(err, usher.ErrSignUpClosed),
@@ -129,14 +131,18 @@ func (p *pages) explain(w http.ResponseWriter, page *Page, err error, inputs []s
 }
 
 // explainCredentials says that a password is wrong, beside it where somebody is
-// signed in or names the old one, above the form where it may as well be the
-// login id.
+// signed in, names the old one or follows a link, above the form where it may as
+// well be the login id.
 func (p *pages) explainCredentials(page *Page, inputs []string) {
 	for _, name := range []string{"currentPassword", "oldPassword"} {
 		if slices.Contains(inputs, name) {
 			page.wrong(name, page.invalid(name, "wrong"))
 			return
 		}
+	}
+	if !slices.Contains(inputs, "loginId") {
+		page.wrong("password", page.invalid("password", "wrong"))
+		return
 	}
 	page.Alert = page.T("signin.failed")
 	if p.h.auth.ConfirmsFirst() {

@@ -15,6 +15,9 @@ func (p *pages) forgotView() *view {
 			if x.r.URL.Query().Has("sent") {
 				return p.waiting(x, "/forgot", "sent.text")
 			}
+			if x.r.URL.Query().Has("link") {
+				p.suggest(x)
+			}
 			return nil
 		},
 		send: func(x *exchange) error {
@@ -24,6 +27,18 @@ func (p *pages) forgotView() *view {
 			}
 			return p.waitFor(x, "/forgot")
 		},
+	}
+}
+
+// suggest fills in the login id for who comes from the page of a verification
+// link. The sealed note has the link, so that no address is in any URL.
+func (p *pages) suggest(x *exchange) {
+	raw := p.cookies.Note(x.r, noteVerify)
+	if raw == "" {
+		return
+	}
+	if link, err := p.h.auth.VerificationLink(x.r.Context(), nil, raw, p.client(x)); err == nil {
+		x.page.values["loginId"] = link.LoginID
 	}
 }
 

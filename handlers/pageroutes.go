@@ -40,7 +40,7 @@ func (p *pages) mount(mux *http.ServeMux, a *routes) {
 	form(p.replaceView(), &a.replacePassword)
 	form(forgot, &a.sendPasswordReset)
 	form(reset, &a.resetPassword)
-	form(verify, &a.verifyEmail)
+	a.verifyEmail = p.both(nil, p.h.own.Optional(p.sent(verify)), a.verifyEmail)
 	own(password, &a.updatePassword)
 	own(email, &a.changeEmail)
 	own(p.resendView(), &a.sendEmailVerification)

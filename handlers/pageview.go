@@ -41,6 +41,12 @@ type Page struct {
 	// LoginID names the user, for password managers: where somebody is signed
 	// in or holds a mailed link.
 	LoginID string
+	// NewEmail is true where the mailed link is to put a new address in the place
+	// of the account's.
+	NewEmail bool
+	// PasswordRequired is true where the mailed link needs the account's password:
+	// the browser has no session of its user.
+	PasswordRequired bool
 	// Again is the path, below the mount, of the page that sends a mail again.
 	Again string
 	// Reference is the id of the request, on a page that tells of a fault.

@@ -63,6 +63,8 @@ var kinds = []kind{
 	{is: usher.ErrInvalidSession, status: 401, code: "invalid_session", detail: "The session is not valid. Sign in again.", challenge: challengeInvalid},
 	{is: errNotSignedIn, status: 401, code: "not_signed_in", detail: "Sign in first.", challenge: challenge},
 	{is: usher.ErrRecentSignInRequired, status: 401, code: "recent_sign_in_required", detail: "Sign in again, or give the current password.", challenge: challengeRecent},
+	// Not 401: clients end their session on that, and this one may be another's.
+	{is: usher.ErrPasswordRequired, status: 403, code: "password_required", detail: "Give the account's password, or follow the link where its user is signed in."},
 	{is: middleware.ErrCrossOrigin, status: 403, code: "cross_origin", detail: "The request must come from this site itself. Programs without a browser send an X-Requested-With header."},
 	{is: usher.ErrForbidden, status: 403, code: "forbidden", detail: "This session may not do that."},
 	{is: errNoRoute, status: 404, code: "not_found", detail: "There is nothing here."},

@@ -93,8 +93,15 @@ func TestEV04_VerificationNeverTouchesASession(t *testing.T) {
 		k.forget()
 		k.signUp(bob)
 		token := k.mailedToken()
-		a := k.do(k.as(u, post("/email/verify", object("token", token)))).want(t, 200, "")
-		noCookie(t, k, a)
+		k.forget()
+		noCookie(t, k, k.do(k.as(u, post("/email/verify", object("token", token)))).want(t, 403, "password_required"))
+		if got := k.events.take(); got != "" {
+			t.Errorf("another's session gives the events %q", got)
+		}
+		noCookie(t, k, k.do(k.as(u, post("/email/verify", object("token", token, "password", goodPassword)))).want(t, 200, ""))
+		if got := k.events.take(); got != "user_email_verify" {
+			t.Errorf("the password gives the events %q", got)
+		}
 		if me := k.do(k.as(u, get("/me"))); me.text("user.loginId") != ann {
 			t.Errorf("signed in as %s", me.text("user.loginId"))
 		}

@@ -34,7 +34,7 @@ func TestEN01_FailedSignInsAreAlike(t *testing.T) {
 		k := newKit(t, m, setup{service: func(c *usher.Config) { c.ConfirmFirst = true; c.InsecureNoThrottle = true }})
 		verified := func(id string) {
 			k.do(post("/signup", signUpBody(id, goodPassword))).want(t, 202, "")
-			k.do(post("/email/verify", object("token", k.mailedToken()))).want(t, 200, "")
+			k.do(post("/email/verify", object("token", k.mailedToken(), "password", goodPassword))).want(t, 200, "")
 		}
 		verified("wrong@example.com")
 		verified("disabled@example.com")
@@ -104,7 +104,7 @@ func TestEN05_UnseenSignUpsAreAlike(t *testing.T) {
 			return k.do(post("/signup", signUpBody(id, goodPassword), "X-Request-Id", sameID))
 		}
 		free := ask(ann).want(t, 202, "")
-		k.do(post("/email/verify", object("token", k.mailedToken()))).want(t, 200, "")
+		k.do(post("/email/verify", object("token", k.mailedToken(), "password", goodPassword))).want(t, 200, "")
 		sameAnswers(t, map[string]*reply{"free": free, "taken": ask(ann), "unverified": ask(bob), "unverified again": ask(bob)})
 
 		// In the mode that tells, nobody may ask about many.
@@ -169,7 +169,7 @@ func TestEN07_DeadLinksAreAlike(t *testing.T) {
 		k.clock.add(24*time.Hour + time.Second)
 		u = k.signIn(ann, otherPassword)
 		used, superseded = change("ann@one.example"), change("ann@two.example")
-		k.do(post("/email/verify", object("token", used))).want(t, 200, "")
+		k.do(k.as(u, post("/email/verify", object("token", used)))).want(t, 200, "")
 		confirm := func(tok string) *reply {
 			return k.do(post("/email/verify", object("token", tok), "X-Request-Id", sameID))
 		}

@@ -142,6 +142,12 @@ func (f *fleet) person() (string, *usher.Authentication) {
 	return id, a
 }
 
+// verification is what a person gives to confirm the address.
+func (f *fleet) verification(id string) usher.VerifyEmail {
+	f.t.Helper()
+	return usher.VerifyEmail{Token: f.mail.token(f.t, id, usher.MessageVerifyEmail), Password: goodPassword}
+}
+
 // signIn must succeed on that machine.
 func (f *fleet) signIn(m *machine, id string, pw usher.Secret) *usher.Authentication {
 	f.t.Helper()

@@ -65,7 +65,7 @@ func (f *fleet) waysOut() map[string]func(m *machine, id string, a *usher.Authen
 			return err
 		},
 		"reset": func(m *machine, id string, _ *usher.Authentication) error {
-			if _, err := m.VerifyEmail(ctx, f.mail.token(f.t, id, usher.MessageVerifyEmail), f.client()); err != nil {
+			if _, err := m.VerifyEmail(ctx, nil, f.verification(id), f.client()); err != nil {
 				return err
 			}
 			if err := m.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, f.client()); err != nil {
