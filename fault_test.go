@@ -144,7 +144,7 @@ func TestFB02_LostRefreshIsRepeated(t *testing.T) {
 	s := newScene(t, "unsure").signedIn()
 	for n := int64(1); n <= 4; n++ { // clients repeat up to four times
 		s.store.calls.Store(0)
-		s.store.at = 2 // SwapRefresh
+		s.store.at = 1 // SwapRefresh, before which nothing is read
 		_, err := s.RefreshSession(request(ctx), s.auth.Tokens.Refresh, home)
 		wantErr(t, err, usher.ErrUnavailable)
 	}

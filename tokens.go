@@ -124,11 +124,7 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	if err != nil {
 		return nil, invalidSession(err)
 	}
-	account, err := s.store.Account(ctx, claims.Subject)
-	if err != nil {
-		return nil, s.sessionGone(ctx, err, claims, c)
-	}
-	custom, err := s.customClaims(ctx, account.User)
+	custom, err := s.claimsBeforeRefresh(ctx, claims, c)
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +166,19 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	}
 	// The successor was made under a secret that this process does not know.
 	return nil, fmt.Errorf("%w: the secrets of the machines differ", ErrUnavailable)
+}
+
+// claimsBeforeRefresh asks the program for its claims while nothing is written yet.
+// Only for them the user is read beforehand: the swap reads it anyway.
+func (s *Service) claimsBeforeRefresh(ctx context.Context, claims *token.Claims, c Client) (map[string]any, error) {
+	if s.cfg.Claims == nil {
+		return nil, nil
+	}
+	account, err := s.store.Account(ctx, claims.Subject)
+	if err != nil {
+		return nil, s.sessionGone(ctx, err, claims, c)
+	}
+	return s.customClaims(ctx, account.User)
 }
 
 // RefreshTokens is [Service.RefreshSession] in the shape that package
