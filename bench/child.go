@@ -28,6 +28,8 @@ type childSettings struct {
 	Procs int  // GOMAXPROCS, the slots for hashing as without; 0 leaves it
 	// Storm makes it no server but the clients of one, at that address.
 	Storm string
+	// Collect makes it a process that only hashes.
+	Collect *collectSettings
 }
 
 // child serves on a loopback address, which it prints when it is ready, until its
@@ -39,6 +41,9 @@ func child(text string, _ []string) error {
 	}
 	if set.Storm != "" {
 		return stormClients(set.Storm)
+	}
+	if set.Collect != nil {
+		return collectChild(*set.Collect)
 	}
 	store, err := sqlite.Open(set.DB, sqlite.Options{})
 	if err != nil {

@@ -72,6 +72,7 @@ var parts = []struct {
 }{
 	{"protected", (*suite).protected},
 	{"signin", (*suite).signIn},
+	{"collector", (*suite).collector},
 	{"refresh", (*suite).refresh},
 	{"profiles", (*suite).profiles},
 	{"loopback", (*suite).loopback},
