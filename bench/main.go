@@ -78,6 +78,7 @@ var parts = []struct {
 	{"loopback", (*suite).loopback},
 	{"storm", (*suite).storm},
 	{"drivers", (*suite).sqliteDrivers},
+	{"mixed", (*suite).mixed},
 	{"growth", (*suite).growth},
 }
 
