@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/usherkit/usher"
@@ -9,7 +8,12 @@ import (
 
 // ErrNoTLS means that the server does not offer STARTTLS, so nothing was sent.
 // [*DeliveryError] wraps it.
-var ErrNoTLS = errors.New("the server does not offer STARTTLS")
+var ErrNoTLS error = cause("the server does not offer STARTTLS")
+
+// ErrNoAuth means that there is a Username and the server offers no sign-in that
+// takes it: none under TLS, or by other mechanisms than those of
+// [SMTPConfig]. Nothing was sent. [*DeliveryError] wraps it.
+var ErrNoAuth error = cause("the server offers none of SCRAM-SHA-256, PLAIN and LOGIN")
 
 // MessageError means that a message cannot be turned into a mail: an address
 // that is none, a control character, a kind without template. Nothing was
@@ -44,8 +48,8 @@ type DeliveryError struct {
 	// Enhanced is the reply's enhanced status code (RFC 3463), such as
 	// "5.1.1", or empty.
 	Enhanced string
-	// Err is a cause on this side, such as [ErrNoTLS], an error of crypto/tls
-	// or context.DeadlineExceeded. It may be nil.
+	// Err is a cause on this side, such as [ErrNoTLS], [ErrNoAuth], an error of
+	// crypto/tls or context.DeadlineExceeded. It may be nil.
 	Err error
 }
 
