@@ -2,6 +2,7 @@ package mail
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/usherkit/usher"
 )
@@ -74,22 +75,28 @@ func (e *DeliveryError) Error() string {
 func (e *DeliveryError) Unwrap() error { return e.Err }
 
 // Permanent reports whether the server refuses this very message for good: a
-// code of 500 and above for its sender, its recipient or its text (RFC 5321
-// §4.2.1). A refusal before that, or for want of authentication (RFC 4954 §6),
-// is a matter of the configuration, and so is a command that the server does not
-// take (RFC 5321 §4.2.2), such as an EHLO with a name that is not a full one,
-// which some refuse only at the recipient. That is not permanent: once it is
-// mended, the mails that wait can go.
+// code of 500 and above for its recipient or its text (RFC 5321 §4.2.1). What the
+// server has against all mails of this program is a matter of the configuration
+// and not permanent: once it is mended, the mails that wait can go. That is a
+// refusal before the recipient, such as of the sender; one for want of
+// authentication (RFC 4954 §6) or by policy (5.7, RFC 3463 §3.8), as "relay access
+// denied" is; and a command that the server does not take (RFC 5321 §4.2.2; 5.5,
+// RFC 3463 §3.6), such as an EHLO with a name that is not a full one. Many servers
+// say any of these only at the recipient.
 func (e *DeliveryError) Permanent() bool {
+	if e.Step != stepRcpt && e.Step != stepData {
+		return false
+	}
 	switch e.Code {
 	case 500, 502, 503, 504, 530, 534, 535, 538:
 		return false
 	}
-	switch e.Step {
-	case stepMail, stepRcpt, stepData:
-		return e.Code >= 500 && e.Code < 600
+	for _, ours := range []string{"5.5.", "5.7.", "5.1.7.", "5.1.8."} { // the last two: the sender
+		if strings.HasPrefix(e.Enhanced+".", ours) {
+			return false
+		}
 	}
-	return false
+	return e.Code >= 500 && e.Code < 600
 }
 
 // The steps of a delivery.
