@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -41,12 +42,25 @@ func newApp(s settings, stdout io.Writer, logger *slog.Logger) (*app, error) {
 	return a, nil
 }
 
+// sender is whom the mails come from: an address at the host that their links
+// lead to, if it has a name.
+func sender(baseURL string) string {
+	u, err := url.Parse(baseURL)
+	if err != nil || u.Hostname() == "" {
+		return "no-reply@localhost" // usher.New says what is wrong with the URL
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return "no-reply@localhost"
+	}
+	return "no-reply@" + u.Hostname()
+}
+
 func (a *app) build(stdout io.Writer) error {
 	secret, err := usher.SecretFile(a.secretFile)
 	if err != nil {
 		return err
 	}
-	mailer, err := mail.ParseURL(a.mail, mail.Composer{Name: "Usher"}, mail.InsecurePrintLinks(stdout))
+	mailer, err := mail.ParseURL(a.mail, mail.Composer{Name: "Usher", From: sender(a.baseURL)}, mail.InsecurePrintLinks(stdout))
 	if err != nil {
 		return fmt.Errorf("-mail: %w", err)
 	}

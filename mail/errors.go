@@ -1,15 +1,20 @@
 package mail
 
 import (
-	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/usherkit/usher"
 )
 
 // ErrNoTLS means that the server does not offer STARTTLS, so nothing was sent.
 // [*DeliveryError] wraps it.
-var ErrNoTLS = errors.New("the server does not offer STARTTLS")
+var ErrNoTLS error = cause("the server does not offer STARTTLS")
+
+// ErrNoAuth means that there is a Username and the server offers no sign-in that
+// takes it: none under TLS, or by other mechanisms than those of
+// [SMTPConfig]. Nothing was sent. [*DeliveryError] wraps it.
+var ErrNoAuth error = cause("the server offers none of SCRAM-SHA-256, PLAIN and LOGIN")
 
 // MessageError means that a message cannot be turned into a mail: an address
 // that is none, a control character, a kind without template. Nothing was
@@ -44,8 +49,8 @@ type DeliveryError struct {
 	// Enhanced is the reply's enhanced status code (RFC 3463), such as
 	// "5.1.1", or empty.
 	Enhanced string
-	// Err is a cause on this side, such as [ErrNoTLS], an error of crypto/tls
-	// or context.DeadlineExceeded. It may be nil.
+	// Err is a cause on this side, such as [ErrNoTLS], [ErrNoAuth], an error of
+	// crypto/tls or context.DeadlineExceeded. It may be nil.
 	Err error
 }
 
@@ -70,22 +75,28 @@ func (e *DeliveryError) Error() string {
 func (e *DeliveryError) Unwrap() error { return e.Err }
 
 // Permanent reports whether the server refuses this very message for good: a
-// code of 500 and above for its sender, its recipient or its text (RFC 5321
-// §4.2.1). A refusal before that, or for want of authentication (RFC 4954 §6),
-// is a matter of the configuration, and so is a command that the server does not
-// take (RFC 5321 §4.2.2), such as an EHLO with a name that is not a full one,
-// which some refuse only at the recipient. That is not permanent: once it is
-// mended, the mails that wait can go.
+// code of 500 and above for its recipient or its text (RFC 5321 §4.2.1). What the
+// server has against all mails of this program is a matter of the configuration
+// and not permanent: once it is mended, the mails that wait can go. That is a
+// refusal before the recipient, such as of the sender; one for want of
+// authentication (RFC 4954 §6) or by policy (5.7, RFC 3463 §3.8), as "relay access
+// denied" is; and a command that the server does not take (RFC 5321 §4.2.2; 5.5,
+// RFC 3463 §3.6), such as an EHLO with a name that is not a full one. Many servers
+// say any of these only at the recipient.
 func (e *DeliveryError) Permanent() bool {
+	if e.Step != stepRcpt && e.Step != stepData {
+		return false
+	}
 	switch e.Code {
 	case 500, 502, 503, 504, 530, 534, 535, 538:
 		return false
 	}
-	switch e.Step {
-	case stepMail, stepRcpt, stepData:
-		return e.Code >= 500 && e.Code < 600
+	for _, ours := range []string{"5.5.", "5.7.", "5.1.7.", "5.1.8."} { // the last two: the sender
+		if strings.HasPrefix(e.Enhanced+".", ours) {
+			return false
+		}
 	}
-	return false
+	return e.Code >= 500 && e.Code < 600
 }
 
 // The steps of a delivery.

@@ -79,13 +79,15 @@ type inbox struct {
 	data   func() error // answers DATA
 	mu     sync.Mutex
 	got    []delivery
-	logins []string
+	logins []string // the mechanisms of the sign-ins that succeeded
 }
 
 type inboxOptions struct {
 	implicitTLS, noTLS bool
-	certFor            string // defaults to 127.0.0.1
-	auth               bool
+	certFor            string             // defaults to 127.0.0.1
+	mechanisms         []string           // of AUTH, none by default
+	scram              func() sasl.Server // SCRAM-SHA-256, defaults to one that keeps to it
+	tls                func(*tls.Config)  // changes what the server demands
 }
 
 func newInbox(t *testing.T, o inboxOptions) *inbox {
@@ -95,8 +97,8 @@ func newInbox(t *testing.T, o inboxOptions) *inbox {
 	cert, in.roots = newCertificate(t, o.certFor)
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
 		base := session{in: in}
-		if o.auth {
-			return &authSession{base}, nil
+		if o.mechanisms != nil {
+			return &authSession{base, o}, nil
 		}
 		return &base, nil
 	}))
@@ -108,7 +110,11 @@ func newInbox(t *testing.T, o inboxOptions) *inbox {
 		t.Fatal(err)
 	}
 	in.port = l.Addr().(*net.TCPAddr).Port
-	if config := (&tls.Config{Certificates: []tls.Certificate{cert}}); o.implicitTLS {
+	config := &tls.Config{Certificates: []tls.Certificate{cert}}
+	if o.tls != nil {
+		o.tls(config)
+	}
+	if o.implicitTLS {
 		l = tls.NewListener(l, config)
 	} else if !o.noTLS {
 		s.TLSConfig = config
@@ -172,23 +178,6 @@ func (s *session) Data(r io.Reader) error {
 	defer s.in.mu.Unlock()
 	s.in.got = append(s.in.got, s.d)
 	return nil
-}
-
-type authSession struct{ session }
-
-func (s *authSession) AuthMechanisms() []string { return []string{sasl.Plain} }
-
-func (s *authSession) Auth(string) (sasl.Server, error) {
-	return sasl.NewPlainServer(func(_, username, password string) error {
-		if username != usernameCanary || password != passwordCanary {
-			// A talkative server.
-			return &smtp.SMTPError{Code: 535, Message: "no " + username + " with " + password}
-		}
-		s.in.mu.Lock()
-		defer s.in.mu.Unlock()
-		s.in.logins = append(s.in.logins, username)
-		return nil
-	}), nil
 }
 
 func newCertificate(t *testing.T, host string) (tls.Certificate, *x509.CertPool) {

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -15,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	gomail "github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
 
 	"github.com/usherkit/usher"
 )
@@ -31,16 +30,21 @@ type SMTPConfig struct {
 	// ImplicitTLS speaks TLS from the first byte (RFC 8314 §3), instead of
 	// STARTTLS. Defaults to STARTTLS, which the server must then offer.
 	ImplicitTLS bool
-	// Username signs in to the server, by the first of SCRAM-SHA-256, PLAIN and
-	// LOGIN that it offers. Defaults to no sign-in.
+	// Username signs in to the server, under TLS, by the first of SCRAM-SHA-256,
+	// PLAIN and LOGIN that it offers, and by no other mechanism:
+	// SCRAM-SHA-256-PLUS fails where something before the server ends TLS. One
+	// that offers none of the three is not sent anything ([ErrNoAuth]), and after
+	// a refusal no other is tried. Defaults to no sign-in.
 	Username string
 	// Password goes with Username. Defaults to none.
 	Password usher.Secret
 	// RootCAs are the authorities that may vouch for the server's certificate.
 	// Defaults to the system's.
 	RootCAs *x509.CertPool
-	// LocalName is the name given to the server in EHLO. Defaults to this
-	// machine's host name.
+	// LocalName is the name given to the server in EHLO: a host name, or an IP
+	// address, which is sent as an address literal (RFC 5321 §4.1.3). Some
+	// servers refuse a name that is no full one, such as "app-1", and most of them
+	// not at EHLO but at RCPT TO, with 504. Defaults to this machine's host name.
 	LocalName string
 	// DialTimeout ends a try to connect. Defaults to 10 seconds.
 	DialTimeout time.Duration
@@ -58,13 +62,13 @@ type SMTPConfig struct {
 // Sender is an [usher.Mailer] that speaks SMTP. Make it with [SMTP]. It may be
 // used by several goroutines at once; each mail is a connection of its own.
 type Sender struct {
-	server   string
-	timeout  time.Duration
-	dialer   net.Dialer
-	tls      *tls.Config // for TLS from the first byte, else nil
-	composer Composer
-	// options hold the password in a closure, out of reach of printing.
-	options []gomail.Option
+	host, port, localName string
+	timeout               time.Duration
+	dialer                net.Dialer
+	tls                   *tls.Config // nil on loopback without TLS
+	implicitTLS           bool
+	signIn                func(*smtp.Client) error // nil without a Username
+	composer              Composer
 }
 
 var _ usher.Mailer = (*Sender)(nil)
@@ -77,38 +81,20 @@ func SMTP(cfg SMTPConfig) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	tlsConfig := &tls.Config{ServerName: cfg.Host, RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12}
 	s := &Sender{
-		server:   net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)),
-		timeout:  cfg.Timeout,
-		dialer:   net.Dialer{Timeout: cfg.DialTimeout},
-		composer: cfg.Composer,
-		options: []gomail.Option{
-			gomail.WithPort(cfg.Port),
-			gomail.WithHELO(cfg.LocalName),
-			gomail.WithTLSConfig(tlsConfig),
-			// Longer than the Sender's own, which covers all of it.
-			gomail.WithTimeout(cfg.Timeout + time.Second),
-			gomail.WithoutNoop(), gomail.WithoutRset(),
-		},
+		host: cfg.Host, port: strconv.Itoa(cfg.Port), localName: ehloName(cfg.LocalName),
+		timeout:     cfg.Timeout,
+		dialer:      net.Dialer{Timeout: cfg.DialTimeout},
+		implicitTLS: cfg.ImplicitTLS,
+		composer:    cfg.Composer,
 	}
-	switch {
-	case cfg.InsecurePlaintextLoopback:
+	if cfg.InsecurePlaintextLoopback {
 		s.dialer.Control = loopbackOnly
-		s.options = append(s.options, gomail.WithTLSPolicy(gomail.NoTLS))
-	case cfg.ImplicitTLS:
-		s.tls = tlsConfig
-		s.options = append(s.options, gomail.WithSSL())
-	default:
-		s.options = append(s.options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+	} else {
+		s.tls = &tls.Config{ServerName: cfg.Host, RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12}
 	}
 	if cfg.Username != "" {
-		s.options = append(s.options,
-			gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin),
-			gomail.WithUsername(cfg.Username), gomail.WithPassword(cfg.Password.Reveal()))
-	}
-	if _, err := gomail.NewClient(cfg.Host, s.options...); err != nil {
-		return nil, fmt.Errorf("mail: SMTPConfig: %w", err)
+		s.signIn = signIn(cfg.Host, cfg.Username, cfg.Password)
 	}
 	return s, nil
 }
@@ -137,7 +123,7 @@ func (cfg SMTPConfig) withDefaults() (SMTPConfig, error) {
 	case cfg.Port < 1 || cfg.Port > 65535:
 		detail = "Port must be from 1 to 65535"
 	case !isHost(cfg.LocalName):
-		detail = "LocalName must be a host name"
+		detail = "LocalName must be a host name or an IP address"
 	case cfg.DialTimeout < 0 || cfg.Timeout < 0:
 		detail = "DialTimeout and Timeout must not be negative"
 	case (cfg.Username == "") != (cfg.Password == ""):
@@ -156,9 +142,6 @@ func (cfg SMTPConfig) withDefaults() (SMTPConfig, error) {
 	return cfg, errors.New("mail: SMTPConfig." + detail)
 }
 
-// quitTimeout is how long a server may take over its goodbye.
-const quitTimeout = time.Second
-
 // Send delivers m. The error is a [*MessageError] or a [*DeliveryError].
 func (s *Sender) Send(ctx context.Context, m usher.Message) error {
 	msg, err := s.composer.envelope(m, false)
@@ -166,43 +149,15 @@ func (s *Sender) Send(ctx context.Context, m usher.Message) error {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	// Deadlines alone don't do: the library sets new ones as it goes on. The
-	// end of ctx closes the connection under it.
-	var conn net.Conn
-	dial := func(dialCtx context.Context, network, address string) (net.Conn, error) {
-		c, err := s.dialer.DialContext(dialCtx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		conn = c
-		context.AfterFunc(ctx, func() { _ = c.Close() })
-		if s.tls == nil {
-			return c, nil
-		}
-		secured := tls.Client(c, s.tls)
-		return secured, secured.HandshakeContext(dialCtx)
-	}
-	// RFC 6531 §3.4: a server that needs it not must not be asked for it.
-	options := append(s.options[:len(s.options):len(s.options)], gomail.WithDialContextFunc(dial))
-	if isASCII(m.To) && isASCII(strings.Join(msg.GetFromString(), "")) {
-		options = append(options, gomail.WithoutSMTPUTF8())
-	}
-	client, err := gomail.NewClient(host(s.server), options...)
+	defer cancel() // closes the connection
+	session, step, err := s.open(ctx)
 	if err != nil {
-		return fmt.Errorf("mail: SMTPConfig: %w", err)
+		return s.deliveryError(ctx, step, err)
 	}
-	session, err := client.DialToSMTPClientWithContext(ctx)
-	if err != nil {
-		return s.dialError(ctx, err, conn != nil)
+	if step, err = transfer(session, msg); err != nil {
+		err = s.deliveryError(ctx, step, err)
 	}
-	if err := client.SendWithSMTPClient(session, msg); err != nil && !msg.IsDelivered() {
-		// No QUIT: after a DATA that broke off it would complete the mail.
-		return s.sendError(ctx, err)
-	}
-	_ = conn.SetDeadline(time.Now().Add(quitTimeout))
-	_ = session.Quit() // the mail is delivered, whatever the answer
-	return nil
+	return err
 }
 
 // loopbackOnly refuses every address that is not on this machine. It sees the
@@ -219,18 +174,25 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
 }
 
+// ehloName is a host name or an IP address as it stands in EHLO.
+func ehloName(s string) string {
+	a, err := netip.ParseAddr(s)
+	switch a = a.Unmap().WithZone(""); {
+	case err != nil:
+		return s
+	case a.Is4():
+		return "[" + a.String() + "]"
+	}
+	return "[IPv6:" + a.String() + "]"
+}
+
 // isHost reports whether s can be a host name or an IP address, and so stand in
 // an SMTP command.
 func isHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return true
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.Zone() == "" || isHost(a.Zone()) // a zone is any text
 	}
 	return s != "" && len(s) <= 253 && !strings.ContainsFunc(s, func(r rune) bool {
 		return !(r == '.' || r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
 	})
-}
-
-func host(server string) string {
-	h, _, _ := net.SplitHostPort(server)
-	return h
 }

@@ -58,7 +58,7 @@ func TestParseURL_Refuses(t *testing.T) {
 }
 
 func TestParseURL_ReadsUserAndPassword(t *testing.T) {
-	in := newInbox(t, inboxOptions{auth: true})
+	in := newInbox(t, inboxOptions{mechanisms: plain})
 	// The certificate is not trusted, so the sign-in itself is not reached:
 	// what this shows is host and port. TestSMTP_Delivers shows the rest.
 	m, err := mail.ParseURL(fmt.Sprintf("smtp://%s@127.0.0.1:%d", url.UserPassword(usernameCanary, passwordCanary), in.port), composer())
