@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -215,13 +214,9 @@ func TestSMTP_ServerBreaksSCRAM(t *testing.T) {
 		"nonsense":                        func() sasl.Server { return &script{"", "r=" + passwordCanary + ",,"} },
 	} {
 		in := newInbox(t, inboxOptions{mechanisms: []string{"PLAIN", "SCRAM-SHA-256"}, scram: server})
-		start := time.Now()
 		e := fails(t, in, send(t, withUser(in), message(usher.MessageResetPassword)), "AUTH", false)
 		if e.Code != 0 || !strings.Contains(e.Error(), "SCRAM-SHA-256 failed") {
 			t.Errorf("%s: %v", name, e)
-		}
-		if d := time.Since(start); d > 4*time.Second {
-			t.Errorf("%s: took %s", name, d)
 		}
 	}
 	in := newInbox(t, inboxOptions{mechanisms: []string{"SCRAM-SHA-256"}})

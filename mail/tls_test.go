@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/mail"
@@ -119,10 +118,9 @@ func TestSMTP_EndlessAnswers(t *testing.T) {
 			}
 			cfg := s.config(t)
 			cfg.InsecurePlaintextLoopback = true
-			start := time.Now()
 			e := fails(t, &inbox{}, send(t, cfg, message(usher.MessageResetPassword)), step, false)
-			if !strings.HasSuffix(e.Error(), "the server sends too much") || time.Since(start) > 4*time.Second {
-				t.Errorf("%s of %s: %v after %s", name, at, e, time.Since(start))
+			if !strings.HasSuffix(e.Error(), "the server sends too much") {
+				t.Errorf("%s of %s: %v", name, at, e)
 			}
 		}
 	}
