@@ -88,6 +88,8 @@ func times(x float64) string {
 
 func ns(x float64) string {
 	switch {
+	case x < 0:
+		return "-" + ns(-x)
 	case x >= 1e6:
 		return fmt.Sprintf("%.2f ms", x/1e6)
 	case x >= 1e4:
