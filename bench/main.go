@@ -14,6 +14,7 @@
 //	postgres    a sign-in and a refresh on Postgres, beside the same two
 //	profiles    where the time and the memory of these go
 //	loopback    the whole server from another process; 500 sign-ins at once
+//	programs    how big programs are, how fast they start, what they hold when idle
 //	drivers     our statements over three drivers of SQLite
 //	growth      the store's calls as users, revocations and permissions grow
 //
@@ -128,6 +129,7 @@ var parts = []part{
 	{"postgres", (*suite).onPostgres},
 	{"profiles", (*suite).profiles},
 	{"loopback", (*suite).loopback},
+	{"programs", (*suite).programs},
 	{"drivers", (*suite).sqliteDrivers},
 	{"growth", (*suite).growth},
 }
