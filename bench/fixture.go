@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -54,16 +51,6 @@ func (s *suite) openSQLite(name string) (*sqlite.Store, error) {
 
 func signInBody(n int) string {
 	return `{"loginId":"` + login(n) + `","password":"` + password + `"}`
-}
-
-// post sends a request to a handler and returns the answer.
-func post(h http.Handler, path, body string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("POST", issuerURL+path, strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("X-Requested-With", "bench")
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, r)
-	return rec
 }
 
 // cpuTime is what this process has used of the cores so far.

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -46,19 +44,8 @@ func (s *suite) refresh() error {
 		return err
 	}
 
-	count, rounds := 30, s.rounds
-	if s.quick {
-		count, rounds = 10, 3
-	}
-	type row struct {
-		name    string
-		clients int
-		run     func(client int) error
-		all     []time.Duration
-		rate    []float64
-		cpu     []float64
-	}
-	rows := []*row{
+	rounds, count := s.refreshRounds()
+	loops := []*loop{
 		{name: "fsync of 4 KiB, one at a time", clients: 1, run: synced},
 		{name: "bare UPDATE in SQLite, synchronous=FULL, 1 client", clients: 1, run: bare},
 		{name: "Usher's refresh on SQLite, 1 client", clients: 1, run: onFile.refresh},
@@ -66,30 +53,25 @@ func (s *suite) refresh() error {
 		{name: "Usher's refresh on SQLite, 32 clients", clients: refreshClients, run: onFile.refresh},
 		{name: "Usher's refresh, store in memory, 32 clients", clients: refreshClients, run: inMemory.refresh},
 	}
-	for range rounds {
-		for _, r := range rows {
-			before, began := cpuTime(), time.Now()
-			took, err := manyClients(r.clients, count, r.run)
-			if err != nil {
-				return fmt.Errorf("%s: %w", r.name, err)
-			}
-			n := float64(r.clients * count)
-			r.rate = append(r.rate, n/time.Since(began).Seconds())
-			r.cpu = append(r.cpu, float64((cpuTime()-before).Nanoseconds())/n)
-			r.all = append(r.all, took...)
-		}
+	if err := runLoops(loops, rounds, count); err != nil {
+		return err
 	}
 	s.section("A refresh", fmt.Sprintf("The Service's RefreshSession: verify, swap in the store, sign two tokens. Closed loops without a pause, %d calls each client, %d rounds, interleaved.", count, rounds))
-	s.line("| | median | p99 | a second | CPU each |\n|---|---|---|---|---|\n")
-	for _, r := range rows {
-		s.line("| %s | %s | %s | %.0f | %s |\n", r.name, ns(float64(percentile(r.all, 0.5))), ns(float64(percentile(r.all, 0.99))), median(r.rate), ns(median(r.cpu)))
-	}
-	own := percentile(rows[4].all, 0.99) - percentile(rows[3].all, 0.99)
+	s.loopTable(loops)
+	bareOne, one, bareMany, many := loops[1], loops[2], loops[3], loops[4]
 	s.goal("3", "refresh on SQLite, 32 clients: at most 2 ms more than a bare durable UPDATE at p99",
-		fmt.Sprintf("%s, the bare write %s", ns(float64(percentile(rows[4].all, 0.99))), ns(float64(percentile(rows[3].all, 0.99)))), ns(float64(own)), own <= 2*time.Millisecond)
+		fmt.Sprintf("%s, the bare write %s", ns(float64(many.p99())), ns(float64(bareMany.p99()))), ns(float64(many.p99()-bareMany.p99())), many.p99()-bareMany.p99() <= 2*time.Millisecond)
 	s.fact("a refresh of one client alone takes %s more than a bare durable UPDATE (medians), and %s of CPU with all that SQLite does",
-		ns(float64(percentile(rows[2].all, 0.5)-percentile(rows[1].all, 0.5))), ns(median(rows[2].cpu)))
+		ns(float64(one.median()-bareOne.median())), ns(median(one.cpu)))
 	return nil
+}
+
+// refreshRounds are how many rounds of how many calls of each client.
+func (s *suite) refreshRounds() (rounds, count int) {
+	if s.quick {
+		return 3, 10
+	}
+	return s.rounds, 30
 }
 
 // refreshers are 32 sessions, each with its newest refresh token.
@@ -131,27 +113,6 @@ func (r *refreshers) refresh(client int) error {
 	}
 	r.tokens[client] = a.Tokens.Refresh
 	return nil
-}
-
-// manyClients runs count calls in each of so many goroutines and returns how long
-// each took.
-func manyClients(clients, count int, run func(client int) error) ([]time.Duration, error) {
-	all := make([][]time.Duration, clients)
-	errs := make([]error, clients)
-	var wg sync.WaitGroup
-	for c := range clients {
-		wg.Go(func() {
-			for range count {
-				began := time.Now()
-				if errs[c] = run(c); errs[c] != nil {
-					return
-				}
-				all[c] = append(all[c], time.Since(began))
-			}
-		})
-	}
-	wg.Wait()
-	return slices.Concat(all...), errors.Join(errs...)
 }
 
 // bareCommit is one UPDATE of one row, in a table of its own, with the settings of

@@ -1,23 +1,28 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // suite is one run: its settings, and what it has found so far.
 type suite struct {
-	rounds int
-	each   time.Duration
-	flood  int
-	users  int
-	quick  bool
-	dir    string // for databases
+	rounds     int
+	each       time.Duration
+	flood      int
+	users      int
+	quick      bool
+	noPostgres bool
+	ctx        context.Context // until the command is told to end
+	dir        string          // for databases
+	undo       undo
 
 	text  strings.Builder
 	goals []goal
@@ -46,6 +51,11 @@ func (s *suite) goalOfRounds(task, what, measured string, rounds []float64, form
 		g.verdict = "**not decided**: the rounds disagree"
 	}
 	s.judged(g)
+}
+
+// leftOut is for a goal that was not measured, as the person who runs it asked.
+func (s *suite) leftOut(task, what, why string) {
+	s.judged(goal{task: task, what: what, verdict: "left out: " + why})
 }
 
 func (s *suite) judged(g goal) {
@@ -88,12 +98,23 @@ func times(x float64) string {
 
 func ns(x float64) string {
 	switch {
+	case x < 0:
+		return "-" + ns(-x)
 	case x >= 1e6:
 		return fmt.Sprintf("%.2f ms", x/1e6)
 	case x >= 1e4:
 		return fmt.Sprintf("%.1f µs", x/1e3)
 	}
 	return fmt.Sprintf("%.0f ns", x)
+}
+
+// thousands writes a count with commas.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for at := len(text) - 3; at > 0; at -= 3 {
+		text = text[:at] + "," + text[at:]
+	}
+	return text
 }
 
 func verdict(met bool) string {
@@ -127,8 +148,8 @@ func (s *suite) write(path string) error {
 
 func (s *suite) report() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured %s on %s, %s, %d cores (shared with other work; load before the run %s), %s/%s.\n",
-		time.Now().UTC().Format("2006-01-02"), cpuName(), runtime.Version(), runtime.NumCPU(), loadBefore, runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(&b, "Measured %s on %s. Load of the machine before the run %s, at its end %s (over 1, 5 and 15 minutes).\n",
+		time.Now().UTC().Format("2006-01-02"), machine(), loadBefore, load())
 	if len(s.short) > 0 {
 		fmt.Fprintf(&b, "\n### In short\n\n| a protected request with | costs, of Usher's with a sealed cookie | | allocations |\n|---|---|---|---|\n%s\n", strings.Join(s.short, "\n"))
 	}
@@ -144,6 +165,11 @@ func (s *suite) report() string {
 	}
 	b.WriteString(s.text.String())
 	return b.String()
+}
+
+// machine is what the numbers belong to.
+func machine() string {
+	return fmt.Sprintf("%s, %d cores, %s, %s/%s", cpuName(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 var loadBefore = load()

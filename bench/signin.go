@@ -118,17 +118,11 @@ func (s *suite) signIn() error {
 		jobs = append(jobs, signInJob(p.name, "one user in a map; no throttle, no audit", p.signIn, func(int) *http.Request { return p.signInRequest() }))
 	}
 	rounds := 2 * s.rounds
-	for i := range jobs {
-		jobs[i] = several(jobs[i])
-	}
-	results, err := interleave(jobs, rounds, time.Nanosecond)
+	results, err := signInsAlike(jobs, rounds)
 	if err != nil {
 		return err
 	}
-	for i := range results {
-		results[i].divide(atOnce)
-	}
-	s.section("A sign-in", fmt.Sprintf("One at a time, from the request in memory to the answer with its cookie; everybody computes the same Argon2id; %d rounds of %d sign-ins each, interleaved. The JWT libraries have no sign-in.", rounds, atOnce))
+	s.section("A sign-in", fmt.Sprintf("One at a time, from the request in memory to the answer with its cookie; everybody computes the same Argon2id; %d rounds of %d sign-ins each, interleaved. %s The JWT libraries have no sign-in.", rounds, atOnce, alike))
 	s.table(results, results[0])
 	var paired, onCPU []float64
 	for i := range rounds {
@@ -138,16 +132,6 @@ func (s *suite) signIn() error {
 	s.goalOfRounds("3", "sign-in on SQLite at most 1.05 of the bare hash", fmt.Sprintf("%s to %s", ns(results[1].median()), ns(results[0].median())), paired, "%.3f", 1.05, true)
 	s.goalOfRounds("3", "the same in CPU time, without the waits for the disk", "", onCPU, "%.3f", 1.05, true)
 	return s.signInThroughput(file, onFile, users)
-}
-
-// atOnce is how many sign-ins are measured as one: enough that everybody pays for the
-// collection of the 64 MiB that each hash leaves behind.
-const atOnce = 3
-
-func several(j job) job {
-	run := j.run
-	j.run = func(n int) error { return run(atOnce * n) }
-	return j
 }
 
 // signInThroughput keeps all cores busy, in turn with bare hashes and with sign-ins.
