@@ -69,16 +69,19 @@ type Event struct {
 	Reason string
 }
 
-// LogValue writes the event as a group of its fields without the empty ones.
+// LogValue writes the event as a group of its fields without the empty ones. Of
+// the session it has the first 16 hex digits of the id's SHA-256, of the address
+// the network: the audit table has both in full.
 func (e Event) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.String("event", string(e.Name)),
 		slog.Time("at", e.At.UTC()),
+		slog.String("result", e.Name.result()),
 	}
 	for _, a := range []slog.Attr{
 		slog.String("user_id", e.UserID),
-		slog.String("session_id", e.SessionID),
-		slog.String("address", e.Address),
+		slog.String("session", hashed(e.SessionID)),
+		slog.String("network", networkOf(e.Address)),
 		slog.String("request_id", e.RequestID),
 		slog.String("reason", e.Reason),
 	} {

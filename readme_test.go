@@ -2,8 +2,11 @@ package usher_test
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,12 +33,12 @@ func block(t *testing.T, language string) string {
 // The program on the README's first screen is whole and short.
 func TestReadmeProgramIsShort(t *testing.T) {
 	program := strings.TrimSpace(block(t, "go"))
-	if n := strings.Count(program, "\n") + 1; n > 25 {
-		t.Errorf("the program has %d lines, at most 25 are promised", n)
+	if n := strings.Count(program, "\n") + 1; n > 30 {
+		t.Errorf("the program has %d lines, at most 30 are promised", n)
 	}
 	body := program[strings.Index(program, "func main() {"):]
-	if n := strings.Count(body, "\n") + 1; n > 15 {
-		t.Errorf("main has %d lines, at most 15 are promised", n)
+	if n := strings.Count(body, "\n") + 1; n > 20 {
+		t.Errorf("main has %d lines, at most 20 are promised", n)
 	}
 }
 
@@ -68,7 +71,6 @@ func TestReadmeProgramRuns(t *testing.T) {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	start(t, dir, filepath.Join(dir, "app"))
-
 	base := "http://localhost:" + port
 	get := func(c *http.Cookie) int {
 		r, _ := http.NewRequest("GET", base+"/dashboard", nil)
@@ -87,7 +89,7 @@ func TestReadmeProgramRuns(t *testing.T) {
 		t.Fatalf("the dashboard answers %d without a session", got)
 	}
 	answer, err := http.Post(base+"/auth/signup", "application/json",
-		strings.NewReader(`{"loginId":"ann@example.com","password":"vast otter sings low"}`))
+		strings.NewReader(`{"loginId":"bob@example.com","password":"vast otter sings low"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +100,79 @@ func TestReadmeProgramRuns(t *testing.T) {
 	if got := get(answer.Cookies()[0]); got != http.StatusOK {
 		t.Fatalf("the dashboard answers %d with a session", got)
 	}
+
+	visitReadmeProgram(t, base)
+	if !strings.Contains(program, `"open `+base+`/auth/signup"`) {
+		t.Error("the program does not say where to begin")
+	}
+	checkReadmeMail(t, filepath.Join(dir, "mail"), base)
+}
+
+// checkReadmeMail looks into the folder of the program's mails.
+func checkReadmeMail(t *testing.T, dir, base string) {
+	t.Helper()
+	var letters []string
+	for deadline := time.Now().Add(10 * time.Second); len(letters) < 2 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		letters, _ = filepath.Glob(filepath.Join(dir, "*verify_email*.eml"))
+	}
+	if len(letters) != 2 {
+		t.Fatalf("the folder has %d mails to confirm an address, want 2", len(letters))
+	}
+	letter, err := os.ReadFile(letters[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"From: \"My app\" <no-reply@example.com>", base + "/auth/verify?token="} {
+		if !strings.Contains(string(letter), want) {
+			t.Errorf("the mail lacks %q:\n%s", want, letter)
+		}
+	}
+}
+
+// visitReadmeProgram does what a person does with the program first: no address
+// that it leads to may be missing.
+func visitReadmeProgram(t *testing.T, base string) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	// visit opens a page, or sends a form, and demands where that ends.
+	visit := func(path string, form url.Values, wantPath string) {
+		t.Helper()
+		method, body := "GET", io.Reader(nil)
+		if form != nil {
+			method, body = "POST", strings.NewReader(form.Encode())
+		}
+		r, err := http.NewRequest(method, base+path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{
+			"Accept": "text/html", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate",
+			"Content-Type": "application/x-www-form-urlencoded",
+		} {
+			r.Header.Set(name, value)
+		}
+		answer, err := browser.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if got := answer.Request.URL.Path; answer.StatusCode != http.StatusOK || got != wantPath {
+			t.Fatalf("%s leads to %s with %d, want %s", path, got, answer.StatusCode, wantPath)
+		}
+	}
+	account := url.Values{"loginId": {"ann@example.com"}, "password": {"vast otter sings low"}}
+	visit("/dashboard", nil, "/auth/signin")
+	visit("/auth/signup", nil, "/auth/signup")
+	visit("/auth/signup", account, "/dashboard")
+	visit("/dashboard", nil, "/dashboard")
+	visit("/.well-known/change-password", nil, "/auth/account/password")
+	visit("/auth/account", nil, "/auth/account")
+	visit("/auth/signout", url.Values{}, "/auth/signin")
+	visit("/auth/signin", account, "/dashboard")
 }
 
 // The lines with curl do what they say, with the example running.

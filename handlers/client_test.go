@@ -99,17 +99,7 @@ func checkEveryAnswer(t *testing.T, q request, a *reply) {
 	if id := a.header.Get("X-Request-Id"); id == "" {
 		t.Errorf("%s %s: no X-Request-Id", q.method, q.path)
 	}
-	for _, line := range a.header["Set-Cookie"] {
-		c, err := http.ParseSetCookie(line)
-		if err != nil {
-			t.Errorf("CK-01: Set-Cookie cannot be read: %v", err)
-			continue
-		}
-		if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" ||
-			c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode || len(c.Name)+len(c.Value) > 4096 {
-			t.Errorf("CK-01: cookie %s has wrong attributes", c.Name)
-		}
-	}
+	checkCookies(t, a.header)
 	if a.status < 400 {
 		return
 	}
@@ -120,6 +110,22 @@ func checkEveryAnswer(t *testing.T, q request, a *reply) {
 	}
 	if q.method != http.MethodHead && (a.json["status"] != float64(a.status) || a.json["requestId"] != a.header.Get("X-Request-Id")) {
 		t.Errorf("%s %s: the problem does not match its answer: %s", q.method, q.path, a.body)
+	}
+}
+
+// checkCookies proves CK-01 and CK-02 of every cookie that is set.
+func checkCookies(t *testing.T, header http.Header) {
+	t.Helper()
+	for _, line := range header["Set-Cookie"] {
+		c, err := http.ParseSetCookie(line)
+		if err != nil {
+			t.Errorf("CK-01: Set-Cookie cannot be read: %v", err)
+			continue
+		}
+		if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" ||
+			c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode || len(c.Name)+len(c.Value) > 4096 {
+			t.Errorf("CK-01: cookie %s has wrong attributes", c.Name)
+		}
 	}
 }
 

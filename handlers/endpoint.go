@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/justinas/alice"
 
+	"github.com/usherkit/usher/internal/logging"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -71,19 +71,14 @@ func (h *Handlers) entering(do action) http.Handler { return h.bearer.Optional(h
 
 const requestIDHeader = "X-Request-Id"
 
-var safeRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-
 // head sets the headers that every answer has. The request's id is the one that
 // a middleware outside put into the answer, or the client's, if they are
 // harmless.
 func (h *Handlers) head(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
-		id := header.Get(requestIDHeader)
-		if !safeRequestID.MatchString(id) {
-			id = r.Header.Get(requestIDHeader)
-		}
-		if !safeRequestID.MatchString(id) {
+		id := logging.RequestID(header.Get(requestIDHeader), r.Header.Get(requestIDHeader))
+		if id == "" {
 			id = rand.Text()
 		}
 		header.Set(requestIDHeader, id)

@@ -85,7 +85,7 @@ func TestCS03_ARequestThatRestsOnACookieSaysWhereItComesFrom(t *testing.T) {
 
 	body := newKit(t, inBodies, setup{})
 	u = body.signUp(ann)
-	for _, q := range rests[:1] {
+	for _, q := range rests[:1] { // all of them: TestCS03_ABearerNeedsNoFurtherHeader
 		body.do(body.as(u, q)).want(t, 200, "")
 	}
 }

@@ -139,6 +139,12 @@ func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
 	b.open(k.link(t, usher.MessageConfirmAndReset)).to(t, "/auth/reset")
 	reset := b.open("/auth/reset").page(t, 200, `value="`+ann+`"`)
 	check("reset", reset, "username:text:username", "newPassword:password:new-password")
+	check("name", b.open("/auth/account/name"), "name:text:name")
+	if err := k.svc.ExpirePassword(t.Context(), k.userID(ann)); err != nil {
+		t.Fatal(err)
+	}
+	replace := k.browser(t).send("/signin", "loginId", ann, "password", goodPassword).page(t, 403, `value="`+ann+`"`)
+	check("replace", replace, "loginId:text:username", "oldPassword:password:current-password", "newPassword:password:new-password")
 }
 
 func TestHP05_WellKnownChangePassword(t *testing.T) {

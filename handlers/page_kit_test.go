@@ -77,7 +77,9 @@ func (b *browser) do(method, path, form string, header ...string) view {
 	if strings.Contains(got.Header.Get("Clear-Site-Data"), "cookies") {
 		clear(b.cookies)
 	}
-	return view{got.StatusCode, got.Header, w.Body.String(), got.Header.Get("Location")}
+	v := view{got.StatusCode, got.Header, w.Body.String(), got.Header.Get("Location")}
+	checkEveryView(b.t, method, path, v)
+	return v
 }
 
 func (b *browser) open(path string, header ...string) view {

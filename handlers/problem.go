@@ -11,6 +11,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/internal/logging"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/password"
 )
@@ -212,7 +213,8 @@ func (h *Handlers) noteRefused(w http.ResponseWriter, r *http.Request, err error
 		level = slog.LevelInfo
 	}
 	h.cfg.Logger.LogAttrs(r.Context(), level, "handlers: refused",
-		slog.String("request_id", w.Header().Get(requestIDHeader)), slog.String("method", r.Method),
+		slog.Time("at", h.cfg.Now().UTC()), slog.String("request_id", w.Header().Get(requestIDHeader)),
+		slog.String("network", logging.Network(middleware.ClientAddress(r, h.cfg.TrustedProxies))), slog.String("method", r.Method),
 		slog.String("route", r.Pattern), slog.String("error", fmt.Sprint(err)))
 }
 

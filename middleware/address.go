@@ -90,19 +90,6 @@ func contains(prefixes []netip.Prefix, a netip.Addr) bool {
 	return false
 }
 
-// network is the part of an address that a log may keep.
-func network(a netip.Addr) string {
-	bits := 64
-	if a.Is4() {
-		bits = 24
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return "unknown"
-	}
-	return p.String()
-}
-
 func isLoopback(host string) bool {
 	if host == "localhost" {
 		return true

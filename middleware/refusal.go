@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/usherkit/usher/internal/logging"
 	"github.com/usherkit/usher/token"
 )
 
@@ -139,12 +140,14 @@ func WriteRefusal(w http.ResponseWriter, _ *http.Request, refusal Refusal) {
 // refuse logs and answers.
 func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal, maxAge time.Duration) {
 	refusal.Challenge = challenge(m.cfg.Realm, refusal.Kind, maxAge)
-	m.log(r, refusal)
+	m.log(w, r, refusal)
 	m.cfg.OnRefusal(w, r, *refusal)
 }
 
+const requestIDHeader = "X-Request-Id"
+
 // log writes the class of a refusal. The path stays out: it may hold a secret.
-func (m *Middleware) log(r *http.Request, refusal *Refusal) {
+func (m *Middleware) log(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
 	level := slog.LevelInfo
 	switch refusal.Kind {
 	case NoCredentials:
@@ -158,10 +161,14 @@ func (m *Middleware) log(r *http.Request, refusal *Refusal) {
 		return
 	}
 	attrs := []slog.Attr{
+		slog.Time("at", m.cfg.Now().UTC()),
 		slog.String("refusal", refusal.Code),
 		slog.String("method", r.Method),
 		slog.String("route", r.Pattern),
-		slog.String("network", network(ClientAddress(r, m.cfg.TrustedProxies))),
+		slog.String("network", logging.Network(ClientAddress(r, m.cfg.TrustedProxies))),
+	}
+	if id := logging.RequestID(w.Header().Get(requestIDHeader), r.Header.Get(requestIDHeader)); id != "" {
+		attrs = append(attrs, slog.String("request_id", id))
 	}
 	var te *token.Error
 	if errors.As(refusal.Err, &te) {

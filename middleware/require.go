@@ -22,7 +22,7 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 		if m.known(r) == nil {
 			m.addVary(w)
 			if s, refusal := m.authenticate(w, r); refusal != nil {
-				m.log(r, refusal)
+				m.log(w, r, refusal)
 				r = r.WithContext(withoutSession(r.Context()))
 			} else {
 				r = r.WithContext(withSession(r.Context(), s))

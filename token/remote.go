@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/usherkit/usher/internal/logging"
 )
 
 const (
@@ -65,7 +67,7 @@ func (cfg RemoteConfig) withDefaults() RemoteConfig {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 256<<10)
 	cfg.MaxKeys = cmp.Or(cfg.MaxKeys, defaultMaxKeys)
-	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	cfg.Logger = logging.Guard(cmp.Or(cfg.Logger, slog.Default()))
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

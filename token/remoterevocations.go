@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/usherkit/usher/internal/logging"
 )
 
 // RemoteRevocationsConfig says where an issuer publishes which sessions ended
@@ -66,7 +68,7 @@ func OpenRemoteRevocations(cfg RemoteRevocationsConfig) (*RemoteRevocations, err
 	cfg.Every = cmp.Or(cfg.Every, time.Second)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 8<<20)
-	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	cfg.Logger = logging.Guard(cmp.Or(cfg.Logger, slog.Default()))
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -1,0 +1,58 @@
+package usher_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"testing"
+)
+
+// version is a version of Go or of a module, comparable in order.
+type version [3]int
+
+func parseVersion(t *testing.T, text string) (v version) {
+	t.Helper()
+	if n, err := fmt.Sscanf(text, "%d.%d.%d", &v[0], &v[1], &v[2]); err != nil || n != 3 {
+		t.Fatalf("%q is no version: %v", text, err)
+	}
+	return v
+}
+
+func (v version) before(w version) bool {
+	for i := range v {
+		if v[i] != w[i] {
+			return v[i] < w[i]
+		}
+	}
+	return false
+}
+
+// No program that is built with this module gets a dependency, or a Go, with a
+// hole that is known to reach us.
+func TestCF04_DependencyFloors(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := func(name string) version {
+		m := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(name) + `(\d+\.\d+\.\d+)\b`).FindSubmatch(b)
+		if m == nil {
+			t.Fatalf("go.mod has no line %s", name)
+		}
+		return parseVersion(t, string(m[1]))
+	}
+	// 1.25.13 has the same fixes, but a go line is one number.
+	for name, floor := range map[string]version{
+		"go ":                            {1, 26, 6},
+		"github.com/golang-jwt/jwt/v5 v": {5, 2, 2},  // GO-2025-3553
+		"github.com/jackc/pgx/v5 v":      {5, 9, 2},  // GO-2026-5004
+		"golang.org/x/text v":            {0, 39, 0}, // GO-2026-5970
+		"golang.org/x/net v":             {0, 55, 0}, // GO-2026-5026
+		"golang.org/x/crypto v":          {0, 52, 0}, // GO-2026-5017
+	} {
+		if got := line(name); got.before(floor) {
+			t.Errorf("%s%v, want %v or later", name, got, floor)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package usher
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher/password"
+)
+
+type noMailer struct{}
+
+func (noMailer) Send(context.Context, Message) error { return nil }
+
+// What SECURITY.md says of the defaults is what New fills in.
+func TestCF06_TheNumbersAreThoseOfTheCode(t *testing.T) {
+	t.Parallel()
+	c, err := Config{Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: "https://app.example", Mailer: noMailer{}}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	day, aal2 := 24*time.Hour, AAL2().complete()
+	for what, is := range map[string]bool{
+		"password length":     c.Password.MinLength == 15 && c.Password.MaxLength == 256 && password.MaxBytes == 1024,
+		"password floors":     password.FloorMinLength == 8 && password.FloorMaxLength == 64,
+		"PBKDF2":              password.DefaultPBKDF2Iterations == 600_000,
+		"queue of hashes":     c.Hashing.QueueWait == time.Second,
+		"failures of one":     c.Limits.FreeFailures == 5 && c.Limits.Wait == 30*time.Second && c.Limits.MaxWait == time.Hour,
+		"lock":                c.Password.LockAttempts == 100,
+		"failures of network": c.Limits.NetworkFailures == 20 && c.Limits.NetworkWindow == 5*time.Minute,
+		"checks of network":   c.Limits.NetworkTries == 300,
+		"sign-ups":            c.Limits.SignUps == 10,
+		"reset link":          c.ResetLife == 10*time.Minute,
+		"verification link":   c.VerifyLife == day,
+		"reset mails":         c.Limits.ResetMails == 3 && c.Limits.ResetRequests == 10,
+		"mails":               c.Limits.Mails == 5,
+		"session token":       c.Sessions.TokenLife == 10*time.Minute && maxTokenLife == time.Hour,
+		"lives":               c.Sessions.Idle == 14*day && c.Sessions.Absolute == 30*day,
+		"lives, AAL2":         aal2.Idle == time.Hour && aal2.Absolute == day,
+		"grace":               c.Sessions.Grace == 10*time.Second,
+		"sessions":            c.Sessions.Max == 100,
+		"recent":              c.Sessions.Recent == 5*time.Minute,
+	} {
+		if !is {
+			t.Errorf("%s: the default is another than SECURITY.md says", what)
+		}
+	}
+	for what, change := range map[string]func(*Config){
+		"reset link":            func(c *Config) { c.ResetLife = day + time.Second },
+		"verification link":     func(c *Config) { c.VerifyLife = day + time.Second },
+		"session token":         func(c *Config) { c.Sessions.TokenLife = time.Hour + time.Second },
+		"grace":                 func(c *Config) { c.Sessions.Grace = time.Minute + time.Second },
+		"password minimum":      func(c *Config) { c.Password = password.Policy{MinLength: 7} },
+		"password maximum":      func(c *Config) { c.Password = password.Policy{MaxLength: 63} },
+		"failures until locked": func(c *Config) { c.Password = password.Policy{LockAttempts: 101} },
+		"sessions":              func(c *Config) { c.Sessions.Max = 10_001 },
+		"reset mails":           func(c *Config) { c.Limits.ResetMails = 101 },
+		"mails":                 func(c *Config) { c.Limits.Mails = 1001 },
+		"life in all":           func(c *Config) { c.Sessions.Absolute = 366*day + time.Second },
+	} {
+		beyond := Config{Secret: c.Secret, BaseURL: c.BaseURL, Mailer: c.Mailer}
+		change(&beyond)
+		if _, err := beyond.complete(); err == nil {
+			t.Errorf("%s: a value beyond the hard limit is accepted", what)
+		}
+	}
+}
