@@ -59,6 +59,11 @@ func (p *Page) Field(name, autocomplete string) Field {
 	if len(f.Errors) > 0 {
 		ids = append(ids, f.ID+"-error")
 	}
+	// What a page says as it is loaded is read aloud with the input that has the
+	// focus, or not at all.
+	if f.Focus && p.Notice != "" {
+		ids = append(ids, "notice")
+	}
 	if f.Focus && p.Alert != "" {
 		ids = append(ids, "alert")
 	}

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -57,6 +58,9 @@ func parseForm(body string) (map[string]string, error) {
 	return in, nil
 }
 
+// isPassword reports whether an input of that name is for a password.
+func isPassword(name string) bool { return strings.HasSuffix(strings.ToLower(name), "password") }
+
 // exchange is one request of a page, and the page that answers it.
 type exchange struct {
 	w    http.ResponseWriter
@@ -109,6 +113,9 @@ func (p *pages) opened(v *view) http.Handler {
 		}
 		if err == nil {
 			p.greet(x)
+			if x.page.focus == "" && len(v.inputs) > 0 {
+				x.page.focus = v.inputs[0]
+			}
 			err = p.show(w, http.StatusOK, x.page)
 		}
 		return p.finish(x, err)
@@ -132,7 +139,7 @@ func (p *pages) sent(v *view) http.Handler {
 		x.page.Address = p.base + v.path
 		x.page.ReturnTo = middleware.SafeReturnTo(in["return_to"])
 		for _, name := range v.inputs {
-			if !strings.HasSuffix(strings.ToLower(name), "password") {
+			if !isPassword(name) {
 				x.page.values[name] = in[name]
 			}
 		}
@@ -168,7 +175,8 @@ func (p *pages) ready(x *exchange, v *view) error {
 }
 
 // again shows the page with what was typed and what is wrong, and puts the
-// focus on the first input to mend.
+// focus on the first input to mend: with nothing to mend on the first of all, for
+// that is how what is wrong gets read aloud.
 func (p *pages) again(x *exchange, v *view, status int) error {
 	for _, name := range v.inputs {
 		if len(x.page.errors[name]) > 0 {
@@ -176,6 +184,7 @@ func (p *pages) again(x *exchange, v *view, status int) error {
 			break
 		}
 	}
+	x.page.focus = cmp.Or(x.page.focus, v.inputs[0])
 	return p.show(x.w, status, x.page)
 }
 
@@ -199,7 +208,7 @@ func (p *pages) greet(x *exchange) {
 		code = q
 	}
 	if key := "notice." + code; code != "" && x.page.speaker.Has(key) {
-		x.page.Notice = x.page.T(key)
+		x.page.Notice, x.page.NoticeCode = x.page.T(key), code
 	}
 }
 

@@ -24,7 +24,6 @@ func (p *pages) openSignIn(x *exchange) error {
 	case x.page.ReturnTo != "":
 		x.page.Lead = x.page.T("signin.reason")
 	}
-	x.page.focus = "loginId"
 	return nil
 }
 
@@ -72,8 +71,16 @@ func (p *pages) replaceView() *view {
 func (p *pages) signUpView() *view {
 	return &view{
 		page: "signup", path: "/signup", inputs: []string{"name", "loginId", "password"}, required: []string{"loginId", "password"},
-		open: p.openSignUp, send: p.sendSignUp,
+		prepare: p.prepareSignUp, open: p.openSignUp, send: p.sendSignUp,
 	}
+}
+
+// prepareSignUp tells who comes too late so, in the place of a form.
+func (p *pages) prepareSignUp(x *exchange) error {
+	if x.page.SignUpClosed {
+		x.page.Title, x.page.Lead = x.page.T("problem.sign_up_closed"), x.page.T("problem.sign_up_closed.text")
+	}
+	return nil
 }
 
 func (p *pages) openSignUp(x *exchange) error {
@@ -83,9 +90,6 @@ func (p *pages) openSignUp(x *exchange) error {
 	if x.claims != nil {
 		_ = redirect(x.w, p.destination(x.page.ReturnTo))
 		return errAnswered
-	}
-	if x.page.SignUpClosed {
-		x.page.Alert = x.page.T("problem.sign_up_closed.text")
 	}
 	return nil
 }

@@ -25,6 +25,8 @@ type Page struct {
 	// Notice says what has just succeeded, Alert what is wrong; each may be
 	// empty. What is wrong with one input is in its Field.
 	Notice, Alert string
+	// NoticeCode names the notice, such as "verify_sent", or is empty.
+	NoticeCode string
 	// Address is the page's own path where the answer to a form is shown, which
 	// has another; else empty.
 	Address string
@@ -45,6 +47,9 @@ type Page struct {
 	Again string
 	// Reference is the id of the request, on a page that tells of a fault.
 	Reference string
+	// Retry is the path to open again, on a page that tells of what passes by
+	// itself; else empty.
+	Retry string
 	// User and Sessions are those of the account page.
 	User     usher.User
 	Sessions []PageSession
@@ -58,8 +63,8 @@ type Page struct {
 
 // PagePolicy is the policy for new passwords.
 type PagePolicy struct {
-	// MinLength is in characters.
-	MinLength int
+	// MinLength and MaxLength are in characters.
+	MinLength, MaxLength int
 	// Rules is the attribute passwordrules, by which some password managers
 	// make passwords.
 	Rules string
@@ -122,7 +127,7 @@ func (p *Page) wrong(field, text string) {
 // policy is the password policy in words.
 func (p *pages) policy(s *locale.Speaker) PagePolicy {
 	policy := p.h.auth.PasswordPolicy()
-	out := PagePolicy{MinLength: policy.MinLength, Rules: passwordRules(policy)}
+	out := PagePolicy{MinLength: policy.MinLength, MaxLength: policy.MaxLength, Rules: passwordRules(policy)}
 	for _, rule := range []struct {
 		on   bool
 		kind string
