@@ -16,8 +16,9 @@ type Field struct {
 	Autocomplete string
 	// Value is what was typed before. It is empty for a password.
 	Value string
-	// Errors say what is wrong.
+	// Errors say what is wrong, Links where to go on instead.
 	Errors []string
+	Links  []Link
 	// Secret is true for a password, New for one that is chosen now, Address
 	// for an e-mail address or user name.
 	Secret, New, Address bool
@@ -29,11 +30,16 @@ type Field struct {
 	Describedby string
 }
 
+// Link leads to another page.
+type Link struct {
+	Text, URL string
+}
+
 // Field returns an input of the page; autocomplete is the attribute's value.
 func (p *Page) Field(name, autocomplete string) Field {
 	f := Field{
 		Page: p, Name: name, ID: name, Label: p.T("field." + name), Type: "text", Autocomplete: autocomplete,
-		Value: p.values[name], Errors: p.errors[name], Focus: p.focus == name,
+		Value: p.values[name], Errors: p.errors[name], Links: p.links[name], Focus: p.focus == name,
 	}
 	switch autocomplete {
 	case "current-password":

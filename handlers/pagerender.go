@@ -20,7 +20,7 @@ func (p *pages) page(r *http.Request, name string) *Page {
 	page := &Page{
 		Name: name, Product: p.Name, Logo: p.Logo, Home: p.Home, Initial: p.palette.Initial,
 		Lang: s.Lang(), Dir: s.Dir(), SignUpClosed: p.h.auth.SignUpClosed(), Policy: p.policy(s),
-		speaker: s, pages: p, values: map[string]string{}, errors: map[string][]string{},
+		speaker: s, pages: p, values: map[string]string{}, errors: map[string][]string{}, links: map[string][]Link{},
 	}
 	if s.Has(name + ".title") {
 		page.Title = page.T(name + ".title")
@@ -119,6 +119,9 @@ func (p *pages) explain(w http.ResponseWriter, page *Page, err error, inputs []s
 		page.wrong("currentPassword", page.invalid("currentPassword", "required"))
 	case errors.Is(err, usher.ErrLoginIDTaken):
 		page.wrong("loginId", page.T("signup.taken"))
+		page.links["loginId"] = []Link{
+			{page.T("signup.signin"), page.URLBack("/signin")}, {page.T("signup.reset"), page.URL("/forgot")},
+		}
 	case errors.Is(err, usher.ErrSignUpClosed):
 		// The page says so already, and has no form.
 	case errors.Is(err, usher.ErrUserDisabled), errors.Is(err, usher.ErrConflict), errors.Is(err, usher.ErrUnavailable):

@@ -124,6 +124,7 @@ func (p *pages) sendReset(x *exchange) error {
 	if a != nil {
 		return p.enter(x, a)
 	}
+	p.keepTyped(x, x.page.LoginID)
 	// The session that this browser may have had has ended with all the others.
 	if p.h.cookieSession(x.r) == "" {
 		p.cookies.ClearTokens(x.w, x.r)

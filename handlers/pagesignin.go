@@ -44,6 +44,7 @@ func (p *pages) enter(x *exchange, a *usher.Authentication) error {
 	if err := p.h.keep(x.w, x.r, a); err != nil {
 		return err
 	}
+	p.cookies.DropNote(x.w, x.r, noteTyped)
 	return redirect(x.w, p.destination(x.page.ReturnTo))
 }
 
@@ -105,28 +106,4 @@ func (p *pages) sendSignUp(x *exchange) error {
 		return p.waitFor(x, "/signup")
 	}
 	return p.enter(x, a)
-}
-
-// noteTyped keeps what was typed as the address of a mail: a person who sees it
-// again finds the slip in it.
-const noteTyped = "typed"
-
-// waitFor goes on to the page that waits for a mail.
-func (p *pages) waitFor(x *exchange, path string) error {
-	if err := p.cookies.SetNote(x.w, x.r, noteTyped, usher.Secret(x.in["loginId"])); err != nil {
-		p.h.cfg.Logger.WarnContext(x.r.Context(), "handlers: what was typed could not be kept", "error", err)
-	}
-	return redirect(x.w, p.base+path+"?sent=1")
-}
-
-// waiting makes the page one that waits for a mail.
-func (p *pages) waiting(x *exchange, path, text string) error {
-	page := p.page(x.r, "sent")
-	page.Again = path
-	page.Lead = page.T(text + ".bare")
-	if typed := p.cookies.Note(x.r, noteTyped).Reveal(); typed != "" {
-		page.Lead = page.T(text, typed)
-	}
-	x.page = page
-	return nil
 }

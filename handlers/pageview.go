@@ -43,8 +43,9 @@ type Page struct {
 	// LoginID names the user, for password managers: where somebody is signed
 	// in or holds a mailed link.
 	LoginID string
-	// Again is the path, below the mount, of the page that sends a mail again.
-	Again string
+	// Again is the path, below the mount, of the page that sends a mail again;
+	// SentTo is the login id that was typed there, if that is known.
+	Again, SentTo string
 	// Reference is the id of the request, on a page that tells of a fault.
 	Reference string
 	// Retry is the path to open again, on a page that tells of what passes by
@@ -58,6 +59,7 @@ type Page struct {
 	pages   *pages
 	values  map[string]string
 	errors  map[string][]string
+	links   map[string][]Link
 	focus   string
 }
 
