@@ -61,18 +61,18 @@ func TestWhatIsWrongAboveAFormIsDescribed(t *testing.T) {
 		}
 	}
 	store.fail(errors.New("down"))
-	check("503 on sign-in", b.send("/signin", "loginId", ann, "password", goodPassword).page(t, 503), "loginId", "alert")
+	check("503 on sign-in", b.send("/signin", "loginId", ann, "password", goodPassword).page(t, 503), "password", "alert")
 	check("503 on forgot", b.send("/password/reset", "loginId", ann).page(t, 503), "loginId", "alert")
 	store.fail(nil)
 	for range 5 {
 		b.send("/signin", "loginId", ann, "password", otherPassword).page(t, 401)
 	}
-	check("429", b.send("/signin", "loginId", ann, "password", otherPassword).page(t, 429), "loginId", "alert")
+	check("429", b.send("/signin", "loginId", ann, "password", otherPassword).page(t, 429), "password", "alert")
 	b.send("/password/reset", "loginId", ann)
 	link := k.link(t, usher.MessageResetPassword)
 	_, token, _ := strings.Cut(link, "token=")
 	b.send("/password/reset/complete", "token", token, "newPassword", otherPassword).to(t, "/auth/signin")
-	check("a notice", b.open("/auth/signin"), "loginId", "notice")
+	check("a notice", b.open("/auth/signin"), "password", "notice")
 }
 
 // An outage says what is out of order, and where to go on.
@@ -118,5 +118,19 @@ func TestPW04_TooLongSaysHowLong(t *testing.T) {
 	_, b := newPages(t, handlers.Pages{}, setup{})
 	for _, path := range []string{"/signin", "/signup"} {
 		b.send(path, "loginId", ann, "password", strings.Repeat("x", 600)).page(t, 400, "Use at most 256 characters.")
+	}
+}
+
+// What the policy asks for stands beside the input, also where it is the length
+// alone, and advice that would not meet it does not.
+func TestThePolicyStandsBesideTheInput(t *testing.T) {
+	_, b := newPages(t, handlers.Pages{}, setup{})
+	const advice = "A few words in a row are easy to remember."
+	b.open("/auth/signup").page(t, 200, `<ul class="rules" id="password-rules">`, `<li data-rule="length">At least 15 characters`, advice,
+		`aria-describedby="password-hint password-rules"`)
+	_, b = newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.Password.Number = true }})
+	v := b.open("/auth/signup").page(t, 200, `<li data-rule="length">`, `<li data-rule="number">`, `aria-describedby="password-rules"`)
+	if strings.Contains(v.body, advice) {
+		t.Error("advice that the policy refuses")
 	}
 }

@@ -84,7 +84,7 @@ func TestErrorsStandBesideTheirInput(t *testing.T) {
 	b.send("/signin", "loginId", ann, "password", otherPassword).page(t, 401,
 		`role="alert"`, "The e-mail address or the password is wrong.", `value="`+ann+`"`, `aria-describedby="alert" autofocus`)
 	v := b.send("/signup", "loginId", bob, "password", weakPassword, "name", "Bob").page(t, 400,
-		"This password is easy to guess.", `value="`+bob+`"`, `value="Bob"`, `aria-describedby="password-hint password-error"`)
+		"This password is easy to guess.", `value="`+bob+`"`, `value="Bob"`, `aria-describedby="password-hint password-rules password-error"`)
 	if strings.Contains(v.body, weakPassword) {
 		t.Error("the password comes back")
 	}

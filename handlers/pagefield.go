@@ -46,8 +46,8 @@ func (p *Page) Field(name, autocomplete string) Field {
 		f.Secret = true
 	case "new-password":
 		f.Secret, f.New = true, true
-		if len(p.Policy.List) == 0 {
-			f.Hint = p.T("password.hint", p.Policy.MinLength)
+		if len(p.Policy.List) == 1 { // words in a row meet no rule of composition
+			f.Hint = p.T("password.hint")
 		}
 	case "email":
 		f.Type, f.Address = "email", true
@@ -61,6 +61,9 @@ func (p *Page) Field(name, autocomplete string) Field {
 	var ids []string
 	if f.Hint != "" {
 		ids = append(ids, f.ID+"-hint")
+	}
+	if f.New {
+		ids = append(ids, f.ID+"-rules")
 	}
 	if len(f.Errors) > 0 {
 		ids = append(ids, f.ID+"-error")

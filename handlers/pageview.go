@@ -70,7 +70,7 @@ type PagePolicy struct {
 	// Rules is the attribute passwordrules, by which some password managers
 	// make passwords.
 	Rules string
-	// List are the rules of composition, if there are any.
+	// List are the rules: the length, and those of composition if there are any.
 	List []PageRule
 }
 
@@ -129,7 +129,10 @@ func (p *Page) wrong(field, text string) {
 // policy is the password policy in words.
 func (p *pages) policy(s *locale.Speaker) PagePolicy {
 	policy := p.h.auth.PasswordPolicy()
-	out := PagePolicy{MinLength: policy.MinLength, MaxLength: policy.MaxLength, Rules: passwordRules(policy)}
+	out := PagePolicy{
+		MinLength: policy.MinLength, MaxLength: policy.MaxLength, Rules: passwordRules(policy),
+		List: []PageRule{{"length", s.Text("password.rule.length", policy.MinLength)}},
+	}
 	for _, rule := range []struct {
 		on   bool
 		kind string
@@ -140,10 +143,6 @@ func (p *pages) policy(s *locale.Speaker) PagePolicy {
 		if rule.on {
 			out.List = append(out.List, PageRule{rule.kind, s.Text("password.rule." + rule.kind)})
 		}
-	}
-	if len(out.List) > 0 {
-		length := PageRule{"length", s.Text("password.rule.length", policy.MinLength)}
-		out.List = append([]PageRule{length}, out.List...)
 	}
 	return out
 }
