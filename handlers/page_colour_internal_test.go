@@ -43,17 +43,28 @@ func TestEveryAccentCanBeRead(t *testing.T) {
 	}
 }
 
-// What can be seen as it is stays as it is.
+// What can be seen as it is stays as it is, and a grey that cannot becomes no other
+// grey, which would look like a button that is switched off.
 func TestAnAccentThatServesIsKept(t *testing.T) {
-	for accent, want := range map[string][2]string{
-		"#3d4ed8": {"#3d4ed8", ""}, "#e8b931": {"#e8b931", "#e8b931"}, "#0f6e66": {"#0f6e66", ""}, "#111827": {"#111827", ""},
+	for accent, want := range map[string]struct{ light, dark string }{
+		"#3d4ed8": {light: "#3d4ed8"}, "#0f6e66": {light: "#0f6e66"}, "#e8b931": {"#e8b931", "#e8b931"}, "#808080": {"#808080", "#808080"},
+		"#111827": {light: "#111827"}, "#f9fafb": {dark: "#f9fafb"},
 	} {
 		p, err := newPalette(accent)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Accent != want[0] || want[1] != "" && p.Dark.Accent != want[1] {
+		if want.light != "" && p.Accent != want.light || want.dark != "" && p.Dark.Accent != want.dark {
 			t.Errorf("%s is %s in light and %s in dark", accent, p.Accent, p.Dark.Accent)
+		}
+	}
+	for _, accent := range []string{"#111827", "#000000", "#222222"} {
+		p, err := newPalette(accent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if contrast(hex(p.Dark.Accent), darkScheme.card) < 11 || contrast(hex(p.Dark.Link), darkScheme.card) < 11 {
+			t.Errorf("%s is %s in dark, and links are %s", accent, p.Dark.Accent, p.Dark.Link)
 		}
 	}
 }

@@ -55,6 +55,9 @@ const (
 	// to spare for rounding; visible is that of 1.4.11 for what is no text.
 	readable = 4.6
 	visible  = 3.1
+	// stark is what a grey gets that could not be seen: it has no hue by which to
+	// tell it from the muted text around it.
+	stark = 12
 )
 
 func newPalette(accent string) (palette, error) {
@@ -66,7 +69,11 @@ func newPalette(accent string) (palette, error) {
 }
 
 func (s scheme) shades(accent colour) shades {
-	fill := s.until(accent, s.fill)
+	ground, text := s.fill, readable
+	if accent.grey() && s.contrast(accent) < visible {
+		ground, text = stark, stark
+	}
+	fill := s.until(accent, ground)
 	// Under the mouse the ground moves away from the text.
 	on, hover := "#fff", fill.mix(black, .14)
 	if contrast(fill, white) < readable && contrast(fill, black) > contrast(fill, white) {
@@ -74,7 +81,7 @@ func (s scheme) shades(accent colour) shades {
 	}
 	return shades{
 		Accent: fill.String(), AccentHover: hover.String(), OnAccent: on,
-		AccentEdge: s.until(fill, visible).String(), Link: s.until(accent, readable).String(),
+		AccentEdge: s.until(fill, visible).String(), Link: s.until(accent, text).String(),
 	}
 }
 
@@ -82,12 +89,15 @@ func (s scheme) shades(accent colour) shades {
 // both.
 func (s scheme) until(c colour, least float64) colour {
 	for share := 0.; share < 1; share += .02 {
-		if m := c.mix(s.away, share); min(contrast(m, s.card), contrast(m, s.ground)) >= least {
+		if m := c.mix(s.away, share); s.contrast(m) >= least {
 			return m
 		}
 	}
 	return s.away
 }
+
+// contrast is the lower one of those to the two grounds.
+func (s scheme) contrast(c colour) float64 { return min(contrast(c, s.card), contrast(c, s.ground)) }
 
 func parseColour(s string) (colour, error) {
 	n, err := strconv.ParseUint(s[min(1, len(s)):], 16, 24)
@@ -115,6 +125,9 @@ func (c colour) mix(other colour, share float64) colour {
 	f := func(a, b float64) float64 { return a + (b-a)*share }
 	return colour{f(c.r, other.r), f(c.g, other.g), f(c.b, other.b)}
 }
+
+// grey reports whether a colour has hardly a hue.
+func (c colour) grey() bool { return max(c.r, c.g, c.b)-min(c.r, c.g, c.b) < .15 }
 
 // contrast is the contrast ratio of WCAG 2.2.
 func contrast(a, b colour) float64 {

@@ -51,9 +51,11 @@ type Page struct {
 	// Retry is the path to open again, on a page that tells of what passes by
 	// itself; else empty.
 	Retry string
-	// User and Sessions are those of the account page.
-	User     usher.User
-	Sessions []PageSession
+	// User is that of the account page. Sessions are his or hers, the one that
+	// asks first, then those that began last; what is over five is in
+	// MoreSessions.
+	User                   usher.User
+	Sessions, MoreSessions []PageSession
 
 	speaker *locale.Speaker
 	pages   *pages
@@ -84,6 +86,8 @@ type PageRule struct {
 
 // PageSession is a signed-in device.
 type PageSession struct {
+	// Page is the page that the session is on.
+	Page *Page
 	// ID names the session; it opens nothing.
 	ID string
 	// Device is such as "Firefox on Linux".
