@@ -10,6 +10,14 @@ const signUp = async (page, who, name = "Ann Lindqvist") => {
   await page.waitForURL((u) => u.pathname === "/");
 };
 
+const enter = async (page, who) => {
+  await page.goto("/auth/signin");
+  await page.locator("[name=loginId]").fill(who);
+  await page.locator("[name=password]").fill(password);
+  await page.locator("button.primary").click();
+  await page.waitForURL((u) => u.pathname === "/");
+};
+
 export const gallery = [
   ["gallery: sign-in", async (s) => {
     const page = await s.visit("plain");
@@ -135,12 +143,7 @@ export const gallery = [
       "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
       "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
     ]) {
-      const other = await s.visit("plain", { userAgent });
-      await other.goto("/auth/signin");
-      await other.locator("[name=loginId]").fill(who);
-      await other.locator("[name=password]").fill(password);
-      await other.locator("button.primary").click();
-      await other.waitForURL((u) => u.pathname === "/");
+      await enter(await s.visit("plain", { userAgent }), who);
     }
     await page.goto("/auth/account");
     await s.look(page, "account", { docs: true });
@@ -178,6 +181,40 @@ export const gallery = [
     await page.getByRole("button", { name: "Sign out", exact: true }).click();
     await page.getByText("You have signed out.").waitFor();
     await s.look(page, "signed-out");
+  }],
+  ["gallery: many devices", async (s) => {
+    const who = address("many");
+    for (const lang of ["en", "es", "fr", "de", "he"]) {
+      const page = await s.visit("plain", { lang });
+      if (lang === "en") {
+        await signUp(page, who);
+        for (let i = 0; i < 6; i++) await enter(await s.visit("plain"), who);
+      } else {
+        await enter(page, who);
+      }
+      await page.goto("/auth/account");
+      await page.locator("summary").click();
+      await s.look(page, `account-many-${lang}`, { schemes: ["light"] });
+    }
+  }],
+  ["gallery: long names and a dark accent", async (s) => {
+    const who = `${"heinrich-".repeat(6)}${address("x")}`;
+    const page = await s.visit("night");
+    await page.goto("/auth/signin");
+    await s.look(page, "signin-night");
+    await signUp(page, who, "Annabellachristinadorothea ".repeat(5) + "x".repeat(60));
+    await page.goto("/auth/account");
+    await s.look(page, "account-night");
+    await page.goto("/auth/forgot");
+    await page.locator("[name=loginId]").fill(who);
+    await page.locator("button.primary").click();
+    await page.getByText(who).waitFor();
+    await s.look(page, "forgot-sent-night");
+    await page.goto(await s.link("night", who, "confirm_and_reset"));
+    await s.at(page, "/auth/reset", "Set a new password");
+    await page.getByText(who, { exact: true }).waitFor();
+    s.equal(await page.locator("[name=username]").inputValue(), who, "the user name for password managers");
+    await s.look(page, "reset-night");
   }],
   ["gallery: an expired password", async (s) => {
     const page = await s.visit("plain");

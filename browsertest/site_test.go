@@ -38,6 +38,8 @@ var variants = map[string]site{
 		c.Password = password.PCIDSS()
 		c.Password.Uppercase, c.Password.NonAlphanumeric = true, true
 	}},
+	// A near-black accent, and names without an end.
+	"night": {pages: handlers.Pages{Name: "Northwindandsouthwindandeastwind Trading Company", Accent: "#111827"}},
 	"branded": {pages: handlers.Pages{
 		Name: "Harbour & Sons", Accent: "#e8b931", Logo: "/logo.svg",
 		Templates: fstest.MapFS{"custom.css": {Data: []byte(brand)}},
@@ -52,9 +54,11 @@ h1 { font-family: Georgia, "Times New Roman", serif; font-weight: 500; font-size
 button, .button, input { border-radius: 2px; }
 .card { border-radius: 4px; border-block-start: 4px solid var(--accent); }
 @media (prefers-color-scheme: dark) { :root { --ground: #0d1517; } }
+@media (max-width: 30rem) { .card { padding-block-start: 1.5rem; } }
 `
 
-const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 180 32" role="img"><path d="M4 22h24l-3 6H8z" fill="#e8b931"/><path d="M15 3v17H5zM17 7v13h8z" fill="#4a7a85"/><text x="40" y="22" font-family="Georgia, serif" font-size="18" fill="#4a7a85">Harbour &amp; Sons</text></svg>`
+// logo has other colours on a dark page.
+const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 32" role="img"><style>.ink{fill:#35626d}@media (prefers-color-scheme:dark){.ink{fill:#a9d0d8}}</style><path d="M4 22h24l-3 6H8z" fill="#e8b931"/><path class="ink" d="M15 3v17H5zM17 7v13h8z"/><text class="ink" x="40" y="22" font-family="Georgia, serif" font-size="18">Harbour &amp; Sons</text></svg>`
 
 // post is a mailbox for all addresses.
 type post struct {

@@ -114,6 +114,12 @@ export class Stage {
     if (width > 320) this.complaints.push(`${name}: ${width} px wide on a screen of 320`);
     await this.targets(page, name);
     await shot(`${name}-phone.png`, { fullPage: true });
+    // Text twice as big (WCAG 2.2, 1.4.4).
+    await page.evaluate(() => (document.documentElement.style.fontSize = "200%"));
+    const big = await page.evaluate(() => document.documentElement.scrollWidth <= 320 ? "" : [...document.querySelectorAll("main *, header *")]
+      .filter((e) => e.getBoundingClientRect().right > 320 || e.getBoundingClientRect().left < 0).map((e) => e.outerHTML.slice(0, 60)).join(", "));
+    if (big) this.complaints.push(`${name}: wider than a screen of 320 px with text of 200 %: ${big}`);
+    await page.evaluate(() => (document.documentElement.style.fontSize = ""));
     await page.setViewportSize({ width: 1100, height: 860 });
   }
 

@@ -91,7 +91,7 @@ func TestLG01_EachActIsOneStructuredLine(t *testing.T) {
 		}},
 		{event: usher.EventEmailVerified, result: success, do: func(k *kit, id string) {
 			k.signUp(bob)
-			k.do(post("/email/verify", object("token", k.mailedToken()), "X-Request-Id", id)).want(k.t, 200, "")
+			k.do(post("/email/verify", object("token", k.mailedToken(), "password", goodPassword), "X-Request-Id", id)).want(k.t, 200, "")
 		}},
 		{event: usher.EventEmailChangeRequested, result: success, do: func(k *kit, id string) {
 			k.do(k.as(k.signIn(ann, goodPassword), post("/email/change", object("newEmail", bob, "currentPassword", goodPassword), "X-Request-Id", id))).want(k.t, 202, "")

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
@@ -47,6 +48,33 @@ func TestSE10_DevicesAreListedAndEndedOneByOne(t *testing.T) {
 	other.open("/auth/account").to(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	b.send("/account/sessions/"+id[1]).to(t, "/auth/account") // it has ended already
 	b.open("/auth/account").page(t, 200)
+}
+
+// The device that somebody looks from comes first and has no button of its own,
+// and many devices are folded.
+func TestSE10_TheOwnDeviceComesFirst(t *testing.T) {
+	k, b := newPages(t, handlers.Pages{}, setup{})
+	b.signUp(ann)
+	rows := func(v view) []string { return strings.Split(v.body, "<li>")[1:] }
+	for n := 2; n <= 8; n++ {
+		k.clock.add(time.Minute)
+		k.browser(t).send("/signin", "loginId", ann, "password", goodPassword).to(t, "/")
+		v := b.open("/auth/account").page(t, 200)
+		got := rows(v)
+		if len(got) != n || !strings.Contains(got[0], "This device") || strings.Contains(got[0], "<form") {
+			t.Fatalf("%d of %d devices, the first is %s", len(got), n, got[0])
+		}
+		for _, row := range got[1:] {
+			if !strings.Contains(row, "<form") || strings.Contains(row, "This device") {
+				t.Errorf("another device: %s", row)
+			}
+		}
+		before, folded, _ := strings.Cut(v.body, "<details>")
+		if want := max(0, n-5); strings.Count(folded, "<li>") != want || strings.Count(before, "<li>") != min(n, 5) {
+			t.Errorf("%d devices: %d are folded, want %d", n, strings.Count(folded, "<li>"), want)
+		}
+	}
+	b.open("/auth/account").page(t, 200, "<summary>3 more devices</summary>")
 }
 
 func TestSE10_NobodyEndsAnothersSession(t *testing.T) {

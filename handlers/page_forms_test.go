@@ -84,7 +84,7 @@ func TestErrorsStandBesideTheirInput(t *testing.T) {
 	b.send("/signin", "loginId", ann, "password", otherPassword).page(t, 401,
 		`role="alert"`, "The e-mail address or the password is wrong.", `value="`+ann+`"`, `aria-describedby="alert" autofocus`)
 	v := b.send("/signup", "loginId", bob, "password", weakPassword, "name", "Bob").page(t, 400,
-		"This password is easy to guess.", `value="`+bob+`"`, `value="Bob"`, `aria-describedby="password-hint password-error"`)
+		"This password is easy to guess.", `value="`+bob+`"`, `value="Bob"`, `aria-describedby="password-hint password-rules password-error"`)
 	if strings.Contains(v.body, weakPassword) {
 		t.Error("the password comes back")
 	}
@@ -142,14 +142,17 @@ func TestAnExpiredPasswordIsReplaced(t *testing.T) {
 
 func TestSU08_ClosedSignUpSaysSo(t *testing.T) {
 	_, b := newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.SignUpClosed = true }})
-	v := b.open("/auth/signup").page(t, 200, "New accounts cannot be made here.")
-	if strings.Contains(v.body, "<form") {
-		t.Error("there is a form")
+	for _, v := range []view{
+		b.open("/auth/signup").page(t, 200), b.send("/signup", "loginId", ann, "password", goodPassword).page(t, 403),
+	} {
+		if !strings.Contains(v.body, "<h1>Sign-up is closed</h1>") || strings.Count(v.body, "No new accounts can be created here.") != 1 ||
+			strings.Contains(v.body, "<form") || strings.Contains(v.body, `role="alert"`) {
+			t.Errorf("the page: %s", main(v.body))
+		}
 	}
 	if strings.Contains(b.open("/auth/signin").body, "/signup") {
 		t.Error("the sign-in page leads to it")
 	}
-	b.send("/signup", "loginId", ann, "password", goodPassword).page(t, 403, "New accounts cannot be made here.")
 }
 
 func FuzzParseForm(f *testing.F) {

@@ -123,16 +123,38 @@ func TestEN07_DeadLinksLookAlike(t *testing.T) {
 }
 
 func TestRS13_BadLinksAreLimited(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	_, b := newPages(t, handlers.Pages{}, setup{})
+	link := "/auth/reset?token=" + strings.Repeat("y", 43)
 	for range 10 {
-		b.open("/auth/reset?token=" + strings.Repeat("y", 43))
+		b.open(link)
 		b.open("/auth/reset").page(t, 400)
 	}
+	b.open(link)
 	v := b.open("/auth/reset").page(t, 429, "Too many tries")
 	if v.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	_ = k
+}
+
+// A dead link counts once, however often its page is loaded; a good one that waits
+// beside it is not forgotten.
+func TestRS13_LoadingADeadPageAgainIsNoTry(t *testing.T) {
+	k, b := newPages(t, handlers.Pages{}, setup{})
+	k.signUpVerified(ann)
+	for _, page := range []string{"/reset", "/verify"} {
+		b.open("/auth" + page + "?token=" + strings.Repeat("y", 43))
+		for range 15 {
+			b.open("/auth"+page).page(t, 400, "This link")
+		}
+	}
+	b.send("/password/reset", "loginId", ann)
+	link := k.link(t, usher.MessageResetPassword)
+	b.open(link).to(t, "/auth/reset")
+	b.open("/auth/reset").page(t, 200)
+	b.send("/password/reset/complete", "token", strings.Repeat("y", 43), "newPassword", otherPassword).page(t, 400, "This link")
+	b.open("/auth/reset").page(t, 200, ann)
+	_, token, _ := strings.Cut(link, "token=")
+	b.send("/password/reset/complete", "token", token, "newPassword", otherPassword).to(t, "/auth/signin")
 }
 
 func TestRS14_TheOwnerIsTold(t *testing.T) {

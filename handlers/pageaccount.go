@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -25,17 +26,33 @@ func (p *pages) accountView() *view {
 		if err != nil {
 			return err
 		}
-		for _, s := range list {
-			browser, system := device.Of(s.UserAgent)
-			seen := s.LastSeenAt.UTC()
-			x.page.Sessions = append(x.page.Sessions, PageSession{
-				ID: s.ID, Address: s.Address, Current: s.ID == x.claims.SessionID,
-				Device: cmp.Or(x.page.speaker.Device(browser, system), x.page.T("account.device")),
-				Seen:   x.page.speaker.Time(seen), SeenISO: seen.Format(time.RFC3339),
-			})
-		}
+		x.page.list(list, x.claims.SessionID)
 		return nil
 	}}
+}
+
+// fewSessions is how many sessions are in sight.
+const fewSessions = 5
+
+// list puts the sessions on the page, that of the person who looks first.
+func (page *Page) list(sessions []usher.Session, current string) {
+	all := make([]PageSession, 0, len(sessions))
+	for _, s := range sessions {
+		browser, system := device.Of(s.UserAgent)
+		seen := s.LastSeenAt.UTC()
+		one := PageSession{
+			Page: page, ID: s.ID, Address: s.Address, Current: s.ID == current,
+			Device: cmp.Or(page.speaker.Device(browser, system), page.T("account.device")),
+			Seen:   page.speaker.Time(seen), SeenISO: seen.Format(time.RFC3339),
+		}
+		if one.Current {
+			all = slices.Insert(all, 0, one)
+		} else {
+			all = append(all, one)
+		}
+	}
+	few := min(len(all), fewSessions)
+	page.Sessions, page.MoreSessions = all[:few], all[few:]
 }
 
 func (p *pages) nameView() *view {

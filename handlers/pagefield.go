@@ -16,8 +16,9 @@ type Field struct {
 	Autocomplete string
 	// Value is what was typed before. It is empty for a password.
 	Value string
-	// Errors say what is wrong.
+	// Errors say what is wrong, Links where to go on instead.
 	Errors []string
+	Links  []Link
 	// Secret is true for a password, New for one that is chosen now, Address
 	// for an e-mail address or user name.
 	Secret, New, Address bool
@@ -29,19 +30,24 @@ type Field struct {
 	Describedby string
 }
 
+// Link leads to another page.
+type Link struct {
+	Text, URL string
+}
+
 // Field returns an input of the page; autocomplete is the attribute's value.
 func (p *Page) Field(name, autocomplete string) Field {
 	f := Field{
 		Page: p, Name: name, ID: name, Label: p.T("field." + name), Type: "text", Autocomplete: autocomplete,
-		Value: p.values[name], Errors: p.errors[name], Focus: p.focus == name,
+		Value: p.values[name], Errors: p.errors[name], Links: p.links[name], Focus: p.focus == name,
 	}
 	switch autocomplete {
 	case "current-password":
 		f.Secret = true
 	case "new-password":
 		f.Secret, f.New = true, true
-		if len(p.Policy.List) == 0 {
-			f.Hint = p.T("password.hint", p.Policy.MinLength)
+		if len(p.Policy.List) == 1 { // words in a row meet no rule of composition
+			f.Hint = p.T("password.hint")
 		}
 	case "email":
 		f.Type, f.Address = "email", true
@@ -56,8 +62,16 @@ func (p *Page) Field(name, autocomplete string) Field {
 	if f.Hint != "" {
 		ids = append(ids, f.ID+"-hint")
 	}
+	if f.New {
+		ids = append(ids, f.ID+"-rules")
+	}
 	if len(f.Errors) > 0 {
 		ids = append(ids, f.ID+"-error")
+	}
+	// What a page says as it is loaded is read aloud with the input that has the
+	// focus, or not at all.
+	if f.Focus && p.Notice != "" {
+		ids = append(ids, "notice")
 	}
 	if f.Focus && p.Alert != "" {
 		ids = append(ids, "alert")

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -57,6 +58,9 @@ func parseForm(body string) (map[string]string, error) {
 	return in, nil
 }
 
+// isPassword reports whether an input of that name is for a password.
+func isPassword(name string) bool { return strings.HasSuffix(strings.ToLower(name), "password") }
+
 // exchange is one request of a page, and the page that answers it.
 type exchange struct {
 	w    http.ResponseWriter
@@ -103,12 +107,14 @@ func (p *pages) opened(v *view) http.Handler {
 	return p.h.answer(func(w http.ResponseWriter, r *http.Request) error {
 		x := p.exchange(w, r, v)
 		x.page.ReturnTo = middleware.SafeReturnTo(r.URL.Query().Get("return_to"))
+		p.fillIn(x, v)
 		err := p.ready(x, v)
 		if err == nil && v.open != nil {
 			err = v.open(x)
 		}
 		if err == nil {
 			p.greet(x)
+			x.page.begin(v.inputs, v.inputs)
 			err = p.show(w, http.StatusOK, x.page)
 		}
 		return p.finish(x, err)
@@ -132,7 +138,7 @@ func (p *pages) sent(v *view) http.Handler {
 		x.page.Address = p.base + v.path
 		x.page.ReturnTo = middleware.SafeReturnTo(in["return_to"])
 		for _, name := range v.inputs {
-			if !strings.HasSuffix(strings.ToLower(name), "password") {
+			if !isPassword(name) {
 				x.page.values[name] = in[name]
 			}
 		}
@@ -168,15 +174,33 @@ func (p *pages) ready(x *exchange, v *view) error {
 }
 
 // again shows the page with what was typed and what is wrong, and puts the
-// focus on the first input to mend.
+// focus on the first input to mend: with nothing to mend on one all the same, for
+// that is how what is wrong gets read aloud.
 func (p *pages) again(x *exchange, v *view, status int) error {
+	if slices.Contains(v.inputs, "loginId") {
+		p.keepTyped(x, x.in["loginId"])
+	}
 	for _, name := range v.inputs {
 		if len(x.page.errors[name]) > 0 {
 			x.page.focus = name
 			break
 		}
 	}
+	x.page.begin(v.required, v.inputs)
 	return p.show(x.w, status, x.page)
+}
+
+// begin puts the focus, if nothing has it, on the first of the wanted inputs that
+// is empty, or on the first of all.
+func (p *Page) begin(wanted, all []string) {
+	for _, name := range wanted {
+		if p.focus == "" && p.values[name] == "" {
+			p.focus = name
+		}
+	}
+	if p.focus == "" && len(all) > 0 {
+		p.focus = all[0]
+	}
 }
 
 // finish answers the errors that have a page of their own.
@@ -199,7 +223,7 @@ func (p *pages) greet(x *exchange) {
 		code = q
 	}
 	if key := "notice." + code; code != "" && x.page.speaker.Has(key) {
-		x.page.Notice = x.page.T(key)
+		x.page.Notice, x.page.NoticeCode = x.page.T(key), code
 	}
 }
 

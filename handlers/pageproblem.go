@@ -50,14 +50,17 @@ func (p *pages) problem(w http.ResponseWriter, r *http.Request, err error) bool 
 	if limited {
 		page.Lead = page.T("wait", page.speaker.Span(wait))
 	}
+	if limited || k.status == http.StatusServiceUnavailable {
+		page.Retry = p.returnPath(r)
+	}
 	if k.status >= http.StatusInternalServerError {
 		page.Reference = w.Header().Get(requestIDHeader)
 	}
 	return p.show(w, k.status, page) == nil
 }
 
-// returnPath is where a person goes on after signing in again: the page that was
-// to be opened, or the account where a form was sent.
+// returnPath is where a person goes on after signing in again, or tries again: the
+// page that was to be opened, or the account where a form was sent.
 func (p *pages) returnPath(r *http.Request) string {
 	if r.Method != http.MethodPost {
 		// RequestURI, not URL: a router may have cut a prefix off the latter.

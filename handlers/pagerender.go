@@ -20,7 +20,7 @@ func (p *pages) page(r *http.Request, name string) *Page {
 	page := &Page{
 		Name: name, Product: p.Name, Logo: p.Logo, Home: p.Home, Initial: p.palette.Initial,
 		Lang: s.Lang(), Dir: s.Dir(), SignUpClosed: p.h.auth.SignUpClosed(), Policy: p.policy(s),
-		speaker: s, pages: p, values: map[string]string{}, errors: map[string][]string{},
+		speaker: s, pages: p, values: map[string]string{}, errors: map[string][]string{}, links: map[string][]Link{},
 	}
 	if s.Has(name + ".title") {
 		page.Title = page.T(name + ".title")
@@ -111,7 +111,7 @@ func (p *pages) explain(w http.ResponseWriter, page *Page, err error, inputs []s
 		if !slices.Contains(inputs, name) {
 			name = inputs[0] // the address of a sign-up is its login id
 		}
-		page.wrong(name, page.invalid(name, field.Code))
+		page.wrong(name, page.unfit(name, field.Code))
 		err = errInvalidRequest
 	case errors.Is(err, usher.ErrInvalidCredentials):
 		p.explainCredentials(page, inputs)
@@ -121,9 +121,13 @@ func (p *pages) explain(w http.ResponseWriter, page *Page, err error, inputs []s
 		page.wrong("password", page.invalid("password", "required"))
 	case errors.Is(err, usher.ErrLoginIDTaken):
 		page.wrong("loginId", page.T("signup.taken"))
-	case errors.Is(err, usher.ErrUserDisabled), errors.Is(err, usher.ErrSignUpClosed),
-		errors.Is(err, usher.ErrConflict), errors.Is(err, usher.ErrUnavailable):
-		page.Alert = page.T("problem." + kindOf(err).code + ".text")
+		page.links["loginId"] = []Link{
+			{page.T("signup.signin"), page.URLBack("/signin")}, {page.T("signup.reset"), page.URL("/forgot")},
+		}
+	case errors.Is(err, usher.ErrSignUpClosed):
+		// The page says so already, and has no form.
+	case errors.Is(err, usher.ErrUserDisabled), errors.Is(err, usher.ErrConflict), errors.Is(err, usher.ErrUnavailable):
+		page.Alert = page.problem(kindOf(err).code)
 	default:
 		return 0
 	}
@@ -149,6 +153,23 @@ func (p *pages) explainCredentials(page *Page, inputs []string) {
 		page.Alert = page.T("signin.failed.confirm")
 	}
 	page.focus = "password"
+}
+
+// problem says what an error is, in the words for that page if there are any.
+func (p *Page) problem(code string) string {
+	if key := p.Name + "." + code; p.speaker.Has(key) {
+		return p.T(key)
+	}
+	return p.T("problem." + code + ".text")
+}
+
+// unfit says what is wrong with an input, of a password that is too long with how
+// long it may be.
+func (p *Page) unfit(field, code string) string {
+	if code == "too_long" && isPassword(field) {
+		return p.T("policy.too_long", p.Policy.MaxLength)
+	}
+	return p.invalid(field, code)
 }
 
 // invalid says what is wrong with an input, in the words for that page and input

@@ -101,8 +101,12 @@ func (p *pages) prepareLink(x *exchange, look func(raw usher.Secret) (usher.Link
 }
 
 // deadLink is the one page for links that are used, too old, replaced or never
-// were.
+// were. The browser forgets the link: each look at it counts as a try, so that
+// loading the page again and again would use up those of the network.
 func (p *pages) deadLink(x *exchange) error {
+	if sent := x.in["token"]; x.in == nil || sent == p.cookies.Note(x.r, x.page.Name).Reveal() {
+		p.cookies.DropNote(x.w, x.r, x.page.Name)
+	}
 	page := p.page(x.r, "link")
 	page.Lead = page.T("link.text")
 	page.SignedIn, page.Again, page.Address = x.page.SignedIn, "/verify", x.page.Address
@@ -139,6 +143,7 @@ func (p *pages) sendReset(x *exchange) error {
 	if a != nil {
 		return p.enter(x, a)
 	}
+	p.keepTyped(x, x.page.LoginID)
 	// The session that this browser may have had has ended with all the others.
 	if p.h.cookieSession(x.r) == "" {
 		p.cookies.ClearTokens(x.w, x.r)

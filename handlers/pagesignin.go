@@ -24,7 +24,6 @@ func (p *pages) openSignIn(x *exchange) error {
 	case x.page.ReturnTo != "":
 		x.page.Lead = x.page.T("signin.reason")
 	}
-	x.page.focus = "loginId"
 	return nil
 }
 
@@ -45,6 +44,7 @@ func (p *pages) enter(x *exchange, a *usher.Authentication) error {
 	if err := p.h.keep(x.w, x.r, a); err != nil {
 		return err
 	}
+	p.cookies.DropNote(x.w, x.r, noteTyped)
 	return redirect(x.w, p.destination(x.page.ReturnTo))
 }
 
@@ -72,8 +72,16 @@ func (p *pages) replaceView() *view {
 func (p *pages) signUpView() *view {
 	return &view{
 		page: "signup", path: "/signup", inputs: []string{"name", "loginId", "password"}, required: []string{"loginId", "password"},
-		open: p.openSignUp, send: p.sendSignUp,
+		prepare: p.prepareSignUp, open: p.openSignUp, send: p.sendSignUp,
 	}
+}
+
+// prepareSignUp tells who comes too late so, in the place of a form.
+func (p *pages) prepareSignUp(x *exchange) error {
+	if x.page.SignUpClosed {
+		x.page.Title, x.page.Lead = x.page.T("problem.sign_up_closed"), x.page.T("problem.sign_up_closed.text")
+	}
+	return nil
 }
 
 func (p *pages) openSignUp(x *exchange) error {
@@ -83,9 +91,6 @@ func (p *pages) openSignUp(x *exchange) error {
 	if x.claims != nil {
 		_ = redirect(x.w, p.destination(x.page.ReturnTo))
 		return errAnswered
-	}
-	if x.page.SignUpClosed {
-		x.page.Alert = x.page.T("problem.sign_up_closed.text")
 	}
 	return nil
 }
@@ -101,28 +106,4 @@ func (p *pages) sendSignUp(x *exchange) error {
 		return p.waitFor(x, "/signup")
 	}
 	return p.enter(x, a)
-}
-
-// noteTyped keeps what was typed as the address of a mail: a person who sees it
-// again finds the slip in it.
-const noteTyped = "typed"
-
-// waitFor goes on to the page that waits for a mail.
-func (p *pages) waitFor(x *exchange, path string) error {
-	if err := p.cookies.SetNote(x.w, x.r, noteTyped, usher.Secret(x.in["loginId"])); err != nil {
-		p.h.cfg.Logger.WarnContext(x.r.Context(), "handlers: what was typed could not be kept", "error", err)
-	}
-	return redirect(x.w, p.base+path+"?sent=1")
-}
-
-// waiting makes the page one that waits for a mail.
-func (p *pages) waiting(x *exchange, path, text string) error {
-	page := p.page(x.r, "sent")
-	page.Again = path
-	page.Lead = page.T(text + ".bare")
-	if typed := p.cookies.Note(x.r, noteTyped).Reveal(); typed != "" {
-		page.Lead = page.T(text, typed)
-	}
-	x.page = page
-	return nil
 }

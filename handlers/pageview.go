@@ -25,6 +25,8 @@ type Page struct {
 	// Notice says what has just succeeded, Alert what is wrong; each may be
 	// empty. What is wrong with one input is in its Field.
 	Notice, Alert string
+	// NoticeCode names the notice, such as "verify_sent", or is empty.
+	NoticeCode string
 	// Address is the page's own path where the answer to a form is shown, which
 	// has another; else empty.
 	Address string
@@ -47,29 +49,36 @@ type Page struct {
 	// PasswordRequired is true where the mailed link needs the account's password:
 	// the browser has no session of its user.
 	PasswordRequired bool
-	// Again is the path, below the mount, of the page that sends a mail again.
-	Again string
+	// Again is the path, below the mount, of the page that sends a mail again;
+	// SentTo is the login id that was typed there, if that is known.
+	Again, SentTo string
 	// Reference is the id of the request, on a page that tells of a fault.
 	Reference string
-	// User and Sessions are those of the account page.
-	User     usher.User
-	Sessions []PageSession
+	// Retry is the path to open again, on a page that tells of what passes by
+	// itself; else empty.
+	Retry string
+	// User is that of the account page. Sessions are his or hers, the one that
+	// asks first, then those that began last; what is over five is in
+	// MoreSessions.
+	User                   usher.User
+	Sessions, MoreSessions []PageSession
 
 	speaker *locale.Speaker
 	pages   *pages
 	values  map[string]string
 	errors  map[string][]string
+	links   map[string][]Link
 	focus   string
 }
 
 // PagePolicy is the policy for new passwords.
 type PagePolicy struct {
-	// MinLength is in characters.
-	MinLength int
+	// MinLength and MaxLength are in characters.
+	MinLength, MaxLength int
 	// Rules is the attribute passwordrules, by which some password managers
 	// make passwords.
 	Rules string
-	// List are the rules of composition, if there are any.
+	// List are the rules: the length, and those of composition if there are any.
 	List []PageRule
 }
 
@@ -83,6 +92,8 @@ type PageRule struct {
 
 // PageSession is a signed-in device.
 type PageSession struct {
+	// Page is the page that the session is on.
+	Page *Page
 	// ID names the session; it opens nothing.
 	ID string
 	// Device is such as "Firefox on Linux".
@@ -128,7 +139,10 @@ func (p *Page) wrong(field, text string) {
 // policy is the password policy in words.
 func (p *pages) policy(s *locale.Speaker) PagePolicy {
 	policy := p.h.auth.PasswordPolicy()
-	out := PagePolicy{MinLength: policy.MinLength, Rules: passwordRules(policy)}
+	out := PagePolicy{
+		MinLength: policy.MinLength, MaxLength: policy.MaxLength, Rules: passwordRules(policy),
+		List: []PageRule{{"length", s.Text("password.rule.length", policy.MinLength)}},
+	}
 	for _, rule := range []struct {
 		on   bool
 		kind string
@@ -139,10 +153,6 @@ func (p *pages) policy(s *locale.Speaker) PagePolicy {
 		if rule.on {
 			out.List = append(out.List, PageRule{rule.kind, s.Text("password.rule." + rule.kind)})
 		}
-	}
-	if len(out.List) > 0 {
-		length := PageRule{"length", s.Text("password.rule.length", policy.MinLength)}
-		out.List = append([]PageRule{length}, out.List...)
 	}
 	return out
 }

@@ -27,20 +27,32 @@
     number: (text) => /\p{Nd}/u.test(text),
     symbol: (text) => /[^\p{L}\p{M}\p{N}]/u.test(text),
   };
-  const strength = (text, min) => {
-    const length = [...text].length, variety = new Set(text.toLowerCase()).size;
-    if (length < min || variety < 5) return 1;
-    const worth = length * Math.min(1, variety / 9);
-    return worth >= Math.max(24, min * 1.5) ? 4 : worth >= Math.max(18, min * 1.2) ? 3 : 2;
+  // How strong a password is at most: the server knows lists of common ones, so nothing is more than good here.
+  // What is easy to guess counts for little: the names on the page, one piece over and over, neighbours in a row.
+  const rows = ["abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiopasdfghjklzxcvbnm", "qwertzuiopasdfghjklyxcvbnm", "azertyuiopqsdfghjklmwxcvbn"];
+  const near = (a, b) => a === b || rows.some((row) => row.includes(a + b) || row.includes(b + a));
+  const strength = (text, min, names) => {
+    if ([...text].length < min) return 1;
+    let rest = text.slice(0, 256).toLowerCase();
+    for (const name of names) rest = rest.replaceAll(name, "");
+    const letters = [...rest.replace(/(.+?)\1+/gsu, "$1")];
+    const worth = letters.filter((letter, i) => !i || !near(letters[i - 1], letter)).length * Math.min(1, new Set(letters).size / 9);
+    return worth < min * 0.6 ? 1 : worth < Math.max(18, min * 1.2) ? 2 : 3;
+  };
+  const namesFor = (input) => {
+    const typed = all("[name=name], [name=loginId], [name=username]", input.form).map((other) => other.value);
+    return [input.dataset.product, location.hostname, ...typed].map((name) => name.normalize("NFC").toLowerCase())
+      .flatMap((name) => [name, ...name.split(/[@.\s_-]+/)]).filter((name) => name.length > 2)
+      .sort((a, b) => b.length - a.length);
   };
   for (const box of all(".strength")) {
     const input = document.getElementById(box.dataset.for);
     const min = Number(input.dataset.min);
-    const words = ["", box.dataset.weak, box.dataset.fair, box.dataset.good, box.dataset.strong];
+    const words = ["", box.dataset.weak, box.dataset.fair, box.dataset.good];
     const said = box.querySelector("[role=status]");
     const update = () => {
       const text = input.value.normalize("NFC");
-      const level = text ? strength(text, min) : 0;
+      const level = text ? strength(text, min, namesFor(input)) : 0;
       box.hidden = !text;
       all(".meter i", box).forEach((bar, i) => bar.classList.toggle("on", i < level));
       if (said.textContent !== words[level]) said.textContent = words[level];
@@ -50,7 +62,7 @@
         rule.querySelector(".met").hidden = !met;
       }
     };
-    input.addEventListener("input", update);
+    input.form.addEventListener("input", update);
     update();
   }
 
