@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/sqlstore"
@@ -174,6 +176,37 @@ func TestFB02_AStepThatFailsAmongOthersIsTheOnlyOneThatFails(t *testing.T) {
 	}
 }
 
+// A step that was told of something another had done, which is lost then, must not
+// stand by what it said.
+func TestFB02_NoAnswerRestsOnWhatIsLost(t *testing.T) {
+	ctx := context.Background()
+	var f faults
+	s, db := openFaulty(t, &f, nil)
+	c := hold(t, s, &f)
+	var lost, other error
+	c.add(ctx, func(ctx context.Context) { lost = s.CreateUser(ctx, creation("u")) })
+	c.add(ctx, func(ctx context.Context) {
+		same := creation("u")
+		same.User.ID, same.Session, same.Token, same.Effects = "other", nil, nil, effects("up-other")
+		other = s.CreateUser(ctx, same)
+	})
+	failed := false
+	c.release(func(int) error {
+		if f.last == "COMMIT" && !failed {
+			failed = true
+			return errInjected
+		}
+		return nil
+	})
+	f.arm(nil)
+	if !errors.Is(lost, errInjected) || other != nil {
+		t.Errorf("the first got %v, the second %v", lost, other)
+	}
+	if got := column(t, db, `SELECT id FROM usher_users`); strings.Join(got, " ") != "other" {
+		t.Errorf("users %q", got)
+	}
+}
+
 // SQLite answers a full disk by taking the whole transaction back. Those who had
 // a part in it and did nothing wrong run again.
 func TestFB02_ATransactionThatIsGoneCostsTheOthersNothing(t *testing.T) {
@@ -299,3 +332,39 @@ func TestAStepWithAHookSharesWithNobody(t *testing.T) {
 }
 
 type refusal struct{}
+
+// The program holds the only connection, and the store has no readers of its own.
+func TestFB01_WaitsForTheDatabaseEndWithTheirContext(t *testing.T) {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "usher.db")+"?_pragma=journal_mode(WAL)&_txlock=immediate")
+	must(t, err)
+	t.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(1)
+	s, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
+	must(t, err)
+	tx, err := db.Begin()
+	must(t, err)
+	long, cancel := context.WithCancel(context.Background())
+	var waiting sync.WaitGroup
+	for range 4 {
+		waiting.Go(func() { _, _ = s.Account(long, "u") })
+	}
+	for range 4 {
+		short, done := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		if _, err := s.UserSessions(short, "u", now); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a read: %v", err)
+		}
+		done()
+		short, done = context.WithTimeout(context.Background(), 20*time.Millisecond)
+		if err := s.Record(short, effects("x")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a step: %v", err)
+		}
+		done()
+	}
+	must(t, s.Close())
+	cancel()
+	waiting.Wait()
+	must(t, tx.Rollback())
+	if _, err := s.Account(context.Background(), "u"); err == nil || errors.Is(err, usher.ErrNotFound) {
+		t.Errorf("a closed store answers %v", err)
+	}
+}

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+
+	"github.com/usherkit/usher"
 )
 
 // maxTogether is how many steps share one transaction at most. It bounds how
@@ -31,8 +34,9 @@ type line struct {
 
 // member is a step in line.
 type member struct {
-	run   func(t *tx) error
-	alone bool // shares its transaction with nobody
+	run    func(t *tx) error
+	alone  bool // shares its transaction with nobody
+	hooked bool // runs statements of the program, which its context may break off
 
 	leads chan struct{} // closed when it has to lead
 	done  chan struct{} // closed when somebody else has run it
@@ -126,7 +130,7 @@ func (m *member) result() error {
 
 // lead runs m, and whoever else may share its transaction.
 func (s *Store) lead(ctx context.Context, m *member) {
-	raw, err := s.begin(ctx, m.alone)
+	raw, err := s.begin(ctx, m.hooked)
 	if err != nil {
 		m.err = err
 		return
@@ -139,7 +143,7 @@ func (s *Store) lead(ctx context.Context, m *member) {
 	// After a commit this does nothing.
 	defer raw.Rollback()
 	if m.alone {
-		if m.err = m.run(s.at(raw, false)); m.err == nil {
+		if m.err = m.run(s.at(raw, !m.hooked)); m.err == nil {
 			m.err = raw.Commit()
 		}
 		return
@@ -154,9 +158,9 @@ func (s *Store) lead(ctx context.Context, m *member) {
 }
 
 // begin opens the transaction. The wait for the database ends with ctx; the
-// transaction itself does so only if nobody else can have a part in it.
-func (s *Store) begin(ctx context.Context, alone bool) (*sql.Tx, error) {
-	if alone {
+// transaction itself does so only for a step of the program's.
+func (s *Store) begin(ctx context.Context, hooked bool) (*sql.Tx, error) {
+	if hooked {
 		return s.write.BeginTx(ctx, nil)
 	}
 	if err := ctx.Err(); err != nil {
@@ -170,7 +174,7 @@ func (s *Store) begin(ctx context.Context, alone bool) (*sql.Tx, error) {
 	}
 	if err != nil {
 		cancel()
-		return nil, err
+		return nil, cmp.Or(ctx.Err(), err)
 	}
 	return raw, nil
 }
@@ -182,12 +186,16 @@ func together(t *tx, group []*member) {
 		m.err = errBroken
 	}
 	ran := make([]error, len(group))
+	saw := make([]bool, len(group)) // what others had done
 	some := false
 	for i, m := range group {
 		alive := false
+		saw[i] = some
 		if ran[i], alive = t.within(m, len(group) > 1); !alive {
-			m.err = ran[i] // the others run again
-			return
+			if !saw[i] || !judged(ran[i]) {
+				m.err = ran[i]
+			}
+			return // the others run again
 		}
 		some = some || ran[i] == nil
 	}
@@ -196,10 +204,20 @@ func together(t *tx, group []*member) {
 		committed = t.raw.Commit()
 	}
 	for i, m := range group {
-		if m.err = ran[i]; m.err == nil {
+		switch {
+		case ran[i] == nil:
 			m.err = committed
+		case committed == nil || !saw[i] || !judged(ran[i]):
+			m.err = ran[i]
 		}
 	}
+}
+
+// judged reports whether err says what a step found in the database. Where that may
+// have been another's work, which is lost, the step has to look again.
+func judged(err error) bool {
+	return errors.Is(err, usher.ErrNotFound) || errors.Is(err, usher.ErrConflict) ||
+		errors.Is(err, usher.ErrLoginIDTaken) || errors.Is(err, errRefused)
 }
 
 // within runs a member, in a savepoint if it is not the only one, and reports

@@ -26,23 +26,25 @@ type runner struct {
 // ready returns a prepared statement if there is one, and in any case what to
 // call when it has run.
 func (r runner) ready(ctx context.Context, query string) (*sql.Stmt, func()) {
+	none := func() {}
 	if r.prepared == nil {
-		return nil, func() {}
+		return nil, none
 	}
-	stmt, done := r.prepared.lend(query)
+	stmt := r.prepared.lend(query)
 	if stmt == nil {
-		done()
 		r.prepared.want(query)
-		if r.tx != nil {
-			return nil, func() {}
+		if r.tx == nil {
+			r.prepared.prepareWanted(ctx)
+			stmt = r.prepared.lend(query)
 		}
-		r.prepared.prepareWanted(ctx)
-		stmt, done = r.prepared.lend(query)
 	}
-	if stmt != nil && r.tx != nil {
+	if stmt == nil {
+		return nil, none
+	}
+	if r.tx != nil {
 		stmt = r.tx.StmtContext(ctx, stmt)
 	}
-	return stmt, done
+	return stmt, r.prepared.giveBack
 }
 
 // exec runs a statement and returns how many rows it changed.

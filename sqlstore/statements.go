@@ -20,29 +20,44 @@ const maxStatements = 256
 // front of PostgreSQL may forbid it, so there are none for that engine.
 type statements struct {
 	db *sql.DB
-	// mu is held for reading while a statement runs, so that close waits.
-	mu sync.RWMutex
+	// mu is never held while anything is asked of the database.
+	mu sync.Mutex
 	// By their common form.
-	ready  map[string]*sql.Stmt // nil once closed
-	wanted map[string]bool      // seen within a transaction, which held the connection
+	ready  map[string]*sql.Stmt
+	wanted map[string]bool // seen within a transaction, which held the connection
+	lent   int
+	closed bool
 }
 
 func newStatements(db *sql.DB) *statements {
 	return &statements{db: db, ready: map[string]*sql.Stmt{}, wanted: map[string]bool{}}
 }
 
-// lend returns a statement if it is prepared, and in any case what to call when
-// it has run.
-func (p *statements) lend(query string) (*sql.Stmt, func()) {
-	p.mu.RLock()
-	return p.ready[query], p.mu.RUnlock
+// lend returns a statement if it is prepared. The caller gives it back when it has
+// run.
+func (p *statements) lend(query string) *sql.Stmt {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stmt := p.ready[query]
+	if p.closed || stmt == nil {
+		return nil
+	}
+	p.lent++
+	return stmt
+}
+
+func (p *statements) giveBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lent--
+	p.closeUnused()
 }
 
 // want asks for a statement to be prepared by the next prepareWanted.
 func (p *statements) want(query string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ready != nil && len(p.ready)+len(p.wanted) < maxStatements {
+	if !p.closed && len(p.ready)+len(p.wanted) < maxStatements {
 		p.wanted[query] = true
 	}
 }
@@ -51,15 +66,9 @@ func (p *statements) want(query string) {
 // not be called within a transaction. What cannot be prepared now goes on as
 // text, and is wanted again when it is next seen.
 func (p *statements) prepareWanted(ctx context.Context) {
-	p.mu.RLock()
-	none := len(p.wanted) == 0
-	p.mu.RUnlock()
-	if none {
-		return
-	}
 	p.mu.Lock()
 	queries := p.wanted
-	if p.ready != nil {
+	if len(queries) > 0 {
 		p.wanted = map[string]bool{}
 	}
 	p.mu.Unlock()
@@ -78,21 +87,30 @@ func (p *statements) prepareWanted(ctx context.Context) {
 func (p *statements) keep(query string, stmt *sql.Stmt) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ready == nil || p.ready[query] != nil {
+	if p.closed || p.ready[query] != nil {
 		return false
 	}
 	p.ready[query] = stmt
 	return true
 }
 
-// close waits for the statements that run and gives all of them up. Later ones
-// go to the database as text.
+// close gives all statements up, those that run as soon as the last one has. Later
+// ones go to the database as text.
 func (p *statements) close() {
 	p.mu.Lock()
-	ready := p.ready
-	p.ready, p.wanted = nil, nil
-	p.mu.Unlock()
-	for _, stmt := range ready {
+	defer p.mu.Unlock()
+	p.closed = true
+	p.closeUnused()
+}
+
+// closeUnused closes the statements once nobody uses any and nobody will. p.mu is
+// held.
+func (p *statements) closeUnused() {
+	if !p.closed || p.lent > 0 {
+		return
+	}
+	for query, stmt := range p.ready {
 		_ = stmt.Close() // its connection may be gone already
+		delete(p.ready, query)
 	}
 }

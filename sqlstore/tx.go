@@ -36,13 +36,14 @@ func (s *Store) userStep(ctx context.Context, name string, f func(t *tx) error) 
 	return s.persist(ctx, name, f, s.hook != nil)
 }
 
-func (s *Store) persist(ctx context.Context, name string, f func(t *tx) error, alone bool) error {
-	wait := firstWait
+func (s *Store) persist(ctx context.Context, name string, f func(t *tx) error, hooked bool) error {
+	wait, alone := firstWait, hooked
 	for try := 1; ; try++ {
-		err := s.once(ctx, f, alone)
+		err := s.once(ctx, &member{run: f, alone: alone, hooked: hooked})
 		if err == nil {
 			return nil
 		}
+		alone = alone || errors.Is(err, errBroken) // once is enough
 		if try == tries || !errors.Is(err, errBroken) && !s.dialect.again(err) {
 			return named(name, err)
 		}
@@ -55,13 +56,13 @@ func (s *Store) persist(ctx context.Context, name string, f func(t *tx) error, a
 	}
 }
 
-// once runs f in a transaction, and tells how it ended.
-func (s *Store) once(ctx context.Context, f func(t *tx) error, alone bool) error {
+// once runs a step in a transaction, and tells how it ended.
+func (s *Store) once(ctx context.Context, m *member) error {
 	if s.closed.Load() {
 		return errClosed
 	}
 	if s.line != nil {
-		return s.inLine(ctx, &member{run: f, alone: alone})
+		return s.inLine(ctx, m)
 	}
 	raw, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
@@ -69,7 +70,7 @@ func (s *Store) once(ctx context.Context, f func(t *tx) error, alone bool) error
 	}
 	// After a commit this does nothing; it also ends a step whose hook panics.
 	defer raw.Rollback()
-	if err := f(s.at(raw, false)); err != nil {
+	if err := m.run(s.at(raw, false)); err != nil {
 		return err
 	}
 	return raw.Commit()
