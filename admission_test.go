@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -93,4 +94,35 @@ func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
 	if _, err := k.SignIn(gone, usher.SignIn{LoginID: "ann@example.com", Password: otherPassword}, home); err == nil {
 		t.Error("a caller who has gone was answered")
 	}
+}
+
+// A hook or a log that hangs holds up who is refused, and nobody else.
+func TestLG05_WhoHangsInTheHookKeepsNobodyOut(t *testing.T) {
+	hang := make(chan struct{})
+	stuck := make(chan struct{}, 100)
+	k := newKitOn(t, storetest.NewMemory(), newClock(), func(c *usher.Config) {
+		c.Hashing.QueueWait = 200 * time.Millisecond
+		c.OnEvent = func(_ context.Context, e usher.Event) {
+			if e.Name == usher.EventThrottled && e.Reason != "hashing" {
+				stuck <- struct{}{}
+				<-hang
+			}
+		}
+	})
+	k.signUp("ann@example.com")
+	for i := range 20 { // from now on this network is refused
+		_ = k.trySignIn(fmt.Sprintf("x%d@example.com", i), otherPassword, nth(7))
+	}
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() { _ = k.trySignIn(fmt.Sprintf("x%d@example.com", i), otherPassword, nth(7)) })
+	}
+	for range 40 {
+		<-stuck
+	}
+	if err := k.trySignIn("ann@example.com", goodPassword, nth(100)); err != nil {
+		t.Errorf("somebody else's sign-in: %v", err)
+	}
+	close(hang)
+	wg.Wait()
 }

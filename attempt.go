@@ -70,18 +70,15 @@ func (s *Service) knownDevice(account Account, c Client) string {
 // begin reads the account of a canonical login id and counts the try before
 // anything is checked.
 func (s *Service) begin(ctx context.Context, canonical string, c Client) (*attempt, error) {
-	leave, err := s.admit(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	a := &attempt{canonical: canonical, client: c}
-	account, err := s.store.AccountByLoginID(ctx, canonical)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, s.outage(err)
-	}
-	a.account = account
-	return a, s.count(ctx, a)
+	return a, s.admit(ctx, c, func() (*refusal, error) {
+		account, err := s.store.AccountByLoginID(ctx, canonical)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, s.outage(err)
+		}
+		a.account = account
+		return s.count(ctx, a)
+	})
 }
 
 // beginKnown is begin for an account that is known already: of a session, or of
@@ -91,19 +88,14 @@ func (s *Service) beginKnown(ctx context.Context, account Account, c Client) (*a
 	if err != nil {
 		canonical = account.User.ID
 	}
-	leave, err := s.admit(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	a := &attempt{account: account, canonical: canonical, client: c}
-	return a, s.count(ctx, a)
+	return a, s.admit(ctx, c, func() (*refusal, error) { return s.count(ctx, a) })
 }
 
 // count takes the limits, all in one step. A browser that has signed in to the
 // account before has a counter of its own, so that no stranger can keep the
 // owner out.
-func (s *Service) count(ctx context.Context, a *attempt) error {
+func (s *Service) count(ctx context.Context, a *attempt) (*refusal, error) {
 	l := s.cfg.Limits
 	waiting := Limit{Max: l.FreeFailures, Window: 24 * time.Hour, Backoff: l.Wait, MaxBackoff: l.MaxWait}
 	if a.known() {
@@ -120,12 +112,12 @@ func (s *Service) count(ctx context.Context, a *attempt) error {
 	a.own = named{limitLoginID, waiting}
 	a.tries = s.checks(a)
 	a.lock = s.failuresInARow(a)
-	counts, err := s.take(ctx, a.client, append([]named{a.tries}, a.taken()...)...)
-	if err != nil {
-		return err
+	counts, refused, err := s.hit(ctx, append([]named{a.tries}, a.taken()...)...)
+	if err != nil || refused != nil {
+		return refused, err
 	}
 	a.failures = max(0, counts[len(counts)-1]-1)
-	return nil
+	return nil, nil
 }
 
 // checks is the counter of all checks of a password, right or wrong: each costs a

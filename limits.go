@@ -70,11 +70,17 @@ func (s *Service) mailLimit(address string) named {
 	return s.perHour(limitMails, s.cfg.Limits.Mails, canonical)
 }
 
-// take counts a hit on all limits or returns a *LimitError. The counts are in
+// refusal is a limit that is exhausted.
+type refusal struct {
+	named
+	retryAfter time.Duration
+}
+
+// hit counts one on all limits, or returns the one that refuses. The counts are in
 // the order of the limits.
-func (s *Service) take(ctx context.Context, c Client, limits ...named) ([]int, error) {
+func (s *Service) hit(ctx context.Context, limits ...named) ([]int, *refusal, error) {
 	if s.cfg.InsecureNoThrottle {
-		return make([]int, len(limits)), nil
+		return make([]int, len(limits)), nil, nil
 	}
 	list := make([]Limit, len(limits))
 	for i, l := range limits {
@@ -82,14 +88,26 @@ func (s *Service) take(ctx context.Context, c Client, limits ...named) ([]int, e
 	}
 	r, err := s.store.TakeLimits(ctx, s.now(), list)
 	if err != nil {
-		return nil, s.outage(err)
+		return nil, nil, s.outage(err)
 	}
 	if r.Refused < 0 {
-		return r.Counts, nil
+		return r.Counts, nil, nil
 	}
-	l := limits[r.Refused]
-	s.note(ctx, l.Key, s.newEvent(EventThrottled, "", "", l.name, c))
-	return nil, &LimitError{RetryAfter: r.RetryAfter, Limit: l.name}
+	return nil, &refusal{limits[r.Refused], r.RetryAfter}, nil
+}
+
+// take is hit, with a refusal told of and turned into a *LimitError.
+func (s *Service) take(ctx context.Context, c Client, limits ...named) ([]int, error) {
+	counts, refused, err := s.hit(ctx, limits...)
+	if err == nil && refused != nil {
+		err = s.refuse(ctx, refused, c)
+	}
+	return counts, err
+}
+
+func (s *Service) refuse(ctx context.Context, r *refusal, c Client) error {
+	s.note(ctx, r.Key, s.newEvent(EventThrottled, "", "", r.name, c))
+	return &LimitError{RetryAfter: r.retryAfter, Limit: r.name}
 }
 
 // note is record for what somebody can make happen without end: see notedLimits.

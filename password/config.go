@@ -59,9 +59,10 @@ type HasherConfig struct {
 
 	// Slots is how many computations may run at once. One of Argon2id runs on as
 	// many cores as it has threads, so more of them than that would only take
-	// each other's time and memory. Memory for hashing is
-	// bounded by Slots × Params.Memory, plus what is not collected yet (see
-	// Hasher); while hashes made elsewhere are verified, by Slots × 256 MiB at the very most.
+	// each other's time and memory. Memory for hashing is bounded by Slots ×
+	// Params.Memory, plus what is not collected yet (see Hasher). Hashes made
+	// elsewhere are verified in as many slots of their own; these take up to
+	// 256 MiB each, at the very most.
 	// Defaults to runtime.GOMAXPROCS(0) divided by Params.Threads, rounded up;
 	// with PBKDF2SHA256 to runtime.GOMAXPROCS(0).
 	Slots int

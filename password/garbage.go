@@ -17,6 +17,8 @@ const leastGarbage = 64 << 20
 // little in a small program, and in a large one more than the hash, so there
 // it is asked for the less often.
 type garbage struct {
+	running uint64 // bytes that computations use while they run: no heap of the program's
+
 	mu         sync.Mutex
 	bytes      uint64 // since the last collection began
 	last       uint64 // the last of them
@@ -49,7 +51,8 @@ func (g *garbage) exceeds(left uint64) bool {
 	}
 	g.bytes += left
 	g.last = left
-	if g.collecting || g.bytes < max(leastGarbage, live/4) {
+	own := live - min(live, g.running)
+	if g.collecting || g.bytes < max(leastGarbage, own/4) {
 		return false
 	}
 	g.bytes, g.last, g.collecting = 0, 0, true

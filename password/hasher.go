@@ -25,15 +25,22 @@ var (
 // goroutines; a program has one, because the bound on concurrent computations
 // is the Hasher's.
 //
-// A computation that has begun runs to its end; a caller who goes away while
-// it is queued frees its place. What Argon2 leaves behind is collected before
-// it exceeds 64 MiB, so that the memory in use stays under the program's own
-// plus Slots × Params.Memory plus 64 MiB.
+// A computation that has begun runs to its end; a caller who goes away while it
+// is queued frees its place, and one who would wait for longer than QueueWait
+// is told so at once. What Argon2 leaves behind is collected before it exceeds
+// 64 MiB or a quarter of the program's own heap, whichever is more: so the
+// memory in use stays under the program's own plus Slots × Params.Memory plus
+// 64 MiB, or, in a program with more than 256 MiB of its own, well within what
+// the collector's pace allows it anyway (with the default GOGC=100, twice its
+// live heap).
 type Hasher struct {
 	peppers map[string][]byte
 	current hashing // what new hashes are made with
 	dummy   scheme  // a hash that nobody knows a password of
 	slots   *slots
+	// foreign are the slots of hashes made elsewhere. Some take seconds on one core,
+	// and must not keep those waiting who have one of ours.
+	foreign *slots
 	garbage garbage
 	count   atomic.Uint64
 }
@@ -48,6 +55,8 @@ func NewHasher(config HasherConfig) (*Hasher, error) {
 	h := &Hasher{
 		peppers: make(map[string][]byte, len(config.Peppers)),
 		slots:   newSlots(config.Slots, config.QueueWait),
+		foreign: newSlots(config.Slots, config.QueueWait),
+		garbage: garbage{running: uint64(config.Slots) * uint64(config.Params.Memory) << 10},
 	}
 	for _, p := range config.Peppers {
 		h.peppers[p.ID] = bytes.Clone(p.Key)
@@ -87,7 +96,7 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 func (h *Hasher) hash(ctx context.Context, text string) (string, error) {
 	salt := newSalt()
 	var tag []byte
-	err := h.run(ctx, h.current.memory(), func() (err error) {
+	err := h.run(ctx, h.slots, h.current.memory(), func() (err error) {
 		tag, err = h.current.compute(keyed(text, h.peppers[h.current.keyID]), salt, tagLen)
 		return err
 	})
@@ -120,7 +129,7 @@ func (h *Hasher) Verify(ctx context.Context, encoded, pw string) (ok, rehash boo
 		}
 		return false, false, damage
 	}
-	err = h.run(ctx, stored.memory(), func() (err error) {
+	err = h.run(ctx, h.slotsOf(stored), stored.memory(), func() (err error) {
 		ok, err = stored.matches(c, pepper)
 		return err
 	})
@@ -164,7 +173,7 @@ func (h *Hasher) VerifyDummy(ctx context.Context, pw string) error {
 }
 
 func (h *Hasher) verifyDummy(ctx context.Context, c candidate) error {
-	return h.run(ctx, h.dummy.memory(), func() error {
+	return h.run(ctx, h.slots, h.dummy.memory(), func() error {
 		_, err := h.dummy.matches(c, h.peppers[h.current.keyID])
 		return err
 	})
@@ -182,13 +191,22 @@ func (h *Hasher) Slots() int { return h.slots.n }
 // have something to do before they hash that would then be done in vain.
 func (h *Hasher) Busy() error { return h.slots.crowded() }
 
+// slotsOf returns the slots in which a stored hash is verified.
+func (h *Hasher) slotsOf(stored scheme) *slots {
+	switch stored.(type) {
+	case *native, *wrapped:
+		return h.slots
+	}
+	return h.foreign
+}
+
 // run makes one expensive computation, which needs so many KiB, in a slot.
-func (h *Hasher) run(ctx context.Context, memory uint32, compute func() error) error {
-	if err := h.slots.acquire(ctx); err != nil {
+func (h *Hasher) run(ctx context.Context, in *slots, memory uint32, compute func() error) error {
+	if err := in.acquire(ctx); err != nil {
 		return err
 	}
 	begin := time.Now()
-	defer func() { h.slots.release(time.Since(begin)) }()
+	defer func() { in.release(time.Since(begin)) }()
 	h.count.Add(1)
 	err := compute()
 	h.garbage.add(memory)

@@ -127,7 +127,8 @@ func (s *slots) release(held time.Duration) {
 	if s.held == 0 {
 		s.held = held
 	}
-	s.held += (held - s.held) / 8
+	// A machine that stood still for a minute does not make every hash one of a minute.
+	s.held += (min(held, 4*s.held) - s.held) / 8
 	s.handOn()
 }
 

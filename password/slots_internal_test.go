@@ -39,7 +39,7 @@ func TestLM02_NeverMoreThanSlotsThenBusy(t *testing.T) {
 		start := time.Now()
 		for range 500 {
 			wg.Go(func() {
-				err := h.run(t.Context(), 0, slowly(&running, &most, 300*time.Millisecond))
+				err := h.run(t.Context(), h.slots, 0, slowly(&running, &most, 300*time.Millisecond))
 				var b *BusyError
 				switch {
 				case err == nil:
@@ -75,14 +75,14 @@ func TestLM02_WhoWouldWaitInVainIsToldAtOnce(t *testing.T) {
 		}
 		var running, most, done, busy, late atomic.Int32
 		compute := slowly(&running, &most, 300*time.Millisecond)
-		if err := errors.Join(h.run(t.Context(), 0, compute), h.Busy()); err != nil {
+		if err := errors.Join(h.run(t.Context(), h.slots, 0, compute), h.Busy()); err != nil {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
 		start := time.Now()
 		for range 500 {
 			wg.Go(func() {
-				switch err := h.run(t.Context(), 0, compute); {
+				switch err := h.run(t.Context(), h.slots, 0, compute); {
 				case err == nil:
 					done.Add(1)
 				case errors.Is(err, ErrBusy) && time.Since(start) == 0:
@@ -120,7 +120,7 @@ func TestLM02_CallersWhoGoAwayFreeTheirPlaces(t *testing.T) {
 		var running, most atomic.Int32
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if err := h.run(t.Context(), 0, slowly(&running, &most, time.Second)); err != nil {
+			if err := h.run(t.Context(), h.slots, 0, slowly(&running, &most, time.Second)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -128,7 +128,7 @@ func TestLM02_CallersWhoGoAwayFreeTheirPlaces(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		for range 500 {
 			wg.Go(func() {
-				if err := h.run(ctx, 0, slowly(&running, &most, time.Second)); !errors.Is(err, context.Canceled) {
+				if err := h.run(ctx, h.slots, 0, slowly(&running, &most, time.Second)); !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -137,7 +137,7 @@ func TestLM02_CallersWhoGoAwayFreeTheirPlaces(t *testing.T) {
 		cancel()
 		// The honest one comes last and waits for the one computation only.
 		start := time.Now()
-		if err := h.run(t.Context(), 0, slowly(&running, &most, time.Second)); err != nil {
+		if err := h.run(t.Context(), h.slots, 0, slowly(&running, &most, time.Second)); err != nil {
 			t.Error(err)
 		}
 		if d := time.Since(start); d != 2*time.Second {
@@ -262,6 +262,62 @@ func TestLM02_GarbageIsCollectedInProportion(t *testing.T) {
 			t.Error("the collector was here by itself, and what it took still counts")
 		}
 		runtime.KeepAlive(own)
+	}
+}
+
+// What is in use by hashes that run is no heap of the program's.
+func TestLM02_HashesThatRunAreNoReasonForMoreGarbage(t *testing.T) {
+	h, err := NewHasher(HasherConfig{Slots: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := make([]byte, 8*64<<20)
+	runtime.GC()
+	if !h.garbage.exceeds(64 << 20) {
+		t.Error("64 MiB are left beside eight hashes that run, and nothing is collected")
+	}
+	runtime.KeepAlive(running)
+}
+
+// Hashes made elsewhere may take seconds on one core.
+func TestLM02_SlowImportedHashesKeepNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, err := NewHasher(HasherConfig{Slots: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := parse("$x-bcrypt$2a$14$" + "abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() {
+				_ = h.run(t.Context(), h.slotsOf(stored), 0, func() error { time.Sleep(10 * time.Second); return nil })
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		if err := errors.Join(h.Busy(), h.VerifyDummy(t.Context(), "vast otter sings low")); err != nil || time.Since(start) != 0 {
+			t.Errorf("%v, after %v", err, time.Since(start))
+		}
+		wg.Wait()
+	})
+}
+
+func TestLM02_OneStallIsNoLongHash(t *testing.T) {
+	s := newSlots(1, time.Second)
+	for _, held := range []time.Duration{100 * time.Millisecond, time.Minute} {
+		if err := s.acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.release(held)
+	}
+	if err := s.acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.crowded(); err != nil {
+		t.Errorf("after one stall, with an empty queue: %v", err)
 	}
 }
 
