@@ -149,10 +149,13 @@ func (p *pages) explainCredentials(page *Page, inputs []string) {
 	page.focus = "password"
 }
 
-// problem says what an error is, in the words for that page if there are any.
+// problem says what an error is: in the words for that page, or for pages, or for
+// programs too.
 func (p *Page) problem(code string) string {
-	if key := p.Name + "." + code; p.speaker.Has(key) {
-		return p.T(key)
+	for _, key := range []string{p.Name + ".problem." + code, "problem." + code + ".page"} {
+		if p.speaker.Has(key) {
+			return p.T(key)
+		}
 	}
 	return p.T("problem." + code + ".text")
 }

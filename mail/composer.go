@@ -63,7 +63,7 @@ type Composer struct {
 	Name string
 	// Support is one line that says whom to ask for help, such as
 	// "help@example.com" or "Call 555-0100". Every mail ends with it. Defaults
-	// to none, and the notices say "contact whoever runs", with Name.
+	// to none, and the notices say "For help, contact", with Name.
 	Support string
 	// HTML adds an HTML part to the plain text. Defaults to plain text alone.
 	HTML bool

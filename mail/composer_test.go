@@ -78,7 +78,7 @@ func TestRS14_NoticesHaveAdviceAndNoSecret(t *testing.T) {
 		}
 		noCanary(t, subject+text+html)
 		for _, body := range []string{text, html} {
-			if !strings.Contains(body, "If it was not you") || !strings.Contains(body, "help@example.com") {
+			if !strings.Contains(body, "If it wasn’t you") || !strings.Contains(body, "help@example.com") {
 				t.Errorf("%s: no advice in:\n%s", kind, body)
 			}
 		}
@@ -272,7 +272,7 @@ func TestComposer_ZeroValueWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	subject, text, _, err := c.Render(message(usher.MessagePasswordChanged))
-	if err != nil || subject != "Your password for localhost was changed" || !strings.Contains(text, "For help, contact whoever runs localhost.") {
+	if err != nil || subject != "Your password for localhost was changed" || !strings.Contains(text, "For help, contact localhost.") {
 		t.Errorf("%q %v\n%s", subject, err, text)
 	}
 	for name, bad := range map[string]mail.Composer{

@@ -56,7 +56,7 @@ func TestComposer_LanguagesAndTexts(t *testing.T) {
 			t.Errorf("%.20q: %q %q %v", lang, subject, text, err)
 		}
 	}
-	if mail.Texts("de")["mail.reset_password.action"] != "Neues Passwort setzen" || mail.Texts("xx") != nil {
+	if mail.Texts("de")["mail.reset_password.action"] != "Neues Passwort festlegen" || mail.Texts("xx") != nil {
 		t.Error("Texts")
 	}
 }

@@ -219,3 +219,21 @@ func TestArgumentsThatATextDoesNotTake(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// What is easily missed in a text that is added or changed.
+func TestSpelling(t *testing.T) {
+	for lang, wrong := range map[string]*regexp.Regexp{
+		"en": regexp.MustCompile(`(?i)e-mail|[a-z]'[a-z]`),
+		// A narrow no-break space belongs before these, and an apostrophe is ’.
+		"fr": regexp.MustCompile(`[ \x{a0}][:;?!]|\pL[?!;]|\pL'\pL|(?i)êtes (dé)?connecté\b`),
+		// Nobody is addressed as one person here and as many there.
+		"he": regexp.MustCompile(`שלכם|הזינו|בדקו|אשרו`),
+		"de": regexp.MustCompile(`(?i)passwort setzen`),
+	} {
+		for key, text := range locale.ShippedTexts(lang) {
+			if m := wrong.FindString(text); m != "" {
+				t.Errorf("%s: %s has %q: %s", lang, key, m, text)
+			}
+		}
+	}
+}
