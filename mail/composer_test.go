@@ -15,6 +15,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/mail"
+	"github.com/usherkit/usher/texts"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -276,9 +277,9 @@ func TestComposer_ZeroValueWorks(t *testing.T) {
 		t.Errorf("%q %v\n%s", subject, err, text)
 	}
 	for name, bad := range map[string]mail.Composer{
-		"From": {From: "nobody"}, "Languages": {Languages: []string{"../en"}}, "no texts": {Languages: []string{"ja"}},
-		"plural": {Texts: map[string]map[string]string{"en": {"minutes#few": "x", "minutes#other": ""}}},
-		"Texts":  {Texts: map[string]map[string]string{"en": {"minutes#several": "x"}}},
+		"From": {From: "nobody"}, "Composer.Texts": {Texts: texts.Catalogue{Languages: []string{"../en"}}}, "no texts": {Texts: texts.Catalogue{Languages: []string{"ja"}}},
+		"plural": {Texts: texts.Catalogue{Texts: map[string]map[string]string{"en": {"minutes#few": "x", "minutes#other": ""}}}},
+		"Texts":  {Texts: texts.Catalogue{Texts: map[string]map[string]string{"en": {"minutes#several": "x"}}}},
 	} {
 		if err := bad.Check(); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

@@ -141,14 +141,18 @@ func TestOneLanguageAlone(t *testing.T) {
 
 func TestRefusesBadTexts(t *testing.T) {
 	for name, f := range map[string]func() error{
-		"tag":      func() error { _, err := locale.New([]string{"not a tag"}, nil); return err },
+		"tag": func() error { _, err := locale.New([]string{"not a tag"}, nil); return err },
+		"misspelt": func() error {
+			_, err := locale.New(nil, map[string]locale.Texts{"en": {"signin.titel": "x"}})
+			return err
+		},
 		"no texts": func() error { _, err := locale.New([]string{"ja"}, nil); return err },
 		"category": func() error {
-			_, err := locale.New(nil, map[string]locale.Texts{"en": {"x#several": "%d"}})
+			_, err := locale.New(nil, map[string]locale.Texts{"en": {"own.x#several": "%d"}})
 			return err
 		},
 		"no other": func() error {
-			_, err := locale.New(nil, map[string]locale.Texts{"en": {"x#one": "%d"}})
+			_, err := locale.New(nil, map[string]locale.Texts{"en": {"own.x#one": "%d"}})
 			return err
 		},
 	} {
