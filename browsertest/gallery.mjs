@@ -69,7 +69,7 @@ export const gallery = [
     await page.locator("[name=loginId]").fill(who);
     await page.locator("[name=password]").fill(password);
     await page.locator("button.primary").click();
-    await s.at(page, "/auth/signup", "Check your mail");
+    await s.at(page, "/auth/signup", "Check your email");
     await page.getByText(who).waitFor();
     await s.look(page, "signup-sent");
     page = await s.visit("composed");
@@ -85,7 +85,7 @@ export const gallery = [
     await s.look(page, "forgot");
     await page.locator("[name=loginId]").fill(who);
     await page.locator("button.primary").click();
-    await s.at(page, "/auth/forgot", "Check your mail");
+    await s.at(page, "/auth/forgot", "Check your email");
     await s.look(page, "forgot-sent", { docs: true });
     const link = await s.link("plain", who, "confirm_and_reset");
     await page.goto(link);
@@ -100,7 +100,7 @@ export const gallery = [
     await s.at(page, "/auth/signin", "Sign in");
     await s.look(page, "signin-after-reset");
     await page.goto(link);
-    await s.at(page, "/auth/reset", "This link does not work any more");
+    await s.at(page, "/auth/reset", "This link no longer works");
     await s.look(page, "link-reset", { docs: true });
   }],
   ["gallery: confirming an address", async (s) => {
@@ -109,7 +109,7 @@ export const gallery = [
     await signUp(page, who);
     const link = await s.link("plain", who, "verify_email");
     await page.goto(link);
-    await s.at(page, "/auth/verify", "Confirm your e-mail address");
+    await s.at(page, "/auth/verify", "Confirm your email address");
     await s.look(page, "verify", { docs: true });
     const stranger = await s.visit("plain");
     await stranger.goto(link);
@@ -126,7 +126,7 @@ export const gallery = [
     await s.at(page, "/auth/verify", "Address confirmed");
     await s.look(page, "verified");
     await page.goto(link);
-    await s.at(page, "/auth/verify", "This link does not work any more");
+    await s.at(page, "/auth/verify", "This link no longer works");
     await s.look(page, "link-verify");
     await stranger.goto(link);
     await s.look(stranger, "link-verify-stranger");
@@ -150,14 +150,14 @@ export const gallery = [
     await page.goto("/auth/account/name");
     await s.look(page, "account-name");
     await page.locator("button.primary").click();
-    await page.getByText("Your name is saved.").waitFor();
+    await page.getByText("Your name has been saved.").waitFor();
     await s.look(page, "account-notice");
     await page.goto("/auth/account/email");
     await s.look(page, "account-email");
     await page.locator("[name=newEmail]").fill("nowhere");
     await page.locator("[name=currentPassword]").fill(another);
     await page.locator("button.primary").click();
-    await page.getByText("Enter an e-mail address such as").waitFor();
+    await page.getByText("Enter an email address like").waitFor();
     await s.look(page, "account-email-wrong");
     const moved = address("moved");
     await page.locator("[name=newEmail]").fill(moved);
@@ -179,7 +179,7 @@ export const gallery = [
     await s.look(page, "account-password-wrong");
     await page.goto("/auth/account");
     await page.getByRole("button", { name: "Sign out", exact: true }).click();
-    await page.getByText("You have signed out.").waitFor();
+    await page.getByText("You’re signed out.").waitFor();
     await s.look(page, "signed-out");
   }],
   ["gallery: many devices", async (s) => {
@@ -236,7 +236,7 @@ export const gallery = [
       await page.locator("[name=password]").fill(another);
       await Promise.all([page.waitForNavigation(), page.locator("button.primary").click()]);
     }
-    await page.getByText("Too many tries").waitFor();
+    await page.getByText("Too many attempts").waitFor();
     await s.look(page, "signin-limit");
     await page.goto("/auth/nothing");
     await s.look(page, "not-found");

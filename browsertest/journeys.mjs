@@ -39,7 +39,7 @@ const life = (js) => async (s) => {
   await page.goto("/auth/account");
   await page.getByText("Not confirmed yet", { exact: true }).waitFor();
   await page.goto(link);
-  await s.at(page, "/auth/verify", "Confirm your e-mail address");
+  await s.at(page, "/auth/verify", "Confirm your email address");
   s.equal(new URL(page.url()).search, "", "the token stays in the address");
   await page.getByText(who).waitFor();
   await press(page);
@@ -67,19 +67,19 @@ const life = (js) => async (s) => {
   s.equal(await page.evaluate(() => document.activeElement.name), "currentPassword", "focus");
   await fill(page, { currentPassword: password, newPassword: another });
   await press(page);
-  await page.getByText("Your password is changed.").waitFor();
+  await page.getByText("Your password has been changed.").waitFor();
   await other.goto("/auth/account");
   await s.at(other, "/auth/signin", "Sign in");
 
   // Another address.
   const moved = address("moved");
-  await page.getByRole("link", { name: "Change e-mail address" }).click();
+  await page.getByRole("link", { name: "Change email address" }).click();
   await fill(page, { newEmail: moved, currentPassword: another });
   await press(page);
   await page.getByText("on its way to the new address").waitFor();
   await page.getByText(who).waitFor();
   await page.goto(await s.link("plain", moved, "change_email"));
-  await s.at(page, "/auth/verify", "Confirm your new e-mail address");
+  await s.at(page, "/auth/verify", "Confirm your new email address");
   await press(page);
   await s.at(page, "/auth/verify", "Address confirmed");
   await page.goto("/auth/account");
@@ -90,7 +90,7 @@ const life = (js) => async (s) => {
   await s.at(other, "/auth/account", "Your account");
   await page.reload();
   await page.locator(".sessions li").filter({ hasNot: page.getByText("This device") }).getByRole("button").click();
-  await page.getByText("The device is signed out.").waitFor();
+  await page.getByText("The device has been signed out.").waitFor();
   s.equal(await page.locator(".sessions li").count(), 1, "devices");
   await other.goto("/auth/account");
   await s.at(other, "/auth/signin", "Sign in");
@@ -99,7 +99,7 @@ const life = (js) => async (s) => {
   await page.goto("/auth/forgot");
   await fill(page, { loginId: moved });
   await press(page);
-  await s.at(page, "/auth/forgot", "Check your mail");
+  await s.at(page, "/auth/forgot", "Check your email");
   const reset = await s.link("plain", moved, "reset_password");
   await page.goto(reset);
   await s.at(page, "/auth/reset", "Set a new password");
@@ -115,7 +115,7 @@ const life = (js) => async (s) => {
   await s.at(page, "/auth/signin", "Sign in");
   await page.getByText("Your new password is set.").waitFor();
   await other.goto(reset);
-  await s.at(other, "/auth/reset", "This link does not work any more");
+  await s.at(other, "/auth/reset", "This link no longer works");
 
   // Out, everywhere.
   await signIn(page, moved, password);
@@ -123,7 +123,7 @@ const life = (js) => async (s) => {
   await page.goto("/auth/account");
   await page.getByRole("button", { name: "Sign out everywhere" }).click();
   await s.at(page, "/auth/signin", "Sign in");
-  await page.getByText("You have signed out everywhere.").waitFor();
+  await page.getByText("You’re signed out everywhere.").waitFor();
   await page.goto("/inside");
   await s.at(page, "/auth/signin", "Sign in");
 };
@@ -135,10 +135,10 @@ const confirmFirst = (js) => async (s) => {
   await page.goto("/auth/signup");
   await fill(page, { loginId: who, password });
   await press(page);
-  await s.at(page, "/auth/signup", "Check your mail");
+  await s.at(page, "/auth/signup", "Check your email");
   await page.goto("/auth/signin");
   await signIn(page, who, password);
-  await page.getByText("not confirmed yet").waitFor();
+  await page.getByText("isn’t confirmed yet").waitFor();
   await page.goto(await s.link("confirmFirst", who, "verify_email"));
   await page.getByText("enter the password that you chose").waitFor();
   await fill(page, { password });
@@ -188,7 +188,7 @@ const claim = (js) => async (s) => {
   await owner.goto("/auth/account");
   await owner.getByText("Confirmed", { exact: true }).waitFor();
   await owner.goto(link);
-  await s.at(owner, "/auth/verify", "This link does not work any more");
+  await s.at(owner, "/auth/verify", "This link no longer works");
 };
 
 const expired = (js) => async (s) => {
@@ -248,11 +248,11 @@ export const journeys = [
     await page.keyboard.press("Enter");
     await s.at(page, "/", "Home");
     await page.goto("/auth/account");
-    for (const want of ["NNorthwind", "Send the mail again", "Change", "Change", "Change", "Sign out everywhere", "Sign out", "Back to Northwind"]) await tab(want);
+    for (const want of ["NNorthwind", "Send the email again", "Change", "Change", "Change", "Sign out everywhere", "Sign out", "Back to Northwind"]) await tab(want);
     await page.keyboard.press("Shift+Tab");
     await page.keyboard.press("Enter");
     await s.at(page, "/auth/signin", "Sign in");
-    await page.getByText("You have signed out.").waitFor();
+    await page.getByText("You’re signed out.").waitFor();
     // The first input of the sign-in has the focus already.
     await page.keyboard.type(who);
     await page.keyboard.press("Tab");
@@ -307,7 +307,7 @@ export const journeys = [
     await s.at(page, "/", "Home");
     await page.goto("/recent");
     await s.at(page, "/auth/signin", "Sign in");
-    await page.getByText("Sign in again to go on").waitFor();
+    await page.getByText("sign in again to continue").waitFor();
   }],
 
   ["the script adds and takes nothing away", async (s) => {
@@ -346,7 +346,7 @@ export const journeys = [
     // A failed form has the address of its page: loading it again asks for the page.
     await page.goto("/auth/forgot");
     await press(page);
-    await page.getByText("Enter your e-mail address.").waitFor();
+    await page.getByText("Enter your email address.").waitFor();
     s.equal(new URL(page.url()).pathname, "/auth/forgot", "address");
     await page.reload();
     s.equal(await page.locator(".errors").count(), 0, "errors after loading again");

@@ -19,12 +19,14 @@ import (
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/texts"
 )
 
 // site is one program with pages.
 type site struct {
 	service  func(*usher.Config)
 	pages    handlers.Pages
+	texts    texts.Catalogue
 	throttle bool
 }
 
@@ -43,8 +45,7 @@ var variants = map[string]site{
 	"branded": {pages: handlers.Pages{
 		Name: "Harbour & Sons", Accent: "#e8b931", Logo: "/logo.svg",
 		Templates: fstest.MapFS{"custom.css": {Data: []byte(brand)}},
-		Texts:     map[string]map[string]string{"en": {"signin.title": "Welcome aboard", "signin.submit": "Step aboard"}},
-	}},
+	}, texts: texts.Catalogue{Texts: map[string]map[string]string{"en": {"signin.title": "Welcome aboard", "signin.submit": "Step aboard"}}}},
 }
 
 // brand is what a program adds to the style to have a look of its own.
@@ -130,7 +131,7 @@ func serve(t *testing.T, s site) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	auth, err := handlers.New(service, handlers.Config{Cookies: jar, Pages: &s.pages, Logger: logger})
+	auth, err := handlers.New(service, handlers.Config{Cookies: jar, Pages: &s.pages, Texts: s.texts, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

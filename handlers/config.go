@@ -12,6 +12,7 @@ import (
 
 	"github.com/usherkit/usher/internal/logging"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/texts"
 	"github.com/usherkit/usher/token"
 )
 
@@ -40,6 +41,11 @@ type Config struct {
 	// to the sign-in page. Defaults to nil: no pages, and forms are answered
 	// 415.
 	Pages *Pages
+
+	// Texts are the words of the pages and of problem documents, and their
+	// languages; the same Catalogue suits mail.Composer. Defaults to the
+	// built-in ones.
+	Texts texts.Catalogue
 
 	// TrustedProxies are the networks of the proxies in front of this program,
 	// whose X-Forwarded-For and X-Forwarded-Proto are believed. Defaults to

@@ -54,7 +54,8 @@
 //	{"type":"urn:usher:problem:invalid_request","title":"…","status":400,"code":"invalid_request",
 //	 "detail":"…","fields":[{"field":"user.name","code":"too_long","detail":"…"}],"requestId":"…"}
 //
-// whose code is stable:
+// in the reader's language ([Config.Texts]); what is said to programmers alone, such
+// as how a body is malformed, is in English. The code is stable:
 //
 //	invalid_request          400  the body, or the inputs in fields
 //	password_policy          400  the new password; the rules it breaks are in fields

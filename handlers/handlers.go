@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/locale"
 	"github.com/usherkit/usher/middleware"
 )
 
@@ -27,6 +28,8 @@ type Handlers struct {
 	// own guards the routes of this package, orReset the one that takes reset
 	// sessions too, and bearer looks at the Authorization header alone.
 	own, orReset, bearer *middleware.Middleware
+
+	catalogue *locale.Catalogue
 
 	pages    *pages // nil without Config.Pages
 	mux      *http.ServeMux
@@ -60,6 +63,9 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
+	}
+	if h.catalogue, err = locale.New(cfg.Texts.Languages, cfg.Texts.Texts); err != nil {
+		return nil, fmt.Errorf("handlers: Config.Texts: %w", err)
 	}
 	if err := h.addPages(); err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func TestSE10_DevicesAreListedAndEndedOneByOne(t *testing.T) {
 		t.Fatalf("no button:\n%s", main(v.body))
 	}
 	b.send("/account/sessions/"+id[1]).to(t, "/auth/account")
-	v = b.open("/auth/account").page(t, 200, "The device is signed out.")
+	v = b.open("/auth/account").page(t, 200, "The device has been signed out.")
 	if strings.Contains(v.body, "Firefox") {
 		t.Error("the device is still there")
 	}
@@ -96,7 +96,7 @@ func TestSignOutAndEverywhere(t *testing.T) {
 	if v.header.Get("Clear-Site-Data") == "" {
 		t.Error("CK-08: no Clear-Site-Data")
 	}
-	b.open("/auth/signin?notice=signed_out").page(t, 200, "You have signed out.")
+	b.open("/auth/signin?notice=signed_out").page(t, 200, "You’re signed out.")
 	b.open("/auth/account").to(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	other.open("/auth/account").page(t, 200)
 	b.send("/signin", "loginId", ann, "password", goodPassword).to(t, "/")
@@ -115,7 +115,7 @@ func TestUP01_ChangeOfPasswordAsksForTheCurrentOne(t *testing.T) {
 	b.send("/password/update", "currentPassword", goodPassword, "newPassword", "short").page(t, 400, "Use at least 15 characters.", `value="`+ann+`"`)
 	k.signIn(ann, goodPassword)
 	b.send("/password/update", "currentPassword", goodPassword, "newPassword", otherPassword).to(t, "/auth/account")
-	b.open("/auth/account").page(t, 200, "Your password is changed.")
+	b.open("/auth/account").page(t, 200, "Your password has been changed.")
 	b.open("/auth/account").page(t, 200) // the message is shown once
 	k.signIn(ann, otherPassword)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/texts"
 )
 
 // A sign-in page of one's own: colours by custom.css, words by Texts, and the
@@ -22,7 +23,6 @@ func ExamplePages() {
 		Name:   "Harbour & Sons",
 		Accent: "#0f6e66",
 		Home:   "/dashboard",
-		Texts:  map[string]map[string]string{"en": {"signin.title": "Welcome aboard"}},
 		Templates: fstest.MapFS{ // os.DirFS("web/auth"), or an embed.FS
 			"custom.css": {Data: []byte(`.card { border-radius: 0; } h1 { font-family: Georgia, serif; }`)},
 			"signin.html": {Data: []byte(`{{define "content"}}<h1>{{.Title}}</h1>{{template "messages" .}}
@@ -32,9 +32,11 @@ func ExamplePages() {
 		},
 	}
 
+	words := texts.Catalogue{Texts: map[string]map[string]string{"en": {"signin.title": "Welcome aboard"}}}
+
 	const secret = usher.Secret("an example of 32 bytes, not for use")
 	service, err := usher.New(storetest.NewMemory(), usher.Config{
-		Secret: secret, BaseURL: "https://app.example.com", Mailer: mail.Dir("mail"),
+		Secret: secret, BaseURL: "https://app.example.com", Mailer: mail.Dir("mail", mail.WithComposer(mail.Composer{Texts: words})),
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -44,7 +46,7 @@ func ExamplePages() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	auth, err := handlers.New(service, handlers.Config{Cookies: jar, Pages: pages})
+	auth, err := handlers.New(service, handlers.Config{Cookies: jar, Pages: pages, Texts: words})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -111,7 +111,7 @@ func TestOneMessageAboutTheAddress(t *testing.T) {
 		t.Errorf("two messages: %s", main(v.body))
 	}
 	b.send("/account/name", "name", "Ann").to(t, "/auth/account")
-	b.open("/auth/account").page(t, 200, waits, "Your name is saved.")
+	b.open("/auth/account").page(t, 200, waits, "Your name has been saved.")
 }
 
 func TestPW04_TooLongSaysHowLong(t *testing.T) {

@@ -32,7 +32,7 @@ func TestCS03_AFormMustSayWhereItComesFrom(t *testing.T) {
 		if v.status != test.want {
 			t.Errorf("%s: %d, want %d", test.name, v.status, test.want)
 		}
-		if test.want == 403 && !strings.Contains(v.body, "not sent by this site itself") {
+		if test.want == 403 && !strings.Contains(v.body, "sent by this site itself") {
 			t.Errorf("%s: no page: %s", test.name, v.body)
 		}
 	}
@@ -79,19 +79,19 @@ func TestJSONIsServedBesideThePages(t *testing.T) {
 func TestErrorsStandBesideTheirInput(t *testing.T) {
 	k, b := newPages(t, handlers.Pages{}, setup{})
 	k.signUp(ann)
-	b.send("/signin").page(t, 400, "Enter your e-mail address.", "Enter your password.", "<title>Error: ",
+	b.send("/signin").page(t, 400, "Enter your email address.", "Enter your password.", "<title>Error: ",
 		`aria-describedby="loginId-error" aria-invalid="true" autofocus`)
 	b.send("/signin", "loginId", ann, "password", otherPassword).page(t, 401,
-		`role="alert"`, "The e-mail address or the password is wrong.", `value="`+ann+`"`, `aria-describedby="alert" autofocus`)
+		`role="alert"`, "The email address or password is wrong.", `value="`+ann+`"`, `aria-describedby="alert" autofocus`)
 	v := b.send("/signup", "loginId", bob, "password", weakPassword, "name", "Bob").page(t, 400,
 		"This password is easy to guess.", `value="`+bob+`"`, `value="Bob"`, `aria-describedby="password-hint password-rules password-error"`)
 	if strings.Contains(v.body, weakPassword) {
 		t.Error("the password comes back")
 	}
-	b.send("/signup", "loginId", ann, "password", otherPassword).page(t, 409, "There is already an account with this address.", `id="loginId-error"`)
-	b.send("/signup", "loginId", "a@b@c", "password", otherPassword).page(t, 400, "Enter an e-mail address such as")
+	b.send("/signup", "loginId", ann, "password", otherPassword).page(t, 409, "There’s already an account with this address.", `id="loginId-error"`)
+	b.send("/signup", "loginId", "a@b@c", "password", otherPassword).page(t, 400, "Enter an email address like")
 	b.send("/signup", "loginId", bob, "password", otherPassword, "name", strings.Repeat("x", 300)).page(t, 400, "This is too long.", `id="name-error"`)
-	v = b.do(http.MethodPost, "/auth/signin", "loginId=a&loginId=b&password=x").page(t, 400, "cannot be accepted")
+	v = b.do(http.MethodPost, "/auth/signin", "loginId=a&loginId=b&password=x").page(t, 400, "can’t be accepted")
 	if strings.Contains(v.body, "<form") {
 		t.Error("a form that is no form of ours is shown again")
 	}
@@ -106,7 +106,7 @@ func TestSI01_TheLimitIsSaidInWords(t *testing.T) {
 	for range 5 {
 		b.send("/signin", "loginId", ann, "password", otherPassword).page(t, 401)
 	}
-	v := b.send("/signin", "loginId", ann, "password", goodPassword).page(t, 429, "Too many tries. Wait 30 seconds, then try again.", `value="`+ann+`"`)
+	v := b.send("/signin", "loginId", ann, "password", goodPassword).page(t, 429, "Too many attempts. Wait 30 seconds, then try again.", `value="`+ann+`"`)
 	if v.header.Get("Retry-After") != "30" {
 		t.Errorf("Retry-After is %q", v.header.Get("Retry-After"))
 	}
@@ -135,7 +135,7 @@ func TestAnExpiredPasswordIsReplaced(t *testing.T) {
 	b.send("/signin", "loginId", ann, "password", goodPassword, "return_to", "/in").page(t, 403,
 		"Your password has expired.", `action="/auth/password/replace"`, `value="`+ann+`"`, `value="/in"`)
 	b.send("/password/replace", "loginId", ann, "oldPassword", otherPassword, "newPassword", thirdPassword).page(t, 401, "This is not your current password.")
-	b.send("/password/replace", "loginId", ann, "oldPassword", goodPassword, "newPassword", goodPassword).page(t, 400, "You have used this password before.")
+	b.send("/password/replace", "loginId", ann, "oldPassword", goodPassword, "newPassword", goodPassword).page(t, 400, "You’ve used this password before.")
 	b.send("/password/replace", "loginId", ann, "oldPassword", goodPassword, "newPassword", otherPassword, "return_to", "/in").to(t, "/in")
 	b.open("/auth/account").page(t, 200)
 }

@@ -38,7 +38,7 @@ func TestRS04_EV01_OpeningALinkSpendsNothing(t *testing.T) {
 
 	k.forget()
 	own.send("/password/reset", "loginId", ann).to(t, "/auth/forgot?sent=1")
-	own.open("/auth/forgot?sent=1").page(t, 200, "Check your mail", ann)
+	own.open("/auth/forgot?sent=1").page(t, 200, "Check your email", ann)
 	link = k.link(t, usher.MessageResetPassword)
 	k.browser(t).scan(link)
 	own.open(link).to(t, "/auth/reset")
@@ -110,7 +110,7 @@ func TestEN07_DeadLinksLookAlike(t *testing.T) {
 		if v := stranger.open(link); v.status == 303 {
 			link = v.location
 		}
-		v := stranger.open(link).page(t, 400, "This link does not work any more", "Send a new link", `action="/auth/password/reset"`)
+		v := stranger.open(link).page(t, 400, "This link no longer works", "Send a new link", `action="/auth/password/reset"`)
 		if first == "" {
 			first = v.body
 		} else if v.body != first {
@@ -118,8 +118,8 @@ func TestEN07_DeadLinksLookAlike(t *testing.T) {
 		}
 	}
 	_, token, _ = strings.Cut(old, "token=")
-	b.send("/password/reset/complete", "token", token, "newPassword", thirdPassword).page(t, 400, "This link does not work any more")
-	b.send("/email/verify", "token", token).page(t, 400, "This link does not work any more", "Sign in")
+	b.send("/password/reset/complete", "token", token, "newPassword", thirdPassword).page(t, 400, "This link no longer works")
+	b.send("/email/verify", "token", token).page(t, 400, "This link no longer works", "Sign in")
 }
 
 func TestRS13_BadLinksAreLimited(t *testing.T) {
@@ -130,7 +130,7 @@ func TestRS13_BadLinksAreLimited(t *testing.T) {
 		b.open("/auth/reset").page(t, 400)
 	}
 	b.open(link)
-	v := b.open("/auth/reset").page(t, 429, "Too many tries")
+	v := b.open("/auth/reset").page(t, 429, "Too many attempts")
 	if v.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
@@ -254,7 +254,7 @@ func TestEV05_ChangeOfAddress(t *testing.T) {
 	}
 	link := k.link(t, usher.MessageChangeEmail)
 	b.open(link).to(t, "/auth/verify")
-	b.open("/auth/verify").page(t, 200, "Confirm your new e-mail address", "Confirm that "+bob+" is to be the address")
+	b.open("/auth/verify").page(t, 200, "Confirm your new email address", "Confirm that "+bob+" is to be the address")
 	_, token, _ := strings.Cut(link, "token=")
 	b.send("/email/verify", "token", token).to(t, "/auth/verify?done=1")
 	b.open("/auth/account").page(t, 200, bob, "Confirmed")
@@ -265,12 +265,12 @@ func TestEN05_ConfirmFirst(t *testing.T) {
 	page := func(loginID string) string {
 		b := k.browser(t)
 		b.send("/signup", "loginId", loginID, "password", goodPassword).to(t, "/auth/signup?sent=1")
-		return strings.ReplaceAll(b.open("/auth/signup?sent=1").page(t, 200, "Check your mail").body, loginID, "X")
+		return strings.ReplaceAll(b.open("/auth/signup?sent=1").page(t, 200, "Check your email").body, loginID, "X")
 	}
 	if free, taken, other := page(ann), page(ann), page(bob); free != taken || free != other {
 		t.Error("the page tells who has an account")
 	}
-	b.send("/signin", "loginId", ann, "password", goodPassword).page(t, 401, "or the address is not confirmed yet")
+	b.send("/signin", "loginId", ann, "password", goodPassword).page(t, 401, "or the address isn’t confirmed yet")
 	link := k.link(t, usher.MessageVerifyEmail)
 	b.open(link).to(t, "/auth/verify")
 	b.open("/auth/verify").page(t, 200, "enter the password that you chose")

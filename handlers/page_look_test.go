@@ -1,13 +1,16 @@
 package handlers_test
 
 import (
+	"errors"
 	"html/template"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/texts"
 )
 
 func TestPagesSpeakTheReadersLanguage(t *testing.T) {
@@ -28,13 +31,15 @@ func TestPagesSpeakTheReadersLanguage(t *testing.T) {
 }
 
 func TestLanguagesAndTextsCanBeChosen(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{
-		Languages: []string{"de", "nl"},
-		Texts: map[string]map[string]string{
-			"de": {"signin.title": "Herein"},
-			"nl": {"signin.title": "Inloggen"},
-		},
-	}, setup{})
+	_, b := newPages(t, handlers.Pages{}, setup{config: func(c *handlers.Config) {
+		c.Texts = texts.Catalogue{
+			Languages: []string{"de", "nl"},
+			Texts: map[string]map[string]string{
+				"de": {"signin.title": "Herein"},
+				"nl": {"signin.title": "Inloggen"},
+			},
+		}
+	}})
 	b.lang = "en"
 	b.open("/auth/signin").page(t, 200, "<h1>Herein</h1>", "Passwort vergessen?")
 	b.lang = "nl"
@@ -66,7 +71,6 @@ func TestPagesRefuseWhatIsWrong(t *testing.T) {
 		"Home":      {Home: "https://evil.test"},
 		"Logo":      {Logo: "https://evil.test/logo.png"},
 		"Accent":    {Accent: "red"},
-		"Languages": {Languages: []string{"not a tag"}},
 		"Templates": {Templates: fstest.MapFS{"signin.html": {Data: []byte("{{")}}},
 		"style":     {Templates: fstest.MapFS{"custom.css": {Data: []byte("</style><script>")}}},
 	} {
@@ -76,29 +80,70 @@ func TestPagesRefuseWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A misspelt name, or a template that cannot be filled in, stops the program as it
+// starts, and is named.
+func TestPagesAreFilledInAtTheStart(t *testing.T) {
+	k := newKit(t, inCookies, setup{})
+	content := func(s string) fstest.MapFS {
+		return fstest.MapFS{"forgot.html": {Data: []byte(`{{define "content"}}` + s + `{{end}}`)}}
+	}
+	for want, c := range map[string]struct {
+		files fs.FS
+		texts map[string]map[string]string
+	}{
+		"signin.htm is no file":                    {files: fstest.MapFS{"signin.htm": {}}},
+		"de/signin.html is no file":                {files: fstest.MapFS{"de/signin.html": {}}},
+		"no such file or directory":                {files: os.DirFS("nowhere")},
+		"Nothing":                                  {files: content("{{.Nothing}}")},
+		"forgot.html: template":                    {files: content("{{if .Retry}}{{index .Sessions 9}}{{end}}")},
+		`forgot.html: there is no text "forgot.t"`: {files: content(`{{.T "forgot.t"}}`)},
+		`no such template "nothing"`:               {files: content(`{{if eq .Again "/signup"}}{{template "nothing"}}{{end}}`)},
+		`the texts of "de": signin.titel`:          {texts: map[string]map[string]string{"de": {"signin.titel": "x"}}},
+		`needs a plural category`:                  {texts: map[string]map[string]string{"en": {"minutes": "x"}}},
+		`has no plural categories`:                 {texts: map[string]map[string]string{"en": {"signin.title#one": "x"}}},
+		`"not a tag"`:                              {texts: map[string]map[string]string{"not a tag": {"signin.title": "x"}}},
+	} {
+		_, err := handlers.New(k.svc, handlers.Config{
+			Cookies: k.jar, Pages: &handlers.Pages{Templates: c.files}, Texts: texts.Catalogue{Texts: c.texts},
+		})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "handlers: Config.") {
+			t.Errorf("want an error with %s, got %v", want, err)
+		}
+	}
+	// A text of one's own has a key of one's own.
+	_, b := newPages(t, handlers.Pages{Templates: fstest.MapFS{
+		".DS_Store": {}, ".git/config": {},
+		"forgot.html": {Data: []byte(`{{define "content"}}{{.T "own.help" 2}}{{end}}`)},
+	}}, setup{config: func(c *handlers.Config) {
+		c.Texts.Texts = map[string]map[string]string{"de": {"own.help#one": "%d Tür", "own.help#other": "%d Türen"}}
+	}})
+	b.lang = "de"
+	b.open("/auth/forgot").page(t, 200, "2 Türen")
+}
+
 // A template that fails while it is filled in leaves no half page.
 func TestABrokenTemplateIsAPageOfItsOwn(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{Templates: fstest.MapFS{
-		"forgot.html": {Data: []byte(`{{define "content"}}half{{index .Sessions 9}}{{end}}`)},
-	}}, setup{})
+	broken := false
+	_, b := newPages(t, handlers.Pages{
+		Templates: fstest.MapFS{"forgot.html": {Data: []byte(`{{define "content"}}half{{canary}}{{end}}`)}},
+		Funcs: template.FuncMap{"canary": func() (string, error) {
+			if broken {
+				return "", errors.New("canary")
+			}
+			return "", nil
+		}},
+	}, setup{})
+	broken = true
 	v := b.open("/auth/forgot").page(t, 500, "Internal error", "Reference: ")
-	if strings.Contains(v.body, "half") || strings.Contains(v.body, "Sessions") {
+	if strings.Contains(v.body, "half") || strings.Contains(v.body, "canary") {
 		t.Error("the page shows what failed")
 	}
 }
 
-func TestPageFilesAndTexts(t *testing.T) {
+func TestPageFiles(t *testing.T) {
 	for _, name := range []string{"layout.html", "parts.html", "signin.html", "style.css", "page.js", "icon.svg"} {
 		if _, err := fs.Stat(handlers.PageFiles(), name); err != nil {
 			t.Error(err)
 		}
-	}
-	texts := handlers.PageTexts("de")
-	if texts["signin.title"] != "Anmelden" || handlers.PageTexts("xx") != nil {
-		t.Error("texts")
-	}
-	texts["signin.title"] = "changed"
-	if handlers.PageTexts("de")["signin.title"] != "Anmelden" {
-		t.Error("the built-in texts can be changed")
 	}
 }

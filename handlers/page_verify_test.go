@@ -46,7 +46,7 @@ func TestEV03_AClickDoesNotConfirmASquatter(t *testing.T) {
 	owner.send("/password/reset/complete", "token", claim, "newPassword", thirdPassword).to(t, "/auth/signin")
 	squatter.open("/auth/account").to(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	squatter.send("/signin", "loginId", ann, "password", goodPassword).page(t, 401)
-	owner.send("/email/verify", "token", token, "password", thirdPassword).page(t, 400, "This link does not work any more")
+	owner.send("/email/verify", "token", token, "password", thirdPassword).page(t, 400, "This link no longer works")
 	owner.send("/signin", "loginId", ann, "password", thirdPassword).to(t, "/")
 	owner.open("/auth/account").page(t, 200, "Confirmed")
 }
@@ -168,5 +168,5 @@ func TestSI06_ThePageOfALinkIsLimited(t *testing.T) {
 	for range 5 {
 		b.send("/email/verify", "token", token, "password", otherPassword).page(t, 401)
 	}
-	b.send("/email/verify", "token", token, "password", goodPassword).page(t, 429, "Too many tries. Wait 30 seconds", `role="alert"`, `type="password"`)
+	b.send("/email/verify", "token", token, "password", goodPassword).page(t, 429, "Too many attempts. Wait 30 seconds", `role="alert"`, `type="password"`)
 }

@@ -46,7 +46,7 @@ func (p *pages) problem(w http.ResponseWriter, r *http.Request, err error) bool 
 		return true
 	}
 	page.Title = page.T("problem." + k.code)
-	page.Lead = page.T("problem." + k.code + ".text")
+	page.Lead = page.problem(k.code)
 	if limited {
 		page.Lead = page.T("wait", page.speaker.Span(wait))
 	}

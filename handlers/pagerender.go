@@ -10,13 +10,17 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/locale"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/password"
 )
 
 // page returns a page in the reader's language, with its title and lead.
 func (p *pages) page(r *http.Request, name string) *Page {
-	s := p.catalogue.For(r.Header["Accept-Language"]...)
+	return p.pageIn(p.h.catalogue.For(r.Header["Accept-Language"]...), name)
+}
+
+func (p *pages) pageIn(s *locale.Speaker, name string) *Page {
 	page := &Page{
 		Name: name, Product: p.Name, Logo: p.Logo, Home: p.Home, Initial: p.palette.Initial,
 		Lang: s.Lang(), Dir: s.Dir(), SignUpClosed: p.h.auth.SignUpClosed(), Policy: p.policy(s),
@@ -155,10 +159,13 @@ func (p *pages) explainCredentials(page *Page, inputs []string) {
 	page.focus = "password"
 }
 
-// problem says what an error is, in the words for that page if there are any.
+// problem says what an error is: in the words for that page, or for pages, or for
+// programs too.
 func (p *Page) problem(code string) string {
-	if key := p.Name + "." + code; p.speaker.Has(key) {
-		return p.T(key)
+	for _, key := range []string{p.Name + ".problem." + code, "problem." + code + ".page"} {
+		if p.speaker.Has(key) {
+			return p.T(key)
+		}
 	}
 	return p.T("problem." + code + ".text")
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/usherkit/usher/internal/locale"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -19,6 +18,8 @@ import (
 // forgotten password, confirming an address, and the account. The zero Pages
 // works; each field replaces one thing. They work without JavaScript, load
 // nothing from elsewhere, and run under a policy (CSP) that forbids it.
+//
+// The words are those of [Config.Texts].
 //
 // Pages link to each other and from mails: mount the Handlers at
 // usher.Config.PagesPath.
@@ -42,19 +43,12 @@ type Pages struct {
 
 	// Templates has files that replace built-in ones of the same name, one by
 	// one: see [PageFiles]. "custom.css" and "custom.js" are added to the
-	// built-in style and script. They are read by [New]. Defaults to none.
+	// built-in style and script. [New] reads them, fills every page in once, and
+	// refuses a file or the key of a text that there is not; files whose name
+	// begins with a dot are left alone. Defaults to none.
 	Templates fs.FS
 	// Funcs are further functions for the templates. Defaults to none.
 	Funcs template.FuncMap
-
-	// Languages are the languages that are offered, as BCP 47 tags; the first
-	// is for readers of none of them. Defaults to all that there are, English
-	// first.
-	Languages []string
-	// Texts are texts by language and key that replace built-in ones, or add a
-	// language: see [PageTexts]. What a language lacks is said in English.
-	// Defaults to none.
-	Texts map[string]map[string]string
 }
 
 //go:embed pages
@@ -70,11 +64,6 @@ func PageFiles() fs.FS {
 	}
 	return sub
 }
-
-// PageTexts returns a copy of the built-in texts of a language ("en", "de",
-// "es", "fr", "he") by key, or nil. A key that ends in "#one", "#other" and so
-// on is for the numbers of that plural category of Unicode CLDR.
-func PageTexts(language string) map[string]string { return locale.ShippedTexts(language) }
 
 // PageCookies is what a mount with pages asks of [Config.Cookies] besides. The
 // Jar of package cookies is such.
@@ -100,10 +89,9 @@ type pages struct {
 	h       *Handlers
 	cookies PageCookies
 	// base is the path of the pages, such as "/auth".
-	base      string
-	catalogue *locale.Catalogue
-	palette   palette
-	files     pageTemplates
+	base    string
+	palette palette
+	files   pageTemplates
 }
 
 // newPages returns the pages of a mount. An error names the setting that is
@@ -129,14 +117,10 @@ func newPages(h *Handlers, cfg Pages) (*pages, error) {
 	if p.palette, err = newPalette(cfg.Accent); err != nil {
 		return nil, fmt.Errorf("handlers: Config.Pages.Accent %w", err)
 	}
-	own := map[string]locale.Texts{}
-	for lang, texts := range cfg.Texts {
-		own[lang] = texts
+	if p.files, err = p.load(); err == nil {
+		err = p.check()
 	}
-	if p.catalogue, err = locale.New(cfg.Languages, own); err != nil {
-		return nil, fmt.Errorf("handlers: Config.Pages: %w", err)
-	}
-	if p.files, err = p.load(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("handlers: Config.Pages.Templates: %w", err)
 	}
 	return p, nil

@@ -69,6 +69,7 @@ type Page struct {
 	errors  map[string][]string
 	links   map[string][]Link
 	focus   string
+	missing *[]string // gets the keys of texts that there are not, while pages are checked
 }
 
 // PagePolicy is the policy for new passwords.
@@ -109,7 +110,12 @@ type PageSession struct {
 
 // T returns the text of a key in the reader's language. Its arguments take the
 // place of the verbs in it.
-func (p *Page) T(key string, args ...any) string { return p.speaker.Text(key, args...) }
+func (p *Page) T(key string, args ...any) string {
+	if p.missing != nil && !p.pages.h.catalogue.Knows(key) {
+		*p.missing = append(*p.missing, key)
+	}
+	return p.speaker.Text(key, args...)
+}
 
 // URL returns the path of a page or route of the mount, such as "/signin".
 func (p *Page) URL(path string) string { return p.pages.base + path }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -42,62 +43,55 @@ const (
 
 // kind is what the client is told of an error.
 type kind struct {
-	is           error
-	status       int
-	code, detail string
-	challenge    string
+	is        error
+	status    int
+	code      string
+	challenge string
 }
 
 // kinds is how every error is answered: the first that matches counts. An error
 // that is not in it is the last one.
 var kinds = []kind{
-	{is: usher.ErrUnavailable, status: 503, code: "unavailable", detail: "Try again in a moment."},
-	{is: errInvalidRequest, status: 400, code: codeInvalidRequest, detail: "The request cannot be accepted as it is."},
-	{is: errPasswordPolicy, status: 400, code: codePasswordPolicy, detail: "Choose another password."},
-	{is: errTooMany, status: 429, code: "too_many_requests", detail: "Wait before you try again."},
-	{is: usher.ErrInvalidCredentials, status: 401, code: "invalid_credentials", detail: "The login id or the password is wrong."},
-	{is: usher.ErrPasswordExpired, status: 403, code: "password_expired", detail: "The password must be replaced first."},
-	{is: usher.ErrUserDisabled, status: 403, code: "user_disabled", detail: "This user may not sign in."},
-	{is: usher.ErrLoginIDTaken, status: 409, code: "login_id_taken", detail: "Somebody has this login id."},
-	{is: usher.ErrSignUpClosed, status: 403, code: "sign_up_closed", detail: "Nobody can sign up here."},
-	{is: usher.ErrInvalidToken, status: 400, code: "invalid_token", detail: "The link is not valid any more. Ask for another one."},
-	{is: usher.ErrInvalidSession, status: 401, code: "invalid_session", detail: "The session is not valid. Sign in again.", challenge: challengeInvalid},
-	{is: errNotSignedIn, status: 401, code: "not_signed_in", detail: "Sign in first.", challenge: challenge},
-	{is: usher.ErrRecentSignInRequired, status: 401, code: "recent_sign_in_required", detail: "Sign in again, or give the current password.", challenge: challengeRecent},
+	{is: usher.ErrUnavailable, status: 503, code: "unavailable"},
+	{is: errInvalidRequest, status: 400, code: codeInvalidRequest},
+	{is: errPasswordPolicy, status: 400, code: codePasswordPolicy},
+	{is: errTooMany, status: 429, code: "too_many_requests"},
+	{is: usher.ErrInvalidCredentials, status: 401, code: "invalid_credentials"},
+	{is: usher.ErrPasswordExpired, status: 403, code: "password_expired"},
+	{is: usher.ErrUserDisabled, status: 403, code: "user_disabled"},
+	{is: usher.ErrLoginIDTaken, status: 409, code: "login_id_taken"},
+	{is: usher.ErrSignUpClosed, status: 403, code: "sign_up_closed"},
+	{is: usher.ErrInvalidToken, status: 400, code: "invalid_token"},
+	{is: usher.ErrInvalidSession, status: 401, code: "invalid_session", challenge: challengeInvalid},
+	{is: errNotSignedIn, status: 401, code: "not_signed_in", challenge: challenge},
+	{is: usher.ErrRecentSignInRequired, status: 401, code: "recent_sign_in_required", challenge: challengeRecent},
 	// Not 401: clients end their session on that, and this one may be another's.
-	{is: usher.ErrPasswordRequired, status: 403, code: "password_required", detail: "Give the account's password, or follow the link where its user is signed in."},
-	{is: middleware.ErrCrossOrigin, status: 403, code: "cross_origin", detail: "The request must come from this site itself. Programs without a browser send an X-Requested-With header."},
-	{is: usher.ErrForbidden, status: 403, code: "forbidden", detail: "This session may not do that."},
-	{is: errNoRoute, status: 404, code: "not_found", detail: "There is nothing here."},
-	{is: usher.ErrNotFound, status: 404, code: "not_found", detail: "There is nothing here."},
-	{is: errMethod, status: 405, code: "method_not_allowed", detail: "The header Allow has the methods."},
-	{is: usher.ErrConflict, status: 409, code: "conflict", detail: "It was changed in the meantime. Nothing was changed now."},
-	{is: errMediaType, status: 415, code: "unsupported_media_type", detail: "The body must be application/json."},
-	{is: errTooLarge, status: 413, code: "too_large", detail: "The body must be at most 16 KiB."},
-	{is: context.DeadlineExceeded, status: 503, code: "unavailable", detail: "Try again in a moment."},
-	{is: context.Canceled, status: 503, code: "unavailable", detail: "Try again in a moment."},
-	{is: errInternal, status: 500, code: "internal", detail: "Something went wrong."},
-}
-
-// texts is the catalogue that answers speak from.
-func (h *Handlers) texts() *locale.Catalogue {
-	if h.pages != nil {
-		return h.pages.catalogue
-	}
-	return locale.Default()
+	{is: usher.ErrPasswordRequired, status: 403, code: "password_required"},
+	{is: middleware.ErrCrossOrigin, status: 403, code: "cross_origin"},
+	{is: usher.ErrForbidden, status: 403, code: "forbidden"},
+	{is: errNoRoute, status: 404, code: "not_found"},
+	{is: usher.ErrNotFound, status: 404, code: "not_found"},
+	{is: errMethod, status: 405, code: "method_not_allowed"},
+	{is: usher.ErrConflict, status: 409, code: "conflict"},
+	{is: errMediaType, status: 415, code: "unsupported_media_type"},
+	{is: errTooLarge, status: 413, code: "too_large"},
+	{is: context.DeadlineExceeded, status: 503, code: "unavailable"},
+	{is: context.Canceled, status: 503, code: "unavailable"},
+	{is: errInternal, status: 500, code: "internal"},
 }
 
 // field is what is wrong with one input.
 type field struct {
 	Field  string `json:"field"`
 	Code   string `json:"code"`
-	Detail string `json:"detail"`
+	Detail string `json:"detail"` // in English, until it is answered
+	limit  int    // of a rule of the password policy
 }
 
 // inputError is a request that cannot be accepted, with the inputs to blame.
 type inputError struct {
 	code   string
-	detail string // in the place of the kind's
+	detail string // in the place of the kind's, in English
 	fields []field
 }
 
@@ -115,7 +109,7 @@ func badBody(detail string) error { return &inputError{code: codeInvalidRequest,
 func weak(name string, p *password.PolicyError) *inputError {
 	e := &inputError{code: codePasswordPolicy}
 	for _, v := range p.Violations {
-		e.fields = append(e.fields, field{Field: name, Code: string(v.Code), Detail: v.Detail})
+		e.fields = append(e.fields, field{name, string(v.Code), v.Detail, v.Limit})
 	}
 	return e
 }
@@ -133,7 +127,7 @@ func inputOf(err error) *inputError {
 	case errors.As(err, &policy):
 		return weak("newPassword", policy)
 	case errors.As(err, &one):
-		return &inputError{code: codeInvalidRequest, fields: []field{{one.Field, one.Code, one.Detail}}}
+		return &inputError{code: codeInvalidRequest, fields: []field{{Field: one.Field, Code: one.Code, Detail: one.Detail}}}
 	}
 	return nil
 }
@@ -164,23 +158,34 @@ type problem struct {
 	RequestID string  `json:"requestId"`
 }
 
-// writeProblem answers with an error, and says nothing of its cause. Its title is
-// in the reader's language (RFC 9457 §3.1.3).
+// writeProblem answers with an error, and says nothing of its cause. It speaks the
+// reader's language (RFC 9457 §3.1.3). What is said to programmers alone is in
+// English, and Content-Language names both then (RFC 9110 §8.5).
 func (h *Handlers) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	k := kindOf(err)
-	speaker := h.texts().For(r.Header["Accept-Language"]...)
-	w.Header().Set("Content-Language", speaker.Lang())
-	w.Header().Add("Vary", "Accept-Language")
+	speaker := h.catalogue.For(r.Header["Accept-Language"]...)
 	p := problem{
-		Type: "urn:usher:problem:" + k.code, Title: speaker.Text("problem." + k.code), Status: k.status, Code: k.code, Detail: k.detail,
-		RequestID: w.Header().Get(requestIDHeader),
+		Type: "urn:usher:problem:" + k.code, Title: speaker.Text("problem." + k.code), Status: k.status, Code: k.code,
+		Detail: speaker.Text("problem." + k.code + ".text"), RequestID: w.Header().Get(requestIDHeader),
 	}
+	english := false
 	if input := inputOf(err); input != nil {
-		p.Fields = input.fields
+		for _, f := range input.fields {
+			var translated bool
+			f.Detail, translated = f.say(speaker)
+			english = english || !translated
+			p.Fields = append(p.Fields, f)
+		}
 		if input.detail != "" {
-			p.Detail = input.detail
+			p.Detail, english = input.detail, true
 		}
 	}
+	language := speaker.Lang()
+	if english && !strings.HasPrefix(language, "en") {
+		language += ", en"
+	}
+	w.Header().Set("Content-Language", language)
+	w.Header().Add("Vary", "Accept-Language")
 	var limit *usher.LimitError
 	if errors.As(err, &limit) {
 		seconds := max(1, int64((limit.RetryAfter+time.Second-1)/time.Second))
@@ -190,6 +195,22 @@ func (h *Handlers) writeProblem(w http.ResponseWriter, r *http.Request, err erro
 		w.Header().Set("WWW-Authenticate", k.challenge)
 	}
 	write(w, k.status, "application/problem+json; charset=utf-8", p)
+}
+
+// say returns what is wrong with the input in the words of the catalogue, which
+// has some for what people type and for the rules of the policy. For the rest it
+// is false, and the English detail, which tells programmers more.
+func (f field) say(s *locale.Speaker) (string, bool) {
+	if key := "invalid." + f.Field + "." + f.Code; s.Has(key) {
+		return s.Text(key), true
+	}
+	switch key := "policy." + f.Code; {
+	case f.limit != 0 && s.Has(key):
+		return s.Text(key, f.limit), true
+	case isPassword(f.Field) && f.Code != string(password.CodeTooLong) && s.Has(key):
+		return s.Text(key), true
+	}
+	return f.Detail, false
 }
 
 // fail answers with an error, and logs what an operator should see.

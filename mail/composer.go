@@ -17,6 +17,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/texts"
 )
 
 //go:embed templates
@@ -24,7 +25,7 @@ var embedded embed.FS
 
 // Templates returns the built-in templates, to copy from: the frames layout.txt
 // and layout.html, and message.txt and message.html, which put the words of a
-// kind into them. The words are in the catalogue: see [Texts].
+// kind into them. The words are in the catalogue: see package texts.
 func Templates() fs.FS {
 	sub, err := fs.Sub(embedded, "templates")
 	if err != nil {
@@ -32,11 +33,6 @@ func Templates() fs.FS {
 	}
 	return sub
 }
-
-// Texts returns a copy of the built-in texts of a language ("en", "de", "es",
-// "fr", "he") by key, or nil: those of mails begin with "mail.". It is the
-// catalogue of the pages.
-func Texts(language string) map[string]string { return locale.ShippedTexts(language) }
 
 // kinds tells the kinds that there are, and which of them have a link.
 var kinds = map[usher.MessageKind]bool{
@@ -63,17 +59,14 @@ type Composer struct {
 	Name string
 	// Support is one line that says whom to ask for help, such as
 	// "help@example.com" or "Call 555-0100". Every mail ends with it. Defaults
-	// to none, and the notices say "contact whoever runs", with Name.
+	// to none, and the notices say "For help, contact", with Name.
 	Support string
 	// HTML adds an HTML part to the plain text. Defaults to plain text alone.
 	HTML bool
-	// Languages are the languages that are written, as BCP 47 tags: a message
-	// says what its reader wants, and the first is for all others. Defaults to
-	// all that there are, English first.
-	Languages []string
-	// Texts are texts by language and key that replace built-in ones, or add a
-	// language. What a language lacks is said in English. Defaults to none.
-	Texts map[string]map[string]string
+	// Texts are the words and their languages: a message says which its reader
+	// wants. The same Catalogue suits handlers.Config. Defaults to the built-in
+	// ones.
+	Texts texts.Catalogue
 	// Location is the time zone of the times in a mail. Defaults to UTC.
 	Location *time.Location
 	// Templates has files that replace built-in ones, such as "layout.html" or
@@ -190,16 +183,12 @@ func (c Composer) withDefaults() (Composer, *netmail.Address, error) {
 
 // catalogue is the texts that the Composer speaks from.
 func (c Composer) catalogue() (*locale.Catalogue, error) {
-	if len(c.Languages) == 0 && len(c.Texts) == 0 {
+	if len(c.Texts.Languages) == 0 && len(c.Texts.Texts) == 0 {
 		return locale.Default(), nil
 	}
-	own := map[string]locale.Texts{}
-	for lang, texts := range c.Texts {
-		own[lang] = texts
-	}
-	catalogue, err := locale.New(c.Languages, own)
+	catalogue, err := locale.New(c.Texts.Languages, c.Texts.Texts)
 	if err != nil {
-		return nil, fmt.Errorf("mail: Composer.Languages and Texts: %w", err)
+		return nil, fmt.Errorf("mail: Composer.Texts: %w", err)
 	}
 	return catalogue, nil
 }

@@ -27,8 +27,8 @@
 //
 // A mail is in its reader's language, which the message says: English, German,
 // French, Spanish and Hebrew are built in. [Composer.Texts] changes single texts
-// or adds a language; the built-in ones are in [Texts], and are those of the
-// pages too. To change more, give [Composer.Templates] a file system with the
+// or adds a language; the same Catalogue serves the pages, see package texts. To
+// change more, give [Composer.Templates] a file system with the
 // files to replace; the rest stays as it is. The built-in ones are in
 // [Templates]:
 //

@@ -78,12 +78,12 @@ func ExampleComposer_Render() {
 	// From: 192.0.2.1
 	// With: Firefox on Linux
 	//
-	// If it was you, there is nothing to do.
+	// If it was you, there’s nothing to do.
 	//
-	// If it was not you, somebody else can get into your account. Go to
-	// Example as you always do, ask for a new password on the sign-in page and
-	// set one that you use nowhere else: that signs out every device. Change
-	// the password of this mailbox too if others may know it.
+	// If it wasn’t you, someone else can get into your account. Go to Example
+	// as you usually do, request a new password on the sign-in page and set
+	// one that you use nowhere else: that signs out every device. If others
+	// may know the password of this mailbox, change that too.
 	//
 	// For help: help@example.com
 	//

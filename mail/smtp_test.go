@@ -425,16 +425,16 @@ func TestSMTP_Config(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*mail.SMTPConfig){
-		"Host is missing":    func(c *mail.SMTPConfig) { c.Host = "" },
-		"Host must be":       func(c *mail.SMTPConfig) { c.Host = "unix:///tmp/x" },
-		"Port must be":       func(c *mail.SMTPConfig) { c.Port = 65536 },
-		"LocalName":          func(c *mail.SMTPConfig) { c.LocalName = "a\r\nb" },
-		"LocalName must be":  func(c *mail.SMTPConfig) { c.LocalName = "fe80::1%\r\nQUIT" },
-		"Timeout":            func(c *mail.SMTPConfig) { c.Timeout = -1 },
-		"Username and":       func(c *mail.SMTPConfig) { c.Password = passwordCanary },
-		"Composer.From":      func(c *mail.SMTPConfig) { c.Composer.From = "" },
-		"Composer.Languages": func(c *mail.SMTPConfig) { c.Composer.Languages = []string{"/"} },
-		"template":           func(c *mail.SMTPConfig) { c.Composer.Templates = withSubject("{{.Nothing}}") },
+		"Host is missing":   func(c *mail.SMTPConfig) { c.Host = "" },
+		"Host must be":      func(c *mail.SMTPConfig) { c.Host = "unix:///tmp/x" },
+		"Port must be":      func(c *mail.SMTPConfig) { c.Port = 65536 },
+		"LocalName":         func(c *mail.SMTPConfig) { c.LocalName = "a\r\nb" },
+		"LocalName must be": func(c *mail.SMTPConfig) { c.LocalName = "fe80::1%\r\nQUIT" },
+		"Timeout":           func(c *mail.SMTPConfig) { c.Timeout = -1 },
+		"Username and":      func(c *mail.SMTPConfig) { c.Password = passwordCanary },
+		"Composer.From":     func(c *mail.SMTPConfig) { c.Composer.From = "" },
+		"Composer.Texts":    func(c *mail.SMTPConfig) { c.Composer.Texts.Languages = []string{"/"} },
+		"template":          func(c *mail.SMTPConfig) { c.Composer.Templates = withSubject("{{.Nothing}}") },
 	} {
 		cfg := good
 		change(&cfg)

@@ -20,7 +20,7 @@ import (
 var embedded embed.FS
 
 // Texts are texts by key.
-type Texts map[string]string
+type Texts = map[string]string
 
 // shipped reads the built-in texts once.
 var shipped = sync.OnceValue(func() map[string]Texts {
@@ -73,13 +73,15 @@ type Catalogue struct {
 	matcher language.Matcher
 	tags    []language.Tag
 	english Texts
+	known   map[string]bool
 	speaker map[language.Tag]*Speaker
 }
 
 // New returns a catalogue of the languages, the first of which is for readers
 // of none of them. own has texts by language that replace built-in ones or add
-// to them. Without languages they are all that are built in or in own, English
-// first. An error names the language and the key.
+// to them; keys that are in neither nor begin with [OwnPrefix] are refused.
+// Without languages they are all that are built in or in own, English first. An
+// error names the language and the key.
 func New(languages []string, own map[string]Texts) (*Catalogue, error) {
 	if len(languages) == 0 {
 		languages = Shipped()
@@ -92,6 +94,7 @@ func New(languages []string, own map[string]Texts) (*Catalogue, error) {
 	c := &Catalogue{
 		builder: catalog.NewBuilder(catalog.Fallback(language.English)),
 		english: base(merged("en", own)),
+		known:   map[string]bool{},
 		speaker: map[language.Tag]*Speaker{},
 	}
 	for _, l := range languages {
@@ -113,7 +116,11 @@ func New(languages []string, own map[string]Texts) (*Catalogue, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the language %q is no BCP 47 tag", l)
 		}
-		if err := c.add(tag, merged(l, own)); err != nil {
+		err = checkKeys(own[l])
+		if err == nil {
+			err = c.add(tag, merged(l, own))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("the texts of %q: %w", l, err)
 		}
 	}
@@ -122,6 +129,28 @@ func New(languages []string, own map[string]Texts) (*Catalogue, error) {
 		c.speaker[tag] = newSpeaker(c, tag)
 	}
 	return c, nil
+}
+
+// OwnPrefix begins the keys for the templates of a program.
+const OwnPrefix = "own."
+
+// checkKeys refuses keys that nothing reads.
+func checkKeys(texts Texts) error {
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		name, _, isPlural := strings.Cut(key, "#")
+		_, plain := shipped()["en"][name]
+		_, plural := shipped()["en"][name+"#other"]
+		switch {
+		case strings.HasPrefix(name, OwnPrefix), plain && !isPlural, plural && isPlural:
+		case plain:
+			return fmt.Errorf("%s: the text has no plural categories", key)
+		case plural:
+			return fmt.Errorf("%s: the text needs a plural category, such as %s#other", key, name)
+		default:
+			return fmt.Errorf("%s: there is no such text; keys of your own begin with %q", key, OwnPrefix)
+		}
+	}
+	return nil
 }
 
 func merged(lang string, own map[string]Texts) Texts {
@@ -145,6 +174,9 @@ func base(texts Texts) Texts {
 
 // add puts the texts of one language into the builder.
 func (c *Catalogue) add(tag language.Tag, texts Texts) error {
+	for name := range base(texts) {
+		c.known[name] = true
+	}
 	plurals, others := map[string][]any{}, Texts{}
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
 		name, category, isPlural := strings.Cut(key, "#")
@@ -197,6 +229,9 @@ func (c *Catalogue) For(wishes ...string) *Speaker {
 	}
 	return c.speaker[c.tags[i]]
 }
+
+// Knows reports whether any language has a text of the key.
+func (c *Catalogue) Knows(key string) bool { return c.known[key] }
 
 // maxHeader is how long an Accept-Language header may be in bytes to be read.
 const maxHeader = 512

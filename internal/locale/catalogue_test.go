@@ -141,14 +141,18 @@ func TestOneLanguageAlone(t *testing.T) {
 
 func TestRefusesBadTexts(t *testing.T) {
 	for name, f := range map[string]func() error{
-		"tag":      func() error { _, err := locale.New([]string{"not a tag"}, nil); return err },
+		"tag": func() error { _, err := locale.New([]string{"not a tag"}, nil); return err },
+		"misspelt": func() error {
+			_, err := locale.New(nil, map[string]locale.Texts{"en": {"signin.titel": "x"}})
+			return err
+		},
 		"no texts": func() error { _, err := locale.New([]string{"ja"}, nil); return err },
 		"category": func() error {
-			_, err := locale.New(nil, map[string]locale.Texts{"en": {"x#several": "%d"}})
+			_, err := locale.New(nil, map[string]locale.Texts{"en": {"own.x#several": "%d"}})
 			return err
 		},
 		"no other": func() error {
-			_, err := locale.New(nil, map[string]locale.Texts{"en": {"x#one": "%d"}})
+			_, err := locale.New(nil, map[string]locale.Texts{"en": {"own.x#one": "%d"}})
 			return err
 		},
 	} {
@@ -217,5 +221,23 @@ func TestArgumentsThatATextDoesNotTake(t *testing.T) {
 	}
 	if got := c.For("en").Text("signup.sent.text", "100%!"); !strings.Contains(got, "to 100%!.") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// What is easily missed in a text that is added or changed.
+func TestSpelling(t *testing.T) {
+	for lang, wrong := range map[string]*regexp.Regexp{
+		"en": regexp.MustCompile(`(?i)e-mail|[a-z]'[a-z]`),
+		// A narrow no-break space belongs before these, and an apostrophe is ’.
+		"fr": regexp.MustCompile(`[ \x{a0}][:;?!]|\pL[?!;]|\pL'\pL|(?i)êtes (dé)?connecté\b`),
+		// Nobody is addressed as one person here and as many there.
+		"he": regexp.MustCompile(`שלכם|הזינו|בדקו|אשרו`),
+		"de": regexp.MustCompile(`(?i)passwort setzen`),
+	} {
+		for key, text := range locale.ShippedTexts(lang) {
+			if m := wrong.FindString(text); m != "" {
+				t.Errorf("%s: %s has %q: %s", lang, key, m, text)
+			}
+		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package locale is the catalogue of the texts that people read: on the pages,
-// in mails, and as titles of problem documents. It is shipped in English,
+// in mails, and in problem documents. It is shipped in English,
 // German, French, Spanish and Hebrew; a program may change each text and add
 // languages.
 //

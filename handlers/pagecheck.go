@@ -1,0 +1,79 @@
+package handlers
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/usherkit/usher"
+)
+
+// check fills every page in, bare and with everything on it, so that a template
+// that fails does so when the program starts and not before a person.
+func (p *pages) check() error {
+	if err := p.checkFiles(); err != nil {
+		return err
+	}
+	for _, name := range pageNames {
+		for _, again := range []string{"", "/forgot", "/signup"} {
+			page := p.sample(name, again)
+			if err := p.files.pages[name].ExecuteTemplate(io.Discard, "layout", page); err != nil {
+				return fmt.Errorf("%s.html: %w", name, err)
+			}
+			if keys := *page.missing; len(keys) > 0 {
+				return fmt.Errorf("%s.html: there is no text %q", name, keys[0])
+			}
+		}
+	}
+	return nil
+}
+
+// checkFiles refuses files that nothing reads: their names are misspelt.
+func (p *pages) checkFiles() error {
+	if p.Templates == nil {
+		return nil
+	}
+	known := map[string]bool{"layout.html": true, "parts.html": true, "style.css": true, "custom.css": true, "page.js": true, "custom.js": true, "icon.svg": true}
+	for _, name := range pageNames {
+		known[name+".html"] = true
+	}
+	return fs.WalkDir(p.Templates, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name != "." && strings.HasPrefix(path.Base(name), "."):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case !d.IsDir() && !known[name]:
+			return fmt.Errorf("%s is no file of the pages: see PageFiles", name)
+		}
+		return nil
+	})
+}
+
+// sample is a page that nobody has asked for: with again it has all that a page
+// may have.
+func (p *pages) sample(name, again string) *Page {
+	page := p.pageIn(p.h.catalogue.For(), name)
+	page.missing, page.Again = &[]string{}, again
+	if again == "" {
+		return page
+	}
+	const text = "sample"
+	page.Title, page.Lead, page.Notice, page.NoticeCode, page.Alert = text, text, text, text, text
+	page.Address, page.ReturnTo, page.Retry = p.base+"/"+name, p.Home, p.Home
+	page.SignedIn, page.Token, page.LoginID, page.SentTo, page.Reference = true, text, text, text, text
+	page.User = usher.User{ID: text, LoginIDs: []string{text}, Name: text, Email: text}
+	page.list(make([]usher.Session, fewSessions+1), "")
+	page.Sessions[0].Current = true
+	for _, input := range []string{"name", "loginId", "newEmail", "password", "newPassword", "currentPassword", "oldPassword"} {
+		page.values[input] = text
+		page.wrong(input, text)
+		page.links[input] = []Link{{text, p.Home}}
+	}
+	page.focus = "loginId"
+	return page
+}
