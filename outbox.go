@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,10 +123,12 @@ func (s *Service) dropped(ctx context.Context, m Message, reason string, c Clien
 	s.announce(ctx, s.newEvent(EventMailDropped, "", "", reason, c))
 }
 
+// seal returns the row. A mail with a link says from when on it works: else it
+// would be told to live a little less than it does, which is rounded down.
 func (s *Service) seal(address string, m Message, c Client) []QueuedMail {
 	now := s.now()
 	sealed := sealedMessage{
-		Kind: m.Kind, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: now,
+		Kind: m.Kind, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
 		UserAgent: cut(c.UserAgent, 256), Language: cut(c.Language, 128),
 	}
 	if c.Address.IsValid() {

@@ -280,7 +280,7 @@ func (s *Service) addVerification(ctx context.Context, created *UserCreation, c 
 	now := s.now()
 	raw := random(32)
 	m := Message{
-		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), ExpiresAt: now.Add(s.cfg.VerifyLife),
+		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
 	mail, err := s.mailTo(ctx, created.User.Email, m, c)
 	if len(mail) == 0 {
