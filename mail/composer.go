@@ -65,8 +65,9 @@ type Composer struct {
 	// "help@example.com" or "Call 555-0100". Every mail ends with it. Defaults
 	// to none, and the notices say "contact whoever runs", with Name.
 	Support string
-	// HTML adds an HTML part to the plain text. Defaults to plain text alone.
-	HTML bool
+	// TextOnly leaves the HTML part out. Defaults to both, of which the reader's
+	// program shows one.
+	TextOnly bool
 	// Languages are the languages that are written, as BCP 47 tags: a message
 	// says what its reader wants, and the first is for all others. Defaults to
 	// all that there are, English first.
@@ -105,9 +106,9 @@ func (c Composer) Check() error {
 	return errors.Join(errs...)
 }
 
-// Render returns the words of m. The html is there whether or not HTML is set.
-// Text and html of a kind with a link hold the link, a secret: don't log them.
-// The error is a [*MessageError], or names a field of the Composer.
+// Render returns the words of m. The html is there with TextOnly too. Text and
+// html of a kind with a link hold the link, a secret: don't log them. The error is
+// a [*MessageError], or names a field of the Composer.
 func (c Composer) Render(m usher.Message) (subject, text, html string, err error) {
 	l, err := c.compose(m)
 	if err != nil {

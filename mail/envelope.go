@@ -43,7 +43,7 @@ func (c Composer) envelope(m usher.Message, plain bool) (*gomail.Msg, error) {
 	msg.SetGenHeader("Content-Language", l.language)
 	text, encoding := encode(l.text)
 	msg.SetBodyString(gomail.TypeTextPlain, text, encoding)
-	if c.HTML {
+	if !c.TextOnly {
 		html, encoding := encode(l.html)
 		msg.AddAlternativeString(gomail.TypeTextHTML, html, encoding)
 	}

@@ -47,8 +47,7 @@ func ExampleSMTP() {
 		Composer: mail.Composer{
 			From:    "Example <no-reply@example.com>",
 			Name:    "Example",
-			Support: "Questions? help@example.com",
-			HTML:    true,
+			Support: "help@example.com",
 		},
 	})
 	if err != nil {
