@@ -62,8 +62,8 @@ type Composer struct {
 	// From has none. Defaults to the domain of From.
 	Name string
 	// Support is one line that says whom to ask for help, such as
-	// "help@example.com" or "Call 555-0100". Every mail ends with it. Defaults
-	// to none, and the notices say "contact whoever runs", with Name.
+	// "help@example.com" or "+1 555 0100". Every mail ends with it. Defaults to
+	// none, and the notices say to contact whoever runs Name.
 	Support string
 	// TextOnly leaves the HTML part out. Defaults to both, of which the reader's
 	// program shows one.
@@ -283,12 +283,22 @@ func (c Composer) own(paths ...string) ([]byte, error) {
 	return nil, fs.ErrNotExist
 }
 
+// signature is the line above a signature (RFC 3676 §4.3): mail programs fold away
+// what is below, and leave it out of answers.
+const signature = "-- \n"
+
 // tidy takes away what conditions in a template leave behind: spaces at the end
-// of a line and more than one empty line in a row.
+// of a line, but for those of the line above a signature, and more than one empty
+// line in a row.
 func tidy(s string) string {
 	var b strings.Builder
 	empty := true
 	for line := range strings.Lines(s) {
+		if line == signature {
+			b.WriteString(line)
+			empty = false
+			continue
+		}
 		line = strings.TrimRight(line, " \t\r\n")
 		if line == "" && empty {
 			continue

@@ -65,15 +65,27 @@ func (d *Data) Once() string {
 	return d.T("mail.once.for", d.T(d.ExpiresIn.Unit+"s", d.ExpiresIn.Count))
 }
 
-// DeviceName is Device in words.
-func (d *Data) DeviceName() string { return d.speaker.Device(d.Device.Browser, d.Device.System) }
-
-// Help says whom to ask for help.
-func (d *Data) Help() string {
-	if d.Support != "" {
-		return d.T("mail.help", d.Support)
+// DeviceName is Device in words. It begins with a name in Latin letters in every
+// language, so that its direction has to be said (UAX #9 §2.4): else it would be
+// turned around where the language is written from right to left.
+func (d *Data) DeviceName() string {
+	name := d.speaker.Device(d.Device.Browser, d.Device.System)
+	if name != "" && d.Dir() == "rtl" {
+		return "\u2067" + name + "\u2069"
 	}
-	return d.T("mail.help.bare", d.Name)
+	return name
+}
+
+// Help says whom to ask for help. It is empty where nobody is named in Support
+// and the message is not alarming.
+func (d *Data) Help() string {
+	switch {
+	case d.Support != "":
+		return d.T("mail.help", d.Support)
+	case d.Alarming():
+		return d.T("mail.help.bare", d.Name)
+	}
+	return ""
 }
 
 // Alarming reports whether the message tells of something that its reader may

@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -67,7 +68,8 @@ func ExampleComposer_Render() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s\n\n%s", subject, text)
+	text, signature, _ := strings.Cut(text, "-- \n")
+	fmt.Printf("%s\n\n%s%s", subject, text, signature)
 	// Output:
 	// Your password for Example was changed
 	//
@@ -84,9 +86,6 @@ func ExampleComposer_Render() {
 	// set one that you use nowhere else: that signs out every device. Change
 	// the password of this mailbox too if others may know it.
 	//
-	// For help: help@example.com
-	//
-	// --
 	// Example
-	// help@example.com
+	// For help: help@example.com
 }
