@@ -31,9 +31,10 @@ type Pages struct {
 	// name beside its initial.
 	Logo string
 	// Accent is the colour of buttons and links, as "#rrggbb". Links are made
-	// darker or lighter until they can be read (WCAG 2.2, 1.4.3), and the text
-	// on buttons is black or white, whichever can be read better. Defaults to
-	// "#3d4ed8".
+	// darker or lighter until they can be read (WCAG 2.2, 1.4.3), buttons lighter
+	// on a dark page, and with a line around them where they are pale, until they
+	// can be seen (1.4.11); the text on them is black or white, whichever can be
+	// read better. Defaults to "#3d4ed8".
 	Accent string
 	// Home is where a finished sign-in goes: a path of this site. Defaults to
 	// "/".
