@@ -65,6 +65,16 @@ type Composer struct {
 	// "help@example.com" or "+1 555 0100". Every mail ends with it. Defaults to
 	// none, and the notices say to contact whoever runs Name.
 	Support string
+	// Accent is the colour of the button, as "#rrggbb". It is made darker or
+	// lighter where it could not be seen, and the text on it is black or white,
+	// whichever can be read better. Defaults to "#3d4ed8", as on the pages.
+	Accent string
+	// Logo is an image, to be shown 32 CSS pixels high above the text in the place
+	// of the name: a PNG, JPEG or GIF of at most 100,000 bytes, that can be seen on
+	// a light and on a dark ground. It is part of each mail, so that nothing is
+	// loaded from elsewhere; where images are not shown, the name is. Defaults to
+	// the name.
+	Logo []byte
 	// TextOnly leaves the HTML part out. Defaults to both, of which the reader's
 	// program shows one.
 	TextOnly bool
@@ -82,6 +92,8 @@ type Composer struct {
 	// one. They are read for each mail, so that an edited file shows at once.
 	// Defaults to none.
 	Templates fs.FS
+	// Funcs are further functions for the templates. Defaults to none.
+	Funcs texttemplate.FuncMap
 }
 
 // Check returns what is wrong with the settings and the templates of all
@@ -123,6 +135,7 @@ type letter struct {
 	to                  string
 	subject, text, html string
 	language            string
+	logo                *Logo
 	at                  time.Time
 }
 
@@ -148,13 +161,21 @@ func (c Composer) compose(m usher.Message) (*letter, error) {
 	if err != nil {
 		return nil, err
 	}
+	light, dark, err := c.palette()
+	if err != nil {
+		return nil, err
+	}
+	logo, err := c.logo()
+	if err != nil {
+		return nil, err
+	}
 	speaker := catalogue.For(m.Language)
-	l := &letter{from: from, to: to, at: m.At, language: speaker.Lang()}
+	l := &letter{from: from, to: to, at: m.At, language: speaker.Lang(), logo: logo}
 	if l.at.IsZero() {
 		l.at = time.Now()
 	}
 	data := Data{
-		Kind: m.Kind, Name: c.Name, Support: c.Support, speaker: speaker,
+		Kind: m.Kind, Name: c.Name, Support: c.Support, Logo: logo, Light: light, Dark: dark, speaker: speaker,
 		At: l.at.In(c.Location), Address: cleanIP(m.Address), Device: newDevice(m.UserAgent),
 	}
 	if hasLink {
@@ -212,7 +233,7 @@ func (c Composer) fill(l *letter, data *Data) error {
 	if err != nil {
 		return err
 	}
-	words := texttemplate.New("").Option("missingkey=error").Funcs(texttemplate.FuncMap{"wrap": wrap})
+	words := texttemplate.New("").Option("missingkey=error").Funcs(texttemplate.FuncMap{"wrap": wrap}).Funcs(c.Funcs)
 	for _, f := range textFiles {
 		if _, err := words.Parse(f); err != nil {
 			return err
@@ -232,7 +253,7 @@ func (c Composer) fill(l *letter, data *Data) error {
 	if err != nil {
 		return err
 	}
-	markup := htmltemplate.New("").Option("missingkey=error")
+	markup := htmltemplate.New("").Option("missingkey=error").Funcs(c.Funcs)
 	for _, f := range htmlFiles {
 		if _, err := markup.Parse(f); err != nil {
 			return err

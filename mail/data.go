@@ -20,6 +20,10 @@ type Data struct {
 	Subject string
 	// Name and Support are the Composer's.
 	Name, Support string
+	// Logo is the Composer's, or nil.
+	Logo *Logo
+	// Light and Dark are the Composer's Accent on a light and on a dark ground.
+	Light, Dark Shades
 	// Link is the mailed link, a secret; empty in notices.
 	Link string
 	// ExpiresIn is how long Link works, counted from At; zero if it is not
