@@ -151,8 +151,8 @@ func TestML04_ChangesOfPasswordAreNoMailBomb(t *testing.T) {
 	}
 }
 
-// Neither the caller's mailbox nor the number of links that can be open tells
-// whether an address is somebody's login id.
+// Neither the caller's mailbox nor the number of changes that can be asked for
+// tells whether an address is somebody's login id.
 func TestEV05_AChangeOfAddressTellsNobodyWhoHasAnAccount(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*kit){
@@ -170,8 +170,13 @@ func TestEV05_AChangeOfAddressTellsNobodyWhoHasAnAccount(t *testing.T) {
 			k := newKit(t)
 			prepare(k)
 			a := k.signUpVerified(mallory)
-			for _, to := range []string{"victim@example.com", "own1@example.com", "own2@example.com", "own3@example.com"} {
-				if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
+			for i, to := range []string{"victim@example.com", "own1@example.com", "own2@example.com", "own3@example.com"} {
+				err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: to, CurrentPassword: goodPassword}, home)
+				if i == 3 {
+					if l := wantLimit(t, err); l.Limit != "links" || l.RetryAfter != time.Hour {
+						t.Errorf("the limit is %+v", l)
+					}
+				} else if err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -179,14 +184,41 @@ func TestEV05_AChangeOfAddressTellsNobodyWhoHasAnAccount(t *testing.T) {
 			for _, m := range k.inbox() {
 				got[m.To]++
 			}
-			if got[mallory] != 4 || got["own1@example.com"] != 1 || got["own2@example.com"] != 1 || got["own3@example.com"] != 0 {
-				t.Errorf("mails are %v, want 4 notices and the two links that may still be open", got)
+			if got[mallory] != 3 || got["own1@example.com"] != 1 || got["own2@example.com"] != 1 || got["own3@example.com"] != 0 {
+				t.Errorf("mails are %v, want 3 notices and the two links", got)
 			}
 			if name == "disabled" && got["victim@example.com"] != 0 {
 				t.Error("a disabled user got mail")
 			}
 		})
 	}
+}
+
+// That an address had too many mails tells that somebody asked for them: only who
+// has asked for too many himself is told of a limit.
+func TestEV05_NobodyLearnsWhatMailAnAddressGets(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	const victim = "victim@example.com"
+	for i := range 6 {
+		usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: fmt.Sprint("user", i), Email: victim, Password: goodPassword}, nth(i)))
+	}
+	if n := len(k.wantMail("verify_email verify_email verify_email verify_email")); n != 4 {
+		t.Fatalf("%d mails", n)
+	}
+	squatter := usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: "squatter", Email: victim, Password: goodPassword}, nth(7)))
+	a := k.signUpVerified(mallory)
+	k.events.reset()
+	for range 3 {
+		if err := k.SendEmailVerification(ctx, k.claims(squatter), home); err != nil {
+			t.Errorf("an address that is not proven: %v", err)
+		}
+		in := usher.ChangeEmail{NewEmail: victim, CurrentPassword: goodPassword}
+		if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
+			t.Errorf("a new address: %v", err)
+		}
+	}
+	k.wantMail("email_changing email_changing email_changing")
 }
 
 // Mail of other kinds to an address, which anyone can cause, does not use up the
@@ -211,11 +243,14 @@ func TestLM04_RepeatedRequestsDoNotFloodTheAuditTrail(t *testing.T) {
 	k := newKit(t)
 	a := k.signUp(mallory)
 	claims := k.claims(a)
-	for range 100 {
-		if err := k.SendEmailVerification(ctx, claims, home); err != nil {
+	for i := range 100 {
+		err := k.SendEmailVerification(ctx, claims, home)
+		if i < 3 && err != nil {
 			t.Fatal(err)
+		} else if i >= 3 {
+			wantLimit(t, err)
 		}
-		_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{LoginID: ann, NewPassword: otherPassword}, home)
+		_, err = k.UpdatePassword(ctx, claims, usher.UpdatePassword{LoginID: ann, NewPassword: otherPassword}, home)
 		wantErr(t, err, usher.ErrForbidden)
 	}
 	if n := len(usher.Must(k.Events(ctx, usher.EventQuery{Limit: 1000}))); n > 12 {

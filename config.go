@@ -185,7 +185,8 @@ type LimitConfig struct {
 	ResetRequests int
 	// Mails is how many mails of all kinds an address gets in an hour; the last
 	// one is kept for a reset, and a browser that signed in before has one more
-	// for it. Defaults to 5. Notices that the password or the
+	// for it. Of links that prove an address, and of those that change it, an
+	// account may ask for two fewer than that in an hour. Defaults to 5. Notices that the password or the
 	// address was changed do not count where the address is proven: there they
 	// are sent up to 20 times an hour.
 	Mails int

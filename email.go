@@ -25,9 +25,11 @@ type VerifyEmail struct {
 	Password Secret
 }
 
-// SendEmailVerification mails another link that proves the stored address. An
-// address that is verified already, or that got too many mails, gets none: the
-// answer is the same.
+// SendEmailVerification mails another link that proves the stored address. The
+// newest three links are good. An address that is verified already gets none and
+// is no error. An account that has asked too often in this hour is a [*LimitError].
+// That the address had too many mails, whoever asked for them, is not told: nobody
+// has proven that it is the caller's.
 func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claims, c Client) error {
 	account, _, err := s.signedIn(ctx, claims)
 	if err != nil {
@@ -36,12 +38,22 @@ func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claim
 	return s.sendVerification(ctx, account, c)
 }
 
+// linksAnHour is the limit on links of a purpose that one account asks for. It is
+// never more than what an address gets that had one mail before, such as that of
+// the sign-up, so that its owner is told of this limit and does not meet the other.
+func (s *Service) linksAnHour(userID string, p Purpose) named {
+	return s.perHour(limitLinks, max(1, s.cfg.Limits.Mails-2), userID, string(p))
+}
+
 func (s *Service) sendVerification(ctx context.Context, account Account, c Client) error {
-	u, now := account.User, s.now()
+	u := account.User
 	if u.Email == "" || u.EmailVerified {
 		return nil
 	}
-	raw := random(32)
+	if _, err := s.take(ctx, c, s.linksAnHour(u.ID, PurposeVerifyEmail)); err != nil {
+		return err
+	}
+	now, raw := s.now(), random(32)
 	t := OneTimeToken{
 		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeVerifyEmail, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
@@ -61,9 +73,9 @@ type letter struct {
 	also []QueuedMail
 }
 
-// sendLink stores a one-time token, its mail and the event in one step. When the
-// address has had too many mails, or too many links are open, only the event and
-// the mails in also happen.
+// sendLink stores a one-time token, its mail and the event in one step; the oldest
+// one above maxOpenTokens goes. When the address has had too many mails, or the
+// account is another one by now, only the event and the mails in also happen.
 func (s *Service) sendLink(ctx context.Context, t OneTimeToken, l letter, event Event, c Client) error {
 	mail, err := s.mailTo(ctx, l.to, l.Message, c)
 	if err != nil {
@@ -76,12 +88,12 @@ func (s *Service) sendLink(ctx context.Context, t OneTimeToken, l letter, event 
 		mail = nil
 	}
 	fx := Effects{Events: []Event{event}, Mail: append(l.also, mail...)}
-	err = s.store.AddOneTimeToken(ctx, t, maxOpenTokens, fx)
+	err = s.store.AddOneTimeToken(ctx, TokenAddition{Token: t, MaxOpen: maxOpenTokens, DropOldest: true, Effects: fx})
 	if err != nil {
-		s.giveBack(ctx, s.mailLimit(l.to)) // nothing was sent
+		s.giveBack(ctx, s.mailLimit(l.to), s.linksAnHour(t.UserID, t.Purpose)) // nothing was sent
 	}
 	if errors.Is(err, ErrConflict) {
-		return s.sendNoLink(ctx, t, l, event, "too_many_links")
+		return s.sendNoLink(ctx, t, l, event, "changed_meanwhile")
 	}
 	if err != nil {
 		return s.outage(err)
@@ -91,7 +103,7 @@ func (s *Service) sendLink(ctx context.Context, t OneTimeToken, l letter, event 
 	return nil
 }
 
-// sendNoLink is what is left of sendLink at a limit.
+// sendNoLink is what is left of sendLink where there is no link.
 func (s *Service) sendNoLink(ctx context.Context, t OneTimeToken, l letter, event Event, reason string) error {
 	event.Reason = cmp.Or(event.Reason, reason)
 	if len(l.also) == 0 {
@@ -210,9 +222,11 @@ func (s *Service) completeChange(ctx context.Context, t OneTimeToken, account Ac
 
 // ChangeEmail asks for another address. The current password is demanded and
 // counts as in sign-in. Nothing moves before the new address has confirmed: it
-// gets a link, and the old one is told. If the new address is somebody's login
-// id, that person is told instead; the answer, and what the caller finds in the
-// mailbox, is the same.
+// gets a link, and the old one is told. A change that was asked for before, to
+// another address, is void. If the new address is somebody's login id, that person
+// is told instead; the answer, and what the caller finds in the mailbox, is the
+// same. An account that has asked too often in this hour is a [*LimitError]; that
+// the new address had too many mails is not told.
 func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmail, c Client) error {
 	canonical, err := canonicalEmail("newEmail", in.NewEmail, s.cfg.UnicodeLoginIDs)
 	if err != nil {
@@ -229,6 +243,9 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		return err
 	}
 	u := account.User
+	if _, err := s.take(ctx, c, s.linksAnHour(u.ID, PurposeChangeEmail)); err != nil {
+		return err
+	}
 	owner, err := s.store.AccountByLoginID(ctx, canonical)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return s.outage(err)
@@ -256,7 +273,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 
 // tellOwner turns the mail to a new address into one to the person whose login id
 // it is already: somebody tried to move to it. The link goes to nobody then, and is
-// stored all the same: else the number of links that a caller can open would tell.
+// stored all the same: the caller's change is under way like any other.
 func tellOwner(l letter, owner User) letter {
 	l.Message = Message{Kind: MessageAlreadyRegistered}
 	if owner.Email != "" && owner.EmailVerified && owner.Status == StatusEnabled {

@@ -126,31 +126,84 @@ func TestEV02_AnotherLink(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	a, first := k.verifyToken(ann)
-	for range 2 {
+	links := []usher.Secret{first}
+	another := func() {
+		t.Helper()
+		k.clock.add(time.Minute)
 		if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
 			t.Fatal(err)
 		}
 		k.wantEvents("user_email_verify_request")
-		k.wantMail("verify_email")
+		links = append(links, tokenIn(t, k.wantMail("verify_email")[0]))
 	}
-	// Three are open: the answer stays the same, and what was not sent does not
-	// count against the address.
+	for range 3 {
+		another()
+	}
+	// Too many in this hour: the caller is told, for how long, and one mail is left
+	// for a reset.
 	for range 5 {
-		if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
-			t.Fatal(err)
+		err := k.SendEmailVerification(ctx, k.claims(a), home)
+		if l := wantLimit(t, err); l.Limit != "links" || l.RetryAfter != 58*time.Minute {
+			t.Fatalf("the limit is %+v", l)
 		}
-		k.wantEvents("user_email_verify_request:too_many_links")
+		k.wantEvents("excess_rate_limit_exceeded:links")
 		k.wantMail("")
 	}
 	k.forget(ann, home)
 	k.wantMail("confirm_and_reset")
-	usher.Must(k.confirm(first, home))
+	k.clock.add(time.Hour)
+	a = k.signIn(ann, goodPassword, home)
 	k.events.reset()
-	if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
-		t.Fatal(err)
+	another()
+	// The newest three are good.
+	for i, raw := range links {
+		_, err := k.VerificationLink(ctx, nil, raw, home)
+		if i < 2 {
+			wantErr(t, err, usher.ErrInvalidToken)
+		} else if err != nil {
+			t.Fatalf("link %d: %v", i, err)
+		}
+	}
+	usher.Must(k.confirm(links[2], home))
+	k.events.reset()
+	for range 5 { // it is confirmed: no mail, and no limit
+		if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
+			t.Fatal(err)
+		}
 	}
 	k.wantEvents("")
 	k.wantMail("")
+}
+
+// Who mistypes the new address asks once more, and the link in a stranger's
+// mailbox is void.
+func TestEV05_AnotherRequestTakesThePlaceOfTheFirst(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	ask := func(to string) usher.Secret {
+		t.Helper()
+		k.clock.add(time.Minute)
+		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range k.wantMail("change_email email_changing") {
+			if m.Kind == usher.MessageChangeEmail {
+				return tokenIn(t, m)
+			}
+		}
+		return ""
+	}
+	mistyped := ask("new@exmaple.com")
+	first, again := ask("new@example.com"), ask("new@example.com")
+	_, err := k.confirm(mistyped, home)
+	wantErr(t, err, usher.ErrInvalidToken)
+	if _, err := k.VerificationLink(ctx, nil, again, home); err != nil {
+		t.Fatalf("the newest link: %v", err)
+	}
+	if u := usher.Must(k.confirm(first, home)); u.Email != "new@example.com" {
+		t.Fatalf("the address is %s", u.Email)
+	}
 }
 
 // Whoever signs up with another's address keeps nothing once the owner proves

@@ -104,8 +104,8 @@ func (f *faulty) EndSession(ctx context.Context, user, id string, end usher.Sess
 	return f.call(ctx, "EndSession", func() error { return f.Store.EndSession(ctx, user, id, end, fx) })
 }
 
-func (f *faulty) AddOneTimeToken(ctx context.Context, t usher.OneTimeToken, open int, fx usher.Effects) error {
-	return f.call(ctx, "AddOneTimeToken", func() error { return f.Store.AddOneTimeToken(ctx, t, open, fx) })
+func (f *faulty) AddOneTimeToken(ctx context.Context, a usher.TokenAddition) error {
+	return f.call(ctx, "AddOneTimeToken", func() error { return f.Store.AddOneTimeToken(ctx, a) })
 }
 
 func (f *faulty) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (usher.OneTimeToken, error) {
@@ -198,7 +198,7 @@ func newScene(t *testing.T, mode string) *scene {
 		s.move:   {UserID: "bob", Purpose: usher.PurposeChangeEmail, Email: "bob@example.com", NewEmail: "moved@example.com"},
 	} {
 		one.Hash, one.PasswordVersion, one.CreatedAt, one.ExpiresAt = hashed(raw), 1, now, now.Add(time.Hour)
-		if err := f.AddOneTimeToken(ctx, one, 3, usher.Effects{}); err != nil {
+		if err := f.AddOneTimeToken(ctx, usher.TokenAddition{Token: one, MaxOpen: 3}); err != nil {
 			t.Fatal(err)
 		}
 	}

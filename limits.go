@@ -12,19 +12,19 @@ import (
 
 // Names of limits, for LimitError and events.
 const (
-	limitLoginID  = "login_id"
-	limitNetwork  = "network"
-	limitTries    = "network_tries"
-	limitSignUps  = "sign_ups"
-	limitResets   = "reset_requests"
-	limitTokens   = "one_time_tokens"
-	limitMails    = "mails"
-	limitToUser   = "reset_mails"
-	limitNotices  = "notices"
-	limitLock     = "lock"
-	limitReuse    = "reused_passwords"
-	limitHashing  = "hashing"
-	limitNewMails = "verification_mails"
+	limitLoginID = "login_id"
+	limitNetwork = "network"
+	limitTries   = "network_tries"
+	limitSignUps = "sign_ups"
+	limitResets  = "reset_requests"
+	limitTokens  = "one_time_tokens"
+	limitMails   = "mails"
+	limitToUser  = "reset_mails"
+	limitNotices = "notices"
+	limitLock    = "lock"
+	limitReuse   = "reused_passwords"
+	limitHashing = "hashing"
+	limitLinks   = "links"
 )
 
 // limitKey names a counter without saying whose it is.

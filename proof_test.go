@@ -267,10 +267,10 @@ func TestEN01_VerificationFailsUniformly(t *testing.T) {
 	}
 	none := usher.Must(k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{"none@example.com"}}))
 	account := usher.Must(k.store.Account(ctx, none.ID))
-	err := k.store.AddOneTimeToken(ctx, usher.OneTimeToken{
+	err := k.store.AddOneTimeToken(ctx, usher.TokenAddition{MaxOpen: 3, Token: usher.OneTimeToken{
 		Hash: hashed("none"), UserID: none.ID, Purpose: usher.PurposeVerifyEmail, Email: none.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: k.clock.now(), ExpiresAt: k.clock.now().Add(time.Hour),
-	}, 3, usher.Effects{})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,8 +29,10 @@ type ResetPassword struct {
 	NewPassword Secret
 }
 
-// maxOpenTokens is how many mailed links of one purpose a user may have open.
-// Older ones die by age only, or whoever asks could void the owner's.
+// maxOpenTokens is how many mailed links of one purpose a user may have open. A
+// reset can be asked for by anyone, so that its links die by age only, or whoever
+// asks could void the owner's. Others are asked for by who is signed in: there the
+// newest is always good, and the oldest goes.
 const maxOpenTokens = 3
 
 // SendPasswordReset mails a link to the address stored with the account. It
@@ -126,7 +128,7 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 	if len(fx.Mail) == 0 {
 		return quiet("too_many_mails")
 	}
-	err = s.store.AddOneTimeToken(ctx, t, maxOpenTokens, fx)
+	err = s.store.AddOneTimeToken(ctx, TokenAddition{Token: t, MaxOpen: maxOpenTokens, Effects: fx})
 	if err != nil {
 		s.giveBack(ctx, limits...) // nothing was sent
 	}

@@ -56,7 +56,12 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 		// tell after all whether the login id was free. But the person may have
 		// lost the mail: another one goes out, within the limits.
 		s.soon("send verification", func(ctx context.Context) error {
-			return s.sendVerification(ctx, a.account, a.client)
+			err := s.sendVerification(ctx, a.account, a.client)
+			var limited *LimitError
+			if errors.As(err, &limited) {
+				return nil // there were enough of them
+			}
+			return err
 		})
 		return s.failed(ctx, a, "unverified")
 	case u.Status != StatusEnabled:

@@ -302,14 +302,28 @@ type OneTimeToken struct {
 	CreatedAt, ExpiresAt time.Time
 }
 
+// TokenAddition is the step of a mailed link.
+type TokenAddition struct {
+	Token OneTimeToken
+	// MaxOpen is how many valid tokens of that purpose a user may have, this one
+	// included.
+	MaxOpen int
+	// DropOldest makes room: the oldest above MaxOpen go. Without it the new
+	// token is refused.
+	DropOldest bool
+	Effects
+}
+
 // OneTimeTokenStore keeps one-time tokens. A token is void for every method
 // when it is past ExpiresAt, its user is not enabled, or the user's address or
 // password version is not the token's any more; ErrNotFound then, as if it had
 // never existed.
 type OneTimeTokenStore interface {
-	// AddOneTimeToken stores a token. ErrConflict if the user has maxOpen valid
-	// ones of that purpose already, or the token is void from the start.
-	AddOneTimeToken(ctx context.Context, t OneTimeToken, maxOpen int, fx Effects) error
+	// AddOneTimeToken stores a token. The user's others of that purpose with
+	// another NewEmail go: only one change of address is under way. ErrConflict
+	// if there is no room, or the token is void from the start; then nothing
+	// changed.
+	AddOneTimeToken(ctx context.Context, a TokenAddition) error
 	// OneTimeToken returns a token that is valid at now, without spending it.
 	OneTimeToken(ctx context.Context, hash []byte, now time.Time) (OneTimeToken, error)
 	// ResetPassword spends a token of one of the given purposes and changes

@@ -84,9 +84,9 @@ func (s *stepCounter) CreateUser(ctx context.Context, c usher.UserCreation) erro
 	return s.Store.CreateUser(ctx, c)
 }
 
-func (s *stepCounter) AddOneTimeToken(ctx context.Context, t usher.OneTimeToken, n int, fx usher.Effects) error {
+func (s *stepCounter) AddOneTimeToken(ctx context.Context, a usher.TokenAddition) error {
 	s.writes.Add(1)
-	return s.Store.AddOneTimeToken(ctx, t, n, fx)
+	return s.Store.AddOneTimeToken(ctx, a)
 }
 
 func (s *stepCounter) Record(ctx context.Context, fx usher.Effects) error {

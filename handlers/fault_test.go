@@ -139,11 +139,11 @@ func (f *faults) EndUserSessions(c ctx, user string, end usher.SessionEnd, fx us
 	return f.Memory.EndUserSessions(c, user, end, fx)
 }
 
-func (f *faults) AddOneTimeToken(c ctx, t usher.OneTimeToken, most int, fx usher.Effects) error {
+func (f *faults) AddOneTimeToken(c ctx, a usher.TokenAddition) error {
 	if err := f.hit(c); err != nil {
 		return err
 	}
-	return f.Memory.AddOneTimeToken(c, t, most, fx)
+	return f.Memory.AddOneTimeToken(c, a)
 }
 
 func (f *faults) OneTimeToken(c ctx, hash []byte, now time.Time) (usher.OneTimeToken, error) {

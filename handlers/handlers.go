@@ -215,7 +215,8 @@ func (h *Handlers) PasswordPolicy(w http.ResponseWriter, r *http.Request) {
 }
 
 // SendEmailVerification is POST /email/verify/send, for who is signed in:
-// another mail that asks to confirm the address. 202.
+// another mail that asks to confirm the address. 202; 429 with Retry-After where
+// the account has asked too often.
 func (h *Handlers) SendEmailVerification(w http.ResponseWriter, r *http.Request) {
 	h.alone.sendEmailVerification.ServeHTTP(w, r)
 }
@@ -233,7 +234,8 @@ func (h *Handlers) VerifyEmail(w http.ResponseWriter, r *http.Request) {
 
 // ChangeEmail is POST /email/change, for who is signed in:
 // {"newEmail","currentPassword"}. 202; the address changes when the new one has
-// confirmed.
+// confirmed. It takes the place of a change that is under way. 429 with Retry-After
+// where the account has asked too often.
 func (h *Handlers) ChangeEmail(w http.ResponseWriter, r *http.Request) {
 	h.alone.changeEmail.ServeHTTP(w, r)
 }

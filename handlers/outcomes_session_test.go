@@ -18,6 +18,21 @@ var sessionOutcomes = []outcome{
 		name: "verify/send, verified", prepare: asAnn(post("/email/verify/send", "{}")), status: 202,
 	},
 	{
+		name: "verify/send, too often", prepare: func(k *kit) request {
+			u := k.signUp(ann)
+			for range 3 {
+				k.do(k.as(u, post("/email/verify/send", ""))).want(k.t, 202, "")
+			}
+			return k.as(u, post("/email/verify/send", ""))
+		},
+		status: 429, code: "too_many_requests", events: "excess_rate_limit_exceeded:links",
+		check: func(t *testing.T, _ *kit, a *reply) {
+			if got := a.header.Get("Retry-After"); got != "3600" {
+				t.Errorf("Retry-After is %q", got)
+			}
+		},
+	},
+	{
 		name: "verify", prepare: func(k *kit) request {
 			return k.as(k.signUp(ann), post("/email/verify", object("token", k.mailedToken())))
 		},

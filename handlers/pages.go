@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/usherkit/usher/internal/colour"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -81,8 +82,6 @@ type PageCookies interface {
 	DropNote(w http.ResponseWriter, r *http.Request, name string)
 }
 
-const defaultAccent = "#3d4ed8"
-
 // pages is a mount's Pages, ready for use.
 type pages struct {
 	Pages
@@ -107,7 +106,7 @@ func newPages(h *Handlers, cfg Pages) (*pages, error) {
 	}
 	cfg.Name = cmp.Or(cfg.Name, u.Hostname())
 	cfg.Home = cmp.Or(cfg.Home, "/")
-	cfg.Accent = cmp.Or(cfg.Accent, defaultAccent)
+	cfg.Accent = cmp.Or(cfg.Accent, colour.Accent)
 	for field, path := range map[string]string{"Home": cfg.Home, "Logo": cfg.Logo} {
 		if path != "" && middleware.SafeReturnTo(path) == "" {
 			return nil, fmt.Errorf("handlers: Config.Pages.%s must be a path of this site, such as /start", field)

@@ -168,7 +168,7 @@ func TestEN07_DeadLinksAreAlike(t *testing.T) {
 		old = change("ann@old.example")
 		k.clock.add(24*time.Hour + time.Second)
 		u = k.signIn(ann, otherPassword)
-		used, superseded = change("ann@one.example"), change("ann@two.example")
+		superseded, used = change("ann@one.example"), change("ann@two.example")
 		k.do(k.as(u, post("/email/verify", object("token", used)))).want(t, 200, "")
 		confirm := func(tok string) *reply {
 			return k.do(post("/email/verify", object("token", tok), "X-Request-Id", sameID))

@@ -58,11 +58,22 @@ type Composer struct {
 	// From has none. Defaults to the domain of From.
 	Name string
 	// Support is one line that says whom to ask for help, such as
-	// "help@example.com" or "Call 555-0100". Every mail ends with it. Defaults
-	// to none, and the notices say "For help, contact", with Name.
+	// "help@example.com" or "+1 555 0100". Every mail ends with it. Defaults to
+	// none, and the notices say "For help, contact", with Name.
 	Support string
-	// HTML adds an HTML part to the plain text. Defaults to plain text alone.
-	HTML bool
+	// Accent is the colour of the button, as "#rrggbb". It is made darker or
+	// lighter where it could not be seen, and the text on it is black or white,
+	// whichever can be read better. Defaults to "#3d4ed8", as on the pages.
+	Accent string
+	// Logo is an image, to be shown 32 CSS pixels high above the text in the place
+	// of the name: a PNG, JPEG or GIF of at most 100,000 bytes, that can be seen on
+	// a light and on a dark ground. It is part of each mail, so that nothing is
+	// loaded from elsewhere; where images are not shown, the name is. Defaults to
+	// the name.
+	Logo []byte
+	// TextOnly leaves the HTML part out. Defaults to both, of which the reader's
+	// program shows one.
+	TextOnly bool
 	// Texts are the words and their languages: a message says which its reader
 	// wants. The same Catalogue suits handlers.Config. Defaults to the built-in
 	// ones.
@@ -74,6 +85,8 @@ type Composer struct {
 	// one. They are read for each mail, so that an edited file shows at once.
 	// Defaults to none.
 	Templates fs.FS
+	// Funcs are further functions for the templates. Defaults to none.
+	Funcs texttemplate.FuncMap
 }
 
 // Check returns what is wrong with the settings and the templates of all
@@ -98,9 +111,9 @@ func (c Composer) Check() error {
 	return errors.Join(errs...)
 }
 
-// Render returns the words of m. The html is there whether or not HTML is set.
-// Text and html of a kind with a link hold the link, a secret: don't log them.
-// The error is a [*MessageError], or names a field of the Composer.
+// Render returns the words of m. The html is there with TextOnly too. Text and
+// html of a kind with a link hold the link, a secret: don't log them. The error is
+// a [*MessageError], or names a field of the Composer.
 func (c Composer) Render(m usher.Message) (subject, text, html string, err error) {
 	l, err := c.compose(m)
 	if err != nil {
@@ -115,6 +128,7 @@ type letter struct {
 	to                  string
 	subject, text, html string
 	language            string
+	logo                *Logo
 	at                  time.Time
 }
 
@@ -140,13 +154,21 @@ func (c Composer) compose(m usher.Message) (*letter, error) {
 	if err != nil {
 		return nil, err
 	}
+	light, dark, err := c.palette()
+	if err != nil {
+		return nil, err
+	}
+	logo, err := c.logo()
+	if err != nil {
+		return nil, err
+	}
 	speaker := catalogue.For(m.Language)
-	l := &letter{from: from, to: to, at: m.At, language: speaker.Lang()}
+	l := &letter{from: from, to: to, at: m.At, language: speaker.Lang(), logo: logo}
 	if l.at.IsZero() {
 		l.at = time.Now()
 	}
 	data := Data{
-		Kind: m.Kind, Name: c.Name, Support: c.Support, speaker: speaker,
+		Kind: m.Kind, Name: c.Name, Support: c.Support, Logo: logo, Light: light, Dark: dark, speaker: speaker,
 		At: l.at.In(c.Location), Address: cleanIP(m.Address), Device: newDevice(m.UserAgent),
 	}
 	if hasLink {
@@ -200,7 +222,7 @@ func (c Composer) fill(l *letter, data *Data) error {
 	if err != nil {
 		return err
 	}
-	words := texttemplate.New("").Option("missingkey=error").Funcs(texttemplate.FuncMap{"wrap": wrap})
+	words := texttemplate.New("").Option("missingkey=error").Funcs(texttemplate.FuncMap{"wrap": wrap}).Funcs(c.Funcs)
 	for _, f := range textFiles {
 		if _, err := words.Parse(f); err != nil {
 			return err
@@ -220,7 +242,7 @@ func (c Composer) fill(l *letter, data *Data) error {
 	if err != nil {
 		return err
 	}
-	markup := htmltemplate.New("").Option("missingkey=error")
+	markup := htmltemplate.New("").Option("missingkey=error").Funcs(c.Funcs)
 	for _, f := range htmlFiles {
 		if _, err := markup.Parse(f); err != nil {
 			return err
@@ -271,12 +293,22 @@ func (c Composer) own(paths ...string) ([]byte, error) {
 	return nil, fs.ErrNotExist
 }
 
+// signature is the line above a signature (RFC 3676 §4.3): mail programs fold away
+// what is below, and leave it out of answers.
+const signature = "-- \n"
+
 // tidy takes away what conditions in a template leave behind: spaces at the end
-// of a line and more than one empty line in a row.
+// of a line, but for those of the line above a signature, and more than one empty
+// line in a row.
 func tidy(s string) string {
 	var b strings.Builder
 	empty := true
 	for line := range strings.Lines(s) {
+		if line == signature {
+			b.WriteString(line)
+			empty = false
+			continue
+		}
 		line = strings.TrimRight(line, " \t\r\n")
 		if line == "" && empty {
 			continue

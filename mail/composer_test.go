@@ -3,6 +3,7 @@ package mail_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -189,6 +190,39 @@ func TestML02_StrangersTextStaysOut(t *testing.T) {
 					t.Errorf("%s: %q brought %q into:\n%s", kind, s, found, body)
 				}
 			}
+		}
+	}
+}
+
+// Whom to ask for help is said once, below the line that mail programs take a
+// signature by (RFC 3676 §4.3), and the product is named above everything.
+func TestRender_SaysOnceWhoWritesAndWhomToAsk(t *testing.T) {
+	for _, kind := range allKinds {
+		_, text, html, err := composer().Render(message(kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, body := range map[string]string{"text": text, "html": html} {
+			if n := strings.Count(body, "help@example.com"); n != 1 {
+				t.Errorf("%s, %s: the address for help is there %d times", kind, name, n)
+			}
+		}
+		if !strings.HasSuffix(text, "\n\n-- \nExample\nFor help: help@example.com\n") {
+			t.Errorf("%s ends with %q", kind, text[max(0, len(text)-60):])
+		}
+		if name, h1 := strings.Index(html, ">Example<"), strings.Index(html, "<h1"); name < 0 || name > h1 {
+			t.Errorf("%s: the product is not named above the heading", kind)
+		}
+	}
+	// Nobody is named: what may be urgent says so all the same, in its own place.
+	c := composer()
+	c.Support = ""
+	for kind, want := range map[usher.MessageKind]string{
+		usher.MessagePasswordChanged: "\n-- \nExample\n" + fmt.Sprintf(texts.Of("en")["mail.help.bare"], "Example") + "\n",
+		usher.MessageResetPassword:   "\n-- \nExample\n",
+	} {
+		if _, text, _, err := c.Render(message(kind)); err != nil || !strings.HasSuffix(text, want) {
+			t.Errorf("%s: %v\n%s", kind, err, text)
 		}
 	}
 }

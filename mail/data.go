@@ -20,6 +20,10 @@ type Data struct {
 	Subject string
 	// Name and Support are the Composer's.
 	Name, Support string
+	// Logo is the Composer's, or nil.
+	Logo *Logo
+	// Light and Dark are the Composer's Accent on a light and on a dark ground.
+	Light, Dark Shades
 	// Link is the mailed link, a secret; empty in notices.
 	Link string
 	// ExpiresIn is how long Link works, counted from At; zero if it is not
@@ -65,15 +69,27 @@ func (d *Data) Once() string {
 	return d.T("mail.once.for", d.T(d.ExpiresIn.Unit+"s", d.ExpiresIn.Count))
 }
 
-// DeviceName is Device in words.
-func (d *Data) DeviceName() string { return d.speaker.Device(d.Device.Browser, d.Device.System) }
-
-// Help says whom to ask for help.
-func (d *Data) Help() string {
-	if d.Support != "" {
-		return d.T("mail.help", d.Support)
+// DeviceName is Device in words. It begins with a name in Latin letters in every
+// language, so that its direction has to be said (UAX #9 §2.4): else it would be
+// turned around where the language is written from right to left.
+func (d *Data) DeviceName() string {
+	name := d.speaker.Device(d.Device.Browser, d.Device.System)
+	if name != "" && d.Dir() == "rtl" {
+		return "\u2067" + name + "\u2069"
 	}
-	return d.T("mail.help.bare", d.Name)
+	return name
+}
+
+// Help says whom to ask for help. It is empty where nobody is named in Support
+// and the message is not alarming.
+func (d *Data) Help() string {
+	switch {
+	case d.Support != "":
+		return d.T("mail.help", d.Support)
+	case d.Alarming():
+		return d.T("mail.help.bare", d.Name)
+	}
+	return ""
 }
 
 // Alarming reports whether the message tells of something that its reader may

@@ -21,9 +21,9 @@
 // # Wording
 //
 // A [Composer] holds what differs between programs: the sender, the product's
-// name, whom to ask for help. [Composer.Render] returns the finished words of a
-// message, for a preview. Every mail has a plain text; [Composer.HTML] adds an
-// HTML part, which loads nothing from elsewhere.
+// name, whom to ask for help, the colour and the logo. [Composer.Render] returns
+// the finished words of a message, for a preview. A mail has a plain text and, but
+// for [Composer.TextOnly], an HTML part, which loads nothing from elsewhere.
 //
 // A mail is in its reader's language, which the message says: English, German,
 // French, Spanish and Hebrew are built in. [Composer.Texts] changes single texts

@@ -1,8 +1,10 @@
 package mail
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base32"
+	"fmt"
 	netmail "net/mail"
 	"strings"
 
@@ -43,9 +45,16 @@ func (c Composer) envelope(m usher.Message, plain bool) (*gomail.Msg, error) {
 	msg.SetGenHeader("Content-Language", l.language)
 	text, encoding := encode(l.text)
 	msg.SetBodyString(gomail.TypeTextPlain, text, encoding)
-	if c.HTML {
+	if !c.TextOnly {
 		html, encoding := encode(l.html)
 		msg.AddAlternativeString(gomail.TypeTextHTML, html, encoding)
+		if l.logo != nil {
+			err := msg.EmbedReader("logo."+l.logo.format, bytes.NewReader(c.Logo),
+				gomail.WithFileContentID("<"+logoID+">"), gomail.WithFileContentType(gomail.ContentType("image/"+l.logo.format)))
+			if err != nil {
+				return nil, fmt.Errorf("mail: Composer.Logo: %w", err)
+			}
+		}
 	}
 	return msg, nil
 }

@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -47,8 +48,7 @@ func ExampleSMTP() {
 		Composer: mail.Composer{
 			From:    "Example <no-reply@example.com>",
 			Name:    "Example",
-			Support: "Questions? help@example.com",
-			HTML:    true,
+			Support: "help@example.com",
 		},
 	})
 	if err != nil {
@@ -68,7 +68,8 @@ func ExampleComposer_Render() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s\n\n%s", subject, text)
+	text, signature, _ := strings.Cut(text, "-- \n")
+	fmt.Printf("%s\n\n%s%s", subject, text, signature)
 	// Output:
 	// Your password for Example was changed
 	//
@@ -85,9 +86,6 @@ func ExampleComposer_Render() {
 	// one that you use nowhere else: that signs out every device. If others
 	// may know the password of this mailbox, change that too.
 	//
-	// For help: help@example.com
-	//
-	// --
 	// Example
-	// help@example.com
+	// For help: help@example.com
 }

@@ -20,7 +20,9 @@ import (
 
 func TestDir_OneReadableFileAMessage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "mail")
-	folder := mail.Dir(path, mail.WithComposer(composer()))
+	c := composer()
+	c.TextOnly = true
+	folder := mail.Dir(path, mail.WithComposer(c))
 	m := message(usher.MessageResetPassword)
 	// Delivery is repeated after a crash.
 	for range 2 {
@@ -64,9 +66,8 @@ func TestDir_OneReadableFileAMessage(t *testing.T) {
 	}
 }
 
-func TestDir_HTML(t *testing.T) {
+func TestDir_BothParts(t *testing.T) {
 	c := composer()
-	c.HTML = true
 	c.Name = "Bücher"
 	path := t.TempDir()
 	m := message(usher.MessageResetPassword)

@@ -34,6 +34,21 @@ func TestMailsSpeakTheReadersLanguage(t *testing.T) {
 	}
 }
 
+// A device begins with a Latin name, whose direction is not that of the words
+// around it (UAX #9 §2.4.2).
+func TestRender_TheDeviceReadsInTheDirectionOfItsLanguage(t *testing.T) {
+	for lang, want := range map[string]string{
+		"he": "\u2068\u2067Firefox ב-Linux\u2069\u2069", "de": "mit: Firefox unter Linux",
+	} {
+		m := message(usher.MessagePasswordChanged)
+		m.Language = lang
+		_, text, html, err := composer().Render(m)
+		if err != nil || !strings.Contains(strings.ToLower(text), strings.ToLower(want)) || !strings.Contains(strings.ToLower(html), strings.ToLower(want)) {
+			t.Errorf("%s: %v\n%s", lang, err, text)
+		}
+	}
+}
+
 func TestComposer_LanguagesAndTexts(t *testing.T) {
 	c := composer()
 	c.Texts = texts.Catalogue{Languages: []string{"de", "nl"}, Texts: map[string]map[string]string{

@@ -71,7 +71,6 @@ func TestSMTP_Delivers(t *testing.T) {
 			in := newInbox(t, o)
 			cfg := config(in)
 			cfg.ImplicitTLS = o.implicitTLS
-			cfg.Composer.HTML = true
 			if o.mechanisms != nil {
 				cfg.Username, cfg.Password = usernameCanary, passwordCanary
 			}
@@ -145,7 +144,9 @@ func checkMail(t *testing.T, c mail.Composer, m usher.Message, data string) {
 func TestSMTP_PlainTextAlone(t *testing.T) {
 	in := newInbox(t, inboxOptions{})
 	m := message(usher.MessagePasswordChanged)
-	if err := send(t, config(in), m); err != nil {
+	cfg := config(in)
+	cfg.Composer.TextOnly = true
+	if err := send(t, cfg, m); err != nil {
 		t.Fatal(err)
 	}
 	parsed, err := netmail.ReadMessage(strings.NewReader(in.deliveries()[0].data))

@@ -55,7 +55,9 @@ var multi = map[string]struct {
 		return err
 	}},
 	"AddOneTimeToken": {6, func(ctx context.Context, s *sqlstore.Store) error {
-		return s.AddOneTimeToken(ctx, *newToken("another", "u", usher.PurposeReset), 9, effects("x"))
+		return s.AddOneTimeToken(ctx, usher.TokenAddition{
+			Token: *newToken("another", "u", usher.PurposeReset), MaxOpen: 9, Effects: effects("x"),
+		})
 	}},
 	"StartSession": {9, func(ctx context.Context, s *sqlstore.Store) error {
 		in := signIn("u", 1)
@@ -115,7 +117,7 @@ func fill(t *testing.T, s *sqlstore.Store) {
 	for id, purpose := range map[string]usher.Purpose{
 		"u-claim": usher.PurposeClaim, "u-verify": usher.PurposeVerifyEmail, "u-change": usher.PurposeChangeEmail,
 	} {
-		if err := s.AddOneTimeToken(ctx, *newToken(id, "u", purpose), 9, usher.Effects{}); err != nil {
+		if err := s.AddOneTimeToken(ctx, usher.TokenAddition{Token: *newToken(id, "u", purpose), MaxOpen: 9}); err != nil {
 			t.Fatal(err)
 		}
 	}

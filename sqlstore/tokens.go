@@ -34,7 +34,8 @@ func (t *tx) insertToken(ctx context.Context, o usher.OneTimeToken) error {
 }
 
 // AddOneTimeToken implements [usher.OneTimeTokenStore].
-func (s *Store) AddOneTimeToken(ctx context.Context, o usher.OneTimeToken, maxOpen int, fx usher.Effects) error {
+func (s *Store) AddOneTimeToken(ctx context.Context, add usher.TokenAddition) error {
+	o := add.Token
 	return s.step(ctx, "add one-time token", func(t *tx) error {
 		a, err := t.lockAccount(ctx, o.UserID)
 		if errors.Is(err, usher.ErrNotFound) {
@@ -47,21 +48,43 @@ func (s *Store) AddOneTimeToken(ctx context.Context, o usher.OneTimeToken, maxOp
 			a.Password.Version != o.PasswordVersion || !o.CreatedAt.Before(o.ExpiresAt) {
 			return usher.ErrConflict
 		}
-		var open int
-		if err := t.get(ctx, []any{&open}, `
-			SELECT COUNT(*) FROM usher_one_time_tokens t
-			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits,
-			o.UserID, string(o.Purpose), o.CreatedAt); err != nil {
+		if err := t.makeRoom(ctx, add); err != nil {
 			return err
-		}
-		if open >= maxOpen {
-			return usher.ErrConflict
 		}
 		if err := t.insertToken(ctx, o); err != nil {
 			return err
 		}
-		return t.apply(ctx, fx)
+		return t.apply(ctx, add.Effects)
 	})
+}
+
+// makeRoom removes the tokens in whose place a new one comes.
+func (t *tx) makeRoom(ctx context.Context, add usher.TokenAddition) error {
+	o := add.Token
+	if o.NewEmail != "" {
+		if _, err := t.exec(ctx, `
+			DELETE FROM usher_one_time_tokens WHERE user_id = ? AND purpose = ? AND new_email <> ?`,
+			o.UserID, string(o.Purpose), o.NewEmail); err != nil {
+			return err
+		}
+	}
+	open, err := list[[]byte](ctx, t.runner, `
+		SELECT t.hash FROM usher_one_time_tokens t
+		WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits+`
+		ORDER BY t.created_at, t.hash`, o.UserID, string(o.Purpose), o.CreatedAt)
+	if err != nil {
+		return err
+	}
+	over := max(0, len(open)+1-add.MaxOpen)
+	if over > 0 && !add.DropOldest {
+		return usher.ErrConflict
+	}
+	for _, hash := range open[:min(over, len(open))] {
+		if _, err := t.exec(ctx, `DELETE FROM usher_one_time_tokens WHERE hash = ?`, hash); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // OneTimeToken implements [usher.OneTimeTokenStore].

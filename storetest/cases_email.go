@@ -94,7 +94,7 @@ var changeEmailCases = append(refuses(usher.PurposeChangeEmail, func(e *env, _ u
 		a := e.user("new")
 		tok := e.token(a, usher.PurposeChangeEmail)
 		tok.NewEmail = "NEW@example.test"
-		e.ok(e.AddOneTimeToken(e.ctx, tok, 1, usher.Effects{}))
+		e.ok(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: tok, MaxOpen: 1}))
 		got, err := e.ChangeEmail(e.ctx, spend(tok), "new@example.test", "new@example.test", usher.Effects{})
 		e.ok(err)
 		e.same("user", []any{got.Email, got.LoginIDs}, []any{"NEW@example.test", []string{"NEW@example.test"}})

@@ -133,8 +133,8 @@ var expireCases = []testCase{
 		e.ok(e.EndSession(e.ctx, a.User.ID, endLate.ID, usher.SessionEnd{RevokedUntil: t0.Add(time.Hour)}, usher.Effects{}))
 		short, long := e.token(a, usher.PurposeReset), e.token(a, usher.PurposeReset)
 		short.ExpiresAt, long.ExpiresAt = t0.Add(time.Minute), t0.Add(time.Hour)
-		e.ok(e.AddOneTimeToken(e.ctx, short, 9, usher.Effects{}))
-		e.ok(e.AddOneTimeToken(e.ctx, long, 9, usher.Effects{}))
+		e.ok(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: short, MaxOpen: 9}))
+		e.ok(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: long, MaxOpen: 9}))
 		brief := usher.Limit{Key: "brief", Max: 9, Window: time.Minute}
 		hour := usher.Limit{Key: "hour", Max: 9, Window: time.Hour}
 		ever := usher.Limit{Key: "ever", Max: 9}
@@ -250,9 +250,11 @@ func (e *env) everyMethod(ctx context.Context, a usher.Account, s usher.Session,
 			_, err := e.EndUserSessions(ctx, id, usher.SessionEnd{}, fx)
 			return err
 		},
-		"Revocations":     func() error { _, err := e.Revocations(ctx, 0); return err },
-		"AddOneTimeToken": func() error { return e.AddOneTimeToken(ctx, e.token(a, usher.PurposeClaim), 9, fx) },
-		"OneTimeToken":    func() error { _, err := e.OneTimeToken(ctx, tok.Hash, t0); return err },
+		"Revocations": func() error { _, err := e.Revocations(ctx, 0); return err },
+		"AddOneTimeToken": func() error {
+			return e.AddOneTimeToken(ctx, usher.TokenAddition{Token: e.token(a, usher.PurposeClaim), MaxOpen: 9, Effects: fx})
+		},
+		"OneTimeToken": func() error { _, err := e.OneTimeToken(ctx, tok.Hash, t0); return err },
 		"ResetPassword": func() error {
 			_, err := e.ResetPassword(ctx, spend(tok), change(a, "hash-2"))
 			return err

@@ -100,7 +100,7 @@ var raceCountCases = []testCase{
 				Hash: hash(fmt.Sprint("token of ", i)), UserID: a.User.ID, Purpose: usher.PurposeReset, Email: a.User.Email,
 				PasswordVersion: 1, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour),
 			}
-			return e.AddOneTimeToken(e.ctx, t, open, numbered(i))
+			return e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: t, MaxOpen: open, Effects: numbered(i)})
 		}) {
 			if err == nil {
 				added++

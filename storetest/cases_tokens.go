@@ -61,7 +61,7 @@ var addTokenCases = []testCase{
 		a := e.user("anna")
 		t, fx := e.token(a, usher.PurposeChangeEmail), e.effects()
 		t.NewEmail = "New@Example.test"
-		e.ok(e.AddOneTimeToken(e.ctx, t, 1, fx))
+		e.ok(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: t, MaxOpen: 1, Effects: fx}))
 		got, err := e.OneTimeToken(e.ctx, t.Hash, t0)
 		e.ok(err)
 		e.same("token", got, t)
@@ -74,8 +74,54 @@ var addTokenCases = []testCase{
 		e.open(a, usher.PurposeReset)
 		e.open(a, usher.PurposeReset)
 		t := e.token(a, usher.PurposeReset)
-		e.is(e.unchanged(func() error { return e.AddOneTimeToken(e.ctx, t, 2, e.effects()) }), usher.ErrConflict)
-		e.ok(e.AddOneTimeToken(e.ctx, t, 3, usher.Effects{}))
+		e.is(e.unchanged(func() error {
+			return e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: t, MaxOpen: 2, Effects: e.effects()})
+		}), usher.ErrConflict)
+		e.ok(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: t, MaxOpen: 3}))
+	}},
+	{"the oldest of that purpose goes where it may", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		theirs, reset := e.open(other, usher.PurposeVerifyEmail), e.open(a, usher.PurposeReset)
+		var (
+			all []usher.OneTimeToken
+			fx  []usher.Effects
+		)
+		for i := range 4 {
+			// The later it was made, the sooner it ends: age alone counts.
+			t := e.token(a, usher.PurposeVerifyEmail)
+			t.CreatedAt, t.ExpiresAt = t0.Add(time.Duration(i)*time.Second), t0.Add(time.Hour-time.Duration(i)*time.Minute)
+			all, fx = append(all, t), append(fx, e.effects())
+			e.ok(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: t, MaxOpen: 2, DropOldest: true, Effects: fx[i]}))
+		}
+		e.happened(fx...)
+		for i, t := range all {
+			_, err := e.OneTimeToken(e.ctx, t.Hash, t0.Add(time.Minute))
+			if i < 2 {
+				e.is(err, usher.ErrNotFound)
+			} else {
+				e.ok(err)
+			}
+		}
+		for _, t := range []usher.OneTimeToken{theirs, reset} {
+			_, err := e.OneTimeToken(e.ctx, t.Hash, t0)
+			e.ok(err)
+		}
+	}},
+	{"one change of address is under way at a time", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		first, again, theirs, reset := e.open(a, usher.PurposeChangeEmail), e.open(a, usher.PurposeChangeEmail),
+			e.open(other, usher.PurposeChangeEmail), e.open(a, usher.PurposeReset)
+		t := e.token(a, usher.PurposeChangeEmail)
+		t.NewEmail = "another@example.test"
+		e.ok(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: t, MaxOpen: 1}))
+		for _, gone := range []usher.OneTimeToken{first, again} {
+			_, err := e.OneTimeToken(e.ctx, gone.Hash, t0)
+			e.is(err, usher.ErrNotFound)
+		}
+		for _, kept := range []usher.OneTimeToken{t, theirs, reset} {
+			_, err := e.OneTimeToken(e.ctx, kept.Hash, t0)
+			e.ok(err)
+		}
 	}},
 	{"void ones do not count as open", func(e *env) {
 		a := e.user("anna")
@@ -86,7 +132,7 @@ var addTokenCases = []testCase{
 		e.open(a, usher.PurposeReset)
 		later := e.token(a, usher.PurposeReset)
 		later.CreatedAt, later.ExpiresAt = t0.Add(11*time.Minute), t0.Add(21*time.Minute)
-		e.ok(e.AddOneTimeToken(e.ctx, later, 1, usher.Effects{}))
+		e.ok(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: later, MaxOpen: 1}))
 	}},
 	{"conflicts if it is void from the start", func(e *env) {
 		a := e.user("anna")
@@ -98,11 +144,15 @@ var addTokenCases = []testCase{
 		} {
 			t := e.token(a, usher.PurposeReset)
 			edit(&t)
-			e.is(e.unchanged(func() error { return e.AddOneTimeToken(e.ctx, t, 5, e.effects()) }), usher.ErrConflict)
+			for _, drop := range []bool{false, true} {
+				e.is(e.unchanged(func() error {
+					return e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: t, MaxOpen: 1, DropOldest: drop, Effects: e.effects()})
+				}), usher.ErrConflict)
+			}
 		}
 		_, _, err := e.UpdateUser(e.ctx, usher.UserUpdate{UserID: a.User.ID, At: t0, Status: ptr(usher.StatusDisabled)})
 		e.ok(err)
-		e.is(e.AddOneTimeToken(e.ctx, e.token(a, usher.PurposeReset), 5, usher.Effects{}), usher.ErrConflict)
+		e.is(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: e.token(a, usher.PurposeReset), MaxOpen: 5}), usher.ErrConflict)
 	}},
 }
 

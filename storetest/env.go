@@ -266,7 +266,7 @@ func (e *env) open(a usher.Account, p usher.Purpose) usher.OneTimeToken {
 	if p == usher.PurposeChangeEmail {
 		t.NewEmail = "New@Example.test"
 	}
-	e.ok(e.AddOneTimeToken(e.ctx, t, 100, usher.Effects{}))
+	e.ok(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: t, MaxOpen: 100}))
 	return t
 }
 

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -9,23 +11,45 @@ import (
 )
 
 // AddOneTimeToken implements [usher.OneTimeTokenStore].
-func (m *Memory) AddOneTimeToken(ctx context.Context, t usher.OneTimeToken, maxOpen int, fx usher.Effects) error {
-	return m.do(ctx, []any{t, fx}, func(s *step) error {
-		t, now := copyToken(t), when(t.CreatedAt)
-		open := 0
-		for _, other := range s.tokens {
-			if other.UserID == t.UserID && other.Purpose == t.Purpose && s.valid(other, now) {
-				open++
-			}
-		}
-		if open >= maxOpen || !s.valid(t, now) {
+func (m *Memory) AddOneTimeToken(ctx context.Context, in usher.TokenAddition) error {
+	return m.do(ctx, []any{in}, func(s *step) error {
+		t := copyToken(in.Token)
+		if !s.valid(t, when(t.CreatedAt)) {
 			return usher.ErrConflict
+		}
+		if err := s.makeRoom(t, in); err != nil {
+			return err
 		}
 		if err := add(s, s.tokens, string(t.Hash), t); err != nil {
 			return err
 		}
-		return s.apply(fx)
+		return s.apply(in.Effects)
 	})
+}
+
+// makeRoom removes the tokens in whose place t comes.
+func (s *step) makeRoom(t usher.OneTimeToken, in usher.TokenAddition) error {
+	var open []usher.OneTimeToken
+	for hash, other := range s.tokens {
+		switch {
+		case other.UserID != t.UserID || other.Purpose != t.Purpose:
+		case other.NewEmail != t.NewEmail:
+			drop(s, s.tokens, hash)
+		case s.valid(other, when(t.CreatedAt)):
+			open = append(open, other)
+		}
+	}
+	over := max(0, len(open)+1-in.MaxOpen)
+	if over > 0 && !in.DropOldest {
+		return usher.ErrConflict
+	}
+	slices.SortFunc(open, func(a, b usher.OneTimeToken) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.Hash, b.Hash))
+	})
+	for _, oldest := range open[:min(over, len(open))] {
+		drop(s, s.tokens, string(oldest.Hash))
+	}
+	return nil
 }
 
 // OneTimeToken implements [usher.OneTimeTokenStore].

@@ -1,0 +1,70 @@
+package colour
+
+import "testing"
+
+// Whatever the accent, text on it and in it can be read (WCAG 2.2, 1.4.3), and a
+// button ends where it can be seen (1.4.11), in light and in dark.
+func TestEveryAccentCanBeRead(t *testing.T) {
+	for _, accent := range []string{
+		Accent, "#000000", "#ffffff", "#ff0000", "#00ff00", "#0000ff", "#ffff00", "#e8b931", "#808080", "#777777", "#ABCDEF",
+		"#111827", "#191b1e", "#f9fafb", "#00001f",
+	} {
+		p, err := NewPalette(accent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, s := range map[string]struct {
+			Shades
+			grounds [2]string
+		}{"light": {p.Light, [2]string{"#ffffff", "#f5f5f3"}}, "dark": {p.Dark, [2]string{"#191b1e", "#111214"}}} {
+			on := map[string]string{"#fff": "#ffffff", "#000": "#000000"}[s.OnAccent]
+			type pair struct {
+				what, a, b string
+				least      float64
+			}
+			pairs := []pair{{"text on a button", on, s.Accent, 4.5}, {"text on a button under the mouse", on, s.AccentHover, 4.5}}
+			for _, ground := range s.grounds {
+				pairs = append(pairs, pair{"a link", s.Link, ground, 4.5}, pair{"the edge of a button", s.AccentEdge, ground, 3})
+				if name == "dark" {
+					pairs = append(pairs, pair{"a button", s.Accent, ground, 3})
+				}
+			}
+			for _, p := range pairs {
+				if c := Contrast(hex(p.a), hex(p.b)); c < p.least {
+					t.Errorf("%s, %s: %s (%s on %s) has a contrast of %.2f", accent, name, p.what, p.a, p.b, c)
+				}
+			}
+		}
+	}
+	for _, bad := range []string{"", "#", "red", "#12345", "#1234567", "3d4ed8x", "#gggggg"} {
+		if _, err := NewPalette(bad); err == nil {
+			t.Errorf("%q is a colour", bad)
+		}
+	}
+}
+
+// What can be seen as it is stays as it is, and a grey that cannot becomes no other
+// grey, which would look like a button that is switched off.
+func TestAnAccentThatServesIsKept(t *testing.T) {
+	for accent, want := range map[string]struct{ light, dark string }{
+		"#3d4ed8": {light: "#3d4ed8"}, "#0f6e66": {light: "#0f6e66"}, "#e8b931": {"#e8b931", "#e8b931"}, "#808080": {"#808080", "#808080"},
+		"#111827": {light: "#111827"}, "#f9fafb": {dark: "#f9fafb"},
+	} {
+		p, err := NewPalette(accent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want.light != "" && p.Light.Accent != want.light || want.dark != "" && p.Dark.Accent != want.dark {
+			t.Errorf("%s is %s in light and %s in dark", accent, p.Light.Accent, p.Dark.Accent)
+		}
+	}
+	for _, accent := range []string{"#111827", "#000000", "#222222"} {
+		p, err := NewPalette(accent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if Contrast(hex(p.Dark.Accent), dark.card) < 11 || Contrast(hex(p.Dark.Link), dark.card) < 11 {
+			t.Errorf("%s is %s in dark, and links are %s", accent, p.Dark.Accent, p.Dark.Link)
+		}
+	}
+}
