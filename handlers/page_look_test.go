@@ -91,11 +91,11 @@ func TestPagesAreFilledInAtTheStart(t *testing.T) {
 		files fs.FS
 		texts map[string]map[string]string
 	}{
-		"signin.htm is no file":     {files: fstest.MapFS{"signin.htm": {}}},
-		"de/signin.html is no file": {files: fstest.MapFS{"de/signin.html": {}}},
-		"no such file or directory":                   {files: os.DirFS("nowhere")},
-		"Nothing":                   {files: content("{{.Nothing}}")},
-		"forgot.html: template":     {files: content("{{if .Retry}}{{index .Sessions 9}}{{end}}")},
+		"signin.htm is no file":                    {files: fstest.MapFS{"signin.htm": {}}},
+		"de/signin.html is no file":                {files: fstest.MapFS{"de/signin.html": {}}},
+		"no such file or directory":                {files: os.DirFS("nowhere")},
+		"Nothing":                                  {files: content("{{.Nothing}}")},
+		"forgot.html: template":                    {files: content("{{if .Retry}}{{index .Sessions 9}}{{end}}")},
 		`forgot.html: there is no text "forgot.t"`: {files: content(`{{.T "forgot.t"}}`)},
 		`no such template "nothing"`:               {files: content(`{{if eq .Again "/signup"}}{{template "nothing"}}{{end}}`)},
 		`the texts of "de": signin.titel`:          {texts: map[string]map[string]string{"de": {"signin.titel": "x"}}},
