@@ -35,15 +35,15 @@ func (p *pages) accountView() *view {
 const fewSessions = 5
 
 // list puts the sessions on the page, that of the person who looks first.
-func (page *Page) list(sessions []usher.Session, current string) {
+func (p *Page) list(sessions []usher.Session, current string) {
 	all := make([]PageSession, 0, len(sessions))
 	for _, s := range sessions {
 		browser, system := device.Of(s.UserAgent)
 		seen := s.LastSeenAt.UTC()
 		one := PageSession{
-			Page: page, ID: s.ID, Address: s.Address, Current: s.ID == current,
-			Device: cmp.Or(page.speaker.Device(browser, system), page.T("account.device")),
-			Seen:   page.speaker.Time(seen), SeenISO: seen.Format(time.RFC3339),
+			Page: p, ID: s.ID, Address: s.Address, Current: s.ID == current,
+			Device: cmp.Or(p.speaker.Device(browser, system), p.T("account.device")),
+			Seen:   p.speaker.Time(seen), SeenISO: seen.Format(time.RFC3339),
 		}
 		if one.Current {
 			all = slices.Insert(all, 0, one)
@@ -52,7 +52,7 @@ func (page *Page) list(sessions []usher.Session, current string) {
 		}
 	}
 	few := min(len(all), fewSessions)
-	page.Sessions, page.MoreSessions = all[:few], all[few:]
+	p.Sessions, p.MoreSessions = all[:few], all[few:]
 }
 
 func (p *pages) nameView() *view {
