@@ -58,7 +58,7 @@ func (s *Service) sendVerification(ctx context.Context, account Account, c Clien
 		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeVerifyEmail, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	m := Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}
+	m := Message{Kind: MessageVerifyEmail, UserID: u.ID, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}
 	event := s.newEvent(EventEmailVerifyRequested, u.ID, "", "", c)
 	return s.sendLink(ctx, t, letter{to: u.Email, Message: m}, event, c)
 }
@@ -261,7 +261,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
 	l := letter{to: in.NewEmail, also: notice, Message: Message{
-		Kind: MessageChangeEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt,
+		Kind: MessageChangeEmail, UserID: u.ID, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt,
 	}}
 	event := s.newEvent(EventEmailChangeRequested, u.ID, session.ID, "", c)
 	if taken {
@@ -275,7 +275,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 // it is already: somebody tried to move to it. The link goes to nobody then, and is
 // stored all the same: the caller's change is under way like any other.
 func tellOwner(l letter, owner User) letter {
-	l.Message = Message{Kind: MessageAlreadyRegistered}
+	l.Message = Message{Kind: MessageAlreadyRegistered, UserID: owner.ID}
 	if owner.Email != "" && owner.EmailVerified && owner.Status == StatusEnabled {
 		l.to = owner.Email
 	} else {

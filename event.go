@@ -65,7 +65,8 @@ type Event struct {
 	// Address, UserAgent and RequestID are the client's.
 	Address, UserAgent, RequestID string
 	// Reason tells causes apart that the caller is never told, such as
-	// "unknown_login_id" and "wrong_password".
+	// "unknown_login_id" and "wrong_password". With EventMailGivenUp and
+	// EventMailDropped the kind of the mail follows: "refused reset_password".
 	Reason string
 }
 

@@ -40,6 +40,8 @@ type Message struct {
 	ID string
 	// Kind says what it is about.
 	Kind MessageKind
+	// UserID says whose account it is about.
+	UserID string
 	// To is the address stored with the account, never one that was typed.
 	To string
 	// Link is the mailed link of kinds that have one. It is a secret.
@@ -54,9 +56,10 @@ type Message struct {
 	Address, UserAgent, Language string
 }
 
-// A Mailer delivers one message. It is called outside of any request, by one
-// machine at a time, and again later if it returns an error. It should give up
-// when ctx ends.
+// A Mailer delivers messages. It is called outside of any request, for up to four
+// messages at once in one process and for each of them on one machine at a time,
+// and again later if it returns an error. It should give up when ctx ends, after a
+// minute.
 type Mailer interface {
 	Send(ctx context.Context, m Message) error
 }

@@ -5,15 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 )
 
-// How mail is sent: one machine takes one message at a time and keeps it from
-// the others for the lease, which is longer than a try may last and much shorter
-// than a link lives: when a process dies in between, another still sends it in
-// time. A failed try waits longer each time, and after the last one the message
-// is given up.
+// How mail is sent: each of a process's senders takes one message at a time and
+// keeps it from the others for the lease, which is longer than a try may last and
+// much shorter than a link lives: when a process dies in between, another still
+// sends it in time. A failed try waits longer each time, and after the last one the
+// message is given up. There are a few senders, so that a server that hangs for
+// some addresses does not hold up the mail to all others.
 const (
+	mailSenders  = 4
 	mailLease    = 2 * time.Minute
 	mailTimeout  = time.Minute
 	mailInterval = 5 * time.Second
@@ -28,6 +31,7 @@ var mailWaits = []time.Duration{
 // sealedMessage is a Message as it lies in the outbox.
 type sealedMessage struct {
 	Kind               MessageKind `json:"k"`
+	UserID             string      `json:"u,omitempty"`
 	To                 string      `json:"to"`
 	Link               string      `json:"l,omitempty"`
 	ExpiresAt          time.Time   `json:"x,omitzero"`
@@ -99,6 +103,7 @@ const noticesAnHour = 20
 // everybody, and has told the owner often enough by then. An address that nobody
 // has proven may be a stranger's: it gets no more mail for it.
 func (s *Service) noticeTo(ctx context.Context, u User, m Message, c Client) ([]QueuedMail, error) {
+	m.UserID = u.ID
 	switch {
 	case u.Email == "":
 		return nil, nil
@@ -119,8 +124,8 @@ func (s *Service) noticeTo(ctx context.Context, u User, m Message, c Client) ([]
 
 // dropped says that there will be no mail.
 func (s *Service) dropped(ctx context.Context, m Message, reason string, c Client) {
-	s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "reason", reason)
-	s.announce(ctx, s.newEvent(EventMailDropped, "", "", reason, c))
+	s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "user_id", m.UserID, "reason", reason)
+	s.announce(ctx, s.newEvent(EventMailDropped, m.UserID, "", reason+" "+string(m.Kind), c))
 }
 
 // seal returns the row. A mail with a link says from when on it works: else it
@@ -128,7 +133,7 @@ func (s *Service) dropped(ctx context.Context, m Message, reason string, c Clien
 func (s *Service) seal(address string, m Message, c Client) []QueuedMail {
 	now := s.now()
 	sealed := sealedMessage{
-		Kind: m.Kind, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
+		Kind: m.Kind, UserID: m.UserID, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
 		UserAgent: cut(c.UserAgent, 256), Language: cut(c.Language, 128),
 	}
 	if c.Address.IsValid() {
@@ -143,35 +148,53 @@ func (s *Service) seal(address string, m Message, c Client) []QueuedMail {
 	return []QueuedMail{{ID: id, Sealed: s.mailBox.Seal(plain, id), CreatedAt: now, NotBefore: now}}
 }
 
-// queued wakes the sender.
+// queued wakes a sender.
 func (s *Service) queued(mail []QueuedMail) {
-	if len(mail) == 0 {
-		return
+	if len(mail) > 0 {
+		s.wakeSender()
 	}
+}
+
+// wakeSender makes one sender that has nothing to do look into the outbox.
+func (s *Service) wakeSender() {
 	select {
 	case s.outbox <- struct{}{}:
 	default:
 	}
 }
 
-// sendMail delivers what is in the outbox until ctx ends.
+// sendMail starts the senders, who deliver what is in the outbox until ctx ends.
 func (s *Service) sendMail(ctx context.Context) {
-	tick := time.NewTicker(mailInterval)
-	defer tick.Stop()
-	for {
-		if err := s.guard(func() error { s.deliverDue(ctx); return nil }); err != nil {
-			s.cfg.Logger.Error("usher: the outbox failed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-s.outbox:
-		}
+	for range mailSenders {
+		s.done.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-s.outbox:
+				}
+				if err := s.guard(func() error { s.deliverDue(ctx); return nil }); err != nil {
+					s.cfg.Logger.Error("usher: the outbox failed", "error", err)
+				}
+			}
+		})
 	}
+	s.done.Go(func() {
+		tick := time.NewTicker(mailInterval)
+		defer tick.Stop()
+		for {
+			s.wakeSender()
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
 }
 
-// deliverDue delivers until nothing is due.
+// deliverDue delivers until nothing is due. Whoever finds a mail wakes another
+// sender for the next one before he may be kept waiting.
 func (s *Service) deliverDue(ctx context.Context) {
 	for ctx.Err() == nil {
 		claim, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -183,6 +206,7 @@ func (s *Service) deliverDue(ctx context.Context) {
 		if len(claimed) == 0 {
 			return
 		}
+		s.wakeSender()
 		for _, q := range claimed {
 			s.deliver(ctx, q)
 		}
@@ -191,22 +215,22 @@ func (s *Service) deliverDue(ctx context.Context) {
 
 // deliver tries once, and says so in the outbox even when ctx ends meanwhile.
 func (s *Service) deliver(ctx context.Context, q QueuedMail) {
-	kind, err := s.try(ctx, q)
+	m, err := s.try(ctx, q)
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	var given *givenUp
 	switch {
 	case err == nil:
 		if err := s.store.FinishMail(after, q.ID, Effects{}); err != nil {
-			s.cfg.Logger.Error("usher: a delivered mail could not be removed and will be sent again", "kind", kind, "error", err)
+			s.cfg.Logger.Error("usher: a delivered mail could not be removed and will be sent again", "kind", m.Kind, "error", err)
 		}
 	case errors.As(err, &given):
-		s.giveUp(after, q, given.reason, given.cause)
+		s.giveUp(after, q, m, given.reason, given.cause)
 	case q.Tries >= mailTries:
-		s.giveUp(after, q, "too_many_tries", err)
+		s.giveUp(after, q, m, "too_many_tries", err)
 	default:
 		wait := mailWaits[min(max(q.Tries, 1), len(mailWaits))-1]
-		s.cfg.Logger.Warn("usher: mail not delivered, will be tried again", "kind", kind, "try", q.Tries, "in", wait, "error", err)
+		s.cfg.Logger.Warn("usher: mail not delivered, will be tried again", "kind", m.Kind, "user_id", m.UserID, "try", q.Tries, "in", wait, "error", err)
 		if err := s.store.RetryMail(after, q.ID, s.now().Add(wait)); err != nil {
 			s.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
 		}
@@ -221,24 +245,24 @@ type givenUp struct {
 
 func (g *givenUp) Error() string { return "usher: mail given up: " + g.reason }
 
-// try hands one message to the Mailer. One that cannot be opened may come from
-// a machine that has a newer secret already: that one will send it.
-func (s *Service) try(ctx context.Context, q QueuedMail) (MessageKind, error) {
+// try hands one message to the Mailer and returns it. One that cannot be opened may
+// come from a machine that has a newer secret already: that one will send it.
+func (s *Service) try(ctx context.Context, q QueuedMail) (Message, error) {
 	m, err := s.unseal(q)
 	if err != nil {
-		return "", err
+		return Message{}, err
 	}
 	if !m.ExpiresAt.IsZero() && !s.now().Before(m.ExpiresAt) {
-		return m.Kind, &givenUp{"link_expired", nil}
+		return m, &givenUp{"link_expired", nil}
 	}
 	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
 	defer cancel()
 	err = s.guard(func() error { return s.cfg.Mailer.Send(ctx, m) })
 	var permanent interface{ Permanent() bool }
 	if errors.As(err, &permanent) && permanent.Permanent() {
-		return m.Kind, &givenUp{"refused", err}
+		return m, &givenUp{"refused", err}
 	}
-	return m.Kind, err
+	return m, err
 }
 
 func (s *Service) unseal(q QueuedMail) (Message, error) {
@@ -251,14 +275,14 @@ func (s *Service) unseal(q QueuedMail) (Message, error) {
 		return Message{}, err
 	}
 	return Message{
-		ID: q.ID, Kind: m.Kind, To: m.To, Link: Secret(m.Link), ExpiresAt: m.ExpiresAt,
+		ID: q.ID, Kind: m.Kind, UserID: m.UserID, To: m.To, Link: Secret(m.Link), ExpiresAt: m.ExpiresAt,
 		At: m.At, Address: m.Address, UserAgent: m.UserAgent, Language: m.Language,
 	}, nil
 }
 
-func (s *Service) giveUp(ctx context.Context, q QueuedMail, reason string, cause error) {
-	s.cfg.Logger.Error("usher: mail given up", "reason", reason, "tries", q.Tries, "error", cause)
-	e := s.newEvent(EventMailGivenUp, "", "", reason, Client{})
+func (s *Service) giveUp(ctx context.Context, q QueuedMail, m Message, reason string, cause error) {
+	s.cfg.Logger.Error("usher: mail given up", "kind", m.Kind, "user_id", m.UserID, "reason", reason, "tries", q.Tries, "error", cause)
+	e := s.newEvent(EventMailGivenUp, m.UserID, "", strings.TrimSpace(reason+" "+string(m.Kind)), Client{})
 	if err := s.store.FinishMail(ctx, q.ID, Effects{Events: []Event{e}}); err != nil {
 		s.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
 		return

@@ -68,10 +68,10 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 		"never": {never, []time.Duration{
 			10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour,
 			time.Hour, time.Hour, time.Hour, time.Hour, time.Hour,
-		}, "mail_given_up:too_many_tries"},
+		}, "mail_given_up:too_many_tries verify_email"},
 		"refused for good": {func(context.Context, int) error {
 			return fmt.Errorf("delivery: %w", permanent{})
-		}, nil, "mail_given_up:refused"},
+		}, nil, "mail_given_up:refused verify_email"},
 		"panics, then delivers": {func(_ context.Context, n int) error {
 			if n == 1 {
 				panic("mailer")
@@ -112,6 +112,11 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 				if want := strings.Count(c.event, "given_up"); len(events) != want {
 					t.Errorf("%d stored events", len(events))
 				}
+				for _, e := range events {
+					if u := usher.Must(k.UserByLoginID(ctx, ann)); e.UserID != u.ID {
+						t.Errorf("it is about the user %q", e.UserID)
+					}
+				}
 			})
 		})
 	}
@@ -127,10 +132,67 @@ func TestOutboxGivesUpExpiredLinks(t *testing.T) {
 		k.events.reset()
 		k.forget(ann, home)
 		time.Sleep(time.Hour) // the bubble's clock
-		k.wantEvents("authn_password_reset_request mail_given_up:link_expired")
+		k.wantEvents("authn_password_reset_request mail_given_up:link_expired reset_password")
 		// At 0 s, 10 s, 40 s, 100 s and 400 s; the next would come at 1300 s.
 		if m.count() != 5 || k.waiting() != 0 {
 			t.Fatalf("%d tries, %d waiting", m.count(), k.waiting())
+		}
+	})
+}
+
+// A server that hangs for some addresses holds up nobody else's mail, and is not
+// asked by more than a few at once.
+func TestOutboxGoesOnBesideAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			mu            sync.Mutex
+			hanging, most int
+			sent          = map[string]time.Time{}
+		)
+		k := machine(t, storetest.NewMemory(), withMailer(usher.MailerFunc(func(ctx context.Context, m usher.Message) error {
+			if strings.HasPrefix(m.To, "hangs") {
+				mu.Lock()
+				hanging++
+				most = max(most, hanging)
+				mu.Unlock()
+				<-ctx.Done()
+				mu.Lock()
+				hanging--
+				mu.Unlock()
+				return ctx.Err()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sent[m.To] = time.Now()
+			return nil
+		})))
+		asked := 0
+		ask := func(to string) {
+			asked++
+			k.imported(to)
+			k.forget(to, nth(asked))
+			synctest.Wait()
+		}
+		for i := range 3 {
+			ask(fmt.Sprintf("hangs%d@example.com", i))
+		}
+		begin := time.Now()
+		ask(ann)
+		if at, ok := sent[ann]; !ok || at != begin {
+			t.Fatalf("the mail has not gone out at once: %v", sent)
+		}
+		for i := 3; i < 9; i++ {
+			ask(fmt.Sprintf("hangs%d@example.com", i))
+		}
+		ask("bob@example.com")
+		time.Sleep(3 * time.Minute) // the bubble's clock
+		synctest.Wait()
+		if at, ok := sent["bob@example.com"]; !ok || at.Sub(begin) > 3*time.Minute {
+			t.Errorf("behind nine that hang: %v", sent)
+		}
+		if most != 4 {
+			t.Errorf("%d at once, want 4", most)
 		}
 	})
 }
@@ -232,12 +294,12 @@ func TestML04_QueueIsBounded(t *testing.T) {
 	k.signUp("b@example.com")
 	k.events.reset()
 	a := k.signUp("c@example.com")
-	k.wantEvents("mail_dropped:queue_full user_created session_created")
+	k.wantEvents("mail_dropped:queue_full verify_email user_created session_created")
 	if !k.alive(a) || k.waiting() != 2 {
 		t.Fatalf("%d waiting", k.waiting())
 	}
 	k.forget("known@example.com", home)
-	k.wantEvents("mail_dropped:queue_full authn_password_reset_request:too_many_mails")
+	k.wantEvents("mail_dropped:queue_full reset_password authn_password_reset_request:too_many_mails")
 	if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeReset, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ResetLife),
 	}
-	m := Message{Kind: MessageResetPassword, Link: address, At: now, ExpiresAt: t.ExpiresAt}
+	m := Message{Kind: MessageResetPassword, UserID: u.ID, Link: address, At: now, ExpiresAt: t.ExpiresAt}
 	if !u.EmailVerified {
 		t.Purpose, m.Kind = PurposeClaim, MessageConfirmAndReset
 	}

@@ -44,7 +44,7 @@ type Service struct {
 
 	noted  notedLimits
 	offBy  atomic.Int64  // how far the clock is ahead of the store's, in nanoseconds
-	outbox chan struct{} // wakes the sender
+	outbox chan struct{} // wakes a sender
 	later  chan deferred
 	stop   context.CancelFunc
 	done   sync.WaitGroup
@@ -117,7 +117,7 @@ func New(store Store, cfg Config) (*Service, error) {
 	})
 	s.every(background, "remove expired rows", cleanEvery, s.clean)
 	s.every(background, "compare clocks", clockEvery, s.checkClock)
-	s.done.Go(func() { s.sendMail(background) })
+	s.sendMail(background)
 	s.done.Go(func() { s.doLater(background) })
 	return s, nil
 }

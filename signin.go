@@ -160,7 +160,7 @@ func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, 
 	}
 	start.Events = append(start.Events, s.newEvent(EventSignInAfterFailures, u.ID, sessionID, "", a.client))
 	if u.Email != "" && u.EmailVerified {
-		start.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageSignInNotice}, a.client)
+		start.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageSignInNotice, UserID: u.ID}, a.client)
 	}
 	return err
 }

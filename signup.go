@@ -147,7 +147,7 @@ func (s *Service) signUpTaken(ctx context.Context, account Account, canonical st
 	case u.Email == "" || u.Status != StatusEnabled:
 		err = s.pretendToMail(ctx, canonical, c)
 	case u.EmailVerified:
-		fx.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageAlreadyRegistered}, c)
+		fx.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageAlreadyRegistered, UserID: u.ID}, c)
 	default:
 		// Whoever signed up first may not own the mailbox. Whoever reads this
 		// mail does, and starts afresh.
@@ -280,7 +280,7 @@ func (s *Service) addVerification(ctx context.Context, created *UserCreation, c 
 	now := s.now()
 	raw := random(32)
 	m := Message{
-		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
+		Kind: MessageVerifyEmail, UserID: created.User.ID, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
 	mail, err := s.mailTo(ctx, created.User.Email, m, c)
 	if len(mail) == 0 {

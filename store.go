@@ -434,8 +434,10 @@ type QueuedMail struct {
 
 // OutboxStore keeps mail until it is delivered.
 type OutboxStore interface {
-	// ClaimMail hands out at most n messages that are due at now, oldest
-	// first, counts a try for each, and hides them from others until now+lease.
+	// ClaimMail hands out at most n messages that are due at now, counts a try
+	// for each, and hides them from others until now+lease. It chooses those
+	// that have been due the longest, so that tries in vain keep no new message
+	// waiting, and returns them in the order in which they were queued.
 	ClaimMail(ctx context.Context, now time.Time, lease time.Duration, n int) ([]QueuedMail, error)
 	// FinishMail removes a message, delivered or given up. A missing one is
 	// not an error.

@@ -32,7 +32,7 @@ func (s *Store) ClaimMail(ctx context.Context, now time.Time, lease time.Duratio
 		}, `
 			WITH due AS MATERIALIZED (
 				SELECT id FROM usher_outbox WHERE not_before <= ?
-				ORDER BY created_at, id LIMIT ? FOR UPDATE SKIP LOCKED
+				ORDER BY not_before, created_at, id LIMIT ? FOR UPDATE SKIP LOCKED
 			)
 			UPDATE usher_outbox SET not_before = ?, tries = tries + 1
 			WHERE id IN (SELECT id FROM due)

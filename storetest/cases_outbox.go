@@ -47,6 +47,13 @@ var outboxCases = []testCase{
 		e.same("the rest", e.claim(t0, 9), []string{"m000"})
 		e.same("none", e.claim(t0, 0), nil)
 	}},
+	{"a message that was tried in vain keeps no new one waiting", func(e *env) {
+		e.queue(3)
+		e.same("the oldest", e.claim(t0, 1), []string{"m002"})
+		e.ok(e.RetryMail(e.ctx, "m002", t0.Add(10*time.Second)))
+		e.same("the next", e.claim(t0.Add(time.Minute), 1), []string{"m001"})
+		e.same("the rest by age", e.claim(t0.Add(time.Minute), 9), []string{"m002", "m000"})
+	}},
 	{"hides them until the lease ends, and then counts the next try", func(e *env) {
 		e.queue(1)
 		e.same("first", e.claim(t0, 9), []string{"m000"})

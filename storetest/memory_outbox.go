@@ -36,7 +36,7 @@ func (m *Memory) ClaimMail(ctx context.Context, now time.Time, lease time.Durati
 			}
 		}
 		slices.SortFunc(due, func(a, b usher.QueuedMail) int {
-			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+			return cmp.Or(a.NotBefore.Compare(b.NotBefore), byAge(a, b))
 		})
 		for _, q := range due[:min(len(due), max(n, 0))] {
 			q.Tries++
@@ -44,9 +44,15 @@ func (m *Memory) ClaimMail(ctx context.Context, now time.Time, lease time.Durati
 			put(s, s.mail, q.ID, q)
 			out = append(out, copyMail(q))
 		}
+		slices.SortFunc(out, byAge)
 		return nil
 	})
 	return out, err
+}
+
+// byAge puts the message first that was queued first.
+func byAge(a, b usher.QueuedMail) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 }
 
 // FinishMail implements [usher.OutboxStore].
