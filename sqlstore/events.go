@@ -13,15 +13,23 @@ func (t *tx) apply(ctx context.Context, fx usher.Effects) error {
 			return err
 		}
 	}
-	for _, e := range fx.Events {
-		if _, err := t.exec(ctx, `
-			INSERT INTO usher_events (id, at, name, user_id, session_id, address, user_agent, request_id, reason)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			e.ID, e.At, string(e.Name), e.UserID, e.SessionID, e.Address, e.UserAgent, e.RequestID, e.Reason); err != nil {
-			return err
-		}
+	return t.insertEvents(ctx, fx.Events)
+}
+
+// insertEvents writes all events in one statement: on PostgreSQL each one is a
+// journey to the server.
+func (t *tx) insertEvents(ctx context.Context, events []usher.Event) error {
+	if len(events) == 0 {
+		return nil
 	}
-	return nil
+	var args []any
+	for _, e := range events {
+		args = append(args, e.ID, e.At, string(e.Name), e.UserID, e.SessionID, e.Address, e.UserAgent, e.RequestID, e.Reason)
+	}
+	_, err := t.exec(ctx, `
+		INSERT INTO usher_events (id, at, name, user_id, session_id, address, user_agent, request_id, reason)
+		VALUES `+rows("(?, ?, ?, ?, ?, ?, ?, ?, ?)", len(events)), args...)
+	return err
 }
 
 // Record implements [usher.EventStore].
