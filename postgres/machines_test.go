@@ -35,7 +35,7 @@ type fleet struct {
 	machines []*machine
 	mail     *mailbox
 	ahead    atomic.Int64 // of the real time, in nanoseconds: the clock of them all
-	counted  *barrier     // where tries wait after they were counted; nil for none
+	counted  *barrier     // where who may enter waits until all tries are counted; nil for none
 	n        atomic.Int64
 }
 
@@ -98,23 +98,26 @@ type gate struct {
 func (g gate) TakeLimits(ctx context.Context, now time.Time, limits []usher.Limit) (usher.LimitResult, error) {
 	r, err := g.Store.TakeLimits(ctx, now, limits)
 	if b := g.f.counted; b != nil {
-		b.wait()
+		b.coming.Done()
 	}
 	return r, err
 }
 
-// barrier lets callers go on when all of them have come.
+// StartSession waits, for it clears what was counted.
+func (g gate) StartSession(ctx context.Context, in usher.SessionStart) ([]string, error) {
+	if b := g.f.counted; b != nil {
+		b.coming.Wait()
+	}
+	return g.Store.StartSession(ctx, in)
+}
+
+// barrier lets callers go on when all have come.
 type barrier struct{ coming sync.WaitGroup }
 
 func newBarrier(n int) *barrier {
 	b := &barrier{}
 	b.coming.Add(n)
 	return b
-}
-
-func (b *barrier) wait() {
-	b.coming.Done()
-	b.coming.Wait()
 }
 
 func (f *fleet) now() time.Time { return time.Now().Add(time.Duration(f.ahead.Load())) }
