@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/token"
 )
@@ -202,7 +202,7 @@ func (c Config) complete() (Config, error) {
 	c.VerifyLife = cmp.Or(c.VerifyLife, 24*time.Hour)
 	c.Algorithm = cmp.Or(c.Algorithm, token.ES256)
 	c.EventsKept = cmp.Or(c.EventsKept, 400*24*time.Hour)
-	c.Logger = logging.Guard(cmp.Or(c.Logger, slog.Default()))
+	c.Logger = logs.Guard(cmp.Or(c.Logger, slog.Default()))
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -3,7 +3,7 @@ package usher
 import (
 	"net/netip"
 
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 )
 
 // failures are the events that tell of something refused or given up.
@@ -26,7 +26,7 @@ func hashed(id string) string {
 	if id == "" {
 		return ""
 	}
-	return logging.Hash(id)
+	return logs.Hash(id)
 }
 
 // networkOf is what the log has of an address, if there is one.
@@ -35,5 +35,5 @@ func networkOf(address string) string {
 	if err != nil {
 		return ""
 	}
-	return logging.Network(a)
+	return logs.Network(a)
 }

@@ -1,6 +1,7 @@
 // Package browsertest drives the pages in a real Chromium: every journey with
-// and without JavaScript, every page and state in light and dark through axe,
-// and at a width of 320 pixels. It needs chromium, node, and once
+// and without JavaScript, a whole life by keyboard alone, every page and state
+// in light and dark through axe, at a width of 1100 pixels and of 320. It needs
+// chromium, node, and once
 //
 //	npm ci --ignore-scripts
 //
@@ -71,6 +72,7 @@ func TestPagesInChromium(t *testing.T) {
 	for name, s := range variants {
 		sites[name] = serve(t, s)
 	}
+	sites["example"] = startExample(t)
 	out, err := filepath.Abs("out")
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +89,7 @@ func TestPagesInChromium(t *testing.T) {
 // run starts run.mjs and makes a subtest of each of its results.
 func run(t *testing.T, node string, settings map[string]any) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	arg, err := json.Marshal(settings)
 	if err != nil {

@@ -3,6 +3,8 @@ import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { journeys } from "./journeys.mjs";
 import { gallery } from "./gallery.mjs";
+import { keyboard } from "./keyboard.mjs";
+import { states } from "./states.mjs";
 import { Stage } from "./stage.mjs";
 
 const settings = JSON.parse(process.argv[2]);
@@ -20,7 +22,7 @@ const browser = await chromium.launch({
 process.on("SIGINT", () => browser.close().finally(() => process.exit(1)));
 
 // Two at a time: a page that waits for a password to be hashed leaves a core to the other.
-const tests = [...journeys, ...gallery].filter(([name]) => name.includes(only));
+const tests = [...journeys, ...keyboard, ...gallery, ...states].filter(([name]) => name.includes(only));
 const next = async () => {
   for (let test; (test = tests.shift()); ) {
     const [name, act] = test;

@@ -28,6 +28,8 @@ type site struct {
 	pages    handlers.Pages
 	texts    texts.Catalogue
 	throttle bool
+	// breakable puts the store behind one that fails when told to.
+	breakable bool
 }
 
 // variants are the programs that the pages are looked at in.
@@ -36,6 +38,7 @@ var variants = map[string]site{
 	"confirmFirst": {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) { c.ConfirmFirst = true }},
 	"closed":       {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) { c.SignUpClosed = true }},
 	"throttled":    {pages: handlers.Pages{Name: "Northwind"}, throttle: true},
+	"broken":       {pages: handlers.Pages{Name: "Northwind"}, breakable: true},
 	"composed": {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) {
 		c.Password = password.PCIDSS()
 		c.Password.Uppercase, c.Password.NonAlphanumeric = true, true
@@ -122,7 +125,13 @@ func serve(t *testing.T, s site) string {
 	if s.service != nil {
 		s.service(&cfg)
 	}
-	service, err := usher.New(storetest.NewMemory(), cfg)
+	var store usher.Store = storetest.NewMemory()
+	if s.breakable {
+		b := &breakable{Store: store}
+		mux.HandleFunc("POST /test/break", b.serve)
+		store = b
+	}
+	service, err := usher.New(store, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

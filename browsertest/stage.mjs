@@ -57,15 +57,16 @@ export class Stage {
     }
   }
 
-  test(site, path, method = "GET") {
+  test(site, path, method = "GET", body = "") {
     return new Promise((done, fail) => {
-      const request = https.request(this.settings.sites[site] + path, { method, rejectUnauthorized: false }, (answer) => {
-        let body = "";
-        answer.on("data", (part) => (body += part));
-        answer.on("end", () => (answer.statusCode === 200 ? done(body) : fail(new Error(`${path}: ${answer.statusCode} ${body}`))));
+      const headers = body ? { "Content-Type": "application/json" } : {};
+      const request = https.request(this.settings.sites[site] + path, { method, headers, rejectUnauthorized: false }, (answer) => {
+        let text = "";
+        answer.on("data", (part) => (text += part));
+        answer.on("end", () => (answer.statusCode < 300 ? done(text) : fail(new Error(`${path}: ${answer.statusCode} ${text}`))));
       });
       request.on("error", fail);
-      request.end();
+      request.end(body);
     });
   }
 
@@ -81,6 +82,16 @@ export class Stage {
 
   expire(site, user) {
     return this.test(site, `/test/expire?user=${encodeURIComponent(user)}`, "POST");
+  }
+
+  // Makes the store of the site "broken" fail: "down", "panic", or "" for no more.
+  break(how) {
+    return this.test("broken", `/test/break?how=${how}`, "POST");
+  }
+
+  // One more device of somebody, without a browser.
+  device(site, loginId) {
+    return this.test(site, "/auth/signin", "POST", JSON.stringify({ loginId, password }));
   }
 
   equal(got, want, what) {
@@ -108,8 +119,12 @@ export class Stage {
       await this.axe(page, `${name} (${scheme})`);
       await shot(`${name}-${scheme}.png`, { fullPage: true });
     }
-    await page.emulateMedia({ colorScheme: "light" });
+    // The other way round, so that the last is light, and the scheme changes once less.
     await page.setViewportSize({ width: 320, height: 640 });
+    for (const scheme of schemes.toReversed()) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await this.axe(page, `${name} (${scheme}, 320 px)`);
+    }
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     if (width > 320) this.complaints.push(`${name}: ${width} px wide on a screen of 320`);
     await this.targets(page, name);
@@ -126,17 +141,35 @@ export class Stage {
   async axe(page, name) {
     // Not a script of the page, so its policy stays as it is.
     if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
-    const found = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), tags);
+    // In a browser without scripts axe would never end.
+    const late = new Promise((_, fail) => setTimeout(fail, 30_000, new Error(`${name}: axe does not end`)).unref());
+    const found = await Promise.race([late, page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), tags)]);
     for (const v of found.violations) {
       this.complaints.push(`${name}: ${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ") + " " + (n.any[0]?.message ?? "")).join("; ")}`);
     }
   }
 
-  // Everything to press is 24 pixels high at least (WCAG 2.2, 2.5.8), but for links within a sentence.
+  // Everything to press is 24 pixels high and wide at least, or so far from the next that a circle of that size around
+  // it meets nothing else to press (WCAG 2.2, 2.5.8), but for links within a sentence.
   async targets(page, name) {
-    const small = await page.evaluate(() => [...document.querySelectorAll("button, .button, input:not([type=hidden]):not(.unseen)")]
-      .filter((e) => e.offsetParent && (e.getBoundingClientRect().height < 24 || e.getBoundingClientRect().width < 24))
-      .map((e) => e.outerHTML.slice(0, 80)));
+    const small = await page.evaluate(() => {
+      const inSentence = (e) => e.matches("a:not(.button)") && e.closest("p, li, dd, label")?.textContent.trim() !== e.textContent.trim() && getComputedStyle(e).display === "inline";
+      const all = [...document.querySelectorAll("a[href], button, input:not([type=hidden]):not(.unseen), select, summary")].filter((e) => e.offsetParent);
+      const box = (e) => e.getBoundingClientRect();
+      const isSmall = (e) => box(e).height < 24 || box(e).width < 24;
+      const near = (e) => {
+        const a = box(e), x = a.x + a.width / 2, y = a.y + a.height / 2;
+        return all.some((other) => {
+          if (other === e || other.contains(e) || e.contains(other)) return false;
+          const b = box(other);
+          const far = isSmall(other)
+            ? Math.hypot(b.x + b.width / 2 - x, b.y + b.height / 2 - y) >= 24
+            : Math.hypot(Math.max(b.left - x, 0, x - b.right), Math.max(b.top - y, 0, y - b.bottom)) >= 12;
+          return !far;
+        });
+      };
+      return all.filter((e) => isSmall(e) && !inSentence(e) && near(e)).map((e) => `${e.outerHTML.slice(0, 80)} of ${Math.round(box(e).width)} × ${Math.round(box(e).height)} px`);
+    });
     for (const e of small) this.complaints.push(`${name}: too small to press: ${e}`);
   }
 }

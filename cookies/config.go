@@ -12,7 +12,7 @@ import (
 
 	"github.com/gorilla/sessions"
 
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/seen"
 	"github.com/usherkit/usher/token"
 )
@@ -86,7 +86,7 @@ func (c Config) complete() (Config, error) {
 	if err := c.checkNames(); err != nil {
 		return Config{}, err
 	}
-	c.Logger = logging.Guard(cmp.Or(c.Logger, slog.Default()))
+	c.Logger = logs.Guard(cmp.Or(c.Logger, slog.Default()))
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/texts"
 	"github.com/usherkit/usher/token"
@@ -80,7 +80,7 @@ type Config struct {
 // is wrong. The proxies and trusted origins are checked by package middleware.
 func (c Config) complete() (Config, error) {
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
-	c.Logger = logging.Guard(cmp.Or(c.Logger, slog.Default()))
+	c.Logger = logs.Guard(cmp.Or(c.Logger, slog.Default()))
 	if c.Now == nil {
 		c.Now = time.Now
 	}

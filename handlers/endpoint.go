@@ -12,7 +12,7 @@ import (
 
 	"github.com/justinas/alice"
 
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -77,7 +77,7 @@ const requestIDHeader = "X-Request-Id"
 func (h *Handlers) head(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
-		id := logging.RequestID(header.Get(requestIDHeader), r.Header.Get(requestIDHeader))
+		id := logs.RequestID(header.Get(requestIDHeader), r.Header.Get(requestIDHeader))
 		if id == "" {
 			id = rand.Text()
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/locale"
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/password"
 )
@@ -235,7 +235,7 @@ func (h *Handlers) noteRefused(w http.ResponseWriter, r *http.Request, err error
 	}
 	h.cfg.Logger.LogAttrs(r.Context(), level, "handlers: refused",
 		slog.Time("at", h.cfg.Now().UTC()), slog.String("request_id", w.Header().Get(requestIDHeader)),
-		slog.String("network", logging.Network(middleware.ClientAddress(r, h.cfg.TrustedProxies))), slog.String("method", r.Method),
+		slog.String("network", logs.Network(middleware.ClientAddress(r, h.cfg.TrustedProxies))), slog.String("method", r.Method),
 		slog.String("route", r.Pattern), slog.String("error", fmt.Sprint(err)))
 }
 

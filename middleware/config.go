@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/token"
 )
 
@@ -100,7 +100,7 @@ type Middleware struct {
 // contradicts itself is an error that names the field.
 func New(cfg Config) (*Middleware, error) {
 	cfg.Realm = cmp.Or(cfg.Realm, "session")
-	cfg.Logger = logging.Guard(cmp.Or(cfg.Logger, slog.Default()))
+	cfg.Logger = logs.Guard(cmp.Or(cfg.Logger, slog.Default()))
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -89,7 +89,7 @@ func TestImportsStdlibTokenAndLoggingOnly(t *testing.T) {
 		}
 	}
 	for _, p := range strings.Fields(string(direct)) {
-		if strings.Contains(p, ".") && p != "github.com/usherkit/usher/token" && p != "github.com/usherkit/usher/internal/logging" {
+		if strings.Contains(p, ".") && p != "github.com/usherkit/usher/token" && p != "github.com/usherkit/usher/internal/logs" {
 			t.Errorf("imports %s", p)
 		}
 		if p == "database/sql" {

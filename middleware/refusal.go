@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/token"
 )
 
@@ -165,9 +165,9 @@ func (m *Middleware) log(w http.ResponseWriter, r *http.Request, refusal *Refusa
 		slog.String("refusal", refusal.Code),
 		slog.String("method", r.Method),
 		slog.String("route", r.Pattern),
-		slog.String("network", logging.Network(ClientAddress(r, m.cfg.TrustedProxies))),
+		slog.String("network", logs.Network(ClientAddress(r, m.cfg.TrustedProxies))),
 	}
-	if id := logging.RequestID(w.Header().Get(requestIDHeader), r.Header.Get(requestIDHeader)); id != "" {
+	if id := logs.RequestID(w.Header().Get(requestIDHeader), r.Header.Get(requestIDHeader)); id != "" {
 		attrs = append(attrs, slog.String("request_id", id))
 	}
 	var te *token.Error

@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 )
 
 const (
@@ -67,7 +67,7 @@ func (cfg RemoteConfig) withDefaults() RemoteConfig {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 256<<10)
 	cfg.MaxKeys = cmp.Or(cfg.MaxKeys, defaultMaxKeys)
-	cfg.Logger = logging.Guard(cmp.Or(cfg.Logger, slog.Default()))
+	cfg.Logger = logs.Guard(cmp.Or(cfg.Logger, slog.Default()))
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

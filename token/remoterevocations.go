@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 )
 
 // RemoteRevocationsConfig says where an issuer publishes which sessions ended
@@ -68,7 +68,7 @@ func OpenRemoteRevocations(cfg RemoteRevocationsConfig) (*RemoteRevocations, err
 	cfg.Every = cmp.Or(cfg.Every, time.Second)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 8<<20)
-	cfg.Logger = logging.Guard(cmp.Or(cfg.Logger, slog.Default()))
+	cfg.Logger = logs.Guard(cmp.Or(cfg.Logger, slog.Default()))
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -1,4 +1,4 @@
-package logging_test
+package logs_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/usherkit/usher/internal/logging"
+	"github.com/usherkit/usher/internal/logs"
 )
 
 // sink is a handler that does what it is told, and keeps the lines.
@@ -52,7 +52,7 @@ func (s *sink) said() []string {
 
 func TestGuardWritesInOrderAndAtOnce(t *testing.T) {
 	s := &sink{}
-	log := logging.Guard(logging.Guard(slog.New(s)))
+	log := logs.Guard(logs.Guard(slog.New(s)))
 	for _, text := range []string{"a", "b", "c"} {
 		log.Info(text, "x", 1)
 		if said := s.said(); said[len(said)-1] != text+" x=1" {
@@ -63,7 +63,7 @@ func TestGuardWritesInOrderAndAtOnce(t *testing.T) {
 
 func TestGuardKeepsAttributesGroupsAndLevel(t *testing.T) {
 	var b bytes.Buffer
-	log := logging.Guard(slog.New(slog.NewTextHandler(&b, nil)))
+	log := logs.Guard(slog.New(slog.NewTextHandler(&b, nil)))
 	log.Debug("not this")
 	log.With("a", 1).WithGroup("g").Info("this", "b", 2)
 	if got := b.String(); strings.Contains(got, "not this") || !strings.Contains(got, "msg=this a=1 g.b=2") {
@@ -78,7 +78,7 @@ func TestGuardOutlivesASinkThatPanics(t *testing.T) {
 		}
 		return nil
 	}}
-	log := logging.Guard(slog.New(s))
+	log := logs.Guard(slog.New(s))
 	log.Info("a")
 	log.Info("b")
 	if said := strings.Join(s.said(), " "); said != "b" {
@@ -92,7 +92,7 @@ func TestGuardWaitsOnceForASinkThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
 		s := &sink{do: func(int) error { <-hang; return nil }}
-		log := logging.Guard(slog.New(s))
+		log := logs.Guard(slog.New(s))
 		began := time.Now()
 		for range 1000 {
 			log.Info("line")
@@ -118,32 +118,32 @@ func TestNetwork(t *testing.T) {
 		"203.0.113.77": "203.0.113.0/24", "::ffff:203.0.113.77": "203.0.113.0/24", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
 		"fe80::1%eth0": "fe80::/64",
 	} {
-		if got := logging.Network(netip.MustParseAddr(address)); got != want {
+		if got := logs.Network(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s is %s, want %s", address, got, want)
 		}
 	}
-	if got := logging.Network(netip.Addr{}); got != "unknown" {
+	if got := logs.Network(netip.Addr{}); got != "unknown" {
 		t.Errorf("no address is %s", got)
 	}
 }
 
 func TestHash(t *testing.T) {
 	// The first 8 bytes of SHA-256("abc"), FIPS 180-4's example.
-	if got := logging.Hash("abc"); got != "ba7816bf8f01cfea" {
+	if got := logs.Hash("abc"); got != "ba7816bf8f01cfea" {
 		t.Errorf("the hash of abc is %s", got)
 	}
 }
 
 func TestRequestID(t *testing.T) {
 	for _, bad := range []string{"", " ", "a b", "a\n", "\na", "ä", "{}", strings.Repeat("a", 65), strings.Repeat("a", 1<<20), "a\u2028"} {
-		if got := logging.RequestID(bad, "next"); got != "next" {
+		if got := logs.RequestID(bad, "next"); got != "next" {
 			t.Errorf("%.20q gives %.20q", bad, got)
 		}
 	}
-	if got := logging.RequestID("A-z_0.9", "next"); got != "A-z_0.9" {
+	if got := logs.RequestID("A-z_0.9", "next"); got != "A-z_0.9" {
 		t.Errorf("a good one gives %q", got)
 	}
-	if got := logging.RequestID("\r"); got != "" {
+	if got := logs.RequestID("\r"); got != "" {
 		t.Errorf("none gives %q", got)
 	}
 }

@@ -1,0 +1,45 @@
+package browsertest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/usherkit/usher"
+)
+
+// breakable is a store in which nobody can be found for a while: it is out of
+// reach, or panics.
+type breakable struct {
+	usher.Store
+	how atomic.Value // of string
+}
+
+func (b *breakable) serve(_ http.ResponseWriter, r *http.Request) {
+	b.how.Store(r.URL.Query().Get("how"))
+}
+
+func (b *breakable) fail() error {
+	switch b.how.Load() {
+	case "down":
+		return errors.New("out of reach")
+	case "panic":
+		panic("broken")
+	}
+	return nil
+}
+
+func (b *breakable) Account(ctx context.Context, userID string) (usher.Account, error) {
+	if err := b.fail(); err != nil {
+		return usher.Account{}, err
+	}
+	return b.Store.Account(ctx, userID)
+}
+
+func (b *breakable) AccountByLoginID(ctx context.Context, canonical string) (usher.Account, error) {
+	if err := b.fail(); err != nil {
+		return usher.Account{}, err
+	}
+	return b.Store.AccountByLoginID(ctx, canonical)
+}
