@@ -49,7 +49,7 @@ func (s *Service) sendVerification(ctx context.Context, account Account, c Clien
 		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeVerifyEmail, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	m := Message{Kind: MessageVerifyEmail, UserID: u.ID, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}
+	m := about(u, Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}, c)
 	event := s.newEvent(EventEmailVerifyRequested, u.ID, "", "", c)
 	return s.sendLink(ctx, t, letter{to: u.Email, Message: m}, event, c)
 }
@@ -211,13 +211,13 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeChangeEmail, Email: u.Email, NewEmail: in.NewEmail,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	l := letter{to: in.NewEmail, also: notice, Message: Message{
-		Kind: MessageChangeEmail, UserID: u.ID, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt,
-	}}
+	l := letter{to: in.NewEmail, also: notice, Message: about(u, Message{
+		Kind: MessageChangeEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt,
+	}, c)}
 	event := s.newEvent(EventEmailChangeRequested, u.ID, session.ID, "", c)
 	if taken {
 		event.Reason = "login_id_taken"
-		l = tellOwner(l, owner.User)
+		l = tellOwner(l, owner.User, c)
 	}
 	return s.sendLink(ctx, t, l, event, c)
 }
@@ -225,8 +225,8 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 // tellOwner turns the mail to a new address into one to the person whose login id
 // it is already: somebody tried to move to it. The link goes to nobody then, and is
 // stored all the same: the caller's change is under way like any other.
-func tellOwner(l letter, owner User) letter {
-	l.Message = Message{Kind: MessageAlreadyRegistered, UserID: owner.ID}
+func tellOwner(l letter, owner User, c Client) letter {
+	l.Message = about(owner, Message{Kind: MessageAlreadyRegistered}, c)
 	if owner.Email != "" && owner.EmailVerified && owner.Status == StatusEnabled {
 		l.to = owner.Email
 	} else {

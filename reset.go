@@ -112,10 +112,12 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeReset, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ResetLife),
 	}
-	m := Message{Kind: MessageResetPassword, UserID: u.ID, Link: address, At: now, ExpiresAt: t.ExpiresAt}
+	m := Message{Kind: MessageResetPassword, Link: address, At: now, ExpiresAt: t.ExpiresAt}
 	if !u.EmailVerified {
 		t.Purpose, m.Kind = PurposeClaim, MessageConfirmAndReset
+		u.Language = "" // of whoever signed up
 	}
+	m = about(u, m, c)
 	quiet := func(reason string) error {
 		fx.Events[0].Reason = reason
 		s.record(ctx, fx.Events...)
@@ -228,11 +230,14 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client)
 		return nil, s.outage(err)
 	}
 	account.User.EmailVerified = true // by the link
+	if t.Purpose == PurposeClaim || account.User.Language == "" {
+		account.User.Language = language(c) // of who reads the mailbox
+	}
 	change, err := s.newPassword(ctx, account, in.NewPassword, encode(t.Hash), c)
 	if err != nil {
 		return nil, err
 	}
-	change.VerifyEmail = true
+	change.VerifyEmail, change.Language = true, account.User.Language
 	change.ClearLimits = []string{s.lockKey(t.UserID)}
 	change.Events = []Event{
 		s.newEvent(EventPasswordReset, t.UserID, "", string(t.Purpose), c),

@@ -66,6 +66,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 		return nil, s.hashing(ctx, err, c)
 	}
 	now := s.now()
+	u.Language = language(c)
 	created := UserCreation{
 		User: u, Canonical: []string{canonical},
 		Password: Password{Hash: hash, State: PasswordActive, Version: 1, ChangedAt: now},
@@ -147,7 +148,7 @@ func (s *Service) signUpTaken(ctx context.Context, account Account, canonical st
 	case u.Email == "" || u.Status != StatusEnabled:
 		err = s.pretendToMail(ctx, canonical, c)
 	case u.EmailVerified:
-		fx.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageAlreadyRegistered, UserID: u.ID}, c)
+		fx.Mail, err = s.mailTo(ctx, u.Email, about(u, Message{Kind: MessageAlreadyRegistered}, c), c)
 	default:
 		// Whoever signed up first may not own the mailbox. Whoever reads this
 		// mail does, and starts afresh.
@@ -280,9 +281,9 @@ func (s *Service) addVerification(ctx context.Context, created *UserCreation, c 
 	now := s.now()
 	raw := random(32)
 	m := Message{
-		Kind: MessageVerifyEmail, UserID: created.User.ID, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
+		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	mail, err := s.mailTo(ctx, created.User.Email, m, c)
+	mail, err := s.mailTo(ctx, created.User.Email, about(created.User, m, c), c)
 	if len(mail) == 0 {
 		return err
 	}

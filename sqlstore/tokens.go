@@ -195,9 +195,9 @@ func (t *tx) claim(ctx context.Context, a usher.Account, now time.Time, end ushe
 	err := t.setUser(ctx, a.User.ID,
 		[]string{
 			"email_verified = ?", "updated_at = ?", "password_hash = ?", "password_state = ?",
-			"password_version = ?", "password_changed_at = ?", "password_earlier = ?",
+			"password_version = ?", "password_changed_at = ?", "password_earlier = ?", "language = ?",
 		},
-		[]any{true, now, "", string(usher.PasswordNone), a.Password.Version + 1, now, asJSON{[]string(nil)}})
+		[]any{true, now, "", string(usher.PasswordNone), a.Password.Version + 1, now, asJSON{[]string(nil)}, ""})
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +208,7 @@ func (t *tx) claim(ctx context.Context, a usher.Account, now time.Time, end ushe
 	if err := t.dropTokens(ctx, a.User.ID); err != nil {
 		return nil, err
 	}
-	a.User.EmailVerified, a.User.UpdatedAt = true, when(now)
+	a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, when(now), ""
 	return ended, t.tell(ctx, PasswordChanged, a.User)
 }
 

@@ -267,7 +267,7 @@ var resetSessionCases = append(refuses(usher.PurposeReset, func(e *env, a usher.
 		e.lives(ses.ID)
 		now, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		if p := now.Password; !now.User.EmailVerified || p.Hash != "" || p.State != usher.PasswordNone ||
+		if p := now.Password; !now.User.EmailVerified || now.User.Language != "" || p.Hash != "" || p.State != usher.PasswordNone ||
 			p.Version != 2 || len(p.Earlier) != 0 {
 			e.Fatalf("account %+v", now)
 		}

@@ -93,7 +93,7 @@ func (m *Memory) StartResetSession(ctx context.Context, spend usher.TokenSpend, 
 		}
 		if t.Purpose == usher.PurposeClaim {
 			a := s.accounts[t.UserID]
-			a.User.EmailVerified, a.User.UpdatedAt = true, when(spend.Now)
+			a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, when(spend.Now), ""
 			a.Password = usher.Password{
 				State:     usher.PasswordNone,
 				Version:   a.Password.Version + 1,
