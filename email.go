@@ -72,7 +72,13 @@ func (s *Service) sendLink(ctx context.Context, t OneTimeToken, l letter, event 
 	if err != nil {
 		return err
 	}
-	if len(mail) == 0 {
+	switch {
+	case len(mail) > 0:
+	case t.Purpose == PurposeChangeEmail:
+		// The change is under way all the same: whether it is must not tell what
+		// mail the address gets.
+		event.Reason = cmp.Or(event.Reason, "too_many_mails")
+	default:
 		return s.sendNoLink(ctx, t, l, event, "too_many_mails")
 	}
 	if l.unsent {
@@ -173,7 +179,9 @@ func (s *Service) completeChange(ctx context.Context, t OneTimeToken, c Client) 
 
 // ChangeEmail asks for another address. The current password is demanded and
 // counts as in sign-in. Nothing moves before the new address has confirmed: it
-// gets a link, and the old one is told. A change that was asked for before, to
+// gets a link, and the old one is told; the present address is a [*FieldError].
+// [Service.PendingEmail] shows the change until then, and
+// [Service.CancelEmailChange] takes it back. A change that was asked for before, to
 // another address, is void. If the new address is somebody's login id, that person
 // is told instead; the answer, and what the caller finds in the mailbox, is the
 // same. An account that has asked too often in this hour is a [*LimitError]; that
@@ -186,6 +194,9 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	account, session, err := s.signedIn(ctx, claims)
 	if err != nil {
 		return err
+	}
+	if in.NewEmail == account.User.Email {
+		return &FieldError{"newEmail", "not_allowed", "must be another address than the present one"}
 	}
 	if in.CurrentPassword == "" {
 		return ErrRecentSignInRequired

@@ -37,7 +37,7 @@ var (
 	// ErrForbidden means that the session is valid but not for this.
 	ErrForbidden = errors.New("usher: not allowed")
 	// ErrNotFound means that there is no such thing. Only operators' methods,
-	// RevokeSession and stores return it.
+	// RevokeSession, CancelEmailChange and stores return it.
 	ErrNotFound = errors.New("usher: not found")
 	// ErrConflict means that what was read has changed in the meantime, and
 	// nothing was written.

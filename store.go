@@ -330,6 +330,12 @@ type OneTimeTokenStore interface {
 	AddOneTimeToken(ctx context.Context, a TokenAddition) error
 	// OneTimeToken returns a token that is valid at now, without spending it.
 	OneTimeToken(ctx context.Context, hash []byte, now time.Time) (OneTimeToken, error)
+	// UserTokens returns the user's tokens of that purpose that are valid at
+	// now, newest first.
+	UserTokens(ctx context.Context, userID string, p Purpose, now time.Time) ([]OneTimeToken, error)
+	// DropTokens removes the user's tokens of that purpose. ErrNotFound if none
+	// of them was valid at now.
+	DropTokens(ctx context.Context, userID string, p Purpose, now time.Time, fx Effects) error
 	// ResetPassword spends a token of one of the given purposes and changes
 	// the password of its user, in one. ErrNotFound if the token is void or of
 	// another purpose; otherwise as ChangePassword.
