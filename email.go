@@ -187,8 +187,12 @@ func (s *Service) completeChange(ctx context.Context, t OneTimeToken, c Client) 
 // same. An account that has asked too often in this hour is a [*LimitError]; that
 // the new address had too many mails is not told.
 func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmail, c Client) error {
-	canonical, err := canonicalEmail("newEmail", in.NewEmail, s.cfg.UnicodeLoginIDs)
-	if err != nil {
+	canonical, badEmail := canonicalEmail("newEmail", in.NewEmail, s.cfg.UnicodeLoginIDs)
+	var badPassword error
+	if in.CurrentPassword != "" {
+		badPassword = s.checkPassword("currentPassword", in.CurrentPassword)
+	}
+	if err := inputErrors(badEmail, badPassword); err != nil {
 		return err
 	}
 	account, session, err := s.signedIn(ctx, claims)

@@ -45,12 +45,10 @@ const maxOpenTokens = 3
 // link that proves the mailbox as well, and that drops what an earlier holder
 // of the account had set. A disabled user gets nothing.
 func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c Client) error {
-	canonical, err := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
-	if err != nil {
-		return err
-	}
+	canonical, badID := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	link := resetLink{in.RedirectURL, in.Parameter}
-	if _, err := s.resetURL(link, "x"); err != nil {
+	_, badLink := s.resetURL(link, "x")
+	if err := inputErrors(badID, badLink); err != nil {
 		return err
 	}
 	if _, err := s.take(ctx, c, s.perHour(limitResets, s.cfg.Limits.ResetRequests, network(c))); err != nil {
@@ -168,8 +166,8 @@ func (s *Service) badToken(c Client) named {
 // without spending it. One that is random, spent, too old, or void is
 // ErrInvalidToken, always the same.
 func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes ...Purpose) (OneTimeToken, error) {
-	if raw == "" {
-		return OneTimeToken{}, &FieldError{"token", "required", "must not be empty"}
+	if err := tokenGiven(raw); err != nil {
+		return OneTimeToken{}, err
 	}
 	limit := s.badToken(c)
 	if _, err := s.take(ctx, c, limit); err != nil {
@@ -187,6 +185,13 @@ func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes 
 		}
 	}
 	return OneTimeToken{}, s.refuseToken(ctx, t.UserID, c)
+}
+
+func tokenGiven(raw Secret) error {
+	if raw == "" {
+		return &FieldError{"token", "required", "must not be empty"}
+	}
+	return nil
 }
 
 func (s *Service) refuseToken(ctx context.Context, userID string, c Client) error {
@@ -215,7 +220,7 @@ func (s *Service) CheckReset(ctx context.Context, raw Secret, c Client) (time.Ti
 // passwords, a link may have it done five times an hour, then it is a
 // [*LimitError].
 func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client) (*Authentication, error) {
-	if err := s.checkPassword("newPassword", in.NewPassword); err != nil {
+	if err := inputErrors(tokenGiven(in.Token), s.checkPassword("newPassword", in.NewPassword)); err != nil {
 		return nil, err
 	}
 	t, err := s.openToken(ctx, in.Token, c, resetPurposes...)

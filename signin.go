@@ -22,11 +22,8 @@ const noticeAfter = 5
 // session then. Too many failures are a [*LimitError] before anything is
 // checked.
 func (s *Service) SignIn(ctx context.Context, in SignIn, c Client) (*Authentication, error) {
-	canonical, err := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.checkPassword("password", in.Password); err != nil {
+	canonical, badID := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	if err := inputErrors(badID, s.checkPassword("password", in.Password)); err != nil {
 		return nil, err
 	}
 	a, err := s.begin(ctx, canonical, c)
