@@ -31,7 +31,7 @@ func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.Mails = 100 })
 	owner := reading(from("203.0.113.9"), "de-AT,de;q=0.9")
-	a := usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: goodPassword}, owner))
+	usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: goodPassword}, owner))
 	usher.Must(k.VerifyEmail(ctx, tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), owner))
 	k.wantLanguage("verify_email", owner.Language)
 	m := k.signUpVerified(mallory)
@@ -58,7 +58,7 @@ func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 
 	// A browser that has signed in before may change it.
 	owner.Language = "fr"
-	a = k.signIn(ann, otherPassword, owner)
+	a := k.signIn(ann, otherPassword, owner)
 	owner.Device = a.Device
 	k.signIn(ann, otherPassword, owner)
 	k.forget(ann, stranger)
