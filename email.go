@@ -58,7 +58,7 @@ func (s *Service) sendVerification(ctx context.Context, account Account, c Clien
 		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeVerifyEmail, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	m := Message{Kind: MessageVerifyEmail, UserID: u.ID, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}
+	m := about(u, Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}, c)
 	event := s.newEvent(EventEmailVerifyRequested, u.ID, "", "", c)
 	return s.sendLink(ctx, t, letter{to: u.Email, Message: m}, event, c)
 }
@@ -81,7 +81,13 @@ func (s *Service) sendLink(ctx context.Context, t OneTimeToken, l letter, event 
 	if err != nil {
 		return err
 	}
-	if len(mail) == 0 {
+	switch {
+	case len(mail) > 0:
+	case t.Purpose == PurposeChangeEmail:
+		// The change is under way all the same: whether it is must not tell what
+		// mail the address gets.
+		event.Reason = cmp.Or(event.Reason, "too_many_mails")
+	default:
 		return s.sendNoLink(ctx, t, l, event, "too_many_mails")
 	}
 	if l.unsent {
@@ -222,19 +228,28 @@ func (s *Service) completeChange(ctx context.Context, t OneTimeToken, account Ac
 
 // ChangeEmail asks for another address. The current password is demanded and
 // counts as in sign-in. Nothing moves before the new address has confirmed: it
-// gets a link, and the old one is told. A change that was asked for before, to
+// gets a link, and the old one is told; the present address is a [*FieldError].
+// [Service.PendingEmail] shows the change until then, and
+// [Service.CancelEmailChange] takes it back. A change that was asked for before, to
 // another address, is void. If the new address is somebody's login id, that person
 // is told instead; the answer, and what the caller finds in the mailbox, is the
 // same. An account that has asked too often in this hour is a [*LimitError]; that
 // the new address had too many mails is not told.
 func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmail, c Client) error {
-	canonical, err := canonicalEmail("newEmail", in.NewEmail, s.cfg.UnicodeLoginIDs)
-	if err != nil {
+	canonical, badEmail := canonicalEmail("newEmail", in.NewEmail, s.cfg.UnicodeLoginIDs)
+	var badPassword error
+	if in.CurrentPassword != "" {
+		badPassword = s.checkPassword("currentPassword", in.CurrentPassword)
+	}
+	if err := inputErrors(badEmail, badPassword); err != nil {
 		return err
 	}
 	account, session, err := s.signedIn(ctx, claims)
 	if err != nil {
 		return err
+	}
+	if in.NewEmail == account.User.Email {
+		return &FieldError{"newEmail", "not_allowed", "must be another address than the present one"}
 	}
 	if in.CurrentPassword == "" {
 		return ErrRecentSignInRequired
@@ -260,13 +275,13 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeChangeEmail, Email: u.Email, NewEmail: in.NewEmail,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	l := letter{to: in.NewEmail, also: notice, Message: Message{
-		Kind: MessageChangeEmail, UserID: u.ID, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt,
-	}}
+	l := letter{to: in.NewEmail, also: notice, Message: about(u, Message{
+		Kind: MessageChangeEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt,
+	}, c)}
 	event := s.newEvent(EventEmailChangeRequested, u.ID, session.ID, "", c)
 	if taken {
 		event.Reason = "login_id_taken"
-		l = tellOwner(l, owner.User)
+		l = tellOwner(l, owner.User, c)
 	}
 	return s.sendLink(ctx, t, l, event, c)
 }
@@ -274,8 +289,8 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 // tellOwner turns the mail to a new address into one to the person whose login id
 // it is already: somebody tried to move to it. The link goes to nobody then, and is
 // stored all the same: the caller's change is under way like any other.
-func tellOwner(l letter, owner User) letter {
-	l.Message = Message{Kind: MessageAlreadyRegistered, UserID: owner.ID}
+func tellOwner(l letter, owner User, c Client) letter {
+	l.Message = about(owner, Message{Kind: MessageAlreadyRegistered}, c)
 	if owner.Email != "" && owner.EmailVerified && owner.Status == StatusEnabled {
 		l.to = owner.Email
 	} else {

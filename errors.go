@@ -9,8 +9,8 @@ import (
 )
 
 // The errors that callers branch on. Everything that a Service method returns
-// is one of these (or wraps one), a [*LimitError], a [*FieldError] or a
-// [*password.PolicyError].
+// is one of these (or wraps one), a [*LimitError], a [*FieldError], a
+// [*password.PolicyError], or [*InputErrors] of the latter two.
 var (
 	// ErrInvalidCredentials is every failed sign-in: unknown login id, wrong
 	// password, disabled user, no password set, locked password. The cause is
@@ -40,7 +40,7 @@ var (
 	// ErrForbidden means that the session is valid but not for this.
 	ErrForbidden = errors.New("usher: not allowed")
 	// ErrNotFound means that there is no such thing. Only operators' methods,
-	// RevokeSession and stores return it.
+	// RevokeSession, CancelEmailChange and stores return it.
 	ErrNotFound = errors.New("usher: not found")
 	// ErrConflict means that what was read has changed in the meantime, and
 	// nothing was written.
@@ -78,6 +78,41 @@ type FieldError struct {
 // Error names the field and what is wrong with it.
 func (e *FieldError) Error() string {
 	return fmt.Sprintf("usher: %s: %s", e.Field, e.Detail)
+}
+
+// InputErrors are several inputs that cannot be accepted, so that a person can mend
+// them together. One alone comes as it is. [errors.As] finds the first *FieldError
+// and the *password.PolicyError among them.
+type InputErrors struct {
+	// All are *FieldError, in the order of the inputs, and at most one
+	// *password.PolicyError.
+	All []error
+}
+
+// Error says what is wrong with each.
+func (e *InputErrors) Error() string { return errors.Join(e.All...).Error() }
+
+// Unwrap returns all of them.
+func (e *InputErrors) Unwrap() []error { return e.All }
+
+// inputErrors is what is wrong with some inputs, or nil.
+func inputErrors(errs ...error) error {
+	var all []error
+	for _, err := range errs {
+		var several *InputErrors
+		if errors.As(err, &several) {
+			all = append(all, several.All...)
+		} else if err != nil {
+			all = append(all, err)
+		}
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return &InputErrors{all}
 }
 
 // kin is a sentinel that is also another package's.

@@ -39,6 +39,7 @@ const (
 	EventEmailVerifyRequested EventName = "user_email_verify_request"
 	EventEmailVerified        EventName = "user_email_verify"
 	EventEmailChangeRequested EventName = "user_email_change_request"
+	EventEmailChangeCancelled EventName = "user_email_change_cancel"
 	EventEmailChanged         EventName = "user_email_change"
 	EventSessionCreated       EventName = "session_created"
 	EventSessionRenewed       EventName = "session_renewed"

@@ -112,6 +112,14 @@ func (f *faulty) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (
 	return give(f, ctx, "OneTimeToken", func() (usher.OneTimeToken, error) { return f.Store.OneTimeToken(ctx, hash, now) })
 }
 
+func (f *faulty) UserTokens(ctx context.Context, user string, p usher.Purpose, now time.Time) ([]usher.OneTimeToken, error) {
+	return give(f, ctx, "UserTokens", func() ([]usher.OneTimeToken, error) { return f.Store.UserTokens(ctx, user, p, now) })
+}
+
+func (f *faulty) DropTokens(ctx context.Context, user string, p usher.Purpose, now time.Time, fx usher.Effects) error {
+	return f.call(ctx, "DropTokens", func() error { return f.Store.DropTokens(ctx, user, p, now, fx) })
+}
+
 func (f *faulty) ResetPassword(ctx context.Context, s usher.TokenSpend, c usher.PasswordChange) ([]string, error) {
 	return give(f, ctx, "ResetPassword", func() ([]string, error) { return f.Store.ResetPassword(ctx, s, c) })
 }
@@ -275,6 +283,13 @@ var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 	"change e-mail": func(ctx context.Context, s *scene) (bool, error) {
 		in := usher.ChangeEmail{NewEmail: "next@example.com", CurrentPassword: goodPassword}
 		return false, s.ChangeEmail(ctx, s.claims, in, home)
+	},
+	"cancel e-mail": func(ctx context.Context, s *scene) (bool, error) {
+		return false, s.CancelEmailChange(ctx, s.claims, home)
+	},
+	"pending e-mail": func(ctx context.Context, s *scene) (bool, error) {
+		_, err := s.PendingEmail(ctx, s.claims.Subject)
+		return false, err
 	},
 	"confirm e-mail": func(ctx context.Context, s *scene) (bool, error) {
 		_, err := s.VerifyEmail(ctx, s.claims, usher.VerifyEmail{Token: s.move}, home)

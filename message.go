@@ -51,7 +51,7 @@ type Message struct {
 	// At is when it happened.
 	At time.Time
 	// Address and UserAgent say which client asked, as far as known, and
-	// Language what it wants to read: a BCP 47 tag or the value of an
+	// Language what the reader reads: a BCP 47 tag or the value of an
 	// Accept-Language header. Treat all three as text from strangers.
 	Address, UserAgent, Language string
 }

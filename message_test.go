@@ -9,6 +9,103 @@ import (
 	"github.com/usherkit/usher/storetest"
 )
 
+// reading is a client who reads that language.
+func reading(c usher.Client, language string) usher.Client {
+	c.Language = language
+	return c
+}
+
+// wantLanguage fails unless the next mails to ann are of these kinds, and in that
+// language.
+func (k *kit) wantLanguage(kinds, language string) {
+	k.t.Helper()
+	for _, m := range k.wantMail(kinds) {
+		if m.To == ann && m.Language != language {
+			k.t.Errorf("the %s mail is in %q, want %q", m.Kind, m.Language, language)
+		}
+	}
+}
+
+// What the owner reads is in the owner's language, whoever caused it.
+func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Limits.Mails = 100 })
+	owner := reading(from("203.0.113.9"), "de-AT,de;q=0.9")
+	usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: goodPassword}, owner))
+	usher.Must(k.confirm(tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), owner))
+	k.wantLanguage("verify_email", owner.Language)
+	m := k.signUpVerified(mallory)
+
+	stranger := reading(home, "he")
+	k.forget(ann, stranger)
+	k.wantLanguage("reset_password", owner.Language)
+	if err := k.ChangeEmail(ctx, k.claims(m), usher.ChangeEmail{NewEmail: ann, CurrentPassword: goodPassword}, stranger); err != nil {
+		t.Fatal(err)
+	}
+	k.wantLanguage("already_registered email_changing", owner.Language)
+	for range 5 {
+		wantErr(t, k.trySignIn(ann, otherPassword, stranger), usher.ErrInvalidCredentials)
+	}
+	k.clock.add(time.Hour)
+	thief := k.signIn(ann, goodPassword, stranger)
+	k.wantLanguage("sign_in_notice", owner.Language)
+	if err := k.ChangeEmail(ctx, k.claims(thief), usher.ChangeEmail{NewEmail: "x@example.com", CurrentPassword: goodPassword}, stranger); err != nil {
+		t.Fatal(err)
+	}
+	k.wantLanguage("change_email email_changing", owner.Language)
+	usher.Must(k.UpdatePassword(ctx, k.claims(thief), usher.UpdatePassword{NewPassword: otherPassword}, stranger))
+	k.wantLanguage("password_changed", owner.Language)
+
+	// A browser that has signed in before may change it.
+	owner.Language = "fr"
+	a := k.signIn(ann, otherPassword, owner)
+	owner.Device = a.Device
+	k.signIn(ann, otherPassword, owner)
+	k.forget(ann, stranger)
+	k.wantLanguage("reset_password", "fr")
+	if u := usher.Must(k.User(ctx, a.User.ID)); u.Language != "fr" {
+		t.Errorf("the user's language is %q", u.Language)
+	}
+}
+
+// Whose language is not known gets links in that of who asks for them, notices in
+// the Mailer's own, and keeps that of the first sign-in.
+func TestMailsToWhoseLanguageIsNotKnown(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.imported(ann)
+	c := reading(home, "es")
+	k.forget(ann, c)
+	k.wantLanguage("reset_password", "es")
+	u := usher.Must(k.UserByLoginID(ctx, ann))
+	if err := k.SetPassword(ctx, u.ID, goodPassword, false); err != nil {
+		t.Fatal(err)
+	}
+	k.wantLanguage("password_changed", "")
+	k.signIn(ann, goodPassword, c)
+	k.forget(ann, reading(nth(1), "he"))
+	k.wantLanguage("reset_password", "es")
+}
+
+// Whoever proves the mailbox reads it: not the language of a squatter before.
+func TestEV03_TheLanguageOfASquatterIsDropped(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: otherPassword}, reading(home, "he")))
+	k.wantMail("verify_email")
+	owner := reading(nth(1), "de")
+	k.forget(ann, owner)
+	links := k.wantMail("confirm_and_reset")
+	if links[0].Language != "de" {
+		t.Errorf("the link is in %q", links[0].Language)
+	}
+	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: tokenIn(t, links[0]), NewPassword: thirdPassword}, owner))
+	k.wantLanguage("password_changed", "de")
+	if u := usher.Must(k.UserByLoginID(ctx, ann)); u.Language != "de" {
+		t.Errorf("the user's language is %q", u.Language)
+	}
+}
+
 // The language of who asks travels with the mail, cut and without control
 // characters.
 func TestMailsKnowTheReadersLanguage(t *testing.T) {

@@ -161,6 +161,9 @@ type UserImport struct {
 	Email string
 	// EmailVerified says that the mailbox is known to be the user's.
 	EmailVerified bool
+	// Language is what the user reads, as a BCP 47 tag. Defaults to what the
+	// browser of her first sign-in says.
+	Language string
 	// Profile, Roles, Permissions, Tenants and Attributes are taken as they
 	// are.
 	Profile            Profile
@@ -266,7 +269,7 @@ func (s *Service) importedUser(in UserImport) (User, []string, error) {
 	now := s.now()
 	u := User{
 		ID: "u" + random(16), LoginIDs: in.LoginIDs, Email: email, EmailVerified: in.EmailVerified && email != "",
-		Roles: in.Roles, Permissions: in.Permissions, Tenants: in.Tenants, Attributes: in.Attributes,
+		Language: cut(in.Language, 128), Roles: in.Roles, Permissions: in.Permissions, Tenants: in.Tenants, Attributes: in.Attributes,
 		Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
 	}
 	if in.Disabled {

@@ -40,6 +40,20 @@ type sealedMessage struct {
 	Language           string      `json:"lang,omitempty"`
 }
 
+// about makes a message one about an account: in its user's language, for whoever
+// causes it may be a stranger. Where that is not known, a mail with a link is in
+// the language of who asked for it, and a notice in the Mailer's own.
+func about(u User, m Message, c Client) Message {
+	m.UserID, m.Language = u.ID, u.Language
+	if m.Language == "" && m.Link != "" {
+		m.Language = language(c)
+	}
+	return m
+}
+
+// language is what a client reads, as it is kept.
+func language(c Client) string { return cut(c.Language, 128) }
+
 // mailTo returns the row for one mail, or none if the address has had too many
 // in this hour or the outbox is full: then the caller's answer stays the same. An
 // error means that the store cannot tell. The last mail of the hour is kept for a
@@ -103,7 +117,7 @@ const noticesAnHour = 20
 // everybody, and has told the owner often enough by then. An address that nobody
 // has proven may be a stranger's: it gets no more mail for it.
 func (s *Service) noticeTo(ctx context.Context, u User, m Message, c Client) ([]QueuedMail, error) {
-	m.UserID = u.ID
+	m = about(u, m, c)
 	switch {
 	case u.Email == "":
 		return nil, nil
@@ -134,7 +148,7 @@ func (s *Service) seal(address string, m Message, c Client) []QueuedMail {
 	now := s.now()
 	sealed := sealedMessage{
 		Kind: m.Kind, UserID: m.UserID, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
-		UserAgent: cut(c.UserAgent, 256), Language: cut(c.Language, 128),
+		UserAgent: cut(c.UserAgent, 256), Language: m.Language,
 	}
 	if c.Address.IsValid() {
 		sealed.Address = c.Address.String()

@@ -40,7 +40,7 @@ type ReplacePassword struct {
 // somebody else's. Where a reuse rule compares with earlier passwords, a session
 // may do it five times an hour without the current one, then it is a [*LimitError].
 func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePassword, c Client) (*Authentication, error) {
-	if err := s.checkPassword("newPassword", in.NewPassword); err != nil {
+	if err := s.checkUpdate(in); err != nil {
 		return nil, err
 	}
 	account, session, err := s.inSession(ctx, claims)
@@ -66,6 +66,18 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 		return nil, s.change(ctx, change, session.ID, "reset_session", c)
 	}
 	return s.changeAndRenew(ctx, account, session, change, c)
+}
+
+// checkUpdate looks at the inputs alone.
+func (s *Service) checkUpdate(in UpdatePassword) error {
+	var badID, badCurrent error
+	if in.LoginID != "" {
+		_, badID = CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	}
+	if in.CurrentPassword != "" {
+		badCurrent = s.checkPassword("currentPassword", in.CurrentPassword)
+	}
+	return inputErrors(badID, badCurrent, s.checkPassword("newPassword", in.NewPassword))
 }
 
 // ownLoginID refuses a login id that is not the user's: a token sets its own
@@ -243,14 +255,9 @@ func (s *Service) changeAndRenew(ctx context.Context, account Account, session S
 // and the owner is told by mail. It counts against the limits of sign-in; a
 // wrong old password is ErrInvalidCredentials whatever the new one is.
 func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Client) (*Authentication, error) {
-	canonical, err := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	canonical, badID := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	err := inputErrors(badID, s.checkPassword("oldPassword", in.OldPassword), s.checkPassword("newPassword", in.NewPassword))
 	if err != nil {
-		return nil, err
-	}
-	if err := s.checkPassword("oldPassword", in.OldPassword); err != nil {
-		return nil, err
-	}
-	if err := s.checkPassword("newPassword", in.NewPassword); err != nil {
 		return nil, err
 	}
 	a, err := s.begin(ctx, canonical, c)

@@ -45,12 +45,10 @@ const maxOpenTokens = 3
 // link that proves the mailbox as well, and that drops what an earlier holder
 // of the account had set. A disabled user gets nothing.
 func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c Client) error {
-	canonical, err := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
-	if err != nil {
-		return err
-	}
+	canonical, badID := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	link := resetLink{in.RedirectURL, in.Parameter}
-	if _, err := s.resetURL(link, "x"); err != nil {
+	_, badLink := s.resetURL(link, "x")
+	if err := inputErrors(badID, badLink); err != nil {
 		return err
 	}
 	if _, err := s.take(ctx, c, s.perHour(limitResets, s.cfg.Limits.ResetRequests, network(c))); err != nil {
@@ -112,10 +110,12 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeReset, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ResetLife),
 	}
-	m := Message{Kind: MessageResetPassword, UserID: u.ID, Link: address, At: now, ExpiresAt: t.ExpiresAt}
+	m := Message{Kind: MessageResetPassword, Link: address, At: now, ExpiresAt: t.ExpiresAt}
 	if !u.EmailVerified {
 		t.Purpose, m.Kind = PurposeClaim, MessageConfirmAndReset
+		u.Language = "" // of whoever signed up
 	}
+	m = about(u, m, c)
 	quiet := func(reason string) error {
 		fx.Events[0].Reason = reason
 		s.record(ctx, fx.Events...)
@@ -166,8 +166,8 @@ func (s *Service) badToken(c Client) named {
 // without spending it. One that is random, spent, too old, or void is
 // ErrInvalidToken, always the same.
 func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes ...Purpose) (OneTimeToken, error) {
-	if raw == "" {
-		return OneTimeToken{}, &FieldError{"token", "required", "must not be empty"}
+	if err := tokenGiven(raw); err != nil {
+		return OneTimeToken{}, err
 	}
 	limit := s.badToken(c)
 	if _, err := s.take(ctx, c, limit); err != nil {
@@ -185,6 +185,13 @@ func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes 
 		}
 	}
 	return OneTimeToken{}, s.refuseToken(ctx, t.UserID, c)
+}
+
+func tokenGiven(raw Secret) error {
+	if raw == "" {
+		return &FieldError{"token", "required", "must not be empty"}
+	}
+	return nil
 }
 
 func (s *Service) refuseToken(ctx context.Context, userID string, c Client) error {
@@ -213,7 +220,7 @@ func (s *Service) CheckReset(ctx context.Context, raw Secret, c Client) (time.Ti
 // passwords, a link may have it done five times an hour, then it is a
 // [*LimitError].
 func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client) (*Authentication, error) {
-	if err := s.checkPassword("newPassword", in.NewPassword); err != nil {
+	if err := inputErrors(tokenGiven(in.Token), s.checkPassword("newPassword", in.NewPassword)); err != nil {
 		return nil, err
 	}
 	t, err := s.openToken(ctx, in.Token, c, resetPurposes...)
@@ -228,11 +235,14 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client)
 		return nil, s.outage(err)
 	}
 	account.User.EmailVerified = true // by the link
+	if t.Purpose == PurposeClaim || account.User.Language == "" {
+		account.User.Language = language(c) // of who reads the mailbox
+	}
 	change, err := s.newPassword(ctx, account, in.NewPassword, encode(t.Hash), c)
 	if err != nil {
 		return nil, err
 	}
-	change.VerifyEmail = true
+	change.VerifyEmail, change.Language = true, account.User.Language
 	change.ClearLimits = []string{s.lockKey(t.UserID)}
 	change.Events = []Event{
 		s.newEvent(EventPasswordReset, t.UserID, "", string(t.Purpose), c),

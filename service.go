@@ -23,8 +23,8 @@ import (
 // machines may share one Store.
 //
 // Every error is one of the sentinels of this package, a [*FieldError], a
-// [*LimitError] or a [*password.PolicyError], possibly wrapped, or comes from
-// [Config.Claims]. ErrUnavailable means that nothing is known to have happened:
+// [*LimitError], a [*password.PolicyError] or [*InputErrors], possibly wrapped, or
+// comes from [Config.Claims]. ErrUnavailable means that nothing is known to have happened:
 // nobody was let in.
 type Service struct {
 	cfg    Config

@@ -62,9 +62,10 @@ type Client struct {
 	Address netip.Addr
 	// UserAgent is what the client calls itself. It is cut to 256 bytes.
 	UserAgent string
-	// Language is what the person reads, for the mails that follow: a BCP 47
-	// tag, or the value of an Accept-Language header (RFC 9110 §12.5.4). It is
-	// cut to 128 bytes.
+	// Language is what the person reads: a BCP 47 tag, or the value of an
+	// Accept-Language header (RFC 9110 §12.5.4). It is cut to 128 bytes. At a
+	// sign-up, and at a sign-in of a browser that has signed in before, it becomes
+	// [User.Language].
 	Language string
 	// RequestID is noted with every event.
 	RequestID string

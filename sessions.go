@@ -189,6 +189,7 @@ const maxProfileText = 256
 
 // check refuses fields that are too long or hold control characters.
 func (p Profile) check() error {
+	var errs []error
 	for _, f := range []struct {
 		name  string
 		value *string
@@ -205,18 +206,20 @@ func (p Profile) check() error {
 			continue
 		}
 		if len(*f.value) > f.max {
-			return &FieldError{f.name, "too_long", fmt.Sprintf("must be at most %d bytes", f.max)}
+			errs = append(errs, &FieldError{f.name, "too_long", fmt.Sprintf("must be at most %d bytes", f.max)})
+			continue
 		}
 		if cut(*f.value, f.max) != *f.value {
-			return &FieldError{f.name, "invalid", "must be UTF-8 text without control characters"}
+			errs = append(errs, &FieldError{f.name, "invalid", "must be UTF-8 text without control characters"})
+			continue
+		}
+		if f.name == "picture" && *f.value != "" {
+			if _, err := parseStrictURL(*f.value); err != nil {
+				errs = append(errs, &FieldError{f.name, "invalid", err.Error()})
+			}
 		}
 	}
-	if p.Picture != nil && *p.Picture != "" {
-		if _, err := parseStrictURL(*p.Picture); err != nil {
-			return &FieldError{"picture", "invalid", err.Error()}
-		}
-	}
-	return nil
+	return inputErrors(errs...)
 }
 
 // UpdateProfile changes what the person says of herself.

@@ -22,11 +22,8 @@ const noticeAfter = 5
 // session then. Too many failures are a [*LimitError] before anything is
 // checked.
 func (s *Service) SignIn(ctx context.Context, in SignIn, c Client) (*Authentication, error) {
-	canonical, err := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.checkPassword("password", in.Password); err != nil {
+	canonical, badID := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	if err := inputErrors(badID, s.checkPassword("password", in.Password)); err != nil {
 		return nil, err
 	}
 	a, err := s.begin(ctx, canonical, c)
@@ -106,6 +103,9 @@ func (s *Service) enter(ctx context.Context, a *attempt, pw Secret) (*Authentica
 		Session: session, IfPasswordVersion: a.account.Password.Version,
 		EndSession: a.client.SessionID, Max: s.cfg.Sessions.Max, RevokedUntil: s.revokedUntil(s.now()),
 	}
+	if own := language(a.client); own != u.Language && (a.device != "" || u.Language == "") {
+		start.Language = own
+	}
 	start.ClearLimits, start.GiveBack = s.proven(a)
 	start.Events = []Event{
 		s.newEvent(EventSignIn, u.ID, session.ID, "", a.client),
@@ -160,7 +160,7 @@ func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, 
 	}
 	start.Events = append(start.Events, s.newEvent(EventSignInAfterFailures, u.ID, sessionID, "", a.client))
 	if u.Email != "" && u.EmailVerified {
-		start.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageSignInNotice, UserID: u.ID}, a.client)
+		start.Mail, err = s.mailTo(ctx, u.Email, about(u, Message{Kind: MessageSignInNotice}, a.client), a.client)
 	}
 	return err
 }

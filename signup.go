@@ -31,7 +31,8 @@ type SignUp struct {
 // nobody is told: whether the login id is free or taken, SignUp returns an
 // Authentication that holds nothing, after the same work, and a mail says the
 // rest. A weak password is a [*password.PolicyError] in either case, before
-// anything is looked up, and counts against no limit; but one that only the list
+// anything is looked up, and counts against no limit (with other inputs to mend it is
+// among [*InputErrors]); but one that only the list
 // of leaked passwords refuses counts as a sign-up. ErrSignUpClosed with
 // [Config.SignUpClosed].
 func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authentication, error) {
@@ -39,16 +40,17 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 		return nil, ErrSignUpClosed
 	}
 	u, canonical, err := s.newUser(in)
-	if err != nil {
-		return nil, err
+	unfit := s.checkPassword("password", in.Password)
+	if unfit == nil {
+		// People try weak passwords, and judging them costs nobody anything: that
+		// is not counted. A list of leaked passwords is somebody else's machine:
+		// who has it asked has spent a sign-up.
+		unfit = s.judgeHere(ctx, in.Password, u)
 	}
-	if err := s.checkPassword("password", in.Password); err != nil {
-		return nil, err
+	if errors.Is(unfit, ErrUnavailable) {
+		return nil, unfit
 	}
-	// People try weak passwords, and judging them costs nobody anything: that is
-	// not counted. A list of leaked passwords is somebody else's machine: who has
-	// it asked has spent a sign-up.
-	if err := s.judgeHere(ctx, in.Password, u); err != nil {
+	if err := inputErrors(err, unfit); err != nil {
 		return nil, err
 	}
 	limit := s.perHour(limitSignUps, s.cfg.Limits.SignUps, network(c))
@@ -66,6 +68,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 		return nil, s.hashing(ctx, err, c)
 	}
 	now := s.now()
+	u.Language = language(c)
 	created := UserCreation{
 		User: u, Canonical: []string{canonical},
 		Password: Password{Hash: hash, State: PasswordActive, Version: 1, ChangedAt: now},
@@ -147,7 +150,7 @@ func (s *Service) signUpTaken(ctx context.Context, account Account, canonical st
 	case u.Email == "" || u.Status != StatusEnabled:
 		err = s.pretendToMail(ctx, canonical, c)
 	case u.EmailVerified:
-		fx.Mail, err = s.mailTo(ctx, u.Email, Message{Kind: MessageAlreadyRegistered, UserID: u.ID}, c)
+		fx.Mail, err = s.mailTo(ctx, u.Email, about(u, Message{Kind: MessageAlreadyRegistered}, c), c)
 	default:
 		// Whoever signed up first may not own the mailbox. Whoever reads this
 		// mail does, and starts afresh.
@@ -174,29 +177,25 @@ func (s *Service) createUser(ctx context.Context, created UserCreation) error {
 	return err
 }
 
-// newUser checks what the person gave and returns the user it makes.
+// newUser checks what the person gave and returns the user it makes. With an error
+// it is one of those inputs that can be accepted: a password can be judged by it.
 func (s *Service) newUser(in SignUp) (User, string, error) {
-	canonical, err := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
-	if err != nil {
-		return User{}, "", err
-	}
-	email, err := s.emailOf(in.LoginID, canonical, in.Email)
-	if err != nil {
-		return User{}, "", err
-	}
-	if s.cfg.ConfirmFirst && email == "" {
-		return User{}, "", &FieldError{"email", "required", "must be given, because it is confirmed first"}
-	}
-	if err := in.Profile.check(); err != nil {
-		return User{}, "", err
-	}
 	now := s.now()
-	u := User{
-		ID: "u" + random(16), LoginIDs: []string{in.LoginID}, Email: email,
-		Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
+	u := User{ID: "u" + random(16), Status: StatusEnabled, CreatedAt: now, UpdatedAt: now}
+	canonical, badID := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	if badID == nil {
+		u.LoginIDs = []string{in.LoginID}
 	}
-	in.Profile.apply(&u)
-	return u, canonical, nil
+	email, badEmail := s.emailOf(in.LoginID, canonical, in.Email)
+	if badID == nil && badEmail == nil && email == "" && s.cfg.ConfirmFirst {
+		badEmail = &FieldError{"email", "required", "must be given, because it is confirmed first"}
+	}
+	u.Email = email
+	badProfile := in.Profile.check()
+	if badProfile == nil {
+		in.Profile.apply(&u)
+	}
+	return u, canonical, inputErrors(badID, badEmail, badProfile)
 }
 
 // emailOf returns the address of a new user. A login id that is an address is
@@ -280,9 +279,9 @@ func (s *Service) addVerification(ctx context.Context, created *UserCreation, c 
 	now := s.now()
 	raw := random(32)
 	m := Message{
-		Kind: MessageVerifyEmail, UserID: created.User.ID, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
+		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	mail, err := s.mailTo(ctx, created.User.Email, m, c)
+	mail, err := s.mailTo(ctx, created.User.Email, about(created.User, m, c), c)
 	if len(mail) == 0 {
 		return err
 	}

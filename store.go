@@ -153,6 +153,8 @@ type PasswordChange struct {
 	DropTokens bool
 	// VerifyEmail marks the stored address as proven.
 	VerifyEmail bool
+	// Language becomes the user's, unless it is empty.
+	Language string
 	// Renew gives a session that lives on a new refresh token; the one before
 	// it is void at once. Nil renews none.
 	Renew *RefreshRenewal
@@ -206,6 +208,8 @@ type SessionStart struct {
 	// RehashFrom and RehashTo replace the stored hash by another of the same
 	// password, if it is still the first. Empty changes nothing.
 	RehashFrom, RehashTo string
+	// Language becomes the user's, unless it is empty.
+	Language string
 	// EndSession is a session, of whomever, that ends. Empty ends none.
 	EndSession string
 	// Max is how many full sessions the user may have, this one included.
@@ -326,14 +330,20 @@ type OneTimeTokenStore interface {
 	AddOneTimeToken(ctx context.Context, a TokenAddition) error
 	// OneTimeToken returns a token that is valid at now, without spending it.
 	OneTimeToken(ctx context.Context, hash []byte, now time.Time) (OneTimeToken, error)
+	// UserTokens returns the user's tokens of that purpose that are valid at
+	// now, newest first.
+	UserTokens(ctx context.Context, userID string, p Purpose, now time.Time) ([]OneTimeToken, error)
+	// DropTokens removes the user's tokens of that purpose. ErrNotFound if none
+	// of them was valid at now.
+	DropTokens(ctx context.Context, userID string, p Purpose, now time.Time, fx Effects) error
 	// ResetPassword spends a token of one of the given purposes and changes
 	// the password of its user, in one. ErrNotFound if the token is void or of
 	// another purpose; otherwise as ChangePassword.
 	ResetPassword(ctx context.Context, s TokenSpend, c PasswordChange) ([]string, error)
 	// StartResetSession spends such a token and starts a session of kind
 	// reset, in one. For a PurposeClaim token the address becomes verified,
-	// the user's password is dropped (its version grows), all sessions end and
-	// all tokens go; the ids of the ended sessions are returned.
+	// the user's password (its version grows) and language are dropped, all
+	// sessions end and all tokens go; the ids of the ended sessions are returned.
 	StartResetSession(ctx context.Context, s TokenSpend, session Session, end SessionEnd, fx Effects) ([]string, error)
 	// VerifyEmail spends a PurposeVerifyEmail token and marks the address as
 	// verified, in one. It returns the user as it is now.

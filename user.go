@@ -36,6 +36,12 @@ type User struct {
 	// person. All are optional and none is trusted.
 	Name, GivenName, MiddleName, FamilyName, Phone, Picture string
 
+	// Language is what the person reads, as her browser said when she signed up
+	// or last signed in by it: a BCP 47 tag, or the value of an Accept-Language
+	// header. Mails about the account are written in it, whoever causes them. It
+	// may be empty.
+	Language string
+
 	// Roles, Permissions and Tenants go into the session token. Only the
 	// program and its operators set them, never the person.
 	Roles, Permissions []string

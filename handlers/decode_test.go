@@ -58,7 +58,7 @@ func TestLM01_StrictBodies(t *testing.T) {
 			}
 		}
 		a := k.do(post("/signin", `{"loginId":null,"password":null}`)).want(t, 400, "invalid_request")
-		if a.fields() != "loginId:required" {
+		if a.fields() != "loginId:required password:required" {
 			t.Errorf("null: fields are %q", a.fields())
 		}
 		if a := k.do(post("/signup", `{"loginId":1,"password":[],"user":{"name":2}}`)); a.fields() != "loginId:invalid password:invalid user.name:invalid" {

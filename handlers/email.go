@@ -52,3 +52,11 @@ func (h *Handlers) changeEmail(w http.ResponseWriter, r *http.Request, claims *t
 	write(w, http.StatusAccepted, jsonType, notice{"A mail is on its way to the new address. Follow its link to go on."})
 	return nil
 }
+
+func (h *Handlers) cancelEmailChange(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+	if err := h.auth.CancelEmailChange(r.Context(), claims, h.client(w, r)); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -51,6 +51,11 @@ var acts = []struct {
 	{"change", func(k *kit) request {
 		return k.as(k.signIn(ann, goodPassword), post("/email/change", object("newEmail", "new@example.com", "currentPassword", goodPassword)))
 	}},
+	{"cancel", func(k *kit) request {
+		u := k.signIn(ann, goodPassword)
+		k.do(k.as(u, post("/email/change", object("newEmail", "new@example.com", "currentPassword", goodPassword))))
+		return k.as(u, request{http.MethodDelete, "/email/change", "", nil})
+	}},
 	{"refresh", func(k *kit) request { return k.refresh(k.signIn(ann, goodPassword)) }},
 	{"me", func(k *kit) request { return k.as(k.signIn(ann, goodPassword), get("/me")) }},
 	{"me, patched", func(k *kit) request {

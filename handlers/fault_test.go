@@ -153,6 +153,20 @@ func (f *faults) OneTimeToken(c ctx, hash []byte, now time.Time) (usher.OneTimeT
 	return f.Memory.OneTimeToken(c, hash, now)
 }
 
+func (f *faults) UserTokens(c ctx, user string, p usher.Purpose, now time.Time) ([]usher.OneTimeToken, error) {
+	if err := f.hit(c); err != nil {
+		return nil, err
+	}
+	return f.Memory.UserTokens(c, user, p, now)
+}
+
+func (f *faults) DropTokens(c ctx, user string, p usher.Purpose, now time.Time, fx usher.Effects) error {
+	if err := f.hit(c); err != nil {
+		return err
+	}
+	return f.Memory.DropTokens(c, user, p, now, fx)
+}
+
 func (f *faults) ResetPassword(c ctx, s usher.TokenSpend, p usher.PasswordChange) ([]string, error) {
 	if err := f.hit(c); err != nil {
 		return nil, err

@@ -42,7 +42,8 @@ type routes struct {
 	signUp, signIn                                  http.Handler
 	updatePassword, replacePassword, passwordPolicy http.Handler
 	sendPasswordReset, resetPassword, verifyReset   http.Handler
-	sendEmailVerification, verifyEmail, changeEmail http.Handler
+	sendEmailVerification, verifyEmail              http.Handler
+	changeEmail, cancelEmailChange, emailChange     http.Handler
 	refresh, me, updateMe, sessions, revokeSession  http.Handler
 	signOut, signOutEverywhere, keys, revocations   http.Handler
 }
@@ -116,7 +117,10 @@ func (h *Handlers) build() {
 	a.passwordPolicy = h.endpoint(methods{get: h.answer(h.passwordPolicy)})
 	a.sendEmailVerification = h.endpoint(methods{post: h.signedIn(h.sendEmailVerification)})
 	a.verifyEmail = h.endpoint(methods{post: h.maybeSignedIn(h.verifyEmail)})
-	a.changeEmail = h.endpoint(methods{post: h.signedIn(h.changeEmail)})
+	changeEmail, cancelEmailChange := h.signedIn(h.changeEmail), h.signedIn(h.cancelEmailChange)
+	a.changeEmail = h.endpoint(methods{post: changeEmail})
+	a.cancelEmailChange = h.endpoint(methods{del: cancelEmailChange})
+	a.emailChange = h.endpoint(methods{post: changeEmail, del: cancelEmailChange})
 	a.refresh = h.endpoint(methods{post: h.answer(h.refresh)})
 	a.me = h.endpoint(methods{get: me})
 	a.updateMe = h.endpoint(methods{patch: updateMe})
@@ -141,7 +145,7 @@ func (h *Handlers) build() {
 		"/password/policy":         a.passwordPolicy,
 		"/email/verify/send":       a.sendEmailVerification,
 		"/email/verify":            a.verifyEmail,
-		"/email/change":            a.changeEmail,
+		"/email/change":            a.emailChange,
 		"/session/refresh":         a.refresh,
 		"/me":                      h.endpoint(methods{get: me, patch: updateMe}),
 		"/sessions":                a.sessions,
@@ -240,13 +244,20 @@ func (h *Handlers) ChangeEmail(w http.ResponseWriter, r *http.Request) {
 	h.alone.changeEmail.ServeHTTP(w, r)
 }
 
+// CancelEmailChange is DELETE /email/change, for who is signed in: a change of
+// address that waits to be confirmed is taken back. 204, or 404 if there is none.
+func (h *Handlers) CancelEmailChange(w http.ResponseWriter, r *http.Request) {
+	h.alone.cancelEmailChange.ServeHTTP(w, r)
+}
+
 // Refresh is POST /session/refresh. With cookies it reads the refresh token
 // from the jar, else from {"refreshToken"}. 200 with the session and new
 // tokens. A session that has ended is 401 and takes the cookie away; an outage
 // is 503 and leaves it.
 func (h *Handlers) Refresh(w http.ResponseWriter, r *http.Request) { h.alone.refresh.ServeHTTP(w, r) }
 
-// Me is GET /me, for who is signed in. 200 with the session.
+// Me is GET /me, for who is signed in. 200 with the session, and "pendingEmail" if
+// a change of address waits to be confirmed.
 func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) { h.alone.me.ServeHTTP(w, r) }
 
 // UpdateMe is PATCH /me, for who is signed in: any of {"name","givenName",

@@ -11,7 +11,14 @@ func (h *Handlers) me(w http.ResponseWriter, r *http.Request, claims *token.Clai
 	if err != nil {
 		return err
 	}
-	write(w, http.StatusOK, jsonType, sessionJSON{User: userOf(u), Session: deviceOf(s, s.ID)})
+	pending, err := h.auth.PendingEmail(r.Context(), u.ID)
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, jsonType, struct {
+		sessionJSON
+		PendingEmail string `json:"pendingEmail,omitempty"`
+	}{sessionJSON{User: userOf(u), Session: deviceOf(s, s.ID)}, pending})
 	return nil
 }
 

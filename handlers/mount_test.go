@@ -12,7 +12,7 @@ import (
 var table = map[string]string{
 	"/signup": "POST", "/signin": "POST", "/password/update": "POST", "/password/replace": "POST", "/password/reset": "POST",
 	"/password/reset/complete": "POST", "/password/reset/verify": "POST", "/password/policy": "GET, HEAD", "/email/verify/send": "POST",
-	"/email/verify": "POST", "/email/change": "POST", "/session/refresh": "POST", "/me": "GET, HEAD, PATCH", "/sessions": "GET, HEAD",
+	"/email/verify": "POST", "/email/change": "DELETE, POST", "/session/refresh": "POST", "/me": "GET, HEAD, PATCH", "/sessions": "GET, HEAD",
 	"/sessions/x": "DELETE", "/signout": "POST", "/signout/all": "POST", "/keys": "GET, HEAD", "/revocations": "GET, HEAD",
 }
 
@@ -112,7 +112,7 @@ func TestEachHandlerIsCompleteAlone(t *testing.T) {
 			"POST /signup": k.h.SignUp, "POST /signin": k.h.SignIn, "POST /password/update": k.h.UpdatePassword, "POST /password/replace": k.h.ReplacePassword,
 			"POST /password/reset": k.h.SendPasswordReset, "POST /password/reset/complete": k.h.ResetPassword, "POST /password/reset/verify": k.h.VerifyReset,
 			"GET /password/policy": k.h.PasswordPolicy, "POST /email/verify/send": k.h.SendEmailVerification, "POST /email/verify": k.h.VerifyEmail,
-			"POST /email/change": k.h.ChangeEmail, "POST /session/refresh": k.h.Refresh, "GET /me": k.h.Me, "PATCH /me": k.h.UpdateMe,
+			"POST /email/change": k.h.ChangeEmail, "DELETE /email/change": k.h.CancelEmailChange, "POST /session/refresh": k.h.Refresh, "GET /me": k.h.Me, "PATCH /me": k.h.UpdateMe,
 			"GET /sessions": k.h.Sessions, "DELETE /sessions/{id}": k.h.RevokeSession, "POST /signout": k.h.SignOut, "POST /signout/all": k.h.SignOutEverywhere, "GET /keys": k.h.Keys,
 		}
 		for route, handler := range alone {

@@ -36,7 +36,7 @@ func TestCS01_CS02_OtherSitesChangeNothing(t *testing.T) {
 					t.Errorf("%s with %v: %d %q, want 403", path, header, a.status, a.code())
 				}
 			}
-			for _, q := range []request{{http.MethodPatch, "/me", `{"name":"x"}`, nil}, {http.MethodDelete, "/sessions/" + u.id, "", nil}} {
+			for _, q := range []request{{http.MethodPatch, "/me", `{"name":"x"}`, nil}, {http.MethodDelete, "/sessions/" + u.id, "", nil}, {http.MethodDelete, "/email/change", "", nil}} {
 				if a := k.do(q.with(header...).with("Cookie", u.cookie)); a.status != 403 {
 					t.Errorf("%s %s with %v: %d, want 403", q.method, q.path, header, a.status)
 				}

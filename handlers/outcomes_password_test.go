@@ -55,6 +55,19 @@ var passwordOutcomes = []outcome{
 		status: 400, code: "invalid_request", fields: "user.name:too_long",
 	},
 	{
+		name: "sign-up, several", prepare: plain(post("/signup", `{"loginId":"no address@","password":"short","user":{"name":"a\u0000","email":"x"}}`)),
+		status: 400, code: "invalid_request",
+		fields: "loginId:invalid user.email:invalid user.name:invalid password:too_short",
+	},
+	{
+		name: "replace, several", prepare: plain(post("/password/replace", object("loginId", "no address@"))),
+		status: 400, code: "invalid_request", fields: "loginId:invalid oldPassword:required newPassword:required",
+	},
+	{
+		name: "complete, several", prepare: plain(post("/password/reset/complete", "{}")),
+		status: 400, code: "invalid_request", fields: "token:required newPassword:required",
+	},
+	{
 		name: "sign-up, closed", service: func(c *usher.Config) { c.SignUpClosed = true }, prepare: plain(post("/signup", signUpBody(ann, goodPassword))),
 		status: 403, code: "sign_up_closed",
 	},

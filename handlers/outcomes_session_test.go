@@ -80,6 +80,26 @@ var sessionOutcomes = []outcome{
 		name: "change, no address", prepare: asAnn(post("/email/change", object("newEmail", "ann", "currentPassword", goodPassword))),
 		status: 400, code: "invalid_request", fields: "newEmail:invalid",
 	},
+	{
+		name: "change, present address", prepare: asAnn(post("/email/change", object("newEmail", ann, "currentPassword", goodPassword))),
+		status: 400, code: "invalid_request", fields: "newEmail:not_allowed",
+	},
+	// DELETE /email/change
+	{
+		name: "cancel", prepare: func(k *kit) request {
+			u := k.signUpVerified(ann)
+			k.do(k.as(u, post("/email/change", object("newEmail", "ann@new.example", "currentPassword", goodPassword)))).want(k.t, 202, "")
+			if a := k.do(k.as(u, get("/me"))).want(k.t, 200, ""); a.text("pendingEmail") != "ann@new.example" {
+				k.t.Errorf("me is %s", a.body)
+			}
+			k.inbox()
+			return k.as(u, request{http.MethodDelete, "/email/change", "", nil})
+		},
+		status: 204, events: "user_email_change_cancel",
+	},
+	{
+		name: "cancel, nothing", prepare: asAnn(request{http.MethodDelete, "/email/change", "", nil}), status: 404, code: "not_found",
+	},
 	// POST /session/refresh
 	{
 		name: "refresh", prepare: func(k *kit) request { return k.refresh(k.signUpVerified(ann)) },

@@ -172,3 +172,15 @@ func FuzzParseForm(f *testing.F) {
 		}
 	})
 }
+
+// Who has several inputs to mend sees all of them at once.
+func TestFormsSayEverythingThatIsWrong(t *testing.T) {
+	_, b := newPages(t, handlers.Pages{}, setup{})
+	b.open("/auth/signup").page(t, 200)
+	v := b.send("/signup", "loginId", "no address@", "password", "short").page(t, 400)
+	for _, name := range []string{"loginId", "password"} {
+		if !strings.Contains(v.body, `id="`+name+`-error"`) {
+			t.Errorf("nothing beside %s:\n%s", name, main(v.body))
+		}
+	}
+}

@@ -95,6 +95,13 @@ func retryAfter(w http.ResponseWriter, err error) (time.Duration, bool) {
 // above the form. It returns the status, or 0 for an error that no form is to
 // blame for. inputs are those that the page has.
 func (p *pages) explain(w http.ResponseWriter, page *Page, err error, inputs []string) int {
+	var several *usher.InputErrors
+	if errors.As(err, &several) {
+		for _, one := range several.All {
+			p.explain(w, page, one, inputs)
+		}
+		return kindOf(err).status
+	}
 	var (
 		field  *usher.FieldError
 		policy *password.PolicyError

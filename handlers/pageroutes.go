@@ -43,6 +43,7 @@ func (p *pages) mount(mux *http.ServeMux, a *routes) {
 	a.verifyEmail = p.both(nil, p.h.own.Optional(p.sent(verify)), a.verifyEmail)
 	own(password, &a.updatePassword)
 	own(email, &a.changeEmail)
+	own(email, &a.emailChange)
 	own(p.resendView(), &a.sendEmailVerification)
 	form(p.signOutView(), &a.signOut)
 	own(p.signOutEverywhereView(), &a.signOutEverywhere)

@@ -117,13 +117,22 @@ func weak(name string, p *password.PolicyError) *inputError {
 // inputOf returns the error as an inputError if an input is to blame.
 func inputOf(err error) *inputError {
 	var (
-		input  *inputError
-		policy *password.PolicyError
-		one    *usher.FieldError
+		input   *inputError
+		several *usher.InputErrors
+		policy  *password.PolicyError
+		one     *usher.FieldError
 	)
 	switch {
 	case errors.As(err, &input):
 		return input
+	case errors.As(err, &several):
+		all := &inputError{code: codeInvalidRequest}
+		for _, err := range several.All {
+			if one := inputOf(err); one != nil {
+				all.fields = append(all.fields, one.fields...)
+			}
+		}
+		return all
 	case errors.As(err, &policy):
 		return weak("newPassword", policy)
 	case errors.As(err, &one):

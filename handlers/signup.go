@@ -1,12 +1,10 @@
 package handlers
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/password"
 )
 
 func (h *Handlers) signUp(w http.ResponseWriter, r *http.Request) error {
@@ -35,14 +33,18 @@ func (h *Handlers) signUp(w http.ResponseWriter, r *http.Request) error {
 
 // signUpError gives the inputs the names that they have in this route.
 func signUpError(err error) error {
-	var policy *password.PolicyError
-	if errors.As(err, &policy) {
-		return weak("password", policy)
+	input := inputOf(err)
+	if input == nil {
+		return err
 	}
-	var f *usher.FieldError
 	ofUser := []string{"email", "name", "givenName", "middleName", "familyName", "phone", "picture"}
-	if errors.As(err, &f) && slices.Contains(ofUser, f.Field) {
-		return &usher.FieldError{Field: "user." + f.Field, Code: f.Code, Detail: f.Detail}
+	for i, f := range input.fields {
+		switch {
+		case f.Field == "newPassword":
+			input.fields[i].Field = "password"
+		case slices.Contains(ofUser, f.Field):
+			input.fields[i].Field = "user." + f.Field
+		}
 	}
-	return err
+	return input
 }

@@ -54,6 +54,9 @@ var multi = map[string]struct {
 		_, err := s.ChangeEmail(ctx, spending("u-change", usher.PurposeChangeEmail), "u@example.test", "new-u@example.test", effects("x"))
 		return err
 	}},
+	"DropTokens": {5, func(ctx context.Context, s *sqlstore.Store) error {
+		return s.DropTokens(ctx, "u", usher.PurposeChangeEmail, now, effects("x"))
+	}},
 	"AddOneTimeToken": {6, func(ctx context.Context, s *sqlstore.Store) error {
 		return s.AddOneTimeToken(ctx, usher.TokenAddition{
 			Token: *newToken("another", "u", usher.PurposeReset), MaxOpen: 9, Effects: effects("x"),

@@ -39,6 +39,10 @@ func (t *tx) changePassword(ctx context.Context, a usher.Account, c usher.Passwo
 		args = append(args, true, c.At)
 		a.User.EmailVerified, a.User.UpdatedAt = true, when(c.At)
 	}
+	if c.Language != "" {
+		set, args = append(set, "language = ?"), append(args, c.Language)
+		a.User.Language = c.Language
+	}
 	if err := t.setUser(ctx, a.User.ID, set, args); err != nil {
 		return nil, err
 	}

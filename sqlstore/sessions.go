@@ -66,6 +66,11 @@ func (s *Store) StartSession(ctx context.Context, in usher.SessionStart) ([]stri
 				return err
 			}
 		}
+		if in.Language != "" {
+			if err := t.setUser(ctx, userID, []string{"language = ?"}, []any{in.Language}); err != nil {
+				return err
+			}
+		}
 		if in.EndSession != "" {
 			n, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE id = ?`, in.EndSession)
 			if err != nil {

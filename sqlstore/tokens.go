@@ -101,6 +101,48 @@ func (s *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (u
 	return out, nil
 }
 
+// UserTokens implements [usher.OneTimeTokenStore].
+func (s *Store) UserTokens(ctx context.Context, userID string, p usher.Purpose, now time.Time) ([]usher.OneTimeToken, error) {
+	var out []usher.OneTimeToken
+	err := s.see(ctx, "read one-time tokens", func(r runner) error {
+		out = nil
+		return r.query(ctx, func(row scanner) error {
+			var t usher.OneTimeToken
+			if err := row.Scan(tokenDest(&t)...); err != nil {
+				return err
+			}
+			out = append(out, t)
+			return nil
+		}, `
+			SELECT `+tokenColumns+` FROM usher_one_time_tokens t
+			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits+`
+			ORDER BY t.created_at DESC, t.hash DESC`, userID, string(p), now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DropTokens implements [usher.OneTimeTokenStore].
+func (s *Store) DropTokens(ctx context.Context, userID string, p usher.Purpose, now time.Time, fx usher.Effects) error {
+	return s.step(ctx, "drop one-time tokens", func(t *tx) error {
+		if _, err := t.lockAccount(ctx, userID); err != nil {
+			return err
+		}
+		n, err := t.exec(ctx, `
+			DELETE FROM usher_one_time_tokens AS t
+			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits, userID, string(p), now)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return usher.ErrNotFound
+		}
+		return t.apply(ctx, fx)
+	})
+}
+
 // spend removes a valid token of one of the purposes, by one statement that
 // has one winner, and returns it with its user, who stays locked.
 func (t *tx) spend(ctx context.Context, in usher.TokenSpend) (usher.Account, usher.OneTimeToken, error) {
@@ -195,9 +237,9 @@ func (t *tx) claim(ctx context.Context, a usher.Account, now time.Time, end ushe
 	err := t.setUser(ctx, a.User.ID,
 		[]string{
 			"email_verified = ?", "updated_at = ?", "password_hash = ?", "password_state = ?",
-			"password_version = ?", "password_changed_at = ?", "password_earlier = ?",
+			"password_version = ?", "password_changed_at = ?", "password_earlier = ?", "language = ?",
 		},
-		[]any{true, now, "", string(usher.PasswordNone), a.Password.Version + 1, now, asJSON{[]string(nil)}})
+		[]any{true, now, "", string(usher.PasswordNone), a.Password.Version + 1, now, asJSON{[]string(nil)}, ""})
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +250,7 @@ func (t *tx) claim(ctx context.Context, a usher.Account, now time.Time, end ushe
 	if err := t.dropTokens(ctx, a.User.ID); err != nil {
 		return nil, err
 	}
-	a.User.EmailVerified, a.User.UpdatedAt = true, when(now)
+	a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, when(now), ""
 	return ended, t.tell(ctx, PasswordChanged, a.User)
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 const userColumns = `u.id, u.login_ids, u.email, u.email_verified,
-	u.name, u.given_name, u.middle_name, u.family_name, u.phone, u.picture,
+	u.name, u.given_name, u.middle_name, u.family_name, u.phone, u.picture, u.language,
 	u.roles, u.permissions, u.tenants, u.attributes, u.status, u.created_at, u.updated_at`
 
 const accountColumns = userColumns + `,
@@ -18,7 +18,7 @@ const accountColumns = userColumns + `,
 func userDest(u *usher.User) []any {
 	return []any{
 		&u.ID, jsonColumn{&u.LoginIDs}, &u.Email, &u.EmailVerified,
-		&u.Name, &u.GivenName, &u.MiddleName, &u.FamilyName, &u.Phone, &u.Picture,
+		&u.Name, &u.GivenName, &u.MiddleName, &u.FamilyName, &u.Phone, &u.Picture, &u.Language,
 		jsonColumn{&u.Roles}, jsonColumn{&u.Permissions}, jsonColumn{&u.Tenants}, jsonColumn{&u.Attributes},
 		&u.Status, timeColumn{&u.CreatedAt}, timeColumn{&u.UpdatedAt},
 	}
@@ -39,12 +39,12 @@ func (s *Store) CreateUser(ctx context.Context, c usher.UserCreation) error {
 		u, p := c.User, c.Password
 		if _, err := t.exec(ctx, `
 			INSERT INTO usher_users (id, login_ids, email, email_verified,
-				name, given_name, middle_name, family_name, phone, picture,
+				name, given_name, middle_name, family_name, phone, picture, language,
 				roles, permissions, tenants, attributes, status, created_at, updated_at,
 				password_hash, password_state, password_version, password_changed_at, password_earlier)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			u.ID, asJSON{u.LoginIDs}, u.Email, u.EmailVerified,
-			u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture,
+			u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture, u.Language,
 			asJSON{u.Roles}, asJSON{u.Permissions}, asJSON{u.Tenants}, asJSON{u.Attributes},
 			string(u.Status), u.CreatedAt, u.UpdatedAt,
 			p.Hash, string(p.State), p.Version, p.ChangedAt, asJSON{p.Earlier}); err != nil {

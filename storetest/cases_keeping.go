@@ -255,6 +255,11 @@ func (e *env) everyMethod(ctx context.Context, a usher.Account, s usher.Session,
 			return e.AddOneTimeToken(ctx, usher.TokenAddition{Token: e.token(a, usher.PurposeClaim), MaxOpen: 9, Effects: fx})
 		},
 		"OneTimeToken": func() error { _, err := e.OneTimeToken(ctx, tok.Hash, t0); return err },
+		"UserTokens": func() error {
+			_, err := e.UserTokens(ctx, id, usher.PurposeReset, t0)
+			return err
+		},
+		"DropTokens": func() error { return e.DropTokens(ctx, id, usher.PurposeReset, t0, fx) },
 		"ResetPassword": func() error {
 			_, err := e.ResetPassword(ctx, spend(tok), change(a, "hash-2"))
 			return err

@@ -32,6 +32,18 @@ var passwordCases = []testCase{
 		})
 		e.happened(p.Effects)
 	}},
+	{"sets the user's language unless it is empty", func(e *env) {
+		a := e.user("anna")
+		for i, language := range []string{"fr", ""} {
+			p := change(a, "hash-2")
+			p.IfVersion, p.Language = int64(i+1), language
+			_, err := e.ChangePassword(e.ctx, p)
+			e.ok(err)
+		}
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("language", got.User.Language, "fr")
+	}},
 	{"keeps no earlier hash unless asked", func(e *env) {
 		a := e.user("anna")
 		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))

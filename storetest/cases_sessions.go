@@ -53,6 +53,20 @@ var startCases = []testCase{
 		e.ok(err)
 		e.same("password", got.Password, want)
 	}},
+	{"sets the user's language unless it is empty", func(e *env) {
+		a := e.user("anna")
+		for _, language := range []string{"fr, en;q=0.5", ""} {
+			in := start(e.session(a.User.ID))
+			in.Language = language
+			_, err := e.StartSession(e.ctx, in)
+			e.ok(err)
+		}
+		want := a.User
+		want.Language = "fr, en;q=0.5"
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("user", got.User, want)
+	}},
 	{"ends a session of whomever", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		old := e.signIn(other.User.ID)

@@ -171,6 +171,65 @@ var tokenCases = append(refuses(usher.PurposeReset, func(e *env, _ usher.Account
 	}
 }})
 
+var userTokenCases = []testCase{
+	{"are the user's valid ones of that purpose, newest first", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		e.open(other, usher.PurposeChangeEmail)
+		e.open(a, usher.PurposeReset)
+		var want []usher.OneTimeToken
+		for i := range 3 {
+			t := e.token(a, usher.PurposeChangeEmail)
+			t.NewEmail = "New@Example.test"
+			t.CreatedAt = t0.Add(time.Duration(i) * time.Second)
+			e.ok(e.AddOneTimeToken(e.ctx, usher.TokenAddition{Token: t, MaxOpen: 9}))
+			want = append([]usher.OneTimeToken{t}, want...)
+		}
+		got, err := e.UserTokens(e.ctx, a.User.ID, usher.PurposeChangeEmail, t0)
+		e.ok(err)
+		e.same("tokens", got, want)
+		for _, none := range []struct {
+			user    string
+			purpose usher.Purpose
+			now     time.Time
+		}{
+			{a.User.ID, usher.PurposeVerifyEmail, t0}, {a.User.ID, usher.PurposeChangeEmail, t0.Add(time.Hour)}, {"nobody", usher.PurposeChangeEmail, t0},
+		} {
+			got, err := e.UserTokens(e.ctx, none.user, none.purpose, none.now)
+			e.ok(err)
+			e.same("tokens", got, nil)
+		}
+		_, err = e.ChangePassword(e.ctx, change(a, "hash-2"))
+		e.ok(err)
+		got, err = e.UserTokens(e.ctx, a.User.ID, usher.PurposeChangeEmail, t0)
+		e.ok(err)
+		e.same("void ones", got, nil)
+	}},
+	{"are dropped together, with their effects", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		gone := []usher.OneTimeToken{e.open(a, usher.PurposeChangeEmail), e.open(a, usher.PurposeChangeEmail)}
+		kept := []usher.OneTimeToken{e.open(other, usher.PurposeChangeEmail), e.open(a, usher.PurposeReset)}
+		fx := e.effects()
+		e.ok(e.DropTokens(e.ctx, a.User.ID, usher.PurposeChangeEmail, t0, fx))
+		e.happened(fx)
+		for _, t := range gone {
+			_, err := e.OneTimeToken(e.ctx, t.Hash, t0)
+			e.is(err, usher.ErrNotFound)
+		}
+		for _, t := range kept {
+			_, err := e.OneTimeToken(e.ctx, t.Hash, t0)
+			e.ok(err)
+		}
+		for _, userID := range []string{a.User.ID, "nobody"} {
+			e.is(e.unchanged(func() error {
+				return e.DropTokens(e.ctx, userID, usher.PurposeChangeEmail, t0, e.effects())
+			}), usher.ErrNotFound)
+		}
+		e.is(e.unchanged(func() error {
+			return e.DropTokens(e.ctx, other.User.ID, usher.PurposeChangeEmail, t0.Add(time.Hour), e.effects())
+		}), usher.ErrNotFound)
+	}},
+}
+
 var resetCases = append(refuses(usher.PurposeReset, func(e *env, a usher.Account, s usher.TokenSpend) error {
 	c := change(a, "hash-2")
 	c.Effects = e.effects()
@@ -267,7 +326,7 @@ var resetSessionCases = append(refuses(usher.PurposeReset, func(e *env, a usher.
 		e.lives(ses.ID)
 		now, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		if p := now.Password; !now.User.EmailVerified || p.Hash != "" || p.State != usher.PasswordNone ||
+		if p := now.Password; !now.User.EmailVerified || now.User.Language != "" || p.Hash != "" || p.State != usher.PasswordNone ||
 			p.Version != 2 || len(p.Earlier) != 0 {
 			e.Fatalf("account %+v", now)
 		}

@@ -162,7 +162,7 @@ var updateCases = []testCase{
 		e.ok(err)
 		want := usher.User{
 			ID: a.User.ID, LoginIDs: a.User.LoginIDs, Email: "else@example.test",
-			Name: "N", GivenName: "G", MiddleName: "M", FamilyName: "F", Phone: "P",
+			Name: "N", GivenName: "G", MiddleName: "M", FamilyName: "F", Phone: "P", Language: a.User.Language,
 			Roles: []string{"r"}, Permissions: []string{"p"},
 			Tenants:    map[string]token.Tenant{"t": {Roles: []string{"tr"}}},
 			Attributes: map[string]any{"k": "v"},

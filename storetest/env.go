@@ -191,6 +191,7 @@ func (e *env) creation(name string) usher.UserCreation {
 			Email:         name + "@Example.test",
 			EmailVerified: true,
 			Name:          "Name of " + name,
+			Language:      "de",
 			Status:        usher.StatusEnabled,
 			CreatedAt:     t0,
 			UpdatedAt:     t0,

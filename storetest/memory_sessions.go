@@ -19,8 +19,9 @@ func (m *Memory) StartSession(ctx context.Context, in usher.SessionStart) (ended
 		}
 		if in.RehashTo != "" && a.Password.Hash == in.RehashFrom {
 			a.Password.Hash = in.RehashTo
-			put(s, s.accounts, a.User.ID, a)
 		}
+		a.User.Language = cmp.Or(in.Language, a.User.Language)
+		put(s, s.accounts, a.User.ID, a)
 		if in.EndSession != "" {
 			if _, ok := s.sessions[in.EndSession]; ok {
 				s.end(in.EndSession, in.RevokedUntil)

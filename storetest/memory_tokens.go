@@ -43,9 +43,7 @@ func (s *step) makeRoom(t usher.OneTimeToken, in usher.TokenAddition) error {
 	if over > 0 && !in.DropOldest {
 		return usher.ErrConflict
 	}
-	slices.SortFunc(open, func(a, b usher.OneTimeToken) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.Hash, b.Hash))
-	})
+	slices.SortFunc(open, byTokenAge)
 	for _, oldest := range open[:min(over, len(open))] {
 		drop(s, s.tokens, string(oldest.Hash))
 	}
@@ -63,6 +61,42 @@ func (m *Memory) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (
 		return nil
 	})
 	return out, err
+}
+
+// UserTokens implements [usher.OneTimeTokenStore].
+func (m *Memory) UserTokens(ctx context.Context, userID string, p usher.Purpose, now time.Time) (out []usher.OneTimeToken, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		for _, t := range s.tokens {
+			if t.UserID == userID && t.Purpose == p && s.valid(t, when(now)) {
+				out = append(out, copyToken(t))
+			}
+		}
+		slices.SortFunc(out, func(a, b usher.OneTimeToken) int { return byTokenAge(b, a) })
+		return nil
+	})
+	return out, err
+}
+
+// DropTokens implements [usher.OneTimeTokenStore].
+func (m *Memory) DropTokens(ctx context.Context, userID string, p usher.Purpose, now time.Time, fx usher.Effects) error {
+	return m.do(ctx, []any{userID, fx}, func(s *step) error {
+		n := 0
+		for hash, t := range s.tokens {
+			if t.UserID == userID && t.Purpose == p && s.valid(t, when(now)) {
+				drop(s, s.tokens, hash)
+				n++
+			}
+		}
+		if n == 0 {
+			return usher.ErrNotFound
+		}
+		return s.apply(fx)
+	})
+}
+
+// byTokenAge puts the oldest first.
+func byTokenAge(a, b usher.OneTimeToken) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.Hash, b.Hash))
 }
 
 // ResetPassword implements [usher.OneTimeTokenStore].
@@ -93,7 +127,7 @@ func (m *Memory) StartResetSession(ctx context.Context, spend usher.TokenSpend, 
 		}
 		if t.Purpose == usher.PurposeClaim {
 			a := s.accounts[t.UserID]
-			a.User.EmailVerified, a.User.UpdatedAt = true, when(spend.Now)
+			a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, when(spend.Now), ""
 			a.Password = usher.Password{
 				State:     usher.PasswordNone,
 				Version:   a.Password.Version + 1,

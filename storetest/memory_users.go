@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -173,6 +174,7 @@ func (s *step) changePassword(c usher.PasswordChange) ([]string, error) {
 	if c.VerifyEmail && a.User.Email != "" && !a.User.EmailVerified {
 		a.User.EmailVerified, a.User.UpdatedAt = true, c.At
 	}
+	a.User.Language = cmp.Or(c.Language, a.User.Language)
 	put(s, s.accounts, c.UserID, copyAccount(a))
 
 	var ended []string

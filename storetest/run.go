@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) usher.Store) {
 		{"EndSession", endCases},
 		{"AddOneTimeToken", addTokenCases},
 		{"OneTimeToken", tokenCases},
+		{"UserTokens", userTokenCases},
 		{"ResetPassword", resetCases},
 		{"StartResetSession", resetSessionCases},
 		{"VerifyEmail", verifyCases},
