@@ -25,7 +25,7 @@ const childFlag = "-child"
 type childSettings struct {
 	DB    string
 	Cheap bool // hash with the least cost
-	Procs int  // GOMAXPROCS, the slots for hashing as without; 0 leaves it
+	Procs int  // GOMAXPROCS, with the slots for hashing as they are without; 0 leaves it
 	// Storm makes it no server but the clients of one, at that address.
 	Storm string
 	// Collect makes it a process that only hashes.
@@ -55,7 +55,12 @@ func child(text string, _ []string) error {
 		hashing = cheap
 	}
 	if set.Procs > 0 {
-		hashing.Slots = runtime.GOMAXPROCS(set.Procs)
+		h, err := pw.NewHasher(hashing)
+		if err != nil {
+			return err
+		}
+		hashing.Slots = h.Slots()
+		runtime.GOMAXPROCS(set.Procs)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

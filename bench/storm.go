@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	pw "github.com/usherkit/usher/password"
 )
 
 // weather is what a storm did to a server, and to those who had nothing to do with it.
@@ -28,14 +30,18 @@ func (s *suite) storm() error {
 	if err != nil {
 		return err
 	}
-	slots := runtime.GOMAXPROCS(0)
-	procs := slots + slots*hashLanes
+	hasher, err := pw.NewHasher(pw.HasherConfig{})
+	if err != nil {
+		return err
+	}
+	cores, slots := runtime.GOMAXPROCS(0), hasher.Slots()
+	procs := cores + slots*hashLanes
 	wide, err := weatherOf(childSettings{DB: path, Procs: procs})
 	if err != nil {
 		return err
 	}
 	bound := st.base + float64(slots*64*2+64)*1024
-	s.section("500 sign-ins at once", fmt.Sprintf("500 users sign in at the same moment, with the default hash and %d slots, over loopback; who gets 429 comes again when it was told, for %v. Beside them, 8 connections that each send a protected request every 5 ms. Server, people and the 8 are three processes on the same %d cores. The second column is the same server with GOMAXPROCS=%d and as many slots: a thread for each core and for each lane of each hash, so that the kernel, not Go's scheduler, divides the cores between hashes and requests.", slots, stormTime, slots, procs))
+	s.section("500 sign-ins at once", fmt.Sprintf("500 users sign in at the same moment, with the default hash in its default of %d slots, over loopback; who gets 429 comes again when it was told, for %v. Beside them, 8 connections that each send a protected request every 5 ms. Server, people and the 8 are three processes on the same %d cores. The second column is the same server with GOMAXPROCS=%d and as many slots: a thread for each core and for each lane of each hash, so that the kernel, not Go's scheduler, divides the cores between hashes and requests.", slots, stormTime, cores, procs))
 	s.line("| | default | GOMAXPROCS=%d |\n|---|---|---|\n", procs)
 	for _, row := range []struct {
 		name string

@@ -170,3 +170,31 @@ func TestSI06_ThePageOfALinkIsLimited(t *testing.T) {
 	}
 	b.send("/email/verify", "token", token, "password", goodPassword).page(t, 429, "Too many attempts. Wait 30 seconds", `role="alert"`, `type="password"`)
 }
+
+// Who opens a link once more that was followed already is told no lie: nothing is to
+// be confirmed any more, and no mail is on its way.
+func TestEV02_ASecondClickAfterTheFirst(t *testing.T) {
+	k, b := newPages(t, handlers.Pages{}, setup{})
+	b.signUp(ann)
+	link := k.link(t, usher.MessageVerifyEmail)
+	_, token, _ := strings.Cut(link, "token=")
+	b.send("/email/verify", "token", token).to(t, "/auth/verify?done=1")
+	if v := b.open("/auth/verify?done=1").page(t, 200, "Address confirmed"); strings.Contains(v.body, "/auth/signin") {
+		t.Error("who is signed in is told to sign in")
+	}
+	b.open(link).to(t, "/auth/verify")
+	v := b.open("/auth/verify").page(t, 400, "This link no longer works", `href="/auth/account"`)
+	if strings.Contains(v.body, "/email/verify/send") {
+		t.Error("another link is offered, and there is nothing to confirm")
+	}
+	k.events.take()
+	b.send("/email/verify/send").to(t, "/auth/account")
+	if v := b.open("/auth/account").page(t, 200, "Confirmed"); strings.Contains(v.body, "on its way") {
+		t.Error("a mail is said to be on its way")
+	}
+	if got := k.events.take(); got != "" {
+		t.Errorf("events %q", got)
+	}
+	stranger := k.browser(t)
+	stranger.open("/auth/verify?done=1").page(t, 200, `href="/auth/signin"`)
+}

@@ -16,7 +16,9 @@ func (p *pages) verifyView() *view {
 
 func (p *pages) prepareVerify(x *exchange) error {
 	if x.in == nil && x.r.URL.Query().Has("done") {
+		signedIn := x.page.SignedIn
 		x.page = p.page(x.r, "verified")
+		x.page.SignedIn = signedIn
 		x.page.Title, x.page.Lead = x.page.T("verify.done.title"), x.page.T("verify.done.text")
 		return nil
 	}
@@ -78,6 +80,13 @@ func (p *pages) renew(x *exchange, u usher.User) {
 
 func (p *pages) resendView() *view {
 	return &view{page: "account", path: "/account", send: func(x *exchange) error {
+		u, _, err := p.h.auth.Me(x.r.Context(), x.claims)
+		if err != nil {
+			return err
+		}
+		if u.EmailVerified {
+			return p.goOn(x, "/account", "") // there is nothing to send, and the page says so
+		}
 		if err := p.h.auth.SendEmailVerification(x.r.Context(), x.claims, p.client(x)); err != nil {
 			return err
 		}

@@ -110,6 +110,7 @@ func (p *pages) deadLink(x *exchange) error {
 	page := p.page(x.r, "link")
 	page.Lead = page.T("link.text")
 	page.SignedIn, page.Again, page.Address = x.page.SignedIn, "/verify", x.page.Address
+	page.EmailVerified = x.claims != nil && x.claims.EmailVerified
 	page.ReturnTo = p.base + "/account"
 	if x.page.Name == noteReset {
 		page.Again = "/forgot"

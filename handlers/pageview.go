@@ -36,6 +36,9 @@ type Page struct {
 	SignUpClosed bool
 	// SignedIn is true if the browser has a session.
 	SignedIn bool
+	// EmailVerified is true on the page of a link that does not work where the
+	// session's user has a confirmed address: such a link was followed before.
+	EmailVerified bool
 	// Policy is the policy for new passwords.
 	Policy PagePolicy
 	// Token is that of a mailed link, for a hidden input. It is a secret.
