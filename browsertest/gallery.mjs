@@ -113,7 +113,7 @@ export const gallery = [
     await s.look(page, "verify", { docs: true });
     const stranger = await s.visit("plain");
     await stranger.goto(link);
-    await s.at(stranger, "/auth/verify", "Confirm your e-mail address");
+    await s.at(stranger, "/auth/verify", "Confirm your email address");
     await s.look(stranger, "verify-password", { docs: true });
     await stranger.locator("[name=password]").fill(another);
     await stranger.locator("button.primary").click();

@@ -160,7 +160,7 @@ const claim = (js) => async (s) => {
   const owner = await s.visit("plain", { js });
   const link = await s.link("plain", who, "verify_email");
   await owner.goto(link);
-  await s.at(owner, "/auth/verify", "Confirm your e-mail address");
+  await s.at(owner, "/auth/verify", "Confirm your email address");
   await press(owner);
   await owner.getByText("Enter your password.").waitFor();
   s.equal(await owner.evaluate(() => document.activeElement.name), "password", "focus");
