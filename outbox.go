@@ -244,10 +244,10 @@ func (s *Service) deliver(ctx context.Context, q QueuedMail) {
 		s.giveUp(after, q, m, "too_many_tries", err)
 	default:
 		wait := mailWaits[min(max(q.Tries, 1), len(mailWaits))-1]
-		s.cfg.Logger.Warn("usher: mail not delivered, will be tried again", "kind", m.Kind, "user_id", m.UserID, "try", q.Tries, "in", wait, "error", err)
 		if err := s.store.RetryMail(after, q.ID, s.now().Add(wait)); err != nil {
 			s.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
 		}
+		s.cfg.Logger.Warn("usher: mail not delivered, will be tried again", "kind", m.Kind, "user_id", m.UserID, "try", q.Tries, "in", wait, "error", err)
 	}
 }
 

@@ -261,6 +261,7 @@ func (r *RemoteKeys) run(ctx context.Context) {
 			r.mu.Unlock()
 		}
 		err := r.fetch(ctx)
+		closed := ctx.Err() != nil // then the error is Close's own
 		r.mu.Lock()
 		close(r.flight)
 		r.flight = nil
@@ -271,7 +272,7 @@ func (r *RemoteKeys) run(ctx context.Context) {
 			next = min(next, r.cfg.MinRefetch)
 		}
 		timer.Reset(next)
-		if ctx.Err() == nil && failing != (err != nil) { // one event per outage, not one per try
+		if !closed && failing != (err != nil) { // one event per outage, not one per try
 			failing = err != nil
 			r.report(err)
 		}
