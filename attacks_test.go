@@ -217,7 +217,7 @@ func TestEV05_NobodyLearnsWhatMailAnAddressGets(t *testing.T) {
 		if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
 			t.Errorf("a new address: %v", err)
 		}
-		if got := usher.Must(k.PendingEmail(ctx, a.User.ID)); got != victim {
+		if got := usher.Must(k.PendingEmail(ctx, a.User.ID)).Address; got != victim {
 			t.Errorf("%q is pending", got)
 		}
 	}

@@ -2,19 +2,28 @@ package usher
 
 import (
 	"context"
+	"time"
 
 	"github.com/usherkit/usher/token"
 )
 
-// PendingEmail returns the address that a user has asked to move to and that has
-// not confirmed it yet, or "". It is there whether or not a mail could be sent:
-// it tells nothing of the address.
-func (s *Service) PendingEmail(ctx context.Context, userID string) (string, error) {
+// PendingEmail is a change of address that has not been confirmed yet.
+type PendingEmail struct {
+	// Address is the one to move to, or "" if no change is pending.
+	Address string
+	// ExpiresAt is until when the newest link to it works.
+	ExpiresAt time.Time
+}
+
+// PendingEmail returns the change of address that a user has asked for and that
+// the new address has not confirmed yet; the zero PendingEmail if there is none. It
+// is there whether or not a mail could be sent: it tells nothing of the address.
+func (s *Service) PendingEmail(ctx context.Context, userID string) (PendingEmail, error) {
 	open, err := s.store.UserTokens(ctx, userID, PurposeChangeEmail, s.now())
 	if err != nil || len(open) == 0 {
-		return "", s.outage(err)
+		return PendingEmail{}, s.outage(err)
 	}
-	return open[0].NewEmail, nil
+	return PendingEmail{open[0].NewEmail, open[0].ExpiresAt}, nil
 }
 
 // CancelEmailChange takes back a change of address that has not been confirmed:

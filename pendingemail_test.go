@@ -11,15 +11,25 @@ func TestEV05_APendingChangeIsSeenAndTakenBack(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	a := k.signUpVerified(ann)
+	var asked time.Time
 	pending := func(want string) {
 		t.Helper()
-		if got := usher.Must(k.PendingEmail(ctx, a.User.ID)); got != want {
-			t.Errorf("%q is pending, want %q", got, want)
+		got := usher.Must(k.PendingEmail(ctx, a.User.ID))
+		if got.Address != want {
+			t.Errorf("%q is pending, want %q", got.Address, want)
+		}
+		var until time.Time
+		if want != "" {
+			until = asked.Add(24 * time.Hour)
+		}
+		if !got.ExpiresAt.Equal(until) {
+			t.Errorf("the link to %q works until %s, want %s", got.Address, got.ExpiresAt, until)
 		}
 	}
 	ask := func(to string) usher.Secret {
 		t.Helper()
 		k.clock.add(time.Minute)
+		asked = k.clock.now()
 		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
 			t.Fatal(err)
 		}

@@ -259,6 +259,12 @@ export const gallery = [
       await signUp(page, who);
       await page.goto("/auth/account");
       await s.look(page, `account-${lang}`, { schemes, docs: lang === "he" });
+      await page.goto("/auth/account/email");
+      await page.locator("[name=newEmail]").fill(address(`moved-${lang}`));
+      await page.locator("[name=currentPassword]").fill(password);
+      await page.locator("button.primary").click();
+      await page.getByRole("status").waitFor();
+      await s.look(page, `account-pending-${lang}`, { schemes });
       const stranger = await s.visit("plain", { lang });
       await stranger.goto(await s.link("plain", who, "verify_email"));
       await stranger.locator("[name=password]").waitFor();

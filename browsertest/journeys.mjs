@@ -71,8 +71,24 @@ const life = (js) => async (s) => {
   await other.goto("/auth/account");
   await s.at(other, "/auth/signin", "Sign in");
 
-  // Another address.
-  const moved = address("moved");
+  // Another address, mistyped at first: the account shows the change that is pending, and takes it back.
+  const moved = address("moved"), mistyped = address("mistyped");
+  await page.getByRole("link", { name: "Change email address" }).click();
+  await fill(page, { newEmail: mistyped, currentPassword: another });
+  await press(page);
+  await page.getByText("on its way to the new address").waitFor();
+  await page.getByText(mistyped, { exact: true }).waitFor();
+  await page.goto("/auth/account");
+  if (js) await s.look(page, "account-pending");
+  await page.getByRole("button", { name: "Cancel the change of email address" }).click();
+  await s.at(page, "/auth/account", "Your account");
+  await page.getByText("The change has been cancelled.").waitFor();
+  s.equal(await page.getByText(mistyped).count(), 0, "the cancelled address");
+  if (js) await s.look(page, "account-cancelled", { schemes: ["light"] });
+  await other.goto(await s.link("plain", mistyped, "change_email"));
+  await s.at(other, "/auth/verify", "This link no longer works");
+  await other.goto("/auth/account");
+  await s.at(other, "/auth/signin", "Sign in");
   await page.getByRole("link", { name: "Change email address" }).click();
   await fill(page, { newEmail: moved, currentPassword: another });
   await press(page);

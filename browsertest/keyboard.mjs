@@ -117,6 +117,10 @@ export const keyboard = [
     await hands.follow("/auth/account/email");
     await hands.send({ newEmail: "nowhere", currentPassword: another }, "/auth/account/email");
     await hands.blamed("newEmail");
+    await hands.send({ newEmail: address("mistyped-keyboard"), currentPassword: another }, "/auth/account");
+    await hands.push("/auth/account/email/cancel", "/auth/account");
+    s.equal(await page.locator("[action='/auth/account/email/cancel']").count(), 0, "changes that are pending");
+    await hands.follow("/auth/account/email");
     await hands.send({ newEmail: moved, currentPassword: another }, "/auth/account");
     await page.goto(await s.link("plain", moved, "change_email"));
     await hands.push("/auth/email/verify", "/auth/verify");

@@ -14,7 +14,7 @@ var pageRoutes = []request{
 	get("/account/password"), get("/icon.svg"), get("/nothing"),
 	post("/signin", ""), post("/signup", ""), post("/password/reset", ""), post("/password/reset/complete", ""), post("/password/replace", ""),
 	post("/password/update", ""), post("/email/verify", ""), post("/email/verify/send", ""), post("/email/change", ""), post("/signout", ""),
-	post("/signout/all", ""), post("/account/name", ""), post("/account/sessions/x", ""),
+	post("/signout/all", ""), post("/account/name", ""), post("/account/email/cancel", ""), post("/account/sessions/x", ""),
 }
 
 // harmful reports whether net/http would refuse a header with that value before

@@ -18,7 +18,7 @@ func (h *Handlers) me(w http.ResponseWriter, r *http.Request, claims *token.Clai
 	write(w, http.StatusOK, jsonType, struct {
 		sessionJSON
 		PendingEmail string `json:"pendingEmail,omitempty"`
-	}{sessionJSON{User: userOf(u), Session: deviceOf(s, s.ID)}, pending})
+	}{sessionJSON{User: userOf(u), Session: deviceOf(s, s.ID)}, pending.Address})
 	return nil
 }
 

@@ -15,7 +15,7 @@ func TestAccountNeedsASession(t *testing.T) {
 	for _, path := range []string{"/account", "/account/name", "/account/email", "/account/password"} {
 		b.open("/auth"+path).to(t, "/auth/signin?return_to=%2Fauth"+strings.ReplaceAll(path, "/", "%2F"))
 	}
-	for _, path := range []string{"/password/update", "/email/change", "/email/verify/send", "/signout/all", "/account/name", "/account/sessions/x"} {
+	for _, path := range []string{"/password/update", "/email/change", "/email/verify/send", "/signout/all", "/account/name", "/account/email/cancel", "/account/sessions/x"} {
 		b.send(path, "x", "y").to(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	}
 	b.send("/signout").to(t, "/auth/signin?notice=signed_out")

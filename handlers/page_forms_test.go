@@ -50,7 +50,7 @@ func TestCS04_FormsOnlyWithPages(t *testing.T) {
 			t.Errorf("%s: %d", contentType, v.status)
 		}
 	}
-	for _, path := range []string{"/auth/account/name", "/auth/account/sessions/x"} {
+	for _, path := range []string{"/auth/account/name", "/auth/account/email/cancel", "/auth/account/sessions/x"} {
 		if v := b.do(http.MethodPost, path, "{}", "Content-Type", "application/json"); v.status != 415 {
 			t.Errorf("JSON at %s: %d", path, v.status)
 		}

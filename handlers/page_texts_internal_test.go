@@ -43,7 +43,7 @@ func TestEveryTextIsRead(t *testing.T) {
 			t.Errorf("nothing reads %s", name)
 		}
 	}
-	for _, code := range []string{"reset", "sent_again", "password_changed", "name_changed", "email_sent", "verify_sent", "session_ended"} {
+	for _, code := range []string{"reset", "sent_again", "password_changed", "name_changed", "email_sent", "email_cancelled", "verify_sent", "session_ended"} {
 		if !locale.Default().For().Has("notice." + code) {
 			t.Errorf("no text for the notice %s", code)
 		}

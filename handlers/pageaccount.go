@@ -27,8 +27,19 @@ func (p *pages) accountView() *view {
 			return err
 		}
 		x.page.list(list, x.claims.SessionID)
-		return nil
+		pending, err := p.h.auth.PendingEmail(x.r.Context(), x.page.User.ID)
+		x.page.await(pending)
+		return err
 	}}
+}
+
+// await puts a change of address on the page that has not been confirmed yet.
+func (p *Page) await(pending usher.PendingEmail) {
+	if pending.Address == "" {
+		return
+	}
+	until := pending.ExpiresAt.UTC()
+	p.PendingEmail, p.PendingUntil, p.PendingUntilISO = pending.Address, p.speaker.Time(until), until.Format(time.RFC3339)
 }
 
 // fewSessions is how many sessions are in sight.

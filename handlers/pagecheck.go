@@ -67,6 +67,7 @@ func (p *pages) sample(name, again string) *Page {
 	page.Address, page.ReturnTo, page.Retry = p.base+"/"+name, p.Home, p.Home
 	page.SignedIn, page.Token, page.LoginID, page.SentTo, page.Reference = true, text, text, text, text
 	page.User = usher.User{ID: text, LoginIDs: []string{text}, Name: text, Email: text}
+	page.await(usher.PendingEmail{Address: text})
 	page.list(make([]usher.Session, fewSessions+1), "")
 	page.Sessions[0].Current = true
 	for _, input := range []string{"name", "loginId", "newEmail", "password", "newPassword", "currentPassword", "oldPassword"} {

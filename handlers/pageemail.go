@@ -94,6 +94,19 @@ func (p *pages) resendView() *view {
 	}}
 }
 
+func (p *pages) cancelEmailView() *view {
+	return &view{page: "account", path: "/account", send: func(x *exchange) error {
+		err := p.h.auth.CancelEmailChange(x.r.Context(), x.claims, p.client(x))
+		if errors.Is(err, usher.ErrNotFound) {
+			return p.goOn(x, "/account", "") // it may have been confirmed meanwhile, and the page shows the address
+		}
+		if err != nil {
+			return err
+		}
+		return p.goOn(x, "/account", "email_cancelled")
+	}}
+}
+
 func (p *pages) emailView() *view {
 	inputs := []string{"newEmail", "currentPassword"}
 	return &view{

@@ -60,6 +60,9 @@ func (p *pages) mount(mux *http.ServeMux, a *routes) {
 	mux.Handle("/account/name", p.h.endpoint(methods{
 		get: p.h.own.Require(p.opened(name)), post: p.formOnly(p.h.own.Require(p.sent(name))),
 	}))
+	mux.Handle("/account/email/cancel", p.h.endpoint(methods{
+		post: p.formOnly(p.h.own.Require(p.sent(p.cancelEmailView()))),
+	}))
 	mux.Handle("/account/sessions/{id}", p.h.endpoint(methods{
 		post: p.formOnly(p.h.own.Require(p.sent(p.revokeView()))),
 	}))

@@ -60,6 +60,10 @@ type Page struct {
 	// Retry is the path to open again, on a page that tells of what passes by
 	// itself; else empty.
 	Retry string
+	// PendingEmail is the address that the user has asked to move to and that has
+	// not confirmed it yet, or empty. PendingUntil is until when its link works, in
+	// UTC, in words; PendingUntilISO is the same for the attribute datetime.
+	PendingEmail, PendingUntil, PendingUntilISO string
 	// User is that of the account page. Sessions are his or hers, the one that
 	// asks first, then those that began last; what is over five is in
 	// MoreSessions.
