@@ -90,7 +90,7 @@ func TestErrorsStandBesideTheirInput(t *testing.T) {
 	}
 	b.send("/signup", "loginId", ann, "password", otherPassword).page(t, 409, "There’s already an account with this address.", `id="loginId-error"`)
 	b.send("/signup", "loginId", "a@b@c", "password", otherPassword).page(t, 400, "Enter an email address like")
-	b.send("/signup", "loginId", bob, "password", otherPassword, "name", strings.Repeat("x", 300)).page(t, 400, "This is too long.", `id="name-error"`)
+	b.send("/signup", "loginId", bob, "password", otherPassword, "name", strings.Repeat("x", 300)).page(t, 400, "This name is too long.", `id="name-error"`)
 	v = b.do(http.MethodPost, "/auth/signin", "loginId=a&loginId=b&password=x").page(t, 400, "can’t be accepted")
 	if strings.Contains(v.body, "<form") {
 		t.Error("a form that is no form of ours is shown again")

@@ -118,9 +118,11 @@ func (p *pages) explain(w http.ResponseWriter, page *Page, err error, inputs []s
 		}
 		err = errPasswordPolicy
 	case errors.As(err, &field):
-		name := field.Field
-		if !slices.Contains(inputs, name) {
-			name = inputs[0] // the address of a sign-up is its login id
+		name := inputs[0]
+		for _, one := range []string{"loginId", field.Field} { // the address of a sign-up is its login id
+			if slices.Contains(inputs, one) {
+				name = one
+			}
 		}
 		page.wrong(name, page.unfit(name, field.Code))
 		err = errInvalidRequest
@@ -177,11 +179,14 @@ func (p *Page) problem(code string) string {
 	return p.T("problem." + code + ".text")
 }
 
-// unfit says what is wrong with an input, of a password that is too long with how
-// long it may be.
+// unfit says what is wrong with an input, of a password in the words for new ones:
+// they say how long it may be.
 func (p *Page) unfit(field, code string) string {
-	if code == "too_long" && isPassword(field) {
+	switch {
+	case isPassword(field) && code == "too_long":
 		return p.T("policy.too_long", p.Policy.MaxLength)
+	case isPassword(field) && code == "invalid":
+		return p.T("policy.not_utf8")
 	}
 	return p.invalid(field, code)
 }
