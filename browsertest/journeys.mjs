@@ -44,6 +44,8 @@ const life = (js) => async (s) => {
   await page.getByText(who).waitFor();
   await press(page);
   await s.at(page, "/auth/verify", "Address confirmed");
+  await page.reload();
+  await s.at(page, "/auth/verify", "Address confirmed");
   await page.goto("/auth/account");
   await page.getByText("Confirmed", { exact: true }).waitFor();
 
@@ -383,6 +385,24 @@ export const journeys = [
     await page.goto(link);
     await press(page);
     await s.at(page, "/auth/verify", "Address confirmed");
+  }],
+
+  ["nothing is said by a stranger's link", async (s) => {
+    const page = await s.visit("plain");
+    await page.goto("/auth/verify?done=1");
+    await s.at(page, "/auth/signin", "Sign in");
+    await page.goto("/auth/forgot?sent=1");
+    await s.at(page, "/auth/forgot", "Forgot your password?");
+    await page.goto("/auth/signup?sent=1");
+    await s.at(page, "/auth/signup", "Create your account");
+    await page.goto("/auth/signin?notice=signed_out_all");
+    await s.at(page, "/auth/signin", "Sign in");
+    s.equal(await page.getByRole("status").count(), 0, "notices");
+    await fill(page, { loginId: "nobody@example.com", password });
+    await press(page);
+    await page.getByRole("alert").waitFor();
+    await page.goto("/auth/forgot?sent=1");
+    await s.at(page, "/auth/forgot", "Forgot your password?");
   }],
 
   ["nothing is said by another site's form", async (s) => {

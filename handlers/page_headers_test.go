@@ -12,11 +12,14 @@ import (
 	"github.com/usherkit/usher/handlers"
 )
 
-// everyPage are pages that a stranger may open.
+// everyPage are pages without a session.
 var everyPage = []string{"/signin", "/signup", "/forgot", "/forgot?sent=1", "/reset", "/verify", "/verify?done=1", "/nothing"}
 
 func TestHP01_HP02_HeadersOfEveryPage(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, handlers.Pages{}, setup{})
+	k.signUp(ann)
+	b.send("/email/verify", "token", k.mailedToken(), "password", goodPassword).to(t, "/auth/verify?done=1")
+	b.send("/password/reset", "loginId", ann).to(t, "/auth/forgot?sent=1")
 	for _, path := range everyPage {
 		v := b.open("/auth" + path)
 		for name, want := range map[string]string{

@@ -16,11 +16,7 @@ func (p *pages) verifyView() *view {
 
 func (p *pages) prepareVerify(x *exchange) error {
 	if x.in == nil && x.r.URL.Query().Has("done") {
-		signedIn := x.page.SignedIn
-		x.page = p.page(x.r, "verified")
-		x.page.SignedIn = signedIn
-		x.page.Title, x.page.Lead = x.page.T("verify.done.title"), x.page.T("verify.done.text")
-		return nil
+		return p.verified(x)
 	}
 	link, err := p.prepareLink(x, func(raw usher.Secret) (usher.Link, error) {
 		return p.h.auth.VerificationLink(x.r.Context(), x.claims, raw, p.client(x))
@@ -40,6 +36,23 @@ func (p *pages) prepareVerify(x *exchange) error {
 	return nil
 }
 
+// verified says that the address is confirmed, where this browser has just done so.
+// Everybody else gets to the link that was opened before, or to the account, which
+// shows how things are.
+func (p *pages) verified(x *exchange) error {
+	switch {
+	case p.isAfter(x):
+		signedIn := x.page.SignedIn
+		x.page = p.page(x.r, "verified")
+		x.page.SignedIn = signedIn
+		x.page.Title, x.page.Lead = x.page.T("verify.done.title"), x.page.T("verify.done.text")
+		return nil
+	case p.cookies.Note(x.r, noteVerify) != "":
+		return p.elsewhere(x, "/verify")
+	}
+	return p.elsewhere(x, "/account")
+}
+
 func (p *pages) sendVerify(x *exchange) error {
 	in := usher.VerifyEmail{Token: usher.Secret(x.in["token"]), Password: usher.Secret(x.in["password"])}
 	u, err := p.h.auth.VerifyEmail(x.r.Context(), x.claims, in, p.client(x))
@@ -54,7 +67,7 @@ func (p *pages) sendVerify(x *exchange) error {
 	}
 	p.cookies.DropNote(x.w, x.r, noteVerify)
 	p.renew(x, u)
-	return redirect(x.w, p.base+"/verify?done=1")
+	return p.after(x, "/verify?done=1", "")
 }
 
 // renew gives a browser that is signed in as that very user new tokens, which

@@ -218,13 +218,24 @@ func (p *pages) finish(x *exchange, err error) error {
 // greet puts the message that the last page left into this one.
 func (p *pages) greet(x *exchange) {
 	code := p.cookies.Flash(x.w, x.r)
-	// A sign-out takes all cookies away, and the message with them.
-	if q := x.r.URL.Query().Get("notice"); code == "" && (q == "signed_out" || q == "signed_out_all") {
-		code = q
+	if code == "" {
+		code = signedOut(x)
 	}
 	if key := "notice." + code; code != "" && x.page.speaker.Has(key) {
 		x.page.Notice, x.page.NoticeCode = x.page.T(key), code
 	}
+}
+
+// signedOut is the message after a sign-out: that takes all cookies away, and so the
+// message is in the address. It counts only where nobody is signed in and the browser
+// says that this site led here, so that no stranger's link makes the page say it.
+func signedOut(x *exchange) string {
+	code := x.r.URL.Query().Get("notice")
+	known := code == "signed_out" || code == "signed_out_all"
+	if known && x.claims == nil && x.r.Header.Get("Sec-Fetch-Site") == "same-origin" {
+		return code
+	}
+	return ""
 }
 
 // goOn leaves a message for the next page and goes there. Without the message

@@ -40,11 +40,15 @@ func (p *pages) waitFor(x *exchange, path string) error {
 	if x.in["again"] != "" {
 		code = "sent_again"
 	}
-	return p.goOn(x, path+"?sent=1", code)
+	return p.after(x, path+"?sent=1", code)
 }
 
-// waiting makes the page one that waits for a mail.
+// waiting makes the page one that waits for a mail. Where none was asked for it is
+// left to ask for one.
 func (p *pages) waiting(x *exchange, path, text string) error {
+	if !p.isAfter(x) {
+		return p.elsewhere(x, path)
+	}
 	page := p.page(x.r, "sent")
 	page.Again, page.SentTo = path, p.typed(x)
 	page.Lead = page.T(text + ".bare")
