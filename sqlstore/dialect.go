@@ -46,6 +46,15 @@ func (d Dialect) sql(q string) string {
 	}
 }
 
+// unsynced is a value whose reading makes the commit of its transaction not wait for
+// the disk. On SQLite that is said when the transaction begins.
+func (d Dialect) unsynced() string {
+	if d == Postgres {
+		return `set_config('synchronous_commit', 'off', true)`
+	}
+	return `''`
+}
+
 // The two drivers' errors are told by what they can say, so that neither
 // driver is linked by this package.
 type (

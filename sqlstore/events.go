@@ -7,29 +7,29 @@ import (
 )
 
 // apply stores the effects of a step.
-func (t *tx) apply(ctx context.Context, fx usher.Effects) error {
+func (t *tx) apply(ctx context.Context, fx usher.Effects) error { return t.all(ctx, effects(fx)) }
+
+// effects are the statements that store the effects of a step.
+func effects(fx usher.Effects) []statement {
+	var list []statement
 	for _, q := range fx.Mail {
-		if err := t.insertMail(ctx, q); err != nil {
-			return err
-		}
+		list = append(list, mailInsert(q))
 	}
-	return t.insertEvents(ctx, fx.Events)
+	if len(fx.Events) > 0 {
+		list = append(list, eventsInsert(fx.Events))
+	}
+	return list
 }
 
-// insertEvents writes all events in one statement: on PostgreSQL each one is a
-// journey to the server.
-func (t *tx) insertEvents(ctx context.Context, events []usher.Event) error {
-	if len(events) == 0 {
-		return nil
-	}
+// eventsInsert writes all events at once.
+func eventsInsert(events []usher.Event) statement {
 	var args []any
 	for _, e := range events {
 		args = append(args, e.ID, e.At, string(e.Name), e.UserID, e.SessionID, e.Address, e.UserAgent, e.RequestID, e.Reason)
 	}
-	_, err := t.exec(ctx, `
+	return statement{`
 		INSERT INTO usher_events (id, at, name, user_id, session_id, address, user_agent, request_id, reason)
-		VALUES `+rows("(?, ?, ?, ?, ?, ?, ?, ?, ?)", len(events)), args...)
-	return err
+		VALUES ` + rows("(?, ?, ?, ?, ?, ?, ?, ?, ?)", len(events)), args}
 }
 
 // Record implements [usher.EventStore].

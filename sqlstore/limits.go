@@ -36,22 +36,22 @@ func (s *Store) TakeLimits(ctx context.Context, now time.Time, limits []usher.Li
 	}
 	keys = sorted(keys) // two callers of the same keys lock them in one order
 
-	// A refusal needs no lock: under attack most calls end here, and do not
-	// stand in the way of those that write.
 	var result usher.LimitResult
-	err := s.see(ctx, "read limits", func(r runner) error {
-		stored, err := r.counters(ctx, `SELECT name, hits, since FROM usher_limits WHERE name IN (`+marks(len(keys))+`)`, anys(keys)...)
-		if err != nil {
-			return err
+	if s.pressed(now) {
+		err := s.see(ctx, "read limits", func(r runner) error {
+			stored, err := r.counters(ctx, `SELECT name, hits, since, '' FROM usher_limits WHERE name IN (`+marks(len(keys))+`)`, anys(keys)...)
+			if err != nil {
+				return err
+			}
+			_, result = hit(limits, stored, now)
+			return nil
+		})
+		if err != nil || result.Refused >= 0 {
+			return s.refusedUnless(result, now, err)
 		}
-		_, result = hit(limits, stored, now)
-		return nil
-	})
-	if err != nil || result.Refused >= 0 {
-		return refusedUnless(result, err)
 	}
 
-	err = s.step(ctx, "take limits", func(t *tx) error {
+	err := s.countStep(ctx, "take limits", func(t *tx) error {
 		stored, err := t.lockCounters(ctx, keys, now)
 		if err != nil {
 			return err
@@ -66,15 +66,28 @@ func (s *Store) TakeLimits(ctx context.Context, now time.Time, limits []usher.Li
 	if errors.Is(err, errRefused) {
 		err = nil
 	}
-	return refusedUnless(result, err)
+	return s.refusedUnless(result, now, err)
+}
+
+// pressure is for how long after a refusal others are to be expected.
+const pressure = time.Minute
+
+// pressed reports whether calls have been refused of late. A refusal needs no lock:
+// under attack most calls end with a look, and do not stand in the way of those that
+// write. At other times the look would be one more.
+func (s *Store) pressed(now time.Time) bool {
+	return now.Sub(time.UnixMicro(s.refusedAt.Load())).Abs() < pressure
 }
 
 // errRefused takes back a step that found a limit exhausted.
 var errRefused = errors.New("refused")
 
-func refusedUnless(r usher.LimitResult, err error) (usher.LimitResult, error) {
+func (s *Store) refusedUnless(r usher.LimitResult, now time.Time, err error) (usher.LimitResult, error) {
 	if err != nil {
 		return usher.LimitResult{Refused: -1}, err
+	}
+	if r.Refused >= 0 {
+		s.refusedAt.Store(now.UnixMicro())
 	}
 	return r, nil
 }
@@ -152,10 +165,10 @@ func (r runner) counters(ctx context.Context, query string, args ...any) (map[st
 	out := map[string]counter{}
 	err := r.query(ctx, func(row scanner) error {
 		var (
-			key string
-			c   counter
+			key, setting string
+			c            counter
 		)
-		if err := row.Scan(&key, &c.hits, timeColumn{&c.since}); err != nil {
+		if err := row.Scan(&key, &c.hits, timeColumn{&c.since}, &setting); err != nil {
 			return err
 		}
 		out[key] = c
@@ -174,7 +187,7 @@ func (t *tx) lockCounters(ctx context.Context, keys []string, now time.Time) (ma
 	return t.counters(ctx, `
 		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES `+rows("(?, 0, ?, ?)", len(keys))+`
 		ON CONFLICT (name) DO UPDATE SET hits = usher_limits.hits
-		RETURNING name, hits, since`, args...)
+		RETURNING name, hits, since, `+t.dialect.unsynced(), args...)
 }
 
 // saveCounters writes all counters in one statement: on PostgreSQL each one is a
@@ -196,27 +209,33 @@ func rows(one string, n int) string { return strings.TrimSuffix(strings.Repeat(o
 
 // GiveBackLimits implements [usher.LimitStore].
 func (s *Store) GiveBackLimits(ctx context.Context, keys []string) error {
-	return s.step(ctx, "give back limits", func(t *tx) error { return t.lowerLimits(ctx, nil, keys) })
+	return s.countStep(ctx, "give back limits", func(t *tx) error { return t.all(ctx, limitsLowered(nil, keys)) })
 }
 
 // ClearLimits implements [usher.LimitStore].
 func (s *Store) ClearLimits(ctx context.Context, keys []string) error {
-	return s.step(ctx, "clear limits", func(t *tx) error { return t.lowerLimits(ctx, keys, nil) })
+	return s.countStep(ctx, "clear limits", func(t *tx) error { return t.all(ctx, limitsLowered(keys, nil)) })
 }
 
-// lowerLimits removes some counters and takes one hit from others, in the
-// order in which everyone locks them.
-func (t *tx) lowerLimits(ctx context.Context, clear, giveBack []string) error {
-	for _, key := range sorted(slices.Concat(clear, giveBack)) {
-		query := `UPDATE usher_limits SET hits = hits - 1 WHERE name = ? AND hits > 0`
-		if slices.Contains(clear, key) {
-			query = `DELETE FROM usher_limits WHERE name = ?`
-		}
-		if _, err := t.exec(ctx, query, key); err != nil {
-			return err
-		}
+// limitsLowered sets some counters to nothing and takes one hit from others, in the
+// order in which everyone locks them. A row that counts nothing is as good as none;
+// one that was cleared is over, and is deleted with what has expired.
+func limitsLowered(clear, giveBack []string) []statement {
+	keys := sorted(slices.Concat(clear, giveBack))
+	if len(keys) == 0 {
+		return nil
 	}
-	return nil
+	set, args := "hits = hits - 1", anys(keys)
+	if clear = sorted(clear); len(clear) > 0 {
+		in := "name IN (" + marks(len(clear)) + ")"
+		set = "hits = CASE WHEN " + in + " THEN 0 ELSE hits - 1 END, expires_at = CASE WHEN " + in + " THEN since ELSE expires_at END"
+		args = slices.Concat(args, anys(clear), anys(clear))
+	}
+	return []statement{{`
+		WITH mine AS MATERIALIZED (
+			SELECT name FROM usher_limits WHERE name IN (` + marks(len(keys)) + `) ORDER BY name FOR UPDATE
+		)
+		UPDATE usher_limits SET ` + set + ` WHERE hits > 0 AND name IN (SELECT name FROM mine)`, args}}
 }
 
 // sorted returns the keys in order, each once.

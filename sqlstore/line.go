@@ -37,6 +37,9 @@ type member struct {
 	run    func(t *tx) error
 	alone  bool // shares its transaction with nobody
 	hooked bool // runs statements of the program, which its context may break off
+	// unsynced says that the commit need not wait for the disk. It does if one of
+	// the companions must be there.
+	unsynced bool
 
 	leads chan struct{} // closed when it has to lead
 	done  chan struct{} // closed when somebody else has run it
@@ -70,17 +73,24 @@ func (l *line) leave(m *member) bool {
 }
 
 // companions takes those that wait out of the line, up to the first that wants to be
-// alone.
-func (l *line) companions() []*member {
+// alone, or on the disk where the transaction will not be.
+func (l *line) companions(unsynced bool) []*member {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := 0
-	for n < len(l.waiting) && n < maxTogether-1 && !l.waiting[n].alone {
+	for n < len(l.waiting) && n < maxTogether-1 && !l.waiting[n].alone && (l.waiting[n].unsynced || !unsynced) {
 		n++
 	}
 	group := slices.Clone(l.waiting[:n])
 	l.waiting = slices.Delete(l.waiting, 0, n)
 	return group
+}
+
+// hurried reports whether all that wait can do without the disk.
+func (l *line) hurried() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !slices.ContainsFunc(l.waiting, func(m *member) bool { return !m.unsynced })
 }
 
 // handOn lets the next in line lead.
@@ -130,7 +140,8 @@ func (m *member) result() error {
 
 // lead runs m, and whoever else may share its transaction.
 func (s *Store) lead(ctx context.Context, m *member) {
-	raw, err := s.begin(ctx, m.hooked)
+	unsynced := m.unsynced && s.line.hurried()
+	raw, end, err := s.begin(ctx, m.hooked, unsynced)
 	if err != nil {
 		m.err = err
 		return
@@ -140,6 +151,7 @@ func (s *Store) lead(ctx context.Context, m *member) {
 		defer cancel()
 		s.writes.prepareWanted(ctx)
 	}()
+	defer end()
 	// After a commit this does nothing.
 	defer raw.Rollback()
 	if m.alone {
@@ -148,7 +160,7 @@ func (s *Store) lead(ctx context.Context, m *member) {
 		}
 		return
 	}
-	companions := s.line.companions()
+	companions := s.line.companions(unsynced)
 	defer func() {
 		for _, c := range companions {
 			close(c.done)
@@ -157,26 +169,34 @@ func (s *Store) lead(ctx context.Context, m *member) {
 	together(s.at(raw, true), append([]*member{m}, companions...))
 }
 
-// begin opens the transaction. The wait for the database ends with ctx; the
-// transaction itself does so only for a step of the program's.
-func (s *Store) begin(ctx context.Context, hooked bool) (*sql.Tx, error) {
+// begin opens the transaction, and returns what to call when it is over. The wait
+// for the database ends with ctx; the transaction itself does so only for a step of
+// the program's.
+func (s *Store) begin(ctx context.Context, hooked, unsynced bool) (raw *sql.Tx, end func(), err error) {
 	if hooked {
-		return s.write.BeginTx(ctx, nil)
+		raw, err = s.write.BeginTx(ctx, nil)
+		return raw, func() {}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	whole, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
-	raw, err := s.write.BeginTx(whole, nil)
+	if unsynced {
+		raw, end, err = s.beginUnsynced(whole)
+	} else {
+		raw, err = s.write.BeginTx(whole, nil)
+		end = func() {}
+	}
 	if !stop() && err == nil {
 		err = errors.Join(ctx.Err(), raw.Rollback())
+		end()
 	}
 	if err != nil {
 		cancel()
-		return nil, cmp.Or(ctx.Err(), err)
+		return nil, nil, cmp.Or(ctx.Err(), err)
 	}
-	return raw, nil
+	return raw, end, nil
 }
 
 // together runs the members in one transaction and commits what they did. A

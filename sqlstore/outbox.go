@@ -9,10 +9,11 @@ import (
 	"github.com/usherkit/usher"
 )
 
-func (t *tx) insertMail(ctx context.Context, q usher.QueuedMail) error {
-	_, err := t.exec(ctx, `INSERT INTO usher_outbox (id, sealed, created_at, not_before, tries) VALUES (?, ?, ?, ?, ?)`,
-		q.ID, q.Sealed, q.CreatedAt, q.NotBefore, q.Tries)
-	return err
+func mailInsert(q usher.QueuedMail) statement {
+	return statement{
+		`INSERT INTO usher_outbox (id, sealed, created_at, not_before, tries) VALUES (?, ?, ?, ?, ?)`,
+		[]any{q.ID, q.Sealed, q.CreatedAt, q.NotBefore, q.Tries},
+	}
 }
 
 // ClaimMail implements [usher.OutboxStore].

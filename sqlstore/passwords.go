@@ -70,10 +70,11 @@ func (t *tx) changePassword(ctx context.Context, a usher.Account, c usher.Passwo
 			return nil, usher.ErrNotFound
 		}
 	}
-	if err := t.insertSession(ctx, a.User.ID, c.Session); err != nil {
+	session, err := sessionInsert(a.User.ID, c.Session)
+	if err != nil {
 		return nil, err
 	}
-	if err := t.lowerLimits(ctx, c.ClearLimits, nil); err != nil {
+	if err := t.all(ctx, session, limitsLowered(c.ClearLimits, nil)); err != nil {
 		return nil, err
 	}
 	if err := t.tell(ctx, PasswordChanged, a.User); err != nil {

@@ -24,10 +24,7 @@ func (s *Store) SwapRefresh(ctx context.Context, in usher.RefreshSwap) (usher.Re
 		switch out.Outcome {
 		case usher.RefreshSwapped:
 			out.Session = swapped(in, ses)
-			if err := t.saveSession(ctx, out.Session); err != nil {
-				return err
-			}
-			return t.apply(ctx, in.Swapped)
+			return t.all(ctx, []statement{sessionUpdate(out.Session)}, effects(in.Swapped))
 		case usher.RefreshReused:
 			if _, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE id = ?`, ses.ID); err != nil {
 				return err
@@ -101,13 +98,13 @@ func swapped(in usher.RefreshSwap, s usher.Session) usher.Session {
 	return s
 }
 
-// saveSession writes what a refresh may change.
-func (t *tx) saveSession(ctx context.Context, s usher.Session) error {
-	_, err := t.exec(ctx, `
+// sessionUpdate writes what a refresh may change.
+func sessionUpdate(s usher.Session) statement {
+	return statement{`
 		UPDATE usher_sessions SET last_seen_at = ?, idle_expires_at = ?, ends_at = ?, user_agent = ?, address = ?,
 			refresh_hash = ?, previous_hash = ?, rotated_at = ?
-		WHERE id = ?`,
+		WHERE id = ?`, []any{
 		s.LastSeenAt, s.IdleExpiresAt, endsAt(s), s.UserAgent, s.Address,
-		s.RefreshHash, s.PreviousHash, s.RotatedAt, s.ID)
-	return err
+		s.RefreshHash, s.PreviousHash, s.RotatedAt, s.ID,
+	}}
 }

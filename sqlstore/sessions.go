@@ -28,21 +28,21 @@ func endsAt(s usher.Session) time.Time {
 	return s.IdleExpiresAt
 }
 
-// insertSession starts a session of that user; nil starts none.
-func (t *tx) insertSession(ctx context.Context, userID string, s *usher.Session) error {
+// sessionInsert starts a session of that user; nil starts none.
+func sessionInsert(userID string, s *usher.Session) ([]statement, error) {
 	if s == nil {
-		return nil
+		return nil, nil
 	}
 	if s.UserID != userID {
-		return errors.New("the session is another user's")
+		return nil, errors.New("the session is another user's")
 	}
-	_, err := t.exec(ctx, `
+	return []statement{{`
 		INSERT INTO usher_sessions (id, user_id, kind, created_at, last_seen_at, idle_expires_at, expires_at, ends_at,
 			amr, user_agent, address, refresh_hash, previous_hash, rotated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, []any{
 		s.ID, s.UserID, string(s.Kind), s.CreatedAt, s.LastSeenAt, s.IdleExpiresAt, s.ExpiresAt, endsAt(*s),
-		asJSON{s.AMR}, s.UserAgent, s.Address, s.RefreshHash, s.PreviousHash, s.RotatedAt)
-	return err
+		asJSON{s.AMR}, s.UserAgent, s.Address, s.RefreshHash, s.PreviousHash, s.RotatedAt,
+	}}}, nil
 }
 
 // StartSession implements [usher.SessionStore].
@@ -90,13 +90,11 @@ func (s *Store) StartSession(ctx context.Context, in usher.SessionStart) ([]stri
 		if err := t.revoke(ctx, ended, in.RevokedUntil); err != nil {
 			return err
 		}
-		if err := t.insertSession(ctx, userID, &in.Session); err != nil {
+		session, err := sessionInsert(userID, &in.Session)
+		if err != nil {
 			return err
 		}
-		if err := t.lowerLimits(ctx, in.ClearLimits, in.GiveBack); err != nil {
-			return err
-		}
-		return t.apply(ctx, in.Effects)
+		return t.all(ctx, session, limitsLowered(in.ClearLimits, in.GiveBack), effects(in.Effects))
 	})
 	if err != nil {
 		return nil, err

@@ -33,6 +33,7 @@ type Store struct {
 	dialect     Dialect
 	hook        Hook
 	closed      atomic.Bool
+	refusedAt   atomic.Int64 // when a limit last refused, in microseconds since 1970
 	// Nil where the engine has many writers, and prepares by itself.
 	line          *line
 	writes, reads *statements

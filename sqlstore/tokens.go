@@ -220,10 +220,11 @@ func (s *Store) StartResetSession(ctx context.Context, spend usher.TokenSpend, s
 				return err
 			}
 		}
-		if err := t.insertSession(ctx, o.UserID, &ses); err != nil {
+		session, err := sessionInsert(o.UserID, &ses)
+		if err != nil {
 			return err
 		}
-		return t.apply(ctx, fx)
+		return t.all(ctx, session, effects(fx))
 	})
 	if err != nil {
 		return nil, err

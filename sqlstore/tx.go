@@ -26,24 +26,32 @@ const (
 // step runs f in a transaction, and again as a whole if the transaction lost
 // against another one. On SQLite it may share the transaction with other steps.
 func (s *Store) step(ctx context.Context, name string, f func(t *tx) error) error {
-	return s.persist(ctx, name, f, false)
+	return s.persist(ctx, name, member{run: f})
+}
+
+// countStep is step for counters of limits. Its commit need not wait for the disk:
+// the answer to what was counted is written after it, and brings it along. What a
+// loss of power can take is counts that nobody has been answered to.
+func (s *Store) countStep(ctx context.Context, name string, f func(t *tx) error) error {
+	return s.persist(ctx, name, member{run: f, unsynced: true})
 }
 
 // userStep is step for what the hook takes part in. The program's own
 // statements may take their time, or be broken off by its context, which ends a
 // whole transaction on SQLite: such a step shares with nobody.
 func (s *Store) userStep(ctx context.Context, name string, f func(t *tx) error) error {
-	return s.persist(ctx, name, f, s.hook != nil)
+	return s.persist(ctx, name, member{run: f, alone: s.hook != nil, hooked: s.hook != nil})
 }
 
-func (s *Store) persist(ctx context.Context, name string, f func(t *tx) error, hooked bool) error {
-	wait, alone := firstWait, hooked
+func (s *Store) persist(ctx context.Context, name string, m member) error {
+	wait := firstWait
 	for try := 1; ; try++ {
-		err := s.once(ctx, &member{run: f, alone: alone, hooked: hooked})
+		again := m
+		err := s.once(ctx, &again)
 		if err == nil {
 			return nil
 		}
-		alone = alone || errors.Is(err, errBroken) // once is enough
+		m.alone = m.alone || errors.Is(err, errBroken) // once is enough
 		if try == tries || !errors.Is(err, errBroken) && !s.dialect.again(err) {
 			return named(name, err)
 		}

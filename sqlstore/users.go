@@ -53,7 +53,11 @@ func (s *Store) CreateUser(ctx context.Context, c usher.UserCreation) error {
 		if err := t.takeLoginIDs(ctx, u.ID, u.LoginIDs, c.Canonical); err != nil {
 			return err
 		}
-		if err := t.insertSession(ctx, u.ID, c.Session); err != nil {
+		session, err := sessionInsert(u.ID, c.Session)
+		if err != nil {
+			return err
+		}
+		if err := t.all(ctx, session); err != nil {
 			return err
 		}
 		if c.Token != nil {
