@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -97,7 +98,9 @@ func child(text string, _ []string) error {
 	mux.Handle("/api/auth/", http.StripPrefix("/api/auth", programs))
 	mux.Handle("GET /open", ok)
 	mux.Handle("GET /guarded", h.Require(ok))
-	mux.HandleFunc("GET /cpu", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, cpuTime().Nanoseconds()) })
+	sketched := sync.OnceValue(func() http.Handler { return newSketch(service.ValidateSession).require(ok) })
+	mux.HandleFunc("GET /sketch", func(rw http.ResponseWriter, r *http.Request) { sketched().ServeHTTP(rw, r) })
+	watch(mux)
 	server := handlers.NewServer(listener.Addr().String(), mux)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

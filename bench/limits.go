@@ -54,7 +54,7 @@ func (w *world) limitJobs() ([]job, error) {
 	put := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		fromContext.ServeHTTP(rw, r.WithContext(context.WithValue(r.Context(), ctxKey{}, claims)))
 	})
-	sketch := newSketch(w, claims)
+	sketch := newSketch(w.verifier.ValidateSession)
 	return []job{
 		{name: caseNothing, run: serve(put, r, false)},
 		{name: caseLookup, run: func(n int) error {
@@ -95,6 +95,7 @@ type sketch struct {
 	entries    map[uint64]*sketchEntry
 	revoked    map[string]time.Time
 	generation atomic.Uint64
+	learn      func(ctx context.Context, raw string) (*token.Claims, error) // verifies what is not there
 }
 
 type sketchEntry struct {
@@ -104,13 +105,25 @@ type sketchEntry struct {
 	generation uint64
 }
 
-func newSketch(w *world, claims *token.Claims) *sketch {
-	s := &sketch{seed: maphash.MakeSeed(), entries: map[uint64]*sketchEntry{}, revoked: map[string]time.Time{}}
+func newSketch(learn func(ctx context.Context, raw string) (*token.Claims, error)) *sketch {
+	s := &sketch{seed: maphash.MakeSeed(), entries: map[uint64]*sketchEntry{}, revoked: map[string]time.Time{}, learn: learn}
 	for n := range 100_000 {
-		s.revoked["revoked-"+string(rune(n))] = claims.ExpiresAt
+		s.revoked["revoked-"+string(rune(n))] = time.Now().Add(24 * time.Hour)
 	}
-	s.entries[maphash.String(s.seed, w.raw)] = &sketchEntry{raw: strings.Clone(w.raw), claims: claims, expires: claims.ExpiresAt}
 	return s
+}
+
+// first verifies a token that the sketch has not seen.
+func (s *sketch) first(ctx context.Context, raw string) *sketchEntry {
+	claims, err := s.learn(ctx, raw)
+	if err != nil {
+		return nil
+	}
+	e := &sketchEntry{raw: strings.Clone(raw), claims: claims, expires: claims.ExpiresAt, generation: s.generation.Load()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries[maphash.String(s.seed, raw)] = e
+	return e
 }
 
 func (s *sketch) require(next http.Handler) http.Handler {
@@ -127,6 +140,9 @@ func (s *sketch) require(next http.Handler) http.Handler {
 			_, revoked = s.revoked[e.claims.SessionID]
 		}
 		s.mu.RUnlock()
+		if e == nil {
+			e = s.first(r.Context(), raw)
+		}
 		if e == nil || e.raw != raw || revoked || !time.Now().Before(e.expires) || e.generation != s.generation.Load() {
 			rw.WriteHeader(http.StatusUnauthorized)
 			return

@@ -57,23 +57,13 @@ func (s *suite) pgSignIn(server *pgServer) error {
 		return err
 	}
 	defer service.Close()
-	rounds := 4 * s.rounds
-	results, err := signInsAlike([]job{
-		bareJob(), signInJob(usherPostgres, "throttling, session, audit, durable", handler, usherSignIn(users)),
-	}, rounds)
-	if err != nil {
+	s.section(titlePostgres, fmt.Sprintf("PostgreSQL %s over TCP on 127.0.0.1, with %s=on. Sign-ins as they are measured on SQLite, and collected alike.",
+		server.version, strings.Join(pgDurable, "=on, ")))
+	signIn := signInJob(usherPostgres, "throttling, session, audit, durable", handler, usherSignIn(users))
+	if err := s.besideTheHash(goalPostgres, 1.10, signIn); err != nil {
 		return err
 	}
-	bare, signIn := results[0], results[1]
-	s.section(titlePostgres, fmt.Sprintf("PostgreSQL %s over TCP on 127.0.0.1, with %s=on. Sign-ins as they are measured on SQLite, and collected alike; %d rounds of %d, interleaved with the bare hash.",
-		server.version, strings.Join(pgDurable, "=on, "), rounds, atOnce))
-	s.table(results, bare)
-	var paired []float64
-	for i := range rounds {
-		paired = append(paired, signIn.ns[i]/bare.ns[i])
-	}
-	s.goalOfRounds("3", goalPostgres, fmt.Sprintf("%s to %s", ns(signIn.median()), ns(bare.median())), paired, "%.3f", 1.10, true)
-	return nil
+	return s.hashAfterServer(store)
 }
 
 func (s *suite) pgRefresh(server *pgServer) error {

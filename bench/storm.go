@@ -17,6 +17,8 @@ type weather struct {
 	stormed
 	calm, first, during []time.Duration // protected requests before, in the first second, in all of it
 	base, peak          float64         // KiB
+	ready               waits           // of goroutines that could run, for one of Go's places to run in
+	cores               coreTime        // of its threads, for a core
 }
 
 // storm has 500 people sign in at once, with the default cost, while others go on with
@@ -55,6 +57,10 @@ func (s *suite) storm() error {
 		{"protected request before: median, p99", func(x weather) string { return spread(x.calm) }},
 		{"protected request meanwhile: median, p99", func(x weather) string { return spread(x.during) }},
 		{"of these, in the first second: median, p99", func(x weather) string { return spread(x.first) }},
+		{"a goroutine that could run waited for its turn: p90, p99", func(x weather) string {
+			return "below " + ns(float64(x.ready.percentile(0.9))) + ", below " + ns(float64(x.ready.percentile(0.99)))
+		}},
+		{"a thread that could run waited for a core, on average", func(x weather) string { return ns(x.cores.mean()) }},
 	} {
 		s.line("| %s | %s | %s |\n", row.name, row.get(st), row.get(wide))
 	}
@@ -98,6 +104,10 @@ func weatherOf(set childSettings) (w weather, err error) {
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", srv.pid), []byte("5"), 0); err != nil {
 		return w, err
 	}
+	ready, cores, err := srv.queues()
+	if err != nil {
+		return w, err
+	}
 	wait, err := startStorm(srv.base)
 	if err != nil {
 		return w, err
@@ -109,9 +119,14 @@ func weatherOf(set childSettings) (w weather, err error) {
 		rest, probing = probes(context.Background(), srv.base, request, stormTime-time.Second)
 		w.during = append(append(w.during, w.first...), rest...)
 	}
+	readyAfter, coresAfter, queueing := srv.queues()
 	if w.stormed, err = wait(); err != nil {
 		return w, err
 	}
+	if queueing != nil {
+		return w, queueing
+	}
+	w.ready, w.cores = readyAfter.since(ready), coresAfter.since(cores)
 	if probing != nil {
 		return w, probing
 	}
