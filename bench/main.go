@@ -1,7 +1,7 @@
 // Command bench measures Usher beside its peers, and writes what it found into
 // docs/performance.md.
 //
-//	cd bench && go run .                 # everything; some twenty minutes
+//	cd bench && go run .                 # everything; a quarter of an hour
 //	cd bench && go run . -quick          # short rounds, small numbers, for a look
 //	cd bench && go run . -only protected,refresh
 //	cd bench && go run . -no-postgres    # where there is no Postgres
