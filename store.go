@@ -10,6 +10,7 @@ import (
 // Store keeps everything that must outlive the process. Each method is one
 // atomic step of the domain: it happens whole or not at all, also when the
 // process dies in the middle, and when it returned nil its effect is durable.
+// Those of LimitStore alone may become so with the next one that does.
 // Acts that may happen once (a login id taken, a one-time token spent, a
 // refresh token swapped) have exactly one winner among any number of callers
 // on any number of machines; the others get the error named at the method.

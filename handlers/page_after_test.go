@@ -66,6 +66,23 @@ func TestNoLinkMakesAPageSayThatAMailIsOnItsWay(t *testing.T) {
 	}
 }
 
+// A mail is on its way to the address of the form that was sent, and not to one that was
+// typed elsewhere since.
+func TestNoPageSaysThatAMailIsOnItsWayToAnotherAddress(t *testing.T) {
+	for _, test := range []struct{ form, page string }{{"/password/reset", "/auth/forgot"}, {"/signup", "/auth/signup"}} {
+		_, b := newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
+		sent := test.page + "?sent=1"
+		b.send(test.form, "loginId", ann, "password", goodPassword).to(t, sent)
+		b.send("/signin", "loginId", bob, "password", goodPassword).page(t, 401)
+		if v := b.open(sent).page(t, 200, "Check your email"); strings.Contains(v.body, bob) || strings.Contains(v.body, "<form") {
+			t.Errorf("after %s for %s: %s", test.form, ann, main(v.body))
+		}
+		b.open("/auth/signin").page(t, 200, bob)
+		b.send(test.form, "loginId", bob, "password", goodPassword).to(t, sent)
+		b.open(sent).page(t, 200, bob)
+	}
+}
+
 func TestNoLinkMakesAPageSayThatSomebodyIsSignedOut(t *testing.T) {
 	k, b := newPages(t, handlers.Pages{}, setup{})
 	b.signUp(ann)

@@ -41,7 +41,7 @@ func (p *pages) prepareVerify(x *exchange) error {
 // shows how things are.
 func (p *pages) verified(x *exchange) error {
 	switch {
-	case p.isAfter(x):
+	case p.doneTo(x) != "":
 		signedIn := x.page.SignedIn
 		x.page = p.page(x.r, "verified")
 		x.page.SignedIn = signedIn
@@ -67,7 +67,7 @@ func (p *pages) sendVerify(x *exchange) error {
 	}
 	p.cookies.DropNote(x.w, x.r, noteVerify)
 	p.renew(x, u)
-	return p.after(x, "/verify?done=1", "")
+	return p.after(x, "/verify?done=1", "", u.ID)
 }
 
 // renew gives a browser that is signed in as that very user new tokens, which

@@ -40,20 +40,21 @@ func (p *pages) waitFor(x *exchange, path string) error {
 	if x.in["again"] != "" {
 		code = "sent_again"
 	}
-	return p.after(x, path+"?sent=1", code)
+	return p.after(x, path+"?sent=1", code, x.in["loginId"])
 }
 
 // waiting makes the page one that waits for a mail. Where none was asked for it is
-// left to ask for one.
+// left to ask for one. The address is named as long as it is what was typed last: a
+// sign-in takes it away, and for another one nothing was asked.
 func (p *pages) waiting(x *exchange, path, text string) error {
-	if !p.isAfter(x) {
+	to := p.doneTo(x)
+	if to == "" {
 		return p.elsewhere(x, path)
 	}
 	page := p.page(x.r, "sent")
-	page.Again, page.SentTo = path, p.typed(x)
-	page.Lead = page.T(text + ".bare")
-	if page.SentTo != "" {
-		page.Lead = page.T(text, page.SentTo)
+	page.Again, page.Lead = path, page.T(text+".bare")
+	if to == p.typed(x) {
+		page.SentTo, page.Lead = to, page.T(text, to)
 	}
 	x.page = page
 	return nil

@@ -10,7 +10,10 @@
 //
 // The database runs in WAL mode with synchronous=FULL: what a method of the
 // store has acknowledged is on the disk, whether the process or the machine
-// dies. One connection writes and a pool of others reads, so readers never
+// dies. Counters of limits alone get there with the next step that does: they
+// outlive the process at once, and a loss of power may take the last of them.
+//
+// One connection writes and a pool of others reads, so readers never
 // wait for the writer, and writers queue in the process instead of being
 // refused with "database is locked". Other processes may open the same file on
 // the same machine; a writer waits 5 seconds for theirs. A network file system

@@ -189,14 +189,15 @@ func TestTheProgramsOwnLevelStays(t *testing.T) {
 func TestAClearedCounterIsDeletedWithWhatHasExpired(t *testing.T) {
 	s := openNew(t)
 	ctx := context.Background()
-	_, err := s.TakeLimits(ctx, now, []usher.Limit{{Key: "cleared", Max: 5}, {Key: "kept", Max: 5}})
+	_, err := s.TakeLimits(ctx, now, []usher.Limit{{Key: "cleared", Max: 5}, {Key: "given back", Max: 5}, {Key: "kept", Max: 5}})
 	must(t, err)
-	must(t, s.ClearLimits(ctx, []string{"cleared"}))
+	must(t, s.GiveBackLimits(ctx, []string{"given back"}))
+	must(t, s.ClearLimits(ctx, []string{"cleared", "given back"}))
 	n, err := s.DeleteExpired(ctx, now, time.Time{}, 100)
 	must(t, err)
 	var left string
 	must(t, s.DB().QueryRowContext(ctx, `SELECT group_concat(name) FROM usher_limits`).Scan(&left))
-	if n != 1 || left != "kept" {
+	if n != 2 || left != "kept" {
 		t.Errorf("%d rows went, %q is left", n, left)
 	}
 }

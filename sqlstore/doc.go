@@ -29,6 +29,12 @@
 // rows into the steps that make, change and delete users, so that they exist
 // if and only if the user does.
 //
+// What does nothing but count for limits is the exception: it need not wait for the
+// disk, which it reaches with the next step that does. On PostgreSQL
+// synchronous_commit is off for such a transaction, and on SQLite synchronous is
+// NORMAL meanwhile, if there is a write-ahead log. The process may die then; a loss
+// of power may take the last counts.
+//
 // # Migrations
 //
 // [New] brings the tables up to date, in one transaction and under a lock, so

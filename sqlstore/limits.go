@@ -225,17 +225,18 @@ func limitsLowered(clear, giveBack []string) []statement {
 	if len(keys) == 0 {
 		return nil
 	}
-	set, args := "hits = hits - 1", anys(keys)
+	set, where, args := "hits = hits - 1", "hits > 0", anys(keys)
 	if clear = sorted(clear); len(clear) > 0 {
 		in := "name IN (" + marks(len(clear)) + ")"
 		set = "hits = CASE WHEN " + in + " THEN 0 ELSE hits - 1 END, expires_at = CASE WHEN " + in + " THEN since ELSE expires_at END"
-		args = slices.Concat(args, anys(clear), anys(clear))
+		where = "(hits > 0 OR " + in + ")" // one that was given back to nothing may have no end
+		args = slices.Concat(args, anys(clear), anys(clear), anys(clear))
 	}
 	return []statement{{`
 		WITH mine AS MATERIALIZED (
 			SELECT name FROM usher_limits WHERE name IN (` + marks(len(keys)) + `) ORDER BY name FOR UPDATE
 		)
-		UPDATE usher_limits SET ` + set + ` WHERE hits > 0 AND name IN (SELECT name FROM mine)`, args}}
+		UPDATE usher_limits SET ` + set + ` WHERE ` + where + ` AND name IN (SELECT name FROM mine)`, args}}
 }
 
 // sorted returns the keys in order, each once.

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +48,88 @@ var raceCountCases = []testCase{
 			}
 			if own != free {
 				e.Fatalf("%d hits counted beside %d that got through", own, free)
+			}
+		}
+	}},
+	{"each hit is given back once", func(e *env) {
+		a := e.user("anna")
+		both := []usher.Limit{{Key: "a", Max: 9 * callers, Window: time.Hour}, {Key: "b", Max: 9 * callers, Window: time.Hour}}
+		keys := []string{"a", "b"}
+		take := func(i int) error {
+			in := slices.Clone(both)
+			if i%2 == 1 {
+				slices.Reverse(in)
+			}
+			_, err := e.TakeLimits(e.ctx, t0, in)
+			return err
+		}
+		for _, err := range atOnce(take) {
+			e.ok(err)
+		}
+		starts := make([]usher.SessionStart, callers)
+		for i := range starts {
+			starts[i] = start(e.session(a.User.ID))
+			starts[i].ClearLimits, starts[i].GiveBack = []string{fmt.Sprint("other ", i%2)}, []string{"b", "a"}
+			starts[i].Effects = numbered(i)
+		}
+		for i, err := range atOnce(func(i int) error {
+			switch i % 4 {
+			case 0:
+				return e.GiveBackLimits(e.ctx, keys)
+			case 1:
+				_, err := e.StartSession(e.ctx, starts[i])
+				return err
+			case 2:
+				if _, err := e.TakeLimits(e.ctx, t0, []usher.Limit{{Key: "other 1", Max: callers, Window: time.Hour}}); err != nil {
+					return err
+				}
+				_, err := e.DeleteExpired(e.ctx, t0, time.Time{}, callers)
+				return err
+			default:
+				return take(i)
+			}
+		}) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		want := callers - callers/2 + callers/4 + 1
+		for _, l := range both {
+			e.taken(t0, l, want)
+		}
+	}},
+	{"a counter that was cleared and counts again stays", func(e *env) {
+		for i, err := range atOnce(func(i int) error {
+			if i%8 == 0 {
+				for range 20 {
+					if _, err := e.DeleteExpired(e.ctx, t0.Add(time.Minute), time.Time{}, callers); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			l := usher.Limit{Key: fmt.Sprint("k", i), Max: 9}
+			if i%2 == 0 {
+				l.Window = time.Hour
+			}
+			for range 5 {
+				for n := range 3 {
+					r, err := e.TakeLimits(e.ctx, t0, []usher.Limit{l})
+					if err != nil {
+						return err
+					}
+					if len(r.Counts) != 1 || r.Counts[0] != n+1 {
+						return fmt.Errorf("hit %d is counted as %v", n+1, r.Counts)
+					}
+				}
+				if err := e.ClearLimits(e.ctx, []string{l.Key}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
 			}
 		}
 	}},
