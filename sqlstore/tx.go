@@ -30,8 +30,9 @@ func (s *Store) step(ctx context.Context, name string, f func(t *tx) error) erro
 }
 
 // countStep is step for counters of limits. Its commit need not wait for the disk:
-// the answer to what was counted is written after it, and brings it along. What a
-// loss of power can take is counts that nobody has been answered to.
+// the answer to a try is written after it, and brings it along. What a loss of power
+// can take is counts of tries that nobody was answered to, and of what is counted
+// without a write to follow, such as looks at mailed links.
 func (s *Store) countStep(ctx context.Context, name string, f func(t *tx) error) error {
 	return s.persist(ctx, name, member{run: f, unsynced: true})
 }
