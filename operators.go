@@ -95,6 +95,8 @@ func (s *Service) DeleteUser(ctx context.Context, userID string) error {
 	e := s.newEvent(EventUserDeleted, userID, "", "operator", Client{})
 	ended, err := s.store.DeleteUser(ctx, UserDeletion{
 		UserID: userID, End: SessionEnd{RevokedUntil: s.revokedUntil(s.now())}, Effects: Effects{Events: []Event{e}},
+		// The one counter of an account that has no end of its own.
+		ClearLimits: []string{s.lockKey(userID)},
 	})
 	if err != nil {
 		return s.outage(err)

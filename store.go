@@ -127,6 +127,8 @@ type EmailAddress struct {
 type UserDeletion struct {
 	UserID string
 	End    SessionEnd
+	// ClearLimits are removed.
+	ClearLimits []string
 	Effects
 }
 

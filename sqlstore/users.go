@@ -249,7 +249,7 @@ func (s *Store) DeleteUser(ctx context.Context, d usher.UserDeletion) ([]string,
 				return err
 			}
 		}
-		return t.apply(ctx, d.Effects)
+		return t.all(ctx, limitsLowered(d.ClearLimits, nil), effects(d.Effects))
 	})
 	if err != nil {
 		return nil, err

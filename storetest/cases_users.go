@@ -235,14 +235,19 @@ var deleteCases = []testCase{
 		e.ok(e.CreateUser(e.ctx, c))
 		other := e.user("bert")
 		keep := e.signIn(other.User.ID)
+		limit, others := usher.Limit{Key: "k", Max: 9}, usher.Limit{Key: "l", Max: 9}
+		e.taken(t0, limit, 1)
+		e.taken(t0, others, 1)
 		fx, until := e.effects(), t0.Add(time.Minute)
 		ended, err := e.DeleteUser(e.ctx, usher.UserDeletion{
-			UserID: c.User.ID, End: usher.SessionEnd{RevokedUntil: until}, Effects: fx,
+			UserID: c.User.ID, End: usher.SessionEnd{RevokedUntil: until}, Effects: fx, ClearLimits: []string{"k", "unknown"},
 		})
 		e.ok(err)
 		e.sameIDs("ended", ended, c.Session.ID)
 		e.ended(until, c.Session.ID)
 		e.lives(keep.ID)
+		e.taken(t0, limit, 1)
+		e.taken(t0, others, 2)
 		_, err = e.Account(e.ctx, c.User.ID)
 		e.is(err, usher.ErrNotFound)
 		for _, canonical := range c.Canonical {

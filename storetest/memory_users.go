@@ -137,6 +137,7 @@ func (m *Memory) DeleteUser(ctx context.Context, d usher.UserDeletion) (ended []
 		}
 		drop(s, s.canonical, d.UserID)
 		drop(s, s.accounts, d.UserID)
+		s.clearLimits(d.ClearLimits)
 		return s.apply(d.Effects)
 	})
 	if err != nil {
