@@ -41,13 +41,19 @@ func (s *suite) onPostgres() error {
 	return server.stop()
 }
 
-func (s *suite) pgSignIn(server *pgServer) error {
-	const users = 50
-	url, err := server.database(s.ctx, "signin")
+// storeOn opens a store in an empty database of that name, and returns its URL too.
+func (s *suite) storeOn(server *pgServer, name string) (*postgres.Store, string, error) {
+	url, err := server.database(s.ctx, name)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	store, err := postgres.Open(s.ctx, url, postgres.Options{})
+	return store, url, err
+}
+
+func (s *suite) pgSignIn(server *pgServer) error {
+	const users = 50
+	store, _, err := s.storeOn(server, "signin")
 	if err != nil {
 		return err
 	}
@@ -67,11 +73,7 @@ func (s *suite) pgSignIn(server *pgServer) error {
 }
 
 func (s *suite) pgRefresh(server *pgServer) error {
-	url, err := server.database(s.ctx, "refresh")
-	if err != nil {
-		return err
-	}
-	store, err := postgres.Open(s.ctx, url, postgres.Options{})
+	store, url, err := s.storeOn(server, "refresh")
 	if err != nil {
 		return err
 	}
