@@ -29,7 +29,9 @@ type childSettings struct {
 	Procs int  // GOMAXPROCS, with the slots for hashing as they are without; 0 leaves it
 	// Storm makes it no server but the clients of one, at that address.
 	Storm string
-	// Collect makes it a process that only hashes.
+	// Burn makes it a process that hashes one password after the other.
+	Burn bool
+	// Collect makes it a process that only hashes, and counts what it costs.
 	Collect *collectSettings
 }
 
@@ -42,6 +44,9 @@ func child(text string, _ []string) error {
 	}
 	if set.Storm != "" {
 		return stormClients(set.Storm)
+	}
+	if set.Burn {
+		return burn()
 	}
 	if set.Collect != nil {
 		return collectChild(*set.Collect)
@@ -106,19 +111,24 @@ func child(text string, _ []string) error {
 	go func() { failed <- server.Serve(listener) }()
 	fmt.Println(base)
 
+	select {
+	case err := <-failed:
+		return err
+	case <-inputEnds():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return server.Shutdown(ctx)
+}
+
+// inputEnds is closed when the parent has closed the standard input.
+func inputEnds() <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		close(ended)
 	}()
-	select {
-	case err := <-failed:
-		return err
-	case <-ended:
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	return server.Shutdown(ctx)
+	return ended
 }
 
 // server is a running child.

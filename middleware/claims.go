@@ -78,11 +78,11 @@ func WithClaims(ctx context.Context, claims *token.Claims) context.Context {
 		return withoutSession(ctx)
 	}
 	own := claims.Clone()
-	return withSession(ctx, session{claims: &own})
+	return &sessionContext{ctx, session{claims: &own}}
 }
 
 // sessionContext is a context that holds a session: what context.WithValue makes,
-// and its value, in one piece of memory instead of two, for each request needs one.
+// and its value.
 type sessionContext struct {
 	context.Context
 	session session
@@ -94,10 +94,6 @@ func (c *sessionContext) Value(key any) any {
 		return &c.session
 	}
 	return c.Context.Value(key)
-}
-
-func withSession(ctx context.Context, s session) context.Context {
-	return &sessionContext{ctx, s}
 }
 
 // withoutSession hides the session of the context, if it has one.

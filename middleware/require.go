@@ -20,12 +20,13 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.known(r) == nil {
-			m.addVary(w)
+			var own piece
+			own.addVary(w.Header(), m.vary)
 			if s, refusal := m.authenticate(w, r); refusal != nil {
 				m.log(w, r, refusal)
 				r = r.WithContext(withoutSession(r.Context()))
 			} else {
-				r = r.WithContext(withSession(r.Context(), s))
+				r = own.with(r, s)
 			}
 		}
 		next.ServeHTTP(w, r)
@@ -94,13 +95,14 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, allow func(*
 		if s := m.known(r); s != nil {
 			claims = s.claims
 		} else {
-			m.addVary(w)
+			var own piece
+			own.addVary(w.Header(), m.vary)
 			s, refusal := m.authenticate(w, r)
 			if refusal != nil {
 				m.refuse(w, r, refusal, maxAge)
 				return
 			}
-			r = r.WithContext(withSession(r.Context(), s))
+			r = own.with(r, s)
 			claims = s.claims
 		}
 		if kind := allow(claims); kind != "" {
@@ -118,12 +120,4 @@ func (m *Middleware) known(r *http.Request) *session {
 		return s
 	}
 	return nil
-}
-
-// addVary keeps a cache from giving one user's answer to another.
-func (m *Middleware) addVary(w http.ResponseWriter) {
-	h := w.Header()
-	if have := h["Vary"]; !slices.Contains(have, m.vary) {
-		h["Vary"] = append(have, m.vary)
-	}
 }
