@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -49,11 +48,16 @@ func (s *suite) hashAfterSync() error {
 	})
 }
 
-// hashAfterServer tells the same of a step on a server on the same cores.
+// hashAfterServer tells the same of steps on a server on the same cores: of the least
+// that can be asked of it, and of what a sign-in does last before its hash.
 func (s *suite) hashAfterServer(store usher.Store) error {
+	ask := func() error { return store.Ping(s.ctx) }
+	if err := s.hashAfter("a SELECT of one number from that Postgres server", ask); err != nil {
+		return err
+	}
 	counter := []usher.Limit{{Key: "beside", Max: 1 << 30}}
-	return s.hashAfter("a counter taken on that Postgres server", func() error {
-		_, err := store.TakeLimits(context.Background(), time.Now(), counter)
+	return s.hashAfter("a counter taken there", func() error {
+		_, err := store.TakeLimits(s.ctx, time.Now(), counter)
 		return err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -40,17 +41,34 @@ func (s *suite) goal(task, what, measured, ratio string, met bool) {
 	s.judged(goal{task, what, measured, ratio, verdict(met)})
 }
 
-// goalOfRounds judges by the rounds, each a value of its own. Where the limit lies
-// among the middle half of them, the run cannot tell, and says so.
+// goalOfRounds judges by the median of the rounds. Where the limit lies in its interval,
+// the run cannot tell, and says so.
 func (s *suite) goalOfRounds(task, what, measured string, rounds []float64, format string, limit float64, atMost bool) {
-	sorted := slices.Sorted(slices.Values(rounds))
-	low, high := sorted[len(sorted)/4], sorted[len(sorted)*3/4]
+	low, high := interval(rounds)
 	mid := median(rounds)
-	g := goal{task, what, measured, fmt.Sprintf(format+" (middle half "+format+" – "+format+")", mid, low, high), verdict(mid <= limit == atMost || mid == limit)}
+	g := goal{task, what, measured, fmt.Sprintf(format+" (95 %% within "+format+" – "+format+")", mid, low, high), verdict(mid <= limit == atMost || mid == limit)}
 	if low < limit && limit < high {
 		g.verdict = "**not decided**: the rounds disagree"
 	}
 	s.judged(g)
+}
+
+// interval holds the median of what the rounds are a sample of, with 95 % confidence
+// and whatever their distribution: each of them lies above it as often as below (the
+// sign test). Fewer than six rounds cannot tell; then it holds all of them.
+func interval(rounds []float64) (low, high float64) {
+	sorted := slices.Sorted(slices.Values(rounds))
+	n := len(sorted)
+	ways, below, all := 1.0, 0.0, math.Exp2(float64(n)) // of k of n, of at most k, of any
+	cut := 0
+	for k := range n / 2 {
+		if below += ways; below/all > 0.025 {
+			break
+		}
+		cut = k
+		ways = ways * float64(n-k) / float64(k+1)
+	}
+	return sorted[cut], sorted[n-1-cut]
 }
 
 // leftOut is for a goal that was not measured, as the person who runs it asked.
