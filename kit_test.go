@@ -56,7 +56,7 @@ func newKitOn(t *testing.T, store usher.Store, c *clock, change ...func(*usher.C
 		Secret:  secret,
 		BaseURL: "https://app.example",
 		Mailer:  k.mail,
-		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Minute},
+		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Hour}, // however slow the first hash was
 		OnEvent: k.events.hook,
 		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Now:     c.now,

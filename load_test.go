@@ -103,7 +103,7 @@ func TestLM02_FiveHundredSignInsAtOnce(t *testing.T) {
 
 // Clients who hang up free their places in the queue.
 func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
-	k := newKit(t) // with a queue that waits for a minute
+	k := newKit(t) // with a queue that refuses nobody
 	k.signUp("ann@example.com")
 	gone, cancel := context.WithCancel(ctx)
 	counted := &gate{Store: k.store}
