@@ -28,7 +28,7 @@ const life = (js) => async (s) => {
   s.equal(await page.locator("[name=loginId]").inputValue(), who, "what was typed");
   s.equal(await page.locator("[name=name]").inputValue(), "Ann", "what was typed");
   s.equal(await page.locator("[name=password]").inputValue(), "", "a password comes back");
-  s.equal(await page.evaluate(() => document.activeElement.name), "password", "focus");
+  await s.focused(page, "[name=password]");
   await fill(page, { password });
   await press(page);
   await s.at(page, "/inside", "Inside");
@@ -66,7 +66,7 @@ const life = (js) => async (s) => {
   await fill(page, { currentPassword: another, newPassword: another });
   await press(page);
   await page.getByText("This is not your current password.").waitFor();
-  s.equal(await page.evaluate(() => document.activeElement.name), "currentPassword", "focus");
+  await s.focused(page, "[name=currentPassword]");
   await fill(page, { currentPassword: password, newPassword: another });
   await press(page);
   await page.getByText("Your password has been changed.").waitFor();
@@ -181,7 +181,7 @@ const claim = (js) => async (s) => {
   await s.at(owner, "/auth/verify", "Confirm your email address");
   await press(owner);
   await owner.getByText("Enter your password.").waitFor();
-  s.equal(await owner.evaluate(() => document.activeElement.name), "password", "focus");
+  await s.focused(owner, "[name=password]");
   await fill(owner, { password: another });
   await press(owner);
   await owner.getByText("This is not the password of this account.").waitFor();
@@ -250,7 +250,7 @@ export const journeys = [
     };
     await page.goto("/auth/signup");
     // The first input has the focus already.
-    s.equal((await at()).name, "name", "focus");
+    await s.focused(page, "[name=name]");
     await page.keyboard.press("Shift+Tab");
     s.equal((await at()).name, "NNorthwind", "focus");
     await tab("name");
@@ -272,6 +272,7 @@ export const journeys = [
     await s.at(page, "/auth/signin", "Sign in");
     await page.getByText("You’re signed out.").waitFor();
     // The first input of the sign-in has the focus already.
+    await s.focused(page, "[name=loginId]");
     await page.keyboard.type(who);
     await page.keyboard.press("Tab");
     await page.keyboard.type(password);

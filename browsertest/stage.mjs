@@ -94,6 +94,15 @@ export class Stage {
     return this.test(site, "/auth/signin", "POST", JSON.stringify({ loginId, password }));
   }
 
+  // A page that is there has its autofocus only when Chromium next draws it.
+  async focused(page, selector) {
+    try {
+      await page.locator(`${selector}:focus`).waitFor();
+    } catch (err) {
+      throw new Error(`the focus is not on ${selector}`, { cause: err });
+    }
+  }
+
   equal(got, want, what) {
     if (got !== want) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
   }
