@@ -27,15 +27,11 @@ func burn() error {
 // another process hashes on the same cores. It shows what the kernel alone, which
 // divides the cores, lets a request wait.
 func besideABurner(db string) (took []time.Duration, err error) {
-	srv, err := startServer(childSettings{DB: db})
+	srv, _, bearer, err := serverSignedIn(childSettings{DB: db}, stormSize)
 	if err != nil {
 		return nil, err
 	}
 	defer srv.stop()
-	_, bearer, err := signInOver(srv.base, stormSize)
-	if err != nil {
-		return nil, err
-	}
 	burner, err := startServer(childSettings{Burn: true})
 	if err != nil {
 		return nil, err

@@ -19,14 +19,18 @@ const wireClients = 32
 
 // loopback measures the whole server from another process.
 func (s *suite) loopback() error {
-	srv, cookie, bearer, err := s.serverSignedIn("server.db")
+	own, other := filepath.Join(s.dir, "server.db"), filepath.Join(s.dir, "sketch.db")
+	if err := errors.Join(s.prepare(own, 1, true), s.prepare(other, 1, true)); err != nil {
+		return err
+	}
+	srv, cookie, bearer, err := serverSignedIn(childSettings{DB: own, Cheap: true}, 0)
 	if err != nil {
 		return err
 	}
 	defer srv.stop()
 	// Its list of ended sessions would be part of the heap that Usher's collections walk
 	// through: the sketch has a process of its own.
-	drawn, _, drawnBearer, err := s.serverSignedIn("sketch.db")
+	drawn, _, drawnBearer, err := serverSignedIn(childSettings{DB: other, Cheap: true}, 0)
 	if err != nil {
 		return err
 	}
@@ -97,16 +101,12 @@ func (s *suite) loopback() error {
 	return s.whereTheGuardGoes(srv, open.request, median(open.cpu), guarded.request, median(guarded.cpu))
 }
 
-// serverSignedIn is a running server, and the credentials of its user.
-func (s *suite) serverSignedIn(file string) (srv *server, cookie, bearer string, err error) {
-	path := filepath.Join(s.dir, file)
-	if err := s.prepare(path, 1, true); err != nil {
+// serverSignedIn is a running server, and the credentials of one of its users.
+func serverSignedIn(set childSettings, user int) (srv *server, cookie, bearer string, err error) {
+	if srv, err = startServer(set); err != nil {
 		return nil, "", "", err
 	}
-	if srv, err = startServer(childSettings{DB: path, Cheap: true}); err != nil {
-		return nil, "", "", err
-	}
-	if cookie, bearer, err = signInOver(srv.base, 0); err != nil {
+	if cookie, bearer, err = signInOver(srv.base, user); err != nil {
 		return nil, "", "", errors.Join(err, srv.stop())
 	}
 	return srv, cookie, bearer, nil

@@ -89,15 +89,11 @@ func spread(list []time.Duration) string {
 }
 
 func weatherOf(set childSettings) (w weather, err error) {
-	srv, err := startServer(set)
+	srv, _, bearer, err := serverSignedIn(set, stormSize)
 	if err != nil {
 		return w, err
 	}
 	defer srv.stop()
-	_, bearer, err := signInOver(srv.base, stormSize)
-	if err != nil {
-		return w, err
-	}
 	request := wireRequest(srv.base, "/guarded", "Authorization: Bearer "+bearer)
 	if w.calm, err = probes(context.Background(), srv.base, request, 3*time.Second); err != nil {
 		return w, err

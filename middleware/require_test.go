@@ -295,6 +295,32 @@ func TestVary(t *testing.T) {
 	}
 }
 
+// What others say of Vary, outside and inside, stays, and is this answer's alone.
+func TestVaryOfOthersStays(t *testing.T) {
+	w := newWorld(t)
+	var inner string
+	guarded := w.middleware(nil).Require(w.middleware(func(c *middleware.Config) { c.Cookies = nil }).Require(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Add("Vary", inner)
+		rw.Header()["Vary"][0] += ", X-Changed"
+	})))
+	h := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/outer" {
+			rw.Header().Set("Vary", "Origin")
+		}
+		guarded.ServeHTTP(rw, r)
+	})
+	for _, c := range []struct{ path, inner, want string }{
+		{"/", "Accept", "Authorization, Cookie, X-Changed|Authorization|Accept"},
+		{"/outer", "Accept-Language", "Origin, X-Changed|Authorization, Cookie|Authorization|Accept-Language"},
+		{"/", "Range", "Authorization, Cookie, X-Changed|Authorization|Range"},
+	} {
+		inner = c.inner
+		if got := strings.Join(do(h, request("GET", c.path, bearer(w.issue(nil)))).Header().Values("Vary"), "|"); got != c.want {
+			t.Errorf("%s: %s, want %s", c.path, got, c.want)
+		}
+	}
+}
+
 func TestThousandRequestsWithClaimsOfTheirOwn(t *testing.T) {
 	w := newWorld(t)
 	tokens := make([]token.Secret, 50)
