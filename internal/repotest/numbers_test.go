@@ -1,4 +1,4 @@
-package usher_test
+package repotest
 
 import (
 	"os"
@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// numbers are the default numbers of the requirements: the first cell of their
-// row in SECURITY.md, and what stands in it.
+// numbers lists rows of the table of defaults in SECURITY.md: the first cell,
+// and the texts that the row must contain.
 var numbers = []struct {
 	what string
 	says []string
@@ -30,8 +30,8 @@ var numbers = []struct {
 	{"JWK Set of another program", []string{"5 seconds", "256 KiB", "100 keys", "30 seconds"}},
 }
 
-// The documentation says each default number and each hard limit, how a
-// password is locked, and where we depart from a standard.
+// The documentation states each default, each hard limit, how a password is
+// locked, and each departure from a standard.
 func TestCF06_TheDocumentationSaysEachNumber(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("SECURITY.md")
@@ -52,7 +52,7 @@ func TestCF06_TheDocumentationSaysEachNumber(t *testing.T) {
 		}
 		for _, say := range n.says {
 			if !strings.Contains(row, say) {
-				t.Errorf("the row %q does not say %q: %s", n.what, say, row)
+				t.Errorf("the row %q does not contain %q: %s", n.what, say, row)
 			}
 		}
 	}
@@ -76,7 +76,7 @@ func TestCF06_TheDocumentationSaysEachNumber(t *testing.T) {
 		"Where we depart from a standard", "second factor", "composition rules", "expiry", "persistent session cookie", "RS256",
 	} {
 		if !strings.Contains(all, say) {
-			t.Errorf("the documentation does not say %q", say)
+			t.Errorf("the documentation does not contain %q", say)
 		}
 	}
 }

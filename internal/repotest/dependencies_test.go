@@ -1,4 +1,4 @@
-package usher_test
+package repotest
 
 import (
 	"fmt"
@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// version is a version of Go or of a module, comparable in order.
+// version is a release of Go or of a module: major, minor, patch.
 type version [3]int
 
 func parseVersion(t *testing.T, text string) (v version) {
 	t.Helper()
 	if n, err := fmt.Sscanf(text, "%d.%d.%d", &v[0], &v[1], &v[2]); err != nil || n != 3 {
-		t.Fatalf("%q is no version: %v", text, err)
+		t.Fatalf("%q is not a version: %v", text, err)
 	}
 	return v
 }
@@ -27,8 +27,8 @@ func (v version) before(w version) bool {
 	return false
 }
 
-// No program that is built with this module gets a dependency, or a Go, with a
-// hole that is known to reach us.
+// go.mod requires releases of Go and of the dependencies without the known
+// vulnerabilities that affect this module.
 func TestCF04_DependencyFloors(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("go.mod")
@@ -42,7 +42,7 @@ func TestCF04_DependencyFloors(t *testing.T) {
 		}
 		return parseVersion(t, string(m[1]))
 	}
-	// 1.25.13 has the same fixes, but a go line is one number.
+	// Go 1.25.13 has the same fixes, but a go line names one release.
 	for name, floor := range map[string]version{
 		"go ":                            {1, 26, 6},
 		"github.com/golang-jwt/jwt/v5 v": {5, 2, 2},  // GO-2025-3553

@@ -1,4 +1,4 @@
-package usher_test
+package repotest
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// block returns the first fenced block of the README in that language.
+// block returns the first fenced block of the language in the README.
 func block(t *testing.T, language string) string {
 	t.Helper()
 	b, err := os.ReadFile("README.md")
@@ -30,19 +30,19 @@ func block(t *testing.T, language string) string {
 	return string(m[1])
 }
 
-// The program on the README's first screen is whole and short.
+// The program in the README is complete and short.
 func TestReadmeProgramIsShort(t *testing.T) {
 	program := strings.TrimSpace(block(t, "go"))
 	if n := strings.Count(program, "\n") + 1; n > 30 {
-		t.Errorf("the program has %d lines, at most 30 are promised", n)
+		t.Errorf("the program has %d lines, want at most 30", n)
 	}
 	body := program[strings.Index(program, "func main() {"):]
 	if n := strings.Count(body, "\n") + 1; n > 20 {
-		t.Errorf("main has %d lines, at most 20 are promised", n)
+		t.Errorf("main has %d lines, want at most 20", n)
 	}
 }
 
-// It compiles and runs in a module of its own, with nothing else in it.
+// The program in the README compiles and runs in an otherwise empty module.
 func TestReadmeProgramRuns(t *testing.T) {
 	dir, address := t.TempDir(), freeAddress(t)
 	_, port, _ := strings.Cut(address, ":")
@@ -56,7 +56,7 @@ func TestReadmeProgramRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The modules that the kit needs, at the versions it was tested with.
+	// Require the dependencies at the versions of this module.
 	app := strings.Replace(string(mod), "module "+module, "module app", 1) +
 		"\nrequire " + module + " v0.0.0\nreplace " + module + " => " + root + "\n"
 	write(t, filepath.Join(dir, "go.mod"), app)
@@ -103,12 +103,12 @@ func TestReadmeProgramRuns(t *testing.T) {
 
 	visitReadmeProgram(t, base)
 	if !strings.Contains(program, `"open `+base+`/auth/signup"`) {
-		t.Error("the program does not say where to begin")
+		t.Error("the program does not print the address to open")
 	}
 	checkReadmeMail(t, filepath.Join(dir, "mail"), base)
 }
 
-// checkReadmeMail looks into the folder of the program's mails.
+// checkReadmeMail checks the emails that the program wrote into dir.
 func checkReadmeMail(t *testing.T, dir, base string) {
 	t.Helper()
 	var letters []string
@@ -116,7 +116,7 @@ func checkReadmeMail(t *testing.T, dir, base string) {
 		letters, _ = filepath.Glob(filepath.Join(dir, "*verify_email*.eml"))
 	}
 	if len(letters) != 2 {
-		t.Fatalf("the folder has %d mails to confirm an address, want 2", len(letters))
+		t.Fatalf("the folder has %d emails that confirm an address, want 2", len(letters))
 	}
 	letter, err := os.ReadFile(letters[0])
 	if err != nil {
@@ -124,13 +124,13 @@ func checkReadmeMail(t *testing.T, dir, base string) {
 	}
 	for _, want := range []string{"From: \"My app\" <no-reply@example.com>", base + "/auth/verify?token="} {
 		if !strings.Contains(string(letter), want) {
-			t.Errorf("the mail lacks %q:\n%s", want, letter)
+			t.Errorf("the email lacks %q:\n%s", want, letter)
 		}
 	}
 }
 
-// visitReadmeProgram does what a person does with the program first: no address
-// that it leads to may be missing.
+// visitReadmeProgram signs up, looks around and signs in again, as a user does
+// first. Every address that the program links or redirects to must exist.
 func visitReadmeProgram(t *testing.T, base string) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -138,7 +138,7 @@ func visitReadmeProgram(t *testing.T, base string) {
 		t.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar}
-	// visit opens a page, or sends a form, and demands where that ends.
+	// visit opens a page, or sends a form, and checks the final address.
 	visit := func(path string, form url.Values, wantPath string) {
 		t.Helper()
 		method, body := "GET", io.Reader(nil)
@@ -161,7 +161,7 @@ func visitReadmeProgram(t *testing.T, base string) {
 		}
 		defer answer.Body.Close()
 		if got := answer.Request.URL.Path; answer.StatusCode != http.StatusOK || got != wantPath {
-			t.Fatalf("%s leads to %s with %d, want %s", path, got, answer.StatusCode, wantPath)
+			t.Fatalf("%s ends at %s with status %d, want %s", path, got, answer.StatusCode, wantPath)
 		}
 	}
 	account := url.Values{"loginId": {"ann@example.com"}, "password": {"vast otter sings low"}}
@@ -175,7 +175,7 @@ func visitReadmeProgram(t *testing.T, base string) {
 	visit("/auth/signin", account, "/dashboard")
 }
 
-// The lines with curl do what they say, with the example running.
+// The curl commands in the README print what it shows, with the example running.
 func TestReadmeTranscript(t *testing.T) {
 	need(t, "bash", "curl")
 	dir, address := t.TempDir(), freeAddress(t)
@@ -215,7 +215,7 @@ func TestReadmeTranscript(t *testing.T) {
 	}
 }
 
-// need skips the test where a program is missing, and fails in CI.
+// need skips the test if a program is missing. In CI the test fails.
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
@@ -242,12 +242,12 @@ func start(t *testing.T, dir, program string, args ...string) {
 		c.Process.Signal(os.Interrupt)
 		c.Wait()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(program), log.String())
+			t.Logf("output of %s:\n%s", filepath.Base(program), log.String())
 		}
 	})
 }
 
-// waitFor waits until url answers.
+// waitFor waits until the server at url answers.
 func waitFor(t *testing.T, url string) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -261,7 +261,7 @@ func waitFor(t *testing.T, url string) {
 	t.Fatalf("%s does not answer", url)
 }
 
-// freeAddress returns an address on this machine that nobody listens on.
+// freeAddress returns a loopback address with a free port.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,0 +1,181 @@
+package repotest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/usherkit/usher"
+
+// anyOurs allows every package of this module.
+const anyOurs = "*"
+
+// mayImport lists the packages that each package may import: packages of this
+// module by their path below the module ("" is the root), other modules by a
+// prefix of the import path. Every package may import the standard library,
+// except for what forbiddenStdlib lists. docs/architecture.md explains the table.
+var mayImport = map[string][]string{
+	// The contract of the stores, and the stores.
+	"store":           {"token"},
+	"store/memory":    {"store"},
+	"store/sqlstore":  {"store"},
+	"store/sqlite":    {"store", "store/sqlstore", "modernc.org/sqlite"},
+	"store/postgres":  {"store", "store/sqlstore", "github.com/jackc/pgx"},
+	"store/storetest": {"store"},
+
+	// The rules, and what they stand on.
+	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/keyring", "internal/loginid", "internal/logs",
+		"internal/outbox", "internal/revocation", "internal/seal", "internal/signing", "internal/weburl", "golang.org/x/text"},
+	"token":    {"internal/logs", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset"},
+	"password": {"golang.org/x/crypto", "golang.org/x/text"},
+
+	// HTTP.
+	"problem":        {},
+	"middleware":     {"token", "problem", "internal/logs"},
+	"cookies":        {"token", "internal/logs", "internal/seal", "internal/tokencache", "github.com/gorilla/sessions", "github.com/gorilla/securecookie"},
+	"internal/visit": {"", "token", "middleware", "problem", "internal/logs", "internal/useragent"},
+	"internal/route": {"", "middleware", "problem", "internal/logs", "internal/visit", "github.com/justinas/alice"},
+	"internal/api":   {"", "token", "password", "middleware", "problem", "internal/logs", "internal/route", "internal/visit"},
+	"pages": {"", "password", "middleware", "texts", "problem", "internal/color", "internal/locale", "internal/logs", "internal/route",
+		"internal/useragent", "internal/visit"},
+	"handlers": {"", "middleware", "cookies", "pages", "problem", "internal/api", "internal/logs", "internal/route", "internal/visit",
+		"github.com/justinas/alice"},
+	"descope": {"", "token"},
+
+	// Emails and texts.
+	"mail":  {"", "texts", "internal/color", "internal/locale", "internal/useragent", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
+	"texts": {"internal/locale"},
+
+	// Mechanisms know no Service.
+	"internal/audit":      {"store", "internal/logs"},
+	"internal/background": {"internal/logs"},
+	"internal/keyring":    {"store", "token", "internal/background", "internal/logs", "internal/seal", "internal/signing"},
+	"internal/loginid":    {"golang.org/x/net/idna", "golang.org/x/text"},
+	"internal/outbox":     {"store", "internal/background", "internal/logs", "internal/seal"},
+	"internal/revocation": {"store", "token", "internal/background", "internal/logs"},
+	"internal/signing":    {"token", "internal/logs", "github.com/golang-jwt/jwt", "github.com/MicahParks/jwkset"},
+	"internal/weburl":     {"golang.org/x/net/idna"},
+	"internal/color":      {},
+	"internal/locale":     {"golang.org/x/text"},
+	"internal/logs":       {},
+	"internal/seal":       {},
+	"internal/tokencache": {},
+	"internal/useragent":  {},
+
+	// Tests, and programs.
+	"ushertest":         {anyOurs},
+	"example":           {anyOurs},
+	"proof/drills":      {anyOurs, "github.com/jackc/pgx"},
+	"proof/browser":     {anyOurs},
+	"internal/pgtest":   {"github.com/jackc/pgx"},
+	"internal/repotest": {},
+}
+
+// beforeTheMove allows what the packages import as long as some of them are
+// still in their former place. It goes when every package is in mayImport.
+var beforeTheMove = map[string][]string{
+	"":                {"internal/seal", "golang.org/x/net/idna"},
+	"token":           {"internal/seen"},
+	"cookies":         {"internal/seen"},
+	"handlers":        {"token", "password", "texts", "internal/colour", "internal/device", "internal/locale"},
+	"sqlstore":        {"", "store", "token"},
+	"sqlite":          {"", "store", "sqlstore", "store/sqlstore", "modernc.org/sqlite"},
+	"postgres":        {"", "store", "sqlstore", "store/sqlstore", "github.com/jackc/pgx"},
+	"mail":            {"internal/colour", "internal/device"},
+	"storetest":       {"", "store", "token"},
+	"internal/seen":   {},
+	"internal/device": {},
+	"internal/colour": {},
+	"browsertest":     {anyOurs},
+	"drills":          {anyOurs, "github.com/jackc/pgx"},
+}
+
+// forbiddenStdlib lists the standard packages that a package must not import.
+var forbiddenStdlib = map[string][]string{
+	"":         {"net/http", "database/sql", "html/template"},
+	"store":    {"net/http", "database/sql"},
+	"token":    {"database/sql"},
+	"password": {"database/sql"},
+}
+
+// listed is a package in the output of go list.
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+}
+
+func TestImportsGoOneWay(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		allowed, known := mayImport[name]
+		before, moving := beforeTheMove[name]
+		if !known && !moving {
+			t.Errorf("package %s is not in mayImport: add it there and to docs/architecture.md", p.ImportPath)
+			continue
+		}
+		allowed = slices.Concat(allowed, before)
+		for _, i := range p.Imports {
+			if !importAllowed(name, i, allowed) {
+				t.Errorf("%s imports %s, which mayImport does not list", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+// importAllowed reports whether the package may import the path.
+func importAllowed(name, path string, allowed []string) bool {
+	if ours, ok := strings.CutPrefix(path, module); ok {
+		return slices.Contains(allowed, anyOurs) || slices.Contains(allowed, strings.TrimPrefix(ours, "/"))
+	}
+	if first, _, _ := strings.Cut(path, "/"); !strings.Contains(first, ".") {
+		return !slices.Contains(forbiddenStdlib[name], path)
+	}
+	return slices.ContainsFunc(allowed, func(a string) bool {
+		return strings.Contains(a, ".") && (path == a || strings.HasPrefix(path, a+"/"))
+	})
+}
+
+// A program that only validates sessions links neither SQL nor gorilla nor the rules.
+func TestMiddlewareAloneLinksNoDatabase(t *testing.T) {
+	for _, p := range list(t, "-deps", "./middleware") {
+		for _, no := range []string{"database/sql", "github.com/gorilla", "modernc.org", "github.com/jackc", module + "/store", module + "/sqlstore"} {
+			if p.ImportPath == no || strings.HasPrefix(p.ImportPath, no+"/") {
+				t.Errorf("middleware links %s", p.ImportPath)
+			}
+		}
+		if p.ImportPath == module {
+			t.Error("middleware links the root package")
+		}
+	}
+}
+
+// list returns what go list reports for its arguments.
+func list(t *testing.T, args ...string) []listed {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports"}, args...)...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var all []listed
+	d := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		switch err := d.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return all
+		case err != nil:
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
