@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/internal/device"
+	"github.com/usherkit/usher/internal/useragent"
 )
 
 // prepareOwn reads the user who is signed in.
@@ -49,7 +49,7 @@ const fewSessions = 5
 func (p *Page) list(sessions []usher.Session, current string) {
 	all := make([]PageSession, 0, len(sessions))
 	for _, s := range sessions {
-		browser, system := device.Of(s.UserAgent)
+		browser, system := useragent.Of(s.UserAgent)
 		seen := s.LastSeenAt.UTC()
 		one := PageSession{
 			Page: p, ID: s.ID, Address: s.Address, Current: s.ID == current,

@@ -4,21 +4,21 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/usherkit/usher/internal/colour"
+	"github.com/usherkit/usher/internal/color"
 )
 
 // palette is the data of style.css, custom.css and icon.svg: the colours that
 // follow from the accent on a light ground, those on a dark one, and the letter
 // on the icon.
 type palette struct {
-	colour.Shades
-	Dark colour.Shades
+	color.Shades
+	Dark color.Shades
 	// Initial is the first letter of the product's name.
 	Initial string
 }
 
 func newPalette(accent string) (palette, error) {
-	p, err := colour.NewPalette(accent)
+	p, err := color.NewPalette(accent)
 	return palette{Shades: p.Light, Dark: p.Dark}, err
 }
 

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/usherkit/usher/internal/colour"
+	"github.com/usherkit/usher/internal/color"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -106,7 +106,7 @@ func newPages(h *Handlers, cfg Pages) (*pages, error) {
 	}
 	cfg.Name = cmp.Or(cfg.Name, u.Hostname())
 	cfg.Home = cmp.Or(cfg.Home, "/")
-	cfg.Accent = cmp.Or(cfg.Accent, colour.Accent)
+	cfg.Accent = cmp.Or(cfg.Accent, color.DefaultAccent)
 	for field, path := range map[string]string{"Home": cfg.Home, "Logo": cfg.Logo} {
 		if path != "" && middleware.SafeReturnTo(path) == "" {
 			return nil, fmt.Errorf("handlers: Config.Pages.%s must be a path of this site, such as /start", field)

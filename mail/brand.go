@@ -11,7 +11,7 @@ import (
 	_ "image/jpeg" // that every
 	_ "image/png"  // mail program shows
 
-	"github.com/usherkit/usher/internal/colour"
+	"github.com/usherkit/usher/internal/color"
 )
 
 // Shades are the Composer's Accent on grounds of one brightness, as CSS has them:
@@ -45,11 +45,11 @@ const (
 
 // palette returns the shades on a light and on a dark ground.
 func (c Composer) palette() (light, dark Shades, err error) {
-	p, err := colour.NewPalette(cmp.Or(c.Accent, colour.Accent))
+	p, err := color.NewPalette(cmp.Or(c.Accent, color.DefaultAccent))
 	if err != nil {
 		return Shades{}, Shades{}, fmt.Errorf("mail: Composer.Accent %w", err)
 	}
-	of := func(s colour.Shades) Shades { return Shades{s.Accent, s.AccentEdge, s.OnAccent, s.Link} }
+	of := func(s color.Shades) Shades { return Shades{s.Accent, s.AccentEdge, s.OnAccent, s.Link} }
 	return of(p.Light), of(p.Dark), nil
 }
 

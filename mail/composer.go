@@ -61,7 +61,7 @@ type Composer struct {
 	// "help@example.com" or "+1 555 0100". Every mail ends with it. Defaults to
 	// none, and the notices say "For help, contact", with Name.
 	Support string
-	// Accent is the colour of the button, as "#rrggbb". It is made darker or
+	// Accent is the color of the button, as "#rrggbb". It is made darker or
 	// lighter where it could not be seen, and the text on it is black or white,
 	// whichever can be read better. Defaults to "#3d4ed8", as on the pages.
 	Accent string

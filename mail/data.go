@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/internal/device"
 	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/internal/useragent"
 )
 
 // Data is what a template gets.
@@ -153,7 +153,7 @@ func (d Device) String() string {
 }
 
 func newDevice(userAgent string) Device {
-	browser, system := device.Of(userAgent)
+	browser, system := useragent.Of(userAgent)
 	return Device{Browser: browser, System: system}
 }
 

@@ -21,7 +21,7 @@
 // # Wording
 //
 // A [Composer] holds what differs between programs: the sender, the product's
-// name, whom to ask for help, the colour and the logo. [Composer.Render] returns
+// name, whom to ask for help, the color and the logo. [Composer.Render] returns
 // the finished words of a message, for a preview. A mail has a plain text and, but
 // for [Composer.TextOnly], an HTML part, which loads nothing from elsewhere.
 //

@@ -79,20 +79,18 @@ var mayImport = map[string][]string{
 // beforeTheMove allows what the packages import as long as some of them are
 // still in their former place. It goes when every package is in mayImport.
 var beforeTheMove = map[string][]string{
-	"":                {"internal/seal", "golang.org/x/net/idna"},
-	"token":           {"internal/seen"},
-	"cookies":         {"internal/seen"},
-	"handlers":        {"token", "password", "texts", "internal/colour", "internal/device", "internal/locale"},
-	"sqlstore":        {"", "store", "token"},
-	"sqlite":          {"", "store", "sqlstore", "store/sqlstore", "modernc.org/sqlite"},
-	"postgres":        {"", "store", "sqlstore", "store/sqlstore", "github.com/jackc/pgx"},
-	"mail":            {"internal/colour", "internal/device"},
-	"storetest":       {"", "store", "token"},
-	"internal/seen":   {},
-	"internal/device": {},
-	"internal/colour": {},
-	"browsertest":     {anyOurs},
-	"drills":          {anyOurs, "github.com/jackc/pgx"},
+	"":              {"internal/seal", "golang.org/x/net/idna"},
+	"token":         {"internal/seen"},
+	"cookies":       {"internal/seen"},
+	"handlers":      {"token", "password", "texts", "internal/locale", "internal/color", "internal/useragent"},
+	"sqlstore":      {"", "store", "token"},
+	"sqlite":        {"", "store", "sqlstore", "store/sqlstore", "modernc.org/sqlite"},
+	"postgres":      {"", "store", "sqlstore", "store/sqlstore", "github.com/jackc/pgx"},
+	"mail":          {"internal/color", "internal/useragent"},
+	"storetest":     {"", "store", "token"},
+	"internal/seen": {},
+	"browsertest":   {anyOurs},
+	"drills":        {anyOurs, "github.com/jackc/pgx"},
 }
 
 // forbiddenStdlib lists the standard packages that a package must not import.

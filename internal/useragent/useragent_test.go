@@ -1,10 +1,10 @@
-package device_test
+package useragent_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/usherkit/usher/internal/device"
+	"github.com/usherkit/usher/internal/useragent"
 )
 
 func TestOf(t *testing.T) {
@@ -16,7 +16,7 @@ func TestOf(t *testing.T) {
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 CriOS/142.0 Mobile/15E148 Safari/604.1":        {"Chrome", "iOS"},
 		"curl/8.14.1": {"curl", ""},
 	} {
-		if browser, system := device.Of(userAgent); browser != want[0] || system != want[1] {
+		if browser, system := useragent.Of(userAgent); browser != want[0] || system != want[1] {
 			t.Errorf("%.40q is %q on %q, want %q", userAgent, browser, system, want)
 		}
 	}

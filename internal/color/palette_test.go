@@ -1,12 +1,12 @@
-package colour
+package color
 
 import "testing"
 
-// Whatever the accent, text on it and in it can be read (WCAG 2.2, 1.4.3), and a
-// button ends where it can be seen (1.4.11), in light and in dark.
-func TestEveryAccentCanBeRead(t *testing.T) {
+// With every accent, text on buttons and links are readable (WCAG 2.2, 1.4.3) and
+// the edge of a button is visible (1.4.11), in light and in dark mode.
+func TestEveryAccentIsReadable(t *testing.T) {
 	for _, accent := range []string{
-		Accent, "#000000", "#ffffff", "#ff0000", "#00ff00", "#0000ff", "#ffff00", "#e8b931", "#808080", "#777777", "#ABCDEF",
+		DefaultAccent, "#000000", "#ffffff", "#ff0000", "#00ff00", "#0000ff", "#ffff00", "#e8b931", "#808080", "#777777", "#ABCDEF",
 		"#111827", "#191b1e", "#f9fafb", "#00001f",
 	} {
 		p, err := NewPalette(accent)
@@ -22,7 +22,7 @@ func TestEveryAccentCanBeRead(t *testing.T) {
 				what, a, b string
 				least      float64
 			}
-			pairs := []pair{{"text on a button", on, s.Accent, 4.5}, {"text on a button under the mouse", on, s.AccentHover, 4.5}}
+			pairs := []pair{{"text on a button", on, s.Accent, 4.5}, {"text on a button under the mouse pointer", on, s.AccentHover, 4.5}}
 			for _, ground := range s.grounds {
 				pairs = append(pairs, pair{"a link", s.Link, ground, 4.5}, pair{"the edge of a button", s.AccentEdge, ground, 3})
 				if name == "dark" {
@@ -30,7 +30,7 @@ func TestEveryAccentCanBeRead(t *testing.T) {
 				}
 			}
 			for _, p := range pairs {
-				if c := Contrast(hex(p.a), hex(p.b)); c < p.least {
+				if c := Contrast(mustParse(p.a), mustParse(p.b)); c < p.least {
 					t.Errorf("%s, %s: %s (%s on %s) has a contrast of %.2f", accent, name, p.what, p.a, p.b, c)
 				}
 			}
@@ -38,14 +38,14 @@ func TestEveryAccentCanBeRead(t *testing.T) {
 	}
 	for _, bad := range []string{"", "#", "red", "#12345", "#1234567", "3d4ed8x", "#gggggg"} {
 		if _, err := NewPalette(bad); err == nil {
-			t.Errorf("%q is a colour", bad)
+			t.Errorf("%q is accepted", bad)
 		}
 	}
 }
 
-// What can be seen as it is stays as it is, and a grey that cannot becomes no other
-// grey, which would look like a button that is switched off.
-func TestAnAccentThatServesIsKept(t *testing.T) {
+// An accent with enough contrast is not changed. An invisible gray does not become
+// a medium gray, which would look like a disabled button.
+func TestVisibleAccentIsKept(t *testing.T) {
 	for accent, want := range map[string]struct{ light, dark string }{
 		"#3d4ed8": {light: "#3d4ed8"}, "#0f6e66": {light: "#0f6e66"}, "#e8b931": {"#e8b931", "#e8b931"}, "#808080": {"#808080", "#808080"},
 		"#111827": {light: "#111827"}, "#f9fafb": {dark: "#f9fafb"},
@@ -63,7 +63,7 @@ func TestAnAccentThatServesIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if Contrast(hex(p.Dark.Accent), dark.card) < 11 || Contrast(hex(p.Dark.Link), dark.card) < 11 {
+		if Contrast(mustParse(p.Dark.Accent), dark.card) < 11 || Contrast(mustParse(p.Dark.Link), dark.card) < 11 {
 			t.Errorf("%s is %s in dark, and links are %s", accent, p.Dark.Accent, p.Dark.Link)
 		}
 	}
