@@ -13,7 +13,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/usherkit/usher/internal/logs"
-	"github.com/usherkit/usher/internal/seen"
+	"github.com/usherkit/usher/internal/tokencache"
 	"github.com/usherkit/usher/token"
 )
 
@@ -93,8 +93,8 @@ func (c Config) complete() (Config, error) {
 	switch {
 	case c.CacheBytes != 0 && (c.Plain || c.Store != nil):
 		return Config{}, errors.New("cookies: Config.CacheBytes is not used with Plain or Store")
-	case c.CacheBytes > 0 && c.CacheBytes < seen.MinBytes:
-		return Config{}, fmt.Errorf("cookies: Config.CacheBytes of %d is less than %d", c.CacheBytes, seen.MinBytes)
+	case c.CacheBytes > 0 && c.CacheBytes < tokencache.MinBytes:
+		return Config{}, fmt.Errorf("cookies: Config.CacheBytes of %d is less than %d", c.CacheBytes, tokencache.MinBytes)
 	}
 	c.CacheBytes = cmp.Or(c.CacheBytes, defaultCacheBytes)
 	name := hostPrefix + "session"

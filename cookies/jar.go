@@ -14,7 +14,7 @@ import (
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
 
-	"github.com/usherkit/usher/internal/seen"
+	"github.com/usherkit/usher/internal/tokencache"
 	"github.com/usherkit/usher/token"
 )
 
@@ -43,7 +43,7 @@ type Jar struct {
 	server bool
 	// opened has the tokens of cookies that were opened before, nil where that
 	// is turned off.
-	opened *seen.Cache[token.Pair]
+	opened *tokencache.Cache[token.Pair]
 }
 
 // New checks the configuration and returns a jar. What is missing or contradicts
@@ -63,7 +63,7 @@ func New(cfg Config) (*Jar, error) {
 	j := &Jar{cfg: cfg, store: store, server: server}
 	// What another store opens may change behind the cookie: it is asked each time.
 	if cfg.Store == nil && !cfg.Plain && cfg.CacheBytes > 0 {
-		j.opened = seen.New[token.Pair](cfg.CacheBytes, cfg.Now)
+		j.opened = tokencache.New[token.Pair](cfg.CacheBytes, cfg.Now)
 	}
 	return j, nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/usherkit/usher/internal/seen"
+	"github.com/usherkit/usher/internal/tokencache"
 )
 
 const (
@@ -58,7 +58,7 @@ type Verifier struct {
 	issuers     map[string]*issuer
 	leeway      time.Duration
 	revocations *Revocations
-	cache       *seen.Cache[*cached] // nil where it is turned off
+	cache       *tokencache.Cache[*cached] // nil where it is turned off
 	now         func() time.Time
 }
 
@@ -86,8 +86,8 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if cfg.Leeway < 0 || cfg.Leeway > maxLeeway {
 		return nil, fmt.Errorf("token: VerifierConfig.Leeway of %v is not within 0 and %v", cfg.Leeway, maxLeeway)
 	}
-	if cfg.CacheBytes > 0 && cfg.CacheBytes < seen.MinBytes {
-		return nil, fmt.Errorf("token: VerifierConfig.CacheBytes of %d is less than %d", cfg.CacheBytes, seen.MinBytes)
+	if cfg.CacheBytes > 0 && cfg.CacheBytes < tokencache.MinBytes {
+		return nil, fmt.Errorf("token: VerifierConfig.CacheBytes of %d is less than %d", cfg.CacheBytes, tokencache.MinBytes)
 	}
 	if len(cfg.Issuers) == 0 {
 		return nil, errors.New("token: VerifierConfig.Issuers is empty: name the issuer to trust")
@@ -112,7 +112,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		v.issuers[i.URL] = ready
 	}
 	if cfg.CacheBytes > 0 {
-		v.cache = seen.New[*cached](cfg.CacheBytes, cfg.Now)
+		v.cache = tokencache.New[*cached](cfg.CacheBytes, cfg.Now)
 	}
 	return v, nil
 }

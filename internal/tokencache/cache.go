@@ -1,4 +1,4 @@
-package seen
+package tokencache
 
 import (
 	"hash/maphash"

@@ -1,4 +1,4 @@
-package seen_test
+package tokencache_test
 
 import (
 	"fmt"
@@ -9,11 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/usherkit/usher/internal/seen"
+	"github.com/usherkit/usher/internal/tokencache"
 )
 
 func TestCache_AFloodPassesByWhatWasSeenAgain(t *testing.T) {
-	c := seen.New[int](2*seen.MinBytes, time.Now)
+	c := tokencache.New[int](2*tokencache.MinBytes, time.Now)
 	later := time.Now().Add(time.Hour)
 	for n := range 100 {
 		text := fmt.Sprint("working ", n)
@@ -32,7 +32,7 @@ func TestCache_AFloodPassesByWhatWasSeenAgain(t *testing.T) {
 
 func TestCache_KeepsToItsBytes(t *testing.T) {
 	const limit = 4 << 20
-	c := seen.New[string](limit, time.Now)
+	c := tokencache.New[string](limit, time.Now)
 	later := time.Now().Add(time.Hour)
 	before := heap()
 	for n := range 20_000 {
@@ -55,7 +55,7 @@ func heap() int {
 }
 
 func TestCache_LastAddCountsAndRemoveIsFinal(t *testing.T) {
-	c := seen.New[int](seen.MinBytes, time.Now)
+	c := tokencache.New[int](tokencache.MinBytes, time.Now)
 	later := time.Now().Add(time.Hour)
 	c.Add("a", 1, later, 0)
 	first := c.Get("a")
@@ -75,7 +75,7 @@ func TestCache_LastAddCountsAndRemoveIsFinal(t *testing.T) {
 
 func TestCache_DropsWhatHasExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := seen.New[int](seen.MinBytes, time.Now)
+		c := tokencache.New[int](tokencache.MinBytes, time.Now)
 		c.Add("short", 1, time.Now().Add(time.Minute), 0)
 		c.Add("long", 2, time.Now().Add(time.Hour), 0)
 		time.Sleep(2*time.Minute + time.Second)
@@ -95,7 +95,7 @@ func TestCache_DropsWhatHasExpired(t *testing.T) {
 }
 
 func TestCache_ManyAtOnce(t *testing.T) {
-	c := seen.New[string](seen.MinBytes, time.Now)
+	c := tokencache.New[string](tokencache.MinBytes, time.Now)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {

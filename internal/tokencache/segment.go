@@ -1,4 +1,4 @@
-package seen
+package tokencache
 
 // segment is a queue of entries, threaded through them.
 type segment[V any] struct {

@@ -1,4 +1,4 @@
-// Package seen remembers, in bounded memory, what was expensive to find out about
+// Package tokencache remembers, in bounded memory, what was expensive to find out about
 // a text that comes again and again: the claims of a token, the content of a sealed
 // cookie.
 //
@@ -8,4 +8,4 @@
 // alone, where texts go that were seen again. An entry is found by its whole text:
 // the hash, with a secret seed, only says where to look. It takes the end of the
 // text, where a credential has its signature.
-package seen
+package tokencache
