@@ -87,14 +87,15 @@ type Config struct {
 	// Algorithm signs tokens: token.ES256, token.EdDSA or token.RS256.
 	// Defaults to token.ES256.
 	Algorithm token.Algorithm
-	// Rotation is when signing keys take turns. Its KeepAfter is at least the
-	// life of a refresh token. Defaults to a new key every 90 days, published
-	// a day ahead.
-	Rotation token.Rotation
-	// Claims adds the program's own claims to each session token. Reserved
-	// ones ([token.Reserved]) are an error at sign-in. What it returns is
-	// readable by the client: leave personal data out. An error of it fails
-	// the sign-in or refresh. Defaults to none.
+	// Rotation is the schedule by which signing keys are replaced. Its KeepAfter is
+	// at least the lifetime of a refresh token. Defaults to a new key every 90 days,
+	// published a day ahead.
+	Rotation Rotation
+	// Claims adds the program's own claims to each session token. A claim that the
+	// Service sets or that other programs trust, such as sub, roles or scope, is
+	// reserved: returning it is an error, and so is a reserved name in another case.
+	// The client can read the claims: leave personal data out. An error fails the
+	// sign-in or refresh. Defaults to none.
 	Claims func(ctx context.Context, u User) (map[string]any, error)
 
 	// Limits are the limits on tries.
@@ -113,6 +114,21 @@ type Config struct {
 	Logger *slog.Logger
 	// Now is the clock. Defaults to time.Now; tests may set it.
 	Now func() time.Time
+}
+
+// Rotation is the schedule by which signing keys are replaced. A key is first
+// published, then it signs, and after its successor has taken over it stays published
+// until the last token that it signed has expired.
+type Rotation struct {
+	// Every is how long a key signs. Defaults to 90 days.
+	Every time.Duration
+	// PublishAhead is how long a key is published before it signs. It must be
+	// shorter than Every, and longer than verifiers keep a fetched set. The very
+	// first key signs at once. Defaults to 24 hours.
+	PublishAhead time.Duration
+	// KeepAfter is how long a retired key stays published. It is at least the
+	// lifetime of the longest token, which is the default.
+	KeepAfter time.Duration
 }
 
 // SessionConfig holds the lives of sessions and tokens.

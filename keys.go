@@ -8,13 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
 
 // keyring is what the process knows of the signing keys.
 type keyring struct {
 	version int64
-	keys    []*token.SigningKey
+	keys    []*signing.Key
 	// stale is true when one of them was sealed under an older secret.
 	stale bool
 }
@@ -23,12 +24,12 @@ type keyring struct {
 // a backup may have led to it a second time, with other keys.
 func (k *keyring) is(stored StoredKeys) bool {
 	return k.version == stored.Version && slices.EqualFunc(k.keys, stored.Keys,
-		func(a *token.SigningKey, b StoredKey) bool { return a.ID == b.ID })
+		func(a *signing.Key, b StoredKey) bool { return a.ID == b.ID })
 }
 
 func (k *keyring) same(other keyring) bool {
 	return k.version == other.version && slices.EqualFunc(k.keys, other.keys,
-		func(a, b *token.SigningKey) bool { return a.ID == b.ID })
+		func(a, b *signing.Key) bool { return a.ID == b.ID })
 }
 
 // KeyRotation says how keys change out of their turn.
@@ -86,13 +87,13 @@ func (s *Service) turnKeys(ctx context.Context, forced *KeyRotation) (changed bo
 	return false, fmt.Errorf("%w: the signing keys change too often", ErrUnavailable)
 }
 
-func (s *Service) planKeys(ring keyring, forced *KeyRotation) ([]*token.SigningKey, bool, error) {
+func (s *Service) planKeys(ring keyring, forced *KeyRotation) ([]*signing.Key, bool, error) {
 	now := s.now()
 	switch {
 	case forced == nil:
-		return s.cfg.Rotation.Plan(now, ring.keys, s.cfg.Algorithm)
+		return signing.Rotation(s.cfg.Rotation).Plan(now, ring.keys, s.cfg.Algorithm)
 	case forced.Compromised:
-		next, _, err := s.cfg.Rotation.Plan(now, nil, s.cfg.Algorithm)
+		next, _, err := signing.Rotation(s.cfg.Rotation).Plan(now, nil, s.cfg.Algorithm)
 		return next, true, err
 	default:
 		return s.planSuccessor(now, ring.keys)
@@ -101,12 +102,12 @@ func (s *Service) planKeys(ring keyring, forced *KeyRotation) ([]*token.SigningK
 
 // planSuccessor is the plan with one more key, published now and used as soon
 // as everybody may have read it.
-func (s *Service) planSuccessor(now time.Time, keys []*token.SigningKey) ([]*token.SigningKey, bool, error) {
-	next, _, err := s.cfg.Rotation.Plan(now, keys, s.cfg.Algorithm)
+func (s *Service) planSuccessor(now time.Time, keys []*signing.Key) ([]*signing.Key, bool, error) {
+	next, _, err := signing.Rotation(s.cfg.Rotation).Plan(now, keys, s.cfg.Algorithm)
 	if err != nil {
 		return nil, false, err
 	}
-	k, err := token.GenerateKey(s.cfg.Algorithm, now)
+	k, err := signing.GenerateKey(s.cfg.Algorithm, now)
 	if err != nil {
 		return nil, false, err
 	}
@@ -132,7 +133,7 @@ func (s *Service) loadKeys(ctx context.Context, used *keyring) (keyring, error) 
 		if err != nil {
 			return keyring{}, fmt.Errorf("usher: signing key %s was sealed under another secret: add that one to Config.OldSecrets", k.ID)
 		}
-		key, err := token.ParseSigningKey(k.ID, token.Algorithm(k.Algorithm), der)
+		key, err := signing.ParseKey(k.ID, token.Algorithm(k.Algorithm), der)
 		if err != nil {
 			return keyring{}, fmt.Errorf("usher: signing key %s: %w", k.ID, err)
 		}
@@ -143,7 +144,7 @@ func (s *Service) loadKeys(ctx context.Context, used *keyring) (keyring, error) 
 	return ring, nil
 }
 
-func (s *Service) saveKeys(ctx context.Context, version int64, keys []*token.SigningKey, event Event) error {
+func (s *Service) saveKeys(ctx context.Context, version int64, keys []*signing.Key, event Event) error {
 	stored := StoredKeys{Version: version}
 	for _, k := range keys {
 		der, err := k.MarshalPrivate()
@@ -227,9 +228,9 @@ func (f *followedKeys) readAgain(ctx context.Context) error {
 }
 
 // signingKey returns the key that signs now.
-func (s *Service) signingKey(now time.Time) (*token.SigningKey, error) {
+func (s *Service) signingKey(now time.Time) (*signing.Key, error) {
 	if ring := s.signing.Load(); ring != nil {
-		if k := token.SigningKeyAt(now, ring.keys); k != nil {
+		if k := signing.KeyAt(now, ring.keys); k != nil {
 			return k, nil
 		}
 	}

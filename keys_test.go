@@ -52,7 +52,7 @@ func TestJK07_RotationRefusesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k, other := twoMachines(t, func(c *usher.Config) {
 			c.Sessions = usher.SessionConfig{Absolute: 3 * time.Hour}
-			c.Rotation = token.Rotation{Every: 2 * time.Hour, PublishAhead: 10 * time.Minute}
+			c.Rotation = usher.Rotation{Every: 2 * time.Hour, PublishAhead: 10 * time.Minute}
 		})
 		machines := []*kit{k, other}
 		live := k.signUpVerified(ann)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
 
@@ -319,7 +320,7 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 	if err != nil {
 		return ResetSession{}, err
 	}
-	signed, err := token.Sign(key, token.Issue{
+	signed, err := signing.Sign(key, signing.Claims{
 		Type: token.TypeReset, Issuer: s.cfg.BaseURL, Audience: s.cfg.Audience,
 		Subject: t.UserID, SessionID: session.ID, ID: random(16),
 		IssuedAt: now, ExpiresAt: session.ExpiresAt, AuthTime: now, AMR: session.AMR,

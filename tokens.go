@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
 
@@ -46,7 +47,7 @@ func (s *Service) customClaims(ctx context.Context, u User) (claims map[string]a
 		return nil, fmt.Errorf("usher: Config.Claims: %w", err)
 	}
 	for name := range claims {
-		if token.Reserved(name) {
+		if signing.Reserved(name) {
 			return nil, fmt.Errorf("usher: Config.Claims returned %q, which is reserved", name)
 		}
 	}
@@ -65,7 +66,7 @@ func (s *Service) issue(u User, session Session, jti string, custom map[string]a
 		SessionExpiresAt: earliest(now.Add(s.cfg.Sessions.TokenLife), session.ExpiresAt),
 		RefreshExpiresAt: session.IdleExpiresAt,
 	}
-	p.Session, err = token.Sign(key, token.Issue{
+	p.Session, err = signing.Sign(key, signing.Claims{
 		Type: token.TypeSession, Issuer: s.cfg.BaseURL, Audience: s.cfg.Audience,
 		Subject: u.ID, SessionID: session.ID, ID: random(16),
 		IssuedAt: now, ExpiresAt: p.SessionExpiresAt, AuthTime: session.CreatedAt, AMR: session.AMR,
@@ -75,7 +76,7 @@ func (s *Service) issue(u User, session Session, jti string, custom map[string]a
 	if err != nil {
 		return token.Pair{}, fmt.Errorf("usher: session token: %w", err)
 	}
-	p.Refresh, err = token.Sign(key, token.Issue{
+	p.Refresh, err = signing.Sign(key, signing.Claims{
 		Type: token.TypeRefresh, Issuer: s.cfg.BaseURL, Audience: s.cfg.Audience,
 		Subject: u.ID, SessionID: session.ID, ID: jti,
 		IssuedAt: session.RotatedAt, ExpiresAt: p.RefreshExpiresAt, AuthTime: session.CreatedAt,

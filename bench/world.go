@@ -11,6 +11,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -29,7 +30,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // world is what every case shares: one signing key, its published set, one token
 // of some 700 bytes.
 type world struct {
-	key         *token.SigningKey
+	key         *signing.Key
 	keys        *token.KeySet
 	revocations *token.Revocations
 	verifier    *token.Verifier
@@ -39,7 +40,7 @@ type world struct {
 }
 
 func newWorld() (*world, error) {
-	key, err := token.GenerateKey(token.ES256, time.Now().Add(-time.Hour))
+	key, err := signing.GenerateKey(token.ES256, time.Now().Add(-time.Hour))
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (w *world) newVerifier(cacheBytes int) (*token.Verifier, error) {
 // issue makes the tokens of a session with that many permissions.
 func (w *world) issue(sessionID string, permissions int) (token.Pair, error) {
 	now := time.Now()
-	i := token.Issue{
+	i := signing.Claims{
 		Type: token.TypeSession, Issuer: issuerURL, Audience: []string{audience}, Subject: userID,
 		SessionID: sessionID, ID: "5RQ2PZ7XJ4YB3WKNEH6ACDMTV9" + sessionID, IssuedAt: now, ExpiresAt: now.Add(time.Hour),
 		AuthTime: now, AMR: []string{"pwd"}, EmailVerified: true, Roles: []string{"editor"},
@@ -88,11 +89,11 @@ func (w *world) issue(sessionID string, permissions int) (token.Pair, error) {
 	}
 	p := token.Pair{SessionExpiresAt: i.ExpiresAt.UTC().Truncate(time.Second), RefreshExpiresAt: now.AddDate(0, 0, 14).UTC().Truncate(time.Second)}
 	var err error
-	if p.Session, err = token.Sign(w.key, i); err != nil {
+	if p.Session, err = signing.Sign(w.key, i); err != nil {
 		return p, err
 	}
 	i.Type, i.ExpiresAt = token.TypeRefresh, p.RefreshExpiresAt
-	p.Refresh, err = token.Sign(w.key, i)
+	p.Refresh, err = signing.Sign(w.key, i)
 	return p, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
 
@@ -23,8 +24,8 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func now() time.Time { return start }
 
-var signingKey = func() *token.SigningKey {
-	k, err := token.GenerateKey(token.ES256, start.Add(-time.Hour))
+var signingKey = func() *signing.Key {
+	k, err := signing.GenerateKey(token.ES256, start.Add(-time.Hour))
 	if err != nil {
 		panic(err)
 	}
@@ -35,7 +36,7 @@ var signingKey = func() *token.SigningKey {
 // with that many permissions.
 func issue(t testing.TB, sid string, permissions int) token.Pair {
 	t.Helper()
-	i := token.Issue{
+	i := signing.Claims{
 		Type: token.TypeSession, Issuer: issuerURL, Audience: []string{issuerURL},
 		Subject: "01980c6e-1b1b-7c3c-9f55-0d3c2b1a0f00", SessionID: sid, ID: "5RQ2PZ7XJ4YB3WKNEH6ACDMTV9",
 		IssuedAt: start, ExpiresAt: start.Add(10 * time.Minute), AuthTime: start, AMR: []string{"pwd"},
@@ -44,13 +45,13 @@ func issue(t testing.TB, sid string, permissions int) token.Pair {
 	for n := range permissions {
 		i.Permissions = append(i.Permissions, fmt.Sprintf("articles.write.%02d", n))
 	}
-	session, err := token.Sign(signingKey, i)
+	session, err := signing.Sign(signingKey, i)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := token.Pair{Session: session, SessionExpiresAt: i.ExpiresAt, RefreshExpiresAt: start.AddDate(0, 0, 14)}
 	i.Type, i.ExpiresAt, i.ID = token.TypeRefresh, p.RefreshExpiresAt, "6RQ2PZ7XJ4YB3WKNEH6ACDMTV9"
-	if p.Refresh, err = token.Sign(signingKey, i); err != nil {
+	if p.Refresh, err = signing.Sign(signingKey, i); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -46,17 +47,17 @@ func (s *service) issue() (token.Pair, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.n++
-	i := token.Issue{
+	i := signing.Claims{
 		Type: token.TypeSession, Issuer: issuerURL, Audience: []string{issuerURL}, Subject: "user-1",
 		SessionID: "session-1", ID: fmt.Sprint("t", s.n), IssuedAt: s.clock, ExpiresAt: s.clock.Add(10 * time.Minute), AuthTime: start,
 	}
 	p := token.Pair{SessionExpiresAt: i.ExpiresAt, RefreshExpiresAt: s.clock.AddDate(0, 0, 14)}
 	var err error
-	if p.Session, err = token.Sign(signingKey, i); err != nil {
+	if p.Session, err = signing.Sign(signingKey, i); err != nil {
 		return token.Pair{}, err
 	}
 	i.Type, i.ExpiresAt, i.ID = token.TypeRefresh, p.RefreshExpiresAt, fmt.Sprint("r", s.n)
-	p.Refresh, err = token.Sign(signingKey, i)
+	p.Refresh, err = signing.Sign(signingKey, i)
 	return p, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -76,7 +77,7 @@ func (w *world) withCookie(tb testing.TB, cfg cookies.Config) visit {
 		tb.Fatal(err)
 	}
 	rec := httptest.NewRecorder()
-	pair := token.Pair{Session: w.issue(nil), Refresh: w.issue(func(i *token.Issue) { i.Type = token.TypeRefresh })}
+	pair := token.Pair{Session: w.issue(nil), Refresh: w.issue(func(i *signing.Claims) { i.Type = token.TypeRefresh })}
 	pair.SessionExpiresAt, pair.RefreshExpiresAt = start.Add(10*time.Minute), start.AddDate(0, 0, 14)
 	if err := jar.SetTokens(rec, request("GET", "/", nil), pair); err != nil {
 		tb.Fatal(err)

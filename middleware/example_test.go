@@ -9,6 +9,7 @@ import (
 
 	"github.com/justinas/alice"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -16,7 +17,7 @@ import (
 // service stands for an *usher.Service or a *token.Verifier, and raw for a
 // session token of it.
 func exampleService() (service middleware.Sessions, raw string) {
-	key, err := token.GenerateKey(token.ES256, time.Now())
+	key, err := signing.GenerateKey(token.ES256, time.Now())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -30,7 +31,7 @@ func exampleService() (service middleware.Sessions, raw string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	s, err := token.Sign(key, token.Issue{
+	s, err := signing.Sign(key, signing.Claims{
 		Type: token.TypeSession, Issuer: issuerURL, Audience: []string{issuerURL},
 		Subject: "user-1", SessionID: "s1", ID: "t1", Roles: []string{"editor"},
 		IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Minute), AuthTime: time.Now(),

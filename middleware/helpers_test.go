@@ -15,6 +15,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -26,7 +27,7 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // world is an issuer with real keys and a real verifier.
 type world struct {
 	t       testing.TB
-	key     *token.SigningKey
+	key     *signing.Key
 	keys    *token.KeySet
 	revoked *token.Revocations
 	*token.Verifier
@@ -34,7 +35,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	key, err := token.GenerateKey(token.ES256, start.Add(-time.Hour))
+	key, err := signing.GenerateKey(token.ES256, start.Add(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +58,9 @@ func newWorld(t testing.TB) *world {
 func now() time.Time { return start }
 
 // issue signs a good session token, but for what change does.
-func (w *world) issue(change func(*token.Issue)) token.Secret {
+func (w *world) issue(change func(*signing.Claims)) token.Secret {
 	w.t.Helper()
-	i := token.Issue{
+	i := signing.Claims{
 		Type: token.TypeSession, Issuer: issuerURL, Audience: []string{issuerURL},
 		Subject: "user-1", SessionID: "session-1", ID: "token-1",
 		IssuedAt: start, ExpiresAt: start.Add(10 * time.Minute), AuthTime: start, AMR: []string{"pwd"},
@@ -67,7 +68,7 @@ func (w *world) issue(change func(*token.Issue)) token.Secret {
 	if change != nil {
 		change(&i)
 	}
-	s, err := token.Sign(w.key, i)
+	s, err := signing.Sign(w.key, i)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func (w *world) issue(change func(*token.Issue)) token.Secret {
 }
 
 func (w *world) expired() token.Secret {
-	return w.issue(func(i *token.Issue) {
+	return w.issue(func(i *signing.Claims) {
 		i.IssuedAt, i.ExpiresAt = start.Add(-time.Hour), start.Add(-50*time.Minute)
 	})
 }

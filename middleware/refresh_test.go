@@ -13,13 +13,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
 
 // refreshing is a Middleware whose Refresher gives a fresh session token.
 func (w *world) refreshing(r *refresher, change func(*middleware.Config)) *middleware.Middleware {
-	fresh := w.issue(func(i *token.Issue) { i.ID = "token-2" })
+	fresh := w.issue(func(i *signing.Claims) { i.ID = "token-2" })
 	if r.f == nil {
 		r.f = func(context.Context, string) (token.Pair, error) {
 			return token.Pair{Session: fresh, Refresh: "refresh-2"}, nil
@@ -206,7 +207,7 @@ func (f refresherFunc) RefreshTokens(ctx context.Context, refresh string, a neti
 
 func TestSE08_TwentyRequestsOfOnePageRefreshOnce(t *testing.T) {
 	w := newWorld(t)
-	fresh := w.issue(func(i *token.Issue) { i.ID = "token-2" })
+	fresh := w.issue(func(i *signing.Claims) { i.ID = "token-2" })
 	synctest.Test(t, func(t *testing.T) {
 		counter := &refresher{f: func(context.Context, string) (token.Pair, error) {
 			time.Sleep(time.Second) // of the bubble: the others arrive meanwhile

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -35,10 +36,10 @@ func TestTV15_NoHintWhichCheckFailed(t *testing.T) {
 	bad := map[string]token.Secret{
 		"expired":        w.expired(),
 		"signature":      good[:len(good)-6] + "AAAAAA",
-		"wrong audience": w.issue(func(i *token.Issue) { i.Audience = []string{"https://other.example.com"} }),
-		"wrong issuer":   w.issue(func(i *token.Issue) { i.Issuer = "https://other.example.com" }),
-		"refresh token":  w.issue(func(i *token.Issue) { i.Type = token.TypeRefresh }),
-		"revoked":        w.issue(func(i *token.Issue) { i.SessionID = "ended" }),
+		"wrong audience": w.issue(func(i *signing.Claims) { i.Audience = []string{"https://other.example.com"} }),
+		"wrong issuer":   w.issue(func(i *signing.Claims) { i.Issuer = "https://other.example.com" }),
+		"refresh token":  w.issue(func(i *signing.Claims) { i.Type = token.TypeRefresh }),
+		"revoked":        w.issue(func(i *signing.Claims) { i.SessionID = "ended" }),
 		"not a token":    "x",
 		"five parts":     "a.b.c.d.e",
 		"too long":       token.Secret(strings.Repeat("a", 9000)),
@@ -62,7 +63,7 @@ func TestTV15_NoHintWhichCheckFailed(t *testing.T) {
 func TestTV15_Challenges(t *testing.T) {
 	w := newWorld(t)
 	m := w.middleware(func(c *middleware.Config) { c.Realm = "shop" })
-	old := w.issue(func(i *token.Issue) { i.AuthTime = start.Add(-time.Hour) })
+	old := w.issue(func(i *signing.Claims) { i.AuthTime = start.Add(-time.Hour) })
 	down := w.middleware(func(c *middleware.Config) {
 		c.Sessions = sessionsFunc(func(context.Context, string) (*token.Claims, error) { return nil, token.ErrUnavailable })
 	})
@@ -166,7 +167,7 @@ func TestHP06_RedirectToSignIn(t *testing.T) {
 	w := newWorld(t)
 	m := w.middleware(func(c *middleware.Config) { c.SignInPath = "/auth/signin" })
 	page := func(r *http.Request) { r.Header.Set("Accept", "text/html,*/*;q=0.8") }
-	old := w.issue(func(i *token.Issue) { i.AuthTime = start.Add(-time.Hour) })
+	old := w.issue(func(i *signing.Claims) { i.AuthTime = start.Add(-time.Hour) })
 	for name, c := range map[string]struct {
 		h        http.Handler
 		r        *http.Request

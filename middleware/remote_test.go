@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -34,8 +35,8 @@ func TestRemoteValidatesFromTheKeySetAlone(t *testing.T) {
 	defer srv.Client().CloseIdleConnections()
 	defer remote.Close()
 	m := w.middleware(func(c *middleware.Config) { c.Sessions, c.Cookies = remote, nil })
-	issue := func(change func(*token.Issue)) token.Secret {
-		return w.issue(func(i *token.Issue) {
+	issue := func(change func(*signing.Claims)) token.Secret {
+		return w.issue(func(i *signing.Claims) {
 			i.Issuer, i.Audience = srv.URL, []string{srv.URL}
 			if change != nil {
 				change(i)
@@ -48,7 +49,7 @@ func TestRemoteValidatesFromTheKeySetAlone(t *testing.T) {
 	}{
 		"its issuer":     {issue(nil), 200},
 		"other issuer":   {w.issue(nil), 401},
-		"other audience": {issue(func(i *token.Issue) { i.Audience = []string{"other"} }), 401},
+		"other audience": {issue(func(i *signing.Claims) { i.Audience = []string{"other"} }), 401},
 	} {
 		if got := do(m.Require(whoami), request("GET", "/", bearer(c.raw))); got.Code != c.status {
 			t.Errorf("%s: %d %s", name, got.Code, got.Body)

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -44,7 +45,7 @@ func TestSE06_RemoteFollowsRevocations(t *testing.T) {
 	defer srv.Client().CloseIdleConnections()
 	defer remote.Close()
 	m := w.middleware(func(c *middleware.Config) { c.Sessions, c.Cookies = remote, nil })
-	raw := w.issue(func(i *token.Issue) { i.Issuer, i.Audience = srv.URL, []string{srv.URL} })
+	raw := w.issue(func(i *signing.Claims) { i.Issuer, i.Audience = srv.URL, []string{srv.URL} })
 	status := func() int { return do(m.Require(whoami), request("GET", "/", bearer(raw))).Code }
 	until := func(what string, want int) {
 		t.Helper()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/justinas/alice"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
@@ -81,7 +82,7 @@ func TestTV16_MalformedRightsAreNone(t *testing.T) {
 
 func TestTV16_ClaimsAreTypedAndCopied(t *testing.T) {
 	w := newWorld(t)
-	raw := w.issue(func(i *token.Issue) {
+	raw := w.issue(func(i *signing.Claims) {
 		i.Roles = []string{"editor"}
 		i.Custom = map[string]any{"plan": "gold", "seats": 3}
 	})
@@ -142,7 +143,7 @@ func TestWithClaims(t *testing.T) {
 func TestRoles(t *testing.T) {
 	w := newWorld(t)
 	m := w.middleware(nil)
-	raw := w.issue(func(i *token.Issue) {
+	raw := w.issue(func(i *signing.Claims) {
 		i.Roles, i.Permissions = []string{"editor", "author"}, []string{"article.write"}
 		i.Tenants = map[string]token.Tenant{"t1": {Roles: []string{"admin"}, Permissions: []string{"all"}}}
 	})
@@ -204,7 +205,7 @@ func TestEV02_UnverifiedEmailIsRefused(t *testing.T) {
 	w := newWorld(t)
 	h := w.middleware(nil).RequireVerifiedEmail(whoami)
 	for verified, status := range map[bool]int{false: 403, true: 200} {
-		raw := w.issue(func(i *token.Issue) { i.EmailVerified = verified })
+		raw := w.issue(func(i *signing.Claims) { i.EmailVerified = verified })
 		if got := do(h, request("GET", "/", bearer(raw))); got.Code != status {
 			t.Errorf("%t: %d, want %d", verified, got.Code, status)
 		}
@@ -223,7 +224,7 @@ func TestChainValidatesOnceEach(t *testing.T) {
 		})
 	}
 	m := w.middleware(count)
-	raw := w.issue(func(i *token.Issue) { i.Roles = []string{"a"} })
+	raw := w.issue(func(i *signing.Claims) { i.Roles = []string{"a"} })
 	got := do(m.Optional(m.Require(m.RequireRole("a")(whoami))), request("GET", "/", bearer(raw)))
 	if got.Code != 200 || calls != 1 || len(got.Header().Values("Vary")) != 1 {
 		t.Fatalf("%d, %d calls, Vary %q", got.Code, calls, got.Header().Values("Vary"))
@@ -325,7 +326,7 @@ func TestThousandRequestsWithClaimsOfTheirOwn(t *testing.T) {
 	w := newWorld(t)
 	tokens := make([]token.Secret, 50)
 	for i := range tokens {
-		tokens[i] = w.issue(func(is *token.Issue) {
+		tokens[i] = w.issue(func(is *signing.Claims) {
 			is.Subject, is.ID, is.Roles = fmt.Sprint("user-", i), fmt.Sprint("t-", i), []string{fmt.Sprint("role-", i)}
 		})
 	}

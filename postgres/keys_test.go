@@ -12,7 +12,6 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/postgres"
-	"github.com/usherkit/usher/token"
 )
 
 // keyIDs are the ids of the keys that a machine publishes.
@@ -71,7 +70,7 @@ func (f *fleet) load(ctx context.Context) (good int64, bad []string) {
 func TestJK07_RotationUnderLoadRefusesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 3, func(c *usher.Config) {
-		c.Rotation = token.Rotation{Every: 10 * time.Second, PublishAhead: 7 * time.Second}
+		c.Rotation = usher.Rotation{Every: 10 * time.Second, PublishAhead: 7 * time.Second}
 	})
 	first := f.at(0).keyIDs(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 13*time.Second)

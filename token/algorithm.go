@@ -50,7 +50,6 @@ var methods = map[Algorithm]jwt.SigningMethod{
 const (
 	minVerifyRSABits = 2048 // RFC 7518 §3.3
 	maxVerifyRSABits = 8192 // above it one verification costs milliseconds
-	minSignRSABits   = 3072 // NIST SP 800-57: 128 bits of strength
 	minRSAExponent   = 1<<16 + 1
 	maxKeyID         = 128
 )
@@ -64,6 +63,15 @@ type PublicKey struct {
 	// Key is an *ecdsa.PublicKey, an ed25519.PublicKey or an *rsa.PublicKey. The
 	// KeySource of SharedSecret alone puts a Secret here.
 	Key crypto.PublicKey
+}
+
+// Validate checks that the key can verify tokens: its ID has 1 to 128 letters, digits
+// or any of -_.~=+:, and Key is strong and belongs to the Algorithm.
+func (k PublicKey) Validate() error {
+	if !validKeyID(k.ID) {
+		return fmt.Errorf("key id must have 1 to %d letters, digits or any of -_.~=+:", maxKeyID)
+	}
+	return checkPublicKey(k.Algorithm, k.Key)
 }
 
 // validKeyID keeps key ids to what is safe in a log, a path and a URL. A kid is

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
 
@@ -54,7 +55,7 @@ func BenchmarkValidateCached(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	raw := sign(b, key, token.Issue{
+	raw := sign(b, key, signing.Claims{
 		Type: token.TypeSession, Issuer: testIssuer, Audience: []string{testAudience}, Subject: "u1", SessionID: "s1", ID: "j1",
 		IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
 	})
@@ -86,7 +87,7 @@ func BenchmarkSign(b *testing.B) {
 	i := w.issue()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := token.Sign(w.key, i); err != nil {
+		if _, err := signing.Sign(w.key, i); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
 
@@ -298,7 +299,7 @@ func TestCache_ExpiredTokensLeaveMemory(t *testing.T) {
 		v := trusting(t, newKeySet(t, key.Public()))
 		var gone atomic.Int64
 		for n := range 20 {
-			raw := sign(t, key, token.Issue{
+			raw := sign(t, key, signing.Claims{
 				Type: token.TypeSession, Issuer: testIssuer, Audience: []string{testAudience}, Subject: "u", SessionID: "s", ID: fmt.Sprint(n),
 				IssuedAt: time.Now(), ExpiresAt: time.Now().Add(10 * time.Minute),
 			})

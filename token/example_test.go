@@ -7,12 +7,13 @@ import (
 	"log"
 	"time"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
 
 // A program issues a session token and validates it, until the session is revoked.
 func Example() {
-	key, err := token.GenerateKey(token.ES256, time.Now())
+	key, err := signing.GenerateKey(token.ES256, time.Now())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -30,7 +31,7 @@ func Example() {
 	}
 
 	expires := time.Now().Add(10 * time.Minute)
-	raw, err := token.Sign(key, token.Issue{
+	raw, err := signing.Sign(key, signing.Claims{
 		Type:   token.TypeSession,
 		Issuer: "https://auth.example.com", Audience: []string{"shop"},
 		Subject: "user-1", SessionID: "session-1", ID: "token-1",
@@ -57,25 +58,4 @@ func Example() {
 	// [redacted]
 	// user-1 true pro
 	// true
-}
-
-// The first key signs at once; its successor is published a day before it does.
-func ExampleRotation_Plan() {
-	rotation := token.Rotation{Every: 90 * 24 * time.Hour}
-	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	keys, changed, err := rotation.Plan(now, nil, token.ES256)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(len(keys), changed)
-
-	now = now.Add(89 * 24 * time.Hour)
-	keys, changed, err = rotation.Plan(now, keys, token.ES256)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(len(keys), changed, token.SigningKeyAt(now, keys) == keys[0], keys[1].ActiveAt.Format(time.DateOnly))
-	// Output:
-	// 1 true
-	// 2 true true 2030-04-01
 }

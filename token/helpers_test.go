@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/usherkit/usher/token"
 	"go.uber.org/goleak"
+
+	"github.com/usherkit/usher/internal/signing"
+	"github.com/usherkit/usher/token"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,7 +43,7 @@ func (c *clock) advance(d time.Duration) { c.ns.Add(int64(d)) }
 // world is an issuer and a verifier that trusts it.
 type world struct {
 	*clock
-	key         *token.SigningKey
+	key         *signing.Key
 	keys        *token.KeySet
 	revocations *token.Revocations
 	verifier    *token.Verifier
@@ -66,9 +68,9 @@ func newWorld(t testing.TB, change ...func(*token.VerifierConfig)) *world {
 	return w
 }
 
-func newKey(t testing.TB, alg token.Algorithm) *token.SigningKey {
+func newKey(t testing.TB, alg token.Algorithm) *signing.Key {
 	t.Helper()
-	k, err := token.GenerateKey(alg, start)
+	k, err := signing.GenerateKey(alg, start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +87,8 @@ func newKeySet(t testing.TB, keys ...token.PublicKey) *token.KeySet {
 }
 
 // issue is a good session token.
-func (w *world) issue() token.Issue {
-	return token.Issue{
+func (w *world) issue() signing.Claims {
+	return signing.Claims{
 		Type: token.TypeSession, Issuer: testIssuer, Audience: []string{testAudience},
 		Subject: "u1", SessionID: "s1", ID: "j1",
 		IssuedAt: w.now(), ExpiresAt: w.now().Add(10 * time.Minute), AuthTime: w.now().Add(-time.Minute),
@@ -97,9 +99,9 @@ func (w *world) issue() token.Issue {
 	}
 }
 
-func sign(t testing.TB, k *token.SigningKey, i token.Issue) string {
+func sign(t testing.TB, k *signing.Key, i signing.Claims) string {
 	t.Helper()
-	s, err := token.Sign(k, i)
+	s, err := signing.Sign(k, i)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +109,7 @@ func sign(t testing.TB, k *token.SigningKey, i token.Issue) string {
 }
 
 // private gives a test the key that the package hides.
-func private(t testing.TB, k *token.SigningKey) any {
+func private(t testing.TB, k *signing.Key) any {
 	t.Helper()
 	der, err := k.MarshalPrivate()
 	if err != nil {

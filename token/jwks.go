@@ -11,6 +11,8 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
+
+	"github.com/usherkit/usher/internal/strictjson"
 )
 
 // ParseKeys reads a JWK Set (RFC 7517 §5) and returns the keys that can verify a
@@ -24,12 +26,12 @@ func ParseKeys(set []byte) ([]PublicKey, error) {
 }
 
 func parseKeys(set []byte, maxKeys int) ([]PublicKey, error) {
-	members, err := parseObject(set)
+	members, err := strictjson.Parse(set)
 	if err != nil {
 		return nil, fmt.Errorf("token: JWK Set: %w", err)
 	}
 	var raws []json.RawMessage
-	if err := json.Unmarshal(members.get("keys"), &raws); err != nil || raws == nil {
+	if err := json.Unmarshal(members.Get("keys"), &raws); err != nil || raws == nil {
 		return nil, errors.New(`token: JWK Set: "keys" is not an array`)
 	}
 	if len(raws) > maxKeys {

@@ -52,14 +52,11 @@ func NewKeySet(keys ...PublicKey) (*KeySet, error) {
 func (s *KeySet) Replace(keys ...PublicKey) error {
 	next := &keySetState{keys: make(map[string]PublicKey, len(keys)), generation: 1}
 	for _, k := range keys {
-		if !validKeyID(k.ID) {
-			return fmt.Errorf("token: key set: key id must have 1 to %d letters, digits or any of -_.~=+:", maxKeyID)
+		if err := k.Validate(); err != nil {
+			return fmt.Errorf("token: key set: key %q: %w", k.ID, err)
 		}
 		if _, twice := next.keys[k.ID]; twice {
 			return fmt.Errorf("token: key set: key id %s is there twice", k.ID)
-		}
-		if err := checkPublicKey(k.Algorithm, k.Key); err != nil {
-			return fmt.Errorf("token: key set: key %s: %w", k.ID, err)
 		}
 		next.keys[k.ID] = k
 	}

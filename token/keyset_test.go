@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/usherkit/usher/token"
 )
 
@@ -102,6 +103,17 @@ func TestKeySet_RefusesKeysItCannotServe(t *testing.T) {
 	}
 	if _, err := s.PublicKey(ctx, good.ID); !errors.Is(err, token.ErrNoKeys) {
 		t.Errorf("empty set: %v", err)
+	}
+}
+
+func TestJK09_SharedSecretHas32Bytes(t *testing.T) {
+	for _, s := range []string{"", "hunter2", strings.Repeat("x", 31)} {
+		if _, err := token.SharedSecret("k", token.Secret(s)); err == nil || s != "" && strings.Contains(err.Error(), s) {
+			t.Errorf("%d bytes: %v", len(s), err)
+		}
+	}
+	if _, err := token.SharedSecret("../k", token.Secret(strings.Repeat("x", 32))); err == nil {
+		t.Error("an unsafe key id was taken")
 	}
 }
 

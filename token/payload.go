@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/usherkit/usher/internal/strictjson"
 )
 
 // maxDate is the last second of the year 9999, as far as RFC 3339 can write.
@@ -17,30 +19,30 @@ type payload struct {
 	iss, sub, jti, sid      string
 	aud                     []string
 	exp, iat, nbf, authTime time.Time // nbf and authTime may be zero
-	members                 object
+	members                 strictjson.Object
 }
 
 // readPayload refuses claims about identity and time that are missing or of the
 // wrong JSON type. typ is the header's: one of our own types promises more.
-func readPayload(members object, typ string) (*payload, error) {
+func readPayload(members strictjson.Object, typ string) (*payload, error) {
 	p := &payload{members: members}
 	var ok bool
-	if p.iss, ok = stringOf(members.get("iss")); !ok {
+	if p.iss, ok = strictjson.AsString(members.Get("iss")); !ok {
 		return nil, refuse(ReasonIssuer, "iss is not a string")
 	}
-	if p.aud, ok = audienceOf(members.get("aud")); !ok {
+	if p.aud, ok = audienceOf(members.Get("aud")); !ok {
 		return nil, refuse(ReasonAudience, "aud is missing or not made of strings")
 	}
-	if p.sub, ok = stringOf(members.get("sub")); !ok || p.sub == "" {
+	if p.sub, ok = strictjson.AsString(members.Get("sub")); !ok || p.sub == "" {
 		return nil, refuse(ReasonClaims, "sub is missing, empty or not a string")
 	}
-	if raw := members.get("jti"); raw != nil {
-		if p.jti, ok = stringOf(raw); !ok || p.jti == "" {
+	if raw := members.Get("jti"); raw != nil {
+		if p.jti, ok = strictjson.AsString(raw); !ok || p.jti == "" {
 			return nil, refuse(ReasonClaims, "jti is empty or not a string")
 		}
 	}
-	if raw := members.get("sid"); raw != nil {
-		if p.sid, ok = stringOf(raw); !ok || p.sid == "" {
+	if raw := members.Get("sid"); raw != nil {
+		if p.sid, ok = strictjson.AsString(raw); !ok || p.sid == "" {
 			return nil, refuse(ReasonClaims, "sid is empty or not a string")
 		}
 	}
@@ -55,7 +57,7 @@ func readPayload(members object, typ string) (*payload, error) {
 		{"auth_time", false, &p.authTime},
 	}
 	for _, d := range dates {
-		raw := members.get(d.name)
+		raw := members.Get(d.name)
 		if raw == nil && !d.required {
 			continue
 		}
@@ -64,7 +66,7 @@ func readPayload(members object, typ string) (*payload, error) {
 		}
 	}
 	if drn, ours := drnOf(Type(typ)); ours {
-		if got, _ := stringOf(members.get("drn")); got != drn {
+		if got, _ := strictjson.AsString(members.Get("drn")); got != drn {
 			return nil, refuse(ReasonType, "drn is that of another kind of token")
 		}
 		if p.jti == "" || p.sid == "" && Type(typ) != TypeReset {
@@ -84,24 +86,24 @@ func (p *payload) claims(h header) *Claims {
 		Type: Type(h.typ), KeyID: h.kid,
 	}
 	for _, m := range p.members {
-		raw := m.value
-		switch m.name {
+		raw := m.Value
+		switch m.Name {
 		case "iss", "sub", "aud", "iat", "exp", "nbf", "auth_time", "jti", "sid", "drn":
 		case "amr":
-			c.AMR, _ = stringsOf(raw)
+			c.AMR, _ = strictjson.AsStrings(raw)
 		case "email_verified":
 			c.EmailVerified = string(raw) == "true"
 		case "roles":
-			c.Roles, _ = stringsOf(raw)
+			c.Roles, _ = strictjson.AsStrings(raw)
 		case "permissions":
-			c.Permissions, _ = stringsOf(raw)
+			c.Permissions, _ = strictjson.AsStrings(raw)
 		case "tenants":
 			c.Tenants = tenantsOf(raw)
 		default:
 			if c.Extra == nil {
 				c.Extra = make(map[string]json.RawMessage)
 			}
-			c.Extra[m.name] = raw
+			c.Extra[m.Name] = raw
 		}
 	}
 	return c
@@ -109,9 +111,9 @@ func (p *payload) claims(h header) *Claims {
 
 // audienceOf reads one string or an array of them (RFC 7519 §4.1.3), none empty.
 func audienceOf(raw json.RawMessage) ([]string, bool) {
-	list, ok := stringsOf(raw)
+	list, ok := strictjson.AsStrings(raw)
 	if !ok {
-		one, isString := stringOf(raw)
+		one, isString := strictjson.AsString(raw)
 		if !isString {
 			return nil, false
 		}
@@ -142,20 +144,20 @@ func dateOf(raw json.RawMessage) (time.Time, bool) {
 // tenantsOf reads {"id": {"roles": […], "permissions": […]}}. The names are matched
 // exactly, which encoding/json would not do for a struct.
 func tenantsOf(raw json.RawMessage) map[string]Tenant {
-	members, ok := objectOf(raw)
+	members, ok := strictjson.AsObject(raw)
 	if !ok {
 		return nil
 	}
 	tenants := make(map[string]Tenant, len(members))
 	for _, m := range members {
-		rights, ok := objectOf(m.value)
-		if !ok && string(m.value) != "null" {
+		rights, ok := strictjson.AsObject(m.Value)
+		if !ok && string(m.Value) != "null" {
 			return nil
 		}
 		var t Tenant
-		t.Roles, _ = stringsOf(rights.get("roles"))
-		t.Permissions, _ = stringsOf(rights.get("permissions"))
-		tenants[m.name] = t
+		t.Roles, _ = strictjson.AsStrings(rights.Get("roles"))
+		t.Permissions, _ = strictjson.AsStrings(rights.Get("permissions"))
+		tenants[m.Name] = t
 	}
 	return tenants
 }
@@ -183,4 +185,16 @@ func numericDate(t time.Time) *jwt.NumericDate {
 		return nil
 	}
 	return &jwt.NumericDate{Time: t}
+}
+
+// drnOf returns the drn claim that a type of token must have, and whether the type
+// is one of ours. It names the cookie in which Descope's SDKs keep such a token.
+func drnOf(t Type) (drn string, ours bool) {
+	switch t {
+	case TypeSession, TypeReset:
+		return "DS", true
+	case TypeRefresh:
+		return "DSR", true
+	}
+	return "", false
 }

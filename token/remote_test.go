@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
 
@@ -90,9 +91,9 @@ func trusting(t *testing.T, keys token.KeySource) *token.Verifier {
 	return v
 }
 
-func session(t *testing.T, k *token.SigningKey, life time.Duration) string {
+func session(t *testing.T, k *signing.Key, life time.Duration) string {
 	t.Helper()
-	return sign(t, k, token.Issue{
+	return sign(t, k, signing.Claims{
 		Type: token.TypeSession, Issuer: testIssuer, Audience: []string{testAudience}, Subject: "u1", SessionID: "s1", ID: "j1",
 		IssuedAt: time.Now(), ExpiresAt: time.Now().Add(life),
 	})

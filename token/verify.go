@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/usherkit/usher/internal/strictjson"
 )
 
 // verified is what verify found, and what the cache needs to check it again.
@@ -40,7 +42,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, want Type) (verified,
 	}
 
 	// The payload is not to be believed yet: its iss only chooses whose keys are tried.
-	iss, _ := stringOf(members.get("iss"))
+	iss, _ := strictjson.AsString(members.Get("iss"))
 	from, ok := v.issuers[iss]
 	if !ok {
 		return verified{}, refuse(ReasonIssuer, "iss is not trusted")
@@ -134,31 +136,31 @@ func readHeader(segment string) (header, error) {
 	// crit and b64 change what is signed (RFC 7515 §4.1.11, RFC 7797), zip and enc
 	// belong to encryption. None of them has a use in a signed token of ours.
 	for _, name := range [...]string{"crit", "b64", "zip", "enc"} {
-		if members.get(name) != nil {
+		if members.Get(name) != nil {
 			return header{}, refuse(ReasonMalformed, "header has "+name)
 		}
 	}
-	alg, ok := stringOf(members.get("alg"))
+	alg, ok := strictjson.AsString(members.Get("alg"))
 	if !ok {
 		return header{}, refuse(ReasonAlgorithm, "no alg")
 	}
-	typ, ok := stringOf(members.get("typ"))
+	typ, ok := strictjson.AsString(members.Get("typ"))
 	if !ok {
 		return header{}, refuse(ReasonType, "no typ")
 	}
-	kid, ok := stringOf(members.get("kid"))
+	kid, ok := strictjson.AsString(members.Get("kid"))
 	if !ok || !validKeyID(kid) {
 		return header{}, refuse(ReasonKey, "no kid, or not a safe one")
 	}
 	return header{alg: Algorithm(alg), typ: typ, kid: kid}, nil
 }
 
-func readObject(segment, name string) (object, error) {
+func readObject(segment, name string) (strictjson.Object, error) {
 	data, err := decodeSegment(segment)
 	if err != nil {
 		return nil, refuse(ReasonMalformed, name+" is not canonical base64url")
 	}
-	members, err := parseObject(data)
+	members, err := strictjson.Parse(data)
 	if err != nil {
 		return nil, refuse(ReasonMalformed, name+": "+err.Error())
 	}

@@ -22,6 +22,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
 
@@ -77,7 +79,7 @@ func TestTV02_NoKeyConfusion(t *testing.T) {
 	if err := ec.keys.Replace(ec.key.Public(), rsaKey.Public()); err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range []*token.SigningKey{ec.key, rsaKey} {
+	for _, k := range []*signing.Key{ec.key, rsaKey} {
 		der, err := x509.MarshalPKIXPublicKey(k.Public().Key)
 		if err != nil {
 			t.Fatal(err)

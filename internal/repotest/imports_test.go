@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	// The rules, and what they stand on.
 	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/keyring", "internal/loginid", "internal/logs",
 		"internal/outbox", "internal/revocation", "internal/seal", "internal/signing", "internal/weburl", "golang.org/x/text"},
-	"token":    {"internal/logs", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset"},
+	"token":    {"internal/logs", "internal/strictjson", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset"},
 	"password": {"golang.org/x/crypto", "golang.org/x/text"},
 
 	// HTTP.
@@ -58,7 +58,8 @@ var mayImport = map[string][]string{
 	"internal/loginid":    {"golang.org/x/net/idna", "golang.org/x/text"},
 	"internal/outbox":     {"store", "internal/background", "internal/logs", "internal/seal"},
 	"internal/revocation": {"store", "token", "internal/background", "internal/logs"},
-	"internal/signing":    {"token", "internal/logs", "github.com/golang-jwt/jwt", "github.com/MicahParks/jwkset"},
+	"internal/signing":    {"token", "internal/strictjson", "github.com/golang-jwt/jwt"},
+	"internal/strictjson": {},
 	"internal/weburl":     {"golang.org/x/net/idna"},
 	"internal/color":      {},
 	"internal/locale":     {"golang.org/x/text"},

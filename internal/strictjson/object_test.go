@@ -1,4 +1,4 @@
-package token
+package strictjson_test
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/usherkit/usher/internal/strictjson"
 )
 
 // FuzzObject compares the reader of objects with encoding/json: whatever it takes
@@ -20,7 +22,7 @@ func FuzzObject(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := parseObject(data)
+		got, err := strictjson.Parse(data)
 		var want map[string]json.RawMessage
 		wantErr := json.Unmarshal(data, &want)
 		if err != nil {
@@ -30,16 +32,16 @@ func FuzzObject(f *testing.F) {
 			t.Fatalf("%q: %d members, encoding/json has %d and %v", data, len(got), len(want), wantErr)
 		}
 		for _, m := range got {
-			raw := want[m.name]
-			if string(raw) != string(m.value) {
-				t.Fatalf("%q: %q is %q, encoding/json has %q", data, m.name, m.value, raw)
+			raw := want[m.Name]
+			if string(raw) != string(m.Value) {
+				t.Fatalf("%q: %q is %q, encoding/json has %q", data, m.Name, m.Value, raw)
 			}
 			if raw[0] == '"' {
 				var s string
 				if err := json.Unmarshal(raw, &s); err != nil {
 					t.Fatal(err)
 				}
-				if text, ok := stringOf(m.value); !ok || text != s {
+				if text, ok := strictjson.AsString(m.Value); !ok || text != s {
 					t.Fatalf("%q is %q, encoding/json has %q", raw, text, s)
 				}
 			}
@@ -48,7 +50,7 @@ func FuzzObject(f *testing.F) {
 			for _, s := range list {
 				isList = isList && s != nil
 			}
-			texts, ok := stringsOf(m.value)
+			texts, ok := strictjson.AsStrings(m.Value)
 			if ok != isList {
 				t.Fatalf("%q: a list of strings is %v, encoding/json has %v", raw, ok, isList)
 			}
@@ -59,13 +61,13 @@ func FuzzObject(f *testing.F) {
 			}
 			var inner map[string]json.RawMessage
 			isObject := json.Unmarshal(raw, &inner) == nil && inner != nil
-			members, ok := objectOf(m.value)
+			members, ok := strictjson.AsObject(m.Value)
 			if ok != isObject {
 				t.Fatalf("%q: an object is %v, encoding/json has %v", raw, ok, isObject)
 			}
 			seen := map[string]json.RawMessage{}
 			for _, one := range members {
-				seen[one.name] = one.value
+				seen[one.Name] = one.Value
 			}
 			if !maps.EqualFunc(seen, inner, func(a, b json.RawMessage) bool { return string(a) == string(b) }) {
 				t.Fatalf("%q: members %q, encoding/json has %q", raw, seen, inner)
@@ -74,7 +76,7 @@ func FuzzObject(f *testing.F) {
 	})
 }
 
-func TestParseObject_ManyMembers(t *testing.T) {
+func TestParse_ManyMembers(t *testing.T) {
 	var b strings.Builder
 	b.WriteByte('{')
 	const many = 100_000
@@ -82,20 +84,20 @@ func TestParseObject_ManyMembers(t *testing.T) {
 		fmt.Fprintf(&b, `"m%d":%d,`, n, n)
 	}
 	began := time.Now()
-	members, err := parseObject([]byte(b.String() + `"last":{}}`))
-	if err != nil || len(members) != many+1 || string(members.get("m99999")) != "99999" {
+	members, err := strictjson.Parse([]byte(b.String() + `"last":{}}`))
+	if err != nil || len(members) != many+1 || string(members.Get("m99999")) != "99999" {
 		t.Fatalf("%d members, %v", len(members), err)
 	}
 	if took := time.Since(began); took > 5*time.Second { // compared one by one it would be minutes
 		t.Errorf("it took %v", took)
 	}
 	for name, twin := range map[string]string{"the same": "m7", "by case": "M7"} {
-		if _, err := parseObject([]byte(b.String() + `"` + twin + `":0}`)); err == nil {
+		if _, err := strictjson.Parse([]byte(b.String() + `"` + twin + `":0}`)); err == nil {
 			t.Errorf("a duplicate, %s, was taken", name)
 		}
 	}
 	depths := `"x":{` + strings.TrimSuffix(b.String()[1:], ",") + `,"m7":0}`
-	if _, err := parseObject([]byte("{" + depths + "}")); err == nil {
+	if _, err := strictjson.Parse([]byte("{" + depths + "}")); err == nil {
 		t.Error("a duplicate in depth was taken")
 	}
 }

@@ -1,17 +1,18 @@
-package token_test
+package signing_test
 
 import (
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
 
 const day = 24 * time.Hour
 
 // plan applies a Rotation and checks what must hold of every plan.
-func plan(t *testing.T, r token.Rotation, now time.Time, keys []*token.SigningKey, alg token.Algorithm) []*token.SigningKey {
+func plan(t *testing.T, r signing.Rotation, now time.Time, keys []*signing.Key, alg token.Algorithm) []*signing.Key {
 	t.Helper()
 	before := fmt.Sprintf("%+v", dates(keys))
 	next, changed, err := r.Plan(now, keys, alg)
@@ -24,7 +25,7 @@ func plan(t *testing.T, r token.Rotation, now time.Time, keys []*token.SigningKe
 	if same := fmt.Sprintf("%+v", dates(next)) == before; same == changed {
 		t.Fatalf("changed is %v for\n%s\n%+v", changed, before, dates(next))
 	}
-	if token.SigningKeyAt(now, next) == nil {
+	if signing.KeyAt(now, next) == nil {
 		t.Fatalf("at %v nothing signs: %+v", now, dates(next))
 	}
 	if again, changed, err := r.Plan(now, next, alg); err != nil || changed {
@@ -39,7 +40,7 @@ type keyDates struct {
 	created, active, retired, removed, signer string
 }
 
-func dates(keys []*token.SigningKey) []keyDates {
+func dates(keys []*signing.Key) []keyDates {
 	var d []keyDates
 	for _, k := range keys {
 		text := func(at time.Time) string {
@@ -54,8 +55,8 @@ func dates(keys []*token.SigningKey) []keyDates {
 }
 
 func TestJK07_ALifeOfRotations(t *testing.T) {
-	var keys []*token.SigningKey
-	r := token.Rotation{}
+	var keys []*signing.Key
+	r := signing.Rotation{}
 	publishedSince := map[string]time.Time{}
 	lastSigned := map[string]time.Time{}
 	signers := 0
@@ -68,7 +69,7 @@ func TestJK07_ALifeOfRotations(t *testing.T) {
 				publishedSince[k.ID] = now
 			}
 		}
-		signer := token.SigningKeyAt(now, keys)
+		signer := signing.KeyAt(now, keys)
 		if _, known := lastSigned[signer.ID]; !known {
 			signers++
 			if signers > 1 && now.Sub(publishedSince[signer.ID]) < day {
@@ -91,7 +92,7 @@ func TestJK07_ALifeOfRotations(t *testing.T) {
 }
 
 func TestJK07_Rotation(t *testing.T) {
-	r := token.Rotation{Every: 10 * day, PublishAhead: day, KeepAfter: 5 * day}
+	r := signing.Rotation{Every: 10 * day, PublishAhead: day, KeepAfter: 5 * day}
 	// Each case starts with one key made at start, and walks.
 	type step struct {
 		at      time.Duration
@@ -159,7 +160,7 @@ func TestJK07_Rotation(t *testing.T) {
 						pending = k.ActiveAt.Sub(start)
 					}
 				}
-				signer := names[token.SigningKeyAt(now, keys).ID]
+				signer := names[signing.KeyAt(now, keys).ID]
 				if len(keys) != s.keys || signer != s.signer || pending != s.pending {
 					t.Fatalf("at %v: %d keys, %q signs, one waits for %v; want %d, %q, %v: %+v",
 						s.at, len(keys), signer, pending, s.keys, s.signer, s.pending, dates(keys))
@@ -170,7 +171,7 @@ func TestJK07_Rotation(t *testing.T) {
 }
 
 func TestJK07_EmergencyRemovalAndRetirement(t *testing.T) {
-	r := token.Rotation{Every: 10 * day, PublishAhead: day, KeepAfter: 5 * day}
+	r := signing.Rotation{Every: 10 * day, PublishAhead: day, KeepAfter: 5 * day}
 	keys := plan(t, r, start, nil, token.ES256)
 	keys = plan(t, r, start.Add(9*day), keys, token.ES256)
 	if len(keys) != 2 {
@@ -179,7 +180,7 @@ func TestJK07_EmergencyRemovalAndRetirement(t *testing.T) {
 	now := start.Add(9*day + time.Hour)
 
 	alone := plan(t, r, now, keys[1:], token.ES256) // the key in use was taken out
-	if got := token.SigningKeyAt(now, alone); len(alone) != 1 || got.ID != keys[1].ID || !got.ActiveAt.Equal(now) {
+	if got := signing.KeyAt(now, alone); len(alone) != 1 || got.ID != keys[1].ID || !got.ActiveAt.Equal(now) {
 		t.Errorf("the successor does not step in: %+v", dates(alone))
 	}
 	if fresh := plan(t, r, now, nil, token.ES256); len(fresh) != 1 || !fresh[0].ActiveAt.Equal(now) {
@@ -187,30 +188,30 @@ func TestJK07_EmergencyRemovalAndRetirement(t *testing.T) {
 	}
 	stopped := *keys[0]
 	stopped.RetiredAt = now // by hand, still published
-	after := plan(t, r, now, []*token.SigningKey{&stopped, keys[1]}, token.ES256)
-	if got := token.SigningKeyAt(now, after); got.ID != keys[1].ID || len(after) != 2 || !after[0].RemovedAt.Equal(now.Add(5*day)) {
+	after := plan(t, r, now, []*signing.Key{&stopped, keys[1]}, token.ES256)
+	if got := signing.KeyAt(now, after); got.ID != keys[1].ID || len(after) != 2 || !after[0].RemovedAt.Equal(now.Add(5*day)) {
 		t.Errorf("retired by hand: %+v", dates(after))
 	}
 	waiting := *keys[1]
 	waiting.RetiredAt = now // the successor leaked before it was used
-	after = plan(t, r, now, []*token.SigningKey{keys[0], &waiting}, token.ES256)
-	if got := token.SigningKeyAt(now, after); got.ID != keys[0].ID || len(after) != 3 {
+	after = plan(t, r, now, []*signing.Key{keys[0], &waiting}, token.ES256)
+	if got := signing.KeyAt(now, after); got.ID != keys[0].ID || len(after) != 3 {
 		t.Errorf("successor retired by hand: %+v", dates(after))
 	}
 }
 
 func TestRotation_RefusesNonsense(t *testing.T) {
-	for _, r := range []token.Rotation{
+	for _, r := range []signing.Rotation{
 		{Every: -1}, {PublishAhead: -1}, {KeepAfter: -1}, {Every: time.Hour}, {Every: day, PublishAhead: day},
 	} {
 		if _, _, err := r.Plan(start, nil, token.ES256); err == nil {
 			t.Errorf("%+v was taken", r)
 		}
 	}
-	if _, _, err := (token.Rotation{}).Plan(start, nil, "HS256"); err == nil {
+	if _, _, err := (signing.Rotation{}).Plan(start, nil, "HS256"); err == nil {
 		t.Error("HS256 was taken")
 	}
-	if token.SigningKeyAt(start, nil) != nil {
+	if signing.KeyAt(start, nil) != nil {
 		t.Error("a key from nothing")
 	}
 }

@@ -1,4 +1,4 @@
-package token
+package signing
 
 import (
 	"cmp"
@@ -6,16 +6,18 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/usherkit/usher/token"
 )
 
-// Rotation is the rule of a key's life, as pure functions: who stores the keys, and
-// which of several machines may write, is the caller's affair.
+// Rotation is the schedule by which signing keys replace each other. Its methods are
+// pure functions: the caller stores the keys and decides which instance may write.
 //
-// A key goes through three phases. It is published and not yet used, so that every
-// verifier has fetched it; then it signs; then a successor signs, and it stays
+// A key has three phases. First it is published but not used, so that every verifier
+// fetches it in time. Then it signs. Then a successor signs, and the key stays
 // published until the last token that it signed has expired. No phase depends on a
-// program being awake at the right time: a successor that is late only lets its
-// predecessor sign for longer.
+// program running at the right moment: if a successor is late, its predecessor signs
+// for longer.
 type Rotation struct {
 	// Every is how long a key signs. Defaults to 90 days.
 	Every time.Duration
@@ -23,8 +25,8 @@ type Rotation struct {
 	// shorter than Every, and longer than verifiers keep a fetched set. The very
 	// first key signs at once. Defaults to 24 hours.
 	PublishAhead time.Duration
-	// KeepAfter is how long a retired key stays published: the life of the longest
-	// token. Defaults to 30 days.
+	// KeepAfter is how long a retired key stays published: the lifetime of the
+	// longest token. Defaults to 30 days.
 	KeepAfter time.Duration
 }
 
@@ -34,27 +36,28 @@ func (r Rotation) withDefaults() (Rotation, error) {
 	r.KeepAfter = cmp.Or(r.KeepAfter, 30*24*time.Hour)
 	switch {
 	case r.PublishAhead < 0:
-		return r, errors.New("token: Rotation.PublishAhead is negative")
+		return r, errors.New("signing: Rotation.PublishAhead is negative")
 	case r.KeepAfter < 0:
-		return r, errors.New("token: Rotation.KeepAfter is negative")
+		return r, errors.New("signing: Rotation.KeepAfter is negative")
 	case r.Every <= r.PublishAhead:
-		return r, fmt.Errorf("token: Rotation.Every of %v is not longer than PublishAhead of %v", r.Every, r.PublishAhead)
+		return r, fmt.Errorf("signing: Rotation.Every of %v is not longer than PublishAhead of %v", r.Every, r.PublishAhead)
 	}
 	return r, nil
 }
 
-// Plan returns the keys as they should be at now, oldest first, and whether that
-// differs from keys. It changes none of the given keys. Called again with its own
-// result at the same instant it changes nothing. alg is the configured algorithm.
+// Plan returns the keys as they should be at now, oldest first, and whether they
+// differ from keys. It does not change the given keys. Applied to its own result at
+// the same time it changes nothing. alg is the configured algorithm.
 //
-//   - Without a key it makes one that is active at once.
-//   - When the key in use has served for Every less PublishAhead, or has another
-//     algorithm than the configured one, it makes the successor, active after
-//     PublishAhead. A successor of another algorithm that never signed is dropped.
-//   - When a successor has taken over it notes RetiredAt and RemovedAt.
+//   - If there is no key, it makes one that is active at once.
+//   - If the current key has signed for Every less PublishAhead, or has another
+//     algorithm than alg, it makes the successor, active after PublishAhead. A
+//     successor of another algorithm that never signed is dropped.
+//   - If a successor has taken over, it sets RetiredAt and RemovedAt of the others.
 //   - It drops a retired key at RemovedAt.
-//   - Dates that a clock running ahead has left behind are pulled back.
-func (r Rotation) Plan(now time.Time, keys []*SigningKey, alg Algorithm) (next []*SigningKey, changed bool, err error) {
+//   - It moves times that a clock running ahead set too late back to where they
+//     should be.
+func (r Rotation) Plan(now time.Time, keys []*Key, alg token.Algorithm) (next []*Key, changed bool, err error) {
 	if r, err = r.withDefaults(); err != nil {
 		return nil, false, err
 	}
@@ -68,7 +71,7 @@ func (r Rotation) Plan(now time.Time, keys []*SigningKey, alg Algorithm) (next [
 	}
 	slices.SortStableFunc(next, byActivation)
 
-	current := SigningKeyAt(now, next)
+	current := KeyAt(now, next)
 	if current == nil {
 		first, err := GenerateKey(alg, now)
 		if err != nil {
@@ -76,7 +79,7 @@ func (r Rotation) Plan(now time.Time, keys []*SigningKey, alg Algorithm) (next [
 		}
 		return append(next, first), true, nil
 	}
-	if current.ActiveAt.After(now) { // its predecessor is gone: it need not wait
+	if current.ActiveAt.After(now) { // its predecessor is gone, so it signs now
 		current.ActiveAt = now
 		changed = true
 	}
@@ -107,8 +110,8 @@ func (r Rotation) Plan(now time.Time, keys []*SigningKey, alg Algorithm) (next [
 				changed = true
 			}
 		case !retired:
-			// Counted from now and not from the takeover: the clock of that instant
-			// may have been wrong, and keeping a public key for longer harms nobody.
+			// Counted from now and not from the takeover: the clock may have been wrong
+			// then, and keeping a public key for longer does no harm.
 			k.RetiredAt, k.RemovedAt = now, now.Add(r.KeepAfter)
 			changed = true
 		case k.RemovedAt.IsZero(): // retired by hand
@@ -130,12 +133,12 @@ func (r Rotation) Plan(now time.Time, keys []*SigningKey, alg Algorithm) (next [
 	return next, changed, nil
 }
 
-// SigningKeyAt returns the key that signs at now: of those that are active and not
-// retired the latest. Where none is active the one that will be first takes its
-// place, for a clock that was set back is no reason to stop signing. It is nil
-// where no key is left.
-func SigningKeyAt(now time.Time, keys []*SigningKey) *SigningKey {
-	var active, pending *SigningKey
+// KeyAt returns the key that signs at now: the latest of those that are active and
+// not retired. If none is active, it returns the one that becomes active first, so
+// that a clock that was set back does not stop signing. It returns nil if no key is
+// left.
+func KeyAt(now time.Time, keys []*Key) *Key {
+	var active, pending *Key
 	for _, k := range keys {
 		switch {
 		case !k.RetiredAt.IsZero() && !now.Before(k.RetiredAt):
@@ -153,8 +156,8 @@ func SigningKeyAt(now time.Time, keys []*SigningKey) *SigningKey {
 	return pending
 }
 
-// byActivation has the id decide between equals, so that every machine agrees.
-func byActivation(a, b *SigningKey) int {
+// byActivation orders equal times by id, so that all instances agree.
+func byActivation(a, b *Key) int {
 	return cmp.Or(a.ActiveAt.Compare(b.ActiveAt), cmp.Compare(a.ID, b.ID))
 }
 

@@ -1,9 +1,10 @@
-package token
+package strictjson
 
 import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -11,29 +12,29 @@ import (
 const maxDepth = 32
 
 // object is a JSON object: its members in their order, no name twice.
-type object []member
+type Object []Member
 
-type member struct {
-	name  string
-	value json.RawMessage
+type Member struct {
+	Name  string
+	Value json.RawMessage
 }
 
 // get returns the value of the member of that very name, or nil.
-func (o object) get(name string) json.RawMessage {
+func (o Object) Get(name string) json.RawMessage {
 	for i := range o {
-		if o[i].name == name {
-			return o[i].value
+		if o[i].Name == name {
+			return o[i].Value
 		}
 	}
 	return nil
 }
 
-// parseObject reads one JSON object and nothing after it. It refuses invalid UTF-8,
+// Parse reads one JSON object and nothing after it. It refuses invalid UTF-8,
 // deep nesting and duplicate member names, at the top also those that differ only
 // in case: readers disagree about which of two they take (RFC 8725 §2.4, RFC 7519 §4).
 //
 // The values are parts of data, which must not change later.
-func parseObject(data []byte) (object, error) {
+func Parse(data []byte) (Object, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("JSON is not UTF-8")
 	}
@@ -44,36 +45,36 @@ func parseObject(data []byte) (object, error) {
 	if r.text[r.at] != '{' {
 		return nil, errors.New("not a JSON object")
 	}
-	members := make(object, 0, usualMembers)
+	members := make(Object, 0, usualMembers)
 	err := r.object(1, sameIgnoringCase, func(name string, from int) {
-		members = append(members, member{name, data[from:r.at:r.at]})
+		members = append(members, Member{name, data[from:r.at:r.at]})
 	})
 	return members, err
 }
 
-// objectOf reads a value of a parsed object that is an object itself.
-func objectOf(raw json.RawMessage) (object, bool) {
+// AsObject reads a value of a parsed object that is an object itself.
+func AsObject(raw json.RawMessage) (Object, bool) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, false
 	}
-	var members object
+	var members Object
 	r := newReader(raw)
 	err := r.object(1, sameExactly, func(name string, from int) {
-		members = append(members, member{name, raw[from:r.at:r.at]})
+		members = append(members, Member{name, raw[from:r.at:r.at]})
 	})
 	return members, err == nil
 }
 
-// stringOf reads a value that is a string.
-func stringOf(raw json.RawMessage) (string, bool) {
+// AsString reads a value that is a string.
+func AsString(raw json.RawMessage) (string, bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
 	}
 	return unquote(string(raw)), true
 }
 
-// stringsOf reads a value that is an array of nothing but strings.
-func stringsOf(raw json.RawMessage) ([]string, bool) {
+// AsStrings reads a value that is an array of nothing but strings.
+func AsStrings(raw json.RawMessage) ([]string, bool) {
 	if len(raw) == 0 || raw[0] != '[' {
 		return nil, false
 	}
@@ -263,7 +264,21 @@ func (n *names) add(name string) bool {
 
 func (n *names) key(name string) string {
 	if n.same == sameIgnoringCase {
-		return fold(name)
+		return Fold(name)
 	}
 	return name
+}
+
+// Fold maps names that encoding/json takes for the same struct field to one text.
+// It knows what strings.ToLower does not: the Kelvin sign is a k, the long s an s.
+func Fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		for {
+			next := unicode.SimpleFold(r)
+			if next <= r {
+				return next
+			}
+			r = next
+		}
+	}, name)
 }

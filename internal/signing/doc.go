@@ -1,0 +1,7 @@
+// Package signing makes the JWTs that package token verifies. It holds the
+// private signing keys, the rule by which they rotate, and [Sign].
+//
+// Package token has only what a verifier needs, so that a program that validates
+// sessions cannot sign any. The tests of this package hold both sides together:
+// what Sign makes, a [token.Verifier] accepts.
+package signing
