@@ -1,4 +1,4 @@
-package browsertest
+package browser
 
 import (
 	"bufio"
@@ -16,7 +16,7 @@ func startExample(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "example")
-	if out, err := exec.Command("go", "build", "-o", program, "../example").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", program, "../../example").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	cmd := exec.Command(program, "-addr", "localhost:0")

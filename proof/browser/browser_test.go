@@ -1,4 +1,4 @@
-// Package browsertest drives the pages in a real Chromium: every journey with
+// Package browser drives the pages in a real Chromium: every journey with
 // and without JavaScript, a whole life by keyboard alone, every page and state
 // in light and dark through axe, at a width of 1100 pixels and of 320. It needs
 // chromium, node, and once
@@ -7,10 +7,10 @@
 //
 // in its folder. The screenshots are left in the folder out; with
 //
-//	go test ./browsertest -update
+//	go test ./proof/browser -update
 //
 // the best of them go into docs/screenshots.
-package browsertest
+package browser
 
 import (
 	"bufio"
@@ -66,7 +66,7 @@ func TestPagesInChromium(t *testing.T) {
 		missing(t, "node is not installed")
 	}
 	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
-		missing(t, "run npm ci --ignore-scripts in the folder browsertest first")
+		missing(t, "run npm ci --ignore-scripts in proof/browser first")
 	}
 	sites := map[string]string{}
 	for name, s := range variants {
@@ -79,7 +79,7 @@ func TestPagesInChromium(t *testing.T) {
 	}
 	settings := map[string]any{"chromium": chromium, "out": out, "sites": sites}
 	if *update {
-		if settings["docs"], err = filepath.Abs("../docs/screenshots"); err != nil {
+		if settings["docs"], err = filepath.Abs("../../docs/screenshots"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,8 +1,8 @@
-module github.com/usherkit/usher/bench
+module github.com/usherkit/usher/proof/bench
 
 go 1.26.6
 
-replace github.com/usherkit/usher => ../
+replace github.com/usherkit/usher => ../..
 
 require (
 	github.com/MicahParks/keyfunc/v3 v3.9.1

@@ -1,11 +1,11 @@
 // Command drills breaks what a program on Usher stands on, while people use it,
 // and writes down what became of them:
 //
-//	go run ./drills                              # all fault drills
-//	go run ./drills disk-full clock              # some of them
-//	go run ./drills -write docs/reliability.md   # all, and their table into the file
-//	go run ./drills proxies                      # nginx and haproxy in front of two machines
-//	go run ./drills -users 1000000 sizes         # costs at that size, on both engines
+//	go run ./proof/drills                              # all fault drills
+//	go run ./proof/drills disk-full clock              # some of them
+//	go run ./proof/drills -write docs/reliability.md   # all, and their table into the file
+//	go run ./proof/drills proxies                      # nginx and haproxy in front of two machines
+//	go run ./proof/drills -users 1000000 sizes         # costs at that size, on both engines
 //
 // It starts PostgreSQL servers of its own and machines as processes of their own,
 // all on the loopback interface, and throws everything away afterwards. It needs

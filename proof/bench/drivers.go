@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/usherkit/usher/bench/statements"
+	"github.com/usherkit/usher/proof/bench/statements"
 )
 
 // sqliteDrivers measures our own statements over three drivers, each in a process of

@@ -7,7 +7,7 @@ import (
 
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 
-	"github.com/usherkit/usher/bench/statements"
+	"github.com/usherkit/usher/proof/bench/statements"
 )
 
 func main() {

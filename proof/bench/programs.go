@@ -18,7 +18,7 @@ type program struct {
 	dir, target string
 }
 
-const usherRoot = ".." // of the module that is measured
+const usherRoot = "../.." // of the module that is measured
 
 // programs builds whole programs, states their sizes, and runs the README's.
 func (s *suite) programs() error {

@@ -1,12 +1,12 @@
-// Command modernc measures our statements over modernc.org/sqlite.
+// Command ncruces measures our statements over github.com/ncruces/go-sqlite3/driver.
 package main
 
 import (
 	"database/sql"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	_ "github.com/ncruces/go-sqlite3/driver" // the driver "sqlite3"
 
-	"github.com/usherkit/usher/bench/statements"
+	"github.com/usherkit/usher/proof/bench/statements"
 )
 
 func main() {
@@ -17,7 +17,7 @@ func main() {
 		} else {
 			name += "&_pragma=query_only(1)"
 		}
-		db, err := sql.Open("sqlite", name)
+		db, err := sql.Open("sqlite3", name)
 		if err != nil {
 			return nil, err
 		}

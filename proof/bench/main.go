@@ -1,10 +1,10 @@
 // Command bench measures Usher beside its peers, and writes what it found into
 // docs/performance.md.
 //
-//	cd bench && go run .                 # everything; a quarter of an hour
-//	cd bench && go run . -quick          # short rounds, small numbers, for a look
-//	cd bench && go run . -only protected,refresh
-//	cd bench && go run . -no-postgres    # where there is no Postgres
+//	cd proof/bench && go run .                 # everything; a quarter of an hour
+//	cd proof/bench && go run . -quick          # short rounds, small numbers, for a look
+//	cd proof/bench && go run . -only protected,refresh
+//	cd proof/bench && go run . -no-postgres    # where there is no Postgres
 //
 // The parts, in their order:
 //
@@ -49,7 +49,7 @@ func main() {
 		users = flag.Int("users", 1_000_000, "how far the store is grown, with five sessions for each user")
 		flood = flag.Int("flood", 1_000_000, "how many sessions pass through the cache once")
 		noPg  = flag.Bool("no-postgres", false, "leave out what needs a Postgres server; the page says so")
-		page  = flag.String("page", "../docs/performance.md", "the page to write into")
+		page  = flag.String("page", "../../docs/performance.md", "the page to write into")
 	)
 	flag.Parse()
 	if flag.NArg() > 0 {

@@ -1,12 +1,12 @@
-// Command ncruces measures our statements over github.com/ncruces/go-sqlite3/driver.
+// Command modernc measures our statements over modernc.org/sqlite.
 package main
 
 import (
 	"database/sql"
 
-	_ "github.com/ncruces/go-sqlite3/driver" // the driver "sqlite3"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 
-	"github.com/usherkit/usher/bench/statements"
+	"github.com/usherkit/usher/proof/bench/statements"
 )
 
 func main() {
@@ -17,7 +17,7 @@ func main() {
 		} else {
 			name += "&_pragma=query_only(1)"
 		}
-		db, err := sql.Open("sqlite3", name)
+		db, err := sql.Open("sqlite", name)
 		if err != nil {
 			return nil, err
 		}
