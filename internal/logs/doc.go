@@ -1,4 +1,4 @@
-// Package logs is how the other packages write to the program's log: without
-// depending on it ([Guard]), and without more of a person than an operator needs
-// ([Network], [Hash]).
+// Package logs protects the program's log: from handlers that panic ([Guard]),
+// from personal data ([Network], [Hash]), and from text that clients choose
+// ([RequestID]).
 package logs

@@ -3,67 +3,18 @@ package logs_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/usherkit/usher/internal/logs"
 )
 
-// sink is a handler that does what it is told, and keeps the lines.
-type sink struct {
-	mu    sync.Mutex
-	lines []string
-	do    func(n int) error
-	n     int
-}
-
-func (*sink) Enabled(context.Context, slog.Level) bool { return true }
-func (s *sink) WithAttrs([]slog.Attr) slog.Handler     { return s }
-func (s *sink) WithGroup(string) slog.Handler          { return s }
-
-func (s *sink) Handle(_ context.Context, r slog.Record) error {
-	s.mu.Lock()
-	n := s.n
-	s.n++
-	s.mu.Unlock()
-	if s.do != nil {
-		if err := s.do(n); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	line := r.Message
-	r.Attrs(func(a slog.Attr) bool { line += " " + a.String(); return true })
-	s.lines = append(s.lines, line)
-	return nil
-}
-
-func (s *sink) said() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]string(nil), s.lines...)
-}
-
-func TestGuardWritesInOrderAndAtOnce(t *testing.T) {
-	s := &sink{}
-	log := logs.Guard(logs.Guard(slog.New(s)))
-	for _, text := range []string{"a", "b", "c"} {
-		log.Info(text, "x", 1)
-		if said := s.said(); said[len(said)-1] != text+" x=1" {
-			t.Fatalf("the log has %q", said)
-		}
-	}
-}
-
-func TestGuardKeepsAttributesGroupsAndLevel(t *testing.T) {
+func TestGuard_KeepsAttributesGroupsAndLevel(t *testing.T) {
 	var b bytes.Buffer
-	log := logs.Guard(slog.New(slog.NewTextHandler(&b, nil)))
+	log := logs.Guard(logs.Guard(slog.New(slog.NewTextHandler(&b, nil))))
 	log.Debug("not this")
 	log.With("a", 1).WithGroup("g").Info("this", "b", 2)
 	if got := b.String(); strings.Contains(got, "not this") || !strings.Contains(got, "msg=this a=1 g.b=2") {
@@ -71,46 +22,45 @@ func TestGuardKeepsAttributesGroupsAndLevel(t *testing.T) {
 	}
 }
 
-func TestGuardOutlivesASinkThatPanics(t *testing.T) {
-	s := &sink{do: func(n int) error {
-		if n == 0 {
-			panic("sink")
+// handlerFunc is a handler without attributes and groups.
+type handlerFunc func(context.Context, slog.Record) error
+
+func (handlerFunc) Enabled(context.Context, slog.Level) bool          { return true }
+func (f handlerFunc) WithAttrs([]slog.Attr) slog.Handler              { return f }
+func (f handlerFunc) WithGroup(string) slog.Handler                   { return f }
+func (f handlerFunc) Handle(ctx context.Context, r slog.Record) error { return f(ctx, r) }
+
+func TestGuard_HandlerThatPanicsOrFails(t *testing.T) {
+	var written []string
+	log := logs.Guard(slog.New(handlerFunc(func(ctx context.Context, r slog.Record) error {
+		switch r.Message {
+		case "panics":
+			panic("handler")
+		case "fails":
+			return errors.New("disk full")
 		}
-		return nil
-	}}
-	log := logs.Guard(slog.New(s))
-	log.Info("a")
-	log.Info("b")
-	if said := strings.Join(s.said(), " "); said != "b" {
-		t.Errorf("the log has %q", said)
+		written = append(written, r.Message)
+		return ctx.Err()
+	})))
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, message := range []string{"first", "panics", "fails", "last"} {
+		log.InfoContext(canceled, message)
+	}
+	if got := strings.Join(written, " "); got != "first last" {
+		t.Errorf("written: %q", got)
 	}
 }
 
-// A sink that hangs costs one line's patience in all; what it holds back comes
-// later, what it cannot hold is counted.
-func TestGuardWaitsOnceForASinkThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hang := make(chan struct{})
-		s := &sink{do: func(int) error { <-hang; return nil }}
-		log := logs.Guard(slog.New(s))
-		began := time.Now()
-		for range 1000 {
-			log.Info("line")
+func TestGuard_WritesAfterTheRequest(t *testing.T) {
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	logs.Guard(slog.New(handlerFunc(func(ctx context.Context, _ slog.Record) error {
+		if ctx.Err() != nil {
+			t.Error("the handler's context is canceled")
 		}
-		if took := time.Since(began); took > 250*time.Millisecond {
-			t.Errorf("1,000 lines took %s", took)
-		}
-		close(hang)
-		synctest.Wait()
-		log.Info("and on")
-		said := strings.Join(s.said(), ",")
-		if n := strings.Count(said, "line,"); n != 256 {
-			t.Errorf("%d lines were written, want 256", n)
-		}
-		if !strings.Contains(said, "lines were lost, because the log did not take them lines=744") || !strings.HasSuffix(said, ",and on") {
-			t.Errorf("the log ends with %q", said[max(0, len(said)-200):])
-		}
-	})
+		return nil
+	}))).InfoContext(canceled, "the client has gone")
 }
 
 func TestNetwork(t *testing.T) {

@@ -6,8 +6,9 @@ import (
 	"net/netip"
 )
 
-// Network returns what a log may keep of a client's address: the /24 of IPv4,
-// the /64 of IPv6, or "unknown".
+// Network returns the network of a client's address, which is logged instead of
+// the address: the /24 of an IPv4 address, the /64 of an IPv6 address, or
+// "unknown" for an invalid one.
 func Network(a netip.Addr) string {
 	bits := 64
 	if a = a.Unmap().WithZone(""); a.Is4() {
@@ -20,8 +21,8 @@ func Network(a netip.Addr) string {
 	return p.String()
 }
 
-// Hash returns what a log may keep of an id that it need only recognise: the
-// first 16 hex digits of its SHA-256.
+// Hash returns the first 16 hex digits of the SHA-256 of an id. It is logged
+// instead of the id, where the reader only needs to recognize the same id.
 func Hash(id string) string {
 	h := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(h[:8])
