@@ -1,12 +1,8 @@
 package locale
 
 import (
-	"embed"
-	"encoding/json"
 	"fmt"
-	"io/fs"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -14,50 +10,14 @@ import (
 	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message/catalog"
+
+	"github.com/usherkit/usher/texts"
 )
 
-//go:embed texts
-var embedded embed.FS
-
-// Texts are texts by key.
+// Texts maps keys to texts.
 type Texts = map[string]string
 
-// shipped reads the built-in texts once.
-var shipped = sync.OnceValue(func() map[string]Texts {
-	all := map[string]Texts{}
-	files, err := fs.Glob(embedded, "texts/*/*.json")
-	if err != nil {
-		panic(err) // the pattern is a constant
-	}
-	for _, name := range files {
-		b, err := embedded.ReadFile(name)
-		if err != nil {
-			panic(err)
-		}
-		var texts Texts
-		if err := json.Unmarshal(b, &texts); err != nil {
-			panic(name + ": " + err.Error())
-		}
-		lang := path.Base(path.Dir(name))
-		if all[lang] == nil {
-			all[lang] = Texts{}
-		}
-		maps.Copy(all[lang], texts)
-	}
-	return all
-})
-
-// Shipped returns the built-in languages, English first.
-func Shipped() []string {
-	all := slices.Sorted(maps.Keys(shipped()))
-	all = slices.DeleteFunc(all, func(l string) bool { return l == "en" })
-	return append([]string{"en"}, all...)
-}
-
-// ShippedTexts returns a copy of the built-in texts of a language, or nil.
-func ShippedTexts(lang string) Texts { return maps.Clone(shipped()[lang]) }
-
-// Default is the catalogue of the built-in texts.
+// Default returns the catalogue of the built-in texts.
 var Default = sync.OnceValue(func() *Catalogue {
 	c, err := New(nil, nil)
 	if err != nil {
@@ -66,25 +26,25 @@ var Default = sync.OnceValue(func() *Catalogue {
 	return c
 })
 
-// Catalogue holds the texts of some languages. It is never changed, and safe
-// for concurrent use.
+// Catalogue holds the texts of several languages. It is immutable, and safe for
+// concurrent use.
 type Catalogue struct {
-	builder *catalog.Builder
-	matcher language.Matcher
-	tags    []language.Tag
-	english Texts
-	known   map[string]bool
-	speaker map[language.Tag]*Speaker
+	builder  *catalog.Builder
+	matcher  language.Matcher
+	tags     []language.Tag
+	english  Texts
+	known    map[string]bool
+	speakers map[language.Tag]*Speaker
 }
 
-// New returns a catalogue of the languages, the first of which is for readers
-// of none of them. own has texts by language that replace built-in ones or add
-// to them; keys that are in neither nor begin with [OwnPrefix] are refused.
-// Without languages they are all that are built in or in own, English first. An
-// error names the language and the key.
+// New returns a catalogue of the languages. The first language is used for
+// readers who prefer none of them. own holds, by language, texts that replace
+// built-in ones or that belong to a new language; a key must be built in or begin
+// with [OwnPrefix]. Without languages the catalogue has the built-in ones and
+// those of own, English first. The error names the language and the key.
 func New(languages []string, own map[string]Texts) (*Catalogue, error) {
 	if len(languages) == 0 {
-		languages = Shipped()
+		languages = texts.Languages()
 		for _, l := range slices.Sorted(maps.Keys(own)) {
 			if !slices.Contains(languages, l) {
 				languages = append(languages, l)
@@ -92,29 +52,28 @@ func New(languages []string, own map[string]Texts) (*Catalogue, error) {
 		}
 	}
 	c := &Catalogue{
-		builder: catalog.NewBuilder(catalog.Fallback(language.English)),
-		english: base(merged("en", own)),
-		known:   map[string]bool{},
-		speaker: map[language.Tag]*Speaker{},
+		builder:  catalog.NewBuilder(catalog.Fallback(language.English)),
+		english:  withoutPlurals(merged("en", own)),
+		known:    map[string]bool{},
+		speakers: map[language.Tag]*Speaker{},
 	}
 	for _, l := range languages {
 		tag, err := language.Parse(l)
 		if err != nil {
-			return nil, fmt.Errorf("the language %q is no BCP 47 tag", l)
+			return nil, fmt.Errorf("the language %q is not a BCP 47 tag", l)
 		}
-		texts := merged(l, own)
-		if parent, _ := tag.Base(); len(texts) == 0 && shipped()[parent.String()] == nil {
+		if parent, _ := tag.Base(); len(merged(l, own)) == 0 && texts.Of(parent.String()) == nil {
 			return nil, fmt.Errorf("the language %q has no texts", l)
 		}
 		c.tags = append(c.tags, tag)
 	}
-	// Every language is a source, whether it is offered or not: parents of the
-	// offered ones are looked up too.
-	sources := slices.Concat(Shipped(), slices.Collect(maps.Keys(own)))
+	// Languages that are not offered are added too, because they may be parents of
+	// offered ones.
+	sources := slices.Concat(texts.Languages(), slices.Collect(maps.Keys(own)))
 	for _, l := range slices.Compact(slices.Sorted(slices.Values(sources))) {
 		tag, err := language.Parse(l)
 		if err != nil {
-			return nil, fmt.Errorf("the language %q is no BCP 47 tag", l)
+			return nil, fmt.Errorf("the language %q is not a BCP 47 tag", l)
 		}
 		err = checkKeys(own[l])
 		if err == nil {
@@ -126,20 +85,21 @@ func New(languages []string, own map[string]Texts) (*Catalogue, error) {
 	}
 	c.matcher = language.NewMatcher(c.tags)
 	for _, tag := range c.tags {
-		c.speaker[tag] = newSpeaker(c, tag)
+		c.speakers[tag] = newSpeaker(c, tag)
 	}
 	return c, nil
 }
 
-// OwnPrefix begins the keys for the templates of a program.
+// OwnPrefix is the prefix of the keys for a program's own templates.
 const OwnPrefix = "own."
 
-// checkKeys refuses keys that nothing reads.
-func checkKeys(texts Texts) error {
-	for _, key := range slices.Sorted(maps.Keys(texts)) {
+// checkKeys returns an error for a key that nothing reads.
+func checkKeys(own Texts) error {
+	english := texts.Of("en")
+	for _, key := range slices.Sorted(maps.Keys(own)) {
 		name, _, isPlural := strings.Cut(key, "#")
-		_, plain := shipped()["en"][name]
-		_, plural := shipped()["en"][name+"#other"]
+		_, plain := english[name]
+		_, plural := english[name+"#other"]
 		switch {
 		case strings.HasPrefix(name, OwnPrefix), plain && !isPlural, plural && isPlural:
 		case plain:
@@ -147,24 +107,25 @@ func checkKeys(texts Texts) error {
 		case plural:
 			return fmt.Errorf("%s: the text needs a plural category, such as %s#other", key, name)
 		default:
-			return fmt.Errorf("%s: there is no such text; keys of your own begin with %q", key, OwnPrefix)
+			return fmt.Errorf("%s: unknown key; keys for your own templates begin with %q", key, OwnPrefix)
 		}
 	}
 	return nil
 }
 
+// merged returns the built-in texts of a language with the program's own ones.
 func merged(lang string, own map[string]Texts) Texts {
-	texts := Texts{}
-	maps.Copy(texts, shipped()[lang])
-	maps.Copy(texts, own[lang])
-	return texts
+	all := Texts{}
+	maps.Copy(all, texts.Of(lang))
+	maps.Copy(all, own[lang])
+	return all
 }
 
-// base returns the texts by key without the plural category, for which the
-// category "other" stands.
-func base(texts Texts) Texts {
+// withoutPlurals returns the texts by key without the plural category. The text
+// of a plural is that of the category "other".
+func withoutPlurals(all Texts) Texts {
 	out := Texts{}
-	for key, text := range texts {
+	for key, text := range all {
 		if name, category, found := strings.Cut(key, "#"); !found || category == "other" {
 			out[name] = text
 		}
@@ -172,27 +133,27 @@ func base(texts Texts) Texts {
 	return out
 }
 
-// add puts the texts of one language into the builder.
-func (c *Catalogue) add(tag language.Tag, texts Texts) error {
-	for name := range base(texts) {
+// add adds the texts of one language.
+func (c *Catalogue) add(tag language.Tag, all Texts) error {
+	for name := range withoutPlurals(all) {
 		c.known[name] = true
 	}
 	plurals, others := map[string][]any{}, Texts{}
-	for _, key := range slices.Sorted(maps.Keys(texts)) {
+	for _, key := range slices.Sorted(maps.Keys(all)) {
 		name, category, isPlural := strings.Cut(key, "#")
 		if !isPlural {
-			if err := c.builder.SetString(tag, key, texts[key]); err != nil {
+			if err := c.builder.SetString(tag, key, all[key]); err != nil {
 				return fmt.Errorf("%s: %w", key, err)
 			}
 			continue
 		}
 		switch category {
 		case "zero", "one", "two", "few", "many":
-			plurals[name] = append(plurals[name], category, texts[key])
+			plurals[name] = append(plurals[name], category, all[key])
 		case "other":
-			others[name] = texts[key]
+			others[name] = all[key]
 		default:
-			return fmt.Errorf("%s: %q is no plural category", key, category)
+			return fmt.Errorf("%s: %q is not a plural category", key, category)
 		}
 	}
 	for name := range plurals {
@@ -201,7 +162,7 @@ func (c *Catalogue) add(tag language.Tag, texts Texts) error {
 		}
 	}
 	for name, other := range others {
-		// The first case that fits counts, and "other" fits every number.
+		// The first matching case is used, and "other" matches every number.
 		cases := append(plurals[name], "other", other)
 		if err := c.builder.Set(tag, name, plural.Selectf(1, "%d", cases...)); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -210,16 +171,16 @@ func (c *Catalogue) add(tag language.Tag, texts Texts) error {
 	return nil
 }
 
-// For returns who speaks the language that fits the wishes best: values of an
-// Accept-Language header (RFC 9110 §12.5.4), or single tags. What cannot be
-// read counts for nothing.
-func (c *Catalogue) For(wishes ...string) *Speaker {
+// For returns a Speaker of the language that matches the preferences best. A
+// preference is the value of an Accept-Language header (RFC 9110 §12.5.4) or a
+// BCP 47 tag; invalid ones are ignored.
+func (c *Catalogue) For(preferences ...string) *Speaker {
 	var tags []language.Tag
-	for _, w := range wishes {
-		if len(w) > maxHeader {
+	for _, p := range preferences {
+		if len(p) > maxHeader {
 			continue
 		}
-		if t, _, err := language.ParseAcceptLanguage(w); err == nil {
+		if t, _, err := language.ParseAcceptLanguage(p); err == nil {
 			tags = append(tags, t...)
 		}
 	}
@@ -227,16 +188,16 @@ func (c *Catalogue) For(wishes ...string) *Speaker {
 	if confidence == language.No {
 		i = 0
 	}
-	return c.speaker[c.tags[i]]
+	return c.speakers[c.tags[i]]
 }
 
-// Knows reports whether any language has a text of the key.
+// Knows reports whether any language has a text for the key.
 func (c *Catalogue) Knows(key string) bool { return c.known[key] }
 
-// maxHeader is how long an Accept-Language header may be in bytes to be read.
+// maxHeader is the longest Accept-Language header that is parsed, in bytes.
 const maxHeader = 512
 
-// Languages returns the languages that are offered, as BCP 47 tags.
+// Languages returns the offered languages as BCP 47 tags.
 func (c *Catalogue) Languages() []string {
 	all := make([]string, len(c.tags))
 	for i, tag := range c.tags {

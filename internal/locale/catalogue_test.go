@@ -2,7 +2,6 @@ package locale_test
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -10,70 +9,6 @@ import (
 
 	"github.com/usherkit/usher/internal/locale"
 )
-
-// names are the keys of a language, plural categories as one.
-func names(lang string) []string {
-	var all []string
-	for key := range locale.ShippedTexts(lang) {
-		name, _, _ := strings.Cut(key, "#")
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-func TestEveryLanguageHasEveryText(t *testing.T) {
-	want := names("en")
-	if got := locale.Shipped(); !slices.Equal(got, []string{"en", "de", "es", "fr", "he"}) {
-		t.Fatalf("shipped %v", got)
-	}
-	for _, lang := range locale.Shipped() {
-		got := names(lang)
-		for _, key := range want {
-			if !slices.Contains(got, key) {
-				t.Errorf("%s lacks %s", lang, key)
-			}
-		}
-		for _, key := range got {
-			if !slices.Contains(want, key) {
-				t.Errorf("%s has %s, which English has not", lang, key)
-			}
-		}
-	}
-}
-
-// A translation takes the arguments that the English text takes.
-func TestTranslationsTakeTheSameArguments(t *testing.T) {
-	verb := regexp.MustCompile(`%(\[\d\])?[sd]`)
-	count := func(text string) int {
-		seen := map[string]bool{}
-		n := 0
-		for _, v := range verb.FindAllString(text, -1) {
-			if strings.Contains(v, "[") {
-				seen[v] = true
-			} else {
-				n++
-			}
-		}
-		return n + len(seen)
-	}
-	english := locale.ShippedTexts("en")
-	for _, lang := range locale.Shipped() {
-		for key, text := range locale.ShippedTexts(lang) {
-			name, category, isPlural := strings.Cut(key, "#")
-			if isPlural && (category == "one" || category == "two") {
-				continue // may spell the number out
-			}
-			like := key
-			if isPlural {
-				like = name + "#other"
-			}
-			if got, want := count(text), count(english[like]); got != want {
-				t.Errorf("%s: %s takes %d arguments, in English %d", lang, key, got, want)
-			}
-		}
-	}
-}
 
 func TestChoosesByAcceptLanguage(t *testing.T) {
 	c := locale.Default()
@@ -139,7 +74,7 @@ func TestOneLanguageAlone(t *testing.T) {
 	}
 }
 
-func TestRefusesBadTexts(t *testing.T) {
+func TestNew_RefusesBadTexts(t *testing.T) {
 	for name, f := range map[string]func() error{
 		"tag": func() error { _, err := locale.New([]string{"not a tag"}, nil); return err },
 		"misspelt": func() error {
@@ -162,7 +97,7 @@ func TestRefusesBadTexts(t *testing.T) {
 	}
 }
 
-func TestRightToLeftIsolatesWhatIsPutIn(t *testing.T) {
+func TestRightToLeftTextIsolatesArguments(t *testing.T) {
 	he := locale.Default().For("he")
 	if he.Dir() != "rtl" || locale.Default().For("fr").Dir() != "ltr" {
 		t.Error("directions are wrong")
@@ -221,23 +156,5 @@ func TestArgumentsThatATextDoesNotTake(t *testing.T) {
 	}
 	if got := c.For("en").Text("signup.sent.text", "100%!"); !strings.Contains(got, "to 100%!.") {
 		t.Errorf("got %q", got)
-	}
-}
-
-// What is easily missed in a text that is added or changed.
-func TestSpelling(t *testing.T) {
-	for lang, wrong := range map[string]*regexp.Regexp{
-		"en": regexp.MustCompile(`(?i)e-mail|[a-z]'[a-z]`),
-		// A narrow no-break space belongs before these, and an apostrophe is ’.
-		"fr": regexp.MustCompile(`[ \x{a0}][:;?!]|\pL[?!;]|\pL'\pL|(?i)êtes (dé)?connecté\b`),
-		// Nobody is addressed as one person here and as many there.
-		"he": regexp.MustCompile(`שלכם|הזינו|בדקו|אשרו`),
-		"de": regexp.MustCompile(`(?i)passwort setzen`),
-	} {
-		for key, text := range locale.ShippedTexts(lang) {
-			if m := wrong.FindString(text); m != "" {
-				t.Errorf("%s: %s has %q: %s", lang, key, m, text)
-			}
-		}
 	}
 }

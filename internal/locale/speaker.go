@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/message"
 )
 
-// Speaker says the texts of a catalogue in one language. It is safe for
+// Speaker returns the texts of a catalogue in one language. It is safe for
 // concurrent use.
 type Speaker struct {
 	catalogue *Catalogue
@@ -27,11 +27,12 @@ func newSpeaker(c *Catalogue, tag language.Tag) *Speaker {
 	return &Speaker{catalogue: c, tag: tag, rtl: rtl}
 }
 
-// Lang is the language as a BCP 47 tag: for the attribute lang and the header
-// Content-Language.
+// Lang returns the language as a BCP 47 tag, for the attribute lang and the
+// header Content-Language.
 func (s *Speaker) Lang() string { return s.tag.String() }
 
-// Dir is "rtl" for a language that is written from right to left, else "ltr".
+// Dir returns "rtl" for a language that is written from right to left, else
+// "ltr".
 func (s *Speaker) Dir() string {
 	if s.rtl {
 		return "rtl"
@@ -39,11 +40,11 @@ func (s *Speaker) Dir() string {
 	return "ltr"
 }
 
-// Text returns the text of a key. Where the language is written from right to
-// left, text among the arguments is isolated (UAX #9 §2.4.2), so that an
-// address or a name does not turn the words around it upside down. A key that
-// no language has is returned as it is, and arguments that the text does not
-// take are left out.
+// Text returns the text of a key, formatted with the arguments. It returns an
+// unknown key unchanged, and ignores arguments that the text does not use. If the
+// language is written from right to left, string arguments are isolated (UAX #9
+// §2.4.2), so that an address or a name does not change the order of the words
+// around it.
 func (s *Speaker) Text(key string, args ...any) string {
 	if s.rtl {
 		args = isolated(args)
@@ -61,7 +62,7 @@ func (s *Speaker) Text(key string, args ...any) string {
 	return text
 }
 
-// Has reports whether there is a text of the key, in English at least.
+// Has reports whether there is a text for the key, at least in English.
 func (s *Speaker) Has(key string) bool {
 	_, ok := s.catalogue.english[key]
 	return ok
@@ -78,16 +79,16 @@ func isolated(args []any) []any {
 	return out
 }
 
-// Time returns a date with the time of day and its zone.
+// Time formats a date with the time of day and the time zone.
 func (s *Speaker) Time(t time.Time) string {
 	month := s.Text("month." + strconv.Itoa(int(t.Month())))
 	zone, _ := t.Zone()
-	// The numbers go in as text: a year is not grouped.
+	// As strings, because the digits of a year are not grouped.
 	return s.plain("time", strconv.Itoa(t.Day()), month, strconv.Itoa(t.Year()), t.Format("15:04"), zone)
 }
 
-// Span returns a length of time, rounded up to whole seconds under a minute,
-// to minutes under two hours, to hours under two days.
+// Span formats a duration. It rounds up to seconds below one minute, to minutes
+// below two hours, to hours below two days, and else to days.
 func (s *Speaker) Span(d time.Duration) string {
 	const day = 24 * time.Hour
 	up := func(unit time.Duration) int { return int((d + unit - 1) / unit) }
@@ -102,7 +103,8 @@ func (s *Speaker) Span(d time.Duration) string {
 	return s.Text("days", up(day))
 }
 
-// Device returns what a client is, in words.
+// Device formats a browser and an operating system, such as "Firefox on
+// Windows". Either may be empty.
 func (s *Speaker) Device(browser, system string) string {
 	switch {
 	case browser != "" && system != "":
@@ -113,8 +115,7 @@ func (s *Speaker) Device(browser, system string) string {
 	return ""
 }
 
-// plain is Text without isolation, for arguments that are words of this
-// package or dates.
+// plain is Text without isolation, for arguments that are not input of a user.
 func (s *Speaker) plain(key string, args ...any) string {
 	ltr := Speaker{catalogue: s.catalogue, tag: s.tag}
 	return ltr.Text(key, args...)

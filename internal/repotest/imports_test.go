@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 
 	// Emails and texts.
 	"mail":  {"", "texts", "internal/color", "internal/locale", "internal/useragent", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
-	"texts": {"internal/locale"},
+	"texts": {},
 
 	// Mechanisms know no Service.
 	"internal/audit":      {"store", "internal/logs"},
@@ -62,7 +62,7 @@ var mayImport = map[string][]string{
 	"internal/strictjson": {},
 	"internal/weburl":     {"golang.org/x/net/idna"},
 	"internal/color":      {},
-	"internal/locale":     {"golang.org/x/text"},
+	"internal/locale":     {"texts", "golang.org/x/text"},
 	"internal/logs":       {},
 	"internal/seal":       {},
 	"internal/tokencache": {},
