@@ -5,6 +5,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/problem"
 )
 
 // client is who asks.
@@ -13,7 +14,7 @@ func (h *Handlers) client(w http.ResponseWriter, r *http.Request) usher.Client {
 		Address:   middleware.ClientAddress(r, h.cfg.TrustedProxies),
 		UserAgent: r.UserAgent(),
 		Language:  r.Header.Get("Accept-Language"),
-		RequestID: w.Header().Get(requestIDHeader),
+		RequestID: problem.RequestID(w, r),
 	}
 	if h.cfg.Cookies != nil {
 		c.Device = h.cfg.Cookies.Device(r)

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"maps"
 	"net/http"
@@ -12,8 +11,8 @@ import (
 
 	"github.com/justinas/alice"
 
-	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
 
@@ -69,19 +68,11 @@ func (h *Handlers) maybeSignedIn(do func(http.ResponseWriter, *http.Request, *to
 // on a session that the request comes with, but ends it.
 func (h *Handlers) entering(do action) http.Handler { return h.bearer.Optional(h.answer(do)) }
 
-const requestIDHeader = "X-Request-Id"
-
-// head sets the headers that every answer has. The request's id is the one that
-// a middleware outside put into the answer, or the client's, if they are
-// harmless.
+// head sets the headers that every answer has.
 func (h *Handlers) head(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		problem.RequestID(w, r)
 		header := w.Header()
-		id := logs.RequestID(header.Get(requestIDHeader), r.Header.Get(requestIDHeader))
-		if id == "" {
-			id = rand.Text()
-		}
-		header.Set(requestIDHeader, id)
 		header.Set("Cache-Control", "no-store")
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "no-referrer")
@@ -106,7 +97,7 @@ func (h *Handlers) recovery(next http.Handler) http.Handler {
 			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so.
 				panic(p)
 			}
-			h.cfg.Logger.ErrorContext(r.Context(), "handlers: panic", "request_id", w.Header().Get(requestIDHeader),
+			h.cfg.Logger.ErrorContext(r.Context(), "handlers: panic", "request_id", problem.RequestID(w, r),
 				"route", r.Pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			if !h.pages.problem(w, r, errInternal) {
 				h.writeProblem(w, r, errInternal)

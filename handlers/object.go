@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/problem"
 )
 
 // object is a JSON object from a client. Its methods note members of the wrong
@@ -24,7 +25,7 @@ func (o object) err() error {
 	if len(*o.wrong) == 0 {
 		return nil
 	}
-	return &inputError{code: codeInvalidRequest, fields: *o.wrong}
+	return &inputError{code: problem.InvalidRequest, fields: *o.wrong}
 }
 
 // get returns a member that is there and not null.
@@ -34,7 +35,7 @@ func (o object) get(name string) (json.RawMessage, bool) {
 }
 
 func (o object) refuse(name, detail string) {
-	*o.wrong = append(*o.wrong, field{Field: o.prefix + name, Code: "invalid", Detail: detail})
+	*o.wrong = append(*o.wrong, field{name: o.prefix + name, code: "invalid", detail: detail})
 }
 
 // text returns a member that is a string. One that is absent or null is "".

@@ -7,6 +7,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/problem"
 )
 
 // isPage reports whether a browser wants to show the answer as a page.
@@ -37,7 +38,7 @@ func (p *pages) problem(w http.ResponseWriter, r *http.Request, err error) bool 
 		err = input
 	}
 	k := kindOf(err)
-	if k.status == http.StatusUnauthorized {
+	if k.code.Status() == http.StatusUnauthorized {
 		target := p.signIn("/signin", p.returnPath(r))
 		if errors.Is(err, usher.ErrRecentSignInRequired) {
 			target += "&prompt=login"
@@ -45,18 +46,18 @@ func (p *pages) problem(w http.ResponseWriter, r *http.Request, err error) bool 
 		_ = redirect(w, target)
 		return true
 	}
-	page.Title = page.T("problem." + k.code)
+	page.Title = page.T("problem." + string(k.code))
 	page.Lead = page.problem(k.code)
 	if limited {
 		page.Lead = page.T("wait", page.speaker.Span(wait))
 	}
-	if limited || k.status == http.StatusServiceUnavailable {
+	if limited || k.code.Status() == http.StatusServiceUnavailable {
 		page.Retry = p.returnPath(r)
 	}
-	if k.status >= http.StatusInternalServerError {
-		page.Reference = w.Header().Get(requestIDHeader)
+	if k.code.Status() >= http.StatusInternalServerError {
+		page.Reference = problem.RequestID(w, r)
 	}
-	return p.show(w, k.status, page) == nil
+	return p.show(w, k.code.Status(), page) == nil
 }
 
 // returnPath is where a person goes on after signing in again, or tries again: the

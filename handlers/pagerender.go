@@ -13,6 +13,7 @@ import (
 	"github.com/usherkit/usher/internal/locale"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/problem"
 )
 
 // page returns a page in the reader's language, with its title and lead.
@@ -100,7 +101,7 @@ func (p *pages) explain(w http.ResponseWriter, page *Page, err error, inputs []s
 		for _, one := range several.All {
 			p.explain(w, page, one, inputs)
 		}
-		return kindOf(err).status
+		return kindOf(err).code.Status()
 	}
 	var (
 		field  *usher.FieldError
@@ -144,7 +145,7 @@ func (p *pages) explain(w http.ResponseWriter, page *Page, err error, inputs []s
 	default:
 		return 0
 	}
-	return kindOf(err).status
+	return kindOf(err).code.Status()
 }
 
 // explainCredentials says that a password is wrong, beside it where somebody is
@@ -170,13 +171,13 @@ func (p *pages) explainCredentials(page *Page, inputs []string) {
 
 // problem says what an error is: in the words for that page, or for pages, or for
 // programs too.
-func (p *Page) problem(code string) string {
-	for _, key := range []string{p.Name + ".problem." + code, "problem." + code + ".page"} {
+func (p *Page) problem(code problem.Code) string {
+	for _, key := range []string{p.Name + ".problem." + string(code), "problem." + string(code) + ".page"} {
 		if p.speaker.Has(key) {
 			return p.T(key)
 		}
 	}
-	return p.T("problem." + code + ".text")
+	return p.T("problem." + string(code) + ".text")
 }
 
 // unfit says what is wrong with an input, of a password in the words for new ones:

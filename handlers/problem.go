@@ -15,6 +15,7 @@ import (
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/problem"
 )
 
 // The errors that are of HTTP and not of the Service.
@@ -31,9 +32,6 @@ var (
 )
 
 const (
-	codeInvalidRequest = "invalid_request"
-	codePasswordPolicy = "password_policy"
-
 	// The challenges of RFC 6750 §3 and RFC 9470 §3, as package middleware writes
 	// them.
 	challenge        = `Bearer realm="session"`
@@ -44,70 +42,67 @@ const (
 // kind is what the client is told of an error.
 type kind struct {
 	is        error
-	status    int
-	code      string
+	code      problem.Code
 	challenge string
 }
 
 // kinds is how every error is answered: the first that matches counts. An error
 // that is not in it is the last one.
 var kinds = []kind{
-	{is: usher.ErrUnavailable, status: 503, code: "unavailable"},
-	{is: errInvalidRequest, status: 400, code: codeInvalidRequest},
-	{is: errPasswordPolicy, status: 400, code: codePasswordPolicy},
-	{is: errTooMany, status: 429, code: "too_many_requests"},
-	{is: usher.ErrInvalidCredentials, status: 401, code: "invalid_credentials"},
-	{is: usher.ErrPasswordExpired, status: 403, code: "password_expired"},
-	{is: usher.ErrUserDisabled, status: 403, code: "user_disabled"},
-	{is: usher.ErrLoginIDTaken, status: 409, code: "login_id_taken"},
-	{is: usher.ErrSignUpClosed, status: 403, code: "sign_up_closed"},
-	{is: usher.ErrInvalidToken, status: 400, code: "invalid_token"},
-	{is: usher.ErrInvalidSession, status: 401, code: "invalid_session", challenge: challengeInvalid},
-	{is: errNotSignedIn, status: 401, code: "not_signed_in", challenge: challenge},
-	{is: usher.ErrRecentSignInRequired, status: 401, code: "recent_sign_in_required", challenge: challengeRecent},
+	{is: usher.ErrUnavailable, code: problem.Unavailable},
+	{is: errInvalidRequest, code: problem.InvalidRequest},
+	{is: errPasswordPolicy, code: problem.PasswordPolicy},
+	{is: errTooMany, code: problem.TooManyRequests},
+	{is: usher.ErrInvalidCredentials, code: problem.InvalidCredentials},
+	{is: usher.ErrPasswordExpired, code: problem.PasswordExpired},
+	{is: usher.ErrUserDisabled, code: problem.UserDisabled},
+	{is: usher.ErrLoginIDTaken, code: problem.LoginIDTaken},
+	{is: usher.ErrSignUpClosed, code: problem.SignUpClosed},
+	{is: usher.ErrInvalidToken, code: problem.InvalidToken},
+	{is: usher.ErrInvalidSession, code: problem.InvalidSession, challenge: challengeInvalid},
+	{is: errNotSignedIn, code: problem.NotSignedIn, challenge: challenge},
+	{is: usher.ErrRecentSignInRequired, code: problem.RecentSignInRequired, challenge: challengeRecent},
 	// Not 401: clients end their session on that, and this one may be another's.
-	{is: usher.ErrPasswordRequired, status: 403, code: "password_required"},
-	{is: middleware.ErrCrossOrigin, status: 403, code: "cross_origin"},
-	{is: usher.ErrForbidden, status: 403, code: "forbidden"},
-	{is: errNoRoute, status: 404, code: "not_found"},
-	{is: usher.ErrNotFound, status: 404, code: "not_found"},
-	{is: errMethod, status: 405, code: "method_not_allowed"},
-	{is: usher.ErrConflict, status: 409, code: "conflict"},
-	{is: errMediaType, status: 415, code: "unsupported_media_type"},
-	{is: errTooLarge, status: 413, code: "too_large"},
-	{is: context.DeadlineExceeded, status: 503, code: "unavailable"},
-	{is: context.Canceled, status: 503, code: "unavailable"},
-	{is: errInternal, status: 500, code: "internal"},
+	{is: usher.ErrPasswordRequired, code: problem.PasswordRequired},
+	{is: middleware.ErrCrossOrigin, code: problem.CrossOrigin},
+	{is: usher.ErrForbidden, code: problem.Forbidden},
+	{is: errNoRoute, code: problem.NotFound},
+	{is: usher.ErrNotFound, code: problem.NotFound},
+	{is: errMethod, code: problem.MethodNotAllowed},
+	{is: usher.ErrConflict, code: problem.Conflict},
+	{is: errMediaType, code: problem.UnsupportedMediaType},
+	{is: errTooLarge, code: problem.TooLarge},
+	{is: context.DeadlineExceeded, code: problem.Unavailable},
+	{is: context.Canceled, code: problem.Unavailable},
+	{is: errInternal, code: problem.Internal},
 }
 
-// field is what is wrong with one input.
+// field is what is wrong with one input. The detail is in English.
 type field struct {
-	Field  string `json:"field"`
-	Code   string `json:"code"`
-	Detail string `json:"detail"` // in English, until it is answered
-	limit  int    // of a rule of the password policy
+	name, code, detail string
+	limit              int // of a rule of the password policy
 }
 
 // inputError is a request that cannot be accepted, with the inputs to blame.
 type inputError struct {
-	code   string
+	code   problem.Code
 	detail string // in the place of the kind's, in English
 	fields []field
 }
 
-func (e *inputError) Error() string { return "handlers: " + e.code }
+func (e *inputError) Error() string { return "handlers: " + string(e.code) }
 
 // Is makes an inputError find its kind.
 func (e *inputError) Is(target error) bool {
-	return target == errInvalidRequest && e.code == codeInvalidRequest ||
-		target == errPasswordPolicy && e.code == codePasswordPolicy
+	return target == errInvalidRequest && e.code == problem.InvalidRequest ||
+		target == errPasswordPolicy && e.code == problem.PasswordPolicy
 }
 
-func badBody(detail string) error { return &inputError{code: codeInvalidRequest, detail: detail} }
+func badBody(detail string) error { return &inputError{code: problem.InvalidRequest, detail: detail} }
 
 // weak is the answer to a password that breaks the policy.
 func weak(name string, p *password.PolicyError) *inputError {
-	e := &inputError{code: codePasswordPolicy}
+	e := &inputError{code: problem.PasswordPolicy}
 	for _, v := range p.Violations {
 		e.fields = append(e.fields, field{name, string(v.Code), v.Detail, v.Limit})
 	}
@@ -126,7 +121,7 @@ func inputOf(err error) *inputError {
 	case errors.As(err, &input):
 		return input
 	case errors.As(err, &several):
-		all := &inputError{code: codeInvalidRequest}
+		all := &inputError{code: problem.InvalidRequest}
 		for _, err := range several.All {
 			if one := inputOf(err); one != nil {
 				all.fields = append(all.fields, one.fields...)
@@ -136,7 +131,7 @@ func inputOf(err error) *inputError {
 	case errors.As(err, &policy):
 		return weak("newPassword", policy)
 	case errors.As(err, &one):
-		return &inputError{code: codeInvalidRequest, fields: []field{{Field: one.Field, Code: one.Code, Detail: one.Detail}}}
+		return &inputError{code: problem.InvalidRequest, fields: []field{{name: one.Field, code: one.Code, detail: one.Detail}}}
 	}
 	return nil
 }
@@ -156,34 +151,20 @@ func kindOf(err error) kind {
 	return kinds[len(kinds)-1]
 }
 
-// problem is a problem document (RFC 9457).
-type problem struct {
-	Type      string  `json:"type"`
-	Title     string  `json:"title"`
-	Status    int     `json:"status"`
-	Code      string  `json:"code"`
-	Detail    string  `json:"detail"`
-	Fields    []field `json:"fields,omitempty"`
-	RequestID string  `json:"requestId"`
-}
-
 // writeProblem answers with an error, and says nothing of its cause. It speaks the
 // reader's language (RFC 9457 §3.1.3). What is said to programmers alone is in
 // English, and Content-Language names both then (RFC 9110 §8.5).
 func (h *Handlers) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	k := kindOf(err)
 	speaker := h.catalogue.For(r.Header["Accept-Language"]...)
-	p := problem{
-		Type: "urn:usher:problem:" + k.code, Title: speaker.Text("problem." + k.code), Status: k.status, Code: k.code,
-		Detail: speaker.Text("problem." + k.code + ".text"), RequestID: w.Header().Get(requestIDHeader),
-	}
+	key := "problem." + string(k.code)
+	p := problem.Problem{Code: k.code, Title: speaker.Text(key), Detail: speaker.Text(key + ".text")}
 	english := false
 	if input := inputOf(err); input != nil {
 		for _, f := range input.fields {
-			var translated bool
-			f.Detail, translated = f.say(speaker)
+			detail, translated := f.say(speaker)
 			english = english || !translated
-			p.Fields = append(p.Fields, f)
+			p.Fields = append(p.Fields, problem.Field{Field: f.name, Code: f.code, Detail: detail})
 		}
 		if input.detail != "" {
 			p.Detail, english = input.detail, true
@@ -203,23 +184,23 @@ func (h *Handlers) writeProblem(w http.ResponseWriter, r *http.Request, err erro
 	if k.challenge != "" {
 		w.Header().Set("WWW-Authenticate", k.challenge)
 	}
-	write(w, k.status, "application/problem+json; charset=utf-8", p)
+	problem.Write(w, r, p)
 }
 
 // say returns what is wrong with the input in the words of the catalogue, which
 // has some for what people type and for the rules of the policy. For the rest it
 // is false, and the English detail, which tells programmers more.
 func (f field) say(s *locale.Speaker) (string, bool) {
-	if key := "invalid." + f.Field + "." + f.Code; s.Has(key) {
+	if key := "invalid." + f.name + "." + f.code; s.Has(key) {
 		return s.Text(key), true
 	}
-	switch key := "policy." + f.Code; {
+	switch key := "policy." + f.code; {
 	case f.limit != 0 && s.Has(key):
 		return s.Text(key, f.limit), true
-	case isPassword(f.Field) && f.Code != string(password.CodeTooLong) && s.Has(key):
+	case isPassword(f.name) && f.code != string(password.CodeTooLong) && s.Has(key):
 		return s.Text(key), true
 	}
-	return f.Detail, false
+	return f.detail, false
 }
 
 // fail answers with an error, and logs what an operator should see.
@@ -237,13 +218,13 @@ func (h *Handlers) noteRefused(w http.ResponseWriter, r *http.Request, err error
 	switch k := kindOf(err); {
 	case errors.Is(r.Context().Err(), context.Canceled):
 		// The client has gone away: nobody's fault.
-	case k.status >= 500:
+	case k.code.Status() >= 500:
 		level = slog.LevelError
 	case errors.Is(err, middleware.ErrCrossOrigin):
 		level = slog.LevelInfo
 	}
 	h.cfg.Logger.LogAttrs(r.Context(), level, "handlers: refused",
-		slog.Time("at", h.cfg.Now().UTC()), slog.String("request_id", w.Header().Get(requestIDHeader)),
+		slog.Time("at", h.cfg.Now().UTC()), slog.String("request_id", problem.RequestID(w, r)),
 		slog.String("network", logs.Network(middleware.ClientAddress(r, h.cfg.TrustedProxies))), slog.String("method", r.Method),
 		slog.String("route", r.Pattern), slog.String("error", fmt.Sprint(err)))
 }

@@ -40,10 +40,10 @@ func signUpError(err error) error {
 	ofUser := []string{"email", "name", "givenName", "middleName", "familyName", "phone", "picture"}
 	for i, f := range input.fields {
 		switch {
-		case f.Field == "newPassword":
-			input.fields[i].Field = "password"
-		case slices.Contains(ofUser, f.Field):
-			input.fields[i].Field = "user." + f.Field
+		case f.name == "newPassword":
+			input.fields[i].name = "password"
+		case slices.Contains(ofUser, f.name):
+			input.fields[i].name = "user." + f.name
 		}
 	}
 	return input

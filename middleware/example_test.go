@@ -56,6 +56,7 @@ func Example() {
 
 	for _, authorization := range []string{"", "Bearer " + raw} {
 		r := httptest.NewRequest("GET", "/me", nil)
+		r.Header.Set("X-Request-Id", "request-1")
 		if authorization != "" {
 			r.Header.Set("Authorization", authorization)
 		}
@@ -64,7 +65,7 @@ func Example() {
 		fmt.Print(w.Code, " ", w.Body)
 	}
 	// Output:
-	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"code":"not_signed_in","detail":"Sign in first."}
+	// 401 {"type":"urn:usher:problem:not_signed_in","title":"Not signed in","status":401,"code":"not_signed_in","detail":"Sign in first.","requestId":"request-1"}
 	// 200 hello user-1 [editor]
 }
 

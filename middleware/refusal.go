@@ -1,15 +1,14 @@
 package middleware
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
 
@@ -58,26 +57,8 @@ type Refusal struct {
 // needsSignIn reports whether signing in would help.
 func (r Refusal) needsSignIn() bool { return r.Status == http.StatusUnauthorized }
 
-var (
-	statuses = map[RefusalKind]int{
-		NoCredentials: 401, InvalidCredentials: 401, RecentSignInRequired: 401,
-		Forbidden: 403, EmailNotVerified: 403, CrossOriginRequest: 403,
-		Unavailable: 503, Internal: 500,
-	}
-	details = map[RefusalKind]string{
-		NoCredentials:        "Sign in first.",
-		InvalidCredentials:   "The session is not valid. Sign in again.",
-		RecentSignInRequired: "The sign-in is too long ago for this. Sign in again.",
-		Forbidden:            "This session may not do that.",
-		EmailNotVerified:     "Confirm the e-mail address first.",
-		CrossOriginRequest:   "The request must come from this site itself. Programs without a browser send an X-Requested-With header.",
-		Unavailable:          "The session cannot be checked at the moment. Try again.",
-		Internal:             "Something went wrong.",
-	}
-)
-
 func newRefusal(kind RefusalKind, err error) *Refusal {
-	return &Refusal{Kind: kind, Status: statuses[kind], Code: string(kind), Err: err}
+	return &Refusal{Kind: kind, Status: problem.Code(kind).Status(), Code: string(kind), Err: err}
 }
 
 func crossOriginRefusal(err error) Refusal { return *newRefusal(CrossOriginRequest, err) }
@@ -100,41 +81,18 @@ func challenge(realm string, kind RefusalKind, maxAge time.Duration) string {
 	return ""
 }
 
-var safeRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-
 // WriteRefusal answers with a problem document (RFC 9457):
 //
-//	{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_session","detail":"…"}
+//	{"type":"urn:usher:problem:invalid_session","title":"Invalid session","status":401,
+//	 "code":"invalid_session","detail":"…","requestId":"…"}
 //
-// and requestId, where an earlier middleware has put an X-Request-Id into the
-// answer's headers. Refusals of one kind differ in nothing else, so that a
-// client learns nothing about the cause.
-func WriteRefusal(w http.ResponseWriter, _ *http.Request, refusal Refusal) {
-	h := w.Header()
-	problem := struct {
-		Type      string `json:"type"`
-		Title     string `json:"title"`
-		Status    int    `json:"status"`
-		Code      string `json:"code"`
-		Detail    string `json:"detail"`
-		RequestID string `json:"requestId,omitempty"`
-	}{"about:blank", http.StatusText(refusal.Status), refusal.Status, refusal.Code, details[refusal.Kind], ""}
-	if id := h.Get("X-Request-Id"); safeRequestID.MatchString(id) {
-		problem.RequestID = id
-	}
-	body, err := json.Marshal(problem)
-	if err != nil {
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		return
-	}
+// Refusals of one kind differ in nothing but the request id, so the client
+// learns nothing about the cause.
+func WriteRefusal(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	if refusal.Challenge != "" {
-		h.Set("WWW-Authenticate", refusal.Challenge)
+		w.Header().Set("WWW-Authenticate", refusal.Challenge)
 	}
-	h.Set("Content-Type", "application/problem+json; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(refusal.Status)
-	_, _ = w.Write(append(body, '\n'))
+	problem.Write(w, r, problem.Problem{Code: problem.Code(refusal.Code), Status: refusal.Status})
 }
 
 // refuse logs and answers.
@@ -143,8 +101,6 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, refusal *Ref
 	m.log(w, r, refusal)
 	m.cfg.OnRefusal(w, r, *refusal)
 }
-
-const requestIDHeader = "X-Request-Id"
 
 // log writes the class of a refusal. The path stays out: it may hold a secret.
 func (m *Middleware) log(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
@@ -166,9 +122,7 @@ func (m *Middleware) log(w http.ResponseWriter, r *http.Request, refusal *Refusa
 		slog.String("method", r.Method),
 		slog.String("route", r.Pattern),
 		slog.String("network", logs.Network(ClientAddress(r, m.cfg.TrustedProxies))),
-	}
-	if id := logs.RequestID(w.Header().Get(requestIDHeader), r.Header.Get(requestIDHeader)); id != "" {
-		attrs = append(attrs, slog.String("request_id", id))
+		slog.String("request_id", problem.RequestID(w, r)),
 	}
 	var te *token.Error
 	if errors.As(refusal.Err, &te) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
 
@@ -31,7 +32,11 @@ func dump(t *testing.T, h http.Handler, r *http.Request) string {
 
 func TestTV15_NoHintWhichCheckFailed(t *testing.T) {
 	w := newWorld(t)
-	h := w.middleware(nil).Require(whoami)
+	guarded := w.middleware(nil).Require(whoami)
+	h := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("X-Request-Id", "same")
+		guarded.ServeHTTP(rw, r)
+	})
 	good := w.issue(nil)
 	bad := map[string]token.Secret{
 		"expired":        w.expired(),
@@ -95,8 +100,9 @@ func TestTV15_Challenges(t *testing.T) {
 				t.Fatalf("headers %v", got.Header())
 			}
 			var p map[string]any
-			if err := json.Unmarshal(got.Body.Bytes(), &p); err != nil || p["type"] != "about:blank" ||
-				p["status"] != float64(c.status) || p["title"] != http.StatusText(c.status) || p["detail"] == "" || p["requestId"] != nil {
+			if err := json.Unmarshal(got.Body.Bytes(), &p); err != nil || p["type"] != "urn:usher:problem:"+c.code ||
+				p["status"] != float64(c.status) || p["title"] != problem.Code(c.code).Title() || p["detail"] == "" ||
+				p["requestId"] == "" || p["requestId"] != got.Header().Get("X-Request-Id") {
 				t.Fatalf("problem %v", p)
 			}
 		})
@@ -106,13 +112,15 @@ func TestTV15_Challenges(t *testing.T) {
 func TestRefusalCarriesTheRequestID(t *testing.T) {
 	w := newWorld(t)
 	h := w.middleware(nil).Require(whoami)
-	for id, want := range map[string]any{"abc-1": "abc-1", `a"b`: nil} {
+	for id, want := range map[string]string{"abc-1": "abc-1", `a"b`: ""} {
 		outer := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			rw.Header().Set("X-Request-Id", id)
 			h.ServeHTTP(rw, r)
 		})
-		var p map[string]any
-		if err := json.Unmarshal(do(outer, request("GET", "/", nil)).Body.Bytes(), &p); err != nil || p["requestId"] != want {
+		var p struct{ RequestID string }
+		got := do(outer, request("GET", "/", nil))
+		err := json.Unmarshal(got.Body.Bytes(), &p)
+		if err != nil || p.RequestID == "" || p.RequestID == id != (want == id) || p.RequestID != got.Header().Get("X-Request-Id") {
 			t.Errorf("%q: %v, %v", id, p, err)
 		}
 	}

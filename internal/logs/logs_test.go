@@ -83,17 +83,3 @@ func TestHash(t *testing.T) {
 		t.Errorf("the hash of abc is %s", got)
 	}
 }
-
-func TestRequestID(t *testing.T) {
-	for _, bad := range []string{"", " ", "a b", "a\n", "\na", "ä", "{}", strings.Repeat("a", 65), strings.Repeat("a", 1<<20), "a\u2028"} {
-		if got := logs.RequestID(bad, "next"); got != "next" {
-			t.Errorf("%.20q gives %.20q", bad, got)
-		}
-	}
-	if got := logs.RequestID("A-z_0.9", "next"); got != "A-z_0.9" {
-		t.Errorf("a good one gives %q", got)
-	}
-	if got := logs.RequestID("\r"); got != "" {
-		t.Errorf("none gives %q", got)
-	}
-}

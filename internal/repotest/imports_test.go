@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"internal/api":   {"", "token", "password", "middleware", "problem", "internal/logs", "internal/route", "internal/visit"},
 	"pages": {"", "password", "middleware", "texts", "problem", "internal/color", "internal/locale", "internal/logs", "internal/route",
 		"internal/useragent", "internal/visit"},
-	"handlers": {"", "middleware", "cookies", "pages", "problem", "internal/api", "internal/logs", "internal/route", "internal/visit",
+	"handlers": {"", "middleware", "problem", "cookies", "pages", "problem", "internal/api", "internal/logs", "internal/route", "internal/visit",
 		"github.com/justinas/alice"},
 	"descope": {"", "token"},
 

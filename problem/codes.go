@@ -1,0 +1,125 @@
+package problem
+
+import (
+	"maps"
+	"slices"
+)
+
+// Code names a kind of error. It is stable: clients may depend on it.
+type Code string
+
+// The codes that Usher uses.
+const (
+	// InvalidRequest means that the body, or the inputs in Fields, cannot be
+	// accepted [400].
+	InvalidRequest Code = "invalid_request"
+	// PasswordPolicy means that the new password breaks the rules in Fields [400].
+	PasswordPolicy Code = "password_policy"
+	// InvalidToken means that an emailed link is unknown, used, expired or
+	// replaced by a newer one [400].
+	InvalidToken Code = "invalid_token"
+	// InvalidCredentials means that a sign-in failed, for any reason [401].
+	InvalidCredentials Code = "invalid_credentials"
+	// NotSignedIn means that the request has no session [401].
+	NotSignedIn Code = "not_signed_in"
+	// InvalidSession means that the session is not valid or has ended [401].
+	InvalidSession Code = "invalid_session"
+	// RecentSignInRequired means that the sign-in is too old: sign in again, or
+	// send the current password [401].
+	RecentSignInRequired Code = "recent_sign_in_required"
+	// PasswordExpired means that the password is right and must be replaced [403].
+	PasswordExpired Code = "password_expired"
+	// UserDisabled means that the password is right and the user is disabled [403].
+	UserDisabled Code = "user_disabled"
+	// PasswordRequired means that the emailed link needs the password of the
+	// account, or a session of its user [403].
+	PasswordRequired Code = "password_required"
+	// SignUpClosed means that nobody can sign up [403].
+	SignUpClosed Code = "sign_up_closed"
+	// Forbidden means that the user may not do this [403].
+	Forbidden Code = "forbidden"
+	// EmailNotVerified means that the user has not confirmed the email address
+	// [403].
+	EmailNotVerified Code = "email_not_verified"
+	// CrossOrigin means that a page of another site sent the request [403].
+	CrossOrigin Code = "cross_origin"
+	// NotFound means that the path or the item does not exist [404].
+	NotFound Code = "not_found"
+	// MethodNotAllowed means that the path lacks the method; the Allow header
+	// lists those it has [405].
+	MethodNotAllowed Code = "method_not_allowed"
+	// LoginIDTaken means that another user has the login id [409].
+	LoginIDTaken Code = "login_id_taken"
+	// Conflict means that another request changed the item at the same time [409].
+	Conflict Code = "conflict"
+	// TooLarge means that the body is too large [413].
+	TooLarge Code = "too_large"
+	// UnsupportedMediaType means that the body has the wrong Content-Type [415].
+	UnsupportedMediaType Code = "unsupported_media_type"
+	// TooManyRequests means that a limit is reached; the Retry-After header says
+	// in how many seconds to try again [429].
+	TooManyRequests Code = "too_many_requests"
+	// Internal means that the program failed [500].
+	Internal Code = "internal"
+	// Unavailable means that the program cannot answer at the moment. Nothing was
+	// changed; try again [503].
+	Unavailable Code = "unavailable"
+)
+
+// entry is what a document says of a code.
+type entry struct {
+	status int
+	title  string
+	detail string
+}
+
+// codes is the one table of codes.
+var codes = map[Code]entry{
+	InvalidRequest:       {400, "Invalid request", "The request can’t be accepted as it is."},
+	PasswordPolicy:       {400, "Password not allowed", "Choose another password."},
+	InvalidToken:         {400, "Invalid link", "The link is no longer valid. Request another one."},
+	InvalidCredentials:   {401, "Invalid credentials", "The login id or the password is wrong."},
+	NotSignedIn:          {401, "Not signed in", "Sign in first."},
+	InvalidSession:       {401, "Invalid session", "The session is not valid. Sign in again."},
+	RecentSignInRequired: {401, "Recent sign-in required", "The sign-in is too long ago for this. Sign in again."},
+	PasswordExpired:      {403, "Password expired", "The password must be replaced first."},
+	UserDisabled:         {403, "Account disabled", "This account has been disabled. Contact the operator of this site."},
+	PasswordRequired:     {403, "Password required", "Enter the password of the account, or follow the link where you are signed in."},
+	SignUpClosed:         {403, "Sign-up is closed", "No new accounts can be created here."},
+	Forbidden:            {403, "Forbidden", "This session may not do that."},
+	EmailNotVerified:     {403, "Email address not confirmed", "Confirm the email address first."},
+	CrossOrigin:          {403, "Cross-origin request", "The request must come from this site itself. Programs without a browser send an X-Requested-With header."},
+	NotFound:             {404, "Not found", "There’s nothing here."},
+	MethodNotAllowed:     {405, "Method not allowed", "The Allow header lists the methods."},
+	LoginIDTaken:         {409, "Address taken", "There’s already an account with this address."},
+	Conflict:             {409, "Conflict", "This was changed in the meantime. Your change wasn’t made."},
+	TooLarge:             {413, "Too large", "The body is too large."},
+	UnsupportedMediaType: {415, "Unsupported media type", "The body has the wrong Content-Type."},
+	TooManyRequests:      {429, "Too many requests", "Wait before you try again."},
+	Internal:             {500, "Internal error", "Something went wrong."},
+	Unavailable:          {503, "Temporarily unavailable", "The service is unavailable right now. Try again in a moment."},
+}
+
+// Codes returns the codes that Usher uses, sorted.
+func Codes() []Code { return slices.Sorted(maps.Keys(codes)) }
+
+// Status returns the HTTP status of a code that Usher uses, or 0.
+func (c Code) Status() int { return codes[c].status }
+
+// Title returns a few English words that name the error, or "" for a code that
+// Usher does not use.
+func (c Code) Title() string { return codes[c].title }
+
+// Detail returns an English sentence for the client, or "" for a code that
+// Usher does not use.
+func (c Code) Detail() string { return codes[c].detail }
+
+// Type returns the URI that identifies the kind of problem (RFC 9457, section
+// 3.1.1): urn:usher:problem: and the code, or about:blank for a code that Usher
+// does not use.
+func (c Code) Type() string {
+	if _, ours := codes[c]; !ours {
+		return "about:blank"
+	}
+	return "urn:usher:problem:" + string(c)
+}
