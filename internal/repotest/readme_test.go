@@ -19,15 +19,11 @@ import (
 // block returns the first fenced block of the language in the README.
 func block(t *testing.T, language string) string {
 	t.Helper()
-	b, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindSubmatch(b)
+	m := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(readFile(t, "README.md"))
 	if m == nil {
 		t.Fatalf("the README has no %s block", language)
 	}
-	return string(m[1])
+	return m[1]
 }
 
 // The program in the README is complete and short.
@@ -44,27 +40,10 @@ func TestReadmeProgramIsShort(t *testing.T) {
 
 // The program in the README compiles and runs in an otherwise empty module.
 func TestReadmeProgramRuns(t *testing.T) {
-	dir, address := t.TempDir(), freeAddress(t)
+	dir, address := newModule(t), freeAddress(t)
 	_, port, _ := strings.Cut(address, ":")
 	program := strings.ReplaceAll(block(t, "go"), "localhost:8080", "localhost:"+port)
 	write(t, filepath.Join(dir, "main.go"), program)
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	mod, err := os.ReadFile("go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Require the dependencies at the versions of this module.
-	app := strings.Replace(string(mod), "module "+module, "module app", 1) +
-		"\nrequire " + module + " v0.0.0\nreplace " + module + " => " + root + "\n"
-	write(t, filepath.Join(dir, "go.mod"), app)
-	sum, err := os.ReadFile("go.sum")
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "go.sum"), string(sum))
 	build := exec.Command("go", "build", "-mod=mod", "-o", "app", ".")
 	build.Dir = dir
 	if out, err := build.CombinedOutput(); err != nil {
@@ -106,6 +85,21 @@ func TestReadmeProgramRuns(t *testing.T) {
 		t.Error("the program does not print the address to open")
 	}
 	checkReadmeMail(t, filepath.Join(dir, "mail"), base)
+}
+
+// newModule returns a folder with a module that requires this one, and the
+// dependencies at the versions of this module.
+func newModule(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "go.mod"), strings.Replace(readFile(t, "go.mod"), "module "+module, "module app", 1)+
+		"\nrequire "+module+" v0.0.0\nreplace "+module+" => "+root+"\n")
+	write(t, filepath.Join(dir, "go.sum"), readFile(t, "go.sum"))
+	return dir
 }
 
 // checkReadmeMail checks the emails that the program wrote into dir.
@@ -272,8 +266,12 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// write writes a file, and creates its folder.
 func write(t *testing.T, path, text string) {
 	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,166 @@
+package repotest
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// variables are those that a snippet may use without declaring them.
+var variables = map[string]string{
+	"ctx":       "context.Context",
+	"dashboard": "http.Handler",
+	"db":        "*sql.DB",
+	"h":         "*handlers.Handlers",
+	"jar":       "*cookies.Jar",
+	"mux":       "*http.ServeMux",
+	"ownerURL":  "string",
+	"r":         "*http.Request",
+	"service":   "*usher.Service",
+	"w":         "http.ResponseWriter",
+}
+
+// standard are the standard packages that a snippet may use.
+var standard = []string{
+	"context", "crypto/tls", "database/sql", "embed", "errors", "fmt", "html/template", "io/fs", "log", "log/slog", "net/http",
+	"net/netip", "os", "strings", "testing", "time",
+}
+
+// snippet is a Go block of a page.
+type snippet struct {
+	page string
+	line int // the line of the page where the text begins
+	text string
+}
+
+// Every Go block in the documentation compiles: a program as it is, other
+// blocks with the imports and variables that they use.
+func TestSnippetsCompile(t *testing.T) {
+	t.Parallel()
+	dir := newModule(t)
+	packages := importPaths(t)
+	n := 0
+	for _, page := range pages(t) {
+		for _, s := range snippets(t, page) {
+			n++
+			source, err := s.source(packages)
+			if err != nil {
+				t.Errorf("%s:%d: %v", s.page, s.line, err)
+				continue
+			}
+			write(t, filepath.Join(dir, fmt.Sprint("snippet", n), "main.go"), source)
+		}
+	}
+	if n == 0 {
+		t.Fatal("no snippets")
+	}
+	build := exec.Command("go", "build", "-mod=mod", "./...")
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Errorf("go build: %v\n%s", err, out)
+	}
+}
+
+// snippets returns the Go blocks of a page.
+func snippets(t *testing.T, page string) (all []snippet) {
+	t.Helper()
+	text := readFile(t, page)
+	for _, m := range regexp.MustCompile("(?ms)^```go\n(.*?)^```").FindAllStringSubmatchIndex(text, -1) {
+		all = append(all, snippet{page, 1 + strings.Count(text[:m[2]], "\n"), text[m[2]:m[3]]})
+	}
+	return all
+}
+
+// source returns a file that compiles if and only if the snippet does. Errors of
+// the compiler name the line of the page.
+func (s snippet) source(packages map[string]string) (string, error) {
+	position := fmt.Sprintf("//line %s:%d\n", s.page, s.line)
+	text := regexp.MustCompile(`(?m)^\s*…$`).ReplaceAllString(s.text, "")
+	if strings.HasPrefix(text, "package ") {
+		return position + text, nil
+	}
+	body := position + text
+	f, err := parser.ParseFile(token.NewFileSet(), "", "package main\n"+body, 0)
+	if err == nil { // declarations
+		body += "\nfunc main() {}\n"
+	} else if f, err = parser.ParseFile(token.NewFileSet(), "", "package main\nfunc _() {\n"+body+"}\n", 0); err == nil {
+		used := strings.Join(declared(f.Decls[0].(*ast.FuncDecl)), ", ")
+		body = "func main() {\n" + body + "_ = []any{" + used + "}\n}\n"
+	} else {
+		return "", err
+	}
+	imports, globals := map[string]bool{}, map[string]bool{}
+	for _, name := range f.Unresolved {
+		if typ, ok := variables[name.Name]; ok {
+			globals["var "+name.Name+" "+typ+"\n"] = true
+			if pkg, _, ok := strings.Cut(strings.TrimPrefix(typ, "*"), "."); ok {
+				imports[packages[pkg]] = true
+			}
+		} else if p, ok := packages[name.Name]; ok {
+			imports[p] = true
+		}
+	}
+	var b strings.Builder
+	b.WriteString("package main\n\n")
+	for _, p := range slices.Sorted(maps.Keys(imports)) {
+		fmt.Fprintf(&b, "import %q\n", p)
+	}
+	for _, p := range slices.Sorted(maps.Keys(globals)) {
+		b.WriteString(p)
+	}
+	b.WriteString(body)
+	return b.String(), nil
+}
+
+// declared returns the variables that the statements of f declare.
+func declared(f *ast.FuncDecl) (names []string) {
+	for _, statement := range f.Body.List {
+		if a, ok := statement.(*ast.AssignStmt); ok && a.Tok == token.DEFINE {
+			for _, left := range a.Lhs {
+				if name, ok := left.(*ast.Ident); ok && name.Name != "_" && !slices.Contains(names, name.Name) {
+					names = append(names, name.Name)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// importPaths returns the import paths of the packages that snippets may use,
+// by name.
+func importPaths(t *testing.T) map[string]string {
+	t.Helper()
+	paths := map[string]string{}
+	for _, p := range standard {
+		paths[path.Base(p)] = p
+	}
+	for _, p := range list(t, "./...") {
+		if !strings.Contains(p.ImportPath, "/internal/") {
+			paths[path.Base(p.ImportPath)] = p.ImportPath
+		}
+	}
+	return paths
+}
+
+// pages returns the pages of the documentation.
+func pages(t *testing.T) []string {
+	t.Helper()
+	all := []string{"README.md", "SECURITY.md", "CHANGELOG.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "proof/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, found...)
+	}
+	return all
+}
