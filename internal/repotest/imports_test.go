@@ -90,8 +90,6 @@ var beforeTheMove = map[string][]string{
 	"mail":          {"internal/color", "internal/useragent"},
 	"storetest":     {"", "store", "token"},
 	"internal/seen": {},
-	"browsertest":   {anyOurs},
-	"drills":        {anyOurs, "github.com/jackc/pgx"},
 }
 
 // forbiddenStdlib lists the standard packages that a package must not import.

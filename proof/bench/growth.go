@@ -2,131 +2,165 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
-	"strings"
+	"math/rand/v2"
 	"time"
 
-	"github.com/usherkit/usher/token"
+	"github.com/usherkit/usher"
 )
 
-// growth measures how the cost of one call changes as there is more of everything.
+// growth measures calls as the number of users and of revocations grows.
 func (s *suite) growth() error {
-	s.section("As the work grows", "One goroutine; each point is a median; CPU time where no store is called. Both axes of the pictures are logarithmic.")
-	if err := s.growStore(); err != nil {
+	if err := s.growStores(); err != nil {
 		return err
 	}
-	if err := s.growRevocations(); err != nil {
-		return err
-	}
-	return s.growToken()
+	return s.growRevocations()
 }
 
-// growRevocations lengthens the list of ended sessions.
-func (s *suite) growRevocations() error {
-	w, err := newWorld()
-	if err != nil {
-		return err
-	}
-	defer w.keyServer.Close()
-	var hit, look series
-	hit.name, look.name = "validate a cached token", "look a session up in the list"
-	s.line("| revocations in the list | validate a cached token | look a session up | add one |\n|---|---|---|---|\n")
-	for _, n := range []int{0, 1000, 10_000, 100_000} {
-		list := token.NewRevocations()
-		began := time.Now()
-		for k := range n {
-			list.Add(fmt.Sprint("revoked-", k), time.Now().Add(time.Hour))
+// growStores fills stores of several sizes and measures calls on all of them in turn.
+func (s *suite) growStores() (err error) {
+	var stores []*filledStore
+	defer func() {
+		for _, f := range stores {
+			err = errors.Join(err, f.close())
 		}
-		add := 0.0
-		if n > 0 {
-			add = float64(time.Since(began)) / float64(n)
-		}
-		w.revocations = list
-		v, err := w.newVerifier(0)
+	}()
+	engines := []func(name string) (*filledStore, error){s.sqliteToFill}
+	version := "left out (-no-postgres)"
+	if !s.noPostgres {
+		server, err := s.startPostgres("shared_buffers=256MB", "max_wal_size=4GB")
 		if err != nil {
 			return err
 		}
-		results, err := interleave([]job{
-			{name: "hit", run: func(n int) error {
-				for range n {
-					if _, err := v.ValidateSession(context.Background(), w.raw); err != nil {
-						return err
-					}
-				}
-				return nil
-			}},
-			{name: "look", run: func(n int) error {
-				for range n {
-					if list.Revoked("session-1") {
-						return errors.New("revoked")
-					}
-				}
-				return nil
-			}},
-		}, s.rounds, s.each/2)
-		if err != nil {
-			return err
-		}
-		byCPU(results)
-		s.line("| %d | %s | %s | %s |\n", n, ns(results[0].median()), ns(results[1].median()), ns(add))
-		if n > 0 { // none has no place on the axis
-			hit.add(float64(n), results[0].median())
-			look.add(float64(n), results[1].median())
+		defer server.close() // after the stores
+		engines = append(engines, func(name string) (*filledStore, error) { return s.postgresToFill(server, name) })
+		version = server.version + " over TCP on 127.0.0.1, durable, with shared_buffers=256MB"
+	}
+	for _, open := range engines {
+		for users := 1000; users <= s.users; users *= 10 {
+			f, err := open(fmt.Sprint("grown_", users))
+			if err != nil {
+				return err
+			}
+			stores = append(stores, f)
+			if err := f.fill(s.ctx, users); err != nil {
+				return fmt.Errorf("%s, %d users: %w", f.engine, users, err)
+			}
 		}
 	}
-	s.plots["performance-revocations.svg"] = plot("Cost of a validation as the list of revocations grows", "revocations", []*series{&hit, &look})
-	s.line("\n![Cost of a validation as the list of revocations grows](performance-revocations.svg)\n\n")
+	rounds, calls := 20, 50
+	if s.quick {
+		rounds, calls = 5, 20
+	}
+	for round := range rounds {
+		for k := range stores {
+			f := stores[(k+round)%len(stores)]
+			if err := f.measure(s.ctx, calls); err != nil {
+				return fmt.Errorf("%s, %d users: %w", f.engine, f.users, err)
+			}
+		}
+	}
+	s.section("As users grow", fmt.Sprintf("Calls of the store by one goroutine, each for a random user or session: medians of %d calls in %d rounds, in turn over all sizes and engines. SQLite has a WAL and synchronous=FULL; PostgreSQL: %s. Size is the file, or the tables with their indexes, before the calls.", rounds*calls, rounds, version))
+	s.header("", "users", "sessions", "size in bytes", "filled in", "account by login id", "start a session", "exchange a refresh token")
+	smallest := stores[0]
+	for _, f := range stores {
+		s.row(f.engine, thousands(f.users), thousands(sessionsPerUser*f.users), thousands(f.size), f.took.Round(10*time.Millisecond).String(),
+			nanos(median(f.account)), nanos(median(f.start)), nanos(median(f.exchange)))
+		if f.engine != smallest.engine {
+			smallest = f
+		}
+		if f.users*10 > s.users {
+			s.note("%s with %s users and %s sessions: account by login id %s, start a session %s, exchange a refresh token %s of the time with %s users",
+				f.engine, thousands(f.users), thousands(sessionsPerUser*f.users), ratio(f.account, smallest.account),
+				ratio(f.start, smallest.start), ratio(f.exchange, smallest.exchange), thousands(smallest.users))
+		}
+	}
 	return nil
 }
 
-// growToken puts more permissions into a token.
-func (s *suite) growToken() error {
-	w, err := newWorld()
-	if err != nil {
-		return err
-	}
-	defer w.keyServer.Close()
-	cached, err := w.newVerifier(0)
-	if err != nil {
-		return err
-	}
-	var first, hit series
-	first.name, hit.name = "first sight", "cached"
-	s.line("| permissions | bytes of the token | first sight | cached |\n|---|---|---|---|\n")
-	for _, n := range []int{1, 10, 50, 100, 200} {
-		p, err := w.issue("session-1", n)
+func ratio(took, base []time.Duration) string {
+	return times(float64(median(took)) / float64(median(base)))
+}
+
+// measure calls the store and records how long each call takes.
+func (f *filledStore) measure(ctx context.Context, calls int) error {
+	for range calls {
+		user := rand.IntN(f.users)
+		began := time.Now()
+		if _, err := f.store.AccountByLoginID(ctx, login(user)); err != nil {
+			return err
+		}
+		f.account = append(f.account, time.Since(began))
+
+		start := newSession(filledUser(user), fmt.Sprintf("new-%d", len(f.start)))
+		began = time.Now()
+		if _, err := f.store.StartSession(ctx, start); err != nil {
+			return err
+		}
+		f.start = append(f.start, time.Since(began))
+
+		swap := newExchange(filledSession(f.order[len(f.exchange)]))
+		began = time.Now()
+		got, err := f.store.SwapRefresh(ctx, swap)
 		if err != nil {
 			return err
 		}
-		raw := p.Session.Reveal()
-		results, err := interleave([]job{
-			{name: "first", run: func(n int) error {
-				for range n {
-					if _, err := w.verifier.Verify(context.Background(), raw, token.TypeSession); err != nil {
-						return err
-					}
-				}
-				return nil
-			}},
-			{name: "cached", run: func(n int) error {
-				for range n {
-					if c, err := cached.ValidateSession(context.Background(), raw); err != nil || !strings.HasPrefix(c.SessionID, "session") {
-						return errors.Join(err, errors.New("not validated"))
-					}
-				}
-				return nil
-			}},
-		}, s.rounds, s.each/2)
+		f.exchange = append(f.exchange, time.Since(began))
+		if got.Outcome != usher.RefreshSwapped {
+			return fmt.Errorf("the outcome of an exchange is %d", got.Outcome)
+		}
+	}
+	return nil
+}
+
+func newSession(userID, id string) usher.SessionStart {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	return usher.SessionStart{
+		Session: usher.Session{
+			ID: id, UserID: userID, Kind: usher.SessionFull, AMR: []string{"pwd"}, CreatedAt: now, LastSeenAt: now, RotatedAt: now,
+			IdleExpiresAt: now.Add(14 * day), ExpiresAt: now.Add(30 * day), RefreshHash: filledHash,
+		},
+		IfPasswordVersion: 1, Max: 100, RevokedUntil: now.Add(time.Hour),
+		Effects: usher.Effects{Events: []usher.Event{newEvent(id, usher.EventSignIn, userID), newEvent(id+"-2", usher.EventSessionCreated, userID)}},
+	}
+}
+
+// newExchange exchanges the refresh token of a filled session.
+func newExchange(sessionID string) usher.RefreshSwap {
+	next := sha256.Sum256([]byte(sessionID))
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	return usher.RefreshSwap{
+		SessionID: sessionID, Presented: filledHash, Next: next[:], Now: now, Idle: 14 * day, Grace: 10 * time.Second, RevokedUntil: now.Add(time.Hour),
+		Swapped: usher.Effects{Events: []usher.Event{newEvent("exchange-"+sessionID, usher.EventSessionRenewed, "")}},
+	}
+}
+
+func newEvent(id string, name usher.EventName, userID string) usher.Event {
+	return usher.Event{ID: id, At: time.Now().UTC().Truncate(time.Microsecond), Name: name, UserID: userID, Address: "192.0.2.1", UserAgent: "bench"}
+}
+
+// growRevocations measures validations as the list of revoked sessions grows.
+func (s *suite) growRevocations() error {
+	f, err := newFixture()
+	if err != nil {
+		return err
+	}
+	defer f.keyServer.Close()
+	s.section("As revocations grow", "One goroutine, CPU time, medians.")
+	s.header("revocations in the list", "validate a cached token")
+	for _, n := range []int{0, 1000, 10_000, 100_000} {
+		f.revocations = revocations(n)
+		v, err := f.verifier(0)
 		if err != nil {
 			return err
 		}
-		byCPU(results)
-		s.line("| %d | %d | %s | %s |\n", n, len(raw), ns(results[0].median()), ns(results[1].median()))
-		first.add(float64(n), results[0].median())
-		hit.add(float64(n), results[1].median())
+		results, err := interleave(s.ctx, []benchmark{validateInTurn(v, []string{f.raw})}, s.rounds, s.each/2)
+		if err != nil {
+			return err
+		}
+		s.row(thousands(n), nanos(median(results[0].cpu)))
 	}
-	s.plots["performance-permissions.svg"] = plot("Cost of a validation as the permissions in a token grow", "permissions", []*series{&first, &hit})
-	s.line("\n![Cost of a validation as the permissions in a token grow](performance-permissions.svg)\n\n")
 	return nil
 }

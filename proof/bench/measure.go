@@ -1,53 +1,127 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
-// job is one thing to measure. Run does it n times.
-type job struct {
-	name string
-	run  func(n int) error
-	note string
+// benchmark is one thing to measure.
+type benchmark struct {
+	name, note string
+	run        func(n int) error // runs it n times
 }
 
-// result is what was measured of a job: one number a round.
+// result is what was measured of a benchmark. Each list has one number per round, in
+// nanoseconds per run.
 type result struct {
-	job
-	ns     []float64 // a run, per round
-	cpu    []float64 // of the whole process
-	allocs float64
-	bytes  float64
+	benchmark
+	wall, cpu     []float64
+	allocs, bytes float64 // per run, in the last round
 }
 
-func (r result) median() float64 { return median(r.ns) }
-func (r result) least() float64  { return slices.Min(r.ns) }
-func (r result) most() float64   { return slices.Max(r.ns) }
+// time runs a benchmark n times and adds a round.
+func (r *result) time(n int) error {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	cpu, began := cpuTime(), time.Now()
+	err := r.run(n)
+	wall := time.Since(began)
+	cpu = cpuTime() - cpu
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.name, err)
+	}
+	r.wall, r.cpu = append(r.wall, float64(wall)/float64(n)), append(r.cpu, float64(cpu)/float64(n))
+	r.allocs = float64(after.Mallocs-before.Mallocs) / float64(n)
+	r.bytes = float64(after.TotalAlloc-before.TotalAlloc) / float64(n)
+	return nil
+}
 
-// byCPU takes the CPU time of the process in the place of the time on the clock, so
-// that what else runs on the machine does not count. For work that waits for nothing
-// the two are the same on an idle machine.
-func byCPU(results []result) {
-	for i := range results {
-		results[i].ns, results[i].cpu = results[i].cpu, results[i].ns
+// interleave measures benchmarks in turn, round by round, each round in another
+// order, so that other work on the machine affects all of them alike.
+func interleave(ctx context.Context, list []benchmark, rounds int, each time.Duration) ([]*result, error) {
+	var results []*result
+	var counts []int
+	for _, b := range list {
+		n, err := calibrate(b, each)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", b.name, err)
+		}
+		results, counts = append(results, &result{benchmark: b}), append(counts, n)
+	}
+	for round := range rounds {
+		for k := range results {
+			i := (k + round) % len(results)
+			if err := errors.Join(ctx.Err(), results[i].time(counts[i])); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return results, nil
+}
+
+// calibrate returns how many runs take about that long.
+func calibrate(b benchmark, each time.Duration) (int, error) {
+	for n := 1; ; n *= 4 {
+		began := time.Now()
+		if err := b.run(n); err != nil {
+			return 0, err
+		}
+		if took := time.Since(began); took > each/8 {
+			return max(1, int(float64(n)*float64(each)/float64(took))), nil
+		}
 	}
 }
 
-// divide is for a run that was really n of them.
-func (r *result) divide(n float64) {
-	for i := range r.ns {
-		r.ns[i] /= n
-		r.cpu[i] /= n
+// onAllCores runs a benchmark on every core at once.
+func onAllCores(b benchmark) benchmark {
+	one := b.run
+	b.run = func(n int) error {
+		cores := runtime.GOMAXPROCS(0)
+		_, err := concurrently(cores, 1, func(int) error { return one((n + cores - 1) / cores) })
+		return err
 	}
-	r.allocs /= n
-	r.bytes /= n
+	return b
 }
 
-func median(list []float64) float64 {
+// concurrently makes count calls in each of several goroutines and returns how long
+// each call took.
+func concurrently(clients, count int, call func(client int) error) ([]time.Duration, error) {
+	all, errs := make([][]time.Duration, clients), make([]error, clients)
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			for range count {
+				began := time.Now()
+				if errs[c] = call(c); errs[c] != nil {
+					return
+				}
+				all[c] = append(all[c], time.Since(began))
+			}
+		})
+	}
+	wg.Wait()
+	return slices.Concat(all...), errors.Join(errs...)
+}
+
+func find(results []*result, name string) *result {
+	for _, r := range results {
+		if r.name == name {
+			return r
+		}
+	}
+	panic("no benchmark is called " + name)
+}
+
+func median[T float64 | time.Duration](list []T) T {
 	s := slices.Sorted(slices.Values(list))
 	if len(s)%2 == 1 {
 		return s[len(s)/2]
@@ -60,82 +134,33 @@ func percentile(list []time.Duration, p float64) time.Duration {
 	return s[min(len(s)-1, int(float64(len(s))*p))]
 }
 
-// interleave measures the jobs in turn, round by round, so that what else the
-// machine does hits all of them alike. Each round begins with another job.
-func interleave(jobs []job, rounds int, each time.Duration) ([]result, error) {
-	results := make([]result, len(jobs))
-	counts := make([]int, len(jobs))
-	for i, j := range jobs {
-		results[i].job = j
-		n, err := calibrate(j, each)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", j.name, err)
+// interval returns the 95 % confidence interval of the median, whatever the
+// distribution (sign test). Fewer than six rounds give the whole range.
+func interval(rounds []float64) (low, high float64) {
+	sorted := slices.Sorted(slices.Values(rounds))
+	n := len(sorted)
+	combinations, sum, all := 1.0, 0.0, math.Exp2(float64(n))
+	cut := 0
+	for k := range n / 2 {
+		if sum += combinations; sum/all > 0.025 {
+			break
 		}
-		counts[i] = n
+		cut = k
+		combinations = combinations * float64(n-k) / float64(k+1)
 	}
-	var before, after runtime.MemStats
-	for round := range rounds {
-		for k := range jobs {
-			i := (k + round) % len(jobs)
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			cpu, began := cpuTime(), time.Now()
-			err := jobs[i].run(counts[i])
-			took := time.Since(began)
-			cpu = cpuTime() - cpu
-			runtime.ReadMemStats(&after)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", jobs[i].name, err)
-			}
-			n := float64(counts[i])
-			results[i].ns = append(results[i].ns, float64(took.Nanoseconds())/n)
-			results[i].cpu = append(results[i].cpu, float64(cpu.Nanoseconds())/n)
-			results[i].allocs = float64(after.Mallocs-before.Mallocs) / n
-			results[i].bytes = float64(after.TotalAlloc-before.TotalAlloc) / n
-		}
-	}
-	return results, nil
+	return sorted[cut], sorted[n-1-cut]
 }
 
-// calibrate returns how many runs take about that long.
-func calibrate(j job, each time.Duration) (int, error) {
-	for n := 1; ; n *= 4 {
-		began := time.Now()
-		if err := j.run(n); err != nil {
-			return 0, err
-		}
-		if took := time.Since(began); took > each/8 {
-			return max(1, int(float64(n)*float64(each)/float64(took))), nil
-		}
+// cpuTime returns the CPU time that this process has used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // cannot fail with these arguments
 	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// onAllCores runs a job on every core at once; the time of a run is then that of
-// the whole machine.
-func onAllCores(j job) job {
-	run := j.run
-	return job{name: j.name, note: j.note, run: func(n int) error {
-		cores := runtime.GOMAXPROCS(0)
-		errs := make([]error, cores)
-		var wg sync.WaitGroup
-		for c := range cores {
-			wg.Go(func() { errs[c] = run((n + cores - 1) / cores) })
-		}
-		wg.Wait()
-		for _, err := range errs {
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
-}
-
-func find(results []result, name string) (result, error) {
-	for _, r := range results {
-		if r.name == name {
-			return r, nil
-		}
-	}
-	return result{}, fmt.Errorf("there is no measurement called %q", name)
+// leastMost formats the range of a list.
+func leastMost(list []float64, format func(float64) string) string {
+	return format(slices.Min(list)) + " – " + format(slices.Max(list))
 }

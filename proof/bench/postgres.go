@@ -1,83 +1,63 @@
 package main
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
-	"strconv"
 
 	"github.com/usherkit/usher/internal/pgtest"
+	"github.com/usherkit/usher/postgres"
 )
 
-// pgServer is a Postgres server that is thrown away. It listens on 127.0.0.1, and
-// what it acknowledges is on the disk, as in production.
-type pgServer struct {
-	address string
-	version string
-	stop    func() error
+// postgresServer is a temporary server on 127.0.0.1.
+type postgresServer struct {
+	address, version string
+	close            func() error
 }
 
-// pgDurable are the settings without which it would not be so; all are defaults.
-var pgDurable = []string{"fsync", "synchronous_commit", "full_page_writes"}
-
-const withoutPostgres = "-no-postgres was asked for"
-
-// startPostgres starts a server with further settings, each "name=value".
-func (s *suite) startPostgres(settings ...string) (*pgServer, error) {
+// startPostgres starts a server with durable writes and further settings
+// ("name=value").
+func (s *suite) startPostgres(settings ...string) (*postgresServer, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
 	cluster, err := pgtest.Start(s.ctx, pgtest.Options{Durable: true, Port: port, Settings: settings})
 	if err != nil {
-		return nil, fmt.Errorf("no Postgres server could be started (-no-postgres leaves out what needs one): %w", err)
+		return nil, fmt.Errorf("PostgreSQL does not start (-no-postgres leaves it out): %w", err)
 	}
-	server := &pgServer{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), stop: s.undo.add(cluster.Close)}
-	if err := server.inspect(s.ctx); err != nil {
-		return nil, errors.Join(err, server.stop())
+	server := &postgresServer{address: fmt.Sprint("127.0.0.1:", port), close: cluster.Close}
+	db, err := sql.Open("pgx", server.url("postgres"))
+	if err != nil {
+		return nil, errors.Join(err, server.close())
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(s.ctx, "SHOW server_version").Scan(&server.version); err != nil {
+		return nil, errors.Join(err, server.close())
 	}
 	return server, nil
 }
 
-// inspect makes sure that the server is a durable one.
-func (p *pgServer) inspect(ctx context.Context) error {
-	db, err := sql.Open("pgx", p.url("postgres"))
+func (p *postgresServer) url(database string) string {
+	return "postgres://test@" + p.address + "/" + database + "?sslmode=disable"
+}
+
+// openPostgres opens a store in a new database and returns the URL of the database.
+func (s *suite) openPostgres(server *postgresServer, name string) (*postgres.Store, string, error) {
+	db, err := sql.Open("pgx", server.url("postgres"))
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	defer db.Close()
-	for _, name := range pgDurable {
-		var value string
-		if err := db.QueryRowContext(ctx, "SHOW "+name).Scan(&value); err != nil {
-			return err
-		}
-		if value != "on" {
-			return fmt.Errorf("the Postgres server has %s=%s", name, value)
-		}
+	if _, err := db.ExecContext(s.ctx, "CREATE DATABASE "+name); err != nil {
+		return nil, "", err
 	}
-	return db.QueryRowContext(ctx, "SHOW server_version").Scan(&p.version)
+	store, err := postgres.Open(s.ctx, server.url(name), postgres.Options{})
+	return store, server.url(name), err
 }
 
-// database makes an empty database and returns its URL.
-func (p *pgServer) database(ctx context.Context, name string) (string, error) {
-	db, err := sql.Open("pgx", p.url("postgres"))
-	if err != nil {
-		return "", err
-	}
-	defer db.Close()
-	_, err = db.ExecContext(ctx, "CREATE DATABASE "+name)
-	return p.url(name), err
-}
-
-func (p *pgServer) url(database string) string {
-	u := url.URL{Scheme: "postgres", User: url.User("test"), Host: p.address, Path: "/" + database, RawQuery: "sslmode=disable"}
-	return u.String()
-}
-
-// freePort is a port of this machine that nobody listens on.
+// freePort returns a TCP port of this machine that is not in use.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -6,156 +6,173 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
 )
 
-const refreshClients = 32
+const (
+	refreshClients = 32
+	sqlitePragmas  = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+)
 
-// refresh measures RefreshSession with 32 clients, each with a session of its own,
-// beside what a durable write costs without any of Usher.
+// load is a number of clients that each call again as soon as they have an answer.
+type load struct {
+	name    string
+	clients int
+	call    func(client int) error
+
+	took []time.Duration // every call
+	rate []float64       // calls per second, by round
+	cpu  []float64       // CPU time of this process per call, by round
+}
+
+func (l *load) p99() time.Duration { return percentile(l.took, 0.99) }
+
+func (l *load) runRound(count int) error {
+	before, began := cpuTime(), time.Now()
+	took, err := concurrently(l.clients, count, l.call)
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.name, err)
+	}
+	calls := float64(len(took))
+	l.rate = append(l.rate, calls/time.Since(began).Seconds())
+	l.cpu = append(l.cpu, float64(cpuTime()-before)/calls)
+	l.took = append(l.took, took...)
+	return nil
+}
+
+// refresh measures RefreshSession, each client with its own session, beside an UPDATE
+// of one row with the same durability.
 func (s *suite) refresh() error {
 	file, err := s.openSQLite("refresh.db")
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	onFile, err := newRefreshers(file)
+	bare, err := bareUpdate(s.ctx, "sqlite", "file:"+filepath.Join(s.dir, "bare.db")+sqlitePragmas, 1)
 	if err != nil {
 		return err
 	}
-	defer onFile.service.Close()
-	inMemory, err := newRefreshers(storetest.NewMemory())
-	if err != nil {
-		return err
-	}
-	defer inMemory.service.Close()
-	bare, closeBare, err := s.bareCommit()
-	if err != nil {
-		return err
-	}
-	defer closeBare()
-	synced, err := s.bareSync()
-	if err != nil {
-		return err
-	}
-
-	rounds, count := s.refreshRounds()
-	loops := []*loop{
-		{name: "fsync of 4 KiB, one at a time", clients: 1, run: synced},
-		{name: "bare UPDATE in SQLite, synchronous=FULL, 1 client", clients: 1, run: bare},
-		{name: "Usher's refresh on SQLite, 1 client", clients: 1, run: onFile.refresh},
-		{name: "bare UPDATE in SQLite, synchronous=FULL, 32 clients", clients: refreshClients, run: bare},
-		{name: "Usher's refresh on SQLite, 32 clients", clients: refreshClients, run: onFile.refresh},
-		{name: "Usher's refresh, store in memory, 32 clients", clients: refreshClients, run: inMemory.refresh},
-	}
-	if err := runLoops(loops, rounds, count); err != nil {
-		return err
-	}
-	s.section("A refresh", fmt.Sprintf("The Service's RefreshSession: verify, swap in the store, sign two tokens. Closed loops without a pause, %d calls each client, %d rounds, interleaved.", count, rounds))
-	s.loopTable(loops)
-	bareOne, one, bareMany, many := loops[1], loops[2], loops[3], loops[4]
-	s.goal("3", "refresh on SQLite, 32 clients: at most 2 ms more than a bare durable UPDATE at p99",
-		fmt.Sprintf("%s, the bare write %s", ns(float64(many.p99())), ns(float64(bareMany.p99()))), ns(float64(many.p99()-bareMany.p99())), many.p99()-bareMany.p99() <= 2*time.Millisecond)
-	s.fact("a refresh of one client alone takes %s more than a bare durable UPDATE (medians), and %s of CPU with all that SQLite does",
-		ns(float64(one.median()-bareOne.median())), ns(median(one.cpu)))
-	return nil
-}
-
-// refreshRounds are how many rounds of how many calls of each client.
-func (s *suite) refreshRounds() (rounds, count int) {
+	defer bare.db.Close()
+	rounds, count := s.rounds, 30
 	if s.quick {
-		return 3, 10
+		count = 10
 	}
-	return s.rounds, 30
+	s.section("A refresh", fmt.Sprintf("`Service.RefreshSession` verifies the refresh token, exchanges it in the store and signs two new tokens. The bare UPDATE writes one row by its key, on a table of its own, with the same durability and number of connections. %d calls per client without a pause, %d rounds, in turn. CPU is this program's, without the PostgreSQL server's.", count, rounds))
+	s.header("", "median", "p99", "calls per second", "CPU per call")
+	onSQLite, err := s.refreshOn("SQLite", file, bare, rounds, count)
+	if err != nil {
+		return err
+	}
+	bareMany, ownMany := onSQLite[2], onSQLite[3]
+	s.goal("refresh on SQLite, 32 clients: p99 at most 2 ms above a bare durable UPDATE",
+		nanos(ownMany.p99())+", UPDATE "+nanos(bareMany.p99()), nanos(ownMany.p99()-bareMany.p99()), ownMany.p99()-bareMany.p99() <= 2*time.Millisecond)
+	if s.noPostgres {
+		return nil
+	}
+	server, err := s.startPostgres()
+	if err != nil {
+		return err
+	}
+	defer server.close()
+	store, url, err := s.openPostgres(server, "refresh")
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	onServer, err := bareUpdate(s.ctx, "pgx", url, store.DB().Stats().MaxOpenConnections)
+	if err != nil {
+		return err
+	}
+	defer onServer.db.Close()
+	_, err = s.refreshOn("PostgreSQL", store, onServer, rounds, count)
+	return err
 }
 
-// refreshers are 32 sessions, each with its newest refresh token.
-type refreshers struct {
-	service *usher.Service
-	tokens  []usher.Secret
-}
-
-func newRefreshers(store usher.Store) (*refreshers, error) {
-	hash, err := hashOnce(cheap)
+func (s *suite) refreshOn(engine string, store usher.Store, bare *bareTable, rounds, count int) ([]*load, error) {
+	service, err := newService(store, refreshClients, usher.Config{Hashing: cheapHashing, InsecureNoThrottle: true})
 	if err != nil {
 		return nil, err
 	}
-	if err := seed(store, refreshClients, hash); err != nil {
-		return nil, err
-	}
-	service, err := newService(store, func(c *usher.Config) { c.Hashing, c.InsecureNoThrottle = cheap, true })
-	if err != nil {
-		return nil, err
-	}
-	r := &refreshers{service: service}
-	for n := range refreshClients {
-		a, err := service.SignIn(context.Background(), usher.SignIn{LoginID: login(n), Password: password}, usher.Client{})
+	defer service.Close()
+	tokens := make([]usher.Secret, refreshClients)
+	for n := range tokens {
+		a, err := service.SignIn(s.ctx, usher.SignIn{LoginID: login(n), Password: userPassword}, usher.Client{})
 		if err != nil {
 			return nil, err
 		}
-		r.tokens = append(r.tokens, a.Tokens.Refresh)
+		tokens[n] = a.Tokens.Refresh
 	}
-	return r, nil
-}
-
-func (r *refreshers) refresh(client int) error {
-	a, err := r.service.RefreshSession(context.Background(), r.tokens[client], usher.Client{UserAgent: "bench"})
-	if err != nil {
-		return err
-	}
-	if a.Tokens.Refresh == r.tokens[client] {
-		return errors.New("the refresh token is the same")
-	}
-	r.tokens[client] = a.Tokens.Refresh
-	return nil
-}
-
-// bareCommit is one UPDATE of one row, in a table of its own, with the settings of
-// package sqlite.
-func (s *suite) bareCommit() (func(int) error, func() error, error) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "bare.db")+"?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
-	if err != nil {
-		return nil, nil, err
-	}
-	db.SetMaxOpenConns(1)
-	if _, err := db.Exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB NOT NULL)`); err != nil {
-		return nil, nil, err
-	}
-	for n := range refreshClients {
-		if _, err := db.Exec(`INSERT INTO t VALUES (?, ?)`, n, make([]byte, 300)); err != nil {
-			return nil, nil, err
-		}
-	}
-	return func(client int) error {
-		value := make([]byte, 300)
-		rand.Read(value) // SQLite writes nothing where nothing changes
-		res, err := db.Exec(`UPDATE t SET v = ? WHERE id = ?`, value, client)
+	refresh := func(client int) error {
+		a, err := service.RefreshSession(s.ctx, tokens[client], usher.Client{UserAgent: "bench"})
 		if err != nil {
 			return err
 		}
-		if n, err := res.RowsAffected(); err != nil || n != 1 {
-			return fmt.Errorf("%d rows were written: %w", n, err)
+		if a.Tokens.Refresh == tokens[client] {
+			return errors.New("the refresh token is the same")
 		}
+		tokens[client] = a.Tokens.Refresh
 		return nil
-	}, db.Close, nil
+	}
+	loads := []*load{
+		{name: "bare UPDATE, " + engine + ", 1 client", clients: 1, call: bare.update},
+		{name: "refresh, " + engine + ", 1 client", clients: 1, call: refresh},
+		{name: "bare UPDATE, " + engine + ", 32 clients", clients: refreshClients, call: bare.update},
+		{name: "refresh, " + engine + ", 32 clients", clients: refreshClients, call: refresh},
+	}
+	for range rounds {
+		for _, l := range loads {
+			if err := errors.Join(s.ctx.Err(), l.runRound(count)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, l := range loads {
+		s.row(l.name, nanos(median(l.took)), nanos(l.p99()), fmt.Sprintf("%.0f", median(l.rate)), nanos(median(l.cpu)))
+	}
+	return loads, nil
 }
 
-// bareSync is a write of a page and an fsync, without SQLite.
-func (s *suite) bareSync() (func(int) error, error) {
-	f, err := os.Create(filepath.Join(s.dir, "sync"))
+// bareTable is a table with one row per client, without any of Usher.
+type bareTable struct {
+	db        *sql.DB
+	statement string
+}
+
+func bareUpdate(ctx context.Context, driver, source string, conns int) (*bareTable, error) {
+	db, err := sql.Open(driver, source)
 	if err != nil {
 		return nil, err
 	}
-	page := make([]byte, 4096)
-	return func(int) error {
-		if _, err := f.WriteAt(page, 0); err != nil {
-			return err
-		}
-		return f.Sync()
-	}, nil
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	t := &bareTable{db, "UPDATE bare SET v = ? WHERE id = ?"}
+	insert, bytes := "INSERT INTO bare VALUES (?, ?)", "BLOB"
+	if driver == "pgx" {
+		t.statement, insert, bytes = "UPDATE bare SET v = $1 WHERE id = $2", "INSERT INTO bare VALUES ($1, $2)", "BYTEA"
+	}
+	_, err = db.ExecContext(ctx, strings.ReplaceAll("CREATE TABLE bare (id BIGINT PRIMARY KEY, v BYTES NOT NULL)", "BYTES", bytes))
+	for n := 0; err == nil && n < refreshClients; n++ {
+		_, err = db.ExecContext(ctx, insert, n, make([]byte, 300))
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return t, nil
+}
+
+func (t *bareTable) update(client int) error {
+	value := make([]byte, 300)
+	rand.Read(value) // SQLite writes nothing if nothing changes
+	changed, err := t.db.Exec(t.statement, value, client)
+	if err != nil {
+		return err
+	}
+	if n, err := changed.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(err, fmt.Errorf("%d rows were written", n))
+	}
+	return nil
 }

@@ -4,104 +4,78 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
+	"os/exec"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// suite is one run: its settings, and what it has found so far.
+// suite holds the settings and the results of one run.
 type suite struct {
 	rounds     int
-	each       time.Duration
+	each       time.Duration // how long one benchmark runs in one round
 	flood      int
 	users      int
 	quick      bool
 	noPostgres bool
-	ctx        context.Context // until the command is told to end
-	dir        string          // for databases
-	undo       undo
+	ctx        context.Context // canceled by SIGINT and SIGTERM
+	dir        string          // for temporary databases
+	loadBefore string
 
-	text  strings.Builder
-	goals []goal
-	facts []string
-	short []string          // five lines for the README
-	plots map[string]string // file name to SVG
+	summary []string // rows of the table that README.md repeats
+	goals   []string // rows of the table of goals
+	notes   []string // what was measured without a goal
+	tables  strings.Builder
 }
 
-type goal struct {
-	task, what, measured, ratio string
-	verdict                     string
+// goal records a goal and whether it was met.
+func (s *suite) goal(what, measured, ratio string, met bool) {
+	verdict := "met"
+	if !met {
+		verdict = "**not met**"
+	}
+	s.addGoal(what, measured, ratio, verdict)
 }
 
-func (s *suite) goal(task, what, measured, ratio string, met bool) {
-	s.judged(goal{task, what, measured, ratio, verdict(met)})
-}
-
-// goalOfRounds judges by the median of the rounds. Where the limit lies in its interval,
-// the run cannot tell, and says so.
-func (s *suite) goalOfRounds(task, what, measured string, rounds []float64, format string, limit float64, atMost bool) {
+// goalOfRounds judges a goal by the median of the rounds. If the limit lies within
+// the 95 % confidence interval of that median, the goal counts as not decided.
+func (s *suite) goalOfRounds(what, measured string, rounds []float64, format string, limit float64, atMost bool) {
 	low, high := interval(rounds)
 	mid := median(rounds)
-	g := goal{task, what, measured, fmt.Sprintf(format+" (95 %% within "+format+" – "+format+")", mid, low, high), verdict(mid <= limit == atMost || mid == limit)}
+	ratio := fmt.Sprintf(format+" (95 %%: "+format+" – "+format+")", mid, low, high)
 	if low < limit && limit < high {
-		g.verdict = "**not decided**: the rounds disagree"
+		s.addGoal(what, measured, ratio, "**not decided**")
+		return
 	}
-	s.judged(g)
+	s.goal(what, measured, ratio, mid == limit || mid < limit == atMost)
 }
 
-// interval holds the median of what the rounds are a sample of, with 95 % confidence
-// and whatever their distribution: each of them lies above it as often as below (the
-// sign test). Fewer than six rounds cannot tell; then it holds all of them.
-func interval(rounds []float64) (low, high float64) {
-	sorted := slices.Sorted(slices.Values(rounds))
-	n := len(sorted)
-	ways, below, all := 1.0, 0.0, math.Exp2(float64(n)) // of k of n, of at most k, of any
-	cut := 0
-	for k := range n / 2 {
-		if below += ways; below/all > 0.025 {
-			break
-		}
-		cut = k
-		ways = ways * float64(n-k) / float64(k+1)
-	}
-	return sorted[cut], sorted[n-1-cut]
+func (s *suite) addGoal(cells ...string) {
+	row := "| " + strings.Join(cells, " | ") + " |"
+	s.goals = append(s.goals, row)
+	fmt.Fprintln(os.Stderr, "  "+row)
 }
 
-// leftOut is for a goal that was not measured, as the person who runs it asked.
-func (s *suite) leftOut(task, what, why string) {
-	s.judged(goal{task: task, what: what, verdict: "left out: " + why})
-}
-
-func (s *suite) judged(g goal) {
-	s.goals = append(s.goals, g)
-	fmt.Fprintf(os.Stderr, "  [%s] %s: %s %s: %s\n", g.task, g.what, g.measured, g.ratio, g.verdict)
-}
-
-func (s *suite) fact(format string, args ...any) {
-	s.facts = append(s.facts, fmt.Sprintf(format, args...))
-	fmt.Fprintf(os.Stderr, "  "+format+"\n", args...)
+// note records a measurement that has no goal.
+func (s *suite) note(format string, args ...any) {
+	s.notes = append(s.notes, fmt.Sprintf("- "+format+"\n", args...))
 }
 
 func (s *suite) section(title, intro string) {
-	fmt.Fprintf(&s.text, "\n### %s\n\n%s\n\n", title, intro)
-	fmt.Fprintf(os.Stderr, "%s\n", title)
+	fmt.Fprintf(&s.tables, "\n### %s\n\n%s\n\n", title, intro)
+	fmt.Fprintln(os.Stderr, title)
 }
 
-func (s *suite) line(format string, args ...any) {
-	fmt.Fprintf(&s.text, format, args...)
-	fmt.Fprintf(os.Stderr, format, args...)
+// row writes one row of a table; header writes the first one.
+func (s *suite) row(cells ...string) {
+	fmt.Fprintf(&s.tables, "| %s |\n", strings.Join(cells, " | "))
 }
 
-// table writes results, the ratio to one of them first.
-func (s *suite) table(results []result, to result) {
-	s.line("| | of %s | median | spread | allocations | bytes | |\n|---|---|---|---|---|---|---|\n", to.name)
-	for _, r := range results {
-		s.line("| %s | %s | %s | %s – %s | %.0f | %.0f | %s |\n", r.name, times(r.median()/to.median()), ns(r.median()), ns(r.least()), ns(r.most()), r.allocs, r.bytes, r.note)
-	}
+func (s *suite) header(cells ...string) {
+	s.row(cells...)
+	fmt.Fprintf(&s.tables, "|%s\n", strings.Repeat("---|", len(cells)))
 }
 
 func times(x float64) string {
@@ -114,19 +88,21 @@ func times(x float64) string {
 	return fmt.Sprintf("%.3f ×", x)
 }
 
-func ns(x float64) string {
-	switch {
+// nanos formats nanoseconds with a fitting unit.
+func nanos[T float64 | time.Duration](n T) string {
+	switch x := float64(n); {
 	case x < 0:
-		return "-" + ns(-x)
+		return "-" + nanos(-x)
 	case x >= 1e6:
 		return fmt.Sprintf("%.2f ms", x/1e6)
 	case x >= 1e4:
 		return fmt.Sprintf("%.1f µs", x/1e3)
+	default:
+		return fmt.Sprintf("%.0f ns", x)
 	}
-	return fmt.Sprintf("%.0f ns", x)
 }
 
-// thousands writes a count with commas.
+// thousands formats a count with commas.
 func thousands(n int) string {
 	text := strconv.Itoa(n)
 	for at := len(text) - 3; at > 0; at -= 3 {
@@ -135,80 +111,71 @@ func thousands(n int) string {
 	return text
 }
 
-func verdict(met bool) string {
-	if met {
-		return "met"
-	}
-	return "**not met**"
-}
-
 const (
 	beginMark = "<!-- measured: begin -->"
 	endMark   = "<!-- measured: end -->"
 )
 
-// write puts the report between the marks of the page.
-func (s *suite) write(path string) error {
-	page, err := os.ReadFile(path)
+// write replaces what stands between the marks of the page by the report.
+func (s *suite) write(page string) error {
+	text, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
-	before, rest, ok := strings.Cut(string(page), beginMark)
-	if !ok {
-		return errors.New(path + " has no mark " + beginMark)
+	before, rest, hasBegin := strings.Cut(string(text), beginMark)
+	_, after, hasEnd := strings.Cut(rest, endMark)
+	if !hasBegin || !hasEnd {
+		return errors.New(page + " lacks the marks " + beginMark + " and " + endMark)
 	}
-	_, after, ok := strings.Cut(rest, endMark)
-	if !ok {
-		return errors.New(path + " has no mark " + endMark)
-	}
-	return os.WriteFile(path, []byte(before+beginMark+"\n\n"+s.report()+"\n"+endMark+after), 0o644)
+	return os.WriteFile(page, []byte(before+beginMark+"\n\n"+s.report()+"\n"+endMark+after), 0o644)
 }
 
 func (s *suite) report() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured %s on %s. Load of the machine before the run %s, at its end %s (over 1, 5 and 15 minutes).\n",
-		time.Now().UTC().Format("2006-01-02"), machine(), loadBefore, load())
-	if len(s.short) > 0 {
-		fmt.Fprintf(&b, "\n### In short\n\n| a protected request with | costs, of Usher's with a sealed cookie | | allocations |\n|---|---|---|---|\n%s\n", strings.Join(s.short, "\n"))
+	fmt.Fprintf(&b, "Measured on %s at commit %s, on %s. Load average before the run %s, after it %s (1, 5 and 15 minutes).\n",
+		time.Now().UTC().Format("2006-01-02"), commit(), machineName(), s.loadBefore, loadAverage())
+	if len(s.summary) > 0 {
+		fmt.Fprintf(&b, "\n### Summary\n\n| a protected request with | of Usher's with a sealed cookie | CPU time | allocations |\n|---|---|---|---|\n%s\n", strings.Join(s.summary, "\n"))
 	}
-	b.WriteString("\n### Goals\n\n| part | goal | measured | ratio | |\n|---|---|---|---|---|\n")
-	for _, g := range s.goals {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", g.task, g.what, g.measured, g.ratio, g.verdict)
+	fmt.Fprintf(&b, "\n### Goals\n\n| goal | measured | ratio | verdict |\n|---|---|---|---|\n%s\n", strings.Join(s.goals, "\n"))
+	if len(s.notes) > 0 {
+		fmt.Fprintf(&b, "\nMeasured without a goal:\n\n%s", strings.Join(s.notes, ""))
 	}
-	if len(s.facts) > 0 {
-		b.WriteString("\nBeside the goals:\n\n")
-		for _, f := range s.facts {
-			fmt.Fprintf(&b, "- %s\n", f)
-		}
-	}
-	b.WriteString(s.text.String())
+	b.WriteString(s.tables.String())
 	return b.String()
 }
 
-// machine is what the numbers belong to.
-func machine() string {
-	return fmt.Sprintf("%s, %d cores, %s, %s/%s", cpuName(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+// commit names the commit that is measured.
+func commit() string {
+	hash, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	name := strings.TrimSpace(string(hash))
+	if changes, err := exec.Command("git", "status", "--porcelain").Output(); err != nil || len(changes) > 0 {
+		name += " with uncommitted changes"
+	}
+	return name
 }
 
-var loadBefore = load()
+// machineName describes the machine that the numbers belong to.
+func machineName() string {
+	cpu := "unknown CPU"
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if name, ok := strings.CutPrefix(line, "model name"); ok {
+				cpu = strings.Trim(name, "\t :\n")
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s, %d cores, %s, %s/%s", cpu, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
 
-func load() string {
+func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "unknown"
 	}
 	return strings.Join(strings.Fields(string(text))[:3], " ")
-}
-
-func cpuName() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.Trim(name, "\t :\n")
-		}
-	}
-	return runtime.GOARCH
 }

@@ -1,158 +1,186 @@
 package main
 
 import (
-	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"os"
-	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
-	pw "github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/password"
 )
 
-// weather is what a storm did to a server, and to those who had nothing to do with it.
-type weather struct {
-	stormed
-	calm, first, during []time.Duration // protected requests before, in the first second, in all of it
-	base, peak          float64         // KiB
-	ready               waits           // of goroutines that could run, for one of Go's places to run in
-	cores               coreTime        // of its threads, for a core
+const (
+	clientsCommand = "clients" // makes this program the clients of a storm
+	stormTime      = 10 * time.Second
+)
+
+// stormClients describes the clients of a storm to their process.
+type stormClients struct {
+	Base  string
+	Users int
 }
 
-// storm has 500 people sign in at once, with the default cost, while others go on with
-// protected requests.
-func (s *suite) storm() error {
-	path := filepath.Join(s.dir, "storm.db")
-	if err := s.prepare(path, stormSize+1, false); err != nil {
+// stormAnswers is what the clients got.
+type stormAnswers struct {
+	SignedIn, Busy, Other int
+	LastOther             string
+	Longest               time.Duration
+}
+
+// signInClients signs many users in at the same moment. A client that gets 429 tries
+// again after Retry-After and up to a second more, for ten seconds in all. The clients
+// have their own process, so that their work does not delay the measured requests.
+func signInClients(settings string) error {
+	var set stormClients
+	if err := json.Unmarshal([]byte(settings), &set); err != nil {
 		return err
 	}
-	st, err := weatherOf(childSettings{DB: path})
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: set.Users}, Timeout: time.Minute}
+	var mu sync.Mutex
+	var total stormAnswers
+	end := time.Now().Add(stormTime)
+	_, err := concurrently(set.Users, 1, func(user int) error {
+		for time.Now().Before(end) {
+			began := time.Now()
+			answer, body, err := postSignIn(client, set.Base+"/auth/signin", user)
+			took := time.Since(began)
+			status, wait := 0, 0
+			if err == nil {
+				status = answer.StatusCode
+				wait, _ = strconv.Atoi(answer.Header.Get("Retry-After"))
+			}
+			mu.Lock()
+			total.Longest = max(total.Longest, took)
+			switch {
+			case status == http.StatusOK:
+				total.SignedIn++
+			case status == http.StatusTooManyRequests && wait > 0:
+				total.Busy++
+			default:
+				total.Other++
+				total.LastOther = fmt.Sprint(status, " ", strings.TrimSpace(string(body)), " ", err)
+			}
+			mu.Unlock()
+			if status != http.StatusTooManyRequests || wait == 0 {
+				return nil
+			}
+			time.Sleep(time.Duration(wait)*time.Second + rand.N(time.Second))
+		}
+		return nil
+	})
+	return errors.Join(err, json.NewEncoder(os.Stdout).Encode(total))
+}
+
+// stormResult is what a storm did to a server and to other requests.
+type stormResult struct {
+	stormAnswers
+	before, first, during []time.Duration // protected requests: before, in the first second, in all
+	base, peak            float64         // MiB resident
+}
+
+// storm measures protected requests while 500 users sign in at the same moment.
+func (s *suite) storm() error {
+	users := 500
+	if s.quick {
+		users = 50
+	}
+	db, err := s.newDatabase("storm.db", users+1, password.HasherConfig{})
 	if err != nil {
 		return err
 	}
-	hasher, err := pw.NewHasher(pw.HasherConfig{})
+	hasher, err := password.NewHasher(password.HasherConfig{})
 	if err != nil {
 		return err
 	}
 	cores, slots := runtime.GOMAXPROCS(0), hasher.Slots()
 	procs := cores + slots*hashLanes
-	wide, err := weatherOf(childSettings{DB: path, Procs: procs})
+	normal, err := s.stormOn(serverSettings{DB: db}, users)
 	if err != nil {
 		return err
 	}
-	alone, err := besideABurner(path)
+	wide, err := s.stormOn(serverSettings{DB: db, Procs: procs}, users)
 	if err != nil {
 		return err
 	}
-	bound := st.base + float64(slots*64*2+64)*1024
-	s.section("500 sign-ins at once", fmt.Sprintf("500 users sign in at the same moment, with the default hash in its default of %d slots, over loopback; who gets 429 comes again when it was told, for %v. Beside them, 8 connections that each send a protected request every 5 ms. Server, people and the 8 are three processes on the same %d cores. The second column is the same server with GOMAXPROCS=%d and as many slots: a thread for each core and for each lane of each hash, so that the kernel, not Go's scheduler, divides the cores between hashes and requests.", slots, stormTime, cores, procs))
-	s.line("| | default | GOMAXPROCS=%d |\n|---|---|---|\n", procs)
-	for _, row := range []struct {
-		name string
-		get  func(weather) string
-	}{
-		{"signed in", func(x weather) string { return fmt.Sprint(x.SignedIn) }},
-		{"429 with Retry-After", func(x weather) string { return fmt.Sprint(x.Busy) }},
-		{"anything else", func(x weather) string { return fmt.Sprint(x.Other) }},
-		{"the longest wait for an answer", func(x weather) string { return x.Longest.Round(time.Millisecond).String() }},
-		{"resident before, at the peak", func(x weather) string { return fmt.Sprintf("%.0f MiB, %.0f MiB", x.base/1024, x.peak/1024) }},
-		{"protected request before: median, p99", func(x weather) string { return spread(x.calm) }},
-		{"protected request meanwhile: median, p99", func(x weather) string { return spread(x.during) }},
-		{"of these, in the first second: median, p99", func(x weather) string { return spread(x.first) }},
-		{"a goroutine that could run waited for its turn: p90, p99", func(x weather) string {
-			return "below " + ns(float64(x.ready.percentile(0.9))) + ", below " + ns(float64(x.ready.percentile(0.99)))
-		}},
-		{"a thread that could run waited for a core, on average", func(x weather) string { return ns(x.cores.mean()) }},
-	} {
-		s.line("| %s | %s | %s |\n", row.name, row.get(st), row.get(wide))
+	s.section("A storm of sign-ins", fmt.Sprintf("%d users sign in at the same moment, with the default hash and its default limit of %d concurrent hashes. A client that gets 429 tries again after `Retry-After`, for %v. Meanwhile 8 connections send a protected request every 5 ms. The server, the %d clients and the 8 connections are three processes on the same %d cores. In the second column, `GOMAXPROCS` is the number of cores plus the threads of all concurrent hashes, so that the kernel shares the cores out between hashes and requests.", users, slots, stormTime, users, cores))
+	s.header("", "default", fmt.Sprintf("GOMAXPROCS=%d", procs))
+	both := func(name string, cell func(*stormResult) string) { s.row(name, cell(normal), cell(wide)) }
+	both("signed in", func(r *stormResult) string { return fmt.Sprint(r.SignedIn) })
+	both("429 with Retry-After", func(r *stormResult) string { return fmt.Sprint(r.Busy) })
+	both("other answers", func(r *stormResult) string { return fmt.Sprint(r.Other) })
+	both("longest wait for an answer", func(r *stormResult) string { return r.Longest.Round(time.Millisecond).String() })
+	both("resident before, at the peak", func(r *stormResult) string { return fmt.Sprintf("%.0f MiB, %.0f MiB", r.base, r.peak) })
+	both("protected request before the storm: median, p99", func(r *stormResult) string { return medianP99(r.before) })
+	both("protected request during the storm: median, p99", func(r *stormResult) string { return medianP99(r.during) })
+	both("protected request in its first second: median, p99", func(r *stormResult) string { return medianP99(r.first) })
+	if normal.Other > 0 {
+		s.note("the last other answer during the storm: %s", normal.LastOther)
 	}
-	s.fact("nobody signs in to the server, and another process on the same cores hashes one password after the other: protected requests have a median of %s and a p99 of %s", ns(float64(percentile(alone, 0.5))), ns(float64(percentile(alone, 0.99))))
-	if st.LastOther != "" {
-		s.fact("the last answer of another kind under 500 sign-ins: %s", st.LastOther)
+	storm := fmt.Sprintf("%d sign-ins at once: ", users)
+	bound := normal.base + float64(slots*2*hashMemory>>10+64)
+	s.goal(storm+"peak memory at most the memory before + concurrent hashes × 128 MiB + 64 MiB", fmt.Sprintf("%.0f MiB, limit %.0f MiB", normal.peak, bound), fmt.Sprintf("%.2f", normal.peak/bound), normal.peak <= bound)
+	for _, r := range []*stormResult{normal, wide} {
+		name := storm + "protected requests have a p99 under 5 ms"
+		if r == wide {
+			name += fmt.Sprintf(" (GOMAXPROCS=%d)", procs)
+		}
+		p99 := percentile(r.during, 0.99)
+		s.goal(name, nanos(p99), "", p99 < 5*time.Millisecond)
 	}
-	s.goal("3", "under 500 sign-ins, peak memory under base + slots × 128 MiB + 64 MiB", fmt.Sprintf("%.0f MiB, the bound is %.0f MiB", st.peak/1024, bound/1024), fmt.Sprintf("%.2f", st.peak/bound), st.peak <= bound)
-	for _, x := range []struct {
-		name string
-		weather
-	}{{"", st}, {fmt.Sprintf(" (GOMAXPROCS=%d)", procs), wide}} {
-		p99 := percentile(x.during, 0.99)
-		s.goal("3", "under 500 sign-ins, protected requests have a p99 under 5 ms"+x.name, ns(float64(p99)), "", p99 < 5*time.Millisecond)
-	}
-	s.goal("3", "under 500 sign-ins, who waits too long gets 429", fmt.Sprintf("%d signed in, %d times 429, %d something else", st.SignedIn, st.Busy, st.Other), "", st.Busy > 0 && st.Other == 0)
+	s.goal(storm+"those that wait too long get 429", fmt.Sprintf("%d signed in, %d times 429, %d other answers", normal.SignedIn, normal.Busy, normal.Other), "", normal.Busy > 0 && normal.Other == 0)
 	return nil
 }
 
-func spread(list []time.Duration) string {
-	return ns(float64(percentile(list, 0.5))) + ", " + ns(float64(percentile(list, 0.99)))
+func medianP99(list []time.Duration) string {
+	return nanos(median(list)) + ", " + nanos(percentile(list, 0.99))
 }
 
-func weatherOf(set childSettings) (w weather, err error) {
-	srv, _, bearer, err := serverSignedIn(set, stormSize)
+// stormOn starts a server and measures requests before and during a storm.
+func (s *suite) stormOn(set serverSettings, users int) (*stormResult, error) {
+	srv, err := startServer(set, users) // signs in the user after the last client's
 	if err != nil {
-		return w, err
+		return nil, err
 	}
 	defer srv.stop()
-	request := wireRequest(srv.base, "/guarded", "Authorization: Bearer "+bearer)
-	if w.calm, err = probes(context.Background(), srv.base, request, 3*time.Second); err != nil {
-		return w, err
+	var r stormResult
+	request := srv.request("/protected", "Authorization: Bearer "+srv.bearer)
+	probe := func(period time.Duration) ([]time.Duration, error) {
+		return srv.send(s.ctx, request, 8, period, 5*time.Millisecond)
 	}
-	if w.base, err = status(srv.pid, "VmRSS"); err != nil {
-		return w, err
+	if r.before, err = probe(3 * time.Second); err != nil {
+		return nil, err
 	}
-	// 5 sets the peak back to what is resident now (proc(5), clear_refs).
+	if r.base, err = srv.memory("VmRSS"); err != nil {
+		return nil, err
+	}
+	// 5 resets the peak to what is resident (proc(5), clear_refs).
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", srv.pid), []byte("5"), 0); err != nil {
-		return w, err
+		return nil, err
 	}
-	ready, cores, err := srv.queues()
+	clients, err := restarted(clientsCommand, stormClients{srv.base, users})
 	if err != nil {
-		return w, err
+		return nil, err
 	}
-	wait, err := startStorm(srv.base)
-	if err != nil {
-		return w, err
+	var out strings.Builder
+	clients.Stdout = &out
+	if err := clients.Start(); err != nil {
+		return nil, err
 	}
-	var probing error
-	w.first, probing = probes(context.Background(), srv.base, request, time.Second)
-	if probing == nil {
-		var rest []time.Duration
-		rest, probing = probes(context.Background(), srv.base, request, stormTime-time.Second)
-		w.during = append(append(w.during, w.first...), rest...)
+	first, firstErr := probe(time.Second)
+	rest, restErr := probe(stormTime - time.Second)
+	if err := errors.Join(firstErr, restErr, clients.Wait()); err != nil {
+		return nil, fmt.Errorf("during the storm: %w", err)
 	}
-	readyAfter, coresAfter, queueing := srv.queues()
-	if w.stormed, err = wait(); err != nil {
-		return w, err
+	r.first, r.during = first, append(first, rest...)
+	if r.peak, err = srv.memory("VmHWM"); err != nil {
+		return nil, err
 	}
-	if queueing != nil {
-		return w, queueing
-	}
-	w.ready, w.cores = readyAfter.since(ready), coresAfter.since(cores)
-	if probing != nil {
-		return w, probing
-	}
-	w.peak, err = status(srv.pid, "VmHWM")
-	return w, err
-}
-
-// probes sends protected requests at a steady pace.
-func probes(ctx context.Context, base string, request []byte, most time.Duration) ([]time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	const connections = 8
-	lists := make([][]time.Duration, connections)
-	errs := make([]error, connections)
-	var wg sync.WaitGroup
-	for c := range connections {
-		wg.Go(func() { lists[c], errs[c] = ask(ctx, base, request, 5*time.Millisecond) })
-	}
-	wg.Wait()
-	var all []time.Duration
-	for c := range connections {
-		if errs[c] != nil {
-			return nil, errs[c]
-		}
-		all = append(all, lists[c]...)
-	}
-	return all, nil
+	return &r, json.Unmarshal([]byte(out.String()), &r.stormAnswers)
 }
