@@ -12,7 +12,7 @@ type noMailer struct{}
 
 func (noMailer) Send(context.Context, Message) error { return nil }
 
-// What SECURITY.md says of the defaults is what New fills in.
+// New fills in the defaults that SECURITY.md states.
 func TestCF06_TheNumbersAreThoseOfTheCode(t *testing.T) {
 	t.Parallel()
 	c, err := Config{Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: "https://app.example", Mailer: noMailer{}}.complete()
@@ -42,7 +42,7 @@ func TestCF06_TheNumbersAreThoseOfTheCode(t *testing.T) {
 		"recent":              c.Sessions.Recent == 5*time.Minute,
 	} {
 		if !is {
-			t.Errorf("%s: the default is another than SECURITY.md says", what)
+			t.Errorf("%s: the default differs from the one in SECURITY.md", what)
 		}
 	}
 	for what, change := range map[string]func(*Config){
@@ -61,7 +61,7 @@ func TestCF06_TheNumbersAreThoseOfTheCode(t *testing.T) {
 		beyond := Config{Secret: c.Secret, BaseURL: c.BaseURL, Mailer: c.Mailer}
 		change(&beyond)
 		if _, err := beyond.complete(); err == nil {
-			t.Errorf("%s: a value beyond the hard limit is accepted", what)
+			t.Errorf("%s: New accepts a value beyond the hard limit", what)
 		}
 	}
 }
