@@ -9,11 +9,11 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Argon2 is a hash of Argon2id or Argon2i, version 0x13, either as one PHC
-// string or in parts. At most 256 MiB, 10 passes and 64 threads.
+// Argon2 is an Argon2id or Argon2i hash, version 0x13, given as one PHC string
+// or in parts. The limits are 256 MiB, 10 passes and 64 threads.
 type Argon2 struct {
 	// PHC is $argon2id$v=19$m=…,t=…,p=…$salt$hash. If it is set, the other
-	// fields are empty.
+	// fields must be empty.
 	PHC string
 	// Variant is "argon2id" or "argon2i". Defaults to "argon2id".
 	Variant string
@@ -27,8 +27,8 @@ type Argon2 struct {
 	Threads int
 }
 
-// foreignArgon2 is kept apart from a native hash: it has no pepper, it may be
-// Argon2i, and it is always due for a rehash.
+// foreignArgon2 differs from a native hash: it has no pepper, it may be Argon2i,
+// and Verify always asks for its rehash.
 type foreignArgon2 struct {
 	variant   string
 	params    Params
@@ -46,15 +46,15 @@ func (a *Argon2) convert() (imported, error) {
 	if variant != "argon2id" && variant != "argon2i" {
 		return imported{}, importErr("Argon2.Variant", "%q is not argon2id or argon2i", variant)
 	}
-	// What does not fit the narrower types is over the limits anyway.
+	// Values that overflow the types of Params exceed the limits anyway.
 	if a.Memory < 0 || a.Memory > maxMemory {
-		return imported{}, importErr("Argon2.Memory", "%d KiB is not within 8 and %d", a.Memory, maxMemory)
+		return imported{}, importErr("Argon2.Memory", "%d KiB is not between 8 and %d", a.Memory, maxMemory)
 	}
 	if a.Iterations < 0 || a.Iterations > maxTime {
-		return imported{}, importErr("Argon2.Iterations", "%d is not within 1 and %d", a.Iterations, maxTime)
+		return imported{}, importErr("Argon2.Iterations", "%d is not between 1 and %d", a.Iterations, maxTime)
 	}
 	if a.Threads < 0 || a.Threads > math.MaxUint8 {
-		return imported{}, importErr("Argon2.Threads", "%d is not within 1 and %d", a.Threads, maxThreads)
+		return imported{}, importErr("Argon2.Threads", "%d is not between 1 and %d", a.Threads, maxThreads)
 	}
 	params := Params{Memory: uint32(a.Memory), Time: uint32(a.Iterations), Threads: uint8(a.Threads)}
 	if err := params.checkCaps(); err != nil {
@@ -96,7 +96,7 @@ func parseForeignArgon2(variant string, fields []string) (*foreignArgon2, error)
 	return &foreignArgon2{variant: variant, params: params, salt: salt, tag: tag}, nil
 }
 
-// argon2Params reads the version and the costs of a PHC string.
+// argon2Params parses the version and the costs of a PHC string.
 func argon2Params(version, costs string) (Params, error) {
 	if version != fmt.Sprintf("v=%d", argon2.Version) {
 		return Params{}, fmt.Errorf("version is not %d", argon2.Version)
@@ -106,7 +106,7 @@ func argon2Params(version, costs string) (Params, error) {
 		return Params{}, err
 	}
 	if v[2] > math.MaxUint8 {
-		return Params{}, fmt.Errorf("threads %d is not within 1 and %d", v[2], maxThreads)
+		return Params{}, fmt.Errorf("threads %d is not between 1 and %d", v[2], maxThreads)
 	}
 	p := Params{Memory: v[0], Time: v[1], Threads: uint8(v[2])}
 	return p, p.checkCaps()
@@ -118,8 +118,6 @@ func (f *foreignArgon2) encode() string {
 }
 
 func (*foreignArgon2) pepperID() string { return "" }
-
-func (f *foreignArgon2) memory() uint32 { return f.params.Memory }
 
 func (f *foreignArgon2) matches(c candidate, _ []byte) (bool, error) {
 	key := argon2.IDKey

@@ -9,12 +9,11 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Bcrypt is a hash of bcrypt. It has seen 72 bytes of the password at most;
-// the rehash after the first success is of the whole password, and from then
-// on every character counts.
+// Bcrypt is a bcrypt hash. Bcrypt reads only the first 72 bytes of a password;
+// the rehash after the first successful sign-in covers all of it.
 type Bcrypt struct {
-	// Hash is the usual string of 60 characters, $2a$, $2b$ or $2y$, with a
-	// cost of 4 to 14.
+	// Hash is the usual string of 60 characters, starting with $2a$, $2b$ or
+	// $2y$, with a cost of 4 to 14.
 	Hash string
 }
 
@@ -26,8 +25,8 @@ const (
 
 type bcryptHash struct {
 	hash string
-	// prehash: what bcrypt has seen is hex(SHA-256(password)), as in Django's
-	// bcrypt_sha256.
+	// prehash means that the input of bcrypt was hex(SHA-256(password)), as in
+	// Django's bcrypt_sha256.
 	prehash bool
 }
 
@@ -43,8 +42,8 @@ func parseBcrypt(hash string, prehash bool) (*bcryptHash, error) {
 	if len(hash) != bcryptLen {
 		return nil, errForm
 	}
-	// $2x$ marks hashes of a known wrong implementation; they cannot be
-	// verified with the right one.
+	// $2x$ marks hashes of a faulty implementation, which a correct one cannot
+	// verify.
 	switch hash[:4] {
 	case "$2a$", "$2b$", "$2y$":
 	default:
@@ -58,7 +57,7 @@ func parseBcrypt(hash string, prehash bool) (*bcryptHash, error) {
 		return nil, fmt.Errorf("cost %d is over the limit of %d", cost, maxBcryptCost)
 	}
 	for _, r := range hash[bcryptPrefix:] {
-		if phpassValue(r) < 0 { // bcrypt and phpass share the set of letters
+		if phpassValue(r) < 0 { // bcrypt and phpass use the same alphabet
 			return nil, errForm
 		}
 	}
@@ -74,14 +73,12 @@ func (b *bcryptHash) encode() string {
 
 func (*bcryptHash) pepperID() string { return "" }
 
-func (*bcryptHash) memory() uint32 { return 0 }
-
 func (b *bcryptHash) matches(c candidate, _ []byte) (bool, error) {
 	pw := []byte(c.typed)
 	if b.prehash {
 		sum := sha256.Sum256(pw)
 		pw = []byte(hex.EncodeToString(sum[:]))
 	}
-	// Whatever the error, the answer is no; the form has been checked.
+	// Every error means no match, because the form was checked by parseBcrypt.
 	return bcrypt.CompareHashAndPassword([]byte(b.hash), pw) == nil, nil
 }

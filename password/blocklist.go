@@ -16,16 +16,16 @@ import (
 
 //go:generate go run ./common/generate.go ./common
 
-// commonGzip is one common password a line, case-folded and sorted.
+// commonGzip holds the common passwords, one a line, case-folded and sorted.
 //
 //go:embed common/common.txt.gz
 var commonGzip []byte
 
-// common is the list, unpacked at the first use: a program that sets no
-// password does not pay for it.
+// common unpacks the list at its first use, so that programs that set no
+// password do not pay for it.
 var common = sync.OnceValue(func() []byte { return unzip(commonGzip) })
 
-// unzip panics for what a build has embedded wrongly; a test has read it.
+// unzip panics if packed is no gzip file. A test reads the embedded one.
 func unzip(packed []byte) []byte {
 	r, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
@@ -38,7 +38,8 @@ func unzip(packed []byte) []byte {
 	return list
 }
 
-// listed is a binary search over the lines of the sorted list.
+// listed reports whether the list contains folded, by binary search over its
+// lines.
 func listed(folded string) bool {
 	if folded == "" || strings.ContainsRune(folded, '\n') {
 		return false
@@ -59,13 +60,13 @@ func listed(folded string) bool {
 	return false
 }
 
-// maxUnit is the length in runes up to which a repeated piece makes a password
-// common, whatever it is: "abcabcabcabcabc".
+// maxUnit is the length in runes up to which any repeated unit makes a password
+// common, as in "abcabcabcabcabc".
 const maxUnit = 3
 
-// isCommon says whether the whole of pw is a listed password, a context word,
-// or nothing but one of them repeated. A password that merely contains such a
-// word is not common.
+// isCommon reports whether all of pw is a listed password, a context word, or
+// one of these repeated. A password that only contains such a word is not
+// common.
 func isCommon(pw string, words []string) bool {
 	folded := fold(pw)
 	if listed(folded) {
@@ -87,13 +88,13 @@ func isCommon(pw string, words []string) bool {
 	return false
 }
 
-// minDecorated is the length in runes from which a word is looked for among
-// digits and punctuation: "Usher2026!" is the word Usher to everyone who
-// guesses, but two letters among twelve digits are chance.
+// minDecorated is the shortest word, in runes, that makes a password common if
+// only digits and punctuation surround it. Attackers try "Usher2026!" for the
+// word "Usher", but two letters among twelve digits are a coincidence.
 const minDecorated = 4
 
-// isDecorated says whether the letters of s, without the digits and
-// punctuation around them, are word, once or more.
+// isDecorated reports whether s without leading and trailing digits and
+// punctuation is word, possibly repeated.
 func isDecorated(s, word string) bool {
 	s, word = strings.TrimFunc(s, isDecoration), strings.TrimFunc(word, isDecoration)
 	return utf8.RuneCountInString(word) >= minDecorated && isRepeated(s, word)
@@ -101,12 +102,13 @@ func isDecorated(s, word string) bool {
 
 func isDecoration(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }
 
-// fold is the form in which passwords and words are compared.
+// fold returns the form in which passwords and words are compared.
 func fold(s string) string {
 	return norm.NFC.String(cases.Fold().String(norm.NFC.String(s)))
 }
 
-// isRepeated says whether s is word once or more, the last time perhaps cut.
+// isRepeated reports whether s consists of one or more repetitions of word, the
+// last of which may be cut off.
 func isRepeated(s, word string) bool {
 	if word == "" || len(s) < len(word) {
 		return false
@@ -119,11 +121,11 @@ func isRepeated(s, word string) bool {
 	return strings.HasPrefix(word, s)
 }
 
-// period is the shortest prefix of s that repeated gives s, the last time
-// perhaps cut; for most it is s. It takes time in proportion to s (the border
-// table of Knuth, Morris and Pratt).
+// period returns the shortest prefix of s whose repetition gives s, the last
+// repetition possibly cut off. For most s that is s itself. It takes linear time
+// (the border table of Knuth, Morris and Pratt).
 func period(s string) string {
-	border := make([]int, len(s)+1) // of every prefix, its longest proper border
+	border := make([]int, len(s)+1) // the longest proper border of each prefix
 	k := 0
 	for i := 1; i < len(s); i++ {
 		for k > 0 && s[i] != s[k] {

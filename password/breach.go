@@ -18,34 +18,35 @@ import (
 // breachTimeout is how long a Policy waits for its BreachChecker.
 const breachTimeout = time.Second
 
-// BreachChecker looks a new password up among leaked ones (OWASP ASVS 5.0
-// 6.2.12). Implementations are safe for concurrent use.
+// BreachChecker looks up new passwords in a list of leaked ones (OWASP ASVS 5.0
+// 6.2.12). Implementations must be safe for concurrent use. [RangeClient] is one.
 type BreachChecker interface {
-	// Breached says whether the password with this SHA-1 digest is known to
-	// have leaked. The digest must not leave the machine: five hex digits of
-	// it may. It returns when ctx ends; an error means that nothing is known.
+	// Breached reports whether the password with this SHA-1 digest is known to
+	// have leaked. It must not send more than the first five hex digits of the
+	// digest to another host, and must return when ctx ends. An error means
+	// that the list could not be checked.
 	Breached(ctx context.Context, digest [sha1.Size]byte) (bool, error)
 }
 
-// BreachError is what Policy.OnBreachError gets: the look-up failed, and the
-// password was judged without it.
+// BreachError is passed to Policy.OnBreachError if the look-up of a leaked
+// password failed and the password was checked without it.
 type BreachError struct {
-	// Err is the checker's error.
+	// Err is the error of the BreachChecker.
 	Err error
 }
 
-// Error names the failure; the password and its digest are not in it.
+// Error includes neither the password nor its digest.
 func (e *BreachError) Error() string {
-	return fmt.Sprintf("password: the look-up of leaked passwords failed, the local list alone decided: %v", e.Err)
+	return fmt.Sprintf("password: look-up of leaked passwords failed, only the built-in list was checked: %v", e.Err)
 }
 
-// Unwrap is the checker's error.
+// Unwrap returns the error of the BreachChecker.
 func (e *BreachError) Unwrap() error { return e.Err }
 
 func logBreachError(err error) { slog.Default().Warn(err.Error()) }
 
-// breached asks the checker and fails open, loudly. Its own error is only that
-// the caller has gone.
+// breached calls the checker. If the checker fails, it reports the failure to
+// OnBreachError and returns false. Its only error is that of ctx.
 func (p Policy) breached(ctx context.Context, pw string) (bool, error) {
 	limited, cancel := context.WithTimeout(ctx, breachTimeout)
 	defer cancel()
@@ -60,23 +61,22 @@ func (p Policy) breached(ctx context.Context, pw string) (bool, error) {
 	return false, nil
 }
 
-// RangeClient is a BreachChecker that asks a server by range, the protocol of
-// Pwned Passwords: it sends GET {URL}/range/ and the first five hex digits of
-// the SHA-1, and looks for the rest in the answer. It asks for padding, so
-// that the size of the answer does not tell the range to who listens.
+// RangeClient is a [BreachChecker] for servers with the range protocol of Pwned
+// Passwords. It sends GET {URL}/range/ followed by the first five hex digits of
+// the SHA-1 digest, and searches the answer for the others. It requests padded
+// answers, so that their size does not reveal the range to an eavesdropper.
 type RangeClient struct {
-	// URL of the server, without /range. https, unless the host is loopback.
-	// Required.
+	// URL is the address of the server, without /range. It must be https, unless
+	// the host is loopback. Required.
 	URL string
-	// Client makes the request. Defaults to a client of its own that follows
-	// no redirects.
+	// Client makes the requests. Defaults to a client that follows no redirects.
 	Client *http.Client
-	// Timeout of one look-up. Defaults to 1 second, which is also the most
-	// that a Policy waits.
+	// Timeout limits one look-up. Defaults to 1 second, which is also the longest
+	// time that a Policy waits.
 	Timeout time.Duration
 }
 
-// maxRangeAnswer is many times what a padded answer has.
+// maxRangeAnswer is many times the size of a padded answer, in bytes.
 const maxRangeAnswer = 1 << 20
 
 var rangeHTTP = &http.Client{
@@ -85,7 +85,7 @@ var rangeHTTP = &http.Client{
 	},
 }
 
-// Breached implements BreachChecker.
+// Breached implements [BreachChecker].
 func (c *RangeClient) Breached(ctx context.Context, digest [sha1.Size]byte) (bool, error) {
 	timeout, client := c.Timeout, c.Client
 	if timeout <= 0 {
@@ -122,18 +122,18 @@ func (c *RangeClient) Breached(ctx context.Context, digest [sha1.Size]byte) (boo
 func (c *RangeClient) base() (*url.URL, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {
-		return nil, errors.New("password: RangeClient: URL is not a URL")
+		return nil, errors.New("password: RangeClient.URL: cannot be parsed")
 	}
 	switch host := u.Hostname(); {
 	case u.Scheme == "https" && host != "":
 	case u.Scheme == "http" && (host == "localhost" || host == "127.0.0.1" || host == "::1"):
 	default:
-		return nil, errors.New("password: RangeClient: URL is not https")
+		return nil, errors.New("password: RangeClient.URL: must be https, or http on a loopback host")
 	}
 	return u, nil
 }
 
-// findSuffix reads lines of SUFFIX:COUNT. Padding has the count 0.
+// findSuffix searches lines of the form SUFFIX:COUNT. Padding has the count 0.
 func findSuffix(r io.Reader, suffix string) (bool, error) {
 	limited := &io.LimitedReader{R: r, N: maxRangeAnswer}
 	lines := bufio.NewScanner(limited)
@@ -144,7 +144,7 @@ func findSuffix(r io.Reader, suffix string) (bool, error) {
 		}
 		n, err := strconv.ParseUint(count, 10, 64)
 		if err != nil {
-			return false, errors.New("password: RangeClient: the answer has a count that is no number")
+			return false, errors.New("password: RangeClient: the answer has a malformed count")
 		}
 		return n > 0, nil
 	}

@@ -20,8 +20,8 @@ import (
 
 const leakedPassword = "vast otter sings low"
 
-// rangeServer answers with the leaked password's line and padding, and records
-// what it was asked.
+// rangeServer answers with the line of the leaked password and padding, and
+// records its requests in asked.
 func rangeServer(t *testing.T, asked *[]string) *httptest.Server {
 	digits := fmt.Sprintf("%X", sha1.Sum([]byte(leakedPassword)))
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,7 +51,7 @@ func TestPW10_OnlyFiveHexDigitsLeave(t *testing.T) {
 	if err := policy.Check(t.Context(), "vast otter sings high"); err != nil {
 		t.Errorf("not leaked: %v", err)
 	}
-	// What the local rules refuse is not asked about.
+	// Passwords that break another rule are not looked up.
 	before := len(asked)
 	if err := policy.Check(t.Context(), "passwordpassword"); !hasCode(err, password.CodeCommon) {
 		t.Error(err)
@@ -73,18 +73,18 @@ func TestPW10_PaddingIsNoHit(t *testing.T) {
 	}
 }
 
-// hangs answers when its caller gives up.
-type hangs struct{}
+// hangingChecker returns only when its context ends.
+type hangingChecker struct{}
 
-func (hangs) Breached(ctx context.Context, _ [sha1.Size]byte) (bool, error) {
+func (hangingChecker) Breached(ctx context.Context, _ [sha1.Size]byte) (bool, error) {
 	<-ctx.Done()
 	return false, ctx.Err()
 }
 
 func TestPW10_AHangingServerDecidesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told []error
-		policy := password.Policy{Breached: hangs{}, OnBreachError: func(err error) { told = append(told, err) }}
+		var reported []error
+		policy := password.Policy{Breached: hangingChecker{}, OnBreachError: func(err error) { reported = append(reported, err) }}
 		start := time.Now()
 		if err := policy.Check(t.Context(), leakedPassword); err != nil {
 			t.Error(err)
@@ -93,17 +93,17 @@ func TestPW10_AHangingServerDecidesNothing(t *testing.T) {
 			t.Errorf("decided after %v", d)
 		}
 		var e *password.BreachError
-		if len(told) != 1 || !errors.As(told[0], &e) || !errors.Is(told[0], context.DeadlineExceeded) {
-			t.Errorf("told %v", told)
+		if len(reported) != 1 || !errors.As(reported[0], &e) || !errors.Is(reported[0], context.DeadlineExceeded) {
+			t.Errorf("reported %v", reported)
 		}
-		// A caller who goes away gets no decision at all.
+		// A canceled check returns the error of its context.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		if err := policy.Check(ctx, leakedPassword); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("canceled: %v", err)
 		}
-		if len(told) != 1 {
-			t.Errorf("told %v", told)
+		if len(reported) != 1 {
+			t.Errorf("reported %v", reported)
 		}
 	})
 }
@@ -142,7 +142,7 @@ func TestPW10_FailuresAreLoud(t *testing.T) {
 	}
 	for _, u := range []string{"", "http://passwords.example", "ftp://passwords.example", "https://", "://"} {
 		if _, err := (&password.RangeClient{URL: u}).Breached(t.Context(), [sha1.Size]byte{}); err == nil {
-			t.Errorf("URL %q is taken", u)
+			t.Errorf("URL %q is accepted", u)
 		}
 	}
 }

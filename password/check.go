@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Code names one rule of a Policy, for programs. The set may grow.
+// Code identifies one rule of a [Policy]. Later versions may add codes.
 type Code string
 
 // The codes of a Violation.
@@ -27,25 +27,25 @@ const (
 	CodeReused            Code = "reused"
 )
 
-// Violation is one rule that a password does not meet.
+// Violation is one rule that a password breaks.
 type Violation struct {
-	// Code is the rule.
+	// Code identifies the rule.
 	Code Code
-	// Detail is a sentence for the person who chose the password. It never
-	// holds the password.
+	// Detail is an English sentence for the user. It never contains the
+	// password.
 	Detail string
 	// Limit is the number in the rule: the minimum or maximum length, or how
-	// many earlier passwords are compared. Zero where the rule has none.
+	// many earlier passwords are compared. It is 0 if the rule has none.
 	Limit int
 }
 
-// PolicyError is every rule that a password does not meet; there is at least
-// one.
+// PolicyError lists every rule that a password breaks.
 type PolicyError struct {
+	// Violations has at least one element.
 	Violations []Violation
 }
 
-// Error joins the details. It never holds the password.
+// Error joins the details. It never contains the password.
 func (e *PolicyError) Error() string {
 	details := make([]string, len(e.Violations))
 	for i, v := range e.Violations {
@@ -54,7 +54,7 @@ func (e *PolicyError) Error() string {
 	return "password: policy: " + strings.Join(details, " ")
 }
 
-// Has says whether one of the violations is of this code.
+// Has reports whether a violation has the given code.
 func (e *PolicyError) Has(code Code) bool {
 	for _, v := range e.Violations {
 		if v.Code == code {
@@ -64,21 +64,20 @@ func (e *PolicyError) Has(code Code) bool {
 	return false
 }
 
-func refuse(code Code, limit int, format string, args ...any) Violation {
+func violation(code Code, limit int, format string, args ...any) Violation {
 	return Violation{Code: code, Limit: limit, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Check says whether pw may become a password. Every route that sets one calls
-// it, so that all have the same rules. The context words are what a stranger
-// would try for this user: login id, e-mail address, name. They are compared
-// whole, case-folded, and repeated to fill the length; of an e-mail address
-// the part before the @ counts as well.
+// Check reports whether a user may choose pw as a password. words are what an
+// attacker would try for this user: the login id, the email address, the name. A
+// password must not consist of one of them, compared case-folded, alone or
+// repeated, with or without digits and punctuation around it. The local part of
+// an email address counts as a word too.
 //
-// It returns nil, a *PolicyError with every rule that is broken, ctx's error,
-// or, for a Policy that Complete refuses, that error. The list of leaked
-// passwords is asked last, only about a password that is otherwise good, and
-// for at most one second; when it fails, the local list has decided and
-// OnBreachError is told.
+// Check returns nil, a [*PolicyError] with every broken rule, the error of ctx,
+// or the error of [Policy.Complete]. It calls Breached last, only for a password
+// that meets every other rule, and waits at most one second. If that call fails,
+// the password is accepted and OnBreachError is called.
 func (p Policy) Check(ctx context.Context, pw string, words ...string) error {
 	p, err := p.Complete()
 	if err != nil {
@@ -87,18 +86,17 @@ func (p Policy) Check(ctx context.Context, pw string, words ...string) error {
 	pw, err = Normalize(pw)
 	switch {
 	case errors.Is(err, ErrNotUTF8):
-		return &PolicyError{[]Violation{refuse(CodeNotUTF8, 0, "The password is not valid text.")}}
+		return &PolicyError{[]Violation{violation(CodeNotUTF8, 0, "The password is not valid text.")}}
 	case err != nil:
-		return &PolicyError{[]Violation{refuse(CodeTooLong, p.MaxLength,
+		return &PolicyError{[]Violation{violation(CodeTooLong, p.MaxLength,
 			"The password has more than %d bytes.", MaxBytes)}}
 	case utf8.RuneCountInString(pw) > p.MaxLength:
-		return &PolicyError{[]Violation{refuse(CodeTooLong, p.MaxLength,
+		return &PolicyError{[]Violation{violation(CodeTooLong, p.MaxLength,
 			"The password has more than %d characters.", p.MaxLength)}}
 	}
-	broken := p.length(pw)
-	broken = append(broken, p.composition(pw)...)
+	broken := append(p.checkLength(pw), p.checkComposition(pw)...)
 	if !p.InsecureAllowCommon && isCommon(pw, slices.Concat(words, p.Words)) {
-		broken = append(broken, refuse(CodeCommon, 0,
+		broken = append(broken, violation(CodeCommon, 0,
 			"The password is commonly used or easy to guess for this account."))
 	}
 	if len(broken) == 0 && p.Breached != nil {
@@ -107,7 +105,7 @@ func (p Policy) Check(ctx context.Context, pw string, words ...string) error {
 			return err
 		}
 		if leaked {
-			broken = append(broken, refuse(CodeBreached, 0,
+			broken = append(broken, violation(CodeBreached, 0,
 				"The password is in a list of leaked passwords."))
 		}
 	}
@@ -117,24 +115,53 @@ func (p Policy) Check(ctx context.Context, pw string, words ...string) error {
 	return nil
 }
 
-func (p Policy) length(pw string) []Violation {
+// CheckReuse reports whether pw is one of the user's last ReuseAmount passwords.
+// earlier holds their stored strings, the current one first, then the older ones
+// in order; CheckReuse reads only the first ReuseAmount. Each comparison is as
+// expensive as a sign-in, so call Check first.
+//
+// CheckReuse returns nil, a [*PolicyError] with [CodeReused], or an error of
+// [Hasher.Verify]. If a stored string is damaged, CheckReuse still compares the
+// others; if none matches, it returns an error that wraps [ErrDamagedHash].
+func (p Policy) CheckReuse(ctx context.Context, h *Hasher, pw string, earlier []string) error {
+	p, err := p.Complete()
+	if err != nil {
+		return err
+	}
+	var damaged error
+	for i, stored := range earlier[:min(len(earlier), p.ReuseAmount)] {
+		ok, _, err := h.Verify(ctx, stored, pw)
+		switch {
+		case errors.Is(err, ErrDamagedHash):
+			damaged = errors.Join(damaged, fmt.Errorf("password: reuse check: earlier[%d]: %w", i, err))
+		case err != nil:
+			return err
+		case ok:
+			return &PolicyError{[]Violation{violation(CodeReused, p.ReuseAmount,
+				"The password is one of the last %d of this account.", p.ReuseAmount)}}
+		}
+	}
+	return damaged
+}
+
+func (p Policy) checkLength(pw string) []Violation {
 	if utf8.RuneCountInString(pw) >= p.MinLength {
 		return nil
 	}
-	return []Violation{refuse(CodeTooShort, p.MinLength, "The password has fewer than %d characters.", p.MinLength)}
+	return []Violation{violation(CodeTooShort, p.MinLength, "The password has fewer than %d characters.", p.MinLength)}
 }
 
-func (p Policy) composition(pw string) []Violation {
+func (p Policy) checkComposition(pw string) []Violation {
 	var broken []Violation
-	want := func(on bool, kind func(rune) bool, code Code, what string) {
-		if on && !strings.ContainsFunc(pw, kind) {
-			broken = append(broken, refuse(code, 0, "The password has no %s.", what))
+	require := func(on bool, class func(rune) bool, code Code, name string) {
+		if on && !strings.ContainsFunc(pw, class) {
+			broken = append(broken, violation(code, 0, "The password has no %s.", name))
 		}
 	}
-	want(p.Lowercase, unicode.IsLower, CodeNoLowercase, "lower-case letter")
-	want(p.Uppercase, unicode.IsUpper, CodeNoUppercase, "upper-case letter")
-	want(p.Number, unicode.IsDigit, CodeNoNumber, "digit")
-	want(p.NonAlphanumeric, isNonAlphanumeric, CodeNoNonAlphanumeric, "character other than letters and digits")
+	require(p.Lowercase, unicode.IsLower, CodeNoLowercase, "lower-case letter")
+	require(p.Uppercase, unicode.IsUpper, CodeNoUppercase, "upper-case letter")
+	require(p.Number, unicode.IsDigit, CodeNoNumber, "digit")
+	require(p.NonAlphanumeric, isNonAlphanumeric, CodeNoNonAlphanumeric, "character other than letters and digits")
 	return broken
 }
 

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// Algorithm is the function that makes new hashes. Hashes of both are always
-// verified.
+// Algorithm selects how new hashes are made. A Hasher verifies the hashes of
+// both.
 type Algorithm int
 
 const (
-	// Argon2id is RFC 9106, version 0x13. It is the default.
+	// Argon2id is Argon2id of RFC 9106, version 0x13. It is the default.
 	Argon2id Algorithm = iota
 	// PBKDF2SHA256 is PBKDF2-HMAC-SHA-256 from crypto/pbkdf2, for programs
-	// that may use FIPS-approved schemes only (NIST SP 800-132).
+	// restricted to FIPS-approved algorithms (NIST SP 800-132).
 	PBKDF2SHA256
 )
 
-// String is the name as it is in a stored hash.
+// String returns the name that stored hashes contain.
 func (a Algorithm) String() string {
 	switch a {
 	case Argon2id:
@@ -34,42 +34,40 @@ func (a Algorithm) String() string {
 // DefaultQueueWait is the default of HasherConfig.QueueWait.
 const DefaultQueueWait = time.Second
 
-// ErrInvalidConfig is wrapped by every error of NewHasher.
+// ErrInvalidConfig is wrapped by every error of [NewHasher].
 var ErrInvalidConfig = errors.New("password: invalid hasher configuration")
 
-// HasherConfig configures a Hasher. The zero value is a safe production
-// configuration. It prints without the peppers' keys.
+// HasherConfig configures a [Hasher]. The zero value is safe in production. It
+// prints without the keys of its peppers.
 type HasherConfig struct {
-	// Algorithm of new hashes. Defaults to Argon2id.
+	// Algorithm makes new hashes. Defaults to Argon2id.
 	Algorithm Algorithm
 
-	// Params are the costs of Argon2id. They must reach one row of the floor
-	// of OWASP ASVS 5.0 appendix C: 47104 KiB with 1 pass, 19456 with 2, or
-	// 12288 with 3. Each field has a default of its own; together they are
-	// 65536 KiB, 3 passes, 4 threads.
+	// Params are the costs of Argon2id. Each zero field has its own default;
+	// together these are 65536 KiB, 3 passes and 4 threads. The costs must reach
+	// one minimum of OWASP ASVS 5.0 appendix C: 47104 KiB with 1 pass, 19456 KiB
+	// with 2, or 12288 KiB with 3.
 	Params Params
 
-	// PBKDF2Iterations, 600,000 to 2,000,000, matter with PBKDF2SHA256 only.
+	// PBKDF2Iterations is the cost of PBKDF2SHA256, 600,000 to 2,000,000.
 	// Defaults to 600,000.
 	PBKDF2Iterations int
 
-	// Peppers, newest first. The first is in every new hash; the others still
-	// verify older ones, which are then rehashed. Defaults to none.
+	// Peppers lists the peppers, newest first. New hashes use the first; hashes
+	// made with the others still verify and are then rehashed. Defaults to none.
 	Peppers []Pepper
 
-	// Slots is how many computations may run at once. One of Argon2id runs on as
-	// many cores as it has threads, so more of them than that would only take
-	// each other's time and memory. Memory for hashing is bounded by Slots ×
-	// Params.Memory, plus what is not collected yet (see Hasher). Hashes made
-	// elsewhere are verified in as many slots of their own; these take up to
-	// 256 MiB each, at the very most.
+	// Slots is how many computations may run at once. A computation of Argon2id
+	// keeps as many cores busy as it has threads, so more slots than the default
+	// gain no speed and cost memory: running computations need Slots ×
+	// Params.Memory. Hashes of other systems are verified in as many further
+	// slots, which need up to 256 MiB each.
 	// Defaults to runtime.GOMAXPROCS(0) divided by Params.Threads, rounded up;
 	// with PBKDF2SHA256 to runtime.GOMAXPROCS(0).
 	Slots int
 
-	// QueueWait is how long a caller waits for a slot before it gets a
-	// *BusyError, which it gets at once where the queue is too long for that.
-	// Defaults to 1 second.
+	// QueueWait is the longest time that a call waits for a slot. A call that is
+	// expected to wait longer returns a BusyError at once. Defaults to 1 second.
 	QueueWait time.Duration
 }
 
@@ -91,13 +89,13 @@ func (c HasherConfig) defaultSlots() int {
 
 func (c HasherConfig) validate() error {
 	if c.Algorithm != Argon2id && c.Algorithm != PBKDF2SHA256 {
-		return fmt.Errorf("%w: Algorithm: %v is not known", ErrInvalidConfig, c.Algorithm)
+		return fmt.Errorf("%w: Algorithm: %v is unknown", ErrInvalidConfig, c.Algorithm)
 	}
 	if err := c.Params.validate(); err != nil {
 		return fmt.Errorf("%w: Params: %w", ErrInvalidConfig, err)
 	}
 	if c.PBKDF2Iterations < DefaultPBKDF2Iterations || c.PBKDF2Iterations > maxPBKDF2Iterations {
-		return fmt.Errorf("%w: PBKDF2Iterations: %d is not within %d and %d",
+		return fmt.Errorf("%w: PBKDF2Iterations: %d is not between %d and %d",
 			ErrInvalidConfig, c.PBKDF2Iterations, DefaultPBKDF2Iterations, maxPBKDF2Iterations)
 	}
 	if c.Slots < 1 {
@@ -112,7 +110,7 @@ func (c HasherConfig) validate() error {
 			return fmt.Errorf("%w: Peppers[%d]: %w", ErrInvalidConfig, i, err)
 		}
 		if ids[p.ID] {
-			return fmt.Errorf("%w: Peppers[%d]: ID %q is there twice", ErrInvalidConfig, i, p.ID)
+			return fmt.Errorf("%w: Peppers[%d]: ID %q is not unique", ErrInvalidConfig, i, p.ID)
 		}
 		ids[p.ID] = true
 	}

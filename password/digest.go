@@ -8,34 +8,34 @@ import (
 	"strings"
 )
 
-// MD5 is an MD5 digest of salt and password. It is never stored bare: Import
-// wraps it in a current hash.
+// MD5 is an MD5 digest of salt and password. [Hasher.Import] wraps it in a hash
+// with the current settings, so that it is never stored by itself.
 type MD5 struct {
 	// Hash is 32 hexadecimal digits.
 	Hash string
-	// Salt is the raw bytes of the salt, at most 256. Defaults to none.
+	// Salt is the raw salt, at most 256 bytes. Defaults to none.
 	Salt []byte
-	// SaltAfter says that the digest is of password+salt. Defaults to
-	// salt+password.
+	// SaltAfter means that the digest is of password+salt, not salt+password.
+	// Defaults to false.
 	SaltAfter bool
 }
 
-// SHA is a SHA-1 or SHA-2 digest of salt and password. It is never stored
-// bare: Import wraps it in a current hash.
+// SHA is a SHA-1 or SHA-2 digest of salt and password. [Hasher.Import] wraps it
+// in a hash with the current settings, so that it is never stored by itself.
 type SHA struct {
 	// Type is "sha1", "sha256" or "sha512". Required.
 	Type string
-	// Hash is hexadecimal digits, as many as the type has.
+	// Hash is the digest in hexadecimal digits.
 	Hash string
-	// Salt is the raw bytes of the salt, at most 256. Defaults to none.
+	// Salt is the raw salt, at most 256 bytes. Defaults to none.
 	Salt []byte
-	// SaltAfter says that the digest is of password+salt. Defaults to
-	// salt+password.
+	// SaltAfter means that the digest is of password+salt, not salt+password.
+	// Defaults to false.
 	SaltAfter bool
 }
 
-// digest is the inner description of a wrapped MD5 or SHA:
-// "sha256", or "sha256:salt-first:…" with the salt in base64.
+// digest describes the inner hash of a wrapped MD5 or SHA, in the form "sha256",
+// or "sha256:salt-first:…" with the salt in base64.
 type digest struct {
 	name  string
 	salt  []byte

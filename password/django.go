@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// Django is a value of the password column of Django's user table. The hashers
-// pbkdf2_sha256, pbkdf2_sha1, argon2, bcrypt, bcrypt_sha256, scrypt, md5 and
-// sha1 are understood; the last two are wrapped in a current hash.
+// Django is a value from the password column of Django's user table. The
+// supported hashers are pbkdf2_sha256, pbkdf2_sha1, argon2, bcrypt,
+// bcrypt_sha256, scrypt, md5 and sha1; [Hasher.Import] wraps the last two in a
+// hash with the current settings.
 type Django struct {
 	// Hash is the whole value, such as "pbkdf2_sha256$260000$salt$hash".
 	Hash string
 }
 
-// convert translates to the format of the same algorithm.
+// convert translates to the importable format of the same algorithm.
 func (d *Django) convert() (imported, error) {
 	name, rest, _ := strings.Cut(d.Hash, "$")
 	var in importable
@@ -37,7 +38,7 @@ func (d *Django) convert() (imported, error) {
 	case "md5", "sha1":
 		in, err = djangoDigest(name, rest)
 	default:
-		return imported{}, importErr("Django.Hash", "names no hasher that is understood")
+		return imported{}, importErr("Django.Hash", "names no supported hasher")
 	}
 	if err != nil {
 		return imported{}, importErr("Django.Hash", "%v", err)
@@ -65,7 +66,7 @@ func djangoPBKDF2(digest, rest string) (*PBKDF2, error) {
 	return &PBKDF2{Type: digest, Hash: tag, Salt: []byte(f[1]), Iterations: iterations}, nil
 }
 
-// djangoScrypt reads N$salt$r$p$hash.
+// djangoScrypt parses N$salt$r$p$hash.
 func djangoScrypt(rest string) (*Scrypt, error) {
 	f := strings.Split(rest, "$")
 	if len(f) != 5 {
@@ -85,7 +86,7 @@ func djangoScrypt(rest string) (*Scrypt, error) {
 	return &Scrypt{Hash: tag, Salt: []byte(f[1]), N: v[0], R: v[1], P: v[2]}, nil
 }
 
-// djangoDigest reads salt$hash; the salt comes first in the digest too.
+// djangoDigest parses salt$hash. The digest is of salt+password.
 func djangoDigest(name, rest string) (importable, error) {
 	salt, sum, ok := strings.Cut(rest, "$")
 	if !ok {

@@ -12,25 +12,24 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// Firebase is a hash of Firebase's modified scrypt: the key that scrypt
-// derives encrypts the project's signer key, and the ciphertext is the hash.
-// The parameters are those that the Firebase console shows for the project;
-// all values are decoded from their base64.
+// Firebase is a hash of Firebase's modified scrypt: the key that scrypt derives
+// encrypts the project's signer key, and the ciphertext is the hash. The
+// Firebase console shows the parameters of a project; decode its base64 values.
 //
-// The signer key is needed for each verification, so it is part of the stored
-// string until the user's first sign-in.
+// Verification needs the signer key, so the stored string contains it until the
+// user's first sign-in replaces the hash.
 type Firebase struct {
 	// Hash is as long as SignerKey. Salt and SaltSeparator have up to 128
 	// bytes each.
 	Hash, Salt, SaltSeparator []byte
 	// SignerKey is 16 to 256 bytes.
 	SignerKey []byte
-	// Memory is the "mem_cost", an exponent of two. Rounds is the block size
-	// of scrypt. Together they may ask for 256 MiB.
+	// Memory is "mem_cost", the base-2 logarithm of scrypt's N. Rounds is
+	// "rounds", the block size of scrypt. Together they may need at most 256 MiB.
 	Memory, Rounds int
 }
 
-// Format hides the hash and the signer key, whatever the verb.
+// Format hides the hash and the signer key, for every verb.
 func (Firebase) Format(s fmt.State, _ rune) {
 	_, _ = io.WriteString(s, "password.Firebase{…}")
 }
@@ -42,7 +41,7 @@ const (
 	maxFirebaseSalt   = 128
 	minFirebaseSigner = 16
 	maxFirebaseSigner = 256
-	maxFirebaseMemory = 24 // an exponent; checkScrypt has the real limit
+	maxFirebaseMemory = 24 // as an exponent; checkScrypt enforces the limit in bytes
 )
 
 type firebaseHash struct {
@@ -63,7 +62,7 @@ func (f *Firebase) convert() (imported, error) {
 
 func (s *firebaseHash) check() error {
 	if s.memoryExp < 1 || s.memoryExp > maxFirebaseMemory {
-		return fmt.Errorf("memory %d is not within 1 and %d", s.memoryExp, maxFirebaseMemory)
+		return fmt.Errorf("memory %d is not between 1 and %d", s.memoryExp, maxFirebaseMemory)
 	}
 	if err := checkScrypt(1<<s.memoryExp, s.rounds, 1); err != nil {
 		return err
@@ -108,8 +107,6 @@ func (s *firebaseHash) encode() string {
 
 func (*firebaseHash) pepperID() string { return "" }
 
-func (s *firebaseHash) memory() uint32 { return scryptMemory(1<<s.memoryExp, s.rounds, 1) }
-
 func (s *firebaseHash) matches(c candidate, _ []byte) (bool, error) {
 	salt := slices.Concat(s.salt, s.separator)
 	key, err := scrypt.Key([]byte(c.typed), salt, 1<<s.memoryExp, s.rounds, 1, 32)
@@ -120,7 +117,7 @@ func (s *firebaseHash) matches(c candidate, _ []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// The key is used for this one text, so the counter may start at zero.
+	// The key encrypts only this one text, so the counter may start at zero.
 	got := make([]byte, len(s.signer))
 	cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(got, s.signer)
 	return subtle.ConstantTimeCompare(got, s.encoded) == 1, nil

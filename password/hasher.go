@@ -10,53 +10,54 @@ import (
 	"time"
 )
 
-// Errors about a stored hash. They are for the log: to the person who signs in
-// they are a wrong password.
+// Errors of [Hasher.Verify] about a stored hash. Log them, and answer the user
+// as if the password were wrong.
 var (
-	// ErrDamagedHash means that the stored string cannot be read, or asks for
-	// more than the limits allow.
+	// ErrDamagedHash means that the stored string is malformed or that its
+	// costs exceed the limits.
 	ErrDamagedHash = errors.New("password: damaged stored hash")
 	// ErrUnknownPepper means that the stored hash was made with a pepper that
-	// is not in HasherConfig.Peppers. It comes wrapped with ErrDamagedHash.
-	ErrUnknownPepper = errors.New("password: stored hash needs an unknown pepper")
+	// HasherConfig.Peppers does not contain. The same error also matches
+	// ErrDamagedHash.
+	ErrUnknownPepper = errors.New("password: stored hash needs a pepper that is not in HasherConfig.Peppers")
 )
 
-// Hasher makes and verifies password hashes. It is safe for use by several
-// goroutines; a program has one, because the bound on concurrent computations
-// is the Hasher's.
+// Hasher makes and verifies password hashes. It is safe for concurrent use. A
+// program needs exactly one, because each Hasher limits only its own concurrent
+// computations.
 //
-// A computation that has begun runs to its end; a caller who goes away while it
-// is queued frees its place, and one who would wait for longer than QueueWait
-// is told so at once. What Argon2 leaves behind is collected before it exceeds
-// 64 MiB or a quarter of the program's own heap, whichever is more: so the
-// memory in use stays under the program's own plus Slots × Params.Memory plus
-// 64 MiB, or, in a program with more than 256 MiB of its own, well within what
-// the collector's pace allows it anyway (with the default GOGC=100, twice its
-// live heap).
+// At most HasherConfig.Slots computations run at once; further calls queue in
+// order of arrival. A call returns a [BusyError] at once if it would wait longer
+// than HasherConfig.QueueWait. Canceling the context of a queued call removes it
+// from the queue; a computation that has started runs to its end.
+//
+// Each Argon2id computation allocates Params.Memory (64 MiB by default) and
+// leaves it to the garbage collector. With the default GOGC=100 the heap can
+// reach twice its live size, running computations included, and more while a
+// collection is in progress. Set GOMEMLIMIT to bound it: the program's own
+// memory plus 2 × Slots × Params.Memory costs few extra collections.
 type Hasher struct {
 	peppers map[string][]byte
-	current hashing // what new hashes are made with
-	dummy   scheme  // a hash that nobody knows a password of
+	current hashing // how new hashes are made
+	dummy   scheme  // matches no password
 	slots   *slots
-	// foreign are the slots of hashes made elsewhere. Some take seconds on one core,
-	// and must not keep those waiting who have one of ours.
-	foreign *slots
-	garbage garbage
-	count   atomic.Uint64
+	// foreignSlots run the hashes of other systems. Some of these take seconds
+	// on one core and must not delay the users whose hashes are native.
+	foreignSlots *slots
+	count        atomic.Uint64
 }
 
-// NewHasher returns a Hasher, or an error that wraps ErrInvalidConfig and
-// names the field. The configuration is copied.
+// NewHasher returns a Hasher with a copy of config. Its errors wrap
+// [ErrInvalidConfig] and name the field.
 func NewHasher(config HasherConfig) (*Hasher, error) {
 	config = config.withDefaults()
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
 	h := &Hasher{
-		peppers: make(map[string][]byte, len(config.Peppers)),
-		slots:   newSlots(config.Slots, config.QueueWait),
-		foreign: newSlots(config.Slots, config.QueueWait),
-		garbage: garbage{running: uint64(config.Slots) * uint64(config.Params.Memory) << 10},
+		peppers:      make(map[string][]byte, len(config.Peppers)),
+		slots:        newSlots(config.Slots, config.QueueWait),
+		foreignSlots: newSlots(config.Slots, config.QueueWait),
 	}
 	for _, p := range config.Peppers {
 		h.peppers[p.ID] = bytes.Clone(p.Key)
@@ -74,16 +75,18 @@ func NewHasher(config HasherConfig) (*Hasher, error) {
 	return h, nil
 }
 
-// Format prints the costs, and never a pepper, whatever the verb.
+// Format prints the costs and never a pepper, for every verb.
 func (h *Hasher) Format(s fmt.State, _ rune) {
 	_, _ = io.WriteString(s, "password.Hasher{"+h.current.String()+"}")
 }
 
-// Hash returns the string to store for pw: in PHC form, with a random salt of
-// 16 bytes and a tag of 32. Without a pepper and with the defaults it begins
-// with $argon2id$v=19$m=65536,t=3,p=4$; with a pepper, its ID follows as keyid.
+// Hash returns the string to store for pw, in PHC format, with a random 16-byte
+// salt and a 32-byte tag. By default it begins with
+// $argon2id$v=19$m=65536,t=3,p=4$; with a pepper, the costs end in
+// ",keyid=" and the pepper's ID.
 //
-// Errors: ErrEmpty, ErrNotUTF8, ErrTooLong, a *BusyError, or ctx's.
+// Its errors are [ErrEmpty], [ErrNotUTF8], [ErrTooLong], a [*BusyError], and the
+// error of ctx.
 func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 	c, err := newCandidate(pw)
 	if err != nil {
@@ -92,11 +95,11 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 	return h.hash(ctx, c.nfc)
 }
 
-// hash makes a current hash of any text.
+// hash hashes any text with the current settings.
 func (h *Hasher) hash(ctx context.Context, text string) (string, error) {
 	salt := newSalt()
 	var tag []byte
-	err := h.run(ctx, h.slots, h.current.memory(), func() (err error) {
+	err := h.run(ctx, h.slots, func() (err error) {
 		tag, err = h.current.compute(keyed(text, h.peppers[h.current.keyID]), salt, tagLen)
 		return err
 	})
@@ -106,17 +109,19 @@ func (h *Hasher) hash(ctx context.Context, text string) (string, error) {
 	return h.current.withTag(salt, tag).encode(), nil
 }
 
-// Verify says whether pw is the password of a stored string, and whether a
-// right password should now be hashed anew with Hash, because the algorithm,
-// the parameters or the pepper are not the current ones or the hash is of
-// another system. It makes exactly one expensive computation, also for a
-// damaged string, so that its time does not tell, and compares in constant
-// time. Hashes made by this package are checked against the NFC form of pw,
-// those of other systems against pw as it was typed.
+// Verify reports whether pw is the password of the stored string encoded. If
+// ok, rehash reports whether encoded should be replaced by a new Hash of pw,
+// because its algorithm, parameters or pepper are not the current ones or
+// because it came from another system.
 //
-// A stored string that cannot be used gives false and an error that wraps
-// ErrDamagedHash. Other errors: ErrEmpty, ErrNotUTF8, ErrTooLong, a
-// *BusyError, or ctx's; nothing has then been decided.
+// Verify makes exactly one expensive computation, even if encoded is damaged, so
+// that its duration reveals nothing, and compares in constant time. It compares
+// the NFC form of pw with hashes made by this package, and pw as typed with
+// hashes of other systems.
+//
+// If encoded is unusable, ok is false and the error wraps [ErrDamagedHash].
+// [ErrEmpty], [ErrNotUTF8], [ErrTooLong], a [*BusyError] and the error of ctx
+// mean that pw was not compared.
 func (h *Hasher) Verify(ctx context.Context, encoded, pw string) (ok, rehash bool, err error) {
 	c, err := newCandidate(pw)
 	if err != nil {
@@ -129,7 +134,7 @@ func (h *Hasher) Verify(ctx context.Context, encoded, pw string) (ok, rehash boo
 		}
 		return false, false, damage
 	}
-	err = h.run(ctx, h.slotsOf(stored), stored.memory(), func() (err error) {
+	err = h.run(ctx, h.slotsOf(stored), func() (err error) {
 		ok, err = stored.matches(c, pepper)
 		return err
 	})
@@ -161,9 +166,10 @@ func (h *Hasher) isCurrent(s scheme) bool {
 	return ok && own.hashing == h.current && len(own.salt) == saltLen && len(own.tag) == tagLen
 }
 
-// VerifyDummy costs what Verify of a current hash costs and verifies nothing.
-// It is for a login id that nobody has, so that the time of the answer does
-// not say so. The errors are those of Verify.
+// VerifyDummy takes as long as Verify of a current hash and verifies nothing.
+// Call it if no account has the given login id, so that the response time does
+// not reveal it. Its errors are [ErrEmpty], [ErrNotUTF8], [ErrTooLong], a
+// [*BusyError], and the error of ctx.
 func (h *Hasher) VerifyDummy(ctx context.Context, pw string) error {
 	c, err := newCandidate(pw)
 	if err != nil {
@@ -173,42 +179,41 @@ func (h *Hasher) VerifyDummy(ctx context.Context, pw string) error {
 }
 
 func (h *Hasher) verifyDummy(ctx context.Context, c candidate) error {
-	return h.run(ctx, h.slots, h.dummy.memory(), func() error {
+	return h.run(ctx, h.slots, func() error {
 		_, err := h.dummy.matches(c, h.peppers[h.current.keyID])
 		return err
 	})
 }
 
-// Count is the number of expensive computations so far, for metrics and tests.
+// Count returns how many expensive computations have started, for metrics and
+// tests.
 func (h *Hasher) Count() uint64 { return h.count.Load() }
 
-// Slots is how many computations may run at once, as it was configured or by
-// default, for metrics and for who plans the memory of a machine.
+// Slots returns how many computations may run at once: HasherConfig.Slots or its
+// default. It is for metrics and memory planning.
 func (h *Hasher) Slots() int { return h.slots.n }
 
-// Busy returns a *BusyError if a computation that was asked for now would wait
-// for longer than QueueWait, judged by those before it. It is for callers who
-// have something to do before they hash that would then be done in vain.
-func (h *Hasher) Busy() error { return h.slots.crowded() }
+// Busy returns a [*BusyError] if a computation requested now would wait longer
+// than QueueWait, estimated from the queue and the duration of recent
+// computations. Callers use it to skip work that a refused hash would waste.
+func (h *Hasher) Busy() error { return h.slots.busy() }
 
-// slotsOf returns the slots in which a stored hash is verified.
+// slotsOf returns the slots that verify stored.
 func (h *Hasher) slotsOf(stored scheme) *slots {
 	switch stored.(type) {
 	case *native, *wrapped:
 		return h.slots
 	}
-	return h.foreign
+	return h.foreignSlots
 }
 
-// run makes one expensive computation, which needs so many KiB, in a slot.
-func (h *Hasher) run(ctx context.Context, in *slots, memory uint32, compute func() error) error {
+// run makes one expensive computation in a slot.
+func (h *Hasher) run(ctx context.Context, in *slots, compute func() error) error {
 	if err := in.acquire(ctx); err != nil {
 		return err
 	}
-	begin := time.Now()
-	defer func() { in.release(time.Since(begin)) }()
+	start := time.Now()
+	defer func() { in.release(time.Since(start)) }()
 	h.count.Add(1)
-	err := compute()
-	h.garbage.add(memory)
-	return err
+	return compute()
 }

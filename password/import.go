@@ -7,8 +7,8 @@ import (
 	"log/slog"
 )
 
-// Foreign is a password hash made by another system. Exactly one field is set.
-// [Hasher.Import] turns it into a stored string.
+// Foreign is a password hash made by another system. Exactly one field must be
+// set. [Hasher.Import] converts it to a stored string.
 type Foreign struct {
 	Bcrypt   *Bcrypt
 	Argon2   *Argon2
@@ -21,7 +21,7 @@ type Foreign struct {
 	SHA      *SHA
 }
 
-// Format hides the hash, whatever the verb.
+// Format hides the hash, for every verb.
 func (Foreign) Format(s fmt.State, _ rune) {
 	_, _ = io.WriteString(s, "password.Foreign{…}")
 }
@@ -29,8 +29,8 @@ func (Foreign) Format(s fmt.State, _ rune) {
 // LogValue hides the hash.
 func (f Foreign) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }
 
-// ImportError says which part of a Foreign cannot be taken, and why. It never
-// holds the hash, a salt or a key.
+// ImportError reports which part of a [Foreign] cannot be imported, and why. It
+// never contains the hash, a salt or a key.
 type ImportError struct {
 	// Field is the path within Foreign, such as "Bcrypt.Hash".
 	Field string
@@ -38,7 +38,7 @@ type ImportError struct {
 	Reason string
 }
 
-// Error is "password: import: Field: Reason".
+// Error returns "password: import: Field: Reason".
 func (e *ImportError) Error() string {
 	return "password: import: " + e.Field + ": " + e.Reason
 }
@@ -47,14 +47,14 @@ func importErr(field, format string, args ...any) error {
 	return &ImportError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// importable is one format of another system.
+// importable is a hash format of another system.
 type importable interface {
-	// convert checks the form and the costs; its errors are *ImportError.
+	// convert checks the form and the costs. Its errors are *ImportError.
 	convert() (imported, error)
 }
 
-// imported is either a slow hash that is stored as it is, or a fast one that
-// is to be wrapped.
+// imported is either a slow hash, to be stored unchanged, or a fast hash, to be
+// wrapped.
 type imported struct {
 	scheme scheme
 
@@ -62,16 +62,17 @@ type imported struct {
 	innerHash string
 }
 
-// Import checks a hash of another system and returns the string to store,
-// which Verify understands and, after the first success, wants rehashed.
-// Fast hashes (MD5, SHA-1, SHA-2, phpass) are wrapped in a current hash of
-// their text, so that what is stored is as hard to guess as any other; that is
-// the only expensive computation here. All others are checked only.
+// Import checks a hash of another system and returns the string to store. Verify
+// accepts it and asks for a rehash after the first success. Import wraps fast
+// hashes (MD5, SHA-1, SHA-2, phpass) in a hash with the current settings, so that
+// a stolen table is as hard to attack as native hashes; that takes one expensive
+// computation. Other formats are only checked.
 //
-// The costs are capped, because each sign-in has to pay them: bcrypt 14,
-// Argon2 and scrypt 256 MiB, Argon2 10 passes, PBKDF2 2,000,000 iterations.
+// Costs are limited because each sign-in has to pay them: bcrypt cost 14, Argon2
+// and scrypt 256 MiB, Argon2 10 passes, PBKDF2 2,000,000 iterations.
 //
-// Errors: an *ImportError; for a fast hash also a *BusyError or ctx's.
+// Its errors are an [*ImportError] and, for fast hashes, a [*BusyError] or the
+// error of ctx.
 func (h *Hasher) Import(ctx context.Context, f Foreign) (string, error) {
 	format, err := f.only()
 	if err != nil {
@@ -122,7 +123,7 @@ func (f Foreign) only() (importable, error) {
 		set = append(set, f.SHA)
 	}
 	if len(set) != 1 {
-		return nil, importErr("Foreign", "has %d formats set, exactly one is needed", len(set))
+		return nil, importErr("Foreign", "has %d formats set, must have exactly one", len(set))
 	}
 	return set[0], nil
 }

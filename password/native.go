@@ -11,8 +11,8 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// hashing is how a hash of our own is made. It is comparable: a stored hash
-// whose hashing differs from the current one is due for a rehash.
+// hashing holds the settings of a native hash. It is comparable: a stored hash
+// whose hashing differs from the current one needs a rehash.
 type hashing struct {
 	algorithm  Algorithm
 	params     Params // Argon2id
@@ -20,7 +20,7 @@ type hashing struct {
 	keyID      string // of the pepper, or ""
 }
 
-// String is the hashing as it is in the PHC string.
+// String returns the settings as in the PHC string.
 func (g hashing) String() string {
 	var s string
 	switch g.algorithm {
@@ -33,13 +33,6 @@ func (g hashing) String() string {
 		s += ",keyid=" + g.keyID
 	}
 	return s
-}
-
-func (g hashing) memory() uint32 {
-	if g.algorithm == PBKDF2SHA256 {
-		return 0
-	}
-	return g.params.Memory
 }
 
 func (g hashing) compute(secret, salt []byte, length int) ([]byte, error) {
@@ -55,11 +48,11 @@ func (g hashing) withTag(salt, tag []byte) *native {
 
 func newSalt() []byte {
 	salt := make([]byte, saltLen)
-	_, _ = rand.Read(salt) // never fails: crypto/rand ends the program instead
+	_, _ = rand.Read(salt) // never fails: crypto/rand crashes the program instead
 	return salt
 }
 
-// native is a hash of this package's own.
+// native is a hash made by this package.
 type native struct {
 	hashing
 	salt, tag []byte
@@ -80,8 +73,8 @@ func (n *native) matchesText(text string, pepper []byte) (bool, error) {
 	return err == nil && subtle.ConstantTimeCompare(tag, n.tag) == 1, err
 }
 
-// parseNative reads the fields of a hash of our own, the algorithm's name
-// first.
+// parseNative parses the fields of a native hash, beginning with the name of the
+// algorithm.
 func parseNative(fields []string) (*native, error) {
 	var g hashing
 	var err error
@@ -118,7 +111,7 @@ func parseNative(fields []string) (*native, error) {
 	return g.withTag(salt, tag), nil
 }
 
-// cutKeyID takes the pepper's ID from the end of the costs.
+// cutKeyID splits the pepper's ID from the end of the costs.
 func cutKeyID(s string) (costs, keyID string, err error) {
 	costs, keyID, found := strings.Cut(s, ",keyid=")
 	if found && !validPepperID(keyID) {

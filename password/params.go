@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// Params are the costs of Argon2id (RFC 9106). The zero value of each field
-// means its default, which is the second recommendation of RFC 9106 §4.
+// Params are the costs of Argon2id (RFC 9106). A zero field means its default;
+// the defaults are the second recommended option of RFC 9106 §4.
 type Params struct {
-	// Memory in KiB, at most 262144. Defaults to 65536 (64 MiB).
+	// Memory is in KiB, at most 262144. Defaults to 65536 (64 MiB).
 	Memory uint32
 	// Time is the number of passes, at most 10. Defaults to 3.
 	Time uint32
@@ -16,8 +16,8 @@ type Params struct {
 	Threads uint8
 }
 
-// Defaults and limits of the costs. The limits hold for imported and stored
-// hashes too, so that a damaged or hostile row cannot ask for more.
+// Defaults and limits of the costs. The limits also apply to imported and stored
+// hashes, so that a damaged or malicious one cannot exhaust the instance.
 const (
 	defaultMemory  = 64 * 1024
 	defaultTime    = 3
@@ -27,8 +27,9 @@ const (
 	maxTime    = 10
 	maxThreads = 64
 
-	// DefaultPBKDF2Iterations is also the floor of the setting (OWASP
-	// Password Storage Cheat Sheet, ASVS 5.0 appendix C).
+	// DefaultPBKDF2Iterations is the default and the minimum of
+	// HasherConfig.PBKDF2Iterations (OWASP Password Storage Cheat Sheet, ASVS
+	// 5.0 appendix C).
 	DefaultPBKDF2Iterations = 600_000
 	maxPBKDF2Iterations     = 2_000_000
 
@@ -36,8 +37,8 @@ const (
 	tagLen  = 32
 )
 
-// floors are the weakest settings that ASVS 5.0 appendix C accepts; Params
-// must reach both numbers of one row.
+// floors are the weakest settings that ASVS 5.0 appendix C accepts. Params must
+// reach both numbers of one row.
 var floors = [...]struct{ memory, time uint32 }{
 	{47104, 1},
 	{19456, 2},
@@ -52,22 +53,22 @@ func (p Params) withDefaults() Params {
 	}
 }
 
-// checkCaps refuses what could exhaust the machine.
+// checkCaps rejects costs that could exhaust the instance.
 func (p Params) checkCaps() error {
 	switch {
 	case p.Memory > maxMemory:
 		return fmt.Errorf("memory %d KiB is over the limit of %d KiB", p.Memory, maxMemory)
 	case p.Time < 1 || p.Time > maxTime:
-		return fmt.Errorf("time %d is not within 1 and %d", p.Time, maxTime)
+		return fmt.Errorf("time %d is not between 1 and %d", p.Time, maxTime)
 	case p.Threads < 1 || p.Threads > maxThreads:
-		return fmt.Errorf("threads %d is not within 1 and %d", p.Threads, maxThreads)
+		return fmt.Errorf("threads %d is not between 1 and %d", p.Threads, maxThreads)
 	case p.Memory < 8*uint32(p.Threads):
-		return fmt.Errorf("memory %d KiB is under 8 KiB a thread", p.Memory)
+		return fmt.Errorf("memory %d KiB is less than 8 KiB per thread", p.Memory)
 	}
 	return nil
 }
 
-// validate refuses what is too weak for new hashes as well.
+// validate also rejects costs that are too weak for new hashes.
 func (p Params) validate() error {
 	if err := p.checkCaps(); err != nil {
 		return err
@@ -77,5 +78,5 @@ func (p Params) validate() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("memory %d KiB with time %d is under every accepted minimum (47104/1, 19456/2, 12288/3)", p.Memory, p.Time)
+	return fmt.Errorf("memory %d KiB with time %d is below every accepted minimum (47104/1, 19456/2, 12288/3)", p.Memory, p.Time)
 }

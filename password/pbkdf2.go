@@ -10,13 +10,14 @@ import (
 	"hash"
 )
 
-// PBKDF2 is a hash of PBKDF2-HMAC (RFC 8018).
+// PBKDF2 is a PBKDF2-HMAC hash (RFC 8018).
 type PBKDF2 struct {
 	// Type is "sha1", "sha256" or "sha512". Required.
 	Type string
 	// Hash is 16 to 64 raw bytes. Salt is up to 256 raw bytes.
 	Hash, Salt []byte
-	// Iterations is 1 to 2,000,000, over all blocks of the hash.
+	// Iterations is at least 1. Iterations × the number of digest-sized blocks in
+	// Hash is at most 2,000,000.
 	Iterations int
 }
 
@@ -26,7 +27,7 @@ type foreignPBKDF2 struct {
 	salt, tag  []byte
 }
 
-// newDigest is the hash function of a type's name, or nil.
+// newDigest returns the hash function with the given name, or nil.
 func newDigest(name string) func() hash.Hash {
 	switch name {
 	case "sha1":
@@ -79,12 +80,12 @@ func pbkdf2Iterations(s string) (int, error) {
 	return int(v[0]), nil
 }
 
-// checkPBKDF2Cost counts every block of the output: each costs the full number
-// of iterations.
+// checkPBKDF2Cost limits the total cost: each block of the output takes the full
+// number of iterations.
 func checkPBKDF2Cost(iterations, length, digestSize int) error {
 	blocks := (length + digestSize - 1) / digestSize
 	if iterations < 1 || iterations > maxPBKDF2Iterations/blocks {
-		return fmt.Errorf("%d iterations for %d blocks are not within 1 and %d", iterations, blocks, maxPBKDF2Iterations)
+		return fmt.Errorf("%d iterations for each of %d blocks are not between 1 and %d in total", iterations, blocks, maxPBKDF2Iterations)
 	}
 	return nil
 }
@@ -94,8 +95,6 @@ func (f *foreignPBKDF2) encode() string {
 }
 
 func (*foreignPBKDF2) pepperID() string { return "" }
-
-func (*foreignPBKDF2) memory() uint32 { return 0 }
 
 func (f *foreignPBKDF2) matches(c candidate, _ []byte) (bool, error) {
 	tag, err := pbkdf2.Key(newDigest(f.digest), c.typed, f.salt, f.iterations, len(f.tag))

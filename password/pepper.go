@@ -14,25 +14,25 @@ const (
 	maxPepperIDLen = 32
 )
 
-// Pepper is a secret that is mixed into every hash and lives outside the
-// database (NIST SP 800-63B-4 §3.1.1.2, OWASP Password Storage Cheat Sheet
-// "Peppering"): a stolen table alone is then of no use for guessing. The
-// password is HMAC-SHA-256'd with Key before it is hashed. A lost pepper means
-// that nobody can sign in any more. It prints as its ID only.
+// Pepper is a secret that goes into every hash and is kept outside the database,
+// so that an attacker cannot guess passwords with a stolen table alone (NIST SP
+// 800-63B-4 §3.1.1.2, OWASP Password Storage Cheat Sheet, "Peppering"). The
+// Hasher hashes the HMAC-SHA-256 of the password under Key. If a pepper is lost,
+// the passwords hashed with it cannot be verified. A Pepper prints only its ID.
 type Pepper struct {
-	// ID is stored with each hash and says which key made it: 1 to 32 of
-	// A-Z a-z 0-9 . and -. Required, unique in its list.
+	// ID is stored in each hash and identifies its key: 1 to 32 of the characters
+	// A-Z a-z 0-9 . and -. Required, unique among the peppers.
 	ID string
-	// Key is at least 32 random bytes, used for nothing else. Required.
+	// Key is at least 32 random bytes with no other use. Required.
 	Key []byte
 }
 
 func (p Pepper) validate() error {
 	if !validPepperID(p.ID) {
-		return fmt.Errorf("ID %q is not 1 to %d of A-Z a-z 0-9 . -", p.ID, maxPepperIDLen)
+		return fmt.Errorf("ID %q is not 1 to %d of the characters A-Z a-z 0-9 . -", p.ID, maxPepperIDLen)
 	}
 	if len(p.Key) < minPepperKey {
-		return fmt.Errorf("Key of %q has %d bytes, at least %d are needed", p.ID, len(p.Key), minPepperKey)
+		return fmt.Errorf("Key of %q has %d bytes, must have at least %d", p.ID, len(p.Key), minPepperKey)
 	}
 	return nil
 }
@@ -51,7 +51,7 @@ func validPepperID(id string) bool {
 	return true
 }
 
-// Format prints the ID and never the key, whatever the verb.
+// Format prints the ID and never the key, for every verb.
 func (p Pepper) Format(s fmt.State, _ rune) {
 	_, _ = io.WriteString(s, "password.Pepper{ID: "+p.ID+"}")
 }
@@ -66,8 +66,8 @@ func (p Pepper) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct{ ID string }{p.ID})
 }
 
-// keyed is what goes into the password hash: the text itself, or its HMAC
-// under the pepper.
+// keyed returns the input of the password hash: text, or its HMAC under the
+// pepper if there is one.
 func keyed(text string, pepper []byte) []byte {
 	if pepper == nil {
 		return []byte(text)

@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// PHPass is a portable hash of phpass (WordPress, phpBB), or its variant with
-// SHA-512 (Drupal 7). Its rounds are cheap for an attacker with graphics
-// cards, so Import wraps it in a current hash.
+// PHPass is a portable phpass hash (WordPress, phpBB) or its SHA-512 variant
+// (Drupal 7). Attackers compute it quickly on graphics cards, so [Hasher.Import]
+// wraps it in a hash with the current settings.
 type PHPass struct {
-	// Hash is in the alphabet of phpass, ./0-9A-Za-z. It may be the whole
-	// string, $P$…, $H$… or $S$…; the other fields are then empty.
+	// Hash is in the alphabet of phpass, ./0-9A-Za-z. It may also be the whole
+	// string $P$…, $H$… or $S$…; then the other fields must be empty.
 	Hash string
 	// Salt is the 8 characters after the cost.
 	Salt string
-	// Iterations is the number of rounds, a power of two of at least 128, or,
-	// from 7 to 30, its exponent. At most 2,000,000 rounds.
+	// Iterations is the number of rounds, a power of two from 2^7 to 2^20, or its
+	// exponent, 7 to 20.
 	Iterations int
 	// Type is "md5" or "sha512". Defaults to "md5".
 	Type string
@@ -31,15 +31,15 @@ const (
 	phpassSaltLen   = 8
 	phpassMD5Len    = 22
 	phpassSHA512Len = 86
-	// Drupal cuts its strings to 55 characters, 43 of them of the hash.
+	// Drupal cuts its strings to 55 characters, of which 43 are the hash.
 	phpassDrupalLen = 43
 	minPHPassExp    = 7
 	maxPHPassExp    = 30
 	maxPHPassRounds = 2_000_000
 )
 
-// phpass is the inner description of a wrapped phpass hash:
-// "phpass-md5:13:22:saltsalt", with the exponent and the hash's length.
+// phpass describes the inner hash of a wrapped one, in the form
+// "phpass-md5:13:22:saltsalt" with the exponent and the length of the hash.
 type phpass struct {
 	sha512 bool
 	exp    int
@@ -75,11 +75,11 @@ func (p *PHPass) convert() (imported, error) {
 	return imported{inner: s, innerHash: in.Hash}, nil
 }
 
-// split takes a whole string apart: $P$, the exponent, the salt, the hash.
+// split parses a whole string: $P$, the exponent, the salt, the hash.
 func (p *PHPass) split() (PHPass, error) {
 	const head = len("$P$B") + phpassSaltLen
 	if p.Salt != "" || p.Iterations != 0 || p.Type != "" {
-		return PHPass{}, importErr("PHPass.Hash", "is a whole string together with other fields")
+		return PHPass{}, importErr("PHPass.Hash", "is a whole string, but other fields are set too")
 	}
 	if len(p.Hash) <= head {
 		return PHPass{}, importErr("PHPass.Hash", "is too short")
@@ -98,17 +98,17 @@ func (p *PHPass) split() (PHPass, error) {
 		return PHPass{}, importErr("PHPass.Hash", "is not $P$, $H$ or $S$")
 	}
 	if out.Iterations < minPHPassExp || out.Iterations > maxPHPassExp {
-		return PHPass{}, importErr("PHPass.Hash", "has a cost that is not within %d and %d", minPHPassExp, maxPHPassExp)
+		return PHPass{}, importErr("PHPass.Hash", "has a cost that is not between %d and %d", minPHPassExp, maxPHPassExp)
 	}
 	return out, nil
 }
 
 func (s phpass) check() error {
 	if s.exp < minPHPassExp || s.exp > maxPHPassExp || 1<<s.exp > maxPHPassRounds {
-		return fmt.Errorf("2^%d rounds are not within 128 and %d", s.exp, maxPHPassRounds)
+		return fmt.Errorf("2^%d rounds are not between 128 and %d", s.exp, maxPHPassRounds)
 	}
 	if len(s.salt) != phpassSaltLen || !inPHPassAlphabet(s.salt) {
-		return fmt.Errorf("salt is not %d characters of the alphabet of phpass", phpassSaltLen)
+		return fmt.Errorf("salt is not %d characters in the alphabet of phpass", phpassSaltLen)
 	}
 	switch {
 	case !s.sha512 && s.length == phpassMD5Len:
@@ -166,7 +166,8 @@ func (s phpass) sum(pw string) string {
 	return encodePHPass(sum)[:s.length]
 }
 
-// encodePHPass is the base64 of phpass: little-endian, least six bits first.
+// encodePHPass encodes b in the base64 of phpass: little-endian, the least
+// significant six bits first.
 func encodePHPass(b []byte) string {
 	var out strings.Builder
 	for i := 0; i < len(b); i += 3 {
@@ -183,7 +184,7 @@ func encodePHPass(b []byte) string {
 	return out.String()
 }
 
-// phpassValue is the value of a letter of the alphabet, or -1.
+// phpassValue returns the value of r in the alphabet, or -1.
 func phpassValue(r rune) int { return strings.IndexRune(phpassAlphabet, r) }
 
 func inPHPassAlphabet(s string) bool {

@@ -7,13 +7,13 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// Scrypt is a hash of scrypt (RFC 7914).
+// Scrypt is an scrypt hash (RFC 7914).
 type Scrypt struct {
 	// Hash is 16 to 64 raw bytes. Salt is up to 256 raw bytes.
 	Hash, Salt []byte
-	// N is the cost, a power of two; R the block size; P the parallelism.
-	// The memory, 128 × R × (N + P) bytes, is at most 256 MiB, and N × R × P
-	// at most 2^23, which is the work of 1 GiB.
+	// N is the cost, a power of two; R the block size; P the parallelism. The
+	// memory, 128 × R × (N + P) bytes, is at most 256 MiB, and the work, N × R × P,
+	// at most 2^23.
 	N, R, P int
 }
 
@@ -39,15 +39,15 @@ func (s *Scrypt) convert() (imported, error) {
 
 func checkScrypt(n, r, p int) error {
 	const most = maxScryptMemory / 128
-	// The first line keeps the products below far from overflow.
+	// The first check keeps the products below from overflowing.
 	if n < 2 || n > most || r < 1 || r > most || p < 1 || p > most || n&(n-1) != 0 {
-		return fmt.Errorf("N %d, r %d, p %d are no parameters of scrypt within the limits", n, r, p)
+		return fmt.Errorf("N %d, r %d, p %d are not valid scrypt parameters within the limits", n, r, p)
 	}
 	if m := int64(r) * int64(n+p); m > most {
 		return fmt.Errorf("N %d, r %d, p %d need more than %d MiB", n, r, p, maxScryptMemory>>20)
 	}
 	if w := int64(r) * int64(n) * int64(p); w > maxScryptWork {
-		return fmt.Errorf("N %d, r %d, p %d are too much work", n, r, p)
+		return fmt.Errorf("N %d, r %d, p %d exceed the limit of work", n, r, p)
 	}
 	return nil
 }
@@ -73,11 +73,6 @@ func (s *scryptHash) encode() string {
 }
 
 func (*scryptHash) pepperID() string { return "" }
-
-func (s *scryptHash) memory() uint32 { return scryptMemory(s.n, s.r, s.p) }
-
-// scryptMemory is in KiB.
-func scryptMemory(n, r, p int) uint32 { return uint32(r * (n + p) / 8) }
 
 func (s *scryptHash) matches(c candidate, _ []byte) (bool, error) {
 	tag, err := scrypt.Key([]byte(c.typed), s.salt, s.n, s.r, s.p, len(s.tag))

@@ -3,62 +3,57 @@ package password
 import (
 	"container/list"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 )
 
-// ErrBusy is what errors.Is finds in a *BusyError.
-var ErrBusy = errors.New("password: all hashing slots are busy")
-
-// BusyError means that no slot came free within HasherConfig.QueueWait.
-// Nothing was computed. It is the cause of a 429 or 503 with Retry-After.
+// BusyError means that no slot was free within HasherConfig.QueueWait, or that
+// none was expected to be. Nothing was computed. Answer it with 429 or 503 and a
+// Retry-After header.
 type BusyError struct {
-	// RetryAfter is how long the caller should wait before the next try, a
-	// whole number of seconds, at least one.
+	// RetryAfter is how long the caller should wait before the next attempt, in
+	// whole seconds, at least one.
 	RetryAfter time.Duration
 }
 
-// Error names the wait that is advised.
+// Error includes RetryAfter.
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("%v, retry after %s", ErrBusy, e.RetryAfter)
+	return fmt.Sprintf("password: all hashing slots are busy, retry after %s", e.RetryAfter)
 }
 
-// Is makes errors.Is(err, ErrBusy) true.
-func (e *BusyError) Is(target error) bool { return target == ErrBusy }
-
-// slots lets at most a fixed number of computations run at once; the others
-// wait in the order in which they came.
+// slots limits how many computations run at once and queues the others in order
+// of arrival.
 type slots struct {
 	n    int
 	wait time.Duration
 
 	mu    sync.Mutex
 	free  int
-	queue list.List     // of chan struct{}; closing one hands its owner a slot
-	held  time.Duration // how long a slot is held, as a moving average; 0 before the first
+	queue list.List     // of chan struct{}; closing one gives its owner a slot
+	held  time.Duration // moving average of how long a slot is held; 0 before the first
 }
 
 func newSlots(n int, wait time.Duration) *slots {
 	return &slots{n: n, free: n, wait: wait}
 }
 
-// crowded returns a *BusyError if a newcomer would wait too long.
-func (s *slots) crowded() error {
+// busy returns a *BusyError if a new caller would wait too long.
+func (s *slots) busy() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.judgeQueue()
+	return s.checkQueue()
 }
 
-// judgeQueue refuses who would wait in vain: in the end he would be told the
-// same, and until then he lengthens everybody's queue. s.mu is held.
-func (s *slots) judgeQueue() error {
+// checkQueue returns a *BusyError if a new caller is expected to wait longer
+// than s.wait. Refusing it at once keeps the queue short for the others. The
+// caller holds s.mu.
+func (s *slots) checkQueue() error {
 	if s.free > 0 {
 		return nil
 	}
-	// The slots come free one after the other, and the first on average after
-	// half of that time.
+	// Slots are released one after the other; the next one on average after half
+	// the time between two releases.
 	expected := s.held / time.Duration(s.n) * time.Duration(2*s.queue.Len()+1) / 2
 	if expected <= s.wait {
 		return nil
@@ -66,21 +61,21 @@ func (s *slots) judgeQueue() error {
 	return &BusyError{RetryAfter: retryAfter(s.wait)}
 }
 
-// acquire takes a slot, or returns ctx's error or a *BusyError. After nil, the
-// caller must call release.
+// acquire waits for a slot. It returns the error of ctx or a *BusyError; after
+// nil the caller must call release.
 func (s *slots) acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	// While anybody waits, a slot goes from hand to hand and none is free, so
-	// a newcomer never overtakes: that is the fairness.
+	// While the queue is not empty, a released slot passes to its first caller
+	// and s.free is 0, so a new caller never overtakes.
 	if s.free > 0 {
 		s.free--
 		s.mu.Unlock()
 		return nil
 	}
-	if err := s.judgeQueue(); err != nil {
+	if err := s.checkQueue(); err != nil {
 		s.mu.Unlock()
 		return err
 	}
@@ -93,8 +88,8 @@ func (s *slots) acquire(ctx context.Context) error {
 	var err error
 	select {
 	case <-ready:
-		// Both may have become ready at once; a slot is not spent on
-		// someone who has gone.
+		// ctx may have ended at the same moment; then the slot goes to the next
+		// caller.
 		if err = ctx.Err(); err == nil {
 			return nil
 		}
@@ -107,33 +102,34 @@ func (s *slots) acquire(ctx context.Context) error {
 	return err
 }
 
-// abandon gives up a place in the queue, or the slot that was handed over in
-// the meantime.
+// abandon leaves the queue, or passes on the slot if one was assigned in the
+// meantime.
 func (s *slots) abandon(place *list.Element, ready <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
 	case <-ready:
-		s.handOn()
+		s.passOn()
 	default:
 		s.queue.Remove(place)
 	}
 }
 
-// release gives a slot back that was held so long.
+// release frees a slot that was held for the given time.
 func (s *slots) release(held time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.held == 0 {
 		s.held = held
 	}
-	// A machine that stood still for a minute does not make every hash one of a minute.
+	// Capping outliers keeps one stall of the instance from distorting the average.
 	s.held += (min(held, 4*s.held) - s.held) / 8
-	s.handOn()
+	s.passOn()
 }
 
-// handOn gives one slot to the first in the queue, or back. s.mu is held.
-func (s *slots) handOn() {
+// passOn gives a slot to the first caller in the queue, or frees it if the queue
+// is empty. The caller holds s.mu.
+func (s *slots) passOn() {
 	first := s.queue.Front()
 	if first == nil {
 		s.free++
@@ -142,7 +138,7 @@ func (s *slots) handOn() {
 	close(s.queue.Remove(first).(chan struct{}))
 }
 
-// retryAfter rounds up to whole seconds, the unit of the Retry-After header.
+// retryAfter rounds wait up to whole seconds, the unit of the Retry-After header.
 func retryAfter(wait time.Duration) time.Duration {
 	return max(time.Second, (wait+time.Second-1)/time.Second*time.Second)
 }

@@ -8,25 +8,22 @@ import (
 	"strings"
 )
 
-// scheme is a stored hash that has been parsed: its form is right and its
-// costs are within the limits.
+// scheme is a parsed stored hash, well-formed and with costs within the limits.
 type scheme interface {
-	// encode is the stored string.
+	// encode returns the stored string.
 	encode() string
-	// pepperID is the pepper that matches needs, or "".
+	// pepperID returns the ID of the pepper that matches needs, or "".
 	pepperID() string
-	// memory is what matches needs, in KiB.
-	memory() uint32
 	// matches makes the expensive computation and compares in constant time.
 	matches(c candidate, pepper []byte) (bool, error)
 }
 
-// maxEncoded bounds a stored string; the longest that this package writes are
-// those of Firebase, with a signer key in them.
+// maxEncoded limits the length of a stored string. The longest that this package
+// writes are those of Firebase, which contain a signer key.
 const maxEncoded = 2048
 
-// Limits of the salts and tags in a stored string. A short tag would match by
-// chance, and an empty one always.
+// Limits of the salts and tags in a stored string, in bytes. A short tag would
+// match by chance, and an empty one always.
 const (
 	maxSalt = 256
 	minTag  = 16
@@ -35,9 +32,9 @@ const (
 
 var errForm = errors.New("malformed")
 
-// parse reads a stored string. It allocates in proportion to the string, never
-// to what the string asks for. Hashes of other systems have names that begin
-// with x-, which also keeps one of the same algorithm apart from our own.
+// parse parses a stored string. It allocates in proportion to the length of the
+// string, not to its costs. The names of imported hashes begin with "x-", which
+// distinguishes them from native hashes of the same algorithm.
 func parse(encoded string) (scheme, error) {
 	if len(encoded) > maxEncoded {
 		return nil, fmt.Errorf("longer than %d bytes", maxEncoded)
@@ -68,11 +65,11 @@ func parse(encoded string) (scheme, error) {
 
 var base64Strict = base64.RawStdEncoding.Strict()
 
-// b64 is the base64 of PHC strings: standard alphabet, no padding.
+// b64 encodes in the base64 of PHC strings: standard alphabet, no padding.
 func b64(b []byte) string { return base64Strict.EncodeToString(b) }
 
 func unb64(s string) ([]byte, error) {
-	// The decoder skips line breaks; a stored string has none.
+	// The decoder would skip line breaks.
 	if strings.ContainsAny(s, "\r\n") {
 		return nil, errForm
 	}
@@ -104,8 +101,8 @@ func checkSaltAndTag(salt, tag []byte) error {
 	return nil
 }
 
-// settings reads "m=65536,t=3,p=4" with exactly these names in this order,
-// each a number as strconv would write it.
+// settings parses "m=65536,t=3,p=4" with exactly the given names in their order.
+// Each number must be in the form that strconv writes.
 func settings(s string, names ...string) ([]uint32, error) {
 	parts := strings.Split(s, ",")
 	if len(parts) != len(names) {

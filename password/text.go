@@ -8,39 +8,40 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Sizes of a password. Lengths are counted in Unicode code points after NFC,
-// as NIST SP 800-63B-4 §3.1.1.2 counts them; MaxBytes is counted in bytes.
+// Lengths of a password. All but MaxBytes count Unicode code points after NFC,
+// as NIST SP 800-63B-4 §3.1.1.2 does.
 const (
-	// DefaultMinLength is the minimum where the password is the only factor.
+	// DefaultMinLength is the default of Policy.MinLength.
 	DefaultMinLength = 15
-	// DefaultMaxLength is the maximum that a zero Policy completes to.
+	// DefaultMaxLength is the default of Policy.MaxLength.
 	DefaultMaxLength = 256
-	// FloorMinLength is the lowest minimum that a Policy may ask for.
+	// FloorMinLength is the lowest allowed Policy.MinLength.
 	FloorMinLength = 8
-	// FloorMaxLength is the lowest maximum that a Policy may ask for.
+	// FloorMaxLength is the lowest allowed Policy.MaxLength.
 	FloorMaxLength = 64
-	// MaxBytes is the most that is ever normalised or hashed, whatever the
-	// policy says. Work on hostile input is bounded by it.
+	// MaxBytes is the longest password, in bytes, that is normalized or hashed
+	// under any policy. It limits the work that untrusted input can cause.
 	MaxBytes = 1024
 )
 
-// Errors about the text itself. They say nothing about an account and come
-// before any hashing.
+// Errors about the text of a password. They reveal nothing about an account and
+// are returned before any hash is computed.
 var (
-	// ErrNotUTF8 means the password is not valid UTF-8. It is refused rather
-	// than repaired: repair would make different passwords equal.
+	// ErrNotUTF8 means that the password is not valid UTF-8. It is refused
+	// because repairing it could make different passwords equal.
 	ErrNotUTF8 = errors.New("password: not valid UTF-8")
-	// ErrTooLong means the password is longer than the maximum.
+	// ErrTooLong means that the password is longer than the maximum.
 	ErrTooLong = errors.New("password: too long")
-	// ErrEmpty means there is no password at all.
+	// ErrEmpty means that the password is the empty string.
 	ErrEmpty = errors.New("password: empty")
 )
 
-// Normalize returns pw in Unicode normalisation form C, and changes nothing
-// else: no trimming, no case folding, no compatibility mapping (NIST SP
-// 800-63B-4 §3.1.1.2). Hash and Verify apply it themselves; it is idempotent.
-// It returns ErrNotUTF8 for bytes that are not UTF-8 and ErrTooLong for more
-// than MaxBytes before or after the normalisation.
+// Normalize returns pw in Unicode normalization form C. It does not trim, fold
+// case or map compatible characters (NIST SP 800-63B-4 §3.1.1.2). Hash and
+// Verify normalize by themselves. Normalize is idempotent.
+//
+// It returns [ErrNotUTF8] if pw is not valid UTF-8, and [ErrTooLong] if pw has
+// more than MaxBytes before or after normalization.
 func Normalize(pw string) (string, error) {
 	if len(pw) > MaxBytes {
 		return "", fmt.Errorf("%w: more than %d bytes", ErrTooLong, MaxBytes)
@@ -55,10 +56,10 @@ func Normalize(pw string) (string, error) {
 	return n, nil
 }
 
-// CheckSize is the check that every route taking a password makes first: it
-// costs microseconds and keeps long or malformed input away from the hashing.
-// maxRunes is Policy.MaxLength; zero means DefaultMaxLength. The errors are
-// ErrEmpty, ErrNotUTF8 and ErrTooLong.
+// CheckSize refuses long or malformed passwords within microseconds. Call it
+// before any other work with a password from an untrusted client. maxRunes is
+// Policy.MaxLength; 0 means DefaultMaxLength. Its errors are [ErrEmpty],
+// [ErrNotUTF8] and [ErrTooLong].
 func CheckSize(pw string, maxRunes int) error {
 	if pw == "" {
 		return ErrEmpty
@@ -76,14 +77,13 @@ func CheckSize(pw string, maxRunes int) error {
 	return nil
 }
 
-// candidate is a password that someone typed, checked for size and encoding.
+// candidate is a password to hash or verify, checked for size and encoding.
 type candidate struct {
-	typed string // as received; what another system has hashed
-	nfc   string // what this package hashes
+	typed string // as received; the input of other systems' hashes
+	nfc   string // the input of native hashes
 }
 
-// newCandidate is the gate of every computation: what fails here never reaches
-// the queue.
+// newCandidate checks pw before any computation is queued.
 func newCandidate(pw string) (candidate, error) {
 	if pw == "" {
 		return candidate{}, ErrEmpty

@@ -14,7 +14,7 @@ func TestPW07_NormalizeIsNFCOnly(t *testing.T) {
 		{"e\u0301", "\u00e9"},
 		{"\u00e9", "\u00e9"},
 		{"\ufb01", "\ufb01"}, // a ligature is not f and i
-		{"\u212b", "\u00c5"}, // canonically the same letter
+		{"\u212b", "\u00c5"}, // canonically equivalent
 		{"  Vast \u00a0 Otter\n\x00", "  Vast \u00a0 Otter\n\x00"},
 		{"", ""},
 	} {

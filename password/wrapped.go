@@ -2,17 +2,17 @@ package password
 
 import "strings"
 
-// fast is a hash of another system that is too cheap to be stored: only its
-// description is, and what it gives goes into a current hash (OWASP Password
-// Storage Cheat Sheet, "Upgrading Legacy Hashes").
+// fast is a hash of another system that is too cheap to be stored. Only its
+// description is stored, and its result is the input of a native hash (OWASP
+// Password Storage Cheat Sheet, "Upgrading Legacy Hashes").
 type fast interface {
-	// describe is what the stored string keeps, without any $.
+	// describe returns its parameters for the stored string, without any $.
 	describe() string
-	// sum is the text that the other system stored for pw.
+	// sum returns the text that the other system stored for pw.
 	sum(pw string) string
 }
 
-// wrapped is $x-wrapped$inner$ and a hash of our own, of the inner one's text.
+// wrapped is $x-wrapped$inner followed by a native hash of the inner hash's text.
 type wrapped struct {
 	inner fast
 	outer *native
@@ -46,8 +46,6 @@ func parseWrapped(fields []string) (*wrapped, error) {
 func (w *wrapped) encode() string { return encodeWrapped(w.inner, w.outer.encode()) }
 
 func (w *wrapped) pepperID() string { return w.outer.keyID }
-
-func (w *wrapped) memory() uint32 { return w.outer.memory() }
 
 func (w *wrapped) matches(c candidate, pepper []byte) (bool, error) {
 	return w.outer.matchesText(w.inner.sum(c.typed), pepper)

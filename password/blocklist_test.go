@@ -34,7 +34,7 @@ func TestPW09_TheListIsLargeSortedAndFolded(t *testing.T) {
 		t.Errorf("%d of 15 characters and more, %d shorter", long, short)
 	}
 	if !slices.IsSorted(lines) || len(slices.Compact(slices.Clone(lines))) != len(lines) {
-		t.Error("not sorted, or twice the same")
+		t.Error("not sorted, or with duplicates")
 	}
 	for _, l := range []string{"", "\n", lines[0][:1], lines[0] + "\n" + lines[1], lines[len(lines)-1] + "z", "\x00", "\xff"} {
 		if listed(l) {
