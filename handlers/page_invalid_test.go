@@ -37,13 +37,13 @@ func TestInputsSayWhatIsWrongWithThem(t *testing.T) {
 		fields      []string
 		want        string
 	}{
-		{"/email/change", "newEmail", []string{"newEmail", long, "currentPassword", goodPassword}, "An email address can’t be this long."},
+		{"/email/change", "newEmail", []string{"newEmail", long, "currentPassword", goodPassword}, "This email address is too long."},
 		{"/email/change", "newEmail", []string{"newEmail", "ann", "currentPassword", goodPassword}, "Enter an email address like"},
 		{"/email/change", "currentPassword", []string{"newEmail", bob, "currentPassword", strings.Repeat("a", 300)}, "Use at most 256 characters."},
-		{"/account/name", "name", []string{"name", "Ann\aLindqvist"}, "This name has characters that can’t be used."},
+		{"/account/name", "name", []string{"name", "Ann\aLindqvist"}, "This name contains characters that can’t be used."},
 		{"/account/name", "name", []string{"name", strings.Repeat("a", 300)}, "This name is too long."},
-		{"/signup", "loginId", []string{"loginId", long, "password", goodPassword}, "An email address can’t be this long."},
-		{"/password/reset", "loginId", []string{"loginId", long}, "An email address can’t be this long."},
+		{"/signup", "loginId", []string{"loginId", long, "password", goodPassword}, "This email address is too long."},
+		{"/password/reset", "loginId", []string{"loginId", long}, "This email address is too long."},
 	} {
 		v := b.send(test.path, test.fields...).page(t, 400)
 		_, beside, _ := strings.Cut(v.body, `id="`+test.input+`-error"`)

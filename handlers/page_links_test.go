@@ -248,13 +248,13 @@ func TestEV05_ChangeOfAddress(t *testing.T) {
 		t.Fatalf("mails: %s", got)
 	}
 	b.send("/email/change", "newEmail", bob, "currentPassword", goodPassword).to(t, "/auth/account")
-	b.open("/auth/account").page(t, 200, ann, "on its way to the new address")
+	b.open("/auth/account").page(t, 200, ann, "sent an email to the new address")
 	if got := k.mails(); got != "change_email email_changing" {
 		t.Errorf("mails: %s", got)
 	}
 	link := k.link(t, usher.MessageChangeEmail)
 	b.open(link).to(t, "/auth/verify")
-	b.open("/auth/verify").page(t, 200, "Confirm your new email address", "Confirm that "+bob+" is to be the address")
+	b.open("/auth/verify").page(t, 200, "Confirm your new email address", "Confirm that "+bob+" is the new address")
 	_, token, _ := strings.Cut(link, "token=")
 	b.send("/email/verify", "token", token).to(t, "/auth/verify?done=1")
 	b.open("/auth/account").page(t, 200, bob, "Confirmed")
@@ -273,7 +273,7 @@ func TestEN05_ConfirmFirst(t *testing.T) {
 	b.send("/signin", "loginId", ann, "password", goodPassword).page(t, 401, "or the address isn’t confirmed yet")
 	link := k.link(t, usher.MessageVerifyEmail)
 	b.open(link).to(t, "/auth/verify")
-	b.open("/auth/verify").page(t, 200, "enter the password that you chose")
+	b.open("/auth/verify").page(t, 200, "enter the password you chose")
 	_, token, _ := strings.Cut(link, "token=")
 	b.send("/email/verify", "token", token, "password", goodPassword).to(t, "/auth/verify?done=1")
 	b.send("/signin", "loginId", ann, "password", goodPassword).to(t, "/")

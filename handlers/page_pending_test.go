@@ -72,7 +72,7 @@ func TestEV05_APendingChangeIsCancelledOnTheAccountPage(t *testing.T) {
 	}
 
 	a.send("/account/email/cancel").to(t, "/auth/account")
-	v := a.open("/auth/account").page(t, 200, "The change has been cancelled.", ann)
+	v := a.open("/auth/account").page(t, 200, "The change has been canceled.", ann)
 	if strings.Contains(v.body, "ann.new@example.com") {
 		t.Error("the change is still pending")
 	}

@@ -71,7 +71,7 @@ func TestRS03_SendAgainSends(t *testing.T) {
 		t.Error("the first mail is called another one")
 	}
 	b.send("/password/reset", "loginId", ann, "again", "1").to(t, "/auth/forgot?sent=1")
-	b.open("/auth/forgot?sent=1").page(t, 200, ann, "If the address has an account, another email is on its way.")
+	b.open("/auth/forgot?sent=1").page(t, 200, ann, "If the address belongs to an account, we’ve sent another email.")
 	if got := k.mails(); got != "reset_password reset_password" {
 		t.Errorf("mails: %s", got)
 	}

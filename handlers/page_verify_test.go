@@ -189,7 +189,7 @@ func TestEV02_ASecondClickAfterTheFirst(t *testing.T) {
 	}
 	k.events.take()
 	b.send("/email/verify/send").to(t, "/auth/account")
-	if v := b.open("/auth/account").page(t, 200, "Confirmed"); strings.Contains(v.body, "on its way") {
+	if v := b.open("/auth/account").page(t, 200, "Confirmed"); strings.Contains(v.body, "sent you an email") {
 		t.Error("a mail is said to be on its way")
 	}
 	if got := k.events.take(); got != "" {

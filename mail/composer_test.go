@@ -92,16 +92,16 @@ func TestRender_SaysHowLongTheLinkWorks(t *testing.T) {
 		life time.Duration
 		want string
 	}{
-		{10 * time.Minute, "works for 10 minutes."},
-		{10*time.Minute + 59*time.Second, "works for 10 minutes."},
-		{time.Minute, "works for 1 minute."},
-		{time.Hour, "works for 1 hour."},
-		{90 * time.Minute, "works for 90 minutes."},
-		{24 * time.Hour, "works for 24 hours."},
-		{47*time.Hour + 59*time.Minute, "works for 47 hours."},
-		{48 * time.Hour, "works for 2 days."},
-		{30 * time.Second, "can be used once."},
-		{-time.Hour, "can be used once."},
+		{10 * time.Minute, "is valid for 10 minutes."},
+		{10*time.Minute + 59*time.Second, "is valid for 10 minutes."},
+		{time.Minute, "is valid for 1 minute."},
+		{time.Hour, "is valid for 1 hour."},
+		{90 * time.Minute, "is valid for 90 minutes."},
+		{24 * time.Hour, "is valid for 24 hours."},
+		{47*time.Hour + 59*time.Minute, "is valid for 47 hours."},
+		{48 * time.Hour, "is valid for 2 days."},
+		{30 * time.Second, "works once."},
+		{-time.Hour, "works once."},
 	} {
 		m := message(usher.MessageResetPassword)
 		m.ExpiresAt = m.At.Add(tt.life)
@@ -233,8 +233,8 @@ func TestRender_NamesTheDevice(t *testing.T) {
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0": "Edge on Windows",
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1":       "Safari on iOS",
 		"Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36":              "Chrome on Android",
-		"curl/8.14.1": "With: curl\n",
-		"Windows":     "With: Windows\n",
+		"curl/8.14.1": "Device: curl\n",
+		"Windows":     "Device: Windows\n",
 	} {
 		m := message(usher.MessageSignInNotice)
 		m.UserAgent = ua
@@ -242,7 +242,7 @@ func TestRender_NamesTheDevice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(text, want) || !strings.Contains(html, strings.TrimPrefix(strings.TrimSpace(want), "With: ")) {
+		if !strings.Contains(text, want) || !strings.Contains(html, strings.TrimPrefix(strings.TrimSpace(want), "Device: ")) {
 			t.Errorf("%s: no %q in:\n%s", ua, want, text)
 		}
 	}
@@ -252,7 +252,7 @@ func TestRender_NamesTheDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(text, "With:") || !strings.Contains(text, "From: 192.0.2.7\n") {
+	if strings.Contains(text, "Device:") || !strings.Contains(text, "IP address: 192.0.2.7\n") {
 		t.Errorf("unknown device or mapped address:\n%s", text)
 	}
 }
@@ -307,7 +307,7 @@ func TestComposer_ZeroValueWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	subject, text, _, err := c.Render(message(usher.MessagePasswordChanged))
-	if err != nil || subject != "Your password for localhost was changed" || !strings.Contains(text, "For help, contact localhost.") {
+	if err != nil || subject != "Your localhost password was changed" || !strings.Contains(text, "For help, contact localhost.") {
 		t.Errorf("%q %v\n%s", subject, err, text)
 	}
 	for name, bad := range map[string]mail.Composer{
@@ -336,7 +336,7 @@ func TestComposer_EscapesItsOwnSettings(t *testing.T) {
 func TestComposer_Location(t *testing.T) {
 	c := composer()
 	c.Location = time.FixedZone("CET", 3600)
-	if _, text, _, _ := c.Render(message(usher.MessagePasswordChanged)); !strings.Contains(text, "When: 23 November 2026, 19:35 CET\n") {
+	if _, text, _, _ := c.Render(message(usher.MessagePasswordChanged)); !strings.Contains(text, "Time: 23 November 2026, 19:35 CET\n") {
 		t.Error(text)
 	}
 }

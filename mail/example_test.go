@@ -71,20 +71,20 @@ func ExampleComposer_Render() {
 	text, signature, _ := strings.Cut(text, "-- \n")
 	fmt.Printf("%s\n\n%s%s", subject, text, signature)
 	// Output:
-	// Your password for Example was changed
+	// Your Example password was changed
 	//
 	// The password of your Example account was changed.
 	//
-	// When: 23 November 2026, 18:35 UTC
-	// From: 192.0.2.1
-	// With: Firefox on Linux
+	// Time: 23 November 2026, 18:35 UTC
+	// IP address: 192.0.2.1
+	// Device: Firefox on Linux
 	//
 	// If it was you, there’s nothing to do.
 	//
-	// If it wasn’t you, someone else can get into your account. Go to Example
-	// as you usually do, request a new password on the sign-in page and set
-	// one that you use nowhere else: that signs out every device. If others
-	// may know the password of this mailbox, change that too.
+	// If it wasn’t you, someone else can sign in to your account. Go to
+	// Example as usual, request a new password on the sign-in page and choose
+	// one that you use nowhere else. This signs out every device. If others
+	// may know the password of this mailbox, change it too.
 	//
 	// Example
 	// For help: help@example.com

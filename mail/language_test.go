@@ -38,7 +38,7 @@ func TestMailsSpeakTheReadersLanguage(t *testing.T) {
 // around it (UAX #9 §2.4.2).
 func TestRender_TheDeviceReadsInTheDirectionOfItsLanguage(t *testing.T) {
 	for lang, want := range map[string]string{
-		"he": "\u2068\u2067Firefox ב-Linux\u2069\u2069", "de": "mit: Firefox unter Linux",
+		"he": "\u2068\u2067Firefox ב-Linux\u2069\u2069", "de": "Gerät: Firefox unter Linux",
 	} {
 		m := message(usher.MessagePasswordChanged)
 		m.Language = lang

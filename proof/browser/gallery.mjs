@@ -163,7 +163,7 @@ export const gallery = [
     await page.locator("[name=newEmail]").fill(moved);
     await page.locator("[name=currentPassword]").fill(password);
     await page.locator("button.primary").click();
-    await page.getByText("on its way to the new address").waitFor();
+    await page.getByText("sent an email to the new address").waitFor();
     const change = await s.link("plain", moved, "change_email");
     await page.goto(change);
     await s.look(page, "verify-change");

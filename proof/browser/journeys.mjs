@@ -78,13 +78,13 @@ const life = (js) => async (s) => {
   await page.getByRole("link", { name: "Change email address" }).click();
   await fill(page, { newEmail: mistyped, currentPassword: another });
   await press(page);
-  await page.getByText("on its way to the new address").waitFor();
+  await page.getByText("sent an email to the new address").waitFor();
   await page.getByText(mistyped, { exact: true }).waitFor();
   await page.goto("/auth/account");
   if (js) await s.look(page, "account-pending");
   await page.getByRole("button", { name: "Cancel the change of email address" }).click();
   await s.at(page, "/auth/account", "Your account");
-  await page.getByText("The change has been cancelled.").waitFor();
+  await page.getByText("The change has been canceled.").waitFor();
   s.equal(await page.getByText(mistyped).count(), 0, "the cancelled address");
   if (js) await s.look(page, "account-cancelled", { schemes: ["light"] });
   await other.goto(await s.link("plain", mistyped, "change_email"));
@@ -94,7 +94,7 @@ const life = (js) => async (s) => {
   await page.getByRole("link", { name: "Change email address" }).click();
   await fill(page, { newEmail: moved, currentPassword: another });
   await press(page);
-  await page.getByText("on its way to the new address").waitFor();
+  await page.getByText("sent an email to the new address").waitFor();
   await page.getByText(who).waitFor();
   await page.goto(await s.link("plain", moved, "change_email"));
   await s.at(page, "/auth/verify", "Confirm your new email address");
@@ -158,7 +158,7 @@ const confirmFirst = (js) => async (s) => {
   await signIn(page, who, password);
   await page.getByText("isn’t confirmed yet").waitFor();
   await page.goto(await s.link("confirmFirst", who, "verify_email"));
-  await page.getByText("enter the password that you chose").waitFor();
+  await page.getByText("enter the password you chose").waitFor();
   await fill(page, { password });
   await page.keyboard.press("Enter");
   await s.at(page, "/auth/verify", "Address confirmed");
