@@ -32,7 +32,7 @@ func TestCS03_AFormMustSayWhereItComesFrom(t *testing.T) {
 		if v.status != test.want {
 			t.Errorf("%s: %d, want %d", test.name, v.status, test.want)
 		}
-		if test.want == 403 && !strings.Contains(v.body, "sent by this site itself") {
+		if test.want == 403 && !strings.Contains(v.body, "sent from this site") {
 			t.Errorf("%s: no page: %s", test.name, v.body)
 		}
 	}
@@ -91,7 +91,7 @@ func TestErrorsStandBesideTheirInput(t *testing.T) {
 	b.send("/signup", "loginId", ann, "password", otherPassword).page(t, 409, "There’s already an account with this address.", `id="loginId-error"`)
 	b.send("/signup", "loginId", "a@b@c", "password", otherPassword).page(t, 400, "Enter an email address like")
 	b.send("/signup", "loginId", bob, "password", otherPassword, "name", strings.Repeat("x", 300)).page(t, 400, "This name is too long.", `id="name-error"`)
-	v = b.do(http.MethodPost, "/auth/signin", "loginId=a&loginId=b&password=x").page(t, 400, "can’t be accepted")
+	v = b.do(http.MethodPost, "/auth/signin", "loginId=a&loginId=b&password=x").page(t, 400, "incomplete or not valid")
 	if strings.Contains(v.body, "<form") {
 		t.Error("a form that is no form of ours is shown again")
 	}

@@ -177,7 +177,7 @@ func TestHP06_AfterAFormComes303AndALocalPath(t *testing.T) {
 	b.open("/auth/signin?return_to=%2Freports").to(t, "/reports")
 	b.open("/auth/signin?return_to=%2F%2Fevil.test").to(t, "/start")
 	b.open("/auth/signup").to(t, "/start")
-	b.open("/auth/signin?prompt=login").page(t, 200, "sign in again to continue")
+	b.open("/auth/signin?prompt=login").page(t, 200, "Sign in again to continue")
 	// The path travels from page to page.
 	k.browser(t).open("/auth/signin?return_to=%2Freports%3Fa%3D1").page(t, 200,
 		`name="return_to" value="/reports?a=1"`, `href="/auth/signup?return_to=%2Freports%3Fa%3D1"`)

@@ -24,7 +24,7 @@ func TestEV03_AClickDoesNotConfirmASquatter(t *testing.T) {
 	squatter.signUp(ann)
 	owner := k.browser(t)
 	v, token := owner.follow(k.link(t, usher.MessageVerifyEmail))
-	v.page(t, 200, `name="password" type="password"`, "You did not create this account", `href="/auth/forgot?link=1"`)
+	v.page(t, 200, `name="password" type="password"`, "Didn’t create this account", `href="/auth/forgot?link=1"`)
 	k.forget()
 	owner.send("/email/verify", "token", token).page(t, 403,
 		"Enter your password.", `aria-describedby="password-error" aria-invalid="true" autofocus`, "<title>Error: ")

@@ -8,7 +8,7 @@
 // The document looks like this:
 //
 //	{"type":"urn:usher:problem:not_found","title":"Not found","status":404,
-//	 "code":"not_found","detail":"There’s nothing here.","requestId":"4Q5…"}
+//	 "code":"not_found","detail":"There’s nothing at this address.","requestId":"4Q5…"}
 //
 // A client decides by the code, which is stable. The constants of type [Code]
 // are all codes that Usher uses; codes.go is the table of their statuses and
