@@ -62,13 +62,14 @@ type SMTPConfig struct {
 // Sender is an [usher.Mailer] that speaks SMTP. Make it with [SMTP]. It may be
 // used by several goroutines at once; each mail is a connection of its own.
 type Sender struct {
-	host, port, localName string
-	timeout               time.Duration
-	dialer                net.Dialer
-	tls                   *tls.Config // nil on loopback without TLS
-	implicitTLS           bool
-	signIn                func(*smtp.Client) error // nil without a Username
-	composer              Composer
+	host, localName string
+	port            int
+	timeout         time.Duration
+	dialer          net.Dialer
+	tls             *tls.Config // nil for plaintext to a loopback address
+	implicitTLS     bool
+	signIn          func(*smtp.Client) error // nil without a Username
+	composer        Composer
 }
 
 var _ usher.Mailer = (*Sender)(nil)
@@ -82,7 +83,7 @@ func SMTP(cfg SMTPConfig) (*Sender, error) {
 		return nil, err
 	}
 	s := &Sender{
-		host: cfg.Host, port: strconv.Itoa(cfg.Port), localName: ehloName(cfg.LocalName),
+		host: cfg.Host, port: cfg.Port, localName: ehloName(cfg.LocalName),
 		timeout:     cfg.Timeout,
 		dialer:      net.Dialer{Timeout: cfg.DialTimeout},
 		implicitTLS: cfg.ImplicitTLS,
@@ -150,15 +151,15 @@ func (s *Sender) Send(ctx context.Context, m usher.Message) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel() // closes the connection
-	session, step, err := s.open(ctx)
-	if err != nil {
-		return s.deliveryError(ctx, step, err)
+	c := conversation{Sender: s, step: stepConnect}
+	if err := c.deliver(ctx, msg); err != nil {
+		return c.deliveryError(ctx, err)
 	}
-	if step, err = transfer(session, msg); err != nil {
-		err = s.deliveryError(ctx, step, err)
-	}
-	return err
+	return nil
 }
+
+// address returns the server's host and port.
+func (s *Sender) address() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
 
 // loopbackOnly refuses every address that is not on this machine. It sees the
 // address after name resolution.
