@@ -10,17 +10,18 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // tally counts what a try costs the store.
 type tally struct {
-	usher.Store
+	store.Store
 	reads, counts atomic.Int64
 	hold          chan struct{} // look-ups wait for its end, if it is not nil
 }
 
-func (s *tally) AccountByLoginID(ctx context.Context, canonical string) (usher.Account, error) {
+func (s *tally) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
 	s.reads.Add(1)
 	if s.hold != nil {
 		<-s.hold
@@ -28,14 +29,14 @@ func (s *tally) AccountByLoginID(ctx context.Context, canonical string) (usher.A
 	return s.Store.AccountByLoginID(ctx, canonical)
 }
 
-func (s *tally) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
+func (s *tally) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
 	s.counts.Add(1)
 	return s.Store.TakeLimits(ctx, now, l)
 }
 
 // Of a storm only those reach the store who can be hashed in time.
 func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
-	store := &tally{Store: storetest.NewMemory()}
+	store := &tally{Store: memory.New()}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) {
 		c.Hashing.Slots, c.Hashing.QueueWait = 1, 200*time.Millisecond
 	})
@@ -69,7 +70,7 @@ func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
 
 // Who waits for the store in vain is told to come again, and that is no outage.
 func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
-	store := &tally{Store: storetest.NewMemory(), hold: make(chan struct{})}
+	store := &tally{Store: memory.New(), hold: make(chan struct{})}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.Hashing.QueueWait = 100 * time.Millisecond })
 	var judged, busy atomic.Int64
 	together(64, func(i int) {
@@ -100,7 +101,7 @@ func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
 func TestLG05_WhoHangsInTheHookKeepsNobodyOut(t *testing.T) {
 	hang := make(chan struct{})
 	stuck := make(chan struct{}, 100)
-	k := newKitOn(t, storetest.NewMemory(), newClock(), func(c *usher.Config) {
+	k := newKitOn(t, memory.New(), newClock(), func(c *usher.Config) {
 		c.Hashing.QueueWait = 200 * time.Millisecond
 		c.OnEvent = func(_ context.Context, e usher.Event) {
 			if e.Name == usher.EventThrottled && e.Reason != "hashing" {

@@ -7,8 +7,9 @@ import (
 	"testing"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/sqlite"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
+	"github.com/usherkit/usher/store/sqlite"
 )
 
 // What a sign-in and a refresh allocate is mostly statements and their results on
@@ -16,7 +17,7 @@ import (
 // what was counted when they were written: time cannot be pinned, but who adds a
 // statement or a copy to every call is told here. (Not under the race detector, which allocates by itself.)
 func TestAllocations(t *testing.T) {
-	file := func(t *testing.T) usher.Store {
+	file := func(t *testing.T) store.Store {
 		s, err := sqlite.Open(filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -26,10 +27,10 @@ func TestAllocations(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name            string
-		store           func(t *testing.T) usher.Store
+		store           func(t *testing.T) store.Store
 		signIn, refresh float64
 	}{
-		{"memory", func(*testing.T) usher.Store { return storetest.NewMemory() }, 490, 420},
+		{"memory", func(*testing.T) store.Store { return memory.New() }, 490, 420},
 		{"sqlite", file, 1320, 820},
 	} {
 		t.Run(c.name, func(t *testing.T) {

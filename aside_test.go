@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // mute is a store that takes no audit line before its caller gives up.
-type mute struct{ usher.Store }
+type mute struct{ store.Store }
 
-func (mute) Record(ctx context.Context, _ usher.Effects) error {
+func (mute) Record(ctx context.Context, _ store.Effects) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -23,7 +24,7 @@ func (mute) Record(ctx context.Context, _ usher.Effects) error {
 func TestAnAnswerDoesNotWaitForItsAuditLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		k := machine(t, mute{storetest.NewMemory()})
+		k := machine(t, mute{memory.New()})
 		k.signUp("ann@example.com")
 		for patience, most := range map[time.Duration]time.Duration{
 			500 * time.Millisecond: 600 * time.Millisecond, time.Second: 1100 * time.Millisecond, time.Hour: 2100 * time.Millisecond,

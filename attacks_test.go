@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 const mallory = "mallory@example.com"
 
 // between is a Store in which something happens right after a session was read.
 type between struct {
-	usher.Store
+	store.Store
 	session func()
 }
 
@@ -57,7 +58,7 @@ func TestSE05_AnExchangedRefreshTokenOpensNothing(t *testing.T) {
 // session: it stands.
 func TestRS12_AChangeMeanwhileEndsTheResetSession(t *testing.T) {
 	t.Parallel()
-	store := &between{Store: storetest.NewMemory()}
+	store := &between{Store: memory.New()}
 	k := newKitOn(t, store, newClock())
 	k.signUpVerified(ann)
 	reset := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
@@ -111,7 +112,7 @@ func TestRS09_AResetSessionDiesWithTheAddress(t *testing.T) {
 // lives of tokens are where and when its session ends.
 func TestSE06_RevocationsOutliveTokensOfLongerLives(t *testing.T) {
 	t.Parallel()
-	store, c := storetest.NewMemory(), newClock()
+	store, c := memory.New(), newClock()
 	before := newKitOn(t, store, c, func(c *usher.Config) { c.Sessions.TokenLife = time.Hour })
 	a := before.signUp(ann)
 	after := newKitOn(t, store, c)

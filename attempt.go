@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
 )
 
 // attempt is one try to prove a password. Whatever asks for a password goes
 // through it: sign-in, replace, update, change of address and verification count
 // against the same limits and run exactly one hash.
 type attempt struct {
-	account   Account // zero if there is no such user
+	account   store.Account // zero if there is no such user
 	canonical string
 	client    Client
 	device    string // id of the browser, if it has signed in to this account before
@@ -53,7 +54,7 @@ func (s *Service) newDevice(userID, id string) Secret {
 // knownDevice returns the id of the browser if it has signed in to that account
 // before, and since the password was set: who knew an earlier one, or held the
 // account before its owner claimed it, is a stranger.
-func (s *Service) knownDevice(account Account, c Client) string {
+func (s *Service) knownDevice(account store.Account, c Client) string {
 	sealed, err := decode(c.Device.Reveal())
 	if err != nil || c.Device == "" {
 		return ""
@@ -83,7 +84,7 @@ func (s *Service) begin(ctx context.Context, canonical string, c Client) (*attem
 
 // beginKnown is begin for an account that is known already: of a session, or of
 // a mailed link.
-func (s *Service) beginKnown(ctx context.Context, account Account, c Client) (*attempt, error) {
+func (s *Service) beginKnown(ctx context.Context, account store.Account, c Client) (*attempt, error) {
 	canonical, err := CanonicalLoginID(account.User.LoginID(), true)
 	if err != nil {
 		canonical = account.User.ID
@@ -97,7 +98,7 @@ func (s *Service) beginKnown(ctx context.Context, account Account, c Client) (*a
 // owner out.
 func (s *Service) count(ctx context.Context, a *attempt) (*refusal, error) {
 	l := s.cfg.Limits
-	waiting := Limit{Max: l.FreeFailures, Window: 24 * time.Hour, Backoff: l.Wait, MaxBackoff: l.MaxWait}
+	waiting := store.Limit{Max: l.FreeFailures, Window: 24 * time.Hour, Backoff: l.Wait, MaxBackoff: l.MaxWait}
 	if a.known() {
 		a.device = s.knownDevice(a.account, a.client)
 	}
@@ -105,7 +106,7 @@ func (s *Service) count(ctx context.Context, a *attempt) (*refusal, error) {
 		waiting.Key = s.limitKey("device", a.account.User.ID, a.device)
 	} else {
 		waiting.Key = s.limitKey(limitLoginID, a.canonical, network(a.client))
-		a.network = []named{{limitNetwork, Limit{
+		a.network = []named{{limitNetwork, store.Limit{
 			Key: s.limitKey(limitNetwork, network(a.client)), Max: l.NetworkFailures, Window: l.NetworkWindow,
 		}}}
 	}
@@ -129,7 +130,7 @@ func (s *Service) checks(a *attempt) named {
 	if a.device != "" {
 		whose = []string{"user", a.account.User.ID}
 	}
-	return named{limitTries, Limit{
+	return named{limitTries, store.Limit{
 		Key: s.limitKey(limitTries, whose...), Max: s.cfg.Limits.NetworkTries, Window: s.cfg.Limits.NetworkWindow,
 	}}
 }
@@ -140,10 +141,10 @@ func (s *Service) checks(a *attempt) named {
 // as well, for its network, so that the store does the same work for it.
 func (s *Service) failuresInARow(a *attempt) named {
 	if a.known() {
-		return named{limitLock, Limit{Key: s.lockKey(a.account.User.ID), Max: math.MaxInt32}}
+		return named{limitLock, store.Limit{Key: s.lockKey(a.account.User.ID), Max: math.MaxInt32}}
 	}
 	key := s.limitKey(limitLock, "", network(a.client))
-	return named{limitLock, Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}
+	return named{limitLock, store.Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}
 }
 
 // taken are the counters of the attempt that count failures, the one of failures
@@ -168,7 +169,7 @@ func (s *Service) verify(ctx context.Context, a *attempt, pw Secret) error {
 		reason = "unknown_login_id"
 	case s.locked(a):
 		reason = "locked"
-	case a.account.Password.State == PasswordNone || a.account.Password.Hash == "":
+	case a.account.Password.State == store.PasswordNone || a.account.Password.Hash == "":
 		reason = "no_password"
 	}
 	if reason != "" {

@@ -5,14 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
-)
 
-// StoreClock is a [Store] that has a clock of its own, by which the machines that
-// share it can see whose clock is wrong.
-type StoreClock interface {
-	// Time returns the store's time.
-	Time(ctx context.Context) (time.Time, error)
-}
+	"github.com/usherkit/usher/store"
+)
 
 const (
 	// clockEvery is how often the clocks are compared.
@@ -31,12 +26,12 @@ var errClock = errors.New("usher: the clock of this machine is wrong")
 // clockOff returns by how much the clock of this machine is ahead of the store's,
 // as far as can be known: the way there and back is given to the machine.
 func (s *Service) clockOff(ctx context.Context) (time.Duration, error) {
-	store, ok := s.store.(StoreClock)
+	clock, ok := store.Find[store.Clock](s.store)
 	if !ok {
 		return 0, nil
 	}
 	sent := s.cfg.Now()
-	at, err := store.Time(ctx)
+	at, err := clock.Time(ctx)
 	if err != nil {
 		return 0, s.outage(err)
 	}

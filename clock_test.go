@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // timed is a store with a clock, which in a bubble is the right one.
-type timed struct{ usher.Store }
+type timed struct{ store.Store }
 
 func (timed) Time(context.Context) (time.Time, error) { return time.Now(), nil }
 
@@ -25,7 +26,7 @@ func TestAMachineWithAWrongClockDoesNotStart(t *testing.T) {
 	} {
 		cfg := k.cfg
 		cfg.Now = func() time.Time { return time.Now().Add(off) }
-		s, err := usher.New(timed{storetest.NewMemory()}, cfg)
+		s, err := usher.New(timed{memory.New()}, cfg)
 		if err == nil {
 			s.Close()
 		}
@@ -39,7 +40,7 @@ func TestAClockThatGoesWrongIsNoticed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &clock{} // how far it is ahead
-		k, log := followed(t, timed{storetest.NewMemory()}, func(cfg *usher.Config) {
+		k, log := followed(t, timed{memory.New()}, func(cfg *usher.Config) {
 			cfg.Now = func() time.Time { return time.Now().Add(c.now().Sub(time.Time{})) }
 		})
 		for _, step := range []struct {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
 
@@ -33,7 +33,7 @@ func wantConfigError(t *testing.T, setting string, change func(*usher.Config)) {
 	t.Helper()
 	c := newConfig(io.Discard)
 	change(&c)
-	s, err := usher.New(storetest.NewMemory(), c)
+	s, err := usher.New(memory.New(), c)
 	if err == nil {
 		s.Close()
 		t.Fatalf("New took it, want an error that names %s", setting)
@@ -48,7 +48,7 @@ func TestCF01_NoSecretNoStart(t *testing.T) {
 		wantConfigError(t, "Secret", func(c *usher.Config) { c.Secret = value })
 		c := newConfig(io.Discard)
 		c.Secret = value
-		_, err := usher.New(storetest.NewMemory(), c)
+		_, err := usher.New(memory.New(), c)
 		if value != "" && strings.Contains(err.Error(), value.Reveal()) {
 			t.Errorf("the error tells the secret: %v", err)
 		}
@@ -119,7 +119,7 @@ func TestConfigNamesTheWrongSetting(t *testing.T) {
 func TestConfigOfTheCallerStaysAsItIs(t *testing.T) {
 	c := newConfig(io.Discard)
 	c.Audience, c.Redirects = []string{"a"}, []string{"https://a.example/"}
-	s, err := usher.New(storetest.NewMemory(), c)
+	s, err := usher.New(memory.New(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestCF03_PlainHTTPForLoopbackOnly(t *testing.T) {
 		var log bytes.Buffer
 		c := newConfig(&log)
 		c.BaseURL, c.InsecureLoopback = base, true
-		s, err := usher.New(storetest.NewMemory(), c)
+		s, err := usher.New(memory.New(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestCF03_UnsafeSettingsWarn(t *testing.T) {
 	c := newConfig(&log)
 	c.InsecureNoThrottle, c.ResetSignsIn, c.Sessions.KeepRefreshToken = true, true, true
 	c.Password.InsecureAllowCommon = true
-	s, err := usher.New(storetest.NewMemory(), c)
+	s, err := usher.New(memory.New(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestCF03_UnsafeSettingsWarn(t *testing.T) {
 	}
 
 	log.Reset()
-	if s, err = usher.New(storetest.NewMemory(), newConfig(&log)); err != nil {
+	if s, err = usher.New(memory.New(), newConfig(&log)); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/sqlite"
+	"github.com/usherkit/usher/store/sqlite"
 )
 
 // The run of failures of an account has no end of its own, so it has to go with it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -41,21 +42,21 @@ func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claim
 // linksAnHour is the limit on links of a purpose that one account asks for. It is
 // never more than what an address gets that had one mail before, such as that of
 // the sign-up, so that its owner is told of this limit and does not meet the other.
-func (s *Service) linksAnHour(userID string, p Purpose) named {
+func (s *Service) linksAnHour(userID string, p store.Purpose) named {
 	return s.perHour(limitLinks, max(1, s.cfg.Limits.Mails-2), userID, string(p))
 }
 
-func (s *Service) sendVerification(ctx context.Context, account Account, c Client) error {
+func (s *Service) sendVerification(ctx context.Context, account store.Account, c Client) error {
 	u := account.User
 	if u.Email == "" || u.EmailVerified {
 		return nil
 	}
-	if _, err := s.take(ctx, c, s.linksAnHour(u.ID, PurposeVerifyEmail)); err != nil {
+	if _, err := s.take(ctx, c, s.linksAnHour(u.ID, store.PurposeVerifyEmail)); err != nil {
 		return err
 	}
 	now, raw := s.now(), random(32)
-	t := OneTimeToken{
-		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeVerifyEmail, Email: u.Email,
+	t := store.OneTimeToken{
+		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeVerifyEmail, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
 	m := about(u, Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}, c)
@@ -70,20 +71,20 @@ type letter struct {
 	// unsent is counted like any other, and does not go out.
 	unsent bool
 	// also goes out in any case.
-	also []QueuedMail
+	also []store.QueuedMail
 }
 
 // sendLink stores a one-time token, its mail and the event in one step; the oldest
 // one above maxOpenTokens goes. When the address has had too many mails, or the
 // account is another one by now, only the event and the mails in also happen.
-func (s *Service) sendLink(ctx context.Context, t OneTimeToken, l letter, event Event, c Client) error {
+func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l letter, event Event, c Client) error {
 	mail, err := s.mailTo(ctx, l.to, l.Message, c)
 	if err != nil {
 		return err
 	}
 	switch {
 	case len(mail) > 0:
-	case t.Purpose == PurposeChangeEmail:
+	case t.Purpose == store.PurposeChangeEmail:
 		// The change is under way all the same: whether it is must not tell what
 		// mail the address gets.
 		event.Reason = cmp.Or(event.Reason, "too_many_mails")
@@ -93,8 +94,8 @@ func (s *Service) sendLink(ctx context.Context, t OneTimeToken, l letter, event 
 	if l.unsent {
 		mail = nil
 	}
-	fx := Effects{Events: []Event{event}, Mail: append(l.also, mail...)}
-	err = s.store.AddOneTimeToken(ctx, TokenAddition{Token: t, MaxOpen: maxOpenTokens, DropOldest: true, Effects: fx})
+	fx := store.Effects{Events: []Event{event}, Mail: append(l.also, mail...)}
+	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, DropOldest: true, Effects: fx})
 	if err != nil {
 		s.giveBack(ctx, s.mailLimit(l.to), s.linksAnHour(t.UserID, t.Purpose)) // nothing was sent
 	}
@@ -110,13 +111,13 @@ func (s *Service) sendLink(ctx context.Context, t OneTimeToken, l letter, event 
 }
 
 // sendNoLink is what is left of sendLink where there is no link.
-func (s *Service) sendNoLink(ctx context.Context, t OneTimeToken, l letter, event Event, reason string) error {
+func (s *Service) sendNoLink(ctx context.Context, t store.OneTimeToken, l letter, event Event, reason string) error {
 	event.Reason = cmp.Or(event.Reason, reason)
 	if len(l.also) == 0 {
 		s.note(ctx, string(t.Purpose)+" "+t.UserID, event)
 		return nil
 	}
-	if err := s.store.Record(ctx, Effects{Events: []Event{event}, Mail: l.also}); err != nil {
+	if err := s.store.Record(ctx, store.Effects{Events: []Event{event}, Mail: l.also}); err != nil {
 		return s.outage(err)
 	}
 	s.queued(l.also)
@@ -125,7 +126,7 @@ func (s *Service) sendNoLink(ctx context.Context, t OneTimeToken, l letter, even
 }
 
 // verifyPurposes are those of tokens that prove an address.
-var verifyPurposes = []Purpose{PurposeVerifyEmail, PurposeChangeEmail}
+var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChangeEmail}
 
 // VerifyEmail spends a mailed link: the address it was sent to is proven, and
 // for a change of address it takes the old one's place. It neither starts nor
@@ -155,11 +156,11 @@ func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in Veri
 	if err := s.proveHolder(ctx, claims, account, in.Password, c); err != nil {
 		return User{}, err
 	}
-	if t.Purpose == PurposeChangeEmail {
+	if t.Purpose == store.PurposeChangeEmail {
 		return s.completeChange(ctx, t, account, c)
 	}
 	e := s.newEvent(EventEmailVerified, t.UserID, "", "", c)
-	u, err := s.store.VerifyEmail(ctx, s.spend(t), Effects{Events: []Event{e}})
+	u, err := s.store.VerifyEmail(ctx, s.spend(t), store.Effects{Events: []Event{e}})
 	if errors.Is(err, ErrNotFound) {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
@@ -171,7 +172,7 @@ func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in Veri
 }
 
 // proveHolder demands a live session of the account, or its password.
-func (s *Service) proveHolder(ctx context.Context, claims *token.Claims, account Account, pw Secret, c Client) error {
+func (s *Service) proveHolder(ctx context.Context, claims *token.Claims, account store.Account, pw Secret, c Client) error {
 	own, err := s.holds(ctx, claims, account.User.ID)
 	switch {
 	case err != nil || own:
@@ -195,11 +196,11 @@ func (s *Service) holds(ctx context.Context, claims *token.Claims, userID string
 	return err == nil, err
 }
 
-func (s *Service) spend(t OneTimeToken) TokenSpend {
-	return TokenSpend{Hash: t.Hash, Purposes: []Purpose{t.Purpose}, Now: s.now()}
+func (s *Service) spend(t store.OneTimeToken) store.TokenSpend {
+	return store.TokenSpend{Hash: t.Hash, Purposes: []store.Purpose{t.Purpose}, Now: s.now()}
 }
 
-func (s *Service) completeChange(ctx context.Context, t OneTimeToken, account Account, c Client) (User, error) {
+func (s *Service) completeChange(ctx context.Context, t store.OneTimeToken, account store.Account, c Client) (User, error) {
 	oldCanonical, err := CanonicalLoginID(t.Email, true)
 	if err != nil {
 		oldCanonical = ""
@@ -213,7 +214,7 @@ func (s *Service) completeChange(ctx context.Context, t OneTimeToken, account Ac
 		return User{}, err
 	}
 	e := s.newEvent(EventEmailChanged, t.UserID, "", "", c)
-	fx := Effects{Events: []Event{e}, Mail: notice}
+	fx := store.Effects{Events: []Event{e}, Mail: notice}
 	u, err := s.store.ChangeEmail(ctx, s.spend(t), oldCanonical, newCanonical, fx)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrLoginIDTaken) {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
@@ -258,7 +259,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		return err
 	}
 	u := account.User
-	if _, err := s.take(ctx, c, s.linksAnHour(u.ID, PurposeChangeEmail)); err != nil {
+	if _, err := s.take(ctx, c, s.linksAnHour(u.ID, store.PurposeChangeEmail)); err != nil {
 		return err
 	}
 	owner, err := s.store.AccountByLoginID(ctx, canonical)
@@ -271,8 +272,8 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		return err
 	}
 	now, raw := s.now(), random(32)
-	t := OneTimeToken{
-		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeChangeEmail, Email: u.Email, NewEmail: in.NewEmail,
+	t := store.OneTimeToken{
+		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeChangeEmail, Email: u.Email, NewEmail: in.NewEmail,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
 	l := letter{to: in.NewEmail, also: notice, Message: about(u, Message{

@@ -21,8 +21,6 @@ var (
 	ErrPasswordExpired = errors.New("usher: the password has expired and must be replaced")
 	// ErrUserDisabled follows the right password of a disabled user.
 	ErrUserDisabled = errors.New("usher: the user is disabled")
-	// ErrLoginIDTaken means that the login id belongs to somebody.
-	ErrLoginIDTaken = errors.New("usher: the login id is taken")
 	// ErrSignUpClosed means that this program does not let people sign up.
 	ErrSignUpClosed = errors.New("usher: sign-up is closed")
 	// ErrInvalidToken is a one-time token that is unknown, spent, too old or
@@ -39,12 +37,6 @@ var (
 	ErrPasswordRequired = errors.New("usher: give the account's password, or follow the link where you are signed in")
 	// ErrForbidden means that the session is valid but not for this.
 	ErrForbidden = errors.New("usher: not allowed")
-	// ErrNotFound means that there is no such thing. Only operators' methods,
-	// RevokeSession, CancelEmailChange and stores return it.
-	ErrNotFound = errors.New("usher: not found")
-	// ErrConflict means that what was read has changed in the meantime, and
-	// nothing was written.
-	ErrConflict = errors.New("usher: changed in the meantime")
 	// ErrUnavailable means that the store, or the hashing queue behind it,
 	// could not be reached. Nobody was signed in or out by it. It is also
 	// [token.ErrUnavailable].

@@ -11,7 +11,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/sqlite"
+	"github.com/usherkit/usher/store/sqlite"
 )
 
 // A Service on a file, with mail written into a folder: nothing else is needed

@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
 
@@ -211,7 +212,7 @@ func (b *syncBuffer) String() string {
 
 // broken is a store whose background calls panic while it is broken.
 type broken struct {
-	usher.Store
+	store.Store
 	now atomic.Bool
 }
 
@@ -221,22 +222,22 @@ func (b *broken) check() {
 	}
 }
 
-func (b *broken) Revocations(ctx context.Context, after int64) ([]usher.Revocation, error) {
+func (b *broken) Revocations(ctx context.Context, after int64) ([]store.Revocation, error) {
 	b.check()
 	return b.Store.Revocations(ctx, after)
 }
 
-func (b *broken) SigningKeys(ctx context.Context) (usher.StoredKeys, error) {
+func (b *broken) SigningKeys(ctx context.Context) (store.SigningKeys, error) {
 	b.check()
 	return b.Store.SigningKeys(ctx)
 }
 
-func (b *broken) ClaimMail(ctx context.Context, now time.Time, lease time.Duration, n int) ([]usher.QueuedMail, error) {
+func (b *broken) ClaimMail(ctx context.Context, now time.Time, lease time.Duration, n int) ([]store.QueuedMail, error) {
 	b.check()
 	return b.Store.ClaimMail(ctx, now, lease, n)
 }
 
-func (b *broken) FinishMail(ctx context.Context, id string, fx usher.Effects) error {
+func (b *broken) FinishMail(ctx context.Context, id string, fx store.Effects) error {
 	b.check()
 	return b.Store.FinishMail(ctx, id, fx)
 }
@@ -251,7 +252,7 @@ func (b *broken) DeleteExpired(ctx context.Context, now, before time.Time, n int
 func TestFB03_BackgroundSurvivesPanics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		mem := storetest.NewMemory()
+		mem := memory.New()
 		b := &broken{Store: mem}
 		k, other := machine(t, b), machine(t, mem)
 		a := k.signUpVerified(ann)
@@ -279,7 +280,7 @@ func TestFB03_BackgroundSurvivesPanics(t *testing.T) {
 func TestFB01_StartNeedsTheStore(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	for name, store := range map[string]usher.Store{
+	for name, store := range map[string]store.Store{
 		"keys":        &keyWatchDown{Store: k.store},
 		"revocations": &noRevocations{Store: k.store},
 	} {
@@ -292,14 +293,14 @@ func TestFB01_StartNeedsTheStore(t *testing.T) {
 	}
 }
 
-type keyWatchDown struct{ usher.Store }
+type keyWatchDown struct{ store.Store }
 
-func (*keyWatchDown) SigningKeys(context.Context) (usher.StoredKeys, error) {
-	return usher.StoredKeys{}, errFault
+func (*keyWatchDown) SigningKeys(context.Context) (store.SigningKeys, error) {
+	return store.SigningKeys{}, errFault
 }
 
-type noRevocations struct{ usher.Store }
+type noRevocations struct{ store.Store }
 
-func (*noRevocations) Revocations(context.Context, int64) ([]usher.Revocation, error) {
+func (*noRevocations) Revocations(context.Context, int64) ([]store.Revocation, error) {
 	return nil, errFault
 }

@@ -12,7 +12,8 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
 
@@ -21,7 +22,7 @@ var errFault = errors.New(`pq: relation "users" at 10.0.0.5:5432 is gone`)
 // faulty is a store that fails at the n-th call of a request. What runs beside
 // the requests is not counted.
 type faulty struct {
-	usher.Store
+	store.Store
 	mode string // "fail", "hang" (until the context ends), "panic", or "unsure": done, but the answer is lost
 	at   int64  // the call that fails, from 1; 0 is none
 	rest bool   // all later calls fail as well
@@ -67,28 +68,28 @@ func give[T any](f *faulty, ctx context.Context, method string, do func() (T, er
 	return out, err
 }
 
-func (f *faulty) CreateUser(ctx context.Context, c usher.UserCreation) error {
+func (f *faulty) CreateUser(ctx context.Context, c store.UserCreation) error {
 	return f.call(ctx, "CreateUser", func() error { return f.Store.CreateUser(ctx, c) })
 }
 
-func (f *faulty) Account(ctx context.Context, id string) (usher.Account, error) {
-	return give(f, ctx, "Account", func() (usher.Account, error) { return f.Store.Account(ctx, id) })
+func (f *faulty) Account(ctx context.Context, id string) (store.Account, error) {
+	return give(f, ctx, "Account", func() (store.Account, error) { return f.Store.Account(ctx, id) })
 }
 
-func (f *faulty) AccountByLoginID(ctx context.Context, id string) (usher.Account, error) {
-	return give(f, ctx, "AccountByLoginID", func() (usher.Account, error) { return f.Store.AccountByLoginID(ctx, id) })
+func (f *faulty) AccountByLoginID(ctx context.Context, id string) (store.Account, error) {
+	return give(f, ctx, "AccountByLoginID", func() (store.Account, error) { return f.Store.AccountByLoginID(ctx, id) })
 }
 
-func (f *faulty) UpdateUser(ctx context.Context, u usher.UserUpdate) (out usher.User, ended []string, err error) {
+func (f *faulty) UpdateUser(ctx context.Context, u store.UserUpdate) (out usher.User, ended []string, err error) {
 	err = f.call(ctx, "UpdateUser", func() (err error) { out, ended, err = f.Store.UpdateUser(ctx, u); return err })
 	return out, ended, err
 }
 
-func (f *faulty) ChangePassword(ctx context.Context, c usher.PasswordChange) ([]string, error) {
+func (f *faulty) ChangePassword(ctx context.Context, c store.PasswordChange) ([]string, error) {
 	return give(f, ctx, "ChangePassword", func() ([]string, error) { return f.Store.ChangePassword(ctx, c) })
 }
 
-func (f *faulty) StartSession(ctx context.Context, s usher.SessionStart) ([]string, error) {
+func (f *faulty) StartSession(ctx context.Context, s store.SessionStart) ([]string, error) {
 	return give(f, ctx, "StartSession", func() ([]string, error) { return f.Store.StartSession(ctx, s) })
 }
 
@@ -96,48 +97,48 @@ func (f *faulty) Session(ctx context.Context, id string) (usher.Session, error) 
 	return give(f, ctx, "Session", func() (usher.Session, error) { return f.Store.Session(ctx, id) })
 }
 
-func (f *faulty) SwapRefresh(ctx context.Context, s usher.RefreshSwap) (usher.RefreshResult, error) {
-	return give(f, ctx, "SwapRefresh", func() (usher.RefreshResult, error) { return f.Store.SwapRefresh(ctx, s) })
+func (f *faulty) SwapRefresh(ctx context.Context, s store.RefreshSwap) (store.RefreshResult, error) {
+	return give(f, ctx, "SwapRefresh", func() (store.RefreshResult, error) { return f.Store.SwapRefresh(ctx, s) })
 }
 
-func (f *faulty) EndSession(ctx context.Context, user, id string, end usher.SessionEnd, fx usher.Effects) error {
+func (f *faulty) EndSession(ctx context.Context, user, id string, end store.SessionEnd, fx store.Effects) error {
 	return f.call(ctx, "EndSession", func() error { return f.Store.EndSession(ctx, user, id, end, fx) })
 }
 
-func (f *faulty) AddOneTimeToken(ctx context.Context, a usher.TokenAddition) error {
+func (f *faulty) AddOneTimeToken(ctx context.Context, a store.TokenAddition) error {
 	return f.call(ctx, "AddOneTimeToken", func() error { return f.Store.AddOneTimeToken(ctx, a) })
 }
 
-func (f *faulty) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (usher.OneTimeToken, error) {
-	return give(f, ctx, "OneTimeToken", func() (usher.OneTimeToken, error) { return f.Store.OneTimeToken(ctx, hash, now) })
+func (f *faulty) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (store.OneTimeToken, error) {
+	return give(f, ctx, "OneTimeToken", func() (store.OneTimeToken, error) { return f.Store.OneTimeToken(ctx, hash, now) })
 }
 
-func (f *faulty) UserTokens(ctx context.Context, user string, p usher.Purpose, now time.Time) ([]usher.OneTimeToken, error) {
-	return give(f, ctx, "UserTokens", func() ([]usher.OneTimeToken, error) { return f.Store.UserTokens(ctx, user, p, now) })
+func (f *faulty) UserTokens(ctx context.Context, user string, p store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
+	return give(f, ctx, "UserTokens", func() ([]store.OneTimeToken, error) { return f.Store.UserTokens(ctx, user, p, now) })
 }
 
-func (f *faulty) DropTokens(ctx context.Context, user string, p usher.Purpose, now time.Time, fx usher.Effects) error {
+func (f *faulty) DropTokens(ctx context.Context, user string, p store.Purpose, now time.Time, fx store.Effects) error {
 	return f.call(ctx, "DropTokens", func() error { return f.Store.DropTokens(ctx, user, p, now, fx) })
 }
 
-func (f *faulty) ResetPassword(ctx context.Context, s usher.TokenSpend, c usher.PasswordChange) ([]string, error) {
+func (f *faulty) ResetPassword(ctx context.Context, s store.TokenSpend, c store.PasswordChange) ([]string, error) {
 	return give(f, ctx, "ResetPassword", func() ([]string, error) { return f.Store.ResetPassword(ctx, s, c) })
 }
 
-func (f *faulty) StartResetSession(ctx context.Context, s usher.TokenSpend, ses usher.Session, end usher.SessionEnd, fx usher.Effects) ([]string, error) {
+func (f *faulty) StartResetSession(ctx context.Context, s store.TokenSpend, ses usher.Session, end store.SessionEnd, fx store.Effects) ([]string, error) {
 	return give(f, ctx, "StartResetSession", func() ([]string, error) { return f.Store.StartResetSession(ctx, s, ses, end, fx) })
 }
 
-func (f *faulty) VerifyEmail(ctx context.Context, s usher.TokenSpend, fx usher.Effects) (usher.User, error) {
+func (f *faulty) VerifyEmail(ctx context.Context, s store.TokenSpend, fx store.Effects) (usher.User, error) {
 	return give(f, ctx, "VerifyEmail", func() (usher.User, error) { return f.Store.VerifyEmail(ctx, s, fx) })
 }
 
-func (f *faulty) ChangeEmail(ctx context.Context, s usher.TokenSpend, old, next string, fx usher.Effects) (usher.User, error) {
+func (f *faulty) ChangeEmail(ctx context.Context, s store.TokenSpend, old, next string, fx store.Effects) (usher.User, error) {
 	return give(f, ctx, "ChangeEmail", func() (usher.User, error) { return f.Store.ChangeEmail(ctx, s, old, next, fx) })
 }
 
-func (f *faulty) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
-	return give(f, ctx, "TakeLimits", func() (usher.LimitResult, error) { return f.Store.TakeLimits(ctx, now, l) })
+func (f *faulty) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
+	return give(f, ctx, "TakeLimits", func() (store.LimitResult, error) { return f.Store.TakeLimits(ctx, now, l) })
 }
 
 func (f *faulty) GiveBackLimits(ctx context.Context, keys []string) error {
@@ -152,7 +153,7 @@ func (f *faulty) MailCount(ctx context.Context) (int, error) {
 	return give(f, ctx, "MailCount", func() (int, error) { return f.Store.MailCount(ctx) })
 }
 
-func (f *faulty) Record(ctx context.Context, fx usher.Effects) error {
+func (f *faulty) Record(ctx context.Context, fx store.Effects) error {
 	return f.call(ctx, "Record", func() error { return f.Store.Record(ctx, fx) })
 }
 
@@ -178,21 +179,21 @@ var goodHash = sync.OnceValue(func() string {
 // newScene puts its rows into the store by hand: no scene costs a hash.
 func newScene(t *testing.T, mode string) *scene {
 	t.Helper()
-	f := &faulty{Store: storetest.NewMemory(), mode: mode}
+	f := &faulty{Store: memory.New(), mode: mode}
 	s := &scene{kit: newKitOn(t, f, newClock()), store: f, reset: "reset", verify: "verify", move: "move"}
 	s.Close() // nobody sends: what is queued stays to be looked at
 	now := s.clock.now()
 	for _, id := range []string{"ann", "bob"} {
 		email := id + "@example.com"
-		err := f.CreateUser(ctx, usher.UserCreation{
+		err := f.CreateUser(ctx, store.UserCreation{
 			User: usher.User{
 				ID: id, LoginIDs: []string{email}, Email: email, EmailVerified: id == "bob",
 				Status: usher.StatusEnabled, CreatedAt: now, UpdatedAt: now,
 			},
 			Canonical: []string{email},
-			Password:  usher.Password{Hash: goodHash(), State: usher.PasswordActive, Version: 1, ChangedAt: now},
+			Password:  store.Password{Hash: goodHash(), State: store.PasswordActive, Version: 1, ChangedAt: now},
 			Session: &usher.Session{
-				ID: "session-" + id, UserID: id, Kind: usher.SessionFull, RefreshHash: []byte("none"),
+				ID: "session-" + id, UserID: id, Kind: store.SessionFull, RefreshHash: []byte("none"),
 				CreatedAt: now, LastSeenAt: now, RotatedAt: now, IdleExpiresAt: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour),
 			},
 		})
@@ -200,13 +201,13 @@ func newScene(t *testing.T, mode string) *scene {
 			t.Fatal(err)
 		}
 	}
-	for raw, one := range map[usher.Secret]usher.OneTimeToken{
-		s.verify: {UserID: "ann", Purpose: usher.PurposeVerifyEmail, Email: "ann@example.com"},
-		s.reset:  {UserID: "bob", Purpose: usher.PurposeReset, Email: "bob@example.com"},
-		s.move:   {UserID: "bob", Purpose: usher.PurposeChangeEmail, Email: "bob@example.com", NewEmail: "moved@example.com"},
+	for raw, one := range map[usher.Secret]store.OneTimeToken{
+		s.verify: {UserID: "ann", Purpose: store.PurposeVerifyEmail, Email: "ann@example.com"},
+		s.reset:  {UserID: "bob", Purpose: store.PurposeReset, Email: "bob@example.com"},
+		s.move:   {UserID: "bob", Purpose: store.PurposeChangeEmail, Email: "bob@example.com", NewEmail: "moved@example.com"},
 	} {
 		one.Hash, one.PasswordVersion, one.CreatedAt, one.ExpiresAt = hashed(raw), 1, now, now.Add(time.Hour)
-		if err := f.AddOneTimeToken(ctx, usher.TokenAddition{Token: one, MaxOpen: 3}); err != nil {
+		if err := f.AddOneTimeToken(ctx, store.TokenAddition{Token: one, MaxOpen: 3}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -314,7 +315,7 @@ func guarded(do func() (bool, error)) (in bool, err error) {
 
 // everythingButLimits is the state of the store but for its counters.
 func everythingButLimits(s *scene) string {
-	mem := s.store.Store.(*storetest.Memory)
+	mem := s.store.Store.(*memory.Store)
 	u := usher.Must(mem.AccountByLoginID(ctx, "bob@example.com"))
 	_, newErr := mem.AccountByLoginID(ctx, "new@example.com")
 	a := usher.Must(mem.AccountByLoginID(ctx, strings.ToLower(ann)))

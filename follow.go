@@ -3,17 +3,9 @@ package usher
 import (
 	"context"
 	"time"
-)
 
-// RevocationNotifier is a [Store] that can tell at once when there are new
-// revocations, whichever machine wrote them. It only wakes the reader: what has
-// been revoked is known by reading, and that happens every second anyway.
-type RevocationNotifier interface {
-	// NotifyRevocations calls wake after each step that wrote revocations, and
-	// once at the beginning. It returns when ctx ends or when it cannot tell any
-	// more, and is called again after a while.
-	NotifyRevocations(ctx context.Context, wake func()) error
-}
+	"github.com/usherkit/usher/store"
+)
 
 // overlap is how far back each poll reads again: a step on another machine may
 // become visible only after a later one. It is longer than any step may last.
@@ -33,7 +25,7 @@ type follower struct {
 	// whole is when everything was last read.
 	whole time.Time
 	// top is the revocation with the highest id so far.
-	top Revocation
+	top store.Revocation
 }
 
 type mark struct {
@@ -85,7 +77,7 @@ func (f *follower) from(now time.Time) int64 {
 
 // add puts a session on the list of this process, for as long as a token of it
 // may pass by this machine's clock: the one that wrote r may be slow.
-func (f *follower) add(r Revocation) {
+func (f *follower) add(r store.Revocation) {
 	if f.s.revocations.Revoked(r.SessionID) {
 		return
 	}
@@ -110,12 +102,12 @@ func (f *follower) compare(now time.Time, highest int64) {
 		f.s.cfg.Logger.Error("usher: the store has forgotten revocations that it had: it is an older copy of itself, and sessions, passwords and one-time tokens of then are back",
 			"highest_before", f.top.ID, "highest_now", highest)
 	}
-	f.top = Revocation{}
+	f.top = store.Revocation{}
 }
 
 // listen is told by the store when to poll, if the store can tell, until ctx
 // ends. While it cannot, the polls go on in their time.
-func (s *Service) listen(ctx context.Context, n RevocationNotifier, wake func()) {
+func (s *Service) listen(ctx context.Context, n store.Notifier, wake func()) {
 	const first, most = time.Second, time.Minute
 	pause, failing := first, false
 	for {
@@ -148,7 +140,7 @@ func (s *Service) listen(ctx context.Context, n RevocationNotifier, wake func())
 // ctx ends.
 func (s *Service) follow(ctx context.Context, f *follower) {
 	wake := make(chan struct{}, 1)
-	if n, ok := s.store.(RevocationNotifier); ok {
+	if n, ok := store.Find[store.Notifier](s.store); ok {
 		s.done.Go(func() {
 			s.listen(ctx, n, func() {
 				select {

@@ -12,27 +12,28 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // aging is a store whose list of revocations a test sets.
 type aging struct {
-	usher.Store
+	store.Store
 	mu   sync.Mutex
-	list []usher.Revocation
+	list []store.Revocation
 	down bool
 	wake func()
 	asks int
 }
 
-func (a *aging) Revocations(_ context.Context, after int64) ([]usher.Revocation, error) {
+func (a *aging) Revocations(_ context.Context, after int64) ([]store.Revocation, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asks++
 	if a.down {
 		return nil, errors.New("out of reach")
 	}
-	var out []usher.Revocation
+	var out []store.Revocation
 	for _, r := range a.list {
 		if r.ID > after {
 			out = append(out, r)
@@ -41,7 +42,7 @@ func (a *aging) Revocations(_ context.Context, after int64) ([]usher.Revocation,
 	return out, nil
 }
 
-func (a *aging) set(down bool, list ...usher.Revocation) {
+func (a *aging) set(down bool, list ...store.Revocation) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.down, a.list = down, list
@@ -60,15 +61,15 @@ func (a telling) NotifyRevocations(ctx context.Context, wake func()) error {
 }
 
 // followed is a machine on such a store, and its log.
-func followed(t *testing.T, store usher.Store, change ...func(*usher.Config)) (*kit, *syncBuffer) {
+func followed(t *testing.T, store store.Store, change ...func(*usher.Config)) (*kit, *syncBuffer) {
 	t.Helper()
 	var log syncBuffer
 	change = append(change, func(c *usher.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	return machine(t, store, change...), &log
 }
 
-func (k *kit) revocation(id int64, a *usher.Authentication) usher.Revocation {
-	return usher.Revocation{ID: id, SessionID: a.Session.ID, Until: time.Now().Add(12 * time.Minute)}
+func (k *kit) revocation(id int64, a *usher.Authentication) store.Revocation {
+	return store.Revocation{ID: id, SessionID: a.Session.ID, Until: time.Now().Add(12 * time.Minute)}
 }
 
 // Where a backup was restored the ids begin anew below those that were read.
@@ -78,22 +79,22 @@ func TestSE06_AStoreThatWentBackIsNoticed(t *testing.T) {
 	for name, down := range map[string]bool{"after an outage": true, "unseen": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &aging{Store: storetest.NewMemory()}
-				k, log := followed(t, store)
+				st := &aging{Store: memory.New()}
+				k, log := followed(t, st)
 				a, b, c := k.signUp("a@example.com"), k.signUp("b@example.com"), k.signUp("c@example.com")
-				store.set(false, k.revocation(5000, a))
+				st.set(false, k.revocation(5000, a))
 				time.Sleep(2 * time.Minute)
 				if k.alive(a) {
 					t.Fatal("a revocation was not read")
 				}
 				soon := 2 * time.Second
 				if down {
-					store.set(true)
+					st.set(true)
 					time.Sleep(10 * time.Second)
 				} else {
 					soon = 31 * time.Second
 				}
-				store.set(false, k.revocation(7, b))
+				st.set(false, k.revocation(7, b))
 				time.Sleep(soon)
 				if k.alive(b) || k.alive(a) || !k.alive(c) {
 					t.Fatal("the list after the restore is not the list of this machine")
@@ -102,11 +103,11 @@ func TestSE06_AStoreThatWentBackIsNoticed(t *testing.T) {
 					t.Fatalf("nobody was told: %s", log)
 				}
 				// From now on everything is as ever, at every distance from the restore.
-				ids := []usher.Revocation{k.revocation(7, b)}
+				ids := []store.Revocation{k.revocation(7, b)}
 				for i := range 20 {
 					d := k.signUpFrom(fmt.Sprintf("d%d@example.com", i), i)
 					ids = append(ids, k.revocation(int64(8+i), d))
-					store.set(false, ids...)
+					st.set(false, ids...)
 					time.Sleep(2 * time.Second)
 					if k.alive(d) {
 						t.Fatalf("revocation %d after the restore was not read in time", i)
@@ -135,7 +136,7 @@ func (k *kit) signUpFrom(loginID string, i int) *usher.Authentication {
 func TestSE06_RemovedRevocationsAreNoAlarm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &aging{Store: storetest.NewMemory()}
+		store := &aging{Store: memory.New()}
 		k, log := followed(t, store)
 		store.set(false, k.revocation(5000, k.signUp("a@example.com")))
 		time.Sleep(11 * time.Minute)
@@ -152,10 +153,10 @@ func TestSE06_RemovedRevocationsAreNoAlarm(t *testing.T) {
 func TestSE06_ASlowClockElsewhereRevivesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &aging{Store: storetest.NewMemory()}
-		k, _ := followed(t, store)
+		st := &aging{Store: memory.New()}
+		k, _ := followed(t, st)
 		a := k.signUp("a@example.com")
-		store.set(false, usher.Revocation{ID: 1, SessionID: a.Session.ID, Until: time.Now().Add(2 * time.Minute)})
+		st.set(false, store.Revocation{ID: 1, SessionID: a.Session.ID, Until: time.Now().Add(2 * time.Minute)})
 		for range 12 {
 			time.Sleep(time.Minute)
 			if k.alive(a) {
@@ -169,7 +170,7 @@ func TestSE06_ASlowClockElsewhereRevivesNothing(t *testing.T) {
 func TestSE06_ANotificationIsFollowedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := telling{&aging{Store: storetest.NewMemory()}}
+		store := telling{&aging{Store: memory.New()}}
 		k, _ := followed(t, store)
 		a := k.signUp("a@example.com")
 		time.Sleep(5*time.Second + 300*time.Millisecond) // between two polls

@@ -11,11 +11,12 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // account is the stored row behind a canonical login id.
-func (k *kit) account(canonical string) usher.Account {
+func (k *kit) account(canonical string) store.Account {
 	k.t.Helper()
 	a, err := k.store.AccountByLoginID(ctx, canonical)
 	if err != nil {
@@ -28,8 +29,8 @@ func (k *kit) account(canonical string) usher.Account {
 func (k *kit) plant(canonical, hash string) {
 	k.t.Helper()
 	a := k.account(canonical)
-	_, err := k.store.ChangePassword(ctx, usher.PasswordChange{
-		UserID: a.User.ID, IfVersion: a.Password.Version, Hash: hash, State: usher.PasswordActive, At: k.clock.now(),
+	_, err := k.store.ChangePassword(ctx, store.PasswordChange{
+		UserID: a.User.ID, IfVersion: a.Password.Version, Hash: hash, State: store.PasswordActive, At: k.clock.now(),
 	})
 	if err != nil {
 		k.t.Fatal(err)
@@ -83,7 +84,7 @@ func TestHA02_SaltsAndTags(t *testing.T) {
 }
 
 func TestHA03_RehashesAtTheFirstSignInWithNewCosts(t *testing.T) {
-	store, clock := storetest.NewMemory(), newClock()
+	store, clock := memory.New(), newClock()
 	newKitOn(t, store, clock, costs(19456, 2, 1)).signUp("ann@example.com")
 	k := newKitOn(t, store, clock, costs(19456, 3, 1))
 	before := k.account("ann@example.com").Password
@@ -108,7 +109,7 @@ func TestHA03_RehashesAtTheFirstSignInWithNewCosts(t *testing.T) {
 }
 
 func TestHA04_APepperIsNeededAndRotates(t *testing.T) {
-	store, clock := storetest.NewMemory(), newClock()
+	store, clock := memory.New(), newClock()
 	newKitOn(t, store, clock, peppers("p1")).signUp("ann@example.com")
 
 	thief := newKitOn(t, store, clock, peppers("p2"))
@@ -161,8 +162,8 @@ func TestHA05_ADamagedHashFailsClosed(t *testing.T) {
 func TestHA05_AnEmptyHashFailsClosed(t *testing.T) {
 	k := newKit(t)
 	u := usher.User{ID: "u1", LoginIDs: []string{"ann@example.com"}, Status: usher.StatusEnabled}
-	err := k.store.CreateUser(ctx, usher.UserCreation{
-		User: u, Canonical: u.LoginIDs, Password: usher.Password{State: usher.PasswordActive, Version: 1},
+	err := k.store.CreateUser(ctx, store.UserCreation{
+		User: u, Canonical: u.LoginIDs, Password: store.Password{State: store.PasswordActive, Version: 1},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/internal/signing"
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -22,9 +23,9 @@ type keyring struct {
 
 // is reports whether the store holds these keys. A version alone does not say so:
 // a backup may have led to it a second time, with other keys.
-func (k *keyring) is(stored StoredKeys) bool {
+func (k *keyring) is(stored store.SigningKeys) bool {
 	return k.version == stored.Version && slices.EqualFunc(k.keys, stored.Keys,
-		func(a *signing.Key, b StoredKey) bool { return a.ID == b.ID })
+		func(a *signing.Key, b store.SigningKey) bool { return a.ID == b.ID })
 }
 
 func (k *keyring) same(other keyring) bool {
@@ -145,18 +146,18 @@ func (s *Service) loadKeys(ctx context.Context, used *keyring) (keyring, error) 
 }
 
 func (s *Service) saveKeys(ctx context.Context, version int64, keys []*signing.Key, event Event) error {
-	stored := StoredKeys{Version: version}
+	stored := store.SigningKeys{Version: version}
 	for _, k := range keys {
 		der, err := k.MarshalPrivate()
 		if err != nil {
 			return fmt.Errorf("usher: signing key %s: %w", k.ID, err)
 		}
-		stored.Keys = append(stored.Keys, StoredKey{
+		stored.Keys = append(stored.Keys, store.SigningKey{
 			ID: k.ID, Algorithm: string(k.Algorithm), Private: s.keyBox.Seal(der, k.ID),
 			CreatedAt: k.CreatedAt, ActiveAt: k.ActiveAt, RetiredAt: k.RetiredAt, RemovedAt: k.RemovedAt,
 		})
 	}
-	return s.outage(s.store.SaveSigningKeys(ctx, stored, Effects{Events: []Event{event}}))
+	return s.outage(s.store.SaveSigningKeys(ctx, stored, store.Effects{Events: []Event{event}}))
 }
 
 // useKeys puts keys in the place of those that were in use before they were

@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
 
@@ -150,7 +151,7 @@ func TestJK07_CompromisedKeysAreOutAtOnce(t *testing.T) {
 func TestJK07_UnknownKeysCostNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &keyWatch{Store: storetest.NewMemory()}
+		store := &keyWatch{Store: memory.New()}
 		k := machine(t, store)
 		a := k.signUp(ann)
 		forged := func(i int) string {
@@ -180,15 +181,15 @@ func TestJK07_UnknownKeysCostNothing(t *testing.T) {
 
 // keyWatch counts how often the keys are read.
 type keyWatch struct {
-	usher.Store
+	store.Store
 	reads atomic.Int64
 	down  atomic.Bool
 }
 
-func (w *keyWatch) SigningKeys(ctx context.Context) (usher.StoredKeys, error) {
+func (w *keyWatch) SigningKeys(ctx context.Context) (store.SigningKeys, error) {
 	w.reads.Add(1)
 	if w.down.Load() {
-		return usher.StoredKeys{}, errors.New("out of reach")
+		return store.SigningKeys{}, errors.New("out of reach")
 	}
 	return w.Store.SigningKeys(ctx)
 }
@@ -196,7 +197,7 @@ func (w *keyWatch) SigningKeys(ctx context.Context) (usher.StoredKeys, error) {
 // Of machines that start or rotate at once one wins, and all use its key.
 func TestJK07_MachinesThatStartAtOnce(t *testing.T) {
 	t.Parallel()
-	store, c := storetest.NewMemory(), newClock()
+	store, c := memory.New(), newClock()
 	kits := make([]*kit, 8)
 	together(len(kits), func(i int) { kits[i] = newKitOn(t, store, c) })
 	for _, k := range kits {

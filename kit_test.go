@@ -16,7 +16,8 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 const (
@@ -34,7 +35,7 @@ var ctx = context.Background()
 type kit struct {
 	*usher.Service
 	t      *testing.T
-	store  usher.Store
+	store  store.Store
 	clock  *clock
 	mail   *mailbox
 	events *recorder
@@ -45,11 +46,11 @@ type kit struct {
 // stands still, and the cheapest hash that is allowed.
 func newKit(t *testing.T, change ...func(*usher.Config)) *kit {
 	t.Helper()
-	return newKitOn(t, storetest.NewMemory(), newClock(), change...)
+	return newKitOn(t, memory.New(), newClock(), change...)
 }
 
 // newKitOn is newKit for a store and a clock that other kits may share.
-func newKitOn(t *testing.T, store usher.Store, c *clock, change ...func(*usher.Config)) *kit {
+func newKitOn(t *testing.T, store store.Store, c *clock, change ...func(*usher.Config)) *kit {
 	t.Helper()
 	k := &kit{t: t, store: store, clock: c, mail: newMailbox(), events: &recorder{}}
 	k.cfg = usher.Config{

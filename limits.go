@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 	"unicode"
+
+	"github.com/usherkit/usher/store"
 )
 
 // Names of limits, for LimitError and events.
@@ -53,12 +55,12 @@ func network(c Client) string {
 // named is a limit with the name that errors and events give it.
 type named struct {
 	name string
-	Limit
+	store.Limit
 }
 
 // perHour is a limit of n an hour.
 func (s *Service) perHour(name string, n int, parts ...string) named {
-	return named{name, Limit{Key: s.limitKey(name, parts...), Max: n, Window: time.Hour}}
+	return named{name, store.Limit{Key: s.limitKey(name, parts...), Max: n, Window: time.Hour}}
 }
 
 // mailLimit is the limit on mails of all kinds to an address.
@@ -82,7 +84,7 @@ func (s *Service) hit(ctx context.Context, limits ...named) ([]int, *refusal, er
 	if s.cfg.InsecureNoThrottle {
 		return make([]int, len(limits)), nil, nil
 	}
-	list := make([]Limit, len(limits))
+	list := make([]store.Limit, len(limits))
 	for i, l := range limits {
 		list[i] = l.Limit
 	}

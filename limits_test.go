@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/sqlite"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
+	"github.com/usherkit/usher/store/sqlite"
 )
 
 // openSQLite returns a store in a file of its own.
-func openSQLite(t *testing.T) usher.Store {
+func openSQLite(t *testing.T) store.Store {
 	t.Helper()
 	s, err := sqlite.Open(filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
 	if err != nil {
@@ -29,7 +30,7 @@ func openSQLite(t *testing.T) usher.Store {
 // expected: no scheduling lets the right password clear the counter before all
 // tries have met it.
 type gate struct {
-	usher.Store
+	store.Store
 	tries   atomic.Int64
 	counted chan struct{}
 }
@@ -51,7 +52,7 @@ func (g *gate) wait() {
 	}
 }
 
-func (g *gate) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
+func (g *gate) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
 	r, err := g.Store.TakeLimits(ctx, now, l)
 	if g.tries.Add(-1) == 0 {
 		close(g.counted)
@@ -59,14 +60,14 @@ func (g *gate) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (
 	return r, err
 }
 
-func (g *gate) StartSession(ctx context.Context, s usher.SessionStart) ([]string, error) {
+func (g *gate) StartSession(ctx context.Context, s store.SessionStart) ([]string, error) {
 	g.wait()
 	return g.Store.StartSession(ctx, s)
 }
 
 func TestSI07_CountedBeforeTheCheckForAllMachinesTogether(t *testing.T) {
-	for name, open := range map[string]func(*testing.T) usher.Store{
-		"memory": func(*testing.T) usher.Store { return storetest.NewMemory() },
+	for name, open := range map[string]func(*testing.T) store.Store{
+		"memory": func(*testing.T) store.Store { return memory.New() },
 		"sqlite": openSQLite,
 	} {
 		for _, machines := range []int{1, 2} {
@@ -169,11 +170,11 @@ func TestSI07_WhatWasNotJudgedIsGivenBack(t *testing.T) {
 
 // hangUp ends the client's context as soon as his try has been counted.
 type hangUp struct {
-	usher.Store
+	store.Store
 	cancel func()
 }
 
-func (h *hangUp) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
+func (h *hangUp) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
 	defer h.cancel()
 	return h.Store.TakeLimits(context.WithoutCancel(ctx), now, l)
 }
@@ -199,11 +200,11 @@ func TestSI01_HangingUpHidesNothing(t *testing.T) {
 
 // hangUpLater ends the client's context when the decision is written down.
 type hangUpLater struct {
-	usher.Store
+	store.Store
 	cancel func()
 }
 
-func (h *hangUpLater) Record(ctx context.Context, fx usher.Effects) error {
+func (h *hangUpLater) Record(ctx context.Context, fx store.Effects) error {
 	h.cancel()
 	return h.Store.Record(ctx, fx)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -45,7 +46,7 @@ func (s *Service) VerificationLink(ctx context.Context, claims *token.Claims, ra
 	if err != nil {
 		return Link{}, err
 	}
-	if t.Purpose == PurposeChangeEmail {
+	if t.Purpose == store.PurposeChangeEmail {
 		return Link{Email: t.NewEmail, NewEmail: true, PasswordRequired: !own}, nil
 	}
 	return Link{LoginID: account.User.LoginID(), Email: t.Email, PasswordRequired: !own}, nil
@@ -53,17 +54,17 @@ func (s *Service) VerificationLink(ctx context.Context, claims *token.Claims, ra
 
 // openLink is openToken with the account that the token belongs to. One of a user
 // who is disabled is void.
-func (s *Service) openLink(ctx context.Context, raw Secret, c Client, purposes ...Purpose) (OneTimeToken, Account, error) {
+func (s *Service) openLink(ctx context.Context, raw Secret, c Client, purposes ...store.Purpose) (store.OneTimeToken, store.Account, error) {
 	t, err := s.openToken(ctx, raw, c, purposes...)
 	if err != nil {
-		return OneTimeToken{}, Account{}, err
+		return store.OneTimeToken{}, store.Account{}, err
 	}
 	account, err := s.store.Account(ctx, t.UserID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return OneTimeToken{}, Account{}, s.outage(err)
+		return store.OneTimeToken{}, store.Account{}, s.outage(err)
 	}
 	if err != nil || account.User.Status != StatusEnabled {
-		return OneTimeToken{}, Account{}, s.refuseToken(ctx, t.UserID, c)
+		return store.OneTimeToken{}, store.Account{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	return t, account, nil
 }

@@ -10,19 +10,20 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // twoMachines returns two Services on one store. Within synctest.Test their
 // clock is that of the bubble, and what runs beside the requests runs too.
 func twoMachines(t *testing.T, change ...func(*usher.Config)) (a, b *kit) {
 	t.Helper()
-	store := storetest.NewMemory()
+	store := memory.New()
 	return machine(t, store, change...), machine(t, store, change...)
 }
 
 // machine is a Service on that store whose clock is time.Now.
-func machine(t *testing.T, store usher.Store, change ...func(*usher.Config)) *kit {
+func machine(t *testing.T, store store.Store, change ...func(*usher.Config)) *kit {
 	t.Helper()
 	real := func(c *usher.Config) { c.Now = time.Now }
 	return newKitOn(t, store, newClock(), append([]func(*usher.Config){real}, change...)...)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // reading is a client who reads that language.
@@ -124,7 +124,7 @@ func TestMailsKnowTheReadersLanguage(t *testing.T) {
 // works, and not a minute or an hour less.
 func TestMailsTellTheWholeLifeOfTheirLink(t *testing.T) {
 	clock := newClock()
-	k := newKitOn(t, storetest.NewMemory(), clock, func(c *usher.Config) {
+	k := newKitOn(t, memory.New(), clock, func(c *usher.Config) {
 		c.Now = func() time.Time {
 			clock.add(time.Millisecond)
 			return clock.now()

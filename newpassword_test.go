@@ -10,6 +10,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
 )
 
 // trySignUp signs up from home and returns the error.
@@ -269,7 +270,7 @@ func TestPW10_DecidesWithoutTheListOfLeakedPasswords(t *testing.T) {
 
 func TestPW11_NoHintsAndNoQuestions(t *testing.T) {
 	for _, v := range []any{
-		usher.SignUp{}, usher.Profile{}, usher.User{}, usher.Password{}, usher.UserImport{}, usher.UserPatch{}, usher.UserCreation{},
+		usher.SignUp{}, usher.Profile{}, usher.User{}, store.Password{}, usher.UserImport{}, usher.UserPatch{}, store.UserCreation{},
 	} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			name := strings.ToLower(f.Name)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // withSecrets sets the secret, and older ones.
@@ -75,7 +75,7 @@ func TestWrongSecretNamesTheSetting(t *testing.T) {
 func TestSecretsInDifferentOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := storetest.NewMemory()
+		store := memory.New()
 		k := machine(t, store, withSecrets(secret, secret2))
 		other := machine(t, store, withSecrets(secret2, secret))
 		version := usher.Must(store.SigningKeys(ctx)).Version
@@ -103,7 +103,7 @@ func TestSecretsInDifferentOrder(t *testing.T) {
 func TestMailUnderAnUnknownSecretIsLeftToOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := storetest.NewMemory()
+		store := memory.New()
 		old := machine(t, store, withSecrets(secret))
 		k := machine(t, store, withSecrets(secret2, secret))
 		k.Close() // it made the mail, and the other one takes it

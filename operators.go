@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -42,7 +43,7 @@ type UserPatch struct {
 // tokens made from now on; a session token made before holds the old ones
 // until its end. Setting the address voids all mailed links.
 func (s *Service) UpdateUser(ctx context.Context, userID string, p UserPatch) (User, error) {
-	if err := p.Profile.check(); err != nil {
+	if err := checkProfile(p.Profile); err != nil {
 		return User{}, err
 	}
 	if p.Email != nil && p.Email.Address != "" {
@@ -51,9 +52,9 @@ func (s *Service) UpdateUser(ctx context.Context, userID string, p UserPatch) (U
 		}
 	}
 	e := s.newEvent(EventUserUpdated, userID, "", "operator", Client{})
-	u, _, err := s.store.UpdateUser(ctx, UserUpdate{
+	u, _, err := s.store.UpdateUser(ctx, store.UserUpdate{
 		UserID: userID, Profile: p.Profile, Roles: p.Roles, Permissions: p.Permissions, Tenants: p.Tenants,
-		Attributes: p.Attributes, Email: p.Email, DropTokens: p.Email != nil, At: s.now(), Effects: Effects{Events: []Event{e}},
+		Attributes: p.Attributes, Email: p.Email, DropTokens: p.Email != nil, At: s.now(), Effects: store.Effects{Events: []Event{e}},
 	})
 	if err != nil {
 		return User{}, s.outage(err)
@@ -66,20 +67,20 @@ func (s *Service) UpdateUser(ctx context.Context, userID string, p UserPatch) (U
 // and refresh fail. Nothing of the user is lost.
 func (s *Service) DisableUser(ctx context.Context, userID string) error {
 	status := StatusDisabled
-	return s.setStatus(ctx, userID, UserUpdate{
-		Status: &status, DropTokens: true, End: &SessionEnd{RevokedUntil: s.revokedUntil(s.now())},
+	return s.setStatus(ctx, userID, store.UserUpdate{
+		Status: &status, DropTokens: true, End: &store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())},
 	}, EventUserDisabled)
 }
 
 // EnableUser lets a disabled user in again.
 func (s *Service) EnableUser(ctx context.Context, userID string) error {
 	status := StatusEnabled
-	return s.setStatus(ctx, userID, UserUpdate{Status: &status}, EventUserEnabled)
+	return s.setStatus(ctx, userID, store.UserUpdate{Status: &status}, EventUserEnabled)
 }
 
-func (s *Service) setStatus(ctx context.Context, userID string, u UserUpdate, name EventName) error {
+func (s *Service) setStatus(ctx context.Context, userID string, u store.UserUpdate, name EventName) error {
 	e := s.newEvent(name, userID, "", "operator", Client{})
-	u.UserID, u.At, u.Effects = userID, s.now(), Effects{Events: []Event{e}}
+	u.UserID, u.At, u.Effects = userID, s.now(), store.Effects{Events: []Event{e}}
 	_, ended, err := s.store.UpdateUser(ctx, u)
 	if err != nil {
 		return s.outage(err)
@@ -93,8 +94,8 @@ func (s *Service) setStatus(ctx context.Context, userID string, u UserUpdate, na
 // trail. All sessions end.
 func (s *Service) DeleteUser(ctx context.Context, userID string) error {
 	e := s.newEvent(EventUserDeleted, userID, "", "operator", Client{})
-	ended, err := s.store.DeleteUser(ctx, UserDeletion{
-		UserID: userID, End: SessionEnd{RevokedUntil: s.revokedUntil(s.now())}, Effects: Effects{Events: []Event{e}},
+	ended, err := s.store.DeleteUser(ctx, store.UserDeletion{
+		UserID: userID, End: store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}, Effects: store.Effects{Events: []Event{e}},
 		// The one counter of an account that has no end of its own.
 		ClearLimits: []string{s.lockKey(userID)},
 	})
@@ -132,7 +133,7 @@ func (s *Service) SetPassword(ctx context.Context, userID string, pw Secret, tem
 	change.RequireEnabled = false
 	change.ClearLimits = []string{s.lockKey(userID)}
 	if temporary {
-		change.State = PasswordTemporary
+		change.State = store.PasswordTemporary
 	}
 	return s.change(ctx, change, "", "operator", Client{})
 }
@@ -145,13 +146,13 @@ func (s *Service) ExpirePassword(ctx context.Context, userID string) error {
 	if err != nil {
 		return s.outage(err)
 	}
-	if account.Password.State == PasswordNone {
+	if account.Password.State == store.PasswordNone {
 		return ErrConflict
 	}
 	now := s.now()
-	return s.change(ctx, PasswordChange{
-		UserID: userID, IfVersion: account.Password.Version, State: PasswordExpired, At: account.Password.ChangedAt,
-		KeepEarlier: len(account.Password.Earlier), End: &SessionEnd{RevokedUntil: s.revokedUntil(now)},
+	return s.change(ctx, store.PasswordChange{
+		UserID: userID, IfVersion: account.Password.Version, State: store.PasswordExpired, At: account.Password.ChangedAt,
+		KeepEarlier: len(account.Password.Earlier), End: &store.SessionEnd{RevokedUntil: s.revokedUntil(now)},
 	}, "", "expired_by_operator", Client{})
 }
 
@@ -235,8 +236,8 @@ func (s *Service) importUser(ctx context.Context, in UserImport, dryRun bool) (U
 		return u, nil
 	}
 	e := s.newEvent(EventUserImported, u.ID, "", "", Client{})
-	err = s.store.CreateUser(ctx, UserCreation{
-		User: u, Canonical: canonical, Password: pw, Effects: Effects{Events: []Event{e}},
+	err = s.store.CreateUser(ctx, store.UserCreation{
+		User: u, Canonical: canonical, Password: pw, Effects: store.Effects{Events: []Event{e}},
 	})
 	if err != nil {
 		return User{}, s.outage(err)
@@ -265,7 +266,7 @@ func (s *Service) importedUser(in UserImport) (User, []string, error) {
 	case isEmail(canonical[0]):
 		email = in.LoginIDs[0]
 	}
-	if err := in.Profile.check(); err != nil {
+	if err := checkProfile(in.Profile); err != nil {
 		return User{}, nil, err
 	}
 	now := s.now()
@@ -277,24 +278,24 @@ func (s *Service) importedUser(in UserImport) (User, []string, error) {
 	if in.Disabled {
 		u.Status = StatusDisabled
 	}
-	in.Profile.apply(&u)
+	applyProfile(in.Profile, &u)
 	return u, canonical, nil
 }
 
-func (s *Service) importedPassword(ctx context.Context, in UserImport, u User) (Password, error) {
-	pw := Password{State: PasswordNone, Version: 1, ChangedAt: s.now()}
+func (s *Service) importedPassword(ctx context.Context, in UserImport, u User) (store.Password, error) {
+	pw := store.Password{State: store.PasswordNone, Version: 1, ChangedAt: s.now()}
 	var err error
 	switch {
 	case in.Password != "" && in.Hash != nil:
-		return Password{}, &FieldError{"password", "not_allowed", "must be given in clear or as a hash, not both"}
+		return store.Password{}, &FieldError{"password", "not_allowed", "must be given in clear or as a hash, not both"}
 	case in.Hash != nil:
 		pw.Hash, err = s.hasher.Import(ctx, *in.Hash)
 	case in.Password != "":
 		if err = s.checkPassword("password", in.Password); err != nil {
-			return Password{}, err
+			return store.Password{}, err
 		}
 		if err = s.judge(ctx, in.Password, u); err != nil {
-			return Password{}, err
+			return store.Password{}, err
 		}
 		pw.Hash, err = s.hasher.Hash(ctx, in.Password.Reveal())
 	default:
@@ -302,11 +303,11 @@ func (s *Service) importedPassword(ctx context.Context, in UserImport, u User) (
 	}
 	var refused *password.ImportError
 	if errors.As(err, &refused) {
-		return Password{}, fmt.Errorf("usher: hash: %w", err)
+		return store.Password{}, fmt.Errorf("usher: hash: %w", err)
 	}
 	if err != nil {
-		return Password{}, s.hashing(ctx, err, Client{})
+		return store.Password{}, s.hashing(ctx, err, Client{})
 	}
-	pw.State = PasswordActive
+	pw.State = store.PasswordActive
 	return pw, nil
 }

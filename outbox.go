@@ -7,6 +7,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"github.com/usherkit/usher/store"
 )
 
 // How mail is sent: each of a process's senders takes one message at a time and
@@ -59,14 +61,14 @@ func language(c Client) string { return cut(c.Language, 128) }
 // error means that the store cannot tell. The last mail of the hour is kept for a
 // reset: anyone can have mails of other kinds sent to an address, by signing up
 // with it, and must not thereby keep its owner from a new password.
-func (s *Service) mailTo(ctx context.Context, address string, m Message, c Client) ([]QueuedMail, error) {
+func (s *Service) mailTo(ctx context.Context, address string, m Message, c Client) ([]store.QueuedMail, error) {
 	limit := s.mailLimit(address)
 	limit.Max = max(1, limit.Max-1)
 	return s.mailWithin(ctx, address, m, c, limit)
 }
 
 // mailWithin is mailTo under the limits given.
-func (s *Service) mailWithin(ctx context.Context, address string, m Message, c Client, limits ...named) ([]QueuedMail, error) {
+func (s *Service) mailWithin(ctx context.Context, address string, m Message, c Client, limits ...named) ([]store.QueuedMail, error) {
 	refused := "bad_address"
 	if _, err := CanonicalLoginID(address, true); err == nil {
 		if refused, err = s.countMail(ctx, c, limits); err != nil {
@@ -116,7 +118,7 @@ const noticesAnHour = 20
 // there; but who changes the password without end must not fill the outbox for
 // everybody, and has told the owner often enough by then. An address that nobody
 // has proven may be a stranger's: it gets no more mail for it.
-func (s *Service) noticeTo(ctx context.Context, u User, m Message, c Client) ([]QueuedMail, error) {
+func (s *Service) noticeTo(ctx context.Context, u User, m Message, c Client) ([]store.QueuedMail, error) {
 	m = about(u, m, c)
 	switch {
 	case u.Email == "":
@@ -144,7 +146,7 @@ func (s *Service) dropped(ctx context.Context, m Message, reason string, c Clien
 
 // seal returns the row. A mail with a link says from when on it works: else it
 // would be told to live a little less than it does, which is rounded down.
-func (s *Service) seal(address string, m Message, c Client) []QueuedMail {
+func (s *Service) seal(address string, m Message, c Client) []store.QueuedMail {
 	now := s.now()
 	sealed := sealedMessage{
 		Kind: m.Kind, UserID: m.UserID, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
@@ -159,11 +161,11 @@ func (s *Service) seal(address string, m Message, c Client) []QueuedMail {
 		return nil
 	}
 	id := random(16)
-	return []QueuedMail{{ID: id, Sealed: s.mailBox.Seal(plain, id), CreatedAt: now, NotBefore: now}}
+	return []store.QueuedMail{{ID: id, Sealed: s.mailBox.Seal(plain, id), CreatedAt: now, NotBefore: now}}
 }
 
 // queued wakes a sender.
-func (s *Service) queued(mail []QueuedMail) {
+func (s *Service) queued(mail []store.QueuedMail) {
 	if len(mail) > 0 {
 		s.wakeSender()
 	}
@@ -228,14 +230,14 @@ func (s *Service) deliverDue(ctx context.Context) {
 }
 
 // deliver tries once, and says so in the outbox even when ctx ends meanwhile.
-func (s *Service) deliver(ctx context.Context, q QueuedMail) {
+func (s *Service) deliver(ctx context.Context, q store.QueuedMail) {
 	m, err := s.try(ctx, q)
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	var given *givenUp
 	switch {
 	case err == nil:
-		if err := s.store.FinishMail(after, q.ID, Effects{}); err != nil {
+		if err := s.store.FinishMail(after, q.ID, store.Effects{}); err != nil {
 			s.cfg.Logger.Error("usher: a delivered mail could not be removed and will be sent again", "kind", m.Kind, "error", err)
 		}
 	case errors.As(err, &given):
@@ -261,7 +263,7 @@ func (g *givenUp) Error() string { return "usher: mail given up: " + g.reason }
 
 // try hands one message to the Mailer and returns it. One that cannot be opened may
 // come from a machine that has a newer secret already: that one will send it.
-func (s *Service) try(ctx context.Context, q QueuedMail) (Message, error) {
+func (s *Service) try(ctx context.Context, q store.QueuedMail) (Message, error) {
 	m, err := s.unseal(q)
 	if err != nil {
 		return Message{}, err
@@ -279,7 +281,7 @@ func (s *Service) try(ctx context.Context, q QueuedMail) (Message, error) {
 	return m, err
 }
 
-func (s *Service) unseal(q QueuedMail) (Message, error) {
+func (s *Service) unseal(q store.QueuedMail) (Message, error) {
 	plain, err := s.mailBox.Open(q.Sealed, q.ID)
 	if err != nil {
 		return Message{}, err
@@ -294,10 +296,10 @@ func (s *Service) unseal(q QueuedMail) (Message, error) {
 	}, nil
 }
 
-func (s *Service) giveUp(ctx context.Context, q QueuedMail, m Message, reason string, cause error) {
+func (s *Service) giveUp(ctx context.Context, q store.QueuedMail, m Message, reason string, cause error) {
 	s.cfg.Logger.Error("usher: mail given up", "kind", m.Kind, "user_id", m.UserID, "reason", reason, "tries", q.Tries, "error", cause)
 	e := s.newEvent(EventMailGivenUp, m.UserID, "", strings.TrimSpace(reason+" "+string(m.Kind)), Client{})
-	if err := s.store.FinishMail(ctx, q.ID, Effects{Events: []Event{e}}); err != nil {
+	if err := s.store.FinishMail(ctx, q.ID, store.Effects{Events: []Event{e}}); err != nil {
 		s.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
 		return
 	}

@@ -13,7 +13,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // tries is a Mailer that notes each try and answers as it is told.
@@ -92,7 +93,7 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 					time.Sleep(time.Millisecond) // the bubble's clock: by then the sign-up is done
 					return c.answer(ctx, n)
 				}}
-				k := machine(t, storetest.NewMemory(), withMailer(m))
+				k := machine(t, memory.New(), withMailer(m))
 				k.signUp(ann)
 				k.events.reset()
 				time.Sleep(10 * time.Hour) // the bubble's clock
@@ -130,7 +131,7 @@ func TestOutboxGivesUpExpiredLinks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &tries{answer: func(context.Context, int) error { return errors.New("not now") }}
-		k := machine(t, storetest.NewMemory(), withMailer(m))
+		k := machine(t, memory.New(), withMailer(m))
 		k.imported(ann)
 		k.events.reset()
 		k.forget(ann, home)
@@ -153,7 +154,7 @@ func TestOutboxGoesOnBesideAServerThatHangs(t *testing.T) {
 			hanging, most int
 			sent          = map[string]time.Time{}
 		)
-		k := machine(t, storetest.NewMemory(), withMailer(usher.MailerFunc(func(ctx context.Context, m usher.Message) error {
+		k := machine(t, memory.New(), withMailer(usher.MailerFunc(func(ctx context.Context, m usher.Message) error {
 			if strings.HasPrefix(m.To, "hangs") {
 				mu.Lock()
 				hanging++
@@ -205,7 +206,7 @@ func TestOutboxGoesOnBesideAServerThatHangs(t *testing.T) {
 func TestOutboxSurvivesTheProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := storetest.NewMemory()
+		store := memory.New()
 		first, second := &tries{}, &tries{}
 		dying := machine(t, &deaf{store}, withMailer(first))
 		dying.imported(ann)
@@ -237,9 +238,9 @@ func (k *kit) checkLink(m usher.Message) error {
 }
 
 // deaf is a store that a dying process cannot tell what became of a mail.
-type deaf struct{ usher.Store }
+type deaf struct{ store.Store }
 
-func (*deaf) FinishMail(context.Context, string, usher.Effects) error { return errors.New("dead") }
+func (*deaf) FinishMail(context.Context, string, store.Effects) error { return errors.New("dead") }
 func (*deaf) RetryMail(context.Context, string, time.Time) error      { return errors.New("dead") }
 
 // What waits in the outbox cannot be read there.
@@ -263,7 +264,7 @@ func TestOutboxRowsAreSealed(t *testing.T) {
 	}
 	// A row moved under another id does not open.
 	rows[0].ID = "other"
-	if err := k.store.Record(ctx, usher.Effects{Mail: rows}); err != nil {
+	if err := k.store.Record(ctx, store.Effects{Mail: rows}); err != nil {
 		t.Fatal(err)
 	}
 	k.clock.add(2 * time.Minute)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -61,7 +62,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err != nil {
 		return nil, err
 	}
-	if session.Kind == SessionReset {
+	if session.Kind == store.SessionReset {
 		change.ClearLimits = []string{s.lockKey(account.User.ID)}
 		return nil, s.change(ctx, change, session.ID, "reset_session", c)
 	}
@@ -103,9 +104,9 @@ func (s *Service) ownLoginID(ctx context.Context, u User, loginID, sessionID str
 
 // proveAgain demands the current password, or a sign-in that is recent, or a
 // reset session.
-func (s *Service) proveAgain(ctx context.Context, account *Account, session Session, current Secret, c Client) error {
+func (s *Service) proveAgain(ctx context.Context, account *store.Account, session Session, current Secret, c Client) error {
 	if current == "" {
-		if session.Kind == SessionReset || s.now().Sub(session.CreatedAt) <= s.cfg.Sessions.Recent {
+		if session.Kind == store.SessionReset || s.now().Sub(session.CreatedAt) <= s.cfg.Sessions.Recent {
 			return nil
 		}
 		return ErrRecentSignInRequired
@@ -115,7 +116,7 @@ func (s *Service) proveAgain(ctx context.Context, account *Account, session Sess
 
 // proveCurrent checks the current password of a user who is signed in, under
 // the limits of a sign-in.
-func (s *Service) proveCurrent(ctx context.Context, account *Account, current Secret, c Client) error {
+func (s *Service) proveCurrent(ctx context.Context, account *store.Account, current Secret, c Client) error {
 	if err := s.checkPassword("currentPassword", current); err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func (s *Service) proveCurrent(ctx context.Context, account *Account, current Se
 
 // provePassword checks the password of an account that is known already. The
 // password has passed checkPassword.
-func (s *Service) provePassword(ctx context.Context, account Account, pw Secret, c Client) error {
+func (s *Service) provePassword(ctx context.Context, account store.Account, pw Secret, c Client) error {
 	a, err := s.beginKnown(ctx, account, c)
 	if err != nil {
 		return err
@@ -145,30 +146,30 @@ const provenNow = ""
 // that may not come back. By is provenNow, or else names the session or the mailed
 // link that it rests on. What it returns ends all sessions and drops all mailed
 // links.
-func (s *Service) newPassword(ctx context.Context, account Account, pw Secret, by string, c Client) (PasswordChange, error) {
+func (s *Service) newPassword(ctx context.Context, account store.Account, pw Secret, by string, c Client) (store.PasswordChange, error) {
 	u, p := account.User, account.Password
 	if err := s.judge(ctx, pw, u); err != nil {
-		return PasswordChange{}, err
+		return store.PasswordChange{}, err
 	}
 	if err := s.checkReuse(ctx, account, pw, by, c); err != nil {
-		return PasswordChange{}, err
+		return store.PasswordChange{}, err
 	}
 	hash, err := s.hasher.Hash(ctx, pw.Reveal())
 	if err != nil {
-		return PasswordChange{}, s.hashing(ctx, err, c)
+		return store.PasswordChange{}, s.hashing(ctx, err, c)
 	}
 	notice, err := s.noticeTo(ctx, u, Message{Kind: MessagePasswordChanged}, c)
 	if err != nil {
-		return PasswordChange{}, err
+		return store.PasswordChange{}, err
 	}
 	now := s.now()
-	return PasswordChange{
+	return store.PasswordChange{
 		UserID: u.ID, IfVersion: p.Version, RequireEnabled: true,
-		Hash: hash, State: PasswordActive, At: now,
+		Hash: hash, State: store.PasswordActive, At: now,
 		KeepEarlier: max(0, s.cfg.Password.ReuseAmount-1),
-		End:         &SessionEnd{RevokedUntil: s.revokedUntil(now)},
+		End:         &store.SessionEnd{RevokedUntil: s.revokedUntil(now)},
 		DropTokens:  true,
-		Effects:     Effects{Mail: notice},
+		Effects:     store.Effects{Mail: notice},
 	}, nil
 }
 
@@ -180,7 +181,7 @@ const reuseTries = 5
 // whether one was guessed, so that who did not prove the current one gets few.
 // They are counted before the comparison and not given back: what is not refused
 // has been told apart as well.
-func (s *Service) checkReuse(ctx context.Context, account Account, pw Secret, by string, c Client) error {
+func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, by string, c Client) error {
 	policy, p := s.cfg.Password, account.Password
 	if policy.ReuseAmount == 0 || p.Hash == "" {
 		return nil
@@ -203,7 +204,7 @@ func (s *Service) checkReuse(ctx context.Context, account Account, pw Secret, by
 }
 
 // change writes a new password and makes the end of sessions hold here.
-func (s *Service) change(ctx context.Context, change PasswordChange, sessionID, reason string, c Client) error {
+func (s *Service) change(ctx context.Context, change store.PasswordChange, sessionID, reason string, c Client) error {
 	change.Events = append(change.Events, s.newEvent(EventPasswordChanged, change.UserID, sessionID, reason, c))
 	ended, err := s.store.ChangePassword(ctx, change)
 	if err != nil {
@@ -214,7 +215,7 @@ func (s *Service) change(ctx context.Context, change PasswordChange, sessionID, 
 }
 
 // changed follows a step that changed a password.
-func (s *Service) changed(ctx context.Context, fx Effects, userID string, ended []string, c Client) {
+func (s *Service) changed(ctx context.Context, fx store.Effects, userID string, ended []string, c Client) {
 	s.ended(ended...)
 	s.queued(fx.Mail)
 	s.announce(ctx, fx.Events...)
@@ -225,7 +226,7 @@ func (s *Service) changed(ctx context.Context, fx Effects, userID string, ended 
 
 // changeAndRenew writes a new password, ends the other sessions and gives this
 // one new tokens.
-func (s *Service) changeAndRenew(ctx context.Context, account Account, session Session, change PasswordChange, c Client) (*Authentication, error) {
+func (s *Service) changeAndRenew(ctx context.Context, account store.Account, session Session, change store.PasswordChange, c Client) (*Authentication, error) {
 	u := account.User
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
@@ -238,7 +239,7 @@ func (s *Service) changeAndRenew(ctx context.Context, account Account, session S
 		return nil, err
 	}
 	change.End.Except = session.ID
-	change.Renew = &RefreshRenewal{SessionID: session.ID, RefreshHash: session.RefreshHash, At: change.At}
+	change.Renew = &store.RefreshRenewal{SessionID: session.ID, RefreshHash: session.RefreshHash, At: change.At}
 	err = s.change(ctx, change, session.ID, "update", c)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrInvalidSession
@@ -297,7 +298,7 @@ func samePassword(a, b Secret) bool {
 }
 
 // changeAndEnter writes a new password and starts the user's only session.
-func (s *Service) changeAndEnter(ctx context.Context, a *attempt, change PasswordChange, c Client) (*Authentication, error) {
+func (s *Service) changeAndEnter(ctx context.Context, a *attempt, change store.PasswordChange, c Client) (*Authentication, error) {
 	u := a.account.User
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -19,7 +20,7 @@ type PendingEmail struct {
 // the new address has not confirmed yet; the zero PendingEmail if there is none. It
 // is there whether or not a mail could be sent: it tells nothing of the address.
 func (s *Service) PendingEmail(ctx context.Context, userID string) (PendingEmail, error) {
-	open, err := s.store.UserTokens(ctx, userID, PurposeChangeEmail, s.now())
+	open, err := s.store.UserTokens(ctx, userID, store.PurposeChangeEmail, s.now())
 	if err != nil || len(open) == 0 {
 		return PendingEmail{}, s.outage(err)
 	}
@@ -34,7 +35,7 @@ func (s *Service) CancelEmailChange(ctx context.Context, claims *token.Claims, c
 		return err
 	}
 	e := s.newEvent(EventEmailChangeCancelled, account.User.ID, session.ID, "", c)
-	err = s.store.DropTokens(ctx, account.User.ID, PurposeChangeEmail, s.now(), Effects{Events: []Event{e}})
+	err = s.store.DropTokens(ctx, account.User.ID, store.PurposeChangeEmail, s.now(), store.Effects{Events: []Event{e}})
 	if err != nil {
 		return s.outage(err)
 	}

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
 
@@ -267,8 +268,8 @@ func TestEN01_VerificationFailsUniformly(t *testing.T) {
 	}
 	none := usher.Must(k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{"none@example.com"}}))
 	account := usher.Must(k.store.Account(ctx, none.ID))
-	err := k.store.AddOneTimeToken(ctx, usher.TokenAddition{MaxOpen: 3, Token: usher.OneTimeToken{
-		Hash: hashed("none"), UserID: none.ID, Purpose: usher.PurposeVerifyEmail, Email: none.Email,
+	err := k.store.AddOneTimeToken(ctx, store.TokenAddition{MaxOpen: 3, Token: store.OneTimeToken{
+		Hash: hashed("none"), UserID: none.ID, Purpose: store.PurposeVerifyEmail, Email: none.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: k.clock.now(), ExpiresAt: k.clock.now().Add(time.Hour),
 	}})
 	if err != nil {
@@ -360,7 +361,7 @@ func TestEV01_OneOfSixtyFourConfirms(t *testing.T) {
 // The password is changed while it, or the session, is checked: the link is void.
 func TestEV03_AChangeMeanwhileVoidsTheLink(t *testing.T) {
 	t.Parallel()
-	store := &between{Store: storetest.NewMemory()}
+	store := &between{Store: memory.New()}
 	k := newKitOn(t, store, newClock())
 	a, raw := k.verifyToken(ann)
 	claims := k.claims(a)

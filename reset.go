@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/internal/signing"
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -69,7 +70,7 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c
 	case u.Email == "":
 		event.Reason = "no_address"
 	default:
-		return s.sendReset(ctx, account, link, Effects{Events: []Event{event}}, c)
+		return s.sendReset(ctx, account, link, store.Effects{Events: []Event{event}}, c)
 	}
 	if err := s.pretendToMail(ctx, canonical, c); err != nil {
 		return err
@@ -100,20 +101,20 @@ func (s *Service) pageLink(page, raw string) Secret {
 
 // sendReset puts a reset link into the outbox, within the limits, together
 // with fx. When a limit is reached, fx alone happens.
-func (s *Service) sendReset(ctx context.Context, account Account, link resetLink, fx Effects, c Client) error {
+func (s *Service) sendReset(ctx context.Context, account store.Account, link resetLink, fx store.Effects, c Client) error {
 	u, now := account.User, s.now()
 	raw := random(32)
 	address, err := s.resetURL(link, raw)
 	if err != nil {
 		return err
 	}
-	t := OneTimeToken{
-		Hash: hashOf(raw), UserID: u.ID, Purpose: PurposeReset, Email: u.Email,
+	t := store.OneTimeToken{
+		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeReset, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ResetLife),
 	}
 	m := Message{Kind: MessageResetPassword, Link: address, At: now, ExpiresAt: t.ExpiresAt}
 	if !u.EmailVerified {
-		t.Purpose, m.Kind = PurposeClaim, MessageConfirmAndReset
+		t.Purpose, m.Kind = store.PurposeClaim, MessageConfirmAndReset
 		u.Language = "" // of whoever signed up
 	}
 	m = about(u, m, c)
@@ -129,7 +130,7 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 	if len(fx.Mail) == 0 {
 		return quiet("too_many_mails")
 	}
-	err = s.store.AddOneTimeToken(ctx, TokenAddition{Token: t, MaxOpen: maxOpenTokens, Effects: fx})
+	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, Effects: fx})
 	if err != nil {
 		s.giveBack(ctx, limits...) // nothing was sent
 	}
@@ -148,7 +149,7 @@ func (s *Service) sendReset(ctx context.Context, account Account, link resetLink
 // those of [LimitConfig.ResetMails]; the browsers that have signed in to it have as
 // many of their own, and one mail more to the address, so that whoever uses up the
 // others keeps no owner from a new password.
-func (s *Service) resetMails(account Account, c Client) []named {
+func (s *Service) resetMails(account store.Account, c Client) []named {
 	whose, address := "", s.mailLimit(account.User.Email)
 	if s.knownDevice(account, c) != "" {
 		whose = "known"
@@ -166,18 +167,18 @@ func (s *Service) badToken(c Client) named {
 // openToken returns the token behind a mailed link, of one of the purposes,
 // without spending it. One that is random, spent, too old, or void is
 // ErrInvalidToken, always the same.
-func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes ...Purpose) (OneTimeToken, error) {
+func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes ...store.Purpose) (store.OneTimeToken, error) {
 	if err := tokenGiven(raw); err != nil {
-		return OneTimeToken{}, err
+		return store.OneTimeToken{}, err
 	}
 	limit := s.badToken(c)
 	if _, err := s.take(ctx, c, limit); err != nil {
-		return OneTimeToken{}, err
+		return store.OneTimeToken{}, err
 	}
 	t, err := s.store.OneTimeToken(ctx, hashOf(raw.Reveal()), s.now())
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		s.giveBack(ctx, limit)
-		return OneTimeToken{}, s.outage(err)
+		return store.OneTimeToken{}, s.outage(err)
 	}
 	for _, p := range purposes {
 		if err == nil && t.Purpose == p {
@@ -185,7 +186,7 @@ func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes 
 			return t, nil
 		}
 	}
-	return OneTimeToken{}, s.refuseToken(ctx, t.UserID, c)
+	return store.OneTimeToken{}, s.refuseToken(ctx, t.UserID, c)
 }
 
 func tokenGiven(raw Secret) error {
@@ -201,7 +202,7 @@ func (s *Service) refuseToken(ctx context.Context, userID string, c Client) erro
 }
 
 // resetPurposes are those of tokens that set a password.
-var resetPurposes = []Purpose{PurposeReset, PurposeClaim}
+var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeClaim}
 
 // CheckReset reports whether a reset link is still good, and for how long,
 // without spending it: for the page behind the link. ErrInvalidToken if not.
@@ -236,7 +237,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client)
 		return nil, s.outage(err)
 	}
 	account.User.EmailVerified = true // by the link
-	if t.Purpose == PurposeClaim || account.User.Language == "" {
+	if t.Purpose == store.PurposeClaim || account.User.Language == "" {
 		account.User.Language = language(c) // of who reads the mailbox
 	}
 	change, err := s.newPassword(ctx, account, in.NewPassword, encode(t.Hash), c)
@@ -249,14 +250,14 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client)
 		s.newEvent(EventPasswordReset, t.UserID, "", string(t.Purpose), c),
 		s.newEvent(EventPasswordChanged, t.UserID, "", "reset", c),
 	}
-	if t.Purpose == PurposeClaim {
+	if t.Purpose == store.PurposeClaim {
 		change.Events = append(change.Events, s.newEvent(EventEmailVerified, t.UserID, "", "reset", c))
 	}
 	auth, err := s.resetSession(ctx, account.User, &change, c)
 	if err != nil {
 		return nil, err
 	}
-	spend := TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: s.now()}
+	spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: s.now()}
 	ended, err := s.store.ResetPassword(ctx, spend, change)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
 		return nil, s.refuseToken(ctx, t.UserID, c)
@@ -272,7 +273,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client)
 }
 
 // resetSession adds the session of Config.ResetSignsIn to the step.
-func (s *Service) resetSession(ctx context.Context, u User, change *PasswordChange, c Client) (*Authentication, error) {
+func (s *Service) resetSession(ctx context.Context, u User, change *store.PasswordChange, c Client) (*Authentication, error) {
 	if !s.cfg.ResetSignsIn {
 		return nil, nil
 	}
@@ -314,7 +315,7 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 	const life = 10 * time.Minute
 	now := s.now()
 	session, _ := s.newSession(t.UserID, c)
-	session.Kind, session.AMR = SessionReset, []string{"email"}
+	session.Kind, session.AMR = store.SessionReset, []string{"email"}
 	session.ExpiresAt, session.IdleExpiresAt = now.Add(life), now.Add(life)
 	key, err := s.signingKey(now)
 	if err != nil {
@@ -329,12 +330,12 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 		return ResetSession{}, err
 	}
 	events := []Event{s.newEvent(EventResetLinkUsed, t.UserID, session.ID, string(t.Purpose), c)}
-	if t.Purpose == PurposeClaim {
+	if t.Purpose == store.PurposeClaim {
 		events = append(events, s.newEvent(EventEmailVerified, t.UserID, session.ID, "reset", c))
 	}
-	spend := TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: now}
-	end := SessionEnd{RevokedUntil: s.revokedUntil(now)}
-	ended, err := s.store.StartResetSession(ctx, spend, session, end, Effects{Events: events})
+	spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: now}
+	end := store.SessionEnd{RevokedUntil: s.revokedUntil(now)}
+	ended, err := s.store.StartResetSession(ctx, spend, session, end, store.Effects{Events: events})
 	if errors.Is(err, ErrNotFound) {
 		return ResetSession{}, s.refuseToken(ctx, t.UserID, c)
 	}

@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
 
@@ -72,18 +73,18 @@ func TestSE06_AMachineThatStartsLater(t *testing.T) {
 func TestSE06_RevocationsThatShowOutOfOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &aging{Store: storetest.NewMemory()}
-		k := machine(t, store)
+		st := &aging{Store: memory.New()}
+		k := machine(t, st)
 		var all []*usher.Authentication
 		for i := range 4 {
 			all = append(all, k.signUp(fmt.Sprintf("u%d@example.com", i)))
 		}
 		time.Sleep(47 * time.Second) // the bubble's clock
-		late := []usher.Revocation{k.revocation(11, all[0]), k.revocation(13, all[1]), k.revocation(12, all[2]), k.revocation(10, all[3])}
+		late := []store.Revocation{k.revocation(11, all[0]), k.revocation(13, all[1]), k.revocation(12, all[2]), k.revocation(10, all[3])}
 		for i := range late {
 			list := slices.Clone(late[:i+1])
-			slices.SortFunc(list, func(a, b usher.Revocation) int { return int(a.ID - b.ID) })
-			store.set(false, list...)
+			slices.SortFunc(list, func(a, b store.Revocation) int { return int(a.ID - b.ID) })
+			st.set(false, list...)
 			time.Sleep(1100 * time.Millisecond)
 			for j, a := range all {
 				if k.alive(a) != (j > i) {
@@ -138,7 +139,7 @@ func otherSignature(t *testing.T, raw string) string {
 func TestExpiredRowsAreRemoved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := storetest.NewMemory()
+		store := memory.New()
 		k := machine(t, store, func(c *usher.Config) { c.Sessions.Idle = 15 * time.Minute })
 		a := k.signUp(ann)
 		b := k.signIn(ann, goodPassword, home)

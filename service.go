@@ -14,6 +14,7 @@ import (
 
 	"github.com/usherkit/usher/internal/seal"
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -28,7 +29,7 @@ import (
 // nobody was let in.
 type Service struct {
 	cfg    Config
-	store  Store
+	store  store.Store
 	hasher *password.Hasher
 	// admission has a place for each try that is being counted.
 	admission chan struct{}
@@ -56,7 +57,7 @@ type Service struct {
 // has expired. An error names the setting that is missing or wrong, or says
 // that the store is out of reach, or that the clock of this machine is off by
 // more than a minute.
-func New(store Store, cfg Config) (*Service, error) {
+func New(store store.Store, cfg Config) (*Service, error) {
 	if store == nil {
 		return nil, errors.New("usher: New needs a Store: sqlite.Open opens one")
 	}
@@ -331,7 +332,7 @@ func (s *Service) announce(ctx context.Context, events ...Event) {
 func (s *Service) record(ctx context.Context, events ...Event) {
 	after, cancel := s.aside(ctx)
 	defer cancel()
-	if err := s.store.Record(after, Effects{Events: events}); err != nil {
+	if err := s.store.Record(after, store.Effects{Events: events}); err != nil {
 		s.cfg.Logger.Error("usher: an event could not be stored", "event", events[0].Name, "error", err)
 	}
 	s.announce(ctx, events...)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -38,9 +39,9 @@ func (s *Service) Me(ctx context.Context, claims *token.Claims) (User, Session, 
 // signedIn reads the account and the session behind verified claims: what
 // changes something rests on the store, not on the token alone. A reset session
 // is ErrForbidden.
-func (s *Service) signedIn(ctx context.Context, claims *token.Claims) (Account, Session, error) {
+func (s *Service) signedIn(ctx context.Context, claims *token.Claims) (store.Account, Session, error) {
 	if claims != nil && claims.Type == token.TypeReset {
-		return Account{}, Session{}, ErrForbidden
+		return store.Account{}, Session{}, ErrForbidden
 	}
 	return s.inSession(ctx, claims)
 }
@@ -48,30 +49,30 @@ func (s *Service) signedIn(ctx context.Context, claims *token.Claims) (Account, 
 // inSession is signedIn for reset sessions too. The account is read before the
 // session: a change of password in between ends the session or moves the version
 // that the caller's own change rests on, and so never goes unseen.
-func (s *Service) inSession(ctx context.Context, claims *token.Claims) (Account, Session, error) {
+func (s *Service) inSession(ctx context.Context, claims *token.Claims) (store.Account, Session, error) {
 	if claims == nil {
-		return Account{}, Session{}, ErrInvalidSession
+		return store.Account{}, Session{}, ErrInvalidSession
 	}
 	account, err := s.store.Account(ctx, claims.Subject)
 	if err != nil {
-		return Account{}, Session{}, s.sessionGone(ctx, err, claims, Client{})
+		return store.Account{}, Session{}, s.sessionGone(ctx, err, claims, Client{})
 	}
 	session, err := s.store.Session(ctx, claims.SessionID)
 	if err != nil {
-		return Account{}, Session{}, s.sessionGone(ctx, err, claims, Client{})
+		return store.Account{}, Session{}, s.sessionGone(ctx, err, claims, Client{})
 	}
 	now := s.now()
-	want := SessionFull
+	want := store.SessionFull
 	if claims.Type == token.TypeReset {
-		want = SessionReset
+		want = store.SessionReset
 	}
 	if session.UserID != claims.Subject || session.Kind != want ||
 		!now.Before(session.ExpiresAt) || !now.Before(session.IdleExpiresAt) ||
 		account.User.Status != StatusEnabled {
-		return Account{}, Session{}, ErrInvalidSession
+		return store.Account{}, Session{}, ErrInvalidSession
 	}
 	if claims.Type == token.TypeRefresh && !s.serves(session, claims.ID, now) {
-		return Account{}, Session{}, s.sessionGone(ctx, ErrNotFound, claims, Client{})
+		return store.Account{}, Session{}, s.sessionGone(ctx, ErrNotFound, claims, Client{})
 	}
 	return account, session, nil
 }
@@ -156,8 +157,8 @@ func (s *Service) endPlanted(ctx context.Context, c Client) {
 }
 
 func (s *Service) endSession(ctx context.Context, userID, sessionID string, e Event) error {
-	end := SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
-	if err := s.store.EndSession(ctx, userID, sessionID, end, Effects{Events: []Event{e}}); err != nil {
+	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
+	if err := s.store.EndSession(ctx, userID, sessionID, end, store.Effects{Events: []Event{e}}); err != nil {
 		return s.outage(err)
 	}
 	s.ended(sessionID)
@@ -174,8 +175,8 @@ func (s *Service) SignOutEverywhere(ctx context.Context, claims *token.Claims, c
 }
 
 func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) error {
-	end := SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
-	ids, err := s.store.EndUserSessions(ctx, userID, end, Effects{Events: []Event{e}})
+	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
+	ids, err := s.store.EndUserSessions(ctx, userID, end, store.Effects{Events: []Event{e}})
 	if err != nil {
 		return s.outage(err)
 	}
@@ -186,57 +187,3 @@ func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) e
 
 // maxProfileText is the most of a profile field in bytes.
 const maxProfileText = 256
-
-// check refuses fields that are too long or hold control characters.
-func (p Profile) check() error {
-	var errs []error
-	for _, f := range []struct {
-		name  string
-		value *string
-		max   int
-	}{
-		{"name", p.Name, maxProfileText},
-		{"givenName", p.GivenName, maxProfileText},
-		{"middleName", p.MiddleName, maxProfileText},
-		{"familyName", p.FamilyName, maxProfileText},
-		{"phone", p.Phone, 64},
-		{"picture", p.Picture, 2048},
-	} {
-		if f.value == nil {
-			continue
-		}
-		if len(*f.value) > f.max {
-			errs = append(errs, &FieldError{f.name, "too_long", fmt.Sprintf("must be at most %d bytes", f.max)})
-			continue
-		}
-		if cut(*f.value, f.max) != *f.value {
-			errs = append(errs, &FieldError{f.name, "invalid", "must be UTF-8 text without control characters"})
-			continue
-		}
-		if f.name == "picture" && *f.value != "" {
-			if _, err := parseStrictURL(*f.value); err != nil {
-				errs = append(errs, &FieldError{f.name, "invalid", err.Error()})
-			}
-		}
-	}
-	return inputErrors(errs...)
-}
-
-// UpdateProfile changes what the person says of herself.
-func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Profile, c Client) (User, error) {
-	if err := p.check(); err != nil {
-		return User{}, err
-	}
-	if _, _, err := s.signedIn(ctx, claims); err != nil {
-		return User{}, err
-	}
-	e := s.newEvent(EventUserUpdated, claims.Subject, claims.SessionID, "profile", c)
-	u, _, err := s.store.UpdateUser(ctx, UserUpdate{
-		UserID: claims.Subject, Profile: p, At: s.now(), Effects: Effects{Events: []Event{e}},
-	})
-	if err != nil {
-		return User{}, s.outage(err)
-	}
-	s.announce(ctx, e)
-	return u, nil
-}

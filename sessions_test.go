@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -135,7 +136,7 @@ func TestSE10_TheOldestOfTooManySessionsEnds(t *testing.T) {
 		k.clock.add(time.Second)
 		session := second.Session
 		session.ID, session.CreatedAt = fmt.Sprintf("session-%d", i), k.clock.now()
-		usher.Must(k.store.StartSession(ctx, usher.SessionStart{Session: session, IfPasswordVersion: 1, Max: 1000}))
+		usher.Must(k.store.StartSession(ctx, store.SessionStart{Session: session, IfPasswordVersion: 1, Max: 1000}))
 	}
 	if !k.alive(first) || len(usher.Must(k.Sessions(ctx, k.claims(second)))) != 100 {
 		t.Fatal("a hundred sessions must live")

@@ -3,6 +3,8 @@ package usher
 import (
 	"context"
 	"errors"
+
+	"github.com/usherkit/usher/store"
 )
 
 // SignIn is what a person gives to sign in.
@@ -65,7 +67,7 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 		return refuse(EventSignInFailed, "disabled", ErrUserDisabled)
 	case s.expired(p):
 		reason := string(p.State)
-		if p.State == PasswordActive {
+		if p.State == store.PasswordActive {
 			reason = "age"
 		}
 		return refuse(EventPasswordExpired, reason, ErrPasswordExpired)
@@ -77,8 +79,8 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 func (s *Service) unconfirmed(u User) bool { return s.cfg.ConfirmFirst && !u.EmailVerified }
 
 // expired reports whether a password must be replaced before it serves.
-func (s *Service) expired(p Password) bool {
-	if p.State != PasswordActive {
+func (s *Service) expired(p store.Password) bool {
+	if p.State != store.PasswordActive {
 		return true
 	}
 	life := s.cfg.Password.Expiration
@@ -99,7 +101,7 @@ func (s *Service) enter(ctx context.Context, a *attempt, pw Secret) (*Authentica
 		s.settle(ctx, a)
 		return nil, err
 	}
-	start := SessionStart{
+	start := store.SessionStart{
 		Session: session, IfPasswordVersion: a.account.Password.Version,
 		EndSession: a.client.SessionID, Max: s.cfg.Sessions.Max, RevokedUntil: s.revokedUntil(s.now()),
 	}
@@ -138,7 +140,7 @@ func (s *Service) enter(ctx context.Context, a *attempt, pw Secret) (*Authentica
 // addRehash brings an older hash up to date. It is the second hash of this
 // sign-in, and the only case of one; if no slot is free, the next sign-in will
 // do it.
-func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *SessionStart) {
+func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *store.SessionStart) {
 	hash, err := s.hasher.Hash(ctx, pw.Reveal())
 	if err != nil {
 		s.cfg.Logger.Info("usher: rehash put off", "user_id", a.account.User.ID, "error", err)
@@ -150,7 +152,7 @@ func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *S
 
 // addNotices tells the owner of a success after failures, by mail, and the
 // hook of a browser that was not seen before.
-func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, start *SessionStart) (err error) {
+func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, start *store.SessionStart) (err error) {
 	u := a.account.User
 	if a.device == "" {
 		start.Events = append(start.Events, s.newEvent(EventSignInNewDevice, u.ID, sessionID, "", a.client))

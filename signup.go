@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
 )
 
 // SignUp is what a person gives to become a user.
@@ -69,9 +70,9 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 	}
 	now := s.now()
 	u.Language = language(c)
-	created := UserCreation{
+	created := store.UserCreation{
 		User: u, Canonical: []string{canonical},
-		Password: Password{Hash: hash, State: PasswordActive, Version: 1, ChangedAt: now},
+		Password: store.Password{Hash: hash, State: store.PasswordActive, Version: 1, ChangedAt: now},
 	}
 	created.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "", c)}
 	if s.cfg.ConfirmFirst {
@@ -114,7 +115,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 
 // signUpUnseen is the private form: the answer, the work and its time are the
 // same whether the login id was free or taken.
-func (s *Service) signUpUnseen(ctx context.Context, created UserCreation, canonical string, c Client) error {
+func (s *Service) signUpUnseen(ctx context.Context, created store.UserCreation, canonical string, c Client) error {
 	account, err := s.store.AccountByLoginID(ctx, canonical)
 	if errors.Is(err, ErrNotFound) {
 		if err := s.addVerification(ctx, &created, c); err != nil {
@@ -142,9 +143,9 @@ func (s *Service) signUpUnseen(ctx context.Context, created UserCreation, canoni
 
 // signUpTaken tells the owner of a login id that somebody tried to sign up with
 // it, and the caller nothing.
-func (s *Service) signUpTaken(ctx context.Context, account Account, canonical string, c Client) error {
+func (s *Service) signUpTaken(ctx context.Context, account store.Account, canonical string, c Client) error {
 	u := account.User
-	fx := Effects{Events: []Event{s.newEvent(EventSignUpRefused, u.ID, "", "login_id_taken", c)}}
+	fx := store.Effects{Events: []Event{s.newEvent(EventSignUpRefused, u.ID, "", "login_id_taken", c)}}
 	var err error
 	switch {
 	case u.Email == "" || u.Status != StatusEnabled:
@@ -169,7 +170,7 @@ func (s *Service) signUpTaken(ctx context.Context, account Account, canonical st
 
 // createUser stores a new user. If that fails, its mail does not count against
 // the address: it was never sent, and the address may be another person's.
-func (s *Service) createUser(ctx context.Context, created UserCreation) error {
+func (s *Service) createUser(ctx context.Context, created store.UserCreation) error {
 	err := s.store.CreateUser(ctx, created)
 	if err != nil && len(created.Mail) > 0 {
 		s.giveBack(ctx, s.mailLimit(created.User.Email))
@@ -191,9 +192,9 @@ func (s *Service) newUser(in SignUp) (User, string, error) {
 		badEmail = &FieldError{"email", "required", "must be given, because it is confirmed first"}
 	}
 	u.Email = email
-	badProfile := in.Profile.check()
+	badProfile := checkProfile(in.Profile)
 	if badProfile == nil {
-		in.Profile.apply(&u)
+		applyProfile(in.Profile, &u)
 	}
 	return u, canonical, inputErrors(badID, badEmail, badProfile)
 }
@@ -216,21 +217,6 @@ func (s *Service) emailOf(loginID, canonical, email string) (string, error) {
 		return "", &FieldError{"email", "not_allowed", "must be the login id, since that is an address"}
 	}
 	return email, nil
-}
-
-// apply writes the fields that are given.
-func (p Profile) apply(u *User) {
-	for _, f := range []struct {
-		to   *string
-		from *string
-	}{
-		{&u.Name, p.Name}, {&u.GivenName, p.GivenName}, {&u.MiddleName, p.MiddleName},
-		{&u.FamilyName, p.FamilyName}, {&u.Phone, p.Phone}, {&u.Picture, p.Picture},
-	} {
-		if f.from != nil {
-			*f.to = *f.from
-		}
-	}
 }
 
 // judge applies the policy to a new password of that user. What describes the
@@ -275,7 +261,7 @@ func (s *Service) hostWords() []string {
 
 // addVerification puts the link that proves the address into the step that
 // makes the user.
-func (s *Service) addVerification(ctx context.Context, created *UserCreation, c Client) error {
+func (s *Service) addVerification(ctx context.Context, created *store.UserCreation, c Client) error {
 	now := s.now()
 	raw := random(32)
 	m := Message{
@@ -286,8 +272,8 @@ func (s *Service) addVerification(ctx context.Context, created *UserCreation, c 
 		return err
 	}
 	created.Mail = mail
-	created.Token = &OneTimeToken{
-		Hash: hashOf(raw), UserID: created.User.ID, Purpose: PurposeVerifyEmail,
+	created.Token = &store.OneTimeToken{
+		Hash: hashOf(raw), UserID: created.User.ID, Purpose: store.PurposeVerifyEmail,
 		Email: created.User.Email, PasswordVersion: created.Password.Version,
 		CreatedAt: now, ExpiresAt: m.ExpiresAt.Truncate(time.Microsecond),
 	}

@@ -7,13 +7,13 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // Judging a password needs nothing but the password: neither the store nor
 // another machine is asked for one that is weak.
 func TestSU08_AWeakPasswordCostsNothing(t *testing.T) {
-	store := &stepCounter{Store: storetest.NewMemory()}
+	store := &stepCounter{Store: memory.New()}
 	leaked := &leakedPasswords{}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.Password.Breached = leaked })
 	for range 20 {

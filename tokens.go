@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/internal/signing"
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -23,7 +24,7 @@ func (s *Service) newSession(userID string, c Client) (Session, string) {
 	now := s.now()
 	jti := random(32)
 	session := Session{
-		ID: random(16), UserID: userID, Kind: SessionFull, AMR: []string{"pwd"},
+		ID: random(16), UserID: userID, Kind: store.SessionFull, AMR: []string{"pwd"},
 		CreatedAt: now, LastSeenAt: now, RotatedAt: now,
 		IdleExpiresAt: now.Add(s.cfg.Sessions.Idle),
 		ExpiresAt:     now.Add(s.cfg.Sessions.Absolute),
@@ -131,12 +132,12 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	}
 	now, presented := s.now(), hashOf(claims.ID)
 	next := s.successors(claims.SessionID, presented)
-	swap := RefreshSwap{
+	swap := store.RefreshSwap{
 		SessionID: claims.SessionID, Presented: presented, Next: hashOf(next[0]),
 		Now: now, Idle: s.cfg.Sessions.Idle, Grace: s.cfg.Sessions.Grace,
 		UserAgent: cut(c.UserAgent, 256), RevokedUntil: s.revokedUntil(now),
-		Swapped: Effects{Events: []Event{s.newEvent(EventSessionRenewed, claims.Subject, claims.SessionID, "", c)}},
-		Reused:  Effects{Events: []Event{s.newEvent(EventTokenReused, claims.Subject, claims.SessionID, "", c)}},
+		Swapped: store.Effects{Events: []Event{s.newEvent(EventSessionRenewed, claims.Subject, claims.SessionID, "", c)}},
+		Reused:  store.Effects{Events: []Event{s.newEvent(EventTokenReused, claims.Subject, claims.SessionID, "", c)}},
 	}
 	if c.Address.IsValid() {
 		swap.Address = c.Address.String()
@@ -149,11 +150,11 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 		return nil, s.sessionGone(ctx, err, claims, c)
 	}
 	switch r.Outcome {
-	case RefreshReused:
+	case store.RefreshReused:
 		s.ended(claims.SessionID)
 		s.announce(ctx, swap.Reused.Events...)
 		return nil, ErrInvalidSession
-	case RefreshSwapped:
+	case store.RefreshSwapped:
 		s.announce(ctx, swap.Swapped.Events...)
 	}
 	for _, jti := range next {

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 func withTries(n int) func(*usher.Config) {
@@ -63,11 +64,11 @@ func TestSI04_NeighboursDoNotUseUpTheOwnersTries(t *testing.T) {
 // sign-in each second for five minutes.
 func TestLM02_TriesOfANetworkByDefault(t *testing.T) {
 	t.Parallel()
-	spy := &limitSpy{Store: storetest.NewMemory()}
+	spy := &limitSpy{Store: memory.New()}
 	k := newKitOn(t, spy, newClock())
 	k.signUp(ann)
 	k.signIn(ann, goodPassword, home)
-	tries := func(l usher.Limit) bool { return l.Max == 300 && l.Window == 5*time.Minute && l.Backoff == 0 }
+	tries := func(l store.Limit) bool { return l.Max == 300 && l.Window == 5*time.Minute && l.Backoff == 0 }
 	if !slices.ContainsFunc(spy.last, tries) {
 		t.Errorf("the limits of a sign-in are %+v", spy.last)
 	}
@@ -75,11 +76,11 @@ func TestLM02_TriesOfANetworkByDefault(t *testing.T) {
 
 // limitSpy keeps the limits that were taken last.
 type limitSpy struct {
-	usher.Store
-	last []usher.Limit
+	store.Store
+	last []store.Limit
 }
 
-func (s *limitSpy) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
+func (s *limitSpy) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
 	s.last = l
 	return s.Store.TakeLimits(ctx, now, l)
 }

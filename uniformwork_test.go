@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // neverMailer is a mail server that takes for ever.
@@ -19,7 +20,7 @@ var neverMailer = usher.MailerFunc(func(ctx context.Context, _ usher.Message) er
 // The same store, the same work: how many steps an answer takes does not tell
 // who exists, however slow the disk is.
 func TestEN03_TheStoreDoesTheSameWork(t *testing.T) {
-	store := &stepCounter{Store: storetest.NewMemory()}
+	store := &stepCounter{Store: memory.New()}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.ConfirmFirst = true; c.Mailer = neverMailer })
 	for _, in := range []usher.UserImport{
 		{LoginIDs: []string{"verified@example.com"}, EmailVerified: true},
@@ -65,11 +66,11 @@ func TestEN03_TheStoreDoesTheSameWork(t *testing.T) {
 
 // stepCounter counts the steps that must reach the disk.
 type stepCounter struct {
-	usher.Store
+	store.Store
 	writes atomic.Int64
 }
 
-func (s *stepCounter) TakeLimits(ctx context.Context, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
+func (s *stepCounter) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
 	s.writes.Add(1)
 	return s.Store.TakeLimits(ctx, now, l)
 }
@@ -79,17 +80,17 @@ func (s *stepCounter) GiveBackLimits(ctx context.Context, keys []string) error {
 	return s.Store.GiveBackLimits(ctx, keys)
 }
 
-func (s *stepCounter) CreateUser(ctx context.Context, c usher.UserCreation) error {
+func (s *stepCounter) CreateUser(ctx context.Context, c store.UserCreation) error {
 	s.writes.Add(1)
 	return s.Store.CreateUser(ctx, c)
 }
 
-func (s *stepCounter) AddOneTimeToken(ctx context.Context, a usher.TokenAddition) error {
+func (s *stepCounter) AddOneTimeToken(ctx context.Context, a store.TokenAddition) error {
 	s.writes.Add(1)
 	return s.Store.AddOneTimeToken(ctx, a)
 }
 
-func (s *stepCounter) Record(ctx context.Context, fx usher.Effects) error {
+func (s *stepCounter) Record(ctx context.Context, fx store.Effects) error {
 	s.writes.Add(1)
 	return s.Store.Record(ctx, fx)
 }

@@ -19,14 +19,15 @@ import (
 	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/postgres"
-	"github.com/usherkit/usher/sqlite"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/postgres"
+	"github.com/usherkit/usher/store/sqlite"
 )
 
 // app is the program: a Service with its two faces, and pages of its own.
 type app struct {
 	settings
-	store   usher.Store
+	store   store.Store
 	service *usher.Service
 	browser *handlers.Handlers // tokens in cookies
 	api     *handlers.Handlers // tokens in the body
@@ -101,7 +102,7 @@ func (a *app) build(stdout io.Writer) error {
 
 // openStore opens what -db names. A failed Open must not become a Store that is
 // not nil, hence the two steps.
-func openStore(db string) (usher.Store, error) {
+func openStore(db string) (store.Store, error) {
 	if path, ok := strings.CutPrefix(db, "sqlite:"); ok {
 		store, err := sqlite.Open(path, sqlite.Options{})
 		if err != nil {

@@ -15,12 +15,12 @@ import (
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/middleware"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // newService is a Service as programs make it, on a store for examples.
 func newService() *usher.Service {
-	service, err := usher.New(storetest.NewMemory(), usher.Config{
+	service, err := usher.New(memory.New(), usher.Config{
 		Secret:  secret,
 		BaseURL: "https://app.example.com",
 		Mailer:  usher.MailerFunc(func(context.Context, usher.Message) error { return nil }),

@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 type ctx = context.Context
 
 // faults is a store that does what it is told at each call, or at one of them.
 type faults struct {
-	*storetest.Memory
+	*memory.Store
 	mu    sync.Mutex
 	calls int
 	at    int // the call that is hit; 0 hits each
@@ -22,7 +23,7 @@ type faults struct {
 	tidying error
 }
 
-func newFaults() *faults { return &faults{Memory: storetest.NewMemory()} }
+func newFaults() *faults { return &faults{Store: memory.New()} }
 
 // fail makes every call fail, or none.
 func (f *faults) fail(err error) {
@@ -62,172 +63,172 @@ func (f *faults) made() int {
 	return f.calls
 }
 
-func (f *faults) CreateUser(c ctx, in usher.UserCreation) error {
+func (f *faults) CreateUser(c ctx, in store.UserCreation) error {
 	if err := f.hit(c); err != nil {
 		return err
 	}
-	return f.Memory.CreateUser(c, in)
+	return f.Store.CreateUser(c, in)
 }
 
-func (f *faults) Account(c ctx, id string) (usher.Account, error) {
+func (f *faults) Account(c ctx, id string) (store.Account, error) {
 	if err := f.hit(c); err != nil {
-		return usher.Account{}, err
+		return store.Account{}, err
 	}
-	return f.Memory.Account(c, id)
+	return f.Store.Account(c, id)
 }
 
-func (f *faults) AccountByLoginID(c ctx, id string) (usher.Account, error) {
+func (f *faults) AccountByLoginID(c ctx, id string) (store.Account, error) {
 	if err := f.hit(c); err != nil {
-		return usher.Account{}, err
+		return store.Account{}, err
 	}
-	return f.Memory.AccountByLoginID(c, id)
+	return f.Store.AccountByLoginID(c, id)
 }
 
-func (f *faults) UpdateUser(c ctx, u usher.UserUpdate) (usher.User, []string, error) {
+func (f *faults) UpdateUser(c ctx, u store.UserUpdate) (usher.User, []string, error) {
 	if err := f.hit(c); err != nil {
 		return usher.User{}, nil, err
 	}
-	return f.Memory.UpdateUser(c, u)
+	return f.Store.UpdateUser(c, u)
 }
 
-func (f *faults) ChangePassword(c ctx, p usher.PasswordChange) ([]string, error) {
+func (f *faults) ChangePassword(c ctx, p store.PasswordChange) ([]string, error) {
 	if err := f.hit(c); err != nil {
 		return nil, err
 	}
-	return f.Memory.ChangePassword(c, p)
+	return f.Store.ChangePassword(c, p)
 }
 
-func (f *faults) StartSession(c ctx, s usher.SessionStart) ([]string, error) {
+func (f *faults) StartSession(c ctx, s store.SessionStart) ([]string, error) {
 	if err := f.hit(c); err != nil {
 		return nil, err
 	}
-	return f.Memory.StartSession(c, s)
+	return f.Store.StartSession(c, s)
 }
 
 func (f *faults) Session(c ctx, id string) (usher.Session, error) {
 	if err := f.hit(c); err != nil {
 		return usher.Session{}, err
 	}
-	return f.Memory.Session(c, id)
+	return f.Store.Session(c, id)
 }
 
 func (f *faults) UserSessions(c ctx, id string, now time.Time) ([]usher.Session, error) {
 	if err := f.hit(c); err != nil {
 		return nil, err
 	}
-	return f.Memory.UserSessions(c, id, now)
+	return f.Store.UserSessions(c, id, now)
 }
 
-func (f *faults) SwapRefresh(c ctx, s usher.RefreshSwap) (usher.RefreshResult, error) {
+func (f *faults) SwapRefresh(c ctx, s store.RefreshSwap) (store.RefreshResult, error) {
 	if err := f.hit(c); err != nil {
-		return usher.RefreshResult{}, err
+		return store.RefreshResult{}, err
 	}
-	return f.Memory.SwapRefresh(c, s)
+	return f.Store.SwapRefresh(c, s)
 }
 
-func (f *faults) EndSession(c ctx, user, id string, end usher.SessionEnd, fx usher.Effects) error {
-	if err := f.hit(c); err != nil {
-		return err
-	}
-	return f.Memory.EndSession(c, user, id, end, fx)
-}
-
-func (f *faults) EndUserSessions(c ctx, user string, end usher.SessionEnd, fx usher.Effects) ([]string, error) {
-	if err := f.hit(c); err != nil {
-		return nil, err
-	}
-	return f.Memory.EndUserSessions(c, user, end, fx)
-}
-
-func (f *faults) AddOneTimeToken(c ctx, a usher.TokenAddition) error {
+func (f *faults) EndSession(c ctx, user, id string, end store.SessionEnd, fx store.Effects) error {
 	if err := f.hit(c); err != nil {
 		return err
 	}
-	return f.Memory.AddOneTimeToken(c, a)
+	return f.Store.EndSession(c, user, id, end, fx)
 }
 
-func (f *faults) OneTimeToken(c ctx, hash []byte, now time.Time) (usher.OneTimeToken, error) {
-	if err := f.hit(c); err != nil {
-		return usher.OneTimeToken{}, err
-	}
-	return f.Memory.OneTimeToken(c, hash, now)
-}
-
-func (f *faults) UserTokens(c ctx, user string, p usher.Purpose, now time.Time) ([]usher.OneTimeToken, error) {
+func (f *faults) EndUserSessions(c ctx, user string, end store.SessionEnd, fx store.Effects) ([]string, error) {
 	if err := f.hit(c); err != nil {
 		return nil, err
 	}
-	return f.Memory.UserTokens(c, user, p, now)
+	return f.Store.EndUserSessions(c, user, end, fx)
 }
 
-func (f *faults) DropTokens(c ctx, user string, p usher.Purpose, now time.Time, fx usher.Effects) error {
+func (f *faults) AddOneTimeToken(c ctx, a store.TokenAddition) error {
 	if err := f.hit(c); err != nil {
 		return err
 	}
-	return f.Memory.DropTokens(c, user, p, now, fx)
+	return f.Store.AddOneTimeToken(c, a)
 }
 
-func (f *faults) ResetPassword(c ctx, s usher.TokenSpend, p usher.PasswordChange) ([]string, error) {
+func (f *faults) OneTimeToken(c ctx, hash []byte, now time.Time) (store.OneTimeToken, error) {
+	if err := f.hit(c); err != nil {
+		return store.OneTimeToken{}, err
+	}
+	return f.Store.OneTimeToken(c, hash, now)
+}
+
+func (f *faults) UserTokens(c ctx, user string, p store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
 	if err := f.hit(c); err != nil {
 		return nil, err
 	}
-	return f.Memory.ResetPassword(c, s, p)
+	return f.Store.UserTokens(c, user, p, now)
 }
 
-func (f *faults) StartResetSession(c ctx, s usher.TokenSpend, session usher.Session, end usher.SessionEnd, fx usher.Effects) ([]string, error) {
+func (f *faults) DropTokens(c ctx, user string, p store.Purpose, now time.Time, fx store.Effects) error {
+	if err := f.hit(c); err != nil {
+		return err
+	}
+	return f.Store.DropTokens(c, user, p, now, fx)
+}
+
+func (f *faults) ResetPassword(c ctx, s store.TokenSpend, p store.PasswordChange) ([]string, error) {
 	if err := f.hit(c); err != nil {
 		return nil, err
 	}
-	return f.Memory.StartResetSession(c, s, session, end, fx)
+	return f.Store.ResetPassword(c, s, p)
 }
 
-func (f *faults) VerifyEmail(c ctx, s usher.TokenSpend, fx usher.Effects) (usher.User, error) {
+func (f *faults) StartResetSession(c ctx, s store.TokenSpend, session usher.Session, end store.SessionEnd, fx store.Effects) ([]string, error) {
+	if err := f.hit(c); err != nil {
+		return nil, err
+	}
+	return f.Store.StartResetSession(c, s, session, end, fx)
+}
+
+func (f *faults) VerifyEmail(c ctx, s store.TokenSpend, fx store.Effects) (usher.User, error) {
 	if err := f.hit(c); err != nil {
 		return usher.User{}, err
 	}
-	return f.Memory.VerifyEmail(c, s, fx)
+	return f.Store.VerifyEmail(c, s, fx)
 }
 
-func (f *faults) ChangeEmail(c ctx, s usher.TokenSpend, old, new string, fx usher.Effects) (usher.User, error) {
+func (f *faults) ChangeEmail(c ctx, s store.TokenSpend, old, new string, fx store.Effects) (usher.User, error) {
 	if err := f.hit(c); err != nil {
 		return usher.User{}, err
 	}
-	return f.Memory.ChangeEmail(c, s, old, new, fx)
+	return f.Store.ChangeEmail(c, s, old, new, fx)
 }
 
-func (f *faults) TakeLimits(c ctx, now time.Time, l []usher.Limit) (usher.LimitResult, error) {
+func (f *faults) TakeLimits(c ctx, now time.Time, l []store.Limit) (store.LimitResult, error) {
 	if err := f.hit(c); err != nil {
-		return usher.LimitResult{}, err
+		return store.LimitResult{}, err
 	}
-	return f.Memory.TakeLimits(c, now, l)
+	return f.Store.TakeLimits(c, now, l)
 }
 
 func (f *faults) GiveBackLimits(c ctx, keys []string) error {
 	if f.tidying != nil {
 		return f.tidying
 	}
-	return f.Memory.GiveBackLimits(c, keys)
+	return f.Store.GiveBackLimits(c, keys)
 }
 
 func (f *faults) ClearLimits(c ctx, keys []string) error {
 	if f.tidying != nil {
 		return f.tidying
 	}
-	return f.Memory.ClearLimits(c, keys)
+	return f.Store.ClearLimits(c, keys)
 }
 
 func (f *faults) MailCount(c ctx) (int, error) {
 	if err := f.hit(c); err != nil {
 		return 0, err
 	}
-	return f.Memory.MailCount(c)
+	return f.Store.MailCount(c)
 }
 
-func (f *faults) Record(c ctx, fx usher.Effects) error {
+func (f *faults) Record(c ctx, fx store.Effects) error {
 	if err := f.hit(c); err != nil {
 		return err
 	}
-	return f.Memory.Record(c, fx)
+	return f.Store.Record(c, fx)
 }
 
-var _ usher.Store = (*faults)(nil)
+var _ store.Store = (*faults)(nil)

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/usherkit/usher/sqlite"
+	"github.com/usherkit/usher/store/sqlite"
 )
 
 // device is one browser, or one program, of a person.

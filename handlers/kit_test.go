@@ -16,7 +16,8 @@ import (
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 const (
@@ -47,7 +48,7 @@ func (m mode) String() string {
 type kit struct {
 	t      *testing.T
 	mode   mode
-	store  usher.Store
+	store  store.Store
 	svc    *usher.Service
 	jar    *cookies.Jar
 	h      *handlers.Handlers
@@ -60,7 +61,7 @@ type kit struct {
 
 // setup changes how a kit is made.
 type setup struct {
-	store   usher.Store
+	store   store.Store
 	service func(*usher.Config)
 	config  func(*handlers.Config)
 	jar     func(*cookies.Config)
@@ -73,7 +74,7 @@ func newKit(t testing.TB, m mode, s setup) *kit {
 	k := &kit{mode: m, store: s.store, clock: newClock(), mail: &mailbox{}, events: &recorder{}, logs: &bytes.Buffer{}}
 	k.t, _ = t.(*testing.T)
 	if k.store == nil {
-		k.store = storetest.NewMemory()
+		k.store = memory.New()
 	}
 	logger := slog.New(slog.NewJSONHandler(&lockedWriter{w: k.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg := usher.Config{

@@ -12,7 +12,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // rubbish makes texts out of good ones: it cuts, doubles, swaps and spoils.
@@ -62,7 +62,7 @@ func TestFB04_RubbishLeavesNothingOver(t *testing.T) {
 	}
 	routes = append(routes, pageRoutes...)
 	for _, m := range []mode{inCookies, inBodies} {
-		store := storetest.NewMemory()
+		store := memory.New()
 		k := newKit(t, m, setup{store: store, service: unlimited,
 			config: func(c *handlers.Config) {
 				if m == inCookies {

@@ -12,7 +12,7 @@ import (
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/mail"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/texts"
 )
 
@@ -35,7 +35,7 @@ func ExamplePages() {
 	words := texts.Catalogue{Texts: map[string]map[string]string{"en": {"signin.title": "Welcome aboard"}}}
 
 	const secret = usher.Secret("an example of 32 bytes, not for use")
-	service, err := usher.New(storetest.NewMemory(), usher.Config{
+	service, err := usher.New(memory.New(), usher.Config{
 		Secret: secret, BaseURL: "https://app.example.com", Mailer: mail.Dir("mail", mail.WithComposer(mail.Composer{Texts: words})),
 	})
 	if err != nil {

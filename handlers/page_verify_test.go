@@ -6,7 +6,8 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // follow opens a mailed link, and returns its page and token.
@@ -83,7 +84,7 @@ func TestEV04_OnlyTheOwnSessionIsAskedForNothing(t *testing.T) {
 
 	// The session ends while the page is open: the answer asks for the password.
 	_, token := own.follow(link)
-	if _, err := k.store.EndUserSessions(t.Context(), k.userID(ann), usher.SessionEnd{}, usher.Effects{}); err != nil {
+	if _, err := k.store.EndUserSessions(t.Context(), k.userID(ann), store.SessionEnd{}, store.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	own.send("/email/verify", "token", token).page(t, 403, "Enter your password.", `type="password"`)
@@ -92,12 +93,12 @@ func TestEV04_OnlyTheOwnSessionIsAskedForNothing(t *testing.T) {
 
 // readOnce is a store in which something happens once a session has been read.
 type readOnce struct {
-	*storetest.Memory
+	*memory.Store
 	then func()
 }
 
 func (s *readOnce) Session(c ctx, id string) (usher.Session, error) {
-	session, err := s.Memory.Session(c, id)
+	session, err := s.Store.Session(c, id)
 	if then := s.then; then != nil {
 		s.then = nil
 		then()
@@ -108,12 +109,12 @@ func (s *readOnce) Session(c ctx, id string) (usher.Session, error) {
 // The session ends while the form is looked at: the answer has the input that it
 // asks for.
 func TestEV04_ASessionThatHasJustEndedIsAskedForThePassword(t *testing.T) {
-	store := &readOnce{Memory: storetest.NewMemory()}
-	k, b := newPages(t, handlers.Pages{}, setup{store: store})
+	st := &readOnce{Store: memory.New()}
+	k, b := newPages(t, handlers.Pages{}, setup{store: st})
 	b.signUp(ann)
 	_, token := b.follow(k.link(t, usher.MessageVerifyEmail))
-	store.then = func() {
-		if _, err := store.EndUserSessions(t.Context(), k.userID(ann), usher.SessionEnd{}, usher.Effects{}); err != nil {
+	st.then = func() {
+		if _, err := st.EndUserSessions(t.Context(), k.userID(ann), store.SessionEnd{}, store.Effects{}); err != nil {
 			t.Error(err)
 		}
 	}

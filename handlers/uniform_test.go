@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
 )
 
 // sameAnswers fails unless all answers have the same status, headers and body.
@@ -208,7 +209,7 @@ func TestTV15_RefusedTokensAreAlike(t *testing.T) {
 
 	// A session that ended in the store while its token still verifies.
 	u = k.signIn(ann, goodPassword)
-	if _, err := k.store.EndUserSessions(t.Context(), k.userID(ann), usher.SessionEnd{}, usher.Effects{}); err != nil {
+	if _, err := k.store.EndUserSessions(t.Context(), k.userID(ann), store.SessionEnd{}, store.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	gone := k.do(k.as(u, get("/me")).with("X-Request-Id", sameID))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
 )
 
 // A squatter signs up with somebody's address. Its owner follows the link, and
@@ -94,7 +95,7 @@ func TestEV04_AnEndedSessionConfirmsNothing(t *testing.T) {
 		for name, end := range map[string]func(k *kit, u who) error{
 			"signed out": func(k *kit, u who) error { k.do(k.as(u, post("/signout", ""))); return nil },
 			"ended in the store alone": func(k *kit, u who) error {
-				_, err := k.store.EndUserSessions(t.Context(), k.userID(ann), usher.SessionEnd{}, usher.Effects{})
+				_, err := k.store.EndUserSessions(t.Context(), k.userID(ann), store.SessionEnd{}, store.Effects{})
 				return err
 			},
 		} {

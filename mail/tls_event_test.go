@@ -13,7 +13,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/mail"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // until waits for what happens beside the test.
@@ -59,7 +59,7 @@ func TestML03_NotSentIsLoggedAndAnEvent(t *testing.T) {
 			}
 			var moved atomic.Int64
 			var log lines
-			s, err := usher.New(storetest.NewMemory(), usher.Config{
+			s, err := usher.New(memory.New(), usher.Config{
 				Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: "https://app.example.com", Mailer: sender,
 				Now:    func() time.Time { return at.Add(time.Duration(moved.Load())) },
 				Logger: slog.New(slog.NewTextHandler(&log, nil)),

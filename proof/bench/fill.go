@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 // return SQL where the two engines differ.
 type filledStore struct {
 	engine string
-	store  usher.Store
+	store  store.Store
 	db     *sql.DB
 	close  func() error
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
 )
 
 // growth measures calls as the number of users and of revocations grows.
@@ -108,32 +109,32 @@ func (f *filledStore) measure(ctx context.Context, calls int) error {
 			return err
 		}
 		f.exchange = append(f.exchange, time.Since(began))
-		if got.Outcome != usher.RefreshSwapped {
+		if got.Outcome != store.RefreshSwapped {
 			return fmt.Errorf("the outcome of an exchange is %d", got.Outcome)
 		}
 	}
 	return nil
 }
 
-func newSession(userID, id string) usher.SessionStart {
+func newSession(userID, id string) store.SessionStart {
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	return usher.SessionStart{
+	return store.SessionStart{
 		Session: usher.Session{
-			ID: id, UserID: userID, Kind: usher.SessionFull, AMR: []string{"pwd"}, CreatedAt: now, LastSeenAt: now, RotatedAt: now,
+			ID: id, UserID: userID, Kind: store.SessionFull, AMR: []string{"pwd"}, CreatedAt: now, LastSeenAt: now, RotatedAt: now,
 			IdleExpiresAt: now.Add(14 * day), ExpiresAt: now.Add(30 * day), RefreshHash: filledHash,
 		},
 		IfPasswordVersion: 1, Max: 100, RevokedUntil: now.Add(time.Hour),
-		Effects: usher.Effects{Events: []usher.Event{newEvent(id, usher.EventSignIn, userID), newEvent(id+"-2", usher.EventSessionCreated, userID)}},
+		Effects: store.Effects{Events: []usher.Event{newEvent(id, usher.EventSignIn, userID), newEvent(id+"-2", usher.EventSessionCreated, userID)}},
 	}
 }
 
 // newExchange exchanges the refresh token of a filled session.
-func newExchange(sessionID string) usher.RefreshSwap {
+func newExchange(sessionID string) store.RefreshSwap {
 	next := sha256.Sum256([]byte(sessionID))
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	return usher.RefreshSwap{
+	return store.RefreshSwap{
 		SessionID: sessionID, Presented: filledHash, Next: next[:], Now: now, Idle: 14 * day, Grace: 10 * time.Second, RevokedUntil: now.Add(time.Hour),
-		Swapped: usher.Effects{Events: []usher.Event{newEvent("exchange-"+sessionID, usher.EventSessionRenewed, "")}},
+		Swapped: store.Effects{Events: []usher.Event{newEvent("exchange-"+sessionID, usher.EventSessionRenewed, "")}},
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"net"
 
 	"github.com/usherkit/usher/internal/pgtest"
-	"github.com/usherkit/usher/postgres"
+	"github.com/usherkit/usher/store/postgres"
 )
 
 // postgresServer is a temporary server on 127.0.0.1.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
 )
 
 const (
@@ -92,7 +93,7 @@ func (s *suite) refresh() error {
 	return err
 }
 
-func (s *suite) refreshOn(engine string, store usher.Store, bare *bareTable, rounds, count int) ([]*load, error) {
+func (s *suite) refreshOn(engine string, store store.Store, bare *bareTable, rounds, count int) ([]*load, error) {
 	service, err := newService(store, refreshClients, usher.Config{Hashing: cheapHashing, InsecureNoThrottle: true})
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/sqlite"
+	"github.com/usherkit/usher/store/sqlite"
 )
 
 // serverCommand makes this program the measured server.

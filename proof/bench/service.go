@@ -10,7 +10,8 @@ import (
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/sqlite"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/sqlite"
 )
 
 const (
@@ -29,7 +30,7 @@ func signInBody(n int) string {
 }
 
 // addUsers creates users who share one password, which is hashed once.
-func addUsers(store usher.Store, n int, hashing password.HasherConfig) error {
+func addUsers(st store.Store, n int, hashing password.HasherConfig) error {
 	if n == 0 {
 		return nil
 	}
@@ -43,13 +44,13 @@ func addUsers(store usher.Store, n int, hashing password.HasherConfig) error {
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	for i := range n {
-		err := store.CreateUser(context.Background(), usher.UserCreation{
+		err := st.CreateUser(context.Background(), store.UserCreation{
 			User: usher.User{
 				ID: fmt.Sprint("user-", i), LoginIDs: []string{login(i)}, Email: login(i), EmailVerified: true,
 				Roles: []string{"editor"}, Permissions: []string{"write"}, Status: usher.StatusEnabled, CreatedAt: now, UpdatedAt: now,
 			},
 			Canonical: []string{login(i)},
-			Password:  usher.Password{Hash: hash, State: usher.PasswordActive, Version: 1, ChangedAt: now},
+			Password:  store.Password{Hash: hash, State: store.PasswordActive, Version: 1, ChangedAt: now},
 		})
 		if err != nil {
 			return fmt.Errorf("user %d: %w", i, err)
@@ -63,7 +64,7 @@ func (s *suite) openSQLite(name string) (*sqlite.Store, error) {
 }
 
 // newService returns a service on a store with n users.
-func newService(store usher.Store, n int, cfg usher.Config) (*usher.Service, error) {
+func newService(store store.Store, n int, cfg usher.Config) (*usher.Service, error) {
 	if err := addUsers(store, n, cfg.Hashing); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
 )
 
 // The default hash of package password.
@@ -85,7 +86,7 @@ func (s *suite) signIn() error {
 	return s.signInOn("PostgreSQL", 1.10, store)
 }
 
-func (s *suite) signInOn(engine string, limit float64, store usher.Store) error {
+func (s *suite) signInOn(engine string, limit float64, store store.Store) error {
 	const users = 50
 	service, err := newService(store, users, usher.Config{Hashing: password.HasherConfig{QueueWait: time.Minute}})
 	if err != nil {

@@ -6,13 +6,13 @@ import (
 	"net/http"
 	"sync/atomic"
 
-	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
 )
 
 // breakable is a store in which nobody can be found for a while: it is out of
 // reach, or panics.
 type breakable struct {
-	usher.Store
+	store.Store
 	how atomic.Value // of string
 }
 
@@ -30,16 +30,16 @@ func (b *breakable) fail() error {
 	return nil
 }
 
-func (b *breakable) Account(ctx context.Context, userID string) (usher.Account, error) {
+func (b *breakable) Account(ctx context.Context, userID string) (store.Account, error) {
 	if err := b.fail(); err != nil {
-		return usher.Account{}, err
+		return store.Account{}, err
 	}
 	return b.Store.Account(ctx, userID)
 }
 
-func (b *breakable) AccountByLoginID(ctx context.Context, canonical string) (usher.Account, error) {
+func (b *breakable) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
 	if err := b.fail(); err != nil {
-		return usher.Account{}, err
+		return store.Account{}, err
 	}
 	return b.Store.AccountByLoginID(ctx, canonical)
 }

@@ -18,7 +18,8 @@ import (
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/storetest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/texts"
 )
 
@@ -125,7 +126,7 @@ func serve(t *testing.T, s site) string {
 	if s.service != nil {
 		s.service(&cfg)
 	}
-	var store usher.Store = storetest.NewMemory()
+	var store store.Store = memory.New()
 	if s.breakable {
 		b := &breakable{Store: store}
 		mux.HandleFunc("POST /test/break", b.serve)

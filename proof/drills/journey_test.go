@@ -17,7 +17,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/pgtest"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/postgres"
+	"github.com/usherkit/usher/store/postgres"
 )
 
 func TestMain(m *testing.M) {

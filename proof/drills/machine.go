@@ -21,7 +21,7 @@ import (
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/postgres"
+	"github.com/usherkit/usher/store/postgres"
 )
 
 // secret is that of all machines of a drill, which nobody else can reach.

@@ -15,14 +15,15 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/pgtest"
 	"github.com/usherkit/usher/password"
-	"github.com/usherkit/usher/postgres"
-	"github.com/usherkit/usher/sqlite"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/postgres"
+	"github.com/usherkit/usher/store/sqlite"
 )
 
 // engine is a database to fill.
 type engine struct {
 	name  string
-	store usher.Store
+	store store.Store
 	db    *sql.DB
 	// series is a table i of the numbers from 1 to ?, and random a text of 32 hex
 	// digits that differs in each row.

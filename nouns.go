@@ -1,0 +1,83 @@
+package usher
+
+import "github.com/usherkit/usher/store"
+
+// The nouns that a program speaks of. They are declared in package store, which
+// authors of stores read.
+type (
+	// User is a stored identity. See [store.User].
+	User = store.User
+	// Profile holds the profile fields that users edit themselves.
+	Profile = store.Profile
+	// EmailAddress is an address and whether its mailbox was proven.
+	EmailAddress = store.EmailAddress
+	// Status says whether a user may sign in.
+	Status = store.Status
+	// Session is one signed-in device.
+	Session = store.Session
+	// Event is something that the Service did or refused.
+	Event = store.Event
+	// EventName is the stable name of an event.
+	EventName = store.EventName
+	// EventQuery selects events to read back.
+	EventQuery = store.EventQuery
+)
+
+// The states of a user.
+const (
+	StatusEnabled  = store.StatusEnabled
+	StatusDisabled = store.StatusDisabled
+)
+
+// The errors of a store that the Service passes on.
+var (
+	// ErrLoginIDTaken means that another user has the login id.
+	ErrLoginIDTaken = store.ErrLoginIDTaken
+	// ErrNotFound means that there is no such user, session or change. Only the
+	// methods for operators, RevokeSession and CancelEmailChange return it.
+	ErrNotFound = store.ErrNotFound
+	// ErrConflict means that the data changed after it was read. Nothing was
+	// written.
+	ErrConflict = store.ErrConflict
+)
+
+// The names of events.
+const (
+	EventUserCreated          = store.EventUserCreated
+	EventUserUpdated          = store.EventUserUpdated
+	EventUserDisabled         = store.EventUserDisabled
+	EventUserEnabled          = store.EventUserEnabled
+	EventUserDeleted          = store.EventUserDeleted
+	EventUserImported         = store.EventUserImported
+	EventSignUpRefused        = store.EventSignUpRefused
+	EventSignIn               = store.EventSignIn
+	EventSignInFailed         = store.EventSignInFailed
+	EventSignInAfterFailures  = store.EventSignInAfterFailures
+	EventSignInNewDevice      = store.EventSignInNewDevice
+	EventPasswordLocked       = store.EventPasswordLocked
+	EventThrottled            = store.EventThrottled
+	EventPasswordChanged      = store.EventPasswordChanged
+	EventPasswordChangeFailed = store.EventPasswordChangeFailed
+	EventPasswordExpired      = store.EventPasswordExpired
+	EventPasswordRehashed     = store.EventPasswordRehashed
+	EventPasswordDamaged      = store.EventPasswordDamaged
+	EventBreachCheckFailed    = store.EventBreachCheckFailed
+	EventResetRequested       = store.EventResetRequested
+	EventResetLinkUsed        = store.EventResetLinkUsed
+	EventPasswordReset        = store.EventPasswordReset
+	EventTokenRefused         = store.EventTokenRefused
+	EventTokenReused          = store.EventTokenReused
+	EventEmailVerifyRequested = store.EventEmailVerifyRequested
+	EventEmailVerified        = store.EventEmailVerified
+	EventEmailChangeRequested = store.EventEmailChangeRequested
+	EventEmailChangeCancelled = store.EventEmailChangeCancelled
+	EventEmailChanged         = store.EventEmailChanged
+	EventSessionCreated       = store.EventSessionCreated
+	EventSessionRenewed       = store.EventSessionRenewed
+	EventSessionEnded         = store.EventSessionEnded
+	EventSignOut              = store.EventSignOut
+	EventMailGivenUp          = store.EventMailGivenUp
+	EventMailDropped          = store.EventMailDropped
+	EventKeysRotated          = store.EventKeysRotated
+	EventForbidden            = store.EventForbidden
+)

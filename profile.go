@@ -1,0 +1,78 @@
+package usher
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
+)
+
+// applyProfile writes the fields that are given.
+func applyProfile(p Profile, u *User) {
+	for _, f := range []struct {
+		to   *string
+		from *string
+	}{
+		{&u.Name, p.Name}, {&u.GivenName, p.GivenName}, {&u.MiddleName, p.MiddleName},
+		{&u.FamilyName, p.FamilyName}, {&u.Phone, p.Phone}, {&u.Picture, p.Picture},
+	} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+}
+
+// checkProfile refuses fields that are too long or hold control characters.
+func checkProfile(p Profile) error {
+	var errs []error
+	for _, f := range []struct {
+		name  string
+		value *string
+		max   int
+	}{
+		{"name", p.Name, maxProfileText},
+		{"givenName", p.GivenName, maxProfileText},
+		{"middleName", p.MiddleName, maxProfileText},
+		{"familyName", p.FamilyName, maxProfileText},
+		{"phone", p.Phone, 64},
+		{"picture", p.Picture, 2048},
+	} {
+		if f.value == nil {
+			continue
+		}
+		if len(*f.value) > f.max {
+			errs = append(errs, &FieldError{f.name, "too_long", fmt.Sprintf("must be at most %d bytes", f.max)})
+			continue
+		}
+		if cut(*f.value, f.max) != *f.value {
+			errs = append(errs, &FieldError{f.name, "invalid", "must be UTF-8 text without control characters"})
+			continue
+		}
+		if f.name == "picture" && *f.value != "" {
+			if _, err := parseStrictURL(*f.value); err != nil {
+				errs = append(errs, &FieldError{f.name, "invalid", err.Error()})
+			}
+		}
+	}
+	return inputErrors(errs...)
+}
+
+// UpdateProfile changes what the person says of herself.
+func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Profile, c Client) (User, error) {
+	if err := checkProfile(p); err != nil {
+		return User{}, err
+	}
+	if _, _, err := s.signedIn(ctx, claims); err != nil {
+		return User{}, err
+	}
+	e := s.newEvent(EventUserUpdated, claims.Subject, claims.SessionID, "profile", c)
+	u, _, err := s.store.UpdateUser(ctx, store.UserUpdate{
+		UserID: claims.Subject, Profile: p, At: s.now(), Effects: store.Effects{Events: []Event{e}},
+	})
+	if err != nil {
+		return User{}, s.outage(err)
+	}
+	s.announce(ctx, e)
+	return u, nil
+}

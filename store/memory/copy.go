@@ -1,0 +1,138 @@
+package memory
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
+)
+
+// The copies below are made on the way in and on the way out, so that no
+// caller shares memory with the store, and times are as a database keeps them.
+
+func when(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+func copyUser(u store.User) store.User {
+	u.LoginIDs = slices.Clone(u.LoginIDs)
+	u.Roles = slices.Clone(u.Roles)
+	u.Permissions = slices.Clone(u.Permissions)
+	u.Tenants = copyTenants(u.Tenants)
+	u.CreatedAt, u.UpdatedAt = when(u.CreatedAt), when(u.UpdatedAt)
+	if u.Attributes != nil {
+		// Only what had passed encoding/json on its way in gets here.
+		u.Attributes, _ = copyAttributes(u.Attributes)
+	}
+	return u
+}
+
+func copyTenants(in map[string]token.Tenant) map[string]token.Tenant {
+	if in == nil {
+		return nil
+	}
+	out := make(map[string]token.Tenant, len(in))
+	for id, t := range in {
+		out[id] = token.Tenant{Roles: slices.Clone(t.Roles), Permissions: slices.Clone(t.Permissions)}
+	}
+	return out
+}
+
+func copyAttributes(in map[string]any) (map[string]any, error) {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return nil, fmt.Errorf("storetest: attributes: %w", err)
+	}
+	var out map[string]any
+	return out, json.Unmarshal(b, &out)
+}
+
+func copyPassword(p store.Password) store.Password {
+	p.Earlier = slices.Clone(p.Earlier)
+	p.ChangedAt = when(p.ChangedAt)
+	return p
+}
+
+func copyAccount(a store.Account) store.Account {
+	return store.Account{User: copyUser(a.User), Password: copyPassword(a.Password)}
+}
+
+func copySession(s store.Session) store.Session {
+	s.AMR = slices.Clone(s.AMR)
+	s.RefreshHash = bytes.Clone(s.RefreshHash)
+	s.PreviousHash = bytes.Clone(s.PreviousHash)
+	s.CreatedAt, s.LastSeenAt = when(s.CreatedAt), when(s.LastSeenAt)
+	s.IdleExpiresAt, s.ExpiresAt = when(s.IdleExpiresAt), when(s.ExpiresAt)
+	s.RotatedAt = when(s.RotatedAt)
+	return s
+}
+
+func copyToken(t store.OneTimeToken) store.OneTimeToken {
+	t.Hash = bytes.Clone(t.Hash)
+	t.CreatedAt, t.ExpiresAt = when(t.CreatedAt), when(t.ExpiresAt)
+	return t
+}
+
+func copyMail(q store.QueuedMail) store.QueuedMail {
+	q.Sealed = bytes.Clone(q.Sealed)
+	q.CreatedAt, q.NotBefore = when(q.CreatedAt), when(q.NotBefore)
+	return q
+}
+
+func copyKeys(k store.SigningKeys) store.SigningKeys {
+	k.Keys = slices.Clone(k.Keys)
+	for i, one := range k.Keys {
+		one.Private = bytes.Clone(one.Private)
+		one.CreatedAt, one.ActiveAt = when(one.CreatedAt), when(one.ActiveAt)
+		one.RetiredAt, one.RemovedAt = when(one.RetiredAt), when(one.RemovedAt)
+		k.Keys[i] = one
+	}
+	return k
+}
+
+// cleanText reports whether every string within v can be kept by any database:
+// UTF-8 without a zero byte.
+func cleanText(v any) bool {
+	return v == nil || cleanValue(reflect.ValueOf(v))
+}
+
+func cleanValue(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		s := v.String()
+		return utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+	case reflect.Pointer, reflect.Interface:
+		return v.IsNil() || cleanValue(v.Elem())
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return true
+		}
+		for i := range v.NumField() {
+			if !cleanValue(v.Field(i)) {
+				return false
+			}
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return true
+		}
+		for i := range v.Len() {
+			if !cleanValue(v.Index(i)) {
+				return false
+			}
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			if !cleanValue(it.Key()) || !cleanValue(it.Value()) {
+				return false
+			}
+		}
+	default: // numbers and truth values hold no text
+	}
+	return true
+}

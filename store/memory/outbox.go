@@ -1,0 +1,87 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+// apply stores the effects of a step.
+func (s *step) apply(fx store.Effects) error {
+	for _, q := range fx.Mail {
+		if err := add(s, s.mail, q.ID, copyMail(q)); err != nil {
+			return err
+		}
+	}
+	before := s.events
+	s.undo = append(s.undo, func() { s.events = before })
+	for _, e := range fx.Events {
+		e.At = when(e.At)
+		s.events = append(s.events, e)
+	}
+	return nil
+}
+
+// ClaimMail implements [usher.OutboxStore].
+func (m *Store) ClaimMail(ctx context.Context, now time.Time, lease time.Duration, n int) (out []store.QueuedMail, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		now := when(now)
+		var due []store.QueuedMail
+		for _, q := range s.mail {
+			if !q.NotBefore.After(now) {
+				due = append(due, q)
+			}
+		}
+		slices.SortFunc(due, func(a, b store.QueuedMail) int {
+			return cmp.Or(a.NotBefore.Compare(b.NotBefore), byAge(a, b))
+		})
+		for _, q := range due[:min(len(due), max(n, 0))] {
+			q.Tries++
+			q.NotBefore = when(now.Add(lease))
+			put(s, s.mail, q.ID, q)
+			out = append(out, copyMail(q))
+		}
+		slices.SortFunc(out, byAge)
+		return nil
+	})
+	return out, err
+}
+
+// byAge puts the message first that was queued first.
+func byAge(a, b store.QueuedMail) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+}
+
+// FinishMail implements [usher.OutboxStore].
+func (m *Store) FinishMail(ctx context.Context, id string, fx store.Effects) error {
+	return m.do(ctx, []any{id, fx}, func(s *step) error {
+		if _, ok := s.mail[id]; !ok {
+			return nil // somebody else finished it, and told of it
+		}
+		drop(s, s.mail, id)
+		return s.apply(fx)
+	})
+}
+
+// RetryMail implements [usher.OutboxStore].
+func (m *Store) RetryMail(ctx context.Context, id string, notBefore time.Time) error {
+	return m.do(ctx, id, func(s *step) error {
+		if q, ok := s.mail[id]; ok {
+			q.NotBefore = when(notBefore)
+			put(s, s.mail, id, q)
+		}
+		return nil
+	})
+}
+
+// MailCount implements [usher.OutboxStore].
+func (m *Store) MailCount(ctx context.Context) (n int, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		n = len(s.mail)
+		return nil
+	})
+	return n, err
+}

@@ -1,0 +1,204 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"crypto/subtle"
+	"slices"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+// StartSession implements [usher.SessionStore].
+func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended []string, err error) {
+	err = m.do(ctx, in, func(s *step) error {
+		a, ok := s.accounts[in.Session.UserID]
+		if !ok || a.User.Status != store.StatusEnabled || a.Password.Version != in.IfPasswordVersion {
+			return store.ErrConflict
+		}
+		if in.RehashTo != "" && a.Password.Hash == in.RehashFrom {
+			a.Password.Hash = in.RehashTo
+		}
+		a.User.Language = cmp.Or(in.Language, a.User.Language)
+		put(s, s.accounts, a.User.ID, a)
+		if in.EndSession != "" {
+			if _, ok := s.sessions[in.EndSession]; ok {
+				s.end(in.EndSession, in.RevokedUntil)
+				ended = append(ended, in.EndSession)
+			}
+		}
+		if in.Max > 0 && in.Session.Kind == store.SessionFull {
+			live := s.alive(a.User.ID, in.Session.CreatedAt)
+			for _, old := range live[min(len(live), in.Max-1):] {
+				s.end(old.ID, in.RevokedUntil)
+				ended = append(ended, old.ID)
+			}
+		}
+		if err := s.insertSession(a.User.ID, &in.Session); err != nil {
+			return err
+		}
+		s.clearLimits(in.ClearLimits)
+		s.giveBack(in.GiveBack)
+		return s.apply(in.Effects)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// Session implements [usher.SessionStore].
+func (m *Store) Session(ctx context.Context, id string) (out store.Session, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		found, ok := s.sessions[id]
+		if !ok {
+			return store.ErrNotFound
+		}
+		out = copySession(found)
+		return nil
+	})
+	return out, err
+}
+
+// UserSessions implements [usher.SessionStore].
+func (m *Store) UserSessions(ctx context.Context, userID string, now time.Time) (out []store.Session, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		out = s.alive(userID, now)
+		for i := range out {
+			out[i] = copySession(out[i])
+		}
+		return nil
+	})
+	return out, err
+}
+
+// SwapRefresh implements [usher.SessionStore].
+func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out store.RefreshResult, err error) {
+	err = m.do(ctx, in, func(s *step) error {
+		now := when(in.Now)
+		ses, ok := s.sessions[in.SessionID]
+		if !ok || !livesAt(ses, now) || s.accounts[ses.UserID].User.Status != store.StatusEnabled {
+			return store.ErrNotFound
+		}
+		out = store.RefreshResult{User: copyUser(s.accounts[ses.UserID].User)}
+		fx := in.Swapped
+		inGrace := now.Before(ses.RotatedAt.Add(in.Grace))
+		switch {
+		case subtle.ConstantTimeCompare(in.Presented, ses.RefreshHash) == 1:
+			out.Outcome = store.RefreshSwapped
+			if subtle.ConstantTimeCompare(in.Presented, in.Next) != 1 {
+				ses.PreviousHash, ses.RefreshHash = ses.RefreshHash, in.Next
+			} else if !inGrace {
+				ses.PreviousHash = nil // else moving RotatedAt would revive it
+			}
+			ses.LastSeenAt, ses.RotatedAt = now, now
+			ses.IdleExpiresAt = now.Add(in.Idle)
+			if ses.IdleExpiresAt.After(ses.ExpiresAt) {
+				ses.IdleExpiresAt = ses.ExpiresAt
+			}
+			ses.UserAgent = cmp.Or(in.UserAgent, ses.UserAgent)
+			ses.Address = cmp.Or(in.Address, ses.Address)
+			put(s, s.sessions, ses.ID, copySession(ses))
+		case len(ses.PreviousHash) > 0 && inGrace &&
+			subtle.ConstantTimeCompare(in.Presented, ses.PreviousHash) == 1:
+			out.Outcome = store.RefreshReplayed
+			fx = store.Effects{}
+		default:
+			out.Outcome = store.RefreshReused
+			s.end(ses.ID, in.RevokedUntil)
+			fx = in.Reused
+		}
+		out.Session = copySession(ses)
+		return s.apply(fx)
+	})
+	if err != nil {
+		return store.RefreshResult{}, err
+	}
+	return out, nil
+}
+
+// EndSession implements [usher.SessionStore].
+func (m *Store) EndSession(ctx context.Context, userID, sessionID string, end store.SessionEnd, fx store.Effects) error {
+	return m.do(ctx, []any{userID, sessionID, fx}, func(s *step) error {
+		if ses, ok := s.sessions[sessionID]; !ok || ses.UserID != userID {
+			return store.ErrNotFound
+		}
+		s.end(sessionID, end.RevokedUntil)
+		return s.apply(fx)
+	})
+}
+
+// EndUserSessions implements [usher.SessionStore].
+func (m *Store) EndUserSessions(ctx context.Context, userID string, end store.SessionEnd, fx store.Effects) (ended []string, err error) {
+	err = m.do(ctx, []any{userID, end, fx}, func(s *step) error {
+		ended = s.endAll(userID, end)
+		return s.apply(fx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// Revocations implements [usher.SessionStore].
+func (m *Store) Revocations(ctx context.Context, after int64) (out []store.Revocation, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		for id, r := range s.revocations {
+			if id > after {
+				out = append(out, r)
+			}
+		}
+		slices.SortFunc(out, func(a, b store.Revocation) int { return cmp.Compare(a.ID, b.ID) })
+		return nil
+	})
+	return out, err
+}
+
+func livesAt(s store.Session, now time.Time) bool {
+	return now.Before(s.IdleExpiresAt) && now.Before(s.ExpiresAt)
+}
+
+// alive returns the user's full sessions that live at now, newest first.
+func (s *step) alive(userID string, now time.Time) []store.Session {
+	var out []store.Session
+	for _, ses := range s.sessions {
+		if ses.UserID == userID && ses.Kind == store.SessionFull && livesAt(ses, now) {
+			out = append(out, ses)
+		}
+	}
+	slices.SortFunc(out, func(a, b store.Session) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+	})
+	return out
+}
+
+func (s *step) insertSession(userID string, ses *store.Session) error {
+	if ses == nil {
+		return nil
+	}
+	if ses.UserID != userID {
+		return errOwner
+	}
+	return add(s, s.sessions, ses.ID, copySession(*ses))
+}
+
+// end removes a session that exists, and says so in a revocation.
+func (s *step) end(id string, until time.Time) {
+	drop(s, s.sessions, id)
+	s.lastRevoked++ // a number lost by a step taken back does no harm
+	put(s, s.revocations, s.lastRevoked, store.Revocation{ID: s.lastRevoked, SessionID: id, Until: when(until)})
+}
+
+func (s *step) endAll(userID string, end store.SessionEnd) []string {
+	var ended []string
+	for id, ses := range s.sessions {
+		if ses.UserID == userID && id != end.Except {
+			ended = append(ended, id)
+		}
+	}
+	for _, id := range ended {
+		s.end(id, end.RevokedUntil)
+	}
+	return ended
+}

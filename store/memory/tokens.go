@@ -1,0 +1,247 @@
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+// AddOneTimeToken implements [usher.OneTimeTokenStore].
+func (m *Store) AddOneTimeToken(ctx context.Context, in store.TokenAddition) error {
+	return m.do(ctx, []any{in}, func(s *step) error {
+		t := copyToken(in.Token)
+		if !s.valid(t, when(t.CreatedAt)) {
+			return store.ErrConflict
+		}
+		if err := s.makeRoom(t, in); err != nil {
+			return err
+		}
+		if err := add(s, s.tokens, string(t.Hash), t); err != nil {
+			return err
+		}
+		return s.apply(in.Effects)
+	})
+}
+
+// makeRoom removes the tokens in whose place t comes.
+func (s *step) makeRoom(t store.OneTimeToken, in store.TokenAddition) error {
+	var open []store.OneTimeToken
+	for hash, other := range s.tokens {
+		switch {
+		case other.UserID != t.UserID || other.Purpose != t.Purpose:
+		case other.NewEmail != t.NewEmail:
+			drop(s, s.tokens, hash)
+		case s.valid(other, when(t.CreatedAt)):
+			open = append(open, other)
+		}
+	}
+	over := max(0, len(open)+1-in.MaxOpen)
+	if over > 0 && !in.DropOldest {
+		return store.ErrConflict
+	}
+	slices.SortFunc(open, byTokenAge)
+	for _, oldest := range open[:min(over, len(open))] {
+		drop(s, s.tokens, string(oldest.Hash))
+	}
+	return nil
+}
+
+// OneTimeToken implements [usher.OneTimeTokenStore].
+func (m *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (out store.OneTimeToken, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		t, ok := s.tokens[string(hash)]
+		if !ok || !s.valid(t, when(now)) {
+			return store.ErrNotFound
+		}
+		out = copyToken(t)
+		return nil
+	})
+	return out, err
+}
+
+// UserTokens implements [usher.OneTimeTokenStore].
+func (m *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, now time.Time) (out []store.OneTimeToken, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		for _, t := range s.tokens {
+			if t.UserID == userID && t.Purpose == p && s.valid(t, when(now)) {
+				out = append(out, copyToken(t))
+			}
+		}
+		slices.SortFunc(out, func(a, b store.OneTimeToken) int { return byTokenAge(b, a) })
+		return nil
+	})
+	return out, err
+}
+
+// DropTokens implements [usher.OneTimeTokenStore].
+func (m *Store) DropTokens(ctx context.Context, userID string, p store.Purpose, now time.Time, fx store.Effects) error {
+	return m.do(ctx, []any{userID, fx}, func(s *step) error {
+		n := 0
+		for hash, t := range s.tokens {
+			if t.UserID == userID && t.Purpose == p && s.valid(t, when(now)) {
+				drop(s, s.tokens, hash)
+				n++
+			}
+		}
+		if n == 0 {
+			return store.ErrNotFound
+		}
+		return s.apply(fx)
+	})
+}
+
+// byTokenAge puts the oldest first.
+func byTokenAge(a, b store.OneTimeToken) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.Hash, b.Hash))
+}
+
+// ResetPassword implements [usher.OneTimeTokenStore].
+func (m *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c store.PasswordChange) (ended []string, err error) {
+	err = m.do(ctx, []any{spend, c}, func(s *step) error {
+		t, err := s.spend(spend)
+		if err != nil {
+			return err
+		}
+		if t.UserID != c.UserID {
+			return store.ErrNotFound
+		}
+		ended, err = s.changePassword(c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// StartResetSession implements [usher.OneTimeTokenStore].
+func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.Session, end store.SessionEnd, fx store.Effects) (ended []string, err error) {
+	err = m.do(ctx, []any{spend, ses, end, fx}, func(s *step) error {
+		t, err := s.spend(spend)
+		if err != nil {
+			return err
+		}
+		if t.Purpose == store.PurposeClaim {
+			a := s.accounts[t.UserID]
+			a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, when(spend.Now), ""
+			a.Password = store.Password{
+				State:     store.PasswordNone,
+				Version:   a.Password.Version + 1,
+				ChangedAt: when(spend.Now),
+			}
+			put(s, s.accounts, t.UserID, a)
+			ended = s.endAll(t.UserID, end)
+			s.dropTokens(t.UserID)
+		}
+		if err := s.insertSession(t.UserID, &ses); err != nil {
+			return err
+		}
+		return s.apply(fx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// VerifyEmail implements [usher.OneTimeTokenStore].
+func (m *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx store.Effects) (out store.User, err error) {
+	err = m.do(ctx, []any{spend, fx}, func(s *step) error {
+		spend.Purposes = []store.Purpose{store.PurposeVerifyEmail}
+		t, err := s.spend(spend)
+		if err != nil {
+			return err
+		}
+		a := s.accounts[t.UserID]
+		a.User.EmailVerified, a.User.UpdatedAt = true, when(spend.Now)
+		put(s, s.accounts, t.UserID, a)
+		out = copyUser(a.User)
+		return s.apply(fx)
+	})
+	if err != nil {
+		return store.User{}, err
+	}
+	return out, nil
+}
+
+// ChangeEmail implements [usher.OneTimeTokenStore].
+func (m *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCanonical, newCanonical string, fx store.Effects) (out store.User, err error) {
+	err = m.do(ctx, []any{spend, oldCanonical, newCanonical, fx}, func(s *step) error {
+		spend.Purposes = []store.Purpose{store.PurposeChangeEmail}
+		t, err := s.spend(spend)
+		if err != nil {
+			return err
+		}
+		a := copyAccount(s.accounts[t.UserID])
+		a.User.Email, a.User.EmailVerified, a.User.UpdatedAt = t.NewEmail, true, when(spend.Now)
+		if err := s.renameLoginID(&a.User, oldCanonical, newCanonical); err != nil {
+			return err
+		}
+		put(s, s.accounts, t.UserID, a)
+		s.dropTokens(t.UserID)
+		out = copyUser(a.User)
+		return s.apply(fx)
+	})
+	if err != nil {
+		return store.User{}, err
+	}
+	return out, nil
+}
+
+// renameLoginID puts u.Email in the place of the login id old, if u has it.
+func (s *step) renameLoginID(u *store.User, old, next string) error {
+	canonical := slices.Clone(s.canonical[u.ID])
+	i := slices.Index(canonical, old)
+	if i < 0 {
+		return nil
+	}
+	if owner, taken := s.owners[next]; taken && owner != u.ID {
+		return store.ErrLoginIDTaken
+	}
+	if j := slices.Index(canonical, next); j >= 0 && j != i {
+		// The user had the new address as a login id already: one of it is enough.
+		u.LoginIDs[i], canonical[i] = u.Email, next
+		u.LoginIDs, canonical = slices.Delete(u.LoginIDs, j, j+1), slices.Delete(canonical, j, j+1)
+	} else {
+		u.LoginIDs[i], canonical[i] = u.Email, next
+	}
+	drop(s, s.owners, old)
+	put(s, s.owners, next, u.ID)
+	put(s, s.canonical, u.ID, canonical)
+	return nil
+}
+
+// valid reports whether a token opens anything at now.
+func (s *step) valid(t store.OneTimeToken, now time.Time) bool {
+	a, ok := s.accounts[t.UserID]
+	return ok && now.Before(t.ExpiresAt) && a.User.Status == store.StatusEnabled &&
+		a.User.Email == t.Email && a.Password.Version == t.PasswordVersion
+}
+
+// spend removes a valid token of one of the purposes and returns it.
+func (s *step) spend(in store.TokenSpend) (store.OneTimeToken, error) {
+	t, ok := s.tokens[string(in.Hash)]
+	if !ok || !s.valid(t, when(in.Now)) || !slices.Contains(in.Purposes, t.Purpose) {
+		return store.OneTimeToken{}, store.ErrNotFound
+	}
+	drop(s, s.tokens, string(in.Hash))
+	return t, nil
+}
+
+// dropTokens removes a user's tokens and the reset sessions that came of them.
+func (s *step) dropTokens(userID string) {
+	for hash, t := range s.tokens {
+		if t.UserID == userID {
+			drop(s, s.tokens, hash)
+		}
+	}
+	for id, ses := range s.sessions {
+		if ses.UserID == userID && ses.Kind == store.SessionReset {
+			drop(s, s.sessions, id)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/usherkit/usher/store"
+)
+
+// CreateUser implements [usher.UserStore].
+func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
+	return m.do(ctx, c, func(s *step) error {
+		if len(c.Canonical) != len(c.User.LoginIDs) {
+			return errors.New("storetest: as many canonical forms as login ids are needed")
+		}
+		for _, id := range c.Canonical {
+			if add(s, s.owners, id, c.User.ID) != nil {
+				return store.ErrLoginIDTaken
+			}
+		}
+		if _, err := copyAttributes(c.User.Attributes); err != nil {
+			return err
+		}
+		a := store.Account{User: c.User, Password: c.Password}
+		if err := add(s, s.accounts, c.User.ID, copyAccount(a)); err != nil {
+			return err
+		}
+		put(s, s.canonical, c.User.ID, slices.Clone(c.Canonical))
+		if err := s.insertSession(c.User.ID, c.Session); err != nil {
+			return err
+		}
+		if c.Token != nil {
+			if err := add(s, s.tokens, string(c.Token.Hash), copyToken(*c.Token)); err != nil {
+				return err
+			}
+		}
+		return s.apply(c.Effects)
+	})
+}
+
+// Account implements [usher.UserStore].
+func (m *Store) Account(ctx context.Context, userID string) (out store.Account, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		a, ok := s.accounts[userID]
+		if !ok {
+			return store.ErrNotFound
+		}
+		out = copyAccount(a)
+		return nil
+	})
+	return out, err
+}
+
+// AccountByLoginID implements [usher.UserStore].
+func (m *Store) AccountByLoginID(ctx context.Context, canonical string) (out store.Account, err error) {
+	err = m.do(ctx, nil, func(s *step) error {
+		a, ok := s.accounts[s.owners[canonical]]
+		if !ok {
+			return store.ErrNotFound
+		}
+		out = copyAccount(a)
+		return nil
+	})
+	return out, err
+}
+
+// UpdateUser implements [usher.UserStore].
+func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.User, ended []string, err error) {
+	err = m.do(ctx, u, func(s *step) error {
+		a, ok := s.accounts[u.UserID]
+		if !ok {
+			return store.ErrNotFound
+		}
+		for _, f := range []struct{ to, from *string }{
+			{&a.User.Name, u.Profile.Name},
+			{&a.User.GivenName, u.Profile.GivenName},
+			{&a.User.MiddleName, u.Profile.MiddleName},
+			{&a.User.FamilyName, u.Profile.FamilyName},
+			{&a.User.Phone, u.Profile.Phone},
+			{&a.User.Picture, u.Profile.Picture},
+		} {
+			if f.from != nil {
+				*f.to = *f.from
+			}
+		}
+		if u.Roles != nil {
+			a.User.Roles = *u.Roles
+		}
+		if u.Permissions != nil {
+			a.User.Permissions = *u.Permissions
+		}
+		if u.Tenants != nil {
+			a.User.Tenants = *u.Tenants
+		}
+		if u.Attributes != nil {
+			if _, err := copyAttributes(*u.Attributes); err != nil {
+				return err
+			}
+			a.User.Attributes = *u.Attributes
+		}
+		if u.Status != nil {
+			a.User.Status = *u.Status
+		}
+		if u.Email != nil {
+			a.User.Email, a.User.EmailVerified = u.Email.Address, u.Email.Verified
+		}
+		a.User.UpdatedAt = u.At
+		put(s, s.accounts, u.UserID, copyAccount(a))
+		if u.End != nil {
+			ended = s.endAll(u.UserID, *u.End)
+		}
+		if u.DropTokens {
+			s.dropTokens(u.UserID)
+		}
+		out = copyUser(a.User)
+		return s.apply(u.Effects)
+	})
+	if err != nil {
+		return store.User{}, nil, err
+	}
+	return out, ended, nil
+}
+
+// DeleteUser implements [usher.UserStore].
+func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []string, err error) {
+	err = m.do(ctx, d, func(s *step) error {
+		if _, ok := s.accounts[d.UserID]; !ok {
+			return store.ErrNotFound
+		}
+		// No session can outlive its user, so End.Except means nothing here.
+		ended = s.endAll(d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil})
+		s.dropTokens(d.UserID)
+		for _, id := range s.canonical[d.UserID] {
+			drop(s, s.owners, id)
+		}
+		drop(s, s.canonical, d.UserID)
+		drop(s, s.accounts, d.UserID)
+		s.clearLimits(d.ClearLimits)
+		return s.apply(d.Effects)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// ChangePassword implements [usher.UserStore].
+func (m *Store) ChangePassword(ctx context.Context, c store.PasswordChange) (ended []string, err error) {
+	err = m.do(ctx, c, func(s *step) (err error) {
+		ended, err = s.changePassword(c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+func (s *step) changePassword(c store.PasswordChange) ([]string, error) {
+	a, ok := s.accounts[c.UserID]
+	if !ok {
+		return nil, store.ErrNotFound
+	}
+	if a.Password.Version != c.IfVersion || c.RequireEnabled && a.User.Status != store.StatusEnabled {
+		return nil, store.ErrConflict
+	}
+	p := &a.Password
+	p.State, p.Version = c.State, c.IfVersion+1
+	if c.Hash != "" {
+		p.Earlier = earlier(*p, c.KeepEarlier)
+		p.Hash, p.ChangedAt = c.Hash, c.At
+	}
+	if c.VerifyEmail && a.User.Email != "" && !a.User.EmailVerified {
+		a.User.EmailVerified, a.User.UpdatedAt = true, c.At
+	}
+	a.User.Language = cmp.Or(c.Language, a.User.Language)
+	put(s, s.accounts, c.UserID, copyAccount(a))
+
+	var ended []string
+	if c.End != nil {
+		ended = s.endAll(c.UserID, *c.End)
+	}
+	if c.DropTokens {
+		s.dropTokens(c.UserID)
+	}
+	if r := c.Renew; r != nil {
+		old, ok := s.sessions[r.SessionID]
+		if !ok || old.UserID != c.UserID {
+			return nil, store.ErrNotFound
+		}
+		old.RefreshHash, old.PreviousHash, old.RotatedAt = r.RefreshHash, nil, r.At
+		put(s, s.sessions, old.ID, copySession(old))
+	}
+	if err := s.insertSession(c.UserID, c.Session); err != nil {
+		return nil, err
+	}
+	s.clearLimits(c.ClearLimits)
+	return ended, s.apply(c.Effects)
+}
+
+// earlier puts the present hash before the ones that were there.
+func earlier(p store.Password, keep int) []string {
+	var all []string
+	if p.Hash != "" {
+		all = append(all, p.Hash)
+	}
+	all = append(all, p.Earlier...)
+	return all[:min(len(all), max(keep, 0))]
+}

@@ -1,0 +1,22 @@
+package postgres_test
+
+import (
+	"context"
+	"log"
+	"os"
+	"time"
+
+	"github.com/usherkit/usher/store/postgres"
+)
+
+func ExampleOpen() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	store, err := postgres.Open(ctx, os.Getenv("DATABASE_URL"), postgres.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	// usher.New(store, usher.Config{…}) takes it from here.
+}

@@ -1,0 +1,214 @@
+package postgres_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/postgres"
+	"github.com/usherkit/usher/store/sqlstore"
+)
+
+// rounds is how often the races that hash are run; -args -rounds 20 is for the
+// patient.
+var rounds = flag.Int("rounds", 2, "how often each race is run")
+
+// Callers of these tests meet at one instant, on machines that share nothing but
+// the database.
+
+func TestST01_OneOfFiftySignUpsWins(t *testing.T) {
+	overMachines(t, func(t *testing.T, f *fleet) {
+		for round := range *rounds {
+			id := fmt.Sprintf("ann%d@example.com", round)
+			forms := []string{id, strings.ToUpper(id), "Ann" + id[3:]}
+			errs := together(50, func(i int) error {
+				_, err := f.at(i).SignUp(t.Context(), usher.SignUp{LoginID: forms[i%3], Password: goodPassword}, f.client())
+				return err
+			})
+			if won := winners(t, errs, store.ErrLoginIDTaken); len(won) != 1 {
+				t.Fatalf("round %d: %d sign-ups won", round, len(won))
+			}
+		}
+		var rows int
+		if err := f.at(0).store.DB().QueryRow(`SELECT COUNT(*) FROM usher_users`).Scan(&rows); err != nil || rows != *rounds {
+			t.Fatalf("%d users, want %d (%v)", rows, *rounds, err)
+		}
+	})
+}
+
+func TestSI07_AHundredGuessesCostFiveHashesInAll(t *testing.T) {
+	overMachines(t, func(t *testing.T, f *fleet) {
+		for round := range *rounds {
+			id, _ := f.person()
+			client := f.client() // one network: that is where the guesses come from
+			before := f.hashes()
+			// The right one clears the counter: all are counted before any is judged.
+			f.counted = newBarrier(100)
+			errs := together(100, func(i int) error {
+				pw := usher.Secret(fmt.Sprintf("a wrong guess, number %d", i))
+				if i == 50 {
+					pw = goodPassword
+				}
+				_, err := f.at(i).SignIn(t.Context(), usher.SignIn{LoginID: id, Password: pw}, client)
+				return err
+			})
+			f.counted = nil
+			if n := f.hashes() - before; n > 5 {
+				t.Fatalf("round %d: %d hashes were computed", round, n)
+			}
+			limited := 0
+			for _, err := range errs {
+				var l *usher.LimitError
+				switch {
+				case errors.As(err, &l):
+					limited++
+				case err != nil && !errors.Is(err, usher.ErrInvalidCredentials):
+					t.Fatal(err)
+				}
+			}
+			if limited != 95 {
+				t.Fatalf("round %d: only %d guesses were refused", round, limited)
+			}
+		}
+	})
+}
+
+// hashes is how many the machines computed together.
+func (f *fleet) hashes() (n uint64) {
+	for _, m := range f.machines {
+		n += m.Hashes()
+	}
+	return n
+}
+
+func TestRS03_OneOfTwentyResetsWins(t *testing.T) {
+	overMachines(t, func(t *testing.T, f *fleet) {
+		for round := range *rounds {
+			id, token := f.resetLink()
+			password := func(i int) usher.Secret { return usher.Secret(fmt.Sprintf("new password, number %d", i)) }
+			errs := together(20, func(i int) error {
+				_, err := f.at(i).ResetPassword(t.Context(), usher.ResetPassword{Token: token, NewPassword: password(i)}, f.client())
+				return err
+			})
+			won := winners(t, errs, usher.ErrInvalidToken)
+			if len(won) != 1 {
+				t.Fatalf("round %d: %d resets won", round, len(won))
+			}
+			f.signIn(f.at(round), id, password(won[0]))
+		}
+	})
+}
+
+// resetLink makes a person whose address is proven and asks for a reset.
+func (f *fleet) resetLink() (id string, token usher.Secret) {
+	f.t.Helper()
+	id, _ = f.person()
+	if _, err := f.at(1).VerifyEmail(f.t.Context(), nil, f.verification(id), f.client()); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := f.at(1).SendPasswordReset(f.t.Context(), usher.SendPasswordReset{LoginID: id}, f.client()); err != nil {
+		f.t.Fatal(err)
+	}
+	return id, f.mail.token(f.t, id, usher.MessageResetPassword)
+}
+
+// The connection dies between spending the token and the end of the step: the
+// token is as good as before, and so is the password.
+func TestST02_ATokenAndItsEffectAreOne(t *testing.T) {
+	f := newFleet(t, 2)
+	var armed atomic.Bool
+	dying := f.addOn(postgres.Options{Hook: func(ctx context.Context, tx *sql.Tx, c sqlstore.Change) error {
+		if c.Kind == sqlstore.PasswordChanged && armed.Swap(false) {
+			_, err := tx.ExecContext(ctx, `SELECT pg_terminate_backend(pg_backend_pid())`)
+			return err
+		}
+		return nil
+	}})
+	id, token := f.resetLink()
+	armed.Store(true)
+	if _, err := dying.ResetPassword(t.Context(), usher.ResetPassword{Token: token, NewPassword: newPassword}, f.client()); !errors.Is(err, usher.ErrUnavailable) {
+		t.Fatalf("a step that died in the middle: %v", err)
+	}
+	f.signIn(f.at(0), id, goodPassword)
+	if _, err := dying.ResetPassword(t.Context(), usher.ResetPassword{Token: token, NewPassword: newPassword}, f.client()); err != nil {
+		t.Fatalf("the token was spent without its effect: %v", err)
+	}
+	f.signIn(f.at(1), id, newPassword)
+}
+
+func TestUP05_OneOfTenReplacesWins(t *testing.T) {
+	overMachines(t, func(t *testing.T, f *fleet) {
+		for round := range *rounds {
+			id, _ := f.person()
+			password := func(i int) usher.Secret { return usher.Secret(fmt.Sprintf("new password, number %d", i)) }
+			errs := together(10, func(i int) error {
+				_, err := f.at(i).ReplacePassword(t.Context(),
+					usher.ReplacePassword{LoginID: id, OldPassword: goodPassword, NewPassword: password(i)}, f.client())
+				return err
+			})
+			won := winners(t, errs, usher.ErrInvalidCredentials, store.ErrConflict)
+			if len(won) != 1 {
+				t.Fatalf("round %d: %d replaces won", round, len(won))
+			}
+			f.signIn(f.at(round), id, password(won[0]))
+		}
+	})
+}
+
+func TestSE05_ReuseOnAnotherMachineEndsTheSession(t *testing.T) {
+	overMachines(t, func(t *testing.T, f *fleet) {
+		for range 5 {
+			_, first := f.person()
+			second, err := f.at(0).RefreshSession(t.Context(), first.Tokens.Refresh, f.client())
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := f.at(1).RefreshSession(t.Context(), first.Tokens.Refresh, f.client())
+			if err != nil || again.Tokens.Refresh != second.Tokens.Refresh {
+				t.Fatalf("within the grace time another machine gives another successor (%v)", err)
+			}
+			f.ahead.Add(int64(11 * time.Second))
+			if _, err := f.at(1).RefreshSession(t.Context(), first.Tokens.Refresh, f.client()); !errors.Is(err, usher.ErrInvalidSession) {
+				t.Fatalf("an old refresh token: %v", err)
+			}
+			if _, err := f.at(0).RefreshSession(t.Context(), second.Tokens.Refresh, f.client()); !errors.Is(err, usher.ErrInvalidSession) {
+				t.Fatalf("its successor: %v", err)
+			}
+		}
+	})
+}
+
+func TestSE08_TwentyRefreshesKeepOneSession(t *testing.T) {
+	overMachines(t, func(t *testing.T, f *fleet) {
+		_, a := f.person()
+		for round := range 25 {
+			got := make([]usher.Secret, 20)
+			errs := together(20, func(i int) error {
+				b, err := f.at(i).RefreshSession(t.Context(), a.Tokens.Refresh, f.client())
+				if err == nil {
+					got[i] = b.Tokens.Refresh
+				}
+				return err
+			})
+			winners(t, errs) // every one of them
+			for i, r := range got {
+				if r != got[0] {
+					t.Fatalf("round %d: the session was forked: callers 0 and %d hold different tokens", round, i)
+				}
+			}
+			b, err := f.at(round).RefreshSession(t.Context(), got[0], f.client())
+			if err != nil {
+				t.Fatalf("round %d: the token that is left does not work: %v", round, err)
+			}
+			a = b
+		}
+	})
+}

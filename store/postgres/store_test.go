@@ -1,0 +1,70 @@
+package postgres_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/usherkit/usher/internal/pgtest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/postgres"
+	"github.com/usherkit/usher/store/storetest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func open(t testing.TB, dsn string) *postgres.Store {
+	t.Helper()
+	// More connections than CPUs, so that callers really meet in the server.
+	s, err := postgres.Open(context.Background(), dsn, postgres.Options{MaxConns: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestST04_PostgresKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, pgtest.Schema(t)) })
+}
+
+func TestManyMachinesMayStartAtOnce(t *testing.T) {
+	dsn := pgtest.Schema(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := postgres.Open(context.Background(), dsn, postgres.Options{MaxConns: 2})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			if err := s.Ping(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestOpenRefusesWhatCannotWork(t *testing.T) {
+	for name, c := range map[string]struct {
+		url  string
+		opts postgres.Options
+	}{
+		"not a URL":        {url: "postgres://user:s3cret@host:port/db"},
+		"nobody there":     {url: "host=/nonexistent user=u password=s3cret dbname=d"},
+		"negative setting": {url: "host=/nonexistent", opts: postgres.Options{MaxConns: -1}},
+	} {
+		s, err := postgres.Open(context.Background(), c.url, c.opts)
+		if err == nil {
+			s.Close()
+			t.Errorf("%s: was opened", name)
+			continue
+		}
+		if strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: the error tells the password: %v", name, err)
+		}
+	}
+}

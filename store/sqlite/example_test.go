@@ -1,0 +1,29 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/usherkit/usher/store/sqlite"
+)
+
+func ExampleOpen() {
+	dir, err := os.MkdirTemp("", "usher")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+
+	store, err := sqlite.Open(filepath.Join(dir, "usher.db"), sqlite.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	// usher.New(store, usher.Config{…}) takes it from here.
+	fmt.Println(store.Ping(context.Background()))
+	// Output: <nil>
+}

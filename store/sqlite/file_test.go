@@ -1,0 +1,116 @@
+//go:build unix
+
+package sqlite_test
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/usherkit/usher/store/sqlite"
+)
+
+func modes(t *testing.T, path string) map[string]fs.FileMode {
+	t.Helper()
+	out := map[string]fs.FileMode{}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(path + suffix)
+		must(t, err)
+		out[suffix] = info.Mode().Perm()
+	}
+	return out
+}
+
+func TestST05_OnlyTheOwnerCanOpenTheFiles(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0)) // so that nothing is taken away by chance
+	path := filepath.Join(t.TempDir(), "usher.db")
+	s := open(t, path)
+	must(t, s.CreateUser(context.Background(), creation("u")))
+	for suffix, mode := range modes(t, path) {
+		if mode != 0o600 {
+			t.Errorf("usher.db%s has mode %o", suffix, mode)
+		}
+	}
+	// Files that others can read are taken away from them, also the two beside
+	// it that another process left.
+	for suffix := range modes(t, path) {
+		must(t, os.Chmod(path+suffix, 0o666))
+	}
+	open(t, path)
+	for suffix, mode := range modes(t, path) {
+		if mode != 0o600 {
+			t.Errorf("usher.db%s still has mode %o", suffix, mode)
+		}
+	}
+}
+
+func TestOpenRefusesWhatIsNoFileInAFolder(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "text"), []byte(strings.Repeat("this is no database ", 100)), 0o600))
+	for path, want := range map[string]string{
+		"":                                     "no path",
+		":memory:":                             "not the path of a file",
+		"file:x?mode=memory":                   "not the path of a file",
+		"a\x00b":                               "zero byte",
+		filepath.Join(dir, "none", "usher.db"): "folder of the database",
+		filepath.Join(dir, "text", "usher.db"): "folder",
+		filepath.Join(dir, "text"):             "not a database",
+		dir:                                    "directory",
+	} {
+		s, err := sqlite.Open(path, sqlite.Options{})
+		if err == nil {
+			s.Close()
+			t.Errorf("%q was opened", path)
+		} else if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want it to say %q", path, err, want)
+		}
+	}
+	if _, err := sqlite.Open(filepath.Join(dir, "usher.db"), sqlite.Options{Readers: -1}); err == nil {
+		t.Error("a negative number of readers was taken")
+	}
+}
+
+func TestOpenTakesAnyFileName(t *testing.T) {
+	for _, name := range []string{"a?b=c&mode=memory.db", "100%.db", "a#b.db", "a b.db", "ä%20.db"} {
+		path := filepath.Join(t.TempDir(), name)
+		s := open(t, path)
+		must(t, s.CreateUser(context.Background(), creation("u")))
+		must(t, s.Close())
+		info, err := os.Stat(path)
+		must(t, err)
+		if info.Size() == 0 {
+			t.Errorf("%q is empty: the database is elsewhere", name)
+		}
+	}
+}
+
+func TestCloseFoldsTheLogIntoTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "usher.db")
+	s := open(t, path)
+	must(t, s.CreateUser(context.Background(), creation("u")))
+	must(t, s.Close())
+	must(t, s.Close()) // again is no error
+	if _, err := os.Stat(path + "-wal"); !os.IsNotExist(err) {
+		t.Fatalf("the log is still there (%v)", err)
+	}
+	// A copy of the file alone is complete now.
+	content, err := os.ReadFile(path)
+	must(t, err)
+	other := filepath.Join(t.TempDir(), "copy.db")
+	must(t, os.WriteFile(other, content, 0o600))
+	_, err = open(t, other).Account(context.Background(), "u")
+	must(t, err)
+}
+
+func TestST02_WritesAreSyncedAndForeignKeysHold(t *testing.T) {
+	s := openNew(t)
+	for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "5000"} {
+		if got := column(t, s.DB(), "PRAGMA "+pragma); len(got) != 1 || got[0] != want {
+			t.Errorf("%s is %q, want %s", pragma, got, want)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+func TestST01_UniquenessIsAConstraintOfTheDatabase(t *testing.T) {
+	s := openNew(t)
+	must(t, s.CreateUser(context.Background(), creation("u")))
+	_, err := s.DB().Exec(`INSERT INTO usher_login_ids (canonical, user_id, position) VALUES ('u@example.test', 'u', 7)`)
+	var coded interface{ Code() int }
+	if !errors.As(err, &coded) || coded.Code() != 1555 { // SQLITE_CONSTRAINT_PRIMARYKEY
+		t.Fatalf("a second row for a login id: got %v", err)
+	}
+}
+
+// Two stores on one file stand for two processes, which share no pool.
+func TestMixedLoadNeverFindsTheDatabaseLocked(t *testing.T) {
+	const clients, duration = 64, 3 * time.Second
+	path := filepath.Join(t.TempDir(), "usher.db")
+	stores := []store.Store{open(t, path), open(t, path)}
+	ctx := context.Background()
+	deadline := time.Now().Add(duration)
+	var (
+		wg    sync.WaitGroup
+		calls atomic.Int64
+	)
+	for client := range clients {
+		wg.Go(func() {
+			s := stores[client%2]
+			for n := 0; time.Now().Before(deadline); n++ {
+				if err := journey(ctx, s, fmt.Sprintf("u%d-%d", client, n)); err != nil {
+					t.Errorf("client %d: %v", client, err)
+					return
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if calls.Load() < clients {
+		t.Fatalf("only %d journeys in %v", calls.Load(), duration)
+	}
+	t.Logf("%d journeys of 8 calls in %v", calls.Load(), duration)
+}
+
+// journey is what a person and the program's own rounds do to a store.
+func journey(ctx context.Context, s store.Store, id string) error {
+	if err := s.CreateUser(ctx, creation(id)); err != nil {
+		return err
+	}
+	if _, err := s.TakeLimits(ctx, now, []store.Limit{{Key: id, Max: 5, Window: time.Minute}, {Key: "all", Max: 1 << 30}}); err != nil {
+		return err
+	}
+	if _, err := s.AccountByLoginID(ctx, id); err != nil {
+		return err
+	}
+	if _, err := s.StartSession(ctx, signIn(id, 1)); err != nil {
+		return err
+	}
+	if r, err := s.SwapRefresh(ctx, refresh(id+"-in1", id+"-next")); err != nil || r.Outcome != store.RefreshSwapped {
+		return fmt.Errorf("refresh: outcome %d, %w", r.Outcome, err)
+	}
+	if _, err := s.Revocations(ctx, 1<<40); err != nil {
+		return err
+	}
+	mail, err := s.ClaimMail(ctx, now, time.Hour, 2)
+	if err != nil {
+		return err
+	}
+	for _, q := range mail {
+		if err := s.FinishMail(ctx, q.ID, store.Effects{}); err != nil {
+			return err
+		}
+	}
+	spend, c := reset(id)
+	_, err = s.ResetPassword(ctx, spend, c)
+	return err
+}

@@ -1,0 +1,87 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/usherkit/usher/store"
+)
+
+// apply stores the effects of a step.
+func (t *tx) apply(ctx context.Context, fx store.Effects) error { return t.all(ctx, effects(fx)) }
+
+// effects are the statements that store the effects of a step.
+func effects(fx store.Effects) []statement {
+	var list []statement
+	for _, q := range fx.Mail {
+		list = append(list, mailInsert(q))
+	}
+	if len(fx.Events) > 0 {
+		list = append(list, eventsInsert(fx.Events))
+	}
+	return list
+}
+
+// eventsInsert writes all events at once.
+func eventsInsert(events []store.Event) statement {
+	var args []any
+	for _, e := range events {
+		args = append(args, e.ID, e.At, string(e.Name), e.UserID, e.SessionID, e.Address, e.UserAgent, e.RequestID, e.Reason)
+	}
+	return statement{`
+		INSERT INTO usher_events (id, at, name, user_id, session_id, address, user_agent, request_id, reason)
+		VALUES ` + rows("(?, ?, ?, ?, ?, ?, ?, ?, ?)", len(events)), args}
+}
+
+// Record implements [usher.EventStore].
+func (s *Store) Record(ctx context.Context, fx store.Effects) error {
+	return s.step(ctx, "record", func(t *tx) error { return t.apply(ctx, fx) })
+}
+
+const (
+	defaultEvents = 100
+	maxEvents     = 1000
+)
+
+// Events implements [usher.EventStore].
+func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = defaultEvents
+	}
+	where, args := "", []any{}
+	also := func(condition string, arg any) {
+		if where == "" {
+			where = " WHERE " + condition
+		} else {
+			where += " AND " + condition
+		}
+		args = append(args, arg)
+	}
+	if q.UserID != "" {
+		also("user_id = ?", q.UserID)
+	}
+	if q.Name != "" {
+		also("name = ?", string(q.Name))
+	}
+	if !q.Before.IsZero() {
+		also("at < ?", q.Before)
+	}
+	var out []store.Event
+	err := s.see(ctx, "read events", func(r runner) error {
+		return r.query(ctx, func(row scanner) error {
+			var e store.Event
+			if err := row.Scan(&e.ID, timeColumn{&e.At}, &e.Name, &e.UserID, &e.SessionID,
+				&e.Address, &e.UserAgent, &e.RequestID, &e.Reason); err != nil {
+				return err
+			}
+			out = append(out, e)
+			return nil
+		}, `SELECT id, at, name, user_id, session_id, address, user_agent, request_id, reason
+			FROM usher_events`+where+` ORDER BY at DESC, seq DESC LIMIT ?`,
+			append(args, min(limit, maxEvents))...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}

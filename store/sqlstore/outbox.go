@@ -1,0 +1,78 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+func mailInsert(q store.QueuedMail) statement {
+	return statement{
+		`INSERT INTO usher_outbox (id, sealed, created_at, not_before, tries) VALUES (?, ?, ?, ?, ?)`,
+		[]any{q.ID, q.Sealed, q.CreatedAt, q.NotBefore, q.Tries},
+	}
+}
+
+// ClaimMail implements [usher.OutboxStore].
+func (s *Store) ClaimMail(ctx context.Context, now time.Time, lease time.Duration, n int) ([]store.QueuedMail, error) {
+	var out []store.QueuedMail
+	err := s.step(ctx, "claim mail", func(t *tx) error {
+		out = nil
+		// MATERIALIZED: the engine must not ask for the due ones twice.
+		return t.query(ctx, func(row scanner) error {
+			var q store.QueuedMail
+			if err := row.Scan(&q.ID, bytesColumn{&q.Sealed},
+				timeColumn{&q.CreatedAt}, timeColumn{&q.NotBefore}, &q.Tries); err != nil {
+				return err
+			}
+			out = append(out, q)
+			return nil
+		}, `
+			WITH due AS MATERIALIZED (
+				SELECT id FROM usher_outbox WHERE not_before <= ?
+				ORDER BY not_before, created_at, id LIMIT ? FOR UPDATE SKIP LOCKED
+			)
+			UPDATE usher_outbox SET not_before = ?, tries = tries + 1
+			WHERE id IN (SELECT id FROM due)
+			RETURNING id, sealed, created_at, not_before, tries`,
+			now, max(n, 0), now.Add(lease))
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(out, func(a, b store.QueuedMail) int { // RETURNING has no order
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return out, nil
+}
+
+// FinishMail implements [usher.OutboxStore].
+func (s *Store) FinishMail(ctx context.Context, id string, fx store.Effects) error {
+	return s.step(ctx, "finish mail", func(t *tx) error {
+		n, err := t.exec(ctx, `DELETE FROM usher_outbox WHERE id = ?`, id)
+		if err != nil || n == 0 {
+			return err // at 0 somebody else finished it, and told of it
+		}
+		return t.apply(ctx, fx)
+	})
+}
+
+// RetryMail implements [usher.OutboxStore].
+func (s *Store) RetryMail(ctx context.Context, id string, notBefore time.Time) error {
+	return s.step(ctx, "retry mail", func(t *tx) error {
+		_, err := t.exec(ctx, `UPDATE usher_outbox SET not_before = ? WHERE id = ?`, notBefore, id)
+		return err
+	})
+}
+
+// MailCount implements [usher.OutboxStore].
+func (s *Store) MailCount(ctx context.Context) (int, error) {
+	var n int
+	err := s.see(ctx, "count mail", func(r runner) error {
+		return r.get(ctx, []any{&n}, `SELECT COUNT(*) FROM usher_outbox`)
+	})
+	return n, err
+}

@@ -1,0 +1,102 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/usherkit/usher/store"
+)
+
+// ChangePassword implements [usher.UserStore].
+func (s *Store) ChangePassword(ctx context.Context, c store.PasswordChange) ([]string, error) {
+	var ended []string
+	err := s.userStep(ctx, "change password", func(t *tx) error {
+		a, err := t.lockAccount(ctx, c.UserID)
+		if err != nil {
+			return err
+		}
+		ended, err = t.changePassword(ctx, a, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// changePassword is ChangePassword for a user who is locked already.
+func (t *tx) changePassword(ctx context.Context, a store.Account, c store.PasswordChange) ([]string, error) {
+	if a.Password.Version != c.IfVersion || c.RequireEnabled && a.User.Status != store.StatusEnabled {
+		return nil, store.ErrConflict
+	}
+	set, args := []string{"password_state = ?", "password_version = ?"}, []any{string(c.State), c.IfVersion + 1}
+	if c.Hash != "" {
+		set = append(set, "password_hash = ?", "password_changed_at = ?", "password_earlier = ?")
+		args = append(args, c.Hash, c.At, asJSON{earlier(a.Password, c.KeepEarlier)})
+	}
+	if c.VerifyEmail && a.User.Email != "" && !a.User.EmailVerified {
+		set = append(set, "email_verified = ?", "updated_at = ?")
+		args = append(args, true, c.At)
+		a.User.EmailVerified, a.User.UpdatedAt = true, when(c.At)
+	}
+	if c.Language != "" {
+		set, args = append(set, "language = ?"), append(args, c.Language)
+		a.User.Language = c.Language
+	}
+	if err := t.setUser(ctx, a.User.ID, set, args); err != nil {
+		return nil, err
+	}
+
+	var ended []string
+	if c.End != nil {
+		var err error
+		if ended, err = t.endSessions(ctx, a.User.ID, *c.End); err != nil {
+			return nil, err
+		}
+	}
+	if c.DropTokens {
+		if err := t.dropTokens(ctx, a.User.ID); err != nil {
+			return nil, err
+		}
+	}
+	if r := c.Renew; r != nil {
+		n, err := t.exec(ctx, `
+			UPDATE usher_sessions SET refresh_hash = ?, previous_hash = ?, rotated_at = ?
+			WHERE id = ? AND user_id = ?`, r.RefreshHash, []byte{}, r.At, r.SessionID, a.User.ID)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return nil, store.ErrNotFound
+		}
+	}
+	session, err := sessionInsert(a.User.ID, c.Session)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.all(ctx, session, limitsLowered(c.ClearLimits, nil)); err != nil {
+		return nil, err
+	}
+	if err := t.tell(ctx, PasswordChanged, a.User); err != nil {
+		return nil, err
+	}
+	return ended, t.apply(ctx, c.Effects)
+}
+
+// setUser changes columns of a user's row. What is in set comes from the
+// source, never from a caller.
+func (t *tx) setUser(ctx context.Context, userID string, set []string, args []any) error {
+	_, err := t.exec(ctx, `UPDATE usher_users SET `+strings.Join(set, ", ")+` WHERE id = ?`, append(args, userID)...)
+	return err
+}
+
+// earlier puts the present hash before the ones that were there, and keeps as
+// many of them as asked.
+func earlier(p store.Password, keep int) []string {
+	var hashes []string
+	if p.Hash != "" {
+		hashes = append(hashes, p.Hash)
+	}
+	hashes = append(hashes, p.Earlier...)
+	return hashes[:min(len(hashes), max(keep, 0))]
+}

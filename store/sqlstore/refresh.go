@@ -1,0 +1,110 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/subtle"
+
+	"github.com/usherkit/usher/store"
+)
+
+// SwapRefresh implements [usher.SessionStore].
+func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.RefreshResult, error) {
+	var out store.RefreshResult
+	err := s.step(ctx, "swap refresh token", func(t *tx) error {
+		now := when(in.Now)
+		a, ses, err := t.lockSession(ctx, in.SessionID)
+		if err != nil {
+			return err
+		}
+		if a.User.Status != store.StatusEnabled || !now.Before(endsAt(ses)) {
+			return store.ErrNotFound
+		}
+		out = store.RefreshResult{Outcome: outcome(in, ses), Session: ses, User: a.User}
+		switch out.Outcome {
+		case store.RefreshSwapped:
+			out.Session = swapped(in, ses)
+			return t.all(ctx, []statement{sessionUpdate(out.Session)}, effects(in.Swapped))
+		case store.RefreshReused:
+			if _, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE id = ?`, ses.ID); err != nil {
+				return err
+			}
+			if err := t.revoke(ctx, []string{ses.ID}, in.RevokedUntil); err != nil {
+				return err
+			}
+			return t.apply(ctx, in.Reused)
+		default:
+			return nil
+		}
+	})
+	if err != nil {
+		return store.RefreshResult{}, err
+	}
+	return out, nil
+}
+
+// lockSession locks a session and its user, the user first as everywhere.
+func (t *tx) lockSession(ctx context.Context, id string) (store.Account, store.Session, error) {
+	var (
+		userID string
+		ses    store.Session
+	)
+	if err := t.get(ctx, []any{&userID}, `SELECT user_id FROM usher_sessions WHERE id = ?`, id); err != nil {
+		return store.Account{}, ses, err
+	}
+	a, err := t.lockAccount(ctx, userID)
+	if err != nil {
+		return store.Account{}, ses, err
+	}
+	// Only now is it sure that nobody swaps or ends it.
+	err = t.get(ctx, sessionDest(&ses),
+		`SELECT `+sessionColumns+` FROM usher_sessions s WHERE s.id = ? FOR UPDATE`, id)
+	return a, ses, err
+}
+
+// outcome compares the token shown with those of the session.
+func outcome(in store.RefreshSwap, s store.Session) store.RefreshOutcome {
+	if subtle.ConstantTimeCompare(in.Presented, s.RefreshHash) == 1 {
+		return store.RefreshSwapped
+	}
+	if len(s.PreviousHash) > 0 && inGrace(in, s) &&
+		subtle.ConstantTimeCompare(in.Presented, s.PreviousHash) == 1 {
+		return store.RefreshReplayed
+	}
+	return store.RefreshReused
+}
+
+func inGrace(in store.RefreshSwap, s store.Session) bool {
+	return when(in.Now).Before(s.RotatedAt.Add(in.Grace))
+}
+
+// swapped is the session with the successor in its place.
+func swapped(in store.RefreshSwap, s store.Session) store.Session {
+	now := when(in.Now)
+	if subtle.ConstantTimeCompare(in.Presented, in.Next) != 1 {
+		s.PreviousHash, s.RefreshHash = s.RefreshHash, in.Next
+	} else if !inGrace(in, s) {
+		// Without rotation RotatedAt moves all the same. A token that was
+		// replaced before rotation was switched off must not revive by it.
+		s.PreviousHash = nil
+	}
+	s.LastSeenAt, s.RotatedAt = now, now
+	s.IdleExpiresAt = when(now.Add(in.Idle))
+	if s.IdleExpiresAt.After(s.ExpiresAt) {
+		s.IdleExpiresAt = s.ExpiresAt
+	}
+	s.UserAgent = cmp.Or(in.UserAgent, s.UserAgent)
+	s.Address = cmp.Or(in.Address, s.Address)
+	return s
+}
+
+// sessionUpdate writes what a refresh may change.
+func sessionUpdate(s store.Session) statement {
+	return statement{`
+		UPDATE usher_sessions SET last_seen_at = ?, idle_expires_at = ?, ends_at = ?, user_agent = ?, address = ?,
+			refresh_hash = ?, previous_hash = ?, rotated_at = ?
+		WHERE id = ?`, []any{
+		s.LastSeenAt, s.IdleExpiresAt, endsAt(s), s.UserAgent, s.Address,
+		s.RefreshHash, s.PreviousHash, s.RotatedAt, s.ID,
+	}}
+}

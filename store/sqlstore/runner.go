@@ -1,0 +1,129 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/usherkit/usher/store"
+)
+
+// runner sends statements in their common form over a pool or a transaction.
+type runner struct {
+	conn interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	}
+	dialect  Dialect
+	prepared *statements // nil sends every statement as text
+	tx       *sql.Tx     // nil outside of a transaction
+	// whole lets each statement run to its end, whatever becomes of the caller:
+	// SQLite takes a whole transaction back when one statement is broken off,
+	// and others may have a part in it.
+	whole bool
+}
+
+// ready returns a prepared statement if there is one, and in any case what to
+// call when it has run.
+func (r runner) ready(ctx context.Context, query string) (*sql.Stmt, func()) {
+	none := func() {}
+	if r.prepared == nil {
+		return nil, none
+	}
+	stmt := r.prepared.lend(query)
+	if stmt == nil {
+		r.prepared.want(query)
+		if r.tx == nil {
+			r.prepared.prepareWanted(ctx)
+			stmt = r.prepared.lend(query)
+		}
+	}
+	if stmt == nil {
+		return nil, none
+	}
+	if r.tx != nil {
+		stmt = r.tx.StmtContext(ctx, stmt)
+	}
+	return stmt, r.prepared.giveBack
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (r runner) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	bound, err := bind(args)
+	if err != nil {
+		return 0, err
+	}
+	if r.whole {
+		ctx = context.WithoutCancel(ctx)
+	}
+	stmt, done := r.ready(ctx, query)
+	defer done()
+	var res sql.Result
+	if stmt != nil {
+		res, err = stmt.ExecContext(ctx, bound...)
+	} else {
+		res, err = r.conn.ExecContext(ctx, r.dialect.sql(query), bound...)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// query calls scan for each row, after the statement has run to its end.
+func (r runner) query(ctx context.Context, scan func(row scanner) error, query string, args ...any) error {
+	bound, err := bind(args)
+	if err != nil {
+		return err
+	}
+	if r.whole {
+		ctx = context.WithoutCancel(ctx)
+	}
+	stmt, done := r.ready(ctx, query)
+	defer done()
+	var rows *sql.Rows
+	if stmt != nil {
+		rows, err = stmt.QueryContext(ctx, bound...)
+	} else {
+		rows, err = r.conn.QueryContext(ctx, r.dialect.sql(query), bound...)
+	}
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+// get reads one row. usher.ErrNotFound if there is none, also because what is
+// asked for could never have been stored.
+func (r runner) get(ctx context.Context, dest []any, query string, args ...any) error {
+	found := false
+	err := r.query(ctx, func(row scanner) error {
+		found = true
+		return row.Scan(dest...)
+	}, query, args...)
+	if errors.Is(err, errText) || err == nil && !found {
+		return store.ErrNotFound
+	}
+	return err
+}
+
+// list reads one column of all rows.
+func list[T any](ctx context.Context, r runner, query string, args ...any) (out []T, err error) {
+	err = r.query(ctx, func(row scanner) error {
+		var v T
+		if err := row.Scan(&v); err != nil {
+			return err
+		}
+		out = append(out, v)
+		return nil
+	}, query, args...)
+	return out, err
+}

@@ -1,0 +1,94 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+// Options change how a [Store] uses its database. The zero value is ready for
+// use.
+type Options struct {
+	// Hook takes part in each step that changes a user. Defaults to none.
+	Hook Hook
+	// ReadDB answers the reads that need no transaction, such as a pool of
+	// read-only connections beside SQLite's only writer. It must see at once
+	// what the other pool commits; a lagging replica will not do. Defaults to
+	// the database that is written to.
+	ReadDB *sql.DB
+	// SkipMigrations leaves the tables to a tool that runs the files of
+	// [Migrations] itself. Defaults to false: New brings the tables up to date.
+	SkipMigrations bool
+}
+
+// Store is a [store.Store] in an SQL database.
+type Store struct {
+	write, read *sql.DB
+	dialect     Dialect
+	hook        Hook
+	closed      atomic.Bool
+	refusedAt   atomic.Int64 // when a limit last refused, in microseconds since 1970
+	// Nil where the engine has many writers, and prepares by itself.
+	line          *line
+	writes, reads *statements
+}
+
+var _ store.Store = (*Store)(nil)
+
+var errClosed = errors.New("the store is closed")
+
+// migrateTimeout is how long New may wait for another process that migrates,
+// and then migrate itself.
+const migrateTimeout = 10 * time.Minute
+
+// New returns a store in the given database, whose tables it brings up to
+// date. It fails if the database is out of reach, was made by a newer version
+// of this package, or if a migration was changed after it had run.
+//
+// The database stays the caller's: Close does not close it.
+func New(db *sql.DB, d Dialect, opts Options) (*Store, error) {
+	if db == nil {
+		return nil, errors.New("sqlstore: no database was given")
+	}
+	if !d.known() {
+		return nil, fmt.Errorf("sqlstore: unknown dialect %q; there are %q and %q", d, SQLite, Postgres)
+	}
+	s := &Store{write: db, read: cmp.Or(opts.ReadDB, db), dialect: d, hook: opts.Hook}
+	if d == SQLite {
+		s.line, s.writes, s.reads = &line{}, newStatements(s.write), newStatements(s.read)
+	}
+	if opts.SkipMigrations {
+		return s, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), migrateTimeout)
+	defer cancel()
+	if err := migrate(ctx, db, d); err != nil {
+		return nil, fmt.Errorf("sqlstore: migrate: %w", err)
+	}
+	return s, nil
+}
+
+// Ping reports whether the tables can be read.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.see(ctx, "ping", func(r runner) error {
+		_, err := list[int64](ctx, r, `SELECT version FROM usher_signing_keys`)
+		return err
+	})
+}
+
+// Close makes all later calls fail. It does not close the database, which is
+// the caller's.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) || s.line == nil {
+		return nil
+	}
+	s.writes.close()
+	s.reads.close()
+	return nil
+}

@@ -1,0 +1,340 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+const tokenColumns = `t.hash, t.user_id, t.purpose, t.email, t.new_email, t.password_version, t.created_at, t.expires_at`
+
+// fits is what makes a token worth anything besides its time: the user whose
+// it is may sign in, and has the address and the password it was made for.
+const fits = `EXISTS (SELECT 1 FROM usher_users u
+	WHERE u.id = t.user_id AND u.status = 'enabled'
+	AND u.email = t.email AND u.password_version = t.password_version)`
+
+func tokenDest(t *store.OneTimeToken) []any {
+	return []any{
+		bytesColumn{&t.Hash}, &t.UserID, &t.Purpose, &t.Email, &t.NewEmail, &t.PasswordVersion,
+		timeColumn{&t.CreatedAt}, timeColumn{&t.ExpiresAt},
+	}
+}
+
+func (t *tx) insertToken(ctx context.Context, o store.OneTimeToken) error {
+	_, err := t.exec(ctx, `
+		INSERT INTO usher_one_time_tokens (hash, user_id, purpose, email, new_email, password_version, created_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		o.Hash, o.UserID, string(o.Purpose), o.Email, o.NewEmail, o.PasswordVersion, o.CreatedAt, o.ExpiresAt)
+	return err
+}
+
+// AddOneTimeToken implements [usher.OneTimeTokenStore].
+func (s *Store) AddOneTimeToken(ctx context.Context, add store.TokenAddition) error {
+	o := add.Token
+	return s.step(ctx, "add one-time token", func(t *tx) error {
+		a, err := t.lockAccount(ctx, o.UserID)
+		if errors.Is(err, store.ErrNotFound) {
+			return store.ErrConflict // void from the start
+		}
+		if err != nil {
+			return err
+		}
+		if a.User.Status != store.StatusEnabled || a.User.Email != o.Email ||
+			a.Password.Version != o.PasswordVersion || !o.CreatedAt.Before(o.ExpiresAt) {
+			return store.ErrConflict
+		}
+		if err := t.makeRoom(ctx, add); err != nil {
+			return err
+		}
+		if err := t.insertToken(ctx, o); err != nil {
+			return err
+		}
+		return t.apply(ctx, add.Effects)
+	})
+}
+
+// makeRoom removes the tokens in whose place a new one comes.
+func (t *tx) makeRoom(ctx context.Context, add store.TokenAddition) error {
+	o := add.Token
+	if o.NewEmail != "" {
+		if _, err := t.exec(ctx, `
+			DELETE FROM usher_one_time_tokens WHERE user_id = ? AND purpose = ? AND new_email <> ?`,
+			o.UserID, string(o.Purpose), o.NewEmail); err != nil {
+			return err
+		}
+	}
+	open, err := list[[]byte](ctx, t.runner, `
+		SELECT t.hash FROM usher_one_time_tokens t
+		WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits+`
+		ORDER BY t.created_at, t.hash`, o.UserID, string(o.Purpose), o.CreatedAt)
+	if err != nil {
+		return err
+	}
+	over := max(0, len(open)+1-add.MaxOpen)
+	if over > 0 && !add.DropOldest {
+		return store.ErrConflict
+	}
+	for _, hash := range open[:min(over, len(open))] {
+		if _, err := t.exec(ctx, `DELETE FROM usher_one_time_tokens WHERE hash = ?`, hash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OneTimeToken implements [usher.OneTimeTokenStore].
+func (s *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (store.OneTimeToken, error) {
+	var out store.OneTimeToken
+	err := s.see(ctx, "read one-time token", func(r runner) error {
+		return r.get(ctx, tokenDest(&out), `
+			SELECT `+tokenColumns+` FROM usher_one_time_tokens t
+			WHERE t.hash = ? AND t.expires_at > ? AND `+fits, hash, now)
+	})
+	if err != nil {
+		return store.OneTimeToken{}, err
+	}
+	return out, nil
+}
+
+// UserTokens implements [usher.OneTimeTokenStore].
+func (s *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
+	var out []store.OneTimeToken
+	err := s.see(ctx, "read one-time tokens", func(r runner) error {
+		out = nil
+		return r.query(ctx, func(row scanner) error {
+			var t store.OneTimeToken
+			if err := row.Scan(tokenDest(&t)...); err != nil {
+				return err
+			}
+			out = append(out, t)
+			return nil
+		}, `
+			SELECT `+tokenColumns+` FROM usher_one_time_tokens t
+			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits+`
+			ORDER BY t.created_at DESC, t.hash DESC`, userID, string(p), now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DropTokens implements [usher.OneTimeTokenStore].
+func (s *Store) DropTokens(ctx context.Context, userID string, p store.Purpose, now time.Time, fx store.Effects) error {
+	return s.step(ctx, "drop one-time tokens", func(t *tx) error {
+		if _, err := t.lockAccount(ctx, userID); err != nil {
+			return err
+		}
+		n, err := t.exec(ctx, `
+			DELETE FROM usher_one_time_tokens AS t
+			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits, userID, string(p), now)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return store.ErrNotFound
+		}
+		return t.apply(ctx, fx)
+	})
+}
+
+// spend removes a valid token of one of the purposes, by one statement that
+// has one winner, and returns it with its user, who stays locked.
+func (t *tx) spend(ctx context.Context, in store.TokenSpend) (store.Account, store.OneTimeToken, error) {
+	var (
+		userID string
+		out    store.OneTimeToken
+	)
+	if len(in.Purposes) == 0 {
+		return store.Account{}, out, store.ErrNotFound
+	}
+	if err := t.get(ctx, []any{&userID},
+		`SELECT user_id FROM usher_one_time_tokens WHERE hash = ?`, in.Hash); err != nil {
+		return store.Account{}, out, err
+	}
+	a, err := t.lockAccount(ctx, userID)
+	if err != nil {
+		return store.Account{}, out, err
+	}
+	args := []any{in.Hash, in.Now}
+	for _, p := range in.Purposes {
+		args = append(args, string(p))
+	}
+	err = t.get(ctx, tokenDest(&out), `
+		DELETE FROM usher_one_time_tokens AS t
+		WHERE t.hash = ? AND t.expires_at > ? AND t.purpose IN (`+marks(len(in.Purposes))+`) AND `+fits+`
+		RETURNING hash, user_id, purpose, email, new_email, password_version, created_at, expires_at`, args...)
+	return a, out, err
+}
+
+// marks are the places of n parameters.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+// dropTokens removes a user's tokens and the reset sessions that came of them. It
+// leaves no revocations: nobody takes a reset session for alive without a look
+// into the store.
+func (t *tx) dropTokens(ctx context.Context, userID string) error {
+	if _, err := t.exec(ctx, `DELETE FROM usher_one_time_tokens WHERE user_id = ?`, userID); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE user_id = ? AND kind = 'reset'`, userID)
+	return err
+}
+
+// ResetPassword implements [usher.OneTimeTokenStore].
+func (s *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c store.PasswordChange) ([]string, error) {
+	var ended []string
+	err := s.userStep(ctx, "reset password", func(t *tx) error {
+		a, o, err := t.spend(ctx, spend)
+		if err != nil {
+			return err
+		}
+		if o.UserID != c.UserID {
+			return store.ErrNotFound
+		}
+		ended, err = t.changePassword(ctx, a, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// StartResetSession implements [usher.OneTimeTokenStore].
+func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.Session, end store.SessionEnd, fx store.Effects) ([]string, error) {
+	var ended []string
+	err := s.userStep(ctx, "start reset session", func(t *tx) error {
+		ended = nil
+		a, o, err := t.spend(ctx, spend)
+		if err != nil {
+			return err
+		}
+		if o.Purpose == store.PurposeClaim {
+			if ended, err = t.claim(ctx, a, spend.Now, end); err != nil {
+				return err
+			}
+		}
+		session, err := sessionInsert(o.UserID, &ses)
+		if err != nil {
+			return err
+		}
+		return t.all(ctx, session, effects(fx))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
+// claim hands an account to whoever reads its mailbox: whatever an earlier
+// holder had set is gone.
+func (t *tx) claim(ctx context.Context, a store.Account, now time.Time, end store.SessionEnd) ([]string, error) {
+	err := t.setUser(ctx, a.User.ID,
+		[]string{
+			"email_verified = ?", "updated_at = ?", "password_hash = ?", "password_state = ?",
+			"password_version = ?", "password_changed_at = ?", "password_earlier = ?", "language = ?",
+		},
+		[]any{true, now, "", string(store.PasswordNone), a.Password.Version + 1, now, asJSON{[]string(nil)}, ""})
+	if err != nil {
+		return nil, err
+	}
+	ended, err := t.endSessions(ctx, a.User.ID, end)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.dropTokens(ctx, a.User.ID); err != nil {
+		return nil, err
+	}
+	a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, when(now), ""
+	return ended, t.tell(ctx, PasswordChanged, a.User)
+}
+
+// VerifyEmail implements [usher.OneTimeTokenStore].
+func (s *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx store.Effects) (store.User, error) {
+	spend.Purposes = []store.Purpose{store.PurposeVerifyEmail}
+	var out store.User
+	err := s.userStep(ctx, "verify e-mail", func(t *tx) error {
+		a, _, err := t.spend(ctx, spend)
+		if err != nil {
+			return err
+		}
+		out = a.User
+		out.EmailVerified, out.UpdatedAt = true, when(spend.Now)
+		if err := t.setUser(ctx, out.ID,
+			[]string{"email_verified = ?", "updated_at = ?"}, []any{true, out.UpdatedAt}); err != nil {
+			return err
+		}
+		if err := t.tell(ctx, UserUpdated, out); err != nil {
+			return err
+		}
+		return t.apply(ctx, fx)
+	})
+	if err != nil {
+		return store.User{}, err
+	}
+	return out, nil
+}
+
+// ChangeEmail implements [usher.OneTimeTokenStore].
+func (s *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCanonical, newCanonical string, fx store.Effects) (store.User, error) {
+	spend.Purposes = []store.Purpose{store.PurposeChangeEmail}
+	var out store.User
+	err := s.userStep(ctx, "change e-mail", func(t *tx) error {
+		a, o, err := t.spend(ctx, spend)
+		if err != nil {
+			return err
+		}
+		out = a.User
+		out.Email, out.EmailVerified, out.UpdatedAt = o.NewEmail, true, when(spend.Now)
+		if out.LoginIDs, err = t.renameLoginID(ctx, out, oldCanonical, newCanonical); err != nil {
+			return err
+		}
+		if err := t.setUser(ctx, out.ID,
+			[]string{"email = ?", "email_verified = ?", "updated_at = ?", "login_ids = ?"},
+			[]any{out.Email, true, out.UpdatedAt, asJSON{out.LoginIDs}}); err != nil {
+			return err
+		}
+		if err := t.dropTokens(ctx, out.ID); err != nil {
+			return err
+		}
+		if err := t.tell(ctx, UserUpdated, out); err != nil {
+			return err
+		}
+		return t.apply(ctx, fx)
+	})
+	if err != nil {
+		return store.User{}, err
+	}
+	return out, nil
+}
+
+// renameLoginID puts u.Email in the place of the login id old, if u has it,
+// and returns the login ids as typed.
+func (t *tx) renameLoginID(ctx context.Context, u store.User, old, next string) ([]string, error) {
+	canonical, err := list[string](ctx, t.runner,
+		`SELECT canonical FROM usher_login_ids WHERE user_id = ? ORDER BY position`, u.ID)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.Index(canonical, old)
+	if i < 0 {
+		return u.LoginIDs, nil
+	}
+	typed := slices.Clone(u.LoginIDs)
+	also := slices.Index(canonical, next)
+	typed[i], canonical[i] = u.Email, next
+	if also >= 0 && also != i {
+		// The user had the new address as a login id already: one of it is enough.
+		typed, canonical = slices.Delete(typed, also, also+1), slices.Delete(canonical, also, also+1)
+	}
+	if _, err := t.exec(ctx, `DELETE FROM usher_login_ids WHERE user_id = ?`, u.ID); err != nil {
+		return nil, err
+	}
+	return typed, t.takeLoginIDs(ctx, u.ID, typed, canonical)
+}

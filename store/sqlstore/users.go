@@ -1,0 +1,258 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/usherkit/usher/store"
+)
+
+const userColumns = `u.id, u.login_ids, u.email, u.email_verified,
+	u.name, u.given_name, u.middle_name, u.family_name, u.phone, u.picture, u.language,
+	u.roles, u.permissions, u.tenants, u.attributes, u.status, u.created_at, u.updated_at`
+
+const accountColumns = userColumns + `,
+	u.password_hash, u.password_state, u.password_version, u.password_changed_at, u.password_earlier`
+
+func userDest(u *store.User) []any {
+	return []any{
+		&u.ID, jsonColumn{&u.LoginIDs}, &u.Email, &u.EmailVerified,
+		&u.Name, &u.GivenName, &u.MiddleName, &u.FamilyName, &u.Phone, &u.Picture, &u.Language,
+		jsonColumn{&u.Roles}, jsonColumn{&u.Permissions}, jsonColumn{&u.Tenants}, jsonColumn{&u.Attributes},
+		&u.Status, timeColumn{&u.CreatedAt}, timeColumn{&u.UpdatedAt},
+	}
+}
+
+func accountDest(a *store.Account) []any {
+	p := &a.Password
+	return append(userDest(&a.User),
+		&p.Hash, &p.State, &p.Version, timeColumn{&p.ChangedAt}, jsonColumn{&p.Earlier})
+}
+
+// CreateUser implements [usher.UserStore].
+func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
+	if len(c.Canonical) != len(c.User.LoginIDs) {
+		return errors.New("sqlstore: create user: as many canonical forms as login ids are needed")
+	}
+	return s.userStep(ctx, "create user", func(t *tx) error {
+		u, p := c.User, c.Password
+		if _, err := t.exec(ctx, `
+			INSERT INTO usher_users (id, login_ids, email, email_verified,
+				name, given_name, middle_name, family_name, phone, picture, language,
+				roles, permissions, tenants, attributes, status, created_at, updated_at,
+				password_hash, password_state, password_version, password_changed_at, password_earlier)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			u.ID, asJSON{u.LoginIDs}, u.Email, u.EmailVerified,
+			u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture, u.Language,
+			asJSON{u.Roles}, asJSON{u.Permissions}, asJSON{u.Tenants}, asJSON{u.Attributes},
+			string(u.Status), u.CreatedAt, u.UpdatedAt,
+			p.Hash, string(p.State), p.Version, p.ChangedAt, asJSON{p.Earlier}); err != nil {
+			return err
+		}
+		if err := t.takeLoginIDs(ctx, u.ID, u.LoginIDs, c.Canonical); err != nil {
+			return err
+		}
+		session, err := sessionInsert(u.ID, c.Session)
+		if err != nil {
+			return err
+		}
+		if err := t.all(ctx, session); err != nil {
+			return err
+		}
+		if c.Token != nil {
+			if err := t.insertToken(ctx, *c.Token); err != nil {
+				return err
+			}
+		}
+		if t.hook != nil {
+			// As it is stored, with times and attributes as they will be read.
+			a, err := t.lockAccount(ctx, u.ID)
+			if err != nil {
+				return err
+			}
+			if err := t.tell(ctx, UserCreated, a.User); err != nil {
+				return err
+			}
+		}
+		return t.apply(ctx, c.Effects)
+	})
+}
+
+// takeLoginIDs inserts the canonical forms of a user's login ids, which are
+// taken by whoever inserts them first.
+func (t *tx) takeLoginIDs(ctx context.Context, userID string, typed, canonical []string) error {
+	for _, id := range typed {
+		// They are kept within a JSON text, where anything would pass.
+		if _, err := bind([]any{id}); err != nil {
+			return err
+		}
+	}
+	order := make([]int, len(canonical))
+	for i := range order {
+		order[i] = i
+	}
+	// In one order everywhere, so that two users who want the same two login
+	// ids do not wait for each other.
+	slices.SortFunc(order, func(i, j int) int {
+		if canonical[i] < canonical[j] {
+			return -1
+		}
+		return 1
+	})
+	for _, i := range order {
+		n, err := t.exec(ctx, `
+			INSERT INTO usher_login_ids (canonical, user_id, position) VALUES (?, ?, ?)
+			ON CONFLICT (canonical) DO NOTHING`, canonical[i], userID, i)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return store.ErrLoginIDTaken
+		}
+	}
+	return nil
+}
+
+// Account implements [usher.UserStore].
+func (s *Store) Account(ctx context.Context, userID string) (store.Account, error) {
+	return s.account(ctx, `SELECT `+accountColumns+` FROM usher_users u WHERE u.id = ?`, userID)
+}
+
+// AccountByLoginID implements [usher.UserStore].
+func (s *Store) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
+	return s.account(ctx, `
+		SELECT `+accountColumns+`
+		FROM usher_login_ids l JOIN usher_users u ON u.id = l.user_id
+		WHERE l.canonical = ?`, canonical)
+}
+
+func (s *Store) account(ctx context.Context, query, arg string) (store.Account, error) {
+	var a store.Account
+	err := s.see(ctx, "read user", func(r runner) error {
+		return r.get(ctx, accountDest(&a), query, arg)
+	})
+	if err != nil {
+		return store.Account{}, err
+	}
+	return a, nil
+}
+
+// lockAccount reads a user and keeps everyone else away from it and all that
+// belongs to it until the step is done. Every step that touches something of a
+// user begins with it, which is what keeps such steps in an order.
+func (t *tx) lockAccount(ctx context.Context, userID string) (store.Account, error) {
+	var a store.Account
+	err := t.get(ctx, accountDest(&a), `SELECT `+accountColumns+` FROM usher_users u WHERE u.id = ? FOR UPDATE`, userID)
+	return a, err
+}
+
+// UpdateUser implements [usher.UserStore].
+func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User, []string, error) {
+	var (
+		user  store.User
+		ended []string
+	)
+	err := s.userStep(ctx, "update user", func(t *tx) error {
+		if _, err := t.lockAccount(ctx, c.UserID); err != nil {
+			return err
+		}
+		set, args := []string{"updated_at = ?"}, []any{c.At}
+		with := func(column string, value any) {
+			set, args = append(set, column+" = ?"), append(args, value)
+		}
+		for _, f := range []struct {
+			column string
+			value  *string
+		}{
+			{"name", c.Profile.Name},
+			{"given_name", c.Profile.GivenName},
+			{"middle_name", c.Profile.MiddleName},
+			{"family_name", c.Profile.FamilyName},
+			{"phone", c.Profile.Phone},
+			{"picture", c.Profile.Picture},
+		} {
+			if f.value != nil {
+				with(f.column, *f.value)
+			}
+		}
+		if c.Roles != nil {
+			with("roles", asJSON{*c.Roles})
+		}
+		if c.Permissions != nil {
+			with("permissions", asJSON{*c.Permissions})
+		}
+		if c.Tenants != nil {
+			with("tenants", asJSON{*c.Tenants})
+		}
+		if c.Attributes != nil {
+			with("attributes", asJSON{*c.Attributes})
+		}
+		if c.Status != nil {
+			with("status", string(*c.Status))
+		}
+		if c.Email != nil {
+			with("email", c.Email.Address)
+			with("email_verified", c.Email.Verified)
+		}
+		if err := t.setUser(ctx, c.UserID, set, args); err != nil {
+			return err
+		}
+		a, err := t.lockAccount(ctx, c.UserID)
+		if err != nil {
+			return err
+		}
+		user = a.User
+		if c.End != nil {
+			if ended, err = t.endSessions(ctx, c.UserID, *c.End); err != nil {
+				return err
+			}
+		}
+		if c.DropTokens {
+			if err := t.dropTokens(ctx, c.UserID); err != nil {
+				return err
+			}
+		}
+		if err := t.tell(ctx, UserUpdated, user); err != nil {
+			return err
+		}
+		return t.apply(ctx, c.Effects)
+	})
+	if err != nil {
+		return store.User{}, nil, err
+	}
+	return user, ended, nil
+}
+
+// DeleteUser implements [usher.UserStore].
+func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]string, error) {
+	var ended []string
+	err := s.userStep(ctx, "delete user", func(t *tx) error {
+		a, err := t.lockAccount(ctx, d.UserID)
+		if err != nil {
+			return err
+		}
+		if err := t.tell(ctx, UserDeleted, a.User); err != nil {
+			return err
+		}
+		// No session can outlive its user, so d.End.Except means nothing here.
+		ended, err = t.endSessions(ctx, d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil})
+		if err != nil {
+			return err
+		}
+		for _, query := range []string{
+			`DELETE FROM usher_one_time_tokens WHERE user_id = ?`,
+			`DELETE FROM usher_login_ids WHERE user_id = ?`,
+			`DELETE FROM usher_users WHERE id = ?`,
+		} {
+			if _, err := t.exec(ctx, query, d.UserID); err != nil {
+				return err
+			}
+		}
+		return t.all(ctx, limitsLowered(d.ClearLimits, nil), effects(d.Effects))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}

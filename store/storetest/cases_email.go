@@ -1,0 +1,116 @@
+package storetest
+
+import "github.com/usherkit/usher/store"
+
+var verifyCases = append(refuses(store.PurposeVerifyEmail, func(e *env, _ store.Account, s store.TokenSpend) error {
+	_, err := e.VerifyEmail(e.ctx, s, e.effects())
+	return err
+}), []testCase{
+	{"spends the token and marks the address", func(e *env) {
+		c := e.creation("anna")
+		c.User.EmailVerified = false
+		e.ok(e.CreateUser(e.ctx, c))
+		tok, fx := e.open(store.Account{User: c.User, Password: c.Password}, store.PurposeVerifyEmail), e.effects()
+		got, err := e.VerifyEmail(e.ctx, spend(tok), fx)
+		e.ok(err)
+		if !got.EmailVerified || got.Email != c.User.Email {
+			e.Fatalf("user %+v", got)
+		}
+		now, err := e.Account(e.ctx, c.User.ID)
+		e.ok(err)
+		e.same("account", now, store.Account{User: got, Password: c.Password})
+		e.happened(fx)
+		_, err = e.VerifyEmail(e.ctx, spend(tok), fx)
+		e.is(err, store.ErrNotFound)
+	}},
+	{"takes no token of another purpose", func(e *env) {
+		a := e.user("anna")
+		for _, p := range []store.Purpose{store.PurposeReset, store.PurposeClaim, store.PurposeChangeEmail} {
+			s := spend(e.open(a, p))
+			s.Purposes = []store.Purpose{store.PurposeVerifyEmail}
+			e.is(e.unchanged(func() error { _, err := e.VerifyEmail(e.ctx, s, e.effects()); return err }), store.ErrNotFound)
+		}
+	}},
+}...)
+
+var changeEmailCases = append(refuses(store.PurposeChangeEmail, func(e *env, _ store.Account, s store.TokenSpend) error {
+	_, err := e.ChangeEmail(e.ctx, s, "anna@example.test", "new@example.test", e.effects())
+	return err
+}), []testCase{
+	{"puts the new address, verified, in the place of the old and its login id", func(e *env) {
+		c := e.creation("anna")
+		c.User.EmailVerified = false
+		c.User.LoginIDs = append([]string{"Nick"}, c.User.LoginIDs...)
+		c.Canonical = append([]string{"nick"}, c.Canonical...)
+		e.ok(e.CreateUser(e.ctx, c))
+		a := store.Account{User: c.User, Password: c.Password}
+		s := e.signIn(a.User.ID)
+		tok, other, fx := e.open(a, store.PurposeChangeEmail), e.open(a, store.PurposeReset), e.effects()
+		got, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", fx)
+		e.ok(err)
+		want := a.User
+		want.Email, want.EmailVerified, want.UpdatedAt = "New@Example.test", true, got.UpdatedAt
+		want.LoginIDs = []string{"Nick", "New@Example.test"}
+		e.same("user", got, want)
+		for _, id := range []string{"nick", "new@example.test"} {
+			now, err := e.AccountByLoginID(e.ctx, id)
+			e.ok(err)
+			e.same("account", now, store.Account{User: want, Password: c.Password})
+		}
+		_, err = e.AccountByLoginID(e.ctx, "anna@example.test")
+		e.is(err, store.ErrNotFound)
+		_, err = e.OneTimeToken(e.ctx, other.Hash, t0)
+		e.is(err, store.ErrNotFound)
+		e.lives(s.ID)
+		e.happened(fx)
+		_, err = e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", fx)
+		e.is(err, store.ErrNotFound)
+	}},
+	{"conflicts with another user's login id, and then nothing changes", func(e *env) {
+		a := e.user("anna")
+		e.user("new")
+		tok := e.open(a, store.PurposeChangeEmail)
+		e.is(e.unchanged(func() error {
+			_, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", e.effects())
+			return err
+		}), store.ErrLoginIDTaken)
+		_, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "free@example.test", store.Effects{})
+		e.ok(err)
+	}},
+	{"leaves login ids that are not the old address", func(e *env) {
+		a := e.user("anna")
+		tok := e.open(a, store.PurposeChangeEmail)
+		got, err := e.ChangeEmail(e.ctx, spend(tok), "not a login id", "new@example.test", store.Effects{})
+		e.ok(err)
+		e.same("login ids", got.LoginIDs, a.User.LoginIDs)
+		_, err = e.AccountByLoginID(e.ctx, "anna@example.test")
+		e.ok(err)
+		_, err = e.AccountByLoginID(e.ctx, "new@example.test")
+		e.is(err, store.ErrNotFound)
+	}},
+	{"changes the spelling alone", func(e *env) {
+		a := e.user("new")
+		tok := e.token(a, store.PurposeChangeEmail)
+		tok.NewEmail = "NEW@example.test"
+		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: tok, MaxOpen: 1}))
+		got, err := e.ChangeEmail(e.ctx, spend(tok), "new@example.test", "new@example.test", store.Effects{})
+		e.ok(err)
+		e.same("user", []any{got.Email, got.LoginIDs}, []any{"NEW@example.test", []string{"NEW@example.test"}})
+	}},
+	{"an address that is the user's login id already becomes one with it", func(e *env) {
+		c := e.creation("anna")
+		c.User.LoginIDs = append([]string{"new@Example.test"}, c.User.LoginIDs...)
+		c.Canonical = append([]string{"new@example.test"}, c.Canonical...)
+		e.ok(e.CreateUser(e.ctx, c))
+		tok := e.open(store.Account{User: c.User, Password: c.Password}, store.PurposeChangeEmail)
+		got, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", store.Effects{})
+		e.ok(err)
+		e.same("login ids", got.LoginIDs, []string{"New@Example.test"})
+		now, err := e.AccountByLoginID(e.ctx, "new@example.test")
+		e.ok(err)
+		e.same("user", now.User, got)
+		e.user("anna-2") // still takes part
+		_, err = e.AccountByLoginID(e.ctx, "anna@example.test")
+		e.is(err, store.ErrNotFound)
+	}},
+}...)

@@ -1,0 +1,93 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+var endCases = []testCase{
+	{"ends one session of that user and leaves a revocation", func(e *env) {
+		a := e.user("anna")
+		s, keep := e.signIn(a.User.ID), e.signIn(a.User.ID)
+		fx, until := e.effects(), t0.Add(time.Hour)
+		e.ok(e.EndSession(e.ctx, a.User.ID, s.ID, store.SessionEnd{RevokedUntil: until}, fx))
+		e.ended(until, s.ID)
+		e.lives(keep.ID)
+		e.happened(fx)
+	}},
+	{"is not found for another user's session, a missing one and an ended one", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		s, gone := e.signIn(other.User.ID), e.signIn(a.User.ID)
+		e.ok(e.EndSession(e.ctx, a.User.ID, gone.ID, store.SessionEnd{RevokedUntil: t0}, store.Effects{}))
+		for _, id := range []string{s.ID, "none", gone.ID} {
+			e.is(e.unchanged(func() error {
+				return e.EndSession(e.ctx, a.User.ID, id, store.SessionEnd{RevokedUntil: t0}, e.effects())
+			}), store.ErrNotFound)
+		}
+		e.is(e.EndSession(e.ctx, "nobody", s.ID, store.SessionEnd{}, store.Effects{}), store.ErrNotFound)
+	}},
+	{"all of a user's sessions end but one", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		s1, s2, s3 := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(a.User.ID)
+		keep, until, fx := e.signIn(other.User.ID), t0.Add(time.Hour), e.effects()
+		ended, err := e.EndUserSessions(e.ctx, a.User.ID, store.SessionEnd{Except: s2.ID, RevokedUntil: until}, fx)
+		e.ok(err)
+		e.sameIDs("ended", ended, s1.ID, s3.ID)
+		e.ended(until, s1.ID, s3.ID)
+		e.lives(s2.ID, keep.ID)
+		e.happened(fx)
+	}},
+	{"none to end is not an error", func(e *env) {
+		a := e.user("anna")
+		for _, id := range []string{a.User.ID, "nobody"} {
+			fx := e.effects()
+			ended, err := e.EndUserSessions(e.ctx, id, store.SessionEnd{}, fx)
+			e.ok(err)
+			e.sameIDs("ended", ended)
+		}
+		n, err := e.MailCount(e.ctx)
+		e.ok(err)
+		if n != 2 {
+			e.Fatalf("%d messages, want the effects of both", n)
+		}
+	}},
+	{"revocations are numbered upwards and read from any number", func(e *env) {
+		a := e.user("anna")
+		var ids []string
+		for range 5 {
+			s := e.signIn(a.User.ID)
+			e.ok(e.EndSession(e.ctx, a.User.ID, s.ID, store.SessionEnd{RevokedUntil: t0}, store.Effects{}))
+			ids = append(ids, s.ID)
+		}
+		all, err := e.Revocations(e.ctx, 0)
+		e.ok(err)
+		for i, r := range all {
+			if r.SessionID != ids[i] || i > 0 && r.ID <= all[i-1].ID || r.ID <= 0 {
+				e.Fatalf("revocations %+v, want those of %q", all, ids)
+			}
+		}
+		rest, err := e.Revocations(e.ctx, all[2].ID)
+		e.ok(err)
+		e.same("the rest", rest, all[3:])
+		none, err := e.Revocations(e.ctx, all[4].ID)
+		e.ok(err)
+		e.same("none", none, nil)
+	}},
+	{"a number is not given twice, though the row is gone", func(e *env) {
+		a := e.user("anna")
+		var last int64
+		for range 3 {
+			s := e.signIn(a.User.ID)
+			e.ok(e.EndSession(e.ctx, a.User.ID, s.ID, store.SessionEnd{RevokedUntil: t0}, store.Effects{}))
+			all, err := e.Revocations(e.ctx, last)
+			e.ok(err)
+			if len(all) != 1 {
+				e.Fatalf("%d revocations above %d, want the new one", len(all), last)
+			}
+			last = all[0].ID
+			_, err = e.DeleteExpired(e.ctx, t0.Add(time.Second), time.Time{}, 10)
+			e.ok(err)
+		}
+	}},
+}

@@ -1,0 +1,93 @@
+package storetest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+// queue puts messages into the outbox, the first the youngest.
+func (e *env) queue(n int) {
+	e.Helper()
+	var fx store.Effects
+	for i := range n {
+		at := t0.Add(-time.Duration(i) * time.Second)
+		fx.Mail = append(fx.Mail, store.QueuedMail{
+			ID: fmt.Sprintf("m%03d", i), Sealed: []byte{byte(i), 0}, CreatedAt: at, NotBefore: at,
+		})
+	}
+	e.ok(e.Record(e.ctx, fx))
+}
+
+// claim hands out the ids of what is claimed.
+func (e *env) claim(now time.Time, n int) []string {
+	e.Helper()
+	mail, err := e.ClaimMail(e.ctx, now, time.Minute, n)
+	e.ok(err)
+	var ids []string
+	for _, q := range mail {
+		ids = append(ids, q.ID)
+	}
+	return ids
+}
+
+var outboxCases = []testCase{
+	{"hands out what is due, oldest first, and counts the try", func(e *env) {
+		e.queue(3)
+		e.ok(e.Record(e.ctx, store.Effects{Mail: []store.QueuedMail{
+			{ID: "later", CreatedAt: t0.Add(-time.Hour), NotBefore: t0.Add(time.Second)},
+		}}))
+		got, err := e.ClaimMail(e.ctx, t0, time.Minute, 2)
+		e.ok(err)
+		e.same("mail", got, []store.QueuedMail{
+			{ID: "m002", Sealed: []byte{2, 0}, CreatedAt: t0.Add(-2 * time.Second), NotBefore: t0.Add(time.Minute), Tries: 1},
+			{ID: "m001", Sealed: []byte{1, 0}, CreatedAt: t0.Add(-1 * time.Second), NotBefore: t0.Add(time.Minute), Tries: 1},
+		})
+		e.same("the rest", e.claim(t0, 9), []string{"m000"})
+		e.same("none", e.claim(t0, 0), nil)
+	}},
+	{"a message that was tried in vain keeps no new one waiting", func(e *env) {
+		e.queue(3)
+		e.same("the oldest", e.claim(t0, 1), []string{"m002"})
+		e.ok(e.RetryMail(e.ctx, "m002", t0.Add(10*time.Second)))
+		e.same("the next", e.claim(t0.Add(time.Minute), 1), []string{"m001"})
+		e.same("the rest by age", e.claim(t0.Add(time.Minute), 9), []string{"m002", "m000"})
+	}},
+	{"hides them until the lease ends, and then counts the next try", func(e *env) {
+		e.queue(1)
+		e.same("first", e.claim(t0, 9), []string{"m000"})
+		e.same("hidden", e.claim(t0.Add(59*time.Second), 9), nil)
+		got, err := e.ClaimMail(e.ctx, t0.Add(time.Minute), time.Minute, 9)
+		e.ok(err)
+		if len(got) != 1 || got[0].Tries != 2 {
+			e.Fatalf("got %+v", got)
+		}
+	}},
+	{"a finished message is gone, and a missing one no error", func(e *env) {
+		e.queue(2)
+		fx := store.Effects{Events: []store.Event{{ID: "done", At: t0, Name: store.EventMailGivenUp}}}
+		for range 2 {
+			e.ok(e.FinishMail(e.ctx, "m000", fx))
+		}
+		n, err := e.MailCount(e.ctx)
+		e.ok(err)
+		if n != 1 {
+			e.Fatalf("%d messages wait, want 1", n)
+		}
+		events, err := e.Events(e.ctx, store.EventQuery{})
+		e.ok(err)
+		e.same("events: the effect of the step that happened", len(events), 1)
+	}},
+	{"a message to retry is due again when it says, and a missing one no error", func(e *env) {
+		e.queue(1)
+		e.claim(t0, 1)
+		e.ok(e.RetryMail(e.ctx, "m000", t0.Add(time.Second)))
+		e.ok(e.RetryMail(e.ctx, "missing", t0))
+		e.same("early", e.claim(t0, 9), nil)
+		e.same("due", e.claim(t0.Add(time.Second), 9), []string{"m000"})
+		n, err := e.MailCount(e.ctx)
+		e.ok(err)
+		e.same("count", n, 1)
+	}},
+}

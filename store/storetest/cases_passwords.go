@@ -1,0 +1,146 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+// change sets a new password and does nothing else.
+func change(a store.Account, hash string) store.PasswordChange {
+	return store.PasswordChange{
+		UserID: a.User.ID, IfVersion: a.Password.Version,
+		Hash: hash, State: store.PasswordActive, At: t0.Add(time.Minute),
+	}
+}
+
+var passwordCases = []testCase{
+	{"sets hash, state, version and time, and keeps earlier hashes", func(e *env) {
+		c := e.creation("anna")
+		c.Password.Earlier = []string{"hash-0", "hash-00"}
+		e.ok(e.CreateUser(e.ctx, c))
+		p := change(store.Account{User: c.User, Password: c.Password}, "hash-2")
+		p.KeepEarlier, p.State, p.Effects = 2, store.PasswordTemporary, e.effects()
+		ended, err := e.ChangePassword(e.ctx, p)
+		e.ok(err)
+		e.sameIDs("ended", ended)
+		got, err := e.Account(e.ctx, c.User.ID)
+		e.ok(err)
+		e.same("password", got.Password, store.Password{
+			Hash: "hash-2", State: store.PasswordTemporary, Version: 2, ChangedAt: p.At,
+			Earlier: []string{"hash-1", "hash-0"},
+		})
+		e.happened(p.Effects)
+	}},
+	{"sets the user's language unless it is empty", func(e *env) {
+		a := e.user("anna")
+		for i, language := range []string{"fr", ""} {
+			p := change(a, "hash-2")
+			p.IfVersion, p.Language = int64(i+1), language
+			_, err := e.ChangePassword(e.ctx, p)
+			e.ok(err)
+		}
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("language", got.User.Language, "fr")
+	}},
+	{"keeps no earlier hash unless asked", func(e *env) {
+		a := e.user("anna")
+		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))
+		e.ok(err)
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.sameIDs("earlier", got.Password.Earlier)
+	}},
+	{"an empty hash keeps the password, changes its state, and comes before a sign-in under way", func(e *env) {
+		a := e.user("anna")
+		p := change(a, "")
+		p.State = store.PasswordExpired
+		_, err := e.ChangePassword(e.ctx, p)
+		e.ok(err)
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		if got.Password.Hash != "hash-1" || got.Password.State != store.PasswordExpired || got.Password.Version != 2 {
+			e.Fatalf("got %+v", got.Password)
+		}
+	}},
+	{"conflicts on another version, and then has no effects", func(e *env) {
+		a := e.user("anna")
+		s := e.signIn(a.User.ID)
+		for _, version := range []int64{0, 2} {
+			p := change(a, "hash-2")
+			p.IfVersion, p.Effects, p.End = version, e.effects(), &store.SessionEnd{RevokedUntil: t0}
+			e.is(e.unchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrConflict)
+		}
+		e.lives(s.ID)
+	}},
+	{"a disabled user conflicts only if enabled is required", func(e *env) {
+		a := e.user("anna")
+		_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Status: ptr(store.StatusDisabled)})
+		e.ok(err)
+		p := change(a, "hash-2")
+		p.RequireEnabled = true
+		e.is(e.unchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrConflict)
+		p.RequireEnabled = false
+		_, err = e.ChangePassword(e.ctx, p)
+		e.ok(err)
+	}},
+	{"is not found where there is no such user", func(e *env) {
+		_, err := e.ChangePassword(e.ctx, store.PasswordChange{UserID: "nobody", Hash: "h", At: t0})
+		e.is(err, store.ErrNotFound)
+	}},
+	{"ends other sessions, renews one, starts one, drops tokens, verifies, clears limits", func(e *env) {
+		c := e.creation("anna")
+		c.User.EmailVerified = false
+		e.ok(e.CreateUser(e.ctx, c))
+		a := store.Account{User: c.User, Password: c.Password}
+		mine, theirs := e.signIn(a.User.ID), e.signIn(a.User.ID)
+		tok := e.open(a, store.PurposeReset)
+		limit := store.Limit{Key: "k", Max: 1, Window: time.Hour}
+		e.taken(t0, limit, 1)
+		fresh, until := e.session(a.User.ID), t0.Add(time.Minute)
+		p := change(a, "hash-2")
+		p.End = &store.SessionEnd{Except: mine.ID, RevokedUntil: until}
+		p.Renew = &store.RefreshRenewal{SessionID: mine.ID, RefreshHash: hash("renewed"), At: t0.Add(time.Minute)}
+		p.Session, p.DropTokens, p.VerifyEmail, p.ClearLimits = &fresh, true, true, []string{"k", "unknown"}
+		ended, err := e.ChangePassword(e.ctx, p)
+		e.ok(err)
+		e.sameIDs("ended", ended, theirs.ID)
+		e.ended(until, theirs.ID)
+		e.lives(mine.ID, fresh.ID)
+		got, err := e.Session(e.ctx, mine.ID)
+		e.ok(err)
+		mine.RefreshHash, mine.PreviousHash, mine.RotatedAt = hash("renewed"), nil, p.Renew.At
+		e.same("renewed session", got, mine)
+		_, err = e.OneTimeToken(e.ctx, tok.Hash, t0)
+		e.is(err, store.ErrNotFound)
+		now, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		if !now.User.EmailVerified {
+			e.Fatal("the address is not verified")
+		}
+		e.taken(t0, limit, 1)
+	}},
+	{"the token before a renewal is void at once", func(e *env) {
+		a := e.user("anna")
+		s := e.signIn(a.User.ID)
+		p := change(a, "hash-2")
+		p.Renew = &store.RefreshRenewal{SessionID: s.ID, RefreshHash: hash("renewed"), At: t0}
+		_, err := e.ChangePassword(e.ctx, p)
+		e.ok(err)
+		got, err := e.SwapRefresh(e.ctx, swap(s, 1))
+		e.ok(err)
+		if got.Outcome != store.RefreshReused {
+			e.Fatalf("outcome %d", got.Outcome)
+		}
+	}},
+	{"is not found if the session to renew has ended, and then has no effects", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		s := e.signIn(other.User.ID)
+		for _, id := range []string{"gone", s.ID} {
+			p := change(a, "hash-2")
+			p.Renew, p.Effects = &store.RefreshRenewal{SessionID: id, RefreshHash: hash("r"), At: t0}, e.effects()
+			e.is(e.unchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrNotFound)
+		}
+	}},
+}

@@ -1,0 +1,198 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+var raceCountCases = []testCase{
+	{"a limit lets through exactly what is free", func(e *env) {
+		for _, free := range []int{1, 5} {
+			var (
+				mu     sync.Mutex
+				counts = map[int]bool{}
+			)
+			for i, err := range atOnce(func(i int) error {
+				limits := []store.Limit{
+					{Key: fmt.Sprint("shared ", free), Max: free, Window: time.Hour},
+					{Key: fmt.Sprint("own ", free, i%2), Max: callers, Window: time.Hour},
+				}
+				if i%2 == 1 { // in either order, without a deadlock
+					limits[0], limits[1] = limits[1], limits[0]
+				}
+				r, err := e.TakeLimits(e.ctx, t0, limits)
+				if err == nil && r.Refused < 0 {
+					mu.Lock()
+					defer mu.Unlock()
+					counts[r.Counts[i%2]] = true
+				}
+				return err
+			}) {
+				if err != nil {
+					e.Fatalf("caller %d: %v", i, err)
+				}
+			}
+			if len(counts) != free || !counts[1] || !counts[free] {
+				e.Fatalf("%d hits got through with the numbers %v, want %d", len(counts), counts, free)
+			}
+			own := 0
+			for parity := range 2 {
+				r, err := e.TakeLimits(e.ctx, t0, []store.Limit{{Key: fmt.Sprint("own ", free, parity), Max: callers + 1, Window: time.Hour}})
+				e.ok(err)
+				own += r.Counts[0] - 1
+			}
+			if own != free {
+				e.Fatalf("%d hits counted beside %d that got through", own, free)
+			}
+		}
+	}},
+	{"each hit is given back once", func(e *env) {
+		a := e.user("anna")
+		both := []store.Limit{{Key: "a", Max: 9 * callers, Window: time.Hour}, {Key: "b", Max: 9 * callers, Window: time.Hour}}
+		keys := []string{"a", "b"}
+		take := func(i int) error {
+			in := slices.Clone(both)
+			if i%2 == 1 {
+				slices.Reverse(in)
+			}
+			_, err := e.TakeLimits(e.ctx, t0, in)
+			return err
+		}
+		for _, err := range atOnce(take) {
+			e.ok(err)
+		}
+		starts := make([]store.SessionStart, callers)
+		for i := range starts {
+			starts[i] = start(e.session(a.User.ID))
+			starts[i].ClearLimits, starts[i].GiveBack = []string{fmt.Sprint("other ", i%2)}, []string{"b", "a"}
+			starts[i].Effects = numbered(i)
+		}
+		for i, err := range atOnce(func(i int) error {
+			switch i % 4 {
+			case 0:
+				return e.GiveBackLimits(e.ctx, keys)
+			case 1:
+				_, err := e.StartSession(e.ctx, starts[i])
+				return err
+			case 2:
+				if _, err := e.TakeLimits(e.ctx, t0, []store.Limit{{Key: "other 1", Max: callers, Window: time.Hour}}); err != nil {
+					return err
+				}
+				_, err := e.DeleteExpired(e.ctx, t0, time.Time{}, callers)
+				return err
+			default:
+				return take(i)
+			}
+		}) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		want := callers - callers/2 + callers/4 + 1
+		for _, l := range both {
+			e.taken(t0, l, want)
+		}
+	}},
+	{"a counter that was cleared and counts again stays", func(e *env) {
+		for i, err := range atOnce(func(i int) error {
+			if i%8 == 0 {
+				for range 20 {
+					if _, err := e.DeleteExpired(e.ctx, t0.Add(time.Minute), time.Time{}, callers); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			l := store.Limit{Key: fmt.Sprint("k", i), Max: 9}
+			if i%2 == 0 {
+				l.Window = time.Hour
+			}
+			for range 5 {
+				for n := range 3 {
+					r, err := e.TakeLimits(e.ctx, t0, []store.Limit{l})
+					if err != nil {
+						return err
+					}
+					if len(r.Counts) != 1 || r.Counts[0] != n+1 {
+						return fmt.Errorf("hit %d is counted as %v", n+1, r.Counts)
+					}
+				}
+				if err := e.ClearLimits(e.ctx, []string{l.Key}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+	}},
+	{"one of many saves signing keys, the first and later ones", func(e *env) {
+		for version := range int64(2) {
+			winner := e.oneWinner(store.ErrConflict, func(i int) error {
+				k := keys(version + 1)
+				k.Keys[0].ID = fmt.Sprintf("key of %d", i)
+				return e.SaveSigningKeys(e.ctx, k, numbered(i+int(version)*callers))
+			})
+			got, err := e.SigningKeys(e.ctx)
+			e.ok(err)
+			e.same("key", got.Keys[0].ID, fmt.Sprintf("key of %d", winner))
+		}
+	}},
+	{"each message is claimed by one", func(e *env) {
+		const messages = 100
+		e.queue(messages)
+		claimed := make([][]store.QueuedMail, callers)
+		for _, err := range atOnce(func(i int) (err error) {
+			for range 4 {
+				more, err := e.ClaimMail(e.ctx, t0, time.Hour, 2)
+				if err != nil {
+					return err
+				}
+				claimed[i] = append(claimed[i], more...)
+			}
+			return nil
+		}) {
+			e.ok(err)
+		}
+		by := map[string]int{}
+		for i, mail := range claimed {
+			for _, q := range mail {
+				if other, twice := by[q.ID]; twice || q.Tries != 1 {
+					e.Fatalf("%s was claimed by %d and %d (try %d)", q.ID, other, i, q.Tries)
+				}
+				by[q.ID] = i
+			}
+		}
+		if len(by) != messages {
+			e.Fatalf("%d messages were claimed, want %d", len(by), messages)
+		}
+	}},
+	{"no more one-time tokens are open than allowed", func(e *env) {
+		a := e.user("anna")
+		const open = 3
+		added := 0
+		for i, err := range atOnce(func(i int) error {
+			t := store.OneTimeToken{
+				Hash: hash(fmt.Sprint("token of ", i)), UserID: a.User.ID, Purpose: store.PurposeReset, Email: a.User.Email,
+				PasswordVersion: 1, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour),
+			}
+			return e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: open, Effects: numbered(i)})
+		}) {
+			if err == nil {
+				added++
+			} else if !errors.Is(err, store.ErrConflict) {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		if n, err := e.MailCount(e.ctx); err != nil || n != open || added != open {
+			e.Fatalf("%d tokens and %d messages, want %d (%v)", added, n, open, err)
+		}
+	}},
+}

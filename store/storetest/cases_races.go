@@ -1,0 +1,272 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+// callers is how many try at the same time what may happen once.
+const callers = 64
+
+// atOnce calls f from as many goroutines, which all wait for the same moment.
+func atOnce(f func(i int) error) []error {
+	errs := make([]error, callers)
+	begin := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			<-begin
+			errs[i] = f(i)
+		})
+	}
+	close(begin)
+	wg.Wait()
+	return errs
+}
+
+// oneWinner fails the case unless one caller got through and all others got
+// the named error. It returns the winner's number.
+func (e *env) oneWinner(loser error, f func(i int) error) int {
+	e.Helper()
+	winner := -1
+	for i, err := range atOnce(f) {
+		switch {
+		case err == nil && winner < 0:
+			winner = i
+		case err == nil:
+			e.Fatalf("both %d and %d won", winner, i)
+		case !errors.Is(err, loser):
+			e.Fatalf("caller %d got %v, want %v", i, err, loser)
+		}
+	}
+	if winner < 0 {
+		e.Fatal("nobody won")
+	}
+	return winner
+}
+
+// numbered are effects of one caller.
+func numbered(i int) store.Effects {
+	return store.Effects{
+		Events: []store.Event{{ID: fmt.Sprintf("event of %d", i), At: t0, Name: store.EventSignIn}},
+		Mail:   []store.QueuedMail{{ID: fmt.Sprintf("mail of %d", i), CreatedAt: t0, NotBefore: t0}},
+	}
+}
+
+// resetSession makes a reset session for caller i. It does not note it in e, which
+// only one goroutine may use.
+func resetSession(userID string, i int) store.Session {
+	return store.Session{
+		ID: fmt.Sprintf("reset-%d", i), UserID: userID, Kind: store.SessionReset, CreatedAt: t0, LastSeenAt: t0,
+		IdleExpiresAt: t0.Add(time.Hour), ExpiresAt: t0.Add(time.Hour), RefreshHash: hash("r"), RotatedAt: t0,
+	}
+}
+
+var raceCases = []testCase{
+	{"one of many gets a login id, whatever its spelling", func(e *env) {
+		const address = "winner@example.test"
+		winner := e.oneWinner(store.ErrLoginIDTaken, func(i int) error {
+			typed := address[:i%10] + strings.ToUpper(address[i%10:i%10+8]) + address[i%10+8:]
+			s := resetSession(fmt.Sprintf("user-%d", i), i)
+			return e.CreateUser(e.ctx, store.UserCreation{
+				User:      store.User{ID: s.UserID, LoginIDs: []string{typed, fmt.Sprint("own-", i)}, Status: store.StatusEnabled},
+				Canonical: []string{strings.ToLower(typed), fmt.Sprint("own-", i)},
+				Session:   &s,
+				Effects:   numbered(i),
+			})
+		})
+		a, err := e.AccountByLoginID(e.ctx, address)
+		e.ok(err)
+		e.same("user", a.User.ID, fmt.Sprintf("user-%d", winner))
+		e.happened(numbered(winner))
+		for i := range callers {
+			_, err1 := e.Account(e.ctx, fmt.Sprintf("user-%d", i))
+			_, err2 := e.AccountByLoginID(e.ctx, fmt.Sprint("own-", i))
+			_, err3 := e.Session(e.ctx, fmt.Sprintf("reset-%d", i))
+			for _, err := range []error{err1, err2, err3} {
+				if won := i == winner; won != (err == nil) {
+					e.Fatalf("caller %d: %v, the winner is %d", i, err, winner)
+				}
+			}
+		}
+	}},
+	{"one of many changes a password", func(e *env) {
+		a := e.user("anna")
+		winner := e.oneWinner(store.ErrConflict, func(i int) error {
+			c := change(a, fmt.Sprint("hash of ", i))
+			c.Effects = numbered(i)
+			_, err := e.ChangePassword(e.ctx, c)
+			return err
+		})
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("password", []any{got.Password.Hash, got.Password.Version}, []any{fmt.Sprint("hash of ", winner), 2})
+		e.happened(numbered(winner))
+	}},
+	{"one of many resets a password with a token", func(e *env) {
+		a := e.user("anna")
+		tok := e.open(a, store.PurposeReset)
+		winner := e.oneWinner(store.ErrNotFound, func(i int) error {
+			c := change(a, fmt.Sprint("hash of ", i))
+			c.Effects = numbered(i)
+			_, err := e.ResetPassword(e.ctx, spend(tok), c)
+			return err
+		})
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("hash", got.Password.Hash, fmt.Sprint("hash of ", winner))
+		e.happened(numbered(winner))
+	}},
+	{"one of many starts a reset session with a token", func(e *env) {
+		a := e.user("anna")
+		tok := e.open(a, store.PurposeClaim)
+		winner := e.oneWinner(store.ErrNotFound, func(i int) error {
+			_, err := e.StartResetSession(e.ctx, spend(tok), resetSession(a.User.ID, i), store.SessionEnd{}, numbered(i))
+			return err
+		})
+		e.lives(fmt.Sprintf("reset-%d", winner))
+		e.happened(numbered(winner))
+	}},
+	{"one of many verifies an address with a token", func(e *env) {
+		tok := e.open(e.user("anna"), store.PurposeVerifyEmail)
+		e.happened(numbered(e.oneWinner(store.ErrNotFound, func(i int) error {
+			_, err := e.VerifyEmail(e.ctx, spend(tok), numbered(i))
+			return err
+		})))
+	}},
+	{"one of many changes an address with a token", func(e *env) {
+		tok := e.open(e.user("anna"), store.PurposeChangeEmail)
+		e.happened(numbered(e.oneWinner(store.ErrNotFound, func(i int) error {
+			_, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", numbered(i))
+			return err
+		})))
+	}},
+	{"one of many users changes to an address", func(e *env) {
+		tokens := make([]store.OneTimeToken, callers)
+		for i := range tokens {
+			tokens[i] = e.open(e.user(fmt.Sprint("u", i)), store.PurposeChangeEmail)
+		}
+		winner := e.oneWinner(store.ErrLoginIDTaken, func(i int) error {
+			_, err := e.ChangeEmail(e.ctx, spend(tokens[i]), fmt.Sprintf("u%d@example.test", i), "new@example.test", numbered(i))
+			return err
+		})
+		a, err := e.AccountByLoginID(e.ctx, "new@example.test")
+		e.ok(err)
+		e.same("user", a.User.ID, tokens[winner].UserID)
+		e.happened(numbered(winner))
+	}},
+	{"one of many swaps a refresh token, and the others replay it", func(e *env) {
+		s := e.signIn(e.user("anna").User.ID)
+		results := make([]store.RefreshResult, callers)
+		for i, err := range atOnce(func(i int) (err error) {
+			in := swap(s, 1)
+			in.Next, in.Swapped, in.Reused = hash(fmt.Sprint("next of ", i)), numbered(i), numbered(i+callers)
+			results[i], err = e.SwapRefresh(e.ctx, in)
+			return err
+		}) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		winner := -1
+		for i, r := range results {
+			switch {
+			case r.Outcome == store.RefreshSwapped && winner < 0:
+				winner = i
+			case r.Outcome != store.RefreshReplayed:
+				e.Fatalf("caller %d: outcome %d beside the winner %d", i, r.Outcome, winner)
+			}
+		}
+		if winner < 0 {
+			e.Fatal("nobody won")
+		}
+		for i, r := range results {
+			e.same(fmt.Sprint("successor that caller saw: ", i), r.Session.RefreshHash, hash(fmt.Sprint("next of ", winner)))
+		}
+		e.happened(numbered(winner))
+	}},
+	{"no session starts on a password that was changed meanwhile", func(e *env) {
+		a := e.user("anna")
+		fresh := make([]string, callers)
+		for i, err := range atOnce(func(i int) error {
+			if i == callers/2 {
+				c := change(a, "hash-2")
+				c.End = &store.SessionEnd{RevokedUntil: t0}
+				_, err := e.ChangePassword(e.ctx, c)
+				return err
+			}
+			s := resetSession(a.User.ID, i)
+			s.Kind = store.SessionFull
+			fresh[i] = s.ID
+			_, err := e.StartSession(e.ctx, store.SessionStart{Session: s, IfPasswordVersion: 1, Max: 1000})
+			if errors.Is(err, store.ErrConflict) {
+				return nil
+			}
+			return err
+		}) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		live, err := e.UserSessions(e.ctx, a.User.ID, t0)
+		e.ok(err)
+		e.same("sessions of the password before", live, nil)
+	}},
+	{"no session lives on when all end during a refresh", func(e *env) {
+		a := e.user("anna")
+		for round := range 4 {
+			sessions := make([]store.Session, callers)
+			for i := range sessions {
+				sessions[i] = resetSession(a.User.ID, i)
+				sessions[i].ID = fmt.Sprintf("full-%d-%d", round, i)
+				sessions[i].Kind, sessions[i].RefreshHash = store.SessionFull, hash(sessions[i].ID+" refresh 1")
+				_, err := e.StartSession(e.ctx, store.SessionStart{Session: sessions[i], IfPasswordVersion: 1, Max: 1000})
+				e.ok(err)
+			}
+			for i, err := range atOnce(func(i int) error {
+				if i == callers/2 {
+					_, err := e.EndUserSessions(e.ctx, a.User.ID, store.SessionEnd{RevokedUntil: t0}, store.Effects{})
+					return err
+				}
+				_, err := e.SwapRefresh(e.ctx, swap(sessions[i], 1))
+				if errors.Is(err, store.ErrNotFound) {
+					return nil
+				}
+				return err
+			}) {
+				if err != nil {
+					e.Fatalf("caller %d: %v", i, err)
+				}
+			}
+			live, err := e.UserSessions(e.ctx, a.User.ID, t0)
+			e.ok(err)
+			e.same("sessions", live, nil)
+		}
+		rs, err := e.Revocations(e.ctx, 0)
+		e.ok(err)
+		if len(rs) != 4*callers {
+			e.Fatalf("%d revocations, want one for each of %d sessions", len(rs), 4*callers)
+		}
+	}},
+	{"no more sessions live than the maximum", func(e *env) {
+		a := e.user("anna")
+		for _, err := range atOnce(func(i int) error {
+			s := resetSession(a.User.ID, i)
+			s.Kind = store.SessionFull
+			_, err := e.StartSession(e.ctx, store.SessionStart{Session: s, IfPasswordVersion: 1, Max: 5})
+			return err
+		}) {
+			e.ok(err)
+		}
+		live, err := e.UserSessions(e.ctx, a.User.ID, t0)
+		e.ok(err)
+		if len(live) != 5 {
+			e.Fatalf("%d sessions live, want 5", len(live))
+		}
+	}},
+}

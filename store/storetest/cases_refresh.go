@@ -1,0 +1,151 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+// swap presents the n-th refresh token of a session, ten minutes on.
+func swap(s store.Session, n int) store.RefreshSwap {
+	name := func(n int) []byte { return hash(s.ID + " refresh " + string(rune('0'+n))) }
+	return store.RefreshSwap{
+		SessionID: s.ID, Presented: name(n), Next: name(n + 1),
+		Now: t0.Add(10 * time.Minute), Idle: time.Hour, Grace: 10 * time.Second,
+		UserAgent: "Agent/2", Address: "192.0.2.2", RevokedUntil: t0.Add(30 * time.Minute),
+	}
+}
+
+var refreshCases = []testCase{
+	{"the token in use is swapped", func(e *env) {
+		a := e.user("anna")
+		s := e.signIn(a.User.ID)
+		in := swap(s, 1)
+		in.Swapped, in.Reused = e.effects(), e.effects()
+		got, err := e.SwapRefresh(e.ctx, in)
+		e.ok(err)
+		want := s
+		want.PreviousHash, want.RefreshHash = in.Presented, in.Next
+		want.LastSeenAt, want.RotatedAt, want.IdleExpiresAt = in.Now, in.Now, in.Now.Add(time.Hour)
+		want.UserAgent, want.Address = "Agent/2", "192.0.2.2"
+		e.same("result", got, store.RefreshResult{Outcome: store.RefreshSwapped, Session: want, User: a.User})
+		stored, err := e.Session(e.ctx, s.ID)
+		e.ok(err)
+		e.same("session", stored, want)
+		e.happened(in.Swapped)
+	}},
+	{"an empty agent or address leaves what was there", func(e *env) {
+		s := e.signIn(e.user("anna").User.ID)
+		in := swap(s, 1)
+		in.UserAgent, in.Address = "", ""
+		got, err := e.SwapRefresh(e.ctx, in)
+		e.ok(err)
+		e.same("device", []string{got.Session.UserAgent, got.Session.Address}, []string{s.UserAgent, s.Address})
+	}},
+	{"idle time never moves beyond the absolute end", func(e *env) {
+		s := e.signIn(e.user("anna").User.ID)
+		in := swap(s, 1)
+		in.Idle = 48 * time.Hour
+		got, err := e.SwapRefresh(e.ctx, in)
+		e.ok(err)
+		if !got.Session.IdleExpiresAt.Equal(s.ExpiresAt) || !got.Session.ExpiresAt.Equal(s.ExpiresAt) {
+			e.Fatalf("idle %v, absolute %v, want %v", got.Session.IdleExpiresAt, got.Session.ExpiresAt, s.ExpiresAt)
+		}
+	}},
+	{"the token before is replayed within the grace time", func(e *env) {
+		a := e.user("anna")
+		s := e.signIn(a.User.ID)
+		first, err := e.SwapRefresh(e.ctx, swap(s, 1))
+		e.ok(err)
+		in := swap(s, 1)
+		in.Now, in.Swapped, in.Reused = in.Now.Add(9*time.Second), e.effects(), e.effects()
+		got, err := e.SwapRefresh(e.ctx, in)
+		e.ok(err)
+		e.same("result", got, store.RefreshResult{Outcome: store.RefreshReplayed, Session: first.Session, User: a.User})
+		stored, err := e.Session(e.ctx, s.ID)
+		e.ok(err)
+		e.same("session", stored, first.Session)
+		e.happened()
+	}},
+	{"the token before is reuse after the grace time, and ends the session", func(e *env) {
+		a := e.user("anna")
+		s, keep := e.signIn(a.User.ID), e.signIn(a.User.ID)
+		first, err := e.SwapRefresh(e.ctx, swap(s, 1))
+		e.ok(err)
+		in := swap(s, 1)
+		in.Now, in.Swapped, in.Reused = in.Now.Add(11*time.Second), e.effects(), e.effects()
+		got, err := e.SwapRefresh(e.ctx, in)
+		e.ok(err)
+		e.same("result", got, store.RefreshResult{Outcome: store.RefreshReused, Session: first.Session, User: a.User})
+		e.ended(in.RevokedUntil, s.ID)
+		e.lives(keep.ID)
+		e.happened(in.Reused)
+		_, err = e.SwapRefresh(e.ctx, swap(s, 2))
+		e.is(err, store.ErrNotFound)
+	}},
+	{"a token two before is reuse within the grace time", func(e *env) {
+		s := e.signIn(e.user("anna").User.ID)
+		for n := 1; n <= 2; n++ {
+			_, err := e.SwapRefresh(e.ctx, swap(s, n))
+			e.ok(err)
+		}
+		got, err := e.SwapRefresh(e.ctx, swap(s, 1))
+		e.ok(err)
+		if got.Outcome != store.RefreshReused {
+			e.Fatalf("outcome %d", got.Outcome)
+		}
+	}},
+	{"no token is replayed where none was before", func(e *env) {
+		s := e.signIn(e.user("anna").User.ID)
+		in := swap(s, 1)
+		in.Presented, in.Now = nil, t0.Add(time.Second) // within the grace time
+		got, err := e.SwapRefresh(e.ctx, in)
+		e.ok(err)
+		if got.Outcome != store.RefreshReused {
+			e.Fatalf("outcome %d", got.Outcome)
+		}
+	}},
+	{"equal tokens swap nothing but move the times", func(e *env) {
+		s := e.signIn(e.user("anna").User.ID)
+		in := swap(s, 1)
+		in.Next = in.Presented
+		for range 3 {
+			in.Now = in.Now.Add(20 * time.Minute)
+			got, err := e.SwapRefresh(e.ctx, in)
+			e.ok(err)
+			if got.Outcome != store.RefreshSwapped || !got.Session.LastSeenAt.Equal(in.Now) ||
+				!got.Session.IdleExpiresAt.Equal(in.Now.Add(time.Hour)) {
+				e.Fatalf("got %+v", got)
+			}
+			e.same("hash", got.Session.RefreshHash, in.Presented)
+		}
+	}},
+	{"is not found for a session that ended or is past its times, or a disabled user", func(e *env) {
+		a := e.user("anna")
+		s := e.signIn(a.User.ID)
+		late := swap(s, 1)
+		late.Now = s.IdleExpiresAt.Add(time.Second)
+		e.is(e.unchanged(func() error { _, err := e.SwapRefresh(e.ctx, late); return err }), store.ErrNotFound)
+		_, err := e.SwapRefresh(e.ctx, store.RefreshSwap{SessionID: "none", Now: t0})
+		e.is(err, store.ErrNotFound)
+
+		dead := e.session(a.User.ID)
+		dead.ExpiresAt = t0.Add(time.Second) // before the idle time is up
+		_, err = e.StartSession(e.ctx, start(dead))
+		e.ok(err)
+		e.is(e.unchanged(func() error { _, err := e.SwapRefresh(e.ctx, swap(dead, 1)); return err }), store.ErrNotFound)
+
+		_, _, err = e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Status: ptr(store.StatusDisabled)})
+		e.ok(err)
+		e.is(e.unchanged(func() error { _, err := e.SwapRefresh(e.ctx, swap(s, 1)); return err }), store.ErrNotFound)
+	}},
+	{"the user is read in the same step", func(e *env) {
+		a := e.user("anna")
+		s := e.signIn(a.User.ID)
+		_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Roles: ptr([]string{"new"})})
+		e.ok(err)
+		got, err := e.SwapRefresh(e.ctx, swap(s, 1))
+		e.ok(err)
+		e.sameIDs("roles", got.User.Roles, "new")
+	}},
+}

@@ -1,0 +1,171 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+func start(s store.Session) store.SessionStart {
+	return store.SessionStart{Session: s, IfPasswordVersion: 1, Max: 100, RevokedUntil: t0.Add(time.Minute)}
+}
+
+var startCases = []testCase{
+	{"starts a session", func(e *env) {
+		a := e.user("anna")
+		in := start(e.session(a.User.ID))
+		in.Session.PreviousHash, in.Effects = hash("before"), e.effects()
+		ended, err := e.StartSession(e.ctx, in)
+		e.ok(err)
+		e.sameIDs("ended", ended)
+		got, err := e.Session(e.ctx, in.Session.ID)
+		e.ok(err)
+		e.same("session", got, in.Session)
+		e.happened(in.Effects)
+	}},
+	{"conflicts on another password version, a disabled and a missing user", func(e *env) {
+		a, off := e.user("anna"), e.creation("bert")
+		off.User.Status = store.StatusDisabled
+		e.ok(e.CreateUser(e.ctx, off))
+		victim := e.signIn(a.User.ID)
+		for _, userID := range []string{a.User.ID, off.User.ID, "nobody"} {
+			in := start(e.session(userID))
+			if userID == a.User.ID {
+				in.IfPasswordVersion = 2
+			}
+			in.EndSession, in.Effects = victim.ID, e.effects()
+			e.is(e.unchanged(func() error { _, err := e.StartSession(e.ctx, in); return err }), store.ErrConflict)
+		}
+	}},
+	{"replaces the hash if it is still the first", func(e *env) {
+		a := e.user("anna")
+		in := start(e.session(a.User.ID))
+		in.RehashFrom, in.RehashTo = "hash-1", "better"
+		_, err := e.StartSession(e.ctx, in)
+		e.ok(err)
+		again := start(e.session(a.User.ID))
+		again.RehashFrom, again.RehashTo = "hash-1", "later"
+		_, err = e.StartSession(e.ctx, again)
+		e.ok(err)
+		want := a.Password
+		want.Hash = "better"
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("password", got.Password, want)
+	}},
+	{"sets the user's language unless it is empty", func(e *env) {
+		a := e.user("anna")
+		for _, language := range []string{"fr, en;q=0.5", ""} {
+			in := start(e.session(a.User.ID))
+			in.Language = language
+			_, err := e.StartSession(e.ctx, in)
+			e.ok(err)
+		}
+		want := a.User
+		want.Language = "fr, en;q=0.5"
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("user", got.User, want)
+	}},
+	{"ends a session of whomever", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		old := e.signIn(other.User.ID)
+		in := start(e.session(a.User.ID))
+		in.EndSession = old.ID
+		ended, err := e.StartSession(e.ctx, in)
+		e.ok(err)
+		e.sameIDs("ended", ended, old.ID)
+		e.ended(in.RevokedUntil, old.ID)
+		in = start(e.session(a.User.ID))
+		in.EndSession = "long gone"
+		ended, err = e.StartSession(e.ctx, in)
+		e.ok(err)
+		e.sameIDs("ended", ended)
+	}},
+	{"ends the oldest full sessions above the maximum", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		var ids []string
+		for i := range 4 {
+			s := e.session(a.User.ID)
+			s.CreatedAt = t0.Add(time.Duration(i) * time.Second)
+			_, err := e.StartSession(e.ctx, start(s))
+			e.ok(err)
+			ids = append(ids, s.ID)
+		}
+		reset, stranger := e.session(a.User.ID), e.signIn(other.User.ID)
+		reset.Kind, reset.CreatedAt = store.SessionReset, t0.Add(-time.Hour)
+		_, err := e.StartSession(e.ctx, start(reset))
+		e.ok(err)
+		in := start(e.session(a.User.ID))
+		in.Session.CreatedAt, in.Max = t0.Add(time.Minute), 2
+		ended, err := e.StartSession(e.ctx, in)
+		e.ok(err)
+		e.sameIDs("ended", ended, ids[0], ids[1], ids[2])
+		e.ended(in.RevokedUntil, ids[0], ids[1], ids[2])
+		e.lives(ids[3], in.Session.ID, reset.ID, stranger.ID)
+	}},
+	{"clears limits and gives back hits", func(e *env) {
+		a := e.user("anna")
+		clear, back := store.Limit{Key: "c", Max: 9}, store.Limit{Key: "b", Max: 9}
+		e.taken(t0, clear, 1)
+		e.taken(t0, clear, 2)
+		e.taken(t0, back, 1)
+		e.taken(t0, back, 2)
+		in := start(e.session(a.User.ID))
+		in.ClearLimits, in.GiveBack = []string{"c", "unknown"}, []string{"b", "unknown"}
+		_, err := e.StartSession(e.ctx, in)
+		e.ok(err)
+		e.taken(t0, clear, 1)
+		e.taken(t0, back, 2)
+	}},
+	{"a taken id is an error and changes nothing", func(e *env) {
+		a := e.user("anna")
+		s, victim := e.signIn(a.User.ID), e.signIn(a.User.ID)
+		in := start(s)
+		in.EndSession, in.Effects = victim.ID, e.effects()
+		e.unnamed(e.unchanged(func() error { _, err := e.StartSession(e.ctx, in); return err }))
+	}},
+}
+
+var sessionCases = []testCase{
+	{"is not found where there is none", func(e *env) {
+		_, err := e.Session(e.ctx, "none")
+		e.is(err, store.ErrNotFound)
+	}},
+	{"a session past its times is still returned", func(e *env) {
+		a := e.user("anna")
+		s := e.session(a.User.ID)
+		s.IdleExpiresAt, s.ExpiresAt = t0.Add(-time.Hour), t0.Add(-time.Minute)
+		_, err := e.StartSession(e.ctx, start(s))
+		e.ok(err)
+		e.lives(s.ID)
+	}},
+	{"a user's full sessions alive are listed, newest first", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		e.signIn(other.User.ID)
+		add := func(age time.Duration, edit func(s *store.Session)) store.Session {
+			s := e.session(a.User.ID)
+			s.CreatedAt = t0.Add(-age)
+			if edit != nil {
+				edit(&s)
+			}
+			_, err := e.StartSession(e.ctx, start(s))
+			e.ok(err)
+			return s
+		}
+		second := add(2*time.Minute, nil)
+		first := add(time.Minute, nil)
+		third := add(3*time.Minute, nil)
+		add(0, func(s *store.Session) { s.Kind = store.SessionReset })
+		add(0, func(s *store.Session) { s.IdleExpiresAt = t0 })
+		add(0, func(s *store.Session) { s.ExpiresAt = t0 })
+		got, err := e.UserSessions(e.ctx, a.User.ID, t0.Add(time.Second))
+		e.ok(err)
+		e.same("sessions", got, []store.Session{first, second, third})
+		got, err = e.UserSessions(e.ctx, "nobody", t0)
+		e.ok(err)
+		if len(got) != 0 {
+			e.Fatalf("sessions of nobody: %v", got)
+		}
+	}},
+}

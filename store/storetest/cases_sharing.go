@@ -1,0 +1,110 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
+)
+
+// spoil overwrites what a caller may still hold of an account.
+func spoil(u *store.User, p *store.Password) {
+	u.LoginIDs[0], u.Roles[0], u.Permissions[0] = "spoilt", "spoilt", "spoilt"
+	u.Tenants["t1"].Roles[0] = "spoilt"
+	u.Tenants["new"] = token.Tenant{}
+	u.Attributes["plan"] = "spoilt"
+	u.Attributes["list"].([]any)[0] = "spoilt"
+	p.Earlier[0] = "spoilt"
+}
+
+func wipe(b []byte) {
+	for i := range b {
+		b[i] = 0xEE
+	}
+}
+
+var sharingCases = []testCase{
+	{"what is given is not kept", func(e *env) {
+		c, want := e.full("anna"), e.full("anna")
+		want.Session.ID, want.Session.RefreshHash = c.Session.ID, append([]byte(nil), c.Session.RefreshHash...)
+		tokenHash := append([]byte(nil), c.Token.Hash...)
+		mailID := c.Mail[0].ID
+		e.ok(e.CreateUser(e.ctx, c))
+		spoil(&c.User, &c.Password)
+		c.Canonical[0], c.Session.AMR[0], c.Events[0].ID = "spoilt", "spoilt", "spoilt"
+		wipe(c.Session.RefreshHash)
+		wipe(c.Token.Hash)
+		wipe(c.Mail[0].Sealed)
+		a, err := e.AccountByLoginID(e.ctx, "anna@example.test")
+		e.ok(err)
+		e.same("account", a, store.Account{User: want.User, Password: want.Password})
+		s, err := e.Session(e.ctx, want.Session.ID)
+		e.ok(err)
+		e.same("session", s, *want.Session)
+		tok, err := e.OneTimeToken(e.ctx, tokenHash, t0)
+		e.ok(err)
+		e.same("hash", tok.Hash, tokenHash)
+		mail, err := e.ClaimMail(e.ctx, t0, time.Minute, 9)
+		e.ok(err)
+		if len(mail) != 1 || mail[0].ID != mailID || mail[0].Sealed[0] != 0 {
+			e.Fatalf("mail %+v", mail)
+		}
+		roles := []string{"r"}
+		_, _, err = e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Roles: &roles})
+		e.ok(err)
+		roles[0] = "spoilt"
+		a, err = e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.sameIDs("roles", a.User.Roles, "r")
+
+		k := keys(1)
+		e.ok(e.SaveSigningKeys(e.ctx, k, store.Effects{}))
+		wipe(k.Keys[0].Private)
+		k.Keys[1].ID = "spoilt"
+		got, err := e.SigningKeys(e.ctx)
+		e.ok(err)
+		e.same("keys", got, keys(1))
+	}},
+	{"what is kept is not handed out", func(e *env) {
+		c := e.full("anna")
+		e.ok(e.CreateUser(e.ctx, c))
+		e.ok(e.SaveSigningKeys(e.ctx, keys(1), store.Effects{}))
+		before := e.snapshot()
+		for range 2 {
+			a, err := e.Account(e.ctx, c.User.ID)
+			e.ok(err)
+			spoil(&a.User, &a.Password)
+			s, err := e.Session(e.ctx, c.Session.ID)
+			e.ok(err)
+			wipe(s.RefreshHash)
+			s.AMR[0] = "spoilt"
+			list, err := e.UserSessions(e.ctx, c.User.ID, t0)
+			e.ok(err)
+			wipe(list[0].RefreshHash)
+			tok, err := e.OneTimeToken(e.ctx, c.Token.Hash, t0)
+			e.ok(err)
+			wipe(tok.Hash)
+			k, err := e.SigningKeys(e.ctx)
+			e.ok(err)
+			wipe(k.Keys[0].Private)
+			events, err := e.Events(e.ctx, store.EventQuery{})
+			e.ok(err)
+			events[0].ID = "spoilt"
+			e.same("the store", e.snapshot(), before)
+		}
+		u, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: c.User.ID, At: t0})
+		e.ok(err)
+		spoil(&u, &store.Password{Earlier: []string{""}})
+		got, err := e.SwapRefresh(e.ctx, swap(*c.Session, 1))
+		e.ok(err)
+		want := append([]byte(nil), got.Session.RefreshHash...)
+		wipe(got.Session.RefreshHash)
+		spoil(&got.User, &store.Password{Earlier: []string{""}})
+		s, err := e.Session(e.ctx, c.Session.ID)
+		e.ok(err)
+		e.same("hash", s.RefreshHash, want)
+		a, err := e.Account(e.ctx, c.User.ID)
+		e.ok(err)
+		e.same("user", a.User, c.User)
+	}},
+}

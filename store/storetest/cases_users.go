@@ -1,0 +1,270 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
+)
+
+// full is a sign-up with all that can belong to it.
+func (e *env) full(name string) store.UserCreation {
+	c := e.creation(name)
+	u := &c.User
+	u.LoginIDs = append(u.LoginIDs, "Second-"+name)
+	c.Canonical = append(c.Canonical, "second-"+name)
+	u.GivenName, u.MiddleName, u.FamilyName = "Given", "Middle", "Family"
+	u.Phone, u.Picture = "+1 555 0100", "https://example.test/p.png"
+	u.Roles, u.Permissions = []string{"admin", "editor"}, []string{"read", "write"}
+	u.Tenants = map[string]token.Tenant{"t1": {Roles: []string{"owner"}, Permissions: []string{"all"}}, "t2": {}}
+	u.Attributes = map[string]any{"plan": "gold", "seats": 3.5, "on": true, "list": []any{"a", 1.0, nil}}
+	c.Password.Earlier = []string{"hash-0", "hash-00"}
+	s := e.session(u.ID)
+	c.Session = &s
+	t := e.token(store.Account{User: *u, Password: c.Password}, store.PurposeVerifyEmail)
+	c.Token = &t
+	c.Effects = e.effects()
+	return c
+}
+
+var createCases = []testCase{
+	{"stores the user with all that belongs to it", func(e *env) {
+		c := e.full("anna")
+		e.ok(e.CreateUser(e.ctx, c))
+		got, err := e.Account(e.ctx, c.User.ID)
+		e.ok(err)
+		e.same("account", got, store.Account{User: c.User, Password: c.Password})
+		for _, canonical := range c.Canonical {
+			got, err := e.AccountByLoginID(e.ctx, canonical)
+			e.ok(err)
+			e.same("account by login id", got, store.Account{User: c.User, Password: c.Password})
+		}
+		s, err := e.Session(e.ctx, c.Session.ID)
+		e.ok(err)
+		e.same("session", s, *c.Session)
+		t, err := e.OneTimeToken(e.ctx, c.Token.Hash, t0)
+		e.ok(err)
+		e.same("token", t, *c.Token)
+		e.happened(c.Effects)
+	}},
+	{"stores a user with nothing optional", func(e *env) {
+		c := store.UserCreation{
+			User:     store.User{ID: "bare", Status: store.StatusEnabled},
+			Password: store.Password{State: store.PasswordNone},
+		}
+		e.ok(e.CreateUser(e.ctx, c))
+		got, err := e.Account(e.ctx, "bare")
+		e.ok(err)
+		e.same("account", got, store.Account{User: c.User, Password: c.Password})
+		if !got.User.CreatedAt.IsZero() {
+			e.Fatalf("the zero time came back as %v", got.User.CreatedAt)
+		}
+	}},
+	{"a login id is taken once, and then nothing changes", func(e *env) {
+		e.ok(e.CreateUser(e.ctx, e.full("anna")))
+		other := e.full("bert")
+		other.Canonical[1] = "second-anna"
+		e.is(e.unchanged(func() error { return e.CreateUser(e.ctx, other) }), store.ErrLoginIDTaken)
+		_, err := e.AccountByLoginID(e.ctx, "bert@example.test")
+		e.is(err, store.ErrNotFound)
+	}},
+	{"a login id given up is free again", func(e *env) {
+		a := e.user("anna")
+		_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID})
+		e.ok(err)
+		again := e.creation("anna")
+		again.User.ID = "another"
+		e.ok(e.CreateUser(e.ctx, again))
+	}},
+	{"a second user with the same id is an error and changes nothing", func(e *env) {
+		a := e.user("anna")
+		c := e.full("bert")
+		c.User.ID = a.User.ID
+		c.Session.UserID, c.Token.UserID = a.User.ID, a.User.ID
+		e.unnamed(e.unchanged(func() error { return e.CreateUser(e.ctx, c) }))
+	}},
+	{"a message with a taken id is an error and changes nothing", func(e *env) {
+		first := e.full("anna")
+		e.ok(e.CreateUser(e.ctx, first))
+		c := e.full("bert")
+		c.Mail[0].ID = first.Mail[0].ID
+		e.unnamed(e.unchanged(func() error { return e.CreateUser(e.ctx, c) }))
+	}},
+	{"times are kept to the microsecond and come back in UTC", func(e *env) {
+		c := e.creation("anna")
+		zone := time.FixedZone("far east", 9*3600)
+		c.User.CreatedAt = time.Date(2026, 1, 2, 3, 4, 5, 123456789, zone)
+		e.ok(e.CreateUser(e.ctx, c))
+		a, err := e.Account(e.ctx, c.User.ID)
+		e.ok(err)
+		want := time.Date(2026, 1, 1, 18, 4, 5, 123456000, time.UTC)
+		if got := a.User.CreatedAt; !got.Equal(want) || got.Location() != time.UTC {
+			e.Fatalf("got %v, want %v", got, want)
+		}
+	}},
+}
+
+var accountCases = []testCase{
+	{"is not found where there is none", func(e *env) {
+		e.user("anna")
+		_, err := e.Account(e.ctx, "user-bert")
+		e.is(err, store.ErrNotFound)
+		_, err = e.AccountByLoginID(e.ctx, "bert@example.test")
+		e.is(err, store.ErrNotFound)
+	}},
+	{"is found by the exact canonical form alone", func(e *env) {
+		e.user("anna")
+		for _, other := range []string{
+			"", "ANNA@example.test", "anna@example.tes", "anna@example.test ", "%", "anna_example.test", "anna@Example.test",
+		} {
+			_, err := e.AccountByLoginID(e.ctx, other)
+			e.is(err, store.ErrNotFound)
+		}
+	}},
+}
+
+var updateCases = []testCase{
+	{"leaves a nil field as it is", func(e *env) {
+		c := e.full("anna")
+		e.ok(e.CreateUser(e.ctx, c))
+		at := t0.Add(time.Hour)
+		got, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: c.User.ID, At: at})
+		e.ok(err)
+		want := c.User
+		want.UpdatedAt = at
+		e.same("user", got, want)
+		e.sameIDs("ended", ended)
+		a, err := e.Account(e.ctx, c.User.ID)
+		e.ok(err)
+		e.same("account", a, store.Account{User: want, Password: c.Password})
+		e.lives(c.Session.ID)
+		_, err = e.OneTimeToken(e.ctx, c.Token.Hash, t0)
+		e.ok(err)
+	}},
+	{"changes every named field", func(e *env) {
+		a := e.user("anna")
+		fx := e.effects()
+		u := store.UserUpdate{
+			UserID: a.User.ID,
+			Profile: store.Profile{
+				Name: ptr("N"), GivenName: ptr("G"), MiddleName: ptr("M"),
+				FamilyName: ptr("F"), Phone: ptr("P"), Picture: ptr(""),
+			},
+			Roles: ptr([]string{"r"}), Permissions: ptr([]string{"p"}),
+			Tenants:    ptr(map[string]token.Tenant{"t": {Roles: []string{"tr"}}}),
+			Attributes: ptr(map[string]any{"k": "v"}),
+			Status:     ptr(store.StatusDisabled),
+			Email:      &store.EmailAddress{Address: "else@example.test"},
+			At:         t0.Add(time.Hour),
+			Effects:    fx,
+		}
+		got, _, err := e.UpdateUser(e.ctx, u)
+		e.ok(err)
+		want := store.User{
+			ID: a.User.ID, LoginIDs: a.User.LoginIDs, Email: "else@example.test",
+			Name: "N", GivenName: "G", MiddleName: "M", FamilyName: "F", Phone: "P", Language: a.User.Language,
+			Roles: []string{"r"}, Permissions: []string{"p"},
+			Tenants:    map[string]token.Tenant{"t": {Roles: []string{"tr"}}},
+			Attributes: map[string]any{"k": "v"},
+			Status:     store.StatusDisabled, CreatedAt: t0, UpdatedAt: u.At,
+		}
+		e.same("user", got, want)
+		stored, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.same("account", stored, store.Account{User: want, Password: a.Password})
+		e.happened(fx)
+	}},
+	{"empties a list", func(e *env) {
+		c := e.full("anna")
+		e.ok(e.CreateUser(e.ctx, c))
+		got, _, err := e.UpdateUser(e.ctx, store.UserUpdate{
+			UserID: c.User.ID, At: t0, Roles: ptr([]string(nil)), Permissions: ptr([]string{}),
+			Tenants: ptr(map[string]token.Tenant(nil)), Attributes: ptr(map[string]any{}),
+		})
+		e.ok(err)
+		if len(got.Roles)+len(got.Permissions)+len(got.Tenants)+len(got.Attributes) != 0 {
+			e.Fatalf("not emptied: %+v", got)
+		}
+	}},
+	{"ends the sessions but one, and drops the tokens", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		s1, s2, s3 := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(other.User.ID)
+		t1, t2 := e.open(a, store.PurposeReset), e.open(other, store.PurposeReset)
+		until := t0.Add(15 * time.Minute)
+		_, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{
+			UserID: a.User.ID, At: t0, DropTokens: true, End: &store.SessionEnd{Except: s2.ID, RevokedUntil: until},
+		})
+		e.ok(err)
+		e.sameIDs("ended", ended, s1.ID)
+		e.ended(until, s1.ID)
+		e.lives(s2.ID, s3.ID)
+		_, err = e.OneTimeToken(e.ctx, t1.Hash, t0)
+		e.is(err, store.ErrNotFound)
+		_, err = e.OneTimeToken(e.ctx, t2.Hash, t0)
+		e.ok(err)
+	}},
+	{"drops the reset sessions with the tokens, and no others", func(e *env) {
+		a, other := e.user("anna"), e.user("bert")
+		full, reset, others := e.signIn(a.User.ID), e.session(a.User.ID), e.session(other.User.ID)
+		for _, s := range []*store.Session{&reset, &others} {
+			s.Kind = store.SessionReset
+			_, err := e.StartSession(e.ctx, start(*s))
+			e.ok(err)
+		}
+		_, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, DropTokens: true})
+		e.ok(err)
+		e.sameIDs("ended", ended)
+		e.lives(full.ID, others.ID)
+		_, err = e.Session(e.ctx, reset.ID)
+		e.is(err, store.ErrNotFound)
+	}},
+	{"is not found where there is no such user, and then has no effects", func(e *env) {
+		e.user("anna")
+		e.is(e.unchanged(func() error {
+			_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{
+				UserID: "nobody", At: t0, Profile: store.Profile{Name: ptr("N")}, Effects: e.effects(),
+			})
+			return err
+		}), store.ErrNotFound)
+	}},
+}
+
+var deleteCases = []testCase{
+	{"removes everything that names the user but events, revocations and mail", func(e *env) {
+		c := e.full("anna")
+		e.ok(e.CreateUser(e.ctx, c))
+		other := e.user("bert")
+		keep := e.signIn(other.User.ID)
+		limit, others := store.Limit{Key: "k", Max: 9}, store.Limit{Key: "l", Max: 9}
+		e.taken(t0, limit, 1)
+		e.taken(t0, others, 1)
+		fx, until := e.effects(), t0.Add(time.Minute)
+		ended, err := e.DeleteUser(e.ctx, store.UserDeletion{
+			UserID: c.User.ID, End: store.SessionEnd{RevokedUntil: until}, Effects: fx, ClearLimits: []string{"k", "unknown"},
+		})
+		e.ok(err)
+		e.sameIDs("ended", ended, c.Session.ID)
+		e.ended(until, c.Session.ID)
+		e.lives(keep.ID)
+		e.taken(t0, limit, 1)
+		e.taken(t0, others, 2)
+		_, err = e.Account(e.ctx, c.User.ID)
+		e.is(err, store.ErrNotFound)
+		for _, canonical := range c.Canonical {
+			_, err = e.AccountByLoginID(e.ctx, canonical)
+			e.is(err, store.ErrNotFound)
+		}
+		_, err = e.OneTimeToken(e.ctx, c.Token.Hash, t0)
+		e.is(err, store.ErrNotFound)
+		e.happened(c.Effects, fx)
+	}},
+	{"is not found the second time, and then has no effects", func(e *env) {
+		a := e.user("anna")
+		_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID})
+		e.ok(err)
+		e.is(e.unchanged(func() error {
+			_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID, Effects: e.effects()})
+			return err
+		}), store.ErrNotFound)
+	}},
+}

@@ -1,0 +1,57 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/usherkit/usher/store"
+)
+
+// Run runs the whole suite. open is called once for each case; it returns an
+// empty store and registers its clean-up with t.
+func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	for _, group := range []struct {
+		name  string
+		cases []testCase
+	}{
+		{"CreateUser", createCases},
+		{"Account", accountCases},
+		{"UpdateUser", updateCases},
+		{"DeleteUser", deleteCases},
+		{"ChangePassword", passwordCases},
+		{"StartSession", startCases},
+		{"Session", sessionCases},
+		{"SwapRefresh", refreshCases},
+		{"EndSession", endCases},
+		{"AddOneTimeToken", addTokenCases},
+		{"OneTimeToken", tokenCases},
+		{"UserTokens", userTokenCases},
+		{"ResetPassword", resetCases},
+		{"StartResetSession", resetSessionCases},
+		{"VerifyEmail", verifyCases},
+		{"ChangeEmail", changeEmailCases},
+		{"TakeLimits", limitCases},
+		{"SigningKeys", keyCases},
+		{"Outbox", outboxCases},
+		{"Events", eventCases},
+		{"DeleteExpired", expireCases},
+		{"Text", textCases},
+		{"Memory", sharingCases},
+		{"Lifecycle", lifecycleCases},
+		{"AtOnce", slices.Concat(raceCases, raceCountCases)},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			for _, c := range group.cases {
+				t.Run(c.name, func(t *testing.T) {
+					c.run(&env{T: t, Store: open(t), ctx: context.Background()})
+				})
+			}
+		})
+	}
+}
+
+type testCase struct {
+	name string
+	run  func(e *env)
+}
