@@ -262,6 +262,7 @@ func TestSecondProgram(t *testing.T) {
 const secondProgram = `package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -270,7 +271,7 @@ import (
 )
 
 func main() {
-	sessions, err := middleware.OpenRemote(middleware.RemoteConfig{Issuer: os.Args[2], InsecureLoopback: true})
+	sessions, err := middleware.OpenRemote(context.Background(), middleware.RemoteConfig{Issuer: os.Args[2], InsecureLoopback: true})
 	if err != nil {
 		panic(err)
 	}

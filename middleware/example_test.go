@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"net/http"
@@ -90,7 +91,7 @@ func ExampleMiddleware_RequireRole() {
 
 // A second program, which holds no users.
 func ExampleOpenRemote() {
-	remote, err := middleware.OpenRemote(middleware.RemoteConfig{Issuer: "https://app.example.com"})
+	remote, err := middleware.OpenRemote(context.Background(), middleware.RemoteConfig{Issuer: "https://app.example.com"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -59,9 +59,11 @@ type Remote struct {
 	verifier *token.Verifier
 }
 
-// OpenRemote starts to fetch and to follow the issuer's keys. It succeeds while
-// the issuer is out of reach; sessions cannot be judged then.
-func OpenRemote(cfg RemoteConfig) (*Remote, error) {
+// OpenRemote fetches the issuer's keys, and its list of revoked sessions if
+// RevocationsURL is set, and follows them until Close is called. ctx bounds the first
+// fetches only. An issuer that is down is not an error: sessions fail with
+// token.ErrUnavailable until a fetch works.
+func OpenRemote(ctx context.Context, cfg RemoteConfig) (*Remote, error) {
 	if cfg.Issuer == "" {
 		return nil, errors.New("middleware: RemoteConfig.Issuer is missing: the address of the program that signs people in")
 	}
@@ -77,7 +79,7 @@ func OpenRemote(cfg RemoteConfig) (*Remote, error) {
 	if len(cfg.Audiences) == 0 {
 		cfg.Audiences = []string{cfg.Issuer}
 	}
-	keys, err := token.OpenRemoteKeys(token.RemoteConfig{
+	keys, err := token.OpenRemoteKeys(ctx, token.RemoteKeysConfig{
 		URL:                  cfg.KeysURL,
 		Client:               cfg.Client,
 		InsecureLoopback:     cfg.InsecureLoopback,
@@ -90,7 +92,7 @@ func OpenRemote(cfg RemoteConfig) (*Remote, error) {
 	}
 	r := &Remote{keys: keys}
 	if cfg.RevocationsURL != "" {
-		if r.revoked, err = cfg.followRevocations(); err != nil {
+		if r.revoked, err = cfg.followRevocations(ctx); err != nil {
 			r.Close()
 			return nil, err
 		}
@@ -109,8 +111,8 @@ func OpenRemote(cfg RemoteConfig) (*Remote, error) {
 	return r, nil
 }
 
-func (cfg RemoteConfig) followRevocations() (*token.RemoteRevocations, error) {
-	return token.OpenRemoteRevocations(token.RemoteRevocationsConfig{
+func (cfg RemoteConfig) followRevocations(ctx context.Context) (*token.RemoteRevocations, error) {
+	return token.OpenRemoteRevocations(ctx, token.RemoteRevocationsConfig{
 		URL:                  cfg.RevocationsURL,
 		Bearer:               cfg.RevocationsBearer,
 		Client:               cfg.Client,

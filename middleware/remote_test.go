@@ -26,7 +26,7 @@ func TestRemoteValidatesFromTheKeySetAlone(t *testing.T) {
 	}))
 	defer srv.Close()
 	revoked := token.NewRevocations()
-	remote, err := middleware.OpenRemote(middleware.RemoteConfig{
+	remote, err := middleware.OpenRemote(t.Context(), middleware.RemoteConfig{
 		Issuer: srv.URL, Client: srv.Client(), AllowPrivateNetworks: true, Revocations: revoked, Now: now,
 	})
 	if err != nil {
@@ -70,7 +70,8 @@ func TestRemoteConfigErrors(t *testing.T) {
 		"URL":                 {Issuer: "http://app.example.com"},
 		"Leeway":              {Issuer: "https://app.example.com", Leeway: time.Hour},
 	} {
-		if _, err := middleware.OpenRemote(cfg); err == nil || !strings.Contains(err.Error(), want) {
+		cfg.Client = &http.Client{Transport: refused{}}
+		if _, err := middleware.OpenRemote(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

@@ -35,7 +35,7 @@ func TestSE06_RemoteFollowsRevocations(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	remote, err := middleware.OpenRemote(middleware.RemoteConfig{
+	remote, err := middleware.OpenRemote(t.Context(), middleware.RemoteConfig{
 		Issuer: srv.URL, Client: srv.Client(), AllowPrivateNetworks: true, Now: now,
 		RevocationsURL: srv.URL + "/auth/revocations", RevocationsBearer: "agreed",
 	})
@@ -86,7 +86,7 @@ func TestRemoteRevocationsConfigErrors(t *testing.T) {
 		cfg.AllowPrivateNetworks = true
 		cfg.Client = &http.Client{Transport: refused{}}
 		change(&cfg)
-		r, err := middleware.OpenRemote(cfg)
+		r, err := middleware.OpenRemote(t.Context(), cfg)
 		if err == nil {
 			r.Close()
 		}

@@ -5,7 +5,7 @@
 // It knows nothing of HTTP handlers, databases or users. A program that only
 // validates sessions needs a [Verifier] and a source of keys:
 //
-//	keys, err := token.OpenRemoteKeys(token.RemoteConfig{URL: "https://auth.example.com/auth/keys"})
+//	keys, err := token.OpenRemoteKeys(ctx, token.RemoteKeysConfig{URL: "https://auth.example.com/auth/keys"})
 //	...
 //	verifier, err := token.NewVerifier(token.VerifierConfig{
 //		Issuers: []token.Issuer{{

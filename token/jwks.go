@@ -1,7 +1,6 @@
 package token
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"encoding/json"
@@ -10,17 +9,16 @@ import (
 	"slices"
 
 	"github.com/MicahParks/jwkset"
-	"github.com/MicahParks/keyfunc/v3"
 
 	"github.com/usherkit/usher/internal/strictjson"
 )
 
-// ParseKeys reads a JWK Set (RFC 7517 §5) and returns the keys that can verify a
-// token, in order. It skips, as that section asks, what it cannot use: weak keys,
-// unknown types and curves, shared and private keys, keys for anything but
-// signatures, keys without a safe kid, and every key whose kid is there twice. An
-// RSA key without alg counts as RS256. A text that is no JWK Set is an error; a set
-// without a usable key is none.
+// ParseKeys reads a JWK Set (RFC 7517 §5) and returns the keys that can verify tokens,
+// in order. As that section asks, it skips the keys that it cannot use: weak keys,
+// unknown types and curves, shared and private keys, keys for another use than
+// signatures, keys without a safe kid, and all keys that share a kid. An RSA key
+// without alg counts as RS256. A text that is not a JWK Set is an error; a set without
+// a usable key is not.
 func ParseKeys(set []byte) ([]PublicKey, error) {
 	return parseKeys(set, defaultMaxKeys)
 }
@@ -38,18 +36,18 @@ func parseKeys(set []byte, maxKeys int) ([]PublicKey, error) {
 		return nil, fmt.Errorf("token: JWK Set: %d keys are over the limit of %d", len(raws), maxKeys)
 	}
 	var keys []PublicKey
-	seen := make(map[string]int, len(raws))
+	count := make(map[string]int, len(raws))
 	for _, raw := range raws {
 		var m jwkset.JWKMarshal
 		if json.Unmarshal(raw, &m) != nil || !forSignatures(m) {
 			continue
 		}
-		seen[m.KID]++ // a weak twin makes the kid ambiguous, too
+		count[m.KID]++ // a key that is skipped makes the kid ambiguous, too
 		if key, ok := publicKey(m); ok {
 			keys = append(keys, key)
 		}
 	}
-	return slices.DeleteFunc(keys, func(k PublicKey) bool { return seen[k.ID] > 1 }), nil
+	return slices.DeleteFunc(keys, func(k PublicKey) bool { return count[k.ID] > 1 }), nil
 }
 
 func forSignatures(m jwkset.JWKMarshal) bool {
@@ -57,27 +55,19 @@ func forSignatures(m jwkset.JWKMarshal) bool {
 		(len(m.KEYOPS) == 0 || slices.Contains(m.KEYOPS, jwkset.KeyOpsVerify))
 }
 
-// publicKey converts one JWK. Only its public members reach the library: neither
-// a private half nor a certificate or its URL has a say.
+// publicKey converts one JWK. Only its public members reach the library, so that
+// neither a private half nor a certificate or its URL has any effect.
 func publicKey(m jwkset.JWKMarshal) (PublicKey, bool) {
-	if !validKeyID(m.KID) || m.D != "" || m.K != "" || m.P != "" || m.Q != "" {
+	if m.D != "" || m.K != "" || m.P != "" || m.Q != "" {
 		return PublicKey{}, false
 	}
-	text, err := json.Marshal(jwkset.JWKMarshal{
+	jwk, err := jwkset.NewJWKFromMarshal(jwkset.JWKMarshal{
 		KTY: m.KTY, ALG: m.ALG, KID: m.KID, CRV: m.CRV, X: m.X, Y: m.Y, N: m.N, E: m.E,
-	})
+	}, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
 		return PublicKey{}, false
 	}
-	parsed, err := keyfunc.NewJWKJSON(text)
-	if err != nil {
-		return PublicKey{}, false
-	}
-	found, err := parsed.VerificationKeySet(context.Background())
-	if err != nil || len(found.Keys) != 1 {
-		return PublicKey{}, false
-	}
-	key := PublicKey{ID: m.KID, Algorithm: Algorithm(m.ALG), Key: found.Keys[0]}
+	key := PublicKey{ID: m.KID, Algorithm: Algorithm(m.ALG), Key: jwk.Key()}
 	if key.Algorithm == "" {
 		switch k := key.Key.(type) {
 		case *ecdsa.PublicKey:
@@ -88,7 +78,7 @@ func publicKey(m jwkset.JWKMarshal) (PublicKey, bool) {
 			key.Algorithm = RS256
 		}
 	}
-	return key, checkPublicKey(key.Algorithm, key.Key) == nil
+	return key, key.Validate() == nil
 }
 
 func marshalKeys(keys []PublicKey) ([]byte, error) {

@@ -5,66 +5,71 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
 	"github.com/usherkit/usher/internal/logs"
 )
 
-// RemoteRevocationsConfig says where an issuer publishes which sessions ended
-// early, and within what bounds that is fetched.
+// RemoteRevocationsConfig configures RemoteRevocations.
 type RemoteRevocationsConfig struct {
-	// URL is that of the list. It is https; see InsecureLoopback. Required.
+	// URL is the address of the list. It must be https; see InsecureLoopback.
+	// Required.
 	URL string
-	// Bearer is sent with each request, in the Authorization header, to an issuer
-	// that does not tell everybody. Defaults to none.
+	// Bearer is sent as a bearer token with each request, to an issuer that does not
+	// publish the list to everyone. Defaults to none.
 	Bearer Secret
 	// Every is how often the list is fetched. Defaults to 1 second.
 	Every time.Duration
 	// Timeout bounds one fetch. Defaults to 5 seconds.
 	Timeout time.Duration
-	// MaxBytes bounds the size of the list. Defaults to 8 MiB, which is room for
-	// about 100,000 sessions.
+	// MaxBytes bounds the size of the list. Defaults to 8 MiB, enough for about
+	// 100,000 sessions.
 	MaxBytes int64
-	// Client lends its Transport, as that of RemoteConfig does.
+	// Client provides the Transport, as in RemoteKeysConfig.
 	Client *http.Client
-	// InsecureLoopback allows http, and loopback addresses, where the URL's host is
+	// InsecureLoopback allows http and loopback addresses if the host of URL is
 	// localhost or a loopback address. For development. Defaults to false.
 	InsecureLoopback bool
-	// AllowPrivateNetworks allows addresses that are private, link-local or loopback,
-	// for an issuer on the inner network. Defaults to false.
+	// AllowPrivateNetworks allows private, link-local and loopback addresses, for an
+	// issuer in the same network. Defaults to false.
 	AllowPrivateNetworks bool
-	// Logger hears when fetching starts to fail and when it works again. Defaults to
-	// slog.Default().
+	// Logger gets one record when fetching starts to fail and one when it works
+	// again. Defaults to slog.Default().
 	Logger *slog.Logger
 	// Now is the clock by which entries leave the list. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// RemoteRevocations follows the list of an issuer. While the issuer is out of
-// reach the sessions that are known to have ended stay so, and what ends
-// meanwhile is accepted until its token expires.
+// RemoteRevocations follows the list of revoked sessions that an issuer publishes.
+// While the issuer is down, the known sessions stay revoked, and a session that is
+// revoked in the meantime is accepted until its token expires.
 type RemoteRevocations struct {
-	cfg    RemoteRevocationsConfig
-	host   string
-	client *http.Client
-	list   *Revocations
+	cfg       RemoteRevocationsConfig
+	transport http.RoundTripper
+	list      *Revocations
+	log       outageLog
 
 	etag  string        // of the last good fetch
-	read  chan struct{} // closed after the first good fetch
+	known chan struct{} // closed after the first good fetch
 	first sync.Once
 
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// OpenRemoteRevocations checks the configuration and starts to fetch, without
-// waiting for it. Close the result.
-func OpenRemoteRevocations(cfg RemoteRevocationsConfig) (*RemoteRevocations, error) {
+// OpenRemoteRevocations fetches the list and starts to follow it in the background
+// until Close is called. ctx bounds the first fetch only. An issuer that is down is
+// not an error: Wait fails until a fetch works. The error is about the configuration,
+// or is that of ctx.
+func OpenRemoteRevocations(ctx context.Context, cfg RemoteRevocationsConfig) (*RemoteRevocations, error) {
+	for name, value := range map[string]int64{"Every": int64(cfg.Every), "Timeout": int64(cfg.Timeout), "MaxBytes": cfg.MaxBytes} {
+		if value < 0 {
+			return nil, fmt.Errorf("token: RemoteRevocationsConfig.%s is negative", name)
+		}
+	}
 	cfg.Every = cmp.Or(cfg.Every, time.Second)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 8<<20)
@@ -72,99 +77,85 @@ func OpenRemoteRevocations(cfg RemoteRevocationsConfig) (*RemoteRevocations, err
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Every < 0 {
-		return nil, errors.New("token: RemoteRevocationsConfig.Every is negative")
-	}
-	// Where one may fetch from, and how, is the same as for keys.
-	fetching := RemoteConfig{
-		URL: cfg.URL, Client: cfg.Client, Timeout: cfg.Timeout, MaxBytes: cfg.MaxBytes,
-		InsecureLoopback: cfg.InsecureLoopback, AllowPrivateNetworks: cfg.AllowPrivateNetworks,
-	}
-	host, err := fetching.validate()
+	source := remoteSource{"RemoteRevocationsConfig", cfg.URL, cfg.Client, cfg.InsecureLoopback, cfg.AllowPrivateNetworks}
+	transport, host, err := source.open(true)
 	if err != nil {
-		return nil, fmt.Errorf("token: revocations: %w", err)
+		return nil, err
 	}
-	client, err := fetching.client(host)
-	if err != nil {
-		return nil, fmt.Errorf("token: revocations: %w", err)
-	}
-	if own, ok := client.Transport.(*http.Transport); ok && client.Transport != transportOf(cfg.Client) {
-		own.DisableKeepAlives = false // one request a second
-	}
-	ctx, cancel := context.WithCancel(context.Background())
 	r := &RemoteRevocations{
-		cfg: cfg, host: host, client: client, list: NewRevocations(),
-		read: make(chan struct{}), cancel: cancel, done: make(chan struct{}),
+		cfg: cfg, transport: transport, list: NewRevocations(), known: make(chan struct{}), done: make(chan struct{}),
+		log: outageLog{
+			logger: cfg.Logger, host: host,
+			start: "cannot fetch the list of revoked sessions; sessions revoked from now on are accepted until their tokens expire",
+			end:   "the list of revoked sessions is fetched again",
+		},
 	}
+	r.refresh(ctx)
+	if err := ctx.Err(); err != nil {
+		(&http.Client{Transport: r.transport}).CloseIdleConnections()
+		return nil, fmt.Errorf("token: open remote revocations: %w", err)
+	}
+	ctx, r.cancel = context.WithCancel(context.Background())
 	go r.run(ctx)
 	return r, nil
 }
 
-func transportOf(c *http.Client) http.RoundTripper {
-	if c == nil {
-		return nil
-	}
-	return c.Transport
-}
-
-// List is the list, for a [Verifier]. It grows as the issuer's does.
+// List returns the list, for VerifierConfig.Revocations. It grows as the issuer's
+// list does.
 func (r *RemoteRevocations) List() *Revocations { return r.list }
 
-// Wait returns nil once the list has been fetched. A token must not be judged
-// before: it waits 150 milliseconds at most, and then returns an *Error that is
-// ErrUnavailable.
+// Wait returns nil once the list has been fetched. Call it before the Verifier. It
+// waits up to 150 milliseconds, and then returns an *Error that is ErrUnavailable.
 func (r *RemoteRevocations) Wait(ctx context.Context) error {
 	select {
-	case <-r.read:
+	case <-r.known:
 		return nil
 	default:
 	}
-	patience := time.NewTimer(maxWait)
-	defer patience.Stop()
+	timeout := time.NewTimer(maxWait)
+	defer timeout.Stop()
 	select {
-	case <-r.read:
+	case <-r.known:
 		return nil
-	case <-patience.C:
+	case <-timeout.C:
 	case <-ctx.Done():
 	}
-	return &Error{Reason: ReasonUnavailable, err: errors.New("which sessions have ended is not known yet")}
+	return &Error{Reason: ReasonUnavailable, err: errors.New("the list of revoked sessions is not known yet")}
 }
 
-// Close ends the fetching and waits for it. The list stays as it is.
+// Close ends the fetching and waits for it to end. The list stays as it is.
 func (r *RemoteRevocations) Close() {
 	r.cancel()
 	<-r.done
-	r.client.CloseIdleConnections()
+	(&http.Client{Transport: r.transport}).CloseIdleConnections()
 }
 
 func (r *RemoteRevocations) run(ctx context.Context) {
 	defer close(r.done)
 	tick := time.NewTicker(r.cfg.Every)
 	defer tick.Stop()
-	failing := false
 	for {
-		err := r.fetch(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if failing != (err != nil) { // one event per outage, not one per try
-			failing = err != nil
-			if failing {
-				r.cfg.Logger.Warn("cannot fetch which sessions have ended; those that end now are accepted until their tokens expire", "host", r.host, "error", err)
-			} else {
-				r.cfg.Logger.Info("which sessions have ended is fetched again", "host", r.host)
-			}
-		}
-		r.list.Prune(r.cfg.Now().Add(-maxLeeway))
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			r.refresh(ctx)
 		}
 	}
 }
 
-// fetch gets the list once. On an error what is known stays.
+// refresh fetches the list, logs the start and the end of an outage, and drops old
+// entries.
+func (r *RemoteRevocations) refresh(ctx context.Context) {
+	err := r.fetch(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	r.log.report(err)
+	r.list.Prune(r.cfg.Now().Add(-maxLeeway))
+}
+
+// fetch fetches the list once. On an error the known list stays as it is.
 func (r *RemoteRevocations) fetch(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
@@ -176,30 +167,17 @@ func (r *RemoteRevocations) fetch(ctx context.Context) error {
 	if r.cfg.Bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+r.cfg.Bearer.Reveal())
 	}
+	want := http.StatusOK
 	if r.etag != "" {
 		req.Header.Set("If-None-Match", r.etag)
+		want = http.StatusNotModified
 	}
-	resp, err := r.client.Do(req)
+	resp, body, err := exchange(r.transport, req, r.cfg.MaxBytes, want)
 	if err != nil {
-		var wrapped *url.Error // whose text repeats the whole URL
-		if errors.As(err, &wrapped) {
-			err = wrapped.Err
-		}
 		return fmt.Errorf("token: fetch revocations: %w", err)
 	}
-	defer resp.Body.Close()
-	switch {
-	case resp.StatusCode == http.StatusNotModified && r.etag != "":
+	if resp.StatusCode == http.StatusNotModified {
 		return nil
-	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("token: fetch revocations: status %d", resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, r.cfg.MaxBytes+1))
-	if err != nil {
-		return fmt.Errorf("token: fetch revocations: %w", err)
-	}
-	if int64(len(body)) > r.cfg.MaxBytes {
-		return fmt.Errorf("token: fetch revocations: the answer is over %d bytes", r.cfg.MaxBytes)
 	}
 	list, err := parseRevocations(body)
 	if err != nil {
@@ -209,6 +187,6 @@ func (r *RemoteRevocations) fetch(ctx context.Context) error {
 		r.list.Add(one.SessionID, time.Unix(one.Until, 0))
 	}
 	r.etag = resp.Header.Get("ETag")
-	r.first.Do(func() { close(r.read) })
+	r.first.Do(func() { close(r.known) })
 	return nil
 }

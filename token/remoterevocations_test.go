@@ -24,7 +24,7 @@ func followList(t *testing.T, change func(*token.RemoteRevocationsConfig), answe
 	if change != nil {
 		change(&cfg)
 	}
-	r, err := token.OpenRemoteRevocations(cfg)
+	r, err := token.OpenRemoteRevocations(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestRemoteRevocationsConfigErrors(t *testing.T) {
 		"Every":    {URL: "https://idp.test/", Every: -1},
 		"MaxBytes": {URL: "https://idp.test/", MaxBytes: -1},
 	} {
-		r, err := token.OpenRemoteRevocations(cfg)
+		r, err := token.OpenRemoteRevocations(t.Context(), cfg)
 		if err == nil {
 			r.Close()
 		}

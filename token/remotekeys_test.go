@@ -71,7 +71,7 @@ func openRemote(t *testing.T, answer func(*http.Request) (*http.Response, error)
 	t.Helper()
 	r := &remote{origin: &origin{answer: answer}}
 	var err error
-	r.RemoteKeys, err = token.OpenRemoteKeys(token.RemoteConfig{
+	r.RemoteKeys, err = token.OpenRemoteKeys(t.Context(), token.RemoteKeysConfig{
 		URL: "https://idp.test/keys", Client: &http.Client{Transport: r.origin}, Logger: slog.New(&r.log),
 	})
 	if err != nil {
@@ -117,7 +117,7 @@ func TestJK01_OnlyHTTPSFromConfiguration(t *testing.T) {
 		{"", false, false}, {"idp.test/keys", false, false}, {"file:///etc/passwd", true, false}, {"ftp://idp.test/", true, false},
 		{"https:///keys", false, false}, {"https://user:pass@idp.test/keys", false, false}, {"https://idp.test/#x", false, false}, {"https://%zz/", false, false},
 	} {
-		r, err := token.OpenRemoteKeys(token.RemoteConfig{URL: c.url, InsecureLoopback: c.loopback, Client: &http.Client{Transport: &origin{answer: down}}, Logger: slog.New(slog.DiscardHandler)})
+		r, err := token.OpenRemoteKeys(t.Context(), token.RemoteKeysConfig{URL: c.url, InsecureLoopback: c.loopback, Client: &http.Client{Transport: &origin{answer: down}}, Logger: slog.New(slog.DiscardHandler)})
 		if (err == nil) != c.ok {
 			t.Errorf("%q with InsecureLoopback %v: %v", c.url, c.loopback, err)
 		}
@@ -127,9 +127,9 @@ func TestJK01_OnlyHTTPSFromConfiguration(t *testing.T) {
 			t.Errorf("the error repeats the password: %v", err)
 		}
 	}
-	for _, cfg := range []token.RemoteConfig{{Refresh: -1}, {MinRefetch: -1}, {MaxStale: -1}, {Timeout: -1}, {MaxBytes: -1}, {MaxKeys: -1}} {
+	for _, cfg := range []token.RemoteKeysConfig{{Refresh: -1}, {MinRefetch: -1}, {MaxStale: -1}, {Timeout: -1}, {MaxBytes: -1}, {MaxKeys: -1}} {
 		cfg.URL = "https://idp.test/keys"
-		if _, err := token.OpenRemoteKeys(cfg); err == nil {
+		if _, err := token.OpenRemoteKeys(t.Context(), cfg); err == nil {
 			t.Errorf("%+v was taken", cfg)
 		}
 	}
@@ -323,10 +323,13 @@ func TestJK04_NoKeysNoEntry(t *testing.T) {
 
 func TestRemoteKeys_CallersContextAndClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := openRemote(t, func(req *http.Request) (*http.Response, error) {
+		r := openRemote(t, down)
+		r.set(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, req.Context().Err()
 		})
+		time.Sleep(30*time.Second + 1) // the next fetch hangs
+		before := r.log.events.Load()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		if _, err := r.PublicKey(ctx, "k"); !errors.Is(err, context.DeadlineExceeded) {
@@ -339,8 +342,41 @@ func TestRemoteKeys_CallersContextAndClose(t *testing.T) {
 				t.Errorf("after Close: %v", err)
 			}
 		}
-		if n := r.log.events.Load(); n != 0 {
+		synctest.Wait()
+		if n := r.log.events.Load() - before; n != 0 {
 			t.Errorf("closing was reported as %d failures", n)
+		}
+	})
+}
+
+// The context of OpenRemoteKeys bounds the first fetch, and ends nothing later.
+func TestOpenRemoteKeys_Context(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := newKey(t, token.ES256)
+		answers := serve(newKeySet(t, key.Public()).JSON())
+		cfg := token.RemoteKeysConfig{URL: "https://idp.test/keys", Logger: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		o := &origin{answer: answers}
+		cfg.Client = &http.Client{Transport: o}
+		r, err := token.OpenRemoteKeys(ctx, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		cancel()
+		time.Sleep(3 * time.Hour)
+		if n := o.fetches.Load(); n < 3 {
+			t.Errorf("%d fetches in three hours", n)
+		}
+
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		cfg.Client = &http.Client{Transport: &origin{answer: func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		}}}
+		if _, err := token.OpenRemoteKeys(ctx, cfg); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a first fetch that hangs: %v", err)
 		}
 	})
 }

@@ -33,20 +33,20 @@ func TestJK02_NetworkGuards(t *testing.T) {
 
 	for _, c := range []struct {
 		name string
-		cfg  token.RemoteConfig
+		cfg  token.RemoteKeysConfig
 		ok   bool
 	}{
-		{"trusted certificate, loopback not allowed", token.RemoteConfig{URL: secure.URL, Client: secure.Client()}, false},
-		{"trusted certificate, private networks allowed", token.RemoteConfig{URL: secure.URL, Client: secure.Client(), AllowPrivateNetworks: true}, true},
-		{"trusted certificate, loopback allowed", token.RemoteConfig{URL: secure.URL, Client: secure.Client(), InsecureLoopback: true}, true},
-		{"self-signed certificate", token.RemoteConfig{URL: secure.URL, AllowPrivateNetworks: true}, false},
-		{"redirect", token.RemoteConfig{URL: redirect.URL, Client: redirect.Client(), AllowPrivateNetworks: true}, false},
-		{"http on loopback", token.RemoteConfig{URL: plain.URL, InsecureLoopback: true}, true},
+		{"trusted certificate, loopback not allowed", token.RemoteKeysConfig{URL: secure.URL, Client: secure.Client()}, false},
+		{"trusted certificate, private networks allowed", token.RemoteKeysConfig{URL: secure.URL, Client: secure.Client(), AllowPrivateNetworks: true}, true},
+		{"trusted certificate, loopback allowed", token.RemoteKeysConfig{URL: secure.URL, Client: secure.Client(), InsecureLoopback: true}, true},
+		{"self-signed certificate", token.RemoteKeysConfig{URL: secure.URL, AllowPrivateNetworks: true}, false},
+		{"redirect", token.RemoteKeysConfig{URL: redirect.URL, Client: redirect.Client(), AllowPrivateNetworks: true}, false},
+		{"http on loopback", token.RemoteKeysConfig{URL: plain.URL, InsecureLoopback: true}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			hits.Store(0)
 			c.cfg.Logger = slog.New(slog.DiscardHandler)
-			r, err := token.OpenRemoteKeys(c.cfg)
+			r, err := token.OpenRemoteKeys(t.Context(), c.cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +64,7 @@ func TestJK02_NetworkGuards(t *testing.T) {
 
 	lax := secure.Client()
 	lax.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
-	if _, err := token.OpenRemoteKeys(token.RemoteConfig{URL: secure.URL, Client: lax}); err == nil {
+	if _, err := token.OpenRemoteKeys(t.Context(), token.RemoteKeysConfig{URL: secure.URL, Client: lax}); err == nil {
 		t.Error("a client that verifies no certificate was taken")
 	}
 }
@@ -75,7 +75,7 @@ func TestJK02_PrivateAddressesAreNotDialled(t *testing.T) {
 		"::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "::", "ff02::1",
 	} {
 		var log errorLog
-		r, err := token.OpenRemoteKeys(token.RemoteConfig{URL: "https://" + net.JoinHostPort(host, "9"), Logger: slog.New(&log)})
+		r, err := token.OpenRemoteKeys(t.Context(), token.RemoteKeysConfig{URL: "https://" + net.JoinHostPort(host, "9"), Logger: slog.New(&log)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestJK02_LentDialersAreNotUsed(t *testing.T) {
 	//lint:ignore SA1019 the deprecated ones must not be used, too
 	lent := &http.Transport{Dial: dial, DialContext: dialContext, DialTLS: dial, DialTLSContext: dialContext}
 	var log errorLog
-	r, err := token.OpenRemoteKeys(token.RemoteConfig{
+	r, err := token.OpenRemoteKeys(t.Context(), token.RemoteKeysConfig{
 		URL: "https://127.0.0.1:9", Client: &http.Client{Transport: lent}, Logger: slog.New(&log),
 	})
 	if err != nil {

@@ -1,0 +1,270 @@
+package token
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
+
+	"github.com/usherkit/usher/internal/logs"
+)
+
+const (
+	defaultMaxKeys = 100
+	// maxWait bounds how long a caller with an unknown key id waits for a fetch, so
+	// that the first token after a rotation is accepted.
+	maxWait = 150 * time.Millisecond
+)
+
+// RemoteKeysConfig configures RemoteKeys.
+type RemoteKeysConfig struct {
+	// URL is the address of the JWK Set. It must be https; see InsecureLoopback.
+	// Required.
+	URL string
+	// Client provides the Transport; its other fields are ignored. An
+	// *http.Transport is copied and made to dial public addresses only, unless
+	// AllowPrivateNetworks is set; any other RoundTripper must guard itself. Defaults
+	// to a transport without a proxy.
+	Client *http.Client
+	// Refresh is how often the set is fetched. Defaults to 1 hour.
+	Refresh time.Duration
+	// MinRefetch is the minimum time between two fetches that are caused by unknown
+	// key ids or by failures. Defaults to 30 seconds.
+	MinRefetch time.Duration
+	// MaxStale is how long the last good set is used while fetching fails. Defaults
+	// to 24 hours.
+	MaxStale time.Duration
+	// Timeout bounds one fetch. Defaults to 5 seconds.
+	Timeout time.Duration
+	// MaxBytes bounds the size of the set. Defaults to 256 KiB.
+	MaxBytes int64
+	// MaxKeys bounds the number of keys. Defaults to 100.
+	MaxKeys int
+	// InsecureLoopback allows http and loopback addresses if the host of URL is
+	// localhost or a loopback address. For development. Defaults to false.
+	InsecureLoopback bool
+	// AllowPrivateNetworks allows private, link-local and loopback addresses, for an
+	// issuer in the same network. Defaults to false.
+	AllowPrivateNetworks bool
+	// Logger gets one record when fetching starts to fail and one when it works
+	// again. Defaults to slog.Default().
+	Logger *slog.Logger
+	// Now is the clock that measures MaxStale. Defaults to time.Now.
+	Now func() time.Time
+}
+
+func (cfg RemoteKeysConfig) complete() (RemoteKeysConfig, error) {
+	for name, value := range map[string]int64{
+		"Refresh": int64(cfg.Refresh), "MinRefetch": int64(cfg.MinRefetch), "MaxStale": int64(cfg.MaxStale),
+		"Timeout": int64(cfg.Timeout), "MaxBytes": cfg.MaxBytes, "MaxKeys": int64(cfg.MaxKeys),
+	} {
+		if value < 0 {
+			return cfg, fmt.Errorf("token: RemoteKeysConfig.%s is negative", name)
+		}
+	}
+	cfg.Refresh = cmp.Or(cfg.Refresh, time.Hour)
+	cfg.MinRefetch = cmp.Or(cfg.MinRefetch, 30*time.Second)
+	cfg.MaxStale = cmp.Or(cfg.MaxStale, 24*time.Hour)
+	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
+	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 256<<10)
+	cfg.MaxKeys = cmp.Or(cfg.MaxKeys, defaultMaxKeys)
+	cfg.Logger = logs.Guard(cmp.Or(cfg.Logger, slog.Default()))
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return cfg, nil
+}
+
+// RemoteKeys is the KeySource of an issuer that publishes a JWK Set. It fetches the
+// set every Refresh, and when a token names an unknown key, but never from an address
+// that a token names. Safe for concurrent use.
+type RemoteKeys struct {
+	cfg RemoteKeysConfig
+	set atomic.Pointer[remoteSet]
+
+	ctx       context.Context // ends when Close is called
+	cancel    context.CancelFunc
+	opened    chan struct{}   // closed when keyfunc is set
+	keyfunc   keyfunc.Keyfunc // decides when to fetch, through checkedTransport
+	transport http.RoundTripper
+	flights   singleflight.Group
+	log       outageLog // used by one flight at a time
+}
+
+// remoteSet is the outcome of a good fetch. It never changes.
+type remoteSet struct {
+	keys       map[string]PublicKey
+	fetchedAt  time.Time
+	generation uint64
+}
+
+// OpenRemoteKeys fetches the set and starts to refresh it in the background until
+// Close is called. ctx bounds the first fetch only. An issuer that is down is not an
+// error: tokens fail with ErrUnavailable until a fetch works. The error is about the
+// configuration, or is that of ctx.
+func OpenRemoteKeys(ctx context.Context, cfg RemoteKeysConfig) (*RemoteKeys, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	source := remoteSource{"RemoteKeysConfig", cfg.URL, cfg.Client, cfg.InsecureLoopback, cfg.AllowPrivateNetworks}
+	transport, host, err := source.open(false)
+	if err != nil {
+		return nil, err
+	}
+	r := &RemoteKeys{cfg: cfg, transport: transport, opened: make(chan struct{}), log: outageLog{
+		logger: cfg.Logger, host: host,
+		start: "cannot fetch the issuer's keys; the last good ones stay in use",
+		end:   "the issuer's keys are fetched again",
+	}}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	limiter := rate.NewLimiter(rate.Every(cfg.MinRefetch), 1)
+	limiter.Allow() // the first fetch counts
+	stop := context.AfterFunc(ctx, r.cancel)
+	r.keyfunc, err = keyfunc.NewDefaultOverrideCtx(r.ctx, []string{cfg.URL}, keyfunc.Override{
+		Client:                  &http.Client{Transport: checkedTransport{r}},
+		HTTPTimeout:             cfg.Timeout,
+		RateLimitWaitMax:        cfg.Timeout, // of the wait for the limiter and the fetch together
+		RefreshInterval:         cfg.Refresh,
+		RefreshUnknownKID:       limiter,
+		RefreshErrorHandlerFunc: func(string) func(context.Context, error) { return r.retry },
+	})
+	close(r.opened)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		r.cancel()
+		return nil, fmt.Errorf("token: open remote keys: %w", err)
+	}
+	return r, nil
+}
+
+// Close ends the fetching. The keys remain usable until they are MaxStale old.
+func (r *RemoteKeys) Close() { r.cancel() }
+
+// PublicKey implements KeySource. It answers from memory if the key id is known.
+// Otherwise it waits up to 150 milliseconds for a fetch, if MinRefetch allows one.
+func (r *RemoteKeys) PublicKey(ctx context.Context, kid string) (PublicKey, error) {
+	key, err := r.lookup(kid)
+	if err == nil {
+		return key, nil
+	}
+	// By hand, because keyfunc fetches in the goroutine of one caller, as long as it
+	// takes, and refuses the others: here all share one fetch for up to maxWait.
+	fetched := r.flights.DoChan("refetch", r.refetch)
+	timeout := time.NewTimer(maxWait)
+	defer timeout.Stop()
+	select {
+	case <-fetched:
+	case <-timeout.C:
+	case <-ctx.Done():
+		return PublicKey{}, ctx.Err()
+	}
+	return r.lookup(kid)
+}
+
+// refetch has keyfunc fetch the set, within the limit for unknown key ids, by asking
+// for an id that no key has.
+func (r *RemoteKeys) refetch() (any, error) {
+	<-r.opened
+	if r.ctx.Err() != nil {
+		return nil, r.ctx.Err()
+	}
+	return r.keyfunc.Storage().KeyRead(r.ctx, "")
+}
+
+// Generation changes when the keys do. It is zero if there are no keys, or if they
+// are older than MaxStale.
+func (r *RemoteKeys) Generation() uint64 {
+	if set := r.fresh(); set != nil {
+		return set.generation
+	}
+	return 0
+}
+
+func (r *RemoteKeys) lookup(kid string) (PublicKey, error) {
+	set := r.fresh()
+	if set == nil {
+		return PublicKey{}, ErrNoKeys
+	}
+	key, ok := set.keys[kid]
+	if !ok {
+		return PublicKey{}, ErrUnknownKey
+	}
+	return key, nil
+}
+
+// fresh returns the last good set, or nil if it is too old. By hand, because keyfunc
+// keeps a set for as long as the issuer is down, and has no generations.
+func (r *RemoteKeys) fresh() *remoteSet {
+	set := r.set.Load()
+	if set == nil || r.cfg.Now().Sub(set.fetchedAt) >= r.cfg.MaxStale {
+		return nil
+	}
+	return set
+}
+
+// checkedTransport is the transport of keyfunc's client. It checks the answer of the
+// issuer and passes on the keys that can verify tokens. By hand, because keyfunc bounds
+// neither size nor number of keys, accepts duplicate members and private keys, and
+// drops the whole set for one key that it cannot read.
+type checkedTransport struct{ *RemoteKeys }
+
+// RoundTrip lets requests at the same time share one answer, so that an older answer
+// never replaces a newer one.
+func (r checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	set, err, _ := r.flights.Do("fetch", func() (any, error) {
+		set, err := r.fetch(req)
+		if r.ctx.Err() == nil { // otherwise Close ended the fetch
+			r.log.report(err)
+		}
+		return set, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(set.([]byte))), Request: req}, nil
+}
+
+// fetch puts the keys of the issuer in place and returns them as a JWK Set.
+func (r *RemoteKeys) fetch(req *http.Request) ([]byte, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	_, body, err := exchange(r.transport, req, r.cfg.MaxBytes, http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := parseKeys(body, r.cfg.MaxKeys)
+	if err != nil {
+		return nil, err
+	}
+	next := &remoteSet{keys: make(map[string]PublicKey, len(keys)), fetchedAt: r.cfg.Now(), generation: 1}
+	for _, k := range keys {
+		next.keys[k.ID] = k
+	}
+	if old := r.set.Load(); old != nil {
+		next.generation = old.generation
+		if !maps.EqualFunc(old.keys, next.keys, equalKeys) {
+			next.generation++
+		}
+	}
+	r.set.Store(next)
+	return marshalKeys(keys)
+}
+
+// retry has the set fetched again after MinRefetch. By hand, because keyfunc waits for
+// the next Refresh.
+func (r *RemoteKeys) retry(context.Context, error) {
+	time.AfterFunc(r.cfg.MinRefetch, func() { _, _, _ = r.flights.Do("refetch", r.refetch) })
+}
