@@ -85,7 +85,7 @@ func (s *Service) begin(ctx context.Context, canonical string, c Client) (*attem
 // beginKnown is begin for an account that is known already: of a session, or of
 // a mailed link.
 func (s *Service) beginKnown(ctx context.Context, account store.Account, c Client) (*attempt, error) {
-	canonical, err := CanonicalLoginID(account.User.LoginID(), true)
+	canonical, err := canonicalLoginID(account.User.LoginID(), true)
 	if err != nil {
 		canonical = account.User.ID
 	}

@@ -201,11 +201,11 @@ func (s *Service) spend(t store.OneTimeToken) store.TokenSpend {
 }
 
 func (s *Service) completeChange(ctx context.Context, t store.OneTimeToken, account store.Account, c Client) (User, error) {
-	oldCanonical, err := CanonicalLoginID(t.Email, true)
+	oldCanonical, err := canonicalLoginID(t.Email, true)
 	if err != nil {
 		oldCanonical = ""
 	}
-	newCanonical, err := CanonicalLoginID(t.NewEmail, true)
+	newCanonical, err := canonicalLoginID(t.NewEmail, true)
 	if err != nil {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}

@@ -65,7 +65,7 @@ func (s *Service) perHour(name string, n int, parts ...string) named {
 
 // mailLimit is the limit on mails of all kinds to an address.
 func (s *Service) mailLimit(address string) named {
-	canonical, err := CanonicalLoginID(address, true)
+	canonical, err := canonicalLoginID(address, true)
 	if err != nil {
 		canonical = address
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -19,7 +20,7 @@ func (s *Service) User(ctx context.Context, userID string) (User, error) {
 // UserByLoginID returns the user with that login id. ErrNotFound if there is
 // none. Never answer a stranger by it: it tells who has an account.
 func (s *Service) UserByLoginID(ctx context.Context, loginID string) (User, error) {
-	canonical, err := CanonicalLoginID(loginID, true)
+	canonical, err := canonicalLoginID(loginID, true)
 	if err != nil {
 		return User{}, err
 	}
@@ -253,7 +254,7 @@ func (s *Service) importedUser(in UserImport) (User, []string, error) {
 	canonical := make([]string, len(in.LoginIDs))
 	for i, id := range in.LoginIDs {
 		var err error
-		if canonical[i], err = CanonicalLoginID(id, s.cfg.UnicodeLoginIDs); err != nil {
+		if canonical[i], err = canonicalLoginID(id, s.cfg.UnicodeLoginIDs); err != nil {
 			return User{}, nil, err
 		}
 	}
@@ -263,7 +264,7 @@ func (s *Service) importedUser(in UserImport) (User, []string, error) {
 		if _, err := canonicalEmail("email", email, s.cfg.UnicodeLoginIDs); err != nil {
 			return User{}, nil, err
 		}
-	case isEmail(canonical[0]):
+	case loginid.IsEmail(canonical[0]):
 		email = in.LoginIDs[0]
 	}
 	if err := checkProfile(in.Profile); err != nil {

@@ -70,7 +70,7 @@ func (s *Service) mailTo(ctx context.Context, address string, m Message, c Clien
 // mailWithin is mailTo under the limits given.
 func (s *Service) mailWithin(ctx context.Context, address string, m Message, c Client, limits ...named) ([]store.QueuedMail, error) {
 	refused := "bad_address"
-	if _, err := CanonicalLoginID(address, true); err == nil {
+	if _, err := canonicalLoginID(address, true); err == nil {
 		if refused, err = s.countMail(ctx, c, limits); err != nil {
 			return nil, err
 		}

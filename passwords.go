@@ -73,7 +73,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 func (s *Service) checkUpdate(in UpdatePassword) error {
 	var badID, badCurrent error
 	if in.LoginID != "" {
-		_, badID = CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+		_, badID = canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	}
 	if in.CurrentPassword != "" {
 		badCurrent = s.checkPassword("currentPassword", in.CurrentPassword)
@@ -87,12 +87,12 @@ func (s *Service) ownLoginID(ctx context.Context, u User, loginID, sessionID str
 	if loginID == "" {
 		return nil
 	}
-	given, err := CanonicalLoginID(loginID, s.cfg.UnicodeLoginIDs)
+	given, err := canonicalLoginID(loginID, s.cfg.UnicodeLoginIDs)
 	if err != nil {
 		return err
 	}
 	own := slices.ContainsFunc(u.LoginIDs, func(id string) bool {
-		canonical, err := CanonicalLoginID(id, true)
+		canonical, err := canonicalLoginID(id, true)
 		return err == nil && canonical == given
 	})
 	if !own {
@@ -256,7 +256,7 @@ func (s *Service) changeAndRenew(ctx context.Context, account store.Account, ses
 // and the owner is told by mail. It counts against the limits of sign-in; a
 // wrong old password is ErrInvalidCredentials whatever the new one is.
 func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Client) (*Authentication, error) {
-	canonical, badID := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	err := inputErrors(badID, s.checkPassword("oldPassword", in.OldPassword), s.checkPassword("newPassword", in.NewPassword))
 	if err != nil {
 		return nil, err

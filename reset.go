@@ -47,7 +47,7 @@ const maxOpenTokens = 3
 // link that proves the mailbox as well, and that drops what an earlier holder
 // of the account had set. A disabled user gets nothing.
 func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c Client) error {
-	canonical, badID := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	link := resetLink{in.RedirectURL, in.Parameter}
 	_, badLink := s.resetURL(link, "x")
 	if err := inputErrors(badID, badLink); err != nil {

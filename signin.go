@@ -24,7 +24,7 @@ const noticeAfter = 5
 // session then. Too many failures are a [*LimitError] before anything is
 // checked.
 func (s *Service) SignIn(ctx context.Context, in SignIn, c Client) (*Authentication, error) {
-	canonical, badID := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	if err := inputErrors(badID, s.checkPassword("password", in.Password)); err != nil {
 		return nil, err
 	}

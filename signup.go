@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 )
@@ -183,7 +184,7 @@ func (s *Service) createUser(ctx context.Context, created store.UserCreation) er
 func (s *Service) newUser(in SignUp) (User, string, error) {
 	now := s.now()
 	u := User{ID: "u" + random(16), Status: StatusEnabled, CreatedAt: now, UpdatedAt: now}
-	canonical, badID := CanonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
+	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	if badID == nil {
 		u.LoginIDs = []string{in.LoginID}
 	}
@@ -204,7 +205,7 @@ func (s *Service) newUser(in SignUp) (User, string, error) {
 // to somebody else.
 func (s *Service) emailOf(loginID, canonical, email string) (string, error) {
 	if email == "" {
-		if isEmail(canonical) {
+		if loginid.IsEmail(canonical) {
 			return loginID, nil
 		}
 		return "", nil
@@ -213,7 +214,7 @@ func (s *Service) emailOf(loginID, canonical, email string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if isEmail(canonical) && c != canonical {
+	if loginid.IsEmail(canonical) && c != canonical {
 		return "", &FieldError{"email", "not_allowed", "must be the login id, since that is an address"}
 	}
 	return email, nil

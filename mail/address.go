@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/loginid"
 )
 
 var errAddress = errors.New("must be one e-mail address")
@@ -16,8 +16,8 @@ var errAddress = errors.New("must be one e-mail address")
 // §4.4): without SMTPUTF8 a mail server takes no others. The part before the @
 // stays as it is.
 func parseMailbox(s string) (string, error) {
-	// The rule for what is an address is the one that sign-up has.
-	canonical, err := usher.CanonicalLoginID(s, true)
+	// The same rule that sign-up applies to addresses.
+	canonical, err := loginid.Canonical(s, true)
 	if err != nil {
 		return "", errAddress
 	}

@@ -135,8 +135,9 @@ type User struct {
 	// ID names the user for ever. It is random (128 bits and more), so it
 	// tells neither order nor number of users.
 	ID string
-	// LoginIDs are what the person may type to name the user, as typed. They
-	// are compared in their canonical form; see [CanonicalLoginID].
+	// LoginIDs are the login ids of the user, as typed. They are compared in
+	// their canonical form, which the rules compute: ASCII letters in lower
+	// case, domains as A-labels.
 	LoginIDs []string
 	// Email is where mail goes, as typed. It may be empty.
 	Email string

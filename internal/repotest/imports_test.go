@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"descope": {"", "token"},
 
 	// Emails and texts.
-	"mail":  {"", "texts", "internal/color", "internal/locale", "internal/useragent", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
+	"mail":  {"", "texts", "internal/color", "internal/locale", "internal/loginid", "internal/useragent", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
 	"texts": {},
 
 	// Mechanisms know no Service.
@@ -81,7 +81,7 @@ var mayImport = map[string][]string{
 // beforeTheMove allows what the packages import as long as some of them are
 // still in their former place. It goes when every package is in mayImport.
 var beforeTheMove = map[string][]string{
-	"":         {"internal/seal", "golang.org/x/net/idna"},
+	"":         {"internal/seal"},
 	"handlers": {"token", "password", "texts", "internal/locale", "internal/color", "internal/useragent"},
 }
 

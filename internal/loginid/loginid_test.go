@@ -1,11 +1,9 @@
-package usher_test
+package loginid
 
 import (
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"github.com/usherkit/usher"
 )
 
 func TestSU01_CanonicalForms(t *testing.T) {
@@ -24,15 +22,16 @@ func TestSU01_CanonicalForms(t *testing.T) {
 		{"rene\u0301@example.com", "ren\u00e9@example.com", true},
 		{"m\u0131ke@example.com", "m\u0131ke@example.com", true},
 	} {
-		if got, err := usher.CanonicalLoginID(c.typed, c.unicode); err != nil || got != c.want {
+		if got, err := Canonical(c.typed, c.unicode); err != nil || got != c.want {
 			t.Errorf("%+q: %+q, %v, want %+q", c.typed, got, err, c.want)
 		}
 	}
 }
 
-// What is accepted is its own canonical form, is bounded, holds nothing that
-// could break a mail header, and never has more ASCII than was typed.
-func FuzzCanonicalLoginID(f *testing.F) {
+// A canonical form is its own canonical form, has a bounded length, contains no
+// character that could break an email header, and has no ASCII that the input
+// does not have.
+func FuzzCanonical(f *testing.F) {
 	for _, s := range []string{
 		"", "bob", "User@EXAMPLE.com", "m\u0131ke@example.org", "MI\u212aE@example.org", "mike@ex\u0430mple.org",
 		"a@b\u00fccher.example", "a@xn--bcher-kva.example", "mike@example\u3002org", "mike@exam\u00adple.org",
@@ -42,14 +41,14 @@ func FuzzCanonicalLoginID(f *testing.F) {
 		f.Add(s, false)
 	}
 	f.Fuzz(func(t *testing.T, s string, unicode bool) {
-		c, err := usher.CanonicalLoginID(s, unicode)
+		c, err := Canonical(s, unicode)
 		if err != nil {
 			if c != "" {
 				t.Fatalf("%+q: %+q and an error", s, c)
 			}
 			return
 		}
-		if again, err := usher.CanonicalLoginID(c, unicode); err != nil || again != c {
+		if again, err := Canonical(c, unicode); err != nil || again != c {
 			t.Fatalf("%+q: canonical form %+q becomes %+q, %v", s, c, again, err)
 		}
 		if len(c) > 256 || !utf8.ValidString(c) || strings.ContainsAny(c, " \t\r\n\x00\"(),:;<>[]\\") {
