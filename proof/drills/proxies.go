@@ -23,56 +23,52 @@ import (
 	"github.com/usherkit/usher/internal/pgtest"
 )
 
-// proxies puts nginx and haproxy before two machines, with TLS and one request
-// here, one there, and makes the whole journey through each: as it is, and with
-// forged addresses.
+// proxies runs the lifecycle of an account through nginx and haproxy, with TLS, in front
+// of two instances that get every other request, with and without forged addresses.
 func proxies(ctx context.Context) error {
-	w := &world{ctx: ctx}
-	defer w.close()
-	for name, program := range map[string]string{"nginx": "nginx", "haproxy": "haproxy"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("%s is not on the PATH", name)
-		}
-	}
-	front := map[string]string{"nginx": freeAddress(), "haproxy": freeAddress()}
+	d := &deployment{ctx: ctx}
+	defer d.close()
 	for _, name := range []string{"nginx", "haproxy"} {
-		if err := w.behind(name, front[name]); err != nil {
+		if _, err := exec.LookPath(name); err != nil {
+			return err
+		}
+		if err := d.behind(name, freeAddress()); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		w.close()
-		*w = world{ctx: ctx}
+		d.close()
+		*d = deployment{ctx: ctx}
 	}
 	return nil
 }
 
-// behind plays the journey behind one kind of proxy.
-func (w *world) behind(name, front string) error {
+// behind runs the lifecycle behind one kind of proxy.
+func (d *deployment) behind(name, front string) error {
 	flags := []string{"-proxy", "127.0.0.1/32", "-base", "https://" + front}
-	if err := w.begin(plan{people: 1, cluster: pgtest.Options{}, flags: [2][]string{flags, flags}}); err != nil {
+	if err := d.begin(scenario{users: 1, cluster: pgtest.Options{}, flags: [2][]string{flags, flags}}); err != nil {
 		return err
 	}
-	pool, cert, err := certificate(w.dir)
+	pool, cert, err := certificate(d.dir)
 	if err != nil {
 		return err
 	}
 	var backends []string
-	for _, m := range w.machines {
+	for _, m := range d.instances {
 		u, err := url.Parse(m.url)
 		if err != nil {
 			return err
 		}
 		backends = append(backends, u.Host)
 	}
-	config, args := nginxConfig(w.dir, front, cert, backends), []string{"-c"}
+	config, args := nginxConfig(d.dir, front, cert, backends), []string{"-c"}
 	if name == "haproxy" {
 		config, args = haproxyConfig(front, cert, backends), []string{"-db", "-f"}
 	}
-	file := filepath.Join(w.dir, name+".cfg")
+	file := filepath.Join(d.dir, name+".cfg")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(w.ctx, name, append(args, file)...)
-	log, err := os.Create(filepath.Join(w.dir, name+".log"))
+	cmd := exec.CommandContext(d.ctx, name, append(args, file)...)
+	log, err := os.Create(filepath.Join(d.dir, name+".log"))
 	if err != nil {
 		return err
 	}
@@ -80,8 +76,8 @@ func (w *world) behind(name, front string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	w.closers = append(w.closers, func() { cmd.Process.Kill(); cmd.Wait() })
-	if !eventually(w.ctx, 10*time.Second, func() bool {
+	d.cleanups = append(d.cleanups, func() { cmd.Process.Kill(); cmd.Wait() })
+	if !eventually(d.ctx, 10*time.Second, func() bool {
 		c, err := net.Dial("tcp", front)
 		if err == nil {
 			c.Close()
@@ -92,14 +88,14 @@ func (w *world) behind(name, front string) error {
 		return fmt.Errorf("it does not listen: %s", text)
 	}
 	for round, forged := range [][]string{nil, {"6.6.6.6"}, {"6.6.6.6, 127.0.0.1", "8.8.8.8"}, {"127.0.0.1"}, {"nonsense", "::1"}} {
-		t, err := newTraveller("https://"+front, &tls.Config{RootCAs: pool}, forged...)
+		t, err := newBrowser("https://"+front, &tls.Config{RootCAs: pool}, forged...)
 		if err != nil {
 			return err
 		}
-		if err := t.journey("/auth", fmt.Sprintf("%s%d@example.com", name, round)); err != nil {
+		if err := t.lifecycle("/auth", fmt.Sprintf("%s%d@example.com", name, round)); err != nil {
 			return fmt.Errorf("with X-Forwarded-For %q: %w", forged, err)
 		}
-		fmt.Printf("%-8s X-Forwarded-For %q: the whole journey, requests by machine: %v\n", name, forged, t.served)
+		fmt.Printf("%-8s X-Forwarded-For %q: passed, requests by instance: %v\n", name, forged, t.served)
 	}
 	return nil
 }
@@ -110,11 +106,11 @@ events { worker_connections 256; }
 http {
   access_log off;
   client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
-  upstream machines { server %[4]s; server %[5]s; }
+  upstream instances { server %[4]s; server %[5]s; }
   server {
     listen %[2]s ssl http2; ssl_certificate %[3]s; ssl_certificate_key %[3]s; ssl_protocols TLSv1.2 TLSv1.3;
     location / {
-      proxy_pass http://machines;
+      proxy_pass http://instances;
       proxy_http_version 1.1;
       proxy_set_header Host $http_host;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
@@ -135,8 +131,8 @@ func haproxyConfig(front, cert string, backends []string) string {
 frontend front
   bind %s ssl crt %s alpn h2,http/1.1
   http-request set-header X-Forwarded-Proto https
-  default_backend machines
-backend machines
+  default_backend instances
+backend instances
   balance roundrobin
   server one %s
   server two %s

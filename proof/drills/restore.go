@@ -11,62 +11,60 @@ import (
 	"github.com/usherkit/usher/internal/pgtest"
 )
 
-// operating is the file whose statements the drill runs, so that they are what an
-// operator will find there.
+// operating is the guide whose statements the drill runs, so that the guide is tested.
 const operating = "docs/operating.md"
 
-// restore: the database is an older copy of itself again. What was acknowledged
-// since is lost, as with any backup; the drill shows that it is noticed, and that
-// the documented statements keep what was ended from coming back.
-func restore(ctx context.Context, _ drill) (o outcome, err error) {
+// restore replaces the database by an older backup. Later changes are lost, as with any
+// backup. The drill checks that the instances notice, and that after the documented
+// statements no session is accepted that had ended.
+func restore(ctx context.Context) (o outcome, err error) {
 	statements, err := afterRestore()
 	if err != nil {
 		return o, err
 	}
-	w := &world{ctx: ctx}
-	defer w.close()
-	if err := w.begin(plan{cluster: pgtest.Options{Durable: true}, people: 4}); errors.Is(err, pgtest.ErrMissing) {
+	d := &deployment{ctx: ctx}
+	defer d.close()
+	if err := d.begin(scenario{cluster: pgtest.Options{Durable: true}, users: 4}); errors.Is(err, pgtest.ErrMissing) {
 		return outcome{missing: err.Error()}, nil
 	} else if err != nil {
 		return o, err
 	}
-	c := w.crowd
-	leaver, stayer, changer := c.people[0], c.people[1], c.people[2]
-	dump := w.dir + "/backup"
-	if err := w.cluster.Dump(ctx, "postgres", dump); err != nil {
+	l := d.load
+	leaver, stayer, changer := l.users[0], l.users[1], l.users[2]
+	dump := d.dir + "/backup"
+	if err := d.cluster.Dump(ctx, "postgres", dump); err != nil {
 		return o, err
 	}
-	// After the backup: one signs out, one changes the password.
+	// After the backup, one user signs out and one changes the password.
 	session, refresh := leaver.session, leaver.refresh
 	leaver.signOut()
-	old := changer.password[0]
-	changer.replace()
+	old := changer.passwords[0]
+	changer.replacePassword()
 	wait(ctx, 2*time.Second)
 
-	if err := w.cluster.Restore(ctx, "postgres", dump); err != nil {
+	if err := d.cluster.Restore(ctx, "postgres", dump); err != nil {
 		return o, err
 	}
 	wait(ctx, 3*time.Second)
-	if r := leaver.askAt(w.machines[0].url, "GET", "/api/me", session, nil); r.status == 200 {
-		c.broke(&c.out.letIn, "a session token that was revoked before the restore is accepted by a machine that knew")
+	if r := leaver.requestTo(d.instances[0].url, "GET", "/api/me", session, nil); r.status == 200 {
+		l.violation(&l.out.accepted, "an instance accepts a session token whose revocation it knew before the restore")
 	}
-	back := leaver.ask("POST", "/api/auth/session/refresh", "", map[string]string{"refreshToken": refresh})
-	noticed := eventually(ctx, 40*time.Second, func() bool { return w.machines[0].said("older copy") && w.machines[1].said("older copy") })
+	back := leaver.request("POST", "/api/auth/session/refresh", "", map[string]string{"refreshToken": refresh})
+	noticed := eventually(ctx, 40*time.Second, func() bool { return d.instances[0].hasLogged("older copy") && d.instances[1].hasLogged("older copy") })
 	if !noticed {
-		c.broke(nil, "the machines did not notice that the store went back")
+		l.violation(nil, "the instances did not notice the older database")
 	}
 
-	// What the operator does.
 	for _, s := range statements {
-		if err := execute(w.cluster.URL("postgres"), s); err != nil {
+		if err := execute(d.cluster.URL("postgres"), s); err != nil {
 			return o, fmt.Errorf("%s: %w", s, err)
 		}
 	}
-	mended := time.Now()
+	repaired := time.Now()
 	gone := eventually(ctx, 10*time.Second, func() bool {
-		for _, m := range w.machines {
-			for _, p := range []*person{leaver, stayer, changer} {
-				if p.askAt(m.url, "GET", "/api/me", p.session, nil).status == 200 || p.askAt(m.url, "GET", "/api/me", session, nil).status == 200 {
+		for _, m := range d.instances {
+			for _, p := range []*user{leaver, stayer, changer} {
+				if p.requestTo(m.url, "GET", "/api/me", p.session, nil).status == 200 || p.requestTo(m.url, "GET", "/api/me", session, nil).status == 200 {
 					return false
 				}
 			}
@@ -74,32 +72,32 @@ func restore(ctx context.Context, _ drill) (o outcome, err error) {
 		return true
 	})
 	if !gone {
-		c.broke(&c.out.letIn, "a token from before is accepted 10 s after the operator's statements")
+		l.violation(&l.out.accepted, "a token from before the restore is accepted 10 s after the statements")
 	}
-	took := time.Since(mended)
-	if r := leaver.ask("POST", "/api/auth/session/refresh", "", map[string]string{"refreshToken": refresh}); r.status == 200 {
-		c.broke(&c.out.letIn, "a session that was signed out is refreshed again after the operator's statements")
+	took := time.Since(repaired)
+	if r := leaver.request("POST", "/api/auth/session/refresh", "", map[string]string{"refreshToken": refresh}); r.status == 200 {
+		l.violation(&l.out.accepted, "a session that was signed out is refreshed after the statements")
 	}
-	changer.password = []string{old} // the backup's
-	for _, p := range []*person{leaver, stayer, changer} {
+	changer.passwords = []string{old} // as in the backup
+	for _, p := range []*user{leaver, stayer, changer} {
 		p.session, p.refresh = "", ""
 		if p.signIn(); p.session == "" {
-			c.broke(&c.out.lost, "%s cannot sign in after the restore", p.id)
+			l.violation(&l.out.lost, "%s cannot sign in after the restore", p.id)
 		}
 	}
-	o = c.out
-	o.good, o.unavailable, o.slowest, o.recovered = c.good.Load(), c.unavailable.Load(), time.Duration(c.slowest.Load()), took
-	o.note = "Both machines log that the store is an older copy. The signed-out session's refresh token "
+	o = l.result(repaired)
+	o.recovery = took
+	o.note = "Both instances log that the database is an older copy. The refresh token of the session that had ended "
 	if back.status == 200 {
 		o.note += "works again"
 	} else {
-		o.note += fmt.Sprintf("was answered %d", back.status)
+		o.note += fmt.Sprintf("gets %d", back.status)
 	}
-	o.note += " until the statements of operating.md are run; everybody signs in again then, with the password of the backup."
+	o.note += " until the operator runs the statements in operating.md. Then every user signs in again, with the password of the backup."
 	return o, nil
 }
 
-// eventually waits until done, and reports whether that came.
+// eventually waits until done returns true and reports whether it did.
 func eventually(ctx context.Context, most time.Duration, done func() bool) bool {
 	for deadline := time.Now().Add(most); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
 		if done() {
@@ -109,16 +107,16 @@ func eventually(ctx context.Context, most time.Duration, done func() bool) bool 
 	return false
 }
 
-// afterRestore reads the statements for after a restore.
+// afterRestore reads the statements that an operator runs after a restore.
 func afterRestore() ([]string, error) {
 	text, err := os.ReadFile(operating)
 	if err != nil {
-		return nil, fmt.Errorf("run it at the top of the repository: %w", err)
+		return nil, fmt.Errorf("run the drill at the top of the repository: %w", err)
 	}
 	_, rest, ok := strings.Cut(string(text), "<!-- after a restore -->\n```sql\n")
 	block, _, ok2 := strings.Cut(rest, "```")
 	if !ok || !ok2 {
-		return nil, fmt.Errorf("%s has no statements for after a restore", operating)
+		return nil, fmt.Errorf("%s lacks the statements after a restore", operating)
 	}
 	var out []string
 	for s := range strings.SplitSeq(block, ";") {

@@ -15,13 +15,13 @@ import (
 
 const toxiproxyModule = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0"
 
-// toxiproxy is a proxy before the server that can be told to be bad.
+// toxiproxy is a proxy in front of the server that can disturb connections.
 type toxiproxy struct {
 	control string
 	cmd     *exec.Cmd
 }
 
-// startToxiproxy starts one on listen that leads to target.
+// startToxiproxy starts a proxy from listen to target.
 func startToxiproxy(ctx context.Context, dir, listen, target string) (*toxiproxy, error) {
 	path, err := exec.LookPath("toxiproxy-server")
 	if err != nil {
@@ -29,7 +29,7 @@ func startToxiproxy(ctx context.Context, dir, listen, target string) (*toxiproxy
 		path = filepath.Join(bin, "server")
 		if _, err := os.Stat(path); err != nil {
 			install := exec.CommandContext(ctx, "go", "install", toxiproxyModule)
-			install.Dir = dir // outside of any module
+			install.Dir = dir // outside any module
 			install.Env = append(os.Environ(), "GOBIN="+bin, "GOFLAGS=")
 			if out, err := install.CombinedOutput(); err != nil {
 				return nil, errMissing{fmt.Sprintf("toxiproxy cannot be installed: %v %s", err, out)}
@@ -54,8 +54,8 @@ func startToxiproxy(ctx context.Context, dir, listen, target string) (*toxiproxy
 	}
 }
 
-// poison makes connections bad in one way, in both directions.
-func (p *toxiproxy) poison(kind string, attributes map[string]any) error {
+// addToxic disturbs connections in both directions.
+func (p *toxiproxy) addToxic(kind string, attributes map[string]any) error {
 	for _, stream := range []string{"upstream", "downstream"} {
 		err := p.post("/proxies/db/toxics", map[string]any{
 			"name": kind + "_" + stream, "type": kind, "stream": stream, "attributes": attributes,
@@ -67,11 +67,11 @@ func (p *toxiproxy) poison(kind string, attributes map[string]any) error {
 	return nil
 }
 
-// cure makes everything good again.
-func (p *toxiproxy) cure() error { return p.post("/reset", nil) }
+// reset removes all toxics.
+func (p *toxiproxy) reset() error { return p.post("/reset", nil) }
 
-// open says whether there are any connections at all.
-func (p *toxiproxy) open(enabled bool) error {
+// setEnabled accepts connections, or closes and refuses all.
+func (p *toxiproxy) setEnabled(enabled bool) error {
 	return p.post("/proxies/db", map[string]any{"enabled": enabled})
 }
 

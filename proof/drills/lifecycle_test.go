@@ -25,9 +25,9 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m)
 }
 
-// The whole life of an account over TLS, on two machines that share a database,
-// with each request on another machine than the one before.
-func TestJourneyOverTwoMachines(t *testing.T) {
+// The lifecycle of an account runs over TLS on two instances that share a database, with
+// each request on another instance than the one before.
+func TestLifecycleOnTwoInstances(t *testing.T) {
 	db := pgtest.Schema(t)
 	var backends []*httputil.ReverseProxy
 	var next atomic.Int64
@@ -54,46 +54,46 @@ func TestJourneyOverTwoMachines(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		machine := httptest.NewServer(mux)
-		defer machine.Close()
-		to, err := url.Parse(machine.URL)
+		instance := httptest.NewServer(mux)
+		defer instance.Close()
+		to, err := url.Parse(instance.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
 		backends = append(backends, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.Out.Host = r.In.Host
-			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"] // as proxies do that add
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"] // as proxies that append do
 			r.SetXForwarded()
 		}})
 	}
 	config := front.Client().Transport.(*http.Transport).TLSClientConfig
 	for i, forged := range [][]string{nil, {"6.6.6.6"}, {"6.6.6.6", "127.0.0.1"}} {
-		traveller, err := newTraveller(front.URL, &tls.Config{RootCAs: config.RootCAs}, forged...)
+		browser, err := newBrowser(front.URL, &tls.Config{RootCAs: config.RootCAs}, forged...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := traveller.journey("/auth", strings.Repeat("a", i+1)+"@example.com"); err != nil {
+		if err := browser.lifecycle("/auth", strings.Repeat("a", i+1)+"@example.com"); err != nil {
 			t.Fatalf("with X-Forwarded-For %q: %v", forged, err)
 		}
-		traveller.client.CloseIdleConnections()
+		browser.client.CloseIdleConnections()
 	}
 }
 
-// The table of the drills has a place in the documentation, and the drill of a
-// restore finds the statements there.
-func TestDocumentsHaveTheirPlaces(t *testing.T) {
-	t.Chdir("..")
+// The documentation has a row for each drill, and the statements that the drill restore
+// runs.
+func TestDocumentationOfTheDrills(t *testing.T) {
+	t.Chdir("../..")
 	text, err := os.ReadFile("docs/reliability.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(text), tableBegin) || !strings.Contains(string(text), tableEnd) {
-		t.Error("docs/reliability.md has no place for the table")
+		t.Error("docs/reliability.md lacks the marks of the table")
 	}
 	for _, d := range drills {
 		if !strings.Contains(string(text), "| "+d.name+" |") {
-			t.Errorf("docs/reliability.md has no line for %s", d.name)
+			t.Errorf("docs/reliability.md has no row for %s", d.name)
 		}
 	}
 	if s, err := afterRestore(); err != nil || len(s) == 0 {

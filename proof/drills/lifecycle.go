@@ -14,24 +14,24 @@ import (
 	"time"
 )
 
-// clientAddress is where the journey's requests come from. It is no proxy's.
+// clientAddress is the client's address in the lifecycle. No proxy has it.
 const clientAddress = "127.0.0.2"
 
-// traveller is a browser, as far as cookies, origin and TLS go.
-type traveller struct {
+// browser behaves like a browser in its use of cookies, origin and TLS.
+type browser struct {
 	base   string
 	client *http.Client
-	forged []string // what it claims in X-Forwarded-For
+	forged []string // values of X-Forwarded-For that it sends
 	served map[string]int
 }
 
-func newTraveller(base string, config *tls.Config, forged ...string) (*traveller, error) {
+func newBrowser(base string, config *tls.Config, forged ...string) (*browser, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
 	}
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(clientAddress)}, Timeout: 5 * time.Second}
-	return &traveller{base: base, forged: forged, served: map[string]int{}, client: &http.Client{
+	return &browser{base: base, forged: forged, served: map[string]int{}, client: &http.Client{
 		Jar: jar, Timeout: 20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{TLSClientConfig: config, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -40,8 +40,8 @@ func newTraveller(base string, config *tls.Config, forged ...string) (*traveller
 	}}, nil
 }
 
-// ask sends a request as the site's own page would.
-func (t *traveller) ask(method, path string, body any, want int) (map[string]any, *http.Response, error) {
+// request sends a request as a page of the same site would, and checks the status.
+func (t *browser) request(method, path string, body any, want int) (map[string]any, *http.Response, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, nil, err
@@ -65,7 +65,7 @@ func (t *traveller) ask(method, path string, body any, want int) (map[string]any
 	if err != nil {
 		return nil, nil, err
 	}
-	t.served[resp.Header.Get(machineHeader)]++
+	t.served[resp.Header.Get(instanceHeader)]++
 	if resp.StatusCode != want {
 		return nil, nil, fmt.Errorf("%s %s: %d, want %d: %.300s", method, path, resp.StatusCode, want, answer)
 	}
@@ -75,13 +75,13 @@ func (t *traveller) ask(method, path string, body any, want int) (map[string]any
 		}
 	}
 	var object map[string]any
-	_ = json.Unmarshal(answer, &object) // some answers are texts
+	_ = json.Unmarshal(answer, &object) // some answers are plain text
 	return object, resp, nil
 }
 
-// journey is the whole life of an account, each request of it on another machine
-// than the one before. prefix is where the routes are mounted.
-func (t *traveller) journey(prefix, loginID string) error {
+// lifecycle signs up, refreshes, changes passwords, signs out and in, each request on
+// another instance than the one before. The routes are mounted at prefix.
+func (t *browser) lifecycle(prefix, loginID string) error {
 	steps := []struct {
 		method, path string
 		body         map[string]string
@@ -107,7 +107,7 @@ func (t *traveller) journey(prefix, loginID string) error {
 		{"GET", prefix + "/me", nil, 401},
 	}
 	for _, s := range steps {
-		answer, _, err := t.ask(s.method, s.path, s.body, s.want)
+		answer, _, err := t.request(s.method, s.path, s.body, s.want)
 		if err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func (t *traveller) journey(prefix, loginID string) error {
 			}
 		}
 	}
-	_, resp, err := t.ask("GET", "/page", nil, http.StatusSeeOther)
+	_, resp, err := t.request("GET", "/page", nil, http.StatusSeeOther)
 	if err != nil {
 		return err
 	}
@@ -128,16 +128,16 @@ func (t *traveller) journey(prefix, loginID string) error {
 		return fmt.Errorf("HSTS over plain http: %q", hsts)
 	}
 	if len(t.served) < 2 {
-		return fmt.Errorf("all requests met one machine: %v", t.served)
+		return fmt.Errorf("all requests were answered by one instance: %v", t.served)
 	}
 	return nil
 }
 
-// addressIs fails unless a session was noted with that address of its client.
+// addressIs checks the client's address in a list of sessions.
 func addressIs(sessions []any, want string) error {
 	for _, s := range sessions {
 		if one, ok := s.(map[string]any); !ok || one["address"] != want {
-			return fmt.Errorf("the client's address is noted as %v, want %s", s, want)
+			return fmt.Errorf("a session has the client %v, want the address %s", s, want)
 		}
 	}
 	if len(sessions) == 0 {

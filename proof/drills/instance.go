@@ -24,12 +24,12 @@ import (
 	"github.com/usherkit/usher/store/postgres"
 )
 
-// secret is that of all machines of a drill, which nobody else can reach.
+// secret is shared by all instances of a drill. They listen on loopback addresses only.
 const secret = usher.Secret("drills-drills-drills-drills-drills")
 
-// serve is one machine of a drill: its own process, so that it can be killed.
+// serve runs one instance, in its own process so that a drill can kill it.
 func serve(ctx context.Context, args []string) error {
-	f := flag.NewFlagSet("machine", flag.ExitOnError)
+	f := flag.NewFlagSet("instance", flag.ExitOnError)
 	addr := f.String("addr", "", "")
 	db := f.String("db", "", "")
 	ahead := f.Duration("ahead", 0, "")
@@ -40,7 +40,7 @@ func serve(ctx context.Context, args []string) error {
 	}
 	var store *postgres.Store
 	var err error
-	// The database may be down when a machine starts: it waits like any service.
+	// The database may be unavailable when an instance starts.
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		open, cancel := context.WithTimeout(ctx, 5*time.Second)
 		store, err = postgres.Open(open, *db, postgres.Options{MaxConns: 8})
@@ -81,7 +81,8 @@ func serve(ctx context.Context, args []string) error {
 	return nil
 }
 
-// routes are both faces of a Service, a page of one's own, and one's health.
+// routes mounts the routes for browsers and for other clients, a protected page, a
+// protected JSON route, and a readiness check.
 func routes(service *usher.Service, proxy string) (http.Handler, error) {
 	var trusted []netip.Prefix
 	if proxy != "" {
@@ -124,73 +125,73 @@ func routes(service *usher.Service, proxy string) (http.Handler, error) {
 	})
 	name := crand.Text()[:6]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(machineHeader, name)
+		w.Header().Set(instanceHeader, name)
 		mux.ServeHTTP(w, r)
 	}), nil
 }
 
-// machineHeader tells which machine answered.
-const machineHeader = "X-Machine"
+// instanceHeader names the instance that answered.
+const instanceHeader = "X-Instance"
 
-// noMail delivers nothing: no drill reads mail.
+// noMail discards all email.
 type noMail struct{}
 
 func (noMail) Send(context.Context, usher.Message) error { return nil }
 
-// machine is such a process, seen from outside.
-type machine struct {
+// instance is a process that runs serve.
+type instance struct {
 	args []string
 	url  string
 	cmd  *exec.Cmd
 	log  *os.File
 }
 
-// startMachine starts one and waits until it serves.
-func startMachine(addr, db, log string, more ...string) (*machine, error) {
-	m := &machine{url: "http://" + addr, args: append([]string{"machine", "-addr", addr, "-db", db}, more...)}
+// startInstance starts an instance and waits until it serves.
+func startInstance(addr, db, log string, more ...string) (*instance, error) {
+	i := &instance{url: "http://" + addr, args: append([]string{"instance", "-addr", addr, "-db", db}, more...)}
 	var err error
-	if m.log, err = os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+	if i.log, err = os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 		return nil, err
 	}
-	return m, m.start()
+	return i, i.start()
 }
 
-func (m *machine) start() error {
+func (i *instance) start() error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	m.cmd = exec.Command(self, m.args...)
-	m.cmd.Stderr = m.log
-	out, err := m.cmd.StdoutPipe()
+	i.cmd = exec.Command(self, i.args...)
+	i.cmd.Stderr = i.log
+	out, err := i.cmd.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	if err := m.cmd.Start(); err != nil {
+	if err := i.cmd.Start(); err != nil {
 		return err
 	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		err = errors.Join(err, m.cmd.Wait())
-		text, _ := os.ReadFile(m.log.Name())
+		err = errors.Join(err, i.cmd.Wait())
+		text, _ := os.ReadFile(i.log.Name())
 		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-		return fmt.Errorf("the machine did not start (%q): %w: %s", line, err, lines[len(lines)-1])
+		return fmt.Errorf("the instance did not start (%q): %w: %s", line, err, lines[len(lines)-1])
 	}
 	return nil
 }
 
-// kill ends the process without warning.
-func (m *machine) kill() {
-	if m.cmd.Process != nil {
-		m.cmd.Process.Kill()
-		m.cmd.Wait()
+// kill sends SIGKILL and waits for the end of the process.
+func (i *instance) kill() {
+	if i.cmd.Process != nil {
+		i.cmd.Process.Kill()
+		i.cmd.Wait()
 	}
 }
 
-// said reports whether the log has that text.
-func (m *machine) said(text string) bool {
-	all, err := os.ReadFile(m.log.Name())
+// hasLogged reports whether the instance has logged a text.
+func (i *instance) hasLogged(text string) bool {
+	all, err := os.ReadFile(i.log.Name())
 	if err != nil {
-		slog.Error("a machine's log", "error", err)
+		slog.Error("cannot read the log of an instance", "error", err)
 	}
 	return strings.Contains(string(all), text)
 }
