@@ -3,8 +3,10 @@ package mail
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/textproto"
+	"slices"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -22,16 +24,22 @@ type conversation struct {
 
 // deliver sends one email.
 func (c *conversation) deliver(ctx context.Context, msg *gomail.Msg) error {
-	needsUTF8 := !isASCII(msg.GetFrom()[0].Address) || !isASCII(msg.GetTo()[0].Address)
-	client, err := c.client(ctx, needsUTF8)
+	// Not the context that the Client passes, which ends after the dialing.
+	dial := func(context.Context, string, string) (net.Conn, error) { return c.dial(ctx) }
+	options := append(slices.Clip(c.options), gomail.WithDialContextFunc(dial))
+	needsUTF8 := !isASCII(msg.GetFrom()[0].Address + msg.GetTo()[0].Address)
+	if !needsUTF8 {
+		options = append(options, gomail.WithoutSMTPUTF8()) // RFC 6531 §3.4
+	}
+	client, err := gomail.NewClient(c.host, options...)
 	if err != nil {
 		return err
 	}
+	client.ErrorHandlerRegistry.SetDefaultHandler(c)
 	session, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
 		return err
 	}
-	// The policy TLSMandatory does the same, with an error that has no type.
 	if _, secured := session.TLSConnectionState(); c.tls != nil && !secured {
 		c.step = stepTLS
 		return ErrNoTLS
@@ -48,11 +56,8 @@ func (c *conversation) deliver(ctx context.Context, msg *gomail.Msg) error {
 	}
 	c.step, c.err = stepData, nil
 	if err := client.SendWithSMTPClient(session, msg); err != nil {
-		// A QUIT would end the email, and the server would take a part for the whole.
-		if c.err != nil {
-			return c.err
-		}
-		return err
+		// No QUIT: it would end the email, and the server would take a part for the whole.
+		return errors.Join(c.err, err)
 	}
 	// The email is delivered, even if the goodbye fails.
 	_ = session.UpdateDeadline(quitTimeout)
@@ -63,35 +68,10 @@ func (c *conversation) deliver(ctx context.Context, msg *gomail.Msg) error {
 // quitTimeout limits how long a server may take for its goodbye.
 const quitTimeout = time.Second
 
-// client returns a Client for one email.
-func (c *conversation) client(ctx context.Context, needsUTF8 bool) (*gomail.Client, error) {
-	options := []gomail.Option{
-		gomail.WithPort(c.port), gomail.WithHELO(c.localName),
-		gomail.WithTimeout(2 * c.timeout), // ctx ends earlier
-		gomail.WithoutNoop(), gomail.WithoutRset(), gomail.WithTLSPolicy(gomail.NoTLS),
-		// Not with the Client's own context, which ends when the dialing has ended.
-		gomail.WithDialContextFunc(func(context.Context, string, string) (net.Conn, error) { return c.dial(ctx) }),
-	}
-	if c.tls != nil {
-		options = append(options, gomail.WithTLSConfig(c.tls), gomail.WithTLSPolicy(gomail.TLSOpportunistic))
-	}
-	if c.implicitTLS {
-		options = append(options, gomail.WithSSL()) // no STARTTLS
-	}
-	if !needsUTF8 {
-		options = append(options, gomail.WithoutSMTPUTF8()) // RFC 6531 §3.4
-	}
-	client, err := gomail.NewClient(c.host, options...)
-	if err == nil {
-		client.ErrorHandlerRegistry.SetDefaultHandler(c)
-	}
-	return client, err
-}
-
 // dial connects, and with implicit TLS does the handshake. The connection closes
 // when ctx ends.
 func (c *conversation) dial(ctx context.Context) (net.Conn, error) {
-	raw, err := c.dialer.DialContext(ctx, "tcp", c.address())
+	raw, err := c.dialer.DialContext(ctx, "tcp", c.address)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	gomail "github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
 
 	"github.com/usherkit/usher"
@@ -62,14 +63,14 @@ type SMTPConfig struct {
 // Sender is an [usher.Mailer] that speaks SMTP. Make it with [SMTP]. It may be
 // used by several goroutines at once; each mail is a connection of its own.
 type Sender struct {
-	host, localName string
-	port            int
-	timeout         time.Duration
-	dialer          net.Dialer
-	tls             *tls.Config // nil for plaintext to a loopback address
-	implicitTLS     bool
-	signIn          func(*smtp.Client) error // nil without a Username
-	composer        Composer
+	host, address string
+	timeout       time.Duration
+	dialer        net.Dialer
+	tls           *tls.Config // nil for plaintext to a loopback address
+	implicitTLS   bool
+	options       []gomail.Option
+	signIn        func(*smtp.Client) error // nil without a Username
+	composer      Composer
 }
 
 var _ usher.Mailer = (*Sender)(nil)
@@ -83,16 +84,27 @@ func SMTP(cfg SMTPConfig) (*Sender, error) {
 		return nil, err
 	}
 	s := &Sender{
-		host: cfg.Host, port: cfg.Port, localName: ehloName(cfg.LocalName),
+		host:        cfg.Host,
+		address:     net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)),
 		timeout:     cfg.Timeout,
 		dialer:      net.Dialer{Timeout: cfg.DialTimeout},
 		implicitTLS: cfg.ImplicitTLS,
-		composer:    cfg.Composer,
+		options: []gomail.Option{
+			gomail.WithHELO(ehloName(cfg.LocalName)), gomail.WithoutNoop(), gomail.WithoutRset(),
+			gomail.WithTimeout(2 * cfg.Timeout), // the context of Send ends earlier
+			gomail.WithTLSPolicy(gomail.NoTLS),
+		},
+		composer: cfg.Composer,
 	}
 	if cfg.InsecurePlaintextLoopback {
 		s.dialer.Control = loopbackOnly
 	} else {
 		s.tls = &tls.Config{ServerName: cfg.Host, RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12}
+	}
+	if s.tls != nil && !cfg.ImplicitTLS {
+		// TLSMandatory would return an error without a type. A conversation without TLS
+		// ends right after the EHLO.
+		s.options = append(s.options, gomail.WithTLSConfig(s.tls), gomail.WithTLSPolicy(gomail.TLSOpportunistic))
 	}
 	if cfg.Username != "" {
 		s.signIn = signIn(cfg.Host, cfg.Username, cfg.Password)
@@ -157,9 +169,6 @@ func (s *Sender) Send(ctx context.Context, m usher.Message) error {
 	}
 	return nil
 }
-
-// address returns the server's host and port.
-func (s *Sender) address() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
 
 // loopbackOnly refuses every address that is not on this machine. It sees the
 // address after name resolution.

@@ -22,7 +22,7 @@ func (c cause) Error() string { return string(c) }
 // deliveryError returns the error of a step without any text of the server. Only
 // errors that are known to be made on this side become the cause.
 func (c *conversation) deliveryError(ctx context.Context, err error) error {
-	e := &DeliveryError{Server: c.address(), Step: c.step}
+	e := &DeliveryError{Server: c.address, Step: c.step}
 	var (
 		reply   *textproto.Error
 		sending *gomail.SendError
