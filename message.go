@@ -38,6 +38,8 @@ const (
 type Message struct {
 	// ID is the same for every try to deliver the same message.
 	ID string
+	// Name is the program's name, for the text of the email. It may be empty.
+	Name string
 	// Kind says what it is about.
 	Kind MessageKind
 	// UserID says whose account it is about.

@@ -61,9 +61,12 @@ func (a *app) build(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	mailer, err := mail.ParseURL(a.mail, mail.Composer{Name: "Usher", From: sender(a.baseURL)}, mail.InsecurePrintLinks(stdout))
+	mailer, err := mail.ParseURL(a.mail, mail.Composer{Name: "Usher", From: sender(a.baseURL)})
 	if err != nil {
 		return fmt.Errorf("-mail: %w", err)
+	}
+	if folder, ok := mailer.(*mail.Folder); ok {
+		folder.InsecurePrintLinks = stdout
 	}
 	if a.store, err = openStore(a.db); err != nil {
 		return fmt.Errorf("-db: %w", err)

@@ -36,7 +36,7 @@ func ExamplePages() {
 
 	const secret = usher.Secret("an example of 32 bytes, not for use")
 	service, err := usher.New(memory.New(), usher.Config{
-		Secret: secret, BaseURL: "https://app.example.com", Mailer: mail.Dir("mail", mail.WithComposer(mail.Composer{Texts: words})),
+		Secret: secret, BaseURL: "https://app.example.com", Mailer: &mail.Folder{Path: "mail", Composer: mail.Composer{Texts: words}},
 	})
 	if err != nil {
 		log.Fatal(err)

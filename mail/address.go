@@ -10,13 +10,13 @@ import (
 	"github.com/usherkit/usher/internal/loginid"
 )
 
-var errAddress = errors.New("must be one e-mail address")
+var errAddress = errors.New("must be one email address")
 
-// parseMailbox returns a bare address with its domain as A-labels (RFC 5891
-// §4.4): without SMTPUTF8 a mail server takes no others. The part before the @
-// stays as it is.
+// parseMailbox returns an address without a name. Its domain becomes A-labels (RFC
+// 5891 §4.4), because servers without SMTPUTF8 accept no other domains; the part
+// before the @ does not change.
 func parseMailbox(s string) (string, error) {
-	// The same rule that sign-up applies to addresses.
+	// An address is valid if sign-up accepts it.
 	canonical, err := loginid.Canonical(s, true)
 	if err != nil {
 		return "", errAddress
@@ -36,7 +36,7 @@ func parseSender(s string) (*netmail.Address, error) {
 	}
 	a, err := netmail.ParseAddress(s)
 	if err != nil {
-		return nil, errors.New(`must be an e-mail address, or "Name <address>"`)
+		return nil, errors.New(`must be an email address or "Name <address>"`)
 	}
 	if a.Address, err = parseMailbox(a.Address); err != nil {
 		return nil, err
@@ -47,8 +47,8 @@ func parseSender(s string) (*netmail.Address, error) {
 	return a, nil
 }
 
-// singleLine reports whether s is valid text without anything that ends a line
-// or that steers a terminal: control characters, U+2028 and U+2029.
+// singleLine reports whether s is valid UTF-8 without control characters, U+2028
+// and U+2029, which would end a line or control a terminal.
 func singleLine(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.IsControl(r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)

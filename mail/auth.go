@@ -11,16 +11,15 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// signIn returns the sign-in by the first mechanism of ours that the server
-// offers. The password stays in the closure, out of reach of printing.
+// signIn returns a function that signs in with the first of our mechanisms that
+// the server offers. The closure hides the password from printing.
 func signIn(host, username string, password usher.Secret) func(*smtp.Client) error {
 	return func(session *smtp.Client) error {
-		// The mechanisms make an exception for localhost, we make none.
+		// The library's mechanisms allow localhost without TLS.
 		if _, secured := session.TLSConnectionState(); !secured {
 			return ErrNoTLS
 		}
-		// What was offered before TLS does not count: an extension is one of the
-		// last EHLO.
+		// Extension returns what the server offered last, which is under TLS.
 		_, offered := session.Extension("AUTH")
 		offers := strings.Fields(strings.ToUpper(offered))
 		switch {
@@ -35,53 +34,54 @@ func signIn(host, username string, password usher.Secret) func(*smtp.Client) err
 	}
 }
 
-// maxIterations is the most that a server may have a password hashed: a part of
-// a second. It is work that no deadline ends.
+// maxIterations limits how many times a server may make us hash a password, to a
+// fraction of a second. A deadline cannot end the hashing.
 const maxIterations = 1_000_000
 
-// scram keeps the server to the course of SCRAM (RFC 5802 §3): it sends salt and
-// iterations, then the proof that it knows the password too, and only then is
-// the sign-in a success. The library leaves open what comes when.
+// scram checks the order of the server's messages (RFC 5802 §3), which the library
+// does not: the salt and the iterations, then the proof that the server knows the
+// password too, and then success.
 type scram struct {
 	smtp.Auth
 	step int
 }
 
-// Next answers what the server has sent.
+// Next returns the answer to a message of the server.
 func (a *scram) Next(fromServer []byte, more bool) ([]byte, error) {
-	var inTurn bool
+	var expected bool
 	switch a.step {
 	case 0:
-		inTurn = more && len(fromServer) == 0
+		expected = more && len(fromServer) == 0
 	case 1:
-		inTurn = more && bytes.HasPrefix(fromServer, []byte("r=")) && iterations(fromServer) <= maxIterations
+		expected = more && bytes.HasPrefix(fromServer, []byte("r=")) && iterations(fromServer) <= maxIterations
 	case 2:
-		inTurn = more && bytes.HasPrefix(fromServer, []byte("v="))
+		expected = more && bytes.HasPrefix(fromServer, []byte("v="))
 	case 3:
-		inTurn = !more
+		expected = !more
 	}
 	a.step++
-	if !inTurn {
+	if !expected {
 		return nil, errSCRAM
 	}
 	answer, err := a.Auth.Next(fromServer, more)
 	if err != nil {
-		return nil, errSCRAM // the library's error repeats what the server sent
+		return nil, errSCRAM // the library's error contains the server's message
 	}
 	return answer, nil
 }
 
-const errSCRAM = cause("SCRAM-SHA-256 failed: the server does not keep to it or does not know the password")
+const errSCRAM = cause("SCRAM-SHA-256 failed: the server violates the protocol or does not know the password")
 
-// iterations reads the third field of the server's first message.
+// iterations returns the third field of the server's first message, or 0 if it is
+// invalid, which the library rejects.
 func iterations(serverFirst []byte) int {
 	fields := strings.Split(string(serverFirst), ",")
 	if len(fields) < 3 {
-		return 0 // the library refuses it
+		return 0
 	}
 	n, err := strconv.Atoi(strings.TrimPrefix(fields[2], "i="))
 	if err != nil {
-		return 0 // and this
+		return 0
 	}
 	return n
 }

@@ -7,27 +7,27 @@ import (
 	"fmt"
 	htmltemplate "html/template"
 	"image"
-	_ "image/gif"  // the formats
-	_ "image/jpeg" // that every
-	_ "image/png"  // mail program shows
+	_ "image/gif"  // the formats that
+	_ "image/jpeg" // every mail program
+	_ "image/png"  // can show
 
 	"github.com/usherkit/usher/internal/color"
 )
 
-// Shades are the Composer's Accent on grounds of one brightness, as CSS has them:
-// changed as little as it takes to see buttons and to read links (WCAG 2.2, 1.4.3
-// and 1.4.11).
+// Shades holds the CSS colors that are derived from the Composer's Accent for light
+// or for dark mode. They differ from Accent only where buttons would be invisible
+// or links unreadable (WCAG 2.2, 1.4.3 and 1.4.11).
 type Shades struct {
-	// Accent is the ground of buttons, AccentEdge the line around them, OnAccent
-	// their text.
+	// Accent is the background of buttons, AccentEdge their border, and OnAccent their
+	// text color.
 	Accent, AccentEdge, OnAccent string
-	// Link is the accent as text.
+	// Link is the color of links.
 	Link string
 }
 
-// Logo is the Composer's Logo as a template shows it.
+// Logo describes the Composer's Logo for the templates.
 type Logo struct {
-	// URL names the image within the mail (RFC 2392).
+	// URL refers to the image in the email (RFC 2392).
 	URL htmltemplate.URL
 	// Width and Height are in CSS pixels.
 	Width, Height int
@@ -36,14 +36,14 @@ type Logo struct {
 }
 
 const (
-	// logoHeight is how high a logo is shown, as on the pages.
+	// logoHeight is the height in CSS pixels, as on the pages.
 	logoHeight = 32
-	// maxLogo is how many bytes it may have: every mail carries it.
+	// maxLogo is the largest logo in bytes, because every email contains it.
 	maxLogo = 100_000
 	logoID  = "logo"
 )
 
-// palette returns the shades on a light and on a dark ground.
+// palette returns the colors for light and for dark mode.
 func (c Composer) palette() (light, dark Shades, err error) {
 	p, err := color.NewPalette(cmp.Or(c.Accent, color.DefaultAccent))
 	if err != nil {
@@ -53,13 +53,13 @@ func (c Composer) palette() (light, dark Shades, err error) {
 	return of(p.Light), of(p.Dark), nil
 }
 
-// logo returns what a template needs to show the logo, or nil.
+// logo returns the logo for the templates, or nil.
 func (c Composer) logo() (*Logo, error) {
 	if len(c.Logo) == 0 {
 		return nil, nil
 	}
 	if len(c.Logo) > maxLogo {
-		return nil, fmt.Errorf("mail: Composer.Logo has %d bytes, must have at most %d: every mail carries it", len(c.Logo), maxLogo)
+		return nil, fmt.Errorf("mail: Composer.Logo has %d bytes, but every email contains it: use an image of at most %d bytes", len(c.Logo), maxLogo)
 	}
 	size, format, err := image.DecodeConfig(bytes.NewReader(c.Logo))
 	if err != nil || size.Width < 1 || size.Height < 1 {

@@ -56,7 +56,7 @@ func TestComposer_LogoIsPartOfTheMail(t *testing.T) {
 	c := composer()
 	c.Logo = picture(t, 120, 64)
 	path := t.TempDir()
-	if err := mail.Dir(path, mail.WithComposer(c)).Send(t.Context(), message(usher.MessageResetPassword)); err != nil {
+	if err := (&mail.Folder{Path: path, Composer: c}).Send(t.Context(), message(usher.MessageResetPassword)); err != nil {
 		t.Fatal(err)
 	}
 	files, _ := filepath.Glob(filepath.Join(path, "*.eml"))
@@ -93,7 +93,7 @@ func TestComposer_LogoIsPartOfTheMail(t *testing.T) {
 		t.Errorf("a third part: %v", err)
 	}
 	c.TextOnly = true
-	if err := mail.Dir(path, mail.WithComposer(c)).Send(t.Context(), message(usher.MessageResetPassword)); err != nil {
+	if err := (&mail.Folder{Path: path, Composer: c}).Send(t.Context(), message(usher.MessageResetPassword)); err != nil {
 		t.Fatal(err)
 	}
 	if raw, err = os.ReadFile(files[0]); err != nil || bytes.Contains(raw, []byte("logo")) {

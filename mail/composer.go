@@ -2,10 +2,8 @@ package mail
 
 import (
 	"cmp"
-	"embed"
 	"errors"
 	"fmt"
-	htmltemplate "html/template"
 	"io/fs"
 	"maps"
 	netmail "net/mail"
@@ -17,24 +15,53 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/internal/useragent"
 	"github.com/usherkit/usher/texts"
 )
 
-//go:embed templates
-var embedded embed.FS
-
-// Templates returns the built-in templates, to copy from: the frames layout.txt
-// and layout.html, and message.txt and message.html, which put the words of a
-// kind into them. The words are in the catalogue: see package texts.
-func Templates() fs.FS {
-	sub, err := fs.Sub(embedded, "templates")
-	if err != nil {
-		panic(err) // the name is a constant
-	}
-	return sub
+// Composer renders messages as emails. The zero Composer works, for previews and
+// for a [Folder]; [SMTP] requires From.
+type Composer struct {
+	// From is the sender, as an address or as "Name <address>". [SMTP] requires it,
+	// because receiving servers check it. A domain outside ASCII is sent as A-labels.
+	// Defaults to "no-reply@localhost".
+	From string
+	// Name is the product's name, in subjects and texts, and the name of the sender
+	// if From has none. Defaults to the Name of the message, which is that of the
+	// usher.Config, and then to the domain of From.
+	Name string
+	// Support is one line that tells users where to get help, such as
+	// "help@example.com" or "+1 555 0100". It is at the end of every email. Defaults
+	// to none; notices then say "For help, contact" and Name.
+	Support string
+	// Accent is the color of the button, in the form "#rrggbb". It is made darker or
+	// lighter where it would be invisible. The text on the button is black or white,
+	// whichever has the higher contrast. Defaults to "#3d4ed8", as on the pages.
+	Accent string
+	// Logo is a PNG, JPEG or GIF image of at most 100,000 bytes. It is shown above the
+	// text instead of Name, 32 CSS pixels high, and should be visible on light and on
+	// dark backgrounds. The email contains the image, so that nothing is loaded from a
+	// server; mail programs that show no images show Name. Defaults to Name.
+	Logo []byte
+	// TextOnly leaves out the HTML part. Defaults to an email with both parts, of
+	// which the mail program shows one.
+	TextOnly bool
+	// Texts selects the languages and replaces texts. The message says which language
+	// its reader prefers. Use the same Catalogue for the pages. Defaults to the
+	// built-in texts.
+	Texts texts.Catalogue
+	// Location is the time zone of the times in the emails. Defaults to UTC.
+	Location *time.Location
+	// Templates contains files that replace built-in ones for all languages, such as
+	// "layout.html" or "reset_password.txt", or for one language, such as
+	// "de/reset_password.txt". The files are read for each email, so that a changed
+	// file takes effect at once. Defaults to none. See [Templates].
+	Templates fs.FS
+	// Funcs adds functions to the templates. Defaults to none.
+	Funcs texttemplate.FuncMap
 }
 
-// kinds tells the kinds that there are, and which of them have a link.
+// kinds maps the kinds of messages to whether they have a link.
 var kinds = map[usher.MessageKind]bool{
 	usher.MessageVerifyEmail:       true,
 	usher.MessageAlreadyRegistered: false,
@@ -47,50 +74,8 @@ var kinds = map[usher.MessageKind]bool{
 	usher.MessageSignInNotice:      false,
 }
 
-// Composer turns messages into words. Its zero value works, for previews and
-// for a folder; for real mail set From.
-type Composer struct {
-	// From is the sender, an address or "Name <address>". A domain outside
-	// ASCII is sent as A-labels. [SMTP] requires it, because receivers check
-	// it. Defaults to "no-reply@localhost".
-	From string
-	// Name is the product's name, in subjects and texts, and the sender's if
-	// From has none. Defaults to the domain of From.
-	Name string
-	// Support is one line that says whom to ask for help, such as
-	// "help@example.com" or "+1 555 0100". Every mail ends with it. Defaults to
-	// none, and the notices say "For help, contact", with Name.
-	Support string
-	// Accent is the color of the button, as "#rrggbb". It is made darker or
-	// lighter where it could not be seen, and the text on it is black or white,
-	// whichever can be read better. Defaults to "#3d4ed8", as on the pages.
-	Accent string
-	// Logo is an image, to be shown 32 CSS pixels high above the text in the place
-	// of the name: a PNG, JPEG or GIF of at most 100,000 bytes, that can be seen on
-	// a light and on a dark ground. It is part of each mail, so that nothing is
-	// loaded from elsewhere; where images are not shown, the name is. Defaults to
-	// the name.
-	Logo []byte
-	// TextOnly leaves the HTML part out. Defaults to both, of which the reader's
-	// program shows one.
-	TextOnly bool
-	// Texts are the words and their languages: a message says which its reader
-	// wants. The same Catalogue suits handlers.Config. Defaults to the built-in
-	// ones.
-	Texts texts.Catalogue
-	// Location is the time zone of the times in a mail. Defaults to UTC.
-	Location *time.Location
-	// Templates has files that replace built-in ones, such as "layout.html" or
-	// "reset_password.txt", for all languages, or as "de/reset_password.txt" for
-	// one. They are read for each mail, so that an edited file shows at once.
-	// Defaults to none.
-	Templates fs.FS
-	// Funcs are further functions for the templates. Defaults to none.
-	Funcs texttemplate.FuncMap
-}
-
-// Check returns what is wrong with the settings and the templates of all
-// kinds, or nil. [SMTP] and [ParseURL] have called it.
+// Check renders every kind of message in every language, and returns the errors
+// of the settings and the templates. [SMTP] and [ParseURL] call it.
 func (c Composer) Check() error {
 	catalogue, err := c.catalogue()
 	if err != nil {
@@ -99,9 +84,9 @@ func (c Composer) Check() error {
 	var errs []error
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		for _, lang := range catalogue.Languages() {
+		for _, language := range catalogue.Languages() {
 			if _, err := c.compose(usher.Message{
-				ID: "check", Kind: kind, To: "check@example.com", Language: lang,
+				ID: "check", Kind: kind, To: "check@example.com", Language: language,
 				Link: "https://example.com/check", At: at, ExpiresAt: at.Add(time.Hour),
 			}); err != nil {
 				errs = append(errs, err)
@@ -111,19 +96,20 @@ func (c Composer) Check() error {
 	return errors.Join(errs...)
 }
 
-// Render returns the words of m. The html is there with TextOnly too. Text and
-// html of a kind with a link hold the link, a secret: don't log them. The error is
-// a [*MessageError], or names a field of the Composer.
+// Render returns the subject and the two parts of the email for m, for a preview.
+// It renders the HTML part even if TextOnly is set. Text and html contain the
+// message's link, which is a secret: do not log them. The error is a
+// [*MessageError], or it names a field of the Composer.
 func (c Composer) Render(m usher.Message) (subject, text, html string, err error) {
-	l, err := c.compose(m)
+	e, err := c.compose(m)
 	if err != nil {
 		return "", "", "", err
 	}
-	return l.subject, l.text, l.html, nil
+	return e.subject, e.text, e.html, nil
 }
 
-// letter is a message in words.
-type letter struct {
+// email is a rendered message.
+type email struct {
 	from                *netmail.Address
 	to                  string
 	subject, text, html string
@@ -132,19 +118,23 @@ type letter struct {
 	at                  time.Time
 }
 
-func (c Composer) compose(m usher.Message) (*letter, error) {
+func (c Composer) compose(m usher.Message) (*email, error) {
+	hasLink, known := kinds[m.Kind]
+	fail := func(field, detail string) (*email, error) {
+		return nil, &MessageError{m.Kind, field, detail}
+	}
+	if !singleLine(m.Name) {
+		return fail("Name", "must be one line without control characters")
+	}
+	c.Name = cmp.Or(c.Name, m.Name)
 	c, from, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	hasLink, known := kinds[m.Kind]
-	fail := func(field, detail string) (*letter, error) {
-		return nil, &MessageError{m.Kind, field, detail}
-	}
 	to, err := parseMailbox(m.To)
 	switch {
 	case !known:
-		return fail("Kind", "is not one that this package words")
+		return fail("Kind", "must be a kind of package usher")
 	case m.ID == "":
 		return fail("ID", "must not be empty")
 	case err != nil:
@@ -163,28 +153,29 @@ func (c Composer) compose(m usher.Message) (*letter, error) {
 		return nil, err
 	}
 	speaker := catalogue.For(m.Language)
-	l := &letter{from: from, to: to, at: m.At, language: speaker.Lang(), logo: logo}
-	if l.at.IsZero() {
-		l.at = time.Now()
+	e := &email{from: from, to: to, at: m.At, language: speaker.Lang(), logo: logo}
+	if e.at.IsZero() {
+		e.at = time.Now()
 	}
 	data := Data{
 		Kind: m.Kind, Name: c.Name, Support: c.Support, Logo: logo, Light: light, Dark: dark, speaker: speaker,
-		At: l.at.In(c.Location), Address: cleanIP(m.Address), Device: newDevice(m.UserAgent),
+		At: e.at.In(c.Location), Address: cleanIP(m.Address),
 	}
+	data.Browser, data.System = useragent.Of(m.UserAgent)
 	if hasLink {
 		if data.Link = m.Link.Reveal(); !isLink(data.Link) {
 			return fail("Link", "must be an absolute http or https URL in ASCII without spaces")
 		}
-		data.ExpiresIn = newSpan(m.ExpiresAt.Sub(l.at))
+		data.ExpiresIn = max(0, m.ExpiresAt.Sub(e.at))
 	}
-	if err := c.fill(l, &data); err != nil {
-		// Errors of the template packages quote the template, not the data.
+	if err := c.render(e, &data); err != nil {
+		// The template packages quote the template in their errors, and not the data.
 		return fail("template", err.Error())
 	}
-	return l, nil
+	return e, nil
 }
 
-// withDefaults returns a copy without zero fields, checked, and the sender.
+// withDefaults returns a checked copy with defaults, and the sender.
 func (c Composer) withDefaults() (Composer, *netmail.Address, error) {
 	from, err := parseSender(cmp.Or(c.From, "no-reply@localhost"))
 	if err != nil {
@@ -203,7 +194,7 @@ func (c Composer) withDefaults() (Composer, *netmail.Address, error) {
 	return c, from, nil
 }
 
-// catalogue is the texts that the Composer speaks from.
+// catalogue compiles Texts.
 func (c Composer) catalogue() (*locale.Catalogue, error) {
 	if len(c.Texts.Languages) == 0 && len(c.Texts.Texts) == 0 {
 		return locale.Default(), nil
@@ -215,112 +206,8 @@ func (c Composer) catalogue() (*locale.Catalogue, error) {
 	return catalogue, nil
 }
 
-// fill executes the templates of the message's kind.
-func (c Composer) fill(l *letter, data *Data) error {
-	var subject, text, html strings.Builder
-	textFiles, err := c.read(data, ".txt")
-	if err != nil {
-		return err
-	}
-	words := texttemplate.New("").Option("missingkey=error").Funcs(texttemplate.FuncMap{"wrap": wrap}).Funcs(c.Funcs)
-	for _, f := range textFiles {
-		if _, err := words.Parse(f); err != nil {
-			return err
-		}
-	}
-	if err := words.ExecuteTemplate(&subject, "subject", data); err != nil {
-		return err
-	}
-	data.Subject = strings.TrimSpace(subject.String())
-	if data.Subject == "" || !singleLine(data.Subject) {
-		return errors.New("the subject must be one line without control characters")
-	}
-	if err := words.ExecuteTemplate(&text, "layout", data); err != nil {
-		return err
-	}
-	htmlFiles, err := c.read(data, ".html")
-	if err != nil {
-		return err
-	}
-	markup := htmltemplate.New("").Option("missingkey=error").Funcs(c.Funcs)
-	for _, f := range htmlFiles {
-		if _, err := markup.Parse(f); err != nil {
-			return err
-		}
-	}
-	if err := markup.ExecuteTemplate(&html, "layout", data); err != nil {
-		return err
-	}
-	l.subject, l.text, l.html = data.Subject, tidy(text.String()), tidy(html.String())
-	return nil
-}
-
-// read returns the layout and the kind's template: that of Templates for the
-// language, that of Templates for all, or the built-in one.
-func (c Composer) read(data *Data, ext string) ([]string, error) {
-	var files []string
-	for _, name := range []string{"layout", string(data.Kind)} {
-		b, err := c.own(data.Lang()+"/"+name+ext, name+ext)
-		if errors.Is(err, fs.ErrNotExist) {
-			builtin := "layout"
-			if name != "layout" {
-				builtin = "message"
-				b, err = c.own(builtin + ext)
-			}
-			if errors.Is(err, fs.ErrNotExist) {
-				b, err = fs.ReadFile(embedded, "templates/"+builtin+ext)
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, string(b))
-	}
-	return files, nil
-}
-
-// own returns the first of the files that Templates has.
-func (c Composer) own(paths ...string) ([]byte, error) {
-	if c.Templates == nil {
-		return nil, fs.ErrNotExist
-	}
-	for _, path := range paths {
-		b, err := fs.ReadFile(c.Templates, path)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return b, err
-		}
-	}
-	return nil, fs.ErrNotExist
-}
-
-// signature is the line above a signature (RFC 3676 §4.3): mail programs fold away
-// what is below, and leave it out of answers.
-const signature = "-- \n"
-
-// tidy takes away what conditions in a template leave behind: spaces at the end
-// of a line, but for those of the line above a signature, and more than one empty
-// line in a row.
-func tidy(s string) string {
-	var b strings.Builder
-	empty := true
-	for line := range strings.Lines(s) {
-		if line == signature {
-			b.WriteString(line)
-			empty = false
-			continue
-		}
-		line = strings.TrimRight(line, " \t\r\n")
-		if line == "" && empty {
-			continue
-		}
-		empty = line == ""
-		b.WriteString(line + "\n")
-	}
-	return strings.TrimRight(b.String(), "\n") + "\n"
-}
-
-// isLink reports whether s can stand in a mail as a link, whole: it is not cut
-// at a space, and has nothing to escape.
+// isLink reports whether s is a URL that mail programs recognize as a whole, and
+// that needs no escaping.
 func isLink(s string) bool {
 	for _, r := range s {
 		if r <= ' ' || r >= 0x7f || strings.ContainsRune(`"'<>\`, r) {

@@ -132,7 +132,7 @@ func TestML01_NoControlCharacters(t *testing.T) {
 			c, m := composer(), message(usher.MessageResetPassword)
 			change(&c, &m)
 			folder := t.TempDir()
-			err := mail.Dir(folder, mail.WithComposer(c)).Send(t.Context(), m)
+			err := (&mail.Folder{Path: folder, Composer: c}).Send(t.Context(), m)
 			if err == nil {
 				t.Errorf("%s with %q: no error", name, bad)
 				continue
@@ -278,7 +278,7 @@ func TestComposer_Templates(t *testing.T) {
 		"en/reset_password.txt":  {Data: []byte(`{{define "subject"}}Hello from {{.Name}}{{end}}{{define "intro"}}Mine.{{end}}{{define "notyou"}}{{end}}`)},
 		"de/layout.txt":          {Data: []byte(`{{define "layout"}}{{template "intro" .}} {{.Link}}{{end}}`)},
 		"de/layout.html":         {Data: []byte(`{{define "layout"}}<p>{{.Subject}}{{end}}`)},
-		"de/reset_password.txt":  {Data: []byte(`{{define "subject"}}Neues Passwort{{end}}{{define "intro"}}Gilt {{.ExpiresIn.Count}} {{if eq .ExpiresIn.Unit "minute"}}Minuten{{end}}:{{end}}`)},
+		"de/reset_password.txt":  {Data: []byte(`{{define "subject"}}Neues Passwort{{end}}{{define "intro"}}Gilt {{.ExpiresIn.Minutes}} Minuten:{{end}}`)},
 		"de/reset_password.html": {Data: []byte(``)},
 	}
 	if err := c.Check(); err != nil {

@@ -1,72 +1,48 @@
-// Package mail words and delivers the messages that usher sends.
+// Package mail renders the messages of package usher as emails, and delivers them
+// to an SMTP server or to a folder.
 //
-// The Service puts an [usher.Message] into its outbox: a kind, an address, and
-// a link if the kind has one. This package turns it into a mail and hands it
-// over, to an SMTP server or into a folder:
+// A program passes a mailer to the service. [Dir] writes each email to a file, for
+// development and tests:
 //
-//	sender, err := mail.SMTP(mail.SMTPConfig{
-//		Host:     "smtp.example.com",
-//		Username: "app",
-//		Password: usher.Secret(os.Getenv("SMTP_PASSWORD")),
-//		Composer: mail.Composer{
-//			From:    "no-reply@example.com",
-//			Name:    "Example",
-//			Support: "help@example.com",
-//		},
-//	})
+//	usher.Config{Mailer: mail.Dir("mail"), …}
 //
-// [Dir] writes one file a mail, for development and tests; [ParseURL] makes
-// either from one setting, such as a flag.
+// [SMTP] sends emails; see its example. [ParseURL] returns either, as described by
+// one setting.
 //
-// # Wording
+// # What the emails say
 //
 // A [Composer] holds what differs between programs: the sender, the product's
-// name, whom to ask for help, the color and the logo. [Composer.Render] returns
-// the finished words of a message, for a preview. A mail has a plain text and, but
-// for [Composer.TextOnly], an HTML part, which loads nothing from elsewhere.
+// name, where users get help, the accent color and the logo. [Composer.Render]
+// returns an email for a preview. An email has a plain text and an HTML part, which
+// loads nothing from a server.
 //
-// A mail is in its reader's language, which the message says: English, German,
-// French, Spanish and Hebrew are built in. [Composer.Texts] changes single texts
-// or adds a language; the same Catalogue serves the pages, see package texts. To
-// change more, give [Composer.Templates] a file system with the
-// files to replace; the rest stays as it is. The built-in ones are in
-// [Templates]:
+// The message says which language its reader prefers. English, German, French,
+// Spanish and Hebrew are built in. [Composer.Texts] changes texts and adds
+// languages; see package texts. [Composer.Templates] replaces templates; see
+// [Templates].
 //
-//	layout.txt     the frame of all plain texts: the link, when, from where
-//	layout.html    the same in HTML
-//	message.txt    "subject", "intro" and "notyou" of every kind
-//	message.html   "title", "intro", "action" (on the button) and "notyou"
+// # What an email never contains
 //
-// A file reset_password.txt takes the place of message.txt for that
-// [usher.MessageKind], and de/reset_password.txt for German alone. They are
-// text/template and html/template, and their data is a [Data].
+// An email contains no password, and no token except in the link. Only verify_email,
+// reset_password, confirm_and_reset and change_email have a link. Notices have none,
+// so that users do not get used to following links in notices.
 //
-// # What is never in a mail
+// The text of a client's user agent is not quoted, because an attacker can put any
+// text into it. The email names a browser and an operating system from a fixed list.
+// A client address that is not an IP address is left out.
 //
-// No password, and no token but the link, which only these kinds have:
-// verify_email, reset_password, confirm_and_reset and change_email. Notices
-// have no link at all, so that nobody learns to follow one.
-//
-// The client's user agent is text from a stranger, sent under your name. It is
-// not quoted: the mail names a browser and a system out of a fixed list, or
-// neither. An address that is not an IP address is left out.
-//
-// Control characters in an address, a name or a subject are an error, and
-// nothing is sent (no header can be injected).
+// A control character in an address, a name or a subject is an error, so nobody can
+// inject a header.
 //
 // # Delivery
 //
-// SMTP goes over TLS with a verified certificate or not at all: STARTTLS, or
-// TLS from the first byte (RFC 8314). A [usher.Mailer] is called again after an
-// error, unless the error says that this is useless:
+// SMTP requires TLS with a verified certificate, by STARTTLS or from the first byte.
 //
-//	interface{ Permanent() bool }
+// The service calls a [usher.Mailer] again after an error, except if the error has
+// a method Permanent() bool that returns true. [*MessageError] and [*DeliveryError]
+// have the method. No error contains an address, a link, a user name, a password or
+// the text of a server's reply.
 //
-// Both [*MessageError] (this message cannot be written) and [*DeliveryError]
-// (the server's answer) have the method. No error has an address of a mailbox,
-// a link, a user name or a password in its text, nor the server's own words,
-// which may repeat them.
-//
-// A message may be delivered twice, if the machine stops between the server's
-// answer and the outbox's note of it. Both have the same Message-ID.
+// An email may arrive twice, if the instance stops after the server has accepted the
+// email and before the outbox has recorded that. Both have the same Message-ID.
 package mail

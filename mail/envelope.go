@@ -13,44 +13,44 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// maxLine is the most bytes in a line of a mail (RFC 5322 §2.1.1).
+// maxLine is the longest line of an email in bytes (RFC 5322 §2.1.1).
 const maxLine = 998
 
-// envelope makes the mail of m. The library writes the headers. With plain the
-// body stays readable as it is, where its lines allow; a mail on its way
-// through other servers is encoded.
-func (c Composer) envelope(m usher.Message, plain bool) (*gomail.Msg, error) {
-	l, err := c.compose(m)
+// envelope returns the email for m. With readable, parts without long lines are
+// not encoded, for a file that developers read; servers on the way of an email may
+// require the encoding.
+func (c Composer) envelope(m usher.Message, readable bool) (*gomail.Msg, error) {
+	e, err := c.compose(m)
 	if err != nil {
 		return nil, err
 	}
 	encode := func(body string) (string, gomail.PartOption) {
-		// Only this encoding leaves line ends alone.
-		if crlf := strings.ReplaceAll(body, "\n", "\r\n"); plain && longestLine(body) <= maxLine {
+		// NoEncoding is the only encoding that keeps CRLF.
+		if crlf := strings.ReplaceAll(body, "\n", "\r\n"); readable && longestLine(body) <= maxLine {
 			return crlf, gomail.WithPartEncoding(gomail.NoEncoding)
 		}
 		return body, gomail.WithPartEncoding(gomail.EncodingQP)
 	}
-	_, domain, _ := strings.Cut(l.from.Address, "@")
+	_, domain, _ := strings.Cut(e.from.Address, "@")
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
-	msg.FromMailAddress(l.from)
-	msg.ToMailAddress(&netmail.Address{Address: l.to})
-	msg.Subject(l.subject)
-	msg.SetDateWithValue(l.at.UTC())
-	// The same message has the same id however often it is sent, so that a
-	// receiver can tell. The hash makes any ID a valid one.
+	msg.FromMailAddress(e.from)
+	msg.ToMailAddress(&netmail.Address{Address: e.to})
+	msg.Subject(e.subject)
+	msg.SetDateWithValue(e.at.UTC())
+	// A message that is sent again has the same id, so that receivers can recognize
+	// it. The hash is a valid id whatever characters m.ID has.
 	msg.SetMessageIDWithValue(shortID(m.ID) + "@" + domain)
-	// No out-of-office answers, please (RFC 3834 §5).
+	// Suppresses out-of-office replies (RFC 3834 §5).
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
-	msg.SetGenHeader("Content-Language", l.language)
-	text, encoding := encode(l.text)
+	msg.SetGenHeader("Content-Language", e.language)
+	text, encoding := encode(e.text)
 	msg.SetBodyString(gomail.TypeTextPlain, text, encoding)
 	if !c.TextOnly {
-		html, encoding := encode(l.html)
+		html, encoding := encode(e.html)
 		msg.AddAlternativeString(gomail.TypeTextHTML, html, encoding)
-		if l.logo != nil {
-			err := msg.EmbedReader("logo."+l.logo.format, bytes.NewReader(c.Logo),
-				gomail.WithFileContentID("<"+logoID+">"), gomail.WithFileContentType(gomail.ContentType("image/"+l.logo.format)))
+		if e.logo != nil {
+			err := msg.EmbedReader("logo."+e.logo.format, bytes.NewReader(c.Logo),
+				gomail.WithFileContentID("<"+logoID+">"), gomail.WithFileContentType(gomail.ContentType("image/"+e.logo.format)))
 			if err != nil {
 				return nil, fmt.Errorf("mail: Composer.Logo: %w", err)
 			}
@@ -67,8 +67,8 @@ func longestLine(s string) int {
 	return longest
 }
 
-// shortID makes a message's id fit for headers and file names: 16 letters and
-// digits, 80 bits of its hash.
+// shortID returns 80 bits of the hash of a message's id as 16 letters and digits,
+// for headers and file names.
 func shortID(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))

@@ -7,55 +7,53 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// ErrNoTLS means that the server does not offer STARTTLS, so nothing was sent.
+// ErrNoTLS means that the server does not offer STARTTLS. Nothing was sent. A
 // [*DeliveryError] wraps it.
 var ErrNoTLS error = cause("the server does not offer STARTTLS")
 
-// ErrNoAuth means that there is a Username and the server offers no sign-in that
-// takes it: none under TLS, or by other mechanisms than those of
-// [SMTPConfig]. Nothing was sent. [*DeliveryError] wraps it.
+// ErrNoAuth means that the server offers none of the sign-in mechanisms that
+// [SMTPConfig] lists for a Username. Nothing was sent. A [*DeliveryError] wraps it.
 var ErrNoAuth error = cause("the server offers none of SCRAM-SHA-256, PLAIN and LOGIN")
 
-// MessageError means that a message cannot be turned into a mail: an address
-// that is none, a control character, a kind without template. Nothing was
-// sent.
+// MessageError means that a message cannot be rendered, because of an invalid
+// address, a control character or a template, for example. Nothing was sent.
 type MessageError struct {
 	// Kind is the message's kind.
 	Kind usher.MessageKind
-	// Field is the field at fault, "To" or "Link", or "template".
+	// Field is the invalid field of the message, such as "To" or "Link", or "template".
 	Field string
-	// Detail says what would be right. It never repeats the value.
+	// Detail says what the field must be. It never contains the value.
 	Detail string
 }
 
-// Error names the kind and the field.
+// Error returns the kind, the field and the detail.
 func (e *MessageError) Error() string {
 	return fmt.Sprintf("mail: %.40q: %s: %s", string(e.Kind), e.Field, e.Detail)
 }
 
-// Permanent returns true: the same message fails again.
+// Permanent returns true, because the message would fail again.
 func (*MessageError) Permanent() bool { return true }
 
-// DeliveryError means that the SMTP server could not be reached, or did not
-// take the mail.
+// DeliveryError means that the SMTP server could not be reached, or did not accept
+// the email.
 type DeliveryError struct {
-	// Server is the host and port.
+	// Server is the server's host and port.
 	Server string
-	// Step is how far it came: "connect", "TLS", "greeting", "AUTH",
-	// "MAIL FROM", "RCPT TO" or "DATA".
+	// Step is the step that failed: "connect", "TLS", "greeting", "AUTH", "MAIL FROM",
+	// "RCPT TO" or "DATA".
 	Step string
-	// Code is the server's reply code (RFC 5321 §4.2), 0 if it did not reply.
+	// Code is the server's reply code (RFC 5321 §4.2), or 0 if there was no reply.
 	Code int
-	// Enhanced is the reply's enhanced status code (RFC 3463), such as
-	// "5.1.1", or empty.
+	// Enhanced is the reply's enhanced status code (RFC 3463), such as "5.1.1", or
+	// empty.
 	Enhanced string
-	// Err is a cause on this side, such as [ErrNoTLS], [ErrNoAuth], an error of
-	// crypto/tls or context.DeadlineExceeded. It may be nil.
+	// Err is the cause if there was no reply, such as [ErrNoTLS], [ErrNoAuth], an error
+	// of crypto/tls or context.DeadlineExceeded. It may be nil.
 	Err error
 }
 
-// Error names the server, the step and the code. It leaves out the server's
-// words: servers repeat the address in them.
+// Error returns the server, the step, and the code or the cause. It leaves out the
+// text of the reply, in which servers repeat the address.
 func (e *DeliveryError) Error() string {
 	s := fmt.Sprintf("mail: %s: %s", e.Server, e.Step)
 	switch {
@@ -66,7 +64,7 @@ func (e *DeliveryError) Error() string {
 	case e.Err != nil:
 		s += ": " + e.Err.Error()
 	default:
-		s += ": the conversation broke off"
+		s += ": the connection was lost"
 	}
 	return s
 }
@@ -74,15 +72,18 @@ func (e *DeliveryError) Error() string {
 // Unwrap returns Err.
 func (e *DeliveryError) Unwrap() error { return e.Err }
 
-// Permanent reports whether the server refuses this very message for good: a
-// code of 500 and above for its recipient or its text (RFC 5321 §4.2.1). What the
-// server has against all mails of this program is a matter of the configuration
-// and not permanent: once it is mended, the mails that wait can go. That is a
-// refusal before the recipient, such as of the sender; one for want of
-// authentication (RFC 4954 §6) or by policy (5.7, RFC 3463 §3.8), as "relay access
-// denied" is; and a command that the server does not take (RFC 5321 §4.2.2; 5.5,
-// RFC 3463 §3.6), such as an EHLO with a name that is not a full one. Many servers
-// say any of these only at the recipient.
+// Permanent reports whether the server rejects this message for good, so that it
+// is useless to send it again: a code from 500 for its recipient or its content
+// (RFC 5321 §4.2.1). A rejection that concerns every email of the program is not
+// permanent, because the emails can be sent when the configuration is corrected:
+//
+//   - any rejection before the recipient, such as of the sender
+//   - missing authentication (RFC 4954 §6)
+//   - a policy, such as "relay access denied" (5.7, RFC 3463 §3.8)
+//   - a command that the server does not accept, such as an EHLO with an incomplete
+//     name (RFC 5321 §4.2.2; 5.5, RFC 3463 §3.6)
+//
+// Many servers send these only in reply to the recipient.
 func (e *DeliveryError) Permanent() bool {
 	if e.Step != stepRcpt && e.Step != stepData {
 		return false
@@ -91,8 +92,8 @@ func (e *DeliveryError) Permanent() bool {
 	case 500, 502, 503, 504, 530, 534, 535, 538:
 		return false
 	}
-	for _, ours := range []string{"5.5.", "5.7.", "5.1.7.", "5.1.8."} { // the last two: the sender
-		if strings.HasPrefix(e.Enhanced+".", ours) {
+	for _, prefix := range []string{"5.5.", "5.7.", "5.1.7.", "5.1.8."} { // the last two are about the sender
+		if strings.HasPrefix(e.Enhanced+".", prefix) {
 			return false
 		}
 	}

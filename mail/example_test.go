@@ -21,7 +21,7 @@ func ExampleDir() {
 	}
 	defer os.RemoveAll(path)
 
-	var mailer usher.Mailer = mail.Dir(path, mail.InsecurePrintLinks(os.Stdout))
+	var mailer usher.Mailer = &mail.Folder{Path: path, InsecurePrintLinks: os.Stdout}
 
 	// This is what the Service does.
 	at := time.Date(2026, 11, 23, 18, 35, 1, 0, time.UTC)

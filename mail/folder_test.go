@@ -22,7 +22,7 @@ func TestDir_OneReadableFileAMessage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "mail")
 	c := composer()
 	c.TextOnly = true
-	folder := mail.Dir(path, mail.WithComposer(c))
+	folder := &mail.Folder{Path: path, Composer: c}
 	m := message(usher.MessageResetPassword)
 	// Delivery is repeated after a crash.
 	for range 2 {
@@ -72,7 +72,7 @@ func TestDir_BothParts(t *testing.T) {
 	path := t.TempDir()
 	m := message(usher.MessageResetPassword)
 	m.To = "ann@bücher.example"
-	if err := mail.Dir(path, mail.WithComposer(c)).Send(t.Context(), m); err != nil {
+	if err := (&mail.Folder{Path: path, Composer: c}).Send(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
 	files, _ := filepath.Glob(filepath.Join(path, "*.eml"))
@@ -135,7 +135,7 @@ func TestDir_LongLinesAreEncoded(t *testing.T) {
 
 func TestDir_PrintsOnlyWhenAsked(t *testing.T) {
 	var out bytes.Buffer
-	folder := mail.Dir(t.TempDir(), mail.InsecurePrintLinks(&out))
+	folder := &mail.Folder{Path: t.TempDir(), InsecurePrintLinks: &out}
 	for _, kind := range []usher.MessageKind{usher.MessageResetPassword, usher.MessagePasswordChanged} {
 		if err := folder.Send(t.Context(), message(kind)); err != nil {
 			t.Fatal(err)
@@ -151,7 +151,7 @@ func TestDir_PrintsOnlyWhenAsked(t *testing.T) {
 func TestDir_SixtyFourAtOnceMakeOneWholeFile(t *testing.T) {
 	path := t.TempDir()
 	var out bytes.Buffer
-	folder := mail.Dir(path, mail.InsecurePrintLinks(&out))
+	folder := &mail.Folder{Path: path, InsecurePrintLinks: &out}
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {

@@ -20,48 +20,45 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// SMTPConfig says how to reach an SMTP server, usually a submission service
-// (RFC 6409).
+// SMTPConfig configures [SMTP].
 type SMTPConfig struct {
-	// Host is the server's name or IP address. Its certificate must be for it.
+	// Host is the server's name or IP address, which its certificate must name.
 	// Required.
 	Host string
-	// Port is the server's port. Defaults to 587, with ImplicitTLS to 465.
+	// Port is the server's port. Defaults to 587, or to 465 with ImplicitTLS.
 	Port int
-	// ImplicitTLS speaks TLS from the first byte (RFC 8314 §3), instead of
-	// STARTTLS. Defaults to STARTTLS, which the server must then offer.
+	// ImplicitTLS uses TLS from the first byte (RFC 8314 §3). Defaults to STARTTLS,
+	// which the server must then offer.
 	ImplicitTLS bool
-	// Username signs in to the server, under TLS, by the first of SCRAM-SHA-256,
-	// PLAIN and LOGIN that it offers, and by no other mechanism:
-	// SCRAM-SHA-256-PLUS fails where something before the server ends TLS. One
-	// that offers none of the three is not sent anything ([ErrNoAuth]), and after
-	// a refusal no other is tried. Defaults to no sign-in.
+	// Username is for the sign-in to the server, under TLS, with the first of
+	// SCRAM-SHA-256, PLAIN and LOGIN that the server offers. Other mechanisms are not
+	// used; SCRAM-SHA-256-PLUS would fail behind a proxy that terminates TLS. If the
+	// server offers none of the three, the error is [ErrNoAuth]. Defaults to no
+	// sign-in.
 	Username string
-	// Password goes with Username. Defaults to none.
+	// Password is the password for Username. Required with Username.
 	Password usher.Secret
-	// RootCAs are the authorities that may vouch for the server's certificate.
-	// Defaults to the system's.
+	// RootCAs are the certificate authorities that are trusted. Defaults to those of
+	// the system.
 	RootCAs *x509.CertPool
-	// LocalName is the name given to the server in EHLO: a host name, or an IP
-	// address, which is sent as an address literal (RFC 5321 §4.1.3). Some
-	// servers refuse a name that is no full one, such as "app-1", and most of them
-	// not at EHLO but at RCPT TO, with 504. Defaults to this machine's host name.
+	// LocalName is the host name or IP address that is sent in EHLO. Some servers
+	// reject a name that is not fully qualified, such as "app-1", most of them in reply
+	// to RCPT TO, with 504. Defaults to the host name of this machine.
 	LocalName string
-	// DialTimeout ends a try to connect. Defaults to 10 seconds.
+	// DialTimeout limits connecting. Defaults to 10 seconds.
 	DialTimeout time.Duration
-	// Timeout ends the whole delivery of one mail. Defaults to 30 seconds.
+	// Timeout limits the whole delivery of one email. Defaults to 30 seconds.
 	Timeout time.Duration
-	// InsecurePlaintextLoopback sends without any TLS, to a mail catcher on the
-	// same machine: Host must be localhost or a loopback address, what it
-	// resolves to is checked again, and there may be no Username. Defaults to
-	// TLS.
+	// InsecurePlaintextLoopback sends without TLS, to a mail catcher on the same
+	// machine. Host must be localhost or a loopback address, and it must resolve to
+	// one; Username must be empty. Defaults to TLS.
 	InsecurePlaintextLoopback bool
-	// Composer words the mails. Its From is required.
+	// Composer renders the emails. Its From is required.
 	Composer Composer
 }
 
-// Sender is an [usher.Mailer] that speaks SMTP. Make it with [SMTP]. It may be
-// used by several goroutines at once; each mail is a connection of its own.
+// Sender is an [usher.Mailer] that sends emails to an SMTP server. [SMTP] returns
+// one. It is safe for concurrent use; each email has a connection of its own.
 type Sender struct {
 	host, address string
 	timeout       time.Duration
@@ -75,9 +72,9 @@ type Sender struct {
 
 var _ usher.Mailer = (*Sender)(nil)
 
-// SMTP returns a Mailer for a server. It does not connect: a server that is
-// away for the moment does not keep a program from starting. The error names
-// the setting that is wrong, and covers the templates too.
+// SMTP returns a Sender for a server, usually a submission service (RFC 6409). It
+// does not connect, so that a program starts while the server is unavailable. It
+// calls [Composer.Check]. The error names the invalid setting.
 func SMTP(cfg SMTPConfig) (*Sender, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -140,22 +137,22 @@ func (cfg SMTPConfig) withDefaults() (SMTPConfig, error) {
 	case cfg.DialTimeout < 0 || cfg.Timeout < 0:
 		detail = "DialTimeout and Timeout must not be negative"
 	case (cfg.Username == "") != (cfg.Password == ""):
-		detail = "Username and Password go together"
+		detail = "Username and Password must be set together"
 	case cfg.InsecurePlaintextLoopback && !isLoopback(cfg.Host):
-		detail = "InsecurePlaintextLoopback is for localhost and loopback addresses only"
+		detail = "InsecurePlaintextLoopback requires a Host that is localhost or a loopback address"
 	case cfg.InsecurePlaintextLoopback && cfg.ImplicitTLS:
-		detail = "InsecurePlaintextLoopback and ImplicitTLS exclude each other"
+		detail = "InsecurePlaintextLoopback must not be set with ImplicitTLS"
 	case cfg.InsecurePlaintextLoopback && cfg.Username != "":
-		detail = "InsecurePlaintextLoopback would send the password in the clear"
+		detail = "InsecurePlaintextLoopback must not be set with Username, whose password it would send unencrypted"
 	case cfg.Composer.From == "":
-		detail = `Composer.From is missing: the sender's address, such as "no-reply@example.com"`
+		detail = `Composer.From is missing: set the sender's address, such as "no-reply@example.com"`
 	default:
 		return cfg, cfg.Composer.Check()
 	}
 	return cfg, errors.New("mail: SMTPConfig." + detail)
 }
 
-// Send delivers m. The error is a [*MessageError] or a [*DeliveryError].
+// Send sends the email for m. The error is a [*MessageError] or a [*DeliveryError].
 func (s *Sender) Send(ctx context.Context, m usher.Message) error {
 	msg, err := s.composer.envelope(m, false)
 	if err != nil {
@@ -170,11 +167,11 @@ func (s *Sender) Send(ctx context.Context, m usher.Message) error {
 	return nil
 }
 
-// loopbackOnly refuses every address that is not on this machine. It sees the
-// address after name resolution.
+// loopbackOnly returns an error for an address that is not a loopback address. The
+// dialer calls it with the resolved address.
 func loopbackOnly(_, address string, _ syscall.RawConn) error {
 	if a, err := netip.ParseAddrPort(address); err != nil || !a.Addr().Unmap().IsLoopback() {
-		return errors.New("not a loopback address: plaintext refused")
+		return errors.New("the address is not a loopback address")
 	}
 	return nil
 }
@@ -184,7 +181,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
 }
 
-// ehloName is a host name or an IP address as it stands in EHLO.
+// ehloName returns a host name, or an IP address as an address literal (RFC 5321
+// §4.1.3).
 func ehloName(s string) string {
 	a, err := netip.ParseAddr(s)
 	switch a = a.Unmap().WithZone(""); {
@@ -196,11 +194,11 @@ func ehloName(s string) string {
 	return "[IPv6:" + a.String() + "]"
 }
 
-// isHost reports whether s can be a host name or an IP address, and so stand in
+// isHost reports whether s is a host name or an IP address, and therefore safe in
 // an SMTP command.
 func isHost(s string) bool {
 	if a, err := netip.ParseAddr(s); err == nil {
-		return a.Zone() == "" || isHost(a.Zone()) // a zone is any text
+		return a.Zone() == "" || isHost(a.Zone()) // a zone may be any text
 	}
 	return s != "" && len(s) <= 253 && !strings.ContainsFunc(s, func(r rune) bool {
 		return !(r == '.' || r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')

@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// lineLength is how long a line of a plain text may get, in characters (RFC 3676
-// §4.2 suggests no more than 78).
+// lineLength is the longest line of a plain text in characters. RFC 3676 §4.2
+// recommends at most 78.
 const lineLength = 72
 
-// wrap breaks a paragraph into lines. A word that is longer stays whole.
+// wrap breaks a paragraph into lines. It does not break a long word.
 func wrap(paragraph string) string {
 	var b strings.Builder
 	n := 0
