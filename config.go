@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/token"
 )
@@ -31,17 +30,14 @@ type Config struct {
 	OldSecrets []Secret
 
 	// BaseURL is the public address of the program, such as
-	// "https://app.example.com". Tokens name it as their issuer and mailed
-	// links begin with it, whatever a request's Host says. It must be https,
-	// but see InsecureLoopback. Required.
+	// "https://app.example.com". It is the issuer of the tokens, and emailed
+	// links begin with it; the Host header of a request is ignored. It must be
+	// https, except that http is accepted, with a warning, if the host is
+	// localhost or a loopback address. Required.
 	BaseURL string
 	// PagesPath is where, under BaseURL, the handlers that people see are
 	// mounted: mailed links are its pages. Defaults to "/auth".
 	PagesPath string
-	// InsecureLoopback allows a BaseURL with http if its host is localhost or
-	// a loopback address: for development on one's own machine. Defaults to
-	// false.
-	InsecureLoopback bool
 	// Audience is the claim aud of the tokens, and what ValidateSession
 	// demands one of. Defaults to BaseURL alone.
 	Audience []string
@@ -279,11 +275,11 @@ func (c Config) validate() error {
 	if err := checkSecrets(c.Secret, c.OldSecrets, c.Hashing.Peppers); err != nil {
 		return err
 	}
-	if err := checkBaseURL(c.BaseURL, c.InsecureLoopback); err != nil {
-		return err
+	if err := weburl.CheckBase(c.BaseURL); err != nil {
+		return fmt.Errorf("usher: Config.BaseURL %w", err)
 	}
 	for i, r := range c.Redirects {
-		if err := checkRedirectEntry(r); err != nil {
+		if err := weburl.CheckAllowed(r); err != nil {
 			return fmt.Errorf("usher: Config.Redirects[%d]: %w", i, err)
 		}
 	}
@@ -354,7 +350,7 @@ func (c Config) warn() {
 		on   bool
 		text string
 	}{
-		{c.InsecureLoopback, "InsecureLoopback: plain http on this machine only, for development"},
+		{!strings.HasPrefix(strings.ToLower(c.BaseURL), "https:"), "BaseURL is plain http: use it for development on this computer only, and https in production"},
 		{c.InsecureNoThrottle, "InsecureNoThrottle: passwords can be guessed without limit"},
 		{c.ResetSignsIn, "ResetSignsIn: who reads a reset mail is signed in (OWASP Forgot Password Cheat Sheet advises against it)"},
 		{c.Sessions.KeepRefreshToken, "Sessions.KeepRefreshToken: a stolen refresh token goes unnoticed (RFC 9700 §4.14.2)"},
@@ -363,35 +359,4 @@ func (c Config) warn() {
 			c.Logger.Warn("usher: unsafe setting", "warning", s.text)
 		}
 	}
-}
-
-// checkBaseURL accepts an https origin (and path), or http on loopback when
-// that was asked for.
-func checkBaseURL(raw string, loopback bool) error {
-	if raw == "" {
-		return errors.New("usher: Config.BaseURL is missing: the public address of the program, such as https://app.example.com")
-	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("usher: Config.BaseURL must be an address such as https://app.example.com, without user, query or fragment")
-	}
-	switch {
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme != "http":
-		return errors.New("usher: Config.BaseURL must begin with https://")
-	case !loopback:
-		return errors.New("usher: Config.BaseURL must begin with https:// (Config.InsecureLoopback allows http on this machine, for development)")
-	case !isLoopback(u.Hostname()):
-		return errors.New("usher: Config.InsecureLoopback allows http for localhost and loopback addresses only, not for the host of Config.BaseURL")
-	}
-	return nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
 }

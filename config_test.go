@@ -131,20 +131,19 @@ func TestConfigOfTheCallerStaysAsItIs(t *testing.T) {
 
 func TestCF03_PlainHTTPForLoopbackOnly(t *testing.T) {
 	for _, base := range []string{"http://0.0.0.0:8080", "http://[::]:8080", "http://app.example", "http://192.0.2.1", "http://localhost.evil.test"} {
-		wantConfigError(t, "BaseURL", func(c *usher.Config) { c.BaseURL = base; c.InsecureLoopback = true })
+		wantConfigError(t, "BaseURL", func(c *usher.Config) { c.BaseURL = base })
 	}
 	for _, base := range []string{"http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"} {
-		wantConfigError(t, "BaseURL", func(c *usher.Config) { c.BaseURL = base })
 		var log bytes.Buffer
 		c := newConfig(&log)
-		c.BaseURL, c.InsecureLoopback = base, true
+		c.BaseURL = base
 		s, err := usher.New(memory.New(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Close()
-		if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "InsecureLoopback") {
-			t.Errorf("%d warnings, want one that names InsecureLoopback:\n%s", n, &log)
+		if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "BaseURL is plain http") {
+			t.Errorf("%d warnings, want one that says that BaseURL is plain http:\n%s", n, &log)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
@@ -50,7 +51,7 @@ func checkProfile(p Profile) error {
 			continue
 		}
 		if f.name == "picture" && *f.value != "" {
-			if _, err := parseStrictURL(*f.value); err != nil {
+			if _, err := weburl.Parse(*f.value); err != nil {
 				errs = append(errs, &FieldError{f.name, "invalid", err.Error()})
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/internal/signing"
+	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
@@ -81,8 +82,9 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c
 
 type resetLink struct{ redirect, parameter string }
 
-// resetURL is the address in the mail: the kit's page under the configured
-// address, or a redirect from the allow-list.
+// resetURL returns the address in the email: the reset page under Config.BaseURL,
+// or the client's redirect address if Config.Redirects allows it. Otherwise the
+// error is a [*FieldError] for redirectUrl.
 func (s *Service) resetURL(l resetLink, raw string) (Secret, error) {
 	if l.redirect == "" {
 		return s.pageLink("reset", raw), nil
@@ -91,7 +93,14 @@ func (s *Service) resetURL(l resetLink, raw string) (Secret, error) {
 	if parameter == "" {
 		parameter = "token"
 	}
-	return redirectAllowed(l.redirect, parameter, Secret(raw), s.cfg.Redirects)
+	address, err := weburl.Redirect(l.redirect, parameter, raw, s.cfg.Redirects)
+	switch {
+	case errors.Is(err, weburl.ErrNotAllowed):
+		return "", &FieldError{"redirectUrl", "not_allowed", err.Error()}
+	case err != nil:
+		return "", &FieldError{"redirectUrl", "invalid", err.Error()}
+	}
+	return Secret(address), nil
 }
 
 // pageLink is a page of the mount with a one-time token.

@@ -78,7 +78,6 @@ func (a *app) build(stdout io.Writer) error {
 	a.service, err = usher.New(a.store, usher.Config{
 		Secret:             secret,
 		BaseURL:            a.baseURL,
-		InsecureLoopback:   loopback,
 		Redirects:          a.redirects,
 		Mailer:             mailer,
 		Password:           password.Policy{MinLength: a.passwordMin, Words: []string{"usher"}},

@@ -299,9 +299,9 @@ func TestRefusesToStart(t *testing.T) {
 		args []string
 		want string
 	}{
-		"http for everybody":     {[]string{"-addr", "0.0.0.0:0"}, "InsecureLoopback allows http for localhost"},
+		"http for everybody":     {[]string{"-addr", "0.0.0.0:0"}, "http is accepted for localhost and loopback addresses only"},
 		"short secret":           {[]string{"-secret-file", short}, "must hold at least 32"},
-		"password minimum":       {[]string{"-password-min", "7"}, "under 8"},
+		"password minimum":       {[]string{"-password-min", "7"}, "less than 8"},
 		"unknown store":          {[]string{"-db", "mysql://x"}, "-db: must be sqlite:FILE or postgres://"},
 		"unknown mail":           {[]string{"-mail", "pigeon:loft"}, "-mail: "},
 		"redirect over http":     {[]string{"-redirect", "http://app.example"}, "https"},

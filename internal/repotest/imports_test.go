@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"internal/revocation": {"store", "token", "internal/background", "internal/logs"},
 	"internal/signing":    {"token", "internal/strictjson", "github.com/golang-jwt/jwt"},
 	"internal/strictjson": {},
-	"internal/weburl":     {"golang.org/x/net/idna"},
+	"internal/weburl":     {},
 	"internal/color":      {},
 	"internal/locale":     {"texts", "golang.org/x/text"},
 	"internal/logs":       {},

@@ -60,7 +60,7 @@ func serve(settings string) error {
 		return err
 	}
 	base := "http://" + listener.Addr().String()
-	service, err := newService(store, 0, usher.Config{Hashing: hashing, BaseURL: base, InsecureLoopback: true})
+	service, err := newService(store, 0, usher.Config{Hashing: hashing, BaseURL: base})
 	if err != nil {
 		return err
 	}

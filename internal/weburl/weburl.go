@@ -1,0 +1,116 @@
+// Package weburl checks the web addresses that come from the configuration and from
+// clients.
+package weburl
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// ErrNotAllowed means that an address is not below any of the allowed ones.
+var ErrNotAllowed = errors.New("is not among the addresses that this program allows")
+
+// CheckBase accepts the public address of a program: an origin, optionally with a
+// path. It must be https, except that http is accepted for localhost and loopback
+// addresses.
+func CheckBase(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case raw == "":
+		return errors.New("is missing: the public address of the program, such as https://app.example.com")
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("must be an address such as https://app.example.com, without user, query or fragment")
+	case !secure(u):
+		return errors.New("must begin with https:// (http is accepted for localhost and loopback addresses only)")
+	}
+	return nil
+}
+
+// CheckAllowed accepts an address for the list of allowed redirects: absolute,
+// without user, query and fragment. It must be https, except that http is accepted
+// for localhost and loopback addresses.
+func CheckAllowed(raw string) error {
+	u, err := Parse(raw)
+	switch {
+	case err != nil:
+		return err
+	case u.RawQuery != "" || u.Fragment != "":
+		return errors.New("must have no query and no fragment")
+	case !secure(u):
+		return errors.New("must begin with https:// (http is accepted for localhost and loopback addresses only)")
+	}
+	return nil
+}
+
+// secure reports whether the scheme is https, or http to this computer.
+func secure(u *url.URL) bool {
+	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+// Parse parses an absolute http or https address. It refuses every spelling that
+// browsers or other parsers may read differently from net/url.
+func Parse(raw string) (*url.URL, error) {
+	bad := errors.New("must be an absolute address such as https://app.example.com/path")
+	if len(raw) > 2048 || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }) {
+		return nil, bad
+	}
+	if !strings.HasPrefix(raw, "https://") && !strings.HasPrefix(raw, "http://") {
+		return nil, bad
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || u.Opaque != "" {
+		return nil, bad
+	}
+	if strings.ContainsFunc(u.Host, func(r rune) bool { return r >= 0x7f || r == '%' }) {
+		return nil, errors.New("must have a host without escaped characters")
+	}
+	query, err := url.QueryUnescape(u.RawQuery)
+	if err != nil || strings.ContainsFunc(query+u.Path, isControl) || strings.ContainsAny(u.Path, `\@`) {
+		return nil, errors.New("must have no control characters, and neither a backslash nor an @ in its path")
+	}
+	if u.Path != "" && (path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") && u.Path != "/") || u.RawPath != "" {
+		return nil, errors.New("must have a path without dots, doubled slashes and escaped characters")
+	}
+	return u, nil
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// Redirect returns the address with the token added as a query parameter, if the
+// address has the scheme, host and port of an allowed one, and its path or one
+// below it. The error is [ErrNotAllowed] for an address that is well-formed and
+// not allowed. Entries of allowed that [Parse] refuses allow nothing.
+func Redirect(raw, parameter, token string, allowed []string) (string, error) {
+	u, err := Parse(raw)
+	if err != nil {
+		return "", err
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil || query.Has("t") || query.Has("token") || query.Has(parameter) || u.Fragment != "" {
+		return "", errors.New("must not carry a token or a fragment already")
+	}
+	for _, entry := range allowed {
+		a, err := Parse(entry)
+		if err != nil || a.Scheme != u.Scheme || !strings.EqualFold(a.Host, u.Host) {
+			continue
+		}
+		root := strings.TrimSuffix(a.Path, "/")
+		if u.Path == a.Path || u.Path == root || strings.HasPrefix(u.Path, root+"/") {
+			query.Set(parameter, token)
+			u.RawQuery = query.Encode()
+			return u.String(), nil
+		}
+	}
+	return "", ErrNotAllowed
+}
