@@ -152,7 +152,7 @@ func journey(t *testing.T, change func(*cookies.Config)) {
 		}
 	})
 	m, err := middleware.New(middleware.Config{
-		Sessions: s, Refresher: s, Cookies: jar, Now: s.now, SignInPath: "/signin", Logger: slog.New(slog.DiscardHandler),
+		Validator: s, Refresher: s, Cookies: jar, Now: s.now, SignInPath: "/signin", Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 // Cookies is where a browser keeps its tokens and its device token. The Jar of
 // package cookies is such.
 type Cookies interface {
-	middleware.Cookies
+	middleware.TokenCookies
 	// Device returns the token that SetDevice kept, or "".
 	Device(r *http.Request) token.Secret
 	// SetDevice keeps the token of a browser that has signed in. Signing out

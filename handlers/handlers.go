@@ -81,7 +81,7 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 // guards makes the four ways in which a request may be authenticated.
 func (h *Handlers) guards() error {
 	bearer := middleware.Config{
-		Sessions: h.auth, TrustedProxies: h.cfg.TrustedProxies, TrustedOrigins: h.cfg.TrustedOrigins,
+		Validator: h.auth, TrustedProxies: h.cfg.TrustedProxies, TrustedOrigins: h.cfg.TrustedOrigins,
 		Logger: h.cfg.Logger, Now: h.cfg.Now,
 	}
 	either := bearer
@@ -91,7 +91,7 @@ func (h *Handlers) guards() error {
 	program, own, reset := either, either, either
 	program.OnRefusal = h.cfg.OnRefusal
 	own.OnRefusal = h.refuse
-	reset.OnRefusal, reset.Sessions = h.refuse, orReset{h.auth}
+	reset.OnRefusal, reset.Validator = h.refuse, orReset{h.auth}
 	bearer.OnRefusal = h.signOutRefused
 
 	var errs [4]error

@@ -232,14 +232,14 @@ func (h *Handlers) noteRefused(w http.ResponseWriter, r *http.Request, err error
 // refuse answers what the middleware refuses; that has logged it.
 func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
 	err := errInternal
-	switch refusal.Kind {
-	case middleware.NoCredentials:
+	switch refusal.Code {
+	case problem.NotSignedIn:
 		err = errNotSignedIn
-	case middleware.InvalidCredentials:
+	case problem.InvalidSession:
 		err = usher.ErrInvalidSession
-	case middleware.CrossOriginRequest:
+	case problem.CrossOrigin:
 		err = middleware.ErrCrossOrigin
-	case middleware.Unavailable:
+	case problem.Unavailable:
 		err = usher.ErrUnavailable
 	}
 	h.dropDead(w, r, err)

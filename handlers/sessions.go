@@ -69,7 +69,7 @@ func (h *Handlers) revokeSession(w http.ResponseWriter, r *http.Request, claims 
 	if err := h.auth.RevokeSession(r.Context(), claims, id, h.client(w, r)); err != nil {
 		return err
 	}
-	if id == claims.SessionID && middleware.Credential(r.Context()) == middleware.Cookie {
+	if id == claims.SessionID && middleware.Source(r.Context()) == middleware.SourceCookie {
 		h.cfg.Cookies.ClearTokens(w, r)
 	}
 	w.WriteHeader(http.StatusNoContent)

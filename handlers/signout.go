@@ -6,6 +6,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
 
@@ -21,9 +22,9 @@ func (h *Handlers) signOutBearer(w http.ResponseWriter, r *http.Request) error {
 func (h *Handlers) signOutRefused(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
 	ended := errors.Is(refusal.Err, token.ErrExpired) || errors.Is(refusal.Err, token.ErrRevoked)
 	switch {
-	case refusal.Kind == middleware.NoCredentials && h.cfg.Cookies != nil:
+	case refusal.Code == problem.NotSignedIn && h.cfg.Cookies != nil:
 		h.answer(h.signOutCookie).ServeHTTP(w, r)
-	case refusal.Kind == middleware.NoCredentials || ended:
+	case refusal.Code == problem.NotSignedIn || ended:
 		h.answer(func(w http.ResponseWriter, r *http.Request) error { return h.signOut(w, r, nil) }).ServeHTTP(w, r)
 	default:
 		h.refuse(w, r, refusal)
@@ -121,7 +122,7 @@ func (h *Handlers) signOutEverywhere(w http.ResponseWriter, r *http.Request, cla
 	if err := h.auth.SignOutEverywhere(r.Context(), claims, h.client(w, r)); err != nil {
 		return err
 	}
-	if middleware.Credential(r.Context()) == middleware.Cookie {
+	if middleware.Source(r.Context()) == middleware.SourceCookie {
 		h.forget(w, r)
 	}
 	write(w, http.StatusOK, jsonType, empty{})

@@ -6,16 +6,15 @@ import (
 	"strings"
 )
 
-// ClientAddress returns the address of the client. That is the connection's
-// peer, unless the peer is one of the trusted proxies: then it is the right-most
-// entry of X-Forwarded-For that is no trusted proxy itself, for everything to
-// the left of it is only what that client claims. Several X-Forwarded-For lines
-// count as one list. At an entry that is no address the search ends with the
-// last proxy that it came through.
+// ClientAddress returns the address of the client: the peer of the connection or,
+// if the peer is a trusted proxy, the right-most entry of X-Forwarded-For that is
+// not a trusted proxy. Clients can forge the entries to the left of it. Several
+// X-Forwarded-For headers count as one list. If an entry is not an address, the
+// result is the proxy to the right of it.
 //
-// No other header is read: X-Real-IP, True-Client-IP and Forwarded pass many
-// proxies untouched. The result is not valid where the connection has no IP
-// address, such as a Unix socket.
+// ClientAddress reads no other header, because many proxies forward X-Real-IP,
+// True-Client-IP and Forwarded from clients. The result is invalid if the
+// connection has no IP address, as with a Unix socket.
 func ClientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	at, ok := parseHop(r.RemoteAddr)
 	if !ok || !contains(trusted, at) {
@@ -43,9 +42,9 @@ func ClientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	return at
 }
 
-// ClientScheme returns "https" if the client's request came over TLS, as far as
-// can be known, else "http". X-Forwarded-Proto counts only if the connection's
-// peer is one of the trusted proxies, and of several entries the last.
+// ClientScheme returns the scheme of the client's request, "https" or "http". If
+// the peer of the connection is a trusted proxy, that is the last entry of
+// X-Forwarded-Proto; otherwise it is "https" if the connection uses TLS.
 func ClientScheme(r *http.Request, trusted []netip.Prefix) string {
 	if lines := r.Header["X-Forwarded-Proto"]; len(lines) > 0 && len(trusted) > 0 {
 		if at, ok := parseHop(r.RemoteAddr); ok && contains(trusted, at) {
@@ -65,8 +64,8 @@ func ClientScheme(r *http.Request, trusted []netip.Prefix) string {
 	return "http"
 }
 
-// parseHop reads an address with or without a port, in the one form in which
-// prefixes are compared: IPv4 as such, IPv6 without a zone.
+// parseHop parses an address with or without a port. It maps IPv4-in-IPv6
+// addresses to IPv4 and removes the zone, so that prefixes match.
 func parseHop(s string) (netip.Addr, bool) {
 	if ap, err := netip.ParseAddrPort(s); err == nil {
 		return ap.Addr().Unmap().WithZone(""), true

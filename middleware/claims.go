@@ -6,34 +6,34 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Kind says how a request proved its session.
-type Kind string
+// CredentialSource is where the session token of a request was. See [Source].
+type CredentialSource string
 
-// The kinds of credential.
 const (
-	// None means that the context has no claims, or that they came by
-	// [WithClaims].
-	None Kind = ""
-	// Bearer is the Authorization header (RFC 6750 §2.1).
-	Bearer Kind = "bearer"
-	// Cookie is the session cookie, which a browser sends along unasked.
-	Cookie Kind = "cookie"
+	// SourceNone means that the request has no valid session, or that its claims
+	// were set by [WithClaims].
+	SourceNone CredentialSource = ""
+	// SourceBearer is the Authorization header (RFC 6750 §2.1).
+	SourceBearer CredentialSource = "bearer"
+	// SourceCookie is the session cookie. Browsers send it with every request,
+	// also with those that a page of another site causes.
+	SourceCookie CredentialSource = "cookie"
 )
 
 type contextKey struct{ name string }
 
 var sessionKey = &contextKey{"session"}
 
-// session is what a context holds. It is never changed.
+// session is the session in a context. It is never modified.
 type session struct {
 	claims *token.Claims
-	kind   Kind
-	// by is the Middleware that validated it, nil after WithClaims.
+	source CredentialSource
+	// by is the Middleware that validated the session, nil after WithClaims.
 	by *Middleware
 }
 
-// Claims returns the verified claims of the request's session, as a copy that
-// the caller may change. It is false where there is no valid session.
+// Claims returns a copy of the verified claims of the request's session. It
+// returns false if the request has no valid session.
 func Claims(ctx context.Context) (token.Claims, bool) {
 	if s := fromContext(ctx); s != nil {
 		return s.claims.Clone(), true
@@ -41,8 +41,8 @@ func Claims(ctx context.Context) (token.Claims, bool) {
 	return token.Claims{}, false
 }
 
-// Subject returns the id of the signed-in user, the claim sub, or "" where
-// there is no valid session.
+// Subject returns the id of the signed-in user, which is the claim sub, or "" if
+// the request has no valid session.
 func Subject(ctx context.Context) string {
 	if s := fromContext(ctx); s != nil {
 		return s.claims.Subject
@@ -50,9 +50,9 @@ func Subject(ctx context.Context) string {
 	return ""
 }
 
-// Claim returns the session's custom claim called name as a T. It is false
-// where there is no valid session, or the claim is absent, null, or no T. See
-// [token.Claim].
+// Claim returns the custom claim with the given name as a T. It returns false if
+// the request has no valid session, or if the claim is absent, null, or not a T.
+// See [token.Claim].
 func Claim[T any](ctx context.Context, name string) (T, bool) {
 	if s := fromContext(ctx); s != nil {
 		return token.Claim[T](s.claims, name)
@@ -61,18 +61,18 @@ func Claim[T any](ctx context.Context, name string) (T, bool) {
 	return zero, false
 }
 
-// Credential returns how the request proved its session.
-func Credential(ctx context.Context) Kind {
+// Source returns where the session token of the request was.
+func Source(ctx context.Context) CredentialSource {
 	if s := fromContext(ctx); s != nil {
-		return s.kind
+		return s.source
 	}
-	return None
+	return SourceNone
 }
 
-// WithClaims returns a context that holds the claims, as if they had been
-// validated; nil takes them away. It is for tests, and for transports other
-// than net/http that did the validation themselves: every Middleware takes
-// such claims for granted. The claims are copied.
+// WithClaims returns a context with a copy of claims, which every Middleware
+// accepts as validated. With nil it returns a context without a session. It is for
+// tests, and for programs that validate sessions of other transports than net/http
+// themselves.
 func WithClaims(ctx context.Context, claims *token.Claims) context.Context {
 	if claims == nil {
 		return withoutSession(ctx)
@@ -81,14 +81,14 @@ func WithClaims(ctx context.Context, claims *token.Claims) context.Context {
 	return &sessionContext{ctx, session{claims: &own}}
 }
 
-// sessionContext is a context that holds a session: what context.WithValue makes,
-// and its value.
+// sessionContext is a context with a session. It saves the second allocation of
+// context.WithValue.
 type sessionContext struct {
 	context.Context
 	session session
 }
 
-// Value implements context.Context.
+// Value implements [context.Context].
 func (c *sessionContext) Value(key any) any {
 	if key == sessionKey {
 		return &c.session
@@ -96,7 +96,7 @@ func (c *sessionContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// withoutSession hides the session of the context, if it has one.
+// withoutSession returns a context that hides the session of ctx.
 func withoutSession(ctx context.Context) context.Context {
 	return context.WithValue(ctx, sessionKey, (*session)(nil))
 }

@@ -17,87 +17,89 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Sessions judges session tokens. A [token.Verifier], a [Remote] and the
-// Service of package usher are such.
-type Sessions interface {
-	// ValidateSession returns the claims of a valid session token; they are
-	// shared and only read. An error of which errors.Is token.ErrInvalid is true
-	// refuses the token, with token.ErrExpired because its time is over and for
-	// no other reason. Any other error means that nothing could be judged.
+// Validator validates session tokens. [token.Verifier], [Remote] and
+// usher.Service implement it.
+type Validator interface {
+	// ValidateSession returns the claims of a valid session token. Callers do
+	// not modify them. An error that matches token.ErrInvalid means that the
+	// token is invalid; it also matches token.ErrExpired if expiry is the only
+	// reason. Any other error means that the token could not be validated.
 	ValidateSession(ctx context.Context, raw string) (*token.Claims, error)
 }
 
-// Refresher exchanges refresh tokens. The Service of package usher is one.
+// Refresher exchanges refresh tokens. usher.Service implements it.
 type Refresher interface {
-	// RefreshTokens returns the next pair of the session. An error of which
-	// errors.Is token.ErrInvalid is true means that the session has ended, and
-	// signs the browser out. Any other error is an outage, and does not.
+	// RefreshTokens returns the next tokens of the session. address and userAgent
+	// are those of the client. An error that matches token.ErrInvalid means that
+	// the session has ended; the Middleware then deletes the cookies. Any other
+	// error means that the token could not be exchanged; the cookies stay.
 	RefreshTokens(ctx context.Context, refreshToken string, address netip.Addr, userAgent string) (token.Pair, error)
 }
 
-// Cookies is where a browser keeps its tokens. The Jar of package cookies is
-// such.
-type Cookies interface {
-	// Tokens returns the tokens in the request's cookies. present is true if the
-	// request has a session cookie at all; the pair is zero if that one was
-	// forged, damaged or sent twice.
+// TokenCookies keeps the tokens of a session in cookies. cookies.Jar implements
+// it.
+type TokenCookies interface {
+	// Tokens returns the tokens in the request's cookies. present reports whether
+	// the request has a session cookie; pair is zero if that cookie is invalid.
 	Tokens(r *http.Request) (pair token.Pair, present bool)
-	// SetTokens adds the cookies to the answer, or none of them on an error.
+	// SetTokens adds the cookies to the response, or none of them on an error.
 	SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair) error
-	// ClearTokens makes the browser drop the cookies.
+	// ClearTokens adds cookies to the response that delete those of the browser.
 	ClearTokens(w http.ResponseWriter, r *http.Request)
 }
 
-// Config says how a Middleware finds and judges sessions.
+// Config configures a [Middleware].
 type Config struct {
-	// Sessions judges session tokens. Required.
-	Sessions Sessions
-	// Cookies finds tokens in cookies. Defaults to none: then only the
-	// Authorization header counts.
-	Cookies Cookies
-	// Refresher exchanges the refresh token of a browser whose session token has
-	// expired, in the middle of a request; no cache stores the answer then, unless
-	// the handler sets a Cache-Control of its own. It needs Cookies. Defaults to
-	// none: then an expired session token is refused.
+	// Validator validates session tokens. Required.
+	Validator Validator
+	// Cookies reads and writes tokens in cookies. Defaults to nil: only the
+	// Authorization header is read.
+	Cookies TokenCookies
+	// Refresher exchanges the refresh token in a cookie if the session token has
+	// expired. The response then has Cache-Control: no-store, unless the handler
+	// sets another value. Requires Cookies. Defaults to nil: expired session
+	// tokens are refused.
 	Refresher Refresher
 
 	// TrustedProxies are the networks of the proxies in front of this program,
-	// whose X-Forwarded-For and X-Forwarded-Proto are believed. Defaults to none.
+	// whose X-Forwarded-For and X-Forwarded-Proto headers are trusted. Defaults
+	// to none.
 	TrustedProxies []netip.Prefix
-	// TrustedOrigins are further origins, such as "https://app.example.com",
-	// whose pages may send requests that change something with the cookies of
-	// this one. Defaults to none: this origin alone.
+	// TrustedOrigins are further origins, such as "https://app.example.com", whose
+	// pages may send requests that change something, with the cookies of this
+	// program. Defaults to none: only this program's own origin may.
 	TrustedOrigins []string
 
 	// Realm is the realm of the WWW-Authenticate header (RFC 9110 §11.5).
 	// Defaults to "session".
 	Realm string
-	// SignInPath is where a browser that opens a page is sent to sign in: a path
-	// of this program, or an https address. It is short for an OnRefusal of
-	// [RedirectToSignIn], and excludes another. Defaults to none: every refusal
+	// SignInPath is where browsers are redirected to sign in: a path of this
+	// program, or an https URL. It is short for an OnRefusal of
+	// [RedirectToSignIn], so set only one of them. Defaults to "": every refusal
 	// is a problem document.
 	SignInPath string
-	// OnRefusal answers a request that is refused. Defaults to [WriteRefusal].
+	// OnRefusal writes the response to a refused request. Defaults to
+	// [WriteRefusal].
 	OnRefusal func(w http.ResponseWriter, r *http.Request, refusal Refusal)
 
-	// Logger gets one line for each refusal, by class, without tokens and with
-	// the network instead of the address. Defaults to slog.Default().
+	// Logger gets one record for each refusal, without tokens and with the
+	// client's network instead of its address. Defaults to slog.Default().
 	Logger *slog.Logger
-	// Now is the clock that RequireRecent reads. Defaults to time.Now.
+	// Now is the clock of RequireRecent. Defaults to time.Now.
 	Now func() time.Time
 }
 
 // Middleware validates the session of a request and puts its claims into the
-// context. It is safe for concurrent use. See [New].
+// context. It is safe for concurrent use.
 type Middleware struct {
-	cfg     Config
-	origins *CrossOrigin
-	vary    string
-	flights flights
+	cfg       Config
+	origins   *CrossOrigin
+	vary      string
+	exchanges exchanges
 }
 
-// New checks the configuration and returns a Middleware. What is missing or
-// contradicts itself is an error that names the field.
+// New returns a Middleware. Its errors name the field of cfg that is missing or
+// invalid.
 func New(cfg Config) (*Middleware, error) {
 	cfg.Realm = cmp.Or(cfg.Realm, "session")
 	cfg.Logger = logs.Guard(cmp.Or(cfg.Logger, slog.Default()))
@@ -128,11 +130,11 @@ func New(cfg Config) (*Middleware, error) {
 }
 
 func (c Config) validate() error {
-	if c.Sessions == nil {
-		return errors.New("middleware: Config.Sessions is missing: an *usher.Service, a *token.Verifier, or what OpenRemote returns")
+	if c.Validator == nil {
+		return errors.New("middleware: Config.Validator is missing: set it to an *usher.Service, a *token.Verifier, or the result of OpenRemote")
 	}
 	if c.Refresher != nil && c.Cookies == nil {
-		return errors.New("middleware: Config.Refresher needs Config.Cookies: it has nowhere to put the new tokens")
+		return errors.New("middleware: Config.Refresher requires Config.Cookies, which keeps the new tokens")
 	}
 	if strings.ContainsFunc(c.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
 		return errors.New("middleware: Config.Realm must be printable ASCII without quotes and backslashes")
@@ -141,17 +143,17 @@ func (c Config) validate() error {
 		return nil
 	}
 	if c.OnRefusal != nil {
-		return errors.New("middleware: Config.SignInPath and Config.OnRefusal exclude each other; RedirectToSignIn can be called from an OnRefusal")
+		return errors.New("middleware: Config.SignInPath and Config.OnRefusal are both set: set one of them, and call RedirectToSignIn in an OnRefusal of your own")
 	}
 	if u, err := url.Parse(c.SignInPath); SafeReturnTo(c.SignInPath) == "" &&
 		(err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !isLoopback(u.Hostname())) {
-		return fmt.Errorf("middleware: Config.SignInPath %q must be a path such as /auth/signin, or an https address", c.SignInPath)
+		return fmt.Errorf("middleware: Config.SignInPath %q must be a path such as /auth/signin, or an https URL", c.SignInPath)
 	}
 	return nil
 }
 
-// checkProxies refuses prefixes that match nothing and those that match
-// everybody.
+// checkProxies rejects prefixes that match no address and those that match every
+// address.
 func checkProxies(field string, proxies []netip.Prefix) error {
 	for i, p := range proxies {
 		switch {
@@ -160,7 +162,7 @@ func checkProxies(field string, proxies []netip.Prefix) error {
 		case p.Addr().Is4In6():
 			return fmt.Errorf("middleware: %s[%d] %s must be written as an IPv4 prefix", field, i, p)
 		case p.Bits() == 0:
-			return fmt.Errorf("middleware: %s[%d] %s trusts everybody: name the proxies", field, i, p)
+			return fmt.Errorf("middleware: %s[%d] %s trusts every address: use the networks of the proxies", field, i, p)
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 func TestConfigErrorsNameTheField(t *testing.T) {
 	w := newWorld(t)
 	for field, change := range map[string]func(*middleware.Config){
-		"Config.Sessions":   func(c *middleware.Config) { c.Sessions = nil },
+		"Config.Validator":  func(c *middleware.Config) { c.Validator = nil },
 		"Config.Refresher":  func(c *middleware.Config) { c.Refresher, c.Cookies = &refresher{}, nil },
 		"Config.Realm":      func(c *middleware.Config) { c.Realm = "a\"b" },
 		"TrustedOrigins[0]": func(c *middleware.Config) { c.TrustedOrigins = []string{"null"} },
@@ -60,7 +60,7 @@ func TestConfigDefaults(t *testing.T) {
 	w := newWorld(t)
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	m, err := middleware.New(middleware.Config{Sessions: w})
+	m, err := middleware.New(middleware.Config{Validator: w})
 	if err != nil {
 		t.Fatal(err)
 	}

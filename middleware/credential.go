@@ -10,11 +10,10 @@ import (
 
 var errMalformed = errors.New("middleware: malformed Authorization header")
 
-// bearer returns the token of the Authorization header. found is false where
-// the request has no such header or one of another scheme. A header that is
-// there twice, or names the scheme and carries no token, is an error: then no
-// other credential of the request counts either (RFC 6750 §2, RFC 9700
-// §4.3.2).
+// bearer returns the token of the Authorization header. found reports whether the
+// request has such a header with the scheme Bearer. Several headers, or a header
+// without a token, are an error, so that no other credential of the request is
+// used (RFC 6750 §2, RFC 9700 §4.3.2).
 func bearer(h http.Header) (raw string, found bool, err error) {
 	values := h["Authorization"]
 	switch len(values) {
@@ -35,7 +34,7 @@ func bearer(h http.Header) (raw string, found bool, err error) {
 	}
 	raw = strings.TrimLeft(rest, " ")
 	if scheme == "" || raw == rest || raw == "" || len(raw) > token.MaxSize ||
-		// Three quick looks at a long text; strings.ContainsAny takes it byte by byte.
+		// Three searches for one byte are faster than strings.ContainsAny.
 		strings.IndexByte(raw, ' ') >= 0 || strings.IndexByte(raw, '\t') >= 0 || strings.IndexByte(raw, ',') >= 0 {
 		return "", true, errMalformed
 	}

@@ -113,7 +113,7 @@ func TestTV14_HugeTokenCostsNothing(t *testing.T) {
 func FuzzAuthorization(f *testing.F) {
 	w := newWorld(f)
 	var asked string
-	m, err := middleware.New(middleware.Config{Cookies: fakeCookies{}, Logger: slog.New(slog.DiscardHandler), Sessions: sessionsFunc(
+	m, err := middleware.New(middleware.Config{Cookies: fakeCookies{}, Logger: slog.New(slog.DiscardHandler), Validator: sessionsFunc(
 		func(_ context.Context, raw string) (*token.Claims, error) {
 			asked = raw
 			return nil, token.ErrInvalid

@@ -8,34 +8,37 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/usherkit/usher/problem"
 )
 
-// ErrCrossOrigin is true of every refusal by a CrossOrigin.
+// ErrCrossOrigin is wrapped by every error of [CrossOrigin.Check] and
+// [CrossOrigin.CheckCookie].
 var ErrCrossOrigin = errors.New("middleware: cross-origin request")
 
-// CrossOriginConfig says which origins may send requests that change something.
+// CrossOriginConfig configures a [CrossOrigin].
 type CrossOriginConfig struct {
-	// TrustedOrigins are origins beside the program's own: scheme, host and port
-	// as a browser writes them, such as "https://app.example.com". They are
-	// compared exactly. http is for loopback only. Defaults to none.
+	// TrustedOrigins are origins that may send requests that change something,
+	// besides the program's own: scheme, host and port as browsers write them,
+	// such as "https://app.example.com". They are compared exactly. The scheme
+	// must be https, except on loopback hosts. Defaults to none.
 	TrustedOrigins []string
-	// TrustedProxies are the networks whose X-Forwarded-Proto is believed.
-	// Defaults to none.
+	// TrustedProxies are the networks of the proxies whose X-Forwarded-Proto
+	// header is trusted. Defaults to none.
 	TrustedProxies []netip.Prefix
-	// OnRefusal answers the requests that Handler refuses. Defaults to
-	// [WriteRefusal].
+	// OnRefusal writes the response to requests that Handler refuses. Defaults
+	// to [WriteRefusal].
 	OnRefusal func(w http.ResponseWriter, r *http.Request, refusal Refusal)
 }
 
-// CrossOrigin refuses requests by which another site's page would change
-// something in the name of a signed-in user (cross-site request forgery). It is
-// safe for concurrent use.
+// CrossOrigin refuses cross-site request forgery: requests by which a page of
+// another site would change something for a signed-in user. [Middleware] checks
+// requests with a session cookie by itself. It is safe for concurrent use.
 //
-// It is net/http's CrossOriginProtection, and closes what that leaves open: an
-// http page of the same host does not count as the same origin of an https
-// program, and (in CheckCookie) a request without Sec-Fetch-Site and Origin does
-// not pass by its cookies alone. GET, HEAD and OPTIONS are let through: they
-// must change nothing.
+// CrossOrigin extends [http.CrossOriginProtection]: an http page of the same host
+// is not the same origin for an https program, and [CrossOrigin.CheckCookie]
+// refuses requests without Sec-Fetch-Site and Origin. GET, HEAD and OPTIONS are
+// always allowed and must not change anything.
 type CrossOrigin struct {
 	protection http.CrossOriginProtection
 	origins    []string
@@ -43,7 +46,8 @@ type CrossOrigin struct {
 	onRefusal  func(w http.ResponseWriter, r *http.Request, refusal Refusal)
 }
 
-// NewCrossOrigin checks the configuration and returns a CrossOrigin.
+// NewCrossOrigin returns a CrossOrigin. Its errors name the field of cfg that is
+// invalid.
 func NewCrossOrigin(cfg CrossOriginConfig) (*CrossOrigin, error) {
 	if err := checkProxies("TrustedProxies", cfg.TrustedProxies); err != nil {
 		return nil, err
@@ -67,44 +71,45 @@ func NewCrossOrigin(cfg CrossOriginConfig) (*CrossOrigin, error) {
 	return c, nil
 }
 
-// checkOrigin refuses an origin that no browser would write so: it would never
-// match.
+// checkOrigin rejects origins in a form that no browser sends, because they would
+// never match.
 func checkOrigin(o string) error {
 	u, err := url.Parse(o)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != o:
-		return errors.New("must be scheme, host and port alone, such as https://app.example.com")
+		return errors.New("must consist of scheme, host and port, such as https://app.example.com")
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
 		return errors.New("must begin with https:// (http is for loopback only)")
 	case strings.ToLower(o) != o || strings.Contains(o, "*"):
 		return errors.New("must be in lower case and without a wildcard")
 	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80", strings.HasSuffix(o, ":"):
-		return errors.New("must not name the scheme's own port")
+		return errors.New("must not contain the default port of the scheme")
 	}
 	return nil
 }
 
-// Handler refuses cross-origin requests as [CrossOrigin.Check] does.
+// Handler returns a handler that refuses the requests for which
+// [CrossOrigin.Check] returns an error.
 func (c *CrossOrigin) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := c.Check(r); err != nil {
-			c.onRefusal(w, r, crossOriginRefusal(err))
+			c.onRefusal(w, r, *newRefusal(problem.CrossOrigin, err))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// Check returns an error, of which errors.Is ErrCrossOrigin is true, if the
-// request could change something and comes from another origin's page. A
-// request with neither Sec-Fetch-Site nor Origin passes, for no browser of today
-// sends such a one: see CheckCookie.
+// Check returns an error that wraps [ErrCrossOrigin] if the request could change
+// something and comes from a page of another origin. A request with neither
+// Sec-Fetch-Site nor Origin is allowed, because current browsers send one of
+// them; see [CrossOrigin.CheckCookie].
 func (c *CrossOrigin) Check(r *http.Request) error {
 	if isSafe(r.Method) {
 		return nil
 	}
 	if len(r.Header["Origin"]) > 1 || len(r.Header["Sec-Fetch-Site"]) > 1 {
-		return fmt.Errorf("%w: Origin or Sec-Fetch-Site is there twice", ErrCrossOrigin)
+		return fmt.Errorf("%w: several Origin or Sec-Fetch-Site headers", ErrCrossOrigin)
 	}
 	if err := c.protection.Check(r); err != nil {
 		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)
@@ -112,10 +117,10 @@ func (c *CrossOrigin) Check(r *http.Request) error {
 	return c.checkScheme(r)
 }
 
-// CheckCookie is Check for a request that proves who sent it by a cookie. Since
-// an old browser attaches cookies unasked, such a request with neither
-// Sec-Fetch-Site nor Origin needs an X-Requested-With header too, which no page
-// can add to another origin's request.
+// CheckCookie is [CrossOrigin.Check] for a request that authenticates by a cookie.
+// Old browsers send cookies with cross-site requests but neither Sec-Fetch-Site
+// nor Origin. So a request without both needs an X-Requested-With header, which a
+// page cannot add to a request to another origin.
 func (c *CrossOrigin) CheckCookie(r *http.Request) error {
 	if err := c.Check(r); err != nil {
 		return err
@@ -126,9 +131,9 @@ func (c *CrossOrigin) CheckCookie(r *http.Request) error {
 	return fmt.Errorf("%w: Sec-Fetch-Site, Origin and X-Requested-With are all missing", ErrCrossOrigin)
 }
 
-// checkScheme decides what net/http leaves open for browsers without
-// Sec-Fetch-Site: an Origin that equals Host may still be http where the program
-// is https, and then whoever sits on the network wrote the page.
+// checkScheme refuses an Origin that equals Host except for its scheme, which
+// net/http allows without Sec-Fetch-Site. If the program uses https, an attacker
+// on the network could have written the http page.
 func (c *CrossOrigin) checkScheme(r *http.Request) error {
 	origin := r.Header.Get("Origin")
 	if r.Header.Get("Sec-Fetch-Site") != "" || origin == "" || slices.Contains(c.origins, origin) {
@@ -136,22 +141,23 @@ func (c *CrossOrigin) checkScheme(r *http.Request) error {
 	}
 	u, err := url.Parse(origin)
 	if err != nil {
-		return fmt.Errorf("%w: Origin cannot be read", ErrCrossOrigin)
+		return fmt.Errorf("%w: malformed Origin header", ErrCrossOrigin)
 	}
-	named := slices.ContainsFunc(c.origins, func(o string) bool { return strings.HasSuffix(o, "://"+u.Host) })
-	if u.Scheme != "https" && (named || ClientScheme(r, c.proxies) == "https") {
+	trusted := slices.ContainsFunc(c.origins, func(o string) bool { return strings.HasSuffix(o, "://"+u.Host) })
+	if u.Scheme != "https" && (trusted || ClientScheme(r, c.proxies) == "https") {
 		return fmt.Errorf("%w: Origin has another scheme", ErrCrossOrigin)
 	}
 	return nil
 }
 
-// KnowsOrigin reports whether the request says where it comes from, by
-// Sec-Fetch-Site or Origin. Every browser of today does.
+// KnowsOrigin reports whether the request has a Sec-Fetch-Site or an Origin
+// header. Current browsers send one of them with every request that could change
+// something.
 func KnowsOrigin(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
 }
 
-// isSafe names the methods that net/http's protection lets through.
+// isSafe reports whether http.CrossOriginProtection always allows the method.
 func isSafe(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }

@@ -1,15 +1,13 @@
 // Package middleware validates the session of a request and puts its verified
-// claims into the context. It is func(http.Handler) http.Handler throughout, so
-// it fits net/http, chi, gorilla/mux, alice and every other router alike, and it
-// links neither SQL nor a cookie library.
+// claims into the request's context.
 //
 //	m, err := middleware.New(middleware.Config{
-//		Sessions:  service, // an *usher.Service
+//		Validator: service, // an *usher.Service
 //		Refresher: service,
-//		Cookies:   jar, // a *cookies.Jar; leave both out for bearer tokens alone
+//		Cookies:   jar, // a *cookies.Jar; omit both for bearer tokens only
 //	})
 //	...
-//	mux.Handle("GET /dashboard", m.Require(dashboard))
+//	mux.Handle("GET /dashboard", m.RequireFunc(dashboard))
 //	mux.Handle("POST /articles", m.RequireRole("editor", "admin")(publish))
 //	mux.Handle("POST /payout", m.RequireRecent(5*time.Minute)(payout))
 //
@@ -18,21 +16,39 @@
 //		...
 //	}
 //
-// A program that holds no users validates the same sessions with the public keys
-// of the one that does: see [OpenRemote].
+// A program that mounts package handlers needs no Middleware of its own: a
+// handlers.Handlers has every method of [Middleware].
 //
-// # Where a token may be
+// Every middleware is a func(http.Handler) http.Handler, so it works with
+// net/http, chi, gorilla/mux, alice and other routers. The package links neither
+// SQL nor a cookie library.
 //
-// In one place: the Authorization header with the scheme Bearer, or, where the
-// request has no such header, the session cookie. A header that does not count
-// is never made good by a cookie. Query and body are not read (RFC 9700 §4.3.2).
+// # Sessions of another program
+//
+// A program without users of its own validates the sessions of another program
+// with that program's public keys: [OpenRemote] returns a [Validator] for Config.
+//
+// # Where the token comes from
+//
+// The token comes from the Authorization header with the scheme Bearer or, if
+// the request has no such header, from the session cookie. If the header is
+// invalid the request is refused, even if it also has a valid cookie. The query
+// and the body are not read (RFC 9700 §4.3.2).
 //
 // # Cookies
 //
-// With a cookie, requests that could change something must come from the
-// program's own pages: see [CrossOrigin]. A session token that has expired is
-// exchanged by the Refresher in passing, once for all requests that arrive
-// together, and the answer carries the new cookie. Where the session has ended
-// the cookie is taken away; where it only cannot be judged now the answer is 503
-// and the cookie stays, so that an outage signs nobody out.
+// A request with a cookie that could change something must come from the
+// program's own pages; see [CrossOrigin]. If the session token in a cookie has
+// expired, the [Refresher] exchanges the refresh token and the response carries
+// the new cookie. Concurrent requests with the same cookie share one exchange. If
+// the session has ended, the response deletes the cookie. If the exchange fails
+// for another reason, the response is 503 and the cookie stays, so that an outage
+// signs no user out.
+//
+// # Refusals
+//
+// A refused request gets a problem document of package problem. Config.SignInPath
+// sends browsers to a sign-in page instead, and Config.OnRefusal replaces the
+// response. [RequestID] gives every request an id that documents and logs
+// contain.
 package middleware

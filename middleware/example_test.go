@@ -17,7 +17,7 @@ import (
 
 // service stands for an *usher.Service or a *token.Verifier, and raw for a
 // session token of it.
-func exampleService() (service middleware.Sessions, raw string) {
+func exampleService() (service middleware.Validator, raw string) {
 	key, err := signing.GenerateKey(token.ES256, time.Now())
 	if err != nil {
 		log.Fatal(err)
@@ -45,7 +45,7 @@ func exampleService() (service middleware.Sessions, raw string) {
 
 func Example() {
 	service, raw := exampleService()
-	m, err := middleware.New(middleware.Config{Sessions: service})
+	m, err := middleware.New(middleware.Config{Validator: service})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func Example() {
 // into any chain.
 func ExampleMiddleware_RequireRole() {
 	service, raw := exampleService()
-	m, err := middleware.New(middleware.Config{Sessions: service})
+	m, err := middleware.New(middleware.Config{Validator: service})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func ExampleOpenRemote() {
 		log.Fatal(err)
 	}
 	defer remote.Close()
-	m, err := middleware.New(middleware.Config{Sessions: remote})
+	m, err := middleware.New(middleware.Config{Validator: remote})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func (w *world) sign(claims map[string]any) string {
 
 // config is the usual configuration of the tests.
 func (w *world) config() middleware.Config {
-	return middleware.Config{Sessions: w, Cookies: fakeCookies{}, Now: now, Logger: slog.New(slog.DiscardHandler)}
+	return middleware.Config{Validator: w, Cookies: fakeCookies{}, Now: now, Logger: slog.New(slog.DiscardHandler)}
 }
 
 func (w *world) middleware(change func(*middleware.Config)) *middleware.Middleware {
@@ -178,7 +178,7 @@ func (f sessionsFunc) ValidateSession(ctx context.Context, raw string) (*token.C
 var whoami = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	claims, ok := middleware.Claims(r.Context())
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"ok": ok, "subject": claims.Subject, "kind": middleware.Credential(r.Context()),
+		"ok": ok, "subject": claims.Subject, "kind": middleware.Source(r.Context()),
 	})
 })
 

@@ -7,86 +7,86 @@ import (
 	"sync"
 	"time"
 
+	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
 
-// refreshTimeout bounds one exchange of a refresh token, which no longer ends
-// with the request that began it.
+// refreshTimeout limits one exchange of a refresh token. The exchange does not end
+// with the request that started it.
 const refreshTimeout = 5 * time.Second
 
-// refresh exchanges the refresh token, puts the new tokens into the answer and
+// refresh exchanges the refresh token, puts the new tokens into the response and
 // validates the new session token.
 func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, refresh token.Secret) (*token.Claims, *Refusal) {
-	pair, err := m.flights.do(r.Context(), refresh, func(ctx context.Context) (token.Pair, error) {
+	pair, err := m.exchanges.do(r.Context(), refresh, func(ctx context.Context) (token.Pair, error) {
 		return m.cfg.Refresher.RefreshTokens(ctx, refresh.Reveal(), ClientAddress(r, m.cfg.TrustedProxies), r.UserAgent())
 	})
 	if errors.Is(err, token.ErrInvalid) {
-		notStored(w)
+		noStore(w)
 		m.cfg.Cookies.ClearTokens(w, r)
 	}
 	if err != nil {
-		return nil, judge(err)
+		return nil, refusalFor(err)
 	}
-	notStored(w)
-	// The cookies come first: the old refresh token is spent, so the browser
-	// needs the new one even if the rest fails.
+	noStore(w)
+	// Set the cookies before anything else can fail: the old refresh token is
+	// used up.
 	if err := m.cfg.Cookies.SetTokens(w, r, pair); err != nil {
-		return nil, newRefusal(Internal, err)
+		return nil, newRefusal(problem.Internal, err)
 	}
 	claims, err := m.validate(r, pair.Session.Reveal())
 	if err != nil {
-		return nil, judge(err)
+		return nil, refusalFor(err)
 	}
 	return claims, nil
 }
 
-// notStored keeps the answer, which sets one browser's cookies, out of every cache:
-// Set-Cookie alone does not (RFC 9111 §7.3). A handler that sets a Cache-Control of
-// its own has the last word, as it has on a page for one person alone.
-func notStored(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
+// noStore forbids caches to store a response that sets cookies, which Set-Cookie
+// alone does not (RFC 9111 §7.3). A handler may set another Cache-Control later.
+func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
 
-// flights lets the requests of one page, which arrive together with the same
-// refresh token, share one exchange. The zero value is ready.
-type flights struct {
+// exchanges lets concurrent requests with the same refresh token share one
+// exchange. The zero value is ready to use.
+type exchanges struct {
 	mu      sync.Mutex
-	pending map[token.Secret]*flight
+	pending map[token.Secret]*pendingExchange
 }
 
-type flight struct {
-	done chan struct{}
+type pendingExchange struct {
+	done chan struct{} // closed when pair and err are set
 	pair token.Pair
 	err  error
 }
 
-// do calls exchange, or waits for a call for the same token that is under way.
-func (f *flights) do(ctx context.Context, refresh token.Secret, exchange func(context.Context) (token.Pair, error)) (token.Pair, error) {
-	f.mu.Lock()
-	if one := f.pending[refresh]; one != nil {
-		f.mu.Unlock()
+// do calls exchange, or waits for the pending call for the same token.
+func (e *exchanges) do(ctx context.Context, refresh token.Secret, exchange func(context.Context) (token.Pair, error)) (token.Pair, error) {
+	e.mu.Lock()
+	if p := e.pending[refresh]; p != nil {
+		e.mu.Unlock()
 		select {
-		case <-one.done:
-			return one.pair, one.err
+		case <-p.done:
+			return p.pair, p.err
 		case <-ctx.Done():
 			return token.Pair{}, ctx.Err()
 		}
 	}
-	one := &flight{done: make(chan struct{}), err: errors.New("middleware: the refresh was broken off")}
-	if f.pending == nil {
-		f.pending = map[token.Secret]*flight{}
+	p := &pendingExchange{done: make(chan struct{}), err: errors.New("middleware: the Refresher panicked")}
+	if e.pending == nil {
+		e.pending = map[token.Secret]*pendingExchange{}
 	}
-	f.pending[refresh] = one
-	f.mu.Unlock()
+	e.pending[refresh] = p
+	e.mu.Unlock()
 
-	// Deferred, so that a panic of the Refresher leaves nobody waiting.
+	// Deferred, so that the other requests return if the Refresher panics.
 	defer func() {
-		f.mu.Lock()
-		delete(f.pending, refresh)
-		f.mu.Unlock()
-		close(one.done)
+		e.mu.Lock()
+		delete(e.pending, refresh)
+		e.mu.Unlock()
+		close(p.done)
 	}()
-	// The others must not fail because this client went away.
+	// The other requests must not fail if this client disconnects.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
-	one.pair, one.err = exchange(ctx)
-	return one.pair, one.err
+	p.pair, p.err = exchange(ctx)
+	return p.pair, p.err
 }

@@ -163,8 +163,8 @@ func TestRefreshThatFails(t *testing.T) {
 func TestRefreshKeepsTheNewTokensInAnOutage(t *testing.T) {
 	w := newWorld(t)
 	h := w.refreshing(&refresher{}, func(c *middleware.Config) {
-		inner, calls := c.Sessions, 0
-		c.Sessions = sessionsFunc(func(ctx context.Context, raw string) (*token.Claims, error) {
+		inner, calls := c.Validator, 0
+		c.Validator = sessionsFunc(func(ctx context.Context, raw string) (*token.Claims, error) {
 			if calls++; calls > 1 {
 				return nil, token.ErrUnavailable
 			}

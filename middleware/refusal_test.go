@@ -70,7 +70,7 @@ func TestTV15_Challenges(t *testing.T) {
 	m := w.middleware(func(c *middleware.Config) { c.Realm = "shop" })
 	old := w.issue(func(i *signing.Claims) { i.AuthTime = start.Add(-time.Hour) })
 	down := w.middleware(func(c *middleware.Config) {
-		c.Sessions = sessionsFunc(func(context.Context, string) (*token.Claims, error) { return nil, token.ErrUnavailable })
+		c.Validator = sessionsFunc(func(context.Context, string) (*token.Claims, error) { return nil, token.ErrUnavailable })
 	})
 	for name, c := range map[string]struct {
 		h         http.Handler
@@ -132,13 +132,13 @@ func TestOnRefusalSeesTheCause(t *testing.T) {
 	h := w.middleware(func(c *middleware.Config) {
 		c.OnRefusal = func(rw http.ResponseWriter, _ *http.Request, r middleware.Refusal) {
 			seen = r
-			rw.WriteHeader(r.Status)
+			rw.WriteHeader(r.Code.Status())
 		}
 	}).Require(whoami)
 	if got := do(h, request("GET", "/", bearer(w.expired()))); got.Code != 401 || got.Body.Len() != 0 {
 		t.Fatalf("got %d %s", got.Code, got.Body)
 	}
-	if seen.Kind != middleware.InvalidCredentials || !errors.Is(seen.Err, token.ErrExpired) || seen.Challenge == "" {
+	if seen.Code != problem.InvalidSession || !errors.Is(seen.Err, token.ErrExpired) || seen.Challenge == "" {
 		t.Fatalf("refusal %+v", seen)
 	}
 }

@@ -12,66 +12,67 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// RemoteConfig says whose sessions a program without users of its own accepts.
+// RemoteConfig configures [OpenRemote].
 type RemoteConfig struct {
-	// Issuer is the claim iss of the tokens, byte for byte: the BaseURL of the
-	// program that signs people in, such as "https://app.example.com". Required.
+	// Issuer is the exact value of the claim iss: the BaseURL of the program that
+	// signs users in, such as "https://app.example.com". Required.
 	Issuer string
-	// KeysURL is where that program publishes its JWK Set. Defaults to Issuer
-	// and "/auth/keys".
+	// KeysURL is the URL of the issuer's JWK Set. Defaults to Issuer followed by
+	// "/auth/keys".
 	KeysURL string
-	// Audiences are the values of the claim aud of which a token must have one.
-	// Defaults to Issuer alone.
+	// Audiences are the accepted values of the claim aud; a token needs one of
+	// them. Defaults to Issuer.
 	Audiences []string
 	// Leeway is how far the clocks may differ. Defaults to 5 seconds.
 	Leeway time.Duration
-	// InsecureLoopback allows an http KeysURL and RevocationsURL on this machine,
-	// for development. Defaults to false.
+	// InsecureLoopback allows http for a KeysURL and RevocationsURL on a loopback
+	// host, for development. Defaults to false.
 	InsecureLoopback bool
 	// AllowPrivateNetworks allows a KeysURL and RevocationsURL whose host has a
 	// private address. Defaults to false.
 	AllowPrivateNetworks bool
-	// Client fetches both. Defaults to one of package token's own.
+	// Client makes the requests. Defaults to a client of package token.
 	Client *http.Client
-	// RevocationsURL is where the issuer publishes which sessions ended early, such
-	// as Issuer and "/auth/revocations". It is fetched every second, so that a
-	// sign-out there holds here within two; no session is judged before it was
-	// fetched once. Defaults to none: a session token then counts until it expires,
-	// also where the person has signed out, which is 10 minutes by default.
+	// RevocationsURL is the URL of the issuer's list of sessions that ended early,
+	// such as Issuer followed by "/auth/revocations". The list is fetched every
+	// second, so that a sign-out takes effect here within two seconds. Sessions
+	// cannot be validated before the first successful fetch. Defaults to "": a
+	// session token is accepted until it expires (10 minutes by default), even if
+	// the user has signed out.
 	RevocationsURL string
-	// RevocationsBearer is sent as a bearer token to an issuer that does not tell
-	// everybody. Defaults to none.
+	// RevocationsBearer is the bearer token for RevocationsURL, if the issuer
+	// requires one. Defaults to none.
 	RevocationsBearer token.Secret
-	// Revocations is a list of ended sessions that the program keeps by other means.
-	// It excludes RevocationsURL. Defaults to none.
+	// Revocations is a list of ended sessions that the program maintains itself,
+	// as an alternative to RevocationsURL. Defaults to none.
 	Revocations *token.Revocations
-	// Logger hears of failed fetches. Defaults to slog.Default().
+	// Logger reports failed fetches. Defaults to slog.Default().
 	Logger *slog.Logger
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Remote validates the sessions of another program from its JWK Set alone. It
-// is a [Sessions], safe for concurrent use.
+// Remote validates the sessions of another program with its JWK Set. It is a
+// [Validator] and safe for concurrent use.
 type Remote struct {
 	keys     *token.RemoteKeys
 	revoked  *token.RemoteRevocations // nil without a RevocationsURL
 	verifier *token.Verifier
 }
 
-// OpenRemote fetches the issuer's keys, and its list of revoked sessions if
-// RevocationsURL is set, and follows them until Close is called. ctx bounds the first
-// fetches only. An issuer that is down is not an error: sessions fail with
-// token.ErrUnavailable until a fetch works.
+// OpenRemote fetches the issuer's keys, and its revocations if RevocationsURL is
+// set, and updates both until [Remote.Close] is called. ctx limits only the first
+// fetches. An unreachable issuer is not an error: until a fetch succeeds,
+// ValidateSession returns token.ErrUnavailable.
 func OpenRemote(ctx context.Context, cfg RemoteConfig) (*Remote, error) {
 	if cfg.Issuer == "" {
-		return nil, errors.New("middleware: RemoteConfig.Issuer is missing: the address of the program that signs people in")
+		return nil, errors.New("middleware: RemoteConfig.Issuer is missing: set it to the BaseURL of the program that signs users in")
 	}
 	if cfg.RevocationsURL != "" && cfg.Revocations != nil {
-		return nil, errors.New("middleware: RemoteConfig.RevocationsURL and RemoteConfig.Revocations exclude each other")
+		return nil, errors.New("middleware: RemoteConfig.RevocationsURL and RemoteConfig.Revocations are both set: set one of them")
 	}
 	if cfg.RevocationsBearer != "" && cfg.RevocationsURL == "" {
-		return nil, errors.New("middleware: RemoteConfig.RevocationsBearer needs a RevocationsURL")
+		return nil, errors.New("middleware: RemoteConfig.RevocationsBearer requires a RevocationsURL")
 	}
 	if cfg.KeysURL == "" {
 		cfg.KeysURL = strings.TrimSuffix(cfg.Issuer, "/") + "/auth/keys"
@@ -123,7 +124,7 @@ func (cfg RemoteConfig) followRevocations(ctx context.Context) (*token.RemoteRev
 	})
 }
 
-// ValidateSession implements [Sessions]. See [token.Verifier.ValidateSession].
+// ValidateSession implements [Validator]. See [token.Verifier.ValidateSession].
 func (r *Remote) ValidateSession(ctx context.Context, raw string) (*token.Claims, error) {
 	if r.revoked != nil {
 		if err := r.revoked.Wait(ctx); err != nil {
@@ -133,7 +134,7 @@ func (r *Remote) ValidateSession(ctx context.Context, raw string) (*token.Claims
 	return r.verifier.ValidateSession(ctx, raw)
 }
 
-// Close ends the fetching of keys and of revocations.
+// Close stops fetching keys and revocations.
 func (r *Remote) Close() {
 	if r.revoked != nil {
 		r.revoked.Close()

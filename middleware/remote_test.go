@@ -34,7 +34,7 @@ func TestRemoteValidatesFromTheKeySetAlone(t *testing.T) {
 	}
 	defer srv.Client().CloseIdleConnections()
 	defer remote.Close()
-	m := w.middleware(func(c *middleware.Config) { c.Sessions, c.Cookies = remote, nil })
+	m := w.middleware(func(c *middleware.Config) { c.Validator, c.Cookies = remote, nil })
 	issue := func(change func(*signing.Claims)) token.Secret {
 		return w.issue(func(i *signing.Claims) {
 			i.Issuer, i.Audience = srv.URL, []string{srv.URL}

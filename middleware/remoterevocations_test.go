@@ -44,7 +44,7 @@ func TestSE06_RemoteFollowsRevocations(t *testing.T) {
 	}
 	defer srv.Client().CloseIdleConnections()
 	defer remote.Close()
-	m := w.middleware(func(c *middleware.Config) { c.Sessions, c.Cookies = remote, nil })
+	m := w.middleware(func(c *middleware.Config) { c.Validator, c.Cookies = remote, nil })
 	raw := w.issue(func(i *signing.Claims) { i.Issuer, i.Audience = srv.URL, []string{srv.URL} })
 	status := func() int { return do(m.Require(whoami), request("GET", "/", bearer(raw))).Code }
 	until := func(what string, want int) {
@@ -76,11 +76,11 @@ func TestSE06_RemoteFollowsRevocations(t *testing.T) {
 func TestRemoteRevocationsConfigErrors(t *testing.T) {
 	good := middleware.RemoteConfig{Issuer: "https://app.example.com"}
 	for want, change := range map[string]func(*middleware.RemoteConfig){
-		"exclude each other": func(c *middleware.RemoteConfig) {
+		"are both set": func(c *middleware.RemoteConfig) {
 			c.RevocationsURL, c.Revocations = "https://app.example.com/auth/revocations", token.NewRevocations()
 		},
-		"needs a RevocationsURL": func(c *middleware.RemoteConfig) { c.RevocationsBearer = "x" },
-		"https":                  func(c *middleware.RemoteConfig) { c.RevocationsURL = "http://app.example.com/auth/revocations" },
+		"requires a RevocationsURL": func(c *middleware.RemoteConfig) { c.RevocationsBearer = "x" },
+		"https":                     func(c *middleware.RemoteConfig) { c.RevocationsURL = "http://app.example.com/auth/revocations" },
 	} {
 		cfg := good
 		cfg.AllowPrivateNetworks = true

@@ -5,117 +5,124 @@ import (
 	"slices"
 	"time"
 
+	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
 
-// Require lets only requests with a valid session through. It and every other
-// Require… do the validation once: one that stands inside another of the same
-// Middleware reads the claims from the context.
+// Require allows only requests with a valid session. If several Require… methods
+// of one Middleware are nested, only the outermost validates the session; the
+// others read the claims from the context.
 func (m *Middleware) Require(next http.Handler) http.Handler {
-	return m.guard(next, 0, func(*token.Claims) RefusalKind { return "" })
+	return m.guard(next, 0, func(*token.Claims) problem.Code { return "" })
 }
 
-// Optional lets every request through. Only with a valid session does next find
-// claims in the context; a token that does not count is as good as none.
+// RequireFunc is [Middleware.Require] for a function.
+func (m *Middleware) RequireFunc(next http.HandlerFunc) http.Handler { return m.Require(next) }
+
+// Optional allows every request. The context contains claims only if the request
+// has a valid session; an invalid token is treated like none.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.known(r) == nil {
-			var own piece
-			own.addVary(w.Header(), m.vary)
+		if m.validated(r) == nil {
+			var state requestState
+			state.addVary(w.Header(), m.vary)
 			if s, refusal := m.authenticate(w, r); refusal != nil {
-				m.log(w, r, refusal)
+				m.logRefusal(w, r, refusal)
 				r = r.WithContext(withoutSession(r.Context()))
 			} else {
-				r = own.with(r, s)
+				r = state.withSession(r, s)
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// RequireRole lets through who has at least one of the roles, outside of any
-// tenant. Without a role it lets nobody through. To demand several, put one
-// RequireRole inside the other.
+// RequireRole allows users with any of the roles. Roles within a tenant do not
+// count. Without a role it refuses every request. To require several roles, nest
+// several RequireRole.
 func (m *Middleware) RequireRole(anyOf ...string) func(http.Handler) http.Handler {
 	anyOf = slices.Clone(anyOf)
 	return func(next http.Handler) http.Handler {
-		return m.guard(next, 0, func(c *token.Claims) RefusalKind {
+		return m.guard(next, 0, func(c *token.Claims) problem.Code {
 			if slices.ContainsFunc(anyOf, c.HasRole) {
 				return ""
 			}
-			return Forbidden
+			return problem.Forbidden
 		})
 	}
 }
 
-// RequirePermission lets through who has the permission, outside of any tenant.
+// RequirePermission allows users with the permission. Permissions within a tenant
+// do not count.
 func (m *Middleware) RequirePermission(permission string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return m.guard(next, 0, func(c *token.Claims) RefusalKind {
+		return m.guard(next, 0, func(c *token.Claims) problem.Code {
 			if c.HasPermission(permission) {
 				return ""
 			}
-			return Forbidden
+			return problem.Forbidden
 		})
 	}
 }
 
-// RequireRecent lets through who entered the password at most d ago (the claim
-// auth_time): refreshing tokens does not count. Others are told to sign in again
-// as RFC 9470 has it.
-func (m *Middleware) RequireRecent(d time.Duration) func(http.Handler) http.Handler {
-	// A sign-in that seems to lie ahead is a clock that differs, or none at all.
-	const ahead = time.Minute
+// RequireRecent allows users who signed in at most maxAge ago, by the claim
+// auth_time, which a refresh does not change. Other users must sign in again
+// (RFC 9470).
+func (m *Middleware) RequireRecent(maxAge time.Duration) func(http.Handler) http.Handler {
+	// A sign-in up to this far in the future is a difference between clocks.
+	const tolerance = time.Minute
 	return func(next http.Handler) http.Handler {
-		return m.guard(next, d, func(c *token.Claims) RefusalKind {
+		return m.guard(next, maxAge, func(c *token.Claims) problem.Code {
 			age := m.cfg.Now().Sub(c.AuthTime)
-			if c.AuthTime.IsZero() || age > d || age < -ahead {
-				return RecentSignInRequired
+			if c.AuthTime.IsZero() || age > maxAge || age < -tolerance {
+				return problem.RecentSignInRequired
 			}
 			return ""
 		})
 	}
 }
 
-// RequireVerifiedEmail lets through who has confirmed the e-mail address (the
-// claim email_verified).
+// RequireVerifiedEmail allows users who have confirmed their email address, by the
+// claim email_verified.
 func (m *Middleware) RequireVerifiedEmail(next http.Handler) http.Handler {
-	return m.guard(next, 0, func(c *token.Claims) RefusalKind {
+	return m.guard(next, 0, func(c *token.Claims) problem.Code {
 		if c.EmailVerified {
 			return ""
 		}
-		return EmailNotVerified
+		return problem.EmailNotVerified
 	})
 }
 
-// guard authenticates, unless that is done already, and then asks allow.
-func (m *Middleware) guard(next http.Handler, maxAge time.Duration, allow func(*token.Claims) RefusalKind) http.Handler {
+// guard validates the session, unless an outer guard has, and calls next if check
+// returns "". Otherwise it refuses the request with the code of check.
+func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*token.Claims) problem.Code) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var claims *token.Claims
-		if s := m.known(r); s != nil {
+		if s := m.validated(r); s != nil {
 			claims = s.claims
 		} else {
-			var own piece
-			own.addVary(w.Header(), m.vary)
+			var state requestState
+			state.addVary(w.Header(), m.vary)
 			s, refusal := m.authenticate(w, r)
 			if refusal != nil {
 				m.refuse(w, r, refusal, maxAge)
 				return
 			}
-			r = own.with(r, s)
+			r = state.withSession(r, s)
 			claims = s.claims
 		}
-		if kind := allow(claims); kind != "" {
-			m.refuse(w, r, newRefusal(kind, nil), maxAge)
+		if code := check(claims); code != "" {
+			m.refuse(w, r, newRefusal(code, nil), maxAge)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// known returns the session in the request's context if this Middleware put it
-// there. Another one may trust other issuers, so its word does not count.
-func (m *Middleware) known(r *http.Request) *session {
+// validated returns the session in the request's context if this Middleware or
+// WithClaims put it there. A session validated by another Middleware does not
+// count, because that one may trust other issuers.
+func (m *Middleware) validated(r *http.Request) *session {
 	if s := fromContext(r.Context()); s != nil && (s.by == m || s.by == nil) {
 		return s
 	}

@@ -88,8 +88,8 @@ func TestTV16_ClaimsAreTypedAndCopied(t *testing.T) {
 	})
 	h := w.middleware(nil).Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
-		if middleware.Subject(ctx) != "user-1" || middleware.Credential(ctx) != middleware.Bearer {
-			t.Errorf("%q, %q", middleware.Subject(ctx), middleware.Credential(ctx))
+		if middleware.Subject(ctx) != "user-1" || middleware.Source(ctx) != middleware.SourceBearer {
+			t.Errorf("%q, %q", middleware.Subject(ctx), middleware.Source(ctx))
 		}
 		if plan, ok := middleware.Claim[string](ctx, "plan"); !ok || plan != "gold" {
 			t.Errorf("plan %q %t", plan, ok)
@@ -123,7 +123,7 @@ func TestContextWithoutSession(t *testing.T) {
 	for name, ctx := range map[string]context.Context{"none": ctx, "taken away": middleware.WithClaims(middleware.WithClaims(ctx, &token.Claims{Subject: "a"}), nil)} {
 		_, ok := middleware.Claims(ctx)
 		_, ok2 := middleware.Claim[string](ctx, "plan")
-		if ok || ok2 || middleware.Subject(ctx) != "" || middleware.Credential(ctx) != middleware.None {
+		if ok || ok2 || middleware.Subject(ctx) != "" || middleware.Source(ctx) != middleware.SourceNone {
 			t.Errorf("%s: there are claims", name)
 		}
 	}
@@ -218,7 +218,7 @@ func TestChainValidatesOnceEach(t *testing.T) {
 	w := newWorld(t)
 	calls := 0
 	count := func(c *middleware.Config) {
-		c.Sessions = sessionsFunc(func(ctx context.Context, raw string) (*token.Claims, error) {
+		c.Validator = sessionsFunc(func(ctx context.Context, raw string) (*token.Claims, error) {
 			calls++
 			return w.ValidateSession(ctx, raw)
 		})
@@ -230,7 +230,7 @@ func TestChainValidatesOnceEach(t *testing.T) {
 		t.Fatalf("%d, %d calls, Vary %q", got.Code, calls, got.Header().Values("Vary"))
 	}
 	strict := w.middleware(func(c *middleware.Config) {
-		c.Sessions = sessionsFunc(func(context.Context, string) (*token.Claims, error) { return nil, token.ErrInvalid })
+		c.Validator = sessionsFunc(func(context.Context, string) (*token.Claims, error) { return nil, token.ErrInvalid })
 	})
 	if got := do(m.Require(strict.Require(whoami)), request("GET", "/", bearer(raw))); got.Code != 401 {
 		t.Fatalf("another's claims were taken: %d", got.Code)
@@ -247,7 +247,7 @@ func TestFB01_NothingJudgedMeansNothingServed(t *testing.T) {
 		"other error": func(context.Context, string) (*token.Claims, error) { return nil, errors.New("boom") },
 		"both nil":    func(context.Context, string) (*token.Claims, error) { return nil, nil },
 	} {
-		m := w.middleware(func(c *middleware.Config) { c.Sessions = f })
+		m := w.middleware(func(c *middleware.Config) { c.Validator = f })
 		r := request("GET", "/", func(r *http.Request) { r.AddCookie(cookieFor("x", "y")) })
 		got := do(m.Require(whoami), r)
 		if got.Code != 503 || code(t, got) != "unavailable" || len(got.Result().Cookies()) != 0 {

@@ -4,19 +4,20 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/usherkit/usher/problem"
 )
 
 // maxReturnTo is the longest return path in bytes.
 const maxReturnTo = 2048
 
-// SafeReturnTo returns s if it is a path of this site, with or without a query
-// and fragment, that every browser and proxy reads as such; else "". Check with
-// it whatever a request offers as the place to go on to, for else a link to the
-// sign-in page could end at a stranger's copy of it (RFC 9700 §4.11).
+// SafeReturnTo returns s if it is a path of this site, optionally with a query and
+// fragment, that every browser and proxy reads as such, and "" otherwise. Call it
+// with every redirect target that comes from a request: otherwise a link to the
+// sign-in page could lead to an attacker's copy of it (RFC 9700 §4.11).
 //
-// A path has only ASCII characters as in a request line, no control characters,
-// backslashes, empty or dot segments, written out or escaped, and at most 2,048
-// bytes.
+// The path must have at most 2,048 bytes, all of them ASCII, and no control
+// characters, backslashes, empty segments or dot segments, escaped or not.
 func SafeReturnTo(s string) string {
 	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || len(s) > maxReturnTo {
 		return ""
@@ -41,14 +42,13 @@ func SafeReturnTo(s string) string {
 	return s
 }
 
-// RedirectToSignIn returns an OnRefusal for programs with pages. A browser that
-// opens a page and has to sign in, for the first time or again, is sent to path
-// with 303 and the page's own path as return_to; where it is signed in but not
-// recently enough prompt=login is added (the name is OpenID Connect's), so that
-// the sign-in page does not send it straight back. Every other refusal is
-// answered by [WriteRefusal].
+// RedirectToSignIn returns a Config.OnRefusal for programs with pages. If a browser
+// opens a page and its user must sign in, it redirects to path (303) with the
+// path of that page as return_to. If the user is signed in but not recently
+// enough, it adds prompt=login, a parameter of OpenID Connect, so that the sign-in
+// page does not redirect back at once. Other refusals go to [WriteRefusal].
 //
-// path is "/auth/signin" if empty. It may be an absolute address; then there is
+// An empty path means "/auth/signin". path may be an absolute URL; then there is
 // no return_to.
 func RedirectToSignIn(path string) func(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	if path == "" {
@@ -57,16 +57,16 @@ func RedirectToSignIn(path string) func(w http.ResponseWriter, r *http.Request, 
 	local := SafeReturnTo(path) != ""
 	return func(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 		target, err := url.Parse(path)
-		if err != nil || !refusal.needsSignIn() || !isNavigation(r) {
+		if err != nil || refusal.Code.Status() != http.StatusUnauthorized || !isNavigation(r) {
 			WriteRefusal(w, r, refusal)
 			return
 		}
 		query := target.Query()
-		// RequestURI, not URL: a router may have cut a prefix off the latter.
+		// Not r.URL, from which a router may have stripped a prefix.
 		if back := SafeReturnTo(r.RequestURI); local && back != "" {
 			query.Set("return_to", back)
 		}
-		if refusal.Kind == RecentSignInRequired {
+		if refusal.Code == problem.RecentSignInRequired {
 			query.Set("prompt", "login")
 		}
 		target.RawQuery = query.Encode()
@@ -76,7 +76,7 @@ func RedirectToSignIn(path string) func(w http.ResponseWriter, r *http.Request, 
 	}
 }
 
-// isNavigation reports whether a browser wants to show the answer as a page.
+// isNavigation reports whether a browser requests a page to show.
 func isNavigation(r *http.Request) bool {
 	if r.Method != http.MethodGet {
 		return false

@@ -30,7 +30,7 @@ func (f *fixture) usherBenchmarks() ([]benchmark, error) {
 		if err != nil {
 			return err
 		}
-		cfg := middleware.Config{Sessions: v, Logger: quiet}
+		cfg := middleware.Config{Validator: v, Logger: quiet}
 		if jar != nil {
 			cfg.Cookies = jar
 		}
