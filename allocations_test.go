@@ -18,7 +18,7 @@ import (
 // statement or a copy to every call is told here. (Not under the race detector, which allocates by itself.)
 func TestAllocations(t *testing.T) {
 	file := func(t *testing.T) store.Store {
-		s, err := sqlite.Open(filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
+		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 
 // The run of failures of an account has no end of its own, so it has to go with it.
 func TestADeletedUserLeavesNoCounterBehind(t *testing.T) {
-	store, err := sqlite.Open(filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

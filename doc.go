@@ -1,7 +1,7 @@
 // Package usher holds the rules of password sign-up, sign-in, update, replace
 // and reset, and of the sessions that follow: a Service on a Store.
 //
-//	store, err := sqlite.Open("app.db")
+//	store, err := sqlite.Open(ctx, "app.db")
 //	…
 //	auth, err := usher.New(store, usher.Config{
 //		Secret:  secret, // 32 random bytes; see SecretFile

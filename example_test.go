@@ -27,7 +27,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	store, err := sqlite.Open(filepath.Join(folder, "usher.db"), sqlite.Options{})
+	store, err := sqlite.Open(context.Background(), filepath.Join(folder, "usher.db"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func ExampleNew() {
 // openExample returns a Service for the examples below.
 func openExample() (*usher.Service, func()) {
 	folder := usher.Must(os.MkdirTemp("", "usher"))
-	store := usher.Must(sqlite.Open(filepath.Join(folder, "usher.db"), sqlite.Options{}))
+	store := usher.Must(sqlite.Open(context.Background(), filepath.Join(folder, "usher.db")))
 	auth := usher.Must(usher.New(store, usher.Config{
 		Secret:  usher.Must(usher.SecretFile(filepath.Join(folder, "usher.secret"))),
 		BaseURL: "https://app.example.com",

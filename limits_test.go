@@ -18,7 +18,7 @@ import (
 // openSQLite returns a store in a file of its own.
 func openSQLite(t *testing.T) store.Store {
 	t.Helper()
-	s, err := sqlite.Open(filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,8 +105,10 @@ func (a *app) build(stdout io.Writer) error {
 // openStore opens what -db names. A failed Open must not become a Store that is
 // not nil, hence the two steps.
 func openStore(db string) (store.Store, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
 	if path, ok := strings.CutPrefix(db, "sqlite:"); ok {
-		store, err := sqlite.Open(path, sqlite.Options{})
+		store, err := sqlite.Open(ctx, path)
 		if err != nil {
 			return nil, err
 		}
@@ -115,9 +117,7 @@ func openStore(db string) (store.Store, error) {
 	if u, err := url.Parse(db); err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return nil, errors.New("must be sqlite:FILE or postgres://…")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-	defer cancel()
-	store, err := postgres.Open(ctx, db, postgres.Options{})
+	store, err := postgres.Open(ctx, db)
 	if err != nil {
 		return nil, err
 	}

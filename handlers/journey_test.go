@@ -34,7 +34,7 @@ type journey struct {
 
 func newJourney(t *testing.T, m mode) *journey {
 	t.Helper()
-	store, err := sqlite.Open(filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
 //
 //	func TestSomething(t *testing.T) {
-//		store, err := postgres.Open(t.Context(), pgtest.Schema(t), postgres.Options{})
+//		store, err := postgres.Open(t.Context(), pgtest.Schema(t))
 //		…
 //
 // Where the programs are missing, such a test is skipped, and fails where the

@@ -53,7 +53,7 @@ func (s *suite) openPostgres(server *postgresServer, name string) (*postgres.Sto
 	if _, err := db.ExecContext(s.ctx, "CREATE DATABASE "+name); err != nil {
 		return nil, "", err
 	}
-	store, err := postgres.Open(s.ctx, server.url(name), postgres.Options{})
+	store, err := postgres.Open(s.ctx, server.url(name))
 	return store, server.url(name), err
 }
 

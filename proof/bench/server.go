@@ -38,7 +38,7 @@ func serve(settings string) error {
 	if err := json.Unmarshal([]byte(settings), &set); err != nil {
 		return err
 	}
-	store, err := sqlite.Open(set.DB, sqlite.Options{})
+	store, err := sqlite.Open(context.Background(), set.DB)
 	if err != nil {
 		return err
 	}

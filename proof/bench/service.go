@@ -60,7 +60,7 @@ func addUsers(st store.Store, n int, hashing password.HasherConfig) error {
 }
 
 func (s *suite) openSQLite(name string) (*sqlite.Store, error) {
-	return sqlite.Open(filepath.Join(s.dir, name), sqlite.Options{})
+	return sqlite.Open(s.ctx, filepath.Join(s.dir, name))
 }
 
 // newService returns a service on a store with n users.

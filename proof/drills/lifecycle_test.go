@@ -37,7 +37,7 @@ func TestLifecycleOnTwoInstances(t *testing.T) {
 	front.StartTLS()
 	defer front.Close()
 	for range 2 {
-		store, err := postgres.Open(t.Context(), db, postgres.Options{})
+		store, err := postgres.Open(t.Context(), db)
 		if err != nil {
 			t.Fatal(err)
 		}

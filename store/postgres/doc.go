@@ -1,7 +1,7 @@
 // Package postgres opens a [store.Store] in a PostgreSQL database (13 or
 // later), with the driver pgx:
 //
-//	store, err := postgres.Open(ctx, os.Getenv("DATABASE_URL"), postgres.Options{})
+//	store, err := postgres.Open(ctx, os.Getenv("DATABASE_URL"))
 //
 // Any number of machines may open the same database, and PostgreSQL does what
 // is distributed about that: whatever may happen once happens once because a

@@ -12,7 +12,7 @@ import (
 func ExampleOpen() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	store, err := postgres.Open(ctx, os.Getenv("DATABASE_URL"), postgres.Options{})
+	store, err := postgres.Open(ctx, os.Getenv("DATABASE_URL"))
 	if err != nil {
 		log.Fatal(err)
 	}

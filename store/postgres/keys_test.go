@@ -148,7 +148,7 @@ func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
 	url := f.url
 	f.machines = nil
 	errs := together(5, func(int) error {
-		store, err := postgres.Open(t.Context(), url, postgres.Options{})
+		store, err := postgres.Open(t.Context(), url)
 		if err != nil {
 			return err
 		}

@@ -12,12 +12,17 @@ import (
 )
 
 // New returns a store in the program's own pool, whose driver must be pgx
-// (package stdlib). The pool stays the program's: Close does not close it. ctx
-// bounds the first connection.
+// (package stdlib). The program remains the owner of the pool: Close does not
+// close it. At most one Options may be given. ctx bounds the opening, migrations
+// included.
 //
 // A pool by another driver works with sqlstore.New; revocations are then found
 // by the poll alone.
-func New(ctx context.Context, db *sql.DB, opts Options) (*Store, error) {
+func New(ctx context.Context, db *sql.DB, options ...Options) (*Store, error) {
+	opts, err := single(options)
+	if err != nil {
+		return nil, err
+	}
 	if db == nil {
 		return nil, errors.New("postgres: no database was given")
 	}
@@ -37,14 +42,19 @@ func New(ctx context.Context, db *sql.DB, opts Options) (*Store, error) {
 	if err := errors.Join(err, conn.Close()); err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	return newStore(db, config, opts)
+	return newStore(ctx, db, config, opts)
 }
 
-// FromPool returns a store in the program's own pgxpool. The pool stays the
-// program's: Close does not close it.
-func FromPool(pool *pgxpool.Pool, opts Options) (*Store, error) {
+// FromPool returns a store in the program's own pgxpool. The program remains the
+// owner of the pool: Close does not close it. At most one Options may be given. ctx
+// bounds the migrations.
+func FromPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*Store, error) {
+	opts, err := single(options)
+	if err != nil {
+		return nil, err
+	}
 	if pool == nil {
 		return nil, errors.New("postgres: no pool was given")
 	}
-	return newStore(stdlib.OpenDBFromPool(pool), pool.Config().ConnConfig, opts)
+	return newStore(ctx, stdlib.OpenDBFromPool(pool), pool.Config().ConnConfig, opts)
 }

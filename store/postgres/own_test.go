@@ -38,7 +38,7 @@ func TestAStoreInAPoolOfOnesOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer db.Close()
-		store, err := postgres.New(t.Context(), db, postgres.Options{})
+		store, err := postgres.New(t.Context(), db)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestAStoreInAPoolOfOnesOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
-		store, err := postgres.FromPool(pool, postgres.Options{})
+		store, err := postgres.FromPool(t.Context(), pool)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,8 +101,8 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	}
 	defer db.Close()
 	for name, open := range map[string]func() (*postgres.Store, error){
-		"no database": func() (*postgres.Store, error) { return postgres.New(t.Context(), nil, postgres.Options{}) },
-		"no pool":     func() (*postgres.Store, error) { return postgres.FromPool(nil, postgres.Options{}) },
+		"no database": func() (*postgres.Store, error) { return postgres.New(t.Context(), nil) },
+		"no pool":     func() (*postgres.Store, error) { return postgres.FromPool(t.Context(), nil) },
 		"MaxConns":    func() (*postgres.Store, error) { return postgres.New(t.Context(), db, postgres.Options{MaxConns: 3}) },
 		"ListenURL": func() (*postgres.Store, error) {
 			return postgres.New(t.Context(), db, postgres.Options{ListenURL: "host=x port=y"})
@@ -139,7 +139,7 @@ func TestARoleThatOwnsNothingServes(t *testing.T) {
 	t.Cleanup(func() { run(`DROP OWNED BY "` + role + `"; DROP ROLE "` + role + `"`) })
 
 	serving := pgtest.With(t, owner, "user", role)
-	if s, err := postgres.Open(t.Context(), serving, postgres.Options{}); err == nil {
+	if s, err := postgres.Open(t.Context(), serving); err == nil {
 		s.Close()
 		t.Fatal("the role may create tables")
 	}
@@ -183,7 +183,7 @@ func TestOpenTellsNoPassword(t *testing.T) {
 	q := u.Query()
 	q.Set("password", "s3cret")
 	u.RawQuery = q.Encode()
-	s, err := postgres.Open(t.Context(), u.String(), postgres.Options{})
+	s, err := postgres.Open(t.Context(), u.String())
 	if err == nil {
 		s.Close()
 		t.Fatal("a database that does not exist was opened")

@@ -56,8 +56,13 @@ const connLife = 30 * time.Minute
 // ("postgres://user@host/db?sslmode=verify-full") or as keywords and values
 // ("host=/run/postgresql dbname=app"), and brings its tables up to date. What
 // url leaves out comes from the environment (PGHOST, PGPASSWORD, …) as with
-// other clients of PostgreSQL. ctx bounds the first connection.
-func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+// other clients of PostgreSQL. At most one Options may be given. ctx bounds the
+// opening, migrations included, and the Store does not keep it.
+func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
+	opts, err := single(options)
+	if err != nil {
+		return nil, err
+	}
 	if opts.MaxConns < 0 {
 		return nil, fmt.Errorf("postgres: MaxConns is %d, which is less than none", opts.MaxConns)
 	}
@@ -82,7 +87,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	db.SetMaxIdleConns(opts.MaxConns)
 	db.SetConnMaxLifetime(connLife)
 	opts.MaxConns = 0
-	store, err := newStore(db, config, opts)
+	store, err := newStore(ctx, db, config, opts)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -90,8 +95,20 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	return store, nil
 }
 
+// single returns the only Options of a constructor, or the zero value.
+func single(options []Options) (Options, error) {
+	switch len(options) {
+	case 0:
+		return Options{}, nil
+	case 1:
+		return options[0], nil
+	default:
+		return Options{}, errors.New("postgres: at most one Options may be given")
+	}
+}
+
 // newStore is the store in a pool whose connections were made by config.
-func newStore(db *sql.DB, config *pgx.ConnConfig, opts Options) (*Store, error) {
+func newStore(ctx context.Context, db *sql.DB, config *pgx.ConnConfig, opts Options) (*Store, error) {
 	if opts.MaxConns != 0 {
 		return nil, errors.New("postgres: MaxConns is for Open: a pool of the program's own has its own limit")
 	}
@@ -103,7 +120,7 @@ func newStore(db *sql.DB, config *pgx.ConnConfig, opts Options) (*Store, error) 
 		}
 	}
 	var err error
-	s.Store, err = sqlstore.New(db, sqlstore.Postgres, sqlstore.Options{Hook: opts.Hook, SkipMigrations: opts.SkipMigrations})
+	s.Store, err = sqlstore.New(ctx, db, sqlstore.Postgres, sqlstore.Options{Hook: opts.Hook, SkipMigrations: opts.SkipMigrations})
 	return s, err
 }
 

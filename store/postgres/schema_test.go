@@ -15,7 +15,7 @@ import (
 // same but for the names of types.
 func TestST04_BothEnginesHaveTheSameTables(t *testing.T) {
 	pg := open(t, pgtest.Schema(t))
-	lite, err := sqlite.Open(filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
+	lite, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 // actUntilKilled signs up users and resets their passwords, from several
 // goroutines, and prints each act once the store has acknowledged it.
 func actUntilKilled(path, round string) error {
-	s, err := sqlite.Open(path, sqlite.Options{})
+	s, err := sqlite.Open(context.Background(), path)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func killedChild(t *testing.T, path string, round int) []string {
 // that were lost or half done.
 func checkAll(t *testing.T, path string, acknowledged map[string]int) {
 	t.Helper()
-	s, err := sqlite.Open(path, sqlite.Options{})
+	s, err := sqlite.Open(t.Context(), path)
 	must(t, err)
 	defer s.Close()
 	if got := column(t, s.DB(), "PRAGMA integrity_check"); len(got) != 1 || got[0] != "ok" {

@@ -1,7 +1,7 @@
 // Package sqlite opens a [store.Store] in an SQLite file, with a driver written
 // in Go (modernc.org/sqlite, no cgo):
 //
-//	store, err := sqlite.Open("usher.db", sqlite.Options{})
+//	store, err := sqlite.Open(ctx, "usher.db")
 //
 // One file, and one process that writes to it, carry a program a long way. Many
 // machines need package postgres; the code that uses the store stays the same.

@@ -17,7 +17,7 @@ func ExampleOpen() {
 	}
 	defer os.RemoveAll(dir)
 
-	store, err := sqlite.Open(filepath.Join(dir, "usher.db"), sqlite.Options{})
+	store, err := sqlite.Open(context.Background(), filepath.Join(dir, "usher.db"))
 	if err != nil {
 		log.Fatal(err)
 	}

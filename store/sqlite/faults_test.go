@@ -178,7 +178,7 @@ func openFaulty(t *testing.T, f *faults, hook sqlstore.Hook) (*sqlstore.Store, *
 	read := sql.OpenDB(faultyConnector{dsn, f})
 	read.SetMaxOpenConns(4)
 	t.Cleanup(func() { read.Close(); write.Close() })
-	s, err := sqlstore.New(write, sqlstore.SQLite, sqlstore.Options{ReadDB: read, Hook: hook})
+	s, err := sqlstore.New(t.Context(), write, sqlstore.SQLite, sqlstore.Options{ReadDB: read, Hook: hook})
 	if err != nil {
 		t.Fatal(err)
 	}

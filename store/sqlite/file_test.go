@@ -4,6 +4,7 @@ package sqlite_test
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -61,7 +62,7 @@ func TestOpenRefusesWhatIsNoFileInAFolder(t *testing.T) {
 		filepath.Join(dir, "text"):             "not a database",
 		dir:                                    "directory",
 	} {
-		s, err := sqlite.Open(path, sqlite.Options{})
+		s, err := sqlite.Open(t.Context(), path)
 		if err == nil {
 			s.Close()
 			t.Errorf("%q was opened", path)
@@ -69,8 +70,16 @@ func TestOpenRefusesWhatIsNoFileInAFolder(t *testing.T) {
 			t.Errorf("%q: got %v, want it to say %q", path, err, want)
 		}
 	}
-	if _, err := sqlite.Open(filepath.Join(dir, "usher.db"), sqlite.Options{Readers: -1}); err == nil {
+	if _, err := sqlite.Open(t.Context(), filepath.Join(dir, "usher.db"), sqlite.Options{Readers: -1}); err == nil {
 		t.Error("a negative number of readers was taken")
+	}
+	if _, err := sqlite.Open(t.Context(), filepath.Join(dir, "usher.db"), sqlite.Options{}, sqlite.Options{}); err == nil {
+		t.Error("two Options were taken")
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := sqlite.Open(ended, filepath.Join(dir, "usher.db")); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a canceled context: got %v", err)
 	}
 }
 

@@ -74,7 +74,7 @@ func TestNothingButCountersIsEverHurried(t *testing.T) {
 			t.Cleanup(func() { db.Close() })
 			db.SetMaxOpenConns(conns)
 			db.SetMaxIdleConns(conns)
-			s, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{Hook: rarely})
+			s, err := sqlstore.New(t.Context(), db, sqlstore.SQLite, sqlstore.Options{Hook: rarely})
 			must(t, err)
 
 			h.faulty.Store(true)

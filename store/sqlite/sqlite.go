@@ -37,11 +37,21 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open opens the store in the file at path, which it makes if there is none,
-// and brings its tables up to date. The folder must exist. There is no store in
-// memory (":memory:"): tests use memory.New, or a file in a temporary
+// Open opens the store in the file at path and brings its tables up to date. It
+// creates the file if there is none; the folder must exist. At most one Options may
+// be given. ctx bounds the opening, and the Store does not keep it.
+//
+// SQLite's ":memory:" is refused: tests use package memory, or a file in a temporary
 // folder.
-func Open(path string, opts Options) (*Store, error) {
+func Open(ctx context.Context, path string, options ...Options) (*Store, error) {
+	var opts Options
+	switch len(options) {
+	case 0:
+	case 1:
+		opts = options[0]
+	default:
+		return nil, errors.New("sqlite: Open takes at most one Options")
+	}
 	if opts.Readers < 0 {
 		return nil, fmt.Errorf("sqlite: Readers is %d, which is less than none", opts.Readers)
 	}
@@ -61,15 +71,15 @@ func Open(path string, opts Options) (*Store, error) {
 	if s.write, err = open(path, 1, "_txlock=immediate", pragma("journal_mode(WAL)"), pragma("synchronous(FULL)")); err != nil {
 		return nil, err
 	}
-	if err := s.start(path, opts); err != nil {
+	if err := s.start(ctx, path, opts); err != nil {
 		return nil, errors.Join(err, s.closePools())
 	}
 	return s, nil
 }
 
-func (s *Store) start(path string, opts Options) error {
+func (s *Store) start(ctx context.Context, path string, opts Options) error {
 	var mode string
-	if err := s.write.QueryRowContext(context.Background(), "PRAGMA journal_mode").Scan(&mode); err != nil {
+	if err := s.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
 		return fmt.Errorf("sqlite: open %s: %w", path, err)
 	}
 	if mode != "wal" {
@@ -79,7 +89,7 @@ func (s *Store) start(path string, opts Options) error {
 	if s.read, err = open(path, opts.Readers, pragma("query_only(1)")); err != nil {
 		return err
 	}
-	s.Store, err = sqlstore.New(s.write, sqlstore.SQLite, sqlstore.Options{Hook: opts.Hook, ReadDB: s.read})
+	s.Store, err = sqlstore.New(ctx, s.write, sqlstore.SQLite, sqlstore.Options{Hook: opts.Hook, ReadDB: s.read})
 	return err
 }
 

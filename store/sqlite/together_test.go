@@ -339,7 +339,7 @@ func TestFB01_WaitsForTheDatabaseEndWithTheirContext(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { db.Close() })
 	db.SetMaxOpenConns(1)
-	s, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
+	s, err := sqlstore.New(t.Context(), db, sqlstore.SQLite)
 	must(t, err)
 	tx, err := db.Begin()
 	must(t, err)

@@ -154,7 +154,7 @@ func TestWithoutAWriteAheadLogEveryCommitWaits(t *testing.T) {
 	write := sql.OpenDB(faultyConnector{"file:" + filepath.Join(t.TempDir(), "usher.db") + "?_pragma=journal_mode(DELETE)&_txlock=immediate", &f})
 	t.Cleanup(func() { write.Close() })
 	write.SetMaxOpenConns(1)
-	s, err := sqlstore.New(write, sqlstore.SQLite, sqlstore.Options{})
+	s, err := sqlstore.New(t.Context(), write, sqlstore.SQLite)
 	must(t, err)
 	seen := watch(&f, nil)
 	takeOne(t, s, 1)
@@ -176,7 +176,7 @@ func TestTheProgramsOwnLevelStays(t *testing.T) {
 			must(t, err)
 			t.Cleanup(func() { db.Close() })
 			db.SetMaxOpenConns(1)
-			s, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
+			s, err := sqlstore.New(t.Context(), db, sqlstore.SQLite)
 			must(t, err)
 			takeOne(t, s, 1)
 			if got := level(t, db); got != own.want {

@@ -5,7 +5,7 @@
 // package postgres. A program that has a database already hands it over, and
 // the tables, whose names all begin with usher_, live beside its own:
 //
-//	store, err := sqlstore.New(db, sqlstore.Postgres, sqlstore.Options{})
+//	store, err := sqlstore.New(ctx, db, sqlstore.Postgres)
 //
 // # Settings of the database
 //

@@ -17,6 +17,7 @@ import (
 // The program keeps a row of its own for each user. The hook writes it in the
 // same transaction, so there is never a user without it.
 func ExampleNew() {
+	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "usher")
 	if err != nil {
 		log.Fatal(err)
@@ -38,7 +39,7 @@ func ExampleNew() {
 		}
 		return err
 	}
-	st, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{Hook: hook})
+	st, err := sqlstore.New(ctx, db, sqlstore.SQLite, sqlstore.Options{Hook: hook})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -46,7 +47,6 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 
-	ctx := context.Background()
 	carts := func() (n int) {
 		if err := db.QueryRow(`SELECT COUNT(*) FROM carts`).Scan(&n); err != nil {
 			log.Fatal(err)

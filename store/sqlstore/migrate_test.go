@@ -42,7 +42,7 @@ func TestMigrationsRunOnce(t *testing.T) {
 	db := newDB(t)
 	exec(t, db, `CREATE TABLE users (id TEXT)`) // the program's own, in the same database
 	for range 3 {
-		if _, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{}); err != nil {
+		if _, err := sqlstore.New(t.Context(), db, sqlstore.SQLite); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,7 +68,7 @@ func TestMigrationsRunOnceThoughManyStartAtTheSameTime(t *testing.T) {
 	for range 16 {
 		db := openDB(t, path)
 		wg.Go(func() {
-			if _, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{}); err != nil {
+			if _, err := sqlstore.New(t.Context(), db, sqlstore.SQLite); err != nil {
 				t.Error(err)
 			}
 		})
@@ -84,11 +84,11 @@ func TestNewRefusesADatabaseItDoesNotKnow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := newDB(t)
-			if _, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{}); err != nil {
+			if _, err := sqlstore.New(t.Context(), db, sqlstore.SQLite); err != nil {
 				t.Fatal(err)
 			}
 			exec(t, db, c.spoil)
-			_, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
+			_, err := sqlstore.New(t.Context(), db, sqlstore.SQLite)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want it to say %q", err, c.want)
 			}
@@ -112,7 +112,7 @@ func TestMigrationsAreHandedOutForOtherTools(t *testing.T) {
 		}
 		exec(t, db, string(text))
 	}
-	s, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{SkipMigrations: true})
+	s, err := sqlstore.New(t.Context(), db, sqlstore.SQLite, sqlstore.Options{SkipMigrations: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,16 +145,16 @@ func TestBothDialectsHaveTheSameMigrations(t *testing.T) {
 }
 
 func TestNewNeedsADatabaseAndADialect(t *testing.T) {
-	if _, err := sqlstore.New(nil, sqlstore.SQLite, sqlstore.Options{}); err == nil {
+	if _, err := sqlstore.New(t.Context(), nil, sqlstore.SQLite); err == nil {
 		t.Error("no database was enough")
 	}
-	if _, err := sqlstore.New(newDB(t), "oracle", sqlstore.Options{}); err == nil || !strings.Contains(err.Error(), "oracle") {
+	if _, err := sqlstore.New(t.Context(), newDB(t), "oracle"); err == nil || !strings.Contains(err.Error(), "oracle") {
 		t.Errorf("an unknown dialect: got %v", err)
 	}
 }
 
 func TestPingFailsWithoutTables(t *testing.T) {
-	s, err := sqlstore.New(newDB(t), sqlstore.SQLite, sqlstore.Options{SkipMigrations: true})
+	s, err := sqlstore.New(t.Context(), newDB(t), sqlstore.SQLite, sqlstore.Options{SkipMigrations: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestPingFailsWithoutTables(t *testing.T) {
 
 func TestCloseLeavesTheDatabaseToItsOwner(t *testing.T) {
 	db := newDB(t)
-	s, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
+	s, err := sqlstore.New(t.Context(), db, sqlstore.SQLite)
 	if err != nil {
 		t.Fatal(err)
 	}

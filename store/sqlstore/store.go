@@ -47,12 +47,22 @@ var errClosed = errors.New("the store is closed")
 // and then migrate itself.
 const migrateTimeout = 10 * time.Minute
 
-// New returns a store in the given database, whose tables it brings up to
-// date. It fails if the database is out of reach, was made by a newer version
-// of this package, or if a migration was changed after it had run.
+// New returns a store in the given database and brings its tables up to date. At
+// most one Options may be given. ctx bounds the migrations, which may wait for those
+// of another process, but at most 10 minutes. New fails if the database cannot be
+// reached or has the tables of a newer version of this package, or if a migration
+// was changed after it had run.
 //
-// The database stays the caller's: Close does not close it.
-func New(db *sql.DB, d Dialect, opts Options) (*Store, error) {
+// The caller remains the owner of the database: Close does not close it.
+func New(ctx context.Context, db *sql.DB, d Dialect, options ...Options) (*Store, error) {
+	var opts Options
+	switch len(options) {
+	case 0:
+	case 1:
+		opts = options[0]
+	default:
+		return nil, errors.New("sqlstore: New takes at most one Options")
+	}
 	if db == nil {
 		return nil, errors.New("sqlstore: no database was given")
 	}
@@ -66,7 +76,7 @@ func New(db *sql.DB, d Dialect, opts Options) (*Store, error) {
 	if opts.SkipMigrations {
 		return s, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), migrateTimeout)
+	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
 	if err := migrate(ctx, db, d); err != nil {
 		return nil, fmt.Errorf("sqlstore: migrate: %w", err)
