@@ -11,8 +11,8 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 )
 
-// No configuration comes to this; the mechanisms of the library would send the
-// password to localhost in the clear.
+// The library's mechanisms would send the password to localhost without TLS. No
+// configuration leads to this.
 func TestML03_NoSignInWithoutTLS(t *testing.T) {
 	client, server := net.Pipe()
 	heard := make(chan string, 10)

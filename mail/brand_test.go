@@ -14,13 +14,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/mail"
 )
 
-// picture is an image of that size.
+// picture returns a PNG image.
 func picture(t *testing.T, width, height int) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -44,7 +43,7 @@ func TestComposer_Accent(t *testing.T) {
 	if !strings.Contains(html, "background:#111827;color:#fff;") || strings.Contains(html, "#3d4ed8") {
 		t.Errorf("the button is not in the accent:\n%s", html)
 	}
-	// On a dark ground it would not be seen.
+	// It would be invisible in dark mode.
 	_, dark, _ := strings.Cut(html, "prefers-color-scheme: dark")
 	dark, _, _ = strings.Cut(dark, "</style>")
 	if strings.Contains(dark, "#111827") || !strings.Contains(dark, "color: #000 !important") {
@@ -52,7 +51,7 @@ func TestComposer_Accent(t *testing.T) {
 	}
 }
 
-func TestComposer_LogoIsPartOfTheMail(t *testing.T) {
+func TestComposer_LogoIsEmbedded(t *testing.T) {
 	c := composer()
 	c.Logo = picture(t, 120, 64)
 	path := t.TempDir()
@@ -101,7 +100,7 @@ func TestComposer_LogoIsPartOfTheMail(t *testing.T) {
 	}
 }
 
-func TestComposer_RefusesWhatIsNoBrand(t *testing.T) {
+func TestComposer_InvalidBrand(t *testing.T) {
 	var photo bytes.Buffer
 	if err := jpeg.Encode(&photo, image.NewRGBA(image.Rect(0, 0, 8, 8)), nil); err != nil {
 		t.Fatal(err)
@@ -122,18 +121,5 @@ func TestComposer_RefusesWhatIsNoBrand(t *testing.T) {
 		if err := c.Check(); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestComposer_Funcs(t *testing.T) {
-	c := composer()
-	c.Funcs = map[string]any{"shout": strings.ToUpper}
-	c.Templates = fstest.MapFS{
-		"message.txt":  {Data: []byte(`{{define "subject"}}{{shout .Name}}{{end}}{{define "intro"}}{{wrap (shout "hello")}}{{end}}{{define "notyou"}}{{end}}`)},
-		"message.html": {Data: []byte(`{{define "title"}}{{shout .Name}}{{end}}{{define "intro"}}{{end}}{{define "action"}}{{end}}{{define "notyou"}}{{end}}`)},
-	}
-	subject, text, html, err := c.Render(message(usher.MessagePasswordChanged))
-	if err != nil || subject != "EXAMPLE" || !strings.HasPrefix(text, "HELLO\n") || !strings.Contains(html, ">EXAMPLE</h1>") {
-		t.Errorf("%q, %v\n%s\n%s", subject, err, text, html)
 	}
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/usherkit/usher/mail"
 )
 
-func TestDir_OneReadableFileAMessage(t *testing.T) {
+func TestDir_OneReadableFilePerMessage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "mail")
 	c := composer()
 	c.TextOnly = true
 	folder := &mail.Folder{Path: path, Composer: c}
 	m := message(usher.MessageResetPassword)
-	// Delivery is repeated after a crash.
+	// The outbox sends a message again after a crash.
 	for range 2 {
 		if err := folder.Send(t.Context(), m); err != nil {
 			t.Fatal(err)
@@ -148,7 +148,7 @@ func TestDir_PrintsOnlyWhenAsked(t *testing.T) {
 	}
 }
 
-func TestDir_SixtyFourAtOnceMakeOneWholeFile(t *testing.T) {
+func TestDir_Concurrent(t *testing.T) {
 	path := t.TempDir()
 	var out bytes.Buffer
 	folder := &mail.Folder{Path: path, InsecurePrintLinks: &out}

@@ -14,14 +14,14 @@ import (
 	"github.com/usherkit/usher/mail"
 )
 
-// talker is a server that offers what it is told and takes every mail, for what
-// a decent server does not do.
+// talker is an SMTP server that sends any extensions and replies, correct or not, and
+// accepts every email.
 type talker struct {
 	plain, secured []string                      // extensions before and under TLS
-	starttls       string                        // all bytes of the answer to STARTTLS
+	starttls       string                        // the complete reply to STARTTLS
 	cert           tls.Certificate               // under TLS
 	upgrade        func(net.Conn)                // instead of TLS
-	answer         func(command string) []string // lines that replace an answer
+	answer         func(command string) []string // lines that replace a reply
 
 	mu    sync.Mutex
 	heard []string
@@ -88,18 +88,67 @@ func (s *talker) serve(c net.Conn) {
 	}
 }
 
-// lines returns what the server has heard.
+// lines returns the lines that the server received.
 func (s *talker) lines() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.heard)
 }
 
-// commands returns the first words of it.
+// commands returns the first words of the lines.
 func (s *talker) commands() []string {
 	lines := s.lines()
 	for i, line := range lines {
 		lines[i], _, _ = strings.Cut(line, " ")
 	}
 	return lines
+}
+
+// listen serves each connection with f.
+func listen(t *testing.T, f func(net.Conn)) (port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer c.Close()
+				f(c)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		wg.Wait()
+	})
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// takeOne accepts one email, and then calls then.
+func takeOne(c net.Conn, then func()) {
+	r := bufio.NewReader(c)
+	_, _ = io.WriteString(c, "220 ready\r\n")
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		if strings.HasPrefix(line, "DATA") {
+			_, _ = io.WriteString(c, "354 go on\r\n")
+			for line != ".\r\n" && err == nil {
+				line, err = r.ReadString('\n')
+			}
+			_, _ = io.WriteString(c, "250 taken\r\n")
+			then()
+			return
+		}
+		_, _ = io.WriteString(c, "250 ok\r\n")
+	}
 }

@@ -2,7 +2,8 @@ package mail
 
 import "testing"
 
-// The check after name resolution: a hosts file may point localhost anywhere.
+// The check applies to the resolved address, because a hosts file may map localhost
+// to any address.
 func TestML03_PlaintextChecksTheResolvedAddress(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"127.0.0.1:25": true, "[::1]:25": true, "[::ffff:127.0.0.1]:25": true,
