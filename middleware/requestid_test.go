@@ -48,7 +48,7 @@ func TestRequestIDFromContext_WithoutOne(t *testing.T) {
 func ExampleRequestID() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
-		problem.Write(w, r, problem.Problem{Code: problem.NotFound})
+		problem.Write(w, r, problem.Problem{Code: problem.NotFound, Detail: "No such order."})
 	})
 	server := middleware.RequestID(mux)
 
@@ -58,5 +58,5 @@ func ExampleRequestID() {
 	server.ServeHTTP(w, r)
 	fmt.Print(w.Header().Get("X-Request-Id"), " ", w.Body)
 	// Output:
-	// request-1 {"type":"urn:usher:problem:not_found","title":"Not found","status":404,"code":"not_found","detail":"There’s nothing here.","requestId":"request-1"}
+	// request-1 {"type":"urn:usher:problem:not_found","title":"Not found","status":404,"code":"not_found","detail":"No such order.","requestId":"request-1"}
 }
