@@ -81,17 +81,6 @@ func calibrate(b benchmark, each time.Duration) (int, error) {
 	}
 }
 
-// onAllCores runs a benchmark on every core at once.
-func onAllCores(b benchmark) benchmark {
-	one := b.run
-	b.run = func(n int) error {
-		cores := runtime.GOMAXPROCS(0)
-		_, err := concurrently(cores, 1, func(int) error { return one((n + cores - 1) / cores) })
-		return err
-	}
-	return b
-}
-
 // concurrently makes count calls in each of several goroutines and returns how long
 // each call took.
 func concurrently(clients, count int, call func(client int) error) ([]time.Duration, error) {

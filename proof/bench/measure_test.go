@@ -40,14 +40,6 @@ func TestInterleave(t *testing.T) {
 	}
 }
 
-func TestThousands(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 1000000: "1,000,000"} {
-		if got := thousands(n); got != want {
-			t.Errorf("%d is %s, want %s", n, got, want)
-		}
-	}
-}
-
 func TestSelectParts(t *testing.T) {
 	if all, err := selectParts(""); err != nil || len(all) != len(parts) {
 		t.Fatalf("without -only %d of %d parts run: %v", len(all), len(parts), err)

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"strings"
 	"time"
 
@@ -120,27 +119,17 @@ func (s *suite) signInOn(engine string, limit float64, store store.Store) error 
 	return nil
 }
 
-// collected runs the garbage collector after each run that has not run it.
+// collected runs the garbage collector after each run.
 func collected(b benchmark) benchmark {
 	run := b.run
 	b.run = func(n int) error {
 		for range n {
-			before := collections()
 			if err := run(1); err != nil {
 				return err
 			}
-			if collections() == before {
-				runtime.GC()
-			}
+			runtime.GC()
 		}
 		return nil
 	}
 	return b
-}
-
-// collections returns how often the garbage collector has run.
-func collections() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
 }
