@@ -1,15 +1,14 @@
-// Package browser drives the pages in a real Chromium: every journey with
-// and without JavaScript, a whole life by keyboard alone, every page and state
-// in light and dark through axe, at a width of 1100 pixels and of 320. It needs
-// chromium, node, and once
+// Package browser tests the pages in Chromium: the lifecycle of an account with and
+// without JavaScript and by keyboard alone, and each page and state in light and dark,
+// at 1100 and 320 pixels, with axe. It needs chromium, node, and in this folder
 //
 //	npm ci --ignore-scripts
 //
-// in its folder. The screenshots are left in the folder out; with
+// Screenshots go into the folder out. With
 //
 //	go test ./proof/browser -update
 //
-// the best of them go into docs/screenshots.
+// those of the documentation go into docs/screenshots.
 package browser
 
 import (
@@ -27,8 +26,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/screenshots")
 
-// missing skips a test where something is not installed, but in CI, where that
-// is a mistake.
+// missing skips a test because something is not installed. In CI it fails the test.
 func missing(t *testing.T, what string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -37,7 +35,7 @@ func missing(t *testing.T, what string) {
 	t.Skip(what)
 }
 
-// find returns the first program of those names.
+// find returns the path of the first program that is installed, or "".
 func find(names ...string) string {
 	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
@@ -47,7 +45,7 @@ func find(names ...string) string {
 	return ""
 }
 
-// result is a line that run.mjs writes for each of its tests.
+// result is a line that run.mjs prints for each of its tests.
 type result struct {
 	Name   string `json:"name"`
 	Error  string `json:"error"`
@@ -68,16 +66,15 @@ func TestPagesInChromium(t *testing.T) {
 	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
 		missing(t, "run npm ci --ignore-scripts in proof/browser first")
 	}
-	sites := map[string]string{}
-	for name, s := range variants {
-		sites[name] = serve(t, s)
+	urls := map[string]string{"example": startExample(t)}
+	for name, s := range sites {
+		urls[name] = serve(t, s)
 	}
-	sites["example"] = startExample(t)
 	out, err := filepath.Abs("out")
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := map[string]any{"chromium": chromium, "out": out, "sites": sites}
+	settings := map[string]any{"chromium": chromium, "out": out, "sites": urls}
 	if *update {
 		if settings["docs"], err = filepath.Abs("../../docs/screenshots"); err != nil {
 			t.Fatal(err)
@@ -86,7 +83,7 @@ func TestPagesInChromium(t *testing.T) {
 	run(t, node, settings)
 }
 
-// run starts run.mjs and makes a subtest of each of its results.
+// run starts run.mjs and reports each of its results as a subtest.
 func run(t *testing.T, node string, settings map[string]any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
@@ -96,7 +93,7 @@ func run(t *testing.T, node string, settings map[string]any) {
 		t.Fatal(err)
 	}
 	args := []string{"run.mjs", string(arg)}
-	if only := os.Getenv("BROWSERTEST_ONLY"); only != "" {
+	if only := os.Getenv("BROWSER_ONLY"); only != "" {
 		args = append(args, only)
 	}
 	cmd := exec.CommandContext(ctx, node, args...)

@@ -1,16 +1,16 @@
-// A whole life by keyboard alone: no mouse, and nothing is filled in but by typing where the focus is. Mailed links are
-// opened by their address, as a mail program does. Words are left to the other tests: what to press is known by what
-// it does.
-import { address, another, password } from "./stage.mjs";
+// The lifecycle of an account by keyboard alone: no mouse, and typing only into the focused input. Emailed links are
+// opened by their URL, as an email program does. Inputs are found by name, links and buttons by where they lead; the
+// other tests check the texts.
+import { address, otherPassword, password } from "./harness.mjs";
 
-// hands are a person's, at the keyboard of one page.
-class Hands {
-  constructor(stage, page) {
-    this.s = stage;
+// Keyboard is a user at the keyboard of one page.
+class Keyboard {
+  constructor(harness, page) {
+    this.s = harness;
     this.page = page;
   }
 
-  // What has the focus, and whether that can be seen.
+  // Returns what has the focus and whether the focus is visible.
   focus() {
     return this.page.evaluate(() => {
       const e = document.activeElement, style = getComputedStyle(e), box = e.getBoundingClientRect();
@@ -23,15 +23,15 @@ class Hands {
     });
   }
 
-  // Goes on with Tab until what is wanted has the focus: an input by its name, a link or a button by where it leads. When
-  // everything had its turn the focus leaves the page and comes again, so that nobody is caught anywhere.
+  // Presses Tab until the wanted element has the focus: an input by its name, a link or a button by where it leads. After
+  // the last element the focus leaves the page and returns, so a focus trap fails the test.
   async to(what, how = "Tab") {
     const passed = [];
     for (let i = 0; i < 80; i++) {
       const { is, ring, visible, index } = await this.focus();
       if (is) {
-        if (i > 0) this.s.ok(ring && visible, `${is} has the focus, and one cannot see it`);
-        this.s.ok(index <= 0, `${is} jumps the queue`);
+        if (i > 0) this.s.ok(ring && visible, `${is} has the focus, but the focus is not visible`);
+        this.s.ok(index <= 0, `${is} has a positive tabindex`);
       }
       if (is === what || what instanceof RegExp && what.test(is)) return;
       passed.push(is || "the page");
@@ -48,7 +48,7 @@ class Hands {
     }
   }
 
-  // Presses a key and waits for the page that comes of it.
+  // Presses a key and waits for the next page.
   async press(key, path) {
     await Promise.all([this.page.waitForNavigation(), this.page.keyboard.press(key)]);
     this.at(path);
@@ -58,7 +58,7 @@ class Hands {
     this.s.equal(new URL(this.page.url()).pathname, path, "path");
   }
 
-  // Fills a form in and sends it, from its last input.
+  // Fills in a form and submits it with Enter in the last input.
   async send(inputs, path) {
     await this.type(inputs);
     await this.press("Enter", path);
@@ -75,8 +75,8 @@ class Hands {
     await this.press("Space", path);
   }
 
-  // After an error the focus is on the input that is to blame.
-  async blamed(name) {
+  // After an error, the invalid input has the focus.
+  async errorAt(name) {
     await this.s.focused(this.page, "[aria-invalid=true]");
     const { is } = await this.focus();
     this.s.equal(is, name, "focus after an error");
@@ -84,79 +84,123 @@ class Hands {
 }
 
 export const keyboard = [
-  ["a whole life, by keyboard alone", async (s) => {
-    const who = address("keyboard"), moved = address("moved-keyboard");
-    const page = await s.visit("plain"), hands = new Hands(s, page);
+  ["sign-up and sign-out by keyboard alone", async (s) => {
+    const user = address("keys");
+    const page = await s.visit("plain");
+    const at = () => page.evaluate(() => {
+      const e = document.activeElement, ring = getComputedStyle(e);
+      return { name: e.name || e.textContent.trim() || e.getAttribute("aria-label"), ring: ring.outlineStyle !== "none" && parseFloat(ring.outlineWidth) >= 2 };
+    });
+    const tab = async (want) => {
+      await page.keyboard.press("Tab");
+      const { name, ring } = await at();
+      s.equal(name, want, "focus");
+      s.ok(ring, `no ring around ${name}`);
+    };
+    await page.goto("/auth/signup");
+    // The first input has the focus.
+    await s.focused(page, "[name=name]");
+    await page.keyboard.press("Shift+Tab");
+    s.equal((await at()).name, "NNorthwind", "focus");
+    await tab("name");
+    await page.keyboard.type("Ann");
+    await tab("loginId");
+    await page.keyboard.type(user);
+    await tab("password");
+    await page.keyboard.type(password);
+    await tab("Show password");
+    await page.keyboard.press("Space");
+    s.equal(await page.locator("[name=password]").getAttribute("type"), "text", "shown password");
+    s.equal((await at()).name, "password", "focus");
+    await page.keyboard.press("Enter");
+    await s.at(page, "/", "Home");
+    await page.goto("/auth/account");
+    for (const want of ["NNorthwind", "Send the email again", "Change", "Change", "Change", "Sign out everywhere", "Sign out", "Back to Northwind"]) await tab(want);
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Enter");
+    await s.at(page, "/auth/signin", "Sign in");
+    await page.getByText("You’re signed out.").waitFor();
+    // The first input has the focus.
+    await s.focused(page, "[name=loginId]");
+    await page.keyboard.type(user);
+    await page.keyboard.press("Tab");
+    await page.keyboard.type(password);
+    await page.keyboard.press("Enter");
+    await s.at(page, "/", "Home");
+  }],
+  ["the lifecycle of an account, by keyboard alone", async (s) => {
+    const user = address("keyboard"), moved = address("moved-keyboard");
+    const page = await s.visit("plain"), keys = new Keyboard(s, page);
 
     // Sign-up, with one mistake.
     await page.goto("/inside");
-    hands.at("/auth/signin");
-    await hands.follow(/^\/auth\/signup/, "/auth/signup");
-    await hands.send({ name: "Ann", loginId: who, password: "short" }, "/auth/signup");
-    await hands.blamed("password");
-    await hands.send({ password }, "/inside");
+    keys.at("/auth/signin");
+    await keys.follow(/^\/auth\/signup/, "/auth/signup");
+    await keys.send({ name: "Ann", loginId: user, password: "short" }, "/auth/signup");
+    await keys.errorAt("password");
+    await keys.send({ password }, "/inside");
 
-    // The address is confirmed.
-    await page.goto(await s.link("plain", who, "verify_email"));
-    await hands.push("/auth/email/verify", "/auth/verify");
+    // Confirmation of the address.
+    await page.goto(await s.link("plain", user, "verify_email"));
+    await keys.push("/auth/email/verify", "/auth/verify");
     await page.goto("/auth/account");
     s.equal(await page.locator("[href='/auth/account/email']").count(), 1, "the account");
 
-    // Name, password and address change.
-    await hands.follow("/auth/account/name");
-    await hands.send({ name: "Ann Lindqvist" }, "/auth/account");
-    const other = await s.visit("plain"), elsewhere = new Hands(s, other);
+    // Changes of name, password and address.
+    await keys.follow("/auth/account/name");
+    await keys.send({ name: "Ann Lindqvist" }, "/auth/account");
+    const other = await s.visit("plain"), otherKeys = new Keyboard(s, other);
     await other.goto("/auth/signin");
-    await elsewhere.send({ loginId: who, password }, "/");
-    await hands.follow("/auth/account/password");
-    await hands.send({ currentPassword: another, newPassword: another }, "/auth/account/password");
-    await hands.blamed("currentPassword");
-    await hands.send({ currentPassword: password, newPassword: another }, "/auth/account");
+    await otherKeys.send({ loginId: user, password }, "/");
+    await keys.follow("/auth/account/password");
+    await keys.send({ currentPassword: otherPassword, newPassword: otherPassword }, "/auth/account/password");
+    await keys.errorAt("currentPassword");
+    await keys.send({ currentPassword: password, newPassword: otherPassword }, "/auth/account");
     await other.goto("/auth/account");
-    elsewhere.at("/auth/signin");
-    await hands.follow("/auth/account/email");
-    await hands.send({ newEmail: "nowhere", currentPassword: another }, "/auth/account/email");
-    await hands.blamed("newEmail");
-    await hands.send({ newEmail: address("mistyped-keyboard"), currentPassword: another }, "/auth/account");
-    await hands.push("/auth/account/email/cancel", "/auth/account");
+    otherKeys.at("/auth/signin");
+    await keys.follow("/auth/account/email");
+    await keys.send({ newEmail: "nowhere", currentPassword: otherPassword }, "/auth/account/email");
+    await keys.errorAt("newEmail");
+    await keys.send({ newEmail: address("mistyped-keyboard"), currentPassword: otherPassword }, "/auth/account");
+    await keys.push("/auth/account/email/cancel", "/auth/account");
     s.equal(await page.locator("[action='/auth/account/email/cancel']").count(), 0, "changes that are pending");
-    await hands.follow("/auth/account/email");
-    await hands.send({ newEmail: moved, currentPassword: another }, "/auth/account");
+    await keys.follow("/auth/account/email");
+    await keys.send({ newEmail: moved, currentPassword: otherPassword }, "/auth/account");
     await page.goto(await s.link("plain", moved, "change_email"));
-    await hands.push("/auth/email/verify", "/auth/verify");
+    await keys.push("/auth/email/verify", "/auth/verify");
 
-    // One device is signed out from the other.
-    await elsewhere.send({ loginId: moved, password: another }, "/auth/account");
+    // A sign-out of another device.
+    await otherKeys.send({ loginId: moved, password: otherPassword }, "/auth/account");
     const session = await other.evaluate(() => [...document.querySelectorAll(".sessions li")].find((e) => e.querySelector(".tag"))?.querySelector("form")?.getAttribute("action"));
     await page.goto("/auth/account");
     const devices = await page.locator(".sessions li").count();
     s.equal(devices, 2, "devices");
-    await hands.push(session ?? /^\/auth\/account\/sessions\//, "/auth/account");
+    await keys.push(session ?? /^\/auth\/account\/sessions\//, "/auth/account");
     s.equal(await page.locator(".sessions li").count(), 1, "devices");
     await other.goto("/auth/account");
-    elsewhere.at("/auth/signin");
+    otherKeys.at("/auth/signin");
 
-    // Backwards, too, and out.
-    await hands.to("/auth/signout/all");
-    await hands.to("/auth/signout", "Shift+Tab");
-    await hands.press("Enter", "/auth/signin");
+    // Backwards with Shift+Tab, and a sign-out.
+    await keys.to("/auth/signout/all");
+    await keys.to("/auth/signout", "Shift+Tab");
+    await keys.press("Enter", "/auth/signin");
 
-    // Forgotten, and a new password.
-    await hands.follow(/^\/auth\/forgot/, "/auth/forgot");
-    await hands.send({ loginId: moved }, "/auth/forgot");
+    // A forgotten password.
+    await keys.follow(/^\/auth\/forgot/, "/auth/forgot");
+    await keys.send({ loginId: moved }, "/auth/forgot");
     await page.goto(await s.link("plain", moved, "reset_password"));
-    hands.at("/auth/reset");
-    await hands.send({ newPassword: "passwordpassword" }, "/auth/reset");
-    await hands.blamed("newPassword");
-    await hands.send({ newPassword: password }, "/auth/signin");
-    await hands.send({ loginId: moved, password: another }, "/auth/signin");
-    s.equal((await hands.focus()).is, "password", "focus after a failed sign-in");
-    await hands.send({ loginId: moved, password }, "/");
+    keys.at("/auth/reset");
+    await keys.send({ newPassword: "passwordpassword" }, "/auth/reset");
+    await keys.errorAt("newPassword");
+    await keys.send({ newPassword: password }, "/auth/signin");
+    await keys.send({ loginId: moved, password: otherPassword }, "/auth/signin");
+    s.equal((await keys.focus()).is, "password", "focus after a failed sign-in");
+    await keys.send({ loginId: moved, password }, "/");
 
-    // Out, everywhere.
+    // A sign-out everywhere.
     await page.goto("/auth/account");
-    await hands.push("/auth/signout/all", "/auth/signin");
+    await keys.push("/auth/signout/all", "/auth/signin");
     await page.goto("/inside");
-    hands.at("/auth/signin");
+    keys.at("/auth/signin");
   }],
 ];

@@ -1,11 +1,12 @@
-// Runs every test and writes one line of JSON for each. Started by go test.
+// Runs every test and prints one line of JSON for each. go test starts it.
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
-import { journeys } from "./journeys.mjs";
+import { forms } from "./forms.mjs";
 import { gallery } from "./gallery.mjs";
 import { keyboard } from "./keyboard.mjs";
+import { lifecycle } from "./lifecycle.mjs";
 import { states } from "./states.mjs";
-import { Stage } from "./stage.mjs";
+import { Harness } from "./harness.mjs";
 
 const settings = JSON.parse(process.argv[2]);
 const only = process.argv[3] ?? "";
@@ -21,22 +22,22 @@ const browser = await chromium.launch({
 });
 process.on("SIGINT", () => browser.close().finally(() => process.exit(1)));
 
-// Two at a time: a page that waits for a password to be hashed leaves a core to the other.
-const tests = [...journeys, ...keyboard, ...gallery, ...states].filter(([name]) => name.includes(only));
+// Two at a time: while one waits for a password hash, the other has a core.
+const tests = [...lifecycle, ...forms, ...keyboard, ...gallery, ...states].filter(([name]) => name.includes(only));
 const next = async () => {
   for (let test; (test = tests.shift()); ) {
     const [name, act] = test;
     const begin = Date.now();
-    const stage = new Stage(browser, settings);
+    const harness = new Harness(browser, settings);
     let error = "";
     try {
-      await act(stage);
-      error = stage.complaints.join("\n");
+      await act(harness);
+      error = harness.failures.join("\n");
     } catch (e) {
-      error = [String(e?.stack ?? e), ...stage.complaints].join("\n");
-      await stage.keep(name);
+      error = [String(e?.stack ?? e), ...harness.failures].join("\n");
+      await harness.saveScreenshots(name);
     }
-    await stage.close();
+    await harness.close();
     console.log(JSON.stringify({ name, error, millis: Date.now() - begin }));
   }
 };

@@ -1,15 +1,22 @@
 package browser
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -23,18 +30,18 @@ import (
 	"github.com/usherkit/usher/texts"
 )
 
-// site is one program with pages.
+// site describes a program with pages.
 type site struct {
 	service  func(*usher.Config)
 	pages    handlers.Pages
 	texts    texts.Catalogue
 	throttle bool
-	// breakable puts the store behind one that fails when told to.
+	// breakable wraps the store so that a test can make it fail.
 	breakable bool
 }
 
-// variants are the programs that the pages are looked at in.
-var variants = map[string]site{
+// sites are the programs that the tests visit.
+var sites = map[string]site{
 	"plain":        {pages: handlers.Pages{Name: "Northwind"}},
 	"confirmFirst": {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) { c.ConfirmFirst = true }},
 	"closed":       {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) { c.SignUpClosed = true }},
@@ -44,7 +51,7 @@ var variants = map[string]site{
 		c.Password = password.PCIDSS()
 		c.Password.Uppercase, c.Password.NonAlphanumeric = true, true
 	}},
-	// A near-black accent, and names without an end.
+	// A near-black accent and a very long name.
 	"night": {pages: handlers.Pages{Name: "Northwindandsouthwindandeastwind Trading Company", Accent: "#111827"}},
 	"branded": {pages: handlers.Pages{
 		Name: "Harbour & Sons", Accent: "#e8b931", Logo: "/logo.svg",
@@ -52,7 +59,7 @@ var variants = map[string]site{
 	}, texts: texts.Catalogue{Texts: map[string]map[string]string{"en": {"signin.title": "Welcome aboard", "signin.submit": "Step aboard"}}}},
 }
 
-// brand is what a program adds to the style to have a look of its own.
+// brand is a style sheet of a program.
 const brand = `
 :root { --ground: #eef3f4; }
 h1 { font-family: Georgia, "Times New Roman", serif; font-weight: 500; font-size: 1.75rem; }
@@ -62,24 +69,24 @@ button, .button, input { border-radius: 2px; }
 @media (max-width: 30rem) { .card { padding-block-start: 1.5rem; } }
 `
 
-// logo has other colours on a dark page.
+// logo has other colors on a dark page.
 const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 32" role="img"><style>.ink{fill:#35626d}@media (prefers-color-scheme:dark){.ink{fill:#a9d0d8}}</style><path d="M4 22h24l-3 6H8z" fill="#e8b931"/><path class="ink" d="M15 3v17H5zM17 7v13h8z"/><text class="ink" x="40" y="22" font-family="Georgia, serif" font-size="18">Harbour &amp; Sons</text></svg>`
 
-// post is a mailbox for all addresses.
-type post struct {
+// mailbox keeps all email.
+type mailbox struct {
 	mu  sync.Mutex
 	all []usher.Message
 }
 
-func (p *post) Send(_ context.Context, m usher.Message) error {
+func (p *mailbox) Send(_ context.Context, m usher.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.all = append(p.all, m)
 	return nil
 }
 
-// newest returns the link of the newest mail of a kind to an address, or "".
-func (p *post) newest(to, kind string) string {
+// newest returns the link in the newest email of a kind to an address, or "".
+func (p *mailbox) newest(to, kind string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.all) - 1; i >= 0; i-- {
@@ -90,7 +97,7 @@ func (p *post) newest(to, kind string) string {
 	return ""
 }
 
-func (p *post) count(to string) (n int) {
+func (p *mailbox) count(to string) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range p.all {
@@ -101,22 +108,22 @@ func (p *post) count(to string) (n int) {
 	return n
 }
 
-// serve starts a site over TLS, and returns its address. What a test cannot do
-// as a person is under /test: read the mail, expire a password.
+// serve starts a site over TLS and returns its URL. Tests read email and expire
+// passwords by the routes under /test.
 func serve(t *testing.T, s site) string {
 	t.Helper()
 	mux := http.NewServeMux()
 	server := httptest.NewUnstartedServer(mux)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // Chromium tries, and then goes on in spite of the certificate
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // Chromium first refuses the certificate
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	// The name localhost, not the address: browsers treat it as a site.
+	// The name localhost, not the IP address, because browsers derive the site from it.
 	u, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	base := "https://localhost:" + u.Port()
-	mail := &post{}
+	mail := &mailbox{}
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	secret := usher.Secret("wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa")
 	cfg := usher.Config{
@@ -175,5 +182,78 @@ func page(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, "<!doctype html><html lang=en><title>"+text+"</title><h1>"+text+"</h1>")
+	}
+}
+
+// breakable is a store whose look-ups of accounts fail or panic on request.
+type breakable struct {
+	store.Store
+	how atomic.Value // of string
+}
+
+func (b *breakable) serve(_ http.ResponseWriter, r *http.Request) {
+	b.how.Store(r.URL.Query().Get("how"))
+}
+
+func (b *breakable) fail() error {
+	switch b.how.Load() {
+	case "down":
+		return errors.New("the store is unavailable")
+	case "panic":
+		panic("broken")
+	}
+	return nil
+}
+
+func (b *breakable) Account(ctx context.Context, userID string) (store.Account, error) {
+	if err := b.fail(); err != nil {
+		return store.Account{}, err
+	}
+	return b.Store.Account(ctx, userID)
+}
+
+func (b *breakable) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
+	if err := b.fail(); err != nil {
+		return store.Account{}, err
+	}
+	return b.Store.AccountByLoginID(ctx, canonical)
+}
+
+// startExample builds and starts the example program and returns its URL. Chromium
+// accepts Secure cookies from localhost over plain HTTP.
+func startExample(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "example")
+	if out, err := exec.Command("go", "build", "-o", program, "../../example").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	cmd := exec.Command(program, "-addr", "localhost:0")
+	cmd.Dir = dir
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+	})
+	ready := make(chan string, 1)
+	go func() {
+		for lines := bufio.NewScanner(stdout); lines.Scan(); { // to the end, so that the pipe does not fill
+			if url, ok := strings.CutPrefix(lines.Text(), "usher is ready at "); ok {
+				ready <- url
+			}
+		}
+	}()
+	select {
+	case url := <-ready:
+		return url
+	case <-time.After(20 * time.Second):
+		t.Fatal("the example is not ready within 20 s")
+		return ""
 	}
 }

@@ -1,26 +1,17 @@
-// Pages that few people see, looked at as closely as the others: problems of every status, and accounts that are unlike
-// most.
-import { address, another, password } from "./stage.mjs";
+// Rare states, inspected: problems of each status, and unusual accounts.
+import { address, otherPassword, password, signUp, submit } from "./harness.mjs";
 
-const press = (page) => Promise.all([page.waitForNavigation(), page.locator("main button.primary").click()]);
+const submitAndWait = (page) => Promise.all([page.waitForNavigation(), submit(page)]);
 
-const signUp = async (page, who, name = "") => {
-  await page.goto("/auth/signup");
-  if (name) await page.locator("[name=name]").fill(name);
-  await page.locator("[name=loginId]").fill(who);
-  await page.locator("[name=password]").fill(password);
-  await press(page);
-};
-
-// Looks at the page that the next answer is, which must have that status.
+// Inspects the next page, which must have a certain status.
 const expect = async (s, page, status, name, act) => {
   const [answer] = await Promise.all([page.waitForResponse((r) => r.request().isNavigationRequest() && r.status() !== 303), act()]);
   s.equal(answer.status(), status, name);
   await page.locator("h1").waitFor();
-  await s.look(page, name);
+  await s.inspect(page, name);
 };
 
-// Sends a form that no page has.
+// Submits a form that no page has.
 const send = (page, action, fields = {}) => page.evaluate(([action, fields]) => {
   const form = document.createElement("form");
   Object.assign(form, { method: "post", action });
@@ -52,7 +43,7 @@ export const states = [
     }));
     await page.goto(foreign + "/evil");
     await expect(s, page, 403, "problem-403", () => page.getByRole("button").click());
-    s.complaints = s.complaints.filter((c) => !c.startsWith("foreign request"));
+    s.failures = s.failures.filter((c) => !c.startsWith("foreign request"));
   }],
   ["states: too many tries with links", async (s) => {
     const page = await s.visit("throttled");
@@ -60,68 +51,68 @@ export const states = [
     for (let i = 0; i < 11; i++) await page.goto(dead);
     const answer = await page.goto(dead);
     s.equal(answer.status(), 429, "status");
-    await s.look(page, "problem-429");
+    await s.inspect(page, "problem-429");
   }],
-  ["states: the store is out of reach", async (s) => {
+  ["states: the store is unavailable", async (s) => {
     const page = await s.visit("broken");
-    const who = address("broken");
-    await signUp(page, who, "Ann");
-    const stranger = await s.visit("broken");
-    await stranger.goto("/auth/signin");
-    await stranger.locator("[name=loginId]").fill(who);
-    await stranger.locator("[name=password]").fill(password);
+    const user = address("broken");
+    await signUp(page, user, "Ann");
+    const visitor = await s.visit("broken");
+    await visitor.goto("/auth/signin");
+    await visitor.locator("[name=loginId]").fill(user);
+    await visitor.locator("[name=password]").fill(password);
     try {
-      await s.break("down");
+      await s.breakStore("down");
       await expect(s, page, 503, "problem-503", () => page.goto("/auth/account"));
-      await expect(s, stranger, 503, "signin-503", () => stranger.locator("main button.primary").click());
-      await s.break("panic");
+      await expect(s, visitor, 503, "signin-503", () => submit(visitor));
+      await s.breakStore("panic");
       await expect(s, page, 500, "problem-500", () => page.goto("/auth/account"));
     } finally {
-      await s.break("");
+      await s.breakStore("");
     }
-    // Nobody was signed out by it.
+    // The outage signed nobody out.
     await expect(s, page, 200, "account-after-outage", () => page.goto("/auth/account"));
-    s.complaints = s.complaints.filter((c) => !/status of 50[03]/.test(c));
+    s.failures = s.failures.filter((c) => !/status of 50[03]/.test(c));
   }],
-  ["states: a person without a name, asked to sign in again", async (s) => {
+  ["states: a user without a name, asked to sign in again", async (s) => {
     const page = await s.visit("plain");
-    const who = address("nameless");
-    await signUp(page, who);
+    const user = address("nameless");
+    await signUp(page, user);
     await page.goto("/auth/account");
-    await s.look(page, "account-nameless");
+    await s.inspect(page, "account-nameless");
     await page.goto("/auth/account/name");
-    await s.look(page, "account-name-empty");
+    await s.inspect(page, "account-name-empty");
     await page.goto("/auth/signin?prompt=login&return_to=%2Finside");
     s.equal(new URL(page.url()).pathname, "/auth/signin", "path");
-    await s.look(page, "signin-again");
-    await page.locator("[name=password]").fill(another);
-    await page.locator("[name=loginId]").fill(who);
-    await press(page);
-    await s.look(page, "signin-again-failed");
+    await s.inspect(page, "signin-again");
+    await page.locator("[name=password]").fill(otherPassword);
+    await page.locator("[name=loginId]").fill(user);
+    await submitAndWait(page);
+    await s.inspect(page, "signin-again-failed");
   }],
   ["states: many devices", async (s) => {
     const page = await s.visit("plain");
-    const who = address("devices");
-    await signUp(page, who, "Ann");
-    for (let i = 0; i < 14; i++) await s.device("plain", who);
+    const user = address("devices");
+    await signUp(page, user, "Ann");
+    for (let i = 0; i < 14; i++) await s.device("plain", user);
     await page.goto("/auth/account");
-    await s.look(page, "account-devices");
+    await s.inspect(page, "account-devices");
   }],
   ["states: long texts", async (s) => {
     for (const lang of ["en", "de"]) {
       const page = await s.visit("plain", { lang, userAgent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0" });
-      const who = longAddress(lang);
-      await signUp(page, who, longName);
+      const user = longAddress(lang);
+      await signUp(page, user, longName);
       await page.goto("/auth/account");
-      await s.look(page, `account-long-${lang}`, { schemes: ["light"] });
-      await page.goto(await s.link("plain", who, "verify_email"));
-      await s.look(page, `verify-long-${lang}`, { schemes: ["light"] });
+      await s.inspect(page, `account-long-${lang}`, { schemes: ["light"] });
+      await page.goto(await s.link("plain", user, "verify_email"));
+      await s.inspect(page, `verify-long-${lang}`, { schemes: ["light"] });
       await page.goto("/auth/forgot");
-      await page.locator("[name=loginId]").fill(who);
-      await press(page);
-      await s.look(page, `forgot-sent-long-${lang}`, { schemes: ["light"] });
-      await page.goto(await s.link("plain", who, "confirm_and_reset"));
-      await s.look(page, `reset-long-${lang}`, { schemes: ["light"] });
+      await page.locator("[name=loginId]").fill(user);
+      await submitAndWait(page);
+      await s.inspect(page, `forgot-sent-long-${lang}`, { schemes: ["light"] });
+      await page.goto(await s.link("plain", user, "confirm_and_reset"));
+      await s.inspect(page, `reset-long-${lang}`, { schemes: ["light"] });
     }
   }],
   ["states: the example", async (s) => {
@@ -130,11 +121,11 @@ export const states = [
     await page.goto("/");
     await page.getByRole("link", { name: "Create an account" }).click();
     await at("/auth/signup");
-    const who = address("example");
+    const user = address("example");
     await page.locator("[name=name]").fill(longName);
-    await page.locator("[name=loginId]").fill(who);
+    await page.locator("[name=loginId]").fill(user);
     await page.locator("[name=password]").fill(password);
-    await page.locator("main button.primary").click();
+    await submit(page);
     await at("/dashboard");
     await page.getByRole("button", { name: "Sign out" }).click();
     await at("/auth/signin");
@@ -143,12 +134,12 @@ export const states = [
     // axe needs a browser that runs scripts.
     const other = await s.visit("example");
     await other.goto("/");
-    await s.look(other, "example-home");
+    await s.inspect(other, "example-home");
     await other.goto("/auth/signin?return_to=%2Fdashboard");
-    await other.locator("[name=loginId]").fill(who);
+    await other.locator("[name=loginId]").fill(user);
     await other.locator("[name=password]").fill(password);
-    await press(other);
+    await submitAndWait(other);
     s.equal(new URL(other.url()).pathname, "/dashboard", "path");
-    await s.look(other, "example-dashboard");
+    await s.inspect(other, "example-dashboard");
   }],
 ];

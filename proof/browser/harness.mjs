@@ -1,4 +1,4 @@
-// What tests share: browsers, what counts as an error in one, mail, and a close look at a page.
+// What the tests share: browsers that record errors, email, common forms, and the inspection of a page.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -8,14 +8,31 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 export const password = "vast otter sings low";
-export const another = "calm heron reads maps";
+export const otherPassword = "calm heron reads maps";
 
-let people = 0;
-// An address that nobody else in the run has.
-export const address = (name) => `${name}${++people}@example.com`;
+let addresses = 0;
+// Returns an email address that is unique in the run.
+export const address = (name) => `${name}${++addresses}@example.com`;
 
-export class Stage {
-  complaints = [];
+export const submit = (page) => page.locator("main button.primary").click();
+
+export const fill = async (page, inputs) => {
+  for (const [name, text] of Object.entries(inputs)) await page.locator(`[name="${name}"]`).fill(text);
+};
+
+export const signIn = async (page, loginId, password) => {
+  await fill(page, { loginId, password });
+  await submit(page);
+};
+
+export const signUp = async (page, loginId, name = "") => {
+  await page.goto("/auth/signup");
+  await fill(page, { name, loginId, password });
+  await submit(page);
+};
+
+export class Harness {
+  failures = [];
   contexts = [];
   pages = [];
 
@@ -24,7 +41,7 @@ export class Stage {
     this.settings = settings;
   }
 
-  // A browser of its own on a site: cookies, language, JavaScript or none.
+  // Opens a site in a new browser context with its own cookies and language, with or without JavaScript.
   async visit(site, { js = true, lang = "en", ...more } = {}) {
     const context = await this.browser.newContext({
       ignoreHTTPSErrors: true, javaScriptEnabled: js, locale: lang, baseURL: this.settings.sites[site],
@@ -34,14 +51,14 @@ export class Stage {
     this.contexts.push(context);
     const page = await context.newPage();
     this.pages.push(page);
-    page.on("pageerror", (e) => this.complaints.push(`script: ${e}`));
+    page.on("pageerror", (e) => this.failures.push(`script: ${e}`));
     page.on("console", (m) => {
-      // A page that says what went wrong has a status of 400 and more, which the console tells too.
+      // Chromium also reports the status of an error page to the console.
       const status = /Failed to load resource: the server responded with a status of 4(00|01|03|04|05|09|13|15|29)/;
-      if (["error", "warning"].includes(m.type()) && !status.test(m.text())) this.complaints.push(`console: ${m.text()} at ${page.url()}`);
+      if (["error", "warning"].includes(m.type()) && !status.test(m.text())) this.failures.push(`console: ${m.text()} at ${page.url()}`);
     });
     page.on("request", (r) => {
-      if (!r.url().startsWith(this.settings.sites[site]) && !r.url().startsWith("data:")) this.complaints.push(`foreign request: ${r.url()}`);
+      if (!r.url().startsWith(this.settings.sites[site]) && !r.url().startsWith("data:")) this.failures.push(`foreign request: ${r.url()}`);
     });
     return page;
   }
@@ -50,8 +67,8 @@ export class Stage {
     for (const context of this.contexts) await context.close();
   }
 
-  // Keeps how a failed test looks.
-  async keep(name) {
+  // Saves a screenshot of each page of a failed test.
+  async saveScreenshots(name) {
     for (const [i, page] of this.pages.entries()) {
       await page.screenshot({ path: join(this.settings.out, `failed-${name.replaceAll(/\W+/g, "-")}-${i}.png`), fullPage: true }).catch(() => {});
     }
@@ -70,31 +87,31 @@ export class Stage {
     });
   }
 
-  // The link in the newest mail of that kind, once it is there.
+  // Waits for an email of a kind and returns the link in the newest one.
   async link(site, to, kind) {
     for (let i = 0; i < 100; i++) {
       const { link } = JSON.parse(await this.test(site, `/test/link?to=${encodeURIComponent(to)}&kind=${kind}`));
       if (link) return link;
       await new Promise((done) => setTimeout(done, 50));
     }
-    throw new Error(`no mail ${kind} to ${to}`);
+    throw new Error(`no email ${kind} to ${to}`);
   }
 
   expire(site, user) {
     return this.test(site, `/test/expire?user=${encodeURIComponent(user)}`, "POST");
   }
 
-  // Makes the store of the site "broken" fail: "down", "panic", or "" for no more.
-  break(how) {
+  // Makes the store of the site "broken" fail with "down" or "panic", or work again with "".
+  breakStore(how) {
     return this.test("broken", `/test/break?how=${how}`, "POST");
   }
 
-  // One more device of somebody, without a browser.
+  // Signs a user in on one more device, without a browser.
   device(site, loginId) {
     return this.test(site, "/auth/signin", "POST", JSON.stringify({ loginId, password }));
   }
 
-  // A page that is there has its autofocus only when Chromium next draws it.
+  // Waits for the focus: Chromium sets autofocus when it next paints the page.
   async focused(page, selector) {
     try {
       await page.locator(`${selector}:focus`).waitFor();
@@ -111,14 +128,14 @@ export class Stage {
     if (!value) throw new Error(what);
   }
 
-  // Fails unless the page is at that path and has that heading.
+  // Waits for a heading and checks the path.
   async at(page, path, heading) {
     await page.getByRole("heading", { level: 1, name: heading, exact: true }).waitFor();
     this.equal(new URL(page.url()).pathname, path, "path");
   }
 
-  // Looks at a page in light and dark, wide and narrow: no violation of WCAG 2.2 AA, nothing that overflows.
-  async look(page, name, { docs = false, schemes = ["light", "dark"] } = {}) {
+  // Inspects a page in light and dark, wide and narrow: no violation of WCAG 2.2 AA, and no overflow.
+  async inspect(page, name, { docs = false, schemes = ["light", "dark"] } = {}) {
     const shot = async (file, options) => {
       await page.screenshot({ path: join(this.settings.out, file), ...options });
       if (docs && this.settings.docs) await page.screenshot({ path: join(this.settings.docs, file), ...options });
@@ -128,38 +145,38 @@ export class Stage {
       await this.axe(page, `${name} (${scheme})`);
       await shot(`${name}-${scheme}.png`, { fullPage: true });
     }
-    // The other way round, so that the last is light, and the scheme changes once less.
+    // In reverse order, so that the scheme changes once less and ends light.
     await page.setViewportSize({ width: 320, height: 640 });
     for (const scheme of schemes.toReversed()) {
       await page.emulateMedia({ colorScheme: scheme });
       await this.axe(page, `${name} (${scheme}, 320 px)`);
     }
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    if (width > 320) this.complaints.push(`${name}: ${width} px wide on a screen of 320`);
+    if (width > 320) this.failures.push(`${name}: ${width} px wide on a screen of 320`);
     await this.targets(page, name);
     await shot(`${name}-phone.png`, { fullPage: true });
-    // Text twice as big (WCAG 2.2, 1.4.4).
+    // Text of twice the size (WCAG 2.2, 1.4.4).
     await page.evaluate(() => (document.documentElement.style.fontSize = "200%"));
     const big = await page.evaluate(() => document.documentElement.scrollWidth <= 320 ? "" : [...document.querySelectorAll("main *, header *")]
       .filter((e) => e.getBoundingClientRect().right > 320 || e.getBoundingClientRect().left < 0).map((e) => e.outerHTML.slice(0, 60)).join(", "));
-    if (big) this.complaints.push(`${name}: wider than a screen of 320 px with text of 200 %: ${big}`);
+    if (big) this.failures.push(`${name}: wider than a screen of 320 px with text of 200 %: ${big}`);
     await page.evaluate(() => (document.documentElement.style.fontSize = ""));
     await page.setViewportSize({ width: 1100, height: 860 });
   }
 
   async axe(page, name) {
-    // Not a script of the page, so its policy stays as it is.
+    // evaluate does not add a script element, so the page's Content-Security-Policy stays in force.
     if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
-    // In a browser without scripts axe would never end.
+    // Without JavaScript axe would never end.
     const late = new Promise((_, fail) => setTimeout(fail, 30_000, new Error(`${name}: axe does not end`)).unref());
     const found = await Promise.race([late, page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), tags)]);
     for (const v of found.violations) {
-      this.complaints.push(`${name}: ${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ") + " " + (n.any[0]?.message ?? "")).join("; ")}`);
+      this.failures.push(`${name}: ${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ") + " " + (n.any[0]?.message ?? "")).join("; ")}`);
     }
   }
 
-  // Everything to press is 24 pixels high and wide at least, or so far from the next that a circle of that size around
-  // it meets nothing else to press (WCAG 2.2, 2.5.8), but for links within a sentence.
+  // Checks that each target is at least 24 by 24 pixels, or that a circle of 24 pixels around it meets no other target
+  // (WCAG 2.2, 2.5.8). Links within a sentence are exempt.
   async targets(page, name) {
     const small = await page.evaluate(() => {
       const inSentence = (e) => e.matches("a:not(.button)") && e.closest("p, li, dd, label")?.textContent.trim() !== e.textContent.trim() && getComputedStyle(e).display === "inline";
@@ -179,6 +196,6 @@ export class Stage {
       };
       return all.filter((e) => isSmall(e) && !inSentence(e) && near(e)).map((e) => `${e.outerHTML.slice(0, 80)} of ${Math.round(box(e).width)} × ${Math.round(box(e).height)} px`);
     });
-    for (const e of small) this.complaints.push(`${name}: too small to press: ${e}`);
+    for (const e of small) this.failures.push(`${name}: too small to press: ${e}`);
   }
 }

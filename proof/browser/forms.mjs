@@ -1,0 +1,143 @@
+// The forms in detail: pasted passwords, the script, links and forms of other sites.
+import { address, fill, password, signIn, submit } from "./harness.mjs";
+
+export const forms = [
+  ["passwords of 64 characters and emoji, pasted", async (s) => {
+    for (const pw of ["x1".repeat(10) + "ÄÖß 漢字 ".repeat(5) + "y".repeat(9), "🦦🧭🪴🫖🎻🧶🪁🛶🏔️🌋🥨🍐🪕🦚🧊"]) {
+      const user = address("emoji");
+      const page = await s.visit("plain", { permissions: ["clipboard-read", "clipboard-write"] });
+      await page.goto("/auth/signup");
+      await fill(page, { loginId: user });
+      await page.evaluate((text) => navigator.clipboard.writeText(text), pw);
+      await page.locator("[name=password]").focus();
+      await page.keyboard.press("Control+V");
+      s.equal(await page.locator("[name=password]").inputValue(), pw, "pasted");
+      await submit(page);
+      await s.at(page, "/", "Home");
+      const again = await s.visit("plain", { js: false });
+      await again.goto("/auth/signin");
+      await signIn(again, user, pw);
+      await s.at(again, "/", "Home");
+    }
+  }],
+
+  ["/.well-known/change-password", async (s) => {
+    const user = address("manager");
+    const page = await s.visit("plain");
+    await page.goto("/auth/signup");
+    await fill(page, { loginId: user, password });
+    await submit(page);
+    await s.at(page, "/", "Home");
+    await page.goto("/.well-known/change-password");
+    await s.at(page, "/auth/account/password", "Change your password");
+    const visitor = await s.visit("plain");
+    await visitor.goto("/.well-known/change-password");
+    await s.at(visitor, "/auth/signin", "Sign in");
+    await signIn(visitor, user, password);
+    await s.at(visitor, "/auth/account/password", "Change your password");
+    const form = await visitor.evaluate(() => [...document.querySelectorAll("main form input")].map((e) => `${e.name}:${e.type}:${e.autocomplete}`));
+    s.equal(form.join(" "), "username:text:username currentPassword:password:current-password newPassword:password:new-password", "inputs");
+  }],
+
+  ["a page that requires a recent sign-in does not redirect in a loop", async (s) => {
+    const user = address("recent");
+    const page = await s.visit("plain");
+    await page.goto("/auth/signup");
+    await fill(page, { loginId: user, password });
+    await submit(page);
+    await s.at(page, "/", "Home");
+    await page.goto("/recent");
+    await s.at(page, "/auth/signin", "Sign in");
+    await page.getByText("sign in again to continue").waitFor();
+  }],
+
+  ["the script only adds to the pages", async (s) => {
+    const page = await s.visit("plain");
+    await page.goto("/auth/signup");
+    s.ok(await page.locator(".strength").isHidden(), "the strength shows before anything is typed");
+    await page.locator("[name=password]").pressSequentially("aaaaaaaaaaaaaaaaaaaa");
+    await page.getByText("Strength: weak").waitFor();
+    // A password that the server refuses is shown as weak while it is typed.
+    await fill(page, { name: "Ann Lindqvist", loginId: "ann.lindqvist@example.com" });
+    for (const [pw, level] of [
+      ["short", "weak"], ["passwordpasswordpasswordpassword", "weak"], ["qwertyuiopasdfghjkl", "weak"], ["9876543210987654321", "weak"],
+      ["ann.lindqvist@example.com", "weak"], ["Ann Lindqvist Ann Lindqvist", "weak"], ["northwindnorthwind", "weak"],
+      ["vast otter sings", "fair"], ["vast otter sings low in May", "good"], ["🦦🧭🪴🫖🎻🧶🪁🛶🏔️🌋🥨🍐🪕🦚🧊🐙🦩🪺🧵", "good"],
+    ]) {
+      await fill(page, { password: pw });
+      await page.getByText(`Strength: ${level}`).waitFor().catch(() => s.failures.push(`${pw} is not ${level}`));
+    }
+    // The rule says whether it is met, for screen readers too.
+    const rule = page.locator("[data-rule=length]");
+    await fill(page, { password: "vast otter sin" });
+    s.ok(!(await rule.getAttribute("class"))?.includes("done"), "14 characters meet the rule");
+    await fill(page, { password: "vast otter sing" });
+    s.ok((await rule.getAttribute("class")).includes("done"), "15 characters do not meet the rule");
+    s.equal(await rule.textContent(), "At least 15 characters (met)", "rule");
+    s.ok((await page.locator("[name=password]").getAttribute("aria-describedby")).split(" ").includes("password-rules"), "the rules do not describe the input");
+    // A name typed after the password counts too.
+    await fill(page, { password: "brisk walrus bakes", name: "" });
+    await page.getByText("Strength: fair").waitFor();
+    await fill(page, { name: "Brisk Walrus Bakes" });
+    await page.getByText("Strength: weak").waitFor();
+    await page.getByRole("button", { name: "Show password" }).click();
+    s.equal(await page.locator("[name=password]").getAttribute("type"), "text", "type");
+    await page.getByRole("button", { name: "Hide password" }).click();
+    s.equal(await page.locator("[name=password]").getAttribute("type"), "password", "type");
+    // A failed form keeps the URL of its page, so reloading requests the page.
+    await page.goto("/auth/forgot");
+    await submit(page);
+    await page.getByText("Enter your email address.").waitFor();
+    s.equal(new URL(page.url()).pathname, "/auth/forgot", "address");
+    await page.reload();
+    s.equal(await page.locator(".errors").count(), 0, "errors after loading again");
+    const without = await s.visit("plain", { js: false });
+    await without.goto("/auth/signin");
+    s.ok(await without.locator(".reveal").isHidden(), "a button that does nothing without JavaScript");
+  }],
+
+  ["a link still works after a scanner has followed it", async (s) => {
+    const user = address("scanned");
+    const page = await s.visit("plain");
+    await page.goto("/auth/signup");
+    await fill(page, { loginId: user, password });
+    await submit(page);
+    const link = await s.link("plain", user, "verify_email");
+    // A link scanner opens the link in a browser and runs its scripts.
+    for (let i = 0; i < 3; i++) await (await s.visit("plain")).goto(link);
+    await page.goto(link);
+    await submit(page);
+    await s.at(page, "/auth/verify", "Address confirmed");
+  }],
+
+  ["a forged link shows no notice", async (s) => {
+    const page = await s.visit("plain");
+    await page.goto("/auth/verify?done=1");
+    await s.at(page, "/auth/signin", "Sign in");
+    await page.goto("/auth/forgot?sent=1");
+    await s.at(page, "/auth/forgot", "Forgot your password?");
+    await page.goto("/auth/signup?sent=1");
+    await s.at(page, "/auth/signup", "Create your account");
+    await page.goto("/auth/signin?notice=signed_out_all");
+    await s.at(page, "/auth/signin", "Sign in");
+    s.equal(await page.getByRole("status").count(), 0, "notices");
+    await fill(page, { loginId: "nobody@example.com", password });
+    await submit(page);
+    await page.getByRole("alert").waitFor();
+    await page.goto("/auth/forgot?sent=1");
+    await s.at(page, "/auth/forgot", "Forgot your password?");
+  }],
+
+  ["a form of another site is refused", async (s) => {
+    const page = await s.visit("plain");
+    const base = s.settings.sites.plain, foreign = s.settings.sites.closed;
+    await page.route(foreign + "/evil", (route) => route.fulfill({
+      contentType: "text/html",
+      body: `<form method=post action="${base}/auth/signin"><input name=loginId value=a@b.example><input name=password value="${password}"><button>go</button></form>`,
+    }));
+    await page.goto(foreign + "/evil");
+    await page.getByRole("button").click();
+    await s.at(page, "/auth/signin", "Cross-origin request");
+    s.failures = s.failures.filter((c) => !c.startsWith("foreign request"));
+  }],
+];
