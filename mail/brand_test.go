@@ -69,7 +69,7 @@ func TestComposer_LogoIsEmbedded(t *testing.T) {
 	}
 	kind, params, err := mime.ParseMediaType(parsed.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/related" {
-		t.Fatalf("the mail is %s, %v", kind, err)
+		t.Fatalf("the email is %s, %v", kind, err)
 	}
 	parts := multipart.NewReader(parsed.Body, params["boundary"])
 	words, err := parts.NextPart()

@@ -13,8 +13,13 @@ import (
 	"github.com/usherkit/usher/mail"
 )
 
-// A folder, for development: the links are printed too.
+// For development, with defaults.
 func ExampleDir() {
+	_ = usher.Config{Mailer: mail.Dir("mail")} // and the other settings
+}
+
+// For development, with links that are printed too.
+func ExampleFolder() {
 	path, err := os.MkdirTemp("", "mail")
 	if err != nil {
 		log.Fatal(err)
@@ -23,7 +28,7 @@ func ExampleDir() {
 
 	var mailer usher.Mailer = &mail.Folder{Path: path, InsecurePrintLinks: os.Stdout}
 
-	// This is what the Service does.
+	// The Service calls Send.
 	at := time.Date(2026, 11, 23, 18, 35, 1, 0, time.UTC)
 	err = mailer.Send(context.Background(), usher.Message{
 		ID: "1", Kind: usher.MessageResetPassword, To: "ann@example.com",
@@ -39,7 +44,7 @@ func ExampleDir() {
 	// 20261123T183501Z-reset_password-nodle477gt6odhll.eml
 }
 
-// Real mail, over TLS with a verified certificate.
+// For production: emails over TLS with a verified certificate.
 func ExampleSMTP() {
 	mailer, err := mail.SMTP(mail.SMTPConfig{
 		Host:     "smtp.example.com",
@@ -54,10 +59,10 @@ func ExampleSMTP() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_ = usher.Config{Mailer: mailer} // and the rest of it
+	_ = usher.Config{Mailer: mailer} // and the other settings
 }
 
-// What people will read.
+// A preview of an email.
 func ExampleComposer_Render() {
 	c := mail.Composer{From: "no-reply@example.com", Name: "Example", Support: "help@example.com"}
 	subject, text, _, err := c.Render(usher.Message{
