@@ -9,22 +9,25 @@ import (
 )
 
 const (
-	// sweepEvery is how often what has expired is dropped.
+	// sweepEvery is how often expired entries are dropped.
 	sweepEvery = time.Minute
-	// MinBytes is the least that a cache is given, and each of its shards: some
-	// forty of the longest tokens.
+	// MinBytes is the minimum size of a cache, and of each of its shards: room for
+	// about forty of the longest tokens.
 	MinBytes  = 1 << 20
 	maxShards = 64
-	// hashed is how much of a text, from its end, decides where its entry is. There
-	// the credentials have their signature, which is as good as random.
+	// hashed is how many bytes at the end of a text are hashed. Credentials have
+	// their signature there, which is as good as random.
 	hashed = 64
 	// fronts is how many entries of a shard can be found without its lock.
 	fronts = 256
-	// overhead is what an entry costs beside its text and what the caller counts.
+	// overhead is the size of an entry without its text and its value.
 	overhead = 400
+	// bytesPerGhost is how many bytes of a shard there are for each ghost: about as
+	// many ghosts as entries.
+	bytesPerGhost = 2 << 10
 )
 
-// Cache maps texts to what is known of them. It is safe for concurrent use.
+// Cache maps texts to values. It is safe for concurrent use.
 type Cache[V any] struct {
 	seed   maphash.Seed
 	now    func() time.Time
@@ -32,23 +35,25 @@ type Cache[V any] struct {
 	armed  atomic.Bool // a sweep is due
 }
 
-// shard holds its entries in two segments. Main is a clock: an entry that was used
-// since the hand passed gets another round.
+// shard holds its entries in two segments. A text is in probation until it is seen
+// again, and then in main, which evicts like a clock: an entry that was used since the
+// last round stays for another.
 type shard[V any] struct {
 	mu        sync.RWMutex
 	entries   map[uint64]*Entry[V]
 	probation segment[V]
 	main      segment[V]
+	ghosts    []uint64 // hashes of entries that left probation unseen, each at its place
 	_         [64]byte // keeps the lock off the cache lines that all cores read
 
-	// front has entries of main, each at the one place that its hash says. It is
-	// read without the lock, and written with it.
+	// front has entries of main, each at the place that its hash gives. It is read
+	// without the lock, and written with it.
 	front [fronts]atomic.Pointer[Entry[V]]
 }
 
-// Entry is a text and what is known of it.
+// Entry is a text with its value.
 type Entry[V any] struct {
-	// Value is what Add was given. It is shared by all who get the entry.
+	// Value is the value that Add was given. All callers of Get share it.
 	Value V
 
 	text   string
@@ -63,7 +68,7 @@ type Entry[V any] struct {
 	earlier, later *Entry[V]
 }
 
-// New returns a cache that keeps to so many bytes, at least MinBytes.
+// New returns a cache of the given size, at least MinBytes.
 func New[V any](bytes int, now func() time.Time) *Cache[V] {
 	shards := 1
 	for shards < maxShards && bytes/(2*shards) >= MinBytes {
@@ -75,6 +80,7 @@ func New[V any](bytes int, now func() time.Time) *Cache[V] {
 		s.entries = make(map[uint64]*Entry[V])
 		s.probation.most = bytes / shards / 8
 		s.main.most = bytes/shards - s.probation.most
+		s.ghosts = make([]uint64, bytes/shards/bytesPerGhost)
 	}
 	return c
 }
@@ -83,13 +89,13 @@ func (c *Cache[V]) shard(hash uint64) *shard[V] {
 	return &c.shards[hash&uint64(len(c.shards)-1)]
 }
 
-// hash says where to look. Of two texts with one hash the later has the place; to
-// choose such a pair, one would have to choose signatures.
+// hash returns the hash of a text. Of two texts with the same hash the cache has the
+// later one; an attacker who wants such a pair would have to choose signatures.
 func (c *Cache[V]) hash(text string) uint64 {
 	return maphash.String(c.seed, text[max(0, len(text)-hashed):])
 }
 
-// Get returns the entry of a text, or nil. It may have expired since the last
+// Get returns the entry of a text, or nil. The entry may have expired since the last
 // sweep.
 func (c *Cache[V]) Get(text string) *Entry[V] {
 	hash := c.hash(text)
@@ -116,8 +122,7 @@ func (s *shard[V]) place(hash uint64) *atomic.Pointer[Entry[V]] {
 	return &s.front[hash>>32%fronts]
 }
 
-// find looks behind the front. What is found there comes to the front, while the
-// lock keeps it from being dropped.
+// find looks an entry up under the lock, and puts an entry of main into the front.
 func (s *shard[V]) find(hash uint64) *Entry[V] {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -128,8 +133,7 @@ func (s *shard[V]) find(hash uint64) *Entry[V] {
 	return e
 }
 
-// Add keeps what is known of a text until an instant. bytes is what the value costs
-// in memory.
+// Add keeps a value for a text until the given time. bytes is the size of the value.
 func (c *Cache[V]) Add(text string, value V, until time.Time, bytes int) {
 	e := &Entry[V]{
 		Value: value,
@@ -144,15 +148,21 @@ func (c *Cache[V]) Add(text string, value V, until time.Time, bytes int) {
 		s.drop(old)
 	}
 	s.entries[e.hash] = e
-	s.probation.push(e)
+	if *s.ghost(e.hash) == e.hash { // seen again, though it had left probation
+		s.keep(e)
+	} else {
+		s.probation.push(e)
+	}
 	for s.probation.bytes > s.probation.most {
-		s.drop(s.probation.oldest)
+		oldest := s.probation.oldest
+		*s.ghost(oldest.hash) = oldest.hash
+		s.drop(oldest)
 	}
 	s.mu.Unlock()
 	c.arm()
 }
 
-// Remove drops an entry. Dropping it twice is no error.
+// Remove drops an entry. Removing it twice is not an error.
 func (c *Cache[V]) Remove(e *Entry[V]) {
 	s := c.shard(e.hash)
 	s.mu.Lock()
@@ -166,8 +176,8 @@ func (c *Cache[V]) arm() {
 	}
 }
 
-// sweep drops what has expired, so that no credential is kept for longer than it
-// lives, and comes back while there is something left.
+// sweep drops expired entries, so that no credential is kept beyond its lifetime. It
+// runs again while there are entries left.
 func (c *Cache[V]) sweep() {
 	now := c.now().UnixNano()
 	left := 0
@@ -196,6 +206,11 @@ func (s *shard[V]) promote(e *Entry[V]) {
 		return // removed or promoted meanwhile
 	}
 	s.probation.pull(e)
+	s.keep(e)
+}
+
+// keep puts an entry that was seen again into main. The caller holds the lock.
+func (s *shard[V]) keep(e *Entry[V]) {
 	s.main.push(e)
 	e.proven.Store(true)
 	e.used.Store(true) // or it could be the one to go
@@ -208,6 +223,12 @@ func (s *shard[V]) promote(e *Entry[V]) {
 		}
 		s.drop(oldest)
 	}
+}
+
+// ghost returns the place of a hash among the ghosts. Two hashes may share a place;
+// then the later one has it.
+func (s *shard[V]) ghost(hash uint64) *uint64 {
+	return &s.ghosts[hash>>8%uint64(len(s.ghosts))]
 }
 
 func (s *shard[V]) drop(e *Entry[V]) {

@@ -30,6 +30,32 @@ func TestCache_AFloodPassesByWhatWasSeenAgain(t *testing.T) {
 	}
 }
 
+// A text that a flood pushed out of probation is kept when it comes back.
+func TestCache_AFloodDoesNotHideWhatComesBack(t *testing.T) {
+	c := tokencache.New[int](2*tokencache.MinBytes, time.Now)
+	later := time.Now().Add(time.Hour)
+	for round := range 2 {
+		for n := range 100 {
+			text := fmt.Sprint("working ", n)
+			if c.Get(text) == nil {
+				c.Add(text, n, later, 1000)
+			}
+		}
+		for n := range 400 {
+			c.Add(fmt.Sprint("flood ", round, " ", n), n, later, 1000)
+		}
+	}
+	kept := 0
+	for n := range 100 {
+		if c.Get(fmt.Sprint("working ", n)) != nil {
+			kept++
+		}
+	}
+	if kept < 40 {
+		t.Errorf("%d of 100 entries were kept", kept)
+	}
+}
+
 func TestCache_KeepsToItsBytes(t *testing.T) {
 	const limit = 4 << 20
 	c := tokencache.New[string](limit, time.Now)

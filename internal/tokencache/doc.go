@@ -1,11 +1,13 @@
-// Package tokencache remembers, in bounded memory, what was expensive to find out about
-// a text that comes again and again: the claims of a token, the content of a sealed
-// cookie.
+// Package tokencache caches, in bounded memory, what was expensive to find out about a
+// credential: the claims of a token, the content of a sealed cookie.
 //
-// It is made for texts that strangers send. Only what its caller has verified comes
-// in, so a flood of forged texts changes nothing. A flood of genuine ones that are
-// each used once passes through a small probation segment and leaves the main one
-// alone, where texts go that were seen again. An entry is found by its whole text:
-// the hash, with a secret seed, only says where to look. It takes the end of the
-// text, where a credential has its signature.
+// It is made for texts that untrusted clients send. Its callers add only texts that
+// they have verified, so a flood of forged ones changes nothing. A flood of genuine
+// ones that are each used once passes through a small probation segment, and leaves
+// the main segment, which holds the texts that were seen again, as it is. Hashes of
+// the texts that left probation are remembered, so that a text that comes back after
+// a flood pushed it out is recognized.
+//
+// An entry is found by its whole text. The hash, which has a secret seed, only decides
+// where to look.
 package tokencache
