@@ -17,57 +17,56 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Config says what a jar's cookies look like and what seals them. One of Secret,
-// KeyPairs and Store is required.
+// Config configures a [Jar]. One of Secret, KeyPairs and Store is required.
 type Config struct {
-	// Secret is at least 32 random bytes, the same on every machine; the keys of
+	// Secret is at least 32 random bytes, the same on every instance. The keys of
 	// the cookies are derived from it (HKDF, RFC 5869). It may be the Secret of
 	// usher.Config. Defaults to none.
 	Secret token.Secret
-	// OldSecrets still open what earlier secrets sealed, newest first. Defaults
-	// to none.
+	// OldSecrets are earlier secrets, newest first, whose cookies are still
+	// accepted. Defaults to none.
 	OldSecrets []token.Secret
-	// KeyPairs are explicit keys in the place of Secret, newest first: the first
-	// seals, all of them open. Defaults to none.
+	// KeyPairs are explicit keys, as an alternative to Secret, newest first. The
+	// first seals cookies; all of them open cookies. Defaults to none.
 	KeyPairs []KeyPair
-	// Store keeps the sessions in the place of the cookies, which then hold what
-	// the store puts into them, an id as a rule. Its codecs are its own affair;
-	// the attributes of the cookies are not, they are the jar's. Defaults to a
+	// Store keeps the sessions, as an alternative to Secret; the cookies then
+	// contain what the store puts into them, usually an id. The jar sets the
+	// attributes of the cookies and ignores those of the store. Defaults to a
 	// store that keeps everything in the cookie.
 	Store sessions.Store
 
-	// Name is the name of the session cookie. One without the prefix __Host- or
-	// __Secure- is a risk that is warned of. Defaults to "__Host-session", or to
-	// "session" with InsecureLoopback.
+	// Name is the name of the session cookie. A name without the prefix __Host-
+	// or __Secure- is less safe and logs a warning. Defaults to "__Host-session",
+	// or to "session" with InsecureLoopback.
 	Name string
-	// Plain makes the tokens themselves the cookies, without encryption: whoever
-	// reads the cookies reads the claims. Defaults to false.
+	// Plain puts the tokens into two cookies without encryption, so that everyone
+	// who can read the cookies can read the claims. Defaults to false.
 	Plain bool
-	// SessionName and RefreshName are the names of the two cookies with Plain.
+	// SessionName and RefreshName are the names of the two cookies of Plain.
 	// Default to "DS" and "DSR".
 	SessionName, RefreshName string
-	// Domain sends the session cookie to all hosts of a domain, each of which can
-	// then take over a session. It excludes names with __Host-. Defaults to none:
-	// the one host.
+	// Domain makes browsers send the session cookie to every host of a domain,
+	// each of which can then take over sessions. It cannot be combined with names
+	// that begin with __Host-. Defaults to "": only the host that set the cookie.
 	Domain string
-	// SameSite is http.SameSiteLaxMode or http.SameSiteStrictMode, the latter
-	// alone with Plain, Domain, or a Name without prefix. Defaults to Lax, and to
-	// Strict in those cases.
+	// SameSite is http.SameSiteLaxMode or http.SameSiteStrictMode. With Plain,
+	// with Domain, or with a Name without prefix, it must be
+	// http.SameSiteStrictMode, which is the default then. Otherwise it defaults
+	// to http.SameSiteLaxMode.
 	SameSite http.SameSite
-	// InsecureLoopback makes cookies for plain http, without Secure and prefix,
-	// and only for a Host of localhost or a loopback address: for development on
-	// one's own machine. Defaults to false.
+	// InsecureLoopback makes cookies for http, without Secure and without name
+	// prefix, for development. The jar then sets cookies only if the request's
+	// Host is localhost or a loopback address. Defaults to false.
 	InsecureLoopback bool
 
-	// CacheBytes bounds the memory of the cache of opened session cookies, at least
-	// 1 MiB: a browser sends the same one with each request, and opening it costs
-	// more than all else of a request. It serves cookies that hold everything
-	// themselves, so neither Plain nor Store goes with it. A negative number turns
-	// it off. Defaults to 32 MiB.
+	// CacheBytes limits the memory of the cache of opened session cookies, at least
+	// 1 MiB. Without it, decryption would be the largest cost of most requests. It
+	// cannot be set with Plain or Store. A negative value disables the cache.
+	// Defaults to 32 MiB.
 	CacheBytes int
 
-	// Logger gets a warning for each risky setting, at New, and for a Store that
-	// fails. Defaults to slog.Default().
+	// Logger gets a warning for each unsafe setting when the jar is created, and
+	// for each failure of Store. Defaults to slog.Default().
 	Logger *slog.Logger
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -80,8 +79,8 @@ const (
 	defaultCacheBytes = 32 << 20
 )
 
-// complete returns a copy with every default filled in, or says which setting is
-// wrong.
+// complete returns a copy of c with every default filled in. Its errors name the
+// invalid field.
 func (c Config) complete() (Config, error) {
 	if err := c.checkNames(); err != nil {
 		return Config{}, err
@@ -92,9 +91,9 @@ func (c Config) complete() (Config, error) {
 	}
 	switch {
 	case c.CacheBytes != 0 && (c.Plain || c.Store != nil):
-		return Config{}, errors.New("cookies: Config.CacheBytes is not used with Plain or Store")
+		return Config{}, errors.New("cookies: Config.CacheBytes must not be set with Plain or Store")
 	case c.CacheBytes > 0 && c.CacheBytes < tokencache.MinBytes:
-		return Config{}, fmt.Errorf("cookies: Config.CacheBytes of %d is less than %d", c.CacheBytes, tokencache.MinBytes)
+		return Config{}, fmt.Errorf("cookies: Config.CacheBytes is %d, must be at least %d", c.CacheBytes, tokencache.MinBytes)
 	}
 	c.CacheBytes = cmp.Or(c.CacheBytes, defaultCacheBytes)
 	name := hostPrefix + "session"
@@ -123,7 +122,7 @@ func (c Config) complete() (Config, error) {
 	return c, nil
 }
 
-// tokenNames are the cookies that hold tokens.
+// tokenNames returns the names of the cookies that contain tokens.
 func (c Config) tokenNames() []string {
 	if c.Plain {
 		return []string{c.SessionName, c.RefreshName}
@@ -131,16 +130,16 @@ func (c Config) tokenNames() []string {
 	return []string{c.Name}
 }
 
-// checkNames refuses what nothing would read.
+// checkNames rejects names that no cookie would have, and equal names.
 func (c Config) checkNames() error {
 	switch {
 	case c.Plain && c.Name != "":
-		return errors.New("cookies: Config.Name is not used with Plain; set SessionName and RefreshName")
+		return errors.New("cookies: Config.Name must not be set with Plain; set SessionName and RefreshName")
 	case !c.Plain && (c.SessionName != "" || c.RefreshName != ""):
-		return errors.New("cookies: Config.SessionName and RefreshName are used with Plain only; set Name")
+		return errors.New("cookies: Config.SessionName and RefreshName must not be set without Plain; set Name")
 	case c.Plain && c.SessionName != "" && c.SessionName == cmp.Or(c.RefreshName, "DSR"),
 		c.Plain && c.RefreshName != "" && c.RefreshName == cmp.Or(c.SessionName, "DS"):
-		return errors.New("cookies: Config.SessionName and RefreshName are the same")
+		return errors.New("cookies: Config.SessionName and RefreshName are the same; choose different names")
 	}
 	return nil
 }
@@ -148,36 +147,36 @@ func (c Config) checkNames() error {
 func (c Config) checkName(name string) error {
 	probe := http.Cookie{Name: name, Value: "x", Path: "/", Domain: c.Domain}
 	if err := probe.Valid(); err != nil {
-		return fmt.Errorf("cookies: the name %q with the domain %q makes no cookie: %w", name, c.Domain, err)
+		return fmt.Errorf("cookies: the name %q with the domain %q is not a valid cookie: %w", name, c.Domain, err)
 	}
 	switch {
-	case slices.Contains([]string{"device", "return_to", "flash"}, strings.TrimPrefix(name, hostPrefix)),
+	case slices.Contains([]string{deviceName, flashName}, strings.TrimPrefix(name, hostPrefix)),
 		strings.HasPrefix(strings.TrimPrefix(name, hostPrefix), notePrefix):
-		return fmt.Errorf("cookies: the name %q is taken by another cookie of the jar", name)
+		return fmt.Errorf("cookies: the name %q is used by another cookie of the jar; choose another one", name)
 	case hasPrefix(name, hostPrefix) && c.Domain != "":
-		return fmt.Errorf("cookies: Config.Domain cannot go with the name %s: browsers refuse it (RFC 6265bis §4.1.3.2); choose a name such as __Secure-session", name)
+		return fmt.Errorf("cookies: Config.Domain cannot be combined with the name %s, because browsers reject such cookies (RFC 6265bis §4.1.3.2); choose a name such as __Secure-session", name)
 	case c.InsecureLoopback && (hasPrefix(name, hostPrefix) || hasPrefix(name, securePrefix)):
-		return fmt.Errorf("cookies: Config.InsecureLoopback cannot go with the name %s: browsers demand https for it", name)
+		return fmt.Errorf("cookies: Config.InsecureLoopback cannot be combined with the name %s, because browsers accept it only over https; choose a name without prefix", name)
 	}
 	return nil
 }
 
-// hasPrefix ignores case as browsers do.
+// hasPrefix reports whether name begins with prefix, ignoring case as browsers do.
 func hasPrefix(name, prefix string) bool {
 	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 }
 
-// warn says once, at start, what was chosen that a standard advises against.
+// warn logs the settings that standards advise against.
 func (c Config) warn() {
 	warn := func(text string) { c.Logger.Warn("cookies: unsafe setting", "warning", text) }
 	if c.InsecureLoopback {
-		warn("InsecureLoopback: plain http on this machine only, for development")
+		warn("InsecureLoopback: cookies over http, for development on a loopback host only")
 	}
 	if c.Domain != "" {
-		warn("Domain: every host of the domain reads the session cookie, and can set one")
+		warn("Domain: every host of the domain can read and set the session cookie")
 	}
 	if c.Plain {
-		warn("Plain: the tokens are readable in the cookies")
+		warn("Plain: the tokens in the cookies are not encrypted")
 	}
 	for _, n := range c.tokenNames() {
 		if !c.InsecureLoopback && !hasPrefix(n, hostPrefix) && !hasPrefix(n, securePrefix) {

@@ -1,22 +1,31 @@
-// Package cookies keeps tokens and short-lived state in a browser, over
-// gorilla/sessions.
+// Package cookies keeps tokens and short-lived state in the cookies of a browser,
+// over gorilla/sessions.
 //
 //	jar, err := cookies.New(cookies.Config{Secret: secret})
 //	...
 //	err = jar.SetTokens(w, r, auth.Tokens) // after a sign-in
-//	pair, present := jar.Tokens(r)         // with each request; package middleware does it
+//	pair, present := jar.Tokens(r)         // in each request; package middleware does this
 //	jar.ClearTokens(w, r)                  // at sign-out
 //
-// A jar has one cookie for the session, __Host-session, which holds both tokens,
-// encrypted and signed under keys derived from the secret. It is HttpOnly,
-// Secure, SameSite=Lax, and bound to the one host (RFC 6265bis §4.1.3.2).
-// Config.Store puts the tokens into any gorilla store instead, and leaves an id
-// in the cookie; Config.Plain makes the tokens themselves the cookies, for a
+// A program that mounts package handlers only creates the [Jar] and passes it on.
+//
+// # The session cookie
+//
+// By default, one cookie named __Host-session contains both tokens, encrypted and
+// signed with keys derived from Config.Secret. It is HttpOnly, Secure and
+// SameSite=Lax, and browsers send it only to the host that set it (RFC 6265bis
+// §4.1.3.2). With Config.Store the tokens are in a gorilla store and the cookie
+// contains an id. With Config.Plain the tokens themselves are two cookies, for a
 // gateway that reads them.
 //
-// The device cookie, the return path and the flash are further sessions of the
-// same jar, each in a cookie of its own.
+// # Other state
 //
-// A cookie that is forged, damaged or there twice is no cookie, and never an
-// error. One that would be too large for a browser is an error, and is not sent.
+// The device token ([Jar.Device]), the flash message ([Jar.Flash]) and notes
+// ([Jar.Note]) have a cookie each, sealed in the same way.
+//
+// # Invalid cookies
+//
+// A cookie that is forged or damaged, or that the request contains twice, reads as
+// empty and is never an error. A cookie that would be too large for a browser is
+// an error, and the response does not set it.
 package cookies

@@ -18,36 +18,35 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// maxSize is what browsers keep of a cookie, name and value together (RFC
-// 6265bis §5.6).
+// maxSize is the largest cookie that browsers keep, name and value together, in
+// bytes (RFC 6265bis §5.6).
 const maxSize = 4096
 
+// Errors of the methods that set cookies. None of them has added a cookie then.
 var (
-	// ErrTooLarge means that the tokens do not fit into a cookie of 4,096 bytes:
-	// put fewer claims into them, or use Config.Store. Nothing was sent.
+	// ErrTooLarge means that the tokens do not fit into a cookie of 4,096 bytes.
+	// Use fewer claims, or Config.Store.
 	ErrTooLarge = errors.New("cookies: too large for a cookie")
-	// ErrNotLoopback means that a jar with InsecureLoopback was asked to set a
-	// cookie for another machine. Nothing was sent.
-	ErrNotLoopback = errors.New("cookies: plain http is for localhost only")
-	// ErrExpired means that a token is missing or has no time left. Nothing was
-	// sent.
+	// ErrNotLoopback means that a jar with InsecureLoopback got a request whose
+	// Host is not a loopback host.
+	ErrNotLoopback = errors.New("cookies: InsecureLoopback sets cookies on loopback hosts only")
+	// ErrExpired means that a token is missing or expired.
 	ErrExpired = errors.New("cookies: the tokens are missing or have expired")
 )
 
-// Jar sets and reads cookies. It is safe for concurrent use, and never changes a
+// Jar sets and reads cookies. It is safe for concurrent use and never changes a
 // request.
 type Jar struct {
 	cfg   Config
 	store sessions.Store
-	// server is true where the store keeps the values, and the cookie an id.
+	// server means that the store keeps the values, and the cookie an id.
 	server bool
-	// opened has the tokens of cookies that were opened before, nil where that
-	// is turned off.
+	// opened maps the text of session cookies to their tokens. It is nil if the
+	// cache is disabled.
 	opened *tokencache.Cache[token.Pair]
 }
 
-// New checks the configuration and returns a jar. What is missing or contradicts
-// itself is an error that names the field.
+// New returns a Jar. Its errors name the field of cfg that is missing or invalid.
 func New(cfg Config) (*Jar, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
@@ -58,33 +57,34 @@ func New(cfg Config) (*Jar, error) {
 		return nil, err
 	}
 	cfg.warn()
-	// Only the codecs need the keys.
+	// Only the store's codecs need the keys.
 	cfg.Secret, cfg.OldSecrets, cfg.KeyPairs = "", nil, nil
 	j := &Jar{cfg: cfg, store: store, server: server}
-	// What another store opens may change behind the cookie: it is asked each time.
+	// The sessions of another store may change while the cookie stays the same.
 	if cfg.Store == nil && !cfg.Plain && cfg.CacheBytes > 0 {
 		j.opened = tokencache.New[token.Pair](cfg.CacheBytes, cfg.Now)
 	}
 	return j, nil
 }
 
-// shape is how one cookie of the jar looks.
-type shape struct {
+// cookieSpec is the name and the attributes of a cookie.
+type cookieSpec struct {
 	name     string
 	domain   string
 	sameSite http.SameSite
 }
 
-// own is the shape of the jar's other cookies: bound to the host in any case.
-func (j *Jar) own(name string) shape {
+// stateSpec returns the spec of a cookie other than the session cookie, which
+// never has a domain.
+func (j *Jar) stateSpec(name string) cookieSpec {
 	if !j.cfg.InsecureLoopback {
 		name = hostPrefix + name
 	}
-	return shape{name: name, sameSite: http.SameSiteLaxMode}
+	return cookieSpec{name: name, sameSite: http.SameSiteLaxMode}
 }
 
-// read returns the values of the session in the cookie of that name, or nil.
-// present is true if the request has such a cookie at all.
+// read returns the values of the session in the cookie with the given name, or
+// nil. present reports whether the request has such a cookie.
 func (j *Jar) read(r *http.Request, name string) (values map[string]string, present bool) {
 	s, present := j.load(r, name)
 	if s == nil {
@@ -94,30 +94,30 @@ func (j *Jar) read(r *http.Request, name string) (values map[string]string, pres
 	return values, true
 }
 
-// load returns the session as the store has it, or nil.
+// load returns the session that the store has for the cookie, or nil.
 func (j *Jar) load(r *http.Request, name string) (s *sessions.Session, present bool) {
-	value, present := single(r, name)
+	value, present := singleCookie(r, name)
 	if value == "" || len(name)+len(value) > maxSize {
 		return nil, present
 	}
-	// A copy, for gorilla's registry assigns through the pointer. New, not Get,
-	// for the same reason.
+	// A copy of the request and New instead of Get, because gorilla's registry
+	// would otherwise change the caller's request.
 	s, err := j.store.New(r.WithContext(r.Context()), name)
 	if err == nil && s != nil && !s.IsNew {
 		return s, true
 	}
-	var bad securecookie.Error
-	if j.server && err != nil && !errors.Is(err, fs.ErrNotExist) && !(errors.As(err, &bad) && bad.IsDecode()) {
+	var se securecookie.Error
+	if j.server && err != nil && !errors.Is(err, fs.ErrNotExist) && !(errors.As(err, &se) && se.IsDecode()) {
 		j.cfg.Logger.WarnContext(r.Context(), "cookies: the session store failed", "cookie", name, "error", err)
 	}
 	return nil, true
 }
 
-// single returns the value of the request's one cookie of that name. Where there
-// are two, another host of the domain has planted one of them (RFC 6265bis
-// §8.6), and neither counts.
-func single(r *http.Request, name string) (value string, present bool) {
-	if _, n := find(r, name); n != 1 {
+// singleCookie returns the value of the only cookie with the given name. If there
+// are several, another host of the domain may have planted one (RFC 6265bis §8.6),
+// so the value is "".
+func singleCookie(r *http.Request, name string) (value string, present bool) {
+	if _, n := findCookie(r, name); n != 1 {
 		return "", n > 0
 	}
 	c, err := r.Cookie(name)
@@ -127,9 +127,9 @@ func single(r *http.Request, name string) (value string, present bool) {
 	return c.Value, true
 }
 
-// find returns what the request's headers have after the name and the equals
-// sign, as it stands there, and how many cookies of that name there are.
-func find(r *http.Request, name string) (text string, n int) {
+// findCookie returns how many cookies with the given name the request has, and the
+// raw value of the last one.
+func findCookie(r *http.Request, name string) (text string, n int) {
 	for _, line := range r.Header["Cookie"] {
 		for more := true; more; {
 			pair := line
@@ -150,22 +150,22 @@ func find(r *http.Request, name string) (text string, n int) {
 	return text, n
 }
 
-// write puts a session into the store and its cookie into the answer. keep says
-// of the values of the session that the request came with, in a store that has
-// them, whether this is the same one with new values; if not, the request's is
-// erased, so that nobody who planted or knows its id has a part in the new one.
-func (j *Jar) write(w http.ResponseWriter, r *http.Request, sh shape, values map[string]string, life time.Duration, keep func(old map[string]string) bool) error {
+// write saves a session in the store and adds its cookie to the response. If the
+// store already has a session for the request, sameSession reports by its values
+// whether to update that one; otherwise write erases it and saves a new one, so
+// that an attacker who planted or knows the old id gains nothing.
+func (j *Jar) write(w http.ResponseWriter, r *http.Request, spec cookieSpec, values map[string]string, life time.Duration, sameSession func(old map[string]string) bool) error {
 	if err := j.checkHost(r); err != nil {
 		return err
 	}
-	s := sessions.NewSession(j.store, sh.name)
-	s.Options = j.options(sh, life)
+	s := sessions.NewSession(j.store, spec.name)
+	s.Options = j.options(spec, life)
 	for k, v := range values {
 		s.Values[k] = v
 	}
-	old := j.stored(r, sh)
-	if old != nil && keep != nil {
-		if was, ok := asStrings(old.Values); ok && keep(was) {
+	old := j.stored(r, spec)
+	if old != nil && sameSession != nil {
+		if oldValues, ok := asStrings(old.Values); ok && sameSession(oldValues) {
 			s.ID, old = old.ID, nil
 		}
 	}
@@ -173,32 +173,32 @@ func (j *Jar) write(w http.ResponseWriter, r *http.Request, sh shape, values map
 	if err != nil {
 		return err
 	}
-	c := j.cookie(sh, value, life)
-	if err := check(c); err != nil {
+	c := j.cookie(spec, value, life)
+	if err := checkCookie(c); err != nil {
 		return err
 	}
-	add(w, c)
-	j.erase(r, sh, old)
+	addCookie(w, c)
+	j.erase(r, spec, old)
 	return nil
 }
 
-// stored returns the request's session where a store keeps it, or nil.
-func (j *Jar) stored(r *http.Request, sh shape) *sessions.Session {
+// stored returns the request's session if a store keeps it, or nil.
+func (j *Jar) stored(r *http.Request, spec cookieSpec) *sessions.Session {
 	if !j.server {
 		return nil
 	}
-	s, _ := j.load(r, sh.name)
+	s, _ := j.load(r, spec.name)
 	return s
 }
 
-// save returns what the store would put into the cookie. Of what it writes only
-// the value counts: the attributes are the jar's.
+// save saves the session in the store and returns the value of its cookie. The
+// attributes that the store sets are ignored.
 func (j *Jar) save(r *http.Request, s *sessions.Session) (string, error) {
-	answer := headerOnly{}
-	if err := j.store.Save(r.WithContext(r.Context()), answer, s); err != nil {
-		return "", fmt.Errorf("cookies: the session store cannot save: %w", err)
+	response := headerOnly{}
+	if err := j.store.Save(r.WithContext(r.Context()), response, s); err != nil {
+		return "", fmt.Errorf("cookies: the session store failed to save: %w", err)
 	}
-	for _, line := range answer["Set-Cookie"] {
+	for _, line := range response["Set-Cookie"] {
 		if c, err := http.ParseSetCookie(line); err == nil && c.Name == s.Name() {
 			return c.Value, nil
 		}
@@ -206,32 +206,31 @@ func (j *Jar) save(r *http.Request, s *sessions.Session) (string, error) {
 	return "", errors.New("cookies: the session store set no cookie")
 }
 
-// erase takes a session out of the store that keeps it. A failure is logged and
-// no more: the id is of no use to the browser any longer, and the store drops
-// the session in time.
-func (j *Jar) erase(r *http.Request, sh shape, s *sessions.Session) {
+// erase deletes a session from the store that keeps it. A failure is only logged,
+// because the browser no longer has the id and the session expires in the store.
+func (j *Jar) erase(r *http.Request, spec cookieSpec, s *sessions.Session) {
 	if s == nil {
 		return
 	}
-	s.Options = j.options(sh, -time.Second)
+	s.Options = j.options(spec, -time.Second)
 	if err := j.store.Save(r.WithContext(r.Context()), headerOnly{}, s); err != nil {
-		j.cfg.Logger.WarnContext(r.Context(), "cookies: a session stays in the store", "cookie", sh.name, "error", err)
+		j.cfg.Logger.WarnContext(r.Context(), "cookies: the session store failed to delete a session", "cookie", spec.name, "error", err)
 	}
 }
 
-func (j *Jar) options(sh shape, life time.Duration) *sessions.Options {
+func (j *Jar) options(spec cookieSpec, life time.Duration) *sessions.Options {
 	return &sessions.Options{
-		Path: "/", Domain: sh.domain, MaxAge: int(life / time.Second),
-		Secure: !j.cfg.InsecureLoopback, HttpOnly: true, SameSite: sh.sameSite,
+		Path: "/", Domain: spec.domain, MaxAge: int(life / time.Second),
+		Secure: !j.cfg.InsecureLoopback, HttpOnly: true, SameSite: spec.sameSite,
 	}
 }
 
-// cookie makes the cookie; a life that is not positive makes the browser drop
-// it.
-func (j *Jar) cookie(sh shape, value string, life time.Duration) *http.Cookie {
+// cookie returns a cookie that expires after life. If life is not positive, the
+// browser deletes the cookie.
+func (j *Jar) cookie(spec cookieSpec, value string, life time.Duration) *http.Cookie {
 	c := &http.Cookie{
-		Name: sh.name, Value: value, Path: "/", Domain: sh.domain,
-		Secure: !j.cfg.InsecureLoopback, HttpOnly: true, SameSite: sh.sameSite,
+		Name: spec.name, Value: value, Path: "/", Domain: spec.domain,
+		Secure: !j.cfg.InsecureLoopback, HttpOnly: true, SameSite: spec.sameSite,
 		MaxAge: int(life / time.Second), Expires: j.cfg.Now().Add(life),
 	}
 	if life <= 0 {
@@ -240,8 +239,8 @@ func (j *Jar) cookie(sh shape, value string, life time.Duration) *http.Cookie {
 	return c
 }
 
-// check is what makes a browser drop a cookie without a word.
-func check(c *http.Cookie) error {
+// checkCookie returns an error for a cookie that browsers would silently ignore.
+func checkCookie(c *http.Cookie) error {
 	if size := len(c.Name) + len(c.Value); size > maxSize {
 		return fmt.Errorf("%w: %s has %d bytes, browsers keep %d", ErrTooLarge, c.Name, size, maxSize)
 	}
@@ -251,21 +250,23 @@ func check(c *http.Cookie) error {
 	return nil
 }
 
-// add replaces what was said of the same cookie earlier in this answer: a
-// refresh in passing and then a sign-out (RFC 6265bis §4.1.1).
-func add(w http.ResponseWriter, c *http.Cookie) {
+// addCookie sets a cookie and removes an earlier value of it from the response, as
+// when a request refreshes and then signs out (RFC 6265bis §4.1.1).
+func addCookie(w http.ResponseWriter, c *http.Cookie) {
 	h := w.Header()
 	h["Set-Cookie"] = append(slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
 		return strings.HasPrefix(line, c.Name+"=")
 	}), c.String())
 }
 
-// drop clears a cookie, and erases its session where a store has it.
-func (j *Jar) drop(w http.ResponseWriter, r *http.Request, sh shape) {
-	j.erase(r, sh, j.stored(r, sh))
-	add(w, j.cookie(sh, "", -1))
+// deleteCookie deletes a cookie, and its session if a store keeps it.
+func (j *Jar) deleteCookie(w http.ResponseWriter, r *http.Request, spec cookieSpec) {
+	j.erase(r, spec, j.stored(r, spec))
+	addCookie(w, j.cookie(spec, "", -1))
 }
 
+// checkHost returns ErrNotLoopback if InsecureLoopback forbids cookies for the
+// request's Host.
 func (j *Jar) checkHost(r *http.Request) error {
 	if !j.cfg.InsecureLoopback {
 		return nil
@@ -278,10 +279,10 @@ func (j *Jar) checkHost(r *http.Request) error {
 	if a, err := netip.ParseAddr(host); host == "localhost" || err == nil && a.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("%w: Host is another", ErrNotLoopback)
+	return fmt.Errorf("%w: the request has another Host", ErrNotLoopback)
 }
 
-// headerOnly is a ResponseWriter that keeps the headers.
+// headerOnly is a ResponseWriter that keeps only the headers.
 type headerOnly http.Header
 
 func (h headerOnly) Header() http.Header         { return http.Header(h) }

@@ -63,7 +63,7 @@ func TestCK01_CK02_Attributes(t *testing.T) {
 			jar := newJar(t, change)
 			w, r := httptest.NewRecorder(), request()
 			for i, err := range []error{
-				jar.SetTokens(w, r, issue(t, "s1", 1)), jar.SetDevice(w, r, "device"), jar.SetFlash(w, r, "code"), jar.SetReturnTo(w, r, "/"),
+				jar.SetTokens(w, r, issue(t, "s1", 1)), jar.SetDevice(w, r, "device"), jar.SetFlash(w, r, "code"), jar.SetNote(w, r, "next", "/"),
 			} {
 				if err != nil {
 					t.Fatal(i, err)
@@ -73,7 +73,7 @@ func TestCK01_CK02_Attributes(t *testing.T) {
 			if len(lines) != 4 {
 				t.Fatalf("%d cookies: %q", len(lines), lines)
 			}
-			want := map[string]time.Duration{"__Host-session": 14 * 24 * time.Hour, "__Host-device": 180 * 24 * time.Hour, "__Host-flash": 10 * time.Minute, "__Host-return_to": 10 * time.Minute}
+			want := map[string]time.Duration{"__Host-session": 14 * 24 * time.Hour, "__Host-device": 180 * 24 * time.Hour, "__Host-flash": 10 * time.Minute, "__Host-note_next": 10 * time.Minute}
 			for _, line := range lines {
 				c, err := http.ParseSetCookie(line)
 				if err != nil {
@@ -83,7 +83,7 @@ func TestCK01_CK02_Attributes(t *testing.T) {
 					t.Errorf("%s", line)
 				}
 				if life := want[c.Name]; life == 0 || c.MaxAge != int(life/time.Second) || !c.Expires.Equal(start.Add(life)) {
-					t.Errorf("%s lives %d s, until %s", c.Name, c.MaxAge, c.Expires)
+					t.Errorf("%s expires after %d s, at %s", c.Name, c.MaxAge, c.Expires)
 				}
 			}
 		})
@@ -111,7 +111,7 @@ func TestCK05_SealedAndRotating(t *testing.T) {
 	}
 	again := set(t, first, request(), pair)
 	if again[0].Value == cs[0].Value {
-		t.Error("sealed twice alike")
+		t.Error("sealing twice gives the same value")
 	}
 	for name, c := range map[string]struct {
 		change func(*cookies.Config)
@@ -127,11 +127,11 @@ func TestCK05_SealedAndRotating(t *testing.T) {
 			t.Errorf("%s: reads %t", name, got.Session != "")
 		}
 	}
-	// What is sealed for one cookie does not open as another.
+	// A value sealed for one cookie does not open as another cookie.
 	moved := *cs[0]
 	moved.Name = "__Host-device"
 	if got := first.Device(request(&moved)); got != "" {
-		t.Error("a session cookie was taken for a device cookie")
+		t.Error("a session cookie was accepted as a device cookie")
 	}
 }
 
@@ -149,7 +149,7 @@ func TestCK06_ForgedDamagedDoubled(t *testing.T) {
 			"flipped bit":     {n + string(flipped)},
 			"cut":             {n + good.Value[:40]},
 			"5,000 bytes":     {n + strings.Repeat("a", 5000)},
-			"5,000 good ones": {n + good.Value + strings.Repeat("=", 5000)},
+			"5,000 padding":   {n + good.Value + strings.Repeat("=", 5000)},
 			"empty":           {n},
 			"no value":        {"__Host-session"},
 			"not base64":      {n + "%%%"},
@@ -236,8 +236,8 @@ func TestCK08_ClearsTheSameCookie(t *testing.T) {
 	}
 }
 
-// A refresh in passing and then a sign-out: the answer says one thing.
-func TestLastWordOnACookieCounts(t *testing.T) {
+// A response that refreshes and then signs out sets the cookie once.
+func TestLastValueOfACookieWins(t *testing.T) {
 	jar := newJar(t, nil)
 	w, r := httptest.NewRecorder(), request()
 	w.Header().Add("Set-Cookie", "__Host-session-theme=dark")
@@ -257,12 +257,12 @@ func TestLastWordOnACookieCounts(t *testing.T) {
 	}
 }
 
-func TestSetTokensRefusesWhatIsOver(t *testing.T) {
+func TestSetTokensRefusesExpiredTokens(t *testing.T) {
 	for name, change := range map[string]func(*cookies.Config){"sealed": nil, "plain": func(c *cookies.Config) { c.Plain = true }} {
 		jar := newJar(t, change)
-		over := issue(t, "s1", 1)
-		over.SessionExpiresAt, over.RefreshExpiresAt = start.Add(-time.Hour), start
-		for _, p := range []token.Pair{{}, over} {
+		expired := issue(t, "s1", 1)
+		expired.SessionExpiresAt, expired.RefreshExpiresAt = start.Add(-time.Hour), start
+		for _, p := range []token.Pair{{}, expired} {
 			w := httptest.NewRecorder()
 			if err := jar.SetTokens(w, request(), p); !errors.Is(err, cookies.ErrExpired) || len(w.Header()) != 0 {
 				t.Errorf("%s: %v, %v", name, err, w.Header())
@@ -271,8 +271,8 @@ func TestSetTokensRefusesWhatIsOver(t *testing.T) {
 	}
 }
 
-// The cookie's age is that of the refresh token and nothing else: gorilla's codec
-// would end it after 30 days.
+// The cookie expires with the refresh token, not after the 30 days of gorilla's
+// codec.
 func TestSessionCookieOutlivesSecurecookiesAge(t *testing.T) {
 	p := issue(t, "s1", 1)
 	synctest.Test(t, func(t *testing.T) {
@@ -280,7 +280,7 @@ func TestSessionCookieOutlivesSecurecookiesAge(t *testing.T) {
 		p.RefreshExpiresAt = time.Now().AddDate(0, 0, 90)
 		c := set(t, jar, request(), p)[0]
 		if days := c.MaxAge / 86400; days != 90 {
-			t.Fatalf("lives %d days", days)
+			t.Fatalf("expires after %d days", days)
 		}
 		time.Sleep(89 * 24 * time.Hour) // of the bubble
 		if got, _ := jar.Tokens(request(c)); got.Session != p.Session {
@@ -302,7 +302,7 @@ func TestJarLeavesTheRequestAlone(t *testing.T) {
 	}
 }
 
-// registryStore reads by Get, which assigns through the request.
+// registryStore reads with Get, which changes the request.
 type registryStore struct{ sessions.Store }
 
 func (s registryStore) New(r *http.Request, name string) (*sessions.Session, error) {
@@ -317,15 +317,15 @@ func TestLogHasNoSecret(t *testing.T) {
 			return errors.New("connection refused")
 		})
 	})
-	ask := func(value string) {
+	read := func(value string) {
 		if _, present := jar.Tokens(request(&http.Cookie{Name: "__Host-session", Value: value})); !present {
 			t.Error("not present")
 		}
 	}
-	if ask(strings.Repeat("a", 5000)); log.Len() != 0 {
-		t.Error("the store was asked about more than a browser keeps")
+	if read(strings.Repeat("a", 5000)); log.Len() != 0 {
+		t.Error("the store got a cookie that is larger than browsers keep")
 	}
-	ask("canary")
+	read("canary")
 	if !strings.Contains(log.String(), "connection refused") || strings.Contains(log.String(), "canary") {
 		t.Fatal(log.String())
 	}

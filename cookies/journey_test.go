@@ -21,7 +21,7 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// service signs in, refreshes and ends one session, with real tokens.
+// service starts, refreshes and ends one session with real tokens.
 type service struct {
 	*token.Verifier
 	revoked *token.Revocations
@@ -119,8 +119,8 @@ func (b *browser) cookie() string {
 	return ""
 }
 
-// A browser's whole session over TLS: sign-in, page, refresh in passing, attack,
-// sign-out, replay.
+// The session of a browser over TLS: sign-in, page, refresh, attacks, sign-out,
+// replay.
 func TestJourneyOverTLS(t *testing.T) {
 	for name, change := range map[string]func(*cookies.Config){
 		"sealed": nil,
@@ -136,7 +136,7 @@ func journey(t *testing.T, change func(*cookies.Config)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The cookie jar goes by the real clock.
+	// net/http's cookie jar uses the real clock.
 	s := &service{clock: time.Now(), revoked: token.NewRevocations()}
 	s.Verifier, err = token.NewVerifier(token.VerifierConfig{
 		Issuers:     []token.Issuer{{URL: issuerURL, Audiences: []string{issuerURL}, Keys: keys}},
@@ -189,7 +189,7 @@ func journey(t *testing.T, change func(*cookies.Config)) {
 		return h
 	}
 
-	if h := step("stranger opens the page", 303, "", "GET", "/me", "Sec-Fetch-Mode", "navigate"); h.Get("Location") != "/signin?return_to=%2Fme" {
+	if h := step("page before the sign-in", 303, "", "GET", "/me", "Sec-Fetch-Mode", "navigate"); h.Get("Location") != "/signin?return_to=%2Fme" {
 		t.Fatal(h)
 	}
 	step("sign-in", 200, "", "POST", "/signin")
@@ -220,7 +220,7 @@ func journey(t *testing.T, change func(*cookies.Config)) {
 		t.Fatal("the cookie is still there")
 	}
 	step("page after it", 401, "not_signed_in", "GET", "/me")
-	// A copy of the cookie is worth nothing, now and after a refresh's time.
+	// A copy of the cookie is refused, also when it would need a refresh.
 	client.Jar.SetCookies(u, kept)
 	step("replay", 401, "invalid_session", "GET", "/me")
 	s.advance(11 * time.Minute)

@@ -11,19 +11,18 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// KeyPair is what one cookie is sealed with: the bytes of two independent random
-// keys.
+// KeyPair seals cookies. Its keys must be independent and random.
 type KeyPair struct {
-	// Hash signs (HMAC-SHA-256): 32 or 64 bytes. Required.
+	// Hash is the key of HMAC-SHA-256, 32 or 64 bytes. Required.
 	Hash token.Secret
-	// Block encrypts (AES-256): 32 bytes. Required.
+	// Block is the key of AES-256, 32 bytes. Required.
 	Block token.Secret
 }
 
 const minSecret = 32
 
 // newStore returns the configured store, or one that seals everything into the
-// cookie. server is true where the store keeps sessions elsewhere.
+// cookie. server reports whether the store keeps sessions outside of the cookie.
 func newStore(c Config) (store sessions.Store, server bool, err error) {
 	given := 0
 	for _, is := range []bool{c.Secret != "" || len(c.OldSecrets) > 0, len(c.KeyPairs) > 0, c.Store != nil} {
@@ -33,9 +32,9 @@ func newStore(c Config) (store sessions.Store, server bool, err error) {
 	}
 	switch {
 	case given == 0:
-		return nil, false, errors.New("cookies: Config.Secret is missing: at least 32 random bytes; usher.SecretFile makes one (or set KeyPairs, or Store)")
+		return nil, false, errors.New("cookies: Config.Secret is missing: set it to at least 32 random bytes, such as usher.SecretFile makes (or set KeyPairs or Store)")
 	case given > 1:
-		return nil, false, errors.New("cookies: of Config.Secret (with OldSecrets), KeyPairs and Store only one may be set")
+		return nil, false, errors.New("cookies: Config.Secret (with OldSecrets), KeyPairs and Store: only one may be set")
 	case c.Store != nil:
 		_, local := c.Store.(*sessions.CookieStore)
 		return c.Store, !local, nil
@@ -51,8 +50,8 @@ func newStore(c Config) (store sessions.Store, server bool, err error) {
 	}
 	codecs := make([]securecookie.Codec, len(pairs))
 	for i, p := range pairs {
-		// The tokens carry their own end and the jar checks the size: a cookie's
-		// age (30 days by default) and length limit nothing here.
+		// The limits of securecookie are off: the tokens contain their expiry, and
+		// the jar checks the size.
 		codecs[i] = securecookie.New([]byte(p.Hash.Reveal()), []byte(p.Block.Reveal())).
 			SetSerializer(packer{}).MaxAge(0).MaxLength(0)
 	}
@@ -68,7 +67,7 @@ func derive(secret token.Secret, old []token.Secret) ([]KeyPair, error) {
 			name = fmt.Sprintf("Config.OldSecrets[%d]", i-1)
 		}
 		if len(s) < minSecret {
-			return nil, fmt.Errorf("cookies: %s has %d bytes, must have at least %d random ones", name, len(s), minSecret)
+			return nil, fmt.Errorf("cookies: %s has %d bytes, must have at least %d random bytes", name, len(s), minSecret)
 		}
 		if other, ok := seen[s]; ok {
 			return nil, fmt.Errorf("cookies: %s and %s are the same", other, name)
@@ -100,7 +99,7 @@ func checkPairs(pairs []KeyPair) error {
 		case len(p.Block) != 32:
 			return fmt.Errorf("cookies: Config.KeyPairs[%d].Block has %d bytes, must have 32", i, len(p.Block))
 		case p.Hash == p.Block || seen[p.Hash] || seen[p.Block]:
-			return fmt.Errorf("cookies: Config.KeyPairs[%d] repeats a key: one key, one use", i)
+			return fmt.Errorf("cookies: Config.KeyPairs[%d] repeats a key: every key must be different", i)
 		}
 		seen[p.Hash], seen[p.Block] = true, true
 	}

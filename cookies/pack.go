@@ -10,15 +10,14 @@ import (
 	"strings"
 )
 
-// packer is the securecookie.Serializer of a jar: strings by name, as short as
-// they go. A cookie has 4,096 bytes, and securecookie encodes in base64 twice;
-// so a token, which is base64 already, is packed as the bytes it stands for. The
-// result has three quarters of the size, and no gob, whose decoder is not made
-// for hostile input.
+// packer is the securecookie.Serializer of a jar, a compact encoding of named
+// strings. A cookie has at most 4,096 bytes and securecookie encodes in base64
+// twice, so packer decodes the base64 of tokens, which saves a quarter of their
+// size. It does not use gob, whose decoder is not made for untrusted input.
 //
-// The form is a version byte and then, for each value in order of its name, the
-// name, a kind byte, and one field (text) or three (the parts of a token). Each
-// name and field is preceded by its length as a uvarint.
+// The format is a version byte, followed by the values sorted by name: the name, a
+// kind byte, and one field (text) or three fields (the parts of a token). Each name
+// and field is preceded by its length as a uvarint.
 type packer struct{}
 
 const (
@@ -29,12 +28,12 @@ const (
 
 var (
 	errPackType = errors.New("cookies: a session value is not a string")
-	errPackForm = errors.New("cookies: the packed form is damaged")
+	errPackForm = errors.New("cookies: malformed packed values")
 
 	b64 = base64.RawURLEncoding.Strict()
 )
 
-// Serialize implements securecookie.Serializer.
+// Serialize implements [securecookie.Serializer].
 func (packer) Serialize(src any) ([]byte, error) {
 	values, ok := asStrings(src)
 	if !ok {
@@ -56,8 +55,8 @@ func (packer) Serialize(src any) ([]byte, error) {
 	return out, nil
 }
 
-// Deserialize implements securecookie.Serializer. The bytes have passed the
-// signature; it is strict all the same.
+// Deserialize implements [securecookie.Serializer]. It is strict although the
+// signature of src has been verified.
 func (packer) Deserialize(src []byte, dst any) error {
 	values, ok := dst.(*map[any]any)
 	if !ok {
@@ -97,8 +96,8 @@ func (packer) Deserialize(src []byte, dst any) error {
 	return nil
 }
 
-// unpackToken returns the bytes of a compact JWS (RFC 7515 §3.1), if they give
-// back the very same text.
+// unpackToken decodes the parts of a compact JWS (RFC 7515 §3.1). It returns false
+// if encoding them again would not give the same text.
 func unpackToken(s string) ([3][]byte, bool) {
 	var parts [3][]byte
 	texts := strings.SplitN(s, ".", 4)
@@ -128,7 +127,8 @@ func cutField(in []byte) (field, rest []byte, ok bool) {
 	return bytes.Clone(in[size : size+int(n)]), in[size+int(n):], true
 }
 
-// asStrings reads gorilla's values, of which a jar only ever writes strings.
+// asStrings converts the values of a gorilla session, which a jar writes as
+// strings only.
 func asStrings(src any) (map[string]string, bool) {
 	values, ok := src.(map[any]any)
 	if !ok {

@@ -47,7 +47,7 @@ func TestPlainTokens(t *testing.T) {
 	}
 }
 
-// A refresh token of an earlier session must not stay behind.
+// The refresh token of an earlier session must not stay in the browser.
 func TestPlainWithoutARefreshTokenClearsTheOldOne(t *testing.T) {
 	jar := newJar(t, func(c *cookies.Config) { c.Plain = true })
 	p := issue(t, "s1", 1)

@@ -11,72 +11,88 @@ import (
 
 const (
 	deviceLife = 180 * 24 * time.Hour
-	// shortLife is for what is read by one of the next requests.
+	// shortLife is the lifetime of state for one of the next requests.
 	shortLife = 10 * time.Minute
 
-	deviceName, returnName, flashName = "device", "return_to", "flash"
+	deviceName, flashName, notePrefix = "device", "flash", "note_"
 	keyText, keyEnd                   = "t", "e"
 )
 
-var flashCode = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+var (
+	flashCode = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	noteName  = regexp.MustCompile(`^[a-z]{1,16}$`)
+)
 
-// Device returns the token of a browser that has signed in before, or "". It
-// signs nobody in; it tells an owner from strangers while tries are limited.
+// Device returns the device token of a browser that has signed in before, or "".
+// It does not sign the user in. While attempts are limited, it distinguishes the
+// user's own browser from unknown ones.
 func (j *Jar) Device(r *http.Request) token.Secret {
-	return token.Secret(j.text(r, j.own(deviceName)))
+	return token.Secret(j.text(r, j.stateSpec(deviceName)))
 }
 
-// SetDevice keeps the token in the browser for 180 days, in a cookie of its own
-// that signing out leaves alone.
+// SetDevice keeps the device token in the browser for 180 days, in a cookie that
+// ClearTokens does not delete.
 func (j *Jar) SetDevice(w http.ResponseWriter, r *http.Request, device token.Secret) error {
-	return j.setText(w, r, j.own(deviceName), device.Reveal(), deviceLife)
+	return j.setText(w, r, j.stateSpec(deviceName), device.Reveal(), deviceLife)
 }
 
-// ReturnTo returns the path that SetReturnTo kept, once, or "".
-func (j *Jar) ReturnTo(w http.ResponseWriter, r *http.Request) string {
-	return j.takeText(w, r, j.own(returnName))
-}
-
-// SetReturnTo keeps, for ten minutes, the path to go on to after a sign-in. It
-// is kept as given: let only such paths in as middleware.SafeReturnTo returns.
-func (j *Jar) SetReturnTo(w http.ResponseWriter, r *http.Request, path string) error {
-	return j.setText(w, r, j.own(returnName), path, shortLife)
-}
-
-// Flash returns the code that SetFlash kept, once, or "".
+// Flash returns the code that SetFlash kept, or "", and deletes it.
 func (j *Jar) Flash(w http.ResponseWriter, r *http.Request) string {
-	return j.takeText(w, r, j.own(flashName))
+	spec := j.stateSpec(flashName)
+	code := j.text(r, spec)
+	j.deleteIfPresent(w, r, spec)
+	return code
 }
 
-// SetFlash keeps, for ten minutes, the code of a message for the next page: up
-// to 64 letters, digits, dots, dashes and underscores. The text belongs to the
-// page.
+// SetFlash keeps the code of a message for the next page, for at most ten minutes.
+// code has up to 64 letters, digits, dots, dashes and underscores; the page maps it
+// to a text.
 func (j *Jar) SetFlash(w http.ResponseWriter, r *http.Request, code string) error {
 	if !flashCode.MatchString(code) {
-		return errors.New("cookies: a flash is a code of up to 64 letters, digits, dots, dashes and underscores")
+		return errors.New("cookies: the code of a flash must have 1 to 64 letters, digits, dots, dashes and underscores")
 	}
-	return j.setText(w, r, j.own(flashName), code, shortLife)
+	return j.setText(w, r, j.stateSpec(flashName), code, shortLife)
 }
 
-// text returns the text in a cookie. Its end is sealed beside it, for a client
-// may keep a cookie as long as it likes.
-func (j *Jar) text(r *http.Request, sh shape) string {
-	values, _ := j.read(r, sh.name)
+// Note returns the text that SetNote kept under the given name, or "".
+func (j *Jar) Note(r *http.Request, name string) token.Secret {
+	return token.Secret(j.text(r, j.stateSpec(notePrefix+name)))
+}
+
+// SetNote keeps a short text for one of the next pages, for at most ten minutes,
+// such as the token of an emailed link after it was removed from the address bar.
+// name has up to 16 lower-case letters.
+func (j *Jar) SetNote(w http.ResponseWriter, r *http.Request, name string, text token.Secret) error {
+	if !noteName.MatchString(name) {
+		return errors.New("cookies: the name of a note must have 1 to 16 lower-case letters")
+	}
+	return j.setText(w, r, j.stateSpec(notePrefix+name), text.Reveal(), shortLife)
+}
+
+// DropNote deletes the note with the given name.
+func (j *Jar) DropNote(w http.ResponseWriter, r *http.Request, name string) {
+	if noteName.MatchString(name) {
+		j.deleteIfPresent(w, r, j.stateSpec(notePrefix+name))
+	}
+}
+
+// text returns the text in a cookie, or "" if it has expired. The expiry is sealed
+// in the cookie, because clients may keep cookies for longer.
+func (j *Jar) text(r *http.Request, spec cookieSpec) string {
+	values, _ := j.read(r, spec.name)
 	if !parseTime(values[keyEnd]).After(j.cfg.Now()) {
 		return ""
 	}
 	return values[keyText]
 }
 
-func (j *Jar) setText(w http.ResponseWriter, r *http.Request, sh shape, text string, life time.Duration) error {
+func (j *Jar) setText(w http.ResponseWriter, r *http.Request, spec cookieSpec, text string, life time.Duration) error {
 	values := map[string]string{keyText: text, keyEnd: formatTime(j.cfg.Now().Add(life))}
-	return j.write(w, r, sh, values, life, nil)
+	return j.write(w, r, spec, values, life, nil)
 }
 
-func (j *Jar) takeText(w http.ResponseWriter, r *http.Request, sh shape) string {
-	text := j.text(r, sh)
-	if _, present := single(r, sh.name); present {
-		j.drop(w, r, sh)
+func (j *Jar) deleteIfPresent(w http.ResponseWriter, r *http.Request, spec cookieSpec) {
+	if _, present := singleCookie(r, spec.name); present {
+		j.deleteCookie(w, r, spec)
 	}
-	return text
 }

@@ -42,10 +42,10 @@ func TestDevice(t *testing.T) {
 				t.Errorf("%s: signing out forgets the device", name)
 			}
 		}
-		// A client may keep a cookie longer than it was told.
+		// A client may keep a cookie after its expiry.
 		clock = start.AddDate(0, 0, 181)
 		if got := jar.Device(request(c)); got != "" {
-			t.Errorf("%s: reads after its end", name)
+			t.Errorf("%s: reads after its expiry", name)
 		}
 		damaged := *c
 		damaged.Value = damaged.Value[1:]
@@ -55,40 +55,30 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-func TestFlashAndReturnToAreReadOnce(t *testing.T) {
+func TestFlashIsReadOnce(t *testing.T) {
 	clock := start
 	jar := newJar(t, func(c *cookies.Config) { c.Now = func() time.Time { return clock } })
-	for name, f := range map[string]struct {
-		set  func(http.ResponseWriter, *http.Request, string) error
-		take func(http.ResponseWriter, *http.Request) string
-		text string
-	}{
-		"__Host-flash":     {jar.SetFlash, jar.Flash, "password_changed"},
-		"__Host-return_to": {jar.SetReturnTo, jar.ReturnTo, "/a/b?c=d"},
-	} {
-		clock = start
-		w := httptest.NewRecorder()
-		if got := f.take(w, request()); got != "" || len(w.Header()) != 0 {
-			t.Fatalf("%s: %q, %v", name, got, w.Header())
-		}
-		if err := f.set(w, request(), f.text); err != nil {
-			t.Fatal(err)
-		}
-		c := w.Result().Cookies()[0]
-		if c.Name != name {
-			t.Fatalf("%s", c.Raw)
-		}
-		w = httptest.NewRecorder()
-		if got := f.take(w, request(c)); got != f.text {
-			t.Fatalf("%s: %q", name, got)
-		}
-		if cleared := w.Result().Cookies(); len(cleared) != 1 || cleared[0].Name != name || cleared[0].MaxAge >= 0 {
-			t.Fatalf("%s: %v", name, cleared)
-		}
-		clock = start.Add(11 * time.Minute)
-		if got := f.take(httptest.NewRecorder(), request(c)); got != "" {
-			t.Fatalf("%s: reads after its end", name)
-		}
+	w := httptest.NewRecorder()
+	if got := jar.Flash(w, request()); got != "" || len(w.Header()) != 0 {
+		t.Fatalf("%q, %v", got, w.Header())
+	}
+	if err := jar.SetFlash(w, request(), "password_changed"); err != nil {
+		t.Fatal(err)
+	}
+	c := w.Result().Cookies()[0]
+	if c.Name != "__Host-flash" {
+		t.Fatalf("%s", c.Raw)
+	}
+	w = httptest.NewRecorder()
+	if got := jar.Flash(w, request(c)); got != "password_changed" {
+		t.Fatalf("%q", got)
+	}
+	if cleared := w.Result().Cookies(); len(cleared) != 1 || cleared[0].Name != "__Host-flash" || cleared[0].MaxAge >= 0 {
+		t.Fatalf("%v", cleared)
+	}
+	clock = start.Add(11 * time.Minute)
+	if got := jar.Flash(httptest.NewRecorder(), request(c)); got != "" {
+		t.Fatal("reads after its expiry")
 	}
 	for _, bad := range []string{"", "Your password was changed", "<b>", "a\r\nb", strings.Repeat("a", 65)} {
 		w := httptest.NewRecorder()
@@ -96,8 +86,8 @@ func TestFlashAndReturnToAreReadOnce(t *testing.T) {
 			t.Errorf("flash %q", bad)
 		}
 	}
-	if err := jar.SetReturnTo(httptest.NewRecorder(), request(), "/"+strings.Repeat("a", 2047)); err != nil {
-		t.Errorf("the longest path: %v", err)
+	if err := jar.SetNote(httptest.NewRecorder(), request(), "next", token.Secret("/"+strings.Repeat("a", 2047))); err != nil {
+		t.Errorf("a note of 2,048 bytes: %v", err)
 	}
 }
 
@@ -110,7 +100,7 @@ func TestCF03_PlainHTTPIsForLoopback(t *testing.T) {
 	} {
 		r, w := request(), httptest.NewRecorder()
 		r.Host = host
-		for i, err := range []error{jar.SetTokens(w, r, p), jar.SetDevice(w, r, "d"), jar.SetFlash(w, r, "c"), jar.SetReturnTo(w, r, "/")} {
+		for i, err := range []error{jar.SetTokens(w, r, p), jar.SetDevice(w, r, "d"), jar.SetFlash(w, r, "c"), jar.SetNote(w, r, "next", "/")} {
 			if (err == nil) != ok {
 				t.Errorf("%s, %d: %v", host, i, err)
 			}
@@ -126,4 +116,81 @@ func TestCF03_PlainHTTPIsForLoopback(t *testing.T) {
 	if err := plain.SetTokens(w, request(), token.Pair{}); err == nil || len(w.Header()) != 0 {
 		t.Errorf("plain tokens: %v", err)
 	}
+}
+
+func TestNoteIsSealedAndExpiresAfterTenMinutes(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	jar, err := cookies.New(cookies.Config{
+		Secret: token.Secret(strings.Repeat("k", 32)),
+		Now:    func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	if err := jar.SetNote(w, httptest.NewRequest("GET", "/", nil), "reset", "the-token"); err != nil {
+		t.Fatal(err)
+	}
+	set := w.Result().Cookies()
+	if len(set) != 1 || set[0].Name != "__Host-note_reset" || !set[0].HttpOnly || !set[0].Secure ||
+		set[0].SameSite != http.SameSiteLaxMode || set[0].MaxAge != 600 {
+		t.Fatalf("cookie %+v", set)
+	}
+	if strings.Contains(set[0].Value, "the-token") {
+		t.Error("the note can be read in the cookie")
+	}
+	back := httptest.NewRequest("GET", "/", nil)
+	back.AddCookie(set[0])
+	if got := jar.Note(back, "reset").Reveal(); got != "the-token" {
+		t.Errorf("note is %q", got)
+	}
+	if got := jar.Note(back, "verify").Reveal(); got != "" {
+		t.Errorf("another note is %q", got)
+	}
+	w = httptest.NewRecorder()
+	jar.DropNote(w, back, "reset")
+	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 {
+		t.Errorf("deleted with %+v", c)
+	}
+	now = now.Add(10*time.Minute + time.Second)
+	if got := jar.Note(back, "reset").Reveal(); got != "" {
+		t.Errorf("after ten minutes the note is %q", got)
+	}
+	if jar.SetNote(w, back, "Not a name", "x") == nil {
+		t.Error("a bad name is no error")
+	}
+}
+
+// Whatever a Cookie header contains, Note, Device and Flash return only texts that
+// the jar sealed.
+func FuzzFB04_State(f *testing.F) {
+	jar := newJar(f, nil)
+	w := httptest.NewRecorder()
+	if err := jar.SetNote(w, request(), "typed", "a text"); err != nil {
+		f.Fatal(err)
+	}
+	var good string
+	for _, c := range w.Result().Cookies() {
+		good = c.Name + "=" + c.Value
+		f.Add(good)
+		f.Add(c.Name + "=" + c.Value[:len(c.Value)/2])
+		f.Add(c.Name + "=x; " + good)
+		f.Add("__Host-session=" + c.Value) // sealed for another use
+	}
+	f.Add("")
+	f.Add("__Host-device=x; __Host-flash=\"\"")
+	f.Fuzz(func(t *testing.T, header string) {
+		r := request()
+		r.Header["Cookie"] = []string{header}
+		w := httptest.NewRecorder()
+		if note := jar.Note(r, "typed"); note != "" && note != "a text" {
+			t.Fatalf("%q gives another note", header)
+		}
+		if jar.Note(r, "another") != "" || jar.Device(r) != "" || jar.Flash(w, r) != "" {
+			t.Fatalf("%q gives a text that was never set", header)
+		}
+		if pair, _ := jar.Tokens(r); pair.Session != "" || pair.Refresh != "" {
+			t.Fatalf("%q gives tokens", header)
+		}
+	})
 }

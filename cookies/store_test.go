@@ -17,7 +17,7 @@ func fileStore(t testing.TB) *sessions.FilesystemStore {
 	return sessions.NewFilesystemStore(t.TempDir(), []byte(strings.Repeat("h", 32)))
 }
 
-// storeFunc is a store that fails to read, and saves as it says.
+// storeFunc is a store that fails to read and saves with the function.
 type storeFunc func(*http.Request, http.ResponseWriter, *sessions.Session) error
 
 func (f storeFunc) Get(*http.Request, string) (*sessions.Session, error) {
@@ -32,7 +32,7 @@ func (f storeFunc) Save(r *http.Request, w http.ResponseWriter, s *sessions.Sess
 	return f(r, w, s)
 }
 
-// files is a jar over a directory, and a function that counts its sessions.
+// files returns a jar over a directory, and a function that counts its sessions.
 func files(t *testing.T) (*cookies.Jar, func() int) {
 	t.Helper()
 	dir := t.TempDir()
@@ -47,7 +47,7 @@ func files(t *testing.T) (*cookies.Jar, func() int) {
 	}
 }
 
-// A planted id must not become the id of who signs in later (session fixation).
+// A planted id must not become the id of a later sign-in (session fixation).
 func TestSE02_SignInNeverAdoptsAStoredID(t *testing.T) {
 	jar, count := files(t)
 	planted := set(t, jar, request(), issue(t, "attackers", 1))
@@ -66,7 +66,7 @@ func TestSE02_SignInNeverAdoptsAStoredID(t *testing.T) {
 	}
 }
 
-// The other requests of the page still come with the cookie from before.
+// Concurrent requests of the page still have the earlier cookie.
 func TestRefreshKeepsTheStoredID(t *testing.T) {
 	jar, count := files(t)
 	before := set(t, jar, request(), issue(t, "s1", 1))

@@ -16,12 +16,12 @@ const (
 	keyRefresh, keyRefreshEnd = "r", "re"
 )
 
-func (j *Jar) session() shape { return shape{j.cfg.Name, j.cfg.Domain, j.cfg.SameSite} }
+func (j *Jar) sessionSpec() cookieSpec { return cookieSpec{j.cfg.Name, j.cfg.Domain, j.cfg.SameSite} }
 
-// Tokens returns the tokens in the request's session cookie. present is true if
-// there is such a cookie; the pair is then zero if it was forged, damaged, sealed
-// under a key that is gone, or there twice. With Plain the times of the pair are
-// zero, and one of the two tokens may be missing.
+// Tokens returns the tokens in the request's session cookie. present reports
+// whether the request has such a cookie; pair is zero if the cookie is forged,
+// damaged, sealed with an unknown key, or there twice. With Config.Plain, the times
+// in pair are zero and one of the tokens may be missing.
 func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 	if j.cfg.Plain {
 		return j.plainTokens(r)
@@ -29,9 +29,8 @@ func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 	if j.opened == nil {
 		return j.open(r)
 	}
-	// Only the text of a cookie that was opened before can be found: whatever else
-	// is wrong with it, or with the request's other cookies, was looked at then.
-	text, n := find(r, j.cfg.Name)
+	// The cache contains only values of cookies that were opened successfully.
+	text, n := findCookie(r, j.cfg.Name)
 	if n == 1 {
 		if e := j.opened.Get(text); e != nil {
 			return e.Value, true
@@ -39,12 +38,12 @@ func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 	}
 	pair, present = j.open(r)
 	if n == 1 && pair.Session != "" {
-		j.keep(text, pair)
+		j.cacheOpened(text, pair)
 	}
 	return pair, present
 }
 
-// open opens the session cookie.
+// open decrypts the session cookie.
 func (j *Jar) open(r *http.Request) (pair token.Pair, present bool) {
 	values, present := j.read(r, j.cfg.Name)
 	return token.Pair{
@@ -55,14 +54,14 @@ func (j *Jar) open(r *http.Request) (pair token.Pair, present bool) {
 	}, present
 }
 
-// maxKept is how long the content of a cookie is kept at most.
-const maxKept = time.Hour
+// maxCached is the longest time that the content of a cookie stays in the cache.
+const maxCached = time.Hour
 
-// keep remembers the content of a cookie that was opened, for as long as its
-// session token lives: nothing that has ended stays in memory.
-func (j *Jar) keep(text string, pair token.Pair) {
+// cacheOpened puts the content of an opened cookie into the cache until its session
+// token expires, so that no expired tokens stay in memory.
+func (j *Jar) cacheOpened(text string, pair token.Pair) {
 	now, until := j.cfg.Now(), pair.SessionExpiresAt
-	if most := now.Add(maxKept); until.After(most) {
+	if most := now.Add(maxCached); until.After(most) {
 		until = most
 	}
 	if until.After(now) {
@@ -70,11 +69,11 @@ func (j *Jar) keep(text string, pair token.Pair) {
 	}
 }
 
-// SetTokens adds the session cookie to the answer. It lives as long as the
-// refresh token. On an error, such as ErrTooLarge or ErrNotLoopback, it adds
-// nothing: the sign-in must fail then, for the browser would not be signed in.
+// SetTokens adds the session cookie to the response. The cookie expires with the
+// refresh token. Call it before the response is written.
 //
-// Call it before the answer is written.
+// Its errors include [ErrTooLarge], [ErrNotLoopback] and [ErrExpired]. It has then
+// added no cookie and the browser is not signed in, so the sign-in must fail.
 func (j *Jar) SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair) error {
 	if j.cfg.Plain {
 		return j.setPlain(w, r, pair)
@@ -92,27 +91,25 @@ func (j *Jar) SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair)
 		keyRefresh: pair.Refresh.Reveal(), keyRefreshEnd: formatTime(pair.RefreshExpiresAt),
 	}
 	sid := sessionID(pair.Session.Reveal())
-	return j.write(w, r, j.session(), values, life, func(old map[string]string) bool {
+	return j.write(w, r, j.sessionSpec(), values, life, func(old map[string]string) bool {
 		return sid != "" && sessionID(old[keySession]) == sid
 	})
 }
 
-// ClearTokens makes the browser drop the session cookie, and erases the session
-// from the store, if it is there. It does not end the session: the tokens stay
-// valid.
+// ClearTokens deletes the session cookie, and its session in Config.Store. It does
+// not revoke the tokens; usher.Service.SignOut does.
 func (j *Jar) ClearTokens(w http.ResponseWriter, r *http.Request) {
 	if j.cfg.Plain {
-		session, refresh := j.plainShapes()
-		add(w, j.cookie(session, "", -1))
-		add(w, j.cookie(refresh, "", -1))
+		session, refresh := j.plainSpecs()
+		addCookie(w, j.cookie(session, "", -1))
+		addCookie(w, j.cookie(refresh, "", -1))
 		return
 	}
-	j.drop(w, r, j.session())
+	j.deleteCookie(w, r, j.sessionSpec())
 }
 
-// sessionID reads the claim sid of a token without verifying it: good for
-// telling whether two tokens, both from the Service, belong to one session, and
-// for nothing else.
+// sessionID returns the claim sid of a token without verifying the token. Use it
+// only to compare tokens that came from the Service.
 func sessionID(raw string) string {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {

@@ -68,8 +68,8 @@ func TestOpenedCookies_EveryOtherTextIsOpened(t *testing.T) {
 	}
 }
 
-// A store may forget a session: its cookie is brought before it each time.
-func TestOpenedCookies_AStoreIsAlwaysAsked(t *testing.T) {
+// A store may delete a session at any time, so that its cookies are not cached.
+func TestOpenedCookies_AStoreIsAlwaysRead(t *testing.T) {
 	store := sessions.NewFilesystemStore(t.TempDir(), []byte(strings.Repeat("k", 32)))
 	store.MaxLength(0)
 	jar := newJar(t, func(c *cookies.Config) { c.Secret, c.Store = "", store })
@@ -81,11 +81,11 @@ func TestOpenedCookies_AStoreIsAlwaysAsked(t *testing.T) {
 	}
 	jar.ClearTokens(httptest.NewRecorder(), request(c))
 	if p, _ := jar.Tokens(request(c)); p != (token.Pair{}) {
-		t.Error("erased, and served")
+		t.Error("an erased session was read")
 	}
 }
 
-// The tokens leave memory once the session token is over.
+// Tokens leave the cache when the session token expires.
 func TestOpenedCookies_ExpiredOnesLeaveMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		jar := newJar(t, func(c *cookies.Config) { c.Now = time.Now })
@@ -96,17 +96,17 @@ func TestOpenedCookies_ExpiredOnesLeaveMemory(t *testing.T) {
 		jar.Tokens(r)
 		time.Sleep(9 * time.Minute)
 		if opened() {
-			t.Error("forgotten before its time")
+			t.Error("left the cache too early")
 		}
 		time.Sleep(2*time.Minute + time.Second)
 		if !opened() {
-			t.Error("kept after its time")
+			t.Error("still in the cache after expiry")
 		}
 		if p, _ := jar.Tokens(r); p.Refresh == "" {
 			t.Error("the refresh token must still be found")
 		}
 		if !opened() {
-			t.Error("kept again, after its time")
+			t.Error("cached again after expiry")
 		}
 		runtime.KeepAlive(jar)
 	})
@@ -139,4 +139,30 @@ func TestOpenedCookies_ManyAtOnce(t *testing.T) {
 	if wrong.Load() != 0 {
 		t.Errorf("%d saw another's tokens", wrong.Load())
 	}
+}
+
+// Whatever a Cookie header contains, Tokens returns only tokens that the jar sealed.
+func FuzzTokens(f *testing.F) {
+	sealed, plain := newJar(f, nil), newJar(f, func(c *cookies.Config) { c.Plain = true })
+	// Fixed tokens, because the workers of a fuzzer have different signing keys.
+	good := token.Pair{Session: "aa.bb.cc", Refresh: "dd.ee.ff", RefreshExpiresAt: start.Add(time.Hour)}
+	value := set(f, sealed, request(), good)[0].Value
+	for _, s := range []string{"", "__Host-session=", "__Host-session=" + value, "DS=a; DSR=b", "__Host-session=a; __Host-session=" + value, ";;=;", "__Host-session=\"" + value + "\""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		r := request()
+		r.Header["Cookie"] = []string{header}
+		pair, present := sealed.Tokens(r)
+		if pair != (token.Pair{}) && (pair.Session != good.Session || pair.Refresh != good.Refresh || !present) {
+			t.Fatalf("%q gives tokens", header)
+		}
+		if pair, present := plain.Tokens(r); !present && pair != (token.Pair{}) {
+			t.Fatalf("%q gives tokens and no cookie", header)
+		}
+		w := httptest.NewRecorder()
+		if sealed.Device(r) != "" || sealed.Flash(w, r) != "" {
+			t.Fatalf("%q gives a text", header)
+		}
+	})
 }
