@@ -19,7 +19,7 @@ type between struct {
 	session func()
 }
 
-func (b *between) Session(ctx context.Context, id string) (usher.Session, error) {
+func (b *between) Session(ctx context.Context, id string) (store.SessionRecord, error) {
 	s, err := b.Store.Session(ctx, id)
 	if do := b.session; do != nil {
 		b.session = nil

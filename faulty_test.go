@@ -93,8 +93,8 @@ func (f *faulty) StartSession(ctx context.Context, s store.SessionStart) ([]stri
 	return give(f, ctx, "StartSession", func() ([]string, error) { return f.Store.StartSession(ctx, s) })
 }
 
-func (f *faulty) Session(ctx context.Context, id string) (usher.Session, error) {
-	return give(f, ctx, "Session", func() (usher.Session, error) { return f.Store.Session(ctx, id) })
+func (f *faulty) Session(ctx context.Context, id string) (store.SessionRecord, error) {
+	return give(f, ctx, "Session", func() (store.SessionRecord, error) { return f.Store.Session(ctx, id) })
 }
 
 func (f *faulty) SwapRefresh(ctx context.Context, s store.RefreshSwap) (store.RefreshResult, error) {
@@ -125,7 +125,7 @@ func (f *faulty) ResetPassword(ctx context.Context, s store.TokenSpend, c store.
 	return give(f, ctx, "ResetPassword", func() ([]string, error) { return f.Store.ResetPassword(ctx, s, c) })
 }
 
-func (f *faulty) StartResetSession(ctx context.Context, s store.TokenSpend, ses usher.Session, end store.SessionEnd, fx store.Effects) ([]string, error) {
+func (f *faulty) StartResetSession(ctx context.Context, s store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]string, error) {
 	return give(f, ctx, "StartResetSession", func() ([]string, error) { return f.Store.StartResetSession(ctx, s, ses, end, fx) })
 }
 
@@ -192,9 +192,12 @@ func newScene(t *testing.T, mode string) *scene {
 			},
 			Canonical: []string{email},
 			Password:  store.Password{Hash: goodHash(), State: store.PasswordActive, Version: 1, ChangedAt: now},
-			Session: &usher.Session{
-				ID: "session-" + id, UserID: id, Kind: store.SessionFull, RefreshHash: []byte("none"),
-				CreatedAt: now, LastSeenAt: now, RotatedAt: now, IdleExpiresAt: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour),
+			Session: &store.SessionRecord{
+				Session: usher.Session{
+					ID: "session-" + id, UserID: id, Kind: store.SessionFull,
+					CreatedAt: now, LastSeenAt: now, IdleExpiresAt: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour),
+				},
+				Refresh: store.RefreshState{Current: []byte("none"), RotatedAt: now},
 			},
 		})
 		if err != nil {

@@ -51,7 +51,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err := s.ownLoginID(ctx, account.User, in.LoginID, session.ID, c); err != nil {
 		return nil, err
 	}
-	if err := s.proveAgain(ctx, &account, session, in.CurrentPassword, c); err != nil {
+	if err := s.proveAgain(ctx, &account, session.Session, in.CurrentPassword, c); err != nil {
 		return nil, err
 	}
 	by := session.ID
@@ -226,20 +226,20 @@ func (s *Service) changed(ctx context.Context, fx store.Effects, userID string, 
 
 // changeAndRenew writes a new password, ends the other sessions and gives this
 // one new tokens.
-func (s *Service) changeAndRenew(ctx context.Context, account store.Account, session Session, change store.PasswordChange, c Client) (*Authentication, error) {
+func (s *Service) changeAndRenew(ctx context.Context, account store.Account, session store.SessionRecord, change store.PasswordChange, c Client) (*Authentication, error) {
 	u := account.User
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
 		return nil, err
 	}
 	jti := random(32)
-	session.RefreshHash, session.PreviousHash, session.RotatedAt = hashOf(jti), nil, change.At
+	session.Refresh = store.RefreshState{Current: hashOf(jti), RotatedAt: change.At}
 	tokens, err := s.issue(u, session, jti, custom)
 	if err != nil {
 		return nil, err
 	}
 	change.End.Except = session.ID
-	change.Renew = &store.RefreshRenewal{SessionID: session.ID, RefreshHash: session.RefreshHash, At: change.At}
+	change.Renew = &store.RefreshRenewal{SessionID: session.ID, Refresh: session.Refresh}
 	err = s.change(ctx, change, session.ID, "update", c)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrInvalidSession
@@ -248,7 +248,7 @@ func (s *Service) changeAndRenew(ctx context.Context, account store.Account, ses
 		return nil, err
 	}
 	device := s.newDevice(u.ID, s.knownDevice(account, c))
-	return &Authentication{User: u, Session: session, Tokens: tokens, Device: device}, nil
+	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: device}, nil
 }
 
 // ReplacePassword sets a new password for whoever proves the old one, also an
@@ -319,5 +319,5 @@ func (s *Service) changeAndEnter(ctx context.Context, a *attempt, change store.P
 		return nil, err
 	}
 	s.endPlanted(ctx, c)
-	return &Authentication{User: u, Session: session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
+	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
 }

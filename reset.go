@@ -299,7 +299,7 @@ func (s *Service) resetSession(ctx context.Context, u User, change *store.Passwo
 	}
 	change.Session = &session
 	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "reset", c))
-	return &Authentication{User: u, Session: session, Tokens: tokens, Device: s.newDevice(u.ID, "")}, nil
+	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, "")}, nil
 }
 
 // ResetSession is what [Service.VerifyReset] hands out.

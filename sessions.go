@@ -33,15 +33,15 @@ func (s *Service) sessionGone(ctx context.Context, err error, claims *token.Clai
 // now. ErrInvalidSession if the session has ended.
 func (s *Service) Me(ctx context.Context, claims *token.Claims) (User, Session, error) {
 	account, session, err := s.signedIn(ctx, claims)
-	return account.User, session, err
+	return account.User, session.Session, err
 }
 
 // signedIn reads the account and the session behind verified claims: what
 // changes something rests on the store, not on the token alone. A reset session
 // is ErrForbidden.
-func (s *Service) signedIn(ctx context.Context, claims *token.Claims) (store.Account, Session, error) {
+func (s *Service) signedIn(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
 	if claims != nil && claims.Type == token.TypeReset {
-		return store.Account{}, Session{}, ErrForbidden
+		return store.Account{}, store.SessionRecord{}, ErrForbidden
 	}
 	return s.inSession(ctx, claims)
 }
@@ -49,17 +49,17 @@ func (s *Service) signedIn(ctx context.Context, claims *token.Claims) (store.Acc
 // inSession is signedIn for reset sessions too. The account is read before the
 // session: a change of password in between ends the session or moves the version
 // that the caller's own change rests on, and so never goes unseen.
-func (s *Service) inSession(ctx context.Context, claims *token.Claims) (store.Account, Session, error) {
+func (s *Service) inSession(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
 	if claims == nil {
-		return store.Account{}, Session{}, ErrInvalidSession
+		return store.Account{}, store.SessionRecord{}, ErrInvalidSession
 	}
 	account, err := s.store.Account(ctx, claims.Subject)
 	if err != nil {
-		return store.Account{}, Session{}, s.sessionGone(ctx, err, claims, Client{})
+		return store.Account{}, store.SessionRecord{}, s.sessionGone(ctx, err, claims, Client{})
 	}
 	session, err := s.store.Session(ctx, claims.SessionID)
 	if err != nil {
-		return store.Account{}, Session{}, s.sessionGone(ctx, err, claims, Client{})
+		return store.Account{}, store.SessionRecord{}, s.sessionGone(ctx, err, claims, Client{})
 	}
 	now := s.now()
 	want := store.SessionFull
@@ -69,10 +69,10 @@ func (s *Service) inSession(ctx context.Context, claims *token.Claims) (store.Ac
 	if session.UserID != claims.Subject || session.Kind != want ||
 		!now.Before(session.ExpiresAt) || !now.Before(session.IdleExpiresAt) ||
 		account.User.Status != StatusEnabled {
-		return store.Account{}, Session{}, ErrInvalidSession
+		return store.Account{}, store.SessionRecord{}, ErrInvalidSession
 	}
-	if claims.Type == token.TypeRefresh && !s.serves(session, claims.ID, now) {
-		return store.Account{}, Session{}, s.sessionGone(ctx, ErrNotFound, claims, Client{})
+	if claims.Type == token.TypeRefresh && !s.serves(session.Refresh, claims.ID, now) {
+		return store.Account{}, store.SessionRecord{}, s.sessionGone(ctx, ErrNotFound, claims, Client{})
 	}
 	return account, session, nil
 }
@@ -80,10 +80,10 @@ func (s *Service) inSession(ctx context.Context, claims *token.Claims) (store.Ac
 // serves reports whether the refresh token of that id is the one in use, or the
 // one before it within the grace time. An older one opens nothing, also where it
 // is not exchanged (RFC 9700 §4.14.2).
-func (s *Service) serves(session Session, jti string, now time.Time) bool {
+func (s *Service) serves(r store.RefreshState, jti string, now time.Time) bool {
 	hash := hashOf(jti)
-	return subtle.ConstantTimeCompare(hash, session.RefreshHash) == 1 ||
-		subtle.ConstantTimeCompare(hash, session.PreviousHash) == 1 && now.Before(session.RotatedAt.Add(s.cfg.Sessions.Grace))
+	return subtle.ConstantTimeCompare(hash, r.Current) == 1 ||
+		subtle.ConstantTimeCompare(hash, r.Previous) == 1 && now.Before(r.RotatedAt.Add(s.cfg.Sessions.Grace))
 }
 
 // Sessions returns the user's sessions, newest first.

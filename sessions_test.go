@@ -134,7 +134,7 @@ func TestSE10_TheOldestOfTooManySessionsEnds(t *testing.T) {
 	second := k.signIn(ann, goodPassword, home)
 	for i := range 98 { // without the cost of their passwords
 		k.clock.add(time.Second)
-		session := second.Session
+		session := store.SessionRecord{Session: second.Session}
 		session.ID, session.CreatedAt = fmt.Sprintf("session-%d", i), k.clock.now()
 		usher.Must(k.store.StartSession(ctx, store.SessionStart{Session: session, IfPasswordVersion: 1, Max: 1000}))
 	}

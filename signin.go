@@ -134,7 +134,7 @@ func (s *Service) enter(ctx context.Context, a *attempt, pw Secret) (*Authentica
 	for _, id := range ended {
 		s.announce(ctx, s.newEvent(EventSessionEnded, u.ID, id, "replaced", a.client))
 	}
-	return &Authentication{User: u, Session: session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
+	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
 }
 
 // addRehash brings an older hash up to date. It is the second hash of this

@@ -110,7 +110,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 	s.announce(ctx, created.Events...)
 	s.endPlanted(ctx, c)
 	return &Authentication{
-		User: u, Session: session, Tokens: tokens, Device: s.newDevice(u.ID, ""), FirstSeen: true,
+		User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, ""), FirstSeen: true,
 	}, nil
 }
 

@@ -20,16 +20,18 @@ const afterlife = 2 * time.Minute
 
 // newSession returns a session that begins now, and the jti of its first
 // refresh token, of which the session holds only the hash.
-func (s *Service) newSession(userID string, c Client) (Session, string) {
+func (s *Service) newSession(userID string, c Client) (store.SessionRecord, string) {
 	now := s.now()
 	jti := random(32)
-	session := Session{
-		ID: random(16), UserID: userID, Kind: store.SessionFull, AMR: []string{"pwd"},
-		CreatedAt: now, LastSeenAt: now, RotatedAt: now,
-		IdleExpiresAt: now.Add(s.cfg.Sessions.Idle),
-		ExpiresAt:     now.Add(s.cfg.Sessions.Absolute),
-		UserAgent:     cut(c.UserAgent, 256),
-		RefreshHash:   hashOf(jti),
+	session := store.SessionRecord{
+		Session: Session{
+			ID: random(16), UserID: userID, Kind: store.SessionFull, AMR: []string{"pwd"},
+			CreatedAt: now, LastSeenAt: now,
+			IdleExpiresAt: now.Add(s.cfg.Sessions.Idle),
+			ExpiresAt:     now.Add(s.cfg.Sessions.Absolute),
+			UserAgent:     cut(c.UserAgent, 256),
+		},
+		Refresh: store.RefreshState{Current: hashOf(jti), RotatedAt: now},
 	}
 	if c.Address.IsValid() {
 		session.Address = c.Address.String()
@@ -56,8 +58,8 @@ func (s *Service) customClaims(ctx context.Context, u User) (claims map[string]a
 }
 
 // issue makes the tokens of a session. The refresh token was issued at
-// session.RotatedAt: making it again gives the same bytes.
-func (s *Service) issue(u User, session Session, jti string, custom map[string]any) (token.Pair, error) {
+// session.Refresh.RotatedAt: making it again gives the same bytes.
+func (s *Service) issue(u User, session store.SessionRecord, jti string, custom map[string]any) (token.Pair, error) {
 	now := s.now()
 	key, err := s.signingKey(now)
 	if err != nil {
@@ -80,7 +82,7 @@ func (s *Service) issue(u User, session Session, jti string, custom map[string]a
 	p.Refresh, err = signing.Sign(key, signing.Claims{
 		Type: token.TypeRefresh, Issuer: s.cfg.BaseURL, Audience: s.cfg.Audience,
 		Subject: u.ID, SessionID: session.ID, ID: jti,
-		IssuedAt: session.RotatedAt, ExpiresAt: p.RefreshExpiresAt, AuthTime: session.CreatedAt,
+		IssuedAt: session.Refresh.RotatedAt, ExpiresAt: p.RefreshExpiresAt, AuthTime: session.CreatedAt,
 	})
 	if err != nil {
 		return token.Pair{}, fmt.Errorf("usher: refresh token: %w", err)
@@ -158,12 +160,12 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 		s.announce(ctx, swap.Swapped.Events...)
 	}
 	for _, jti := range next {
-		if bytes.Equal(hashOf(jti), r.Session.RefreshHash) {
+		if bytes.Equal(hashOf(jti), r.Session.Refresh.Current) {
 			tokens, err := s.issue(r.User, r.Session, jti, custom)
 			if err != nil {
 				return nil, err
 			}
-			return &Authentication{User: r.User, Session: r.Session, Tokens: tokens}, nil
+			return &Authentication{User: r.User, Session: r.Session.Session, Tokens: tokens}, nil
 		}
 	}
 	// The successor was made under a secret that this process does not know.

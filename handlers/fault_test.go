@@ -105,9 +105,9 @@ func (f *faults) StartSession(c ctx, s store.SessionStart) ([]string, error) {
 	return f.Store.StartSession(c, s)
 }
 
-func (f *faults) Session(c ctx, id string) (usher.Session, error) {
+func (f *faults) Session(c ctx, id string) (store.SessionRecord, error) {
 	if err := f.hit(c); err != nil {
-		return usher.Session{}, err
+		return store.SessionRecord{}, err
 	}
 	return f.Store.Session(c, id)
 }
@@ -175,7 +175,7 @@ func (f *faults) ResetPassword(c ctx, s store.TokenSpend, p store.PasswordChange
 	return f.Store.ResetPassword(c, s, p)
 }
 
-func (f *faults) StartResetSession(c ctx, s store.TokenSpend, session usher.Session, end store.SessionEnd, fx store.Effects) ([]string, error) {
+func (f *faults) StartResetSession(c ctx, s store.TokenSpend, session store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]string, error) {
 	if err := f.hit(c); err != nil {
 		return nil, err
 	}

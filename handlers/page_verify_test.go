@@ -97,7 +97,7 @@ type readOnce struct {
 	then func()
 }
 
-func (s *readOnce) Session(c ctx, id string) (usher.Session, error) {
+func (s *readOnce) Session(c ctx, id string) (store.SessionRecord, error) {
 	session, err := s.Store.Session(c, id)
 	if then := s.then; then != nil {
 		s.then = nil

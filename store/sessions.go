@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// RefreshRenewal replaces the refresh token of a session without grace.
+// RefreshRenewal replaces the refresh tokens of a session: those issued before are
+// void at once.
 type RefreshRenewal struct {
-	SessionID   string
-	RefreshHash []byte
-	At          time.Time
+	SessionID string
+	Refresh   RefreshState
 }
 
 // SessionStore keeps sessions and revocations.
@@ -21,7 +21,7 @@ type SessionStore interface {
 	StartSession(ctx context.Context, s SessionStart) ([]string, error)
 	// Session returns a session that has not ended. ErrNotFound if there is
 	// none. A session past its times is still returned until DeleteExpired.
-	Session(ctx context.Context, id string) (Session, error)
+	Session(ctx context.Context, id string) (SessionRecord, error)
 	// UserSessions returns the user's full sessions that are alive at now,
 	// newest first.
 	UserSessions(ctx context.Context, userID string, now time.Time) ([]Session, error)
@@ -42,7 +42,7 @@ type SessionStore interface {
 
 // SessionStart is the step of a sign-in.
 type SessionStart struct {
-	Session Session
+	Session SessionRecord
 	// IfPasswordVersion is the version whose password was checked.
 	IfPasswordVersion int64
 	// RehashFrom and RehashTo replace the stored hash by another of the same
@@ -81,11 +81,11 @@ type RefreshSwap struct {
 	// Presented is the hash of the refresh token shown, Next of its successor.
 	// Equal ones (rotation switched off) swap nothing but move the times.
 	Presented, Next []byte
-	// Now becomes LastSeenAt and RotatedAt; Idle from now, but never beyond
+	// Now becomes LastSeenAt and Refresh.RotatedAt; Idle from now, but never beyond
 	// ExpiresAt, becomes IdleExpiresAt.
 	Now  time.Time
 	Idle time.Duration
-	// Grace is how long after RotatedAt the previous token still serves.
+	// Grace is how long after Refresh.RotatedAt the previous token still serves.
 	Grace time.Duration
 	// UserAgent and Address replace the session's unless empty.
 	UserAgent, Address string
@@ -100,7 +100,7 @@ type RefreshResult struct {
 	Outcome RefreshOutcome
 	// Session and User are as they are after the step; after a reuse, Session
 	// is as it was before it ended.
-	Session Session
+	Session SessionRecord
 	User    User
 }
 
@@ -149,12 +149,22 @@ type Session struct {
 	// UserAgent and Address describe the device at its last refresh. Address
 	// is empty when it was not known.
 	UserAgent, Address string
+}
 
-	// RefreshHash is SHA-256 of the jti of the refresh token in use.
-	RefreshHash []byte
-	// PreviousHash is the one before it, empty if there is none that the grace
-	// time could still serve.
-	PreviousHash []byte
-	// RotatedAt is when RefreshHash took its place.
+// SessionRecord is a session as the store keeps it: what programs may see, and the
+// state of its refresh tokens, which stays between the Service and the store.
+type SessionRecord struct {
+	Session
+	Refresh RefreshState
+}
+
+// RefreshState identifies the refresh tokens of a session by their hashes.
+type RefreshState struct {
+	// Current is SHA-256 of the jti of the refresh token in use.
+	Current []byte
+	// Previous is the hash of the token before it, which may be presented again
+	// within the grace time. It is empty if there is none.
+	Previous []byte
+	// RotatedAt is when Current took its place.
 	RotatedAt time.Time
 }

@@ -75,7 +75,7 @@ type OneTimeTokenStore interface {
 	// reset, in one. For a PurposeClaim token the address becomes verified,
 	// the user's password (its version grows) and language are dropped, all
 	// sessions end and all tokens go; the ids of the ended sessions are returned.
-	StartResetSession(ctx context.Context, s TokenSpend, session Session, end SessionEnd, fx Effects) ([]string, error)
+	StartResetSession(ctx context.Context, s TokenSpend, session SessionRecord, end SessionEnd, fx Effects) ([]string, error)
 	// VerifyEmail spends a PurposeVerifyEmail token and marks the address as
 	// verified, in one. It returns the user as it is now.
 	VerifyEmail(ctx context.Context, s TokenSpend, fx Effects) (User, error)

@@ -39,7 +39,7 @@ type UserCreation struct {
 	Canonical []string
 	Password  Password
 	// Session starts at once. Nil starts none.
-	Session *Session
+	Session *SessionRecord
 	// Token is the one-time token of the mail in Effects. Nil is none.
 	Token *OneTimeToken
 	Effects
@@ -111,7 +111,7 @@ type PasswordChange struct {
 	// it is void at once. Nil renews none.
 	Renew *RefreshRenewal
 	// Session starts in the same step. Nil starts none.
-	Session *Session
+	Session *SessionRecord
 	// ClearLimits are removed.
 	ClearLimits []string
 	Effects

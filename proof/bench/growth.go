@@ -119,9 +119,12 @@ func (f *filledStore) measure(ctx context.Context, calls int) error {
 func newSession(userID, id string) store.SessionStart {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	return store.SessionStart{
-		Session: usher.Session{
-			ID: id, UserID: userID, Kind: store.SessionFull, AMR: []string{"pwd"}, CreatedAt: now, LastSeenAt: now, RotatedAt: now,
-			IdleExpiresAt: now.Add(14 * day), ExpiresAt: now.Add(30 * day), RefreshHash: filledHash,
+		Session: store.SessionRecord{
+			Session: usher.Session{
+				ID: id, UserID: userID, Kind: store.SessionFull, AMR: []string{"pwd"}, CreatedAt: now, LastSeenAt: now,
+				IdleExpiresAt: now.Add(14 * day), ExpiresAt: now.Add(30 * day),
+			},
+			Refresh: store.RefreshState{Current: filledHash, RotatedAt: now},
 		},
 		IfPasswordVersion: 1, Max: 100, RevokedUntil: now.Add(time.Hour),
 		Effects: store.Effects{Events: []usher.Event{newEvent(id, usher.EventSignIn, userID), newEvent(id+"-2", usher.EventSessionCreated, userID)}},

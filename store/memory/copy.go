@@ -62,13 +62,13 @@ func copyAccount(a store.Account) store.Account {
 	return store.Account{User: copyUser(a.User), Password: copyPassword(a.Password)}
 }
 
-func copySession(s store.Session) store.Session {
+func copySession(s store.SessionRecord) store.SessionRecord {
 	s.AMR = slices.Clone(s.AMR)
-	s.RefreshHash = bytes.Clone(s.RefreshHash)
-	s.PreviousHash = bytes.Clone(s.PreviousHash)
+	s.Refresh.Current = bytes.Clone(s.Refresh.Current)
+	s.Refresh.Previous = bytes.Clone(s.Refresh.Previous)
 	s.CreatedAt, s.LastSeenAt = when(s.CreatedAt), when(s.LastSeenAt)
 	s.IdleExpiresAt, s.ExpiresAt = when(s.IdleExpiresAt), when(s.ExpiresAt)
-	s.RotatedAt = when(s.RotatedAt)
+	s.Refresh.RotatedAt = when(s.Refresh.RotatedAt)
 	return s
 }
 

@@ -17,7 +17,7 @@ type Store struct {
 	accounts    map[string]store.Account
 	canonical   map[string][]string // user id to canonical login ids, in order
 	owners      map[string]string   // canonical login id to user id
-	sessions    map[string]store.Session
+	sessions    map[string]store.SessionRecord
 	tokens      map[string]store.OneTimeToken
 	limits      map[string]counter
 	mail        map[string]store.QueuedMail
@@ -35,7 +35,7 @@ func New() *Store {
 		accounts:    map[string]store.Account{},
 		canonical:   map[string][]string{},
 		owners:      map[string]string{},
-		sessions:    map[string]store.Session{},
+		sessions:    map[string]store.SessionRecord{},
 		tokens:      map[string]store.OneTimeToken{},
 		limits:      map[string]counter{},
 		mail:        map[string]store.QueuedMail{},

@@ -49,7 +49,7 @@ func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended 
 }
 
 // Session implements [usher.SessionStore].
-func (m *Store) Session(ctx context.Context, id string) (out store.Session, err error) {
+func (m *Store) Session(ctx context.Context, id string) (out store.SessionRecord, err error) {
 	err = m.do(ctx, nil, func(s *step) error {
 		found, ok := s.sessions[id]
 		if !ok {
@@ -64,9 +64,8 @@ func (m *Store) Session(ctx context.Context, id string) (out store.Session, err 
 // UserSessions implements [usher.SessionStore].
 func (m *Store) UserSessions(ctx context.Context, userID string, now time.Time) (out []store.Session, err error) {
 	err = m.do(ctx, nil, func(s *step) error {
-		out = s.alive(userID, now)
-		for i := range out {
-			out[i] = copySession(out[i])
+		for _, ses := range s.alive(userID, now) {
+			out = append(out, copySession(ses).Session)
 		}
 		return nil
 	})
@@ -83,16 +82,16 @@ func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out stor
 		}
 		out = store.RefreshResult{User: copyUser(s.accounts[ses.UserID].User)}
 		fx := in.Swapped
-		inGrace := now.Before(ses.RotatedAt.Add(in.Grace))
+		inGrace := now.Before(ses.Refresh.RotatedAt.Add(in.Grace))
 		switch {
-		case subtle.ConstantTimeCompare(in.Presented, ses.RefreshHash) == 1:
+		case subtle.ConstantTimeCompare(in.Presented, ses.Refresh.Current) == 1:
 			out.Outcome = store.RefreshSwapped
 			if subtle.ConstantTimeCompare(in.Presented, in.Next) != 1 {
-				ses.PreviousHash, ses.RefreshHash = ses.RefreshHash, in.Next
+				ses.Refresh.Previous, ses.Refresh.Current = ses.Refresh.Current, in.Next
 			} else if !inGrace {
-				ses.PreviousHash = nil // else moving RotatedAt would revive it
+				ses.Refresh.Previous = nil // else moving RotatedAt would revive it
 			}
-			ses.LastSeenAt, ses.RotatedAt = now, now
+			ses.LastSeenAt, ses.Refresh.RotatedAt = now, now
 			ses.IdleExpiresAt = now.Add(in.Idle)
 			if ses.IdleExpiresAt.After(ses.ExpiresAt) {
 				ses.IdleExpiresAt = ses.ExpiresAt
@@ -100,8 +99,8 @@ func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out stor
 			ses.UserAgent = cmp.Or(in.UserAgent, ses.UserAgent)
 			ses.Address = cmp.Or(in.Address, ses.Address)
 			put(s, s.sessions, ses.ID, copySession(ses))
-		case len(ses.PreviousHash) > 0 && inGrace &&
-			subtle.ConstantTimeCompare(in.Presented, ses.PreviousHash) == 1:
+		case len(ses.Refresh.Previous) > 0 && inGrace &&
+			subtle.ConstantTimeCompare(in.Presented, ses.Refresh.Previous) == 1:
 			out.Outcome = store.RefreshReplayed
 			fx = store.Effects{}
 		default:
@@ -155,25 +154,25 @@ func (m *Store) Revocations(ctx context.Context, after int64) (out []store.Revoc
 	return out, err
 }
 
-func livesAt(s store.Session, now time.Time) bool {
+func livesAt(s store.SessionRecord, now time.Time) bool {
 	return now.Before(s.IdleExpiresAt) && now.Before(s.ExpiresAt)
 }
 
 // alive returns the user's full sessions that live at now, newest first.
-func (s *step) alive(userID string, now time.Time) []store.Session {
-	var out []store.Session
+func (s *step) alive(userID string, now time.Time) []store.SessionRecord {
+	var out []store.SessionRecord
 	for _, ses := range s.sessions {
 		if ses.UserID == userID && ses.Kind == store.SessionFull && livesAt(ses, now) {
 			out = append(out, ses)
 		}
 	}
-	slices.SortFunc(out, func(a, b store.Session) int {
+	slices.SortFunc(out, func(a, b store.SessionRecord) int {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 	})
 	return out
 }
 
-func (s *step) insertSession(userID string, ses *store.Session) error {
+func (s *step) insertSession(userID string, ses *store.SessionRecord) error {
 	if ses == nil {
 		return nil
 	}

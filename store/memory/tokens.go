@@ -119,7 +119,7 @@ func (m *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c sto
 }
 
 // StartResetSession implements [usher.OneTimeTokenStore].
-func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.Session, end store.SessionEnd, fx store.Effects) (ended []string, err error) {
+func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) (ended []string, err error) {
 	err = m.do(ctx, []any{spend, ses, end, fx}, func(s *step) error {
 		t, err := s.spend(spend)
 		if err != nil {

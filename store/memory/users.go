@@ -190,7 +190,7 @@ func (s *step) changePassword(c store.PasswordChange) ([]string, error) {
 		if !ok || old.UserID != c.UserID {
 			return nil, store.ErrNotFound
 		}
-		old.RefreshHash, old.PreviousHash, old.RotatedAt = r.RefreshHash, nil, r.At
+		old.Refresh = r.Refresh
 		put(s, s.sessions, old.ID, copySession(old))
 	}
 	if err := s.insertSession(c.UserID, c.Session); err != nil {

@@ -45,7 +45,7 @@ func TestOnlyCountersDoNotWaitForTheDisk(t *testing.T) {
 		t.Errorf("a count is committed with synchronous_commit %s", last())
 	}
 	_, err = s.StartSession(ctx, store.SessionStart{
-		Session:     store.Session{ID: "s", UserID: "u", Kind: store.SessionFull, CreatedAt: now, IdleExpiresAt: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour)},
+		Session:     store.SessionRecord{Session: store.Session{ID: "s", UserID: "u", Kind: store.SessionFull, CreatedAt: now, IdleExpiresAt: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour)}},
 		ClearLimits: []string{"k"}, IfPasswordVersion: person.Password.Version,
 	})
 	must(err)

@@ -15,11 +15,13 @@ func digest(s string) []byte {
 	return sum[:]
 }
 
-func newSession(id, userID string) *store.Session {
-	return &store.Session{
-		ID: id, UserID: userID, Kind: store.SessionFull, CreatedAt: now, LastSeenAt: now,
-		IdleExpiresAt: now.Add(time.Hour), ExpiresAt: now.Add(24 * time.Hour),
-		AMR: []string{"pwd"}, RefreshHash: digest(id), RotatedAt: now,
+func newSession(id, userID string) *store.SessionRecord {
+	return &store.SessionRecord{
+		Session: store.Session{
+			ID: id, UserID: userID, Kind: store.SessionFull, CreatedAt: now, LastSeenAt: now,
+			IdleExpiresAt: now.Add(time.Hour), ExpiresAt: now.Add(24 * time.Hour), AMR: []string{"pwd"},
+		},
+		Refresh: store.RefreshState{Current: digest(id), RotatedAt: now},
 	}
 }
 

@@ -62,7 +62,7 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 	if r := c.Renew; r != nil {
 		n, err := t.exec(ctx, `
 			UPDATE usher_sessions SET refresh_hash = ?, previous_hash = ?, rotated_at = ?
-			WHERE id = ? AND user_id = ?`, r.RefreshHash, []byte{}, r.At, r.SessionID, a.User.ID)
+			WHERE id = ? AND user_id = ?`, r.Refresh.Current, r.Refresh.Previous, r.Refresh.RotatedAt, r.SessionID, a.User.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.Re
 		if err != nil {
 			return err
 		}
-		if a.User.Status != store.StatusEnabled || !now.Before(endsAt(ses)) {
+		if a.User.Status != store.StatusEnabled || !now.Before(endsAt(ses.Session)) {
 			return store.ErrNotFound
 		}
 		out = store.RefreshResult{Outcome: outcome(in, ses), Session: ses, User: a.User}
@@ -44,10 +44,10 @@ func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.Re
 }
 
 // lockSession locks a session and its user, the user first as everywhere.
-func (t *tx) lockSession(ctx context.Context, id string) (store.Account, store.Session, error) {
+func (t *tx) lockSession(ctx context.Context, id string) (store.Account, store.SessionRecord, error) {
 	var (
 		userID string
-		ses    store.Session
+		ses    store.SessionRecord
 	)
 	if err := t.get(ctx, []any{&userID}, `SELECT user_id FROM usher_sessions WHERE id = ?`, id); err != nil {
 		return store.Account{}, ses, err
@@ -57,38 +57,38 @@ func (t *tx) lockSession(ctx context.Context, id string) (store.Account, store.S
 		return store.Account{}, ses, err
 	}
 	// Only now is it sure that nobody swaps or ends it.
-	err = t.get(ctx, sessionDest(&ses),
-		`SELECT `+sessionColumns+` FROM usher_sessions s WHERE s.id = ? FOR UPDATE`, id)
+	err = t.get(ctx, recordDest(&ses),
+		`SELECT `+recordColumns+` FROM usher_sessions s WHERE s.id = ? FOR UPDATE`, id)
 	return a, ses, err
 }
 
 // outcome compares the token shown with those of the session.
-func outcome(in store.RefreshSwap, s store.Session) store.RefreshOutcome {
-	if subtle.ConstantTimeCompare(in.Presented, s.RefreshHash) == 1 {
+func outcome(in store.RefreshSwap, s store.SessionRecord) store.RefreshOutcome {
+	if subtle.ConstantTimeCompare(in.Presented, s.Refresh.Current) == 1 {
 		return store.RefreshSwapped
 	}
-	if len(s.PreviousHash) > 0 && inGrace(in, s) &&
-		subtle.ConstantTimeCompare(in.Presented, s.PreviousHash) == 1 {
+	if len(s.Refresh.Previous) > 0 && inGrace(in, s) &&
+		subtle.ConstantTimeCompare(in.Presented, s.Refresh.Previous) == 1 {
 		return store.RefreshReplayed
 	}
 	return store.RefreshReused
 }
 
-func inGrace(in store.RefreshSwap, s store.Session) bool {
-	return when(in.Now).Before(s.RotatedAt.Add(in.Grace))
+func inGrace(in store.RefreshSwap, s store.SessionRecord) bool {
+	return when(in.Now).Before(s.Refresh.RotatedAt.Add(in.Grace))
 }
 
 // swapped is the session with the successor in its place.
-func swapped(in store.RefreshSwap, s store.Session) store.Session {
+func swapped(in store.RefreshSwap, s store.SessionRecord) store.SessionRecord {
 	now := when(in.Now)
 	if subtle.ConstantTimeCompare(in.Presented, in.Next) != 1 {
-		s.PreviousHash, s.RefreshHash = s.RefreshHash, in.Next
+		s.Refresh.Previous, s.Refresh.Current = s.Refresh.Current, in.Next
 	} else if !inGrace(in, s) {
 		// Without rotation RotatedAt moves all the same. A token that was
 		// replaced before rotation was switched off must not revive by it.
-		s.PreviousHash = nil
+		s.Refresh.Previous = nil
 	}
-	s.LastSeenAt, s.RotatedAt = now, now
+	s.LastSeenAt, s.Refresh.RotatedAt = now, now
 	s.IdleExpiresAt = when(now.Add(in.Idle))
 	if s.IdleExpiresAt.After(s.ExpiresAt) {
 		s.IdleExpiresAt = s.ExpiresAt
@@ -99,12 +99,12 @@ func swapped(in store.RefreshSwap, s store.Session) store.Session {
 }
 
 // sessionUpdate writes what a refresh may change.
-func sessionUpdate(s store.Session) statement {
+func sessionUpdate(s store.SessionRecord) statement {
 	return statement{`
 		UPDATE usher_sessions SET last_seen_at = ?, idle_expires_at = ?, ends_at = ?, user_agent = ?, address = ?,
 			refresh_hash = ?, previous_hash = ?, rotated_at = ?
 		WHERE id = ?`, []any{
-		s.LastSeenAt, s.IdleExpiresAt, endsAt(s), s.UserAgent, s.Address,
-		s.RefreshHash, s.PreviousHash, s.RotatedAt, s.ID,
+		s.LastSeenAt, s.IdleExpiresAt, endsAt(s.Session), s.UserAgent, s.Address,
+		s.Refresh.Current, s.Refresh.Previous, s.Refresh.RotatedAt, s.ID,
 	}}
 }

@@ -9,15 +9,21 @@ import (
 )
 
 const sessionColumns = `s.id, s.user_id, s.kind, s.created_at, s.last_seen_at, s.idle_expires_at, s.expires_at,
-	s.amr, s.user_agent, s.address, s.refresh_hash, s.previous_hash, s.rotated_at`
+	s.amr, s.user_agent, s.address`
 
 func sessionDest(s *store.Session) []any {
 	return []any{
 		&s.ID, &s.UserID, &s.Kind, timeColumn{&s.CreatedAt}, timeColumn{&s.LastSeenAt},
 		timeColumn{&s.IdleExpiresAt}, timeColumn{&s.ExpiresAt},
 		jsonColumn{&s.AMR}, &s.UserAgent, &s.Address,
-		bytesColumn{&s.RefreshHash}, bytesColumn{&s.PreviousHash}, timeColumn{&s.RotatedAt},
 	}
+}
+
+const recordColumns = sessionColumns + `, s.refresh_hash, s.previous_hash, s.rotated_at`
+
+func recordDest(s *store.SessionRecord) []any {
+	return append(sessionDest(&s.Session),
+		bytesColumn{&s.Refresh.Current}, bytesColumn{&s.Refresh.Previous}, timeColumn{&s.Refresh.RotatedAt})
 }
 
 // endsAt is when a session is over unless it is refreshed.
@@ -29,7 +35,7 @@ func endsAt(s store.Session) time.Time {
 }
 
 // sessionInsert starts a session of that user; nil starts none.
-func sessionInsert(userID string, s *store.Session) ([]statement, error) {
+func sessionInsert(userID string, s *store.SessionRecord) ([]statement, error) {
 	if s == nil {
 		return nil, nil
 	}
@@ -40,8 +46,8 @@ func sessionInsert(userID string, s *store.Session) ([]statement, error) {
 		INSERT INTO usher_sessions (id, user_id, kind, created_at, last_seen_at, idle_expires_at, expires_at, ends_at,
 			amr, user_agent, address, refresh_hash, previous_hash, rotated_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, []any{
-		s.ID, s.UserID, string(s.Kind), s.CreatedAt, s.LastSeenAt, s.IdleExpiresAt, s.ExpiresAt, endsAt(*s),
-		asJSON{s.AMR}, s.UserAgent, s.Address, s.RefreshHash, s.PreviousHash, s.RotatedAt,
+		s.ID, s.UserID, string(s.Kind), s.CreatedAt, s.LastSeenAt, s.IdleExpiresAt, s.ExpiresAt, endsAt(s.Session),
+		asJSON{s.AMR}, s.UserAgent, s.Address, s.Refresh.Current, s.Refresh.Previous, s.Refresh.RotatedAt,
 	}}}, nil
 }
 
@@ -121,13 +127,13 @@ func (t *tx) sessionsAbove(ctx context.Context, userID string, keep int, now tim
 }
 
 // Session implements [usher.SessionStore].
-func (s *Store) Session(ctx context.Context, id string) (store.Session, error) {
-	var out store.Session
+func (s *Store) Session(ctx context.Context, id string) (store.SessionRecord, error) {
+	var out store.SessionRecord
 	err := s.see(ctx, "read session", func(r runner) error {
-		return r.get(ctx, sessionDest(&out), `SELECT `+sessionColumns+` FROM usher_sessions s WHERE s.id = ?`, id)
+		return r.get(ctx, recordDest(&out), `SELECT `+recordColumns+` FROM usher_sessions s WHERE s.id = ?`, id)
 	})
 	if err != nil {
-		return store.Session{}, err
+		return store.SessionRecord{}, err
 	}
 	return out, nil
 }

@@ -207,7 +207,7 @@ func (s *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c sto
 }
 
 // StartResetSession implements [usher.OneTimeTokenStore].
-func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.Session, end store.SessionEnd, fx store.Effects) ([]string, error) {
+func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]string, error) {
 	var ended []string
 	err := s.userStep(ctx, "start reset session", func(t *tx) error {
 		ended = nil

@@ -124,7 +124,7 @@ var expireCases = []testCase{
 		idle, over := e.session(a.User.ID), e.session(a.User.ID)
 		idle.IdleExpiresAt = t0.Add(time.Minute)
 		over.ExpiresAt = t0.Add(time.Minute)
-		for _, s := range []store.Session{idle, over} {
+		for _, s := range []store.SessionRecord{idle, over} {
 			_, err := e.StartSession(e.ctx, start(s))
 			e.ok(err)
 		}
@@ -228,7 +228,7 @@ var lifecycleCases = []testCase{
 }
 
 // everyMethod calls each method of a store once, with what would work.
-func (e *env) everyMethod(ctx context.Context, a store.Account, s store.Session, tok store.OneTimeToken, c store.UserCreation, fx store.Effects) map[string]func() error {
+func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionRecord, tok store.OneTimeToken, c store.UserCreation, fx store.Effects) map[string]func() error {
 	id := a.User.ID
 	reset := e.session(id)
 	return map[string]func() error{

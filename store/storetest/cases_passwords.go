@@ -101,7 +101,7 @@ var passwordCases = []testCase{
 		fresh, until := e.session(a.User.ID), t0.Add(time.Minute)
 		p := change(a, "hash-2")
 		p.End = &store.SessionEnd{Except: mine.ID, RevokedUntil: until}
-		p.Renew = &store.RefreshRenewal{SessionID: mine.ID, RefreshHash: hash("renewed"), At: t0.Add(time.Minute)}
+		p.Renew = &store.RefreshRenewal{SessionID: mine.ID, Refresh: store.RefreshState{Current: hash("renewed"), RotatedAt: t0.Add(time.Minute)}}
 		p.Session, p.DropTokens, p.VerifyEmail, p.ClearLimits = &fresh, true, true, []string{"k", "unknown"}
 		ended, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
@@ -110,7 +110,7 @@ var passwordCases = []testCase{
 		e.lives(mine.ID, fresh.ID)
 		got, err := e.Session(e.ctx, mine.ID)
 		e.ok(err)
-		mine.RefreshHash, mine.PreviousHash, mine.RotatedAt = hash("renewed"), nil, p.Renew.At
+		mine.Refresh = p.Renew.Refresh
 		e.same("renewed session", got, mine)
 		_, err = e.OneTimeToken(e.ctx, tok.Hash, t0)
 		e.is(err, store.ErrNotFound)
@@ -125,7 +125,7 @@ var passwordCases = []testCase{
 		a := e.user("anna")
 		s := e.signIn(a.User.ID)
 		p := change(a, "hash-2")
-		p.Renew = &store.RefreshRenewal{SessionID: s.ID, RefreshHash: hash("renewed"), At: t0}
+		p.Renew = &store.RefreshRenewal{SessionID: s.ID, Refresh: store.RefreshState{Current: hash("renewed"), RotatedAt: t0}}
 		_, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
 		got, err := e.SwapRefresh(e.ctx, swap(s, 1))
@@ -139,7 +139,7 @@ var passwordCases = []testCase{
 		s := e.signIn(other.User.ID)
 		for _, id := range []string{"gone", s.ID} {
 			p := change(a, "hash-2")
-			p.Renew, p.Effects = &store.RefreshRenewal{SessionID: id, RefreshHash: hash("r"), At: t0}, e.effects()
+			p.Renew, p.Effects = &store.RefreshRenewal{SessionID: id, Refresh: store.RefreshState{Current: hash("r"), RotatedAt: t0}}, e.effects()
 			e.is(e.unchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrNotFound)
 		}
 	}},

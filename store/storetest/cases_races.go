@@ -60,10 +60,13 @@ func numbered(i int) store.Effects {
 
 // resetSession makes a reset session for caller i. It does not note it in e, which
 // only one goroutine may use.
-func resetSession(userID string, i int) store.Session {
-	return store.Session{
-		ID: fmt.Sprintf("reset-%d", i), UserID: userID, Kind: store.SessionReset, CreatedAt: t0, LastSeenAt: t0,
-		IdleExpiresAt: t0.Add(time.Hour), ExpiresAt: t0.Add(time.Hour), RefreshHash: hash("r"), RotatedAt: t0,
+func resetSession(userID string, i int) store.SessionRecord {
+	return store.SessionRecord{
+		Session: store.Session{
+			ID: fmt.Sprintf("reset-%d", i), UserID: userID, Kind: store.SessionReset, CreatedAt: t0, LastSeenAt: t0,
+			IdleExpiresAt: t0.Add(time.Hour), ExpiresAt: t0.Add(time.Hour),
+		},
+		Refresh: store.RefreshState{Current: hash("r"), RotatedAt: t0},
 	}
 }
 
@@ -186,7 +189,7 @@ var raceCases = []testCase{
 			e.Fatal("nobody won")
 		}
 		for i, r := range results {
-			e.same(fmt.Sprint("successor that caller saw: ", i), r.Session.RefreshHash, hash(fmt.Sprint("next of ", winner)))
+			e.same(fmt.Sprint("successor that caller saw: ", i), r.Session.Refresh.Current, hash(fmt.Sprint("next of ", winner)))
 		}
 		e.happened(numbered(winner))
 	}},
@@ -220,11 +223,11 @@ var raceCases = []testCase{
 	{"no session lives on when all end during a refresh", func(e *env) {
 		a := e.user("anna")
 		for round := range 4 {
-			sessions := make([]store.Session, callers)
+			sessions := make([]store.SessionRecord, callers)
 			for i := range sessions {
 				sessions[i] = resetSession(a.User.ID, i)
 				sessions[i].ID = fmt.Sprintf("full-%d-%d", round, i)
-				sessions[i].Kind, sessions[i].RefreshHash = store.SessionFull, hash(sessions[i].ID+" refresh 1")
+				sessions[i].Kind, sessions[i].Refresh.Current = store.SessionFull, hash(sessions[i].ID+" refresh 1")
 				_, err := e.StartSession(e.ctx, store.SessionStart{Session: sessions[i], IfPasswordVersion: 1, Max: 1000})
 				e.ok(err)
 			}

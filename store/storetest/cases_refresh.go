@@ -7,7 +7,7 @@ import (
 )
 
 // swap presents the n-th refresh token of a session, ten minutes on.
-func swap(s store.Session, n int) store.RefreshSwap {
+func swap(s store.SessionRecord, n int) store.RefreshSwap {
 	name := func(n int) []byte { return hash(s.ID + " refresh " + string(rune('0'+n))) }
 	return store.RefreshSwap{
 		SessionID: s.ID, Presented: name(n), Next: name(n + 1),
@@ -25,8 +25,8 @@ var refreshCases = []testCase{
 		got, err := e.SwapRefresh(e.ctx, in)
 		e.ok(err)
 		want := s
-		want.PreviousHash, want.RefreshHash = in.Presented, in.Next
-		want.LastSeenAt, want.RotatedAt, want.IdleExpiresAt = in.Now, in.Now, in.Now.Add(time.Hour)
+		want.Refresh.Previous, want.Refresh.Current = in.Presented, in.Next
+		want.LastSeenAt, want.Refresh.RotatedAt, want.IdleExpiresAt = in.Now, in.Now, in.Now.Add(time.Hour)
 		want.UserAgent, want.Address = "Agent/2", "192.0.2.2"
 		e.same("result", got, store.RefreshResult{Outcome: store.RefreshSwapped, Session: want, User: a.User})
 		stored, err := e.Session(e.ctx, s.ID)
@@ -117,7 +117,7 @@ var refreshCases = []testCase{
 				!got.Session.IdleExpiresAt.Equal(in.Now.Add(time.Hour)) {
 				e.Fatalf("got %+v", got)
 			}
-			e.same("hash", got.Session.RefreshHash, in.Presented)
+			e.same("hash", got.Session.Refresh.Current, in.Presented)
 		}
 	}},
 	{"is not found for a session that ended or is past its times, or a disabled user", func(e *env) {

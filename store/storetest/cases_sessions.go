@@ -6,7 +6,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-func start(s store.Session) store.SessionStart {
+func start(s store.SessionRecord) store.SessionStart {
 	return store.SessionStart{Session: s, IfPasswordVersion: 1, Max: 100, RevokedUntil: t0.Add(time.Minute)}
 }
 
@@ -14,7 +14,7 @@ var startCases = []testCase{
 	{"starts a session", func(e *env) {
 		a := e.user("anna")
 		in := start(e.session(a.User.ID))
-		in.Session.PreviousHash, in.Effects = hash("before"), e.effects()
+		in.Session.Refresh.Previous, in.Effects = hash("before"), e.effects()
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
 		e.sameIDs("ended", ended)
@@ -143,7 +143,7 @@ var sessionCases = []testCase{
 	{"a user's full sessions alive are listed, newest first", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		e.signIn(other.User.ID)
-		add := func(age time.Duration, edit func(s *store.Session)) store.Session {
+		add := func(age time.Duration, edit func(s *store.SessionRecord)) store.Session {
 			s := e.session(a.User.ID)
 			s.CreatedAt = t0.Add(-age)
 			if edit != nil {
@@ -151,14 +151,14 @@ var sessionCases = []testCase{
 			}
 			_, err := e.StartSession(e.ctx, start(s))
 			e.ok(err)
-			return s
+			return s.Session
 		}
 		second := add(2*time.Minute, nil)
 		first := add(time.Minute, nil)
 		third := add(3*time.Minute, nil)
-		add(0, func(s *store.Session) { s.Kind = store.SessionReset })
-		add(0, func(s *store.Session) { s.IdleExpiresAt = t0 })
-		add(0, func(s *store.Session) { s.ExpiresAt = t0 })
+		add(0, func(s *store.SessionRecord) { s.Kind = store.SessionReset })
+		add(0, func(s *store.SessionRecord) { s.IdleExpiresAt = t0 })
+		add(0, func(s *store.SessionRecord) { s.ExpiresAt = t0 })
 		got, err := e.UserSessions(e.ctx, a.User.ID, t0.Add(time.Second))
 		e.ok(err)
 		e.same("sessions", got, []store.Session{first, second, third})

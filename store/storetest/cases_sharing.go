@@ -26,13 +26,13 @@ func wipe(b []byte) {
 var sharingCases = []testCase{
 	{"what is given is not kept", func(e *env) {
 		c, want := e.full("anna"), e.full("anna")
-		want.Session.ID, want.Session.RefreshHash = c.Session.ID, append([]byte(nil), c.Session.RefreshHash...)
+		want.Session.ID, want.Session.Refresh.Current = c.Session.ID, append([]byte(nil), c.Session.Refresh.Current...)
 		tokenHash := append([]byte(nil), c.Token.Hash...)
 		mailID := c.Mail[0].ID
 		e.ok(e.CreateUser(e.ctx, c))
 		spoil(&c.User, &c.Password)
 		c.Canonical[0], c.Session.AMR[0], c.Events[0].ID = "spoilt", "spoilt", "spoilt"
-		wipe(c.Session.RefreshHash)
+		wipe(c.Session.Refresh.Current)
 		wipe(c.Token.Hash)
 		wipe(c.Mail[0].Sealed)
 		a, err := e.AccountByLoginID(e.ctx, "anna@example.test")
@@ -76,11 +76,11 @@ var sharingCases = []testCase{
 			spoil(&a.User, &a.Password)
 			s, err := e.Session(e.ctx, c.Session.ID)
 			e.ok(err)
-			wipe(s.RefreshHash)
+			wipe(s.Refresh.Current)
 			s.AMR[0] = "spoilt"
 			list, err := e.UserSessions(e.ctx, c.User.ID, t0)
 			e.ok(err)
-			wipe(list[0].RefreshHash)
+			list[0].AMR[0] = "spoilt"
 			tok, err := e.OneTimeToken(e.ctx, c.Token.Hash, t0)
 			e.ok(err)
 			wipe(tok.Hash)
@@ -97,12 +97,12 @@ var sharingCases = []testCase{
 		spoil(&u, &store.Password{Earlier: []string{""}})
 		got, err := e.SwapRefresh(e.ctx, swap(*c.Session, 1))
 		e.ok(err)
-		want := append([]byte(nil), got.Session.RefreshHash...)
-		wipe(got.Session.RefreshHash)
+		want := append([]byte(nil), got.Session.Refresh.Current...)
+		wipe(got.Session.Refresh.Current)
 		spoil(&got.User, &store.Password{Earlier: []string{""}})
 		s, err := e.Session(e.ctx, c.Session.ID)
 		e.ok(err)
-		e.same("hash", s.RefreshHash, want)
+		e.same("hash", s.Refresh.Current, want)
 		a, err := e.Account(e.ctx, c.User.ID)
 		e.ok(err)
 		e.same("user", a.User, c.User)

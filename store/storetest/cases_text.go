@@ -30,9 +30,12 @@ var textCases = []testCase{
 				},
 				Canonical: []string{s},
 				Password:  store.Password{Hash: s, State: store.PasswordActive, Earlier: []string{s}},
-				Session: &store.Session{
-					ID: s, UserID: s, Kind: store.SessionFull, AMR: []string{s}, UserAgent: s, Address: s,
-					RefreshHash: []byte(s), ExpiresAt: t0.Add(time.Hour), IdleExpiresAt: t0.Add(time.Hour),
+				Session: &store.SessionRecord{
+					Session: store.Session{
+						ID: s, UserID: s, Kind: store.SessionFull, AMR: []string{s}, UserAgent: s, Address: s,
+						ExpiresAt: t0.Add(time.Hour), IdleExpiresAt: t0.Add(time.Hour),
+					},
+					Refresh: store.RefreshState{Current: []byte(s)},
 				},
 				Token: &store.OneTimeToken{Hash: []byte(s), UserID: s, Purpose: store.PurposeReset, Email: s, NewEmail: s, ExpiresAt: t0.Add(time.Hour)},
 				Effects: store.Effects{
@@ -51,7 +54,7 @@ var textCases = []testCase{
 			}, []any{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s})
 			ses, err := e.Session(e.ctx, s)
 			e.ok(err)
-			e.same("session", []any{ses.UserID, ses.AMR[0], ses.UserAgent, ses.Address, ses.RefreshHash}, []any{s, s, s, s, []byte(s)})
+			e.same("session", []any{ses.UserID, ses.AMR[0], ses.UserAgent, ses.Address, ses.Refresh.Current}, []any{s, s, s, s, []byte(s)})
 			tok, err := e.OneTimeToken(e.ctx, []byte(s), t0)
 			e.ok(err)
 			e.same("token", []any{tok.UserID, tok.NewEmail}, []any{s, s})

@@ -279,7 +279,7 @@ var resetCases = append(refuses(store.PurposeReset, func(e *env, a store.Account
 }...)
 
 // startReset starts a reset session.
-func (e *env) startReset(a store.Account, s store.TokenSpend, fx store.Effects) (store.Session, []string, error) {
+func (e *env) startReset(a store.Account, s store.TokenSpend, fx store.Effects) (store.SessionRecord, []string, error) {
 	e.Helper()
 	ses := e.session(a.User.ID)
 	ses.Kind, ses.AMR = store.SessionReset, []string{"email"}

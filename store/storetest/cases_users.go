@@ -206,7 +206,7 @@ var updateCases = []testCase{
 	{"drops the reset sessions with the tokens, and no others", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		full, reset, others := e.signIn(a.User.ID), e.session(a.User.ID), e.session(other.User.ID)
-		for _, s := range []*store.Session{&reset, &others} {
+		for _, s := range []*store.SessionRecord{&reset, &others} {
 			s.Kind = store.SessionReset
 			_, err := e.StartSession(e.ctx, start(*s))
 			e.ok(err)

@@ -210,27 +210,28 @@ func (e *env) user(name string) store.Account {
 }
 
 // session is a session of that user, not stored yet.
-func (e *env) session(userID string) store.Session {
+func (e *env) session(userID string) store.SessionRecord {
 	id := fmt.Sprintf("session-%d", e.next())
 	e.sessionID = append(e.sessionID, id)
-	return store.Session{
-		ID:            id,
-		UserID:        userID,
-		Kind:          store.SessionFull,
-		CreatedAt:     t0,
-		LastSeenAt:    t0,
-		IdleExpiresAt: t0.Add(time.Hour),
-		ExpiresAt:     t0.Add(24 * time.Hour),
-		AMR:           []string{"pwd"},
-		UserAgent:     "Agent/1",
-		Address:       "192.0.2.1",
-		RefreshHash:   hash(id + " refresh 1"),
-		RotatedAt:     t0,
+	return store.SessionRecord{
+		Session: store.Session{
+			ID:            id,
+			UserID:        userID,
+			Kind:          store.SessionFull,
+			CreatedAt:     t0,
+			LastSeenAt:    t0,
+			IdleExpiresAt: t0.Add(time.Hour),
+			ExpiresAt:     t0.Add(24 * time.Hour),
+			AMR:           []string{"pwd"},
+			UserAgent:     "Agent/1",
+			Address:       "192.0.2.1",
+		},
+		Refresh: store.RefreshState{Current: hash(id + " refresh 1"), RotatedAt: t0},
 	}
 }
 
 // signIn starts a session.
-func (e *env) signIn(userID string) store.Session {
+func (e *env) signIn(userID string) store.SessionRecord {
 	e.Helper()
 	s := e.session(userID)
 	_, err := e.StartSession(e.ctx, store.SessionStart{Session: s, IfPasswordVersion: e.version(userID), Max: 100})
