@@ -15,8 +15,8 @@ import (
 // Algorithm is a JWS signature algorithm (RFC 7518 §3.1, RFC 8037).
 type Algorithm string
 
-// The algorithms. Sign uses ES256, EdDSA and RS256. The others serve to verify
-// the tokens of other issuers; HS256 only with a SharedSecret.
+// The algorithms. Usher signs with ES256, EdDSA or RS256. The others are for tokens of
+// other issuers; HS256 needs a SharedSecret.
 const (
 	ES256 Algorithm = "ES256"
 	ES384 Algorithm = "ES384"
@@ -31,8 +31,8 @@ const (
 	HS256 Algorithm = "HS256"
 )
 
-// methods is our own table and not the registry of golang-jwt, which other code
-// in the same program can add to.
+// methods is a table of our own, because other code in the same program can change the
+// registry of golang-jwt.
 var methods = map[Algorithm]jwt.SigningMethod{
 	ES256: jwt.SigningMethodES256,
 	ES384: jwt.SigningMethodES384,
@@ -49,19 +49,19 @@ var methods = map[Algorithm]jwt.SigningMethod{
 
 const (
 	minVerifyRSABits = 2048 // RFC 7518 §3.3
-	maxVerifyRSABits = 8192 // above it one verification costs milliseconds
+	maxVerifyRSABits = 8192 // a larger key makes one verification cost milliseconds
 	minRSAExponent   = 1<<16 + 1
 	maxKeyID         = 128
 )
 
-// PublicKey is the public half of a signing key, as it is published.
+// PublicKey is the public half of a signing key.
 type PublicKey struct {
 	// ID is the kid header of the tokens that the key verifies.
 	ID string
-	// Algorithm is the only one that the key may be used with (RFC 8725 §3.1).
+	// Algorithm is the only algorithm that the key may be used with (RFC 8725 §3.1).
 	Algorithm Algorithm
-	// Key is an *ecdsa.PublicKey, an ed25519.PublicKey or an *rsa.PublicKey. The
-	// KeySource of SharedSecret alone puts a Secret here.
+	// Key is an *ecdsa.PublicKey, an ed25519.PublicKey or an *rsa.PublicKey. Only the
+	// KeySource of SharedSecret puts a Secret here.
 	Key crypto.PublicKey
 }
 
@@ -74,8 +74,8 @@ func (k PublicKey) Validate() error {
 	return checkPublicKey(k.Algorithm, k.Key)
 }
 
-// validKeyID keeps key ids to what is safe in a log, a path and a URL. A kid is
-// used as a map key only; the rule stops the rest before it gets that far.
+// validKeyID reports whether the id is safe in a log, a path and a URL. This package
+// uses a kid only as the key of a map.
 func validKeyID(id string) bool {
 	if id == "" || len(id) > maxKeyID {
 		return false
@@ -91,7 +91,8 @@ func validKeyID(id string) bool {
 	return true
 }
 
-// checkPublicKey refuses keys that are weak or do not belong to the algorithm.
+// checkPublicKey returns an error for a key that is weak or does not belong to the
+// algorithm.
 func checkPublicKey(alg Algorithm, key crypto.PublicKey) error {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
@@ -101,7 +102,7 @@ func checkPublicKey(alg Algorithm, key crypto.PublicKey) error {
 		if want := ecAlgorithm(k.Curve); want == "" || want != alg {
 			return fmt.Errorf("EC key on %s cannot serve %q", k.Curve.Params().Name, alg)
 		}
-		if _, err := k.ECDH(); err != nil { // also refuses points off the curve
+		if _, err := k.ECDH(); err != nil { // fails for points off the curve, too
 			return errors.New("EC point is not on its curve")
 		}
 	case ed25519.PublicKey:
@@ -141,7 +142,7 @@ func ecAlgorithm(curve elliptic.Curve) Algorithm {
 	return ""
 }
 
-// equalKeys is for public keys; two secrets are never equal to it.
+// equalKeys compares public keys. Two shared secrets are never equal.
 func equalKeys(a, b PublicKey) bool {
 	if a.ID != b.ID || a.Algorithm != b.Algorithm {
 		return false

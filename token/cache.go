@@ -6,25 +6,24 @@ import (
 	"time"
 )
 
-// maxCached is how long a verified token is kept at most, so that one with a far
-// exp is verified again now and then and its text does not stay in memory.
+// maxCached is how long a verified token is cached at most, so that a long-lived token
+// is verified again from time to time and does not stay in memory.
 const maxCached = time.Hour
 
-// cached is what the cache keeps of a session token that verified. It is found by
-// the whole credential: another signature, another header or one more byte is
-// another entry.
+// cached is the cache entry of a session token that verified. The key is the whole
+// token: another signature, another header or one more byte is another entry.
 type cached struct {
 	claims    *Claims
 	issuer    *issuer
 	key       PublicKey
-	keySeen   atomic.Uint64 // generation of the key set that the key was last found in
-	unrevoked atomic.Uint64 // version of the revocations it was last not found in
+	keySeen   atomic.Uint64 // generation of the key set in which the key was last found
+	unrevoked atomic.Uint64 // version of the revocations in which the session was last not found
 	notBefore int64         // Unix nanoseconds, leeway included
 	notAfter  int64
 }
 
-// remember keeps a token that has just verified and was not revoked in that version
-// of the list.
+// remember caches a token that has just verified and is not revoked in the given
+// version of the list.
 func (v *Verifier) remember(raw string, found verified, version uint64) {
 	claims := found.claims
 	from := claims.IssuedAt
@@ -47,8 +46,8 @@ func (v *Verifier) remember(raw string, found verified, version uint64) {
 	v.cache.Add(raw, e, until, footprint(raw, claims))
 }
 
-// recall returns what is kept of a token that verified before and still holds, or
-// nil: then the token is verified from the start, which also finds the reason.
+// recall returns the entry of a token that verified before and is still valid, or nil.
+// In that case the token is verified from the start, which also finds the reason.
 func (v *Verifier) recall(ctx context.Context, raw string) *cached {
 	if v.cache == nil || len(raw) > MaxSize {
 		return nil
@@ -58,15 +57,15 @@ func (v *Verifier) recall(ctx context.Context, raw string) *cached {
 		return nil
 	}
 	e := entry.Value
-	if now := v.now().UnixNano(); now < e.notBefore || now >= e.notAfter || !e.keyHolds(ctx) {
+	if now := v.now().UnixNano(); now < e.notBefore || now >= e.notAfter || !e.keyInUse(ctx) {
 		v.cache.Remove(entry)
 		return nil
 	}
 	return e
 }
 
-// keyHolds reports whether the issuer still has the key that verified the token.
-func (e *cached) keyHolds(ctx context.Context) bool {
+// keyInUse reports whether the issuer still has the key that verified the token.
+func (e *cached) keyInUse(ctx context.Context) bool {
 	generation := e.issuer.generation()
 	if generation != 0 && generation == e.keySeen.Load() {
 		return true
@@ -79,9 +78,9 @@ func (e *cached) keyHolds(ctx context.Context) bool {
 	return true
 }
 
-// revoked is Verifier.revoked, which is asked again only when the list has grown.
+// revoked is Verifier.revoked, but searches again only if the list has grown.
 func (e *cached) revoked(v *Verifier) bool {
-	version := v.revocations.version() // before the look: what is added meanwhile is seen next time
+	version := v.revocations.version() // before the search, so that a later addition is found next time
 	if version == e.unrevoked.Load() {
 		return false
 	}
@@ -92,8 +91,8 @@ func (e *cached) revoked(v *Verifier) bool {
 	return false
 }
 
-// footprint estimates what the claims of a token cost in memory: what is decoded
-// from its text, and the fixed parts.
+// footprint estimates the memory that the claims of a token use: the decoded text and
+// the fixed parts.
 func footprint(raw string, c *Claims) int {
 	const fixed, perString, perMember = 700, 16, 96
 	n := fixed + len(raw)

@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// Type is what a token is for, and the value of its "typ" header (explicit
-// typing, RFC 8725 §3.11). A token of one type is never taken for another.
+// Type is the purpose of a token and the value of its typ header (explicit typing, RFC
+// 8725 §3.11). A token of one type is never accepted as another.
 type Type string
 
-// The types of the tokens that Sign makes.
+// The types of tokens that Usher issues.
 const (
-	TypeSession Type = "session+jwt" // short-lived proof of a session
-	TypeRefresh Type = "refresh+jwt" // exchanged for a new pair
-	TypeReset   Type = "reset+jwt"   // lets its holder set a new password, and nothing else
+	TypeSession Type = "session+jwt" // proves a session for a few minutes
+	TypeRefresh Type = "refresh+jwt" // is exchanged for a new pair
+	TypeReset   Type = "reset+jwt"   // permits setting a new password, and nothing else
 )
 
-// Tenant is what a user may do inside one tenant.
+// Tenant holds the rights of a user inside one tenant.
 type Tenant struct {
 	Roles       []string `json:"roles"`
 	Permissions []string `json:"permissions"`
 }
 
-// Pair is what a sign-in hands out.
+// Pair holds the tokens of one sign-in or refresh.
 type Pair struct {
 	// Session is the session token, Refresh the refresh token.
 	Session, Refresh Secret
@@ -33,32 +33,33 @@ type Pair struct {
 	SessionExpiresAt, RefreshExpiresAt time.Time
 }
 
-// Claims is a verified token. A Verifier shares one *Claims among all callers
-// that present the same token: treat it as read-only, or Clone it first.
+// Claims holds the claims of a verified token. A Verifier shares one *Claims among all
+// callers that present the same token: treat it as read-only, or Clone it first.
 type Claims struct {
-	// Issuer (iss) and Subject (sub) are together the identity: the same Subject
-	// of two issuers is two people (RFC 8725 §3.8).
+	// Issuer (iss) and Subject (sub) together identify the user: the same Subject of
+	// two issuers is two users (RFC 8725 §3.8).
 	Issuer, Subject string
-	// Audience (aud) is whom the token is for.
+	// Audience (aud) names the programs that the token is for.
 	Audience []string
-	// IssuedAt (iat), ExpiresAt (exp), NotBefore (nbf) and AuthTime (auth_time,
-	// when the password was checked) have whole seconds, in UTC. NotBefore and
-	// AuthTime are zero where the token has none.
+	// IssuedAt (iat), ExpiresAt (exp), NotBefore (nbf) and AuthTime (auth_time, when
+	// the password was checked) have whole seconds and are in UTC. NotBefore and
+	// AuthTime are zero if the token has no such claim.
 	IssuedAt, ExpiresAt, NotBefore, AuthTime time.Time
-	// ID (jti) and SessionID (sid) may be empty in tokens of other issuers only.
+	// ID (jti) and SessionID (sid) are never empty in tokens that Usher issues, except
+	// for SessionID in a reset token.
 	ID, SessionID string
-	// AMR is how the user signed in (amr, RFC 8176).
+	// AMR lists the methods by which the user signed in (amr, RFC 8176).
 	AMR []string
-	// EmailVerified is false, too, where the claim is absent or not a boolean.
+	// EmailVerified is false if the claim is absent or not a boolean.
 	EmailVerified bool
-	// Roles, Permissions and Tenants are empty where the claim is absent or not of
-	// the expected JSON type: a malformed right is no right.
+	// Roles, Permissions and Tenants are empty if the claim is absent or not of the
+	// expected JSON type: a malformed claim grants no rights.
 	Roles, Permissions []string
 	Tenants            map[string]Tenant
 	// Type and KeyID are the typ and kid headers.
 	Type  Type
 	KeyID string
-	// Extra has every other claim as JSON; read it with Claim.
+	// Extra has all other claims as JSON. Read them with Claim.
 	Extra map[string]json.RawMessage
 }
 
@@ -80,21 +81,21 @@ func (c *Claims) Clone() Claims {
 	return d
 }
 
-// HasRole reports whether the token grants the role outside of any tenant. No
-// token grants the empty role.
+// HasRole reports whether the token grants the role outside of any tenant. It is false
+// for the empty role.
 func (c *Claims) HasRole(role string) bool {
 	return c != nil && role != "" && slices.Contains(c.Roles, role)
 }
 
-// HasPermission reports whether the token grants the permission outside of any
-// tenant. No token grants the empty permission.
+// HasPermission reports whether the token grants the permission outside of any tenant.
+// It is false for the empty permission.
 func (c *Claims) HasPermission(permission string) bool {
 	return c != nil && permission != "" && slices.Contains(c.Permissions, permission)
 }
 
-// Claim returns the custom claim called name as a T. It is false where the claim
-// is absent, null, or does not fit T; it never panics over what a token holds.
-// The claims that have a field of their own in Claims are not found here.
+// Claim returns the custom claim with the given name as a T, and whether the token has
+// it. It is false if the claim is absent, null, or does not fit T. It does not find the
+// claims that have a field in Claims.
 func Claim[T any](c *Claims, name string) (T, bool) {
 	var value, zero T
 	if c == nil {

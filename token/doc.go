@@ -1,25 +1,28 @@
-// Package token makes and verifies the JWTs of a sign-in: it holds the signing
-// keys and their rotation, the published key set, the verifier with its cache,
-// and the list of sessions that ended early.
+// Package token validates session tokens: signed JSON Web Tokens that prove a session
+// without a database.
 //
-// It knows nothing of HTTP handlers, databases or users. A program that only
-// validates sessions needs a [Verifier] and a source of keys:
+// Use it in a program that holds no users and receives the tokens of an issuer, such as
+// a program with package usher. For HTTP, package middleware does all of this with
+// middleware.OpenRemote.
 //
-//	keys, err := token.OpenRemoteKeys(ctx, token.RemoteKeysConfig{URL: "https://auth.example.com/auth/keys"})
-//	...
-//	verifier, err := token.NewVerifier(token.VerifierConfig{
-//		Issuers: []token.Issuer{{
-//			URL:       "https://auth.example.com",
-//			Audiences: []string{"shop"},
-//			Keys:      keys,
-//		}},
-//	})
-//	...
-//	claims, err := verifier.ValidateSession(ctx, raw)
+//  1. Choose a source of keys. [OpenRemoteKeys] fetches the JWK Set of the issuer and
+//     keeps it fresh. [NewKeySet] with [ParseKeys] takes a fixed set, and [SharedSecret]
+//     is for an issuer that signs with HS256. Anything else can implement [KeySource].
+//  2. If sessions that end early must be refused before their tokens expire, follow the
+//     issuer's list with [OpenRemoteRevocations], or keep a list of your own with
+//     [NewRevocations].
+//  3. Make a [Verifier] with [NewVerifier]. It trusts each [Issuer] only with its own
+//     keys, audiences and algorithms.
+//  4. Call [Verifier.ValidateSession] for each request, and read the [Claims]. Custom
+//     claims are read with [Claim].
+//  5. Branch on the error with errors.Is: [ErrExpired] means that the client may refresh,
+//     [ErrUnavailable] that the token cannot be verified now, and every other
+//     [ErrInvalid] that it is refused.
 //
-// A program that issues tokens makes a [SigningKey], lets a [Rotation] decide
-// when the next one takes over, and calls [Sign].
+// The rules are those of RFC 7515, RFC 7519 and RFC 8725 (JSON Web Token Best Current
+// Practices). Where these leave a choice, the strict one is taken: a token needs exp,
+// iss, aud, iat, sub, typ and kid, has no duplicate members, and is at most [MaxSize]
+// bytes long. Two tokens that differ in one byte are two tokens.
 //
-// The rules are those of RFC 7515, RFC 7519 and RFC 8725 (JSON Web Token Best
-// Current Practices); where they leave a choice the strict one is taken.
+// All types are safe for concurrent use.
 package token

@@ -2,30 +2,31 @@ package token
 
 import "errors"
 
-// Errors to branch on with errors.Is.
+// The errors of a Verifier, for errors.Is, and those of a KeySource.
 var (
-	// ErrInvalid is true of every refusal of a token, whatever the cause.
+	// ErrInvalid matches every refusal of a token.
 	ErrInvalid = errors.New("token: invalid")
-	// ErrExpired is true, beside ErrInvalid, of a token whose only fault is that
-	// its time is over: everything else about it verified. A caller may refresh.
+	// ErrExpired matches, as ErrInvalid does, the refusal of a token that has expired
+	// and has no other fault. The client may refresh it.
 	ErrExpired = errors.New("token: expired")
-	// ErrRevoked is true, beside ErrInvalid, of a token whose session ended early.
+	// ErrRevoked matches, as ErrInvalid does, the refusal of a token whose session was
+	// revoked.
 	ErrRevoked = errors.New("token: revoked")
-	// ErrUnavailable says that the token could not be judged, because the keys of
-	// its issuer are not at hand. It is not a refusal: ErrInvalid is not true of it.
+	// ErrUnavailable means that the token cannot be verified, because the keys of its
+	// issuer are not available. It is not a refusal: ErrInvalid does not match it.
 	ErrUnavailable = errors.New("token: cannot verify now")
 
-	// ErrUnknownKey is a KeySource's answer for a key id that is not in its set.
+	// ErrUnknownKey is the error of a KeySource for a key id that is not in its set.
 	ErrUnknownKey = errors.New("token: unknown key id")
-	// ErrNoKeys is a KeySource's answer when it has no keys at all: nothing was
-	// ever fetched, or what was fetched is too old.
+	// ErrNoKeys is the error of a KeySource that has no keys: none was ever fetched, or
+	// those that were fetched are too old.
 	ErrNoKeys = errors.New("token: no keys")
 )
 
-// The values of Error.Reason. They are stable and meant for logs and metrics;
-// a client must never learn which one it was (RFC 6750 §3.1 has one code for all).
+// The values of Error.Reason. They are stable, and meant for logs and metrics. Do not
+// send them to the client (RFC 6750 §3.1 has one code for all).
 const (
-	ReasonMalformed   = "malformed"     // not a strictly formed compact JWS with JSON objects
+	ReasonMalformed   = "malformed"     // not a compact JWS with two JSON objects in strict form
 	ReasonAlgorithm   = "algorithm"     // alg is not allowed for the issuer or is not the key's
 	ReasonKey         = "key"           // kid is missing, unsafe or unknown
 	ReasonSignature   = "signature"     // the signature is not the key's
@@ -34,15 +35,15 @@ const (
 	ReasonAudience    = "audience"      // aud is missing or names others
 	ReasonClaims      = "claims"        // a claim is missing or of the wrong JSON type
 	ReasonNotYetValid = "not_yet_valid" // nbf or iat lies in the future
-	ReasonExpired     = "expired"       // exp has passed, and nothing else is wrong
-	ReasonRevoked     = "revoked"       // the session ended early
-	ReasonUnavailable = "unavailable"   // not judged: no keys at hand
+	ReasonExpired     = "expired"       // exp has passed, and there is no other fault
+	ReasonRevoked     = "revoked"       // the session was revoked
+	ReasonUnavailable = "unavailable"   // not verified: no keys available
 )
 
-// Error is what Verify and ValidateSession return. Its text names the fault and
-// never the token.
+// Error is the type of the errors of Verify and ValidateSession. Its text names the
+// fault and never contains the token.
 type Error struct {
-	// Reason is the stable class of the fault, one of the Reason constants.
+	// Reason is the class of the fault, one of the Reason constants.
 	Reason string
 
 	err error
@@ -59,7 +60,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.err }
 
-// Is makes errors.Is true for the sentinels that belong to the reason.
+// Is reports whether target is one of the errors above that matches the reason.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrInvalid:

@@ -6,7 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
+	"log/slog"
 	"maps"
+	"net/http"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -211,4 +216,47 @@ type countingSource struct {
 func (s *countingSource) PublicKey(ctx context.Context, kid string) (token.PublicKey, error) {
 	s.lookups.Add(1)
 	return s.KeySource.PublicKey(ctx, kid)
+}
+
+// origin answers for an issuer's keys, without a network.
+type origin struct {
+	fetches atomic.Int64
+	mu      sync.Mutex
+	answer  func(*http.Request) (*http.Response, error)
+}
+
+func (o *origin) RoundTrip(r *http.Request) (*http.Response, error) {
+	o.fetches.Add(1)
+	o.mu.Lock()
+	answer := o.answer
+	o.mu.Unlock()
+	return answer(r)
+}
+
+func (o *origin) set(answer func(*http.Request) (*http.Response, error)) {
+	o.mu.Lock()
+	o.answer = answer
+	o.mu.Unlock()
+}
+
+func body(status int, r io.Reader) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(r)}
+}
+
+func serve(set []byte) func(*http.Request) (*http.Response, error) {
+	return func(*http.Request) (*http.Response, error) { return body(200, strings.NewReader(string(set))), nil }
+}
+
+func down(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
+
+// counter counts log events.
+type counter struct {
+	slog.Handler
+	events atomic.Int64
+}
+
+func (c *counter) Enabled(context.Context, slog.Level) bool { return true }
+func (c *counter) Handle(context.Context, slog.Record) error {
+	c.events.Add(1)
+	return nil
 }

@@ -9,22 +9,22 @@ import (
 	"sync/atomic"
 )
 
-// KeySource finds the key that verifies a token. It must be safe for concurrent
-// use. A source that also has a method Generation() uint64, which gives another
-// non-zero number after each change of its keys, makes cached validation faster:
-// the source is then asked for the key only when the number has changed.
+// KeySource finds the key that verifies a token. It must be safe for concurrent use.
+// An optional method Generation() uint64, which returns another non-zero number after
+// each change of the keys, makes cached validation faster: the Verifier then asks for
+// the key only if the number has changed.
 type KeySource interface {
-	// PublicKey returns the key of that id. The error is ErrUnknownKey where the
-	// set has no such key, which refuses the token, and ErrNoKeys or any other
-	// where the source cannot tell, which does not.
+	// PublicKey returns the key with the given id. The error is ErrUnknownKey if the
+	// set has no such key; the token is then refused. With ErrNoKeys or any other error
+	// the token fails with ErrUnavailable.
 	PublicKey(ctx context.Context, kid string) (PublicKey, error)
 }
 
-// generational is the optional half of KeySource. Zero is no generation.
+// generational is the optional method of KeySource. Zero means no generation.
 type generational interface{ Generation() uint64 }
 
-// KeySet is the set of public keys of this program: it verifies with them, and it
-// publishes them as a JWK Set (RFC 7517). It is safe for concurrent use.
+// KeySet is a set of public keys that the program provides. It is a KeySource, and
+// publishes the keys as a JWK Set (RFC 7517). Safe for concurrent use.
 type KeySet struct {
 	mu      sync.Mutex // orders Replace
 	current atomic.Pointer[keySetState]
@@ -36,9 +36,8 @@ type keySetState struct {
 	generation uint64
 }
 
-// NewKeySet returns a set of the given keys. Two keys with one id, an unsafe id, a
-// weak key and one that does not belong to its algorithm are errors. A set may be
-// empty; it then answers ErrNoKeys.
+// NewKeySet returns a set of the given keys. Each must be valid (see
+// PublicKey.Validate) and have an id of its own. An empty set answers ErrNoKeys.
 func NewKeySet(keys ...PublicKey) (*KeySet, error) {
 	s := &KeySet{}
 	if err := s.Replace(keys...); err != nil {
@@ -47,8 +46,7 @@ func NewKeySet(keys ...PublicKey) (*KeySet, error) {
 	return s, nil
 }
 
-// Replace puts other keys in the place of all present ones, at once. On an error
-// the set is as before.
+// Replace replaces all keys at once. On an error the set stays as it is.
 func (s *KeySet) Replace(keys ...PublicKey) error {
 	next := &keySetState{keys: make(map[string]PublicKey, len(keys)), generation: 1}
 	for _, k := range keys {
@@ -56,7 +54,7 @@ func (s *KeySet) Replace(keys ...PublicKey) error {
 			return fmt.Errorf("token: key set: key %q: %w", k.ID, err)
 		}
 		if _, twice := next.keys[k.ID]; twice {
-			return fmt.Errorf("token: key set: key id %s is there twice", k.ID)
+			return fmt.Errorf("token: key set: key id %s is given twice", k.ID)
 		}
 		next.keys[k.ID] = k
 	}
@@ -89,22 +87,22 @@ func (s *KeySet) PublicKey(_ context.Context, kid string) (PublicKey, error) {
 // Generation changes with each Replace.
 func (s *KeySet) Generation() uint64 { return s.current.Load().generation }
 
-// JSON returns the JWK Set, {"keys":[…]} and nothing else: each key with kid, kty,
-// alg, use "sig" and its public members, in the order given. The bytes are the
-// caller's own.
+// JSON returns the JWK Set: {"keys":[…]}, each key with kid, kty, alg, use "sig" and
+// its public members, in the order given. The caller may change the bytes.
 func (s *KeySet) JSON() []byte { return bytes.Clone(s.current.Load().json) }
 
 type sharedSecret struct{ key PublicKey }
 
-// SharedSecret is the KeySource of an issuer that signs with HS256, under one key
-// id. The secret has at least 32 bytes (RFC 7518 §3.2), and those should be random:
-// who can verify with it can sign with it, and who has one token can guess offline.
+// SharedSecret returns the KeySource of an issuer that signs with HS256, under one key
+// id. The secret must have at least 32 bytes (RFC 7518 §3.2), and they should be random:
+// a program that can verify with it can also sign, and an attacker with one token can
+// guess it offline.
 func SharedSecret(kid string, secret Secret) (KeySource, error) {
 	if !validKeyID(kid) {
 		return nil, fmt.Errorf("token: shared secret: key id must have 1 to %d letters, digits or any of -_.~=+:", maxKeyID)
 	}
 	if len(secret) < 32 {
-		return nil, errors.New("token: shared secret: it must have at least 32 random bytes")
+		return nil, errors.New("token: shared secret: the secret must have at least 32 random bytes")
 	}
 	return sharedSecret{PublicKey{ID: kid, Algorithm: HS256, Key: secret}}, nil
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/usherkit/usher/internal/strictjson"
 )
 
-// maxDate is the last second of the year 9999, as far as RFC 3339 can write.
+// maxDate is the last second of the year 9999, the latest time that RFC 3339 can write.
 const maxDate = 253402300799
 
-// payload is the claims of a token whose signature verified, typed. It implements
-// jwt.Claims, so that golang-jwt's validator judges iss, aud, exp, nbf and iat.
+// payload holds the claims of a token whose signature verified. It implements
+// jwt.Claims, so that golang-jwt's validator checks iss, aud, exp, nbf and iat.
 type payload struct {
 	iss, sub, jti, sid      string
 	aud                     []string
@@ -22,8 +22,9 @@ type payload struct {
 	members                 strictjson.Object
 }
 
-// readPayload refuses claims about identity and time that are missing or of the
-// wrong JSON type. typ is the header's: one of our own types promises more.
+// readPayload reads the claims about identity and time. It fails for one that is missing
+// or of the wrong JSON type. typ is the header; the types of Usher's own tokens require
+// more claims.
 func readPayload(members strictjson.Object, typ string) (*payload, error) {
 	p := &payload{members: members}
 	var ok bool
@@ -62,7 +63,7 @@ func readPayload(members strictjson.Object, typ string) (*payload, error) {
 			continue
 		}
 		if *d.field, ok = dateOf(raw); !ok {
-			return nil, refuse(ReasonClaims, d.name+" is missing or no whole number of seconds")
+			return nil, refuse(ReasonClaims, d.name+" is missing or not a whole number of seconds")
 		}
 	}
 	if drn, ours := drnOf(Type(typ)); ours {
@@ -76,8 +77,7 @@ func readPayload(members strictjson.Object, typ string) (*payload, error) {
 	return p, nil
 }
 
-// claims gives the payload its public form. A right in an unexpected form is left
-// out, never guessed at.
+// claims returns the payload as Claims. It leaves out rights in an unexpected form.
 func (p *payload) claims(h header) *Claims {
 	c := &Claims{
 		Issuer: p.iss, Subject: p.sub, Audience: p.aud,
@@ -141,8 +141,8 @@ func dateOf(raw json.RawMessage) (time.Time, bool) {
 	return time.Unix(n, 0).UTC(), true
 }
 
-// tenantsOf reads {"id": {"roles": […], "permissions": […]}}. The names are matched
-// exactly, which encoding/json would not do for a struct.
+// tenantsOf reads {"id": {"roles": […], "permissions": […]}}. It matches the names
+// exactly; encoding/json would ignore their case for a struct.
 func tenantsOf(raw json.RawMessage) map[string]Tenant {
 	members, ok := strictjson.AsObject(raw)
 	if !ok {

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,49 +15,6 @@ import (
 	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/token"
 )
-
-// origin answers for an issuer's keys, without a network.
-type origin struct {
-	fetches atomic.Int64
-	mu      sync.Mutex
-	answer  func(*http.Request) (*http.Response, error)
-}
-
-func (o *origin) RoundTrip(r *http.Request) (*http.Response, error) {
-	o.fetches.Add(1)
-	o.mu.Lock()
-	answer := o.answer
-	o.mu.Unlock()
-	return answer(r)
-}
-
-func (o *origin) set(answer func(*http.Request) (*http.Response, error)) {
-	o.mu.Lock()
-	o.answer = answer
-	o.mu.Unlock()
-}
-
-func body(status int, r io.Reader) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(r)}
-}
-
-func serve(set []byte) func(*http.Request) (*http.Response, error) {
-	return func(*http.Request) (*http.Response, error) { return body(200, strings.NewReader(string(set))), nil }
-}
-
-func down(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
-
-// counter counts log events.
-type counter struct {
-	slog.Handler
-	events atomic.Int64
-}
-
-func (c *counter) Enabled(context.Context, slog.Level) bool { return true }
-func (c *counter) Handle(context.Context, slog.Record) error {
-	c.events.Add(1)
-	return nil
-}
 
 type remote struct {
 	*origin

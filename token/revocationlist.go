@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// revocationList is how a list of revocations travels.
+// revocationList is the published form of a list of revocations.
 type revocationList struct {
 	Revocations []listedRevocation `json:"revocations"`
 }
@@ -20,15 +20,15 @@ type listedRevocation struct {
 	Until     int64  `json:"until"` // Unix seconds
 }
 
-// maxSessionID is far more than any id of ours.
+// maxSessionID is much longer than any session id of Usher.
 const maxSessionID = 256
 
-// JSON returns the list as it is published for other programs:
+// JSON returns the list in the form that RemoteRevocations reads:
 //
 //	{"revocations":[{"sid":"…","until":1764000000}]}
 //
-// with the sessions in the order of their ids, and until as Unix seconds, rounded
-// up. It holds nothing that opens anything.
+// The sessions are in the order of their ids, and until is in Unix seconds, rounded up.
+// Session ids are not secrets.
 func (r *Revocations) JSON() []byte {
 	list := revocationList{Revocations: make([]listedRevocation, 0, r.Len())}
 	for i := range r.shards {
@@ -47,8 +47,8 @@ func (r *Revocations) JSON() []byte {
 	return text
 }
 
-// parseRevocations reads what JSON wrote. Members that it does not know are left
-// aside, for a later version may add some.
+// parseRevocations reads the form that JSON writes. It ignores unknown members, because
+// a later version may add some.
 func parseRevocations(text []byte) ([]listedRevocation, error) {
 	var list struct {
 		Revocations *[]listedRevocation `json:"revocations"`
@@ -58,14 +58,14 @@ func parseRevocations(text []byte) ([]listedRevocation, error) {
 		return nil, fmt.Errorf("token: revocations: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("token: revocations: something follows the list")
+		return nil, errors.New("token: revocations: data after the list")
 	}
 	if list.Revocations == nil {
-		return nil, errors.New("token: revocations: there is no list")
+		return nil, errors.New("token: revocations: no list")
 	}
 	for i, one := range *list.Revocations {
 		if one.SessionID == "" || len(one.SessionID) > maxSessionID || one.Until <= 0 {
-			return nil, fmt.Errorf("token: revocations: entry %d has no proper sid and until", i)
+			return nil, fmt.Errorf("token: revocations: entry %d has no valid sid and until", i)
 		}
 	}
 	return *list.Revocations, nil

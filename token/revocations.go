@@ -9,12 +9,12 @@ import (
 
 const revocationShards = 64
 
-// Revocations is the list of sessions that ended before their tokens did. A
-// session is named by its id (sid); a token without one by its own id (jti). Since
-// the list goes by id, no other encoding of the same token slips past it.
+// Revocations is a list of sessions that ended before their tokens expire. A session
+// is listed by its id (sid), and a token without session by its own id (jti), so that
+// another encoding of the same token is revoked, too.
 //
-// It is safe for concurrent use; many lookups at once do not wait for each other.
-// The zero value is not usable: call NewRevocations.
+// Safe for concurrent use; lookups do not wait for each other. Make one with
+// NewRevocations.
 type Revocations struct {
 	seed   maphash.Seed
 	count  atomic.Int64
@@ -25,7 +25,7 @@ type Revocations struct {
 type revocationShard struct {
 	mu    sync.RWMutex
 	until map[string]time.Time
-	_     [32]byte // keeps neighbouring locks off one cache line
+	_     [32]byte // keeps two locks off the same cache line
 }
 
 // NewRevocations returns an empty list.
@@ -41,8 +41,8 @@ func (r *Revocations) shard(id string) *revocationShard {
 	return &r.shards[maphash.String(r.seed, id)%revocationShards]
 }
 
-// Add puts a session on the list until the given instant, which is when its last
-// token has expired. Adding it twice keeps the later instant. An empty id is ignored.
+// Add puts a session on the list until the given time, at which its last token has
+// expired. If it is added twice, the later time counts. An empty id is ignored.
 func (r *Revocations) Add(sessionID string, until time.Time) {
 	if sessionID == "" {
 		return
@@ -56,16 +56,16 @@ func (r *Revocations) Add(sessionID string, until time.Time) {
 	}
 	if !known {
 		r.count.Add(1)
-		r.grown.Add(1) // after the entry is there: who sees the new version finds it
+		r.grown.Add(1) // after the entry, so that a caller that sees the new version finds it
 	}
 }
 
-// version changes whenever a session comes onto the list. Who has read it, and then
-// not found a session with Revoked, need not look again while it is the same.
+// version changes whenever a session is added. A caller that reads it, and then finds
+// that a session is not revoked, need not search again until it changes.
 func (r *Revocations) version() uint64 { return r.grown.Load() }
 
-// Revoked reports whether the session is on the list. It is so until Prune takes
-// it off: a clock that steps back revives nothing.
+// Revoked reports whether the session is on the list. It stays there until Prune drops
+// it, even if the clock is set back.
 func (r *Revocations) Revoked(sessionID string) bool {
 	if r.count.Load() == 0 {
 		return false
@@ -77,8 +77,9 @@ func (r *Revocations) Revoked(sessionID string) bool {
 	return found
 }
 
-// Prune drops the sessions whose instant has passed. Call it now and then, with
-// now less the verifier's leeway, for a token is accepted that much past its exp.
+// Prune drops the sessions whose time has passed. Call it from time to time, with the
+// current time less the verifier's leeway, because a token is accepted that long after
+// its exp.
 func (r *Revocations) Prune(now time.Time) {
 	for i := range r.shards {
 		s := &r.shards[i]

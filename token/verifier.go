@@ -18,61 +18,62 @@ const (
 	defaultCacheBytes = 32 << 20
 )
 
-// Issuer is an issuer that is trusted, and for what. Its keys count for it alone.
+// Issuer configures one trusted issuer. Its keys verify only its own tokens.
 type Issuer struct {
-	// URL is compared with iss byte for byte. Required.
+	// URL is the value of iss, compared byte for byte. Required.
 	URL string
-	// Audiences are the values of aud of which a token must name at least one. Required.
+	// Audiences are the accepted values of aud. A token must have at least one of them.
+	// Required.
 	Audiences []string
-	// Algorithms are the values of alg that are accepted. HS256 stands alone and
-	// needs the Keys of SharedSecret. Defaults to ES256, EdDSA and RS256.
+	// Algorithms are the accepted values of alg. HS256 must be the only one, and needs
+	// Keys from SharedSecret. Defaults to ES256, EdDSA and RS256.
 	Algorithms []Algorithm
 	// Keys finds the issuer's keys. Required.
 	Keys KeySource
-	// SessionTypes are the values of the typ header that make a session token, byte
-	// for byte: "at+jwt" for an issuer of RFC 9068, "JWT" for many others. An issuer
-	// that puts "JWT" on ID tokens too tells them apart by aud alone; give it an
+	// SessionTypes are the values of the typ header of a session token, compared byte
+	// for byte: "at+jwt" for an issuer that follows RFC 9068, "JWT" for many others. If
+	// the issuer also puts "JWT" on ID tokens, only aud distinguishes them: set an
 	// audience that ID tokens do not have. Defaults to "session+jwt".
 	SessionTypes []string
 }
 
-// VerifierConfig is what a Verifier trusts.
+// VerifierConfig configures a Verifier.
 type VerifierConfig struct {
-	// Issuers are the trusted ones, at least one, each URL once.
+	// Issuers are the trusted issuers, each URL once. At least one is required.
 	Issuers []Issuer
-	// Leeway is how far the clocks of issuer and verifier may differ, at most one
-	// minute. Defaults to 5 seconds.
+	// Leeway is the accepted difference between the clocks of issuer and verifier, at
+	// most one minute. Defaults to 5 seconds.
 	Leeway time.Duration
-	// Revocations is the list that ValidateSession looks at. Defaults to none: a
-	// session then lasts until its token expires.
+	// Revocations is the list of revoked sessions that ValidateSession consults.
+	// Defaults to none: a session token is then valid until it expires.
 	Revocations *Revocations
-	// CacheBytes bounds the memory of the cache of verified session tokens, at least
-	// 1 MiB. A negative number turns the cache off. Defaults to 32 MiB.
+	// CacheBytes is the size of the cache of verified session tokens, at least 1 MiB. A
+	// negative number turns the cache off. Defaults to 32 MiB.
 	CacheBytes int
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Verifier verifies tokens. It is safe for concurrent use.
+// Verifier verifies tokens. Safe for concurrent use.
 type Verifier struct {
 	issuers     map[string]*issuer
 	leeway      time.Duration
 	revocations *Revocations
-	cache       *tokencache.Cache[*cached] // nil where it is turned off
+	cache       *tokencache.Cache[*cached] // nil if it is turned off
 	now         func() time.Time
 }
 
-// issuer is an Issuer made ready.
+// issuer is an Issuer with its defaults and its validator.
 type issuer struct {
 	algorithms   []Algorithm
 	sessionTypes []string
 	keys         KeySource
-	generations  generational // keys, where it has generations
+	generations  generational // keys, if it has generations
 	validator    *jwt.Validator
 }
 
-// NewVerifier checks the configuration and returns a Verifier. What is missing or
-// contradicts itself is an error that names the field.
+// NewVerifier checks the configuration and returns a Verifier. The error names the
+// field that is missing or invalid.
 func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if cfg.Leeway == 0 {
 		cfg.Leeway = defaultLeeway
@@ -93,7 +94,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		return nil, errors.New("token: VerifierConfig.Issuers is empty: name the issuer to trust")
 	}
 	if cfg.Revocations == nil {
-		cfg.Revocations = NewRevocations() // which stays empty
+		cfg.Revocations = NewRevocations() // stays empty
 	}
 	v := &Verifier{
 		issuers:     make(map[string]*issuer, len(cfg.Issuers)),
@@ -107,7 +108,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 			return nil, fmt.Errorf("token: VerifierConfig.Issuers[%d]: %w", n, err)
 		}
 		if _, twice := v.issuers[i.URL]; twice {
-			return nil, fmt.Errorf("token: VerifierConfig.Issuers[%d]: URL %q is there twice", n, i.URL)
+			return nil, fmt.Errorf("token: VerifierConfig.Issuers[%d]: URL %q is given twice", n, i.URL)
 		}
 		v.issuers[i.URL] = ready
 	}
@@ -163,7 +164,7 @@ func (i Issuer) prepare(cfg VerifierConfig) (*issuer, error) {
 	return ready, nil
 }
 
-// generation is zero where the source has none, or has no keys now.
+// generation returns zero if the source has no generations, or no keys now.
 func (i *issuer) generation() uint64 {
 	if i.generations == nil {
 		return 0
@@ -171,7 +172,7 @@ func (i *issuer) generation() uint64 {
 	return i.generations.Generation()
 }
 
-// accepts reports whether a token with the header typ serves as want.
+// accepts reports whether a token with this typ header is a token of type want.
 func (i *issuer) accepts(typ string, want Type) bool {
 	switch want {
 	case TypeSession:
@@ -182,11 +183,10 @@ func (i *issuer) accepts(typ string, want Type) bool {
 	return false
 }
 
-// Verify checks everything about a token but revocation and returns its claims.
-// The error is an *Error: a refusal, of which errors.Is ErrInvalid is true, or
-// ErrUnavailable where the issuer's keys are not at hand.
-//
-// The claims are the caller's own here, but see ValidateSession.
+// Verify checks a token of the given type and returns its claims. It does not look at
+// revocations. The error is an *Error: ErrInvalid if the token is refused, or
+// ErrUnavailable if the issuer's keys are not available. The caller may change the
+// claims.
 func (v *Verifier) Verify(ctx context.Context, raw string, typ Type) (*Claims, error) {
 	found, err := v.verify(ctx, raw, typ)
 	if err != nil {
@@ -195,12 +195,12 @@ func (v *Verifier) Verify(ctx context.Context, raw string, typ Type) (*Claims, e
 	return found.claims, nil
 }
 
-// ValidateSession is Verify for session tokens, and refuses one whose session is
-// on the list of revocations. It is made to be called for every request: a token
-// that verified before is found in a cache, and only its time, its key and its
-// revocation are looked at again.
+// ValidateSession verifies a session token, and refuses it if its session is revoked.
+// Call it for every request: a token that verified before is found in the cache, and
+// only its times, its key and its revocation are checked again. The error is as for
+// Verify.
 //
-// The claims are shared with other callers and must not be changed; Clone them.
+// Other callers share the claims: do not change them, or Clone them first.
 func (v *Verifier) ValidateSession(ctx context.Context, raw string) (*Claims, error) {
 	if e := v.recall(ctx, raw); e != nil {
 		if e.revoked(v) {
@@ -211,7 +211,7 @@ func (v *Verifier) ValidateSession(ctx context.Context, raw string) (*Claims, er
 	version := v.revocations.version()
 	found, err := v.verify(ctx, raw, TypeSession)
 	if found.claims != nil && v.revoked(found.claims) {
-		return nil, errRevoked // also where it has expired: that is then not its only fault
+		return nil, errRevoked // also if it has expired: that is not its only fault then
 	}
 	if err != nil {
 		return nil, err
@@ -222,7 +222,7 @@ func (v *Verifier) ValidateSession(ctx context.Context, raw string) (*Claims, er
 	return found.claims, nil
 }
 
-var errRevoked = refuse(ReasonRevoked, "the session ended early")
+var errRevoked = refuse(ReasonRevoked, "the session is revoked")
 
 func (v *Verifier) revoked(c *Claims) bool {
 	return v.revocations.Revoked(c.SessionID) || v.revocations.Revoked(c.ID)

@@ -10,7 +10,7 @@ import (
 	"github.com/usherkit/usher/internal/strictjson"
 )
 
-// verified is what verify found, and what the cache needs to check it again.
+// verified is the result of verify, with what the cache needs to check it again.
 type verified struct {
 	claims     *Claims
 	issuer     *issuer
@@ -18,8 +18,8 @@ type verified struct {
 	generation uint64
 }
 
-// verify returns no claims, but in one case: with the error of a token whose only
-// fault is its exp, so that ValidateSession can see whether it is revoked too.
+// verify checks a token. With an error it returns claims in one case only: if the only
+// fault is exp, so that ValidateSession can see whether the session is revoked, too.
 func (v *Verifier) verify(ctx context.Context, raw string, want Type) (verified, error) {
 	if len(raw) > MaxSize {
 		return verified{}, errTooLong
@@ -41,7 +41,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, want Type) (verified,
 		return verified{}, err
 	}
 
-	// The payload is not to be believed yet: its iss only chooses whose keys are tried.
+	// The payload is not verified yet: its iss only selects the keys to try.
 	iss, _ := strictjson.AsString(members.Get("iss"))
 	from, ok := v.issuers[iss]
 	if !ok {
@@ -51,9 +51,9 @@ func (v *Verifier) verify(ctx context.Context, raw string, want Type) (verified,
 		return verified{}, refuse(ReasonAlgorithm, "alg is not allowed for the issuer")
 	}
 	if !from.accepts(head.typ, want) {
-		return verified{}, refuse(ReasonType, "typ is that of another kind of token")
+		return verified{}, refuse(ReasonType, "typ is that of another type of token")
 	}
-	generation := from.generation() // before the key: a change in between is then seen later
+	generation := from.generation() // before the key, so that a change in between is noticed later
 	key, sourceErr := from.keys.PublicKey(ctx, head.kid)
 	switch {
 	case errors.Is(sourceErr, ErrUnknownKey):
@@ -96,8 +96,8 @@ func checkSignature(alg Algorithm, key PublicKey, signed string, signature []byt
 	return method.Verify(signed, signature, key.Key)
 }
 
-// classify names what golang-jwt's validator found. It reports every fault at once;
-// expiry counts as the reason only where there is no other.
+// classify returns the reason for an error of golang-jwt's validator, which reports all
+// faults at once. Expiry is the reason only if there is no other fault.
 func classify(err error) *Error {
 	refusal := &Error{Reason: ReasonExpired, err: err}
 	faults := []error{err}
@@ -126,15 +126,15 @@ type header struct {
 	kid string
 }
 
-// readHeader takes alg, typ and kid from the header. Members that carry or locate a
-// key (jku, jwk, x5u, x5c) are passed over: a token does not choose what verifies it.
+// readHeader reads alg, typ and kid. It ignores members that contain or locate a key
+// (jku, jwk, x5u, x5c), because a token must not choose the key that verifies it.
 func readHeader(segment string) (header, error) {
 	members, err := readObject(segment, "header")
 	if err != nil {
 		return header{}, err
 	}
-	// crit and b64 change what is signed (RFC 7515 §4.1.11, RFC 7797), zip and enc
-	// belong to encryption. None of them has a use in a signed token of ours.
+	// crit and b64 change what is signed (RFC 7515 §4.1.11, RFC 7797); zip and enc
+	// belong to encryption. A signed session token has no use for them.
 	for _, name := range [...]string{"crit", "b64", "zip", "enc"} {
 		if members.Get(name) != nil {
 			return header{}, refuse(ReasonMalformed, "header has "+name)
@@ -150,7 +150,7 @@ func readHeader(segment string) (header, error) {
 	}
 	kid, ok := strictjson.AsString(members.Get("kid"))
 	if !ok || !validKeyID(kid) {
-		return header{}, refuse(ReasonKey, "no kid, or not a safe one")
+		return header{}, refuse(ReasonKey, "no kid, or an unsafe one")
 	}
 	return header{alg: Algorithm(alg), typ: typ, kid: kid}, nil
 }

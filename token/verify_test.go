@@ -272,3 +272,24 @@ func TestVerify_ErrorsRepeatNothingOfTheToken(t *testing.T) {
 		}
 	}
 }
+
+// FuzzVerify looks for a text that panics, or that is accepted though it is not
+// the one token that was issued.
+func FuzzVerify(f *testing.F) {
+	w := newWorld(f)
+	good := sign(f, w.key, w.issue())
+	f.Add(good)
+	f.Add(w.craft(f, w.header().json(f), "null"))
+	f.Add(w.craft(f, `{"alg":"ES256","typ":"session+jwt","kid":"x","crit":[]}`, "{}"))
+	f.Add("..")
+	f.Add("e30.e30.AA")
+	f.Fuzz(func(t *testing.T, raw string) {
+		claims, err := w.verifier.ValidateSession(context.Background(), raw)
+		if err == nil && raw != good && raw != malleate(t, good) {
+			t.Fatalf("accepted %q", raw)
+		}
+		if err != nil && (claims != nil || !errors.Is(err, token.ErrInvalid)) {
+			t.Fatalf("%q: claims %v with %v", raw, claims, err)
+		}
+	})
+}

@@ -1,3 +1,5 @@
+// Package strictjson reads JSON objects of which all readers have the same view: JSON
+// Web Tokens and JWK Sets from untrusted clients.
 package strictjson
 
 import (
@@ -8,18 +10,19 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep JSON may nest in a token or a key set.
+// maxDepth is the maximum depth of nested arrays and objects.
 const maxDepth = 32
 
-// object is a JSON object: its members in their order, no name twice.
+// Object is a JSON object: its members in order, without duplicate names.
 type Object []Member
 
+// Member is one member of an Object.
 type Member struct {
 	Name  string
 	Value json.RawMessage
 }
 
-// get returns the value of the member of that very name, or nil.
+// Get returns the value of the member with exactly this name, or nil.
 func (o Object) Get(name string) json.RawMessage {
 	for i := range o {
 		if o[i].Name == name {
@@ -29,9 +32,10 @@ func (o Object) Get(name string) json.RawMessage {
 	return nil
 }
 
-// Parse reads one JSON object and nothing after it. It refuses invalid UTF-8,
-// deep nesting and duplicate member names, at the top also those that differ only
-// in case: readers disagree about which of two they take (RFC 8725 §2.4, RFC 7519 §4).
+// Parse reads one JSON object. It refuses invalid UTF-8, data after the object, nesting
+// deeper than 32, and duplicate member names, because readers differ in which of two
+// members they use (RFC 8725 §2.4, RFC 7519 §4). At the top level, names that differ
+// only in case are duplicates.
 //
 // The values are parts of data, which must not change later.
 func Parse(data []byte) (Object, error) {
@@ -52,7 +56,7 @@ func Parse(data []byte) (Object, error) {
 	return members, err
 }
 
-// AsObject reads a value of a parsed object that is an object itself.
+// AsObject reads the value of a member of a parsed object, if it is an object.
 func AsObject(raw json.RawMessage) (Object, bool) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, false
@@ -65,7 +69,7 @@ func AsObject(raw json.RawMessage) (Object, bool) {
 	return members, err == nil
 }
 
-// AsString reads a value that is a string.
+// AsString reads a value, if it is a string.
 func AsString(raw json.RawMessage) (string, bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
@@ -73,7 +77,7 @@ func AsString(raw json.RawMessage) (string, bool) {
 	return unquote(string(raw)), true
 }
 
-// AsStrings reads a value that is an array of nothing but strings.
+// AsStrings reads a value, if it is an array of strings only.
 func AsStrings(raw json.RawMessage) ([]string, bool) {
 	if len(raw) == 0 || raw[0] != '[' {
 		return nil, false
@@ -93,7 +97,7 @@ func AsStrings(raw json.RawMessage) ([]string, bool) {
 	return list, true
 }
 
-// unquote returns what a valid JSON string stands for.
+// unquote returns the value of a valid JSON string.
 func unquote(quoted string) string {
 	if strings.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1]
@@ -103,9 +107,9 @@ func unquote(quoted string) string {
 	return s
 }
 
-// reader walks JSON that is known to be valid, so that a quote, a bracket and a
-// comma are all the syntax there is to see. encoding/json would build a map of
-// copies for each object, at several times the cost.
+// reader walks JSON that is known to be valid, so that it only needs to recognize
+// quotes, brackets and commas. encoding/json would build a map of copies for each
+// object, in twice the time.
 type reader struct {
 	text string
 	at   int
@@ -122,8 +126,8 @@ var (
 	errDeep  = errors.New("JSON is nested too deep")
 )
 
-// object reads an object and calls each with every name, and where its value
-// begins; the value ends at r.at.
+// object reads an object. It calls each with every name and the position at which its
+// value begins; the value ends at r.at.
 func (r *reader) object(depth int, same sameness, each func(name string, from int)) error {
 	if depth > maxDepth {
 		return errDeep
@@ -153,8 +157,8 @@ func (r *reader) object(depth int, same sameness, each func(name string, from in
 	return nil
 }
 
-// array reads an array and calls each with where every element begins; the element
-// ends at r.at.
+// array reads an array. It calls each with the position at which every element begins;
+// the element ends at r.at.
 func (r *reader) array(depth int, each func(from int)) error {
 	if depth > maxDepth {
 		return errDeep
@@ -210,7 +214,7 @@ func (r *reader) space() {
 	}
 }
 
-// comma passes the one after a member or an element, if there is one.
+// comma skips the comma after a member or an element, if there is one.
 func (r *reader) comma() {
 	r.space()
 	if r.text[r.at] == ',' {
@@ -218,7 +222,7 @@ func (r *reader) comma() {
 	}
 }
 
-// sameness says when two names are one.
+// sameness is the rule by which two names are equal.
 type sameness bool
 
 const (
@@ -226,11 +230,11 @@ const (
 	sameIgnoringCase sameness = true
 )
 
-// usualMembers is how many names are compared one by one. More go into a map, for
-// else the time of an object would grow with the square of its size.
+// usualMembers is how many names are compared one by one. More names go into a map,
+// because otherwise the time for an object would grow with the square of its size.
 const usualMembers = 24
 
-// names are those of the members of one object.
+// names are the member names of one object.
 type names struct {
 	same sameness
 	few  []string
@@ -269,8 +273,8 @@ func (n *names) key(name string) string {
 	return name
 }
 
-// Fold maps names that encoding/json takes for the same struct field to one text.
-// It knows what strings.ToLower does not: the Kelvin sign is a k, the long s an s.
+// Fold returns the same text for all names that encoding/json matches to the same struct
+// field. Unlike strings.ToLower it also folds the Kelvin sign to k and the long s to s.
 func Fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		for {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/usherkit/usher/token"
@@ -206,4 +207,31 @@ func TestVerify_RefusesAnotherAudienceOfTheSameIssuer(t *testing.T) {
 	i := w.issue()
 	i.Audience = []string{"another-project"}
 	w.refused(t, sign(t, w.key, i), token.ReasonAudience)
+}
+
+// FuzzClaims signs whatever it is given, as header and payload: the parser of a
+// token that a trusted issuer made in an odd way.
+func FuzzClaims(f *testing.F) {
+	w := newWorld(f)
+	key := private(f, w.key)
+	f.Add(w.header().json(f), w.payload().json(f))
+	f.Add(w.header().json(f), w.payload().with("roles", object{"admin": nil}).with("tenants", []any{nil}).json(f))
+	f.Fuzz(func(t *testing.T, header, payload string) {
+		raw := craftWith(t, jwt.SigningMethodES256, key, header, payload)
+		claims, err := w.verifier.ValidateSession(context.Background(), raw)
+		if err != nil {
+			if !errors.Is(err, token.ErrInvalid) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if claims.Issuer != testIssuer || claims.Subject == "" || claims.SessionID == "" || claims.ID == "" || claims.KeyID != w.key.ID ||
+			claims.Type != token.TypeSession || claims.ExpiresAt.IsZero() || claims.IssuedAt.IsZero() || claims.HasRole("") {
+			t.Fatalf("%q %q gave %+v", header, payload, claims)
+		}
+		for name := range claims.Extra {
+			_, _ = token.Claim[string](claims, name)
+			_, _ = token.Claim[map[string]int](claims, name)
+		}
+	})
 }

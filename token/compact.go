@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// MaxSize is the longest token in bytes that is looked at, or made. A longer one
-// is refused before anything else is done with it.
+// MaxSize is the maximum length of a token in bytes. A longer one is refused without
+// reading it, and is never issued.
 const MaxSize = 8 << 10
 
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// segments is a compact JWS (RFC 7515 §7.1), split and not yet decoded.
+// segments are the parts of a compact JWS (RFC 7515 §7.1), not yet decoded.
 type segments struct {
-	signed                     string // header and payload with the dot between: what is signed
+	signed                     string // header and payload with the dot in between: the signed text
 	header, payload, signature string
 }
 
@@ -35,9 +35,9 @@ func split(raw string) (s segments, ok bool) {
 	}, true
 }
 
-// decodeSegment takes canonical, unpadded base64url only: one text for one value.
+// decodeSegment decodes canonical, unpadded base64url, in which a value has only one form.
 func decodeSegment(s string) ([]byte, error) {
-	if strings.ContainsAny(s, "\r\n") { // which encoding/base64 would skip
+	if strings.ContainsAny(s, "\r\n") { // encoding/base64 would skip it
 		return nil, errors.New("line break in base64url")
 	}
 	return strictBase64.DecodeString(s)
