@@ -92,8 +92,8 @@ func TestSI08_ClientScheme(t *testing.T) {
 	}
 }
 
-// Whatever the headers say, the address is a hop that a trusted proxy vouched
-// for, and a client cannot change it by what it sends.
+// For all headers, the address is one that a trusted proxy reported, and a client
+// cannot change it.
 func FuzzClientAddress(f *testing.F) {
 	f.Add("10.0.0.1:80", "1.1.1.1, 10.0.0.2", "203.0.113.5")
 	f.Add("203.0.113.5:80", "1.1.1.1", "")
@@ -103,13 +103,13 @@ func FuzzClientAddress(f *testing.F) {
 		bare := &http.Request{RemoteAddr: peer, Header: http.Header{}}
 		got, base := middleware.ClientAddress(r, proxies), middleware.ClientAddress(bare, proxies)
 		if got.Is4In6() || got.Zone() != "" {
-			t.Fatalf("%s is not in its one form", got)
+			t.Fatalf("%s is not in canonical form", got)
 		}
 		trusted := slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(base) })
 		if !trusted && got != base {
-			t.Fatalf("%s was believed over %s", got, base)
+			t.Fatalf("%s was trusted instead of %s", got, base)
 		}
-		// What a client sends stands left of what the proxy adds.
+		// The proxy appends its entry to those of the client.
 		r.Header["X-Forwarded-For"] = []string{one, two, "198.51.100.9"}
 		if got := middleware.ClientAddress(r, proxies); trusted && got.String() != "198.51.100.9" {
 			t.Fatalf("got %s", got)

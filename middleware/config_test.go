@@ -55,7 +55,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 	}
 }
 
-// The zero Config but for what it validates with is complete.
+// A Config with only a Validator is complete.
 func TestConfigDefaults(t *testing.T) {
 	w := newWorld(t)
 	defer slog.SetDefault(slog.Default())

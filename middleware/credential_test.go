@@ -65,7 +65,7 @@ func TestTV13_OnePlaceForTheToken(t *testing.T) {
 	}
 }
 
-// Peers: tokens in URLs end in logs, and in forms they come from anywhere.
+// Tokens in URLs would end up in logs, and any page can send a form.
 func TestTV13_QueryAndFormAreNotRead(t *testing.T) {
 	w := newWorld(t)
 	h := w.middleware(nil).Require(whoami)
@@ -113,7 +113,7 @@ func TestTV14_HugeTokenCostsNothing(t *testing.T) {
 func FuzzAuthorization(f *testing.F) {
 	w := newWorld(f)
 	var asked string
-	m, err := middleware.New(middleware.Config{Cookies: fakeCookies{}, Logger: slog.New(slog.DiscardHandler), Validator: sessionsFunc(
+	m, err := middleware.New(middleware.Config{Cookies: fakeCookies{}, Logger: slog.New(slog.DiscardHandler), Validator: validatorFunc(
 		func(_ context.Context, raw string) (*token.Claims, error) {
 			asked = raw
 			return nil, token.ErrInvalid

@@ -86,7 +86,7 @@ func TestCS02_ForeignOrigins(t *testing.T) {
 		check(name, "https://good.test", c, how, true)
 		check(name, "https://app.good.test", c, how, true)
 	}
-	// The scheme counts as soon as it can be known.
+	// The scheme must match if it is known.
 	check("TLS", "http://good.test", c, direct, false)
 	check("proxy", "http://good.test", c, behind, false)
 	check("plain", "http://good.test", c, plain, true)
@@ -99,8 +99,7 @@ func TestCS02_ForeignOrigins(t *testing.T) {
 	}
 }
 
-// The field of peers who compared Referer with an empty scheme, or trusted
-// origins by host alone.
+// Other libraries have compared origins by host alone, or with an empty scheme.
 func TestCS02_TrustedOriginsHaveAScheme(t *testing.T) {
 	w := newWorld(t)
 	m := w.middleware(func(c *middleware.Config) { c.TrustedOrigins = []string{"https://app.example"} })

@@ -15,8 +15,8 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// service stands for an *usher.Service or a *token.Verifier, and raw for a
-// session token of it.
+// exampleService returns a Validator, such as an *usher.Service or a
+// *token.Verifier, and one of its session tokens.
 func exampleService() (service middleware.Validator, raw string) {
 	key, err := signing.GenerateKey(token.ES256, time.Now())
 	if err != nil {
@@ -50,10 +50,10 @@ func Example() {
 		log.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /me", m.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("GET /me", m.RequireFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, _ := middleware.Claims(r.Context())
 		fmt.Fprintln(w, "hello", claims.Subject, claims.Roles)
-	})))
+	}))
 
 	for _, authorization := range []string{"", "Bearer " + raw} {
 		r := httptest.NewRequest("GET", "/me", nil)
@@ -70,8 +70,8 @@ func Example() {
 	// 200 hello user-1 [editor]
 }
 
-// Every method is func(http.Handler) http.Handler, or returns one, so it goes
-// into any chain.
+// Each method is or returns a func(http.Handler) http.Handler, so it fits any
+// chain.
 func ExampleMiddleware_RequireRole() {
 	service, raw := exampleService()
 	m, err := middleware.New(middleware.Config{Validator: service})
@@ -89,7 +89,7 @@ func ExampleMiddleware_RequireRole() {
 	// Output: 200 published
 }
 
-// A second program, which holds no users.
+// A second program, which has no users of its own.
 func ExampleOpenRemote() {
 	remote, err := middleware.OpenRemote(context.Background(), middleware.RemoteConfig{Issuer: "https://app.example.com"})
 	if err != nil {
@@ -100,7 +100,7 @@ func ExampleOpenRemote() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.Handle("GET /orders", m.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	http.Handle("GET /orders", m.RequireFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "the orders of", middleware.Subject(r.Context()))
-	})))
+	}))
 }

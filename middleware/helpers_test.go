@@ -57,7 +57,7 @@ func newWorld(t testing.TB) *world {
 
 func now() time.Time { return start }
 
-// issue signs a good session token, but for what change does.
+// issue signs a session token that is valid unless change breaks it.
 func (w *world) issue(change func(*signing.Claims)) token.Secret {
 	w.t.Helper()
 	i := signing.Claims{
@@ -81,7 +81,7 @@ func (w *world) expired() token.Secret {
 	})
 }
 
-// sign signs any claims at all, as another issuer's program might.
+// sign signs arbitrary claims, as another issuer might.
 func (w *world) sign(claims map[string]any) string {
 	w.t.Helper()
 	der, err := w.key.MarshalPrivate()
@@ -108,7 +108,7 @@ func (w *world) sign(claims map[string]any) string {
 	return raw
 }
 
-// config is the usual configuration of the tests.
+// config returns the default configuration of the tests.
 func (w *world) config() middleware.Config {
 	return middleware.Config{Validator: w, Cookies: fakeCookies{}, Now: now, Logger: slog.New(slog.DiscardHandler)}
 }
@@ -126,7 +126,7 @@ func (w *world) middleware(change func(*middleware.Config)) *middleware.Middlewa
 	return m
 }
 
-// fakeCookies keeps the tokens in one readable cookie.
+// fakeCookies keeps the tokens in one unencrypted cookie.
 type fakeCookies struct{ fail error }
 
 func cookieFor(session, refresh token.Secret) *http.Cookie {
@@ -153,7 +153,7 @@ func (fakeCookies) ClearTokens(w http.ResponseWriter, _ *http.Request) {
 	http.SetCookie(w, &http.Cookie{Name: "s", MaxAge: -1})
 }
 
-// refresher answers with f and counts.
+// refresher calls f and counts the calls.
 type refresher struct {
 	mu    sync.Mutex
 	calls int
@@ -167,14 +167,14 @@ func (r *refresher) RefreshTokens(ctx context.Context, refresh string, _ netip.A
 	return r.f(ctx, refresh)
 }
 
-// sessionsFunc is a Sessions made of a function.
-type sessionsFunc func(ctx context.Context, raw string) (*token.Claims, error)
+// validatorFunc is a Validator made of a function.
+type validatorFunc func(ctx context.Context, raw string) (*token.Claims, error)
 
-func (f sessionsFunc) ValidateSession(ctx context.Context, raw string) (*token.Claims, error) {
+func (f validatorFunc) ValidateSession(ctx context.Context, raw string) (*token.Claims, error) {
 	return f(ctx, raw)
 }
 
-// whoami answers with what is in the context.
+// whoami responds with the session in the context.
 var whoami = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	claims, ok := middleware.Claims(r.Context())
 	_ = json.NewEncoder(w).Encode(map[string]any{

@@ -18,7 +18,7 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// refreshing is a Middleware whose Refresher gives a fresh session token.
+// refreshing returns a Middleware whose Refresher returns a new session token.
 func (w *world) refreshing(r *refresher, change func(*middleware.Config)) *middleware.Middleware {
 	fresh := w.issue(func(i *signing.Claims) { i.ID = "token-2" })
 	if r.f == nil {
@@ -79,7 +79,7 @@ func TestRefreshInPassing(t *testing.T) {
 	}
 }
 
-// No cache may hand the cookies of one browser to another.
+// No cache may store a response that sets cookies.
 func TestRefreshIsNotStored(t *testing.T) {
 	w := newWorld(t)
 	good, expired := w.issue(nil), w.expired()
@@ -114,7 +114,7 @@ func TestRefreshIsNotStored(t *testing.T) {
 	}
 }
 
-// A bearer token is never refreshed, whatever cookies come along.
+// A bearer token is never refreshed, even if the request has cookies too.
 func TestRefreshIsForCookiesOnly(t *testing.T) {
 	w := newWorld(t)
 	counter := &refresher{}
@@ -158,13 +158,13 @@ func TestRefreshThatFails(t *testing.T) {
 	}
 }
 
-// The old refresh token is spent, so the browser gets the new one though the new
-// session token cannot be judged.
+// The old refresh token is used up, so the browser gets the new one even if the new
+// session token cannot be validated.
 func TestRefreshKeepsTheNewTokensInAnOutage(t *testing.T) {
 	w := newWorld(t)
 	h := w.refreshing(&refresher{}, func(c *middleware.Config) {
 		inner, calls := c.Validator, 0
-		c.Validator = sessionsFunc(func(ctx context.Context, raw string) (*token.Claims, error) {
+		c.Validator = validatorFunc(func(ctx context.Context, raw string) (*token.Claims, error) {
 			if calls++; calls > 1 {
 				return nil, token.ErrUnavailable
 			}
@@ -177,7 +177,7 @@ func TestRefreshKeepsTheNewTokensInAnOutage(t *testing.T) {
 	}
 }
 
-func TestRefreshTellsWhoAsked(t *testing.T) {
+func TestRefreshPassesTheClient(t *testing.T) {
 	w := newWorld(t)
 	var address netip.Addr
 	var agent string
@@ -210,7 +210,7 @@ func TestSE08_TwentyRequestsOfOnePageRefreshOnce(t *testing.T) {
 	fresh := w.issue(func(i *signing.Claims) { i.ID = "token-2" })
 	synctest.Test(t, func(t *testing.T) {
 		counter := &refresher{f: func(context.Context, string) (token.Pair, error) {
-			time.Sleep(time.Second) // of the bubble: the others arrive meanwhile
+			time.Sleep(time.Second) // virtual time, in which the others arrive
 			return token.Pair{Session: fresh, Refresh: "refresh-2"}, nil
 		}}
 		h := w.refreshing(counter, nil).Require(whoami)
@@ -219,7 +219,7 @@ func TestSE08_TwentyRequestsOfOnePageRefreshOnce(t *testing.T) {
 			wg.Go(func() {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				if n == 0 { // may be the one that does the work
+				if n == 0 { // possibly the request that makes the exchange
 					go func() { time.Sleep(time.Millisecond); cancel() }()
 				}
 				got := do(h, request("GET", "/", withCookie(w.expired(), "refresh-1")).WithContext(ctx))
@@ -235,7 +235,7 @@ func TestSE08_TwentyRequestsOfOnePageRefreshOnce(t *testing.T) {
 		if counter.calls != 1 {
 			t.Fatalf("%d calls", counter.calls)
 		}
-		// Another session does not share in it, and a later request starts anew.
+		// Another session and a later request make exchanges of their own.
 		do(h, request("GET", "/", withCookie(w.expired(), "refresh-other")))
 		do(h, request("GET", "/", withCookie(w.expired(), "refresh-1")))
 		if counter.calls != 3 {
@@ -251,7 +251,7 @@ func TestRefreshSurvivesAClientThatLeaves(t *testing.T) {
 		r := &refresher{f: func(ctx context.Context, _ string) (token.Pair, error) {
 			leave()
 			if err := ctx.Err(); err != nil {
-				t.Error("the exchange ended with its client")
+				t.Error("the exchange ended with its request")
 			}
 			if _, ok := ctx.Deadline(); !ok {
 				t.Error("the exchange has no time limit")

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -70,7 +69,7 @@ func TestTV15_Challenges(t *testing.T) {
 	m := w.middleware(func(c *middleware.Config) { c.Realm = "shop" })
 	old := w.issue(func(i *signing.Claims) { i.AuthTime = start.Add(-time.Hour) })
 	down := w.middleware(func(c *middleware.Config) {
-		c.Validator = sessionsFunc(func(context.Context, string) (*token.Claims, error) { return nil, token.ErrUnavailable })
+		c.Validator = validatorFunc(func(context.Context, string) (*token.Claims, error) { return nil, token.ErrUnavailable })
 	})
 	for name, c := range map[string]struct {
 		h         http.Handler
@@ -168,48 +167,5 @@ func TestLG02_LogNamesTheClassAndNoSecret(t *testing.T) {
 		if strings.Contains(line, secret) {
 			t.Errorf("%s is in %s", secret, line)
 		}
-	}
-}
-
-func TestHP06_RedirectToSignIn(t *testing.T) {
-	w := newWorld(t)
-	m := w.middleware(func(c *middleware.Config) { c.SignInPath = "/auth/signin" })
-	page := func(r *http.Request) { r.Header.Set("Accept", "text/html,*/*;q=0.8") }
-	old := w.issue(func(i *signing.Claims) { i.AuthTime = start.Add(-time.Hour) })
-	for name, c := range map[string]struct {
-		h        http.Handler
-		r        *http.Request
-		status   int
-		location string
-	}{
-		"page":            {m.Require(whoami), request("GET", "/a/b?c=d&e=f", page), 303, "/auth/signin?return_to=%2Fa%2Fb%3Fc%3Dd%26e%3Df"},
-		"prefix cut off":  {http.StripPrefix("/a", m.Require(whoami)), request("GET", "/a/b", page), 303, "/auth/signin?return_to=%2Fa%2Fb"},
-		"unsafe path":     {m.Require(whoami), request("GET", "//evil.test/x", page), 303, "/auth/signin"},
-		"navigate":        {m.Require(whoami), request("GET", "/a", func(r *http.Request) { r.Header.Set("Sec-Fetch-Mode", "navigate") }), 303, "/auth/signin?return_to=%2Fa"},
-		"script's fetch":  {m.Require(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.Header.Set("Sec-Fetch-Mode", "cors") }), 401, ""},
-		"program":         {m.Require(whoami), request("GET", "/a", nil), 401, ""},
-		"post":            {m.Require(whoami), request("POST", "/a", page), 401, ""},
-		"bad token":       {m.Require(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.AddCookie(cookieFor("x", "")) }), 303, "/auth/signin?return_to=%2Fa"},
-		"signed in, old":  {m.RequireRecent(time.Minute)(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.AddCookie(cookieFor(old, "")) }), 303, "/auth/signin?prompt=login&return_to=%2Fa"},
-		"lacks the right": {m.RequireRole("x")(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.AddCookie(cookieFor(old, "")) }), 403, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := do(c.h, c.r)
-			if got.Code != c.status || got.Header().Get("Location") != c.location || got.Header().Get("Cache-Control") != "no-store" {
-				t.Fatalf("got %d %v", got.Code, got.Header())
-			}
-		})
-	}
-	elsewhere := w.middleware(func(c *middleware.Config) { c.SignInPath = "https://auth.example.com/auth/signin" })
-	if got := do(elsewhere.Require(whoami), request("GET", "/a", page)); got.Code != 303 || got.Header().Get("Location") != "https://auth.example.com/auth/signin" {
-		t.Fatalf("got %d %v", got.Code, got.Header())
-	}
-	ready := w.middleware(func(c *middleware.Config) { c.OnRefusal = middleware.RedirectToSignIn("") })
-	if got := do(ready.Require(whoami), request("GET", "/", page)); got.Header().Get("Location") != "/auth/signin?return_to=%2F" {
-		t.Fatalf("got %d %v", got.Code, got.Header())
-	}
-	body, _ := io.ReadAll(do(ready.Require(whoami), request("GET", "/", page)).Body)
-	if len(body) != 0 {
-		t.Fatalf("body %q", body)
 	}
 }

@@ -1,0 +1,157 @@
+package middleware_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/internal/signing"
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/token"
+)
+
+// A protected request makes one allocation, for its requestState. Finding the
+// credential in a cache makes none.
+func TestRequire_Allocations(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]cookieRequest{
+		"bearer": {w.middleware(nil), request("GET", "/", bearer(w.issue(nil)))},
+		"cookie": w.withCookie(t, cookies.Config{Secret: "a secret of benchmarks, 32 bytes.", Now: now}),
+		"plain":  w.withCookie(t, cookies.Config{Secret: "a secret of benchmarks, 32 bytes.", Plain: true, Now: now, Logger: slog.New(slog.DiscardHandler)}),
+	} {
+		h := c.m.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if middleware.Subject(r.Context()) != "user-1" {
+				t.Fatal("no claims")
+			}
+		}))
+		answer := discard{}
+		if n := testing.AllocsPerRun(1000, func() { clear(answer); h.ServeHTTP(answer, c.r) }); n > 1 {
+			t.Errorf("%s: %v allocations, want 1", name, n)
+		}
+	}
+}
+
+func TestVary(t *testing.T) {
+	w := newWorld(t)
+	bearerOnly := w.middleware(func(c *middleware.Config) { c.Cookies = nil })
+	for want, h := range map[string]http.Handler{
+		"Authorization, Cookie": w.middleware(nil).Optional(whoami),
+		"Authorization":         bearerOnly.Require(whoami),
+	} {
+		if got := do(h, request("GET", "/", nil)).Header().Get("Vary"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	got := do(bearerOnly.Require(whoami), request("GET", "/", func(r *http.Request) { r.AddCookie(cookieFor(w.issue(nil), "")) }))
+	if got.Code != 401 {
+		t.Fatalf("a cookie was read without Config.Cookies: %d", got.Code)
+	}
+}
+
+// Values that outer and inner handlers add to Vary stay, and only in this response.
+func TestVaryOfOthersStays(t *testing.T) {
+	w := newWorld(t)
+	var inner string
+	guarded := w.middleware(nil).Require(w.middleware(func(c *middleware.Config) { c.Cookies = nil }).Require(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Add("Vary", inner)
+		rw.Header()["Vary"][0] += ", X-Changed"
+	})))
+	h := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/outer" {
+			rw.Header().Set("Vary", "Origin")
+		}
+		guarded.ServeHTTP(rw, r)
+	})
+	for _, c := range []struct{ path, inner, want string }{
+		{"/", "Accept", "Authorization, Cookie, X-Changed|Authorization|Accept"},
+		{"/outer", "Accept-Language", "Origin, X-Changed|Authorization, Cookie|Authorization|Accept-Language"},
+		{"/", "Range", "Authorization, Cookie, X-Changed|Authorization|Range"},
+	} {
+		inner = c.inner
+		if got := strings.Join(do(h, request("GET", c.path, bearer(w.issue(nil)))).Header().Values("Vary"), "|"); got != c.want {
+			t.Errorf("%s: %s, want %s", c.path, got, c.want)
+		}
+	}
+}
+
+// The ResponseWriter is passed on unchanged, so that Flusher, Hijacker and
+// ReaderFrom work, and the caller's request is not modified.
+func TestPassesTheWriterAndLeavesTheRequest(t *testing.T) {
+	w := newWorld(t)
+	rec := httptest.NewRecorder()
+	r := request("GET", "/", bearer(w.issue(nil)))
+	before := *r
+	w.middleware(nil).Require(http.HandlerFunc(func(rw http.ResponseWriter, inner *http.Request) {
+		if rw != http.ResponseWriter(rec) {
+			t.Error("the writer is wrapped")
+		}
+		if inner == r {
+			t.Error("the request was not copied")
+		}
+	})).ServeHTTP(rec, r)
+	if r.Context() != before.Context() || fmt.Sprint(r.Header) != fmt.Sprint(before.Header) {
+		t.Error("the request was changed")
+	}
+}
+
+type discard http.Header
+
+func (d discard) Header() http.Header { return http.Header(d) }
+
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+
+func (d discard) WriteHeader(int) {}
+
+func bench(b *testing.B, m *middleware.Middleware, change func(*http.Request)) {
+	h := m.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	r := request("GET", "/", change)
+	if got := do(h, r); got.Code != 200 {
+		b.Fatal(got.Code)
+	}
+	b.ReportAllocs()
+	w := discard{}
+	for b.Loop() {
+		clear(w)
+		h.ServeHTTP(w, r)
+	}
+}
+
+func BenchmarkRequireBearer(b *testing.B) {
+	w := newWorld(b)
+	bench(b, w.middleware(nil), bearer(w.issue(nil)))
+}
+
+func BenchmarkRequireCookie(b *testing.B) {
+	c := newWorld(b).withCookie(b, cookies.Config{Secret: "a secret of benchmarks, 32 bytes.", Now: now})
+	bench(b, c.m, func(r *http.Request) { *r = *c.r })
+}
+
+type cookieRequest = struct {
+	m *middleware.Middleware
+	r *http.Request
+}
+
+// withCookie returns a Middleware with a jar, and a request with that jar's session
+// cookie.
+func (w *world) withCookie(tb testing.TB, cfg cookies.Config) cookieRequest {
+	jar, err := cookies.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	rec := httptest.NewRecorder()
+	pair := token.Pair{Session: w.issue(nil), Refresh: w.issue(func(i *signing.Claims) { i.Type = token.TypeRefresh })}
+	pair.SessionExpiresAt, pair.RefreshExpiresAt = start.Add(10*time.Minute), start.AddDate(0, 0, 14)
+	if err := jar.SetTokens(rec, request("GET", "/", nil), pair); err != nil {
+		tb.Fatal(err)
+	}
+	r := request("GET", "/", nil)
+	for _, c := range rec.Result().Cookies() {
+		r.AddCookie(c)
+	}
+	return cookieRequest{w.middleware(func(c *middleware.Config) { c.Cookies = jar }), r}
+}
