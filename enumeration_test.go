@@ -1,16 +1,20 @@
 package usher_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // people are accounts in every state in which a sign-in fails, with the
@@ -212,4 +216,161 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 		}
 		i++
 	}
+}
+
+// ConfirmFirst: nobody learns from sign-up whether an account exists.
+func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
+	up := func(pw usher.Secret, c usher.Client) {
+		t.Helper()
+		a, err := k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: pw}, c)
+		if err != nil || !reflect.DeepEqual(a, &usher.Authentication{}) {
+			t.Fatal(a, err)
+		}
+	}
+	up(goodPassword, nth(1))
+	k.wantEvents("user_created")
+	verify := tokenIn(t, k.wantMail("verify_email")[0])
+
+	// The right password does not enter before the address is confirmed.
+	_, err := k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, home)
+	wantErr(t, err, usher.ErrInvalidCredentials)
+	k.await(usher.EventEmailVerifyRequested)
+	k.events.reset()
+	k.wantMail("verify_email")
+	usher.Must(k.confirm(verify, home))
+	k.signIn(ann, goodPassword, home)
+	k.events.reset()
+
+	// Now it is taken: the owner is told, the caller is not.
+	up(otherPassword, nth(2))
+	k.wantEvents("user_create_fail:login_id_taken")
+	if m := k.wantMail("already_registered")[0]; m.To != ann || m.Link != "" {
+		t.Fatalf("a mail to %s", m.To)
+	}
+	k.wantPassword(ann, goodPassword, otherPassword)
+}
+
+// Signing up again for an account that nobody confirmed sends a link by which
+// the owner of the mailbox starts afresh.
+func TestEV03_ConfirmFirstSignUpAgain(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
+	for i, pw := range []usher.Secret{goodPassword, otherPassword} { // the squatter, then the owner
+		a, err := k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: pw}, nth(i))
+		if err != nil || !reflect.DeepEqual(a, &usher.Authentication{}) {
+			t.Fatal(a, err)
+		}
+	}
+	k.wantEvents("user_created user_create_fail:login_id_taken")
+	var claim usher.Secret
+	for _, m := range k.wantMail("confirm_and_reset verify_email") {
+		if m.Kind == usher.MessageConfirmAndReset {
+			claim = tokenIn(t, m)
+		}
+	}
+	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: claim, NewPassword: thirdPassword}, home))
+	k.wantPassword(ann, thirdPassword, goodPassword, otherPassword)
+}
+
+// A disabled user's address gets nothing, and the answer is the same.
+func TestEN05_ConfirmFirstDisabled(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
+	u := k.imported(ann)
+	if err := k.DisableUser(ctx, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	k.events.reset()
+	a, err := k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: goodPassword}, home)
+	if err != nil || !reflect.DeepEqual(a, &usher.Authentication{}) {
+		t.Fatal(a, err)
+	}
+	k.wantEvents("user_create_fail:login_id_taken")
+	k.wantMail("")
+}
+
+// neverMailer is a mail server that takes for ever.
+var neverMailer = usher.MailerFunc(func(ctx context.Context, _ usher.Message) error {
+	<-ctx.Done()
+	return ctx.Err()
+})
+
+// The same store, the same work: how many steps an answer takes does not tell
+// who exists, however slow the disk is.
+func TestEN03_TheStoreDoesTheSameWork(t *testing.T) {
+	store := &stepCounter{Store: memory.New()}
+	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.ConfirmFirst = true; c.Mailer = neverMailer })
+	for _, in := range []usher.UserImport{
+		{LoginIDs: []string{"verified@example.com"}, EmailVerified: true},
+		{LoginIDs: []string{"unverified@example.com"}},
+		{LoginIDs: []string{"disabled@example.com"}, Disabled: true},
+		{LoginIDs: []string{"bob"}},
+	} {
+		if _, err := k.ImportUser(ctx, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, act := range map[string]func(loginID string) error{
+		"reset": func(id string) error { return k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home) },
+		"sign-up": func(id string) error {
+			_, err := k.SignUp(ctx, usher.SignUp{LoginID: id, Email: map[bool]string{true: "b@example.com"}[id == "bob"], Password: goodPassword}, home)
+			return err
+		},
+		"sign-in": func(id string) error {
+			if err := k.trySignIn(id, otherPassword, home); err != usher.ErrInvalidCredentials {
+				return err
+			}
+			return nil
+		},
+	} {
+		want := int64(-1)
+		for _, id := range []string{
+			"unknown-" + name + "@example.com", "verified@example.com", "unverified@example.com", "disabled@example.com", "bob",
+		} {
+			store.writes.Store(0)
+			if err := act(id); err != nil {
+				t.Fatalf("%s of %s: %v", name, id, err)
+			}
+			got := store.writes.Load()
+			if want < 0 {
+				want = got
+			}
+			if got != want || got == 0 {
+				t.Errorf("%s of %s: %d steps that write, want %d as for somebody unknown", name, id, got, want)
+			}
+		}
+	}
+}
+
+// stepCounter counts the steps that must reach the disk.
+type stepCounter struct {
+	store.Store
+	writes atomic.Int64
+}
+
+func (s *stepCounter) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
+	s.writes.Add(1)
+	return s.Store.TakeLimits(ctx, now, l)
+}
+
+func (s *stepCounter) GiveBackLimits(ctx context.Context, keys []string) error {
+	s.writes.Add(1)
+	return s.Store.GiveBackLimits(ctx, keys)
+}
+
+func (s *stepCounter) CreateUser(ctx context.Context, c store.UserCreation) error {
+	s.writes.Add(1)
+	return s.Store.CreateUser(ctx, c)
+}
+
+func (s *stepCounter) AddOneTimeToken(ctx context.Context, a store.TokenAddition) error {
+	s.writes.Add(1)
+	return s.Store.AddOneTimeToken(ctx, a)
+}
+
+func (s *stepCounter) Record(ctx context.Context, fx store.Effects) error {
+	s.writes.Add(1)
+	return s.Store.Record(ctx, fx)
 }

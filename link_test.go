@@ -1,6 +1,7 @@
 package usher_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -71,4 +72,216 @@ func TestALinkOfADisabledUserIsDead(t *testing.T) {
 	if _, err := k.ResetLink(ctx, raw, usher.Client{}); !errors.Is(err, usher.ErrInvalidToken) {
 		t.Errorf("%v", err)
 	}
+}
+
+func TestRS05_LinkBeginsWithTheConfiguredAddress(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"":         "https://app.example/auth/reset?token=",
+		"/account": "https://app.example/account/reset?token=",
+	} {
+		k := newKit(t, func(c *usher.Config) { c.PagesPath = path })
+		k.imported(ann)
+		c := home
+		c.UserAgent, c.RequestID = "https://evil.test", "evil.test"
+		k.forget(ann, c)
+		if got := k.lastMail(usher.MessageResetPassword).Link.Reveal(); !strings.HasPrefix(got, want) {
+			t.Fatalf("the link is not under %s", want)
+		}
+	}
+}
+
+func TestRS06_RedirectOnlyToListedAddresses(t *testing.T) {
+	t.Parallel()
+	bad := []string{
+		"https://good.test.evil.test", "https://good.test.evil.test/cb", "https://good.test@evil.test", "https://good.test@evil.test/cb",
+		"//evil.test", "//good.test/cb", "https:evil.test", "https:good.test/cb", `/\evil.test`, `\\evil.test`, "/cb", "cb",
+		"http://good.test", "http://good.test/cb", "https://good.test:8443/cb", "https://good.test:443/cb",
+		"javascript:alert(1)", "data:text/html,x", "ftp://good.test/cb",
+		"https://good.test/cb/../x", "https://good.test/cb/%2e%2e/x", "https://good.test/cb/./x", "https://good.test/cb//x",
+		"https://good.test/cbx", "https://good.test/", "https://good.test", "https://good.test/CB",
+		"https://good.test/cb\r\nBcc: x", "https://good.test/cb/%0D%0Ax", "https://good.test/cb?a=%0d%0a", "https://good.test/cb\t",
+		"https://good.test/cb?t=x", "https://good.test/cb?token=x", "https://good.test/cb#x", "https://good.test/cb?a=1;b=2",
+		`https://good.test/cb/%5Cevil`, `https://good.test\@evil.test/cb`, " https://good.test/cb", "https://good.test/cb?a=%zz",
+		"https://user:pass@good.test/cb", "https://good.test/cb/" + strings.Repeat("x", 2100),
+	}
+	for name, list := range map[string][]string{"listed": {"https://good.test/cb"}, "empty": nil} {
+		k := newKit(t, func(c *usher.Config) { c.Redirects = list })
+		k.imported(ann)
+		k.events.reset()
+		try := bad
+		if list == nil {
+			try = append(try[:len(try):len(try)], "https://good.test/cb", "https://app.example/auth/reset")
+		}
+		for _, target := range try {
+			err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: ann, RedirectURL: target}, home)
+			t.Run(name+" "+target, func(t *testing.T) { wantField(t, err, "redirectUrl") })
+		}
+		k.wantMail("")
+		k.wantEvents("")
+	}
+	k := newKit(t, func(c *usher.Config) {
+		c.Redirects = []string{"https://good.test/cb", "https://Other.test:8443"}
+		c.Limits.ResetMails, c.Limits.Mails, c.ResetLife = 100, 100, 2*time.Minute
+	})
+	k.imported(ann)
+	for i, c := range []struct{ target, parameter, want string }{
+		{"https://good.test/cb", "", "https://good.test/cb?token="},
+		{"https://good.test/cb/deep", "", "https://good.test/cb/deep?token="},
+		{"https://GOOD.test/cb", "", "https://GOOD.test/cb?token="},
+		{"https://good.test/cb?a=1", "", "https://good.test/cb?a=1&token="},
+		{"https://good.test/cb", "t", "https://good.test/cb?t="},
+		{"https://other.test:8443", "", "https://other.test:8443?token="},
+		{"https://other.test:8443/any/path", "", "https://other.test:8443/any/path?token="},
+	} {
+		in := usher.SendPasswordReset{LoginID: ann, RedirectURL: c.target, Parameter: c.parameter}
+		if err := k.SendPasswordReset(ctx, in, nth(i)); err != nil {
+			t.Fatalf("%s: %v", c.target, err)
+		}
+		m := k.wantMail("reset_password")[0]
+		if !strings.HasPrefix(m.Link.Reveal(), c.want) {
+			t.Fatalf("%s: the link does not begin with %s", c.target, c.want)
+		}
+		if raw := strings.TrimPrefix(m.Link.Reveal(), c.want); len(raw) != 43 {
+			t.Fatalf("%s: the token is not at the end of the link", c.target)
+		}
+		k.clock.add(3 * time.Minute)
+	}
+}
+
+func TestRS07_MailGoesToTheStoredAddress(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Limits.ResetRequests = 100 })
+	k.imported(ann)
+	k.imported("mike@example.org")
+	k.events.reset()
+	for _, id := range []string{
+		"", "ann@example.com,b@y.test", "ann@example.com b@y.test", "ann@example.com;b@y.test", "[ann@example.com]",
+		"ann@example.com\r\nBcc: b@y.test", "ann@example.com%0d%0aBcc:b@y.test", `"Ann" <ann@example.com>`, "ann@example.com\x00",
+	} {
+		err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home)
+		t.Run(id, func(t *testing.T) { wantField(t, err, "loginId") })
+	}
+	k.wantEvents("")
+	for _, id := range []string{"mıke@example.org", "MI\u212AE@example.org", "ｍike@example.org", "mike@exаmple.org", "m.ike@example.org"} {
+		_ = k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home)
+	}
+	k.wantMail("")
+	k.forget("ANN@EXAMPLE.COM", home)
+	if m := k.wantMail("reset_password")[0]; m.To != ann {
+		t.Fatalf("the mail went to %q", m.To)
+	}
+}
+
+func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
+	t.Parallel()
+	for name, void := range map[string]func(t *testing.T, k *kit, a *usher.Authentication){
+		"update": func(t *testing.T, k *kit, a *usher.Authentication) {
+			claims, _ := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+			usher.Must(k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home))
+		},
+		"replace": func(t *testing.T, k *kit, a *usher.Authentication) {
+			usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, home))
+		},
+		"operator's password": func(t *testing.T, k *kit, a *usher.Authentication) {
+			if err := k.SetPassword(ctx, a.User.ID, otherPassword, true); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"operator's address": func(t *testing.T, k *kit, a *usher.Authentication) {
+			usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Email: &usher.EmailAddress{Address: "new@example.com", Verified: true}}))
+		},
+		"change of address": func(t *testing.T, k *kit, a *usher.Authentication) {
+			claims, _ := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+			if err := k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range k.inbox() {
+				if m.Kind == usher.MessageChangeEmail {
+					usher.Must(k.confirm(tokenIn(t, m), home))
+				}
+			}
+		},
+		"disabling": func(t *testing.T, k *kit, a *usher.Authentication) {
+			if err := k.DisableUser(ctx, a.User.ID); err != nil {
+				t.Fatal(err)
+			}
+			if err := k.EnableUser(ctx, a.User.ID); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"deletion": func(t *testing.T, k *kit, a *usher.Authentication) {
+			if err := k.DeleteUser(ctx, a.User.ID); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"another link": func(t *testing.T, k *kit, a *usher.Authentication) {
+			raw := k.resetToken(ann, usher.MessageResetPassword)
+			usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, home))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			a := k.signUpVerified(ann)
+			raw := k.resetToken(ann, usher.MessageResetPassword)
+			void(t, k, a)
+			k.events.reset()
+			_, err := k.CheckReset(ctx, raw, home)
+			wantErr(t, err, usher.ErrInvalidToken)
+			_, err = k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: thirdPassword}, home)
+			wantErr(t, err, usher.ErrInvalidToken)
+			_, err = k.VerifyReset(ctx, raw, home)
+			wantErr(t, err, usher.ErrInvalidToken)
+			k.wantEvents("authn_token_refused:one_time_token authn_token_refused:one_time_token authn_token_refused:one_time_token")
+		})
+	}
+	t.Run("purpose", func(t *testing.T) {
+		k := newKit(t)
+		a := k.signUp(ann)
+		verify := tokenIn(t, k.lastMail(usher.MessageVerifyEmail))
+		_, err := k.CheckReset(ctx, verify, home)
+		wantErr(t, err, usher.ErrInvalidToken)
+		_, err = k.ResetPassword(ctx, usher.ResetPassword{Token: verify, NewPassword: otherPassword}, home)
+		wantErr(t, err, usher.ErrInvalidToken)
+		_, err = k.VerifyReset(ctx, verify, home)
+		wantErr(t, err, usher.ErrInvalidToken)
+		reset := k.resetToken(ann, usher.MessageConfirmAndReset)
+		_, err = k.confirm(reset, home)
+		wantErr(t, err, usher.ErrInvalidToken)
+		if u, _ := k.User(ctx, a.User.ID); u.EmailVerified {
+			t.Fatal("a reset token verified the address")
+		}
+		usher.Must(k.confirm(verify, home))
+	})
+}
+
+// A thousand mailed tokens that confirm an address: 32 bytes each, none twice,
+// none in the store.
+func TestRS01_EV01_AThousandTokensAreRandomAndStoredHashed(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.InsecureNoThrottle, c.VerifyLife = true, time.Minute })
+	claims := k.claims(k.signUp(ann))
+	k.wantMail("verify_email")
+	seen := map[usher.Secret]bool{}
+	var all []usher.Secret
+	for len(all) < 1000 {
+		k.clock.add(61 * time.Second) // those before are too old to stand in the way
+		for range 3 {
+			if err := k.SendEmailVerification(ctx, claims, home); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, m := range k.wantMail("verify_email verify_email verify_email") {
+			raw := tokenIn(t, m)
+			if b, err := base64.RawURLEncoding.DecodeString(raw.Reveal()); err != nil || len(b) != 32 {
+				t.Fatalf("a token of %d bytes: %v", len(b), err)
+			}
+			if seen[raw] {
+				t.Fatal("a token was repeated")
+			}
+			seen[raw] = true
+			all = append(all, raw)
+		}
+	}
+	k.wantAbsent("a verification token", all[len(all)-3:]...)
 }

@@ -239,3 +239,27 @@ func TestLM04_RefusalsDoNotFloodTheAuditTable(t *testing.T) {
 		t.Errorf("%d rows, %v, %d told, want 1 and 25", len(list), err, k.events.count(usher.EventThrottled))
 	}
 }
+
+// What a signed-in user can repeat for nothing fills no audit trail.
+func TestLM04_RepeatedRequestsDoNotFloodTheAuditTrail(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUp(mallory)
+	claims := k.claims(a)
+	for i := range 100 {
+		err := k.SendEmailVerification(ctx, claims, home)
+		if i < 3 && err != nil {
+			t.Fatal(err)
+		} else if i >= 3 {
+			wantLimit(t, err)
+		}
+		_, err = k.UpdatePassword(ctx, claims, usher.UpdatePassword{LoginID: ann, NewPassword: otherPassword}, home)
+		wantErr(t, err, usher.ErrForbidden)
+	}
+	if n := len(usher.Must(k.Events(ctx, usher.EventQuery{Limit: 1000}))); n > 12 {
+		t.Errorf("%d rows", n)
+	}
+	if n := k.events.count(usher.EventForbidden); n != 100 {
+		t.Errorf("the hook heard of %d refusals, want each", n)
+	}
+}

@@ -255,3 +255,26 @@ func TestPO04_AnExpiredPasswordDoesNotComeBackInAnotherForm(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Who names a stranger's address at sign-up cannot flood it by changing the own
+// password, and nobody can fill the outbox that way.
+func TestML04_ChangesOfPasswordAreNoMailBomb(t *testing.T) {
+	t.Parallel()
+	for _, proven := range []bool{false, true} {
+		k := newKit(t)
+		in := usher.SignUp{LoginID: "mallory", Email: "victim@example.com", Password: goodPassword}
+		a := usher.Must(k.SignUp(ctx, in, home))
+		most := 5
+		if proven {
+			most = 25
+			usher.Must(k.confirm(tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), home))
+		}
+		for i := range 30 {
+			in := usher.UpdatePassword{NewPassword: usher.Secret(fmt.Sprint("a password with the number ", i))}
+			usher.Must(k.UpdatePassword(ctx, k.claims(a), in, home))
+		}
+		if n := len(k.inbox()); n > most || n < 4 {
+			t.Errorf("%d mails within an hour, want at most %d (proven: %v)", n, most, proven)
+		}
+	}
+}

@@ -3,9 +3,11 @@ package usher_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -200,4 +202,156 @@ func TestPO06_OnePolicyForAllWays(t *testing.T) {
 			t.Errorf("%s: %v", methods[i].name, err)
 		}
 	}
+}
+
+func withReuse(c *usher.Config) { c.Password.ReuseAmount = 3 }
+
+// Whoever took over a session must not learn the password by offering guesses as
+// the new one.
+func TestPO05_AStolenSessionCannotGuessThroughTheReuseRule(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, withReuse)
+	a := k.signUp(ann)
+	claims := k.claims(a)
+	update := func(pw, current usher.Secret) error {
+		in := usher.UpdatePassword{NewPassword: pw, CurrentPassword: current}
+		return second(k.UpdatePassword(ctx, claims, in, home))
+	}
+	for range 5 {
+		wantPolicy(t, update(goodPassword, ""), password.CodeReused)
+	}
+	hashes := k.Hashes()
+	if l := wantLimit(t, update(goodPassword, "")); l.Limit != "reused_passwords" || l.RetryAfter != time.Hour {
+		t.Errorf("wait %s for %s", l.RetryAfter, l.Limit)
+	}
+	if n := k.Hashes() - hashes; n != 0 {
+		t.Errorf("%d hashes, want none", n)
+	}
+	// The owner knows the password, and is not kept out of a new one.
+	wantPolicy(t, update(goodPassword, goodPassword), password.CodeReused)
+	if err := update(otherPassword, goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	k.signIn(ann, otherPassword, home)
+}
+
+// Of many at once no more are compared, though each rests on the same version.
+func TestPO05_GuessesAtOnceAreLimitedToo(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, withReuse)
+	claims := k.claims(k.signUp(ann))
+	var limited atomic.Int64
+	together(40, func(i int) {
+		pw := usher.Secret(fmt.Sprintf("guess of somebody %d", i))
+		_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: pw}, nth(i))
+		var l *usher.LimitError
+		if errors.As(err, &l) {
+			limited.Add(1)
+		}
+	})
+	if limited.Load() != 35 {
+		t.Errorf("%d refused, want 35", limited.Load())
+	}
+}
+
+// The holder of a mailed link sets a password and learns none.
+func TestPO05_AMailedLinkCannotGuessThroughTheReuseRule(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, withReuse)
+	k.signUpVerified(ann)
+	raw := k.resetToken(ann, usher.MessageResetPassword)
+	reset := func(raw, pw usher.Secret) error {
+		return second(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: pw}, home))
+	}
+	for range 5 {
+		wantPolicy(t, reset(raw, goodPassword), password.CodeReused)
+	}
+	wantLimit(t, reset(raw, goodPassword))
+	// Another link is another proof.
+	if err := reset(k.resetToken(ann, usher.MessageResetPassword), otherPassword); err != nil {
+		t.Fatal(err)
+	}
+	k.wantMail("password_changed reset_password reset_password")
+
+	raw = k.resetToken(ann, usher.MessageResetPassword)
+	session := usher.Must(k.VerifyReset(ctx, raw, home))
+	claims := usher.Must(k.ValidateReset(ctx, session.Token.Reveal()))
+	update := func(pw usher.Secret) error {
+		return second(k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: pw}, home))
+	}
+	for range 5 {
+		wantPolicy(t, update(otherPassword), password.CodeReused)
+	}
+	wantLimit(t, update(otherPassword))
+}
+
+// told are the inputs that an error blames, in order; a policy is "policy".
+func told(t *testing.T, err error) string {
+	t.Helper()
+	all := []error{err}
+	var several *usher.InputErrors
+	if errors.As(err, &several) {
+		if all = several.All; len(all) < 2 {
+			t.Errorf("%d of several", len(all))
+		}
+	}
+	var names []string
+	for _, one := range all {
+		switch one := one.(type) {
+		case *usher.FieldError:
+			names = append(names, one.Field+":"+one.Code)
+		case *password.PolicyError:
+			names = append(names, "policy:"+string(one.Violations[0].Code))
+		default:
+			t.Errorf("%v is no input's", one)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// Who has several inputs to mend is told of all of them; of one alone as ever.
+func TestInputsAreJudgedTogether(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	long := usher.Secret(strings.Repeat("x", 2000))
+	name, picture := "a\x00b", "no address"
+	signUp := func(in usher.SignUp) error { _, err := k.SignUp(ctx, in, home); return err }
+	hashes := k.Hashes()
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{signUp(usher.SignUp{LoginID: "no address@", Password: "short"}), "loginId:invalid policy:too_short"},
+		{signUp(usher.SignUp{LoginID: "bob@example.com", Email: "x", Password: "short"}), "email:invalid policy:too_short"},
+		{signUp(usher.SignUp{Profile: usher.Profile{Name: &name, Picture: &picture}}), "loginId:required name:invalid picture:invalid password:required"},
+		{signUp(usher.SignUp{LoginID: "bob@example.com", Password: "bob@example.com"}), "policy:common"},
+		{signUp(usher.SignUp{LoginID: "bob@", Password: goodPassword}), "loginId:invalid"},
+		{k.trySignIn("bob@", long, home), "loginId:invalid password:too_long"},
+		{k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: "bob@", RedirectURL: "https://evil.test"}, home), "loginId:invalid redirectUrl:not_allowed"},
+		{k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: "x", CurrentPassword: long}, home), "newEmail:invalid currentPassword:too_long"},
+	} {
+		if got := told(t, c.err); got != c.want {
+			t.Errorf("told %q, want %q", got, c.want)
+		}
+	}
+	_, err := k.ResetPassword(ctx, usher.ResetPassword{}, home)
+	if got := told(t, err); got != "token:required newPassword:required" {
+		t.Errorf("reset: %q", got)
+	}
+	_, err = k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{LoginID: "bob@", CurrentPassword: long}, home)
+	if got := told(t, err); got != "loginId:invalid currentPassword:too_long newPassword:required" {
+		t.Errorf("update: %q", got)
+	}
+	_, err = k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: "bob@", OldPassword: "x"}, home)
+	if got := told(t, err); got != "loginId:invalid newPassword:required" {
+		t.Errorf("replace: %q", got)
+	}
+	if k.Hashes() != hashes {
+		t.Error("it cost a hash")
+	}
+	// Both kinds are found as ever.
+	err = signUp(usher.SignUp{LoginID: "bob@", Password: "short"})
+	wantField(t, err, "loginId")
+	wantPolicy(t, err, password.CodeTooShort)
 }

@@ -1,10 +1,12 @@
 package usher_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
 
@@ -187,5 +189,48 @@ func TestSE09_RefreshReadsRolesAndStateAgain(t *testing.T) {
 	b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
 	if c := k.claims(b); len(c.Roles) != 0 {
 		t.Fatalf("roles are %v", c.Roles)
+	}
+}
+
+const mallory = "mallory@example.com"
+
+// between is a Store in which something happens right after a session was read.
+type between struct {
+	store.Store
+	session func()
+}
+
+func (b *between) Session(ctx context.Context, id string) (store.SessionRecord, error) {
+	s, err := b.Store.Session(ctx, id)
+	if do := b.session; do != nil {
+		b.session = nil
+		do()
+	}
+	return s, err
+}
+
+// A refresh token that was exchanged opens nothing, also where it is shown and not
+// exchanged: a thief who kept an old one is not let in by the side door.
+func TestSE05_AnExchangedRefreshTokenOpensNothing(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUp(ann)
+	old := usher.Must(k.ValidateRefresh(ctx, a.Tokens.Refresh))
+	b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	if _, _, err := k.Me(ctx, old); err != nil {
+		t.Fatalf("within the grace time: %v", err)
+	}
+	k.clock.add(10 * time.Second)
+	_, _, err := k.Me(ctx, old)
+	wantErr(t, err, usher.ErrInvalidSession)
+	_, err = k.UpdatePassword(ctx, old, usher.UpdatePassword{NewPassword: otherPassword}, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+
+	current := usher.Must(k.ValidateRefresh(ctx, b.Tokens.Refresh))
+	c := usher.Must(k.UpdatePassword(ctx, current, usher.UpdatePassword{NewPassword: otherPassword}, home))
+	_, _, err = k.Me(ctx, current)
+	wantErr(t, err, usher.ErrInvalidSession) // the change has renewed it, without grace
+	if _, _, err := k.Me(ctx, usher.Must(k.ValidateRefresh(ctx, c.Tokens.Refresh))); err != nil {
+		t.Fatal(err)
 	}
 }

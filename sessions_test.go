@@ -15,6 +15,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
 
@@ -303,5 +304,26 @@ func TestTV09_ATokenServesOnePurpose(t *testing.T) {
 	k.wantEvents("")
 	if !k.alive(a) {
 		t.Fatal("a session token signed out as a refresh token")
+	}
+}
+
+// A token that was issued for an hour stays revoked for an hour, whatever the
+// lives of tokens are where and when its session ends.
+func TestSE06_RevocationsOutliveTokensOfLongerLives(t *testing.T) {
+	t.Parallel()
+	store, c := memory.New(), newClock()
+	before := newKitOn(t, store, c, func(c *usher.Config) { c.Sessions.TokenLife = time.Hour })
+	a := before.signUp(ann)
+	after := newKitOn(t, store, c)
+	if err := after.SignOut(ctx, after.claims(a), home); err != nil {
+		t.Fatal(err)
+	}
+	c.add(20 * time.Minute)
+	if _, err := store.DeleteExpired(ctx, c.now(), time.Time{}, 1000); err != nil {
+		t.Fatal(err)
+	}
+	later := newKitOn(t, store, c)
+	if _, err := later.ValidateSession(ctx, a.Tokens.Session.Reveal()); err == nil {
+		t.Error("a token of a session that has ended is accepted again")
 	}
 }

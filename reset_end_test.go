@@ -1,6 +1,7 @@
 package usher_test
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
 
@@ -109,8 +111,7 @@ func TestRS12_LinkGivesASessionForOnePasswordOnly(t *testing.T) {
 	k.wantPassword(ann, otherPassword, thirdPassword)
 }
 
-func second[T any](_ T, err error) error { return err }
-
+func second[T any](_ T, err error) error          { return err }
 func second3[T, U any](_ T, _ U, err error) error { return err }
 
 func TestRS12_ResetSessionEndsAfterTenMinutes(t *testing.T) {
@@ -194,5 +195,75 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 				t.Errorf("%s holds a password or a token", m.Kind)
 			}
 		}
+	}
+}
+
+// The owner's change of password comes between the two reads of an act in a reset
+// session: it stands.
+func TestRS12_AChangeMeanwhileEndsTheResetSession(t *testing.T) {
+	t.Parallel()
+	store := &between{Store: memory.New()}
+	k := newKitOn(t, store, newClock())
+	k.signUpVerified(ann)
+	reset := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
+	claims := usher.Must(k.ValidateReset(ctx, reset.Token.Reveal()))
+	store.session = func() {
+		usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, home))
+	}
+	if _, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: thirdPassword}, home); err == nil {
+		t.Error("the reset session has set a password after the owner had")
+	}
+	k.signIn(ann, otherPassword, home)
+}
+
+// A reset session is worth as much as the link that it came of.
+func TestRS09_AResetSessionDiesWithTheAddress(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*kit, *usher.Authentication){
+		"by the user": func(k *kit, a *usher.Authentication) {
+			in := usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: goodPassword}
+			if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
+				k.t.Fatal(err)
+			}
+			for _, m := range k.inbox() {
+				if m.Kind == usher.MessageChangeEmail {
+					usher.Must(k.confirm(tokenIn(k.t, m), home))
+				}
+			}
+		},
+		"by an operator": func(k *kit, a *usher.Authentication) {
+			address := &usher.EmailAddress{Address: "new@example.com", Verified: true}
+			usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Email: address}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKit(t)
+			a := k.signUpVerified(ann)
+			reset := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
+			change(k, a)
+			claims := usher.Must(k.ValidateReset(ctx, reset.Token.Reveal()))
+			_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home)
+			wantErr(t, err, usher.ErrInvalidSession)
+			if !k.alive(a) {
+				t.Error("a full session ended as well")
+			}
+		})
+	}
+}
+
+// Mail of other kinds to an address, which anyone can cause, does not use up the
+// owner's reset.
+func TestSI04_StrangersCannotKeepTheResetMailAway(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.imported(ann)
+	for i := range 6 {
+		in := usher.SignUp{LoginID: fmt.Sprint("mallory", i), Email: ann, Password: goodPassword}
+		usher.Must(k.SignUp(ctx, in, nth(1)))
+	}
+	k.resetToken(ann, usher.MessageResetPassword)
+	if n := len(k.inbox()); n > 5 {
+		t.Errorf("%d mails", n)
 	}
 }

@@ -1,0 +1,287 @@
+package usher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
+)
+
+// tally counts what a try costs the store.
+type tally struct {
+	store.Store
+	reads, counts atomic.Int64
+	hold          chan struct{} // look-ups wait for its end, if it is not nil
+}
+
+func (s *tally) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
+	s.reads.Add(1)
+	if s.hold != nil {
+		<-s.hold
+	}
+	return s.Store.AccountByLoginID(ctx, canonical)
+}
+
+func (s *tally) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
+	s.counts.Add(1)
+	return s.Store.TakeLimits(ctx, now, l)
+}
+
+// Of a storm only those reach the store who can be hashed in time.
+func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
+	store := &tally{Store: memory.New()}
+	k := newKitOn(t, store, newClock(), func(c *usher.Config) {
+		c.Hashing.Slots, c.Hashing.QueueWait = 1, 200*time.Millisecond
+	})
+	k.signUp("ann@example.com") // by now it is known how long a hash takes
+	store.reads.Store(0)
+	store.counts.Store(0)
+	k.events.reset()
+	var judged, busy atomic.Int64
+	together(500, func(i int) {
+		err := k.trySignIn(fmt.Sprintf("u%d@example.com", i), otherPassword, nth(i))
+		var l *usher.LimitError
+		switch {
+		case errors.Is(err, usher.ErrInvalidCredentials):
+			judged.Add(1)
+		case errors.As(err, &l) && l.Limit == "hashing" && l.RetryAfter == time.Second:
+			busy.Add(1)
+		default:
+			t.Error(err)
+		}
+	})
+	// At most as many at a time as are admitted, and those who came while the queue
+	// had a place.
+	if most := judged.Load() + 100; store.counts.Load() > most || store.reads.Load() > most {
+		t.Errorf("%d look-ups and %d counts for %d judged tries of 500", store.reads.Load(), store.counts.Load(), judged.Load())
+	}
+	if got := k.events.count(usher.EventThrottled); judged.Load() == 0 || int64(got) != busy.Load() {
+		t.Errorf("%d judged, %d told to come again, %d events say so", judged.Load(), busy.Load(), got)
+	}
+	k.signIn("ann@example.com", goodPassword, home)
+}
+
+// Who waits for the store in vain is told to come again, and that is no outage.
+func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
+	store := &tally{Store: memory.New(), hold: make(chan struct{})}
+	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.Hashing.QueueWait = 100 * time.Millisecond })
+	var judged, busy atomic.Int64
+	together(64, func(i int) {
+		err := k.trySignIn(fmt.Sprintf("u%d@example.com", i), otherPassword, nth(i))
+		var l *usher.LimitError
+		switch {
+		case errors.Is(err, usher.ErrInvalidCredentials):
+			judged.Add(1)
+		case errors.As(err, &l) && l.Limit == "hashing":
+			if busy.Add(1) == 32 { // the others have the store
+				close(store.hold)
+			}
+		default:
+			t.Error(err)
+		}
+	})
+	if judged.Load() == 0 || store.reads.Load() != 32 {
+		t.Errorf("%d judged, %d told to come again, %d look-ups", judged.Load(), busy.Load(), store.reads.Load())
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := k.SignIn(gone, usher.SignIn{LoginID: "ann@example.com", Password: otherPassword}, home); err == nil {
+		t.Error("a caller who has gone was answered")
+	}
+}
+
+// A hook or a log that hangs holds up who is refused, and nobody else.
+func TestLG05_WhoHangsInTheHookKeepsNobodyOut(t *testing.T) {
+	hang := make(chan struct{})
+	stuck := make(chan struct{}, 100)
+	k := newKitOn(t, memory.New(), newClock(), func(c *usher.Config) {
+		c.Hashing.QueueWait = 200 * time.Millisecond
+		c.OnEvent = func(_ context.Context, e usher.Event) {
+			if e.Name == usher.EventThrottled && e.Reason != "hashing" {
+				stuck <- struct{}{}
+				<-hang
+			}
+		}
+	})
+	k.signUp("ann@example.com")
+	for i := range 20 { // from now on this network is refused
+		_ = k.trySignIn(fmt.Sprintf("x%d@example.com", i), otherPassword, nth(7))
+	}
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() { _ = k.trySignIn(fmt.Sprintf("x%d@example.com", i), otherPassword, nth(7)) })
+	}
+	for range 40 {
+		<-stuck
+	}
+	if err := k.trySignIn("ann@example.com", goodPassword, nth(100)); err != nil {
+		t.Errorf("somebody else's sign-in: %v", err)
+	}
+	close(hang)
+	wg.Wait()
+}
+
+func withTries(n int) func(*usher.Config) {
+	return func(c *usher.Config) { c.Limits.NetworkTries = n }
+}
+
+// Nobody keeps the machine hashing with a password of his own.
+func TestLM02_RightPasswordsAreCountedToo(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, withTries(10))
+	a := k.signUp(ann)
+	for range 10 {
+		k.signIn(ann, goodPassword, home)
+	}
+	hashes := k.Hashes()
+	l := wantLimit(t, k.trySignIn(ann, goodPassword, home))
+	if l.Limit != "network_tries" || l.RetryAfter != 5*time.Minute || k.Hashes() != hashes {
+		t.Errorf("wait %s for %s, %d hashes", l.RetryAfter, l.Limit, k.Hashes()-hashes)
+	}
+	wantLimit(t, k.replace(ann, goodPassword, otherPassword))
+	wantLimit(t, k.trySignIn("unknown@example.com", goodPassword, home))
+	_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: goodPassword}, home)
+	wantLimit(t, err)
+
+	k.signIn(ann, goodPassword, nth(1)) // another network
+	k.clock.add(5 * time.Minute)
+	k.signIn(ann, goodPassword, home)
+}
+
+// A known browser is not kept out by what others do in its network, and has no
+// more tries than they have.
+func TestSI04_NeighboursDoNotUseUpTheOwnersTries(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, withTries(10))
+	owner := home
+	owner.Device = k.signUp(ann).Device
+	k.signUp("eve@example.com")
+	for range 10 {
+		k.signIn("eve@example.com", goodPassword, home)
+	}
+	wantLimit(t, k.trySignIn("eve@example.com", goodPassword, home))
+
+	// All browsers of an account count together, wherever they are.
+	for i := range 10 {
+		a := k.signIn(ann, goodPassword, owner)
+		owner = nth(i)
+		owner.Device = a.Device
+	}
+	wantLimit(t, k.trySignIn(ann, goodPassword, owner))
+}
+
+// The default is a number that an office behind one address does not reach: a
+// sign-in each second for five minutes.
+func TestLM02_TriesOfANetworkByDefault(t *testing.T) {
+	t.Parallel()
+	spy := &limitSpy{Store: memory.New()}
+	k := newKitOn(t, spy, newClock())
+	k.signUp(ann)
+	k.signIn(ann, goodPassword, home)
+	tries := func(l store.Limit) bool { return l.Max == 300 && l.Window == 5*time.Minute && l.Backoff == 0 }
+	if !slices.ContainsFunc(spy.last, tries) {
+		t.Errorf("the limits of a sign-in are %+v", spy.last)
+	}
+}
+
+// limitSpy keeps the limits that were taken last.
+type limitSpy struct {
+	store.Store
+	last []store.Limit
+}
+
+func (s *limitSpy) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
+	s.last = l
+	return s.Store.TakeLimits(ctx, now, l)
+}
+
+// Who knew an earlier password, or held the account before its owner claimed it,
+// is a stranger afterwards.
+func TestSI04_ADeviceOfAnEarlierPasswordIsAStranger(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(k *kit, a *usher.Authentication){
+		"claim": func(k *kit, _ *usher.Authentication) {
+			raw := k.resetToken(ann, usher.MessageConfirmAndReset)
+			usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, home))
+		},
+		"update": func(k *kit, a *usher.Authentication) {
+			usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword}, home))
+		},
+		"replace": func(k *kit, _ *usher.Authentication) {
+			if err := k.replace(ann, goodPassword, otherPassword); err != nil {
+				k.t.Fatal(err)
+			}
+		},
+		"operator": func(k *kit, a *usher.Authentication) {
+			if err := k.SetPassword(ctx, a.User.ID, otherPassword, false); err != nil {
+				k.t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKit(t)
+			a := k.signUp(ann)
+			earlier := from("203.0.113.9")
+			earlier.Device = a.Device
+			k.clock.add(time.Minute)
+			k.signIn(ann, goodPassword, earlier)
+			if k.events.count(usher.EventSignInNewDevice) != 0 {
+				t.Fatal("the browser is not known before the change")
+			}
+			change(k, a)
+			k.clock.add(time.Second)
+			k.events.reset()
+			k.signIn(ann, otherPassword, earlier)
+			if k.events.count(usher.EventSignInNewDevice) != 1 {
+				t.Error("the browser is still known after the change")
+			}
+		})
+	}
+}
+
+// The browser in which the password was changed stays known, under the counter
+// that it had.
+func TestSI04_WhoChangesThePasswordStaysKnown(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	owner := from("203.0.113.9")
+	a := k.signUp(ann)
+	owner.Device = a.Device
+	k.clock.add(time.Minute)
+
+	updated := usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword}, owner))
+	owner.Device = updated.Device
+	k.clock.add(time.Minute)
+	k.events.reset()
+	k.signIn(ann, otherPassword, owner)
+	k.wantEvents("authn_login_success session_created")
+
+	replaced := usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{
+		LoginID: ann, OldPassword: otherPassword, NewPassword: thirdPassword,
+	}, owner))
+	owner.Device = replaced.Device
+	k.clock.add(time.Minute)
+	k.events.reset()
+	k.signIn(ann, thirdPassword, owner)
+	k.wantEvents("authn_login_success session_created")
+
+	// One browser, one counter: the new token brings no five failures of its own.
+	for range 3 {
+		k.fail(ann, owner)
+	}
+	again := usher.Must(k.UpdatePassword(ctx, k.claims(replaced), usher.UpdatePassword{NewPassword: "quiet badger paints sky"}, owner))
+	owner.Device = again.Device
+	for range 2 {
+		k.fail(ann, owner)
+	}
+	wantLimit(t, k.trySignIn(ann, "quiet badger paints sky", owner))
+}
