@@ -16,8 +16,7 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// isHit reports whether b came out of the cache that a went into: only then are
-// they one value.
+// isHit reports whether b is the value that a put into the cache.
 func isHit(a, b *token.Claims) bool { return a == b }
 
 func TestCache_HitsShareTheClaims(t *testing.T) {
@@ -142,8 +141,8 @@ func TestSE07_RevocationGoesBySessionAndNotByBytes(t *testing.T) {
 	w.accepted(t, sign(t, w.key, other))
 }
 
-// A token that was revoked, has expired or lost its key is never served again,
-// whatever else happens at the same time.
+// A token that is revoked, has expired or lost its key is never accepted again, whatever
+// happens concurrently.
 func TestCache_NothingEndedIsServedUnderLoad(t *testing.T) {
 	for _, end := range []string{"revoked", "expired", "key removed"} {
 		t.Run(end, func(t *testing.T) {
@@ -180,7 +179,7 @@ func TestCache_NothingEndedIsServedUnderLoad(t *testing.T) {
 	}
 }
 
-// 1,000 requests at once, each with claims of its own: nobody sees another's.
+// In 1,000 concurrent requests with different tokens, each gets its own claims.
 func TestCache_EachCallerGetsItsOwnClaims(t *testing.T) {
 	w := newWorld(t)
 	raws := make([]string, 250)
@@ -291,8 +290,7 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// A credential does not stay in memory for longer than it lives, also when nobody
-// comes any more.
+// An expired token leaves the memory, even without further requests.
 func TestCache_ExpiredTokensLeaveMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		key := newKey(t, token.ES256)

@@ -55,7 +55,7 @@ func TestTV12_StrictForm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { w.refused(t, w.craft(t, parts[0], parts[1]), token.ReasonMalformed) })
 	}
-	// In depth names are compared as they are: "a" and "A" are two keys of a map.
+	// Below the top level names are compared exactly: "a" and "A" are two keys of a map.
 	w.accepted(t, w.craft(t, head, strings.TrimSuffix(body, "}")+`,"x":{"a":1,"A":2,"b":{"a":1}}}`))
 }
 
@@ -80,7 +80,7 @@ func TestTV14_HugeTokensCostNothing(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", name, spent, took)
 		}
 	}
-	// 8 KiB and one byte, well signed.
+	// One byte longer than 8 KiB, with a good signature.
 	body := w.payload().with("x", strings.Repeat("x", 7000)).json(t)
 	raw := w.craft(t, w.header().json(t), body)
 	if len(raw) <= token.MaxSize {

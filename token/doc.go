@@ -24,5 +24,5 @@
 // iss, aud, iat, sub, typ and kid, has no duplicate members, and is at most [MaxSize]
 // bytes long. Two tokens that differ in one byte are two tokens.
 //
-// All types are safe for concurrent use.
+// Verifiers, sources of keys and lists of revocations are safe for concurrent use.
 package token

@@ -30,10 +30,10 @@ const (
 	testAudience = "shop"
 )
 
-// start is the instant of the test clocks.
+// start is the time at which the test clocks start.
 var start = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// clock is a clock that stands until it is moved.
+// clock is a clock that moves only by advance.
 type clock struct{ ns atomic.Int64 }
 
 func newClock() *clock {
@@ -91,7 +91,7 @@ func newKeySet(t testing.TB, keys ...token.PublicKey) *token.KeySet {
 	return s
 }
 
-// issue is a good session token.
+// issue returns the claims of a good session token.
 func (w *world) issue() signing.Claims {
 	return signing.Claims{
 		Type: token.TypeSession, Issuer: testIssuer, Audience: []string{testAudience},
@@ -113,7 +113,7 @@ func sign(t testing.TB, k *signing.Key, i signing.Claims) string {
 	return s.Reveal()
 }
 
-// private gives a test the key that the package hides.
+// private returns the private key that package signing hides.
 func private(t testing.TB, k *signing.Key) any {
 	t.Helper()
 	der, err := k.MarshalPrivate()
@@ -129,7 +129,7 @@ func private(t testing.TB, k *signing.Key) any {
 
 type object map[string]any
 
-// with returns a copy with one member set, or taken out where value is nil.
+// with returns a copy with one member set, or removed if value is nil.
 func (o object) with(name string, value any) object {
 	c := maps.Clone(o)
 	c[name] = value
@@ -176,7 +176,7 @@ func craftWith(t testing.TB, method jwt.SigningMethod, key any, header, payload 
 	return text + "." + b64(sig)
 }
 
-// refused checks that a token is refused for the given reason, as a session too.
+// refused checks that both methods of the verifier refuse a token for the given reason.
 func (w *world) refused(t *testing.T, raw, reason string) {
 	t.Helper()
 	claims, err := w.verifier.ValidateSession(context.Background(), raw)
@@ -218,7 +218,7 @@ func (s *countingSource) PublicKey(ctx context.Context, kid string) (token.Publi
 	return s.KeySource.PublicKey(ctx, kid)
 }
 
-// origin answers for an issuer's keys, without a network.
+// origin is a RoundTripper that answers in place of an issuer.
 type origin struct {
 	fetches atomic.Int64
 	mu      sync.Mutex
@@ -249,7 +249,7 @@ func serve(set []byte) func(*http.Request) (*http.Response, error) {
 
 func down(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
 
-// counter counts log events.
+// counter is a slog.Handler that counts records.
 type counter struct {
 	slog.Handler
 	events atomic.Int64

@@ -28,8 +28,8 @@ func jwk(members map[string]string) string {
 	return string(text)
 }
 
-// foreignSet has one good key among many that must be skipped. The private keys
-// are returned by kid.
+// foreignSet returns a JWK Set with good keys among many that must be skipped, and the
+// private keys and signing methods by kid.
 func foreignSet(t testing.TB) (set string, keys map[string]any, methods map[string]jwt.SigningMethod) {
 	t.Helper()
 	b64 := base64.RawURLEncoding.EncodeToString

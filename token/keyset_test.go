@@ -49,7 +49,7 @@ func TestJK06_PublishedSetHasPublicMembersOnly(t *testing.T) {
 	}
 	for i, k := range again {
 		if k.ID != keys[i].ID || k.Algorithm != keys[i].Algorithm || !k.Key.(interface{ Equal(crypto.PublicKey) bool }).Equal(keys[i].Key) {
-			t.Errorf("key %d came back as another", i)
+			t.Errorf("key %d is another key after parsing", i)
 		}
 	}
 	if got := string(newKeySet(t).JSON()); got != `{"keys":[]}` {
@@ -89,7 +89,7 @@ func TestKeySet_RefusesKeysItCannotServe(t *testing.T) {
 		"private":       {{ID: "k", Algorithm: token.ES384, Key: p384}},
 	} {
 		if err := s.Replace(keys...); err == nil {
-			t.Errorf("%s was taken", name)
+			t.Errorf("%s was accepted", name)
 		}
 		if _, err := s.PublicKey(ctx, good.ID); err != nil {
 			t.Fatalf("%s took the good key away: %v", name, err)
@@ -111,7 +111,7 @@ func TestJK09_SharedSecretHas32Bytes(t *testing.T) {
 		}
 	}
 	if _, err := token.SharedSecret("../k", token.Secret(strings.Repeat("x", 32))); err == nil {
-		t.Error("an unsafe key id was taken")
+		t.Error("an unsafe key id was accepted")
 	}
 }
 

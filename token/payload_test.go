@@ -209,8 +209,8 @@ func TestVerify_RefusesAnotherAudienceOfTheSameIssuer(t *testing.T) {
 	w.refused(t, sign(t, w.key, i), token.ReasonAudience)
 }
 
-// FuzzClaims signs whatever it is given, as header and payload: the parser of a
-// token that a trusted issuer made in an odd way.
+// FuzzClaims signs any header and payload, so that it reaches the parser of tokens that
+// a trusted issuer made in an unusual way.
 func FuzzClaims(f *testing.F) {
 	w := newWorld(f)
 	key := private(f, w.key)

@@ -65,7 +65,7 @@ func TestJK02_NetworkGuards(t *testing.T) {
 	lax := secure.Client()
 	lax.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
 	if _, err := token.OpenRemoteKeys(t.Context(), token.RemoteKeysConfig{URL: secure.URL, Client: lax}); err == nil {
-		t.Error("a client that verifies no certificate was taken")
+		t.Error("a client that verifies no certificate was accepted")
 	}
 }
 
@@ -87,7 +87,7 @@ func TestJK02_PrivateAddressesAreNotDialled(t *testing.T) {
 	}
 }
 
-// A lent transport brings no way of its own to dial past the guard.
+// The dialers of the transport that Client provides are not used.
 func TestJK02_LentDialersAreNotUsed(t *testing.T) {
 	var dialled atomic.Int32
 	dial := func(string, string) (net.Conn, error) { dialled.Add(1); return nil, errors.New("dialled") }

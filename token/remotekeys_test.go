@@ -36,7 +36,7 @@ func openRemote(t *testing.T, answer func(*http.Request) (*http.Response, error)
 	return r
 }
 
-// trusting returns a verifier of an issuer with remote keys, on the real clock.
+// trusting returns a verifier that trusts an issuer with these keys, on the real clock.
 func trusting(t *testing.T, keys token.KeySource) *token.Verifier {
 	t.Helper()
 	v, err := token.NewVerifier(token.VerifierConfig{Issuers: []token.Issuer{{URL: testIssuer, Audiences: []string{testAudience}, Keys: keys}}})
@@ -85,7 +85,7 @@ func TestJK01_OnlyHTTPSFromConfiguration(t *testing.T) {
 	for _, cfg := range []token.RemoteKeysConfig{{Refresh: -1}, {MinRefetch: -1}, {MaxStale: -1}, {Timeout: -1}, {MaxBytes: -1}, {MaxKeys: -1}} {
 		cfg.URL = "https://idp.test/keys"
 		if _, err := token.OpenRemoteKeys(t.Context(), cfg); err == nil {
-			t.Errorf("%+v was taken", cfg)
+			t.Errorf("%+v was accepted", cfg)
 		}
 	}
 }
@@ -161,9 +161,9 @@ func TestJK03_UnknownKidsCostNeitherFetchesNorTime(t *testing.T) {
 
 		var wg sync.WaitGroup
 		for i := range 1000 {
-			stranger := *newKey(t, token.EdDSA)
-			stranger.ID = fmt.Sprintf("random-%d", i)
-			raw := session(t, &stranger, time.Hour)
+			unknown := *newKey(t, token.EdDSA)
+			unknown.ID = fmt.Sprintf("random-%d", i)
+			raw := session(t, &unknown, time.Hour)
 			wg.Go(func() {
 				began := time.Now()
 				if _, err := v.ValidateSession(t.Context(), raw); !errors.Is(err, token.ErrInvalid) {
@@ -186,8 +186,8 @@ func TestJK03_UnknownKidsCostNeitherFetchesNorTime(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second) // the refetch is over, the next is not allowed yet
 		began := time.Now()
-		stranger := newKey(t, token.ES256)
-		if _, err := v.ValidateSession(t.Context(), session(t, stranger, time.Hour)); !errors.Is(err, token.ErrInvalid) || time.Since(began) != 0 {
+		unknown := newKey(t, token.ES256)
+		if _, err := v.ValidateSession(t.Context(), session(t, unknown, time.Hour)); !errors.Is(err, token.ErrInvalid) || time.Since(began) != 0 {
 			t.Errorf("not refused at once: %v after %v", err, time.Since(began))
 		}
 		r.Close()
@@ -195,7 +195,7 @@ func TestJK03_UnknownKidsCostNeitherFetchesNorTime(t *testing.T) {
 }
 
 // The first token after a rotation is accepted, and random key ids cause at most
-// one fetch an interval.
+// one fetch per interval.
 func TestJK03_FirstTokenAfterARotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, next := newKey(t, token.ES256), newKey(t, token.ES256)

@@ -14,7 +14,7 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// followList follows a list at an origin that answers so.
+// followList opens the list of an origin with this answer.
 func followList(t *testing.T, change func(*token.RemoteRevocationsConfig), answer func(*http.Request) (*http.Response, error)) (*token.RemoteRevocations, *origin, *counter) {
 	t.Helper()
 	o, log := &origin{answer: answer}, &counter{}
@@ -51,7 +51,7 @@ func TestSE06_AListIsFollowedByTheSecond(t *testing.T) {
 		if !r.List().Revoked("b") {
 			t.Fatal("b was not read within a second")
 		}
-		// An outage takes nothing off the list, and is logged once.
+		// An outage removes nothing from the list, and is logged once.
 		o.set(down)
 		time.Sleep(5 * time.Minute)
 		if !r.List().Revoked("a") || !r.List().Revoked("b") || log.events.Load() != 1 {
@@ -91,8 +91,7 @@ func TestSE06_NothingIsKnownBeforeTheFirstList(t *testing.T) {
 	})
 }
 
-// What is no list leaves the list as it was: whoever can answer in the issuer's
-// place can end sessions at most, which TLS keeps him from.
+// An answer that is not a list leaves the list as it is.
 func TestSE06_AnswersThatAreNoList(t *testing.T) {
 	for name, answer := range map[string]func(*http.Request) (*http.Response, error){
 		"status": func(*http.Request) (*http.Response, error) {
@@ -113,7 +112,7 @@ func TestSE06_AnswersThatAreNoList(t *testing.T) {
 				r, _, _ := followList(t, func(c *token.RemoteRevocationsConfig) { c.MaxBytes = 1000 }, answer)
 				defer r.Close()
 				if err := r.Wait(t.Context()); err == nil || r.List().Len() != 0 {
-					t.Fatal("it was taken for a list")
+					t.Fatal("it was accepted as a list")
 				}
 			})
 		})
@@ -144,6 +143,34 @@ func TestSE06_TheListIsAskedForAsAgreed(t *testing.T) {
 		}
 		if !r.List().Revoked("a") {
 			t.Error("an answer of 304 emptied the list")
+		}
+	})
+}
+
+// The context of OpenRemoteRevocations bounds the first fetch only.
+func TestOpenRemoteRevocations_Context(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &origin{answer: serve(listOf("a"))}
+		cfg := token.RemoteRevocationsConfig{URL: "https://idp.test/revocations", Client: &http.Client{Transport: o}, Logger: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, err := token.OpenRemoteRevocations(ctx, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		time.Sleep(time.Minute)
+		if n := o.fetches.Load(); n < 59 {
+			t.Errorf("%d fetches in a minute", n)
+		}
+		o.set(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := token.OpenRemoteRevocations(ctx, cfg); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a first fetch that hangs: %v", err)
 		}
 	})
 }

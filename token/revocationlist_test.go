@@ -22,7 +22,7 @@ func TestSE06_TheListSaysWhoHasEnded(t *testing.T) {
 	}
 	list, err := parseRevocations(text)
 	if err != nil || len(list) != 300 {
-		t.Fatalf("%d entries came back (%v)", len(list), err)
+		t.Fatalf("%d entries were read (%v)", len(list), err)
 	}
 }
 
@@ -34,7 +34,7 @@ func TestSE06_AListThatIsNoneIsRefused(t *testing.T) {
 		`{"revocations":[{"sid":"` + strings.Repeat("a", 257) + `","until":1}]}`, `<html>`,
 	} {
 		if _, err := parseRevocations([]byte(text)); err == nil {
-			t.Errorf("%.60s was taken for a list", text)
+			t.Errorf("%.60s was accepted as a list", text)
 		}
 	}
 	if _, err := parseRevocations([]byte(`{"revocations":[{"sid":"a","until":1,"new":2}],"more":3}` + "\n")); err != nil {

@@ -69,7 +69,7 @@ func TestTV01_RefusesAlgorithmsOutsideTheAllowList(t *testing.T) {
 	unsigned := strings.Join(strings.Split(w.craft(t, w.header().with("alg", "none").json(t), w.payload().json(t)), ".")[:2], ".") + "."
 	w.refused(t, unsigned, token.ReasonMalformed)
 
-	// On the list, but not the algorithm of the key.
+	// An accepted algorithm, but not that of the key.
 	w.refused(t, w.craft(t, w.header().with("alg", "RS256").json(t), w.payload().json(t)), token.ReasonAlgorithm)
 }
 
@@ -162,7 +162,7 @@ func TestTV04_HeadersNeverSupplyAKey(t *testing.T) {
 			head := `{"alg":"ES256","typ":"session+jwt","kid":"` + kid + `",` + member + `}`
 			w.refused(t, craftWith(t, jwt.SigningMethodES256, private(t, attacker), head, w.payload().json(t)), reason)
 		}
-		// In a genuine token they are passed over.
+		// In a genuine token they are ignored.
 		w.accepted(t, w.craft(t, `{"alg":"ES256","typ":"session+jwt","kid":"`+w.key.ID+`",`+member+`}`, w.payload().json(t)))
 	}
 	if n := calls.Load(); n != 0 {
@@ -249,7 +249,7 @@ func TestVerify_ErrorsTellExpiryFromTheRest(t *testing.T) {
 	}
 }
 
-// An error may be logged: it never repeats what the token holds.
+// The text of an error never contains parts of the token, because errors are logged.
 func TestVerify_ErrorsRepeatNothingOfTheToken(t *testing.T) {
 	w := newWorld(t)
 	const canary = "c4nary"
@@ -273,8 +273,8 @@ func TestVerify_ErrorsRepeatNothingOfTheToken(t *testing.T) {
 	}
 }
 
-// FuzzVerify looks for a text that panics, or that is accepted though it is not
-// the one token that was issued.
+// FuzzVerify searches for a text that causes a panic, or that is accepted although it is
+// not the token that was issued.
 func FuzzVerify(f *testing.F) {
 	w := newWorld(f)
 	good := sign(f, w.key, w.issue())

@@ -39,7 +39,7 @@ func TestKey_SurvivesStorage(t *testing.T) {
 			t.Fatal(err)
 		}
 		if sign(t, key, sessionClaims()) != sign(t, again, sessionClaims()) {
-			t.Errorf("%s: another key came back", alg)
+			t.Errorf("%s: it parses as another key", alg)
 		}
 	}
 	for alg, der := range keys {
@@ -51,13 +51,13 @@ func TestKey_SurvivesStorage(t *testing.T) {
 	}
 	for _, id := range []string{"", "a b", "../x", strings.Repeat("k", 129)} {
 		if _, err := signing.ParseKey(id, token.ES256, keys[token.ES256]); err == nil {
-			t.Errorf("id %q was taken", id)
+			t.Errorf("id %q was accepted", id)
 		}
 	}
 	if _, err := signing.ParseKey("k", token.ES256, []byte("x")); err == nil {
-		t.Error("garbage was taken")
+		t.Error("garbage was accepted")
 	}
 	if _, err := signing.ParseKey("k", token.PS256, keys[token.RS256]); err == nil {
-		t.Error("PS256 was taken for signing")
+		t.Error("PS256 was accepted for signing")
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 const day = 24 * time.Hour
 
-// plan applies a Rotation and checks what must hold of every plan.
+// plan calls Plan and checks what holds for every plan.
 func plan(t *testing.T, r signing.Rotation, now time.Time, keys []*signing.Key, alg token.Algorithm) []*signing.Key {
 	t.Helper()
 	before := fmt.Sprintf("%+v", dates(keys))
@@ -93,7 +93,7 @@ func TestJK07_ALifeOfRotations(t *testing.T) {
 
 func TestJK07_Rotation(t *testing.T) {
 	r := signing.Rotation{Every: 10 * day, PublishAhead: day, KeepAfter: 5 * day}
-	// Each case starts with one key made at start, and walks.
+	// Each case starts with one key made at start, and goes through its steps.
 	type step struct {
 		at      time.Duration
 		alg     token.Algorithm
@@ -179,7 +179,7 @@ func TestJK07_EmergencyRemovalAndRetirement(t *testing.T) {
 	}
 	now := start.Add(9*day + time.Hour)
 
-	alone := plan(t, r, now, keys[1:], token.ES256) // the key in use was taken out
+	alone := plan(t, r, now, keys[1:], token.ES256) // the key in use was removed
 	if got := signing.KeyAt(now, alone); len(alone) != 1 || got.ID != keys[1].ID || !got.ActiveAt.Equal(now) {
 		t.Errorf("the successor does not step in: %+v", dates(alone))
 	}
@@ -205,11 +205,11 @@ func TestRotation_RefusesNonsense(t *testing.T) {
 		{Every: -1}, {PublishAhead: -1}, {KeepAfter: -1}, {Every: time.Hour}, {Every: day, PublishAhead: day},
 	} {
 		if _, _, err := r.Plan(start, nil, token.ES256); err == nil {
-			t.Errorf("%+v was taken", r)
+			t.Errorf("%+v was accepted", r)
 		}
 	}
 	if _, _, err := (signing.Rotation{}).Plan(start, nil, "HS256"); err == nil {
-		t.Error("HS256 was taken")
+		t.Error("HS256 was accepted")
 	}
 	if signing.KeyAt(start, nil) != nil {
 		t.Error("a key from nothing")

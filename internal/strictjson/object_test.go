@@ -11,8 +11,8 @@ import (
 	"github.com/usherkit/usher/internal/strictjson"
 )
 
-// FuzzObject compares the reader of objects with encoding/json: whatever it takes
-// means the same to both.
+// FuzzObject compares Parse with encoding/json: whatever Parse accepts has the same
+// value in both.
 func FuzzObject(f *testing.F) {
 	for _, s := range []string{
 		`{}`, ` { "a" : [ 1 , "x" , { "b" : null } ] , "c" : -1.5e3 } `, `{"a":"\"}","\u0061":1}`, `{"a":1,"A":2}`,
