@@ -8,10 +8,10 @@ import (
 	"github.com/usherkit/usher/password"
 )
 
-// admitted is how many tries to prove a password are looked up and counted at the
+// maxConcurrentAttempts is how many tries to prove a password are looked up and counted at the
 // same time. A store does more than a thousand a second, and no machine hashes as
 // many, so nobody waits here but in a storm.
-const admitted = 32
+const maxConcurrentAttempts = 32
 
 // admit looks a try to prove a password up and counts it by work. In a storm of them
 // the rest waits in the order in which it came, and whoever could not be hashed in

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 )
@@ -205,7 +206,7 @@ func (s *Service) failed(ctx context.Context, a *attempt, reason string, events 
 	if a.known() && a.failures+1 == s.cfg.Password.LockAttempts {
 		events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
 	}
-	s.record(ctx, events...)
+	s.audit.Store(ctx, events...)
 	return ErrInvalidCredentials
 }
 
@@ -221,7 +222,7 @@ func (s *Service) hashing(ctx context.Context, err error, c Client) error {
 	var busy *password.BusyError
 	switch {
 	case errors.As(err, &busy):
-		s.announce(ctx, s.newEvent(EventThrottled, "", "", limitHashing, c))
+		s.audit.Notify(ctx, s.newEvent(EventThrottled, "", "", limitHashing, c))
 		return &LimitError{RetryAfter: max(busy.RetryAfter, time.Second), Limit: limitHashing}
 	case errors.Is(err, password.ErrTooLong), errors.Is(err, password.ErrNotUTF8):
 		return passwordField("password", err)
@@ -242,7 +243,7 @@ func (s *Service) proven(a *attempt) (clear, back []string) {
 // settle does what proven says where no other step would.
 func (s *Service) settle(ctx context.Context, a *attempt) {
 	clear, back := s.proven(a)
-	ctx, cancel := s.aside(ctx)
+	ctx, cancel := background.Detach(ctx)
 	defer cancel()
 	if len(clear) > 0 {
 		if err := s.store.ClearLimits(ctx, clear); err != nil {

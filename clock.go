@@ -2,7 +2,6 @@ package usher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,22 +9,22 @@ import (
 )
 
 const (
-	// clockEvery is how often the clocks are compared.
-	clockEvery = time.Minute
-	// clockAlarm is where others begin to refuse what this machine signs: their
-	// leeway.
+	// clockInterval is how often the clocks are compared.
+	clockInterval = time.Minute
+	// clockAlarm is the difference from which other instances refuse what this
+	// instance signs: their leeway.
 	clockAlarm = 5 * time.Second
-	// clockLimit is where this machine would do harm: it ends sessions early or
-	// late, and counts tries wrongly.
+	// clockLimit is the difference from which this instance would do harm: it would
+	// end sessions early or late, and count attempts wrongly.
 	clockLimit = time.Minute
 )
 
-// errClock says that this machine must not serve.
-var errClock = errors.New("usher: the clock of this machine is wrong")
+// errClock means that this instance must not serve.
+var errClock = fmt.Errorf("%w: the clock of this machine is wrong", ErrUnavailable)
 
-// clockOff returns by how much the clock of this machine is ahead of the store's,
-// as far as can be known: the way there and back is given to the machine.
-func (s *Service) clockOff(ctx context.Context) (time.Duration, error) {
+// clockDifference returns by how much the clock of this instance is ahead of the
+// store's, at least. A difference within the round trip to the store counts as none.
+func (s *Service) clockDifference(ctx context.Context) (time.Duration, error) {
 	clock, ok := store.Find[store.Clock](s.store)
 	if !ok {
 		return 0, nil
@@ -45,22 +44,22 @@ func (s *Service) clockOff(ctx context.Context) (time.Duration, error) {
 	return 0, nil
 }
 
-// checkClock compares the clocks, and says so where they differ.
+// checkClock compares the clocks, and logs a difference.
 func (s *Service) checkClock(ctx context.Context) error {
-	off, err := s.clockOff(ctx)
+	off, err := s.clockDifference(ctx)
 	if err != nil {
 		return err
 	}
-	s.offBy.Store(int64(off))
+	s.clockAhead.Store(int64(off))
 	if off.Abs() > clockAlarm {
-		s.cfg.Logger.Error("usher: the clock of this machine differs from the store's: other machines refuse what it signs", "ahead", off)
+		s.cfg.Logger.Error("usher: the clock of this machine differs from the store's: other instances refuse what it signs", "ahead", off)
 	}
 	return nil
 }
 
-// clockFit is an error while the clock is too wrong to serve.
-func (s *Service) clockFit() error {
-	if off := time.Duration(s.offBy.Load()); off.Abs() > clockLimit {
+// clockUsable returns an error while the clock is too wrong to serve.
+func (s *Service) clockUsable() error {
+	if off := time.Duration(s.clockAhead.Load()); off.Abs() > clockLimit {
 		return fmt.Errorf("%w: it is ahead of the store's by %s", errClock, off.Round(time.Second))
 	}
 	return nil

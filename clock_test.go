@@ -26,9 +26,9 @@ func TestAMachineWithAWrongClockDoesNotStart(t *testing.T) {
 	} {
 		cfg := k.cfg
 		cfg.Now = func() time.Time { return time.Now().Add(off) }
-		s, err := usher.New(timed{memory.New()}, cfg)
+		s, err := usher.New(ctx, timed{memory.New()}, cfg)
 		if err == nil {
-			s.Close()
+			s.Close(ctx)
 		}
 		if refused != (err != nil) || refused && !strings.Contains(err.Error(), "clock") {
 			t.Errorf("off by %s: %v", off, err)

@@ -110,6 +110,12 @@ type Config struct {
 	Logger *slog.Logger
 	// Now is the clock. Defaults to time.Now; tests may set it.
 	Now func() time.Time
+
+	// NoBackground leaves the background work to other instances: this Service
+	// sends no emails, rotates no keys and removes no expired rows, and sees the
+	// revocations of the start alone. It is for command-line tools that work on the
+	// store of a running program. Defaults to false.
+	NoBackground bool
 }
 
 // Rotation is the schedule by which signing keys are replaced. A key is first

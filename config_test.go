@@ -33,9 +33,9 @@ func wantConfigError(t *testing.T, setting string, change func(*usher.Config)) {
 	t.Helper()
 	c := newConfig(io.Discard)
 	change(&c)
-	s, err := usher.New(memory.New(), c)
+	s, err := usher.New(ctx, memory.New(), c)
 	if err == nil {
-		s.Close()
+		s.Close(ctx)
 		t.Fatalf("New took it, want an error that names %s", setting)
 	}
 	if !strings.Contains(err.Error(), "Config."+setting) {
@@ -48,7 +48,7 @@ func TestCF01_NoSecretNoStart(t *testing.T) {
 		wantConfigError(t, "Secret", func(c *usher.Config) { c.Secret = value })
 		c := newConfig(io.Discard)
 		c.Secret = value
-		_, err := usher.New(memory.New(), c)
+		_, err := usher.New(ctx, memory.New(), c)
 		if value != "" && strings.Contains(err.Error(), value.Reveal()) {
 			t.Errorf("the error tells the secret: %v", err)
 		}
@@ -111,7 +111,7 @@ func TestConfigNamesTheWrongSetting(t *testing.T) {
 	} {
 		wantConfigError(t, c.setting, c.change)
 	}
-	if _, err := usher.New(nil, newConfig(io.Discard)); err == nil {
+	if _, err := usher.New(ctx, nil, newConfig(io.Discard)); err == nil {
 		t.Error("New took no store")
 	}
 }
@@ -119,11 +119,11 @@ func TestConfigNamesTheWrongSetting(t *testing.T) {
 func TestConfigOfTheCallerStaysAsItIs(t *testing.T) {
 	c := newConfig(io.Discard)
 	c.Audience, c.Redirects = []string{"a"}, []string{"https://a.example/"}
-	s, err := usher.New(memory.New(), c)
+	s, err := usher.New(ctx, memory.New(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer s.Close(ctx)
 	if c.PagesPath != "" || c.Sessions != (usher.SessionConfig{}) || c.Limits != (usher.LimitConfig{}) || c.Algorithm != token.Algorithm("") {
 		t.Errorf("defaults were written into the caller's Config: %+v", c)
 	}
@@ -137,11 +137,11 @@ func TestCF03_PlainHTTPForLoopbackOnly(t *testing.T) {
 		var log bytes.Buffer
 		c := newConfig(&log)
 		c.BaseURL = base
-		s, err := usher.New(memory.New(), c)
+		s, err := usher.New(ctx, memory.New(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Close()
+		s.Close(ctx)
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "BaseURL is plain http") {
 			t.Errorf("%d warnings, want one that says that BaseURL is plain http:\n%s", n, &log)
 		}
@@ -153,11 +153,11 @@ func TestCF03_UnsafeSettingsWarn(t *testing.T) {
 	c := newConfig(&log)
 	c.InsecureNoThrottle, c.ResetSignsIn, c.Sessions.KeepRefreshToken = true, true, true
 	c.Password.InsecureAllowCommon = true
-	s, err := usher.New(memory.New(), c)
+	s, err := usher.New(ctx, memory.New(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Close()
+	s.Close(ctx)
 	for _, name := range []string{"InsecureNoThrottle", "ResetSignsIn", "KeepRefreshToken", "InsecureAllowCommon"} {
 		if n := strings.Count(log.String(), name); n != 1 {
 			t.Errorf("%s is in %d lines, want 1:\n%s", name, n, &log)
@@ -165,10 +165,10 @@ func TestCF03_UnsafeSettingsWarn(t *testing.T) {
 	}
 
 	log.Reset()
-	if s, err = usher.New(memory.New(), newConfig(&log)); err != nil {
+	if s, err = usher.New(ctx, memory.New(), newConfig(&log)); err != nil {
 		t.Fatal(err)
 	}
-	s.Close()
+	s.Close(ctx)
 	if log.Len() > 0 {
 		t.Errorf("the safe Config warns:\n%s", &log)
 	}

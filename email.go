@@ -105,8 +105,8 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l letter, 
 	if err != nil {
 		return s.outage(err)
 	}
-	s.queued(fx.Mail)
-	s.announce(ctx, event)
+	s.wakeOutbox(fx.Mail)
+	s.audit.Notify(ctx, event)
 	return nil
 }
 
@@ -114,14 +114,14 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l letter, 
 func (s *Service) sendNoLink(ctx context.Context, t store.OneTimeToken, l letter, event Event, reason string) error {
 	event.Reason = cmp.Or(event.Reason, reason)
 	if len(l.also) == 0 {
-		s.note(ctx, string(t.Purpose)+" "+t.UserID, event)
+		s.audit.StoreSparsely(ctx, string(t.Purpose)+" "+t.UserID, event)
 		return nil
 	}
 	if err := s.store.Record(ctx, store.Effects{Events: []Event{event}, Mail: l.also}); err != nil {
 		return s.outage(err)
 	}
-	s.queued(l.also)
-	s.announce(ctx, event)
+	s.wakeOutbox(l.also)
+	s.audit.Notify(ctx, event)
 	return nil
 }
 
@@ -167,7 +167,7 @@ func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in Veri
 	if err != nil {
 		return User{}, s.outage(err)
 	}
-	s.announce(ctx, e)
+	s.audit.Notify(ctx, e)
 	return u, nil
 }
 
@@ -222,8 +222,8 @@ func (s *Service) completeChange(ctx context.Context, t store.OneTimeToken, acco
 	if err != nil {
 		return User{}, s.outage(err)
 	}
-	s.queued(fx.Mail)
-	s.announce(ctx, e)
+	s.wakeOutbox(fx.Mail)
+	s.audit.Notify(ctx, e)
 	return u, nil
 }
 

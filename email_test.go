@@ -75,7 +75,7 @@ func TestEV01_LinkLivesADayAndBeginsWithTheConfiguredAddress(t *testing.T) {
 	wantErr(t, err, usher.ErrInvalidToken)
 	cfg := k.cfg
 	cfg.VerifyLife = 25 * time.Hour
-	if _, err := usher.New(k.store, cfg); err == nil || !strings.Contains(err.Error(), "VerifyLife") {
+	if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "VerifyLife") {
 		t.Fatalf("a life of 25 hours: %v", err)
 	}
 }

@@ -32,7 +32,7 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	defer store.Close()
-	auth, err := usher.New(store, usher.Config{
+	auth, err := usher.New(ctx, store, usher.Config{
 		Secret:  secret,
 		BaseURL: "https://app.example.com",
 		Mailer:  mail.Dir(filepath.Join(folder, "mail")),
@@ -40,7 +40,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer auth.Close()
+	defer auth.Close(ctx)
 
 	policy := auth.PasswordPolicy()
 	fmt.Printf("a password has %d to %d characters\n", policy.MinLength, policy.MaxLength)
@@ -60,7 +60,7 @@ func openExample() (*usher.Service, func()) {
 		Mailer:  mail.Dir(filepath.Join(folder, "mail")),
 	}))
 	return auth, func() {
-		auth.Close()
+		auth.Close(ctx)
 		store.Close()
 		os.RemoveAll(folder)
 	}

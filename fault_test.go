@@ -257,7 +257,7 @@ func TestFB03_BackgroundSurvivesPanics(t *testing.T) {
 		k, other := machine(t, b), machine(t, mem)
 		a := k.signUpVerified(ann)
 		gone := k.signIn(ann, goodPassword, home)
-		other.Close() // so that k alone sends mail
+		other.Close(ctx) // so that k alone sends mail
 		b.now.Store(true)
 		if err := other.SignOut(ctx, other.claims(gone), home); err != nil {
 			t.Fatal(err)
@@ -284,11 +284,11 @@ func TestFB01_StartNeedsTheStore(t *testing.T) {
 		"keys":        &keyWatchDown{Store: k.store},
 		"revocations": &noRevocations{Store: k.store},
 	} {
-		if s, err := usher.New(store, k.cfg); s != nil || !errors.Is(err, errFault) {
+		if s, err := usher.New(ctx, store, k.cfg); s != nil || !errors.Is(err, errFault) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := usher.New(nil, k.cfg); err == nil || !strings.Contains(err.Error(), "Store") {
+	if _, err := usher.New(ctx, nil, k.cfg); err == nil || !strings.Contains(err.Error(), "Store") {
 		t.Errorf("no store: %v", err)
 	}
 }

@@ -181,7 +181,7 @@ func newScene(t *testing.T, mode string) *scene {
 	t.Helper()
 	f := &faulty{Store: memory.New(), mode: mode}
 	s := &scene{kit: newKitOn(t, f, newClock()), store: f, reset: "reset", verify: "verify", move: "move"}
-	s.Close() // nobody sends: what is queued stays to be looked at
+	s.Close(ctx) // nobody sends: what is queued stays to be looked at
 	now := s.clock.now()
 	for _, id := range []string{"ann", "bob"} {
 		email := id + "@example.com"

@@ -239,7 +239,7 @@ func TestJK08_Algorithms(t *testing.T) {
 	for _, alg := range []token.Algorithm{token.HS256, "none", "ES512"} {
 		cfg := k.cfg
 		cfg.Algorithm = alg
-		if _, err := usher.New(k.store, cfg); err == nil || !strings.Contains(err.Error(), "Config.Algorithm") {
+		if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "Config.Algorithm") {
 			t.Errorf("%s: %v", alg, err)
 		}
 	}

@@ -65,11 +65,11 @@ func newKitOn(t *testing.T, store store.Store, c *clock, change ...func(*usher.C
 	for _, f := range change {
 		f(&k.cfg)
 	}
-	s, err := usher.New(store, k.cfg)
+	s, err := usher.New(ctx, store, k.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { s.Close(ctx) })
 	k.Service = s
 	k.events.reset()
 	return k

@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"net/netip"
-	"strings"
-	"sync"
 	"time"
-	"unicode"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/store"
 )
 
@@ -108,17 +106,8 @@ func (s *Service) take(ctx context.Context, c Client, limits ...named) ([]int, e
 }
 
 func (s *Service) refuse(ctx context.Context, r *refusal, c Client) error {
-	s.note(ctx, r.Key, s.newEvent(EventThrottled, "", "", r.name, c))
+	s.audit.StoreSparsely(ctx, r.Key, s.newEvent(EventThrottled, "", "", r.name, c))
 	return &LimitError{RetryAfter: r.retryAfter, Limit: r.name}
-}
-
-// note is record for what somebody can make happen without end: see notedLimits.
-func (s *Service) note(ctx context.Context, key string, e Event) {
-	if s.noted.first(key, s.now()) {
-		s.record(ctx, e)
-	} else {
-		s.announce(ctx, e)
-	}
 }
 
 // giveBack takes hits back that turned out not to be guesses.
@@ -126,7 +115,7 @@ func (s *Service) giveBack(ctx context.Context, limits ...named) {
 	if s.cfg.InsecureNoThrottle || len(limits) == 0 {
 		return
 	}
-	ctx, cancel := s.aside(ctx)
+	ctx, cancel := background.Detach(ctx)
 	defer cancel()
 	if err := s.store.GiveBackLimits(ctx, keysOf(limits)); err != nil {
 		s.cfg.Logger.Warn("usher: a limit could not be given back", "error", err)
@@ -139,40 +128,4 @@ func keysOf(limits []named) []string {
 		keys[i] = l.Key
 	}
 	return keys
-}
-
-// notedLimits remembers which refusals are in the audit table already, so that
-// a flood of refused tries does not become a flood of rows: one row a minute
-// for each limit. The hook hears of every one.
-type notedLimits struct {
-	mu   sync.Mutex
-	seen map[string]time.Time
-}
-
-func (n *notedLimits) first(key string, now time.Time) bool {
-	const most, again = 10_000, time.Minute
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if at, ok := n.seen[key]; ok && now.Sub(at) < again {
-		return false
-	}
-	if n.seen == nil || len(n.seen) >= most {
-		n.seen = make(map[string]time.Time)
-	}
-	n.seen[key] = now
-	return true
-}
-
-// cut shortens text from strangers to n bytes of valid UTF-8 without control
-// characters.
-func cut(s string, n int) string {
-	if len(s) > n {
-		s = s[:n]
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\uFFFD' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
 }

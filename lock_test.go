@@ -20,7 +20,7 @@ func TestSI02_ALockOutlivesAChangeOfSecret(t *testing.T) {
 			before.fail("bob@example.com", nth(i))
 		}
 	}
-	before.Close()
+	before.Close(ctx)
 
 	k := newKitOn(t, before.store, before.clock, lockAt3, withSecrets(secret2, secret))
 	wantErr(t, k.trySignIn(ann, goodPassword, nth(10)), usher.ErrInvalidCredentials)

@@ -21,7 +21,7 @@ func TestOldSecretsStillOpen(t *testing.T) {
 	before := newKit(t)
 	a := before.signUpVerified(ann)
 	b := usher.Must(before.RefreshSession(ctx, a.Tokens.Refresh, home))
-	if err := before.Close(); err != nil {
+	if err := before.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
 	before.forget(ann, home) // stays in the outbox: nobody sends
@@ -48,7 +48,7 @@ func TestOldSecretsStillOpen(t *testing.T) {
 	k.wantEvents("authn_login_success session_created")
 
 	// The start sealed the keys anew: the old secret is needed no longer.
-	k.Close()
+	k.Close(ctx)
 	last := newKitOn(t, before.store, before.clock, withSecrets(secret2))
 	if !last.alive(c) {
 		t.Fatal("without the old secret")
@@ -61,7 +61,7 @@ func TestWrongSecretNamesTheSetting(t *testing.T) {
 	k := newKit(t)
 	cfg := k.cfg
 	cfg.Secret = secret2
-	_, err := usher.New(k.store, cfg)
+	_, err := usher.New(ctx, k.store, cfg)
 	if err == nil || !strings.Contains(err.Error(), "Config.OldSecrets") {
 		t.Fatalf("the error is %v", err)
 	}
@@ -106,10 +106,10 @@ func TestMailUnderAnUnknownSecretIsLeftToOthers(t *testing.T) {
 		store := memory.New()
 		old := machine(t, store, withSecrets(secret))
 		k := machine(t, store, withSecrets(secret2, secret))
-		k.Close() // it made the mail, and the other one takes it
+		k.Close(ctx) // it made the mail, and the other one takes it
 		k.signUp(ann)
 		time.Sleep(3 * time.Minute) // the bubble's clock
-		old.Close()
+		old.Close(ctx)
 		k = machine(t, store, withSecrets(secret2, secret))
 		time.Sleep(5 * time.Minute)
 		if got := kinds(k.inbox()); got != "verify_email" || len(old.inbox()) != 0 {

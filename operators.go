@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/usherkit/usher/internal/loginid"
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -60,7 +61,7 @@ func (s *Service) UpdateUser(ctx context.Context, userID string, p UserPatch) (U
 	if err != nil {
 		return User{}, s.outage(err)
 	}
-	s.announce(ctx, e)
+	s.audit.Notify(ctx, e)
 	return u, nil
 }
 
@@ -87,7 +88,7 @@ func (s *Service) setStatus(ctx context.Context, userID string, u store.UserUpda
 		return s.outage(err)
 	}
 	s.ended(ended...)
-	s.announce(ctx, e)
+	s.audit.Notify(ctx, e)
 	return nil
 }
 
@@ -104,7 +105,7 @@ func (s *Service) DeleteUser(ctx context.Context, userID string) error {
 		return s.outage(err)
 	}
 	s.ended(ended...)
-	s.announce(ctx, e)
+	s.audit.Notify(ctx, e)
 	return nil
 }
 
@@ -243,7 +244,7 @@ func (s *Service) importUser(ctx context.Context, in UserImport, dryRun bool) (U
 	if err != nil {
 		return User{}, s.outage(err)
 	}
-	s.announce(ctx, e)
+	s.audit.Notify(ctx, e)
 	return u, nil
 }
 
@@ -273,7 +274,7 @@ func (s *Service) importedUser(in UserImport) (User, []string, error) {
 	now := s.now()
 	u := User{
 		ID: "u" + random(16), LoginIDs: in.LoginIDs, Email: email, EmailVerified: in.EmailVerified && email != "",
-		Language: cut(in.Language, 128), Roles: in.Roles, Permissions: in.Permissions, Tenants: in.Tenants, Attributes: in.Attributes,
+		Language: logs.Clean(in.Language, 128), Roles: in.Roles, Permissions: in.Permissions, Tenants: in.Tenants, Attributes: in.Attributes,
 		Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
 	}
 	if in.Disabled {

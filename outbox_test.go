@@ -215,7 +215,7 @@ func TestOutboxSurvivesTheProcess(t *testing.T) {
 		if first.count() != 1 {
 			t.Fatalf("%d tries before it died", first.count())
 		}
-		dying.Close()
+		dying.Close(ctx)
 		k := machine(t, store, withMailer(second))
 		time.Sleep(90 * time.Second) // the bubble's clock
 		if second.count() != 0 {
@@ -248,7 +248,7 @@ func TestOutboxRowsAreSealed(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	k.imported(ann)
-	k.Close() // nobody sends
+	k.Close(ctx) // nobody sends
 	c := from("198.51.100.7")
 	c.UserAgent = "a browser"
 	k.forget(ann, c)
@@ -293,7 +293,7 @@ func TestML04_QueueIsBounded(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.Queue = 2 })
 	known := k.signUpVerified("known@example.com")
-	k.Close() // nobody sends
+	k.Close(ctx) // nobody sends
 	k.signUp("a@example.com")
 	k.signUp("b@example.com")
 	k.events.reset()
@@ -429,7 +429,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	k := newKit(t, withMailer(m))
 	k.signUp(ann)
 	<-sending
-	if err := errors.Join(k.Close(), k.Close()); err != nil {
+	if err := errors.Join(k.Close(ctx), k.Close(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	goleak.VerifyNone(t, before)

@@ -96,7 +96,7 @@ func (s *Service) ownLoginID(ctx context.Context, u User, loginID, sessionID str
 		return err == nil && canonical == given
 	})
 	if !own {
-		s.note(ctx, "forbidden "+u.ID, s.newEvent(EventForbidden, u.ID, sessionID, "login_id_of_another", c))
+		s.audit.StoreSparsely(ctx, "forbidden "+u.ID, s.newEvent(EventForbidden, u.ID, sessionID, "login_id_of_another", c))
 		return ErrForbidden
 	}
 	return nil
@@ -217,10 +217,10 @@ func (s *Service) change(ctx context.Context, change store.PasswordChange, sessi
 // changed follows a step that changed a password.
 func (s *Service) changed(ctx context.Context, fx store.Effects, userID string, ended []string, c Client) {
 	s.ended(ended...)
-	s.queued(fx.Mail)
-	s.announce(ctx, fx.Events...)
+	s.wakeOutbox(fx.Mail)
+	s.audit.Notify(ctx, fx.Events...)
 	for _, id := range ended {
-		s.announce(ctx, s.newEvent(EventSessionEnded, userID, id, "password_changed", c))
+		s.audit.Notify(ctx, s.newEvent(EventSessionEnded, userID, id, "password_changed", c))
 	}
 }
 
@@ -274,7 +274,7 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Cli
 	s.settle(ctx, a)
 	account := a.account
 	if account.User.Status != StatusEnabled {
-		s.record(ctx, s.newEvent(EventPasswordChangeFailed, account.User.ID, "", "disabled", c))
+		s.audit.Store(ctx, s.newEvent(EventPasswordChangeFailed, account.User.ID, "", "disabled", c))
 		return nil, ErrUserDisabled
 	}
 	if s.expired(account.Password) && samePassword(in.NewPassword, in.OldPassword) {

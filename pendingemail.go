@@ -39,6 +39,6 @@ func (s *Service) CancelEmailChange(ctx context.Context, claims *token.Claims, c
 	if err != nil {
 		return s.outage(err)
 	}
-	s.announce(ctx, e)
+	s.audit.Notify(ctx, e)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -46,7 +47,7 @@ func checkProfile(p Profile) error {
 			errs = append(errs, &FieldError{f.name, "too_long", fmt.Sprintf("must be at most %d bytes", f.max)})
 			continue
 		}
-		if cut(*f.value, f.max) != *f.value {
+		if logs.Clean(*f.value, f.max) != *f.value {
 			errs = append(errs, &FieldError{f.name, "invalid", "must be UTF-8 text without control characters"})
 			continue
 		}
@@ -74,6 +75,6 @@ func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Pro
 	if err != nil {
 		return User{}, s.outage(err)
 	}
-	s.announce(ctx, e)
+	s.audit.Notify(ctx, e)
 	return u, nil
 }

@@ -76,7 +76,7 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c
 	if err := s.pretendToMail(ctx, canonical, c); err != nil {
 		return err
 	}
-	s.record(ctx, event)
+	s.audit.Store(ctx, event)
 	return nil
 }
 
@@ -129,7 +129,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 	m = about(u, m, c)
 	quiet := func(reason string) error {
 		fx.Events[0].Reason = reason
-		s.record(ctx, fx.Events...)
+		s.audit.Store(ctx, fx.Events...)
 		return nil
 	}
 	limits := s.resetMails(account, c)
@@ -149,8 +149,8 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 	if err != nil {
 		return s.outage(err)
 	}
-	s.queued(fx.Mail)
-	s.announce(ctx, fx.Events...)
+	s.wakeOutbox(fx.Mail)
+	s.audit.Notify(ctx, fx.Events...)
 	return nil
 }
 
@@ -206,7 +206,7 @@ func tokenGiven(raw Secret) error {
 }
 
 func (s *Service) refuseToken(ctx context.Context, userID string, c Client) error {
-	s.record(ctx, s.newEvent(EventTokenRefused, userID, "", "one_time_token", c))
+	s.audit.Store(ctx, s.newEvent(EventTokenRefused, userID, "", "one_time_token", c))
 	return ErrInvalidToken
 }
 
@@ -352,6 +352,6 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 		return ResetSession{}, s.outage(err)
 	}
 	s.ended(ended...)
-	s.announce(ctx, events...)
+	s.audit.Notify(ctx, events...)
 	return ResetSession{Token: signed, ExpiresAt: session.ExpiresAt}, nil
 }

@@ -78,7 +78,7 @@ func TestRS02_LinkLivesTenMinutes(t *testing.T) {
 
 	cfg := k.cfg
 	cfg.ResetLife = 25 * time.Hour
-	if _, err := usher.New(k.store, cfg); err == nil || !strings.Contains(err.Error(), "ResetLife") {
+	if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "ResetLife") {
 		t.Fatalf("a life of 25 hours: %v", err)
 	}
 }

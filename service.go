@@ -7,12 +7,16 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/usherkit/usher/internal/audit"
+	"github.com/usherkit/usher/internal/background"
+	"github.com/usherkit/usher/internal/keyring"
+	"github.com/usherkit/usher/internal/outbox"
+	"github.com/usherkit/usher/internal/revocation"
 	"github.com/usherkit/usher/internal/seal"
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -31,34 +35,33 @@ type Service struct {
 	cfg    Config
 	store  store.Store
 	hasher *password.Hasher
-	// admission has a place for each try that is being counted.
+	// admission holds a place for each attempt that is being counted.
 	admission chan struct{}
 
 	verifier    *token.Verifier
-	keys        *token.KeySet
-	signing     atomic.Pointer[keyring]
-	keysMu      sync.Mutex // orders changes of keys and signing
+	keys        *keyring.Keyring
 	revocations *token.Revocations
+	audit       *audit.Log
+	outbox      *outbox.Outbox
+	background  *background.Group
 
-	keyBox, mailBox, deviceBox *seal.Box
-	limitMAC, refreshMAC       *seal.MAC
+	emailBox, deviceBox  *seal.Box
+	limitMAC, refreshMAC *seal.MAC
 
-	noted  notedLimits
-	offBy  atomic.Int64  // how far the clock is ahead of the store's, in nanoseconds
-	outbox chan struct{} // wakes a sender
-	later  chan deferred
-	stop   context.CancelFunc
-	done   sync.WaitGroup
+	clockAhead atomic.Int64 // how far the clock is ahead of the store's, in nanoseconds
 }
 
-// New returns a Service on store. It makes the first signing key if there is
-// none, reads the live list of revocations, and starts what runs beside the
-// requests: following revocations, turning keys, sending mail, removing what
-// has expired. An error names the setting that is missing or wrong, or says
-// that the store is out of reach, or that the clock of this machine is off by
-// more than a minute.
-func New(store store.Store, cfg Config) (*Service, error) {
-	if store == nil {
+// New returns a Service on a store. It makes the first signing key if there is none,
+// reads the revocations in force, and starts the background work: following
+// revocations, rotating keys, sending emails, removing expired rows. ctx bounds the
+// start alone, which takes at most 30 seconds; [Service.Close] ends the background
+// work.
+//
+// An error names the setting that is missing or wrong, or says that the store cannot
+// be reached, or that the clock of this instance differs from the store's by more
+// than a minute.
+func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
+	if st == nil {
 		return nil, errors.New("usher: New needs a Store: sqlite.Open opens one")
 	}
 	cfg, err := cfg.complete()
@@ -67,163 +70,112 @@ func New(store store.Store, cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg:         cfg,
-		store:       store,
+		store:       st,
 		revocations: token.NewRevocations(),
-		outbox:      make(chan struct{}, 1),
-		later:       make(chan deferred, laterQueue),
-		admission:   make(chan struct{}, admitted),
+		admission:   make(chan struct{}, maxConcurrentAttempts),
 	}
+	s.audit = audit.NewLog(st, cfg.OnEvent, cfg.Logger, s.now)
 	if s.hasher, err = password.NewHasher(cfg.Hashing); err != nil {
 		return nil, fmt.Errorf("usher: Config.Hashing: %w", err)
 	}
 	if err := s.deriveKeys(); err != nil {
 		return nil, err
 	}
-	if s.keys, err = token.NewKeySet(); err != nil {
-		return nil, fmt.Errorf("usher: %w", err)
-	}
-	s.verifier, err = token.NewVerifier(token.VerifierConfig{
-		Issuers: []token.Issuer{{
-			URL:        cfg.BaseURL,
-			Audiences:  cfg.Audience,
-			Algorithms: []token.Algorithm{token.ES256, token.EdDSA, token.RS256},
-			Keys:       &followedKeys{KeySet: s.keys, read: s.readKeys},
-		}},
-		Revocations: s.revocations,
-		Now:         cfg.Now,
-	})
-	if err != nil {
+	s.outbox = outbox.New(outbox.Config{Store: st, Send: s.deliver, Audit: s.audit, Logger: cfg.Logger, Now: s.now})
+	if s.verifier, err = s.newVerifier(); err != nil {
 		return nil, fmt.Errorf("usher: %w", err)
 	}
 	cfg.warn()
-
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if err := errors.Join(s.checkClock(ctx), s.clockFit()); err != nil {
-		return nil, err
+	s.background = background.NewGroup(cfg.Logger)
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.background.Close(ctx))
 	}
-	if _, err := s.turnKeys(ctx, nil); err != nil {
-		return nil, fmt.Errorf("usher: signing keys: %w", err)
-	}
-	follower := &follower{s: s}
-	if err := follower.poll(ctx); err != nil {
-		return nil, fmt.Errorf("usher: revocations: %w", err)
-	}
-	background, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	s.follow(background, follower)
-	s.every(background, "turn keys", keysEvery, func(ctx context.Context) error {
-		_, err := s.turnKeys(ctx, nil)
-		return err
-	})
-	s.every(background, "remove expired rows", cleanEvery, s.clean)
-	s.every(background, "compare clocks", clockEvery, s.checkClock)
-	s.sendMail(background)
-	s.done.Go(func() { s.doLater(background) })
 	return s, nil
 }
 
-// Close ends what runs beside the requests and waits for it. It does not close
-// the Store, which is the caller's. Mail that was not sent yet stays in the
-// outbox.
-func (s *Service) Close() error {
-	s.stop()
-	s.done.Wait()
-	return nil
-}
-
-// How often the background work looks.
-const (
-	pollEvery  = time.Second
-	keysEvery  = 5 * time.Second
-	cleanEvery = time.Minute
-	// wakeRest is how long work that was woken is not woken again.
-	wakeRest = 100 * time.Millisecond
-)
-
-// storeTimeout is how long a step of the background work may take.
-const storeTimeout = 10 * time.Second
-
-// asideTimeout is how long what follows a decision may keep it waiting.
-const (
-	asideTimeout = 2 * time.Second
-	asideLeast   = 100 * time.Millisecond
-)
-
-// aside is a context for what follows a decision, such as its line in the audit
-// table: it goes on when the client hangs up, but keeps to the time that there was
-// for the answer, or hardly longer.
-func (s *Service) aside(ctx context.Context) (context.Context, context.CancelFunc) {
-	patience := asideTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		patience = min(patience, max(time.Until(deadline), asideLeast))
-	}
-	return context.WithTimeout(context.WithoutCancel(ctx), patience)
-}
-
-// every runs do at intervals until ctx ends. A failure is logged once until it
-// succeeds again.
-func (s *Service) every(ctx context.Context, name string, interval time.Duration, do func(context.Context) error) {
-	s.onEvery(ctx, name, interval, nil, do)
-}
-
-// onEvery is every for work that is also done when wake says so, but then not
-// again for a moment, however often it is woken.
-func (s *Service) onEvery(ctx context.Context, name string, interval time.Duration, wake <-chan struct{}, do func(context.Context) error) {
-	s.done.Go(func() {
-		tick := time.NewTicker(interval)
-		defer tick.Stop()
-		var resting <-chan time.Time
-		failing := false
-		for {
-			woken := wake
-			if resting != nil {
-				woken = nil
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-resting:
-				resting = nil
-				continue
-			case <-tick.C:
-			case <-woken:
-				resting = time.After(wakeRest)
-			}
-			call, cancel := context.WithTimeout(ctx, storeTimeout)
-			err := s.guard(func() error { return do(call) })
-			cancel()
-			switch {
-			case err != nil && ctx.Err() == nil && !failing:
-				s.cfg.Logger.Error("usher: background work fails", "work", name, "error", err)
-				failing = true
-			case err == nil && failing:
-				s.cfg.Logger.Info("usher: background work succeeds again", "work", name)
-				failing = false
-			}
-		}
+// newVerifier returns the verifier of the tokens that this program issues.
+func (s *Service) newVerifier() (*token.Verifier, error) {
+	return token.NewVerifier(token.VerifierConfig{
+		Issuers: []token.Issuer{{
+			URL:        s.cfg.BaseURL,
+			Audiences:  s.cfg.Audience,
+			Algorithms: []token.Algorithm{token.ES256, token.EdDSA, token.RS256},
+			Keys:       s.keys,
+		}},
+		Revocations: s.revocations,
+		Now:         s.cfg.Now,
 	})
 }
 
-// guard turns a panic of a store, a mailer or a hook into an error.
-func (s *Service) guard(do func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("usher: panic: %v", p)
-		}
-	}()
-	return do()
+// startTimeout bounds what New does.
+const startTimeout = 30 * time.Second
+
+// start reads what the instance needs from the store and starts the background work.
+func (s *Service) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := errors.Join(s.checkClock(ctx), s.clockUsable()); err != nil {
+		return err
+	}
+	readKeys := s.keys.Rotate
+	if s.cfg.NoBackground {
+		readKeys = s.keys.Load
+	}
+	if err := readKeys(ctx); err != nil {
+		return fmt.Errorf("usher: signing keys: %w", err)
+	}
+	notifier, _ := store.Find[store.Notifier](s.store)
+	follower := revocation.NewFollower(revocation.Config{
+		Store: s.store, Notifier: notifier, List: s.revocations, Logger: s.cfg.Logger, Now: s.now,
+		Until: func() time.Time { return s.revokedUntil(s.now()) },
+	})
+	if err := follower.Poll(ctx); err != nil {
+		return fmt.Errorf("usher: revocations: %w", err)
+	}
+	if s.cfg.NoBackground {
+		return nil
+	}
+	follower.Follow(s.background)
+	s.background.Every("rotate keys", keysInterval, s.keys.Rotate)
+	s.background.Every("remove expired rows", cleanInterval, s.clean)
+	s.background.Every("compare clocks", clockInterval, s.checkClock)
+	s.background.RunQueue()
+	s.outbox.Deliver(s.background)
+	return nil
 }
 
-// clean removes what no longer means anything, in steps small enough that
-// nobody waits for them.
+// Close ends the background work and waits for it, at most until ctx ends; then it
+// returns the error of ctx. Emails that were not sent yet stay in the outbox. Close
+// does not close the Store, which belongs to the caller.
+func (s *Service) Close(ctx context.Context) error { return s.background.Close(ctx) }
+
+// How often the background work runs.
+const (
+	keysInterval  = 5 * time.Second
+	cleanInterval = time.Minute
+)
+
+// enqueue runs do soon after the answer. With Config.NoBackground, where nothing
+// runs later, it runs do now.
+func (s *Service) enqueue(ctx context.Context, name string, do func(context.Context) error) {
+	if !s.cfg.NoBackground {
+		s.background.Enqueue(name, do)
+		return
+	}
+	if err := background.Guard(func() error { return do(ctx) }); err != nil {
+		s.cfg.Logger.Error("usher: queued work fails", "work", name, "error", err)
+	}
+}
+
+// clean removes expired rows, in transactions so small that no other caller waits for
+// them noticeably.
 func (s *Service) clean(ctx context.Context) error {
-	const step, steps = 1000, 20
+	const rows, transactions = 1000, 20
 	now := s.now()
 	s.revocations.Prune(now)
-	for range steps {
-		n, err := s.store.DeleteExpired(ctx, now, now.Add(-s.cfg.EventsKept), step)
-		if err != nil || n < step {
+	for range transactions {
+		n, err := s.store.DeleteExpired(ctx, now, now.Add(-s.cfg.EventsKept), rows)
+		if err != nil || n < rows {
 			return err
 		}
 	}
@@ -237,12 +189,20 @@ func (s *Service) deriveKeys() error {
 		secrets = append(secrets, old.Reveal())
 	}
 	var errs [5]error
-	s.keyBox, errs[0] = seal.NewBox(secrets, "signing keys")
-	s.mailBox, errs[1] = seal.NewBox(secrets, "outbox")
+	keyBox, err := seal.NewBox(secrets, "signing keys")
+	errs[0] = err
+	s.emailBox, errs[1] = seal.NewBox(secrets, "outbox")
 	s.deviceBox, errs[2] = seal.NewBox(secrets, "device")
 	s.limitMAC, errs[3] = seal.NewMAC(secrets, "limits")
 	s.refreshMAC, errs[4] = seal.NewMAC(secrets, "refresh tokens")
-	return errors.Join(errs[:]...)
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	s.keys, err = keyring.New(keyring.Config{
+		Store: s.store, Box: keyBox, Rotation: signing.Rotation(s.cfg.Rotation), Algorithm: s.cfg.Algorithm,
+		Audit: s.audit, Now: s.now,
+	})
+	return err
 }
 
 // now is the time as the store keeps it.
@@ -251,6 +211,11 @@ func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Micro
 // JWKS returns the JWK Set (RFC 7517) by which anyone can verify the tokens:
 // public keys only.
 func (s *Service) JWKS() []byte { return s.keys.JSON() }
+
+// Revocations returns, as JSON, which sessions ended before their tokens expired:
+// what other programs need beside [Service.JWKS] to refuse a session as soon as this
+// one does. It does not ask the database. See [token.Revocations.JSON].
+func (s *Service) Revocations() []byte { return s.revocations.JSON() }
 
 // PasswordPolicy returns the policy for new passwords, every default filled in.
 func (s *Service) PasswordPolicy() password.Policy { return s.cfg.Password }
@@ -264,9 +229,9 @@ func (s *Service) Hashes() uint64 { return s.hasher.Count() }
 func (s *Service) RecentSignIn() time.Duration { return s.cfg.Sessions.Recent }
 
 // Ping reports whether this machine should serve: the store answers, and the
-// clock does not differ from the store's by more than a minute (see [StoreClock]).
+// clock does not differ from the store's by more than a minute (see [store.Clock]).
 func (s *Service) Ping(ctx context.Context) error {
-	if err := s.clockFit(); err != nil {
+	if err := s.clockUsable(); err != nil {
 		return err
 	}
 	return s.outage(s.store.Ping(ctx))
@@ -300,42 +265,10 @@ func hashOf(secret string) []byte {
 	return h[:]
 }
 
-// newEvent describes what happened to whom, by whose request.
+// newEvent returns an event that was caused by a client.
 func (s *Service) newEvent(name EventName, userID, sessionID, reason string, c Client) Event {
-	address := ""
-	if c.Address.IsValid() {
-		address = c.Address.String()
-	}
-	return Event{
-		ID: random(16), At: s.now(), Name: name, UserID: userID, SessionID: sessionID,
-		Address: address, UserAgent: cut(c.UserAgent, 256), RequestID: cut(c.RequestID, 64), Reason: reason,
-	}
-}
-
-// announce tells the hook and the log of events that are stored by now.
-func (s *Service) announce(ctx context.Context, events ...Event) {
-	for _, e := range events {
-		s.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "usher: "+string(e.Name), slog.Any("audit", e))
-		if s.cfg.OnEvent == nil {
-			continue
-		}
-		err := s.guard(func() error { s.cfg.OnEvent(ctx, e); return nil })
-		if err != nil {
-			s.cfg.Logger.Error("usher: Config.OnEvent", "event", e.Name, "error", err)
-		}
-	}
-}
-
-// record stores events that belong to no other step, and announces them. What
-// they tell of has been decided: if the store fails, that is logged and the
-// decision stands. A client who hangs up leaves his trace all the same.
-func (s *Service) record(ctx context.Context, events ...Event) {
-	after, cancel := s.aside(ctx)
-	defer cancel()
-	if err := s.store.Record(after, store.Effects{Events: events}); err != nil {
-		s.cfg.Logger.Error("usher: an event could not be stored", "event", events[0].Name, "error", err)
-	}
-	s.announce(ctx, events...)
+	return s.audit.NewEvent(name, userID, sessionID, reason,
+		audit.Client{Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID})
 }
 
 // encode and decode are how random and sealed bytes travel.

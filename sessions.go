@@ -25,7 +25,7 @@ func (s *Service) sessionGone(ctx context.Context, err error, claims *token.Clai
 	if !errors.Is(err, ErrNotFound) {
 		return s.outage(err)
 	}
-	s.announce(ctx, s.newEvent(EventTokenRefused, claims.Subject, claims.SessionID, "session_ended", c))
+	s.audit.Notify(ctx, s.newEvent(EventTokenRefused, claims.Subject, claims.SessionID, "session_ended", c))
 	return ErrInvalidSession
 }
 
@@ -162,7 +162,7 @@ func (s *Service) endSession(ctx context.Context, userID, sessionID string, e Ev
 		return s.outage(err)
 	}
 	s.ended(sessionID)
-	s.announce(ctx, e)
+	s.audit.Notify(ctx, e)
 	return nil
 }
 
@@ -181,7 +181,7 @@ func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) e
 		return s.outage(err)
 	}
 	s.ended(ids...)
-	s.announce(ctx, e)
+	s.audit.Notify(ctx, e)
 	return nil
 }
 

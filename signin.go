@@ -46,7 +46,7 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 	u, p := a.account.User, a.account.Password
 	refuse := func(name EventName, reason string, err error) error {
 		s.settle(ctx, a)
-		s.record(ctx, s.newEvent(name, u.ID, "", reason, a.client))
+		s.audit.Store(ctx, s.newEvent(name, u.ID, "", reason, a.client))
 		return err
 	}
 	switch {
@@ -54,7 +54,7 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 		// Whoever signed up learns no more than anybody else, or a sign-up would
 		// tell after all whether the login id was free. But the person may have
 		// lost the mail: another one goes out, within the limits.
-		s.soon("send verification", func(ctx context.Context) error {
+		s.enqueue(ctx, "send verification", func(ctx context.Context) error {
 			err := s.sendVerification(ctx, a.account, a.client)
 			var limited *LimitError
 			if errors.As(err, &limited) {
@@ -129,10 +129,10 @@ func (s *Service) enter(ctx context.Context, a *attempt, pw Secret) (*Authentica
 		return nil, s.outage(err)
 	}
 	s.ended(ended...)
-	s.queued(start.Mail)
-	s.announce(ctx, start.Events...)
+	s.wakeOutbox(start.Mail)
+	s.audit.Notify(ctx, start.Events...)
 	for _, id := range ended {
-		s.announce(ctx, s.newEvent(EventSessionEnded, u.ID, id, "replaced", a.client))
+		s.audit.Notify(ctx, s.newEvent(EventSessionEnded, u.ID, id, "replaced", a.client))
 	}
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
 }

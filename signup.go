@@ -100,14 +100,14 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 	created.Events = append(created.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
 	err = s.createUser(ctx, created)
 	if errors.Is(err, ErrLoginIDTaken) {
-		s.record(ctx, s.newEvent(EventSignUpRefused, "", "", "login_id_taken", c))
+		s.audit.Store(ctx, s.newEvent(EventSignUpRefused, "", "", "login_id_taken", c))
 		return nil, ErrLoginIDTaken
 	}
 	if err != nil {
 		return nil, s.outage(err)
 	}
-	s.queued(created.Mail)
-	s.announce(ctx, created.Events...)
+	s.wakeOutbox(created.Mail)
+	s.audit.Notify(ctx, created.Events...)
 	s.endPlanted(ctx, c)
 	return &Authentication{
 		User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, ""), FirstSeen: true,
@@ -124,8 +124,8 @@ func (s *Service) signUpUnseen(ctx context.Context, created store.UserCreation, 
 		}
 		err = s.createUser(ctx, created)
 		if err == nil {
-			s.queued(created.Mail)
-			s.announce(ctx, created.Events...)
+			s.wakeOutbox(created.Mail)
+			s.audit.Notify(ctx, created.Events...)
 			return nil
 		}
 		if !errors.Is(err, ErrLoginIDTaken) {
@@ -164,8 +164,8 @@ func (s *Service) signUpTaken(ctx context.Context, account store.Account, canoni
 	if err := s.store.Record(ctx, fx); err != nil {
 		return s.outage(err)
 	}
-	s.queued(fx.Mail)
-	s.announce(ctx, fx.Events...)
+	s.wakeOutbox(fx.Mail)
+	s.audit.Notify(ctx, fx.Events...)
 	return nil
 }
 
@@ -226,7 +226,7 @@ func (s *Service) judge(ctx context.Context, pw Secret, u User) error {
 	policy := s.cfg.Password
 	policy.OnBreachError = func(err error) {
 		s.cfg.Password.OnBreachError(err)
-		s.record(ctx, s.newEvent(EventBreachCheckFailed, "", "", "", Client{}))
+		s.audit.Store(ctx, s.newEvent(EventBreachCheckFailed, "", "", "", Client{}))
 	}
 	return s.judgeBy(ctx, policy, pw, u)
 }

@@ -9,14 +9,13 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
+	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/internal/revocation"
 	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
-
-// afterlife is how much longer than its last token a revocation is kept: the
-// leeway of verifiers and the clocks of machines.
-const afterlife = 2 * time.Minute
 
 // newSession returns a session that begins now, and the jti of its first
 // refresh token, of which the session holds only the hash.
@@ -29,7 +28,7 @@ func (s *Service) newSession(userID string, c Client) (store.SessionRecord, stri
 			CreatedAt: now, LastSeenAt: now,
 			IdleExpiresAt: now.Add(s.cfg.Sessions.Idle),
 			ExpiresAt:     now.Add(s.cfg.Sessions.Absolute),
-			UserAgent:     cut(c.UserAgent, 256),
+			UserAgent:     logs.Clean(c.UserAgent, 256),
 		},
 		Refresh: store.RefreshState{Current: hashOf(jti), RotatedAt: now},
 	}
@@ -45,7 +44,7 @@ func (s *Service) customClaims(ctx context.Context, u User) (claims map[string]a
 	if s.cfg.Claims == nil {
 		return nil, nil
 	}
-	err = s.guard(func() error { claims, err = s.cfg.Claims(ctx, u); return err })
+	err = background.Guard(func() error { claims, err = s.cfg.Claims(ctx, u); return err })
 	if err != nil {
 		return nil, fmt.Errorf("usher: Config.Claims: %w", err)
 	}
@@ -137,7 +136,7 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	swap := store.RefreshSwap{
 		SessionID: claims.SessionID, Presented: presented, Next: hashOf(next[0]),
 		Now: now, Idle: s.cfg.Sessions.Idle, Grace: s.cfg.Sessions.Grace,
-		UserAgent: cut(c.UserAgent, 256), RevokedUntil: s.revokedUntil(now),
+		UserAgent: logs.Clean(c.UserAgent, 256), RevokedUntil: s.revokedUntil(now),
 		Swapped: store.Effects{Events: []Event{s.newEvent(EventSessionRenewed, claims.Subject, claims.SessionID, "", c)}},
 		Reused:  store.Effects{Events: []Event{s.newEvent(EventTokenReused, claims.Subject, claims.SessionID, "", c)}},
 	}
@@ -154,10 +153,10 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	switch r.Outcome {
 	case store.RefreshReused:
 		s.ended(claims.SessionID)
-		s.announce(ctx, swap.Reused.Events...)
+		s.audit.Notify(ctx, swap.Reused.Events...)
 		return nil, ErrInvalidSession
 	case store.RefreshSwapped:
-		s.announce(ctx, swap.Swapped.Events...)
+		s.audit.Notify(ctx, swap.Swapped.Events...)
 	}
 	for _, jti := range next {
 		if bytes.Equal(hashOf(jti), r.Session.Refresh.Current) {
@@ -199,7 +198,7 @@ func (s *Service) RefreshTokens(ctx context.Context, refreshToken string, addres
 // from a machine, or from before a restart, with another TokenLife: the longest
 // that there can be counts.
 func (s *Service) revokedUntil(now time.Time) time.Time {
-	return now.Add(maxTokenLife + afterlife)
+	return now.Add(maxTokenLife + revocation.Retention)
 }
 
 // ended makes the end of sessions hold in this process at once; the store has

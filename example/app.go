@@ -75,7 +75,7 @@ func (a *app) build(stdout io.Writer) error {
 		a.redirects = list{a.baseURL}
 	}
 	loopback := strings.HasPrefix(a.baseURL, "http://")
-	a.service, err = usher.New(a.store, usher.Config{
+	a.service, err = usher.New(context.Background(), a.store, usher.Config{
 		Secret:             secret,
 		BaseURL:            a.baseURL,
 		Redirects:          a.redirects,
@@ -126,7 +126,7 @@ func openStore(db string) (store.Store, error) {
 
 func (a *app) close() {
 	if a.service != nil {
-		if err := a.service.Close(); err != nil {
+		if err := a.service.Close(context.Background()); err != nil {
 			a.logger.Error("close", "error", err)
 		}
 	}

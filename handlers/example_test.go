@@ -20,7 +20,7 @@ import (
 
 // newService is a Service as programs make it, on a store for examples.
 func newService() *usher.Service {
-	service, err := usher.New(memory.New(), usher.Config{
+	service, err := usher.New(context.Background(), memory.New(), usher.Config{
 		Secret:  secret,
 		BaseURL: "https://app.example.com",
 		Mailer:  usher.MailerFunc(func(context.Context, usher.Message) error { return nil }),
@@ -36,7 +36,7 @@ func newService() *usher.Service {
 // for who is signed in.
 func ExampleNew() {
 	service := newService()
-	defer service.Close()
+	defer service.Close(context.Background())
 	jar, err := cookies.New(cookies.Config{Secret: secret})
 	if err != nil {
 		panic(err)
@@ -77,7 +77,7 @@ func ExampleNew() {
 // One route mounted alone is as complete as all together.
 func ExampleHandlers_PasswordPolicy() {
 	service := newService()
-	defer service.Close()
+	defer service.Close(context.Background())
 	h, err := handlers.New(service, handlers.Config{})
 	if err != nil {
 		panic(err)
@@ -103,7 +103,7 @@ func ExampleHandlers_PasswordPolicy() {
 // Without cookies the tokens are in the bodies: for programs.
 func ExampleHandlers_SignIn() {
 	service := newService()
-	defer service.Close()
+	defer service.Close(context.Background())
 	h, err := handlers.New(service, handlers.Config{})
 	if err != nil {
 		panic(err)

@@ -93,9 +93,9 @@ func newKit(t testing.TB, m mode, s setup) *kit {
 		}
 	}
 	var err error
-	k.svc, err = usher.New(k.store, cfg)
+	k.svc, err = usher.New(context.Background(), k.store, cfg)
 	must(err)
-	t.Cleanup(func() { k.svc.Close() })
+	t.Cleanup(func() { k.svc.Close(context.Background()) })
 	hc := handlers.Config{Logger: logger, Now: k.clock.now}
 	if m == inCookies {
 		jc := cookies.Config{Secret: secret, Logger: logger, Now: k.clock.now}

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -99,7 +100,7 @@ func TestFB04_RubbishLeavesNothingOver(t *testing.T) {
 				t.Fatalf("%s %s %v: %d %s", q.method, q.path, q.header, a.status, a.body)
 			}
 		}
-		if err := k.svc.Close(); err != nil {
+		if err := k.svc.Close(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}

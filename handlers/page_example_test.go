@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"net/http"
@@ -35,13 +36,13 @@ func ExamplePages() {
 	words := texts.Catalogue{Texts: map[string]map[string]string{"en": {"signin.title": "Welcome aboard"}}}
 
 	const secret = usher.Secret("an example of 32 bytes, not for use")
-	service, err := usher.New(memory.New(), usher.Config{
+	service, err := usher.New(context.Background(), memory.New(), usher.Config{
 		Secret: secret, BaseURL: "https://app.example.com", Mailer: &mail.Folder{Path: "mail", Composer: mail.Composer{Texts: words}},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer service.Close()
+	defer service.Close(context.Background())
 	jar, err := cookies.New(cookies.Config{Secret: secret})
 	if err != nil {
 		log.Fatal(err)

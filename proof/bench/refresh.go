@@ -98,7 +98,7 @@ func (s *suite) refreshOn(engine string, store store.Store, bare *bareTable, rou
 	if err != nil {
 		return nil, err
 	}
-	defer service.Close()
+	defer service.Close(context.Background())
 	tokens := make([]usher.Secret, refreshClients)
 	for n := range tokens {
 		a, err := service.SignIn(s.ctx, usher.SignIn{LoginID: login(n), Password: userPassword}, usher.Client{})

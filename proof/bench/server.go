@@ -64,7 +64,7 @@ func serve(settings string) error {
 	if err != nil {
 		return err
 	}
-	defer service.Close()
+	defer service.Close(context.Background())
 	browser, err := newHandlers(service, true)
 	if err != nil {
 		return err

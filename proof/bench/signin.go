@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -91,7 +92,7 @@ func (s *suite) signInOn(engine string, limit float64, store store.Store) error 
 	if err != nil {
 		return err
 	}
-	defer service.Close()
+	defer service.Close(context.Background())
 	h, err := newHandlers(service, false)
 	if err != nil {
 		return err

@@ -139,11 +139,11 @@ func serve(t *testing.T, s site) string {
 		mux.HandleFunc("POST /test/break", b.serve)
 		store = b
 	}
-	service, err := usher.New(store, cfg)
+	service, err := usher.New(context.Background(), store, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { service.Close() })
+	t.Cleanup(func() { service.Close(context.Background()) })
 	jar, err := cookies.New(cookies.Config{Secret: secret, Logger: logger})
 	if err != nil {
 		t.Fatal(err)

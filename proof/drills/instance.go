@@ -53,7 +53,7 @@ func serve(ctx context.Context, args []string) error {
 		}
 	}
 	defer store.Close()
-	service, err := usher.New(store, usher.Config{
+	service, err := usher.New(context.Background(), store, usher.Config{
 		Secret: secret, BaseURL: *base, Mailer: noMail{},
 		Hashing:            password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: 4 * time.Second},
 		InsecureNoThrottle: true,
@@ -62,7 +62,7 @@ func serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer service.Close()
+	defer service.Close(context.Background())
 	mux, err := routes(service, *proxy)
 	if err != nil {
 		return err

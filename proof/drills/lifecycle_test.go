@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"log/slog"
@@ -42,14 +43,14 @@ func TestLifecycleOnTwoInstances(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		service, err := usher.New(store, usher.Config{
+		service, err := usher.New(context.Background(), store, usher.Config{
 			Secret: secret, BaseURL: front.URL, Mailer: noMail{},
 			Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Minute},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer service.Close()
+		defer service.Close(context.Background())
 		mux, err := routes(service, "127.0.0.1/32")
 		if err != nil {
 			t.Fatal(err)

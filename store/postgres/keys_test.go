@@ -140,7 +140,7 @@ func TestJK07_ACompromisedKeyIsOutEverywhere(t *testing.T) {
 func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1)
-	f.at(0).Close()
+	f.at(0).Close(context.Background())
 	if _, err := f.at(0).store.DB().Exec(`DELETE FROM usher_signing_keys`); err != nil {
 		t.Fatal(err)
 	}
@@ -152,11 +152,11 @@ func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		s, err := usher.New(store, usher.Config{Secret: secret, BaseURL: "https://app.example", Mailer: f.mail})
+		s, err := usher.New(context.Background(), store, usher.Config{Secret: secret, BaseURL: "https://app.example", Mailer: f.mail})
 		if err != nil {
 			return errors.Join(err, store.Close())
 		}
-		t.Cleanup(func() { s.Close(); store.Close() })
+		t.Cleanup(func() { s.Close(context.Background()); store.Close() })
 		mu.Lock()
 		defer mu.Unlock()
 		f.machines = append(f.machines, &machine{s, store})
@@ -221,7 +221,7 @@ func TestJK07_ANewSecretWithoutDowntime(t *testing.T) {
 			f.machines[i] = f.add(step.set)
 			f.machines = f.machines[:2]
 			check(step.name)
-			if err := errors.Join(old.Close(), old.store.Close()); err != nil {
+			if err := errors.Join(old.Close(context.Background()), old.store.Close()); err != nil {
 				t.Fatal(err)
 			}
 		}

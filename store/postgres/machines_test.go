@@ -80,11 +80,11 @@ func (f *fleet) addOn(opts postgres.Options, change ...func(*usher.Config)) *mac
 	for _, c := range change {
 		c(&cfg)
 	}
-	service, err := usher.New(gate{store, f}, cfg)
+	service, err := usher.New(context.Background(), gate{store, f}, cfg)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(func() { service.Close() })
+	f.t.Cleanup(func() { service.Close(context.Background()) })
 	m := &machine{service, store}
 	f.machines = append(f.machines, m)
 	return m

@@ -21,11 +21,11 @@ import (
 func works(t *testing.T, store store.Store) {
 	t.Helper()
 	f := &fleet{t: t, mail: &mailbox{sent: map[string]usher.Message{}}}
-	s, err := usher.New(store, usher.Config{Secret: secret, BaseURL: "https://app.example", Mailer: f.mail, Logger: slog.New(slog.DiscardHandler)})
+	s, err := usher.New(context.Background(), store, usher.Config{Secret: secret, BaseURL: "https://app.example", Mailer: f.mail, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer s.Close(context.Background())
 	if _, err := s.SignUp(t.Context(), usher.SignUp{LoginID: "ann@example.com", Password: goodPassword}, f.client()); err != nil {
 		t.Fatal(err)
 	}

@@ -110,11 +110,11 @@ type pollOnly struct{ store.Store }
 func TestSE06_WithoutNotificationsThePollFindsIt(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1)
-	s, err := usher.New(pollOnly{f.at(0).store}, usher.Config{Secret: secret, BaseURL: "https://app.example", Mailer: f.mail})
+	s, err := usher.New(context.Background(), pollOnly{f.at(0).store}, usher.Config{Secret: secret, BaseURL: "https://app.example", Mailer: f.mail})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { s.Close(context.Background()) })
 	f.machines = append(f.machines, &machine{s, f.at(0).store})
 	var took []time.Duration
 	for range 5 {

@@ -5,30 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
+	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/internal/outbox"
 	"github.com/usherkit/usher/store"
 )
-
-// How mail is sent: each of a process's senders takes one message at a time and
-// keeps it from the others for the lease, which is longer than a try may last and
-// much shorter than a link lives: when a process dies in between, another still
-// sends it in time. A failed try waits longer each time, and after the last one the
-// message is given up. There are a few senders, so that a server that hangs for
-// some addresses does not hold up the mail to all others.
-const (
-	mailSenders  = 4
-	mailLease    = 2 * time.Minute
-	mailTimeout  = time.Minute
-	mailInterval = 5 * time.Second
-	mailTries    = 12
-)
-
-// mailWaits are the pauses after each failed try; the last one repeats.
-var mailWaits = []time.Duration{
-	10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour,
-}
 
 // sealedMessage is a Message as it lies in the outbox.
 type sealedMessage struct {
@@ -54,7 +37,7 @@ func about(u User, m Message, c Client) Message {
 }
 
 // language is what a client reads, as it is kept.
-func language(c Client) string { return cut(c.Language, 128) }
+func language(c Client) string { return logs.Clean(c.Language, 128) }
 
 // mailTo returns the row for one mail, or none if the address has had too many
 // in this hour or the outbox is full: then the caller's answer stays the same. An
@@ -141,7 +124,7 @@ func (s *Service) noticeTo(ctx context.Context, u User, m Message, c Client) ([]
 // dropped says that there will be no mail.
 func (s *Service) dropped(ctx context.Context, m Message, reason string, c Client) {
 	s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "user_id", m.UserID, "reason", reason)
-	s.announce(ctx, s.newEvent(EventMailDropped, m.UserID, "", reason+" "+string(m.Kind), c))
+	s.audit.Notify(ctx, s.newEvent(EventMailDropped, m.UserID, "", reason+" "+string(m.Kind), c))
 }
 
 // seal returns the row. A mail with a link says from when on it works: else it
@@ -150,7 +133,7 @@ func (s *Service) seal(address string, m Message, c Client) []store.QueuedMail {
 	now := s.now()
 	sealed := sealedMessage{
 		Kind: m.Kind, UserID: m.UserID, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
-		UserAgent: cut(c.UserAgent, 256), Language: m.Language,
+		UserAgent: logs.Clean(c.UserAgent, 256), Language: m.Language,
 	}
 	if c.Address.IsValid() {
 		sealed.Address = c.Address.String()
@@ -161,128 +144,38 @@ func (s *Service) seal(address string, m Message, c Client) []store.QueuedMail {
 		return nil
 	}
 	id := random(16)
-	return []store.QueuedMail{{ID: id, Sealed: s.mailBox.Seal(plain, id), CreatedAt: now, NotBefore: now}}
+	return []store.QueuedMail{{ID: id, Sealed: s.emailBox.Seal(plain, id), CreatedAt: now, NotBefore: now}}
 }
 
-// queued wakes a sender.
-func (s *Service) queued(mail []store.QueuedMail) {
-	if len(mail) > 0 {
-		s.wakeSender()
+// wakeOutbox makes a sender look for emails that were just queued.
+func (s *Service) wakeOutbox(queued []store.QueuedMail) {
+	if len(queued) > 0 {
+		s.outbox.Wake()
 	}
 }
 
-// wakeSender makes one sender that has nothing to do look into the outbox.
-func (s *Service) wakeSender() {
-	select {
-	case s.outbox <- struct{}{}:
-	default:
-	}
-}
-
-// sendMail starts the senders, who deliver what is in the outbox until ctx ends.
-func (s *Service) sendMail(ctx context.Context) {
-	for range mailSenders {
-		s.done.Go(func() {
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-s.outbox:
-				}
-				if err := s.guard(func() error { s.deliverDue(ctx); return nil }); err != nil {
-					s.cfg.Logger.Error("usher: the outbox failed", "error", err)
-				}
-			}
-		})
-	}
-	s.done.Go(func() {
-		tick := time.NewTicker(mailInterval)
-		defer tick.Stop()
-		for {
-			s.wakeSender()
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-		}
-	})
-}
-
-// deliverDue delivers until nothing is due. Whoever finds a mail wakes another
-// sender for the next one before he may be kept waiting.
-func (s *Service) deliverDue(ctx context.Context) {
-	for ctx.Err() == nil {
-		claim, cancel := context.WithTimeout(ctx, storeTimeout)
-		claimed, err := s.store.ClaimMail(claim, s.now(), mailLease, 1)
-		cancel()
-		if err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Error("usher: the outbox cannot be read", "error", err)
-		}
-		if len(claimed) == 0 {
-			return
-		}
-		s.wakeSender()
-		for _, q := range claimed {
-			s.deliver(ctx, q)
-		}
-	}
-}
-
-// deliver tries once, and says so in the outbox even when ctx ends meanwhile.
-func (s *Service) deliver(ctx context.Context, q store.QueuedMail) {
-	m, err := s.try(ctx, q)
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
-	var given *givenUp
-	switch {
-	case err == nil:
-		if err := s.store.FinishMail(after, q.ID, store.Effects{}); err != nil {
-			s.cfg.Logger.Error("usher: a delivered mail could not be removed and will be sent again", "kind", m.Kind, "error", err)
-		}
-	case errors.As(err, &given):
-		s.giveUp(after, q, m, given.reason, given.cause)
-	case q.Tries >= mailTries:
-		s.giveUp(after, q, m, "too_many_tries", err)
-	default:
-		wait := mailWaits[min(max(q.Tries, 1), len(mailWaits))-1]
-		if err := s.store.RetryMail(after, q.ID, s.now().Add(wait)); err != nil {
-			s.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
-		}
-		s.cfg.Logger.Warn("usher: mail not delivered, will be tried again", "kind", m.Kind, "user_id", m.UserID, "try", q.Tries, "in", wait, "error", err)
-	}
-}
-
-// givenUp means that no further try can succeed.
-type givenUp struct {
-	reason string
-	cause  error
-}
-
-func (g *givenUp) Error() string { return "usher: mail given up: " + g.reason }
-
-// try hands one message to the Mailer and returns it. One that cannot be opened may
-// come from a machine that has a newer secret already: that one will send it.
-func (s *Service) try(ctx context.Context, q store.QueuedMail) (Message, error) {
+// deliver makes one attempt to hand a queued email to the Mailer. An email that
+// cannot be opened may come from an instance that has a newer secret already: that
+// one will send it.
+func (s *Service) deliver(ctx context.Context, q store.QueuedMail) (outbox.Subject, error) {
 	m, err := s.unseal(q)
 	if err != nil {
-		return Message{}, err
+		return outbox.Subject{}, err
 	}
+	subject := outbox.Subject{Kind: string(m.Kind), UserID: m.UserID}
 	if !m.ExpiresAt.IsZero() && !s.now().Before(m.ExpiresAt) {
-		return m, &givenUp{"link_expired", nil}
+		return subject, &outbox.GiveUpError{Reason: "link_expired"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
-	defer cancel()
-	err = s.guard(func() error { return s.cfg.Mailer.Send(ctx, m) })
+	err = background.Guard(func() error { return s.cfg.Mailer.Send(ctx, m) })
 	var permanent interface{ Permanent() bool }
 	if errors.As(err, &permanent) && permanent.Permanent() {
-		return m, &givenUp{"refused", err}
+		return subject, &outbox.GiveUpError{Reason: "refused", Err: err}
 	}
-	return m, err
+	return subject, err
 }
 
 func (s *Service) unseal(q store.QueuedMail) (Message, error) {
-	plain, err := s.mailBox.Open(q.Sealed, q.ID)
+	plain, err := s.emailBox.Open(q.Sealed, q.ID)
 	if err != nil {
 		return Message{}, err
 	}
@@ -294,14 +187,4 @@ func (s *Service) unseal(q store.QueuedMail) (Message, error) {
 		ID: q.ID, Kind: m.Kind, UserID: m.UserID, To: m.To, Link: Secret(m.Link), ExpiresAt: m.ExpiresAt,
 		At: m.At, Address: m.Address, UserAgent: m.UserAgent, Language: m.Language,
 	}, nil
-}
-
-func (s *Service) giveUp(ctx context.Context, q store.QueuedMail, m Message, reason string, cause error) {
-	s.cfg.Logger.Error("usher: mail given up", "kind", m.Kind, "user_id", m.UserID, "reason", reason, "tries", q.Tries, "error", cause)
-	e := s.newEvent(EventMailGivenUp, m.UserID, "", strings.TrimSpace(reason+" "+string(m.Kind)), Client{})
-	if err := s.store.FinishMail(ctx, q.ID, store.Effects{Events: []Event{e}}); err != nil {
-		s.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
-		return
-	}
-	s.announce(ctx, e)
 }

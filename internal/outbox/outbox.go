@@ -1,0 +1,165 @@
+// Package outbox delivers the emails that wait in the store, with retries, outside
+// of any request.
+package outbox
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/usherkit/usher/internal/audit"
+	"github.com/usherkit/usher/internal/background"
+	"github.com/usherkit/usher/store"
+)
+
+// Each sender of an instance takes one email at a time and hides it from the other
+// senders for the lease. The lease is longer than one attempt may last and much
+// shorter than a link is valid: if the process dies meanwhile, another instance
+// still sends the email in time. There are several senders, so that a mail server
+// that hangs for some addresses does not delay the email to all others.
+const (
+	senders      = 4
+	lease        = 2 * time.Minute
+	sendTimeout  = time.Minute
+	pollInterval = 5 * time.Second
+	maxAttempts  = 12
+	storeTimeout = 10 * time.Second
+)
+
+// pauses follow each failed attempt; the last one repeats.
+var pauses = []time.Duration{
+	10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour,
+}
+
+// Subject says what an email is about, for logs and events. It may be empty if the
+// email could not be opened.
+type Subject struct {
+	Kind, UserID string
+}
+
+// GiveUpError means that no further attempt can succeed.
+type GiveUpError struct {
+	Reason string // for the event and the log
+	Err    error  // may be nil
+}
+
+// Error names the reason.
+func (e *GiveUpError) Error() string { return "usher: email given up: " + e.Reason }
+
+// Unwrap returns the cause.
+func (e *GiveUpError) Unwrap() error { return e.Err }
+
+// Config holds what an Outbox works with. All fields are required.
+type Config struct {
+	Store store.OutboxStore
+	// Send delivers one email. An error that is no *GiveUpError is tried again.
+	Send   func(ctx context.Context, q store.QueuedMail) (Subject, error)
+	Audit  *audit.Log
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Outbox delivers queued emails. It is safe for concurrent use.
+type Outbox struct {
+	cfg  Config
+	wake chan struct{}
+}
+
+// New returns an Outbox. It delivers nothing before [Outbox.Deliver].
+func New(cfg Config) *Outbox { return &Outbox{cfg: cfg, wake: make(chan struct{}, 1)} }
+
+// Wake makes an idle sender look for emails now. Call it after queueing one.
+func (o *Outbox) Wake() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Deliver starts the senders in the group.
+func (o *Outbox) Deliver(g *background.Group) {
+	for range senders {
+		g.Go(func(ctx context.Context) {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-o.wake:
+				}
+				if err := background.Guard(func() error { o.deliverDue(ctx); return nil }); err != nil {
+					o.cfg.Logger.Error("usher: the outbox failed", "error", err)
+				}
+			}
+		})
+	}
+	g.Go(func(ctx context.Context) {
+		tick := time.NewTicker(pollInterval)
+		defer tick.Stop()
+		for {
+			o.Wake()
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
+}
+
+// deliverDue delivers until no email is due. A sender that finds one wakes another
+// sender for the next one before it delivers, because its own delivery may hang.
+func (o *Outbox) deliverDue(ctx context.Context) {
+	for ctx.Err() == nil {
+		claim, cancel := context.WithTimeout(ctx, storeTimeout)
+		claimed, err := o.cfg.Store.ClaimMail(claim, o.cfg.Now(), lease, 1)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			o.cfg.Logger.Error("usher: the outbox cannot be read", "error", err)
+		}
+		if len(claimed) == 0 {
+			return
+		}
+		o.Wake()
+		for _, q := range claimed {
+			o.deliver(ctx, q)
+		}
+	}
+}
+
+// deliver makes one attempt and records its outcome, even if ctx ends meanwhile.
+func (o *Outbox) deliver(ctx context.Context, q store.QueuedMail) {
+	attempt, end := context.WithTimeout(ctx, sendTimeout)
+	subject, err := o.cfg.Send(attempt, q)
+	end()
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	var final *GiveUpError
+	switch {
+	case err == nil:
+		if err := o.cfg.Store.FinishMail(after, q.ID, store.Effects{}); err != nil {
+			o.cfg.Logger.Error("usher: a delivered email could not be removed and will be sent again", "kind", subject.Kind, "error", err)
+		}
+	case errors.As(err, &final):
+		o.giveUp(after, q, subject, final.Reason, final.Err)
+	case q.Tries >= maxAttempts:
+		o.giveUp(after, q, subject, "too_many_tries", err)
+	default:
+		pause := pauses[min(max(q.Tries, 1), len(pauses))-1]
+		if err := o.cfg.Store.RetryMail(after, q.ID, o.cfg.Now().Add(pause)); err != nil {
+			o.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
+		}
+		o.cfg.Logger.Warn("usher: email not delivered, another attempt follows", "kind", subject.Kind, "user_id", subject.UserID, "attempt", q.Tries, "in", pause, "error", err)
+	}
+}
+
+func (o *Outbox) giveUp(ctx context.Context, q store.QueuedMail, subject Subject, reason string, cause error) {
+	o.cfg.Logger.Error("usher: email given up", "kind", subject.Kind, "user_id", subject.UserID, "reason", reason, "attempts", q.Tries, "error", cause)
+	e := o.cfg.Audit.NewEvent(store.EventMailGivenUp, subject.UserID, "", strings.TrimSpace(reason+" "+subject.Kind), audit.Client{})
+	if err := o.cfg.Store.FinishMail(ctx, q.ID, store.Effects{Events: []store.Event{e}}); err != nil {
+		o.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
+		return
+	}
+	o.cfg.Audit.Notify(ctx, e)
+}

@@ -1,0 +1,150 @@
+// Package revocation copies the store's list of revocations into an instance, so
+// that a session token is refused there without asking the database.
+package revocation
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/usherkit/usher/internal/background"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
+)
+
+const (
+	// pollInterval is how often the store is asked for new revocations.
+	pollInterval = time.Second
+	// pollTimeout bounds one poll: the next one may find a connection that works.
+	pollTimeout = 3 * time.Second
+	// overlap is how far back each poll reads again, because a transaction of
+	// another instance may become visible after a later one. It is longer than any
+	// transaction may take. The whole list is read as often.
+	overlap = 30 * time.Second
+)
+
+// Retention is how much longer than the last session token of its session a
+// revocation is kept: the leeway of verifiers plus the difference of the clocks.
+const Retention = 2 * time.Minute
+
+// Config holds what a Follower works with. Notifier may be nil; everything else is
+// required.
+type Config struct {
+	Store    store.SessionStore
+	Notifier store.Notifier
+	List     *token.Revocations // receives the revocations
+	// Until returns when the last session token issued by now expires, plus
+	// Retention.
+	Until  func() time.Time
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Follower copies revocations. It reads by id, not by time, so that no clock matters
+// except its own. One goroutine at a time may call Poll.
+type Follower struct {
+	cfg Config
+	// marks remember the highest id at several times, oldest first.
+	marks []mark
+	// wholeAt is when the whole list was last read.
+	wholeAt time.Time
+	// newest is the revocation with the highest id so far.
+	newest store.Revocation
+}
+
+type mark struct {
+	at time.Time
+	id int64
+}
+
+// NewFollower returns a Follower that has read nothing yet.
+func NewFollower(cfg Config) *Follower { return &Follower{cfg: cfg} }
+
+// Follow polls in the group until it ends: every second, and when the store notifies
+// of new revocations.
+func (f *Follower) Follow(g *background.Group) {
+	wake := make(chan struct{}, 1)
+	if f.cfg.Notifier != nil {
+		g.Go(func(ctx context.Context) {
+			f.listen(ctx, func() {
+				select {
+				case wake <- struct{}{}:
+				default: // the poll that is due reads this one as well
+				}
+			})
+		})
+	}
+	g.EveryOrWoken("follow revocations", pollInterval, wake, f.Poll)
+}
+
+// Poll reads what is new, plus the overlap. It reads the whole list the first time,
+// the first time after a failure, and once per overlap: the store that answers may
+// be a standby or a restored backup, whose ids begin again below those already read.
+func (f *Follower) Poll(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	now := time.Now() // the monotonic clock: the wall clock may jump
+	after := f.readFrom(now)
+	list, err := f.cfg.Store.Revocations(ctx, after)
+	if err != nil {
+		f.marks = nil
+		return err
+	}
+	highest := after
+	for _, r := range list {
+		f.add(r)
+		highest = max(highest, r.ID)
+	}
+	if after == 0 {
+		f.checkWhole(now, highest)
+	}
+	if n := len(list); n > 0 && list[n-1].ID >= f.newest.ID {
+		f.newest = list[n-1]
+	}
+	if n := len(f.marks); n > 0 {
+		highest = max(highest, f.marks[n-1].id) // rows that were removed have been read, too
+	}
+	f.marks = append(f.marks, mark{now, highest})
+	return nil
+}
+
+// readFrom returns the id above which to read. Zero reads the whole list.
+func (f *Follower) readFrom(now time.Time) int64 {
+	for len(f.marks) > 1 && now.Sub(f.marks[1].at) > overlap {
+		f.marks = f.marks[1:]
+	}
+	if len(f.marks) == 0 || now.Sub(f.wholeAt) >= overlap || now.Sub(f.marks[0].at) <= overlap {
+		return 0
+	}
+	return f.marks[0].id
+}
+
+// add puts a session on the list for as long as a token of it may be valid by the
+// clock of this instance: the clock of the instance that wrote r may be slow.
+func (f *Follower) add(r store.Revocation) {
+	if f.cfg.List.Revoked(r.SessionID) {
+		return
+	}
+	until := f.cfg.Until()
+	if r.Until.After(until) {
+		until = r.Until
+	}
+	f.cfg.List.Add(r.SessionID, until)
+}
+
+// checkWhole examines a whole list. If its ids are below those read before, they
+// begin again, and nothing remembered of them counts. If rows are missing that no
+// instance may have removed yet, the store is an older copy of itself and has lost
+// acknowledged writes; that is logged.
+func (f *Follower) checkWhole(now time.Time, highest int64) {
+	f.wholeAt = now
+	if highest >= f.newest.ID {
+		return
+	}
+	f.marks = nil
+	if f.cfg.Now().Add(Retention).Before(f.newest.Until) {
+		f.cfg.Logger.Error("usher: the store has lost revocations: it is an older copy of itself, and its old sessions, passwords and one-time tokens are valid again",
+			"highest_before", f.newest.ID, "highest_now", highest)
+	}
+	f.newest = store.Revocation{}
+}
