@@ -54,7 +54,7 @@ func ExampleNew() {
 func openExample() (*usher.Service, func()) {
 	folder := usher.Must(os.MkdirTemp("", "usher"))
 	store := usher.Must(sqlite.Open(context.Background(), filepath.Join(folder, "usher.db")))
-	auth := usher.Must(usher.New(store, usher.Config{
+	auth := usher.Must(usher.New(ctx, store, usher.Config{
 		Secret:  usher.Must(usher.SecretFile(filepath.Join(folder, "usher.secret"))),
 		BaseURL: "https://app.example.com",
 		Mailer:  mail.Dir(filepath.Join(folder, "mail")),

@@ -249,7 +249,7 @@ func TestML03_NotSentIsLoggedAndAnEvent(t *testing.T) {
 			}
 			var moved atomic.Int64
 			var log lines
-			s, err := usher.New(memory.New(), usher.Config{
+			s, err := usher.New(context.Background(), memory.New(), usher.Config{
 				Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: "https://app.example.com", Mailer: sender,
 				Now:    func() time.Time { return at.Add(time.Duration(moved.Load())) },
 				Logger: slog.New(slog.NewTextHandler(&log, nil)),
@@ -257,7 +257,7 @@ func TestML03_NotSentIsLoggedAndAnEvent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.Close()
+			defer s.Close(context.Background())
 			if _, err := s.ImportUser(t.Context(), usher.UserImport{LoginIDs: []string{addressCanary}, EmailVerified: true}); err != nil {
 				t.Fatal(err)
 			}
