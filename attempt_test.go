@@ -15,11 +15,11 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// tally counts what a try costs the store.
+// tally counts the store calls that attempts cause.
 type tally struct {
 	store.Store
 	reads, counts atomic.Int64
-	hold          chan struct{} // look-ups wait for its end, if it is not nil
+	hold          chan struct{} // if not nil, look-ups wait until it is closed
 }
 
 func (s *tally) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
@@ -35,13 +35,13 @@ func (s *tally) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) 
 	return s.Store.TakeLimits(ctx, now, l)
 }
 
-// Of a storm only those reach the store who can be hashed in time.
+// In a storm of sign-ins, only those that can be hashed in time reach the store.
 func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
 	store := &tally{Store: memory.New()}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) {
 		c.Hashing.Slots, c.Hashing.QueueWait = 1, 200*time.Millisecond
 	})
-	k.signUp("ann@example.com") // by now it is known how long a hash takes
+	k.signUp("ann@example.com") // measures how long a hash takes
 	store.reads.Store(0)
 	store.counts.Store(0)
 	k.events.reset()
@@ -58,8 +58,8 @@ func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// At most as many at a time as are admitted, and those who came while the queue
-	// had a place.
+	// At most the admitted number at a time, and those that came while the queue had
+	// room.
 	if most := judged.Load() + 100; store.counts.Load() > most || store.reads.Load() > most {
 		t.Errorf("%d look-ups and %d counts for %d judged tries of 500", store.reads.Load(), store.counts.Load(), judged.Load())
 	}
@@ -69,7 +69,8 @@ func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
 	k.signIn("ann@example.com", goodPassword, home)
 }
 
-// Who waits for the store in vain is told to come again, and that is no outage.
+// A sign-in that waits too long for the store is refused with a time to retry, and
+// does not count as an outage.
 func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
 	store := &tally{Store: memory.New(), hold: make(chan struct{})}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.Hashing.QueueWait = 100 * time.Millisecond })
@@ -81,7 +82,7 @@ func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
 		case errors.Is(err, usher.ErrInvalidCredentials):
 			judged.Add(1)
 		case errors.As(err, &l) && l.Limit == "hashing":
-			if busy.Add(1) == 32 { // the others have the store
+			if busy.Add(1) == 32 { // the store is busy with the others
 				close(store.hold)
 			}
 		default:
@@ -98,7 +99,7 @@ func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
 	}
 }
 
-// A hook or a log that hangs holds up who is refused, and nobody else.
+// An event hook or a log handler that hangs delays only the refused requests.
 func TestLG05_WhoHangsInTheHookKeepsNobodyOut(t *testing.T) {
 	hang := make(chan struct{})
 	stuck := make(chan struct{}, 100)
@@ -112,7 +113,7 @@ func TestLG05_WhoHangsInTheHookKeepsNobodyOut(t *testing.T) {
 		}
 	})
 	k.signUp("ann@example.com")
-	for i := range 20 { // from now on this network is refused
+	for i := range 20 { // afterwards this network is refused
 		_ = k.trySignIn(fmt.Sprintf("x%d@example.com", i), otherPassword, nth(7))
 	}
 	var wg sync.WaitGroup
@@ -133,7 +134,8 @@ func withTries(n int) func(*usher.Config) {
 	return func(c *usher.Config) { c.Limits.NetworkTries = n }
 }
 
-// Nobody keeps the machine hashing with a password of his own.
+// Sign-ins with the right password count too, so that a client with an account
+// cannot keep the instance hashing.
 func TestLM02_RightPasswordsAreCountedToo(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, withTries(10))
@@ -156,8 +158,8 @@ func TestLM02_RightPasswordsAreCountedToo(t *testing.T) {
 	k.signIn(ann, goodPassword, home)
 }
 
-// A known browser is not kept out by what others do in its network, and has no
-// more tries than they have.
+// A known browser is not blocked by the attempts of others in its network, and has
+// no more attempts than they have.
 func TestSI04_NeighboursDoNotUseUpTheOwnersTries(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, withTries(10))
@@ -169,7 +171,7 @@ func TestSI04_NeighboursDoNotUseUpTheOwnersTries(t *testing.T) {
 	}
 	wantLimit(t, k.trySignIn("eve@example.com", goodPassword, home))
 
-	// All browsers of an account count together, wherever they are.
+	// All known browsers of an account share one counter, whatever their network.
 	for i := range 10 {
 		a := k.signIn(ann, goodPassword, owner)
 		owner = nth(i)
@@ -178,8 +180,8 @@ func TestSI04_NeighboursDoNotUseUpTheOwnersTries(t *testing.T) {
 	wantLimit(t, k.trySignIn(ann, goodPassword, owner))
 }
 
-// The default is a number that an office behind one address does not reach: a
-// sign-in each second for five minutes.
+// An office behind one address does not reach the default: one sign-in a second for
+// five minutes.
 func TestLM02_TriesOfANetworkByDefault(t *testing.T) {
 	t.Parallel()
 	spy := &limitSpy{Store: memory.New()}
@@ -192,7 +194,7 @@ func TestLM02_TriesOfANetworkByDefault(t *testing.T) {
 	}
 }
 
-// limitSpy keeps the limits that were taken last.
+// limitSpy records the limits of the last TakeLimits.
 type limitSpy struct {
 	store.Store
 	last []store.Limit
@@ -203,8 +205,8 @@ func (s *limitSpy) TakeLimits(ctx context.Context, now time.Time, l []store.Limi
 	return s.Store.TakeLimits(ctx, now, l)
 }
 
-// Who knew an earlier password, or held the account before its owner claimed it,
-// is a stranger afterwards.
+// A device token issued before the last password change, or before the owner claimed
+// the account, is ignored.
 func TestSI04_ADeviceOfAnEarlierPasswordIsAStranger(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(k *kit, a *usher.Authentication){
@@ -248,8 +250,7 @@ func TestSI04_ADeviceOfAnEarlierPasswordIsAStranger(t *testing.T) {
 	}
 }
 
-// The browser in which the password was changed stays known, under the counter
-// that it had.
+// The browser that changed the password stays known and keeps its counter.
 func TestSI04_WhoChangesThePasswordStaysKnown(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -274,7 +275,7 @@ func TestSI04_WhoChangesThePasswordStaysKnown(t *testing.T) {
 	k.signIn(ann, thirdPassword, owner)
 	k.wantEvents("authn_login_success session_created")
 
-	// One browser, one counter: the new token brings no five failures of its own.
+	// One browser has one counter: the new token does not add five free failures.
 	for range 3 {
 		k.fail(ann, owner)
 	}

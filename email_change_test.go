@@ -79,8 +79,8 @@ func TestEV05_ThePresentAddressIsNoChange(t *testing.T) {
 	}
 }
 
-// Neither the caller's mailbox nor the number of changes that can be asked for
-// tells whether an address is somebody's login id.
+// Neither the caller's mailbox nor the number of changes that can be requested
+// reveals whether an address is a login id.
 func TestEV05_AChangeOfAddressTellsNobodyWhoHasAnAccount(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*kit){
@@ -122,8 +122,8 @@ func TestEV05_AChangeOfAddressTellsNobodyWhoHasAnAccount(t *testing.T) {
 	}
 }
 
-// That an address had too many mails tells that somebody asked for them: only who
-// has asked for too many himself is told of a limit.
+// A limit on the emails to an address would reveal that others caused some. Only a
+// client that requested too many itself gets an error.
 func TestEV05_NobodyLearnsWhatMailAnAddressGets(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)

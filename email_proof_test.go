@@ -13,15 +13,15 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// verificationLink is a link that proves ann's mailbox, and the account that it is
-// of: its password is goodPassword, and ann need not know it.
+// verificationLink is a link that proves ann's mailbox, and the account it belongs
+// to. The password of the account is goodPassword, which ann may not know.
 type verificationLink struct {
 	account *usher.Authentication
 	raw     usher.Secret
-	event   string // of its success
+	event   string // the event of a success
 }
 
-// verificationLinks are the two kinds of them.
+// verificationLinks has the two kinds of verification links.
 var verificationLinks = map[string]func(k *kit) verificationLink{
 	"sign-up": func(k *kit) verificationLink {
 		a, raw := k.verifyToken(ann)
@@ -51,12 +51,12 @@ func overVerificationLinks(t *testing.T, test func(k *kit, l verificationLink), 
 	}
 }
 
-// follow follows the link as that client with that session and password.
+// follow uses the link as that client, with that session and password.
 func (k *kit) follow(l verificationLink, claims *token.Claims, pw usher.Secret, c usher.Client) error {
 	return second(k.VerifyEmail(ctx, claims, usher.VerifyEmail{Token: l.raw, Password: pw}, c))
 }
 
-// wantUnspent fails unless the link is still good and the address as it was.
+// wantUnspent fails unless the link is still valid and the address unchanged.
 func (k *kit) wantUnspent(l verificationLink) {
 	k.t.Helper()
 	u := usher.Must(k.User(ctx, l.account.User.ID))
@@ -85,9 +85,9 @@ func (k *kit) wantSpent(l verificationLink) {
 	}
 }
 
-// A squatter signs up with an address, or has his account moved to it, and its
-// owner follows the link: that confirms nothing. Once the owner asks for a password
-// of her own, the squatter has nothing left.
+// A squatter signs up with an address, or moves an account to it, and the owner of
+// the address follows the link: that confirms nothing. Once the owner resets the
+// password, the squatter has no access.
 func TestEV03_ASquatterIsNotConfirmedByTheOwnersClick(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
 		wantErr(k.t, k.follow(l, nil, "", nth(1)), usher.ErrPasswordRequired)
@@ -98,7 +98,7 @@ func TestEV03_ASquatterIsNotConfirmedByTheOwnersClick(t *testing.T) {
 		k.wantEvents("authn_login_fail:wrong_password")
 		k.wantUnspent(l)
 		if l.event != "user_email_verify" {
-			return // the account has an address of its own, and ann none to claim
+			return // the account has a verified address, so ann has nothing to claim
 		}
 
 		claim := k.resetToken(ann, usher.MessageConfirmAndReset)
@@ -210,7 +210,7 @@ func TestEV04_NoOtherSessionConfirms(t *testing.T) {
 	}
 }
 
-// The link of the session's own user needs no password, and its page says so.
+// A link of the session's own user needs no password, and CheckVerification says so.
 func TestEV04_TheOwnSessionIsAskedForNothing(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
 		link := usher.Must(k.VerificationLink(ctx, k.claims(l.account), l.raw, home))
@@ -220,7 +220,7 @@ func TestEV04_TheOwnSessionIsAskedForNothing(t *testing.T) {
 	})
 }
 
-// A mailed link is no way around the limits on guessing.
+// An emailed link does not bypass the limits on guessing.
 func TestSI06_VerificationCountsAsSignIn(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
 		id := l.account.User.LoginID()
@@ -235,14 +235,14 @@ func TestSI06_VerificationCountsAsSignIn(t *testing.T) {
 		wantLimit(k.t, k.trySignIn(id, goodPassword, nth(1)))
 		k.wantEvents("excess_rate_limit_exceeded:login_id excess_rate_limit_exceeded:login_id")
 		k.wantUnspent(l)
-		// The owner's session asks for no password, so nothing is guessed.
+		// The owner's session needs no password, so there is nothing to guess.
 		if err := k.follow(l, k.claims(l.account), "", nth(1)); err != nil {
 			k.t.Errorf("in the session: %v", err)
 		}
 	})
 }
 
-// The right password ends a run of failures, as at sign-in.
+// The right password resets the count of failures, as at sign-in.
 func TestSI01_TheRightPasswordWithALinkStartsTheCountAgain(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
 		id := l.account.User.LoginID()
@@ -258,7 +258,7 @@ func TestSI01_TheRightPasswordWithALinkStartsTheCountAgain(t *testing.T) {
 	})
 }
 
-// Who has no password, or one that is locked, is told what everybody is told.
+// An account without a password, or with a locked one, gets the same error.
 func TestEN01_VerificationFailsUniformly(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Password.LockAttempts = 3 })
@@ -289,8 +289,8 @@ func TestEN01_VerificationFailsUniformly(t *testing.T) {
 	}
 }
 
-// A dead link is dead before any password is looked at: it tells nothing about
-// one, and guesses at it count against nobody.
+// An invalid link is refused before the password is checked: the answer reveals
+// nothing about the password, and guesses with it count against no account.
 func TestEN07_ADeadLinkJudgesNoPassword(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
 		if err := k.follow(l, nil, goodPassword, home); err != nil {
@@ -327,14 +327,14 @@ func TestEV03_WhatCannotBeAPasswordIsRefusedAtOnce(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
 		for _, pw := range []usher.Secret{"\xff", usher.Secret(make([]byte, 5000))} {
 			wantField(k.t, k.follow(l, nil, pw, nth(1)), "password")
-			dead := verificationLink{raw: "made up"} // tells nothing of the link
+			dead := verificationLink{raw: "made up"} // reveals nothing about the link
 			wantField(k.t, k.follow(dead, nil, pw, nth(1)), "password")
 		}
 		k.wantUnspent(l)
 	})
 }
 
-// Of many at once with the right password one confirms, and the others find the
+// Of concurrent uses with the right password one confirms, and the others find the
 // link spent.
 func TestEV01_OneOfSixtyFourConfirms(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
@@ -358,7 +358,8 @@ func TestEV01_OneOfSixtyFourConfirms(t *testing.T) {
 	})
 }
 
-// The password is changed while it, or the session, is checked: the link is void.
+// If the password changes while the password or the session is checked, the link is
+// void.
 func TestEV03_AChangeMeanwhileVoidsTheLink(t *testing.T) {
 	t.Parallel()
 	store := &between{Store: memory.New()}

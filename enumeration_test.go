@@ -17,8 +17,8 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// people are accounts in every state in which a sign-in fails, with the
-// password that each is tried with. The first is nobody's.
+// people returns accounts in every state in which a sign-in fails, each with the
+// password of the attempt. The first account does not exist.
 func people(k *kit) []usher.SignIn {
 	k.signUp("known@example.com")
 	for _, in := range []usher.UserImport{
@@ -67,7 +67,7 @@ func TestEN01_OneFailureForEverybody(t *testing.T) {
 			t.Errorf("%s: events are %q, want %s", in.LoginID, events, want[i])
 		}
 	}
-	// A disabled account is named after the right password only.
+	// Only the right password reveals that an account is disabled.
 	wantErr(t, k.trySignIn("disabled@example.com", goodPassword, home), usher.ErrUserDisabled)
 }
 
@@ -93,13 +93,14 @@ func TestEN01_AnUnconfirmedAccountFailsLikeTheOthers(t *testing.T) {
 		t.Errorf("mails are %q, want another link after the right password", got)
 	}
 
-	// Nor does a replacement tell, whatever the new password is.
+	// A replacement does not reveal it either, whatever the new password is.
 	for _, pw := range []usher.Secret{otherPassword, "short"} {
 		if err := k.replace("ann@example.com", goodPassword, pw); err != usher.ErrInvalidCredentials {
 			t.Errorf("replacement: %v, want the error of every failure", err)
 		}
 	}
-	// The right password counts as a failure: the limit does not tell either.
+	// The right password counts as a failure, so the limit does not reveal it
+	// either.
 	wantErr(t, k.trySignIn("ann@example.com", goodPassword, home), usher.ErrInvalidCredentials)
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
 	k.clock.add(time.Hour)
@@ -109,7 +110,7 @@ func TestEN01_AnUnconfirmedAccountFailsLikeTheOthers(t *testing.T) {
 	k.signIn("ann@example.com", goodPassword, home)
 }
 
-// await returns when an event of that name was told since the last take.
+// await waits until the hook got an event of that name since the last take.
 func (k *kit) await(name usher.EventName) {
 	k.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); k.events.count(name) == 0; time.Sleep(time.Millisecond) {
@@ -139,8 +140,8 @@ func TestEN04_AResetTellsNothingOfWhatIsStored(t *testing.T) {
 	}
 }
 
-// Refusals are the same, and come after the same number of tries, for login ids
-// that exist and that do not.
+// Refusals are equal, and come after the same number of attempts, for login ids that
+// exist and that do not.
 func TestEN06_UnknownLoginIDsAreThrottledAlike(t *testing.T) {
 	k := newKit(t)
 	k.signUp("known@example.com")
@@ -193,7 +194,7 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 	if _, err := k.ResetPassword(ctx, usher.ResetPassword{Token: dead["used to reset"], NewPassword: otherPassword}, home); err != nil {
 		t.Fatal(err)
 	}
-	k.lastMail(usher.MessagePasswordChanged) // or it may come after the next
+	k.lastMail(usher.MessagePasswordChanged) // wait for it, so that it comes before the next
 	dead["expired"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
 	k.clock.add(time.Hour)
 	dead["of a disabled user"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
@@ -218,7 +219,7 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 	}
 }
 
-// ConfirmFirst: nobody learns from sign-up whether an account exists.
+// With ConfirmFirst, sign-up does not reveal whether an account exists.
 func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
@@ -233,7 +234,7 @@ func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
 	k.wantEvents("user_created")
 	verify := tokenIn(t, k.wantMail("verify_email")[0])
 
-	// The right password does not enter before the address is confirmed.
+	// The right password signs nobody in before the address is confirmed.
 	_, err := k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
 	k.await(usher.EventEmailVerifyRequested)
@@ -243,7 +244,8 @@ func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
 	k.signIn(ann, goodPassword, home)
 	k.events.reset()
 
-	// Now it is taken: the owner is told, the caller is not.
+	// The login id is taken: the owner is notified, and the answer does not reveal
+	// it.
 	up(otherPassword, nth(2))
 	k.wantEvents("user_create_fail:login_id_taken")
 	if m := k.wantMail("already_registered")[0]; m.To != ann || m.Link != "" {
@@ -252,12 +254,12 @@ func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
 	k.wantPassword(ann, goodPassword, otherPassword)
 }
 
-// Signing up again for an account that nobody confirmed sends a link by which
-// the owner of the mailbox starts afresh.
+// Signing up again for an unconfirmed account sends a link with which the owner of
+// the mailbox sets a new password.
 func TestEV03_ConfirmFirstSignUpAgain(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
-	for i, pw := range []usher.Secret{goodPassword, otherPassword} { // the squatter, then the owner
+	for i, pw := range []usher.Secret{goodPassword, otherPassword} { // by the squatter, then by the owner
 		a, err := k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: pw}, nth(i))
 		if err != nil || !reflect.DeepEqual(a, &usher.Authentication{}) {
 			t.Fatal(a, err)
@@ -274,7 +276,7 @@ func TestEV03_ConfirmFirstSignUpAgain(t *testing.T) {
 	k.wantPassword(ann, thirdPassword, goodPassword, otherPassword)
 }
 
-// A disabled user's address gets nothing, and the answer is the same.
+// The address of a disabled user gets no email, and the answer is the same.
 func TestEN05_ConfirmFirstDisabled(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
@@ -291,14 +293,14 @@ func TestEN05_ConfirmFirstDisabled(t *testing.T) {
 	k.wantMail("")
 }
 
-// neverMailer is a mail server that takes for ever.
+// neverMailer is a Mailer that never returns before its context ends.
 var neverMailer = usher.MailerFunc(func(ctx context.Context, _ usher.Message) error {
 	<-ctx.Done()
 	return ctx.Err()
 })
 
-// The same store, the same work: how many steps an answer takes does not tell
-// who exists, however slow the disk is.
+// The number of transactions is the same whether or not the account exists, so a
+// slow disk does not reveal it.
 func TestEN03_TheStoreDoesTheSameWork(t *testing.T) {
 	store := &stepCounter{Store: memory.New()}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.ConfirmFirst = true; c.Mailer = neverMailer })
@@ -344,7 +346,7 @@ func TestEN03_TheStoreDoesTheSameWork(t *testing.T) {
 	}
 }
 
-// stepCounter counts the steps that must reach the disk.
+// stepCounter counts the transactions that write.
 type stepCounter struct {
 	store.Store
 	writes atomic.Int64

@@ -15,7 +15,7 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// account is the stored row behind a canonical login id.
+// account returns the stored account of a canonical login id.
 func (k *kit) account(canonical string) store.Account {
 	k.t.Helper()
 	a, err := k.store.AccountByLoginID(ctx, canonical)
@@ -25,7 +25,7 @@ func (k *kit) account(canonical string) store.Account {
 	return a
 }
 
-// plant puts a hash into the row of a user, as if it had always been there.
+// plant writes a hash into the row of a user.
 func (k *kit) plant(canonical, hash string) {
 	k.t.Helper()
 	a := k.account(canonical)
@@ -37,14 +37,15 @@ func (k *kit) plant(canonical, hash string) {
 	}
 }
 
-// costs sets the costs of Argon2id.
+// costs returns a change that sets the costs of Argon2id.
 func costs(memory, time uint32, threads uint8) func(*usher.Config) {
 	return func(c *usher.Config) {
 		c.Hashing.Params = password.Params{Memory: memory, Time: time, Threads: threads}
 	}
 }
 
-// peppers sets the peppers, newest first, each an id whose key follows from it.
+// peppers returns a change that sets the peppers, newest first. The key of each is
+// derived from its id.
 func peppers(ids ...string) func(*usher.Config) {
 	return func(c *usher.Config) {
 		for _, id := range ids {
@@ -158,7 +159,8 @@ func TestHA05_ADamagedHashFailsClosed(t *testing.T) {
 	}
 }
 
-// A row without a hash is a user without a password, whatever its state says.
+// A row without a hash means a user without a password, whatever the state of the
+// row is.
 func TestHA05_AnEmptyHashFailsClosed(t *testing.T) {
 	k := newKit(t)
 	u := usher.User{ID: "u1", LoginIDs: []string{"ann@example.com"}, Status: usher.StatusEnabled}

@@ -15,7 +15,7 @@ import (
 	"github.com/usherkit/usher/store/sqlite"
 )
 
-// openSQLite returns a store in a file of its own.
+// openSQLite returns a store in a new file.
 func openSQLite(t *testing.T) store.Store {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
@@ -26,22 +26,22 @@ func openSQLite(t *testing.T) store.Store {
 	return s
 }
 
-// gate holds successes back until as many tries have been counted as are
-// expected: no scheduling lets the right password clear the counter before all
-// tries have met it.
+// gate holds successes back until the expected number of attempts has been counted,
+// so that the right password cannot reset the counter before all attempts were
+// counted.
 type gate struct {
 	store.Store
 	tries   atomic.Int64
 	counted chan struct{}
 }
 
-// expect must be called once, before the tries.
+// expect must be called once, before the attempts.
 func (g *gate) expect(n int) {
 	g.counted = make(chan struct{})
 	g.tries.Store(int64(n))
 }
 
-// wait returns when all tries are counted, or will not be any more.
+// wait returns when all attempts are counted, or after a time limit.
 func (g *gate) wait() {
 	if g.counted == nil {
 		return
@@ -129,8 +129,8 @@ func TestSI08_ANetworkIsAnIPv4AddressOrASlash64(t *testing.T) {
 	}
 	k.fail("u1@example.com", from("2001:db8:1:3::1"))
 
-	// An IPv4 address is itself however it is written; a zone means nothing;
-	// clients without an address are one network.
+	// All spellings of an IPv4 address are one network; zones are ignored; clients
+	// without an address share one network.
 	for _, pair := range [][2]usher.Client{
 		{from("192.0.2.7"), from("::ffff:192.0.2.7")},
 		{from("fe80::1%eth0"), from("fe80::2%eth1")},
@@ -144,8 +144,8 @@ func TestSI08_ANetworkIsAnIPv4AddressOrASlash64(t *testing.T) {
 	k.fail("bob@example.com", from("192.0.2.8"))
 }
 
-// A try that nothing came of is no try: neither a busy machine nor an outage
-// uses up what an honest person has.
+// An attempt without a result is not counted: neither a busy instance nor an outage
+// uses up a user's attempts.
 func TestSI07_WhatWasNotJudgedIsGivenBack(t *testing.T) {
 	k := newKit(t)
 	k.signUp("ann@example.com")
@@ -168,7 +168,7 @@ func TestSI07_WhatWasNotJudgedIsGivenBack(t *testing.T) {
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
 }
 
-// hangUp ends the client's context as soon as his try has been counted.
+// hangUp cancels the client's context as soon as the attempt has been counted.
 type hangUp struct {
 	store.Store
 	cancel func()
@@ -179,7 +179,8 @@ func (h *hangUp) TakeLimits(ctx context.Context, now time.Time, l []store.Limit)
 	return h.Store.TakeLimits(context.WithoutCancel(ctx), now, l)
 }
 
-// A client who hangs up while his guess is being checked leaves a trace.
+// A client that hangs up while its guess is being checked is still counted and
+// recorded.
 func TestSI01_HangingUpHidesNothing(t *testing.T) {
 	k := newKit(t)
 	k.signUp("ann@example.com")
@@ -198,7 +199,7 @@ func TestSI01_HangingUpHidesNothing(t *testing.T) {
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
 }
 
-// hangUpLater ends the client's context when the decision is written down.
+// hangUpLater cancels the client's context when the result is stored.
 type hangUpLater struct {
 	store.Store
 	cancel func()
@@ -209,7 +210,8 @@ func (h *hangUpLater) Record(ctx context.Context, fx store.Effects) error {
 	return h.Store.Record(ctx, fx)
 }
 
-// The run of failures of an account has no end of its own, so it has to go with it.
+// The count of consecutive failures never expires, so it must be deleted with the
+// user.
 func TestADeletedUserLeavesNoCounterBehind(t *testing.T) {
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
 	if err != nil {

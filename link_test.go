@@ -11,12 +11,12 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Looking at a link spends nothing, and says whom it is about.
+// Looking up a link spends nothing and names its user.
 func TestRS04_ALinkCanBeLookedAt(t *testing.T) {
 	k := newKit(t)
 	k.signUpVerified("Ann@example.com")
 	raw := k.resetToken("ann@example.com", usher.MessageResetPassword)
-	for range 30 { // it counts against no limit
+	for range 30 { // no limit counts it
 		l, err := k.ResetLink(ctx, raw, usher.Client{})
 		if err != nil || l != (usher.Link{LoginID: "Ann@example.com", Email: "Ann@example.com"}) {
 			t.Fatalf("%+v, %v", l, err)
@@ -255,8 +255,8 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 	})
 }
 
-// A thousand mailed tokens that confirm an address: 32 bytes each, none twice,
-// none in the store.
+// A thousand emailed tokens that confirm an address: each has 32 bytes, all differ,
+// and the store has none of them.
 func TestRS01_EV01_AThousandTokensAreRandomAndStoredHashed(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.InsecureNoThrottle, c.VerifyLife = true, time.Minute })
@@ -265,7 +265,7 @@ func TestRS01_EV01_AThousandTokensAreRandomAndStoredHashed(t *testing.T) {
 	seen := map[usher.Secret]bool{}
 	var all []usher.Secret
 	for len(all) < 1000 {
-		k.clock.add(61 * time.Second) // those before are too old to stand in the way
+		k.clock.add(61 * time.Second) // so that the limits on earlier emails have passed
 		for range 3 {
 			if err := k.SendEmailVerification(ctx, claims, home); err != nil {
 				t.Fatal(err)

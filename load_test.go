@@ -17,14 +17,14 @@ import (
 
 // The tests of this file measure memory and time, so none of them is parallel.
 
-// heap is what the live and the not yet collected objects take.
+// heap returns the bytes of all objects, including those not yet collected.
 func heap() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
 }
 
-// peak returns the highest heap while do runs, above what it was before.
+// peak returns by how much the heap grows at most while do runs.
 func peak(do func()) uint64 {
 	runtime.GC()
 	base := heap()
@@ -101,9 +101,9 @@ func TestLM02_FiveHundredSignInsAtOnce(t *testing.T) {
 	}
 }
 
-// Clients who hang up free their places in the queue.
+// Clients that hang up free their places in the queue.
 func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
-	k := newKit(t) // with a queue that refuses nobody
+	k := newKit(t) // its queue is long enough for all
 	k.signUp("ann@example.com")
 	gone, cancel := context.WithCancel(ctx)
 	counted := &gate{Store: k.store}
@@ -134,7 +134,7 @@ func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
 	}
 }
 
-// Who is throttled is told so at once, also while every slot is taken.
+// A throttled client is refused at once, even while every slot is taken.
 func TestLM02_ThrottledTriesNeverTakeASlot(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.Hashing.Slots = 1 })
 	for range 5 {
@@ -184,7 +184,8 @@ func TestLM03_LongInputCostsNothing(t *testing.T) {
 	}
 }
 
-// A million made-up ids may take 64 MiB; a quarter of them, a quarter.
+// A million made-up ids may take 64 MiB, so a quarter of a million may take a
+// quarter of that.
 func TestLM04_MadeUpLoginIDsDoNotFillTheMemory(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.OnEvent = nil })
 	attacker := from("198.51.100.1")
@@ -208,15 +209,15 @@ func TestLM04_MadeUpLoginIDsDoNotFillTheMemory(t *testing.T) {
 			}
 		}
 	})
-	// What is kept is the point. On top of it is what the collector has not come
-	// to yet, which depends on how busy the machine is.
+	// The test is about memory that stays in use. Garbage that is not yet collected
+	// depends on how busy the computer is.
 	runtime.GC()
 	if kept := max(heap(), before) - before; kept > 16<<20 || used > 64<<20 {
 		t.Errorf("%d MiB are kept, %d at the most, want at most 16 and 64", kept>>20, used>>20)
 	}
 	k.clock.add(10 * time.Second)
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, attacker))
-	k.clock.add(5 * time.Minute) // the network is free again, and the account has waited
+	k.clock.add(5 * time.Minute) // the limits of the network and of the account have passed
 	k.fail("ann@example.com", attacker)
 	if l := wantLimit(t, k.trySignIn("ann@example.com", goodPassword, attacker)); l.RetryAfter != time.Minute || l.Limit != "login_id" {
 		t.Errorf("wait %s for %s: the counter of the attacked account is gone", l.RetryAfter, l.Limit)
@@ -240,7 +241,7 @@ func TestLM04_RefusalsDoNotFloodTheAuditTable(t *testing.T) {
 	}
 }
 
-// What a signed-in user can repeat for nothing fills no audit trail.
+// Requests that a signed-in user can repeat at no cost do not fill the audit trail.
 func TestLM04_RepeatedRequestsDoNotFloodTheAuditTrail(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)

@@ -9,13 +9,13 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// reading is a client who reads that language.
+// reading returns the client with that language.
 func reading(c usher.Client, language string) usher.Client {
 	c.Language = language
 	return c
 }
 
-// wantLanguage fails unless the next mails to ann are of these kinds, and in that
+// wantLanguage fails unless the next emails to ann are of these kinds and in that
 // language.
 func (k *kit) wantLanguage(kinds, language string) {
 	k.t.Helper()
@@ -26,7 +26,8 @@ func (k *kit) wantLanguage(kinds, language string) {
 	}
 }
 
-// What the owner reads is in the owner's language, whoever caused it.
+// Emails are in the language of the owner of the account, whichever client caused
+// them.
 func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.Mails = 100 })
@@ -56,7 +57,7 @@ func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 	usher.Must(k.UpdatePassword(ctx, k.claims(thief), usher.UpdatePassword{NewPassword: otherPassword}, stranger))
 	k.wantLanguage("password_changed", owner.Language)
 
-	// A browser that has signed in before may change it.
+	// A known browser may change it.
 	owner.Language = "fr"
 	a := k.signIn(ann, otherPassword, owner)
 	owner.Device = a.Device
@@ -68,8 +69,9 @@ func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 	}
 }
 
-// Whose language is not known gets links in that of who asks for them, notices in
-// the Mailer's own, and keeps that of the first sign-in.
+// A user without a known language gets links in the language of the requesting
+// client and notices in the default language of the Mailer, and keeps the language
+// of the first sign-in.
 func TestMailsToWhoseLanguageIsNotKnown(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -87,7 +89,8 @@ func TestMailsToWhoseLanguageIsNotKnown(t *testing.T) {
 	k.wantLanguage("reset_password", "es")
 }
 
-// Whoever proves the mailbox reads it: not the language of a squatter before.
+// The language of the client that proves the mailbox replaces that of an earlier
+// squatter.
 func TestEV03_TheLanguageOfASquatterIsDropped(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -106,7 +109,7 @@ func TestEV03_TheLanguageOfASquatterIsDropped(t *testing.T) {
 	}
 }
 
-// The language of who asks travels with the mail, cut and without control
+// A message carries the language of the requesting client, cut and without control
 // characters.
 func TestMailsKnowTheReadersLanguage(t *testing.T) {
 	k := newKit(t)
@@ -120,8 +123,8 @@ func TestMailsKnowTheReadersLanguage(t *testing.T) {
 	}
 }
 
-// A clock goes on while a mail is made: it says all the same how long its link
-// works, and not a minute or an hour less.
+// An email states the full lifetime of its link, not a minute or an hour less,
+// although time passes while it is made.
 func TestMailsTellTheWholeLifeOfTheirLink(t *testing.T) {
 	clock := newClock()
 	k := newKitOn(t, memory.New(), clock, func(c *usher.Config) {

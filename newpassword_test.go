@@ -25,13 +25,14 @@ func (k *kit) trySignIn(loginID string, pw usher.Secret, c usher.Client) error {
 	return err
 }
 
-// method is a method of the Service with a password in one of its places.
+// method is a method of the Service that takes a password.
 type method struct {
 	name, field string
 	call        func(pw usher.Secret) error
 }
 
-// settingMethods are all ways to set a password, for a user that it makes.
+// settingMethods returns all methods that set a password, for a user that it
+// creates.
 func settingMethods(k *kit) []method {
 	a := k.signUpVerified("ann@example.com")
 	claims, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
@@ -65,8 +66,8 @@ func settingMethods(k *kit) []method {
 	}
 }
 
-// checkingMethods are all ways to prove a password, for the user that
-// settingMethods made.
+// checkingMethods returns all methods that check a password, for the user that
+// settingMethods created.
 func checkingMethods(k *kit) []method {
 	a := k.signIn("ann@example.com", goodPassword, home)
 	claims, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
@@ -148,8 +149,7 @@ func TestPW03_AcceptsEveryPrintableCharacterAndLength(t *testing.T) {
 	}
 }
 
-// What cannot be a password is refused before anything is hashed, wherever a
-// password is taken.
+// Every method refuses a string that cannot be a password before anything is hashed.
 func TestPW04_PW08_RefusesBeforeHashing(t *testing.T) {
 	k := newKit(t)
 	methods := append(settingMethods(k), checkingMethods(k)...)
@@ -178,8 +178,8 @@ func TestPW04_PW08_RefusesBeforeHashing(t *testing.T) {
 				t.Errorf("%s, %s: took %s", m.name, bad.name, took)
 			}
 		}
-		// Without a current password other rules hold, and an import without
-		// one leaves the user to a reset.
+		// Without a current password other rules apply, and a user imported without
+		// a password needs a reset.
 		if m.field != "currentPassword" && m.name != "ImportUser" {
 			wantField(t, m.call(""), m.field)
 		}
@@ -245,7 +245,7 @@ func TestPW09_RefusesCommonPasswordsAndContextWords(t *testing.T) {
 	}
 }
 
-// stubBreaches is a list of leaked passwords that is out of reach.
+// stubBreaches is a list of leaked passwords that answers with an error.
 type stubBreaches struct{ err error }
 
 func (s stubBreaches) Breached(context.Context, [20]byte) (bool, error) { return false, s.err }

@@ -11,7 +11,7 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// claims are those of the session token of a.
+// claims returns the claims of the session token of a.
 func (k *kit) claims(a *usher.Authentication) *token.Claims {
 	k.t.Helper()
 	c, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
@@ -30,7 +30,7 @@ func TestUP01_ReplaceNeedsTheOldPassword(t *testing.T) {
 	}
 	_, err := replace(otherPassword, thirdPassword)
 	wantErr(t, err, usher.ErrInvalidCredentials)
-	_, err = replace(otherPassword, "passwordpassword") // wrong old, weak new: the same
+	_, err = replace(otherPassword, "passwordpassword") // wrong old and weak new password: the same error
 	wantErr(t, err, usher.ErrInvalidCredentials)
 	k.wantEvents("authn_login_fail:wrong_password authn_login_fail:wrong_password")
 
@@ -49,7 +49,8 @@ func TestUP01_ReplaceNeedsTheOldPassword(t *testing.T) {
 	}
 }
 
-// Wrong old passwords count with failed sign-ins, whatever the letter case.
+// Wrong old passwords count as failed sign-ins, whatever the letter case of the
+// login id.
 func TestUP01_ReplaceCountsAsSignIn(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -76,7 +77,8 @@ func TestUP01_ReplaceCountsAsSignIn(t *testing.T) {
 	}
 }
 
-// A session that comes along with a replacement ends, whosever it is.
+// A session that the client of a replacement already has ends, whichever user it
+// belongs to.
 func TestUP01_ReplaceEndsThePlantedSession(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -117,7 +119,7 @@ func TestUP02_UpdateNeedsARecentSignIn(t *testing.T) {
 	usher.Must(k.UpdatePassword(ctx, k.claims(d), usher.UpdatePassword{NewPassword: otherPassword}, home))
 	k.wantPassword(ann, otherPassword, goodPassword)
 
-	// An old sign-in with the current password serves as well.
+	// An old sign-in together with the current password is accepted.
 	e := k.signIn(ann, otherPassword, home)
 	k.clock.add(9 * time.Minute)
 	usher.Must(k.UpdatePassword(ctx, k.claims(e), usher.UpdatePassword{NewPassword: thirdPassword, CurrentPassword: otherPassword}, home))
@@ -176,7 +178,7 @@ func TestUP04_ChangeEndsOthersAndRenewsTheCaller(t *testing.T) {
 	if !k.alive(again) {
 		t.Fatal("the new refresh token does not serve")
 	}
-	// The old one is not within any grace: its use is theft.
+	// The old token has no grace time: its use counts as theft.
 	k.events.reset()
 	_, err := k.RefreshSession(ctx, one.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
@@ -215,8 +217,8 @@ func TestUP05_ParallelChangesAreSerialised(t *testing.T) {
 	}
 }
 
-// Two updates of two devices at once: one wins, and the loser's device has no
-// session any more.
+// Of concurrent updates from two devices one wins, and the session of the other
+// device ends.
 func TestUP05_ParallelUpdates(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -256,8 +258,8 @@ func TestPO04_AnExpiredPasswordDoesNotComeBackInAnotherForm(t *testing.T) {
 	}
 }
 
-// Who names a stranger's address at sign-up cannot flood it by changing the own
-// password, and nobody can fill the outbox that way.
+// A user who signed up with another person's address cannot flood it by changing the
+// password, and cannot fill the outbox that way.
 func TestML04_ChangesOfPasswordAreNoMailBomb(t *testing.T) {
 	t.Parallel()
 	for _, proven := range []bool{false, true} {

@@ -15,7 +15,7 @@ import (
 	"github.com/usherkit/usher/password"
 )
 
-// replace replaces from home and returns the error.
+// replace calls ReplacePassword from home and returns the error.
 func (k *kit) replace(loginID string, from, to usher.Secret) error {
 	_, err := k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: loginID, OldPassword: from, NewPassword: to}, home)
 	return err
@@ -86,8 +86,8 @@ func TestPO02_SwitchesWorkAndWarn(t *testing.T) {
 	}
 }
 
-// An expired password tells so to nobody but its owner, signs in nowhere and
-// is good for one replacement.
+// Only the owner learns that a password has expired. It does not sign in, and can be
+// used for one replacement.
 func TestPO03_PO04_ExpiredAndTemporaryPasswords(t *testing.T) {
 	const temporary = usher.Secret("quiet badger paints sky")
 	for _, c := range []struct {
@@ -166,7 +166,7 @@ func TestPO05_TheLastPasswordsCannotComeBack(t *testing.T) {
 	}
 }
 
-// The comparisons of the reuse rule wait for a slot like every other hash.
+// The comparisons with earlier passwords wait for a slot like every other hash.
 func TestPO05_ReuseChecksTakeASlot(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.Password.ReuseAmount = 3; c.Hashing.Slots = 1 })
 	a := k.signUp("ann@example.com")
@@ -196,7 +196,7 @@ func TestPO06_OnePolicyForAllWays(t *testing.T) {
 	if !k.alive(k.signIn("ann@example.com", goodPassword, home)) {
 		t.Error("the password has changed")
 	}
-	// The link was not spent, the new login id not taken: now they work.
+	// Neither the link nor the login id was used up: both work.
 	for _, i := range []int{0, 3} {
 		if err := methods[i].call(otherPassword); err != nil {
 			t.Errorf("%s: %v", methods[i].name, err)
@@ -206,8 +206,8 @@ func TestPO06_OnePolicyForAllWays(t *testing.T) {
 
 func withReuse(c *usher.Config) { c.Password.ReuseAmount = 3 }
 
-// Whoever took over a session must not learn the password by offering guesses as
-// the new one.
+// An attacker with a stolen session must not learn the password by offering guesses
+// as the new one.
 func TestPO05_AStolenSessionCannotGuessThroughTheReuseRule(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, withReuse)
@@ -227,7 +227,7 @@ func TestPO05_AStolenSessionCannotGuessThroughTheReuseRule(t *testing.T) {
 	if n := k.Hashes() - hashes; n != 0 {
 		t.Errorf("%d hashes, want none", n)
 	}
-	// The owner knows the password, and is not kept out of a new one.
+	// The owner knows the password and can still change it.
 	wantPolicy(t, update(goodPassword, goodPassword), password.CodeReused)
 	if err := update(otherPassword, goodPassword); err != nil {
 		t.Fatal(err)
@@ -235,7 +235,7 @@ func TestPO05_AStolenSessionCannotGuessThroughTheReuseRule(t *testing.T) {
 	k.signIn(ann, otherPassword, home)
 }
 
-// Of many at once no more are compared, though each rests on the same version.
+// Concurrent requests get no more comparisons, although each read the same version.
 func TestPO05_GuessesAtOnceAreLimitedToo(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, withReuse)
@@ -254,7 +254,7 @@ func TestPO05_GuessesAtOnceAreLimitedToo(t *testing.T) {
 	}
 }
 
-// The holder of a mailed link sets a password and learns none.
+// The holder of an emailed link can set a password but not learn one.
 func TestPO05_AMailedLinkCannotGuessThroughTheReuseRule(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, withReuse)
@@ -267,7 +267,7 @@ func TestPO05_AMailedLinkCannotGuessThroughTheReuseRule(t *testing.T) {
 		wantPolicy(t, reset(raw, goodPassword), password.CodeReused)
 	}
 	wantLimit(t, reset(raw, goodPassword))
-	// Another link is another proof.
+	// Another link has a limit of its own.
 	if err := reset(k.resetToken(ann, usher.MessageResetPassword), otherPassword); err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func TestPO05_AMailedLinkCannotGuessThroughTheReuseRule(t *testing.T) {
 	wantLimit(t, update(otherPassword))
 }
 
-// told are the inputs that an error blames, in order; a policy is "policy".
+// told returns the inputs that an error names, in order; a policy error is "policy".
 func told(t *testing.T, err error) string {
 	t.Helper()
 	all := []error{err}
@@ -309,7 +309,7 @@ func told(t *testing.T, err error) string {
 	return strings.Join(names, " ")
 }
 
-// Who has several inputs to mend is told of all of them; of one alone as ever.
+// An error names all the inputs that are wrong; a single one is returned as it is.
 func TestInputsAreJudgedTogether(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -350,7 +350,7 @@ func TestInputsAreJudgedTogether(t *testing.T) {
 	if k.Hashes() != hashes {
 		t.Error("it cost a hash")
 	}
-	// Both kinds are found as ever.
+	// errors.As finds both kinds.
 	err = signUp(usher.SignUp{LoginID: "bob@", Password: "short"})
 	wantField(t, err, "loginId")
 	wantPolicy(t, err, password.CodeTooShort)

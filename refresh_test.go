@@ -61,7 +61,7 @@ func TestSE04_InactivityEndsASession(t *testing.T) {
 			k.clock.add(c.idle - time.Minute)
 			a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
 			k.clock.add(c.idle + time.Second)
-			// The store decides, whatever the leeway of the token.
+			// The store decides, whatever leeway the token check allows.
 			_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
 			wantErr(t, err, usher.ErrInvalidSession)
 			k.clock.add(time.Minute)
@@ -102,7 +102,7 @@ func TestSE05_RefreshRotatesAndReuseEndsTheSession(t *testing.T) {
 	}
 }
 
-// An older token than the one before is theft at once.
+// A token older than the previous one counts as theft at once.
 func TestSE05_OlderTokenIsTheftWithinTheGrace(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -183,7 +183,7 @@ func TestSE09_RefreshReadsRolesAndStateAgain(t *testing.T) {
 	if c := k.claims(a); c.HasRole("admin") || !c.HasRole("editor") {
 		t.Fatalf("roles are %v", c.Roles)
 	}
-	// The repetition of a refresh reads them as well.
+	// A repeated refresh reads them as well.
 	roles = nil
 	usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Roles: &roles}))
 	b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
@@ -194,7 +194,7 @@ func TestSE09_RefreshReadsRolesAndStateAgain(t *testing.T) {
 
 const mallory = "mallory@example.com"
 
-// between is a Store in which something happens right after a session was read.
+// between is a Store that calls a function right after a session was read.
 type between struct {
 	store.Store
 	session func()
@@ -209,8 +209,8 @@ func (b *between) Session(ctx context.Context, id string) (store.SessionRecord, 
 	return s, err
 }
 
-// A refresh token that was exchanged opens nothing, also where it is shown and not
-// exchanged: a thief who kept an old one is not let in by the side door.
+// An exchanged refresh token is refused also by methods that only validate it, so
+// that a thief cannot use an old one there.
 func TestSE05_AnExchangedRefreshTokenOpensNothing(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -229,7 +229,7 @@ func TestSE05_AnExchangedRefreshTokenOpensNothing(t *testing.T) {
 	current := usher.Must(k.ValidateRefresh(ctx, b.Tokens.Refresh))
 	c := usher.Must(k.UpdatePassword(ctx, current, usher.UpdatePassword{NewPassword: otherPassword}, home))
 	_, _, err = k.Me(ctx, current)
-	wantErr(t, err, usher.ErrInvalidSession) // the change has renewed it, without grace
+	wantErr(t, err, usher.ErrInvalidSession) // the change renewed it without grace time
 	if _, _, err := k.Me(ctx, usher.Must(k.ValidateRefresh(ctx, c.Tokens.Refresh))); err != nil {
 		t.Fatal(err)
 	}

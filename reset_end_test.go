@@ -198,8 +198,8 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 	}
 }
 
-// The owner's change of password comes between the two reads of an act in a reset
-// session: it stands.
+// If the owner changes the password between the two reads of a request in a reset
+// session, the owner's change stands.
 func TestRS12_AChangeMeanwhileEndsTheResetSession(t *testing.T) {
 	t.Parallel()
 	store := &between{Store: memory.New()}
@@ -216,7 +216,7 @@ func TestRS12_AChangeMeanwhileEndsTheResetSession(t *testing.T) {
 	k.signIn(ann, otherPassword, home)
 }
 
-// A reset session is worth as much as the link that it came of.
+// A reset session ends when the link that started it would be void.
 func TestRS09_AResetSessionDiesWithTheAddress(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*kit, *usher.Authentication){
@@ -252,8 +252,8 @@ func TestRS09_AResetSessionDiesWithTheAddress(t *testing.T) {
 	}
 }
 
-// Mail of other kinds to an address, which anyone can cause, does not use up the
-// owner's reset.
+// Emails of other kinds, which any client can cause, do not use up the owner's reset
+// emails.
 func TestSI04_StrangersCannotKeepTheResetMailAway(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)

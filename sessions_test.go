@@ -40,7 +40,7 @@ func TestSE01_TheStoreHoldsNothingThatOpens(t *testing.T) {
 	}
 	k.wantAbsent("a device token", a.Device)
 	k.wantAbsent("a password", goodPassword)
-	// What the store does hold of a session, its id, opens nothing.
+	// The session's id, which the store does hold, authenticates nothing.
 	if _, err := k.RefreshSession(ctx, usher.Secret(a.Session.ID), home); err == nil {
 		t.Fatal("a session id was taken for a token")
 	}
@@ -133,7 +133,7 @@ func TestSE10_TheOldestOfTooManySessionsEnds(t *testing.T) {
 	first := k.signUpVerified(ann)
 	k.clock.add(time.Second)
 	second := k.signIn(ann, goodPassword, home)
-	for i := range 98 { // without the cost of their passwords
+	for i := range 98 { // without hashing passwords
 		k.clock.add(time.Second)
 		session := store.SessionRecord{Session: second.Session}
 		session.ID, session.CreatedAt = fmt.Sprintf("session-%d", i), k.clock.now()
@@ -208,7 +208,7 @@ func TestSE11_TokensCarryNoPersonalData(t *testing.T) {
 	}
 }
 
-// Two machines, one sign-in, and the tokens serve on both.
+// The tokens of one sign-in are valid on both of two instances.
 func TestSessionsServeOnEveryMachine(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -220,8 +220,8 @@ func TestSessionsServeOnEveryMachine(t *testing.T) {
 	}
 }
 
-// What the program adds is in the session token, and a failure of it signs
-// nobody in.
+// The session token has the program's claims, and an error of Config.Claims fails
+// the sign-in.
 func TestClaimsOfTheProgram(t *testing.T) {
 	t.Parallel()
 	var mode atomic.Value
@@ -277,7 +277,7 @@ func TestClaimsOfTheProgram(t *testing.T) {
 	}
 }
 
-// A token serves one purpose (RFC 8725 §3.11).
+// A token is accepted for one purpose only (RFC 8725 §3.11).
 func TestTV09_ATokenServesOnePurpose(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -307,8 +307,8 @@ func TestTV09_ATokenServesOnePurpose(t *testing.T) {
 	}
 }
 
-// A token that was issued for an hour stays revoked for an hour, whatever the
-// lives of tokens are where and when its session ends.
+// A token issued for an hour stays revoked for an hour, even if the instance that
+// ends its session uses a shorter lifetime.
 func TestSE06_RevocationsOutliveTokensOfLongerLives(t *testing.T) {
 	t.Parallel()
 	store, c := memory.New(), newClock()

@@ -9,7 +9,7 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// fail must be an ordinary failure.
+// fail tries a wrong password and expects ErrInvalidCredentials.
 func (k *kit) fail(loginID string, c usher.Client) {
 	k.t.Helper()
 	if err := k.trySignIn(loginID, otherPassword, c); err != usher.ErrInvalidCredentials {
@@ -52,7 +52,7 @@ func TestSI01_FiveFailuresThenLongerAndLongerWaits(t *testing.T) {
 	}
 	k.clock.add(time.Hour)
 	k.signIn("ann@example.com", goodPassword, home)
-	for range 5 { // the success has cleared the counter
+	for range 5 { // the success reset the counter
 		k.fail("ann@example.com", home)
 	}
 }
@@ -69,8 +69,7 @@ func TestSI02_AHundredFailuresDisableThePassword(t *testing.T) {
 	}
 	k.events.reset()
 
-	// The owner's browser is no exception, and the answer is that of a wrong
-	// password.
+	// The owner's browser is refused too, with the error of a wrong password.
 	known := from("203.0.113.9")
 	known.Device = a.Device
 	for _, c := range []usher.Client{home, nth(200), known} {
@@ -100,7 +99,7 @@ func TestSI02_TheLockMayComeEarlier(t *testing.T) {
 	for i := range 2 {
 		k.fail("ann@example.com", nth(i))
 	}
-	k.signIn("ann@example.com", goodPassword, nth(2)) // in a row, or not at all
+	k.signIn("ann@example.com", goodPassword, nth(2)) // only consecutive failures count
 	for i := range 3 {
 		k.fail("ann@example.com", nth(i))
 	}
@@ -132,13 +131,13 @@ func TestSI04_StrangersCannotKeepTheOwnerOut(t *testing.T) {
 	k := newKit(t)
 	owner := from("203.0.113.9")
 	owner.Device = k.signUpVerified("ann@example.com").Device
-	for i := range 50 { // 50 failures, and the network is barred besides
+	for i := range 50 { // 50 failures, which also block the network
 		k.fail("ann@example.com", nth(i/5))
 	}
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, nth(0)))
 	auth := k.signIn("ann@example.com", goodPassword, owner)
 
-	// The same from the strangers' own network, a café say.
+	// The owner can also sign in from the network of the attackers, such as a café.
 	for i := range 5 {
 		k.fail("ann@example.com", nth(100+i/5))
 	}
@@ -150,7 +149,7 @@ func TestSI04_StrangersCannotKeepTheOwnerOut(t *testing.T) {
 	k.resetToken("ann@example.com", usher.MessageResetPassword)
 }
 
-// What proves a known browser is bound to one account, sealed, and ends.
+// A device token belongs to one account, is sealed, and expires.
 func TestSI04_TheDeviceTokenOpensNothing(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -168,7 +167,7 @@ func TestSI04_TheDeviceTokenOpensNothing(t *testing.T) {
 		wantLimit(t, k.trySignIn("ann@example.com", goodPassword, stranger))
 	}
 
-	// A thief of the token has the failures of that browser, and no more.
+	// A thief of the token shares the failures of that browser and gets no more.
 	thief := from("198.51.100.1")
 	thief.Device = ann.Device
 	for range 5 {

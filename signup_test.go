@@ -134,8 +134,8 @@ func TestSU03_SignUpNeverChangesAnAccount(t *testing.T) {
 	}
 }
 
-// Sign-ups for a taken login id must not use up its owner's mails: the way back
-// by a reset stays open.
+// Sign-ups for a taken login id must not use up the emails that its owner may get: a
+// reset must stay possible.
 func TestSU03_RefusedSignUpsDoNotUseUpTheOwnersMails(t *testing.T) {
 	k := newKit(t)
 	k.signUpVerified("ann@example.com")
@@ -180,8 +180,8 @@ func TestSU04_OnlyNamedFieldsAreTaken(t *testing.T) {
 	}
 }
 
-// The program's claims cannot take the place of the server's, in whatever
-// spelling, and nothing is left of a sign-up that failed by them.
+// The program's claims cannot replace the server's, in any spelling, and a sign-up
+// that fails because of them leaves nothing behind.
 func TestSU05_ReservedClaimsAreRefused(t *testing.T) {
 	for _, name := range []string{
 		"sub", "roles", "permissions", "tenants", "drn", "iss", "aud", "exp", "iat", "nbf", "jti", "sid",
@@ -257,7 +257,7 @@ func TestSU07_RandomIDsAndNoDefaultAccounts(t *testing.T) {
 	if u, err := k.UserByLoginID(ctx, "admin"); !errors.Is(err, usher.ErrNotFound) {
 		t.Errorf("there is %+v, %v", u, err)
 	}
-	// An import gives ids as a sign-up does, without the cost of a hash.
+	// An import makes ids as a sign-up does, without the cost of a hash.
 	ids := []string{k.signUp("ann@example.com").User.ID}
 	for i := range 1000 {
 		u, err := k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{fmt.Sprintf("u%d@example.com", i)}})
@@ -300,7 +300,7 @@ func TestSU08_SignUpClosed(t *testing.T) {
 
 func TestSU08_TenSignUpsPerNetworkAndHour(t *testing.T) {
 	k := newKit(t)
-	for range 20 { // weak passwords and malformed ids are no sign-ups
+	for range 20 { // weak passwords and malformed ids do not count as sign-ups
 		wantPolicy(t, k.trySignUp("weak@example.com", "short"), password.CodeTooShort)
 	}
 	for i := range 10 {
@@ -322,8 +322,7 @@ func TestSU08_TenSignUpsPerNetworkAndHour(t *testing.T) {
 	k.signUp("u12@example.com")
 }
 
-// Judging a password needs nothing but the password: neither the store nor
-// another machine is asked for one that is weak.
+// A weak password is refused without a call to the store or to another server.
 func TestSU08_AWeakPasswordCostsNothing(t *testing.T) {
 	store := &stepCounter{Store: memory.New()}
 	leaked := &leakedPasswords{}
@@ -337,8 +336,8 @@ func TestSU08_AWeakPasswordCostsNothing(t *testing.T) {
 	k.signUp("ann@example.com")
 }
 
-// A stranger cannot make the program ask the list of leaked passwords without
-// end.
+// An untrusted client cannot cause an unlimited number of look-ups in the list of
+// leaked passwords.
 func TestSU08_LookUpsOfLeakedPasswordsAreLimited(t *testing.T) {
 	leaked := &leakedPasswords{found: true}
 	k := newKit(t, func(c *usher.Config) { c.Password.Breached = leaked })
@@ -355,7 +354,7 @@ func TestSU08_LookUpsOfLeakedPasswordsAreLimited(t *testing.T) {
 	}
 }
 
-// leakedPasswords is a list of leaked passwords that counts who asks.
+// leakedPasswords is a list of leaked passwords that counts its look-ups.
 type leakedPasswords struct {
 	found bool
 	asked int

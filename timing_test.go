@@ -15,14 +15,14 @@ import (
 	"github.com/usherkit/usher/store/sqlite"
 )
 
-// stopwatch keeps the times of some acts.
+// stopwatch records the durations of several functions.
 type stopwatch struct {
 	acts  []func(i int)
 	times [][]time.Duration
 }
 
-// measure runs each act n times more, in rounds of changing order so that
-// nothing that comes back at regular intervals meets always the same one.
+// measure runs each function n more times, in rounds of changing order, so that
+// periodic disturbances do not always hit the same one.
 func (w *stopwatch) measure(n int) {
 	w.times = append(w.times, make([][]time.Duration, len(w.acts)-len(w.times))...)
 	for i := range n {
@@ -37,7 +37,7 @@ func (w *stopwatch) measure(n int) {
 	}
 }
 
-// at returns for each act the time that one in so many runs stays under.
+// at returns, for each function, the duration that one run in part stays below.
 func (w *stopwatch) at(part int) []time.Duration {
 	var out []time.Duration
 	for _, all := range w.times {
@@ -46,19 +46,18 @@ func (w *stopwatch) at(part int) []time.Duration {
 	return out
 }
 
-// alike says whether all are within 5 % or 5 ms of the first.
+// alike reports whether all are within 5 % or 5 ms of the first.
 func alike(times []time.Duration) bool {
 	allowed := max(5*time.Millisecond, times[0]/20)
 	return !slices.ContainsFunc(times, func(d time.Duration) bool { return (d - times[0]).Abs() > allowed })
 }
 
-// The race detector makes our own code ten times slower and a hash not at all,
-// so times say nothing under it: these tests run without it.
+// The race detector slows our own code down by a factor of ten but not a hash, so
+// durations under it mean nothing. These tests run without it.
 
-// wantSameTime fails if the acts take different times. Work that one of them
-// does and another does not moves its median and its fastest runs alike; a
-// machine that is busy with something else moves the median more, and gets
-// further chances.
+// wantSameTime fails if the functions take different times. Work that only one of
+// them does shifts its median and its fastest runs by the same amount. Other load on
+// the computer shifts the median more, in which case the measurement is repeated.
 func wantSameTime(t *testing.T, n int, acts ...func(i int)) {
 	t.Helper()
 	w := &stopwatch{acts: acts}
@@ -113,7 +112,7 @@ func TestEN03_ResetsAnswerAlikeInTheSameTime(t *testing.T) {
 	var acts []func(int)
 	for _, id := range []string{"unknown@example.com", "verified@example.com", "unverified@example.com", "disabled@example.com", "bob"} {
 		acts = append(acts, func(i int) {
-			// Within the limits in the first half, beyond them in the second.
+			// The first half is within the limits, the second half beyond them.
 			if i < 20 {
 				k.clock.add(time.Hour)
 			}

@@ -14,29 +14,29 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// twoMachines returns two Services on one store. Within synctest.Test their
-// clock is that of the bubble, and what runs beside the requests runs too.
+// twoMachines returns two Services on one store. Within synctest.Test they use the
+// clock of the bubble, and their background work runs.
 func twoMachines(t *testing.T, change ...func(*usher.Config)) (a, b *kit) {
 	t.Helper()
 	store := memory.New()
 	return machine(t, store, change...), machine(t, store, change...)
 }
 
-// machine is a Service on that store whose clock is time.Now.
+// machine returns a Service on that store that uses time.Now.
 func machine(t *testing.T, store store.Store, change ...func(*usher.Config)) *kit {
 	t.Helper()
 	real := func(c *usher.Config) { c.Now = time.Now }
 	return newKitOn(t, store, newClock(), append([]func(*usher.Config){real}, change...)...)
 }
 
-// twin is another machine with the settings, the store and the clock of k.
+// twin returns another instance with the settings, the store and the clock of k.
 func (k *kit) twin() *kit {
 	k.t.Helper()
 	return newKitOn(k.t, k.store, k.clock, func(c *usher.Config) { *c = k.cfg })
 }
 
-// everything returns each text and each run of bytes that v holds, exported or
-// not; bytes also as hex and in base64.
+// everything returns all strings and byte slices in v, in unexported fields too;
+// bytes also as hex and base64.
 func everything(v any) string {
 	var b strings.Builder
 	collect(&b, reflect.ValueOf(v))
@@ -80,7 +80,7 @@ func collect(b *strings.Builder, v reflect.Value) {
 	}
 }
 
-// wantAbsent fails if the store holds one of the values, as it is or decoded.
+// wantAbsent fails if the store holds one of the values, as given or decoded.
 func (k *kit) wantAbsent(what string, values ...usher.Secret) {
 	k.t.Helper()
 	held := everything(k.store)
@@ -139,7 +139,7 @@ func (k *kit) wantNoUse(a *usher.Authentication) {
 	wantErr(k.t, err, usher.ErrInvalidSession)
 }
 
-// hashed is how the store keeps a one-time token.
+// hashed returns the hash of a one-time token that the store keeps.
 func hashed(raw usher.Secret) []byte {
 	h := sha256.Sum256([]byte(raw.Reveal()))
 	return h[:]
