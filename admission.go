@@ -22,7 +22,7 @@ const maxConcurrentAttempts = 32
 // Nothing but the store is waited for with a place: a hook or a log that hangs holds
 // up who is refused, and nobody else.
 func (s *Service) admit(ctx context.Context, c Client, work func() (*refusal, error)) error {
-	refused, err := s.inside(ctx, work)
+	refused, err := s.withPlace(ctx, work)
 	var busy *password.BusyError
 	switch {
 	case errors.As(err, &busy):
@@ -38,7 +38,7 @@ func (s *Service) admit(ctx context.Context, c Client, work func() (*refusal, er
 }
 
 // inside does the work in one of the places.
-func (s *Service) inside(ctx context.Context, work func() (*refusal, error)) (*refusal, error) {
+func (s *Service) withPlace(ctx context.Context, work func() (*refusal, error)) (*refusal, error) {
 	select {
 	case s.admission <- struct{}{}:
 	default:

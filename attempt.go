@@ -21,16 +21,16 @@ type attempt struct {
 	client    Client
 	device    string // id of the browser, if it has signed in to this account before
 
-	own      named   // the counter of this login id, or of this browser
-	network  []named // the counter of this network; none for a known browser
-	tries    named   // the counter of checks, whatever comes of them
-	lock     named   // the counter of failures in a row, over all networks
-	failures int     // in a row, before this one
+	own      namedLimit   // the counter of this login id, or of this browser
+	network  []namedLimit // the counter of this network; none for a known browser
+	attempts namedLimit   // the counter of checks, whatever comes of them
+	lock     namedLimit   // the counter of failures in a row, over all networks
+	failures int          // in a row, before this one
 	rehash   bool
 }
 
 // deviceLife is how long a browser is known.
-const deviceLife = 180 * 24 * time.Hour
+const deviceLifetime = 180 * 24 * time.Hour
 
 // deviceToken is what a browser keeps to be told from strangers.
 type deviceToken struct {
@@ -63,7 +63,7 @@ func (s *Service) knownDevice(account store.Account, c Client) string {
 	plain, err := s.deviceBox.Open(sealed, "device")
 	var d deviceToken
 	if err != nil || json.Unmarshal(plain, &d) != nil ||
-		d.UserID != account.User.ID || d.At.Before(account.Password.ChangedAt) || s.now().Sub(d.At) > deviceLife {
+		d.UserID != account.User.ID || d.At.Before(account.Password.ChangedAt) || s.now().Sub(d.At) > deviceLifetime {
 		return ""
 	}
 	return d.ID
@@ -71,7 +71,7 @@ func (s *Service) knownDevice(account store.Account, c Client) string {
 
 // begin reads the account of a canonical login id and counts the try before
 // anything is checked.
-func (s *Service) begin(ctx context.Context, canonical string, c Client) (*attempt, error) {
+func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) (*attempt, error) {
 	a := &attempt{canonical: canonical, client: c}
 	return a, s.admit(ctx, c, func() (*refusal, error) {
 		account, err := s.store.AccountByLoginID(ctx, canonical)
@@ -85,7 +85,7 @@ func (s *Service) begin(ctx context.Context, canonical string, c Client) (*attem
 
 // beginKnown is begin for an account that is known already: of a session, or of
 // a mailed link.
-func (s *Service) beginKnown(ctx context.Context, account store.Account, c Client) (*attempt, error) {
+func (s *Service) beginAttemptFor(ctx context.Context, account store.Account, c Client) (*attempt, error) {
 	canonical, err := canonicalLoginID(account.User.LoginID(), true)
 	if err != nil {
 		canonical = account.User.ID
@@ -107,14 +107,14 @@ func (s *Service) count(ctx context.Context, a *attempt) (*refusal, error) {
 		waiting.Key = s.limitKey("device", a.account.User.ID, a.device)
 	} else {
 		waiting.Key = s.limitKey(limitLoginID, a.canonical, network(a.client))
-		a.network = []named{{limitNetwork, store.Limit{
+		a.network = []namedLimit{{limitNetwork, store.Limit{
 			Key: s.limitKey(limitNetwork, network(a.client)), Max: l.NetworkFailures, Window: l.NetworkWindow,
 		}}}
 	}
-	a.own = named{limitLoginID, waiting}
-	a.tries = s.checks(a)
+	a.own = namedLimit{limitLoginID, waiting}
+	a.attempts = s.checks(a)
 	a.lock = s.failuresInARow(a)
-	counts, refused, err := s.hit(ctx, append([]named{a.tries}, a.taken()...)...)
+	counts, refused, err := s.takeLimits(ctx, append([]namedLimit{a.attempts}, a.failureLimits()...)...)
 	if err != nil || refused != nil {
 		return refused, err
 	}
@@ -126,13 +126,13 @@ func (s *Service) count(ctx context.Context, a *attempt) (*refusal, error) {
 // hash, and one account must not keep all slots busy with its own password. It is
 // that of the network; known browsers have the one of their account, so that no
 // neighbour can use up what the owner needs. What it counts is never given back.
-func (s *Service) checks(a *attempt) named {
+func (s *Service) checks(a *attempt) namedLimit {
 	whose := []string{"network", network(a.client)}
 	if a.device != "" {
 		whose = []string{"user", a.account.User.ID}
 	}
-	return named{limitTries, store.Limit{
-		Key: s.limitKey(limitTries, whose...), Max: s.cfg.Limits.NetworkTries, Window: s.cfg.Limits.NetworkWindow,
+	return namedLimit{limitAttempts, store.Limit{
+		Key: s.limitKey(limitAttempts, whose...), Max: s.cfg.Limits.NetworkTries, Window: s.cfg.Limits.NetworkWindow,
 	}}
 }
 
@@ -140,18 +140,18 @@ func (s *Service) checks(a *attempt) named {
 // over all networks (NIST SP 800-63B-4 §3.2.2). It never refuses: a password
 // that is locked answers like a wrong one. A login id that nobody has counts
 // as well, for its network, so that the store does the same work for it.
-func (s *Service) failuresInARow(a *attempt) named {
+func (s *Service) failuresInARow(a *attempt) namedLimit {
 	if a.known() {
-		return named{limitLock, store.Limit{Key: s.lockKey(a.account.User.ID), Max: math.MaxInt32}}
+		return namedLimit{limitLock, store.Limit{Key: s.lockKey(a.account.User.ID), Max: math.MaxInt32}}
 	}
 	key := s.limitKey(limitLock, "", network(a.client))
-	return named{limitLock, store.Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}
+	return namedLimit{limitLock, store.Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}
 }
 
 // taken are the counters of the attempt that count failures, the one of failures
 // in a row last.
-func (a *attempt) taken() []named {
-	return append(append([]named{a.own}, a.network...), a.lock)
+func (a *attempt) failureLimits() []namedLimit {
+	return append(append([]namedLimit{a.own}, a.network...), a.lock)
 }
 
 // locked reports whether the failures in a row have disabled the password.
@@ -175,20 +175,20 @@ func (s *Service) verify(ctx context.Context, a *attempt, pw Secret) error {
 	}
 	if reason != "" {
 		if err := s.hasher.VerifyDummy(ctx, pw.Reveal()); err != nil {
-			return s.unjudged(ctx, a, err)
+			return s.abandonAttempt(ctx, a, err)
 		}
-		return s.failed(ctx, a, reason)
+		return s.failAttempt(ctx, a, reason)
 	}
 	ok, rehash, err := s.hasher.Verify(ctx, a.account.Password.Hash, pw.Reveal())
 	switch {
 	case errors.Is(err, password.ErrDamagedHash):
 		s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", a.account.User.ID, "error", err)
 		damage := s.newEvent(EventPasswordDamaged, a.account.User.ID, "", "", a.client)
-		return s.failed(ctx, a, "damaged_hash", damage)
+		return s.failAttempt(ctx, a, "damaged_hash", damage)
 	case err != nil:
-		return s.unjudged(ctx, a, err)
+		return s.abandonAttempt(ctx, a, err)
 	case !ok:
-		return s.failed(ctx, a, "wrong_password")
+		return s.failAttempt(ctx, a, "wrong_password")
 	}
 	a.rehash = rehash
 	return nil
@@ -201,7 +201,7 @@ func (s *Service) lockKey(userID string) string { return encode(hashOf(limitLock
 
 // failed says so to the audit trail, in one step with what else there is to
 // say, and one and the same thing to the caller.
-func (s *Service) failed(ctx context.Context, a *attempt, reason string, events ...Event) error {
+func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, events ...Event) error {
 	events = append(events, s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client))
 	if a.known() && a.failures+1 == s.cfg.Password.LockAttempts {
 		events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
@@ -211,8 +211,8 @@ func (s *Service) failed(ctx context.Context, a *attempt, reason string, events 
 }
 
 // unjudged takes the try back: no hash was computed, so nothing was guessed.
-func (s *Service) unjudged(ctx context.Context, a *attempt, err error) error {
-	s.giveBack(ctx, a.taken()...)
+func (s *Service) abandonAttempt(ctx context.Context, a *attempt, err error) error {
+	s.releaseLimits(ctx, a.failureLimits()...)
 	return s.hashing(ctx, err, a.client)
 }
 
@@ -233,16 +233,16 @@ func (s *Service) hashing(ctx context.Context, err error, c Client) error {
 // proven are the counters that the right password clears, and those that it
 // gives one back to: a success never clears a network's counter, or an account
 // of one's own would reset it.
-func (s *Service) proven(a *attempt) (clear, back []string) {
+func (s *Service) limitsOnSuccess(a *attempt) (clear, back []string) {
 	if s.cfg.InsecureNoThrottle {
 		return nil, nil
 	}
-	return keysOf([]named{a.own, a.lock}), keysOf(a.network)
+	return keysOf([]namedLimit{a.own, a.lock}), keysOf(a.network)
 }
 
 // settle does what proven says where no other step would.
-func (s *Service) settle(ctx context.Context, a *attempt) {
-	clear, back := s.proven(a)
+func (s *Service) resetLimits(ctx context.Context, a *attempt) {
+	clear, back := s.limitsOnSuccess(a)
 	ctx, cancel := background.Detach(ctx)
 	defer cancel()
 	if len(clear) > 0 {

@@ -44,29 +44,29 @@ func language(c Client) string { return logs.Clean(c.Language, 128) }
 // error means that the store cannot tell. The last mail of the hour is kept for a
 // reset: anyone can have mails of other kinds sent to an address, by signing up
 // with it, and must not thereby keep its owner from a new password.
-func (s *Service) mailTo(ctx context.Context, address string, m Message, c Client) ([]store.QueuedMail, error) {
-	limit := s.mailLimit(address)
+func (s *Service) queueEmail(ctx context.Context, address string, m Message, c Client) ([]store.QueuedMail, error) {
+	limit := s.emailLimit(address)
 	limit.Max = max(1, limit.Max-1)
-	return s.mailWithin(ctx, address, m, c, limit)
+	return s.queueEmailWithin(ctx, address, m, c, limit)
 }
 
 // mailWithin is mailTo under the limits given.
-func (s *Service) mailWithin(ctx context.Context, address string, m Message, c Client, limits ...named) ([]store.QueuedMail, error) {
+func (s *Service) queueEmailWithin(ctx context.Context, address string, m Message, c Client, limits ...namedLimit) ([]store.QueuedMail, error) {
 	refused := "bad_address"
 	if _, err := canonicalLoginID(address, true); err == nil {
-		if refused, err = s.countMail(ctx, c, limits); err != nil {
+		if refused, err = s.countEmail(ctx, c, limits); err != nil {
 			return nil, err
 		}
 	}
 	if refused != "" {
-		s.dropped(ctx, m, refused, c)
+		s.emailDropped(ctx, m, refused, c)
 		return nil, nil
 	}
 	return s.seal(address, m, c), nil
 }
 
 // countMail counts one mail against all limits, or says why there will be none.
-func (s *Service) countMail(ctx context.Context, c Client, limits []named) (refused string, err error) {
+func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit) (refused string, err error) {
 	waiting, err := s.store.MailCount(ctx)
 	if err != nil {
 		return "", s.outage(err)
@@ -75,7 +75,7 @@ func (s *Service) countMail(ctx context.Context, c Client, limits []named) (refu
 		return "queue_full", nil
 	}
 	var limited *LimitError
-	if _, err := s.take(ctx, c, limits...); errors.As(err, &limited) {
+	if _, err := s.takeOrRefuse(ctx, c, limits...); errors.As(err, &limited) {
 		return "too_many_mails", nil
 	} else if err != nil {
 		return "", err
@@ -85,34 +85,34 @@ func (s *Service) countMail(ctx context.Context, c Client, limits []named) (refu
 
 // pretendToMail gives the store the work of a mail for a login id that gets
 // none, so that the time of the answer does not tell which ids do.
-func (s *Service) pretendToMail(ctx context.Context, canonical string, c Client) error {
-	_, err := s.countMail(ctx, c, []named{
-		s.perHour(limitToUser, s.cfg.Limits.ResetMails, "", canonical),
-		s.perHour(limitMails, s.cfg.Limits.Mails, "", canonical),
+func (s *Service) countEmailToNobody(ctx context.Context, canonical string, c Client) error {
+	_, err := s.countEmail(ctx, c, []namedLimit{
+		s.perHour(limitResetEmails, s.cfg.Limits.ResetMails, "", canonical),
+		s.perHour(limitEmails, s.cfg.Limits.Mails, "", canonical),
 	})
 	return err
 }
 
 // noticesAnHour is how many notices of changes one account gets in an hour.
-const noticesAnHour = 20
+const noticesPerHour = 20
 
 // noticeTo returns the row for a mail by which the owner hears that the password
 // or the address was changed. A proven address gets it whatever other mail went
 // there; but who changes the password without end must not fill the outbox for
 // everybody, and has told the owner often enough by then. An address that nobody
 // has proven may be a stranger's: it gets no more mail for it.
-func (s *Service) noticeTo(ctx context.Context, u User, m Message, c Client) ([]store.QueuedMail, error) {
+func (s *Service) queueNotice(ctx context.Context, u User, m Message, c Client) ([]store.QueuedMail, error) {
 	m = about(u, m, c)
 	switch {
 	case u.Email == "":
 		return nil, nil
 	case !u.EmailVerified:
-		return s.mailTo(ctx, u.Email, m, c)
+		return s.queueEmail(ctx, u.Email, m, c)
 	}
 	var limited *LimitError
-	_, err := s.take(ctx, c, s.perHour(limitNotices, noticesAnHour, u.ID))
+	_, err := s.takeOrRefuse(ctx, c, s.perHour(limitNotices, noticesPerHour, u.ID))
 	if errors.As(err, &limited) {
-		s.dropped(ctx, m, "too_many_notices", c)
+		s.emailDropped(ctx, m, "too_many_notices", c)
 		return nil, nil
 	}
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *Service) noticeTo(ctx context.Context, u User, m Message, c Client) ([]
 }
 
 // dropped says that there will be no mail.
-func (s *Service) dropped(ctx context.Context, m Message, reason string, c Client) {
+func (s *Service) emailDropped(ctx context.Context, m Message, reason string, c Client) {
 	s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "user_id", m.UserID, "reason", reason)
 	s.audit.Notify(ctx, s.newEvent(EventMailDropped, m.UserID, "", reason+" "+string(m.Kind), c))
 }

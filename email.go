@@ -42,7 +42,7 @@ func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claim
 // linksAnHour is the limit on links of a purpose that one account asks for. It is
 // never more than what an address gets that had one mail before, such as that of
 // the sign-up, so that its owner is told of this limit and does not meet the other.
-func (s *Service) linksAnHour(userID string, p store.Purpose) named {
+func (s *Service) linksPerHour(userID string, p store.Purpose) namedLimit {
 	return s.perHour(limitLinks, max(1, s.cfg.Limits.Mails-2), userID, string(p))
 }
 
@@ -51,7 +51,7 @@ func (s *Service) sendVerification(ctx context.Context, account store.Account, c
 	if u.Email == "" || u.EmailVerified {
 		return nil
 	}
-	if _, err := s.take(ctx, c, s.linksAnHour(u.ID, store.PurposeVerifyEmail)); err != nil {
+	if _, err := s.takeOrRefuse(ctx, c, s.linksPerHour(u.ID, store.PurposeVerifyEmail)); err != nil {
 		return err
 	}
 	now, raw := s.now(), random(32)
@@ -61,11 +61,11 @@ func (s *Service) sendVerification(ctx context.Context, account store.Account, c
 	}
 	m := about(u, Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}, c)
 	event := s.newEvent(EventEmailVerifyRequested, u.ID, "", "", c)
-	return s.sendLink(ctx, t, letter{to: u.Email, Message: m}, event, c)
+	return s.sendLink(ctx, t, linkEmail{to: u.Email, Message: m}, event, c)
 }
 
 // letter is the mail of a one-time token.
-type letter struct {
+type linkEmail struct {
 	to string
 	Message
 	// unsent is counted like any other, and does not go out.
@@ -77,8 +77,8 @@ type letter struct {
 // sendLink stores a one-time token, its mail and the event in one step; the oldest
 // one above maxOpenTokens goes. When the address has had too many mails, or the
 // account is another one by now, only the event and the mails in also happen.
-func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l letter, event Event, c Client) error {
-	mail, err := s.mailTo(ctx, l.to, l.Message, c)
+func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, c Client) error {
+	mail, err := s.queueEmail(ctx, l.to, l.Message, c)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l letter, 
 	fx := store.Effects{Events: []Event{event}, Mail: append(l.also, mail...)}
 	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, DropOldest: true, Effects: fx})
 	if err != nil {
-		s.giveBack(ctx, s.mailLimit(l.to), s.linksAnHour(t.UserID, t.Purpose)) // nothing was sent
+		s.releaseLimits(ctx, s.emailLimit(l.to), s.linksPerHour(t.UserID, t.Purpose)) // nothing was sent
 	}
 	if errors.Is(err, ErrConflict) {
 		return s.sendNoLink(ctx, t, l, event, "changed_meanwhile")
@@ -111,7 +111,7 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l letter, 
 }
 
 // sendNoLink is what is left of sendLink where there is no link.
-func (s *Service) sendNoLink(ctx context.Context, t store.OneTimeToken, l letter, event Event, reason string) error {
+func (s *Service) sendNoLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, reason string) error {
 	event.Reason = cmp.Or(event.Reason, reason)
 	if len(l.also) == 0 {
 		s.audit.StoreSparsely(ctx, string(t.Purpose)+" "+t.UserID, event)
@@ -173,7 +173,7 @@ func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in Veri
 
 // proveHolder demands a live session of the account, or its password.
 func (s *Service) proveHolder(ctx context.Context, claims *token.Claims, account store.Account, pw Secret, c Client) error {
-	own, err := s.holds(ctx, claims, account.User.ID)
+	own, err := s.hasLiveSession(ctx, claims, account.User.ID)
 	switch {
 	case err != nil || own:
 		return err
@@ -185,7 +185,7 @@ func (s *Service) proveHolder(ctx context.Context, claims *token.Claims, account
 
 // holds reports whether the claims are those of a live session of that very user.
 // It asks the store: a token outlives its session.
-func (s *Service) holds(ctx context.Context, claims *token.Claims, userID string) (bool, error) {
+func (s *Service) hasLiveSession(ctx context.Context, claims *token.Claims, userID string) (bool, error) {
 	if claims == nil || claims.Subject != userID {
 		return false, nil
 	}
@@ -209,7 +209,7 @@ func (s *Service) completeChange(ctx context.Context, t store.OneTimeToken, acco
 	if err != nil {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
-	notice, err := s.noticeTo(ctx, account.User, Message{Kind: MessageEmailChanged}, c)
+	notice, err := s.queueNotice(ctx, account.User, Message{Kind: MessageEmailChanged}, c)
 	if err != nil {
 		return User{}, err
 	}
@@ -259,7 +259,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		return err
 	}
 	u := account.User
-	if _, err := s.take(ctx, c, s.linksAnHour(u.ID, store.PurposeChangeEmail)); err != nil {
+	if _, err := s.takeOrRefuse(ctx, c, s.linksPerHour(u.ID, store.PurposeChangeEmail)); err != nil {
 		return err
 	}
 	owner, err := s.store.AccountByLoginID(ctx, canonical)
@@ -267,7 +267,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		return s.outage(err)
 	}
 	taken := err == nil && owner.User.ID != u.ID
-	notice, err := s.noticeTo(ctx, u, Message{Kind: MessageEmailChanging}, c)
+	notice, err := s.queueNotice(ctx, u, Message{Kind: MessageEmailChanging}, c)
 	if err != nil {
 		return err
 	}
@@ -276,13 +276,13 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeChangeEmail, Email: u.Email, NewEmail: in.NewEmail,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	l := letter{to: in.NewEmail, also: notice, Message: about(u, Message{
+	l := linkEmail{to: in.NewEmail, also: notice, Message: about(u, Message{
 		Kind: MessageChangeEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt,
 	}, c)}
 	event := s.newEvent(EventEmailChangeRequested, u.ID, session.ID, "", c)
 	if taken {
 		event.Reason = "login_id_taken"
-		l = tellOwner(l, owner.User, c)
+		l = notifyOwner(l, owner.User, c)
 	}
 	return s.sendLink(ctx, t, l, event, c)
 }
@@ -290,7 +290,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 // tellOwner turns the mail to a new address into one to the person whose login id
 // it is already: somebody tried to move to it. The link goes to nobody then, and is
 // stored all the same: the caller's change is under way like any other.
-func tellOwner(l letter, owner User, c Client) letter {
+func notifyOwner(l linkEmail, owner User, c Client) linkEmail {
 	l.Message = about(owner, Message{Kind: MessageAlreadyRegistered}, c)
 	if owner.Email != "" && owner.EmailVerified && owner.Status == StatusEnabled {
 		l.to = owner.Email

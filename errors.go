@@ -29,7 +29,7 @@ var (
 	// ErrInvalidSession is a session or refresh token that is not valid, or
 	// whose session has ended.
 	// It is also [token.ErrInvalid].
-	ErrInvalidSession = sentinel("usher: the session is not valid", token.ErrInvalid)
+	ErrInvalidSession = linked("usher: the session is not valid", token.ErrInvalid)
 	// ErrRecentSignInRequired means that the sign-in is too old for the act.
 	ErrRecentSignInRequired = errors.New("usher: sign in again, or give the current password")
 	// ErrPasswordRequired means that a link confirms nothing by itself: it needs
@@ -40,7 +40,7 @@ var (
 	// ErrUnavailable means that the store, or the hashing queue behind it,
 	// could not be reached. Nobody was signed in or out by it. It is also
 	// [token.ErrUnavailable].
-	ErrUnavailable = sentinel("usher: temporarily unavailable", token.ErrUnavailable)
+	ErrUnavailable = linked("usher: temporarily unavailable", token.ErrUnavailable)
 )
 
 // LimitError means that there were too many tries; nothing was checked.
@@ -108,13 +108,13 @@ func inputErrors(errs ...error) error {
 }
 
 // kin is a sentinel that is also another package's.
-type kin struct {
+type linkedError struct {
 	text  string
 	other error
 }
 
-func sentinel(text string, other error) error { return &kin{text, other} }
+func linked(text string, other error) error { return &linkedError{text, other} }
 
-func (k *kin) Error() string { return k.text }
+func (k *linkedError) Error() string { return k.text }
 
-func (k *kin) Is(target error) bool { return target == k.other }
+func (k *linkedError) Is(target error) bool { return target == k.other }

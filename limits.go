@@ -12,19 +12,19 @@ import (
 
 // Names of limits, for LimitError and events.
 const (
-	limitLoginID = "login_id"
-	limitNetwork = "network"
-	limitTries   = "network_tries"
-	limitSignUps = "sign_ups"
-	limitResets  = "reset_requests"
-	limitTokens  = "one_time_tokens"
-	limitMails   = "mails"
-	limitToUser  = "reset_mails"
-	limitNotices = "notices"
-	limitLock    = "lock"
-	limitReuse   = "reused_passwords"
-	limitHashing = "hashing"
-	limitLinks   = "links"
+	limitLoginID     = "login_id"
+	limitNetwork     = "network"
+	limitAttempts    = "network_tries"
+	limitSignUps     = "sign_ups"
+	limitResets      = "reset_requests"
+	limitTokens      = "one_time_tokens"
+	limitEmails      = "mails"
+	limitResetEmails = "reset_mails"
+	limitNotices     = "notices"
+	limitLock        = "lock"
+	limitReuse       = "reused_passwords"
+	limitHashing     = "hashing"
+	limitLinks       = "links"
 )
 
 // limitKey names a counter without saying whose it is.
@@ -51,34 +51,34 @@ func network(c Client) string {
 }
 
 // named is a limit with the name that errors and events give it.
-type named struct {
+type namedLimit struct {
 	name string
 	store.Limit
 }
 
 // perHour is a limit of n an hour.
-func (s *Service) perHour(name string, n int, parts ...string) named {
-	return named{name, store.Limit{Key: s.limitKey(name, parts...), Max: n, Window: time.Hour}}
+func (s *Service) perHour(name string, n int, parts ...string) namedLimit {
+	return namedLimit{name, store.Limit{Key: s.limitKey(name, parts...), Max: n, Window: time.Hour}}
 }
 
 // mailLimit is the limit on mails of all kinds to an address.
-func (s *Service) mailLimit(address string) named {
+func (s *Service) emailLimit(address string) namedLimit {
 	canonical, err := canonicalLoginID(address, true)
 	if err != nil {
 		canonical = address
 	}
-	return s.perHour(limitMails, s.cfg.Limits.Mails, canonical)
+	return s.perHour(limitEmails, s.cfg.Limits.Mails, canonical)
 }
 
 // refusal is a limit that is exhausted.
 type refusal struct {
-	named
+	namedLimit
 	retryAfter time.Duration
 }
 
 // hit counts one on all limits, or returns the one that refuses. The counts are in
 // the order of the limits.
-func (s *Service) hit(ctx context.Context, limits ...named) ([]int, *refusal, error) {
+func (s *Service) takeLimits(ctx context.Context, limits ...namedLimit) ([]int, *refusal, error) {
 	if s.cfg.InsecureNoThrottle {
 		return make([]int, len(limits)), nil, nil
 	}
@@ -97,8 +97,8 @@ func (s *Service) hit(ctx context.Context, limits ...named) ([]int, *refusal, er
 }
 
 // take is hit, with a refusal told of and turned into a *LimitError.
-func (s *Service) take(ctx context.Context, c Client, limits ...named) ([]int, error) {
-	counts, refused, err := s.hit(ctx, limits...)
+func (s *Service) takeOrRefuse(ctx context.Context, c Client, limits ...namedLimit) ([]int, error) {
+	counts, refused, err := s.takeLimits(ctx, limits...)
 	if err == nil && refused != nil {
 		err = s.refuse(ctx, refused, c)
 	}
@@ -111,7 +111,7 @@ func (s *Service) refuse(ctx context.Context, r *refusal, c Client) error {
 }
 
 // giveBack takes hits back that turned out not to be guesses.
-func (s *Service) giveBack(ctx context.Context, limits ...named) {
+func (s *Service) releaseLimits(ctx context.Context, limits ...namedLimit) {
 	if s.cfg.InsecureNoThrottle || len(limits) == 0 {
 		return
 	}
@@ -122,7 +122,7 @@ func (s *Service) giveBack(ctx context.Context, limits ...named) {
 	}
 }
 
-func keysOf(limits []named) []string {
+func keysOf(limits []namedLimit) []string {
 	keys := make([]string, len(limits))
 	for i, l := range limits {
 		keys[i] = l.Key

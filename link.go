@@ -42,7 +42,7 @@ func (s *Service) VerificationLink(ctx context.Context, claims *token.Claims, ra
 	if err != nil {
 		return Link{}, err
 	}
-	own, err := s.holds(ctx, claims, t.UserID)
+	own, err := s.hasLiveSession(ctx, claims, t.UserID)
 	if err != nil {
 		return Link{}, err
 	}

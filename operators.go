@@ -87,7 +87,7 @@ func (s *Service) setStatus(ctx context.Context, userID string, u store.UserUpda
 	if err != nil {
 		return s.outage(err)
 	}
-	s.ended(ended...)
+	s.revokeHere(ended...)
 	s.audit.Notify(ctx, e)
 	return nil
 }
@@ -104,7 +104,7 @@ func (s *Service) DeleteUser(ctx context.Context, userID string) error {
 	if err != nil {
 		return s.outage(err)
 	}
-	s.ended(ended...)
+	s.revokeHere(ended...)
 	s.audit.Notify(ctx, e)
 	return nil
 }
@@ -137,7 +137,7 @@ func (s *Service) SetPassword(ctx context.Context, userID string, pw Secret, tem
 	if temporary {
 		change.State = store.PasswordTemporary
 	}
-	return s.change(ctx, change, "", "operator", Client{})
+	return s.changePassword(ctx, change, "", "operator", Client{})
 }
 
 // ExpirePassword makes a user choose a new password, after a compromise say,
@@ -152,7 +152,7 @@ func (s *Service) ExpirePassword(ctx context.Context, userID string) error {
 		return ErrConflict
 	}
 	now := s.now()
-	return s.change(ctx, store.PasswordChange{
+	return s.changePassword(ctx, store.PasswordChange{
 		UserID: userID, IfVersion: account.Password.Version, State: store.PasswordExpired, At: account.Password.ChangedAt,
 		KeepEarlier: len(account.Password.Earlier), End: &store.SessionEnd{RevokedUntil: s.revokedUntil(now)},
 	}, "", "expired_by_operator", Client{})
@@ -296,7 +296,7 @@ func (s *Service) importedPassword(ctx context.Context, in UserImport, u User) (
 		if err = s.checkPassword("password", in.Password); err != nil {
 			return store.Password{}, err
 		}
-		if err = s.judge(ctx, in.Password, u); err != nil {
+		if err = s.checkPolicy(ctx, in.Password, u); err != nil {
 			return store.Password{}, err
 		}
 		pw.Hash, err = s.hasher.Hash(ctx, in.Password.Reveal())

@@ -64,7 +64,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	}
 	if session.Kind == store.SessionReset {
 		change.ClearLimits = []string{s.lockKey(account.User.ID)}
-		return nil, s.change(ctx, change, session.ID, "reset_session", c)
+		return nil, s.changePassword(ctx, change, session.ID, "reset_session", c)
 	}
 	return s.changeAndRenew(ctx, account, session, change, c)
 }
@@ -126,14 +126,14 @@ func (s *Service) proveCurrent(ctx context.Context, account *store.Account, curr
 // provePassword checks the password of an account that is known already. The
 // password has passed checkPassword.
 func (s *Service) provePassword(ctx context.Context, account store.Account, pw Secret, c Client) error {
-	a, err := s.beginKnown(ctx, account, c)
+	a, err := s.beginAttemptFor(ctx, account, c)
 	if err != nil {
 		return err
 	}
 	if err := s.verify(ctx, a, pw); err != nil {
 		return err
 	}
-	s.settle(ctx, a)
+	s.resetLimits(ctx, a)
 	return nil
 }
 
@@ -148,7 +148,7 @@ const provenNow = ""
 // links.
 func (s *Service) newPassword(ctx context.Context, account store.Account, pw Secret, by string, c Client) (store.PasswordChange, error) {
 	u, p := account.User, account.Password
-	if err := s.judge(ctx, pw, u); err != nil {
+	if err := s.checkPolicy(ctx, pw, u); err != nil {
 		return store.PasswordChange{}, err
 	}
 	if err := s.checkReuse(ctx, account, pw, by, c); err != nil {
@@ -158,7 +158,7 @@ func (s *Service) newPassword(ctx context.Context, account store.Account, pw Sec
 	if err != nil {
 		return store.PasswordChange{}, s.hashing(ctx, err, c)
 	}
-	notice, err := s.noticeTo(ctx, u, Message{Kind: MessagePasswordChanged}, c)
+	notice, err := s.queueNotice(ctx, u, Message{Kind: MessagePasswordChanged}, c)
 	if err != nil {
 		return store.PasswordChange{}, err
 	}
@@ -175,7 +175,7 @@ func (s *Service) newPassword(ctx context.Context, account store.Account, pw Sec
 
 // reuseTries is how often in an hour one session or one mailed link may have a
 // password compared with those that may not come back.
-const reuseTries = 5
+const reuseAttempts = 5
 
 // checkReuse compares with the passwords that may not come back. Its answer tells
 // whether one was guessed, so that who did not prove the current one gets few.
@@ -187,7 +187,7 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 		return nil
 	}
 	if by != provenNow {
-		if _, err := s.take(ctx, c, s.perHour(limitReuse, reuseTries, by)); err != nil {
+		if _, err := s.takeOrRefuse(ctx, c, s.perHour(limitReuse, reuseAttempts, by)); err != nil {
 			return err
 		}
 	}
@@ -204,19 +204,19 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 }
 
 // change writes a new password and makes the end of sessions hold here.
-func (s *Service) change(ctx context.Context, change store.PasswordChange, sessionID, reason string, c Client) error {
+func (s *Service) changePassword(ctx context.Context, change store.PasswordChange, sessionID, reason string, c Client) error {
 	change.Events = append(change.Events, s.newEvent(EventPasswordChanged, change.UserID, sessionID, reason, c))
 	ended, err := s.store.ChangePassword(ctx, change)
 	if err != nil {
 		return s.outage(err)
 	}
-	s.changed(ctx, change.Effects, change.UserID, ended, c)
+	s.afterPasswordChange(ctx, change.Effects, change.UserID, ended, c)
 	return nil
 }
 
 // changed follows a step that changed a password.
-func (s *Service) changed(ctx context.Context, fx store.Effects, userID string, ended []string, c Client) {
-	s.ended(ended...)
+func (s *Service) afterPasswordChange(ctx context.Context, fx store.Effects, userID string, ended []string, c Client) {
+	s.revokeHere(ended...)
 	s.wakeOutbox(fx.Mail)
 	s.audit.Notify(ctx, fx.Events...)
 	for _, id := range ended {
@@ -240,7 +240,7 @@ func (s *Service) changeAndRenew(ctx context.Context, account store.Account, ses
 	}
 	change.End.Except = session.ID
 	change.Renew = &store.RefreshRenewal{SessionID: session.ID, Refresh: session.Refresh}
-	err = s.change(ctx, change, session.ID, "update", c)
+	err = s.changePassword(ctx, change, session.ID, "update", c)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrInvalidSession
 	}
@@ -261,7 +261,7 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Cli
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.begin(ctx, canonical, c)
+	a, err := s.beginAttempt(ctx, canonical, c)
 	if err != nil {
 		return nil, err
 	}
@@ -269,9 +269,9 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Cli
 		return nil, err
 	}
 	if s.unconfirmed(a.account.User) {
-		return nil, s.failed(ctx, a, "unverified")
+		return nil, s.failAttempt(ctx, a, "unverified")
 	}
-	s.settle(ctx, a)
+	s.resetLimits(ctx, a)
 	account := a.account
 	if account.User.Status != StatusEnabled {
 		s.audit.Store(ctx, s.newEvent(EventPasswordChangeFailed, account.User.ID, "", "disabled", c))
@@ -311,13 +311,13 @@ func (s *Service) changeAndEnter(ctx context.Context, a *attempt, change store.P
 	}
 	change.Session = &session
 	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
-	err = s.change(ctx, change, session.ID, "replace", c)
+	err = s.changePassword(ctx, change, session.ID, "replace", c)
 	if errors.Is(err, ErrConflict) {
-		return nil, s.failed(ctx, a, "changed_meanwhile")
+		return nil, s.failAttempt(ctx, a, "changed_meanwhile")
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.endPlanted(ctx, c)
+	s.endPreviousSession(ctx, c)
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
 }

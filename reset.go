@@ -54,7 +54,7 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c
 	if err := inputErrors(badID, badLink); err != nil {
 		return err
 	}
-	if _, err := s.take(ctx, c, s.perHour(limitResets, s.cfg.Limits.ResetRequests, network(c))); err != nil {
+	if _, err := s.takeOrRefuse(ctx, c, s.perHour(limitResets, s.cfg.Limits.ResetRequests, network(c))); err != nil {
 		return err
 	}
 	account, err := s.store.AccountByLoginID(ctx, canonical)
@@ -73,7 +73,7 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c
 	default:
 		return s.sendReset(ctx, account, link, store.Effects{Events: []Event{event}}, c)
 	}
-	if err := s.pretendToMail(ctx, canonical, c); err != nil {
+	if err := s.countEmailToNobody(ctx, canonical, c); err != nil {
 		return err
 	}
 	s.audit.Store(ctx, event)
@@ -132,8 +132,8 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 		s.audit.Store(ctx, fx.Events...)
 		return nil
 	}
-	limits := s.resetMails(account, c)
-	if fx.Mail, err = s.mailWithin(ctx, u.Email, m, c, limits...); err != nil {
+	limits := s.resetEmailLimits(account, c)
+	if fx.Mail, err = s.queueEmailWithin(ctx, u.Email, m, c, limits...); err != nil {
 		return err
 	}
 	if len(fx.Mail) == 0 {
@@ -141,7 +141,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 	}
 	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, Effects: fx})
 	if err != nil {
-		s.giveBack(ctx, limits...) // nothing was sent
+		s.releaseLimits(ctx, limits...) // nothing was sent
 	}
 	if errors.Is(err, ErrConflict) {
 		return quiet("too_many_links")
@@ -158,18 +158,18 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 // those of [LimitConfig.ResetMails]; the browsers that have signed in to it have as
 // many of their own, and one mail more to the address, so that whoever uses up the
 // others keeps no owner from a new password.
-func (s *Service) resetMails(account store.Account, c Client) []named {
-	whose, address := "", s.mailLimit(account.User.Email)
+func (s *Service) resetEmailLimits(account store.Account, c Client) []namedLimit {
+	whose, address := "", s.emailLimit(account.User.Email)
 	if s.knownDevice(account, c) != "" {
 		whose = "known"
 		address.Max++
 	}
-	return []named{s.perHour(limitToUser, s.cfg.Limits.ResetMails, account.User.ID, whose), address}
+	return []namedLimit{s.perHour(limitResetEmails, s.cfg.Limits.ResetMails, account.User.ID, whose), address}
 }
 
 // badToken counts a try with a one-time token. It is given back when the token
 // turns out to be good.
-func (s *Service) badToken(c Client) named {
+func (s *Service) badToken(c Client) namedLimit {
 	return s.perHour(limitTokens, s.cfg.Limits.ResetRequests, network(c))
 }
 
@@ -181,17 +181,17 @@ func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes 
 		return store.OneTimeToken{}, err
 	}
 	limit := s.badToken(c)
-	if _, err := s.take(ctx, c, limit); err != nil {
+	if _, err := s.takeOrRefuse(ctx, c, limit); err != nil {
 		return store.OneTimeToken{}, err
 	}
 	t, err := s.store.OneTimeToken(ctx, hashOf(raw.Reveal()), s.now())
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		s.giveBack(ctx, limit)
+		s.releaseLimits(ctx, limit)
 		return store.OneTimeToken{}, s.outage(err)
 	}
 	for _, p := range purposes {
 		if err == nil && t.Purpose == p {
-			s.giveBack(ctx, limit)
+			s.releaseLimits(ctx, limit)
 			return t, nil
 		}
 	}
@@ -274,9 +274,9 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client)
 	if err != nil {
 		return nil, s.outage(err)
 	}
-	s.changed(ctx, change.Effects, t.UserID, ended, c)
+	s.afterPasswordChange(ctx, change.Effects, t.UserID, ended, c)
 	if auth != nil {
-		s.endPlanted(ctx, c)
+		s.endPreviousSession(ctx, c)
 	}
 	return auth, nil
 }
@@ -351,7 +351,7 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 	if err != nil {
 		return ResetSession{}, s.outage(err)
 	}
-	s.ended(ended...)
+	s.revokeHere(ended...)
 	s.audit.Notify(ctx, events...)
 	return ResetSession{Token: signed, ExpiresAt: session.ExpiresAt}, nil
 }

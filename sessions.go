@@ -143,7 +143,7 @@ func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.C
 
 // endPlanted ends the session that a sign-up, a replacement or a reset came
 // along with: no session survives a change of hands.
-func (s *Service) endPlanted(ctx context.Context, c Client) {
+func (s *Service) endPreviousSession(ctx context.Context, c Client) {
 	if c.SessionID == "" {
 		return
 	}
@@ -161,7 +161,7 @@ func (s *Service) endSession(ctx context.Context, userID, sessionID string, e Ev
 	if err := s.store.EndSession(ctx, userID, sessionID, end, store.Effects{Events: []Event{e}}); err != nil {
 		return s.outage(err)
 	}
-	s.ended(sessionID)
+	s.revokeHere(sessionID)
 	s.audit.Notify(ctx, e)
 	return nil
 }
@@ -180,7 +180,7 @@ func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) e
 	if err != nil {
 		return s.outage(err)
 	}
-	s.ended(ids...)
+	s.revokeHere(ids...)
 	s.audit.Notify(ctx, e)
 	return nil
 }

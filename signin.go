@@ -28,7 +28,7 @@ func (s *Service) SignIn(ctx context.Context, in SignIn, c Client) (*Authenticat
 	if err := inputErrors(badID, s.checkPassword("password", in.Password)); err != nil {
 		return nil, err
 	}
-	a, err := s.begin(ctx, canonical, c)
+	a, err := s.beginAttempt(ctx, canonical, c)
 	if err != nil {
 		return nil, err
 	}
@@ -38,14 +38,14 @@ func (s *Service) SignIn(ctx context.Context, in SignIn, c Client) (*Authenticat
 	if err := s.mayEnter(ctx, a); err != nil {
 		return nil, err
 	}
-	return s.enter(ctx, a, in.Password)
+	return s.startSession(ctx, a, in.Password)
 }
 
 // mayEnter refuses, after the right password, who may not sign in by it.
 func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 	u, p := a.account.User, a.account.Password
 	refuse := func(name EventName, reason string, err error) error {
-		s.settle(ctx, a)
+		s.resetLimits(ctx, a)
 		s.audit.Store(ctx, s.newEvent(name, u.ID, "", reason, a.client))
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 			}
 			return err
 		})
-		return s.failed(ctx, a, "unverified")
+		return s.failAttempt(ctx, a, "unverified")
 	case u.Status != StatusEnabled:
 		return refuse(EventSignInFailed, "disabled", ErrUserDisabled)
 	case s.expired(p):
@@ -88,17 +88,17 @@ func (s *Service) expired(p store.Password) bool {
 }
 
 // enter starts the session of a user whose password was right.
-func (s *Service) enter(ctx context.Context, a *attempt, pw Secret) (*Authentication, error) {
+func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Authentication, error) {
 	u := a.account.User
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
-		s.settle(ctx, a)
+		s.resetLimits(ctx, a)
 		return nil, err
 	}
 	session, jti := s.newSession(u.ID, a.client)
 	tokens, err := s.issue(u, session, jti, custom)
 	if err != nil {
-		s.settle(ctx, a)
+		s.resetLimits(ctx, a)
 		return nil, err
 	}
 	start := store.SessionStart{
@@ -108,7 +108,7 @@ func (s *Service) enter(ctx context.Context, a *attempt, pw Secret) (*Authentica
 	if own := language(a.client); own != u.Language && (a.device != "" || u.Language == "") {
 		start.Language = own
 	}
-	start.ClearLimits, start.GiveBack = s.proven(a)
+	start.ClearLimits, start.GiveBack = s.limitsOnSuccess(a)
 	start.Events = []Event{
 		s.newEvent(EventSignIn, u.ID, session.ID, "", a.client),
 		s.newEvent(EventSessionCreated, u.ID, session.ID, "", a.client),
@@ -117,18 +117,18 @@ func (s *Service) enter(ctx context.Context, a *attempt, pw Secret) (*Authentica
 		s.addRehash(ctx, a, pw, &start)
 	}
 	if err := s.addNotices(ctx, a, session.ID, &start); err != nil {
-		s.settle(ctx, a)
+		s.resetLimits(ctx, a)
 		return nil, err
 	}
 	ended, err := s.store.StartSession(ctx, start)
 	if errors.Is(err, ErrConflict) {
 		// The password was changed, or the user shut out, while it was checked.
-		return nil, s.failed(ctx, a, "changed_meanwhile")
+		return nil, s.failAttempt(ctx, a, "changed_meanwhile")
 	}
 	if err != nil {
 		return nil, s.outage(err)
 	}
-	s.ended(ended...)
+	s.revokeHere(ended...)
 	s.wakeOutbox(start.Mail)
 	s.audit.Notify(ctx, start.Events...)
 	for _, id := range ended {
@@ -162,7 +162,7 @@ func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, 
 	}
 	start.Events = append(start.Events, s.newEvent(EventSignInAfterFailures, u.ID, sessionID, "", a.client))
 	if u.Email != "" && u.EmailVerified {
-		start.Mail, err = s.mailTo(ctx, u.Email, about(u, Message{Kind: MessageSignInNotice}, a.client), a.client)
+		start.Mail, err = s.queueEmail(ctx, u.Email, about(u, Message{Kind: MessageSignInNotice}, a.client), a.client)
 	}
 	return err
 }

@@ -47,7 +47,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 		// People try weak passwords, and judging them costs nobody anything: that
 		// is not counted. A list of leaked passwords is somebody else's machine:
 		// who has it asked has spent a sign-up.
-		unfit = s.judgeHere(ctx, in.Password, u)
+		unfit = s.checkPolicyLocally(ctx, in.Password, u)
 	}
 	if errors.Is(unfit, ErrUnavailable) {
 		return nil, unfit
@@ -56,17 +56,17 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 		return nil, err
 	}
 	limit := s.perHour(limitSignUps, s.cfg.Limits.SignUps, network(c))
-	if _, err := s.take(ctx, c, limit); err != nil {
+	if _, err := s.takeOrRefuse(ctx, c, limit); err != nil {
 		return nil, err
 	}
 	if s.cfg.Password.Breached != nil {
-		if err := s.judge(ctx, in.Password, u); err != nil {
+		if err := s.checkPolicy(ctx, in.Password, u); err != nil {
 			return nil, err
 		}
 	}
 	hash, err := s.hasher.Hash(ctx, in.Password.Reveal())
 	if err != nil {
-		s.giveBack(ctx, limit)
+		s.releaseLimits(ctx, limit)
 		return nil, s.hashing(ctx, err, c)
 	}
 	now := s.now()
@@ -108,7 +108,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 	}
 	s.wakeOutbox(created.Mail)
 	s.audit.Notify(ctx, created.Events...)
-	s.endPlanted(ctx, c)
+	s.endPreviousSession(ctx, c)
 	return &Authentication{
 		User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, ""), FirstSeen: true,
 	}, nil
@@ -150,9 +150,9 @@ func (s *Service) signUpTaken(ctx context.Context, account store.Account, canoni
 	var err error
 	switch {
 	case u.Email == "" || u.Status != StatusEnabled:
-		err = s.pretendToMail(ctx, canonical, c)
+		err = s.countEmailToNobody(ctx, canonical, c)
 	case u.EmailVerified:
-		fx.Mail, err = s.mailTo(ctx, u.Email, about(u, Message{Kind: MessageAlreadyRegistered}, c), c)
+		fx.Mail, err = s.queueEmail(ctx, u.Email, about(u, Message{Kind: MessageAlreadyRegistered}, c), c)
 	default:
 		// Whoever signed up first may not own the mailbox. Whoever reads this
 		// mail does, and starts afresh.
@@ -174,7 +174,7 @@ func (s *Service) signUpTaken(ctx context.Context, account store.Account, canoni
 func (s *Service) createUser(ctx context.Context, created store.UserCreation) error {
 	err := s.store.CreateUser(ctx, created)
 	if err != nil && len(created.Mail) > 0 {
-		s.giveBack(ctx, s.mailLimit(created.User.Email))
+		s.releaseLimits(ctx, s.emailLimit(created.User.Email))
 	}
 	return err
 }
@@ -222,24 +222,24 @@ func (s *Service) emailOf(loginID, canonical, email string) (string, error) {
 
 // judge applies the policy to a new password of that user. What describes the
 // user or names the program is no password.
-func (s *Service) judge(ctx context.Context, pw Secret, u User) error {
+func (s *Service) checkPolicy(ctx context.Context, pw Secret, u User) error {
 	policy := s.cfg.Password
 	policy.OnBreachError = func(err error) {
 		s.cfg.Password.OnBreachError(err)
 		s.audit.Store(ctx, s.newEvent(EventBreachCheckFailed, "", "", "", Client{}))
 	}
-	return s.judgeBy(ctx, policy, pw, u)
+	return s.checkPolicyWith(ctx, policy, pw, u)
 }
 
 // judgeHere is judge without the list of leaked passwords: it asks no other
 // machine.
-func (s *Service) judgeHere(ctx context.Context, pw Secret, u User) error {
+func (s *Service) checkPolicyLocally(ctx context.Context, pw Secret, u User) error {
 	policy := s.cfg.Password
 	policy.Breached = nil
-	return s.judgeBy(ctx, policy, pw, u)
+	return s.checkPolicyWith(ctx, policy, pw, u)
 }
 
-func (s *Service) judgeBy(ctx context.Context, policy password.Policy, pw Secret, u User) error {
+func (s *Service) checkPolicyWith(ctx context.Context, policy password.Policy, pw Secret, u User) error {
 	words := slices.Concat([]string{u.ID, u.Email, u.Name, u.GivenName, u.FamilyName}, u.LoginIDs, s.hostWords())
 	err := policy.Check(ctx, pw.Reveal(), words...)
 	var broken *password.PolicyError
@@ -268,7 +268,7 @@ func (s *Service) addVerification(ctx context.Context, created *store.UserCreati
 	m := Message{
 		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
 	}
-	mail, err := s.mailTo(ctx, created.User.Email, about(created.User, m, c), c)
+	mail, err := s.queueEmail(ctx, created.User.Email, about(created.User, m, c), c)
 	if len(mail) == 0 {
 		return err
 	}

@@ -152,7 +152,7 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	}
 	switch r.Outcome {
 	case store.RefreshReused:
-		s.ended(claims.SessionID)
+		s.revokeHere(claims.SessionID)
 		s.audit.Notify(ctx, swap.Reused.Events...)
 		return nil, ErrInvalidSession
 	case store.RefreshSwapped:
@@ -203,7 +203,7 @@ func (s *Service) revokedUntil(now time.Time) time.Time {
 
 // ended makes the end of sessions hold in this process at once; the store has
 // it already for the others.
-func (s *Service) ended(sessions ...string) {
+func (s *Service) revokeHere(sessions ...string) {
 	until := s.revokedUntil(s.now())
 	for _, id := range sessions {
 		s.revocations.Add(id, until)
