@@ -2,6 +2,7 @@ package usher_test
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -150,4 +151,175 @@ func TestEV05_NobodyLearnsWhatMailAnAddressGets(t *testing.T) {
 		}
 	}
 	k.wantMail("email_changing email_changing email_changing")
+}
+
+// Who mistypes the new address asks once more, and the link in a stranger's
+// mailbox is void.
+func TestEV05_AnotherRequestTakesThePlaceOfTheFirst(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	ask := func(to string) usher.Secret {
+		t.Helper()
+		k.clock.add(time.Minute)
+		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range k.wantMail("change_email email_changing") {
+			if m.Kind == usher.MessageChangeEmail {
+				return tokenIn(t, m)
+			}
+		}
+		return ""
+	}
+	mistyped := ask("new@exmaple.com")
+	first, again := ask("new@example.com"), ask("new@example.com")
+	_, err := k.confirm(mistyped, home)
+	wantErr(t, err, usher.ErrInvalidToken)
+	if _, err := k.VerificationLink(ctx, nil, again, home); err != nil {
+		t.Fatalf("the newest link: %v", err)
+	}
+	if u := usher.Must(k.confirm(first, home)); u.Email != "new@example.com" {
+		t.Fatalf("the address is %s", u.Email)
+	}
+}
+
+func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	change := usher.ChangeEmail{NewEmail: "New@example.com"}
+	err := k.ChangeEmail(ctx, k.claims(a), change, home)
+	wantErr(t, err, usher.ErrRecentSignInRequired)
+	change.CurrentPassword = otherPassword
+	err = k.ChangeEmail(ctx, k.claims(a), change, home)
+	wantErr(t, err, usher.ErrInvalidCredentials)
+	k.wantMail("")
+	k.events.reset()
+	change.CurrentPassword = goodPassword
+	if err := k.ChangeEmail(ctx, k.claims(a), change, home); err != nil {
+		t.Fatal(err)
+	}
+	k.wantEvents("user_email_change_request")
+	var link usher.Secret
+	for _, m := range k.wantMail("change_email email_changing") {
+		switch m.Kind {
+		case usher.MessageChangeEmail:
+			link = tokenIn(t, m)
+			if m.To != "New@example.com" {
+				t.Fatalf("the link went to %s", m.To)
+			}
+		default:
+			if m.To != ann || m.Link != "" {
+				t.Fatalf("the notice went to %s", m.To)
+			}
+		}
+	}
+	k.wantAbsent("a link", link)
+
+	// Pending: mail and sign-in still use the old address.
+	if u := usher.Must(k.User(ctx, a.User.ID)); u.Email != ann || !u.EmailVerified {
+		t.Fatalf("moved already: %+v", u)
+	}
+	_, err = k.SignIn(ctx, usher.SignIn{LoginID: "new@example.com", Password: goodPassword}, nth(1))
+	wantErr(t, err, usher.ErrInvalidCredentials)
+	k.signIn(ann, goodPassword, home)
+	k.forget(ann, home)
+	if m := k.wantMail("reset_password")[0]; m.To != ann {
+		t.Fatalf("the mail went to %s", m.To)
+	}
+
+	k.events.reset()
+	u := usher.Must(k.confirm(link, home))
+	k.wantEvents("user_email_change")
+	if m := k.wantMail("email_changed")[0]; m.To != ann {
+		t.Fatalf("the notice went to %s", m.To)
+	}
+	if u.Email != "New@example.com" || !u.EmailVerified || !reflect.DeepEqual(u.LoginIDs, []string{"New@example.com"}) || u.ID != a.User.ID {
+		t.Fatalf("the user is %+v", u)
+	}
+	if !k.alive(a) {
+		t.Fatal("the change ended the session")
+	}
+	k.signIn("new@example.com", goodPassword, home)
+	_, err = k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, nth(1))
+	wantErr(t, err, usher.ErrInvalidCredentials)
+	_, err = k.confirm(link, home)
+	wantErr(t, err, usher.ErrInvalidToken)
+	k.signUp(ann) // the old address is free again
+}
+
+// A pending change dies with a reset, and with any other change of password.
+func TestEV05_PendingChangeDiesWithAReset(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
+		t.Fatal(err)
+	}
+	var link usher.Secret
+	for _, m := range k.wantMail("change_email email_changing") {
+		if m.Kind == usher.MessageChangeEmail {
+			link = tokenIn(t, m)
+		}
+	}
+	raw := k.resetToken(ann, usher.MessageResetPassword)
+	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, home))
+	_, err := k.confirm(link, home)
+	wantErr(t, err, usher.ErrInvalidToken)
+	if u := usher.Must(k.User(ctx, a.User.ID)); u.Email != ann {
+		t.Fatalf("the address is %s", u.Email)
+	}
+}
+
+// The answer is the same when the new address is somebody's, and nobody gets
+// it by being first.
+func TestEV05_AddressOfAnother(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	bob := k.signUpVerified("bob@example.com")
+	k.events.reset()
+	in := usher.ChangeEmail{NewEmail: "bob@example.com", CurrentPassword: goodPassword}
+	if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
+		t.Fatal(err)
+	}
+	k.wantEvents("user_email_change_request:login_id_taken")
+	for _, m := range k.wantMail("already_registered email_changing") {
+		if to := map[usher.MessageKind]string{usher.MessageAlreadyRegistered: "bob@example.com", usher.MessageEmailChanging: ann}[m.Kind]; m.To != to || m.Link != "" {
+			t.Fatalf("the %s mail went to %s", m.Kind, m.To)
+		}
+	}
+	// Free when asked for, taken when confirmed.
+	in.NewEmail = "new@example.com"
+	if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
+		t.Fatal(err)
+	}
+	var link usher.Secret
+	for _, m := range k.wantMail("change_email email_changing") {
+		if m.Kind == usher.MessageChangeEmail {
+			link = tokenIn(t, m)
+		}
+	}
+	k.signUp("new@example.com")
+	_, err := k.confirm(link, home)
+	wantErr(t, err, usher.ErrInvalidToken)
+	if u := usher.Must(k.User(ctx, a.User.ID)); u.Email != ann || !k.alive(bob) {
+		t.Fatalf("the address is %s", u.Email)
+	}
+}
+
+// Only an operator sets an address as verified.
+func TestEV05_OperatorSetsTheAddress(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a, link := k.verifyToken(ann)
+	u := usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Email: &usher.EmailAddress{Address: "op@example.com", Verified: true}}))
+	if u.Email != "op@example.com" || !u.EmailVerified || u.LoginID() != ann {
+		t.Fatalf("the user is %+v", u)
+	}
+	_, err := k.confirm(link, home)
+	wantErr(t, err, usher.ErrInvalidToken)
+	_, err = k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Email: &usher.EmailAddress{Address: "not an address"}})
+	wantField(t, err, "email")
 }

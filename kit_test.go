@@ -2,7 +2,6 @@ package usher_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -294,42 +293,6 @@ func (k *kit) alive(a *usher.Authentication) bool {
 	return err == nil
 }
 
-// wantErr fails unless err is want.
-func wantErr(t *testing.T, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Fatalf("error is %v, want %v", err, want)
-	}
-}
-
-// wantLimit fails unless err is a *LimitError, which it returns.
-func wantLimit(t *testing.T, err error) *usher.LimitError {
-	t.Helper()
-	var l *usher.LimitError
-	if !errors.As(err, &l) {
-		t.Fatalf("error is %v, want a *LimitError", err)
-	}
-	return l
-}
-
-// wantField fails unless err is a *FieldError for that field.
-func wantField(t *testing.T, err error, field string) {
-	t.Helper()
-	var f *usher.FieldError
-	if !errors.As(err, &f) || f.Field != field {
-		t.Fatalf("error is %v, want a *FieldError for %s", err, field)
-	}
-}
-
-// wantPolicy fails unless err is a *PolicyError with that code.
-func wantPolicy(t *testing.T, err error, code password.Code) {
-	t.Helper()
-	var p *password.PolicyError
-	if !errors.As(err, &p) || !p.Has(code) {
-		t.Fatalf("error is %v, want a *PolicyError with %s", err, code)
-	}
-}
-
 // together runs do in n goroutines that begin at once.
 func together(n int, do func(i int)) {
 	var begin, done sync.WaitGroup
@@ -343,3 +306,34 @@ func together(n int, do func(i int)) {
 	begin.Done()
 	done.Wait()
 }
+
+// signUpConfirmed is signUpVerified for a Service with ConfirmFirst.
+func (k *kit) signUpConfirmed(loginID string) *usher.Authentication {
+	k.t.Helper()
+	usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: goodPassword}, home))
+	usher.Must(k.confirm(tokenIn(k.t, k.wantMail("verify_email")[0]), home))
+	return k.signIn(loginID, goodPassword, home)
+}
+
+// twoMachines returns two Services on one store. Within synctest.Test they use the
+// clock of the bubble, and their background work runs.
+func twoMachines(t *testing.T, change ...func(*usher.Config)) (a, b *kit) {
+	t.Helper()
+	store := memory.New()
+	return machine(t, store, change...), machine(t, store, change...)
+}
+
+// machine returns a Service on that store that uses time.Now.
+func machine(t *testing.T, store store.Store, change ...func(*usher.Config)) *kit {
+	t.Helper()
+	real := func(c *usher.Config) { c.Now = time.Now }
+	return newKitOn(t, store, newClock(), append([]func(*usher.Config){real}, change...)...)
+}
+
+// twin returns another instance with the settings, the store and the clock of k.
+func (k *kit) twin() *kit {
+	k.t.Helper()
+	return newKitOn(k.t, k.store, k.clock, func(c *usher.Config) { *c = k.cfg })
+}
+
+const mallory = "mallory@example.com"

@@ -243,3 +243,89 @@ func TestADeletedUserLeavesNoCounterBehind(t *testing.T) {
 		t.Errorf("%d counters are left", n)
 	}
 }
+
+func TestML04_QueueIsBounded(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Limits.Queue = 2 })
+	known := k.signUpVerified("known@example.com")
+	k.Close(ctx) // nobody sends
+	k.signUp("a@example.com")
+	k.signUp("b@example.com")
+	k.events.reset()
+	a := k.signUp("c@example.com")
+	k.wantEvents("mail_dropped:queue_full verify_email user_created session_created")
+	if !k.alive(a) || k.waiting() != 2 {
+		t.Fatalf("%d waiting", k.waiting())
+	}
+	k.forget("known@example.com", home)
+	k.wantEvents("mail_dropped:queue_full reset_password authn_password_reset_request:too_many_mails")
+	if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
+		t.Fatal(err)
+	}
+	if k.waiting() != 2 {
+		t.Fatalf("%d waiting", k.waiting())
+	}
+	// The owner of a proven address is told of a change all the same.
+	usher.Must(k.UpdatePassword(ctx, k.claims(known), usher.UpdatePassword{NewPassword: otherPassword}, home))
+	if k.waiting() != 3 {
+		t.Fatal("the notice was dropped")
+	}
+	// What waited survives the restart.
+	k.twin()
+	if got := k.mailed(); got != "password_changed verify_email verify_email" {
+		t.Fatalf("mails are %q", got)
+	}
+}
+
+func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Limits.ResetMails = 100; c.ConfirmFirst = true })
+	k.imported(ann)
+	var others []*usher.Authentication
+	for i := range 6 {
+		others = append(others, k.signUpConfirmed(fmt.Sprintf("bob%d@example.com", i)))
+	}
+	for i := range 50 {
+		switch i % 3 {
+		case 0:
+			k.forget("ANN@example.com", nth(i))
+		case 1:
+			_, err := k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: otherPassword}, nth(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+		default:
+			in := usher.ChangeEmail{NewEmail: "ann@EXAMPLE.com", CurrentPassword: goodPassword}
+			if err := k.ChangeEmail(ctx, k.claims(others[i/9]), in, nth(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n := 0
+	for _, m := range k.inbox() {
+		if m.To == ann {
+			n++
+		}
+	}
+	if n != 5 {
+		t.Fatalf("%d mails", n)
+	}
+	// Notices of a change do not count and are always sent.
+	u := usher.Must(k.UserByLoginID(ctx, ann))
+	for _, pw := range []usher.Secret{goodPassword, otherPassword, thirdPassword} {
+		if err := k.SetPassword(ctx, u.ID, pw, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.inbox()
+	if n := k.mail.has(usher.MessagePasswordChanged); n != 3 {
+		t.Fatalf("%d notices", n)
+	}
+	k.clock.add(time.Hour)
+	before := k.mail.has(usher.MessageResetPassword)
+	k.forget(ann, home)
+	k.inbox()
+	if k.mail.has(usher.MessageResetPassword) != before+1 {
+		t.Fatal("an hour later the next one must go out")
+	}
+}

@@ -192,8 +192,6 @@ func TestSE09_RefreshReadsRolesAndStateAgain(t *testing.T) {
 	}
 }
 
-const mallory = "mallory@example.com"
-
 // between is a Store that calls a function right after a session was read.
 type between struct {
 	store.Store

@@ -4,35 +4,50 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/store"
-	"github.com/usherkit/usher/store/memory"
+	"github.com/usherkit/usher/password"
 )
 
-// twoMachines returns two Services on one store. Within synctest.Test they use the
-// clock of the bubble, and their background work runs.
-func twoMachines(t *testing.T, change ...func(*usher.Config)) (a, b *kit) {
+// wantErr fails unless err is want.
+func wantErr(t *testing.T, err, want error) {
 	t.Helper()
-	store := memory.New()
-	return machine(t, store, change...), machine(t, store, change...)
+	if !errors.Is(err, want) {
+		t.Fatalf("error is %v, want %v", err, want)
+	}
 }
 
-// machine returns a Service on that store that uses time.Now.
-func machine(t *testing.T, store store.Store, change ...func(*usher.Config)) *kit {
+// wantLimit fails unless err is a *LimitError, which it returns.
+func wantLimit(t *testing.T, err error) *usher.LimitError {
 	t.Helper()
-	real := func(c *usher.Config) { c.Now = time.Now }
-	return newKitOn(t, store, newClock(), append([]func(*usher.Config){real}, change...)...)
+	var l *usher.LimitError
+	if !errors.As(err, &l) {
+		t.Fatalf("error is %v, want a *LimitError", err)
+	}
+	return l
 }
 
-// twin returns another instance with the settings, the store and the clock of k.
-func (k *kit) twin() *kit {
-	k.t.Helper()
-	return newKitOn(k.t, k.store, k.clock, func(c *usher.Config) { *c = k.cfg })
+// wantField fails unless err is a *FieldError for that field.
+func wantField(t *testing.T, err error, field string) {
+	t.Helper()
+	var f *usher.FieldError
+	if !errors.As(err, &f) || f.Field != field {
+		t.Fatalf("error is %v, want a *FieldError for %s", err, field)
+	}
+}
+
+// wantPolicy fails unless err is a *PolicyError with that code.
+func wantPolicy(t *testing.T, err error, code password.Code) {
+	t.Helper()
+	var p *password.PolicyError
+	if !errors.As(err, &p) || !p.Has(code) {
+		t.Fatalf("error is %v, want a *PolicyError with %s", err, code)
+	}
 }
 
 // everything returns all strings and byte slices in v, in unexported fields too;
