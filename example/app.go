@@ -18,6 +18,7 @@ import (
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/postgres"
@@ -93,7 +94,7 @@ func (a *app) build(stdout io.Writer) error {
 	}
 	a.browser, err = handlers.New(a.service, handlers.Config{
 		Cookies: jar, TrustedProxies: a.trustedProxies, Logger: a.logger,
-		Pages: &handlers.Pages{Name: "Usher", Home: "/dashboard"},
+		Pages: &pages.Config{Name: "Usher", Home: "/dashboard"},
 	})
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 //go:embed pages.html
 var pagesHTML string
 
-var pages = template.Must(template.New("pages").Parse(pagesHTML))
+var templates = template.Must(template.New("pages").Parse(pagesHTML))
 
 // home is for everybody.
 func home(w http.ResponseWriter, _ *http.Request) { show(w, "home", nil) }
@@ -39,5 +39,5 @@ func show(w http.ResponseWriter, page string, data any) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	pages.ExecuteTemplate(w, page, data)
+	templates.ExecuteTemplate(w, page, data)
 }

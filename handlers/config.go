@@ -12,6 +12,7 @@ import (
 
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/texts"
 	"github.com/usherkit/usher/token"
 )
@@ -40,7 +41,7 @@ type Config struct {
 	// routes take forms beside JSON, and OnRefusal defaults to sending browsers
 	// to the sign-in page. Defaults to nil: no pages, and forms are answered
 	// 415.
-	Pages *Pages
+	Pages *pages.Config
 
 	// Texts are the words of the pages and of problem documents, and their
 	// languages; the same Catalogue suits mail.Composer. Defaults to the

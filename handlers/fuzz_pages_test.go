@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 // pageRoutes are the pages and their forms, by method.
@@ -36,7 +37,7 @@ func FuzzFB04_Pages(f *testing.F) {
 		f.Add(byte(11), body, "token="+body, "\xff=\xfe", "x-"+body)
 		f.Add(byte(14), body, "sent=1&done=1&prompt=login", strings.Repeat("a=b; ", 100), "*")
 	}
-	k := newKit(f, inCookies, setup{service: unlimited, config: func(c *handlers.Config) { c.Pages = &handlers.Pages{} }})
+	k := newKit(f, inCookies, setup{service: unlimited, config: func(c *handlers.Config) { c.Pages = &pages.Config{} }})
 	f.Fuzz(func(t *testing.T, which byte, body, query, cookie, lang string) {
 		q := pageRoutes[int(which)%len(pageRoutes)]
 		if q.method == http.MethodPost {

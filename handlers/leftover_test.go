@@ -13,6 +13,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/store/memory"
 )
 
@@ -67,7 +68,7 @@ func TestFB04_RubbishLeavesNothingOver(t *testing.T) {
 		k := newKit(t, m, setup{store: store, service: unlimited,
 			config: func(c *handlers.Config) {
 				if m == inCookies {
-					c.Pages = &handlers.Pages{}
+					c.Pages = &pages.Config{}
 				}
 			}})
 		u := k.signUp(ann)

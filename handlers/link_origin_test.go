@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 // raw sends a request as it is written, over a connection: net/http's own client
@@ -91,7 +91,7 @@ func TestRS05_EV01_NoRequestChangesTheOriginOfALink(t *testing.T) {
 		for _, a := range attacks {
 			t.Run(m.name+"/"+a.name, func(t *testing.T) {
 				t.Parallel()
-				k, _ := newPages(t, handlers.Pages{}, setup{service: unlimited})
+				k, _ := newPages(t, pages.Config{}, setup{service: unlimited})
 				server := httptest.NewServer(k.server)
 				defer server.Close()
 				q := m.make(k)

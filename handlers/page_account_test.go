@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 func TestAccountNeedsASession(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	for _, path := range []string{"/account", "/account/name", "/account/email", "/account/password"} {
 		b.open("/auth"+path).to(t, "/auth/signin?return_to=%2Fauth"+strings.ReplaceAll(path, "/", "%2F"))
 	}
@@ -27,7 +27,7 @@ func TestAccountNeedsASession(t *testing.T) {
 }
 
 func TestSE10_DevicesAreListedAndEndedOneByOne(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	other := k.browser(t)
 	other.do("POST", "/auth/signin", form("loginId", ann, "password", goodPassword),
@@ -53,7 +53,7 @@ func TestSE10_DevicesAreListedAndEndedOneByOne(t *testing.T) {
 // The device that somebody looks from comes first and has no button of its own,
 // and many devices are folded.
 func TestSE10_TheOwnDeviceComesFirst(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	rows := func(v view) []string { return strings.Split(v.body, "<li>")[1:] }
 	for n := 2; n <= 8; n++ {
@@ -78,7 +78,7 @@ func TestSE10_TheOwnDeviceComesFirst(t *testing.T) {
 }
 
 func TestSE10_NobodyEndsAnothersSession(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	u := k.signUp(bob)
 	b.send("/account/sessions/"+u.id).to(t, "/auth/account")
@@ -88,7 +88,7 @@ func TestSE10_NobodyEndsAnothersSession(t *testing.T) {
 }
 
 func TestSignOutAndEverywhere(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	other := k.browser(t)
 	other.send("/signin", "loginId", ann, "password", goodPassword).to(t, "/")
@@ -108,7 +108,7 @@ func TestSignOutAndEverywhere(t *testing.T) {
 }
 
 func TestUP01_ChangeOfPasswordAsksForTheCurrentOne(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	b.send("/password/update", "newPassword", otherPassword).page(t, 400, "Enter your current password.")
 	b.send("/password/update", "currentPassword", thirdPassword, "newPassword", otherPassword).page(t, 401, "This is not your current password.")
@@ -121,7 +121,7 @@ func TestUP01_ChangeOfPasswordAsksForTheCurrentOne(t *testing.T) {
 }
 
 func TestSE02_SignInEndsTheSessionBefore(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	planted := k.browser(t)
 	planted.cookies["__Host-session"] = b.cookies["__Host-session"]
@@ -131,7 +131,7 @@ func TestSE02_SignInEndsTheSessionBefore(t *testing.T) {
 }
 
 func TestRS12_AResetSignsNobodyIn(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUpVerified(ann)
 	b.send("/signin", "loginId", ann, "password", goodPassword).to(t, "/")
 	b.send("/password/reset", "loginId", ann)

@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 // A stranger's link to a page of success says nothing: only the browser that has sent
 // the form is told what it has done.
 func TestNoLinkMakesAPageSayThatAnAddressIsConfirmed(t *testing.T) {
-	k, own := newPages(t, handlers.Pages{}, setup{})
+	k, own := newPages(t, pages.Config{}, setup{})
 	own.signUp(ann)
 	link := k.link(t, usher.MessageVerifyEmail)
 	const done = "/auth/verify?done=1"
@@ -40,7 +40,7 @@ func TestNoLinkMakesAPageSayThatAnAddressIsConfirmed(t *testing.T) {
 
 func TestNoLinkMakesAPageSayThatAMailIsOnItsWay(t *testing.T) {
 	for _, test := range []struct{ form, page string }{{"/password/reset", "/auth/forgot"}, {"/signup", "/auth/signup"}} {
-		k, b := newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
+		k, b := newPages(t, pages.Config{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
 		sent := test.page + "?sent=1"
 		b.open(sent).to(t, test.page)
 		// What was typed elsewhere is no proof of it.
@@ -70,7 +70,7 @@ func TestNoLinkMakesAPageSayThatAMailIsOnItsWay(t *testing.T) {
 // typed elsewhere since.
 func TestNoPageSaysThatAMailIsOnItsWayToAnotherAddress(t *testing.T) {
 	for _, test := range []struct{ form, page string }{{"/password/reset", "/auth/forgot"}, {"/signup", "/auth/signup"}} {
-		_, b := newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
+		_, b := newPages(t, pages.Config{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
 		sent := test.page + "?sent=1"
 		b.send(test.form, "loginId", ann, "password", goodPassword).to(t, sent)
 		b.send("/signin", "loginId", bob, "password", goodPassword).page(t, 401)
@@ -84,7 +84,7 @@ func TestNoPageSaysThatAMailIsOnItsWayToAnotherAddress(t *testing.T) {
 }
 
 func TestNoLinkMakesAPageSayThatSomebodyIsSignedOut(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	stranger := k.browser(t)
 	says := func(b *browser, path string, header ...string) bool {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 // focus is the input that has the focus, and the ids of what describes it.
@@ -30,7 +30,7 @@ func focus(t *testing.T, v view) (id, describedby string) {
 }
 
 func TestEveryFormBeginsAtItsFirstInput(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	check := func(name string, v view, want string) {
 		t.Helper()
 		if got, _ := focus(t, v.page(t, 200)); got != want {
@@ -52,7 +52,7 @@ func TestEveryFormBeginsAtItsFirstInput(t *testing.T) {
 // What stands above the form is read aloud with the input that has the focus.
 func TestWhatIsWrongAboveAFormIsDescribed(t *testing.T) {
 	store := newFaults()
-	k, b := newPages(t, handlers.Pages{}, setup{store: store})
+	k, b := newPages(t, pages.Config{}, setup{store: store})
 	k.signUpVerified(ann)
 	check := func(name string, v view, id, described string) {
 		t.Helper()
@@ -78,7 +78,7 @@ func TestWhatIsWrongAboveAFormIsDescribed(t *testing.T) {
 // An outage says what is out of order, and where to go on.
 func TestAnOutageSaysWhatAndWhere(t *testing.T) {
 	store := newFaults()
-	k, b := newPages(t, handlers.Pages{Name: "Acme", Home: "/home"}, setup{store: store})
+	k, b := newPages(t, pages.Config{Name: "Acme", Home: "/home"}, setup{store: store})
 	b.do(http.MethodPost, "/auth/signup", form("loginId", ann, "password", goodPassword, "name", "Ann")).to(t, "/home")
 	store.fail(errors.New("down"))
 	b.send("/signin", "loginId", ann, "password", goodPassword).page(t, 503, "Sign-in is unavailable right now. Try again in a moment.")
@@ -101,7 +101,7 @@ func TestAnOutageSaysWhatAndWhere(t *testing.T) {
 
 // After another mail is sent the account says so, and not besides that one waits.
 func TestOneMessageAboutTheAddress(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{})
+	_, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	const waits = `class="message hold"`
 	b.open("/auth/account").page(t, 200, waits)
@@ -115,7 +115,7 @@ func TestOneMessageAboutTheAddress(t *testing.T) {
 }
 
 func TestPW04_TooLongSaysHowLong(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{})
+	_, b := newPages(t, pages.Config{}, setup{})
 	for _, path := range []string{"/signin", "/signup"} {
 		b.send(path, "loginId", ann, "password", strings.Repeat("x", 600)).page(t, 400, "Use at most 256 characters.")
 	}
@@ -124,11 +124,11 @@ func TestPW04_TooLongSaysHowLong(t *testing.T) {
 // What the policy asks for stands beside the input, also where it is the length
 // alone, and advice that would not meet it does not.
 func TestThePolicyStandsBesideTheInput(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{})
+	_, b := newPages(t, pages.Config{}, setup{})
 	const advice = "A few words in a row are easy to remember."
 	b.open("/auth/signup").page(t, 200, `<ul class="rules" id="password-rules">`, `<li data-rule="length">At least 15 characters`, advice,
 		`aria-describedby="password-hint password-rules"`)
-	_, b = newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.Password.Number = true }})
+	_, b = newPages(t, pages.Config{}, setup{service: func(c *usher.Config) { c.Password.Number = true }})
 	v := b.open("/auth/signup").page(t, 200, `<li data-rule="length">`, `<li data-rule="number">`, `aria-describedby="password-rules"`)
 	if strings.Contains(v.body, advice) {
 		t.Error("advice that the policy refuses")

@@ -7,10 +7,11 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 func TestCS03_AFormMustSayWhereItComesFrom(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUp(ann)
 	body := form("loginId", ann, "password", goodPassword)
 	for _, test := range []struct {
@@ -43,7 +44,7 @@ func TestCS04_FormsOnlyWithPages(t *testing.T) {
 	without := newKit(t, inCookies, setup{})
 	without.do(post("/signin", form("loginId", ann, "password", goodPassword),
 		"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")).want(t, 415, "unsupported_media_type")
-	_, b := newPages(t, handlers.Pages{}, setup{})
+	_, b := newPages(t, pages.Config{}, setup{})
 	for _, contentType := range []string{"multipart/form-data; boundary=x", "text/plain", "application/json+x"} {
 		v := b.do(http.MethodPost, "/auth/signin", "x", "Content-Type", contentType)
 		if v.status != 415 {
@@ -59,14 +60,14 @@ func TestCS04_FormsOnlyWithPages(t *testing.T) {
 
 func TestPagesNeedCookies(t *testing.T) {
 	k := newKit(t, inBodies, setup{})
-	if _, err := handlers.New(k.svc, handlers.Config{Pages: &handlers.Pages{}}); err == nil || !strings.Contains(err.Error(), "Cookies") {
+	if _, err := handlers.New(k.svc, handlers.Config{Pages: &pages.Config{}}); err == nil || !strings.Contains(err.Error(), "Cookies") {
 		t.Errorf("error %v", err)
 	}
 }
 
 // Beside the pages, programs find every route as it was.
 func TestJSONIsServedBesideThePages(t *testing.T) {
-	k, _ := newPages(t, handlers.Pages{}, setup{})
+	k, _ := newPages(t, pages.Config{}, setup{})
 	u := k.signUp(ann)
 	k.do(k.as(u, get("/me"))).want(t, 200, "")
 	k.do(post("/signin", signUpBody(ann, otherPassword))).want(t, 401, "invalid_credentials")
@@ -77,7 +78,7 @@ func TestJSONIsServedBesideThePages(t *testing.T) {
 }
 
 func TestErrorsStandBesideTheirInput(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUp(ann)
 	b.send("/signin").page(t, 400, "Enter your email address.", "Enter your password.", "<title>Error: ",
 		`aria-describedby="loginId-error" aria-invalid="true" autofocus`)
@@ -101,7 +102,7 @@ func TestErrorsStandBesideTheirInput(t *testing.T) {
 }
 
 func TestSI01_TheLimitIsSaidInWords(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUp(ann)
 	for range 5 {
 		b.send("/signin", "loginId", ann, "password", otherPassword).page(t, 401)
@@ -115,7 +116,7 @@ func TestSI01_TheLimitIsSaidInWords(t *testing.T) {
 }
 
 func TestEN01_FailedSignInsLookAlike(t *testing.T) {
-	k, _ := newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
+	k, _ := newPages(t, pages.Config{}, setup{service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
 	k.signUp(ann)
 	page := func(loginID string) string {
 		v := k.browser(t).send("/signin", "loginId", loginID, "password", otherPassword).page(t, 401)
@@ -127,7 +128,7 @@ func TestEN01_FailedSignInsLookAlike(t *testing.T) {
 }
 
 func TestAnExpiredPasswordIsReplaced(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUp(ann)
 	if err := k.svc.ExpirePassword(t.Context(), k.userID(ann)); err != nil {
 		t.Fatal(err)
@@ -141,7 +142,7 @@ func TestAnExpiredPasswordIsReplaced(t *testing.T) {
 }
 
 func TestSU08_ClosedSignUpSaysSo(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.SignUpClosed = true }})
+	_, b := newPages(t, pages.Config{}, setup{service: func(c *usher.Config) { c.SignUpClosed = true }})
 	for _, v := range []view{
 		b.open("/auth/signup").page(t, 200), b.send("/signup", "loginId", ann, "password", goodPassword).page(t, 403),
 	} {
@@ -159,7 +160,7 @@ func FuzzParseForm(f *testing.F) {
 	for _, s := range []string{"", "a=b", "a=b&a=c", "%", "a=%ff", "a;b=c", "loginId=ann%40example.com&password=%F0%9F%A6%A6"} {
 		f.Add(s)
 	}
-	k := newKit(f, inCookies, setup{config: func(c *handlers.Config) { c.Pages = &handlers.Pages{} }})
+	k := newKit(f, inCookies, setup{config: func(c *handlers.Config) { c.Pages = &pages.Config{} }})
 	b := &browser{k: k}
 	f.Fuzz(func(t *testing.T, body string) {
 		b.t = t
@@ -175,7 +176,7 @@ func FuzzParseForm(f *testing.F) {
 
 // Who has several inputs to mend sees all of them at once.
 func TestFormsSayEverythingThatIsWrong(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{})
+	_, b := newPages(t, pages.Config{}, setup{})
 	b.open("/auth/signup").page(t, 200)
 	v := b.send("/signup", "loginId", "no address@", "password", "short").page(t, 400)
 	for _, name := range []string{"loginId", "password"} {

@@ -9,14 +9,14 @@ import (
 	"testing"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 // everyPage are pages without a session.
 var everyPage = []string{"/signin", "/signup", "/forgot", "/forgot?sent=1", "/reset", "/verify", "/verify?done=1", "/nothing"}
 
 func TestHP01_HP02_HeadersOfEveryPage(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUp(ann)
 	b.send("/email/verify", "token", k.mailedToken(), "password", goodPassword).to(t, "/auth/verify?done=1")
 	b.send("/password/reset", "loginId", ann).to(t, "/auth/forgot?sent=1")
@@ -72,7 +72,7 @@ func checkPolicy(t *testing.T, path string, v view) {
 }
 
 func TestHP03_ATokenLeavesTheAddressAtOnce(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	link := k.link(t, usher.MessageVerifyEmail)
 	_, token, _ := strings.Cut(link, "token=")
@@ -95,7 +95,7 @@ func TestHP03_ATokenLeavesTheAddressAtOnce(t *testing.T) {
 }
 
 func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	input := regexp.MustCompile(`<input [^>]*>`)
 	attribute := func(tag, name string) string {
 		m := regexp.MustCompile(` ` + name + `="([^"]*)"`).FindStringSubmatch(tag)
@@ -151,7 +151,7 @@ func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
 }
 
 func TestHP05_WellKnownChangePassword(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	mux := http.NewServeMux()
 	mux.Handle("/", k.server)
 	mux.HandleFunc("GET /.well-known/change-password", k.h.WellKnownChangePassword)
@@ -164,7 +164,7 @@ func TestHP05_WellKnownChangePassword(t *testing.T) {
 }
 
 func TestHP06_AfterAFormComes303AndALocalPath(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{Home: "/start"}, setup{})
+	k, b := newPages(t, pages.Config{Home: "/start"}, setup{})
 	k.signUp(ann)
 	for _, bad := range []string{
 		"//evil.test", `/\evil.test`, `\\evil.test`, "///evil.test", "https:evil.test", "http:/evil.test", "https://evil.test/",
@@ -184,7 +184,7 @@ func TestHP06_AfterAFormComes303AndALocalPath(t *testing.T) {
 }
 
 func TestHP07_WhatIsTypedIsEscaped(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{})
+	_, b := newPages(t, pages.Config{}, setup{})
 	const evil = `"><script>alert(1)</script>`
 	for _, lang := range []string{"en", "he"} {
 		b.lang = lang

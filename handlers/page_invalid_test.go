@@ -5,11 +5,11 @@ import (
 	"testing"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 func TestEV05_ThePresentAddressIsCalledSo(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	k.forget()
 	for lang, want := range map[string]string{
@@ -29,7 +29,7 @@ func TestEV05_ThePresentAddressIsCalledSo(t *testing.T) {
 
 // What the Service finds wrong with an input stands beside it, in words of its own.
 func TestInputsSayWhatIsWrongWithThem(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{})
+	_, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	long := strings.Repeat("a", 65) + "@example.com"
 	for _, test := range []struct {
@@ -56,7 +56,7 @@ func TestInputsSayWhatIsWrongWithThem(t *testing.T) {
 // Where the address is confirmed first, a login id that is none is what has to be
 // mended, not the name before it.
 func TestEN05_ALoginIDThatIsNoAddressIsBlamed(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
+	_, b := newPages(t, pages.Config{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
 	v := b.send("/signup", "name", "Ann", "loginId", "ann", "password", goodPassword).page(t, 400, "Enter your email address.", `id="loginId-error"`)
 	if strings.Contains(v.body, `id="name-error"`) {
 		t.Error("the name is blamed")

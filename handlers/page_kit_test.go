@@ -10,6 +10,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 // browser is a person's browser without JavaScript: it keeps cookies, follows
@@ -22,7 +23,7 @@ type browser struct {
 }
 
 // newPages is newKit for a mount with pages.
-func newPages(t *testing.T, p handlers.Pages, s setup) (*kit, *browser) {
+func newPages(t *testing.T, p pages.Config, s setup) (*kit, *browser) {
 	t.Helper()
 	before := s.config
 	s.config = func(c *handlers.Config) {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 // scan does to a link what scanners and previews do.
@@ -25,7 +25,7 @@ func (b *browser) scan(link string) {
 }
 
 func TestRS04_EV01_OpeningALinkSpendsNothing(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	link := k.link(t, usher.MessageVerifyEmail)
 	k.browser(t).scan(link)
@@ -50,7 +50,7 @@ func TestRS04_EV01_OpeningALinkSpendsNothing(t *testing.T) {
 }
 
 func TestRS05_TheLinkComesFromTheConfiguration(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUpVerified(ann)
 	b.do(http.MethodPost, "/auth/password/reset", form("loginId", ann),
 		"X-Forwarded-Host", "evil.test", "Forwarded", "host=evil.test", "Referer", "https://evil.test/").to(t, "/auth/forgot?sent=1")
@@ -60,7 +60,7 @@ func TestRS05_TheLinkComesFromTheConfiguration(t *testing.T) {
 }
 
 func TestRS07_OneLoginIDARequest(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUpVerified(ann)
 	for _, body := range []string{
 		"loginId=" + ann + "&loginId=" + bob, form("loginId", ann+","+bob),
@@ -74,7 +74,7 @@ func TestRS07_OneLoginIDARequest(t *testing.T) {
 }
 
 func TestRS08_EN03_TheWaitingPageTellsNothing(t *testing.T) {
-	k, _ := newPages(t, handlers.Pages{}, setup{})
+	k, _ := newPages(t, pages.Config{}, setup{})
 	k.signUpVerified(ann)
 	page := func(loginID string) string {
 		b := k.browser(t)
@@ -88,7 +88,7 @@ func TestRS08_EN03_TheWaitingPageTellsNothing(t *testing.T) {
 
 // One page for a link that is random, used, too old, replaced, or missing.
 func TestEN07_DeadLinksLookAlike(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
+	k, b := newPages(t, pages.Config{}, setup{service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
 	k.signUpVerified(ann)
 	newLink := func() string {
 		k.forget()
@@ -123,7 +123,7 @@ func TestEN07_DeadLinksLookAlike(t *testing.T) {
 }
 
 func TestRS13_BadLinksAreLimited(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{})
+	_, b := newPages(t, pages.Config{}, setup{})
 	link := "/auth/reset?token=" + strings.Repeat("y", 43)
 	for range 10 {
 		b.open(link)
@@ -139,7 +139,7 @@ func TestRS13_BadLinksAreLimited(t *testing.T) {
 // A dead link counts once, however often its page is loaded; a good one that waits
 // beside it is not forgotten.
 func TestRS13_LoadingADeadPageAgainIsNoTry(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUpVerified(ann)
 	for _, page := range []string{"/reset", "/verify"} {
 		b.open("/auth" + page + "?token=" + strings.Repeat("y", 43))
@@ -158,7 +158,7 @@ func TestRS13_LoadingADeadPageAgainIsNoTry(t *testing.T) {
 }
 
 func TestRS14_TheOwnerIsTold(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	k.forget()
 	b.send("/password/update", "currentPassword", goodPassword, "newPassword", otherPassword).to(t, "/auth/account")
@@ -168,7 +168,7 @@ func TestRS14_TheOwnerIsTold(t *testing.T) {
 }
 
 func TestEV03_TheOwnerOfTheMailboxTakesOver(t *testing.T) {
-	k, squatter := newPages(t, handlers.Pages{}, setup{})
+	k, squatter := newPages(t, pages.Config{}, setup{})
 	squatter.signUp(ann)
 	owner := k.browser(t)
 	k.forget()
@@ -184,7 +184,7 @@ func TestEV03_TheOwnerOfTheMailboxTakesOver(t *testing.T) {
 }
 
 func TestEV04_AVerificationLinkChangesNoSession(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(bob)
 	link := k.link(t, usher.MessageVerifyEmail)
 	_, token, _ := strings.Cut(link, "token=")
@@ -212,7 +212,7 @@ func TestEV04_AVerificationLinkChangesNoSession(t *testing.T) {
 // Who confirms the own address in the browser that is signed in is let through
 // by RequireVerifiedEmail at once, not when the token happens to be renewed.
 func TestEV02_TheOwnSessionKnowsAtOnce(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	mux := http.NewServeMux()
 	mux.Handle("/", k.server)
 	mux.Handle("/verified", k.h.RequireVerifiedEmail(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {})))
@@ -239,7 +239,7 @@ func TestEV02_TheOwnSessionKnowsAtOnce(t *testing.T) {
 }
 
 func TestEV05_ChangeOfAddress(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	k.forget()
 	b.send("/email/change", "newEmail", bob, "currentPassword", otherPassword).page(t, 401, "This is not your current password.", `value="`+bob+`"`)
@@ -261,7 +261,7 @@ func TestEV05_ChangeOfAddress(t *testing.T) {
 }
 
 func TestEN05_ConfirmFirst(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
+	k, b := newPages(t, pages.Config{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
 	page := func(loginID string) string {
 		b := k.browser(t)
 		b.send("/signup", "loginId", loginID, "password", goodPassword).to(t, "/auth/signup?sent=1")

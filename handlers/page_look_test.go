@@ -10,11 +10,12 @@ import (
 	"testing/fstest"
 
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/texts"
 )
 
 func TestPagesSpeakTheReadersLanguage(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{})
+	_, b := newPages(t, pages.Config{}, setup{})
 	for lang, want := range map[string][]string{
 		"de-AT,de;q=0.9": {`<html lang="de" dir="ltr">`, "<h1>Anmelden</h1>"},
 		"fr":             {`lang="fr"`, "Mot de passe oublié"},
@@ -31,7 +32,7 @@ func TestPagesSpeakTheReadersLanguage(t *testing.T) {
 }
 
 func TestLanguagesAndTextsCanBeChosen(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{}, setup{config: func(c *handlers.Config) {
+	_, b := newPages(t, pages.Config{}, setup{config: func(c *handlers.Config) {
 		c.Texts = texts.Catalogue{
 			Languages: []string{"de", "nl"},
 			Texts: map[string]map[string]string{
@@ -47,7 +48,7 @@ func TestLanguagesAndTextsCanBeChosen(t *testing.T) {
 }
 
 func TestEachFileCanBeReplacedAlone(t *testing.T) {
-	_, b := newPages(t, handlers.Pages{
+	_, b := newPages(t, pages.Config{
 		Name: "Acme", Logo: "/logo.png", Home: "/home",
 		Templates: fstest.MapFS{
 			"forgot.html": {Data: []byte(`{{define "content"}}<p>{{shout .Product}}</p>{{template "field" (.Field "loginId" "username")}}{{end}}`)},
@@ -67,7 +68,7 @@ func TestEachFileCanBeReplacedAlone(t *testing.T) {
 
 func TestPagesRefuseWhatIsWrong(t *testing.T) {
 	k := newKit(t, inCookies, setup{})
-	for name, p := range map[string]handlers.Pages{
+	for name, p := range map[string]pages.Config{
 		"Home":      {Home: "https://evil.test"},
 		"Logo":      {Logo: "https://evil.test/logo.png"},
 		"Accent":    {Accent: "red"},
@@ -104,14 +105,14 @@ func TestPagesAreFilledInAtTheStart(t *testing.T) {
 		`"not a tag"`:                              {texts: map[string]map[string]string{"not a tag": {"signin.title": "x"}}},
 	} {
 		_, err := handlers.New(k.svc, handlers.Config{
-			Cookies: k.jar, Pages: &handlers.Pages{Templates: c.files}, Texts: texts.Catalogue{Texts: c.texts},
+			Cookies: k.jar, Pages: &pages.Config{Templates: c.files}, Texts: texts.Catalogue{Texts: c.texts},
 		})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "handlers: Config.") {
 			t.Errorf("want an error with %s, got %v", want, err)
 		}
 	}
 	// A text of one's own has a key of one's own.
-	_, b := newPages(t, handlers.Pages{Templates: fstest.MapFS{
+	_, b := newPages(t, pages.Config{Templates: fstest.MapFS{
 		".DS_Store": {}, ".git/config": {},
 		"forgot.html": {Data: []byte(`{{define "content"}}{{.T "own.help" 2}}{{end}}`)},
 	}}, setup{config: func(c *handlers.Config) {
@@ -124,7 +125,7 @@ func TestPagesAreFilledInAtTheStart(t *testing.T) {
 // A template that fails while it is filled in leaves no half page.
 func TestABrokenTemplateIsAPageOfItsOwn(t *testing.T) {
 	broken := false
-	_, b := newPages(t, handlers.Pages{
+	_, b := newPages(t, pages.Config{
 		Templates: fstest.MapFS{"forgot.html": {Data: []byte(`{{define "content"}}half{{canary}}{{end}}`)}},
 		Funcs: template.FuncMap{"canary": func() (string, error) {
 			if broken {
@@ -142,7 +143,7 @@ func TestABrokenTemplateIsAPageOfItsOwn(t *testing.T) {
 
 func TestPageFiles(t *testing.T) {
 	for _, name := range []string{"layout.html", "parts.html", "signin.html", "style.css", "page.js", "icon.svg"} {
-		if _, err := fs.Stat(handlers.PageFiles(), name); err != nil {
+		if _, err := fs.Stat(pages.Files(), name); err != nil {
 			t.Error(err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 const cancelForm = `action="/auth/account/email/cancel"`
@@ -25,7 +25,7 @@ func (k *kit) moving(t *testing.T, from, to string) (*browser, string) {
 }
 
 func TestEV05_TheAccountShowsAPendingChange(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(bob)
 	if v := b.open("/auth/account").page(t, 200); strings.Contains(v.body, cancelForm) {
 		t.Error("there is something to cancel where nothing is pending")
@@ -51,7 +51,7 @@ func TestEV05_TheAccountShowsAPendingChange(t *testing.T) {
 }
 
 func TestEV05_APendingChangeEndsWithItsLink(t *testing.T) {
-	k, _ := newPages(t, handlers.Pages{}, setup{})
+	k, _ := newPages(t, pages.Config{}, setup{})
 	b, _ := k.moving(t, ann, bob)
 	k.clock.add(24 * time.Hour)
 	if v := b.open("/auth/account").page(t, 200, ann); strings.Contains(v.body, bob) {
@@ -60,7 +60,7 @@ func TestEV05_APendingChangeEndsWithItsLink(t *testing.T) {
 }
 
 func TestEV05_APendingChangeIsCancelledOnTheAccountPage(t *testing.T) {
-	k, _ := newPages(t, handlers.Pages{}, setup{})
+	k, _ := newPages(t, pages.Config{}, setup{})
 	a, link := k.moving(t, ann, "ann.new@example.com")
 	b, other := k.moving(t, bob, "bob.new@example.com")
 
@@ -98,7 +98,7 @@ func TestEV05_APendingChangeIsCancelledOnTheAccountPage(t *testing.T) {
 // Who presses the button once more, or after the link was followed elsewhere, is not
 // told that something was cancelled.
 func TestEV05_WhatIsNotPendingIsNotCancelled(t *testing.T) {
-	k, _ := newPages(t, handlers.Pages{}, setup{})
+	k, _ := newPages(t, pages.Config{}, setup{})
 	b, link := k.moving(t, ann, bob)
 	_, token, _ := strings.Cut(link, "token=")
 	k.browser(t).send("/email/verify", "token", token, "password", goodPassword).to(t, "/auth/verify?done=1")

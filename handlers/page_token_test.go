@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 // Each mailed link is answered with the way to an address without its token,
@@ -20,7 +20,7 @@ func TestHP03_NoAddressThatAPageSendsOnHasAToken(t *testing.T) {
 			return k.link(t, usher.MessageConfirmAndReset)
 		},
 	} {
-		k, b := newPages(t, handlers.Pages{}, setup{})
+		k, b := newPages(t, pages.Config{}, setup{})
 		b.signUp(ann)
 		link := mail(k, b)
 		_, token, _ := strings.Cut(link, "token=")

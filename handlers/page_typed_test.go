@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 )
 
 // What a person has typed on one page stands on the next one.
 func TestWhatWasTypedIsKept(t *testing.T) {
-	k, _ := newPages(t, handlers.Pages{}, setup{})
+	k, _ := newPages(t, pages.Config{}, setup{})
 	k.signUpVerified(ann)
 	filled := `name="loginId" type="text" inputmode="email" autocomplete="username" value="` + ann + `"`
 
@@ -52,7 +52,7 @@ func TestWhatWasTypedIsKept(t *testing.T) {
 }
 
 func TestATakenAddressLeadsOn(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUp(ann)
 	b.send("/signup", "loginId", ann, "password", goodPassword, "return_to", "/in").page(t, 409,
 		`<a href="/auth/signin?return_to=%2Fin">Sign in</a>`, `<a href="/auth/forgot">Reset your password</a>`)
@@ -61,7 +61,7 @@ func TestATakenAddressLeadsOn(t *testing.T) {
 }
 
 func TestRS03_SendAgainSends(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUpVerified(ann)
 	k.forget()
 	b.send("/password/reset", "loginId", ann).to(t, "/auth/forgot?sent=1")
@@ -85,7 +85,7 @@ func TestRS03_SendAgainSends(t *testing.T) {
 // With ConfirmFirst another mail needs the password, and not another sign-up, after
 // which the mail would speak of a new password.
 func TestEV02_ConfirmFirstAnotherMail(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
+	k, b := newPages(t, pages.Config{}, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
 	b.send("/signup", "loginId", ann, "password", goodPassword).to(t, "/auth/signup?sent=1")
 	v := b.open("/auth/signup?sent=1").page(t, 200, "sign in with the password you chose", `<a class="button" href="/auth/signin">`)
 	if strings.Contains(v.body, "<form") {

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
 )
@@ -21,7 +21,7 @@ func (b *browser) follow(link string) (view, string) {
 // The owner of a mailbox clicks the link of a squatter's account, is asked for a
 // password that she does not know, and is led to one of her own.
 func TestEV03_AClickDoesNotConfirmASquatter(t *testing.T) {
-	k, squatter := newPages(t, handlers.Pages{}, setup{})
+	k, squatter := newPages(t, pages.Config{}, setup{})
 	squatter.signUp(ann)
 	owner := k.browser(t)
 	v, token := owner.follow(k.link(t, usher.MessageVerifyEmail))
@@ -55,7 +55,7 @@ func TestEV03_AClickDoesNotConfirmASquatter(t *testing.T) {
 // Who is signed in as that very user presses a button; everybody else is asked for
 // the password.
 func TestEV04_OnlyTheOwnSessionIsAskedForNothing(t *testing.T) {
-	k, own := newPages(t, handlers.Pages{}, setup{})
+	k, own := newPages(t, pages.Config{}, setup{})
 	own.signUp(ann)
 	link := k.link(t, usher.MessageVerifyEmail)
 	another := k.browser(t)
@@ -110,7 +110,7 @@ func (s *readOnce) Session(c ctx, id string) (store.SessionRecord, error) {
 // asks for.
 func TestEV04_ASessionThatHasJustEndedIsAskedForThePassword(t *testing.T) {
 	st := &readOnce{Store: memory.New()}
-	k, b := newPages(t, handlers.Pages{}, setup{store: st})
+	k, b := newPages(t, pages.Config{}, setup{store: st})
 	b.signUp(ann)
 	_, token := b.follow(k.link(t, usher.MessageVerifyEmail))
 	st.then = func() {
@@ -124,7 +124,7 @@ func TestEV04_ASessionThatHasJustEndedIsAskedForThePassword(t *testing.T) {
 // An address that was mistyped is a stranger's: the page does not tell whose account
 // it was to be, nor does the one for a new password.
 func TestEV05_ALinkToANewAddressTellsNothingOfTheAccount(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	b.send("/email/change", "newEmail", bob, "currentPassword", goodPassword).to(t, "/auth/account")
 	stranger := k.browser(t)
@@ -145,7 +145,7 @@ func TestEV05_ALinkToANewAddressTellsNothingOfTheAccount(t *testing.T) {
 
 // The page for a new password knows the login id only from a link that is good.
 func TestEV03_TheLoginIDIsFilledInFromTheLinkAlone(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	in := usher.SignUp{LoginID: "ann_l", Email: ann, Password: goodPassword}
 	if _, err := k.svc.SignUp(t.Context(), in, usher.Client{}); err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestEV03_TheLoginIDIsFilledInFromTheLinkAlone(t *testing.T) {
 }
 
 func TestSI06_ThePageOfALinkIsLimited(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	k.signUp(ann)
 	_, token := b.follow(k.link(t, usher.MessageVerifyEmail))
 	for range 5 {
@@ -175,7 +175,7 @@ func TestSI06_ThePageOfALinkIsLimited(t *testing.T) {
 // Who opens a link once more that was followed already is told no lie: nothing is to
 // be confirmed any more, and no mail is on its way.
 func TestEV02_ASecondClickAfterTheFirst(t *testing.T) {
-	k, b := newPages(t, handlers.Pages{}, setup{})
+	k, b := newPages(t, pages.Config{}, setup{})
 	b.signUp(ann)
 	link := k.link(t, usher.MessageVerifyEmail)
 	_, token, _ := strings.Cut(link, "token=")

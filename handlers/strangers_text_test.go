@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/mail"
+	"github.com/usherkit/usher/pages"
 )
 
 // A name, an address or a path with a line break or NUL is refused before
@@ -16,7 +16,7 @@ import (
 func TestML01_ControlCharactersAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"\r", "\n", "\x00", "\r\nBcc: eve@example.net", "\x1b[2J", "\x7f", "\u0085", "\u2028", "\u2029"} {
-		k, b := newPages(t, handlers.Pages{}, setup{service: unlimited})
+		k, b := newPages(t, pages.Config{}, setup{service: unlimited})
 		signUp := func(member, value string) request {
 			body := fmt.Sprintf(`{"loginId":%q,"password":%q,"user":%s}`, ann, goodPassword, object(member, value))
 			return post("/signup", body)

@@ -24,6 +24,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
@@ -33,7 +34,7 @@ import (
 // site describes a program with pages.
 type site struct {
 	service  func(*usher.Config)
-	pages    handlers.Pages
+	pages    pages.Config
 	texts    texts.Catalogue
 	throttle bool
 	// breakable wraps the store so that a test can make it fail.
@@ -42,18 +43,18 @@ type site struct {
 
 // sites are the programs that the tests visit.
 var sites = map[string]site{
-	"plain":        {pages: handlers.Pages{Name: "Northwind"}},
-	"confirmFirst": {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) { c.ConfirmFirst = true }},
-	"closed":       {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) { c.SignUpClosed = true }},
-	"throttled":    {pages: handlers.Pages{Name: "Northwind"}, throttle: true},
-	"broken":       {pages: handlers.Pages{Name: "Northwind"}, breakable: true},
-	"composed": {pages: handlers.Pages{Name: "Northwind"}, service: func(c *usher.Config) {
+	"plain":        {pages: pages.Config{Name: "Northwind"}},
+	"confirmFirst": {pages: pages.Config{Name: "Northwind"}, service: func(c *usher.Config) { c.ConfirmFirst = true }},
+	"closed":       {pages: pages.Config{Name: "Northwind"}, service: func(c *usher.Config) { c.SignUpClosed = true }},
+	"throttled":    {pages: pages.Config{Name: "Northwind"}, throttle: true},
+	"broken":       {pages: pages.Config{Name: "Northwind"}, breakable: true},
+	"composed": {pages: pages.Config{Name: "Northwind"}, service: func(c *usher.Config) {
 		c.Password = password.PCIDSS()
 		c.Password.Uppercase, c.Password.NonAlphanumeric = true, true
 	}},
 	// A near-black accent and a very long name.
-	"night": {pages: handlers.Pages{Name: "Northwindandsouthwindandeastwind Trading Company", Accent: "#111827"}},
-	"branded": {pages: handlers.Pages{
+	"night": {pages: pages.Config{Name: "Northwindandsouthwindandeastwind Trading Company", Accent: "#111827"}},
+	"branded": {pages: pages.Config{
 		Name: "Harbour & Sons", Accent: "#e8b931", Logo: "/logo.svg",
 		Templates: fstest.MapFS{"custom.css": {Data: []byte(brand)}},
 	}, texts: texts.Catalogue{Texts: map[string]map[string]string{"en": {"signin.title": "Welcome aboard", "signin.submit": "Step aboard"}}}},

@@ -1,0 +1,118 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/route"
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/token"
+)
+
+// guards authenticate the requests to the routes of this package.
+type guards struct {
+	// session takes a bearer token or the cookies.
+	session *middleware.Middleware
+	// reset takes the token of a reset session, too.
+	reset *middleware.Middleware
+	// bearer takes a bearer token alone.
+	bearer *middleware.Middleware
+}
+
+// addGuards makes the guards, and the middleware of the program's own routes.
+func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
+	bearer := middleware.Config{
+		Validator: auth, TrustedProxies: cfg.TrustedProxies, TrustedOrigins: cfg.TrustedOrigins,
+		Logger: cfg.Logger, Now: cfg.Now,
+	}
+	either := bearer
+	if cfg.Cookies != nil {
+		either.Cookies, either.Refresher = cfg.Cookies, auth
+	}
+	program, session, reset := either, either, either
+	program.OnRefusal = cfg.OnRefusal
+	session.OnRefusal = h.chain.Refuse
+	reset.OnRefusal, reset.Validator = h.chain.Refuse, resetSessions{auth}
+	bearer.OnRefusal = h.api.SignOutRefused
+
+	var errs [4]error
+	h.Middleware, errs[0] = middleware.New(program)
+	h.guards.session, errs[1] = middleware.New(session)
+	h.guards.reset, errs[2] = middleware.New(reset)
+	h.guards.bearer, errs[3] = middleware.New(bearer)
+	return errors.Join(errs[:]...)
+}
+
+// resetSessions validates the bearer tokens of the one route that takes reset
+// sessions.
+type resetSessions struct{ auth *usher.Service }
+
+// ValidateSession returns the claims of a session token, or else of a reset
+// token. The error about a token that is neither is that of a session token.
+func (s resetSessions) ValidateSession(ctx context.Context, raw string) (*token.Claims, error) {
+	claims, err := s.auth.ValidateSession(ctx, raw)
+	if err == nil {
+		return claims, nil
+	}
+	if reset, resetErr := s.auth.ValidateReset(ctx, raw); resetErr == nil {
+		return reset, nil
+	}
+	return nil, err
+}
+
+// claimsAction does the work of a route for a user. The claims are nil if the
+// route is open to everybody and the request has no valid session.
+type claimsAction = func(w http.ResponseWriter, r *http.Request, claims *token.Claims) error
+
+// everyone returns the handler of an action that needs no session.
+func (h *Handlers) everyone(do route.Action) http.Handler { return h.chain.Action(do) }
+
+// starting returns the handler of an action that starts a session. It needs no
+// session; one that the request has is replaced.
+func (h *Handlers) starting(do route.Action) http.Handler {
+	return h.guards.bearer.Optional(h.chain.Action(do))
+}
+
+// signedIn returns the handler of an action that requires a signed-in user.
+func (h *Handlers) signedIn(do claimsAction) http.Handler { return h.requiring(h.guards.session, do) }
+
+// resetting returns the handler of an action that requires a signed-in user or a
+// reset session.
+func (h *Handlers) resetting(do claimsAction) http.Handler { return h.requiring(h.guards.reset, do) }
+
+func (h *Handlers) requiring(m *middleware.Middleware, do claimsAction) http.Handler {
+	return m.Require(h.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
+		claims, _ := middleware.Claims(r.Context())
+		return do(w, r, &claims)
+	}))
+}
+
+// maybeSignedIn returns the handler of an action that is open to everybody. A
+// session that is not valid is ignored.
+func (h *Handlers) maybeSignedIn(do claimsAction) http.Handler {
+	return h.guards.session.Optional(h.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
+		if claims, ok := middleware.Claims(r.Context()); ok {
+			return do(w, r, &claims)
+		}
+		return do(w, r, nil)
+	}))
+}
+
+// forUser returns a page or form that requires a signed-in user, or nil for nil.
+func (h *Handlers) forUser(page http.Handler) http.Handler {
+	if page == nil {
+		return nil
+	}
+	return h.guards.session.Require(page)
+}
+
+// forAnyone returns a page or form that is open to everybody and knows a
+// signed-in user, or nil for nil.
+func (h *Handlers) forAnyone(page http.Handler) http.Handler {
+	if page == nil {
+		return nil
+	}
+	return h.guards.session.Optional(page)
+}

@@ -1,0 +1,175 @@
+package handlers
+
+import "net/http"
+
+// serve answers with the route of that method and path.
+func (h *Handlers) serve(route string, w http.ResponseWriter, r *http.Request) {
+	h.single[route].ServeHTTP(w, r)
+}
+
+// SignUp is POST /signup: it creates a user and signs the user in. Body:
+//
+//	{"loginId","password","user":{"name","email","givenName","middleName","familyName","phone","picture"}}
+//
+// user and its members are optional. 201 with the session; 409 login_id_taken.
+// With usher.Config.ConfirmFirst always 202, without a session.
+func (h *Handlers) SignUp(w http.ResponseWriter, r *http.Request) { h.serve("POST /signup", w, r) }
+
+// SignIn is POST /signin: {"loginId","password"}. 200 with the session; 401
+// invalid_credentials for every failure. A session that the request already has
+// ends. The body proves who is asking, so a client that keeps cookies needs no
+// further header.
+func (h *Handlers) SignIn(w http.ResponseWriter, r *http.Request) { h.serve("POST /signin", w, r) }
+
+// UpdatePassword is POST /password/update. It requires a signed-in user:
+// {"newPassword","currentPassword","loginId"}. loginId is optional, and so is
+// currentPassword after a recent sign-in. 200 with the session and new tokens; all
+// other sessions end. The token of a reset session ([Handlers.VerifyReset]) is
+// accepted as a bearer token, once; the answer is then {}.
+func (h *Handlers) UpdatePassword(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /password/update", w, r)
+}
+
+// ReplacePassword is POST /password/replace: {"loginId","oldPassword",
+// "newPassword"}. It also replaces an expired password. 200 with the session; all
+// other sessions end.
+func (h *Handlers) ReplacePassword(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /password/replace", w, r)
+}
+
+// SendPasswordReset is POST /password/reset: {"loginId","redirectUrl"};
+// redirectUrl is optional. Always 202, so the answer never reveals whether an
+// account exists.
+func (h *Handlers) SendPasswordReset(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /password/reset", w, r)
+}
+
+// ResetPassword is POST /password/reset/complete: {"token","newPassword"} with
+// the token of the emailed link. 200 with {}: the user then signs in with the new
+// password. With usher.Config.ResetSignsIn it is 200 with the session.
+func (h *Handlers) ResetPassword(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /password/reset/complete", w, r)
+}
+
+// VerifyReset is POST /password/reset/verify: {"token"} with the token of the
+// emailed link, which it spends. 200 with {"resetToken","expiresIn"}: a bearer
+// token that [Handlers.UpdatePassword] accepts once, and that is good for nothing
+// else.
+func (h *Handlers) VerifyReset(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /password/reset/verify", w, r)
+}
+
+// PasswordPolicy is GET /password/policy. 200 with the rules that a new password
+// must meet.
+func (h *Handlers) PasswordPolicy(w http.ResponseWriter, r *http.Request) {
+	h.serve("GET /password/policy", w, r)
+}
+
+// SendEmailVerification is POST /email/verify/send. It requires a signed-in user,
+// and sends another email that asks to confirm the address. 202; 429 with
+// Retry-After if the account has asked too often.
+func (h *Handlers) SendEmailVerification(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /email/verify/send", w, r)
+}
+
+// VerifyEmail is POST /email/verify: {"token","password"} with the token of the
+// emailed link and the password of the account. password is optional if the user
+// of the account is signed in; a session that is not valid is ignored. 200 with
+// {"emailVerified":true}; sessions do not change. 403 password_required if neither
+// is there, 401 invalid_credentials for a wrong password; the link can be used
+// again after both. A cookie counts only in a request that says where it comes
+// from, by Sec-Fetch-Site, Origin or X-Requested-With.
+func (h *Handlers) VerifyEmail(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /email/verify", w, r)
+}
+
+// ChangeEmail is POST /email/change. It requires a signed-in user:
+// {"newEmail","currentPassword"}. 202; the address changes when the user confirms
+// the new one. An earlier change that is not confirmed is replaced. 429 with
+// Retry-After if the account has asked too often.
+func (h *Handlers) ChangeEmail(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /email/change", w, r)
+}
+
+// CancelEmailChange is DELETE /email/change. It requires a signed-in user, and
+// cancels a change of address that is not confirmed. 204, or 404 if there is none.
+func (h *Handlers) CancelEmailChange(w http.ResponseWriter, r *http.Request) {
+	h.serve("DELETE /email/change", w, r)
+}
+
+// Refresh is POST /session/refresh. It takes the refresh token from the cookies,
+// or from {"refreshToken"} without Config.Cookies. 200 with the session and new
+// tokens. 401 if the session has ended, which removes the cookie; 503 if the store
+// is unavailable, which does not.
+func (h *Handlers) Refresh(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /session/refresh", w, r)
+}
+
+// Me is GET /me. It requires a signed-in user. 200 with the session, and
+// "pendingEmail" if a change of address is not confirmed yet.
+func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) { h.serve("GET /me", w, r) }
+
+// UpdateMe is PATCH /me. It requires a signed-in user: any of {"name","givenName",
+// "middleName","familyName","phone","picture"}; null and "" clear a field. 200
+// with {"user"}.
+func (h *Handlers) UpdateMe(w http.ResponseWriter, r *http.Request) { h.serve("PATCH /me", w, r) }
+
+// Sessions is GET /sessions. It requires a signed-in user. 200 with
+// {"sessions":[…]}, newest first.
+func (h *Handlers) Sessions(w http.ResponseWriter, r *http.Request) { h.serve("GET /sessions", w, r) }
+
+// RevokeSession is DELETE /sessions/{id}. It requires a signed-in user, and ends
+// one of the user's sessions. 204, or 404 if there is no such session. Mounted
+// alone, its pattern must have the wildcard {id}.
+func (h *Handlers) RevokeSession(w http.ResponseWriter, r *http.Request) {
+	h.serve("DELETE /sessions/{id}", w, r)
+}
+
+// SignOut is POST /signout. It ends the session of the cookie or of the bearer
+// token, and without Config.Cookies also that of {"refreshToken"}. 200 with {},
+// also if there is no session or it has ended already. 401 for a bearer token that
+// is invalid, so that a client notices a mistake. An expired bearer token ends no
+// session: send the refresh token as well.
+func (h *Handlers) SignOut(w http.ResponseWriter, r *http.Request) { h.serve("POST /signout", w, r) }
+
+// SignOutEverywhere is POST /signout/all. It requires a signed-in user, and ends
+// all sessions of the user. 200 with {}.
+func (h *Handlers) SignOutEverywhere(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /signout/all", w, r)
+}
+
+// Keys is GET /keys: the JWK Set (RFC 7517) with which other programs verify the
+// session tokens. Caches may keep the answer for five minutes.
+func (h *Handlers) Keys(w http.ResponseWriter, r *http.Request) { h.serve("GET /keys", w, r) }
+
+// Revocations is GET /revocations: the sessions that ended before their tokens
+// expired, for programs that have only the JWK Set and follow the list
+// (middleware.RemoteConfig.RevocationsURL). 200 with
+//
+//	{"revocations":[{"sid":"…","until":1764000000}]}
+//
+// Caches may keep the answer for a second. The ids are not secret, so everybody
+// may read them. A program that wants to know who reads them mounts the route
+// behind a check of its own:
+//
+//	mux.Handle("/auth/revocations", check(http.HandlerFunc(h.Revocations)))
+func (h *Handlers) Revocations(w http.ResponseWriter, r *http.Request) {
+	h.serve("GET /revocations", w, r)
+}
+
+// WellKnownChangePassword redirects to the page that changes the password.
+// Password managers look for it at a fixed path at the root of the site (W3C, "A
+// Well-Known URL for Changing Passwords"):
+//
+//	mux.HandleFunc("GET /.well-known/change-password", h.WellKnownChangePassword)
+//
+// Without [Config.Pages] it is 404.
+func (h *Handlers) WellKnownChangePassword(w http.ResponseWriter, r *http.Request) {
+	if h.site == nil {
+		h.notFound.ServeHTTP(w, r)
+		return
+	}
+	h.chain.Headers(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h.site.Redirect(w, "/account/password")
+	})).ServeHTTP(w, r)
+}

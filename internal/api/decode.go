@@ -1,0 +1,147 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/usherkit/usher/internal/route"
+)
+
+const (
+	// maxDepth is how deep a body may nest.
+	maxDepth = 32
+	// foldDepth is the depth down to which the names of members are known. A known
+	// name in another letter case is an error there.
+	foldDepth = 2
+)
+
+// decode reads the body of a request: one JSON object. Unknown members are
+// ignored.
+func decode(w http.ResponseWriter, r *http.Request) (object, error) {
+	return decodeBody(w, r, false)
+}
+
+// decodeOptional is decode for a route that needs no input: the body may be
+// empty.
+func decodeOptional(w http.ResponseWriter, r *http.Request) (object, error) {
+	return decodeBody(w, r, true)
+}
+
+func decodeBody(w http.ResponseWriter, r *http.Request, optional bool) (object, error) {
+	body, err := route.ReadBody(w, r)
+	if optional && err == nil && len(body) == 0 {
+		return newObject(nil), nil
+	}
+	if !route.IsJSON(r.Header) {
+		return object{}, route.ErrMediaType
+	}
+	if err != nil {
+		return object{}, err
+	}
+	members, err := parse(body)
+	return newObject(members), err
+}
+
+// parse returns the members of the one object in body; null is an empty object.
+// It refuses everything that two parsers may read differently: members that occur
+// twice, bytes that are not UTF-8, and escapes of half a character. encoding/json
+// would replace the latter two by U+FFFD, and different passwords would be equal.
+func parse(body []byte) (map[string]json.RawMessage, error) {
+	switch {
+	case !utf8.Valid(body):
+		return nil, route.BadBody("The body is not valid UTF-8.")
+	case !json.Valid(body):
+		return nil, route.BadBody("The body is not one JSON object.")
+	case hasLoneSurrogate(body):
+		return nil, route.BadBody("The body has half of a surrogate pair.")
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if err := checkMembers(d, 1); err != nil {
+		return nil, err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
+		return nil, route.BadBody("The body is not one JSON object.")
+	}
+	return members, nil
+}
+
+// checkMembers reads one value from d, which is known to be valid JSON, and
+// refuses members that occur twice and values that nest too deep.
+func checkMembers(d *json.Decoder, depth int) error {
+	t, err := d.Token()
+	if err != nil {
+		return route.BadBody("The body is not one JSON object.")
+	}
+	open, nested := t.(json.Delim)
+	if !nested {
+		return nil
+	}
+	if depth > maxDepth {
+		return route.BadBody("The body nests too deep.")
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		if open == '{' {
+			name, err := d.Token()
+			if err != nil {
+				return route.BadBody("The body is not one JSON object.")
+			}
+			key, _ := name.(string)
+			if depth <= foldDepth {
+				key = strings.ToLower(strings.ToUpper(key))
+			}
+			if seen[key] {
+				return route.BadBody("The body has a member twice.")
+			}
+			seen[key] = true
+		}
+		if err := checkMembers(d, depth+1); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return route.BadBody("The body is not one JSON object.")
+	}
+	return nil
+}
+
+// hasLoneSurrogate reports whether body, which is valid JSON, has an escape of
+// half a surrogate pair. In valid JSON a backslash occurs only in strings, and the
+// character or the four digits that it escapes follow it.
+func hasLoneSurrogate(body []byte) bool {
+	for i := 0; i < len(body); i++ {
+		if body[i] != '\\' {
+			continue
+		}
+		r, size := escaped(body[i:])
+		if utf16.IsSurrogate(r) {
+			low, more := escaped(body[i+size:])
+			if utf16.DecodeRune(r, low) == utf8.RuneError {
+				return true
+			}
+			size += more
+		}
+		i += size - 1
+	}
+	return false
+}
+
+// escaped returns the code unit of an escape \uXXXX at the start of b, or -1,
+// and how long the escape is.
+func escaped(b []byte) (unit rune, size int) {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return -1, 2
+	}
+	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	if err != nil {
+		return -1, 2
+	}
+	return rune(n), 6
+}

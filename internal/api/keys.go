@@ -1,0 +1,20 @@
+package api
+
+import "net/http"
+
+// Keys answers GET /keys from memory.
+func (api *API) Keys(w http.ResponseWriter, r *http.Request) error {
+	set := api.service.JWKS()
+	etag := entityTag(set)
+	header := w.Header()
+	header.Set("Cache-Control", "public, max-age=300")
+	header.Set("ETag", etag)
+	if hasTag(r, etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	header.Set("Content-Type", "application/jwk-set+json; charset=utf-8")
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(set)
+	return nil
+}

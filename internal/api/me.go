@@ -1,0 +1,44 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/usherkit/usher/token"
+)
+
+// Me answers GET /me.
+func (api *API) Me(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+	u, s, err := api.service.Me(r.Context(), claims)
+	if err != nil {
+		return err
+	}
+	pending, err := api.service.PendingEmail(r.Context(), u.ID)
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, struct {
+		sessionJSON
+		PendingEmail string `json:"pendingEmail,omitempty"`
+	}{sessionJSON{User: userOf(u), Session: deviceOf(s, s.ID)}, pending.Address})
+	return nil
+}
+
+// UpdateMe answers PATCH /me.
+func (api *API) UpdateMe(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+	in, err := decode(w, r)
+	if err != nil {
+		return err
+	}
+	profile := in.profile()
+	if err := in.err(); err != nil {
+		return err
+	}
+	u, err := api.service.UpdateProfile(r.Context(), claims, profile, api.visits.Client(w, r))
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, struct {
+		User userJSON `json:"user"`
+	}{userOf(u)})
+	return nil
+}

@@ -1,0 +1,89 @@
+package api
+
+import (
+	"encoding/json"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/route"
+	"github.com/usherkit/usher/problem"
+)
+
+// object is a JSON object from a client. Its methods record members of the wrong
+// type, and err reports them all.
+type object struct {
+	members map[string]json.RawMessage
+	// prefix precedes the names of members in errors.
+	prefix string
+	wrong  *[]route.Field
+}
+
+func newObject(members map[string]json.RawMessage) object {
+	return object{members: members, wrong: new([]route.Field)}
+}
+
+// err returns nil if every member that was read has the right type.
+func (o object) err() error {
+	if len(*o.wrong) == 0 {
+		return nil
+	}
+	return &route.InputError{Code: problem.InvalidRequest, Fields: *o.wrong}
+}
+
+// get returns a member that is present and not null.
+func (o object) get(name string) (json.RawMessage, bool) {
+	raw, ok := o.members[name]
+	return raw, ok && string(raw) != "null"
+}
+
+func (o object) refuse(name, detail string) {
+	*o.wrong = append(*o.wrong, route.Field{Name: o.prefix + name, Code: "invalid", Detail: detail})
+}
+
+// text returns a member that is a string. One that is absent or null is "".
+func (o object) text(name string) string {
+	raw, ok := o.get(name)
+	if !ok {
+		return ""
+	}
+	var s *string
+	if err := json.Unmarshal(raw, &s); err != nil || s == nil {
+		o.refuse(name, "must be text")
+		return ""
+	}
+	return *s
+}
+
+// secret is text for a value that must not be printed.
+func (o object) secret(name string) usher.Secret { return usher.Secret(o.text(name)) }
+
+// optional is text that returns nil for an absent member. null is "", as in a
+// merge patch (RFC 7396).
+func (o object) optional(name string) *string {
+	if _, ok := o.members[name]; !ok {
+		return nil
+	}
+	s := o.text(name)
+	return &s
+}
+
+// object returns a member that is an object. One that is absent or null is an
+// empty one.
+func (o object) object(name string) object {
+	inner := object{prefix: o.prefix + name + ".", wrong: o.wrong}
+	raw, ok := o.get(name)
+	if !ok {
+		return inner
+	}
+	if err := json.Unmarshal(raw, &inner.members); err != nil {
+		o.refuse(name, "must be an object")
+	}
+	return inner
+}
+
+// profile returns the profile fields that users edit themselves.
+func (o object) profile() usher.Profile {
+	return usher.Profile{
+		Name: o.optional("name"), GivenName: o.optional("givenName"), MiddleName: o.optional("middleName"),
+		FamilyName: o.optional("familyName"), Phone: o.optional("phone"), Picture: o.optional("picture"),
+	}
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/token"
+)
+
+// UpdatePassword answers POST /password/update.
+func (api *API) UpdatePassword(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+	in, err := decode(w, r)
+	if err != nil {
+		return err
+	}
+	request := usher.UpdatePassword{
+		LoginID: in.text("loginId"), NewPassword: in.secret("newPassword"), CurrentPassword: in.secret("currentPassword"),
+	}
+	if err := in.err(); err != nil {
+		return err
+	}
+	a, err := api.service.UpdatePassword(r.Context(), claims, request, api.visits.Client(w, r))
+	if err != nil {
+		return err
+	}
+	return api.deliverAny(w, r, a)
+}
+
+// ReplacePassword answers POST /password/replace.
+func (api *API) ReplacePassword(w http.ResponseWriter, r *http.Request) error {
+	in, err := decode(w, r)
+	if err != nil {
+		return err
+	}
+	request := usher.ReplacePassword{
+		LoginID: in.text("loginId"), OldPassword: in.secret("oldPassword"), NewPassword: in.secret("newPassword"),
+	}
+	if err := in.err(); err != nil {
+		return err
+	}
+	a, err := api.service.ReplacePassword(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	if err != nil {
+		return err
+	}
+	return api.deliver(w, r, http.StatusOK, a)
+}
+
+// policyJSON is the policy for new passwords. Zero means that the rule is off.
+type policyJSON struct {
+	MinLength       int   `json:"minLength"`
+	MaxLength       int   `json:"maxLength"`
+	Lowercase       bool  `json:"lowercase"`
+	Uppercase       bool  `json:"uppercase"`
+	Number          bool  `json:"number"`
+	NonAlphanumeric bool  `json:"nonAlphanumeric"`
+	Expiration      int64 `json:"expiration"` // seconds
+	ReuseAmount     int   `json:"reuseAmount"`
+	LockAttempts    int   `json:"lockAttempts"`
+}
+
+// PasswordPolicy answers GET /password/policy.
+func (api *API) PasswordPolicy(w http.ResponseWriter, _ *http.Request) error {
+	p := api.service.PasswordPolicy()
+	write(w, http.StatusOK, policyJSON{
+		p.MinLength, p.MaxLength, p.Lowercase, p.Uppercase, p.Number, p.NonAlphanumeric,
+		int64(p.Expiration / time.Second), p.ReuseAmount, p.LockAttempts,
+	})
+	return nil
+}

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/usherkit/usher"
+)
+
+// SendPasswordReset answers POST /password/reset.
+func (api *API) SendPasswordReset(w http.ResponseWriter, r *http.Request) error {
+	in, err := decode(w, r)
+	if err != nil {
+		return err
+	}
+	request := usher.SendPasswordReset{LoginID: in.text("loginId"), RedirectURL: in.text("redirectUrl")}
+	if err := in.err(); err != nil {
+		return err
+	}
+	if err := api.service.SendPasswordReset(r.Context(), request, api.visits.Client(w, r)); err != nil {
+		return err
+	}
+	write(w, http.StatusAccepted, notice{"If somebody has this login id, a mail is on its way."})
+	return nil
+}
+
+// ResetPassword answers POST /password/reset/complete.
+func (api *API) ResetPassword(w http.ResponseWriter, r *http.Request) error {
+	in, err := decode(w, r)
+	if err != nil {
+		return err
+	}
+	request := usher.ResetPassword{Token: in.secret("token"), NewPassword: in.secret("newPassword")}
+	if err := in.err(); err != nil {
+		return err
+	}
+	a, err := api.service.ResetPassword(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	if err != nil {
+		return err
+	}
+	return api.deliverAny(w, r, a)
+}
+
+// VerifyReset answers POST /password/reset/verify.
+func (api *API) VerifyReset(w http.ResponseWriter, r *http.Request) error {
+	in, err := decode(w, r)
+	if err != nil {
+		return err
+	}
+	raw := in.secret("token")
+	if err := in.err(); err != nil {
+		return err
+	}
+	s, err := api.service.VerifyReset(r.Context(), raw, api.visits.Client(w, r))
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, struct {
+		ResetToken string `json:"resetToken"`
+		ExpiresIn  int64  `json:"expiresIn"`
+	}{s.Token.Reveal(), api.seconds(s.ExpiresAt)})
+	return nil
+}

@@ -1,0 +1,63 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// listLifetime is how long a revocation list is reused. It is made at most ten
+// times per second, however often it is read.
+const listLifetime = 100 * time.Millisecond
+
+// revocationList is the last revocation list. It is safe for concurrent use.
+type revocationList struct {
+	mu   sync.Mutex
+	made time.Time
+	body []byte
+	etag string
+}
+
+// current returns the list and its entity tag.
+func (l *revocationList) current(read func() []byte) (body []byte, etag string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.made.IsZero() || time.Since(l.made) >= listLifetime {
+		l.body, l.made = read(), time.Now()
+		l.etag = entityTag(l.body)
+	}
+	return l.body, l.etag
+}
+
+// Revocations answers GET /revocations from memory.
+func (api *API) Revocations(w http.ResponseWriter, r *http.Request) error {
+	list, etag := api.revocations.current(api.service.Revocations)
+	header := w.Header()
+	header.Set("Cache-Control", "public, max-age=1")
+	if r.Header.Get("Authorization") != "" {
+		header.Set("Cache-Control", "private, max-age=1") // a check of the program allowed this reader
+	}
+	header.Set("ETag", etag)
+	if hasTag(r, etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	header.Set("Content-Type", jsonType)
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(list)
+	return nil
+}
+
+// entityTag returns the ETag of a body.
+func entityTag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+}
+
+// hasTag reports whether the client has the body with that ETag already.
+func hasTag(r *http.Request, etag string) bool {
+	return strings.Contains(strings.Join(r.Header["If-None-Match"], ","), etag)
+}

@@ -1,0 +1,72 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/visit"
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/token"
+)
+
+// Refresh answers POST /session/refresh.
+func (api *API) Refresh(w http.ResponseWriter, r *http.Request) error {
+	in, err := decodeOptional(w, r)
+	if err != nil {
+		return err
+	}
+	raw, err := api.refreshToken(r, in)
+	if err != nil {
+		return err
+	}
+	a, err := api.service.RefreshSession(r.Context(), raw, api.visits.Client(w, r))
+	if err != nil {
+		return err
+	}
+	return api.deliver(w, r, http.StatusOK, a)
+}
+
+// refreshToken returns the refresh token of the cookies, or that of the body on a
+// mount without cookies.
+func (api *API) refreshToken(r *http.Request, in object) (usher.Secret, error) {
+	if api.visits.Cookies != nil {
+		return api.visits.RefreshToken(r)
+	}
+	raw := in.secret("refreshToken")
+	if err := in.err(); err != nil {
+		return "", err
+	}
+	if raw == "" {
+		return "", visit.ErrNotSignedIn
+	}
+	return raw, nil
+}
+
+// Sessions answers GET /sessions.
+func (api *API) Sessions(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+	list, err := api.service.Sessions(r.Context(), claims)
+	if err != nil {
+		return err
+	}
+	body := struct {
+		Sessions []deviceJSON `json:"sessions"`
+	}{make([]deviceJSON, len(list))}
+	for i, s := range list {
+		body.Sessions[i] = deviceOf(s, claims.SessionID)
+	}
+	write(w, http.StatusOK, body)
+	return nil
+}
+
+// RevokeSession answers DELETE /sessions/{id}.
+func (api *API) RevokeSession(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+	id := r.PathValue("id")
+	if err := api.service.RevokeSession(r.Context(), claims, id, api.visits.Client(w, r)); err != nil {
+		return err
+	}
+	if id == claims.SessionID && middleware.Source(r.Context()) == middleware.SourceCookie {
+		api.visits.Cookies.ClearTokens(w, r)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

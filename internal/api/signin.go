@@ -1,0 +1,24 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/usherkit/usher"
+)
+
+// SignIn answers POST /signin.
+func (api *API) SignIn(w http.ResponseWriter, r *http.Request) error {
+	in, err := decode(w, r)
+	if err != nil {
+		return err
+	}
+	request := usher.SignIn{LoginID: in.text("loginId"), Password: in.secret("password")}
+	if err := in.err(); err != nil {
+		return err
+	}
+	a, err := api.service.SignIn(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	if err != nil {
+		return err
+	}
+	return api.deliver(w, r, http.StatusOK, a)
+}

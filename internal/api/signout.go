@@ -1,0 +1,101 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/problem"
+	"github.com/usherkit/usher/token"
+)
+
+// SignOutBearer answers POST /signout for a request with a valid bearer token: it
+// ends the session of that token.
+func (api *API) SignOutBearer(w http.ResponseWriter, r *http.Request) error {
+	claims, _ := middleware.Claims(r.Context())
+	return api.signOut(w, r, &claims)
+}
+
+// SignOutRefused answers POST /signout for a request without a valid bearer token.
+// Without any bearer token it ends the session of the cookie or of the refresh
+// token in the body. If the session of the bearer token has ended already, it ends
+// that of the refresh token.
+func (api *API) SignOutRefused(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
+	ended := errors.Is(refusal.Err, token.ErrExpired) || errors.Is(refusal.Err, token.ErrRevoked)
+	switch {
+	case refusal.Code == problem.NotSignedIn && api.visits.Cookies != nil:
+		api.chain.Action(api.signOutCookie).ServeHTTP(w, r)
+	case refusal.Code == problem.NotSignedIn || ended:
+		api.chain.Action(func(w http.ResponseWriter, r *http.Request) error { return api.signOut(w, r, nil) }).ServeHTTP(w, r)
+	default:
+		api.chain.Refuse(w, r, refusal)
+	}
+}
+
+// signOut ends the session of the claims, if there are any, and that of the
+// refresh token in the body.
+func (api *API) signOut(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+	in, err := decodeOptional(w, r)
+	if err != nil {
+		return err
+	}
+	c := api.visits.Client(w, r)
+	if api.visits.Cookies == nil {
+		raw := in.secret("refreshToken")
+		if err := in.err(); err != nil {
+			return err
+		}
+		if err := api.signOutRefresh(r, raw, claims, c); err != nil {
+			return err
+		}
+	}
+	if err := api.service.SignOut(r.Context(), claims, c); err != nil {
+		return err
+	}
+	write(w, http.StatusOK, empty{})
+	return nil
+}
+
+// signOutRefresh ends the session of a refresh token, unless it is that of the
+// claims. An invalid token is ignored.
+func (api *API) signOutRefresh(r *http.Request, raw usher.Secret, claims *token.Claims, c usher.Client) error {
+	if raw == "" {
+		return nil
+	}
+	refresh, err := api.service.ValidateRefresh(r.Context(), raw)
+	switch {
+	case errors.Is(err, usher.ErrUnavailable):
+		return err
+	case err != nil, claims != nil && claims.SessionID == refresh.SessionID:
+		return nil
+	}
+	return api.service.SignOut(r.Context(), refresh, c)
+}
+
+// signOutCookie ends the session of the cookies.
+func (api *API) signOutCookie(w http.ResponseWriter, r *http.Request) error {
+	if _, err := decodeOptional(w, r); err != nil {
+		return err
+	}
+	if err := api.visits.EndCookieSession(w, r); err != nil {
+		return err
+	}
+	write(w, http.StatusOK, empty{})
+	return nil
+}
+
+// SignOutEverywhere answers POST /signout/all.
+func (api *API) SignOutEverywhere(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+	if _, err := decodeOptional(w, r); err != nil {
+		return err
+	}
+	if err := api.service.SignOutEverywhere(r.Context(), claims, api.visits.Client(w, r)); err != nil {
+		return err
+	}
+	if middleware.Source(r.Context()) == middleware.SourceCookie {
+		api.visits.Forget(w, r)
+	}
+	write(w, http.StatusOK, empty{})
+	return nil
+}

@@ -1,0 +1,52 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/route"
+)
+
+// SignUp answers POST /signup.
+func (api *API) SignUp(w http.ResponseWriter, r *http.Request) error {
+	in, err := decode(w, r)
+	if err != nil {
+		return err
+	}
+	user := in.object("user")
+	request := usher.SignUp{
+		LoginID: in.text("loginId"), Password: in.secret("password"),
+		Email: user.text("email"), Profile: user.profile(),
+	}
+	if err := in.err(); err != nil {
+		return err
+	}
+	a, err := api.service.SignUp(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	if err != nil {
+		return signUpError(err)
+	}
+	if a.User.ID == "" {
+		write(w, http.StatusAccepted, notice{"A mail is on its way. Follow its link to go on."})
+		return nil
+	}
+	return api.deliver(w, r, http.StatusCreated, a)
+}
+
+// signUpError renames the inputs in an error as this route names them.
+func signUpError(err error) error {
+	input := route.AsInputError(err)
+	if input == nil {
+		return err
+	}
+	ofUser := []string{"email", "name", "givenName", "middleName", "familyName", "phone", "picture"}
+	for i, f := range input.Fields {
+		switch {
+		case f.Name == "newPassword":
+			input.Fields[i].Name = "password"
+		case slices.Contains(ofUser, f.Name):
+			input.Fields[i].Name = "user." + f.Name
+		}
+	}
+	return input
+}

@@ -1,0 +1,112 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/internal/visit"
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/problem"
+)
+
+// Fail answers with an error, and logs what an operator should see.
+func (c *Chain) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	c.Visits.ForgetEnded(w, r, err)
+	c.LogRefused(w, r, err)
+	c.answer(w, r, err)
+}
+
+// Refuse answers what the middleware refuses. The middleware has logged it.
+func (c *Chain) Refuse(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
+	err := errInternal
+	switch refusal.Code {
+	case problem.NotSignedIn:
+		err = visit.ErrNotSignedIn
+	case problem.InvalidSession:
+		err = usher.ErrInvalidSession
+	case problem.CrossOrigin:
+		err = middleware.ErrCrossOrigin
+	case problem.Unavailable:
+		err = usher.ErrUnavailable
+	}
+	c.Visits.ForgetEnded(w, r, err)
+	c.answer(w, r, err)
+}
+
+// answer answers with a page if a browser wants to show one, or else with a
+// problem document.
+func (c *Chain) answer(w http.ResponseWriter, r *http.Request, err error) {
+	if c.ErrorPage == nil || !c.ErrorPage(w, r, err) {
+		c.writeProblem(w, r, err)
+	}
+}
+
+// LogRefused logs an error that is about to be answered.
+func (c *Chain) LogRefused(w http.ResponseWriter, r *http.Request, err error) {
+	level := slog.LevelDebug
+	switch {
+	case errors.Is(r.Context().Err(), context.Canceled):
+		// The client has closed the connection. Nothing has failed.
+	case Code(err).Status() >= http.StatusInternalServerError:
+		level = slog.LevelError
+	case errors.Is(err, middleware.ErrCrossOrigin):
+		level = slog.LevelInfo
+	}
+	c.Logger.LogAttrs(r.Context(), level, "handlers: refused",
+		slog.Time("at", c.Now().UTC()), slog.String("request_id", problem.RequestID(w, r)),
+		slog.String("network", logs.Network(c.Visits.Address(r))), slog.String("method", r.Method),
+		slog.String("route", r.Pattern), slog.String("error", fmt.Sprint(err)))
+}
+
+// writeProblem answers with a problem document, which says nothing about the
+// cause of the error. It is in the language of the reader (RFC 9457 §3.1.3), but
+// details for programmers are in English. Content-Language names both (RFC 9110
+// §8.5).
+func (c *Chain) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	code := Code(err)
+	speaker := c.Catalogue.For(r.Header["Accept-Language"]...)
+	key := "problem." + string(code)
+	p := problem.Problem{Code: code, Title: speaker.Text(key), Detail: speaker.Text(key + ".text")}
+	english := false
+	if input := AsInputError(err); input != nil {
+		for _, f := range input.Fields {
+			detail, translated := f.text(speaker)
+			english = english || !translated
+			p.Fields = append(p.Fields, problem.Field{Field: f.Name, Code: f.Code, Detail: detail})
+		}
+		if input.Detail != "" {
+			p.Detail, english = input.Detail, true
+		}
+	}
+	language := speaker.Lang()
+	if english && !strings.HasPrefix(language, "en") {
+		language += ", en"
+	}
+	w.Header().Set("Content-Language", language)
+	w.Header().Add("Vary", "Accept-Language")
+	SetRetryAfter(w, err)
+	if challenge := challenges[code]; challenge != "" {
+		w.Header().Set("WWW-Authenticate", challenge)
+	}
+	problem.Write(w, r, p)
+}
+
+// SetRetryAfter sets the header that says when to try again, if err means that a
+// limit is reached. It returns how long to wait.
+func SetRetryAfter(w http.ResponseWriter, err error) (wait time.Duration, limited bool) {
+	var limit *usher.LimitError
+	if !errors.As(err, &limit) {
+		return 0, false
+	}
+	seconds := max(1, int64((limit.RetryAfter+time.Second-1)/time.Second))
+	w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+	return time.Duration(seconds) * time.Second, true
+}

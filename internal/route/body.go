@@ -1,0 +1,49 @@
+package route
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// MaxBody is the maximum size of a body in bytes.
+const MaxBody = 16 << 10
+
+// ReadBody returns the body of a request.
+func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, errTooLarge
+	case err != nil:
+		return nil, BadBody("The body could not be read.")
+	}
+	return body, nil
+}
+
+// IsJSON reports whether the headers announce JSON in UTF-8 (RFC 8259), not
+// compressed. No form can send that, so a page of another site cannot send it
+// without a preflight.
+func IsJSON(h http.Header) bool {
+	if len(h["Content-Type"]) != 1 || len(h["Content-Encoding"]) > 0 {
+		return false
+	}
+	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return false
+	}
+	charset, given := params["charset"]
+	return !given || strings.EqualFold(charset, "utf-8")
+}
+
+// IsForm reports whether the request is a form of a page, as browsers send it.
+func IsForm(r *http.Request) bool {
+	if r.Method != http.MethodPost || len(r.Header["Content-Type"]) != 1 {
+		return false
+	}
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && mediaType == "application/x-www-form-urlencoded"
+}

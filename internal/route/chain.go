@@ -1,0 +1,138 @@
+package route
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/justinas/alice"
+
+	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/internal/visit"
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/problem"
+)
+
+// Chain is what all routes of a mount have in common.
+type Chain struct {
+	Visits *visit.Visits
+	// AllowedOrigins are the origins whose pages may read the answers.
+	AllowedOrigins []string
+	// Timeout limits the work for one request.
+	Timeout   time.Duration
+	Catalogue *locale.Catalogue
+	Logger    *slog.Logger
+	Now       func() time.Time
+	// ErrorPage answers an error with a page if a browser wants to show one. It
+	// reports whether it did. Nil means that there are no pages.
+	ErrorPage func(w http.ResponseWriter, r *http.Request, err error) bool
+}
+
+// Methods are the handlers of one path by method.
+type Methods map[string]http.Handler
+
+// Path returns the handler of one path. It is complete by itself, wherever it is
+// mounted. Without methods it answers 404.
+func (c *Chain) Path(m Methods) http.Handler {
+	m = maps.Clone(m)
+	if get, ok := m[http.MethodGet]; ok {
+		m[http.MethodHead] = get
+	}
+	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+	return alice.New(c.Headers, c.recovery, c.cors(allow), c.byMethod(m, allow), c.sameOrigin, c.deadline).
+		ThenFunc(func(w http.ResponseWriter, r *http.Request) { m[r.Method].ServeHTTP(w, r) })
+}
+
+// Action does the work of a route. The error it returns becomes the answer; it
+// must not have written anything then.
+type Action func(w http.ResponseWriter, r *http.Request) error
+
+// Action returns a handler that runs an action and answers its error.
+func (c *Chain) Action(do Action) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := do(w, r); err != nil {
+			c.Fail(w, r, err)
+		}
+	})
+}
+
+// Headers sets the headers that every answer has.
+func (c *Chain) Headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		problem.RequestID(w, r)
+		header := w.Header()
+		header.Set("Cache-Control", "no-store")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		if middleware.ClientScheme(r, c.Visits.TrustedProxies) == "https" {
+			header.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recovery answers 500 after a panic, and tells the client nothing about it. An
+// action writes only when its work is done, so the answer has not begun.
+func (c *Chain) recovery(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so.
+				panic(p)
+			}
+			c.Logger.ErrorContext(r.Context(), "handlers: panic", "request_id", problem.RequestID(w, r),
+				"route", r.Pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.answer(w, r, errInternal)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// byMethod refuses methods that the path does not have.
+func (c *Chain) byMethod(m Methods, allow string) alice.Constructor {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case len(m) == 0:
+				c.Fail(w, r, errNoRoute)
+			case m[r.Method] == nil:
+				w.Header().Set("Allow", allow)
+				c.Fail(w, r, errMethod)
+			default:
+				next.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
+// sameOrigin refuses requests that a page of another site sends. It protects
+// sign-in and sign-up too: to sign a user in as somebody else is an attack as
+// well.
+func (c *Chain) sameOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := c.Visits.Origins.Check(r); err != nil {
+			c.Fail(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// deadline limits the work for one request.
+func (c *Chain) deadline(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), c.Timeout)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}

@@ -1,0 +1,89 @@
+package visit
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/token"
+)
+
+// SetTokens puts the tokens of a new or refreshed session into the cookies. If
+// the browser cannot keep them, the session ends at once, because nobody could
+// end it later.
+func (v *Visits) SetTokens(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
+	if err := v.Cookies.SetTokens(w, r, a.Tokens); err != nil {
+		claims := &token.Claims{Subject: a.User.ID, SessionID: a.Session.ID}
+		if end := v.Service.SignOut(r.Context(), claims, v.Client(w, r)); end != nil {
+			v.Logger.ErrorContext(r.Context(), "handlers: a session whose cookies could not be set was not ended", "error", end)
+		}
+		return err
+	}
+	if a.Device == "" {
+		return nil
+	}
+	// The user is signed in without the device cookie, too. The next sign-in then
+	// counts as one from an unknown browser.
+	if err := v.Cookies.SetDevice(w, r, a.Device); err != nil {
+		v.Logger.WarnContext(r.Context(), "handlers: the device cookie could not be set", "error", err)
+	}
+	return nil
+}
+
+// RefreshToken returns the refresh token in the cookies.
+func (v *Visits) RefreshToken(r *http.Request) (usher.Secret, error) {
+	pair, present := v.Cookies.Tokens(r)
+	if !present {
+		return "", ErrNotSignedIn
+	}
+	if err := v.Origins.CheckCookie(r); err != nil {
+		return "", err
+	}
+	if pair.Refresh == "" {
+		return "", usher.ErrInvalidSession
+	}
+	return pair.Refresh, nil
+}
+
+// EndCookieSession ends the session of the cookies, if there is one, and removes
+// the cookies. If the store is unavailable they stay, because the session lives.
+func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error {
+	pair, present := v.Cookies.Tokens(r)
+	if !present {
+		return nil
+	}
+	if err := v.Origins.CheckCookie(r); err != nil {
+		return err
+	}
+	c := v.Client(w, r)
+	claims, err := v.Service.ValidateRefresh(r.Context(), pair.Refresh)
+	if err != nil {
+		// A jar may keep the session token alone.
+		claims, err = v.Service.ValidateSession(r.Context(), pair.Session.Reveal())
+	}
+	if err != nil && !errors.Is(err, token.ErrInvalid) {
+		return err
+	}
+	if err := v.Service.SignOut(r.Context(), claims, c); err != nil {
+		return err
+	}
+	v.Forget(w, r)
+	return nil
+}
+
+// Forget makes the browser remove the session, and what pages have stored for it.
+func (v *Visits) Forget(w http.ResponseWriter, r *http.Request) {
+	v.Cookies.ClearTokens(w, r)
+	w.Header().Set("Clear-Site-Data", `"cookies", "storage"`)
+}
+
+// ForgetEnded removes the cookies if err means that their session has ended, so
+// that the browser stops sending them. If the store is unavailable they stay.
+func (v *Visits) ForgetEnded(w http.ResponseWriter, r *http.Request, err error) {
+	if v.Cookies == nil || !errors.Is(err, usher.ErrInvalidSession) || len(r.Header["Authorization"]) > 0 {
+		return
+	}
+	if _, present := v.Cookies.Tokens(r); present {
+		v.Cookies.ClearTokens(w, r)
+	}
+}

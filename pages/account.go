@@ -1,0 +1,140 @@
+package pages
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/useragent"
+)
+
+// prepareOwn reads the signed-in user.
+func (site *Site) prepareOwn(x *exchange) error {
+	u, _, err := site.service.Me(x.r.Context(), x.claims)
+	if err != nil {
+		return err
+	}
+	x.page.User, x.page.LoginID = u, u.LoginID()
+	return nil
+}
+
+func (site *Site) accountView() *View {
+	return &View{page: "account", path: "/account", prepare: site.prepareOwn, open: func(x *exchange) error {
+		list, err := site.service.Sessions(x.r.Context(), x.claims)
+		if err != nil {
+			return err
+		}
+		x.page.list(list, x.claims.SessionID)
+		pending, err := site.service.PendingEmail(x.r.Context(), x.page.User.ID)
+		x.page.await(pending)
+		return err
+	}}
+}
+
+// await shows a change of address that is not confirmed yet.
+func (p *Page) await(pending usher.PendingEmail) {
+	if pending.Address == "" {
+		return
+	}
+	until := pending.ExpiresAt.UTC()
+	p.PendingEmail, p.PendingUntil, p.PendingUntilISO = pending.Address, p.speaker.Time(until), until.Format(time.RFC3339)
+}
+
+// fewSessions is how many sessions are shown at first.
+const fewSessions = 5
+
+// list shows the sessions, the current one first.
+func (p *Page) list(sessions []usher.Session, current string) {
+	all := make([]Session, 0, len(sessions))
+	for _, s := range sessions {
+		browser, system := useragent.Of(s.UserAgent)
+		seen := s.LastSeenAt.UTC()
+		one := Session{
+			Page: p, ID: s.ID, Address: s.Address, Current: s.ID == current,
+			Device: cmp.Or(p.speaker.Device(browser, system), p.T("account.device")),
+			Seen:   p.speaker.Time(seen), SeenISO: seen.Format(time.RFC3339),
+		}
+		if one.Current {
+			all = slices.Insert(all, 0, one)
+		} else {
+			all = append(all, one)
+		}
+	}
+	few := min(len(all), fewSessions)
+	p.Sessions, p.MoreSessions = all[:few], all[few:]
+}
+
+func (site *Site) nameView() *View {
+	return &View{
+		page: "name", path: "/account/name", inputs: []string{"name"}, prepare: func(x *exchange) error {
+			err := site.prepareOwn(x)
+			if x.in == nil {
+				x.page.values["name"] = x.page.User.Name
+			}
+			return err
+		},
+		send: func(x *exchange) error {
+			name := x.in["name"]
+			if _, err := site.service.UpdateProfile(x.r.Context(), x.claims, usher.Profile{Name: &name}, site.client(x)); err != nil {
+				return err
+			}
+			return site.goOn(x, "/account", "name_changed")
+		},
+	}
+}
+
+func (site *Site) passwordView() *View {
+	inputs := []string{"currentPassword", "newPassword"}
+	return &View{
+		page: "password", path: "/account/password", inputs: inputs, required: inputs, prepare: site.prepareOwn,
+		send: func(x *exchange) error {
+			in := usher.UpdatePassword{
+				NewPassword: usher.Secret(x.in["newPassword"]), CurrentPassword: usher.Secret(x.in["currentPassword"]),
+			}
+			a, err := site.service.UpdatePassword(x.r.Context(), x.claims, in, site.client(x))
+			if err != nil {
+				return err
+			}
+			if err := site.visits.SetTokens(x.w, x.r, a); err != nil {
+				return err
+			}
+			return site.goOn(x, "/account", "password_changed")
+		},
+	}
+}
+
+func (site *Site) revokeView() *View {
+	return &View{page: "account", path: "/account", send: func(x *exchange) error {
+		id := x.r.PathValue("id")
+		err := site.service.RevokeSession(x.r.Context(), x.claims, id, site.client(x))
+		if err != nil && !errors.Is(err, usher.ErrNotFound) {
+			return err
+		}
+		if id == x.claims.SessionID {
+			site.visits.Forget(x.w, x.r)
+			return redirect(x.w, site.base+"/signin?notice=signed_out")
+		}
+		return site.goOn(x, "/account", "session_ended")
+	}}
+}
+
+func (site *Site) signOutView() *View {
+	return &View{page: "account", path: "/account", send: func(x *exchange) error {
+		if err := site.visits.EndCookieSession(x.w, x.r); err != nil {
+			return err
+		}
+		return redirect(x.w, site.base+"/signin?notice=signed_out")
+	}}
+}
+
+func (site *Site) signOutEverywhereView() *View {
+	return &View{page: "account", path: "/account", send: func(x *exchange) error {
+		if err := site.service.SignOutEverywhere(x.r.Context(), x.claims, site.client(x)); err != nil {
+			return err
+		}
+		site.visits.Forget(x.w, x.r)
+		return redirect(x.w, site.base+"/signin?notice=signed_out_all")
+	}}
+}

@@ -1,0 +1,80 @@
+package pages
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/usherkit/usher"
+)
+
+// check executes the template of every page, with and without optional parts, so
+// that a template that fails does so when the program starts.
+func (site *Site) check() error {
+	if err := site.checkFiles(); err != nil {
+		return err
+	}
+	for _, name := range pageNames {
+		for _, again := range []string{"", "/forgot", "/signup"} {
+			page := site.sample(name, again)
+			if err := site.files.pages[name].ExecuteTemplate(io.Discard, "layout", page); err != nil {
+				return fmt.Errorf("%s.html: %w", name, err)
+			}
+			if keys := *page.missing; len(keys) > 0 {
+				return fmt.Errorf("%s.html: there is no text %q", name, keys[0])
+			}
+		}
+	}
+	return nil
+}
+
+// checkFiles refuses files that are never read: their names are misspelt.
+func (site *Site) checkFiles() error {
+	if site.Templates == nil {
+		return nil
+	}
+	known := map[string]bool{"layout.html": true, "parts.html": true, "style.css": true, "custom.css": true, "page.js": true, "custom.js": true, "icon.svg": true}
+	for _, name := range pageNames {
+		known[name+".html"] = true
+	}
+	return fs.WalkDir(site.Templates, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name != "." && strings.HasPrefix(path.Base(name), "."):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case !d.IsDir() && !known[name]:
+			return fmt.Errorf("%s is no file of the pages: see pages.Files", name)
+		}
+		return nil
+	})
+}
+
+// sample returns a page to check a template with. With again it has all optional
+// parts.
+func (site *Site) sample(name, again string) *Page {
+	page := site.pageIn(site.catalogue.For(), name)
+	page.missing, page.Again = &[]string{}, again
+	if again == "" {
+		return page
+	}
+	const text = "sample"
+	page.Title, page.Lead, page.Notice, page.NoticeCode, page.Alert = text, text, text, text, text
+	page.Address, page.ReturnTo, page.Retry = site.base+"/"+name, site.Home, site.Home
+	page.SignedIn, page.Token, page.LoginID, page.SentTo, page.Reference = true, text, text, text, text
+	page.User = usher.User{ID: text, LoginIDs: []string{text}, Name: text, Email: text}
+	page.await(usher.PendingEmail{Address: text})
+	page.list(make([]usher.Session, fewSessions+1), "")
+	page.Sessions[0].Current = true
+	for _, input := range []string{"name", "loginId", "newEmail", "password", "newPassword", "currentPassword", "oldPassword"} {
+		page.values[input] = text
+		page.wrong(input, text)
+		page.links[input] = []Link{{text, site.Home}}
+	}
+	page.focus = "loginId"
+	return page
+}

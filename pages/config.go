@@ -1,0 +1,73 @@
+package pages
+
+import (
+	"embed"
+	"html/template"
+	"io/fs"
+	"net/http"
+
+	"github.com/usherkit/usher/internal/visit"
+	"github.com/usherkit/usher/token"
+)
+
+// Config changes the look of the pages. The zero Config works; each field replaces
+// one thing.
+//
+// The texts of the pages are those of handlers.Config.Texts.
+type Config struct {
+	// Name is the product's name, in titles and beside the logo. Defaults to
+	// the host of usher.Config.BaseURL.
+	Name string
+	// Logo is an image of this site, as a path such as "/static/logo.svg". It is
+	// shown 32 CSS pixels high instead of the name. Defaults to the name beside its
+	// initial.
+	Logo string
+	// Accent is the color of buttons and links, as "#rrggbb". Links are made
+	// darker or lighter until they can be read (WCAG 2.2, 1.4.3). Buttons are made
+	// lighter on a dark page, and pale ones get a border, until they can be seen
+	// (1.4.11). The text on buttons is black or white, whichever can be read
+	// better. Defaults to "#3d4ed8".
+	Accent string
+	// Home is where a finished sign-in goes: a path of this site. Defaults to
+	// "/".
+	Home string
+
+	// Templates has files that replace built-in ones of the same name, one by
+	// one: see [Files]. "custom.css" and "custom.js" are added to the built-in
+	// style and script. handlers.New reads them and executes the template of each
+	// page once. It refuses unknown files and unknown keys of texts; files whose
+	// name begins with a dot are ignored. Defaults to none.
+	Templates fs.FS
+	// Funcs are further functions for the templates. Defaults to none.
+	Funcs template.FuncMap
+}
+
+//go:embed files
+var builtIn embed.FS
+
+// Files returns the built-in files of the pages, to copy from: layout.html,
+// parts.html, one file for each page, style.css, page.js and icon.svg. All except
+// page.js are templates; the data of the html files is a [*Page].
+func Files() fs.FS {
+	sub, err := fs.Sub(builtIn, "files")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	return sub
+}
+
+// Cookies is what pages need of handlers.Config.Cookies in addition to
+// handlers.Cookies. The Jar of package cookies has all of it.
+type Cookies interface {
+	visit.Cookies
+	// Flash returns the code that SetFlash kept, once, or "".
+	Flash(w http.ResponseWriter, r *http.Request) string
+	// SetFlash keeps the code of a message for the next page.
+	SetFlash(w http.ResponseWriter, r *http.Request, code string) error
+	// Note returns the text that SetNote kept under the name, or "".
+	Note(r *http.Request, name string) token.Secret
+	// SetNote keeps a short text for some minutes.
+	SetNote(w http.ResponseWriter, r *http.Request, name string, text token.Secret) error
+	// DropNote makes the browser remove the note.
+	DropNote(w http.ResponseWriter, r *http.Request, name string)
+}

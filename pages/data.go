@@ -1,0 +1,147 @@
+package pages
+
+import (
+	"html/template"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/locale"
+)
+
+// Page is the data of a template.
+type Page struct {
+	// Name is the name of the page, such as "signin". Its file is signin.html.
+	Name string
+	// Product, Logo and Home are the Name, Logo and Home of the [Config].
+	Product, Logo, Home string
+	// Initial is the first letter of Product.
+	Initial string
+	// Lang and Dir are for the attributes of the root element.
+	Lang, Dir string
+	// Title is the page's heading; Lead is a sentence below it, or empty.
+	Title, Lead string
+	// Notice says what has just succeeded, Alert what is wrong; each may be
+	// empty. An error of one input is in its Field.
+	Notice, Alert string
+	// NoticeCode names the notice, such as "verify_sent", or is empty.
+	NoticeCode string
+	// Address is the path of the page if it answers a form, whose path differs;
+	// else empty.
+	Address string
+	// ReturnTo is the path to go on to after the sign-in, or empty.
+	ReturnTo string
+	// SignUpClosed is true if nobody can sign up.
+	SignUpClosed bool
+	// SignedIn is true if the browser has a session.
+	SignedIn bool
+	// EmailVerified is true on the page of a link that does not work, if the address
+	// of the signed-in user is confirmed: such a link was opened before.
+	EmailVerified bool
+	// Policy is the policy for new passwords.
+	Policy Policy
+	// Token is that of an emailed link, for a hidden input. It is a secret.
+	Token string
+	// LoginID names the user, for password managers. It is empty unless the user is
+	// signed in or has opened an emailed link.
+	LoginID string
+	// NewEmail is true if the emailed link confirms a new address that replaces the
+	// one of the account.
+	NewEmail bool
+	// PasswordRequired is true if the emailed link needs the password of the account,
+	// because the browser has no session of its user.
+	PasswordRequired bool
+	// Again is the path, below the mount, of the page that sends an email again.
+	// SentTo is the login id that was typed there, or empty.
+	Again, SentTo string
+	// Reference is the id of the request, on a page that reports a failure.
+	Reference string
+	// Retry is the path to open again, on a page that reports a temporary problem;
+	// else empty.
+	Retry string
+	// PendingEmail is the new address that the user has asked for and not yet
+	// confirmed, or empty. PendingUntil is the time until which its link works, in
+	// UTC and in the language of the page; PendingUntilISO is the same for the
+	// attribute datetime.
+	PendingEmail, PendingUntil, PendingUntilISO string
+	// User is the user of the account page. Sessions are the first five sessions of
+	// the user: the current one, then the newest ones. MoreSessions are the others.
+	User                   usher.User
+	Sessions, MoreSessions []Session
+
+	speaker *locale.Speaker
+	site    *Site
+	values  map[string]string
+	errors  map[string][]string
+	links   map[string][]Link
+	focus   string
+	missing *[]string // collects unknown keys of texts while pages are checked
+}
+
+// Policy is the policy for new passwords.
+type Policy struct {
+	// MinLength and MaxLength are in characters.
+	MinLength, MaxLength int
+	// Rules is the attribute passwordrules, which tells some password managers how
+	// to make a password.
+	Rules string
+	// List are the rules: the length, and the rules of composition if there are any.
+	List []Rule
+}
+
+// Rule is one rule of the policy.
+type Rule struct {
+	// Kind is "length", "lowercase", "uppercase", "number" or "symbol".
+	Kind string
+	// Text is the rule in the language of the page.
+	Text string
+}
+
+// Session is a signed-in device.
+type Session struct {
+	// Page is the page that the session is on.
+	Page *Page
+	// ID names the session; it opens nothing.
+	ID string
+	// Device is a name such as "Firefox on Linux".
+	Device string
+	// Address is the IP address at the last refresh, or empty.
+	Address string
+	// Seen is when the session was last refreshed, in UTC and in the language of the
+	// page; SeenISO is the same for the attribute datetime.
+	Seen, SeenISO string
+	// Current is true for the session of this browser.
+	Current bool
+}
+
+// T returns the text of a key in the reader's language. The arguments replace the
+// verbs in the text.
+func (p *Page) T(key string, args ...any) string {
+	if p.missing != nil && !p.site.catalogue.Knows(key) {
+		*p.missing = append(*p.missing, key)
+	}
+	return p.speaker.Text(key, args...)
+}
+
+// URL returns the path of a page or route of the mount, such as "/signin".
+func (p *Page) URL(path string) string { return p.site.base + path }
+
+// URLBack is URL with the return path.
+func (p *Page) URLBack(path string) string { return p.site.signIn(path, p.ReturnTo) }
+
+// Style returns the element style. The policy of the page allows no other.
+func (p *Page) Style() template.HTML { return p.site.files.style }
+
+// Script returns the element script. The policy of the page allows no other.
+func (p *Page) Script() template.HTML { return p.site.files.script }
+
+// Failed reports whether the page says that something is wrong.
+func (p *Page) Failed() bool {
+	return p.Name == "problem" || p.Alert != "" || len(p.errors) > 0
+}
+
+// Unverified reports whether the user has an address that is not confirmed.
+func (p *Page) Unverified() bool { return p.User.Email != "" && !p.User.EmailVerified }
+
+// wrong adds an error of one input.
+func (p *Page) wrong(field, text string) {
+	p.errors[field] = append(p.errors[field], text)
+}

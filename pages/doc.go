@@ -1,0 +1,18 @@
+// Package pages is the HTML pages that users see: sign-up, sign-in, resetting a
+// forgotten password, confirming an address, and the account. They work without
+// JavaScript, load nothing from other sites, and forbid that by their policy
+// (CSP).
+//
+// handlers.Config.Pages turns them on:
+//
+//	h, err := handlers.New(service, handlers.Config{
+//		Cookies: jar,
+//		Pages:   &pages.Config{Name: "Northwind", Accent: "#0f6e66"},
+//	})
+//
+// The pages link to each other, and emails link to them, so the handlers must be
+// mounted at usher.Config.PagesPath.
+//
+// A program can replace the templates, which are in files/. See [Config] and
+// [Files]; the data of a template is a [Page].
+package pages

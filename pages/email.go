@@ -1,0 +1,50 @@
+package pages
+
+import (
+	"errors"
+
+	"github.com/usherkit/usher"
+)
+
+func (site *Site) resendView() *View {
+	return &View{page: "account", path: "/account", send: func(x *exchange) error {
+		u, _, err := site.service.Me(x.r.Context(), x.claims)
+		if err != nil {
+			return err
+		}
+		if u.EmailVerified {
+			return site.goOn(x, "/account", "") // the page shows that the address is confirmed
+		}
+		if err := site.service.SendEmailVerification(x.r.Context(), x.claims, site.client(x)); err != nil {
+			return err
+		}
+		return site.goOn(x, "/account", "verify_sent")
+	}}
+}
+
+func (site *Site) cancelEmailView() *View {
+	return &View{page: "account", path: "/account", send: func(x *exchange) error {
+		err := site.service.CancelEmailChange(x.r.Context(), x.claims, site.client(x))
+		if errors.Is(err, usher.ErrNotFound) {
+			return site.goOn(x, "/account", "") // it may have been confirmed; the page shows the address
+		}
+		if err != nil {
+			return err
+		}
+		return site.goOn(x, "/account", "email_cancelled")
+	}}
+}
+
+func (site *Site) emailView() *View {
+	inputs := []string{"newEmail", "currentPassword"}
+	return &View{
+		page: "email", path: "/account/email", inputs: inputs, required: inputs, prepare: site.prepareOwn,
+		send: func(x *exchange) error {
+			in := usher.ChangeEmail{NewEmail: x.in["newEmail"], CurrentPassword: usher.Secret(x.in["currentPassword"])}
+			if err := site.service.ChangeEmail(x.r.Context(), x.claims, in, site.client(x)); err != nil {
+				return err
+			}
+			return site.goOn(x, "/account", "email_sent")
+		},
+	}
+}

@@ -1,0 +1,132 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/route"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/problem"
+)
+
+// explain shows an error on the page, beside the input that caused it or above the
+// form. It returns the status, or 0 for an error that belongs to no form. inputs are
+// those of the page.
+func (site *Site) explain(w http.ResponseWriter, page *Page, err error, inputs []string) int {
+	var several *usher.InputErrors
+	if errors.As(err, &several) {
+		for _, one := range several.All {
+			site.explain(w, page, one, inputs)
+		}
+		return route.Code(err).Status()
+	}
+	var (
+		field  *usher.FieldError
+		policy *password.PolicyError
+	)
+	wait, limited := route.SetRetryAfter(w, err)
+	switch {
+	case limited:
+		page.Alert = page.T("wait", page.speaker.Span(wait))
+	case errors.As(err, &policy):
+		name := inputs[len(inputs)-1] // the new password comes last on every page
+		for _, v := range policy.Violations {
+			page.wrong(name, page.violation(v))
+		}
+	case errors.As(err, &field):
+		name := inputs[0]
+		for _, one := range []string{"loginId", field.Field} { // the address of a sign-up is its login id
+			if slices.Contains(inputs, one) {
+				name = one
+			}
+		}
+		page.wrong(name, page.unfit(name, field.Code))
+	case errors.Is(err, usher.ErrInvalidCredentials):
+		site.explainCredentials(page, inputs)
+	case errors.Is(err, usher.ErrRecentSignInRequired):
+		page.wrong("currentPassword", page.invalid("currentPassword", "required"))
+	case errors.Is(err, usher.ErrPasswordRequired):
+		page.wrong("password", page.invalid("password", "required"))
+	case errors.Is(err, usher.ErrLoginIDTaken):
+		page.wrong("loginId", page.T("signup.taken"))
+		page.links["loginId"] = []Link{
+			{page.T("signup.signin"), page.URLBack("/signin")}, {page.T("signup.reset"), page.URL("/forgot")},
+		}
+	case errors.Is(err, usher.ErrSignUpClosed):
+		// The page says so already, and has no form.
+	case errors.Is(err, usher.ErrUserDisabled), errors.Is(err, usher.ErrConflict), errors.Is(err, usher.ErrUnavailable):
+		page.Alert = page.problem(route.Code(err))
+	default:
+		return 0
+	}
+	return route.Code(err).Status()
+}
+
+// explainCredentials says that a password is wrong: beside the input if the user is
+// known, or above the form if the login id may be wrong as well.
+func (site *Site) explainCredentials(page *Page, inputs []string) {
+	for _, name := range []string{"currentPassword", "oldPassword"} {
+		if slices.Contains(inputs, name) {
+			page.wrong(name, page.invalid(name, "wrong"))
+			return
+		}
+	}
+	if !slices.Contains(inputs, "loginId") {
+		page.wrong("password", page.invalid("password", "wrong"))
+		return
+	}
+	page.Alert = page.T("signin.failed")
+	if site.service.ConfirmsFirst() {
+		page.Alert = page.T("signin.failed.confirm")
+	}
+	page.focus = "password"
+}
+
+// problem returns the text of an error: the one for this page, or the one for all
+// pages, or that of problem documents.
+func (p *Page) problem(code problem.Code) string {
+	for _, key := range []string{p.Name + ".problem." + string(code), "problem." + string(code) + ".page"} {
+		if p.speaker.Has(key) {
+			return p.T(key)
+		}
+	}
+	return p.T("problem." + string(code) + ".text")
+}
+
+// unfit returns what is wrong with an input. For a password it uses the texts of the
+// policy, which say how long a password may be.
+func (p *Page) unfit(field, code string) string {
+	switch {
+	case route.IsPassword(field) && code == "too_long":
+		return p.T("policy.too_long", p.Policy.MaxLength)
+	case route.IsPassword(field) && code == "invalid":
+		return p.T("policy.not_utf8")
+	}
+	return p.invalid(field, code)
+}
+
+// invalid returns what is wrong with an input: the text for this page and input, or
+// for this input, or for any input.
+func (p *Page) invalid(field, code string) string {
+	for _, of := range []string{p.Name + "." + field + ".", field + ".", ""} {
+		key := "invalid." + of + code
+		if p.speaker.Has(key) {
+			return p.T(key)
+		}
+	}
+	return p.T("invalid.invalid")
+}
+
+// violation returns which rule a password breaks.
+func (p *Page) violation(v password.Violation) string {
+	key := "policy." + string(v.Code)
+	switch {
+	case !p.speaker.Has(key):
+		return v.Detail
+	case v.Code == password.CodeTooShort || v.Code == password.CodeTooLong:
+		return p.T(key, v.Limit)
+	}
+	return p.T(key)
+}

@@ -1,0 +1,87 @@
+package pages
+
+import "strings"
+
+// Field is an input of a page, for the template "field".
+type Field struct {
+	// Page is the page that the input is on.
+	Page *Page
+	// Name is the name of the input, as in the JSON routes; ID is its id.
+	Name, ID string
+	// Label names the input; Hint says what is expected, or is empty.
+	Label, Hint string
+	// Type and Inputmode are attributes; Inputmode may be empty.
+	Type, Inputmode string
+	// Autocomplete is the attribute that tells password managers what the input is.
+	Autocomplete string
+	// Value is what was typed before. It is empty for a password.
+	Value string
+	// Errors say what is wrong; Links lead to pages that help.
+	Errors []string
+	Links  []Link
+	// Secret is true for a password, New for a password that is chosen now, Address
+	// for an email address or user name.
+	Secret, New, Address bool
+	// Optional is true if the input may be left empty.
+	Optional bool
+	// Focus is true for the input that gets the focus.
+	Focus bool
+	// Describedby are the ids of the elements that describe the input.
+	Describedby string
+}
+
+// Link leads to another page.
+type Link struct {
+	Text, URL string
+}
+
+// Field returns an input of the page; autocomplete is the value of that attribute.
+func (p *Page) Field(name, autocomplete string) Field {
+	f := Field{
+		Page: p, Name: name, ID: name, Label: p.T("field." + name), Type: "text", Autocomplete: autocomplete,
+		Value: p.values[name], Errors: p.errors[name], Links: p.links[name], Focus: p.focus == name,
+	}
+	switch autocomplete {
+	case "current-password":
+		f.Secret = true
+	case "new-password":
+		f.Secret, f.New = true, true
+		if len(p.Policy.List) == 1 { // the hint suggests words, which meet no rule of composition
+			f.Hint = p.T("password.hint")
+		}
+	case "email":
+		f.Type, f.Address = "email", true
+	case "username":
+		// Not the type email: a login id need not be an address.
+		f.Inputmode, f.Address = "email", true
+	}
+	if f.Secret {
+		f.Type, f.Value = "password", ""
+	}
+	var ids []string
+	if f.Hint != "" {
+		ids = append(ids, f.ID+"-hint")
+	}
+	if f.New {
+		ids = append(ids, f.ID+"-rules")
+	}
+	if len(f.Errors) > 0 {
+		ids = append(ids, f.ID+"-error")
+	}
+	// When a page is loaded, a screen reader reads its messages only together with
+	// the focused input.
+	if f.Focus && p.Notice != "" {
+		ids = append(ids, "notice")
+	}
+	if f.Focus && p.Alert != "" {
+		ids = append(ids, "alert")
+	}
+	f.Describedby = strings.Join(ids, " ")
+	return f
+}
+
+// AsOptional returns the input as one that may be left empty.
+func (f Field) AsOptional() Field {
+	f.Optional = true
+	return f
+}

@@ -1,0 +1,76 @@
+package pages
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/middleware"
+)
+
+// page returns a page in the reader's language, with its title and lead.
+func (site *Site) page(r *http.Request, name string) *Page {
+	return site.pageIn(site.catalogue.For(r.Header["Accept-Language"]...), name)
+}
+
+func (site *Site) pageIn(s *locale.Speaker, name string) *Page {
+	page := &Page{
+		Name: name, Product: site.Name, Logo: site.Logo, Home: site.Home, Initial: site.palette.Initial,
+		Lang: s.Lang(), Dir: s.Dir(), SignUpClosed: site.service.SignUpClosed(), Policy: site.policy(s),
+		speaker: s, site: site, values: map[string]string{}, errors: map[string][]string{}, links: map[string][]Link{},
+	}
+	if s.Has(name + ".title") {
+		page.Title = page.T(name + ".title")
+	}
+	if s.Has(name + ".lead") {
+		page.Lead = page.T(name + ".lead")
+	}
+	return page
+}
+
+// show answers with a page.
+func (site *Site) show(w http.ResponseWriter, status int, page *Page) error {
+	var body bytes.Buffer
+	if err := site.files.pages[page.Name].ExecuteTemplate(&body, "layout", page); err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", page.Lang)
+	header.Set("Content-Security-Policy", site.files.policy)
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if !slices.Contains(header["Vary"], "Accept-Language") {
+		header.Add("Vary", "Accept-Language")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
+	return nil
+}
+
+// redirect answers with 303 to a path of this site, so that no browser sends a form
+// again (RFC 9700 §4.12).
+func redirect(w http.ResponseWriter, path string) error {
+	w.Header().Set("Location", path)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// signIn returns the path of the sign-in page, or of another page that leads to it.
+func (site *Site) signIn(path, returnTo string) string {
+	target := site.base + path
+	if returnTo != "" {
+		target += "?" + url.Values{"return_to": {returnTo}}.Encode()
+	}
+	return target
+}
+
+// destination returns where a finished sign-in goes.
+func (site *Site) destination(returnTo string) string {
+	if safe := middleware.SafeReturnTo(returnTo); safe != "" {
+		return safe
+	}
+	return site.Home
+}

@@ -1,0 +1,41 @@
+package pages
+
+import (
+	"errors"
+
+	"github.com/usherkit/usher"
+)
+
+func (site *Site) resetView() *View {
+	return &View{
+		page: "reset", path: "/reset", inputs: []string{"newPassword"}, required: []string{"newPassword"},
+		prepare: func(x *exchange) error {
+			_, err := site.prepareLink(x, func(raw usher.Secret) (usher.Link, error) {
+				return site.service.ResetLink(x.r.Context(), raw, site.client(x))
+			})
+			return err
+		},
+		send: site.sendReset,
+	}
+}
+
+func (site *Site) sendReset(x *exchange) error {
+	in := usher.ResetPassword{Token: usher.Secret(x.in["token"]), NewPassword: usher.Secret(x.in["newPassword"])}
+	a, err := site.service.ResetPassword(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+	if errors.Is(err, usher.ErrInvalidToken) {
+		return errDeadLink
+	}
+	if err != nil {
+		return err
+	}
+	site.cookies.DropNote(x.w, x.r, noteReset)
+	if a != nil {
+		return site.enter(x, a)
+	}
+	site.keepTyped(x, x.page.LoginID)
+	// If this browser had a session, that has ended with all the others.
+	if site.visits.CookieSession(x.r) == "" {
+		site.cookies.ClearTokens(x.w, x.r)
+	}
+	return site.goOn(x, "/signin", "reset")
+}

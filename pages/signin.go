@@ -1,0 +1,71 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/usherkit/usher"
+)
+
+func (site *Site) signInView() *View {
+	inputs := []string{"loginId", "password"}
+	return &View{page: "signin", path: "/signin", inputs: inputs, required: inputs, open: site.openSignIn, send: site.sendSignIn}
+}
+
+// openSignIn redirects a signed-in user, unless a page asks for a new sign-in.
+func (site *Site) openSignIn(x *exchange) error {
+	again := x.r.URL.Query().Get("prompt") == "login"
+	switch {
+	case x.claims != nil && !again:
+		_ = redirect(x.w, site.destination(x.page.ReturnTo))
+		return errAnswered
+	case x.claims != nil:
+		x.page.Lead = x.page.T("signin.again")
+	case x.page.ReturnTo != "":
+		x.page.Lead = x.page.T("signin.reason")
+	}
+	return nil
+}
+
+func (site *Site) sendSignIn(x *exchange) error {
+	in := usher.SignIn{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"])}
+	a, err := site.service.SignIn(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+	if errors.Is(err, usher.ErrPasswordExpired) {
+		return site.askReplace(x)
+	}
+	if err != nil {
+		return err
+	}
+	return site.enter(x, a)
+}
+
+// enter sets the cookies of a new session and goes on.
+func (site *Site) enter(x *exchange, a *usher.Authentication) error {
+	if err := site.visits.SetTokens(x.w, x.r, a); err != nil {
+		return err
+	}
+	site.cookies.DropNote(x.w, x.r, noteTyped)
+	return redirect(x.w, site.destination(x.page.ReturnTo))
+}
+
+// askReplace shows the form that replaces an expired password, after the right
+// password.
+func (site *Site) askReplace(x *exchange) error {
+	page := site.page(x.r, "replace")
+	page.ReturnTo, page.values, page.focus, page.Address = x.page.ReturnTo, x.page.values, "oldPassword", x.page.Address
+	return site.show(x.w, http.StatusForbidden, page)
+}
+
+func (site *Site) replaceView() *View {
+	inputs := []string{"loginId", "oldPassword", "newPassword"}
+	return &View{page: "replace", path: "/signin", inputs: inputs, required: inputs, send: func(x *exchange) error {
+		in := usher.ReplacePassword{
+			LoginID: x.in["loginId"], OldPassword: usher.Secret(x.in["oldPassword"]), NewPassword: usher.Secret(x.in["newPassword"]),
+		}
+		a, err := site.service.ReplacePassword(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+		if err != nil {
+			return err
+		}
+		return site.enter(x, a)
+	}}
+}

@@ -1,0 +1,44 @@
+package pages
+
+import (
+	"github.com/usherkit/usher"
+)
+
+func (site *Site) signUpView() *View {
+	return &View{
+		page: "signup", path: "/signup", inputs: []string{"name", "loginId", "password"}, required: []string{"loginId", "password"},
+		prepare: site.prepareSignUp, open: site.openSignUp, send: site.sendSignUp,
+	}
+}
+
+// prepareSignUp shows "sign-up is closed" instead of the form, if it is.
+func (site *Site) prepareSignUp(x *exchange) error {
+	if x.page.SignUpClosed {
+		x.page.Title, x.page.Lead = x.page.T("problem.sign_up_closed"), x.page.T("problem.sign_up_closed.text")
+	}
+	return nil
+}
+
+func (site *Site) openSignUp(x *exchange) error {
+	if x.r.URL.Query().Has("sent") {
+		return site.waiting(x, "/signup", "signup.sent.text")
+	}
+	if x.claims != nil {
+		_ = redirect(x.w, site.destination(x.page.ReturnTo))
+		return errAnswered
+	}
+	return nil
+}
+
+func (site *Site) sendSignUp(x *exchange) error {
+	name := x.in["name"]
+	in := usher.SignUp{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"]), Profile: usher.Profile{Name: &name}}
+	a, err := site.service.SignUp(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+	if err != nil {
+		return err
+	}
+	if a.User.ID == "" {
+		return site.waitFor(x, "/signup")
+	}
+	return site.enter(x, a)
+}

@@ -1,0 +1,107 @@
+package pages
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/color"
+	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/internal/route"
+	"github.com/usherkit/usher/internal/visit"
+	"github.com/usherkit/usher/middleware"
+)
+
+// Site is the pages of a mount. Package handlers makes it; programs use [Config].
+type Site struct {
+	Config
+	service   *usher.Service
+	visits    *visit.Visits
+	chain     *route.Chain
+	cookies   Cookies
+	catalogue *locale.Catalogue
+	logger    *slog.Logger
+	// base is the path of the pages, such as "/auth".
+	base    string
+	palette palette
+	files   templates
+}
+
+// New returns the pages of a mount. An error names the setting that is wrong.
+func New(cfg Config, chain *route.Chain) (*Site, error) {
+	jar, ok := chain.Visits.Cookies.(Cookies)
+	if !ok {
+		return nil, errors.New("handlers: Config.Pages needs Config.Cookies with the methods of pages.Cookies: a *cookies.Jar has them")
+	}
+	service := chain.Visits.Service
+	u, err := url.Parse(service.PagesURL())
+	if err != nil {
+		return nil, fmt.Errorf("handlers: the address of the pages: %w", err)
+	}
+	cfg.Name = cmp.Or(cfg.Name, u.Hostname())
+	cfg.Home = cmp.Or(cfg.Home, "/")
+	cfg.Accent = cmp.Or(cfg.Accent, color.DefaultAccent)
+	for field, path := range map[string]string{"Home": cfg.Home, "Logo": cfg.Logo} {
+		if path != "" && middleware.SafeReturnTo(path) == "" {
+			return nil, fmt.Errorf("handlers: Config.Pages.%s must be a path of this site, such as /start", field)
+		}
+	}
+	site := &Site{
+		Config: cfg, service: service, visits: chain.Visits, chain: chain, cookies: jar,
+		catalogue: chain.Catalogue, logger: chain.Logger, base: u.Path,
+	}
+	if site.palette, err = newPalette(cfg.Accent); err != nil {
+		return nil, fmt.Errorf("handlers: Config.Pages.Accent %w", err)
+	}
+	if site.files, err = site.load(); err == nil {
+		err = site.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("handlers: Config.Pages.Templates: %w", err)
+	}
+	return site, nil
+}
+
+// Views are the pages and forms of a mount. Without pages all of them are nil.
+type Views struct {
+	SignIn, SignUp, Replace, Forgot, Reset, Verify *View
+	Account, Name, Email, Password                 *View
+	ResendEmail, CancelEmail                       *View
+	RevokeSession, SignOut, SignOutEverywhere      *View
+}
+
+// Views returns the pages and forms. The Site may be nil.
+func (site *Site) Views() Views {
+	if site == nil {
+		return Views{}
+	}
+	v := Views{
+		SignIn: site.signInView(), SignUp: site.signUpView(), Replace: site.replaceView(),
+		Forgot: site.forgotView(), Reset: site.resetView(), Verify: site.verifyView(),
+		Account: site.accountView(), Name: site.nameView(), Email: site.emailView(), Password: site.passwordView(),
+		ResendEmail: site.resendView(), CancelEmail: site.cancelEmailView(),
+		RevokeSession: site.revokeView(), SignOut: site.signOutView(), SignOutEverywhere: site.signOutEverywhereView(),
+	}
+	return v
+}
+
+// Icon answers with the icon of the site. It is nil if the Site is nil.
+func (site *Site) Icon() http.Handler {
+	if site == nil {
+		return nil
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")
+		_, _ = w.Write(site.files.icon)
+	})
+}
+
+// Redirect answers with 303 to a path of the mount, such as "/signin".
+func (site *Site) Redirect(w http.ResponseWriter, path string) { _ = redirect(w, site.base+path) }
+
+// SignInPath returns the path of the sign-in page.
+func (site *Site) SignInPath() string { return site.base + "/signin" }

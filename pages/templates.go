@@ -1,0 +1,132 @@
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"strings"
+	texttemplate "text/template"
+)
+
+// pageNames are the pages, each with a file of its own.
+var pageNames = []string{
+	"signin", "signup", "forgot", "sent", "reset", "replace", "verify", "verified", "link", "problem",
+	"account", "name", "email", "password",
+}
+
+// templates are the files of the pages, read.
+type templates struct {
+	pages map[string]*template.Template
+	// style and script are whole elements, whose content the policy names by
+	// its hash.
+	style, script template.HTML
+	icon          []byte
+	policy        string
+}
+
+// load reads every file. A file of the program replaces the built-in one.
+func (site *Site) load() (templates, error) {
+	t := templates{pages: map[string]*template.Template{}}
+	site.palette.Initial = initial(site.Name)
+	style, err := site.text("style.css", "custom.css")
+	if err != nil {
+		return t, err
+	}
+	icon, err := site.text("icon.svg")
+	if err != nil {
+		return t, err
+	}
+	script, err := site.read("page.js")
+	if err != nil {
+		return t, err
+	}
+	own, err := site.read("custom.js")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return t, err
+	}
+	script += own
+	for name, text := range map[string]string{"style.css": style, "page.js": script} {
+		if strings.Contains(strings.ToLower(text), "</") {
+			return t, fmt.Errorf("%s must not have \"</\", which would end its element", name)
+		}
+	}
+	t.icon = []byte(icon)
+	t.style = template.HTML("<style>" + style + "</style>")     //nolint:gosec // the program's own file
+	t.script = template.HTML("<script>" + script + "</script>") //nolint:gosec // the program's own file
+	t.policy = strings.Join([]string{
+		"default-src 'none'",
+		"style-src " + hashSource(style),
+		"script-src " + hashSource(script),
+		"img-src 'self'",
+		"form-action 'self'",
+		"base-uri 'none'",
+		"object-src 'none'",
+		"frame-ancestors 'none'",
+	}, "; ")
+	for _, name := range pageNames {
+		if t.pages[name], err = site.parse(name); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+// hashSource allows an element with exactly this content (CSP Level 3).
+func hashSource(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// parse returns the template of a page.
+func (site *Site) parse(page string) (*template.Template, error) {
+	t := template.New(page).Option("missingkey=error").Funcs(site.Funcs)
+	for _, name := range []string{"layout.html", "parts.html", page + ".html"} {
+		text, err := site.read(name)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := t.Parse(text); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return t, nil
+}
+
+// text executes the templates of files that use the palette, one after the other.
+// All except the first may be missing.
+func (site *Site) text(names ...string) (string, error) {
+	var out bytes.Buffer
+	for i, name := range names {
+		text, err := site.read(name)
+		if i > 0 && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		t, err := texttemplate.New(name).Parse(text)
+		if err == nil {
+			err = t.Execute(&out, site.palette)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return out.String(), nil
+}
+
+// read returns a file of the program, or else the built-in one.
+func (site *Site) read(name string) (string, error) {
+	if site.Templates != nil {
+		b, err := fs.ReadFile(site.Templates, name)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return string(b), err
+		}
+	}
+	b, err := fs.ReadFile(builtIn, "files/"+name)
+	return string(b), err
+}

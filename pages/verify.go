@@ -1,0 +1,91 @@
+package pages
+
+import (
+	"errors"
+
+	"github.com/usherkit/usher"
+)
+
+func (site *Site) verifyView() *View {
+	return &View{
+		page: "verify", path: "/verify", inputs: []string{"password"},
+		prepare: site.prepareVerify,
+		send:    site.sendVerify,
+	}
+}
+
+func (site *Site) prepareVerify(x *exchange) error {
+	if x.in == nil && x.r.URL.Query().Has("done") {
+		return site.verified(x)
+	}
+	link, err := site.prepareLink(x, func(raw usher.Secret) (usher.Link, error) {
+		return site.service.VerificationLink(x.r.Context(), x.claims, raw, site.client(x))
+	})
+	if err != nil {
+		return err
+	}
+	x.page.NewEmail, x.page.PasswordRequired = link.NewEmail, link.PasswordRequired
+	kind, lead := "verify", ".lead"
+	if link.NewEmail {
+		kind = "verify.change"
+	}
+	if link.PasswordRequired {
+		lead = ".lead.password"
+	}
+	x.page.Title, x.page.Lead = x.page.T(kind+".title"), x.page.T(kind+lead, link.Email)
+	return nil
+}
+
+// verified says that the address is confirmed, if this browser has just done so.
+// Otherwise it redirects to the link that was opened before, or to the account,
+// which shows whether the address is confirmed.
+func (site *Site) verified(x *exchange) error {
+	switch {
+	case site.doneTo(x) != "":
+		signedIn := x.page.SignedIn
+		x.page = site.page(x.r, "verified")
+		x.page.SignedIn = signedIn
+		x.page.Title, x.page.Lead = x.page.T("verify.done.title"), x.page.T("verify.done.text")
+		return nil
+	case site.cookies.Note(x.r, noteVerify) != "":
+		return site.elsewhere(x, "/verify")
+	}
+	return site.elsewhere(x, "/account")
+}
+
+func (site *Site) sendVerify(x *exchange) error {
+	in := usher.VerifyEmail{Token: usher.Secret(x.in["token"]), Password: usher.Secret(x.in["password"])}
+	u, err := site.service.VerifyEmail(x.r.Context(), x.claims, in, site.client(x))
+	switch {
+	case errors.Is(err, usher.ErrInvalidToken):
+		return errDeadLink
+	case errors.Is(err, usher.ErrPasswordRequired):
+		x.page.PasswordRequired = true // the session may have ended since the page was opened
+	}
+	if err != nil {
+		return err
+	}
+	site.cookies.DropNote(x.w, x.r, noteVerify)
+	site.renew(x, u)
+	return site.after(x, "/verify?done=1", "", u.ID)
+}
+
+// renew refreshes the tokens of a browser that is signed in as this user, so that
+// they say that the address is verified. If that fails, the next refresh does it.
+func (site *Site) renew(x *exchange, u usher.User) {
+	pair, present := site.cookies.Tokens(x.r)
+	if !present || pair.Refresh == "" {
+		return
+	}
+	own, err := site.service.ValidateRefresh(x.r.Context(), pair.Refresh)
+	if err != nil || own.Subject != u.ID {
+		return
+	}
+	a, err := site.service.RefreshSession(x.r.Context(), pair.Refresh, site.client(x))
+	if err == nil {
+		err = site.cookies.SetTokens(x.w, x.r, a.Tokens)
+	}
+	if err != nil {
+		site.logger.InfoContext(x.r.Context(), "pages: the session was not refreshed after a verification", "error", err)
+	}
+}
