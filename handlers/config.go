@@ -17,35 +17,33 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Cookies is where a browser keeps its tokens and its device token. The Jar of
-// package cookies is such.
+// Cookies keeps the tokens and the device token in the browser. The Jar of package
+// cookies implements it.
 type Cookies interface {
 	middleware.TokenCookies
 	// Device returns the token that SetDevice kept, or "".
 	Device(r *http.Request) token.Secret
-	// SetDevice keeps the token of a browser that has signed in. Signing out
-	// leaves it alone.
+	// SetDevice keeps the token of a browser that has signed in. It stays after a
+	// sign-out.
 	SetDevice(w http.ResponseWriter, r *http.Request, device token.Secret) error
 }
 
-// Config says how the handlers deliver tokens and whom they listen to. The zero
-// Config is ready for use: tokens travel in bodies and in the Authorization
+// Config says how the handlers deliver tokens and whose requests they accept. The
+// zero Config is ready for use: tokens are in bodies and in the Authorization
 // header.
 type Config struct {
-	// Cookies keeps the tokens in the browser; no token is in any body then.
-	// Defaults to nil: tokens are in the bodies, for programs that are no
-	// browsers.
+	// Cookies keeps the tokens in the browser, and no body has a token. Defaults to
+	// nil: tokens are in the bodies, for clients that are not browsers.
 	Cookies Cookies
 
-	// Pages are the pages that people see. They need Cookies. With them the
-	// routes take forms beside JSON, and OnRefusal defaults to sending browsers
-	// to the sign-in page. Defaults to nil: no pages, and forms are answered
-	// 415.
+	// Pages turns on the HTML pages. They need Cookies. The routes then take forms
+	// as well as JSON, and OnRefusal defaults to redirecting browsers to the sign-in
+	// page. Defaults to nil: no pages, and 415 for forms.
 	Pages *pages.Config
 
-	// Texts are the words of the pages and of problem documents, and their
-	// languages; the same Catalogue suits mail.Composer. Defaults to the
-	// built-in ones.
+	// Texts are the texts of the pages and of problem documents, and their
+	// languages. mail.Composer takes the same Catalogue. Defaults to the built-in
+	// texts.
 	Texts texts.Catalogue
 
 	// TrustedProxies are the networks of the proxies in front of this program,
@@ -54,31 +52,31 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// TrustedOrigins are further origins, such as "https://app.example.com",
 	// whose pages may send requests that change something. Scheme, host and
-	// port are compared. Defaults to none: this origin alone.
+	// port are compared. Defaults to none: only this origin.
 	TrustedOrigins []string
 	// AllowedOrigins are origins whose pages may read the answers (CORS).
-	// Scheme, host and port are compared exactly. To let them send what changes
-	// something, name them in TrustedOrigins too. "*" is everybody, and an
-	// error beside Cookies. Defaults to none.
+	// Scheme, host and port are compared exactly. If they may also send requests
+	// that change something, name them in TrustedOrigins, too. "*" allows every
+	// origin, and is an error together with Cookies. Defaults to none.
 	AllowedOrigins []string
 
-	// Timeout bounds the work for one request; what takes longer is answered
-	// 503. Defaults to 5 seconds.
+	// Timeout limits the work for one request; a request that takes longer is
+	// answered 503. Defaults to 5 seconds.
 	Timeout time.Duration
-	// OnRefusal answers what the embedded Middleware refuses on the program's
-	// own routes; the routes of this package answer for themselves. Defaults to
+	// OnRefusal answers the requests that the embedded Middleware refuses on the
+	// program's own routes, not on the routes of this package. Defaults to
 	// [middleware.WriteRefusal].
 	OnRefusal func(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal)
 	// Logger gets failures and refusals, never a secret. Defaults to
 	// slog.Default().
 	Logger *slog.Logger
-	// Now is the clock; tests may set it to that of the Service. Defaults to
-	// time.Now.
+	// Now returns the current time. Tests may set it to the clock of the Service.
+	// Defaults to time.Now.
 	Now func() time.Time
 }
 
-// complete returns a copy with every default filled in, or says which setting
-// is wrong. The proxies and trusted origins are checked by package middleware.
+// complete returns a copy with every default filled in. An error names the setting
+// that is wrong. Package middleware checks the proxies and trusted origins.
 func (c Config) complete() (Config, error) {
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
 	c.Logger = logs.Guard(cmp.Or(c.Logger, slog.Default()))

@@ -12,27 +12,28 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
+	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/token"
 )
 
 func TestCK04_NoTokenInABody(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{service: func(c *usher.Config) { c.ResetSignsIn = true }})
-	a := k.do(post("/signup", signUpBody(ann, goodPassword))).want(t, 201, "")
-	u := a.keep(who{})
-	answers := []*reply{
-		a, k.do(post("/signin", signUpBody(ann, goodPassword))), k.do(k.refresh(u)), k.do(k.as(u, get("/me"))), k.do(k.as(u, get("/sessions"))),
-		k.do(k.as(u, post("/password/update", object("newPassword", otherPassword)))),
-		k.do(post("/password/replace", object("loginId", ann, "oldPassword", otherPassword, "newPassword", goodPassword))),
-		k.do(post("/password/reset/complete", object("token", k.resetToken(ann), "newPassword", thirdPassword))),
+	k := NewKit(t, InCookies, Setup{Service: func(c *usher.Config) { c.ResetSignsIn = true }})
+	a := k.Do(Post("/signup", SignUpBody(Ann, GoodPassword))).Want(t, 201, "")
+	u := a.Keep(Tokens{})
+	answers := []*Reply{
+		a, k.Do(Post("/signin", SignUpBody(Ann, GoodPassword))), k.Do(k.Refresh(u)), k.Do(k.As(u, Get("/me"))), k.Do(k.As(u, Get("/sessions"))),
+		k.Do(k.As(u, Post("/password/update", Object("newPassword", OtherPassword)))),
+		k.Do(Post("/password/replace", Object("loginId", Ann, "oldPassword", OtherPassword, "newPassword", GoodPassword))),
+		k.Do(Post("/password/reset/complete", Object("token", k.ResetToken(Ann), "newPassword", ThirdPassword))),
 	}
 	for _, a := range answers {
-		if a.status >= 300 {
-			t.Fatalf("answer is %d %s", a.status, a.body)
+		if a.Status >= 300 {
+			t.Fatalf("answer is %d %s", a.Status, a.Body)
 		}
 		for _, part := range []string{"sessionToken", "refreshToken", "expiresIn", "eyJ"} {
-			if strings.Contains(string(a.body), part) {
-				t.Errorf("the body has %s: %s", part, a.body)
+			if strings.Contains(string(a.Body), part) {
+				t.Errorf("the body has %s: %s", part, a.Body)
 			}
 		}
 	}
@@ -40,14 +41,14 @@ func TestCK04_NoTokenInABody(t *testing.T) {
 
 func TestCK05_CookieSaysNothing(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{})
-	a := k.do(post("/signup", signUpBody(ann, goodPassword))).want(t, 201, "")
-	for _, c := range (&http.Response{Header: a.header}).Cookies() {
+	k := NewKit(t, InCookies, Setup{})
+	a := k.Do(Post("/signup", SignUpBody(Ann, GoodPassword))).Want(t, 201, "")
+	for _, c := range (&http.Response{Header: a.Header}).Cookies() {
 		plain, err := base64.URLEncoding.DecodeString(c.Value)
 		if err != nil {
 			plain, _ = base64.RawURLEncoding.DecodeString(c.Value)
 		}
-		for _, id := range []string{a.text("user.id"), a.text("session.id"), ann} {
+		for _, id := range []string{a.Text("user.id"), a.Text("session.id"), Ann} {
 			if strings.Contains(string(plain), id) || strings.Contains(c.Value, id) {
 				t.Errorf("the cookie %s shows %s", c.Name, id)
 			}
@@ -57,8 +58,8 @@ func TestCK05_CookieSaysNothing(t *testing.T) {
 
 func TestCK06_SpoiltCookiesAreNoSession(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{})
-	u := k.signUp(ann)
+	k := NewKit(t, InCookies, Setup{})
+	u := k.SignUp(Ann)
 	name, value, _ := strings.Cut(sessionCookie(t, u), "=")
 	flipped := []byte(value)
 	flipped[len(flipped)/2] ^= 1
@@ -66,13 +67,13 @@ func TestCK06_SpoiltCookiesAreNoSession(t *testing.T) {
 		"flipped": name + "=" + string(flipped), "long": name + "=" + strings.Repeat("A", 5000), "doubled": name + "=evil; " + name + "=" + value,
 		"doubled after": name + "=" + value + "; " + name + "=evil", "empty": name + "=", "rubbish": name + "=%%%",
 	} {
-		for _, q := range []request{get("/me"), get("~/protected"), post("/session/refresh", ""), post("/password/update", "{}"), post("/signout/all", "")} {
-			if a := k.do(q.with("Cookie", cookie, "Sec-Fetch-Site", "same-origin")); a.status != 401 {
-				t.Errorf("%s, %s: status is %d, want 401", what, q.path, a.status)
+		for _, q := range []Request{Get("/me"), Get("~/protected"), Post("/session/refresh", ""), Post("/password/update", "{}"), Post("/signout/all", "")} {
+			if a := k.Do(q.With("Cookie", cookie, "Sec-Fetch-Site", "same-origin")); a.Status != 401 {
+				t.Errorf("%s, %s: status is %d, want 401", what, q.Path, a.Status)
 			}
 		}
-		k.do(post("/signout", "", "Cookie", cookie, "Sec-Fetch-Site", "same-origin")).want(t, 200, "")
-		k.do(post("/signin", signUpBody(ann, goodPassword), "Cookie", cookie, "Sec-Fetch-Site", "same-origin")).want(t, 200, "")
+		k.Do(Post("/signout", "", "Cookie", cookie, "Sec-Fetch-Site", "same-origin")).Want(t, 200, "")
+		k.Do(Post("/signin", SignUpBody(Ann, GoodPassword), "Cookie", cookie, "Sec-Fetch-Site", "same-origin")).Want(t, 200, "")
 	}
 }
 
@@ -82,33 +83,33 @@ func TestCK07_TooLargeFailsLoudly(t *testing.T) {
 	for len(noise) < 4000 { // which no compression makes smaller
 		noise += rand.Text()
 	}
-	k := newKit(t, inCookies, setup{service: func(c *usher.Config) {
-		c.Claims = func(_ ctx, _ usher.User) (map[string]any, error) {
+	k := NewKit(t, InCookies, Setup{Service: func(c *usher.Config) {
+		c.Claims = func(_ Ctx, _ usher.User) (map[string]any, error) {
 			if large {
 				return map[string]any{"x": noise}, nil
 			}
 			return nil, nil
 		}
 	}})
-	u, other := k.signUp(ann), k.signIn(ann, goodPassword)
+	u, other := k.SignUp(Ann), k.SignIn(Ann, GoodPassword)
 	large = true
-	for _, q := range []request{
-		post("/signin", signUpBody(ann, goodPassword)), post("/signup", signUpBody(bob, goodPassword)), k.refresh(u),
-		k.as(other, post("/password/update", object("newPassword", otherPassword))),
+	for _, q := range []Request{
+		Post("/signin", SignUpBody(Ann, GoodPassword)), Post("/signup", SignUpBody(Bob, GoodPassword)), k.Refresh(u),
+		k.As(other, Post("/password/update", Object("newPassword", OtherPassword))),
 	} {
-		a := k.do(q).want(t, 500, "internal")
-		for _, line := range a.header["Set-Cookie"] {
+		a := k.Do(q).Want(t, 500, "internal")
+		for _, line := range a.Header["Set-Cookie"] {
 			if strings.HasPrefix(line, "__Host-session=") && !strings.HasPrefix(line, "__Host-session=;") {
-				t.Errorf("%s: a session cookie is set", q.path)
+				t.Errorf("%s: a session cookie is set", q.Path)
 			}
 		}
-		if !strings.Contains(k.logs.String(), "too large") {
-			t.Errorf("%s: the log does not say why", q.path)
+		if !strings.Contains(k.Logs.String(), "too large") {
+			t.Errorf("%s: the log does not say why", q.Path)
 		}
-		k.logs.Reset()
+		k.Logs.Reset()
 	}
 	// Nothing lives that nobody could end.
-	list, err := k.store.UserSessions(t.Context(), k.userID(bob), k.clock.now())
+	list, err := k.Store.UserSessions(t.Context(), k.UserID(Bob), k.Clock.Now())
 	if err != nil || len(list) != 0 {
 		t.Errorf("%d sessions live, %v", len(list), err)
 	}
@@ -116,43 +117,43 @@ func TestCK07_TooLargeFailsLoudly(t *testing.T) {
 
 func TestCK08_SignOutClearsTheBrowser(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{})
-	k.signUp(ann)
+	k := NewKit(t, InCookies, Setup{})
+	k.SignUp(Ann)
 	for _, path := range []string{"/signout", "/signout/all"} {
-		u := k.signIn(ann, goodPassword)
-		a := k.do(k.as(u, post(path, ""))).want(t, 200, "")
-		if got := a.header.Get("Clear-Site-Data"); got != `"cookies", "storage"` {
+		u := k.SignIn(Ann, GoodPassword)
+		a := k.Do(k.As(u, Post(path, ""))).Want(t, 200, "")
+		if got := a.Header.Get("Clear-Site-Data"); got != `"cookies", "storage"` {
 			t.Errorf("%s: Clear-Site-Data is %q", path, got)
 		}
-		c, err := http.ParseSetCookie(strings.Join(a.header["Set-Cookie"], ""))
+		c, err := http.ParseSetCookie(strings.Join(a.Header["Set-Cookie"], ""))
 		if err != nil || c.Name != "__Host-session" || c.MaxAge >= 0 || c.Value != "" || c.Path != "/" || c.Domain != "" {
 			t.Errorf("%s: cookie is %v, %v", path, c, err)
 		}
 	}
 	// A program's bearer token is no browser's.
-	if a := k.do(post("/signout", "")); a.header.Get("Clear-Site-Data") != "" {
+	if a := k.Do(Post("/signout", "")); a.Header.Get("Clear-Site-Data") != "" {
 		t.Error("Clear-Site-Data without a cookie")
 	}
 	// Plain cookies are cleared as they were set.
-	k = newKit(t, inCookies, setup{jar: func(c *cookies.Config) {
-		c.Plain, c.Secret, c.SessionName, c.RefreshName = true, secret, "__Host-DS", "__Host-DSR"
+	k = NewKit(t, InCookies, Setup{Jar: func(c *cookies.Config) {
+		c.Plain, c.Secret, c.SessionName, c.RefreshName = true, Secret, "__Host-DS", "__Host-DSR"
 	}})
-	u := k.signUp(ann)
-	a := k.do(k.as(u, post("/signout", ""))).want(t, 200, "")
-	if n := len(a.header["Set-Cookie"]); n != 2 || strings.Count(strings.Join(a.header["Set-Cookie"], ""), "Max-Age=0") != 2 {
-		t.Errorf("Set-Cookie is %v", a.header["Set-Cookie"])
+	u := k.SignUp(Ann)
+	a := k.Do(k.As(u, Post("/signout", ""))).Want(t, 200, "")
+	if n := len(a.Header["Set-Cookie"]); n != 2 || strings.Count(strings.Join(a.Header["Set-Cookie"], ""), "Max-Age=0") != 2 {
+		t.Errorf("Set-Cookie is %v", a.Header["Set-Cookie"])
 	}
 }
 
 func TestSI04_TheOwnersBrowserIsNotHeldUp(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{})
-	u := k.signUp(ann)
+	k := NewKit(t, InCookies, Setup{})
+	u := k.SignUp(Ann)
 	for range 7 {
-		k.do(post("/signin", signUpBody(ann, otherPassword)))
+		k.Do(Post("/signin", SignUpBody(Ann, OtherPassword)))
 	}
-	k.do(post("/signin", signUpBody(ann, goodPassword))).want(t, 429, "too_many_requests")
-	k.do(post("/signin", signUpBody(ann, goodPassword), "Cookie", u.cookie)).want(t, 200, "")
+	k.Do(Post("/signin", SignUpBody(Ann, GoodPassword))).Want(t, 429, "too_many_requests")
+	k.Do(Post("/signin", SignUpBody(Ann, GoodPassword), "Cookie", u.Cookie)).Want(t, 200, "")
 }
 
 // brokenJar is a jar of which one part fails.
@@ -177,46 +178,58 @@ func (j brokenJar) SetDevice(w http.ResponseWriter, r *http.Request, device toke
 
 func TestASignInWithoutDeviceCookieSucceeds(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{config: func(c *handlers.Config) {
+	k := NewKit(t, InCookies, Setup{Config: func(c *handlers.Config) {
 		c.Cookies = brokenJar{Jar: c.Cookies.(*cookies.Jar), device: errors.New("full")}
 	}})
-	a := k.do(post("/signup", signUpBody(ann, goodPassword))).want(t, 201, "")
-	if !strings.Contains(strings.Join(a.header["Set-Cookie"], ""), "__Host-session=") || !strings.Contains(k.logs.String(), "device cookie") {
-		t.Errorf("Set-Cookie is %v", a.header["Set-Cookie"])
+	a := k.Do(Post("/signup", SignUpBody(Ann, GoodPassword))).Want(t, 201, "")
+	if !strings.Contains(strings.Join(a.Header["Set-Cookie"], ""), "__Host-session=") || !strings.Contains(k.Logs.String(), "device cookie") {
+		t.Errorf("Set-Cookie is %v", a.Header["Set-Cookie"])
 	}
 }
 
 func TestADeadSessionLosesItsCookieAndAnOutageDoesNot(t *testing.T) {
 	t.Parallel()
-	faults := newFaults()
-	k := newKit(t, inCookies, setup{store: faults})
-	u := k.signUp(ann)
-	faults.fail(errors.New("gone"))
-	for _, q := range []request{k.refresh(u), k.as(u, post("/signout", "")), k.as(u, get("/me")), k.as(u, post("/signout/all", ""))} {
-		a := k.do(q).want(t, 503, "unavailable")
+	faults := NewFaults()
+	k := NewKit(t, InCookies, Setup{Store: faults})
+	u := k.SignUp(Ann)
+	faults.Fail(errors.New("gone"))
+	for _, q := range []Request{k.Refresh(u), k.As(u, Post("/signout", "")), k.As(u, Get("/me")), k.As(u, Post("/signout/all", ""))} {
+		a := k.Do(q).Want(t, 503, "unavailable")
 		noCookie(t, k, a)
 	}
 	// Validation alone needs no store.
-	k.do(k.as(u, get("~/protected"))).want(t, 200, "")
-	faults.fail(nil)
-	k.do(k.refresh(u)).want(t, 200, "")
+	k.Do(k.As(u, Get("~/protected"))).Want(t, 200, "")
+	faults.Fail(nil)
+	k.Do(k.Refresh(u)).Want(t, 200, "")
 
-	other := k.signIn(ann, goodPassword)
-	k.do(k.as(other, post("/signout/all", ""))).want(t, 200, "")
-	cookieCleared(t, k, k.do(k.refresh(u)).want(t, 401, "invalid_session"))
-	cookieCleared(t, k, k.do(k.as(u, get("/me"))).want(t, 401, "invalid_session"))
-	k.clock.add(11 * time.Minute)
-	cookieCleared(t, k, k.do(k.as(u, get("/me"))).want(t, 401, "invalid_session"))
+	other := k.SignIn(Ann, GoodPassword)
+	k.Do(k.As(other, Post("/signout/all", ""))).Want(t, 200, "")
+	cookieCleared(t, k, k.Do(k.Refresh(u)).Want(t, 401, "invalid_session"))
+	cookieCleared(t, k, k.Do(k.As(u, Get("/me"))).Want(t, 401, "invalid_session"))
+	k.Clock.Add(11 * time.Minute)
+	cookieCleared(t, k, k.Do(k.As(u, Get("/me"))).Want(t, 401, "invalid_session"))
 }
 
 // sessionCookie is the pair of the session cookie.
-func sessionCookie(t *testing.T, u who) string {
+func sessionCookie(t *testing.T, u Tokens) string {
 	t.Helper()
-	for _, pair := range strings.Split(u.cookie, "; ") {
+	for _, pair := range strings.Split(u.Cookie, "; ") {
 		if strings.HasPrefix(pair, "__Host-session=") {
 			return pair
 		}
 	}
 	t.Fatal("there is no session cookie")
 	return ""
+}
+
+// A change of the password makes strangers of the browsers that were known, but
+// for the one in which it was made: that one gets a new device cookie.
+func TestSI04_AChangeOfThePasswordKeepsTheBrowserKnown(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InCookies, Setup{})
+	u := k.SignUp(Ann)
+	a := k.Do(k.As(u, Post("/password/update", Object("newPassword", OtherPassword)))).Want(t, 200, "")
+	if set := strings.Join(a.Header["Set-Cookie"], "\n"); !strings.Contains(set, "__Host-device=") {
+		t.Errorf("cookies set are %s", set)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
+	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/store/memory"
 )
@@ -21,7 +22,7 @@ import (
 // newService is a Service as programs make it, on a store for examples.
 func newService() *usher.Service {
 	service, err := usher.New(context.Background(), memory.New(), usher.Config{
-		Secret:  secret,
+		Secret:  Secret,
 		BaseURL: "https://app.example.com",
 		Mailer:  usher.MailerFunc(func(context.Context, usher.Message) error { return nil }),
 		Logger:  slog.New(slog.DiscardHandler),
@@ -37,7 +38,7 @@ func newService() *usher.Service {
 func ExampleNew() {
 	service := newService()
 	defer service.Close(context.Background())
-	jar, err := cookies.New(cookies.Config{Secret: secret})
+	jar, err := cookies.New(cookies.Config{Secret: Secret})
 	if err != nil {
 		panic(err)
 	}

@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/store/sqlite"
 )
 
 // device is one browser, or one program, of a person.
 type device struct {
 	t      *testing.T
-	mode   mode
+	mode   Mode
 	base   string
 	client *http.Client
 
@@ -28,11 +29,11 @@ type device struct {
 
 // journey is a server over TLS on a database in a file.
 type journey struct {
-	*kit
+	*Kit
 	server *httptest.Server
 }
 
-func newJourney(t *testing.T, m mode) *journey {
+func newJourney(t *testing.T, m Mode) *journey {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
 	if err != nil {
@@ -43,22 +44,22 @@ func newJourney(t *testing.T, m mode) *journey {
 			t.Error(err)
 		}
 	})
-	k := newKit(t, m, setup{store: store})
-	server := httptest.NewTLSServer(k.server)
+	k := NewKit(t, m, Setup{Store: store})
+	server := httptest.NewTLSServer(k.Server)
 	t.Cleanup(server.Close)
 	return &journey{k, server}
 }
 
 func (j *journey) device() *device {
 	client := *j.server.Client() // each has a jar of its own
-	if j.mode == inCookies {
+	if j.Mode == InCookies {
 		client.Jar, _ = cookiejar.New(nil)
 	}
-	return &device{t: j.t, mode: j.mode, base: j.server.URL, client: &client}
+	return &device{t: j.T, mode: j.Mode, base: j.server.URL, client: &client}
 }
 
 // send sends a request as the device would, and keeps what it is given.
-func (d *device) send(method, path, body string) *reply {
+func (d *device) send(method, path, body string) *Reply {
 	d.t.Helper()
 	r, err := http.NewRequest(method, d.base+path, strings.NewReader(body))
 	if err != nil {
@@ -68,7 +69,7 @@ func (d *device) send(method, path, body string) *reply {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	r.Header.Set("User-Agent", "journey")
-	if d.mode == inCookies {
+	if d.mode == InCookies {
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	} else if d.bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+d.bearer)
@@ -78,68 +79,68 @@ func (d *device) send(method, path, body string) *reply {
 		d.t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	a := &reply{status: answer.StatusCode, header: answer.Header}
-	if a.body, err = io.ReadAll(answer.Body); err != nil {
+	a := &Reply{Status: answer.StatusCode, Header: answer.Header}
+	if a.Body, err = io.ReadAll(answer.Body); err != nil {
 		d.t.Fatal(err)
 	}
-	_ = json.Unmarshal(a.body, &a.json)
+	_ = json.Unmarshal(a.Body, &a.Json)
 	for _, c := range answer.Cookies() {
 		d.seen = append(d.seen, c.Value)
 	}
-	if s := a.text("sessionToken"); s != "" {
-		d.bearer, d.refresh = s, a.text("refreshToken")
+	if s := a.Text("sessionToken"); s != "" {
+		d.bearer, d.refresh = s, a.Text("refreshToken")
 		d.seen = append(d.seen, d.bearer, d.refresh)
 	}
 	return a
 }
 
-func (d *device) post(path, body string) *reply {
+func (d *device) post(path, body string) *Reply {
 	d.t.Helper()
 	return d.send(http.MethodPost, "/auth"+path, body)
 }
 
-func (d *device) get(path string) *reply {
+func (d *device) get(path string) *Reply {
 	d.t.Helper()
 	return d.send(http.MethodGet, "/auth"+path, "")
 }
 
-func (d *device) renew() *reply {
+func (d *device) renew() *Reply {
 	d.t.Helper()
-	if d.mode == inCookies {
+	if d.mode == InCookies {
 		return d.post("/session/refresh", "")
 	}
-	return d.post("/session/refresh", object("refreshToken", d.refresh))
+	return d.post("/session/refresh", Object("refreshToken", d.refresh))
 }
 
 // mustBeIn fails unless the device is signed in.
 func (d *device) mustBeIn() {
 	d.t.Helper()
-	d.get("/me").want(d.t, 200, "")
-	if a := d.send(http.MethodGet, "/protected", ""); a.status != 200 {
-		d.t.Fatalf("the protected page answers %d", a.status)
+	d.get("/me").Want(d.t, 200, "")
+	if a := d.send(http.MethodGet, "/protected", ""); a.Status != 200 {
+		d.t.Fatalf("the protected page answers %d", a.Status)
 	}
 }
 
 // mustBeOut fails unless the device is signed out, with both its tokens.
 func (d *device) mustBeOut() {
 	d.t.Helper()
-	if a := d.renew(); a.status != 401 {
-		d.t.Fatalf("refresh answers %d, want 401", a.status)
+	if a := d.renew(); a.Status != 401 {
+		d.t.Fatalf("refresh answers %d, want 401", a.Status)
 	}
-	if a := d.send(http.MethodGet, "/protected", ""); a.status != 401 {
-		d.t.Fatalf("the protected page answers %d, want 401", a.status)
+	if a := d.send(http.MethodGet, "/protected", ""); a.Status != 401 {
+		d.t.Fatalf("the protected page answers %d, want 401", a.Status)
 	}
-	if a := d.get("/me"); a.status != 401 {
-		d.t.Fatalf("/me answers %d, want 401", a.status)
+	if a := d.get("/me"); a.Status != 401 {
+		d.t.Fatalf("/me answers %d, want 401", a.Status)
 	}
 }
 
 // live walks through the whole life of an account, and returns every secret
 // that came by.
 func (j *journey) live() (secrets []string) {
-	t := j.t
+	t := j.T
 	home, phone := j.device(), j.device()
-	passwords := []string{goodPassword, "canary second password", "canary third password", "canary fourth password"}
+	passwords := []string{GoodPassword, "canary second password", "canary third password", "canary fourth password"}
 	onlyPassword := func(n int) {
 		t.Helper()
 		for i, pw := range passwords {
@@ -148,98 +149,98 @@ func (j *journey) live() (secrets []string) {
 				want = 200
 			}
 			probe := j.device()
-			if a := probe.post("/signin", signUpBody(ann, pw)); a.status != want {
-				t.Fatalf("sign-in with password %d answers %d, want %d", i, a.status, want)
+			if a := probe.post("/signin", SignUpBody(Ann, pw)); a.Status != want {
+				t.Fatalf("sign-in with password %d answers %d, want %d", i, a.Status, want)
 			}
 			if i == n {
-				probe.post("/signout", object("refreshToken", probe.refresh)).want(t, 200, "")
+				probe.post("/signout", Object("refreshToken", probe.refresh)).Want(t, 200, "")
 				probe.mustBeOut()
 			}
 			secrets = append(secrets, probe.seen...)
 		}
-		j.clock.add(time.Hour) // the waits of the wrong ones are over
+		j.Clock.Add(time.Hour) // the waits of the wrong ones are over
 		home.renew()
 		phone.renew()
 	}
 
 	// Sign up, see oneself, confirm the address.
-	home.post("/signup", `{"loginId":"ann@example.com","password":"`+goodPassword+`","user":{"name":"Ann"}}`).want(t, 201, "")
+	home.post("/signup", `{"loginId":"ann@example.com","password":"`+GoodPassword+`","user":{"name":"Ann"}}`).Want(t, 201, "")
 	home.mustBeIn()
-	home.post("/email/verify", object("token", j.mailedToken())).want(t, 200, "")
-	home.renew().want(t, 200, "")
-	if me := home.get("/me").want(t, 200, ""); me.json["user"].(map[string]any)["emailVerified"] != true || me.text("session.userAgent") != "journey" {
-		t.Fatalf("me is %s", me.body)
+	home.post("/email/verify", Object("token", j.MailedToken())).Want(t, 200, "")
+	home.renew().Want(t, 200, "")
+	if me := home.get("/me").Want(t, 200, ""); me.Json["user"].(map[string]any)["emailVerified"] != true || me.Text("session.userAgent") != "journey" {
+		t.Fatalf("me is %s", me.Body)
 	}
-	home.send(http.MethodPatch, "/auth/me", `{"name":"Ann B."}`).want(t, 200, "")
+	home.send(http.MethodPatch, "/auth/me", `{"name":"Ann B."}`).Want(t, 200, "")
 
 	// Update at home: the phone is out, home stays in.
-	phone.post("/signin", signUpBody(ann, passwords[0])).want(t, 200, "")
-	home.post("/password/update", object("newPassword", passwords[1])).want(t, 200, "")
+	phone.post("/signin", SignUpBody(Ann, passwords[0])).Want(t, 200, "")
+	home.post("/password/update", Object("newPassword", passwords[1])).Want(t, 200, "")
 	phone.mustBeOut()
 	home.mustBeIn()
-	home.renew().want(t, 200, "")
+	home.renew().Want(t, 200, "")
 	onlyPassword(1)
 
 	// Replace on the phone: home is out.
-	phone.post("/password/replace", object("loginId", ann, "oldPassword", passwords[1], "newPassword", passwords[2])).want(t, 200, "")
+	phone.post("/password/replace", Object("loginId", Ann, "oldPassword", passwords[1], "newPassword", passwords[2])).Want(t, 200, "")
 	home.mustBeOut()
 	phone.mustBeIn()
 	onlyPassword(2)
 
 	// Forget it, follow the link: everyone is out.
-	j.mail.reset()
-	home.post("/signin", signUpBody(ann, passwords[2])).want(t, 200, "")
-	j.device().post("/password/reset", object("loginId", "ANN@Example.com")).want(t, 202, "")
-	link := j.mailedToken()
+	j.Mailbox.Reset()
+	home.post("/signin", SignUpBody(Ann, passwords[2])).Want(t, 200, "")
+	j.device().post("/password/reset", Object("loginId", "ANN@Example.com")).Want(t, 202, "")
+	link := j.MailedToken()
 	home.mustBeIn()
 	for range 2 { // those who only look at a link
-		j.device().get("/password/reset/complete?token="+link).want(t, 405, "method_not_allowed")
+		j.device().get("/password/reset/complete?token="+link).Want(t, 405, "method_not_allowed")
 	}
 	reader := j.device()
-	reader.post("/password/reset/complete", object("token", link, "newPassword", passwords[3])).want(t, 200, "")
+	reader.post("/password/reset/complete", Object("token", link, "newPassword", passwords[3])).Want(t, 200, "")
 	reader.mustBeOut()
 	home.mustBeOut()
 	phone.mustBeOut()
-	reader.post("/password/reset/complete", object("token", link, "newPassword", passwords[0])).want(t, 400, "invalid_token")
+	reader.post("/password/reset/complete", Object("token", link, "newPassword", passwords[0])).Want(t, 400, "invalid_token")
 	onlyPassword(3)
 
 	// Sign in, list, end one, end all.
-	home.post("/signin", signUpBody(ann, passwords[3])).want(t, 200, "")
-	phone.post("/signin", signUpBody(ann, passwords[3])).want(t, 200, "")
-	list, _ := home.get("/sessions").want(t, 200, "").json["sessions"].([]any)
+	home.post("/signin", SignUpBody(Ann, passwords[3])).Want(t, 200, "")
+	phone.post("/signin", SignUpBody(Ann, passwords[3])).Want(t, 200, "")
+	list, _ := home.get("/sessions").Want(t, 200, "").Json["sessions"].([]any)
 	if len(list) != 2 {
 		t.Fatalf("%d sessions, want 2", len(list))
 	}
 	for _, s := range list {
 		if m := s.(map[string]any); m["current"] == false {
-			home.send(http.MethodDelete, "/auth/sessions/"+m["id"].(string), "").want(t, 204, "")
+			home.send(http.MethodDelete, "/auth/sessions/"+m["id"].(string), "").Want(t, 204, "")
 		}
 	}
 	phone.mustBeOut()
 	home.mustBeIn()
-	phone.post("/signin", signUpBody(ann, passwords[3])).want(t, 200, "")
-	home.post("/signout/all", "").want(t, 200, "")
+	phone.post("/signin", SignUpBody(Ann, passwords[3])).Want(t, 200, "")
+	home.post("/signout/all", "").Want(t, 200, "")
 	home.mustBeOut()
 	phone.mustBeOut()
 
 	secrets = append(secrets, passwords...)
-	for _, m := range j.inbox() {
+	for _, m := range j.Inbox() {
 		if m.Link != "" {
-			secrets = append(secrets, m.Link.Reveal(), linkToken(t, m))
+			secrets = append(secrets, m.Link.Reveal(), LinkToken(t, m))
 		}
 	}
 	for _, d := range []*device{home, phone, reader} {
 		secrets = append(secrets, d.seen...)
 	}
-	return append(secrets, link, secret.Reveal())
+	return append(secrets, link, Secret.Reveal())
 }
 
 func TestJourney_LG02(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
+	BothModes(t, func(t *testing.T, m Mode) {
 		j := newJourney(t, m)
 		secrets := j.live()
-		log := j.logs.Bytes()
+		log := j.Logs.Bytes()
 		if len(log) == 0 {
 			t.Fatal("nothing was logged")
 		}
@@ -259,31 +260,31 @@ func TestJourney_LG02(t *testing.T) {
 // Secrets in places where they do not belong stay out of the log too.
 func TestLG02_CanariesInEveryInput(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{service: unlimited})
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{Service: Unlimited})
 		const canary = "canary-0c9b7e5f"
-		u := k.signUp(ann)
-		body := object("loginId", canary+"@example.com", "password", canary, "newPassword", canary, "oldPassword", canary, "currentPassword", canary,
+		u := k.SignUp(Ann)
+		body := Object("loginId", canary+"@example.com", "password", canary, "newPassword", canary, "oldPassword", canary, "currentPassword", canary,
 			"token", canary, "refreshToken", canary, "redirectUrl", "https://good.test/"+canary, "newEmail", canary)
 		for path := range table {
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 				for _, b := range []string{body, `{"` + canary, canary, `{"loginId":{"` + canary + `":1}}`, `{"` + canary + `":1,"` + canary + `":2}`} {
-					q := request{method, path + "?token=" + canary + "&password=" + canary, b, nil}
-					for _, q := range []request{
-						q, k.as(u, q), q.with("Authorization", "Bearer "+canary), q.with("Authorization", "Basic "+canary), q.with("Cookie", "__Host-session="+canary),
-						q.with("Cookie", "__Host-session="+canary, "Sec-Fetch-Site", "same-origin"), q.with("Origin", "https://"+canary+".test"), q.with("Referer", "https://x/"+canary),
+					q := Request{Method: method, Path: path + "?token=" + canary + "&password=" + canary, Body: b}
+					for _, q := range []Request{
+						q, k.As(u, q), q.With("Authorization", "Bearer "+canary), q.With("Authorization", "Basic "+canary), q.With("Cookie", "__Host-session="+canary),
+						q.With("Cookie", "__Host-session="+canary, "Sec-Fetch-Site", "same-origin"), q.With("Origin", "https://"+canary+".test"), q.With("Referer", "https://x/"+canary),
 					} {
 						if path == "/signout" || path == "/signout/all" || path == "/sessions/x" {
-							q = q.with("X-Requested-With", "test")
+							q = q.With("X-Requested-With", "test")
 						}
-						if a := k.do(q); bytes.Contains(a.body, []byte(canary)) && path != "/me" {
-							t.Errorf("%s %s: the answer has the canary: %s", method, path, a.body)
+						if a := k.Do(q); bytes.Contains(a.Body, []byte(canary)) && path != "/me" {
+							t.Errorf("%s %s: the answer has the canary: %s", method, path, a.Body)
 						}
 					}
 				}
 			}
 		}
-		if log := k.logs.String(); strings.Contains(log, canary) {
+		if log := k.Logs.String(); strings.Contains(log, canary) {
 			i := strings.Index(log, canary)
 			t.Errorf("LG-02: the log has the canary: %s", log[max(0, i-300):min(len(log), i+100)])
 		}

@@ -3,23 +3,28 @@ package handlers_test
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher"
+	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/token"
 )
 
 func TestJK06_PublicMembersOnly(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []token.Algorithm{token.ES256, token.EdDSA, token.RS256} {
-		k := newKit(t, inBodies, setup{service: func(c *usher.Config) { c.Algorithm = algorithm }})
-		a := k.do(get("/keys")).want(t, 200, "")
+		k := NewKit(t, InBodies, Setup{Service: func(c *usher.Config) { c.Algorithm = algorithm }})
+		a := k.Do(Get("/keys")).Want(t, 200, "")
 		var set struct {
 			Keys []map[string]any `json:"keys"`
 		}
-		if err := json.Unmarshal(a.body, &set); err != nil || len(set.Keys) == 0 {
-			t.Fatalf("%s: %v %s", algorithm, err, a.body)
+		if err := json.Unmarshal(a.Body, &set); err != nil || len(set.Keys) == 0 {
+			t.Fatalf("%s: %v %s", algorithm, err, a.Body)
 		}
 		for _, key := range set.Keys {
 			for _, member := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
@@ -36,33 +41,102 @@ func TestJK06_PublicMembersOnly(t *testing.T) {
 
 func TestKeysAreServedFromMemoryAndCached(t *testing.T) {
 	t.Parallel()
-	faults := newFaults()
-	k := newKit(t, inBodies, setup{store: faults})
-	faults.fail(errors.New("gone"))
-	a := k.do(get("/keys")).want(t, 200, "")
-	etag := a.header.Get("ETag")
+	faults := NewFaults()
+	k := NewKit(t, InBodies, Setup{Store: faults})
+	faults.Fail(errors.New("gone"))
+	a := k.Do(Get("/keys")).Want(t, 200, "")
+	etag := a.Header.Get("ETag")
 	if !strings.HasPrefix(etag, `"`) || len(etag) < 10 {
 		t.Fatalf("ETag is %q", etag)
 	}
 	for _, match := range []string{etag, "W/" + etag, `"x", ` + etag} {
-		if a := k.do(get("/keys", "If-None-Match", match)); a.status != 304 || len(a.body) > 0 || a.header.Get("ETag") != etag {
-			t.Errorf("If-None-Match %s: %d", match, a.status)
+		if a := k.Do(Get("/keys", "If-None-Match", match)); a.Status != 304 || len(a.Body) > 0 || a.Header.Get("ETag") != etag {
+			t.Errorf("If-None-Match %s: %d", match, a.Status)
 		}
 	}
-	k.do(get("/keys", "If-None-Match", `"x"`)).want(t, 200, "")
+	k.Do(Get("/keys", "If-None-Match", `"x"`)).Want(t, 200, "")
 	for range 1000 {
-		if a := k.do(get("/keys")); a.status != 200 {
-			t.Fatal(a.status)
+		if a := k.Do(Get("/keys")); a.Status != 200 {
+			t.Fatal(a.Status)
 		}
 	}
-	if n := faults.made(); n != 0 {
+	if n := faults.Made(); n != 0 {
 		t.Errorf("the store was asked %d times", n)
 	}
-	faults.fail(nil)
-	if err := k.svc.RotateKeys(t.Context(), usher.KeyRotation{}); err != nil {
+	faults.Fail(nil)
+	if err := k.Service.RotateKeys(t.Context(), usher.KeyRotation{}); err != nil {
 		t.Fatal(err)
 	}
-	if a := k.do(get("/keys", "If-None-Match", etag)).want(t, 200, ""); a.header.Get("ETag") == etag {
+	if a := k.Do(Get("/keys", "If-None-Match", etag)).Want(t, 200, ""); a.Header.Get("ETag") == etag {
 		t.Error("the ETag outlives its keys")
+	}
+}
+
+func TestSE06_TheListOfEndedSessionsIsPublished(t *testing.T) {
+	t.Parallel()
+	faults := NewFaults()
+	k := NewKit(t, InBodies, Setup{Store: faults})
+	a := k.SignUp(Ann)
+	k.SignUp(Bob)
+	if got := k.Revocations(); got.Code != 200 || got.Body.String() != `{"revocations":[]}` {
+		t.Fatalf("nobody has signed out: %d %s", got.Code, got.Body)
+	}
+	sid := k.Do(k.As(a, Get("/me"))).Want(t, 200, "").Text("session.id")
+	k.Do(k.As(a, Post("/signout", ""))).Want(t, 200, "")
+	time.Sleep(150 * time.Millisecond) // a list is handed out for a tenth of a second
+
+	faults.Fail(errors.New("gone")) // from here on without the store
+	got := k.Revocations()
+	var list struct {
+		Revocations []struct {
+			SID   string
+			Until int64
+		}
+	}
+	if err := json.Unmarshal(got.Body.Bytes(), &list); err != nil || got.Code != 200 {
+		t.Fatalf("%d %v", got.Code, err)
+	}
+	if len(list.Revocations) != 1 || list.Revocations[0].SID != sid {
+		t.Fatalf("the list is %s, want %s alone", got.Body, sid)
+	}
+	if left := time.Unix(list.Revocations[0].Until, 0).Sub(k.Clock.Now()); left < 10*time.Minute || left > 2*time.Hour {
+		t.Errorf("the entry stays for %s", left)
+	}
+	etag := got.Header().Get("ETag")
+	if got.Header().Get("Cache-Control") != "public, max-age=1" || len(etag) < 10 {
+		t.Errorf("headers are %v", got.Header())
+	}
+	if again := k.Revocations("If-None-Match", etag); again.Code != 304 || again.Body.Len() != 0 {
+		t.Errorf("If-None-Match: %d", again.Code)
+	}
+	if checked := k.Revocations("Authorization", "Bearer agreed"); checked.Header().Get("Cache-Control") != "private, max-age=1" {
+		t.Error("what stands behind a check may be kept by a shared cache")
+	}
+}
+
+// The route is complete when it is mounted alone, behind a check of one's own.
+func TestSE06_TheListMayBeKeptFromStrangers(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InBodies, Setup{})
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", http.StripPrefix("/auth", k.Handlers))
+	mux.Handle("/auth/revocations", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer agreed" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		k.Handlers.Revocations(w, r)
+	}))
+	for header, want := range map[string]int{"": 401, "Bearer other": 401, "Bearer agreed": 200} {
+		r := httptest.NewRequest(http.MethodGet, "/auth/revocations", nil)
+		r.Header.Set("Authorization", header)
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%q: %d, want %d", header, w.Code, want)
+		}
+	}
+	if body := k.Service.Revocations(); !slices.Equal(body, []byte(`{"revocations":[]}`)) {
+		t.Errorf("the list is %s", body)
 	}
 }

@@ -4,12 +4,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/handlers"
+	. "github.com/usherkit/usher/internal/webtest"
 )
 
 // line is one line of the log; audit is what an event has in it.
@@ -49,97 +56,97 @@ func TestLG01_EachActIsOneStructuredLine(t *testing.T) {
 		result, reason string
 		nobody         bool // nobody is named, since nobody is known
 		operator       bool // no client is named, since there is none
-		do             func(k *kit, id string)
+		do             func(k *Kit, id string)
 	}{
-		{event: usher.EventUserCreated, result: success, do: func(k *kit, id string) {
-			k.do(post("/signup", signUpBody(bob, goodPassword), "X-Request-Id", id)).want(k.t, 201, "")
+		{event: usher.EventUserCreated, result: success, do: func(k *Kit, id string) {
+			k.Do(Post("/signup", SignUpBody(Bob, GoodPassword), "X-Request-Id", id)).Want(k.T, 201, "")
 		}},
-		{event: usher.EventSignUpRefused, result: failure, reason: "login_id_taken", nobody: true, do: func(k *kit, id string) {
-			k.do(post("/signup", signUpBody(ann, goodPassword), "X-Request-Id", id)).want(k.t, 409, "login_id_taken")
+		{event: usher.EventSignUpRefused, result: failure, reason: "login_id_taken", nobody: true, do: func(k *Kit, id string) {
+			k.Do(Post("/signup", SignUpBody(Ann, GoodPassword), "X-Request-Id", id)).Want(k.T, 409, "login_id_taken")
 		}},
-		{event: usher.EventSignIn, result: success, do: func(k *kit, id string) {
-			k.do(post("/signin", signUpBody(ann, goodPassword), "X-Request-Id", id)).want(k.t, 200, "")
+		{event: usher.EventSignIn, result: success, do: func(k *Kit, id string) {
+			k.Do(Post("/signin", SignUpBody(Ann, GoodPassword), "X-Request-Id", id)).Want(k.T, 200, "")
 		}},
-		{event: usher.EventSignInFailed, result: failure, reason: "wrong_password", do: func(k *kit, id string) {
-			k.do(post("/signin", signUpBody(ann, otherPassword), "X-Request-Id", id)).want(k.t, 401, "invalid_credentials")
+		{event: usher.EventSignInFailed, result: failure, reason: "wrong_password", do: func(k *Kit, id string) {
+			k.Do(Post("/signin", SignUpBody(Ann, OtherPassword), "X-Request-Id", id)).Want(k.T, 401, "invalid_credentials")
 		}},
-		{event: usher.EventSignInFailed, result: failure, reason: "unknown_login_id", nobody: true, do: func(k *kit, id string) {
-			k.do(post("/signin", signUpBody(bob, otherPassword), "X-Request-Id", id)).want(k.t, 401, "invalid_credentials")
+		{event: usher.EventSignInFailed, result: failure, reason: "unknown_login_id", nobody: true, do: func(k *Kit, id string) {
+			k.Do(Post("/signin", SignUpBody(Bob, OtherPassword), "X-Request-Id", id)).Want(k.T, 401, "invalid_credentials")
 		}},
-		{event: usher.EventThrottled, result: failure, nobody: true, do: func(k *kit, id string) {
+		{event: usher.EventThrottled, result: failure, nobody: true, do: func(k *Kit, id string) {
 			for range 5 {
-				k.do(post("/signin", signUpBody(bob, otherPassword)))
+				k.Do(Post("/signin", SignUpBody(Bob, OtherPassword)))
 			}
-			k.do(post("/signin", signUpBody(bob, otherPassword), "X-Request-Id", id)).want(k.t, 429, "too_many_requests")
+			k.Do(Post("/signin", SignUpBody(Bob, OtherPassword), "X-Request-Id", id)).Want(k.T, 429, "too_many_requests")
 		}},
-		{event: usher.EventPasswordLocked, result: failure, do: func(k *kit, id string) {
+		{event: usher.EventPasswordLocked, result: failure, do: func(k *Kit, id string) {
 			for range 3 {
-				k.do(post("/signin", signUpBody(ann, otherPassword), "X-Request-Id", id))
+				k.Do(Post("/signin", SignUpBody(Ann, OtherPassword), "X-Request-Id", id))
 			}
 		}},
-		{event: usher.EventPasswordChanged, result: success, do: func(k *kit, id string) {
-			k.do(post("/password/replace", object("loginId", ann, "oldPassword", goodPassword, "newPassword", otherPassword), "X-Request-Id", id)).want(k.t, 200, "")
+		{event: usher.EventPasswordChanged, result: success, do: func(k *Kit, id string) {
+			k.Do(Post("/password/replace", Object("loginId", Ann, "oldPassword", GoodPassword, "newPassword", OtherPassword), "X-Request-Id", id)).Want(k.T, 200, "")
 		}},
-		{event: usher.EventResetRequested, result: success, do: func(k *kit, id string) {
-			k.do(post("/password/reset", object("loginId", ann), "X-Request-Id", id)).want(k.t, 202, "")
+		{event: usher.EventResetRequested, result: success, do: func(k *Kit, id string) {
+			k.Do(Post("/password/reset", Object("loginId", Ann), "X-Request-Id", id)).Want(k.T, 202, "")
 		}},
-		{event: usher.EventPasswordReset, result: success, do: func(k *kit, id string) {
-			k.do(post("/password/reset/complete", object("token", k.resetToken(ann), "newPassword", otherPassword), "X-Request-Id", id)).want(k.t, 200, "")
+		{event: usher.EventPasswordReset, result: success, do: func(k *Kit, id string) {
+			k.Do(Post("/password/reset/complete", Object("token", k.ResetToken(Ann), "newPassword", OtherPassword), "X-Request-Id", id)).Want(k.T, 200, "")
 		}},
-		{event: usher.EventTokenRefused, result: failure, reason: "one_time_token", nobody: true, do: func(k *kit, id string) {
-			k.do(post("/email/verify", object("token", "x"), "X-Request-Id", id)).want(k.t, 400, "invalid_token")
+		{event: usher.EventTokenRefused, result: failure, reason: "one_time_token", nobody: true, do: func(k *Kit, id string) {
+			k.Do(Post("/email/verify", Object("token", "x"), "X-Request-Id", id)).Want(k.T, 400, "invalid_token")
 		}},
-		{event: usher.EventEmailVerified, result: success, do: func(k *kit, id string) {
-			k.signUp(bob)
-			k.do(post("/email/verify", object("token", k.mailedToken(), "password", goodPassword), "X-Request-Id", id)).want(k.t, 200, "")
+		{event: usher.EventEmailVerified, result: success, do: func(k *Kit, id string) {
+			k.SignUp(Bob)
+			k.Do(Post("/email/verify", Object("token", k.MailedToken(), "password", GoodPassword), "X-Request-Id", id)).Want(k.T, 200, "")
 		}},
-		{event: usher.EventEmailChangeRequested, result: success, do: func(k *kit, id string) {
-			k.do(k.as(k.signIn(ann, goodPassword), post("/email/change", object("newEmail", bob, "currentPassword", goodPassword), "X-Request-Id", id))).want(k.t, 202, "")
+		{event: usher.EventEmailChangeRequested, result: success, do: func(k *Kit, id string) {
+			k.Do(k.As(k.SignIn(Ann, GoodPassword), Post("/email/change", Object("newEmail", Bob, "currentPassword", GoodPassword), "X-Request-Id", id))).Want(k.T, 202, "")
 		}},
-		{event: usher.EventSessionRenewed, result: success, do: func(k *kit, id string) {
-			k.do(k.refresh(k.signIn(ann, goodPassword)).with("X-Request-Id", id)).want(k.t, 200, "")
+		{event: usher.EventSessionRenewed, result: success, do: func(k *Kit, id string) {
+			k.Do(k.Refresh(k.SignIn(Ann, GoodPassword)).With("X-Request-Id", id)).Want(k.T, 200, "")
 		}},
-		{event: usher.EventTokenReused, result: failure, do: func(k *kit, id string) {
-			u := k.signIn(ann, goodPassword)
-			k.do(k.refresh(u)).want(k.t, 200, "")
-			k.clock.add(11 * time.Second)
-			k.do(k.refresh(u).with("X-Request-Id", id)).want(k.t, 401, "invalid_session")
+		{event: usher.EventTokenReused, result: failure, do: func(k *Kit, id string) {
+			u := k.SignIn(Ann, GoodPassword)
+			k.Do(k.Refresh(u)).Want(k.T, 200, "")
+			k.Clock.Add(11 * time.Second)
+			k.Do(k.Refresh(u).With("X-Request-Id", id)).Want(k.T, 401, "invalid_session")
 		}},
-		{event: usher.EventSignOut, result: success, do: func(k *kit, id string) {
-			k.do(k.as(k.signIn(ann, goodPassword), post("/signout", "", "X-Request-Id", id))).want(k.t, 200, "")
+		{event: usher.EventSignOut, result: success, do: func(k *Kit, id string) {
+			k.Do(k.As(k.SignIn(Ann, GoodPassword), Post("/signout", "", "X-Request-Id", id))).Want(k.T, 200, "")
 		}},
-		{event: usher.EventSessionEnded, result: success, do: func(k *kit, id string) {
-			u := k.signIn(ann, goodPassword)
-			k.do(k.as(u, request{http.MethodDelete, "/sessions/" + u.id, "", []string{"X-Request-Id", id}})).want(k.t, 204, "")
+		{event: usher.EventSessionEnded, result: success, do: func(k *Kit, id string) {
+			u := k.SignIn(Ann, GoodPassword)
+			k.Do(k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.Id, Header: []string{"X-Request-Id", id}})).Want(k.T, 204, "")
 		}},
-		{event: usher.EventUserDisabled, result: success, reason: "operator", operator: true, do: func(k *kit, _ string) {
-			if err := k.svc.DisableUser(context.Background(), k.userID(ann)); err != nil {
-				k.t.Fatal(err)
+		{event: usher.EventUserDisabled, result: success, reason: "operator", operator: true, do: func(k *Kit, _ string) {
+			if err := k.Service.DisableUser(context.Background(), k.UserID(Ann)); err != nil {
+				k.T.Fatal(err)
 			}
 		}},
-		{event: usher.EventPasswordChanged, result: success, reason: "expired_by_operator", operator: true, do: func(k *kit, _ string) {
-			if err := k.svc.ExpirePassword(context.Background(), k.userID(ann)); err != nil {
-				k.t.Fatal(err)
+		{event: usher.EventPasswordChanged, result: success, reason: "expired_by_operator", operator: true, do: func(k *Kit, _ string) {
+			if err := k.Service.ExpirePassword(context.Background(), k.UserID(Ann)); err != nil {
+				k.T.Fatal(err)
 			}
 		}},
 	} {
 		t.Run(string(act.event)+" "+act.reason, func(t *testing.T) {
 			t.Parallel()
-			k := newKit(t, inBodies, setup{service: func(c *usher.Config) { c.Password.LockAttempts = 3 }})
-			k.t = t
-			k.signUpVerified(ann)
-			k.logs.Reset()
+			k := NewKit(t, InBodies, Setup{Service: func(c *usher.Config) { c.Password.LockAttempts = 3 }})
+			k.T = t
+			k.SignUpVerified(Ann)
+			k.Logs.Reset()
 			const id = "lg01-the-request"
 			act.do(k, id)
 			found := 0
-			for _, l := range lines(t, k.logs.Bytes()) {
+			for _, l := range lines(t, k.Logs.Bytes()) {
 				if l.Audit.Event != string(act.event) || !act.operator && l.Audit.RequestID != id {
 					continue
 				}
 				found++
 				at, err := time.Parse(time.RFC3339Nano, l.Audit.At)
-				if err != nil || !strings.HasSuffix(l.Audit.At, "Z") || !at.Equal(k.clock.now()) {
-					t.Errorf("the time is %q, want %s", l.Audit.At, k.clock.now())
+				if err != nil || !strings.HasSuffix(l.Audit.At, "Z") || !at.Equal(k.Clock.Now()) {
+					t.Errorf("the time is %q, want %s", l.Audit.At, k.Clock.Now())
 				}
 				if l.Audit.Result != act.result || act.reason != "" && l.Audit.Reason != act.reason {
 					t.Errorf("result %q, reason %q, want %q, %q", l.Audit.Result, l.Audit.Reason, act.result, act.reason)
@@ -149,7 +156,7 @@ func TestLG01_EachActIsOneStructuredLine(t *testing.T) {
 				}
 			}
 			if found != 1 {
-				t.Errorf("%d lines, want 1:\n%s", found, k.logs)
+				t.Errorf("%d lines, want 1:\n%s", found, k.Logs)
 			}
 		})
 	}
@@ -158,23 +165,23 @@ func TestLG01_EachActIsOneStructuredLine(t *testing.T) {
 // What is refused before anybody is known is in the log by its class.
 func TestLG01_RefusalsAreOneStructuredLine(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{})
-		u := k.signUp(ann)
-		other := newKit(t, inBodies, setup{service: func(c *usher.Config) { c.BaseURL = "https://other.example" }}).signUp(ann)
-		ended, err := k.svc.SignIn(t.Context(), usher.SignIn{LoginID: ann, Password: goodPassword}, usher.Client{})
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		u := k.SignUp(Ann)
+		other := NewKit(t, InBodies, Setup{Service: func(c *usher.Config) { c.BaseURL = "https://other.example" }}).SignUp(Ann)
+		ended, err := k.Service.SignIn(t.Context(), usher.SignIn{LoginID: Ann, Password: GoodPassword}, usher.Client{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		old := ended.Tokens.Session.Reveal()
-		bearer := func(raw string) request { return get("/me", "Authorization", "Bearer "+raw) }
+		bearer := func(raw string) Request { return Get("/me", "Authorization", "Bearer "+raw) }
 		const id = "lg01-the-refusal"
-		check := func(name, refusal, reason string, q request) {
+		check := func(name, refusal, reason string, q Request) {
 			t.Helper()
-			k.logs.Reset()
-			k.do(q.with("X-Request-Id", id))
+			k.Logs.Reset()
+			k.Do(q.With("X-Request-Id", id))
 			found := 0
-			for _, l := range lines(t, k.logs.Bytes()) {
+			for _, l := range lines(t, k.Logs.Bytes()) {
 				if l.Refusal == "" && !strings.Contains(l.Message, "refused") || l.RequestID != id {
 					continue
 				}
@@ -186,18 +193,186 @@ func TestLG01_RefusalsAreOneStructuredLine(t *testing.T) {
 				}
 			}
 			if found != 1 {
-				t.Errorf("%s: %d lines, want 1:\n%s", name, found, k.logs)
+				t.Errorf("%s: %d lines, want 1:\n%s", name, found, k.Logs)
 			}
 		}
 		check("rubbish", "invalid_session", "malformed", bearer("x"))
-		check("another issuer's", "invalid_session", "issuer", bearer(other.bearer))
+		check("another issuer's", "invalid_session", "issuer", bearer(other.Bearer))
 		check("signature", "invalid_session", "signature", bearer(old[:len(old)-8]+"AAAAAAAA"))
-		check("own route of the program", "invalid_session", "malformed", get("~/protected", "Authorization", "Bearer x"))
-		check("cross-site", "", "", post("/signin", signUpBody(ann, goodPassword), "Sec-Fetch-Site", "cross-site"))
-		if m == inCookies {
-			check("cookie without a header", "cross_origin", "", post("/signout/all", "", "Cookie", u.cookie))
+		check("own route of the program", "invalid_session", "malformed", Get("~/protected", "Authorization", "Bearer x"))
+		check("cross-site", "", "", Post("/signin", SignUpBody(Ann, GoodPassword), "Sec-Fetch-Site", "cross-site"))
+		if m == InCookies {
+			check("cookie without a header", "cross_origin", "", Post("/signout/all", "", "Cookie", u.Cookie))
 		}
-		k.clock.add(11 * time.Minute)
+		k.Clock.Add(11 * time.Minute)
 		check("expired", "invalid_session", "expired", bearer(old))
 	})
+}
+
+// withLog makes everything of a kit write to that handler.
+func withLog(h slog.Handler) Setup {
+	logger := slog.New(h)
+	return Setup{
+		Service: func(c *usher.Config) { Unlimited(c); c.Logger = logger },
+		Config:  func(c *handlers.Config) { c.Logger = logger },
+		Jar:     func(c *cookies.Config) { c.Logger = logger },
+	}
+}
+
+// Nothing that strangers send breaks a line of the log, or makes one of its own.
+func TestLG03_ALineStaysOneLine(t *testing.T) {
+	t.Parallel()
+	debug := &slog.HandlerOptions{Level: slog.LevelDebug}
+	for name, format := range map[string]struct {
+		handler func(w *LockedWriter) slog.Handler
+		line    *regexp.Regexp
+	}{
+		"JSON": {func(w *LockedWriter) slog.Handler { return slog.NewJSONHandler(w, debug) }, regexp.MustCompile(`^{"time":".*}$`)},
+		"text": {func(w *LockedWriter) slog.Handler { return slog.NewTextHandler(w, debug) }, regexp.MustCompile(`^time=.* level=(DEBUG|INFO|WARN|ERROR) msg=`)},
+	} {
+		for _, m := range []Mode{InCookies, InBodies} {
+			t.Run(name+"/"+m.String(), func(t *testing.T) {
+				t.Parallel()
+				var log bytes.Buffer
+				k := NewKit(t, m, withLog(format.handler(&LockedWriter{W: &log})))
+				k.T = nil // odd headers make odd answers
+				u := k.Do(Post("/signup", SignUpBody(Ann, GoodPassword))).Keep(Tokens{})
+				for _, evil := range []string{
+					"x\r\ntime=2026 level=INFO msg=forged", "x\u2028y", "x\u2029y", "x\u0085y", "\x1b[2Jx", "\x00x",
+					`"} {"level":"INFO","msg":"forged"}`, "\r\n{\"level\":\"INFO\",\"msg\":\"forged\"}\r\n", "\xff\xfe", "\u202ex",
+				} {
+					q := SignUpBody("ann"+evil+"@example.com", GoodPassword)
+					header := []string{
+						"User-Agent", evil, "X-Request-Id", evil, "Referer", evil, "Accept-Language", evil, "X-Forwarded-For", evil,
+						"Sec-Fetch-Mode", evil, "Content-Encoding", "",
+					}
+					for _, q := range []Request{
+						Post("/signin", q), Post("/signup", q), Post("/password/reset", q), Post("/signin", SignUpBody(Ann, evil)),
+						Post("/signin", SignUpBody(Ann, GoodPassword)), Post("/signin", evil), Post("/email/verify", Object("token", evil)),
+						Get("/me", "Authorization", evil), Get("/me", "Authorization", "Bearer "+evil), Get("/me", "Cookie", "__Host-session="+evil),
+						k.As(u, Request{Method: http.MethodPatch, Path: "/me", Body: Object("name", evil)}), k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/x"}),
+						Post("/signin", q, "Origin", evil), Post("/signin", q, "Sec-Fetch-Site", evil), Post("/signin", q, "Content-Type", evil),
+						{Method: "EVIL", Path: "/signin", Body: evil},
+					} {
+						k.Do(q.With(header...))
+					}
+				}
+				if log.Len() == 0 {
+					t.Fatal("nothing was logged")
+				}
+				for _, b := range strings.Split(strings.TrimSuffix(log.String(), "\n"), "\n") {
+					if !format.line.MatchString(b) || strings.ContainsAny(b, "\r\x1b\x00\u2028\u2029\u0085") || strings.HasPrefix(b, `{"level"`) {
+						t.Errorf("a line is %q", b)
+					}
+				}
+				if name == "JSON" {
+					for _, l := range lines(t, log.Bytes()) {
+						if l.Message == "forged" {
+							t.Error("a line is forged")
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// No address of a person or a client is in the log in full, and no session's id:
+// after a whole life, at the most talkative level.
+func TestLG04_NoPersonalDataInTheLog(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		j := newJourney(t, m)
+		j.live()
+		sessions := map[string]bool{}
+		events, err := j.Service.Events(t.Context(), usher.EventQuery{Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			sessions[e.SessionID] = true
+		}
+		delete(sessions, "")
+		log := j.Logs.String()
+		if len(sessions) < 3 || !strings.Contains(log, `"network":"127.0.0.0/24"`) || !strings.Contains(log, `"session":"`) {
+			t.Fatalf("%d sessions, and the log does not tell of them", len(sessions))
+		}
+		for id := range sessions {
+			if strings.Contains(log, id) {
+				t.Error("the id of a session is in the log")
+			}
+		}
+		for name, full := range map[string]*regexp.Regexp{
+			"mail address":        regexp.MustCompile(`[\w.+-]+@[\w-]+\.\w+`),
+			"address of a client": regexp.MustCompile(`\b127\.0\.0\.[1-9]\d*\b`),
+		} {
+			if found := full.FindString(log); found != "" {
+				t.Errorf("a %s is in the log: %s", name, found)
+			}
+		}
+	})
+}
+
+// The id of a request is the client's if it is harmless, and else a new one.
+func TestLG04_RequestIDs(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InBodies, Setup{Service: Unlimited})
+	harmless := regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	for _, id := range []string{
+		strings.Repeat("a", 1<<20), strings.Repeat("a", 65), "a b", "a/b", "ä", `{"a":1}`, "a\tb", "<b>", "%0d%0a", "a=b", "a;b", "a,b",
+	} {
+		k.Logs.Reset()
+		a := k.Do(Post("/signin", SignUpBody(Ann, GoodPassword), "X-Request-Id", id)).Want(t, 401, "invalid_credentials")
+		got := a.Header.Get("X-Request-Id")
+		if got == id || !harmless.MatchString(got) || a.Text("requestId") != got {
+			t.Errorf("%.40q: the answer has %.40q", id, got)
+		}
+		if log := k.Logs.String(); strings.Contains(log, id) || !strings.Contains(log, got) {
+			t.Errorf("%.40q: the log has %.200q", id, log)
+		}
+	}
+	if got := k.Do(Get("/me", "X-Request-Id", "A-z_0.9")).Header.Get("X-Request-Id"); got != "A-z_0.9" {
+		t.Errorf("a harmless id becomes %q", got)
+	}
+}
+
+// brokenSink is a handler that writes nothing.
+type brokenSink struct{ handle func(context.Context) error }
+
+func (brokenSink) Enabled(context.Context, slog.Level) bool        { return true }
+func (b brokenSink) WithAttrs([]slog.Attr) slog.Handler            { return b }
+func (b brokenSink) WithGroup(string) slog.Handler                 { return b }
+func (b brokenSink) Handle(c context.Context, _ slog.Record) error { return b.handle(c) }
+
+// A log handler that fails or panics changes no response.
+func TestLG05_ABrokenLogDecidesNothing(t *testing.T) {
+	t.Parallel()
+	for name, handle := range map[string]func(context.Context) error{
+		"errs":   func(context.Context) error { return errors.New("disk full") },
+		"panics": func(context.Context) error { panic("sink") },
+	} {
+		for _, m := range []Mode{InCookies, InBodies} {
+			t.Run(fmt.Sprint(name, "/", m), func(t *testing.T) {
+				t.Parallel()
+				k := NewKit(t, m, withLog(brokenSink{handle}))
+				u := k.SignUp(Ann)
+				for range 5 {
+					for _, c := range []struct {
+						q      Request
+						status int
+						code   string
+					}{
+						{Post("/signin", SignUpBody(Ann, GoodPassword)), 200, ""},
+						{Post("/signin", SignUpBody(Ann, OtherPassword)), 401, "invalid_credentials"},
+						{Post("/signin", SignUpBody(Bob, GoodPassword)), 401, "invalid_credentials"},
+						{k.As(u, Get("/me")), 200, ""},
+						{Get("/me", "Authorization", "Bearer x"), 401, "invalid_session"},
+						{Post("/signin", SignUpBody(Ann, GoodPassword), "Sec-Fetch-Site", "cross-site"), 403, "cross_origin"},
+					} {
+						k.Do(c.q).Want(t, c.status, c.code)
+					}
+				}
+			})
+		}
+	}
 }

@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// ServeHTTP answers all routes under the place where h is mounted:
+// ServeHTTP answers all routes below the path where h is mounted. A
+// net/http.ServeMux needs no http.StripPrefix, but works with it, too; other
+// routers need it:
 //
-//	mux.Handle("/auth/", http.StripPrefix("/auth", h))
+//	mux.Handle("/auth/", h)
+//	router.Mount("/auth", http.StripPrefix("/auth", h))
 //
-// With a net/http.ServeMux the StripPrefix may be left out. A path is taken as
-// it is, never cleaned: what is no route is 404, and a method that the route
-// does not have is 405.
+// A path is never cleaned or redirected: a path that is no route is 404, and a
+// method that the route does not have is 405.
 func (h *Handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, ok := underMount(r)
 	if !ok {
@@ -23,8 +25,8 @@ func (h *Handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mux.ServeHTTP(w, r)
 }
 
-// underMount returns the request with the path below the mount. It is false for
-// a path that a ServeMux would clean and redirect.
+// underMount returns the request with the path below the mount, and false for a
+// path that a ServeMux would clean and redirect.
 func underMount(r *http.Request) (*http.Request, bool) {
 	p, raw := r.URL.Path, r.URL.RawPath
 	if prefix := subtree(r.Pattern); prefix != "" && strings.HasPrefix(p, prefix+"/") {
@@ -44,8 +46,8 @@ func underMount(r *http.Request) (*http.Request, bool) {
 	return r, strings.HasPrefix(p, "/") && path.Clean(p) == p
 }
 
-// subtree is the path of a ServeMux pattern that matches everything below it,
-// such as "/auth" of "POST example.com/auth/".
+// subtree returns the path of a ServeMux pattern that matches everything below it,
+// such as "/auth" for "POST example.com/auth/", or "".
 func subtree(pattern string) string {
 	slash := strings.IndexByte(pattern, '/')
 	if slash < 0 || !strings.HasSuffix(pattern, "/") {

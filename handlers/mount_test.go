@@ -2,10 +2,15 @@ package handlers_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/usherkit/usher/handlers"
+	. "github.com/usherkit/usher/internal/webtest"
 )
 
 // table is every route of the mount and its methods.
@@ -18,30 +23,30 @@ var table = map[string]string{
 
 func TestCS05_HP07_OnlyKnownMethods(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{})
-		u := k.signUp(ann)
-		k.events.take()
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		u := k.SignUp(Ann)
+		k.Events.Take()
 		for path, allow := range table {
 			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 				if strings.Contains(", "+allow+",", ", "+method+",") {
 					continue
 				}
-				a := k.do(k.as(u, request{method, path, "", nil}))
-				if a.status != 405 || a.header.Get("Allow") != allow || len(a.header["Set-Cookie"]) > 0 {
-					t.Errorf("%s %s: %d, Allow %q, want 405 and %q", method, path, a.status, a.header.Get("Allow"), allow)
+				a := k.Do(k.As(u, Request{Method: method, Path: path}))
+				if a.Status != 405 || a.Header.Get("Allow") != allow || len(a.Header["Set-Cookie"]) > 0 {
+					t.Errorf("%s %s: %d, Allow %q, want 405 and %q", method, path, a.Status, a.Header.Get("Allow"), allow)
 				}
 			}
 		}
-		if got := k.events.take(); got != "" || !k.alive(u) {
-			t.Errorf("events are %q, alive %t", got, k.alive(u))
+		if got := k.Events.Take(); got != "" || !k.Alive(u) {
+			t.Errorf("events are %q, alive %t", got, k.Alive(u))
 		}
 		for path, allow := range table {
 			if strings.HasPrefix(allow, "GET, HEAD") {
-				full := k.do(k.as(u, get(path))).want(t, 200, "")
-				head := k.do(k.as(u, request{http.MethodHead, path, "", nil}))
-				if head.status != full.status || head.header.Get("Content-Type") != full.header.Get("Content-Type") {
-					t.Errorf("HEAD %s: %d %v", path, head.status, head.header)
+				full := k.Do(k.As(u, Get(path))).Want(t, 200, "")
+				head := k.Do(k.As(u, Request{Method: http.MethodHead, Path: path}))
+				if head.Status != full.Status || head.Header.Get("Content-Type") != full.Header.Get("Content-Type") {
+					t.Errorf("HEAD %s: %d %v", path, head.Status, head.Header)
 				}
 			}
 		}
@@ -50,16 +55,16 @@ func TestCS05_HP07_OnlyKnownMethods(t *testing.T) {
 
 func TestHP07_PathsAreTakenAsTheyAre(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{})
+	k := NewKit(t, InCookies, Setup{})
 	mux := http.NewServeMux()
-	mux.Handle("/auth/", k.h)
-	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.StripPrefix("/auth", k.h).ServeHTTP(w, r) })
-	body := signUpBody(ann, goodPassword)
+	mux.Handle("/auth/", k.Handlers)
+	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.StripPrefix("/auth", k.Handlers).ServeHTTP(w, r) })
+	body := SignUpBody(Ann, GoodPassword)
 	for _, path := range []string{
 		"//signup", "/x/../signup", "/./signup", "/signup/", "/signup/.", "/SIGNUP", "/signup%2f", "/%2e/signup", "/", "", "/nothing", "/forgot", "/reset",
 		"/verify", "/account", "/sessions/", "/sessions//x", "/sessions/x/y", "/password", "/password/reset/", "/sessions/..%2fsignup", `/\signup`, "/auth/signup/x",
 	} {
-		for name, server := range map[string]http.Handler{"stripped": bare, "whole": mux, "both": k.server} {
+		for name, server := range map[string]http.Handler{"stripped": bare, "whole": mux, "both": k.Server} {
 			if name != "stripped" && (strings.Contains(path, "..") || strings.Contains(path, "/.") || strings.Contains(path, "//") || path == "") {
 				continue // the program's own ServeMux redirects these before the mount sees them
 			}
@@ -67,17 +72,17 @@ func TestHP07_PathsAreTakenAsTheyAre(t *testing.T) {
 			r.Header.Set("Content-Type", "application/json")
 			w := httptest.NewRecorder()
 			server.ServeHTTP(w, r)
-			a := &reply{status: w.Code, header: w.Result().Header}
-			if w.Code != 404 || !strings.Contains(w.Body.String(), `"code":"not_found"`) || a.header.Get("Cache-Control") != "no-store" {
+			a := &Reply{Status: w.Code, Header: w.Result().Header}
+			if w.Code != 404 || !strings.Contains(w.Body.String(), `"code":"not_found"`) || a.Header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s %q: %d %s, want a problem with 404", name, path, w.Code, w.Body)
 			}
 		}
 	}
-	if _, err := k.svc.UserByLoginID(t.Context(), ann); err == nil {
+	if _, err := k.Service.UserByLoginID(t.Context(), Ann); err == nil {
 		t.Error("somebody was signed up")
 	}
 	// An escaped letter is the letter.
-	for _, server := range []http.Handler{bare, mux, k.server} {
+	for _, server := range []http.Handler{bare, mux, k.Server} {
 		r := httptest.NewRequest(http.MethodGet, "https://app.example/auth/%6beys", nil)
 		w := httptest.NewRecorder()
 		if server.ServeHTTP(w, r); w.Code != 200 {
@@ -88,13 +93,13 @@ func TestHP07_PathsAreTakenAsTheyAre(t *testing.T) {
 
 func TestMountedAnywhere(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inBodies, setup{})
+	k := NewKit(t, InBodies, Setup{})
 	outer := http.NewServeMux()
-	outer.Handle("/auth/", k.h)
-	outer.Handle("app.example/api/v1/auth/", k.h)
-	outer.Handle("/stripped/", http.StripPrefix("/stripped", k.h))
+	outer.Handle("/auth/", k.Handlers)
+	outer.Handle("app.example/api/v1/auth/", k.Handlers)
+	outer.Handle("/stripped/", http.StripPrefix("/stripped", k.Handlers))
 	root := http.NewServeMux()
-	root.Handle("/", k.h)
+	root.Handle("/", k.Handlers)
 	for path, server := range map[string]http.Handler{"/auth/keys": outer, "/api/v1/auth/keys": outer, "/stripped/keys": outer, "/keys": root} {
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "https://app.example"+path, nil))
@@ -106,77 +111,77 @@ func TestMountedAnywhere(t *testing.T) {
 
 func TestEachHandlerIsCompleteAlone(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{})
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
 		alone := map[string]http.HandlerFunc{
-			"POST /signup": k.h.SignUp, "POST /signin": k.h.SignIn, "POST /password/update": k.h.UpdatePassword, "POST /password/replace": k.h.ReplacePassword,
-			"POST /password/reset": k.h.SendPasswordReset, "POST /password/reset/complete": k.h.ResetPassword, "POST /password/reset/verify": k.h.VerifyReset,
-			"GET /password/policy": k.h.PasswordPolicy, "POST /email/verify/send": k.h.SendEmailVerification, "POST /email/verify": k.h.VerifyEmail,
-			"POST /email/change": k.h.ChangeEmail, "DELETE /email/change": k.h.CancelEmailChange, "POST /session/refresh": k.h.Refresh, "GET /me": k.h.Me, "PATCH /me": k.h.UpdateMe,
-			"GET /sessions": k.h.Sessions, "DELETE /sessions/{id}": k.h.RevokeSession, "POST /signout": k.h.SignOut, "POST /signout/all": k.h.SignOutEverywhere, "GET /keys": k.h.Keys,
+			"POST /signup": k.Handlers.SignUp, "POST /signin": k.Handlers.SignIn, "POST /password/update": k.Handlers.UpdatePassword, "POST /password/replace": k.Handlers.ReplacePassword,
+			"POST /password/reset": k.Handlers.SendPasswordReset, "POST /password/reset/complete": k.Handlers.ResetPassword, "POST /password/reset/verify": k.Handlers.VerifyReset,
+			"GET /password/policy": k.Handlers.PasswordPolicy, "POST /email/verify/send": k.Handlers.SendEmailVerification, "POST /email/verify": k.Handlers.VerifyEmail,
+			"POST /email/change": k.Handlers.ChangeEmail, "DELETE /email/change": k.Handlers.CancelEmailChange, "POST /session/refresh": k.Handlers.Refresh, "GET /me": k.Handlers.Me, "PATCH /me": k.Handlers.UpdateMe,
+			"GET /sessions": k.Handlers.Sessions, "DELETE /sessions/{id}": k.Handlers.RevokeSession, "POST /signout": k.Handlers.SignOut, "POST /signout/all": k.Handlers.SignOutEverywhere, "GET /keys": k.Handlers.Keys,
 		}
 		for route, handler := range alone {
 			method, path, _ := strings.Cut(route, " ")
-			single := &kit{t: t, mode: m, server: handler}
+			single := &Kit{T: t, Mode: m, Server: handler}
 			// No method of its own pattern guards it here.
 			for _, other := range []string{http.MethodPut, http.MethodTrace} {
-				if a := single.do(request{other, path, "", nil}); a.status != 405 || !strings.HasPrefix(a.header.Get("Allow"), method) {
-					t.Errorf("%s %s: %d %q", other, path, a.status, a.header.Get("Allow"))
+				if a := single.Do(Request{Method: other, Path: path}); a.Status != 405 || !strings.HasPrefix(a.Header.Get("Allow"), method) {
+					t.Errorf("%s %s: %d %q", other, path, a.Status, a.Header.Get("Allow"))
 				}
 			}
 			if method == http.MethodGet {
 				continue
 			}
-			single.do(request{method, path, "{}", []string{"Sec-Fetch-Site", "cross-site"}}).want(t, 403, "cross_origin")
-			if a := single.do(request{method, path, strings.Repeat(" ", 17<<10) + "{}", nil}); a.status < 400 || a.status >= 500 {
-				t.Errorf("%s with 17 KiB: %d", route, a.status)
+			single.Do(Request{Method: method, Path: path, Body: "{}", Header: []string{"Sec-Fetch-Site", "cross-site"}}).Want(t, 403, "cross_origin")
+			if a := single.Do(Request{Method: method, Path: path, Body: strings.Repeat(" ", 17<<10) + "{}"}); a.Status < 400 || a.Status >= 500 {
+				t.Errorf("%s with 17 KiB: %d", route, a.Status)
 			}
 		}
 		mux := http.NewServeMux()
 		for route, handler := range alone {
 			mux.HandleFunc(strings.Replace(route, " /", " /auth/", 1), handler)
 		}
-		k.server = mux
-		u := k.signUp(ann)
-		other := k.signIn(ann, goodPassword)
-		k.do(k.as(u, request{http.MethodDelete, "/sessions/" + other.id, "", nil})).want(t, 204, "")
-		k.do(k.as(u, request{http.MethodPatch, "/me", `{"name":"Ann"}`, nil})).want(t, 200, "")
-		k.do(k.as(u, get("/me"))).want(t, 200, "")
-		k.do(k.as(u, post("/signout/all", ""))).want(t, 200, "")
+		k.Server = mux
+		u := k.SignUp(Ann)
+		other := k.SignIn(Ann, GoodPassword)
+		k.Do(k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + other.Id})).Want(t, 204, "")
+		k.Do(k.As(u, Request{Method: http.MethodPatch, Path: "/me", Body: `{"name":"Ann"}`})).Want(t, 200, "")
+		k.Do(k.As(u, Get("/me"))).Want(t, 200, "")
+		k.Do(k.As(u, Post("/signout/all", ""))).Want(t, 200, "")
 	})
 }
 
 func TestHP07_NothingIsReflected(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inBodies, setup{})
+	k := NewKit(t, InBodies, Setup{})
 	const evil = `"><script>alert(1)</script>`
 	name := `<b>"&'` + "\u2028"
-	for _, q := range []request{
-		post("/signup", signUpBody(evil, goodPassword)), post("/signin", signUpBody(evil, goodPassword)), get("/" + "%22%3E%3Cscript%3E"),
-		post("/password/reset", object("loginId", ann, "redirectUrl", evil)), post("/signin", evil), post("/signin", `{"`+"<script>"+`":1}`, "X-Request-Id", "<script>"),
-		get("/me", "Authorization", "Bearer <script>"), get("/me?x=<script>"),
+	for _, q := range []Request{
+		Post("/signup", SignUpBody(evil, GoodPassword)), Post("/signin", SignUpBody(evil, GoodPassword)), Get("/" + "%22%3E%3Cscript%3E"),
+		Post("/password/reset", Object("loginId", Ann, "redirectUrl", evil)), Post("/signin", evil), Post("/signin", `{"`+"<script>"+`":1}`, "X-Request-Id", "<script>"),
+		Get("/me", "Authorization", "Bearer <script>"), Get("/me?x=<script>"),
 	} {
-		a := k.do(q)
-		if strings.Contains(string(a.body), "<") || strings.Contains(strings.Join(a.header["X-Request-Id"], ""), "<") {
-			t.Errorf("%s: %s", q.path, a.body)
+		a := k.Do(q)
+		if strings.Contains(string(a.Body), "<") || strings.Contains(strings.Join(a.Header["X-Request-Id"], ""), "<") {
+			t.Errorf("%s: %s", q.Path, a.Body)
 		}
 	}
-	a := k.do(post("/signup", `{"loginId":"ann@example.com","password":"vast otter sings low","user":{"name":"<b>\"&'"}}`)).want(t, 201, "")
-	if strings.ContainsAny(string(a.body), "<>&") || a.text("user.name") != strings.TrimSuffix(name, "\u2028") {
-		t.Errorf("body is %s", a.body)
+	a := k.Do(Post("/signup", `{"loginId":"ann@example.com","password":"vast otter sings low","user":{"name":"<b>\"&'"}}`)).Want(t, 201, "")
+	if strings.ContainsAny(string(a.Body), "<>&") || a.Text("user.name") != strings.TrimSuffix(name, "\u2028") {
+		t.Errorf("body is %s", a.Body)
 	}
 }
 
 func TestHP06_NoAnswerRedirects(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{})
-	u := k.signUp(ann)
+	k := NewKit(t, InCookies, Setup{})
+	u := k.SignUp(Ann)
 	for _, next := range []string{"//evil.test", `/\evil.test`, "https:evil.test", "/%09/evil.test", "javascript:1"} {
-		body := object("loginId", ann, "password", goodPassword, "next", next, "return_to", next, "redirectUrl", next)
+		body := Object("loginId", Ann, "password", GoodPassword, "next", next, "return_to", next, "redirectUrl", next)
 		for _, path := range writes {
-			a := k.do(k.as(u, post(path+"?next="+strings.ReplaceAll(next, `\`, "%5C"), body)))
-			if a.status/100 == 3 || a.header.Get("Location") != "" || strings.Contains(string(a.body), "evil") {
-				t.Errorf("%s: %d %v %s", path, a.status, a.header, a.body)
+			a := k.Do(k.As(u, Post(path+"?next="+strings.ReplaceAll(next, `\`, "%5C"), body)))
+			if a.Status/100 == 3 || a.Header.Get("Location") != "" || strings.Contains(string(a.Body), "evil") {
+				t.Errorf("%s: %d %v %s", path, a.Status, a.Header, a.Body)
 			}
 		}
 	}
@@ -184,13 +189,13 @@ func TestHP06_NoAnswerRedirects(t *testing.T) {
 
 func TestRequestID(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inBodies, setup{})
-	if a := k.do(get("/keys", "X-Request-Id", "abc.DEF_1-2")); a.header.Get("X-Request-Id") != "abc.DEF_1-2" {
-		t.Errorf("id is %q", a.header.Get("X-Request-Id"))
+	k := NewKit(t, InBodies, Setup{})
+	if a := k.Do(Get("/keys", "X-Request-Id", "abc.DEF_1-2")); a.Header.Get("X-Request-Id") != "abc.DEF_1-2" {
+		t.Errorf("id is %q", a.Header.Get("X-Request-Id"))
 	}
 	seen := map[string]bool{}
 	for _, bad := range []string{"a b", "x\r\ny", strings.Repeat("a", 65), strings.Repeat("a", 1<<20), "", "é", `{"level":"x"`} {
-		id := k.do(get("/keys", "X-Request-Id", bad)).header.Get("X-Request-Id")
+		id := k.Do(Get("/keys", "X-Request-Id", bad)).Header.Get("X-Request-Id")
 		if id == bad || len(id) < 16 || len(id) > 64 || seen[id] {
 			t.Errorf("%.20q: id is %q", bad, id)
 		}
@@ -199,7 +204,7 @@ func TestRequestID(t *testing.T) {
 	// A middleware outside may have named the request already.
 	w := httptest.NewRecorder()
 	w.Header().Set("X-Request-Id", "outer")
-	if k.h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/keys", nil)); w.Result().Header.Get("X-Request-Id") != "outer" {
+	if k.Handlers.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/keys", nil)); w.Result().Header.Get("X-Request-Id") != "outer" {
 		t.Errorf("id is %q", w.Result().Header.Get("X-Request-Id"))
 	}
 	_, _ = io.Copy(io.Discard, w.Result().Body)
@@ -207,17 +212,48 @@ func TestRequestID(t *testing.T) {
 
 func TestHP01_HSTSOverTLSOnly(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inBodies, setup{})
+	k := NewKit(t, InBodies, Setup{})
 	w := httptest.NewRecorder()
-	k.h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://app.example/keys", nil))
+	k.Handlers.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://app.example/keys", nil))
 	if got := w.Result().Header.Get("Strict-Transport-Security"); got != "" {
 		t.Errorf("over http: %q", got)
 	}
 	r := httptest.NewRequest(http.MethodGet, "http://app.example/keys", nil)
 	r.Header.Set("X-Forwarded-Proto", "https")
 	w = httptest.NewRecorder()
-	k.h.ServeHTTP(w, r)
+	k.Handlers.ServeHTTP(w, r)
 	if got := w.Result().Header.Get("Strict-Transport-Security"); got != "" {
 		t.Errorf("a stranger says https: %q", got)
+	}
+}
+
+func TestLM05_TheServerDoesNotWait(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InBodies, Setup{})
+	s := handlers.NewServer("127.0.0.1:0", k.Server)
+	if s.ReadHeaderTimeout != 5*time.Second || s.ReadTimeout != 15*time.Second || s.WriteTimeout != 30*time.Second || s.IdleTimeout != time.Minute || s.MaxHeaderBytes != 32<<10 {
+		t.Errorf("server is %+v", s)
+	}
+	if s.Addr != "127.0.0.1:0" || s.Handler == nil {
+		t.Errorf("address is %s", s.Addr)
+	}
+	l, err := net.Listen("tcp", s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	r, err := http.NewRequest(http.MethodGet, "http://"+l.Addr().String()+"/auth/keys", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Cookie", strings.Repeat("a=b; ", 10_000))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("10,000 cookies: %d, want 431", answer.StatusCode)
 	}
 }

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"os"
@@ -9,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
+	. "github.com/usherkit/usher/internal/webtest"
 )
 
 // writes are all routes that may change something.
@@ -20,143 +23,143 @@ var writes = []string{
 
 func TestCS01_CS02_OtherSitesChangeNothing(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{})
-		u := k.signUp(ann)
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		u := k.SignUp(Ann)
 		foreign := [][]string{
 			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Sec-Fetch-Site", "cross-site", "X-Requested-With", "x"},
 			{"Origin", "https://evil.test"}, {"Origin", "null"}, {"Origin", "https://app.example:444"}, {"Origin", "https://app.example.evil.test"},
 			{"Origin", "http://app.example"}, {"Origin", "https://app.example", "Origin", "https://evil.test"},
 		}
-		k.events.take()
+		k.Events.Take()
 		for _, header := range foreign {
 			for _, path := range writes {
-				q := post(path, signUpBody(bob, goodPassword), header...).with("Cookie", u.cookie)
-				if a := k.do(q); a.status != 403 || a.code() != "cross_origin" {
-					t.Errorf("%s with %v: %d %q, want 403", path, header, a.status, a.code())
+				q := Post(path, SignUpBody(Bob, GoodPassword), header...).With("Cookie", u.Cookie)
+				if a := k.Do(q); a.Status != 403 || a.Code() != "cross_origin" {
+					t.Errorf("%s with %v: %d %q, want 403", path, header, a.Status, a.Code())
 				}
 			}
-			for _, q := range []request{{http.MethodPatch, "/me", `{"name":"x"}`, nil}, {http.MethodDelete, "/sessions/" + u.id, "", nil}, {http.MethodDelete, "/email/change", "", nil}} {
-				if a := k.do(q.with(header...).with("Cookie", u.cookie)); a.status != 403 {
-					t.Errorf("%s %s with %v: %d, want 403", q.method, q.path, header, a.status)
+			for _, q := range []Request{{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`}, {Method: http.MethodDelete, Path: "/sessions/" + u.Id}, {Method: http.MethodDelete, Path: "/email/change"}} {
+				if a := k.Do(q.With(header...).With("Cookie", u.Cookie)); a.Status != 403 {
+					t.Errorf("%s %s with %v: %d, want 403", q.Method, q.Path, header, a.Status)
 				}
 			}
 		}
-		if got := k.events.take(); got != "" {
+		if got := k.Events.Take(); got != "" {
 			t.Errorf("events are %q, want none", got)
 		}
-		if !strings.Contains(k.logs.String(), "cross-origin") {
+		if !strings.Contains(k.Logs.String(), "cross-origin") {
 			t.Error("the log does not tell of the refusals")
 		}
 		for i, header := range [][]string{{"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"}, {"Origin", "https://app.example"}, nil} {
-			k.do(post("/signup", signUpBody(string(rune('a'+i))+"@example.com", goodPassword), header...)).want(t, 201, "")
+			k.Do(Post("/signup", SignUpBody(string(rune('a'+i))+"@example.com", GoodPassword), header...)).Want(t, 201, "")
 		}
 	})
 }
 
 func TestCS03_ARequestThatRestsOnACookieSaysWhereItComesFrom(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{})
-	u := k.signUp(ann)
-	rests := []request{
-		post("/password/update", object("newPassword", otherPassword)), post("/session/refresh", ""), post("/signout", ""), post("/signout/all", ""),
-		post("/email/verify/send", ""), post("/email/change", object("newEmail", bob, "currentPassword", goodPassword)),
-		{http.MethodPatch, "/me", `{"name":"x"}`, nil}, {http.MethodDelete, "/sessions/" + u.id, "", nil},
+	k := NewKit(t, InCookies, Setup{})
+	u := k.SignUp(Ann)
+	rests := []Request{
+		Post("/password/update", Object("newPassword", OtherPassword)), Post("/session/refresh", ""), Post("/signout", ""), Post("/signout/all", ""),
+		Post("/email/verify/send", ""), Post("/email/change", Object("newEmail", Bob, "currentPassword", GoodPassword)),
+		{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`}, {Method: http.MethodDelete, Path: "/sessions/" + u.Id},
 	}
-	k.events.take()
+	k.Events.Take()
 	for _, q := range rests {
-		if a := k.do(q.with("Cookie", u.cookie)); a.status != 403 || a.code() != "cross_origin" || len(a.header["Set-Cookie"]) > 0 {
-			t.Errorf("%s: %d %q, want 403", q.path, a.status, a.code())
+		if a := k.Do(q.With("Cookie", u.Cookie)); a.Status != 403 || a.Code() != "cross_origin" || len(a.Header["Set-Cookie"]) > 0 {
+			t.Errorf("%s: %d %q, want 403", q.Path, a.Status, a.Code())
 		}
 	}
-	if got := k.events.take(); got != "" {
+	if got := k.Events.Take(); got != "" {
 		t.Errorf("events are %q, want none", got)
 	}
-	k.do(request{http.MethodPatch, "/me", `{"name":"x"}`, []string{"Cookie", u.cookie, "X-Requested-With", "curl"}}).want(t, 200, "")
+	k.Do(Request{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`, Header: []string{"Cookie", u.Cookie, "X-Requested-With", "curl"}}).Want(t, 200, "")
 	// A link counts with the session, and the session with the header.
-	link := post("/email/verify", object("token", k.mailedToken())).with("Cookie", u.cookie)
-	k.do(link).want(t, 403, "password_required")
-	k.do(link.with("X-Requested-With", "curl")).want(t, 200, "")
+	link := Post("/email/verify", Object("token", k.MailedToken())).With("Cookie", u.Cookie)
+	k.Do(link).Want(t, 403, "password_required")
+	k.Do(link.With("X-Requested-With", "curl")).Want(t, 200, "")
 	// Safe methods, and what proves itself by its body, need no header: curl
 	// with a full jar signs in.
-	k.do(get("/me", "Cookie", u.cookie)).want(t, 200, "")
-	k.do(post("/signin", signUpBody(ann, goodPassword), "Cookie", u.cookie)).want(t, 200, "")
-	k.do(post("/password/reset", object("loginId", ann), "Cookie", u.cookie)).want(t, 202, "")
+	k.Do(Get("/me", "Cookie", u.Cookie)).Want(t, 200, "")
+	k.Do(Post("/signin", SignUpBody(Ann, GoodPassword), "Cookie", u.Cookie)).Want(t, 200, "")
+	k.Do(Post("/password/reset", Object("loginId", Ann), "Cookie", u.Cookie)).Want(t, 202, "")
 
-	body := newKit(t, inBodies, setup{})
-	u = body.signUp(ann)
+	body := NewKit(t, InBodies, Setup{})
+	u = body.SignUp(Ann)
 	for _, q := range rests[:1] { // all of them: TestCS03_ABearerNeedsNoFurtherHeader
-		body.do(body.as(u, q)).want(t, 200, "")
+		body.Do(body.As(u, q)).Want(t, 200, "")
 	}
 }
 
 func TestTrustedOrigins(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{config: func(c *handlers.Config) { c.TrustedOrigins = []string{"https://good.test"} }})
-	k.do(post("/signup", signUpBody(ann, goodPassword), "Origin", "https://good.test", "Sec-Fetch-Site", "cross-site")).want(t, 201, "")
+	k := NewKit(t, InCookies, Setup{Config: func(c *handlers.Config) { c.TrustedOrigins = []string{"https://good.test"} }})
+	k.Do(Post("/signup", SignUpBody(Ann, GoodPassword), "Origin", "https://good.test", "Sec-Fetch-Site", "cross-site")).Want(t, 201, "")
 	for _, o := range []string{"http://good.test", "https://good.test:444", "https://good.test.evil.test", "null"} {
-		k.do(post("/signup", signUpBody(bob, goodPassword), "Origin", o)).want(t, 403, "cross_origin")
+		k.Do(Post("/signup", SignUpBody(Bob, GoodPassword), "Origin", o)).Want(t, 403, "cross_origin")
 	}
 }
 
 func TestCS06_CORS(t *testing.T) {
 	t.Parallel()
-	preflight := func(origin string) request {
-		return request{http.MethodOptions, "/signin", "", []string{"Origin", origin, "Access-Control-Request-Method", "POST"}}
+	preflight := func(origin string) Request {
+		return Request{Method: http.MethodOptions, Path: "/signin", Header: []string{"Origin", origin, "Access-Control-Request-Method", "POST"}}
 	}
-	off := newKit(t, inBodies, setup{})
-	if a := off.do(get("/keys", "Origin", "https://good.test")); a.header.Get("Access-Control-Allow-Origin") != "" || a.header.Get("Vary") != "" {
-		t.Errorf("without AllowedOrigins: %v", a.header)
+	off := NewKit(t, InBodies, Setup{})
+	if a := off.Do(Get("/keys", "Origin", "https://good.test")); a.Header.Get("Access-Control-Allow-Origin") != "" || a.Header.Get("Vary") != "" {
+		t.Errorf("without AllowedOrigins: %v", a.Header)
 	}
-	off.do(preflight("https://good.test")).want(t, 405, "method_not_allowed")
+	off.Do(preflight("https://good.test")).Want(t, 405, "method_not_allowed")
 
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{config: func(c *handlers.Config) {
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{Config: func(c *handlers.Config) {
 			c.AllowedOrigins, c.TrustedOrigins = []string{"https://good.test"}, []string{"https://good.test"}
 		}})
 		for _, o := range []string{"https://evil.test", "https://good.test.evil.test", "null", "http://good.test", "https://good.test/", "https://GOOD.test"} {
-			for _, a := range []*reply{k.do(get("/password/policy", "Origin", o)), k.do(preflight(o))} {
-				if a.header.Get("Access-Control-Allow-Origin") != "" || a.header.Get("Access-Control-Allow-Credentials") != "" || a.header.Get("Vary") != "Origin" {
-					t.Errorf("%s: %v", o, a.header)
+			for _, a := range []*Reply{k.Do(Get("/password/policy", "Origin", o)), k.Do(preflight(o))} {
+				if a.Header.Get("Access-Control-Allow-Origin") != "" || a.Header.Get("Access-Control-Allow-Credentials") != "" || a.Header.Get("Vary") != "Origin" {
+					t.Errorf("%s: %v", o, a.Header)
 				}
 			}
 		}
-		credentials := map[mode]string{inCookies: "true"}[m]
-		for _, a := range []*reply{
-			k.do(get("/password/policy", "Origin", "https://good.test")), k.do(preflight("https://good.test")), k.do(get("/me", "Origin", "https://good.test")),
-			k.do(post("/signup", signUpBody(ann, goodPassword), "Origin", "https://good.test", "Sec-Fetch-Site", "cross-site")),
+		credentials := map[Mode]string{InCookies: "true"}[m]
+		for _, a := range []*Reply{
+			k.Do(Get("/password/policy", "Origin", "https://good.test")), k.Do(preflight("https://good.test")), k.Do(Get("/me", "Origin", "https://good.test")),
+			k.Do(Post("/signup", SignUpBody(Ann, GoodPassword), "Origin", "https://good.test", "Sec-Fetch-Site", "cross-site")),
 		} {
-			if a.header.Get("Access-Control-Allow-Origin") != "https://good.test" || a.header.Get("Access-Control-Allow-Credentials") != credentials || !strings.Contains(strings.Join(a.header["Vary"], ","), "Origin") {
-				t.Errorf("allowed origin: %d %v", a.status, a.header)
+			if a.Header.Get("Access-Control-Allow-Origin") != "https://good.test" || a.Header.Get("Access-Control-Allow-Credentials") != credentials || !strings.Contains(strings.Join(a.Header["Vary"], ","), "Origin") {
+				t.Errorf("allowed origin: %d %v", a.Status, a.Header)
 			}
 		}
-		if a := k.do(preflight("https://good.test")); a.status != 204 || a.header.Get("Access-Control-Allow-Methods") != "POST" {
-			t.Errorf("preflight: %d %v", a.status, a.header)
+		if a := k.Do(preflight("https://good.test")); a.Status != 204 || a.Header.Get("Access-Control-Allow-Methods") != "POST" {
+			t.Errorf("preflight: %d %v", a.Status, a.Header)
 		}
 	})
-	all := newKit(t, inBodies, setup{config: func(c *handlers.Config) { c.AllowedOrigins = []string{"*"} }})
+	all := NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) { c.AllowedOrigins = []string{"*"} }})
 	for origin, want := range map[string]string{"https://any.test": "*", "null": ""} {
-		if a := all.do(get("/keys", "Origin", origin)); a.header.Get("Access-Control-Allow-Origin") != want || a.header.Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("everybody, %s: %v", origin, a.header)
+		if a := all.Do(Get("/keys", "Origin", origin)); a.Header.Get("Access-Control-Allow-Origin") != want || a.Header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("everybody, %s: %v", origin, a.Header)
 		}
 	}
 }
 
 func TestConfigErrors(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{})
+	k := NewKit(t, InCookies, Setup{})
 	if _, err := handlers.New(nil, handlers.Config{}); err == nil || !strings.Contains(err.Error(), "Service") {
 		t.Errorf("no Service: %v", err)
 	}
 	for field, cfg := range map[string]handlers.Config{
-		"AllowedOrigins":    {AllowedOrigins: []string{"*"}, Cookies: k.jar},
+		"AllowedOrigins":    {AllowedOrigins: []string{"*"}, Cookies: k.Jar},
 		"AllowedOrigins[1]": {AllowedOrigins: []string{"https://good.test", "https://good.test/x"}},
 		"AllowedOrigins[0]": {AllowedOrigins: []string{"null"}},
 		"TrustedOrigins":    {TrustedOrigins: []string{"http://good.test"}},
 		"TrustedProxies":    {TrustedProxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}},
 		"Timeout":           {Timeout: -1},
 	} {
-		if _, err := handlers.New(k.svc, cfg); err == nil || !strings.Contains(err.Error(), field) {
+		if _, err := handlers.New(k.Service, cfg); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: error is %v", field, err)
 		}
 	}
@@ -188,4 +191,75 @@ func TestCS07_NoBypassAndNoGorillaCSRF(t *testing.T) {
 			t.Errorf("%s opens a way around the check", name)
 		}
 	}
+}
+
+// A bearer token is nothing that a browser sends unasked: the requests that are
+// refused with a cookie alone are served with one, on a mount of either kind,
+// and with the cookie beside it, which then counts for nothing.
+func TestCS03_ABearerNeedsNoFurtherHeader(t *testing.T) {
+	t.Parallel()
+	const elsewhere = "new@example.com"
+	acts := []struct {
+		name   string
+		status int
+		make   func(session string) Request
+	}{
+		{"update", 200, func(string) Request {
+			return Post("/password/update", Object("newPassword", OtherPassword, "currentPassword", GoodPassword))
+		}},
+		{"sign-out", 200, func(string) Request { return Post("/signout", "") }},
+		{"sign-out everywhere", 200, func(string) Request { return Post("/signout/all", "") }},
+		{"verify/send", 202, func(string) Request { return Post("/email/verify/send", "") }},
+		{"change", 202, func(string) Request {
+			return Post("/email/change", Object("newEmail", elsewhere, "currentPassword", GoodPassword))
+		}},
+		{"me", 200, func(string) Request { return Request{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`} }},
+		{"revoke", 204, func(session string) Request { return Request{Method: http.MethodDelete, Path: "/sessions/" + session} }},
+	}
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{Service: Unlimited})
+		other := k.SignUp(Bob)
+		for i, act := range acts {
+			for _, beside := range []bool{false, true} {
+				in := usher.SignUp{LoginID: fmt.Sprintf("ann%d%t@example.com", i, beside), Password: GoodPassword}
+				a, err := k.Service.SignUp(t.Context(), in, usher.Client{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				q := act.make(a.Session.ID).With("Authorization", "Bearer "+a.Tokens.Session.Reveal())
+				if beside {
+					q = q.With("Cookie", other.Cookie)
+				}
+				if got := k.Do(q); got.Status != act.status {
+					t.Errorf("%s, cookie beside it %t: answer is %d %q, want %d", act.name, beside, got.Status, got.Code(), act.status)
+				}
+			}
+		}
+		if !k.Alive(other) {
+			t.Error("the session of the cookie has ended")
+		}
+	})
+}
+
+// What exchanges the refresh token rests on the cookie, whatever bearer token
+// comes with it; on a mount without cookies it rests on its body.
+func TestCS03_ABearerIsNoWayAroundForTheRefresh(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InCookies, Setup{})
+	u := k.SignUp(Ann)
+	a, err := k.Service.SignIn(t.Context(), usher.SignIn{LoginID: Ann, Password: GoodPassword}, usher.Client{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bearer := "Bearer " + a.Tokens.Session.Reveal()
+	got := k.Do(Post("/session/refresh", "", "Cookie", u.Cookie, "Authorization", bearer)).Want(t, 403, "cross_origin")
+	if len(got.Header["Set-Cookie"]) > 0 {
+		t.Error("a refused refresh sets a cookie")
+	}
+	k.Do(Post("/session/refresh", "", "Authorization", bearer)).Want(t, 401, "not_signed_in")
+	k.Do(k.Refresh(u)).Want(t, 200, "")
+
+	body := NewKit(t, InBodies, Setup{})
+	u = body.SignUp(Ann)
+	body.Do(body.Refresh(u)).Want(t, 200, "")
 }

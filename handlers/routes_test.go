@@ -1,11 +1,14 @@
 package handlers_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher"
+	. "github.com/usherkit/usher/internal/webtest"
 )
 
 // outcome is one way in which one route may end.
@@ -13,39 +16,39 @@ type outcome struct {
 	name    string
 	service func(*usher.Config)
 	// prepare brings the kit to the point, and returns the one request.
-	prepare func(k *kit) request
+	prepare func(k *Kit) Request
 	status  int
 	code    string
 	fields  string
 	// events and mails are all that the request brings about.
 	events, mails string
 	// check looks further.
-	check func(t *testing.T, k *kit, a *reply)
+	check func(t *testing.T, k *Kit, a *Reply)
 }
 
-func plain(q request) func(*kit) request { return func(*kit) request { return q } }
+func plain(q Request) func(*Kit) Request { return func(*Kit) Request { return q } }
 
 // asAnn is a request of a user who has just signed up and confirmed.
-func asAnn(q request) func(*kit) request {
-	return func(k *kit) request { return k.as(k.signUpVerified(ann), q) }
+func asAnn(q Request) func(*Kit) Request {
+	return func(k *Kit) Request { return k.As(k.SignUpVerified(Ann), q) }
 }
 
 func TestRoutes(t *testing.T) {
 	for _, o := range slices.Concat(passwordOutcomes, sessionOutcomes) {
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
-			for _, m := range []mode{inCookies, inBodies} {
-				k := newKit(t, m, setup{service: o.service})
+			for _, m := range []Mode{InCookies, InBodies} {
+				k := NewKit(t, m, Setup{Service: o.service})
 				q := o.prepare(k)
-				k.forget()
-				a := k.do(q)
-				if a.status != o.status || a.code() != o.code || a.fields() != o.fields {
-					t.Errorf("%s: answer is %d %q %q, want %d %q %q: %s", m, a.status, a.code(), a.fields(), o.status, o.code, o.fields, a.body)
+				k.Forget()
+				a := k.Do(q)
+				if a.Status != o.status || a.Code() != o.code || a.InputErrors() != o.fields {
+					t.Errorf("%s: answer is %d %q %q, want %d %q %q: %s", m, a.Status, a.Code(), a.InputErrors(), o.status, o.code, o.fields, a.Body)
 				}
-				if got := k.events.take(); got != o.events {
+				if got := k.Events.Take(); got != o.events {
 					t.Errorf("%s: events are %q, want %q", m, got, o.events)
 				}
-				if got := k.mails(); got != o.mails {
+				if got := k.Mails(); got != o.mails {
 					t.Errorf("%s: mails are %q, want %q", m, got, o.mails)
 				}
 				if o.check != nil {
@@ -57,36 +60,239 @@ func TestRoutes(t *testing.T) {
 }
 
 // noCookie fails if the answer touches the session cookie.
-func noCookie(t *testing.T, _ *kit, a *reply) {
+func noCookie(t *testing.T, _ *Kit, a *Reply) {
 	t.Helper()
-	if len(a.header["Set-Cookie"]) > 0 || a.text("sessionToken") != "" {
+	if len(a.Header["Set-Cookie"]) > 0 || a.Text("sessionToken") != "" {
 		t.Error("the answer has tokens, or touches cookies")
 	}
 }
 
 // cookieCleared fails unless the answer takes the session cookie away.
-func cookieCleared(t *testing.T, k *kit, a *reply) {
+func cookieCleared(t *testing.T, k *Kit, a *Reply) {
 	t.Helper()
-	lines := strings.Join(a.header["Set-Cookie"], "\n")
-	if k.mode == inCookies && !(strings.HasPrefix(lines, "__Host-session=;") && strings.Contains(lines, "Max-Age=0")) {
+	lines := strings.Join(a.Header["Set-Cookie"], "\n")
+	if k.Mode == InCookies && !(strings.HasPrefix(lines, "__Host-session=;") && strings.Contains(lines, "Max-Age=0")) {
 		t.Errorf("CK-08: Set-Cookie is %q", lines)
 	}
 }
 
-func bodyIs(want string) func(*testing.T, *kit, *reply) {
-	return func(t *testing.T, _ *kit, a *reply) {
+func bodyIs(want string) func(*testing.T, *Kit, *Reply) {
+	return func(t *testing.T, _ *Kit, a *Reply) {
 		t.Helper()
-		if strings.TrimSpace(string(a.body)) != want {
-			t.Errorf("body is %s, want %s", a.body, want)
+		if strings.TrimSpace(string(a.Body)) != want {
+			t.Errorf("body is %s, want %s", a.Body, want)
 		}
 	}
 }
 
-func challenged(want string) func(*testing.T, *kit, *reply) {
-	return func(t *testing.T, _ *kit, a *reply) {
+func challenged(want string) func(*testing.T, *Kit, *Reply) {
+	return func(t *testing.T, _ *Kit, a *Reply) {
 		t.Helper()
-		if got := a.header.Get("WWW-Authenticate"); got != want {
+		if got := a.Header.Get("WWW-Authenticate"); got != want {
 			t.Errorf("WWW-Authenticate is %q, want %q", got, want)
 		}
 	}
+}
+
+// sessionOutcomes are those of the other routes.
+var sessionOutcomes = []outcome{
+	// POST /email/…
+	{
+		name: "verify/send", prepare: func(k *Kit) Request { return k.As(k.SignUp(Ann), Post("/email/verify/send", "")) },
+		status: 202, events: "user_email_verify_request", mails: "verify_email",
+	},
+	{
+		name: "verify/send, verified", prepare: asAnn(Post("/email/verify/send", "{}")), status: 202,
+	},
+	{
+		name: "verify/send, too often", prepare: func(k *Kit) Request {
+			u := k.SignUp(Ann)
+			for range 3 {
+				k.Do(k.As(u, Post("/email/verify/send", ""))).Want(k.T, 202, "")
+			}
+			return k.As(u, Post("/email/verify/send", ""))
+		},
+		status: 429, code: "too_many_requests", events: "excess_rate_limit_exceeded:links",
+		check: func(t *testing.T, _ *Kit, a *Reply) {
+			if got := a.Header.Get("Retry-After"); got != "3600" {
+				t.Errorf("Retry-After is %q", got)
+			}
+		},
+	},
+	{
+		name: "verify", prepare: func(k *Kit) Request {
+			return k.As(k.SignUp(Ann), Post("/email/verify", Object("token", k.MailedToken())))
+		},
+		status: 200, events: "user_email_verify", check: bodyIs(`{"emailVerified":true}`),
+	},
+	{
+		name: "verify, by password", prepare: func(k *Kit) Request {
+			k.SignUp(Ann)
+			return Post("/email/verify", Object("token", k.MailedToken(), "password", GoodPassword))
+		},
+		status: 200, events: "user_email_verify", check: bodyIs(`{"emailVerified":true}`),
+	},
+	{
+		name: "verify, by the link alone", prepare: func(k *Kit) Request { k.SignUp(Ann); return Post("/email/verify", Object("token", k.MailedToken())) },
+		status: 403, code: "password_required", check: noCookie,
+	},
+	{
+		name: "verify, wrong password", prepare: func(k *Kit) Request {
+			k.SignUp(Ann)
+			return Post("/email/verify", Object("token", k.MailedToken(), "password", OtherPassword))
+		},
+		status: 401, code: "invalid_credentials", events: "authn_login_fail:wrong_password", check: noCookie,
+	},
+	{
+		name: "verify, password of another type", prepare: plain(Post("/email/verify", `{"token":"x","password":1}`)),
+		status: 400, code: "invalid_request", fields: "password:invalid",
+	},
+	{
+		name: "verify, random", prepare: plain(Post("/email/verify", Object("token", "x"))),
+		status: 400, code: "invalid_token", events: "authn_token_refused:one_time_token",
+	},
+	{
+		name: "verify, nothing", prepare: plain(Post("/email/verify", "{}")),
+		status: 400, code: "invalid_request", fields: "token:required",
+	},
+	{
+		name: "change", prepare: asAnn(Post("/email/change", Object("newEmail", "ann@new.example", "currentPassword", GoodPassword))),
+		status: 202, events: "user_email_change_request", mails: "change_email email_changing",
+	},
+	{
+		name: "change, no password", prepare: asAnn(Post("/email/change", Object("newEmail", "ann@new.example"))),
+		status: 401, code: "recent_sign_in_required", check: challenged(`Bearer realm="session", error="insufficient_user_authentication"`),
+	},
+	{
+		name: "change, no address", prepare: asAnn(Post("/email/change", Object("newEmail", "ann", "currentPassword", GoodPassword))),
+		status: 400, code: "invalid_request", fields: "newEmail:invalid",
+	},
+	{
+		name: "change, present address", prepare: asAnn(Post("/email/change", Object("newEmail", Ann, "currentPassword", GoodPassword))),
+		status: 400, code: "invalid_request", fields: "newEmail:not_allowed",
+	},
+	// DELETE /email/change
+	{
+		name: "cancel", prepare: func(k *Kit) Request {
+			u := k.SignUpVerified(Ann)
+			k.Do(k.As(u, Post("/email/change", Object("newEmail", "ann@new.example", "currentPassword", GoodPassword)))).Want(k.T, 202, "")
+			if a := k.Do(k.As(u, Get("/me"))).Want(k.T, 200, ""); a.Text("pendingEmail") != "ann@new.example" {
+				k.T.Errorf("me is %s", a.Body)
+			}
+			k.Inbox()
+			return k.As(u, Request{Method: http.MethodDelete, Path: "/email/change"})
+		},
+		status: 204, events: "user_email_change_cancel",
+	},
+	{
+		name: "cancel, nothing", prepare: asAnn(Request{Method: http.MethodDelete, Path: "/email/change"}), status: 404, code: "not_found",
+	},
+	// POST /session/refresh
+	{
+		name: "refresh", prepare: func(k *Kit) Request { return k.Refresh(k.SignUpVerified(Ann)) },
+		status: 200, events: "session_renewed",
+	},
+	{name: "refresh, nothing", prepare: plain(Post("/session/refresh", "")), status: 401, code: "not_signed_in"},
+	{
+		name: "refresh, ended", prepare: func(k *Kit) Request {
+			u := k.SignUpVerified(Ann)
+			k.Do(k.As(u, Post("/signout/all", "")))
+			return k.Refresh(u)
+		},
+		status: 401, code: "invalid_session", events: "authn_token_refused:session_ended", check: cookieCleared,
+	},
+	{
+		name: "refresh, reused", prepare: func(k *Kit) Request {
+			u := k.SignUpVerified(Ann)
+			k.Do(k.Refresh(u)).Want(k.T, 200, "")
+			k.Clock.Add(11 * time.Second)
+			return k.Refresh(u)
+		},
+		status: 401, code: "invalid_session", events: "authn_token_reuse", check: cookieCleared,
+	},
+	// /me and /sessions
+	{
+		name: "me", prepare: asAnn(Get("/me")), status: 200,
+		check: func(t *testing.T, _ *Kit, a *Reply) {
+			s, _ := a.Json["session"].(map[string]any)
+			if a.Text("user.loginId") != Ann || s["current"] != true {
+				t.Errorf("body is %s", a.Body)
+			}
+		},
+	},
+	{name: "me, nobody", prepare: plain(Get("/me")), status: 401, code: "not_signed_in"},
+	{
+		name: "me, patched", prepare: asAnn(Request{Method: http.MethodPatch, Path: "/me", Body: `{"name":"Ann","picture":null,"roles":["admin"]}`}),
+		status: 200, events: "user_updated:profile",
+		check: func(t *testing.T, _ *Kit, a *Reply) {
+			if a.Text("user.name") != "Ann" {
+				t.Errorf("body is %s", a.Body)
+			}
+		},
+	},
+	{
+		name: "me, bad picture", prepare: asAnn(Request{Method: http.MethodPatch, Path: "/me", Body: `{"picture":"javascript:1"}`}),
+		status: 400, code: "invalid_request", fields: "picture:invalid",
+	},
+	{
+		name: "sessions", prepare: func(k *Kit) Request {
+			u := k.SignUpVerified(Ann)
+			k.SignIn(Ann, GoodPassword)
+			return k.As(u, Get("/sessions"))
+		},
+		status: 200, check: func(t *testing.T, _ *Kit, a *Reply) {
+			list, _ := a.Json["sessions"].([]any)
+			if len(list) != 2 || strings.Count(string(a.Body), `"current":true`) != 1 {
+				t.Errorf("body is %s", a.Body)
+			}
+		},
+	},
+	{
+		name: "revoke", prepare: func(k *Kit) Request {
+			u := k.SignUpVerified(Ann)
+			other := k.SignIn(Ann, GoodPassword)
+			return k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + other.Id})
+		},
+		status: 204, events: "session_ended:revoked", check: noCookie,
+	},
+	{
+		name: "revoke oneself", prepare: func(k *Kit) Request {
+			u := k.SignUpVerified(Ann)
+			return k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.Id})
+		},
+		status: 204, events: "session_ended:revoked", check: cookieCleared,
+	},
+	{
+		name: "revoke another's", prepare: func(k *Kit) Request {
+			other := k.SignUp(Bob)
+			return k.As(k.SignUpVerified(Ann), Request{Method: http.MethodDelete, Path: "/sessions/" + other.Id})
+		},
+		status: 404, code: "not_found",
+	},
+	// POST /signout
+	{
+		name: "sign-out", prepare: asAnn(Post("/signout", "")), status: 200, events: "authn_logout", check: cookieCleared,
+	},
+	{name: "sign-out, nobody", prepare: plain(Post("/signout", "")), status: 200, check: noCookie},
+	{
+		name: "sign-out, twice", prepare: func(k *Kit) Request {
+			u := k.SignUpVerified(Ann)
+			k.Do(k.As(u, Post("/signout", "null"))).Want(k.T, 200, "")
+			return k.As(u, Post("/signout", "{}"))
+		},
+		status: 200, check: cookieCleared,
+	},
+	{
+		name: "sign-out everywhere", prepare: func(k *Kit) Request {
+			u := k.SignUpVerified(Ann)
+			k.SignIn(Ann, GoodPassword)
+			return k.As(u, Post("/signout/all", ""))
+		},
+		status: 200, events: "authn_logout:everywhere", check: cookieCleared,
+	},
+	{name: "sign-out everywhere, nobody", prepare: plain(Post("/signout/all", "")), status: 401, code: "not_signed_in"},
+	// GET /keys
+	{name: "keys", prepare: plain(Get("/keys")), status: 200},
+	// No such route
+	{name: "nothing there", prepare: plain(Get("/forgot")), status: 404, code: "not_found"},
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// NewServer returns a server that does not wait for slow strangers: 5 seconds
-// for the headers of a request, which are at most 32 KiB, 15 for all of it, 30
-// until it is answered, and a minute between two requests.
+// NewServer returns a server with limits for slow clients: 5 seconds for the
+// headers of a request, 15 for all of it, 30 until it is answered, and a minute
+// between two requests. Headers have at most 32 KiB.
 func NewServer(addr string, h http.Handler) *http.Server {
 	return &http.Server{
 		Addr:              addr,

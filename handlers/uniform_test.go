@@ -4,25 +4,27 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/store"
 )
 
 // sameAnswers fails unless all answers have the same status, headers and body.
-func sameAnswers(t *testing.T, answers map[string]*reply) {
+func sameAnswers(t *testing.T, answers map[string]*Reply) {
 	t.Helper()
 	var firstName string
-	var first *reply
+	var first *Reply
 	for name, a := range answers {
 		if first == nil {
 			firstName, first = name, a
 			continue
 		}
-		if a.status != first.status || !bytes.Equal(a.body, first.body) || fmt.Sprint(a.header) != fmt.Sprint(first.header) {
-			t.Errorf("answers differ:\n%s: %d %v %s\n%s: %d %v %s", firstName, first.status, first.header, first.body, name, a.status, a.header, a.body)
+		if a.Status != first.Status || !bytes.Equal(a.Body, first.Body) || fmt.Sprint(a.Header) != fmt.Sprint(first.Header) {
+			t.Errorf("answers differ:\n%s: %d %v %s\n%s: %d %v %s", firstName, first.Status, first.Header, first.Body, name, a.Status, a.Header, a.Body)
 		}
 	}
 }
@@ -31,67 +33,67 @@ const sameID = "same-request-id"
 
 func TestEN01_FailedSignInsAreAlike(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{service: func(c *usher.Config) { c.ConfirmFirst = true; c.InsecureNoThrottle = true }})
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true; c.InsecureNoThrottle = true }})
 		verified := func(id string) {
-			k.do(post("/signup", signUpBody(id, goodPassword))).want(t, 202, "")
-			k.do(post("/email/verify", object("token", k.mailedToken(), "password", goodPassword))).want(t, 200, "")
+			k.Do(Post("/signup", SignUpBody(id, GoodPassword))).Want(t, 202, "")
+			k.Do(Post("/email/verify", Object("token", k.MailedToken(), "password", GoodPassword))).Want(t, 200, "")
 		}
 		verified("wrong@example.com")
 		verified("disabled@example.com")
-		if err := k.svc.DisableUser(t.Context(), k.userID("disabled@example.com")); err != nil {
+		if err := k.Service.DisableUser(t.Context(), k.UserID("disabled@example.com")); err != nil {
 			t.Fatal(err)
 		}
-		k.do(post("/signup", signUpBody("unverified@example.com", goodPassword))).want(t, 202, "")
-		if _, err := k.svc.ImportUser(t.Context(), usher.UserImport{LoginIDs: []string{"nopassword@example.com"}, EmailVerified: true}); err != nil {
+		k.Do(Post("/signup", SignUpBody("unverified@example.com", GoodPassword))).Want(t, 202, "")
+		if _, err := k.Service.ImportUser(t.Context(), usher.UserImport{LoginIDs: []string{"nopassword@example.com"}, EmailVerified: true}); err != nil {
 			t.Fatal(err)
 		}
-		try := func(id, pw string) *reply { return k.do(post("/signin", signUpBody(id, pw), "X-Request-Id", sameID)) }
-		answers := map[string]*reply{
-			"unknown":              try("unknown@example.com", goodPassword),
-			"wrong":                try("wrong@example.com", otherPassword),
-			"unverified":           try("unverified@example.com", goodPassword),
-			"unverified and wrong": try("unverified@example.com", otherPassword),
-			"disabled":             try("disabled@example.com", otherPassword),
-			"no password":          try("nopassword@example.com", goodPassword),
+		try := func(id, pw string) *Reply { return k.Do(Post("/signin", SignUpBody(id, pw), "X-Request-Id", sameID)) }
+		answers := map[string]*Reply{
+			"unknown":              try("unknown@example.com", GoodPassword),
+			"wrong":                try("wrong@example.com", OtherPassword),
+			"unverified":           try("unverified@example.com", GoodPassword),
+			"unverified and wrong": try("unverified@example.com", OtherPassword),
+			"disabled":             try("disabled@example.com", OtherPassword),
+			"no password":          try("nopassword@example.com", GoodPassword),
 		}
-		answers["unknown"].want(t, 401, "invalid_credentials")
+		answers["unknown"].Want(t, 401, "invalid_credentials")
 		sameAnswers(t, answers)
 
-		replace := func(id, pw string) *reply {
-			return k.do(post("/password/replace", object("loginId", id, "oldPassword", pw, "newPassword", thirdPassword), "X-Request-Id", sameID))
+		replace := func(id, pw string) *Reply {
+			return k.Do(Post("/password/replace", Object("loginId", id, "oldPassword", pw, "newPassword", ThirdPassword), "X-Request-Id", sameID))
 		}
-		sameAnswers(t, map[string]*reply{
-			"unknown":     replace("unknown@example.com", goodPassword),
-			"wrong":       replace("wrong@example.com", otherPassword),
-			"disabled":    replace("disabled@example.com", otherPassword),
-			"no password": replace("nopassword@example.com", goodPassword),
+		sameAnswers(t, map[string]*Reply{
+			"unknown":     replace("unknown@example.com", GoodPassword),
+			"wrong":       replace("wrong@example.com", OtherPassword),
+			"disabled":    replace("disabled@example.com", OtherPassword),
+			"no password": replace("nopassword@example.com", GoodPassword),
 		})
 	})
 }
 
 func TestEN03_EN04_ResetAnswersAreAlike(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{})
-		k.signUpVerified("known@example.com")
-		k.signUp("unverified@example.com")
-		k.signUpVerified("disabled@example.com")
-		if err := k.svc.DisableUser(t.Context(), k.userID("disabled@example.com")); err != nil {
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		k.SignUpVerified("known@example.com")
+		k.SignUp("unverified@example.com")
+		k.SignUpVerified("disabled@example.com")
+		if err := k.Service.DisableUser(t.Context(), k.UserID("disabled@example.com")); err != nil {
 			t.Fatal(err)
 		}
-		k.do(post("/signup", `{"loginId":"bob","password":"vast otter sings low","user":{"email":"secret@corp.test"}}`)).want(t, 201, "")
-		k.forget()
-		ask := func(id string) *reply {
-			return k.do(post("/password/reset", object("loginId", id), "X-Request-Id", sameID))
+		k.Do(Post("/signup", `{"loginId":"bob","password":"vast otter sings low","user":{"email":"secret@corp.test"}}`)).Want(t, 201, "")
+		k.Forget()
+		ask := func(id string) *Reply {
+			return k.Do(Post("/password/reset", Object("loginId", id), "X-Request-Id", sameID))
 		}
-		answers := map[string]*reply{
+		answers := map[string]*Reply{
 			"known": ask("known@example.com"), "unknown": ask("unknown@example.com"), "unverified": ask("unverified@example.com"),
 			"disabled": ask("disabled@example.com"), "name": ask("bob"), "no such name": ask("nobody"),
 		}
-		answers["known"].want(t, 202, "")
+		answers["known"].Want(t, 202, "")
 		sameAnswers(t, answers)
-		if got, want := k.mails(), "confirm_and_reset confirm_and_reset reset_password"; got != want {
+		if got, want := k.Mails(), "confirm_and_reset confirm_and_reset reset_password"; got != want {
 			t.Errorf("mails are %q, want %q", got, want)
 		}
 	})
@@ -99,119 +101,202 @@ func TestEN03_EN04_ResetAnswersAreAlike(t *testing.T) {
 
 func TestEN05_UnseenSignUpsAreAlike(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{service: func(c *usher.Config) { c.ConfirmFirst = true }})
-		ask := func(id string) *reply {
-			return k.do(post("/signup", signUpBody(id, goodPassword), "X-Request-Id", sameID))
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
+		ask := func(id string) *Reply {
+			return k.Do(Post("/signup", SignUpBody(id, GoodPassword), "X-Request-Id", sameID))
 		}
-		free := ask(ann).want(t, 202, "")
-		k.do(post("/email/verify", object("token", k.mailedToken(), "password", goodPassword))).want(t, 200, "")
-		sameAnswers(t, map[string]*reply{"free": free, "taken": ask(ann), "unverified": ask(bob), "unverified again": ask(bob)})
+		free := ask(Ann).Want(t, 202, "")
+		k.Do(Post("/email/verify", Object("token", k.MailedToken(), "password", GoodPassword))).Want(t, 200, "")
+		sameAnswers(t, map[string]*Reply{"free": free, "taken": ask(Ann), "unverified": ask(Bob), "unverified again": ask(Bob)})
 
 		// In the mode that tells, nobody may ask about many.
-		k = newKit(t, m, setup{})
+		k = NewKit(t, m, Setup{})
 		for i := range 10 {
-			k.do(post("/signup", signUpBody(fmt.Sprintf("u%d@example.com", i), goodPassword))).want(t, 201, "")
+			k.Do(Post("/signup", SignUpBody(fmt.Sprintf("u%d@example.com", i), GoodPassword))).Want(t, 201, "")
 		}
-		k.do(post("/signup", signUpBody(ann, goodPassword))).want(t, 429, "too_many_requests")
+		k.Do(Post("/signup", SignUpBody(Ann, GoodPassword))).Want(t, 429, "too_many_requests")
 	})
 }
 
 func TestEN06_UnknownLoginIDsAreThrottledLikeKnownOnes(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inCookies, setup{})
-	k.signUp(ann)
+	k := NewKit(t, InCookies, Setup{})
+	k.SignUp(Ann)
 	for i := range 7 {
-		known := k.do(post("/signin", signUpBody(ann, otherPassword), "X-Request-Id", sameID))
-		unknown := k.do(post("/signin", signUpBody("nobody@example.com", otherPassword), "X-Request-Id", sameID))
-		sameAnswers(t, map[string]*reply{"known": known, "unknown": unknown})
-		if want := map[bool]int{true: 401, false: 429}[i < 5]; known.status != want {
-			t.Errorf("try %d: status is %d, want %d", i+1, known.status, want)
+		known := k.Do(Post("/signin", SignUpBody(Ann, OtherPassword), "X-Request-Id", sameID))
+		unknown := k.Do(Post("/signin", SignUpBody("nobody@example.com", OtherPassword), "X-Request-Id", sameID))
+		sameAnswers(t, map[string]*Reply{"known": known, "unknown": unknown})
+		if want := map[bool]int{true: 401, false: 429}[i < 5]; known.Status != want {
+			t.Errorf("try %d: status is %d, want %d", i+1, known.Status, want)
 		}
 	}
-	taken := k.do(post("/signup", signUpBody(ann, weakPassword), "X-Request-Id", sameID)).want(t, 400, "password_policy")
-	free := k.do(post("/signup", signUpBody(bob, weakPassword), "X-Request-Id", sameID))
-	sameAnswers(t, map[string]*reply{"taken": taken, "free": free})
+	taken := k.Do(Post("/signup", SignUpBody(Ann, WeakPassword), "X-Request-Id", sameID)).Want(t, 400, "password_policy")
+	free := k.Do(Post("/signup", SignUpBody(Bob, WeakPassword), "X-Request-Id", sameID))
+	sameAnswers(t, map[string]*Reply{"taken": taken, "free": free})
 }
 
 func TestEN07_DeadLinksAreAlike(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
-		u := k.signUpVerified(ann)
-		complete := func(tok string) *reply {
-			return k.do(post("/password/reset/complete", object("token", tok, "newPassword", thirdPassword), "X-Request-Id", sameID))
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{Service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
+		u := k.SignUpVerified(Ann)
+		complete := func(tok string) *Reply {
+			return k.Do(Post("/password/reset/complete", Object("token", tok, "newPassword", ThirdPassword), "X-Request-Id", sameID))
 		}
-		verify := func(tok string) *reply {
-			return k.do(post("/password/reset/verify", object("token", tok), "X-Request-Id", sameID))
+		verify := func(tok string) *Reply {
+			return k.Do(Post("/password/reset/verify", Object("token", tok), "X-Request-Id", sameID))
 		}
-		old := k.resetToken(ann)
-		k.clock.add(10*time.Minute + time.Second)
-		used, superseded := k.resetToken(ann), k.resetToken(ann)
-		k.do(post("/password/reset/complete", object("token", used, "newPassword", otherPassword))).want(t, 200, "")
-		for name, try := range map[string]func(string) *reply{"complete": complete, "verify": verify} {
-			answers := map[string]*reply{"random": try("x"), "used": try(used), "expired": try(old), "superseded": try(superseded)}
-			answers["random"].want(t, 400, "invalid_token")
+		old := k.ResetToken(Ann)
+		k.Clock.Add(10*time.Minute + time.Second)
+		used, superseded := k.ResetToken(Ann), k.ResetToken(Ann)
+		k.Do(Post("/password/reset/complete", Object("token", used, "newPassword", OtherPassword))).Want(t, 200, "")
+		for name, try := range map[string]func(string) *Reply{"complete": complete, "verify": verify} {
+			answers := map[string]*Reply{"random": try("x"), "used": try(used), "expired": try(old), "superseded": try(superseded)}
+			answers["random"].Want(t, 400, "invalid_token")
 			t.Run(name, func(t *testing.T) { sameAnswers(t, answers) })
 		}
 
-		u = k.signIn(ann, otherPassword)
+		u = k.SignIn(Ann, OtherPassword)
 		change := func(to string) string {
-			k.do(k.as(u, post("/email/change", object("newEmail", to, "currentPassword", otherPassword)))).want(t, 202, "")
-			for _, msg := range k.inbox() {
+			k.Do(k.As(u, Post("/email/change", Object("newEmail", to, "currentPassword", OtherPassword)))).Want(t, 202, "")
+			for _, msg := range k.Inbox() {
 				if msg.To == to {
-					return linkToken(t, msg)
+					return LinkToken(t, msg)
 				}
 			}
 			t.Fatal("no mail to the new address")
 			return ""
 		}
 		old = change("ann@old.example")
-		k.clock.add(24*time.Hour + time.Second)
-		u = k.signIn(ann, otherPassword)
+		k.Clock.Add(24*time.Hour + time.Second)
+		u = k.SignIn(Ann, OtherPassword)
 		superseded, used = change("ann@one.example"), change("ann@two.example")
-		k.do(k.as(u, post("/email/verify", object("token", used)))).want(t, 200, "")
-		confirm := func(tok string) *reply {
-			return k.do(post("/email/verify", object("token", tok), "X-Request-Id", sameID))
+		k.Do(k.As(u, Post("/email/verify", Object("token", used)))).Want(t, 200, "")
+		confirm := func(tok string) *Reply {
+			return k.Do(Post("/email/verify", Object("token", tok), "X-Request-Id", sameID))
 		}
-		answers := map[string]*reply{"random": confirm("x"), "used": confirm(used), "expired": confirm(old), "superseded": confirm(superseded)}
-		answers["random"].want(t, 400, "invalid_token")
+		answers := map[string]*Reply{"random": confirm("x"), "used": confirm(used), "expired": confirm(old), "superseded": confirm(superseded)}
+		answers["random"].Want(t, 400, "invalid_token")
 		sameAnswers(t, answers)
 	})
 }
 
 func TestTV15_RefusedTokensAreAlike(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, inBodies, setup{})
-	other := newKit(t, inBodies, setup{service: func(c *usher.Config) { c.BaseURL = "https://other.example" }})
-	u, foreign := k.signUp(ann), other.signUp(ann)
-	ended := k.signIn(ann, goodPassword)
-	k.do(k.as(ended, post("/signout", ""))).want(t, 200, "")
-	routes := []request{
-		get("/me"), {http.MethodPatch, "/me", `{}`, nil}, get("/sessions"), {http.MethodDelete, "/sessions/x", "", nil}, post("/signout/all", ""),
-		post("/password/update", `{}`), post("/email/change", `{}`), post("/email/verify/send", ""),
+	k := NewKit(t, InBodies, Setup{})
+	other := NewKit(t, InBodies, Setup{Service: func(c *usher.Config) { c.BaseURL = "https://other.example" }})
+	u, foreign := k.SignUp(Ann), other.SignUp(Ann)
+	ended := k.SignIn(Ann, GoodPassword)
+	k.Do(k.As(ended, Post("/signout", ""))).Want(t, 200, "")
+	routes := []Request{
+		Get("/me"), {Method: http.MethodPatch, Path: "/me", Body: `{}`}, Get("/sessions"), {Method: http.MethodDelete, Path: "/sessions/x"}, Post("/signout/all", ""),
+		Post("/password/update", `{}`), Post("/email/change", `{}`), Post("/email/verify/send", ""),
 	}
-	signature := u.bearer[:len(u.bearer)-8] + "AAAAAAAA"
+	signature := u.Bearer[:len(u.Bearer)-8] + "AAAAAAAA"
 	for _, q := range routes {
-		ask := func(bearer string) *reply { return k.do(q.with("Authorization", bearer, "X-Request-Id", sameID)) }
-		answers := map[string]*reply{
-			"bad signature": ask("Bearer " + signature), "another issuer's": ask("Bearer " + foreign.bearer), "rubbish": ask("Bearer x"),
-			"refresh token": ask("Bearer " + u.refresh), "ended": ask("Bearer " + ended.bearer), "nothing": ask("Bearer "),
+		ask := func(bearer string) *Reply { return k.Do(q.With("Authorization", bearer, "X-Request-Id", sameID)) }
+		answers := map[string]*Reply{
+			"bad signature": ask("Bearer " + signature), "another issuer's": ask("Bearer " + foreign.Bearer), "rubbish": ask("Bearer x"),
+			"refresh token": ask("Bearer " + u.Refresh), "ended": ask("Bearer " + ended.Bearer), "nothing": ask("Bearer "),
 		}
-		a := answers["rubbish"].want(t, 401, "invalid_session")
+		a := answers["rubbish"].Want(t, 401, "invalid_session")
 		challenged(`Bearer realm="session", error="invalid_token"`)(t, k, a)
 		sameAnswers(t, answers)
-		challenged(`Bearer realm="session"`)(t, k, k.do(q).want(t, 401, "not_signed_in"))
+		challenged(`Bearer realm="session"`)(t, k, k.Do(q).Want(t, 401, "not_signed_in"))
 	}
-	k.clock.add(11 * time.Minute)
-	expired := k.do(k.as(u, get("/me")).with("X-Request-Id", sameID))
-	sameAnswers(t, map[string]*reply{"expired": expired, "rubbish": k.do(get("/me", "Authorization", "Bearer x", "X-Request-Id", sameID))})
+	k.Clock.Add(11 * time.Minute)
+	expired := k.Do(k.As(u, Get("/me")).With("X-Request-Id", sameID))
+	sameAnswers(t, map[string]*Reply{"expired": expired, "rubbish": k.Do(Get("/me", "Authorization", "Bearer x", "X-Request-Id", sameID))})
 
 	// A session that ended in the store while its token still verifies.
-	u = k.signIn(ann, goodPassword)
-	if _, err := k.store.EndUserSessions(t.Context(), k.userID(ann), store.SessionEnd{}, store.Effects{}); err != nil {
+	u = k.SignIn(Ann, GoodPassword)
+	if _, err := k.Store.EndUserSessions(t.Context(), k.UserID(Ann), store.SessionEnd{}, store.Effects{}); err != nil {
 		t.Fatal(err)
 	}
-	gone := k.do(k.as(u, get("/me")).with("X-Request-Id", sameID))
-	sameAnswers(t, map[string]*reply{"gone": gone, "expired": expired})
+	gone := k.Do(k.As(u, Get("/me")).With("X-Request-Id", sameID))
+	sameAnswers(t, map[string]*Reply{"gone": gone, "expired": expired})
+}
+
+// A reset is asked for one login id, as one text: who asks otherwise gets 400,
+// and nobody a mail.
+func TestRS07_JSONNamesOneLoginID(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{Service: Unlimited})
+		k.SignUpVerified(Ann)
+		k.SignUpVerified(Bob)
+		for name, body := range map[string]string{
+			"array":                    `{"loginId":["` + Ann + `"]}`,
+			"array of two":             `{"loginId":["` + Ann + `","` + Bob + `"]}`,
+			"object":                   `{"loginId":{"email":"` + Ann + `"}}`,
+			"member twice":             `{"loginId":"` + Ann + `","loginId":"` + Bob + `"}`,
+			"member twice, other case": `{"loginId":"` + Ann + `","LOGINID":"` + Bob + `"}`,
+			"member twice, escaped":    `{"loginId":"` + Ann + `","\u006cog\u0069nId":"` + Bob + `"}`,
+			"other case alone":         `{"LoginId":"` + Ann + `"}`,
+			"two objects":              Object("loginId", Ann) + Object("loginId", Bob),
+			"array of objects":         "[" + Object("loginId", Ann) + "," + Object("loginId", Bob) + "]",
+			"comma":                    Object("loginId", Ann+","+Bob),
+			"semicolon":                Object("loginId", Ann+";"+Bob),
+			"space":                    Object("loginId", Ann+" "+Bob),
+			"line break":               Object("loginId", Ann+"\r\nBcc: "+Bob),
+			"line break, escaped":      Object("loginId", Ann+"%0d%0aBcc:"+Bob),
+			"NUL":                      Object("loginId", Ann+"\x00"+Bob),
+			"name and address":         Object("loginId", `"Ann" <`+Ann+`>`),
+			"form":                     Form("loginId", Ann),
+			"none":                     "{}",
+		} {
+			if a := k.Do(Post("/password/reset", body)); a.Status != 400 || a.Code() != "invalid_request" {
+				t.Errorf("%s: answer is %d %q, want 400", name, a.Status, a.Code())
+			}
+		}
+		if all := k.Inbox(); len(all) > 0 {
+			t.Errorf("%d mails, the first to %s", len(all), all[0].To)
+		}
+		if got := k.Events.Take(); got != "" {
+			t.Errorf("events are %q, want none", got)
+		}
+	})
+}
+
+// Look-alikes of an address are another's, or nobody's: no mail goes to its owner.
+func TestRS07_LookAlikesReachNobody(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InBodies, Setup{Service: Unlimited})
+	k.SignUpVerified("mike@example.org")
+	for _, id := range []string{"mıke@example.org", "MI\u212AE@example.org", "ｍike@example.org", "mike@exаmple.org", "mike@example.org."} {
+		k.Do(Post("/password/reset", Object("loginId", id)))
+	}
+	if all := k.Inbox(); len(all) > 0 {
+		t.Errorf("%d mails, the first to %s", len(all), all[0].To)
+	}
+}
+
+// The fourth request of an hour sends nothing, and is answered like the three
+// before it and like that of somebody whom nobody knows.
+func TestRS13_TheFourthAnswerIsTheSame(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		k.SignUpVerified(Ann)
+		answers := map[string]*Reply{}
+		for i := range 5 {
+			for _, id := range []string{Ann, "nobody@example.com"} {
+				q := Post("/password/reset", Object("loginId", id), "X-Request-Id", sameID)
+				answers[fmt.Sprint(id, " ", i+1)] = k.Do(q).Want(t, 202, "")
+			}
+			k.Inbox()                                 // the mail is out before its link ends
+			k.Clock.Add(10*time.Minute + time.Second) // no link is open any more
+		}
+		sameAnswers(t, answers)
+		if got := k.Mails(); got != strings.TrimSpace(strings.Repeat("reset_password ", 3)) {
+			t.Errorf("mails are %q, want 3 of a reset", got)
+		}
+		// The limit that shows is the network's, and it does not ask who is known.
+		limited := map[string]*Reply{}
+		for _, id := range []string{Ann, "nobody@example.com"} {
+			limited[id] = k.Do(Post("/password/reset", Object("loginId", id), "X-Request-Id", sameID)).Want(t, 429, "too_many_requests")
+		}
+		sameAnswers(t, limited)
+	})
 }

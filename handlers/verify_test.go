@@ -1,10 +1,18 @@
 package handlers_test
 
 import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/store"
 )
 
@@ -13,41 +21,41 @@ import (
 // left.
 func TestEV03_TheLinkAloneConfirmsNothing(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{})
-		squatter := k.signUp(ann)
-		link := k.mailedToken()
-		k.forget()
-		click := func(pw string) *reply { return k.do(post("/email/verify", object("token", link, "password", pw))) }
-		noCookie(t, k, k.do(post("/email/verify", object("token", link))).want(t, 403, "password_required"))
-		noCookie(t, k, click("").want(t, 403, "password_required"))
-		if got := k.events.take(); got != "" {
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		squatter := k.SignUp(Ann)
+		link := k.MailedToken()
+		k.Forget()
+		click := func(pw string) *Reply { return k.Do(Post("/email/verify", Object("token", link, "password", pw))) }
+		noCookie(t, k, k.Do(Post("/email/verify", Object("token", link))).Want(t, 403, "password_required"))
+		noCookie(t, k, click("").Want(t, 403, "password_required"))
+		if got := k.Events.Take(); got != "" {
 			t.Errorf("events are %q", got)
 		}
 		// Her guesses count as at sign-in, on this route and that.
 		for range 3 {
-			click(otherPassword).want(t, 401, "invalid_credentials")
+			click(OtherPassword).Want(t, 401, "invalid_credentials")
 		}
 		for range 2 {
-			k.do(post("/signin", signUpBody(ann, otherPassword))).want(t, 401, "invalid_credentials")
+			k.Do(Post("/signin", SignUpBody(Ann, OtherPassword))).Want(t, 401, "invalid_credentials")
 		}
-		if a := click(goodPassword).want(t, 429, "too_many_requests"); a.header.Get("Retry-After") != "30" {
-			t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
+		if a := click(GoodPassword).Want(t, 429, "too_many_requests"); a.Header.Get("Retry-After") != "30" {
+			t.Errorf("Retry-After is %q", a.Header.Get("Retry-After"))
 		}
-		if me := k.do(k.as(squatter, get("/me"))).json["user"].(map[string]any); me["emailVerified"] != false {
+		if me := k.Do(k.As(squatter, Get("/me"))).Json["user"].(map[string]any); me["emailVerified"] != false {
 			t.Error("the squatter is confirmed")
 		}
 
-		k.do(post("/password/reset/complete", object("token", k.resetToken(ann), "newPassword", thirdPassword))).want(t, 200, "")
-		if k.alive(squatter) {
+		k.Do(Post("/password/reset/complete", Object("token", k.ResetToken(Ann), "newPassword", ThirdPassword))).Want(t, 200, "")
+		if k.Alive(squatter) {
 			t.Error("the squatter is still signed in")
 		}
-		k.clock.add(time.Hour)
-		k.do(post("/signin", signUpBody(ann, goodPassword))).want(t, 401, "invalid_credentials")
-		click(goodPassword).want(t, 400, "invalid_token")
-		k.clock.add(time.Hour) // the wait after the squatter's try
-		own := k.signIn(ann, thirdPassword)
-		if me := k.do(k.as(own, get("/me"))).json["user"].(map[string]any); me["emailVerified"] != true {
+		k.Clock.Add(time.Hour)
+		k.Do(Post("/signin", SignUpBody(Ann, GoodPassword))).Want(t, 401, "invalid_credentials")
+		click(GoodPassword).Want(t, 400, "invalid_token")
+		k.Clock.Add(time.Hour) // the wait after the squatter's try
+		own := k.SignIn(Ann, ThirdPassword)
+		if me := k.Do(k.As(own, Get("/me"))).Json["user"].(map[string]any); me["emailVerified"] != true {
 			t.Error("the claim does not confirm")
 		}
 	})
@@ -56,34 +64,34 @@ func TestEV03_TheLinkAloneConfirmsNothing(t *testing.T) {
 // What fails leaves the link good, also one to a new address.
 func TestEV03_ALinkToANewAddressNeedsItsUser(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{})
-		u, other := k.signUpVerified(ann), k.signUp("carl@example.com")
-		k.forget()
-		k.do(k.as(u, post("/email/change", object("newEmail", bob, "currentPassword", goodPassword)))).want(t, 202, "")
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		u, other := k.SignUpVerified(Ann), k.SignUp("carl@example.com")
+		k.Forget()
+		k.Do(k.As(u, Post("/email/change", Object("newEmail", Bob, "currentPassword", GoodPassword)))).Want(t, 202, "")
 		link := ""
-		for _, msg := range k.inbox() {
+		for _, msg := range k.Inbox() {
 			if msg.Kind == usher.MessageChangeEmail {
-				link = linkToken(t, msg)
+				link = LinkToken(t, msg)
 			}
 		}
-		k.forget()
-		k.do(post("/email/verify", object("token", link))).want(t, 403, "password_required")
-		k.do(k.as(other, post("/email/verify", object("token", link)))).want(t, 403, "password_required")
-		if got := k.events.take(); got != "" {
+		k.Forget()
+		k.Do(Post("/email/verify", Object("token", link))).Want(t, 403, "password_required")
+		k.Do(k.As(other, Post("/email/verify", Object("token", link)))).Want(t, 403, "password_required")
+		if got := k.Events.Take(); got != "" {
 			t.Errorf("events are %q", got)
 		}
-		k.do(post("/email/verify", object("token", link, "password", otherPassword))).want(t, 401, "invalid_credentials")
-		if me := k.do(k.as(u, get("/me"))); me.text("user.email") != ann {
-			t.Fatalf("the address is %s", me.text("user.email"))
+		k.Do(Post("/email/verify", Object("token", link, "password", OtherPassword))).Want(t, 401, "invalid_credentials")
+		if me := k.Do(k.As(u, Get("/me"))); me.Text("user.email") != Ann {
+			t.Fatalf("the address is %s", me.Text("user.email"))
 		}
-		k.events.take()
-		k.do(post("/email/verify", object("token", link, "password", goodPassword))).want(t, 200, "")
-		if got := k.events.take(); got != "user_email_change" {
+		k.Events.Take()
+		k.Do(Post("/email/verify", Object("token", link, "password", GoodPassword))).Want(t, 200, "")
+		if got := k.Events.Take(); got != "user_email_change" {
 			t.Errorf("events are %q", got)
 		}
-		if me := k.do(k.as(u, get("/me"))); me.text("user.email") != bob {
-			t.Errorf("the address is %s", me.text("user.email"))
+		if me := k.Do(k.As(u, Get("/me"))); me.Text("user.email") != Bob {
+			t.Errorf("the address is %s", me.Text("user.email"))
 		}
 	})
 }
@@ -91,24 +99,24 @@ func TestEV03_ALinkToANewAddressNeedsItsUser(t *testing.T) {
 // A session counts while it lives, not while its token verifies.
 func TestEV04_AnEndedSessionConfirmsNothing(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		for name, end := range map[string]func(k *kit, u who) error{
-			"signed out": func(k *kit, u who) error { k.do(k.as(u, post("/signout", ""))); return nil },
-			"ended in the store alone": func(k *kit, u who) error {
-				_, err := k.store.EndUserSessions(t.Context(), k.userID(ann), store.SessionEnd{}, store.Effects{})
+	BothModes(t, func(t *testing.T, m Mode) {
+		for name, end := range map[string]func(k *Kit, u Tokens) error{
+			"signed out": func(k *Kit, u Tokens) error { k.Do(k.As(u, Post("/signout", ""))); return nil },
+			"ended in the store alone": func(k *Kit, u Tokens) error {
+				_, err := k.Store.EndUserSessions(t.Context(), k.UserID(Ann), store.SessionEnd{}, store.Effects{})
 				return err
 			},
 		} {
-			k := newKit(t, m, setup{})
-			u := k.signUp(ann)
-			link := k.mailedToken()
+			k := NewKit(t, m, Setup{})
+			u := k.SignUp(Ann)
+			link := k.MailedToken()
 			if err := end(k, u); err != nil {
 				t.Fatal(err)
 			}
-			if a := k.do(k.as(u, post("/email/verify", object("token", link)))); a.status != 403 || a.code() != "password_required" {
-				t.Errorf("%s: %d %s", name, a.status, a.code())
+			if a := k.Do(k.As(u, Post("/email/verify", Object("token", link)))); a.Status != 403 || a.Code() != "password_required" {
+				t.Errorf("%s: %d %s", name, a.Status, a.Code())
 			}
-			k.do(k.as(u, post("/email/verify", object("token", link, "password", goodPassword)))).want(t, 200, "")
+			k.Do(k.As(u, Post("/email/verify", Object("token", link, "password", GoodPassword)))).Want(t, 200, "")
 		}
 	})
 }
@@ -116,15 +124,155 @@ func TestEV04_AnEndedSessionConfirmsNothing(t *testing.T) {
 // Cookies are refreshed in passing; a program refreshes its bearer token itself.
 func TestEV04_AnExpiredTokenOfALiveSession(t *testing.T) {
 	t.Parallel()
-	bothModes(t, func(t *testing.T, m mode) {
-		k := newKit(t, m, setup{})
-		u := k.signUp(ann)
-		link := k.mailedToken()
-		k.clock.add(11 * time.Minute)
-		if m == inBodies {
-			k.do(k.as(u, post("/email/verify", object("token", link)))).want(t, 403, "password_required")
-			u = k.do(k.refresh(u)).want(t, 200, "").keep(u)
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		u := k.SignUp(Ann)
+		link := k.MailedToken()
+		k.Clock.Add(11 * time.Minute)
+		if m == InBodies {
+			k.Do(k.As(u, Post("/email/verify", Object("token", link)))).Want(t, 403, "password_required")
+			u = k.Do(k.Refresh(u)).Want(t, 200, "").Keep(u)
 		}
-		k.do(k.as(u, post("/email/verify", object("token", link)))).want(t, 200, "")
+		k.Do(k.As(u, Post("/email/verify", Object("token", link)))).Want(t, 200, "")
+	})
+}
+
+// raw sends a request as it is written, over a connection: net/http's own client
+// would not send some of them.
+func raw(t *testing.T, address, target, host string, q Request) int {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	text := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nConnection: close\r\n", target, host, len(q.Body))
+	for i := 0; i+1 < len(q.Header); i += 2 {
+		text += q.Header[i] + ": " + q.Header[i+1] + "\r\n"
+	}
+	if _, err := fmt.Fprint(conn, text, "\r\n", q.Body); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+// mailings are the requests by which a link is mailed, in JSON and as forms.
+var mailings = []struct {
+	name string
+	kind usher.MessageKind
+	make func(k *Kit) Request
+}{
+	{"reset", usher.MessageResetPassword, func(k *Kit) Request {
+		k.SignUpVerified(Ann)
+		return Post("/password/reset", Object("loginId", Ann))
+	}},
+	{"reset of an unproven address", usher.MessageConfirmAndReset, func(k *Kit) Request {
+		k.SignUp(Ann)
+		return Post("/password/reset", Form("loginId", Ann))
+	}},
+	{"sign-up", usher.MessageVerifyEmail, func(*Kit) Request { return Post("/signup", SignUpBody(Ann, GoodPassword)) }},
+	{"sign-up by form", usher.MessageVerifyEmail, func(*Kit) Request {
+		return Post("/signup", Form("loginId", Ann, "password", GoodPassword))
+	}},
+	{"verify/send", usher.MessageVerifyEmail, func(k *Kit) Request { return Post("/email/verify/send", "", "Cookie", k.SignUp(Ann).Cookie) }},
+	{"change", usher.MessageChangeEmail, func(k *Kit) Request {
+		return Post("/email/change", Form("newEmail", Bob, "currentPassword", GoodPassword), "Cookie", k.SignUp(Ann).Cookie)
+	}},
+}
+
+// What a request says of its host, origin or way has no part in a mailed link:
+// neither in that of a reset nor in that of a verification.
+func TestRS05_EV01_NoRequestChangesTheOriginOfALink(t *testing.T) {
+	t.Parallel()
+	const host, evil = "app.example", "evil.test"
+	attacks := []struct {
+		name, target, host string
+		header             []string
+		refused            bool // and not served, as all others are
+	}{
+		{name: "none", host: host},
+		{name: "Host", host: evil},
+		{name: "Host with a port", host: host + ":444"},
+		{name: "Host with a user", host: host + "@" + evil, refused: true},
+		{name: "absolute target", target: "http://" + evil, host: host},
+		{name: "absolute target and Host", target: "https://" + evil, host: evil},
+		{name: "X-Forwarded-Host", host: host, header: []string{"X-Forwarded-Host", evil}},
+		{name: "X-Forwarded", host: host, header: []string{
+			"X-Forwarded-Server", evil, "X-Forwarded-Proto", "http", "X-Forwarded-Port", "444", "X-Forwarded-Prefix", "/" + evil,
+			"X-Original-Host", evil, "X-Host", evil, "X-HTTP-Host-Override", evil, "X-Original-URL", "//" + evil, "X-Rewrite-URL", "//" + evil,
+		}},
+		{name: "Forwarded", host: host, header: []string{"Forwarded", "for=192.0.2.1;host=" + evil + ";proto=http"}},
+		{name: "Referer", host: host, header: []string{"Referer", "https://" + evil + "/auth/forgot"}},
+		{name: "Origin", host: host, header: []string{"Origin", "https://" + evil}, refused: true},
+	}
+	for _, m := range mailings {
+		for _, a := range attacks {
+			t.Run(m.name+"/"+a.name, func(t *testing.T) {
+				t.Parallel()
+				k, _ := NewPages(t, pages.Config{}, Setup{Service: Unlimited})
+				server := httptest.NewServer(k.Server)
+				defer server.Close()
+				q := m.make(k)
+				k.Forget()
+				contentType := "application/json"
+				if q.Body != "" && q.Body[0] != '{' {
+					contentType = "application/x-www-form-urlencoded"
+				}
+				q = q.With(a.header...).With("Content-Type", contentType)
+				if a.name != "Origin" { // the other header tells as much, and goes first
+					q = q.With("Sec-Fetch-Site", "same-origin")
+				}
+				status := raw(t, server.Listener.Addr().String(), a.target+"/auth"+q.Path, a.host, q)
+				sent := k.Inbox()
+				if a.refused != (status >= 400) || a.refused && len(sent) > 0 {
+					t.Fatalf("status %d and %d mails", status, len(sent))
+				}
+				links := 0
+				for _, msg := range sent {
+					if strings.Contains(fmt.Sprint(msg)+msg.Link.Reveal(), evil) {
+						t.Errorf("a mail %s names the attacker's host", msg.Kind)
+					}
+					if msg.Kind == m.kind && strings.HasPrefix(msg.Link.Reveal(), "https://app.example/auth/") {
+						links++
+					}
+				}
+				if !a.refused && links != 1 {
+					t.Errorf("%d links to our site, want 1", links)
+				}
+			})
+		}
+	}
+}
+
+// RS-07 on the route that mails a link to confirm an address: whatever the
+// request names, the mail goes to the address that is stored.
+func TestRS07_EV01_TheLinkGoesToTheStoredAddress(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{Service: Unlimited})
+		u := k.SignUp(Ann)
+		for _, body := range []string{
+			"", Object("loginId", Bob), Object("email", Bob), Object("to", Bob), `{"email":["` + Ann + `","` + Bob + `"]}`,
+			Object("email", Ann+","+Bob), Object("email", Ann+"\r\nBcc: "+Bob), `{"user":{"email":"` + Bob + `"}}`,
+		} {
+			k.Clock.Add(25 * time.Hour) // links that are open have died
+			u = k.Do(k.Refresh(u)).Want(t, 200, "").Keep(u)
+			k.Forget()
+			k.Do(k.As(u, Post("/email/verify/send", body))).Want(t, 202, "")
+			if all := k.Inbox(); len(all) != 1 || all[0].To != Ann || all[0].Kind != usher.MessageVerifyEmail {
+				t.Errorf("%s: %d mails", body, len(all))
+			}
+		}
+		k.Forget()
+		k.Do(k.As(u, Post("/email/verify/send", `{"email":"`+Bob+`","email":"`+Ann+`"}`))).Want(t, 400, "invalid_request")
+		k.Do(k.As(u, Post("/email/verify/send", `[]`))).Want(t, 400, "invalid_request")
+		if got := k.Mails(); got != "" {
+			t.Errorf("mails: %s", got)
+		}
 	})
 }

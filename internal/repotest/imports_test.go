@@ -75,6 +75,7 @@ var mayImport = map[string][]string{
 	"proof/drills":      {anyOurs, "github.com/jackc/pgx"},
 	"proof/browser":     {anyOurs},
 	"internal/pgtest":   {"github.com/jackc/pgx"},
+	"internal/webtest":  {anyOurs},
 	"internal/repotest": {},
 }
 

@@ -1,4 +1,4 @@
-package handlers_test
+package pages_test
 
 import (
 	"errors"
@@ -10,12 +10,13 @@ import (
 	"testing/fstest"
 
 	"github.com/usherkit/usher/handlers"
+	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/texts"
 )
 
 func TestPagesSpeakTheReadersLanguage(t *testing.T) {
-	_, b := newPages(t, pages.Config{}, setup{})
+	_, b := NewPages(t, pages.Config{}, Setup{})
 	for lang, want := range map[string][]string{
 		"de-AT,de;q=0.9": {`<html lang="de" dir="ltr">`, "<h1>Anmelden</h1>"},
 		"fr":             {`lang="fr"`, "Mot de passe oublié"},
@@ -23,16 +24,16 @@ func TestPagesSpeakTheReadersLanguage(t *testing.T) {
 		"he":             {`<html lang="he" dir="rtl">`, "<h1>כניסה</h1>"},
 		"ja":             {`lang="en"`, "<h1>Sign in</h1>"},
 	} {
-		b.lang = lang
-		v := b.open("/auth/signin").page(t, 200, want...)
-		if v.header.Get("Content-Language") == "" || !strings.Contains(strings.Join(v.header["Vary"], ","), "Accept-Language") {
-			t.Errorf("%s: headers %v", lang, v.header)
+		b.Lang = lang
+		v := b.Open("/auth/signin").Page(t, 200, want...)
+		if v.Header.Get("Content-Language") == "" || !strings.Contains(strings.Join(v.Header["Vary"], ","), "Accept-Language") {
+			t.Errorf("%s: headers %v", lang, v.Header)
 		}
 	}
 }
 
 func TestLanguagesAndTextsCanBeChosen(t *testing.T) {
-	_, b := newPages(t, pages.Config{}, setup{config: func(c *handlers.Config) {
+	_, b := NewPages(t, pages.Config{}, Setup{Config: func(c *handlers.Config) {
 		c.Texts = texts.Catalogue{
 			Languages: []string{"de", "nl"},
 			Texts: map[string]map[string]string{
@@ -41,14 +42,14 @@ func TestLanguagesAndTextsCanBeChosen(t *testing.T) {
 			},
 		}
 	}})
-	b.lang = "en"
-	b.open("/auth/signin").page(t, 200, "<h1>Herein</h1>", "Passwort vergessen?")
-	b.lang = "nl"
-	b.open("/auth/signin").page(t, 200, "<h1>Inloggen</h1>", "Forgot your password?")
+	b.Lang = "en"
+	b.Open("/auth/signin").Page(t, 200, "<h1>Herein</h1>", "Passwort vergessen?")
+	b.Lang = "nl"
+	b.Open("/auth/signin").Page(t, 200, "<h1>Inloggen</h1>", "Forgot your password?")
 }
 
 func TestEachFileCanBeReplacedAlone(t *testing.T) {
-	_, b := newPages(t, pages.Config{
+	_, b := NewPages(t, pages.Config{
 		Name: "Acme", Logo: "/logo.png", Home: "/home",
 		Templates: fstest.MapFS{
 			"forgot.html": {Data: []byte(`{{define "content"}}<p>{{shout .Product}}</p>{{template "field" (.Field "loginId" "username")}}{{end}}`)},
@@ -57,17 +58,17 @@ func TestEachFileCanBeReplacedAlone(t *testing.T) {
 			"icon.svg":    {Data: []byte(`<svg>{{.Initial}}</svg>`)},
 		},
 		Funcs: template.FuncMap{"shout": strings.ToUpper},
-	}, setup{})
-	v := b.open("/auth/forgot").page(t, 200, "<p>ACME</p>", `name="loginId"`, `<a href="/home"><img src="/logo.png" alt="Acme">`, "h1 { color: #3d4ed8; }")
-	checkPolicy(t, "/forgot", v)
-	b.open("/auth/signin").page(t, 200, "<h1>Sign in</h1>")
-	if v := b.open("/auth/icon.svg"); v.status != 200 || v.body != "<svg>A</svg>" || v.header.Get("Content-Type") != "image/svg+xml; charset=utf-8" {
-		t.Errorf("icon: %d %s", v.status, v.body)
+	}, Setup{})
+	v := b.Open("/auth/forgot").Page(t, 200, "<p>ACME</p>", `name="loginId"`, `<a href="/home"><img src="/logo.png" alt="Acme">`, "h1 { color: #3d4ed8; }")
+	CheckPolicy(t, "/forgot", v)
+	b.Open("/auth/signin").Page(t, 200, "<h1>Sign in</h1>")
+	if v := b.Open("/auth/icon.svg"); v.Status != 200 || v.Body != "<svg>A</svg>" || v.Header.Get("Content-Type") != "image/svg+xml; charset=utf-8" {
+		t.Errorf("icon: %d %s", v.Status, v.Body)
 	}
 }
 
 func TestPagesRefuseWhatIsWrong(t *testing.T) {
-	k := newKit(t, inCookies, setup{})
+	k := NewKit(t, InCookies, Setup{})
 	for name, p := range map[string]pages.Config{
 		"Home":      {Home: "https://evil.test"},
 		"Logo":      {Logo: "https://evil.test/logo.png"},
@@ -75,7 +76,7 @@ func TestPagesRefuseWhatIsWrong(t *testing.T) {
 		"Templates": {Templates: fstest.MapFS{"signin.html": {Data: []byte("{{")}}},
 		"style":     {Templates: fstest.MapFS{"custom.css": {Data: []byte("</style><script>")}}},
 	} {
-		if _, err := handlers.New(k.svc, handlers.Config{Cookies: k.jar, Pages: &p}); err == nil || !strings.Contains(err.Error(), "Config.Pages") {
+		if _, err := handlers.New(k.Service, handlers.Config{Cookies: k.Jar, Pages: &p}); err == nil || !strings.Contains(err.Error(), "Config.Pages") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -84,7 +85,7 @@ func TestPagesRefuseWhatIsWrong(t *testing.T) {
 // A misspelt name, or a template that cannot be filled in, stops the program as it
 // starts, and is named.
 func TestPagesAreFilledInAtTheStart(t *testing.T) {
-	k := newKit(t, inCookies, setup{})
+	k := NewKit(t, InCookies, Setup{})
 	content := func(s string) fstest.MapFS {
 		return fstest.MapFS{"forgot.html": {Data: []byte(`{{define "content"}}` + s + `{{end}}`)}}
 	}
@@ -104,28 +105,28 @@ func TestPagesAreFilledInAtTheStart(t *testing.T) {
 		`has no plural categories`:                 {texts: map[string]map[string]string{"en": {"signin.title#one": "x"}}},
 		`"not a tag"`:                              {texts: map[string]map[string]string{"not a tag": {"signin.title": "x"}}},
 	} {
-		_, err := handlers.New(k.svc, handlers.Config{
-			Cookies: k.jar, Pages: &pages.Config{Templates: c.files}, Texts: texts.Catalogue{Texts: c.texts},
+		_, err := handlers.New(k.Service, handlers.Config{
+			Cookies: k.Jar, Pages: &pages.Config{Templates: c.files}, Texts: texts.Catalogue{Texts: c.texts},
 		})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "handlers: Config.") {
 			t.Errorf("want an error with %s, got %v", want, err)
 		}
 	}
 	// A text of one's own has a key of one's own.
-	_, b := newPages(t, pages.Config{Templates: fstest.MapFS{
+	_, b := NewPages(t, pages.Config{Templates: fstest.MapFS{
 		".DS_Store": {}, ".git/config": {},
 		"forgot.html": {Data: []byte(`{{define "content"}}{{.T "own.help" 2}}{{end}}`)},
-	}}, setup{config: func(c *handlers.Config) {
+	}}, Setup{Config: func(c *handlers.Config) {
 		c.Texts.Texts = map[string]map[string]string{"de": {"own.help#one": "%d Tür", "own.help#other": "%d Türen"}}
 	}})
-	b.lang = "de"
-	b.open("/auth/forgot").page(t, 200, "2 Türen")
+	b.Lang = "de"
+	b.Open("/auth/forgot").Page(t, 200, "2 Türen")
 }
 
 // A template that fails while it is filled in leaves no half page.
 func TestABrokenTemplateIsAPageOfItsOwn(t *testing.T) {
 	broken := false
-	_, b := newPages(t, pages.Config{
+	_, b := NewPages(t, pages.Config{
 		Templates: fstest.MapFS{"forgot.html": {Data: []byte(`{{define "content"}}half{{canary}}{{end}}`)}},
 		Funcs: template.FuncMap{"canary": func() (string, error) {
 			if broken {
@@ -133,10 +134,10 @@ func TestABrokenTemplateIsAPageOfItsOwn(t *testing.T) {
 			}
 			return "", nil
 		}},
-	}, setup{})
+	}, Setup{})
 	broken = true
-	v := b.open("/auth/forgot").page(t, 500, "Internal error", "Reference: ")
-	if strings.Contains(v.body, "half") || strings.Contains(v.body, "canary") {
+	v := b.Open("/auth/forgot").Page(t, 500, "Internal error", "Reference: ")
+	if strings.Contains(v.Body, "half") || strings.Contains(v.Body, "canary") {
 		t.Error("the page shows what failed")
 	}
 }

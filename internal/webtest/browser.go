@@ -1,0 +1,191 @@
+package webtest
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/pages"
+)
+
+// Browser is a browser without JavaScript. It keeps cookies, sends forms, and
+// follows no redirect by itself.
+type Browser struct {
+	T       *testing.T
+	K       *Kit
+	Cookies map[string]*http.Cookie
+	Lang    string
+}
+
+// NewPages is NewKit for a mount with pages.
+func NewPages(t *testing.T, p pages.Config, s Setup) (*Kit, *Browser) {
+	t.Helper()
+	before := s.Config
+	s.Config = func(c *handlers.Config) {
+		c.Pages = &p
+		if before != nil {
+			before(c)
+		}
+	}
+	k := NewKit(t, InCookies, s)
+	return k, k.Browser(t)
+}
+
+func (k *Kit) Browser(t *testing.T) *Browser {
+	return &Browser{T: t, K: k, Cookies: map[string]*http.Cookie{}}
+}
+
+// View is what the browser got.
+type View struct {
+	Status   int
+	Header   http.Header
+	Body     string
+	Location string
+}
+
+func (b *Browser) Do(method, path, form string, header ...string) View {
+	b.T.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(form))
+	r.Host, r.TLS = "app.example", &tls.ConnectionState{}
+	r.Header.Set("Accept", "text/html,application/xhtml+xml")
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Accept-Language", b.Lang)
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		if r.Header.Del(header[i]); header[i+1] != "" {
+			r.Header.Set(header[i], header[i+1])
+		}
+	}
+	for _, c := range b.Cookies {
+		r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+	}
+	w := httptest.NewRecorder()
+	b.K.Server.ServeHTTP(w, r)
+	got := w.Result()
+	for _, c := range got.Cookies() {
+		if b.Cookies[c.Name] = c; c.MaxAge < 0 {
+			delete(b.Cookies, c.Name)
+		}
+	}
+	if strings.Contains(got.Header.Get("Clear-Site-Data"), "cookies") {
+		clear(b.Cookies)
+	}
+	v := View{Status: got.StatusCode, Header: got.Header, Body: w.Body.String(), Location: got.Header.Get("Location")}
+	checkEveryView(b.T, method, path, v)
+	return v
+}
+
+func (b *Browser) Open(path string, header ...string) View {
+	b.T.Helper()
+	return b.Do(http.MethodGet, path, "", header...)
+}
+
+// Send sends a form to a route of the mount.
+func (b *Browser) Send(path string, fields ...string) View {
+	b.T.Helper()
+	return b.Do(http.MethodPost, "/auth"+path, Form(fields...))
+}
+
+func Form(fields ...string) string {
+	values := url.Values{}
+	for i := 0; i+1 < len(fields); i += 2 {
+		values.Add(fields[i], fields[i+1])
+	}
+	return values.Encode()
+}
+
+// Page fails the test unless the browser got a page with that status and those
+// texts.
+func (v View) Page(t *testing.T, status int, texts ...string) View {
+	t.Helper()
+	if v.Status != status || v.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Fatalf("got %d %q %q, want a page with %d", v.Status, v.Header.Get("Content-Type"), v.Location, status)
+	}
+	for _, text := range texts {
+		if !strings.Contains(v.Body, text) {
+			t.Errorf("the page lacks %q:\n%s", text, Main(v.Body))
+		}
+	}
+	return v
+}
+
+// To fails the test unless the browser is redirected there with 303.
+func (v View) To(t *testing.T, location string) View {
+	t.Helper()
+	if v.Status != http.StatusSeeOther || v.Location != location {
+		t.Fatalf("got %d to %q, want 303 to %q:\n%s", v.Status, v.Location, location, Main(v.Body))
+	}
+	return v
+}
+
+// Main returns the element main of a page.
+func Main(body string) string {
+	_, rest, _ := strings.Cut(body, "<main")
+	part, _, _ := strings.Cut(rest, "</main>")
+	return part
+}
+
+// SignUp signs a user up.
+func (b *Browser) SignUp(loginID string) {
+	b.T.Helper()
+	b.Send("/signup", "loginId", loginID, "password", GoodPassword, "name", "Ann").To(b.T, "/")
+}
+
+// Link returns the path of the link in the newest email of that kind.
+func (k *Kit) Link(t *testing.T, kind usher.MessageKind) string {
+	t.Helper()
+	for _, m := range k.Inbox() {
+		if m.Kind == kind {
+			path, ok := strings.CutPrefix(m.Link.Reveal(), "https://app.example")
+			if !ok {
+				t.Fatalf("the link leads elsewhere: %s", m.Link.Reveal())
+			}
+			return path
+		}
+	}
+	t.Fatalf("no mail of kind %s", kind)
+	return ""
+}
+
+// Follow opens an emailed link that confirms an address, and returns its page and
+// token.
+func (b *Browser) Follow(link string) (View, string) {
+	b.T.Helper()
+	b.Open(link).To(b.T, "/auth/verify")
+	_, token, _ := strings.Cut(link, "token=")
+	return b.Open("/auth/verify").Page(b.T, 200), token
+}
+
+// Scan opens a link as scanners and previews do.
+func (b *Browser) Scan(link string) {
+	b.T.Helper()
+	for range 3 {
+		b.Open(link)
+	}
+	b.Do(http.MethodHead, link, "")
+	b.Do(http.MethodOptions, link, "")
+	b.Open(link, "Sec-Purpose", "prefetch")
+	path, _, _ := strings.Cut(link, "?")
+	b.Open(path)
+	b.Do(http.MethodHead, path, "")
+}
+
+// Moving returns a browser whose user has signed up and asked for another address,
+// and the link that was sent there.
+func (k *Kit) Moving(t *testing.T, from, to string) (*Browser, string) {
+	t.Helper()
+	b := k.Browser(t)
+	b.SignUp(from)
+	b.Send("/email/change", "newEmail", to, "currentPassword", GoodPassword).To(t, "/auth/account")
+	link := k.Link(t, usher.MessageChangeEmail)
+	k.Forget()
+	return b, link
+}

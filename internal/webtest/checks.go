@@ -1,0 +1,92 @@
+package webtest
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// checkEveryView checks HP-01, HP-02 and CK-01 in every answer of the mount to a
+// browser: a page, a redirect, the icon, a problem.
+func checkEveryView(t *testing.T, method, path string, v View) {
+	t.Helper()
+	if !strings.HasPrefix(path, "/auth/") && path != "/.well-known/change-password" {
+		return // a page of the program
+	}
+	path = method + " " + path
+	want := map[string]string{
+		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		"Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+	}
+	contentType, _, _ := strings.Cut(v.Header.Get("Content-Type"), "; charset=utf-8")
+	switch contentType {
+	case "text/html":
+		want["Content-Type"], want["Cross-Origin-Opener-Policy"] = "text/html; charset=utf-8", "same-origin"
+		want["Cross-Origin-Resource-Policy"] = "same-origin"
+		CheckPolicy(t, path, v)
+	case "image/svg+xml":
+		want["Content-Type"] = "image/svg+xml; charset=utf-8"
+		want["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+	case "":
+		if v.Status != http.StatusSeeOther && v.Status != http.StatusNoContent || v.Body != "" {
+			t.Errorf("HP-01: %s: %d with a body of %d bytes and no type", path, v.Status, len(v.Body))
+		}
+		want["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+	default:
+		checkEveryAnswer(t, Request{Method: method, Path: path}, asReply(v))
+		return
+	}
+	for name, value := range want {
+		if got := v.Header.Get(name); got != value {
+			t.Errorf("HP-01: %s: %s is %q, want %q", path, name, got, value)
+		}
+	}
+	checkCookies(t, v.Header)
+}
+
+// asReply returns a view as a program sees it.
+func asReply(v View) *Reply {
+	a := &Reply{Status: v.Status, Header: v.Header, Body: []byte(v.Body)}
+	_ = json.Unmarshal(a.Body, &a.Json)
+	return a
+}
+
+// CheckPolicy checks that the policy allows the style and script of the page, by
+// their hash, and nothing else.
+func CheckPolicy(t *testing.T, path string, v View) {
+	t.Helper()
+	policy := map[string]string{}
+	for _, directive := range strings.Split(v.Header.Get("Content-Security-Policy"), "; ") {
+		name, value, _ := strings.Cut(directive, " ")
+		policy[name] = value
+	}
+	hash := func(element string) string {
+		all := regexp.MustCompile(`(?s)<`+element+`>(.*?)</`+element+`>`).FindAllStringSubmatch(v.Body, -1)
+		if len(all) != 1 {
+			t.Fatalf("%s has %d elements %s", path, len(all), element)
+		}
+		sum := sha256.Sum256([]byte(all[0][1]))
+		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	for name, want := range map[string]string{
+		"default-src": "'none'", "base-uri": "'none'", "object-src": "'none'", "frame-ancestors": "'none'",
+		"form-action": "'self'", "img-src": "'self'", "style-src": hash("style"), "script-src": hash("script"),
+	} {
+		if policy[name] != want {
+			t.Errorf("%s: %s is %q, want %q", path, name, policy[name], want)
+		}
+		delete(policy, name)
+	}
+	if len(policy) > 0 {
+		t.Errorf("%s: the policy has more: %v", path, policy)
+	}
+	for _, no := range []string{` style="`, ` onclick=`, `javascript:`, `src="//`, `src="http`, `href="http`, `url(`, `@import`} {
+		if strings.Contains(v.Body, no) {
+			t.Errorf("%s has %s", path, no)
+		}
+	}
+}

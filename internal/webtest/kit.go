@@ -1,0 +1,263 @@
+package webtest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
+)
+
+// What the tests sign in with.
+const (
+	Secret        = usher.Secret("wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa")
+	GoodPassword  = "vast otter sings low"
+	OtherPassword = "calm heron reads maps"
+	ThirdPassword = "brisk walrus bakes pie"
+	WeakPassword  = "passwordpassword"
+	Ann, Bob      = "ann@example.com", "bob@example.com"
+)
+
+// Mode is how a mount delivers tokens.
+type Mode bool
+
+// The two modes.
+const (
+	InCookies Mode = true
+	InBodies  Mode = false
+)
+
+func (m Mode) String() string {
+	if m {
+		return "cookies"
+	}
+	return "bodies"
+}
+
+// Kit is the handlers with everything around them that a test looks at.
+type Kit struct {
+	T        *testing.T
+	Mode     Mode
+	Store    store.Store
+	Service  *usher.Service
+	Jar      *cookies.Jar
+	Handlers *handlers.Handlers
+	Server   http.Handler
+	Clock    *Clock
+	Mailbox  *Mailbox
+	Events   *Recorder
+	Logs     *bytes.Buffer
+}
+
+// Setup changes how a Kit is made.
+type Setup struct {
+	Store   store.Store
+	Service func(*usher.Config)
+	Config  func(*handlers.Config)
+	Jar     func(*cookies.Config)
+}
+
+// NewKit mounts handlers at /auth, on a store in memory, with a clock that stands
+// still, the cheapest hash that is allowed, and a log of everything.
+func NewKit(t testing.TB, m Mode, s Setup) *Kit {
+	t.Helper()
+	k := &Kit{Mode: m, Store: s.Store, Clock: NewClock(), Mailbox: &Mailbox{}, Events: &Recorder{}, Logs: &bytes.Buffer{}}
+	k.T, _ = t.(*testing.T)
+	if k.Store == nil {
+		k.Store = memory.New()
+	}
+	logger := slog.New(slog.NewJSONHandler(&LockedWriter{W: k.Logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg := usher.Config{
+		Secret: Secret, BaseURL: "https://app.example", Mailer: k.Mailbox,
+		Redirects: []string{"https://good.test/cb"},
+		Hashing:   password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Minute},
+		OnEvent:   k.Events.Hook, Logger: logger, Now: k.Clock.Now,
+	}
+	if s.Service != nil {
+		s.Service(&cfg)
+	}
+	must := func(err error) {
+		if err != nil {
+			t.Helper()
+			t.Fatal(err)
+		}
+	}
+	var err error
+	k.Service, err = usher.New(context.Background(), k.Store, cfg)
+	must(err)
+	t.Cleanup(func() { k.Service.Close(context.Background()) })
+	hc := handlers.Config{Logger: logger, Now: k.Clock.Now}
+	if m == InCookies {
+		jc := cookies.Config{Secret: Secret, Logger: logger, Now: k.Clock.Now}
+		if s.Jar != nil {
+			s.Jar(&jc)
+		}
+		k.Jar, err = cookies.New(jc)
+		must(err)
+		hc.Cookies = k.Jar
+	}
+	if s.Config != nil {
+		s.Config(&hc)
+	}
+	k.Handlers, err = handlers.New(k.Service, hc)
+	must(err)
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", http.StripPrefix("/auth", k.Handlers))
+	mux.Handle("/protected", k.Handlers.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "in")
+	})))
+	k.Server = mux
+	k.Forget()
+	return k
+}
+
+// BothModes runs a test for both ways to deliver tokens.
+func BothModes(t *testing.T, test func(t *testing.T, m Mode)) {
+	for _, m := range []Mode{InCookies, InBodies} {
+		t.Run(m.String(), func(t *testing.T) {
+			t.Parallel()
+			test(t, m)
+		})
+	}
+}
+
+// SignUp signs up a user that does not exist yet.
+func (k *Kit) SignUp(loginID string) Tokens {
+	k.T.Helper()
+	return k.Do(Post("/signup", SignUpBody(loginID, GoodPassword))).Want(k.T, 201, "").Keep(Tokens{})
+}
+
+// SignUpVerified signs up a user and confirms the address.
+func (k *Kit) SignUpVerified(loginID string) Tokens {
+	k.T.Helper()
+	k.Inbox() // emails are sent concurrently: wait for earlier ones
+	u := k.SignUp(loginID)
+	k.Do(k.As(u, Post("/email/verify", Object("token", k.MailedToken())))).Want(k.T, 200, "")
+	k.Forget()
+	return u
+}
+
+func (k *Kit) SignIn(loginID, pw string) Tokens {
+	k.T.Helper()
+	return k.Do(Post("/signin", SignUpBody(loginID, pw))).Want(k.T, 200, "").Keep(Tokens{})
+}
+
+// Alive reports whether the session is valid, by its session token and in the
+// store.
+func (k *Kit) Alive(u Tokens) bool {
+	k.T.Helper()
+	return k.Do(k.As(u, Get("~/protected"))).Status == 200 && k.Do(k.As(u, Get("/me"))).Status == 200
+}
+
+// UserID returns the id of the user with that login id.
+func (k *Kit) UserID(loginID string) string {
+	k.T.Helper()
+	u, err := k.Service.UserByLoginID(context.Background(), loginID)
+	if err != nil {
+		k.T.Fatal(err)
+	}
+	return u.ID
+}
+
+// ResetToken asks for a reset and returns the token that was emailed.
+func (k *Kit) ResetToken(loginID string) string {
+	k.T.Helper()
+	k.Do(Post("/password/reset", Object("loginId", loginID))).Want(k.T, 202, "")
+	return k.MailedToken()
+}
+
+// Inbox returns the messages since the last Forget, once the outbox is empty.
+func (k *Kit) Inbox() []usher.Message {
+	deadline := time.Now().Add(10 * time.Second)
+	for time.Now().Before(deadline) {
+		if n, err := k.Store.MailCount(context.Background()); err == nil && n == 0 {
+			return k.Mailbox.Messages()
+		}
+		time.Sleep(time.Millisecond)
+	}
+	k.T.Fatal("the outbox was not emptied within 10 s")
+	return nil
+}
+
+// Mails returns the kinds of the messages, sorted.
+func (k *Kit) Mails() string {
+	var kinds []string
+	for _, m := range k.Inbox() {
+		kinds = append(kinds, string(m.Kind))
+	}
+	slices.Sort(kinds)
+	return strings.Join(kinds, " ")
+}
+
+// MailedToken returns the token of the newest link.
+func (k *Kit) MailedToken() string {
+	k.T.Helper()
+	all := k.Inbox()
+	for _, m := range slices.Backward(all) {
+		if u, err := url.Parse(m.Link.Reveal()); err == nil && m.Link != "" {
+			return u.Query().Get("token")
+		}
+	}
+	k.T.Fatal("no mail has a link")
+	return ""
+}
+
+// Forget drops the events and messages so far.
+func (k *Kit) Forget() {
+	k.Inbox()
+	k.Mailbox.Reset()
+	k.Events.Take()
+}
+
+// LinkToken returns the one-time token of an emailed link.
+func LinkToken(t *testing.T, m usher.Message) string {
+	t.Helper()
+	u, err := url.Parse(m.Link.Reveal())
+	if err != nil || u.Query().Get("token") == "" {
+		t.Fatalf("no token in the link of a %s mail", m.Kind)
+	}
+	return u.Query().Get("token")
+}
+
+// Unlimited turns the limits up, so that a test may fail often.
+func Unlimited(c *usher.Config) {
+	c.Limits.FreeFailures, c.Limits.NetworkFailures, c.Limits.SignUps = 100, 1_000_000, 1_000_000
+	c.Limits.ResetMails, c.Limits.ResetRequests, c.Limits.Mails = 100, 1_000_000, 1000
+}
+
+// From sends a sign-in that fails from an address, and returns the status.
+func (k *Kit) From(remote string, header map[string]string) int {
+	r := httptest.NewRequest(http.MethodPost, "https://app.example/auth/signin", strings.NewReader(SignUpBody(Ann, OtherPassword)))
+	r.RemoteAddr = remote
+	r.Header.Set("Content-Type", "application/json")
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	k.Server.ServeHTTP(w, r)
+	return w.Code
+}
+
+// Revocations asks for the revocation list.
+func (k *Kit) Revocations(header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, "/revocations", nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	k.Handlers.ServeHTTP(w, r)
+	return w
+}

@@ -1,0 +1,94 @@
+package webtest
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+// Clock is a clock that moves only by Add.
+type Clock struct {
+	Mu sync.Mutex
+	At time.Time
+}
+
+func NewClock() *Clock { return &Clock{At: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
+
+func (c *Clock) Now() time.Time {
+	c.Mu.Lock()
+	defer c.Mu.Unlock()
+	return c.At
+}
+
+func (c *Clock) Add(d time.Duration) {
+	c.Mu.Lock()
+	defer c.Mu.Unlock()
+	c.At = c.At.Add(d)
+}
+
+// Mailbox is a Mailer that keeps the messages.
+type Mailbox struct {
+	Mu  sync.Mutex
+	All []usher.Message
+}
+
+func (m *Mailbox) Send(_ context.Context, msg usher.Message) error {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	m.All = append(m.All, msg)
+	return nil
+}
+
+func (m *Mailbox) Messages() []usher.Message {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	return slices.Clone(m.All)
+}
+
+func (m *Mailbox) Reset() {
+	m.Mu.Lock()
+	defer m.Mu.Unlock()
+	m.All = nil
+}
+
+// Recorder keeps the names of events, with their reasons.
+type Recorder struct {
+	Mu  sync.Mutex
+	All []string
+}
+
+func (r *Recorder) Hook(_ context.Context, e usher.Event) {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	name := string(e.Name)
+	if e.Reason != "" {
+		name += ":" + e.Reason
+	}
+	r.All = append(r.All, name)
+}
+
+// Take returns the events since the last Take, in order.
+func (r *Recorder) Take() string {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	all := strings.Join(r.All, " ")
+	r.All = nil
+	return all
+}
+
+// LockedWriter lets many goroutines log into one buffer.
+type LockedWriter struct {
+	Mu sync.Mutex
+	W  io.Writer
+}
+
+func (l *LockedWriter) Write(p []byte) (int, error) {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	return l.W.Write(p)
+}

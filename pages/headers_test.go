@@ -1,0 +1,174 @@
+package pages_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/usherkit/usher"
+	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/pages"
+)
+
+// everyPage are pages without a session.
+var everyPage = []string{"/signin", "/signup", "/forgot", "/forgot?sent=1", "/reset", "/verify", "/verify?done=1", "/nothing"}
+
+func TestHP01_HP02_HeadersOfEveryPage(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	k.SignUp(Ann)
+	b.Send("/email/verify", "token", k.MailedToken(), "password", GoodPassword).To(t, "/auth/verify?done=1")
+	b.Send("/password/reset", "loginId", Ann).To(t, "/auth/forgot?sent=1")
+	for _, path := range everyPage {
+		v := b.Open("/auth" + path)
+		for name, want := range map[string]string{
+			"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+			"Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+			"Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+		} {
+			if got := v.Header.Get(name); got != want {
+				t.Errorf("%s: %s is %q, want %q", path, name, got, want)
+			}
+		}
+		CheckPolicy(t, path, v)
+	}
+}
+
+func TestHP03_ATokenLeavesTheAddressAtOnce(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	link := k.Link(t, usher.MessageVerifyEmail)
+	_, token, _ := strings.Cut(link, "token=")
+	v := b.Open(link).To(t, "/auth/verify")
+	if strings.Contains(v.Body, token) {
+		t.Error("the redirect repeats the token")
+	}
+	for _, c := range b.Cookies {
+		if strings.Contains(c.Value, token) {
+			t.Errorf("the cookie %s can be read", c.Name)
+		}
+	}
+	b.Open("/auth/verify").Page(t, 200, `name="token" value="`+token+`"`, Ann)
+	stranger := k.Browser(t)
+	stranger.Open(link).To(t, "/auth/verify")
+	if v := stranger.Open("/auth/verify").Page(t, 200, `href="/auth/forgot?link=1"`); strings.Count(v.Body, token) != 1 {
+		t.Error("the token is in more than the hidden input")
+	}
+	b.Open("/auth/verify").Page(t, 200, token) // loading it again
+}
+
+func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	input := regexp.MustCompile(`<input [^>]*>`)
+	attribute := func(tag, name string) string {
+		m := regexp.MustCompile(` ` + name + `="([^"]*)"`).FindStringSubmatch(tag)
+		if m == nil {
+			return ""
+		}
+		return m[1]
+	}
+	check := func(name string, v View, want ...string) {
+		t.Helper()
+		var got []string
+		for _, tag := range input.FindAllString(v.Body, -1) {
+			if attribute(tag, "type") == "hidden" {
+				continue
+			}
+			got = append(got, attribute(tag, "name")+":"+attribute(tag, "type")+":"+attribute(tag, "autocomplete"))
+			if strings.Contains(tag, "maxlength") || strings.Contains(tag, "onpaste") {
+				t.Errorf("%s: %s", name, tag)
+			}
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%s has %v, want %v", name, got, want)
+		}
+		if n, m := strings.Count(v.Body, `type="password"`), strings.Count(v.Body, `class="reveal"`); n != m {
+			t.Errorf("%s has %d passwords and %d buttons to show them", name, n, m)
+		}
+	}
+	check("signin", b.Open("/auth/signin"), "loginId:text:username", "password:password:current-password")
+	check("signup", b.Open("/auth/signup"), "name:text:name", "loginId:text:username", "password:password:new-password")
+	check("forgot", b.Open("/auth/forgot"), "loginId:text:username")
+	b.SignUp(Ann)
+	b.Open(k.Link(t, usher.MessageVerifyEmail)).To(t, "/auth/verify")
+	check("verify, signed in", b.Open("/auth/verify"))
+	stranger := k.Browser(t)
+	stranger.Open(k.Link(t, usher.MessageVerifyEmail)).To(t, "/auth/verify")
+	check("verify", stranger.Open("/auth/verify").Page(t, 200, `value="`+Ann+`"`),
+		"username:text:username", "password:password:current-password")
+	check("password", b.Open("/auth/account/password"),
+		"username:text:username", "currentPassword:password:current-password", "newPassword:password:new-password")
+	check("email", b.Open("/auth/account/email"),
+		"username:text:username", "newEmail:email:email", "currentPassword:password:current-password")
+	k.Forget()
+	b.Send("/password/reset", "loginId", Ann)
+	b.Open(k.Link(t, usher.MessageConfirmAndReset)).To(t, "/auth/reset")
+	reset := b.Open("/auth/reset").Page(t, 200, `value="`+Ann+`"`)
+	check("reset", reset, "username:text:username", "newPassword:password:new-password")
+	check("name", b.Open("/auth/account/name"), "name:text:name")
+	if err := k.Service.ExpirePassword(t.Context(), k.UserID(Ann)); err != nil {
+		t.Fatal(err)
+	}
+	replace := k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 403, `value="`+Ann+`"`)
+	check("replace", replace, "loginId:text:username", "oldPassword:password:current-password", "newPassword:password:new-password")
+}
+
+func TestHP05_WellKnownChangePassword(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	mux := http.NewServeMux()
+	mux.Handle("/", k.Server)
+	mux.HandleFunc("GET /.well-known/change-password", k.Handlers.WellKnownChangePassword)
+	k.Server = mux
+	b.Open("/.well-known/change-password").To(t, "/auth/account/password")
+	if v := b.Open("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200"); v.Status != 404 {
+		t.Errorf("what does not exist is %d", v.Status)
+	}
+	b.Open("/auth/account/password").To(t, "/auth/signin?return_to=%2Fauth%2Faccount%2Fpassword")
+}
+
+func TestHP06_AfterAFormComes303AndALocalPath(t *testing.T) {
+	k, b := NewPages(t, pages.Config{Home: "/start"}, Setup{})
+	k.SignUp(Ann)
+	for _, bad := range []string{
+		"//evil.test", `/\evil.test`, `\\evil.test`, "///evil.test", "https:evil.test", "http:/evil.test", "https://evil.test/",
+		"/%09/evil.test", "/\t/evil.test", "/x\r\nLocation: https://evil.test", "javascript:1", "/..//evil.test", "signin", "",
+	} {
+		k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", bad).To(t, "/start")
+	}
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", "/reports?year=2026").To(t, "/reports?year=2026")
+	// Who is signed in goes on at once.
+	b.Open("/auth/signin?return_to=%2Freports").To(t, "/reports")
+	b.Open("/auth/signin?return_to=%2F%2Fevil.test").To(t, "/start")
+	b.Open("/auth/signup").To(t, "/start")
+	b.Open("/auth/signin?prompt=login").Page(t, 200, "Sign in again to continue")
+	// The path travels from page to page.
+	k.Browser(t).Open("/auth/signin?return_to=%2Freports%3Fa%3D1").Page(t, 200,
+		`name="return_to" value="/reports?a=1"`, `href="/auth/signup?return_to=%2Freports%3Fa%3D1"`)
+}
+
+func TestHP07_WhatIsTypedIsEscaped(t *testing.T) {
+	_, b := NewPages(t, pages.Config{}, Setup{})
+	const evil = `"><script>alert(1)</script>`
+	for _, lang := range []string{"en", "he"} {
+		b.Lang = lang
+		for _, v := range []View{
+			b.Send("/signin", "loginId", evil, "password", evil, "return_to", "/"+evil),
+			b.Send("/signup", "loginId", evil, "password", evil, "name", evil),
+			b.Send("/password/reset", "loginId", evil),
+			b.Send("/password/replace", "loginId", evil, "oldPassword", evil, "newPassword", evil),
+			b.Open("/auth/signin?return_to=/" + `%22%3E%3Cscript%3Ealert(1)%3C/script%3E`),
+		} {
+			if strings.Contains(v.Body, "<script>alert") {
+				t.Errorf("unescaped:\n%s", Main(v.Body))
+			}
+		}
+	}
+	b.Lang = "en"
+	b.SignUp(Ann)
+	b.Send("/me") // not a form's route
+	b.Do(http.MethodPost, "/auth/account/name", Form("name", evil)).To(t, "/auth/account")
+	v := b.Open("/auth/account").Page(t, 200, "&lt;script&gt;")
+	if strings.Contains(v.Body, "<script>alert") {
+		t.Error("the name is not escaped")
+	}
+}

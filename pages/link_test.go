@@ -1,0 +1,267 @@
+package pages_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/pages"
+)
+
+func TestRS04_EV01_OpeningALinkSpendsNothing(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	link := k.Link(t, usher.MessageVerifyEmail)
+	k.Browser(t).Scan(link)
+	own := k.Browser(t)
+	own.Open(link).To(t, "/auth/verify")
+	_, token, _ := strings.Cut(link, "token=")
+	own.Open("/auth/verify").Page(t, 200, "To confirm that "+Ann+" is your address, enter the password")
+	own.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
+	own.Open("/auth/verify?done=1").Page(t, 200, "Address confirmed")
+
+	k.Forget()
+	own.Send("/password/reset", "loginId", Ann).To(t, "/auth/forgot?sent=1")
+	own.Open("/auth/forgot?sent=1").Page(t, 200, "Check your email", Ann)
+	link = k.Link(t, usher.MessageResetPassword)
+	k.Browser(t).Scan(link)
+	own.Open(link).To(t, "/auth/reset")
+	_, token, _ = strings.Cut(link, "token=")
+	own.Send("/password/reset/complete", "token", token, "newPassword", WeakPassword).Page(t, 400, "easy to guess", token, Ann)
+	own.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).To(t, "/auth/signin")
+	own.Open("/auth/signin").Page(t, 200, "Your new password is set.")
+	k.SignIn(Ann, OtherPassword)
+}
+
+func TestRS05_TheLinkComesFromTheConfiguration(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	k.SignUpVerified(Ann)
+	b.Do(http.MethodPost, "/auth/password/reset", Form("loginId", Ann),
+		"X-Forwarded-Host", "evil.test", "Forwarded", "host=evil.test", "Referer", "https://evil.test/").To(t, "/auth/forgot?sent=1")
+	if link := k.Link(t, usher.MessageResetPassword); !strings.HasPrefix(link, "/auth/reset?token=") {
+		t.Errorf("link %s", link)
+	}
+}
+
+func TestRS07_OneLoginIDARequest(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	k.SignUpVerified(Ann)
+	for _, body := range []string{
+		"loginId=" + Ann + "&loginId=" + Bob, Form("loginId", Ann+","+Bob),
+		Form("loginId", Ann+"\r\nBcc: "+Bob), "loginId[]=" + Ann, Form("loginId", "a\u0131nn@example.com"),
+	} {
+		b.Do(http.MethodPost, "/auth/password/reset", body).Page(t, 400)
+	}
+	if got := k.Mails(); got != "" {
+		t.Errorf("mails: %s", got)
+	}
+}
+
+func TestRS08_EN03_TheWaitingPageTellsNothing(t *testing.T) {
+	k, _ := NewPages(t, pages.Config{}, Setup{})
+	k.SignUpVerified(Ann)
+	page := func(loginID string) string {
+		b := k.Browser(t)
+		b.Send("/password/reset", "loginId", loginID).To(t, "/auth/forgot?sent=1")
+		return strings.ReplaceAll(b.Open("/auth/forgot?sent=1").Page(t, 200).Body, loginID, "X")
+	}
+	if page(Ann) != page(Bob) {
+		t.Error("the page tells who has an account")
+	}
+}
+
+// One page for a link that is random, used, too old, replaced, or missing.
+func TestEN07_DeadLinksLookAlike(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
+	k.SignUpVerified(Ann)
+	newLink := func() string {
+		k.Forget()
+		b.Send("/password/reset", "loginId", Ann)
+		return k.Link(t, usher.MessageResetPassword)
+	}
+	used, replaced := newLink(), newLink()
+	_, token, _ := strings.Cut(used, "token=")
+	b.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).To(t, "/auth/signin")
+	old := newLink()
+	k.Clock.Add(10*time.Minute + time.Second)
+
+	var first string
+	for name, link := range map[string]string{
+		"random": "/auth/reset?token=" + strings.Repeat("x", 43), "used": used, "replaced": replaced, "old": old,
+		"missing": "/auth/reset", "empty": "/auth/reset?token=", "long": "/auth/reset?token=" + strings.Repeat("x", 5000),
+	} {
+		stranger := k.Browser(t)
+		if v := stranger.Open(link); v.Status == 303 {
+			link = v.Location
+		}
+		v := stranger.Open(link).Page(t, 400, "This link no longer works", "Send a new link", `action="/auth/password/reset"`)
+		if first == "" {
+			first = v.Body
+		} else if v.Body != first {
+			t.Errorf("%s differs", name)
+		}
+	}
+	_, token, _ = strings.Cut(old, "token=")
+	b.Send("/password/reset/complete", "token", token, "newPassword", ThirdPassword).Page(t, 400, "This link no longer works")
+	b.Send("/email/verify", "token", token).Page(t, 400, "This link no longer works", "Sign in")
+}
+
+func TestRS13_BadLinksAreLimited(t *testing.T) {
+	_, b := NewPages(t, pages.Config{}, Setup{})
+	link := "/auth/reset?token=" + strings.Repeat("y", 43)
+	for range 10 {
+		b.Open(link)
+		b.Open("/auth/reset").Page(t, 400)
+	}
+	b.Open(link)
+	v := b.Open("/auth/reset").Page(t, 429, "Too many attempts")
+	if v.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}
+
+// A dead link counts once, however often its page is loaded; a good one that waits
+// beside it is not forgotten.
+func TestRS13_LoadingADeadPageAgainIsNoTry(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	k.SignUpVerified(Ann)
+	for _, page := range []string{"/reset", "/verify"} {
+		b.Open("/auth" + page + "?token=" + strings.Repeat("y", 43))
+		for range 15 {
+			b.Open("/auth"+page).Page(t, 400, "This link")
+		}
+	}
+	b.Send("/password/reset", "loginId", Ann)
+	link := k.Link(t, usher.MessageResetPassword)
+	b.Open(link).To(t, "/auth/reset")
+	b.Open("/auth/reset").Page(t, 200)
+	b.Send("/password/reset/complete", "token", strings.Repeat("y", 43), "newPassword", OtherPassword).Page(t, 400, "This link")
+	b.Open("/auth/reset").Page(t, 200, Ann)
+	_, token, _ := strings.Cut(link, "token=")
+	b.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).To(t, "/auth/signin")
+}
+
+func TestRS14_TheOwnerIsTold(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	k.Forget()
+	b.Send("/password/update", "currentPassword", GoodPassword, "newPassword", OtherPassword).To(t, "/auth/account")
+	if got := k.Mails(); got != "password_changed" {
+		t.Errorf("mails: %s", got)
+	}
+}
+
+func TestEV03_TheOwnerOfTheMailboxTakesOver(t *testing.T) {
+	k, squatter := NewPages(t, pages.Config{}, Setup{})
+	squatter.SignUp(Ann)
+	owner := k.Browser(t)
+	k.Forget()
+	owner.Send("/password/reset", "loginId", Ann)
+	link := k.Link(t, usher.MessageConfirmAndReset)
+	owner.Open(link).To(t, "/auth/reset")
+	_, token, _ := strings.Cut(link, "token=")
+	owner.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).To(t, "/auth/signin")
+	squatter.Open("/auth/account").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+	squatter.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401)
+	owner.Send("/signin", "loginId", Ann, "password", OtherPassword).To(t, "/")
+	owner.Open("/auth/account").Page(t, 200, "Confirmed")
+}
+
+func TestEV04_AVerificationLinkChangesNoSession(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Bob)
+	link := k.Link(t, usher.MessageVerifyEmail)
+	_, token, _ := strings.Cut(link, "token=")
+	a := k.Browser(t)
+	a.SignUp(Ann)
+	before := a.Cookies["__Host-session"].Value
+	a.Open(link).To(t, "/auth/verify")
+	a.Send("/email/verify", "token", token).Page(t, 403, Bob, "Enter your password.")
+	a.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
+	if a.Cookies["__Host-session"].Value != before {
+		t.Error("another's link has changed the session")
+	}
+	a.Open("/auth/account").Page(t, 200, Ann, "Not confirmed yet")
+
+	k.Forget()
+	a.Send("/email/verify/send").To(t, "/auth/account")
+	_, token, _ = strings.Cut(k.Link(t, usher.MessageVerifyEmail), "token=")
+	stranger := k.Browser(t)
+	stranger.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
+	if stranger.Cookies["__Host-session"] != nil {
+		t.Error("a session has begun")
+	}
+}
+
+// Who confirms the own address in the browser that is signed in is let through
+// by RequireVerifiedEmail at once, not when the token happens to be renewed.
+func TestEV02_TheOwnSessionKnowsAtOnce(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	mux := http.NewServeMux()
+	mux.Handle("/", k.Server)
+	mux.Handle("/verified", k.Handlers.RequireVerifiedEmail(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {})))
+	k.Server = mux
+	b.SignUp(Ann)
+	if v := b.Open("/verified"); v.Status != 403 {
+		t.Fatalf("before: %d", v.Status)
+	}
+	_, token, _ := strings.Cut(k.Link(t, usher.MessageVerifyEmail), "token=")
+	k.Clock.Add(11 * time.Minute) // the session token is refreshed in passing, and then renewed
+	v := b.Send("/email/verify", "token", token).To(t, "/auth/verify?done=1")
+	n := 0
+	for _, line := range v.Header["Set-Cookie"] {
+		if strings.HasPrefix(line, "__Host-session=") {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("the session cookie is set %d times", n)
+	}
+	if v := b.Open("/verified"); v.Status != 200 {
+		t.Errorf("after: %d", v.Status)
+	}
+}
+
+func TestEV05_ChangeOfAddress(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	k.Forget()
+	b.Send("/email/change", "newEmail", Bob, "currentPassword", OtherPassword).Page(t, 401, "This is not your current password.", `value="`+Bob+`"`)
+	b.Send("/email/change", "newEmail", Bob).Page(t, 400, "Enter your current password.")
+	if got := k.Mails(); got != "" {
+		t.Fatalf("mails: %s", got)
+	}
+	b.Send("/email/change", "newEmail", Bob, "currentPassword", GoodPassword).To(t, "/auth/account")
+	b.Open("/auth/account").Page(t, 200, Ann, "sent an email to the new address")
+	if got := k.Mails(); got != "change_email email_changing" {
+		t.Errorf("mails: %s", got)
+	}
+	link := k.Link(t, usher.MessageChangeEmail)
+	b.Open(link).To(t, "/auth/verify")
+	b.Open("/auth/verify").Page(t, 200, "Confirm your new email address", "Confirm that "+Bob+" is the new address")
+	_, token, _ := strings.Cut(link, "token=")
+	b.Send("/email/verify", "token", token).To(t, "/auth/verify?done=1")
+	b.Open("/auth/account").Page(t, 200, Bob, "Confirmed")
+}
+
+func TestEN05_ConfirmFirst(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
+	page := func(loginID string) string {
+		b := k.Browser(t)
+		b.Send("/signup", "loginId", loginID, "password", GoodPassword).To(t, "/auth/signup?sent=1")
+		return strings.ReplaceAll(b.Open("/auth/signup?sent=1").Page(t, 200, "Check your email").Body, loginID, "X")
+	}
+	if free, taken, other := page(Ann), page(Ann), page(Bob); free != taken || free != other {
+		t.Error("the page tells who has an account")
+	}
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401, "or the address isn’t confirmed yet")
+	link := k.Link(t, usher.MessageVerifyEmail)
+	b.Open(link).To(t, "/auth/verify")
+	b.Open("/auth/verify").Page(t, 200, "enter the password you chose")
+	_, token, _ := strings.Cut(link, "token=")
+	b.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).To(t, "/")
+}

@@ -1,0 +1,243 @@
+package pages_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/pages"
+)
+
+// A stranger's link to a page of success says nothing: only the browser that has sent
+// the form is told what it has done.
+func TestNoLinkMakesAPageSayThatAnAddressIsConfirmed(t *testing.T) {
+	k, own := NewPages(t, pages.Config{}, Setup{})
+	own.SignUp(Ann)
+	link := k.Link(t, usher.MessageVerifyEmail)
+	const done = "/auth/verify?done=1"
+
+	k.Browser(t).Open(done).To(t, "/auth/account")
+	own.Open(done).To(t, "/auth/account")
+	own.Open("/auth/account").Page(t, 200, "Not confirmed yet")
+	holder := k.Browser(t)
+	_, token := holder.Follow(link)
+	holder.Open(done).To(t, "/auth/verify")
+	holder.Open("/auth/verify").Page(t, 200, "Confirm your email address")
+	holder.Send("/email/verify", "token", token, "password", OtherPassword).Page(t, 401)
+	holder.Open(done).To(t, "/auth/verify")
+
+	holder.Send("/email/verify", "token", token, "password", GoodPassword).To(t, done)
+	for range 2 { // and loaded again
+		holder.Open(done).Page(t, 200, "Address confirmed", `href="/auth/signin"`)
+	}
+	own.Open(done).To(t, "/auth/account")
+	k.Browser(t).Open(done).To(t, "/auth/account")
+	k.Clock.Add(10 * time.Minute)
+	holder.Open(done).To(t, "/auth/account")
+	own.Open("/auth/account").Page(t, 200, "Confirmed")
+}
+
+func TestNoLinkMakesAPageSayThatAMailIsOnItsWay(t *testing.T) {
+	for _, test := range []struct{ form, page string }{{"/password/reset", "/auth/forgot"}, {"/signup", "/auth/signup"}} {
+		k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
+		sent := test.page + "?sent=1"
+		b.Open(sent).To(t, test.page)
+		// What was typed elsewhere is no proof of it.
+		b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401)
+		b.Open(sent).To(t, test.page)
+		b.Open(test.page).Page(t, 200, "<form")
+		b.Send(test.form, "loginId", "no address@", "password", GoodPassword).Page(t, 400)
+		b.Open(sent).To(t, test.page)
+
+		b.Send(test.form, "loginId", Ann, "password", GoodPassword).To(t, sent)
+		for range 2 { // and loaded again
+			b.Open(sent).Page(t, 200, "Check your email", Ann)
+		}
+		// One form says nothing of another.
+		for _, other := range []string{"/auth/forgot?sent=1", "/auth/signup?sent=1", "/auth/verify?done=1"} {
+			if other != sent && b.Open(other).Status != 303 {
+				t.Errorf("after %s, %s says that it was successful", test.form, other)
+			}
+		}
+		k.Browser(t).Open(sent).To(t, test.page)
+		k.Clock.Add(10 * time.Minute)
+		b.Open(sent).To(t, test.page)
+	}
+}
+
+// A mail is on its way to the address of the form that was sent, and not to one that was
+// typed elsewhere since.
+func TestNoPageSaysThatAMailIsOnItsWayToAnotherAddress(t *testing.T) {
+	for _, test := range []struct{ form, page string }{{"/password/reset", "/auth/forgot"}, {"/signup", "/auth/signup"}} {
+		_, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
+		sent := test.page + "?sent=1"
+		b.Send(test.form, "loginId", Ann, "password", GoodPassword).To(t, sent)
+		b.Send("/signin", "loginId", Bob, "password", GoodPassword).Page(t, 401)
+		if v := b.Open(sent).Page(t, 200, "Check your email"); strings.Contains(v.Body, Bob) || strings.Contains(v.Body, "<form") {
+			t.Errorf("after %s for %s: %s", test.form, Ann, Main(v.Body))
+		}
+		b.Open("/auth/signin").Page(t, 200, Bob)
+		b.Send(test.form, "loginId", Bob, "password", GoodPassword).To(t, sent)
+		b.Open(sent).Page(t, 200, Bob)
+	}
+}
+
+func TestNoLinkMakesAPageSayThatSomebodyIsSignedOut(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	stranger := k.Browser(t)
+	says := func(b *Browser, path string, header ...string) bool {
+		return strings.Contains(b.Open(path, header...).Page(t, 200).Body, "You’re signed out")
+	}
+	for _, notice := range []string{"signed_out", "signed_out_all"} {
+		path := "/auth/signin?notice=" + notice
+		for _, site := range []string{"cross-site", "same-site", "none", ""} {
+			if says(stranger, path, "Sec-Fetch-Site", site) {
+				t.Errorf("%s from %q says so", notice, site)
+			}
+		}
+		if !says(stranger, path) {
+			t.Errorf("%s: our own redirect does not say so", notice)
+		}
+		if says(b, path+"&prompt=login") {
+			t.Errorf("%s: the page says so to who is signed in", notice)
+		}
+	}
+}
+
+// What a person has typed on one page stands on the next one.
+func TestWhatWasTypedIsKept(t *testing.T) {
+	k, _ := NewPages(t, pages.Config{}, Setup{})
+	k.SignUpVerified(Ann)
+	filled := `name="loginId" type="text" inputmode="email" autocomplete="username" value="` + Ann + `"`
+
+	b := k.Browser(t)
+	b.Send("/signin", "loginId", Ann, "password", OtherPassword).Page(t, 401)
+	b.Open("/auth/forgot").Page(t, 200, filled)
+	b.Open("/auth/signin").Page(t, 200, filled)
+	if id, _ := focus(t, b.Open("/auth/signin")); id != "password" {
+		t.Errorf("the focus is on %q: what is left to type is the password", id)
+	}
+	b.Send("/password/reset", "loginId", Ann).To(t, "/auth/forgot?sent=1")
+	b.Open("/auth/signin").Page(t, 200, filled)
+
+	reader := k.Browser(t) // opens the link on another device
+	link := k.Link(t, usher.MessageResetPassword)
+	reader.Open(link).To(t, "/auth/reset")
+	_, token, _ := strings.Cut(link, "token=")
+	reader.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).To(t, "/auth/signin")
+	reader.Open("/auth/signin").Page(t, 200, filled)
+
+	for name, c := range b.Cookies {
+		if strings.Contains(c.Value, "ann") {
+			t.Errorf("the cookie %s can be read", name)
+		}
+	}
+	const note = "__Host-note_typed"
+	if b.Cookies[note] == nil {
+		t.Fatalf("no note: %v", b.Cookies)
+	}
+	b.Send("/signin", "loginId", Ann, "password", OtherPassword).To(t, "/")
+	if b.Cookies[note] != nil {
+		t.Error("kept after the sign-in")
+	}
+	b.Do("POST", "/auth/signin", Form("loginId", strings.Repeat("a", 5000), "password", "x")).Page(t, 400)
+	if v := b.Open("/auth/forgot"); strings.Contains(v.Body, "aaa") {
+		t.Error("more is kept than a login id has")
+	}
+}
+
+func TestATakenAddressLeadsOn(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	k.SignUp(Ann)
+	b.Send("/signup", "loginId", Ann, "password", GoodPassword, "return_to", "/in").Page(t, 409,
+		`<a href="/auth/signin?return_to=%2Fin">Sign in</a>`, `<a href="/auth/forgot">Reset your password</a>`)
+	b.Open("/auth/signin?return_to=/in").Page(t, 200, `value="`+Ann+`"`, `name="return_to" value="/in"`)
+	b.Open("/auth/forgot").Page(t, 200, `value="`+Ann+`"`)
+}
+
+func TestRS03_SendAgainSends(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	k.SignUpVerified(Ann)
+	k.Forget()
+	b.Send("/password/reset", "loginId", Ann).To(t, "/auth/forgot?sent=1")
+	v := b.Open("/auth/forgot?sent=1").Page(t, 200, Ann, `action="/auth/password/reset"`,
+		`name="loginId" value="`+Ann+`"`, `name="again" value="1"`)
+	if strings.Contains(v.Body, `class="message`) {
+		t.Error("the first mail is called another one")
+	}
+	b.Send("/password/reset", "loginId", Ann, "again", "1").To(t, "/auth/forgot?sent=1")
+	b.Open("/auth/forgot?sent=1").Page(t, 200, Ann, "If the address belongs to an account, we’ve sent another email.")
+	if got := k.Mails(); got != "reset_password reset_password" {
+		t.Errorf("mails: %s", got)
+	}
+	// Who has signed in meanwhile, which takes away what was typed, is not asked to send nothing.
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).To(t, "/")
+	if v := b.Open("/auth/forgot?sent=1").Page(t, 200, "Check your email"); strings.Contains(v.Body, "<form") {
+		t.Errorf("the page: %s", Main(v.Body))
+	}
+}
+
+// With ConfirmFirst another mail needs the password, and not another sign-up, after
+// which the mail would speak of a new password.
+func TestEV02_ConfirmFirstAnotherMail(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
+	b.Send("/signup", "loginId", Ann, "password", GoodPassword).To(t, "/auth/signup?sent=1")
+	v := b.Open("/auth/signup?sent=1").Page(t, 200, "sign in with the password you chose", `<a class="button" href="/auth/signin">`)
+	if strings.Contains(v.Body, "<form") {
+		t.Error("the page sends a form")
+	}
+	b.Open("/auth/signin").Page(t, 200, `value="`+Ann+`"`)
+	k.Forget()
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401)
+	// That mail is written beside the answer, whose time tells nothing.
+	for deadline := time.Now().Add(10 * time.Second); len(k.Mailbox.Messages()) == 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if got := k.Mails(); got != "verify_email" {
+		t.Errorf("mails: %s", got)
+	}
+}
+
+// Each mailed link is answered with the way to an address without its token,
+// and no page tells another site where it was.
+func TestHP03_NoAddressThatAPageSendsOnHasAToken(t *testing.T) {
+	t.Parallel()
+	for path, mail := range map[string]func(k *Kit, b *Browser) string{
+		"/auth/verify": func(k *Kit, b *Browser) string { return k.Link(t, usher.MessageVerifyEmail) },
+		"/auth/reset": func(k *Kit, b *Browser) string {
+			b.Send("/password/reset", "loginId", Ann)
+			return k.Link(t, usher.MessageConfirmAndReset)
+		},
+	} {
+		k, b := NewPages(t, pages.Config{}, Setup{})
+		b.SignUp(Ann)
+		link := mail(k, b)
+		_, token, _ := strings.Cut(link, "token=")
+		reader := k.Browser(t)
+		way := reader.Open(link).To(t, path)
+		if way.Header.Get("Referrer-Policy") != "no-referrer" || way.Body != "" {
+			t.Errorf("%s: Referrer-Policy %q, body %q", path, way.Header.Get("Referrer-Policy"), way.Body)
+		}
+		for _, c := range reader.Cookies {
+			if strings.Contains(c.Value, token) {
+				t.Errorf("%s: the cookie %s can be read", path, c.Name)
+			}
+		}
+		v := reader.Open(way.Location).Page(t, 200, `name="token" value="`+token+`"`)
+		if v.Header.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s: Referrer-Policy %q", path, v.Header.Get("Referrer-Policy"))
+		}
+		// The element takes the place of the header for what the page itself sends.
+		metas := regexp.MustCompile(`<meta name="referrer" content="([^"]*)">`).FindAllStringSubmatch(v.Body, -1)
+		if len(metas) != 1 || metas[0][1] != "same-origin" {
+			t.Errorf("%s: elements for the referrer: %v", path, metas)
+		}
+		if n := strings.Count(v.Body, token); n != 1 {
+			t.Errorf("%s: the token is %d times in the page, want once, in its form", path, n)
+		}
+	}
+}

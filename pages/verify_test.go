@@ -1,0 +1,192 @@
+package pages_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/usherkit/usher"
+	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/pages"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
+)
+
+// The owner of a mailbox clicks the link of a squatter's account, is asked for a
+// password that she does not know, and is led to one of her own.
+func TestEV03_AClickDoesNotConfirmASquatter(t *testing.T) {
+	k, squatter := NewPages(t, pages.Config{}, Setup{})
+	squatter.SignUp(Ann)
+	owner := k.Browser(t)
+	v, token := owner.Follow(k.Link(t, usher.MessageVerifyEmail))
+	v.Page(t, 200, `name="password" type="password"`, "Didn’t create this account", `href="/auth/forgot?link=1"`)
+	k.Forget()
+	owner.Send("/email/verify", "token", token).Page(t, 403,
+		"Enter your password.", `aria-describedby="password-error" aria-invalid="true" autofocus`, "<title>Error: ")
+	if got := k.Events.Take(); got != "" {
+		t.Errorf("events are %q", got)
+	}
+	v = owner.Send("/email/verify", "token", token, "password", OtherPassword).Page(t, 401,
+		"This is not the password of this account.", `id="password-error"`, `href="/auth/forgot?link=1"`, `name="token" value="`+token+`"`)
+	if strings.Contains(v.Body, OtherPassword) {
+		t.Error("the password comes back")
+	}
+	squatter.Open("/auth/account").Page(t, 200, "Not confirmed yet")
+
+	owner.Open("/auth/forgot?link=1").Page(t, 200, `name="loginId"`, `value="`+Ann+`"`)
+	owner.Send("/password/reset", "loginId", Ann).To(t, "/auth/forgot?sent=1")
+	link := k.Link(t, usher.MessageConfirmAndReset)
+	owner.Open(link).To(t, "/auth/reset")
+	_, claim, _ := strings.Cut(link, "token=")
+	owner.Send("/password/reset/complete", "token", claim, "newPassword", ThirdPassword).To(t, "/auth/signin")
+	squatter.Open("/auth/account").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+	squatter.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401)
+	owner.Send("/email/verify", "token", token, "password", ThirdPassword).Page(t, 400, "This link no longer works")
+	owner.Send("/signin", "loginId", Ann, "password", ThirdPassword).To(t, "/")
+	owner.Open("/auth/account").Page(t, 200, "Confirmed")
+}
+
+// Who is signed in as that very user presses a button; everybody else is asked for
+// the password.
+func TestEV04_OnlyTheOwnSessionIsAskedForNothing(t *testing.T) {
+	k, own := NewPages(t, pages.Config{}, Setup{})
+	own.SignUp(Ann)
+	link := k.Link(t, usher.MessageVerifyEmail)
+	another := k.Browser(t)
+	another.SignUp(Bob)
+	ended := k.Browser(t)
+	ended.Send("/signin", "loginId", Ann, "password", GoodPassword).To(t, "/")
+	held := *ended.Cookies["__Host-session"]
+	ended.Send("/signout")
+	ended.Cookies["__Host-session"] = &held
+
+	asked := func(b *Browser) bool {
+		v, _ := b.Follow(link)
+		if strings.Contains(v.Body, "/auth/forgot") != strings.Contains(v.Body, `type="password"`) {
+			t.Error("the way to a new password stands where the password is asked for")
+		}
+		return strings.Contains(v.Body, `type="password"`)
+	}
+	for name, test := range map[string]struct {
+		b    *Browser
+		want bool
+	}{"own": {own, false}, "another's": {another, true}, "ended": {ended, true}, "none": {k.Browser(t), true}} {
+		if got := asked(test.b); got != test.want {
+			t.Errorf("%s session: asked for the password: %v, want %v", name, got, test.want)
+		}
+	}
+
+	// The session ends while the page is open: the answer asks for the password.
+	_, token := own.Follow(link)
+	if _, err := k.Store.EndUserSessions(t.Context(), k.UserID(Ann), store.SessionEnd{}, store.Effects{}); err != nil {
+		t.Fatal(err)
+	}
+	own.Send("/email/verify", "token", token).Page(t, 403, "Enter your password.", `type="password"`)
+	own.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
+}
+
+// readOnce is a store in which something happens once a session has been read.
+type readOnce struct {
+	*memory.Store
+	then func()
+}
+
+func (s *readOnce) Session(c Ctx, id string) (store.SessionRecord, error) {
+	session, err := s.Store.Session(c, id)
+	if then := s.then; then != nil {
+		s.then = nil
+		then()
+	}
+	return session, err
+}
+
+// The session ends while the form is looked at: the answer has the input that it
+// asks for.
+func TestEV04_ASessionThatHasJustEndedIsAskedForThePassword(t *testing.T) {
+	st := &readOnce{Store: memory.New()}
+	k, b := NewPages(t, pages.Config{}, Setup{Store: st})
+	b.SignUp(Ann)
+	_, token := b.Follow(k.Link(t, usher.MessageVerifyEmail))
+	st.then = func() {
+		if _, err := st.EndUserSessions(t.Context(), k.UserID(Ann), store.SessionEnd{}, store.Effects{}); err != nil {
+			t.Error(err)
+		}
+	}
+	b.Send("/email/verify", "token", token).Page(t, 403, "Enter your password.", `type="password"`)
+}
+
+// An address that was mistyped is a stranger's: the page does not tell whose account
+// it was to be, nor does the one for a new password.
+func TestEV05_ALinkToANewAddressTellsNothingOfTheAccount(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	b.Send("/email/change", "newEmail", Bob, "currentPassword", GoodPassword).To(t, "/auth/account")
+	stranger := k.Browser(t)
+	v, token := stranger.Follow(k.Link(t, usher.MessageChangeEmail))
+	v.Page(t, 200, "To make "+Bob+" the address of your account", "Nothing changes without the password.", `type="password"`)
+	for _, v := range []View{
+		v, stranger.Open("/auth/forgot?link=1").Page(t, 200),
+		stranger.Send("/email/verify", "token", token, "password", OtherPassword).Page(t, 401, "This is not the password of this account."),
+	} {
+		if strings.Contains(v.Body, Ann) {
+			t.Errorf("the page names the account:\n%s", Main(v.Body))
+		}
+	}
+	b.Open("/auth/account").Page(t, 200, Ann)
+	stranger.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
+	b.Open("/auth/account").Page(t, 200, Bob, "Confirmed")
+}
+
+// The page for a new password knows the login id only from a link that is good.
+func TestEV03_TheLoginIDIsFilledInFromTheLinkAlone(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	in := usher.SignUp{LoginID: "ann_l", Email: Ann, Password: GoodPassword}
+	if _, err := k.Service.SignUp(t.Context(), in, usher.Client{}); err != nil {
+		t.Fatal(err)
+	}
+	empty := `name="loginId" type="text" inputmode="email" autocomplete="username" value=""`
+	b.Open("/auth/forgot?link=1").Page(t, 200, empty)
+	link := k.Link(t, usher.MessageVerifyEmail)
+	_, token := b.Follow(link)
+	b.Open("/auth/forgot?link=1").Page(t, 200, `value="ann_l"`)
+	b.Open("/auth/forgot").Page(t, 200, empty)
+	b.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
+	b.Open("/auth/forgot?link=1").Page(t, 200, empty)
+	b.Open("/auth/verify?token=made-up").To(t, "/auth/verify")
+	b.Open("/auth/forgot?link=1").Page(t, 200, empty)
+}
+
+func TestSI06_ThePageOfALinkIsLimited(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	k.SignUp(Ann)
+	_, token := b.Follow(k.Link(t, usher.MessageVerifyEmail))
+	for range 5 {
+		b.Send("/email/verify", "token", token, "password", OtherPassword).Page(t, 401)
+	}
+	b.Send("/email/verify", "token", token, "password", GoodPassword).Page(t, 429, "Too many attempts. Wait 30 seconds", `role="alert"`, `type="password"`)
+}
+
+// Who opens a link once more that was followed already is told no lie: nothing is to
+// be confirmed any more, and no mail is on its way.
+func TestEV02_ASecondClickAfterTheFirst(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	link := k.Link(t, usher.MessageVerifyEmail)
+	_, token, _ := strings.Cut(link, "token=")
+	b.Send("/email/verify", "token", token).To(t, "/auth/verify?done=1")
+	if v := b.Open("/auth/verify?done=1").Page(t, 200, "Address confirmed"); strings.Contains(v.Body, "/auth/signin") {
+		t.Error("who is signed in is told to sign in")
+	}
+	b.Open(link).To(t, "/auth/verify")
+	v := b.Open("/auth/verify").Page(t, 400, "This link no longer works", `href="/auth/account"`)
+	if strings.Contains(v.Body, "/email/verify/send") {
+		t.Error("another link is offered, and there is nothing to confirm")
+	}
+	k.Events.Take()
+	b.Send("/email/verify/send").To(t, "/auth/account")
+	if v := b.Open("/auth/account").Page(t, 200, "Confirmed"); strings.Contains(v.Body, "sent you an email") {
+		t.Error("a mail is said to be on its way")
+	}
+	if got := k.Events.Take(); got != "" {
+		t.Errorf("events %q", got)
+	}
+}
