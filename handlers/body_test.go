@@ -221,7 +221,7 @@ func TestPW11_SU04_SU05_OnlyNamedMembersCount(t *testing.T) {
 		t.Errorf("claims are %+v", claims)
 	}
 	me := k.Do(k.As(a.Keep(Tokens{}), Get("/me"))).Want(t, 200, "")
-	if me.Json["user"].(map[string]any)["emailVerified"] != false || strings.Contains(string(me.Body)+string(a.Body), "canary") || len(me.Text("user.id")) < 22 {
+	if me.JSON["user"].(map[string]any)["emailVerified"] != false || strings.Contains(string(me.Body)+string(a.Body), "canary") || len(me.Text("user.id")) < 22 {
 		t.Errorf("me is %s", me.Body)
 	}
 	u, err := k.Service.UserByLoginID(t.Context(), Ann)

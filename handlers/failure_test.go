@@ -59,7 +59,7 @@ var acts = []struct {
 	{"sessions", func(k *Kit) Request { return k.As(k.SignIn(Ann, GoodPassword), Get("/sessions")) }},
 	{"revoke", func(k *Kit) Request {
 		u := k.SignIn(Ann, GoodPassword)
-		return k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.Id})
+		return k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.ID})
 	}},
 	{"sign-out", func(k *Kit) Request { return k.As(k.SignIn(Ann, GoodPassword), Post("/signout", "")) }},
 	{"sign-out everywhere", func(k *Kit) Request { return k.As(k.SignIn(Ann, GoodPassword), Post("/signout/all", "")) }},
@@ -156,7 +156,7 @@ func TestFB01_NoStore(t *testing.T) {
 			Post("/password/reset/verify", Object("token", "x")), Post("/email/verify", Object("token", "x")),
 			k.As(u, Post("/password/update", Object("newPassword", OtherPassword))), k.As(u, Post("/email/verify/send", "")),
 			k.As(u, Post("/email/change", Object("newEmail", "new@example.com", "currentPassword", GoodPassword))), k.Refresh(u), k.As(u, Get("/me")),
-			k.As(u, Request{Method: http.MethodPatch, Path: "/me", Body: "{}"}), k.As(u, Get("/sessions")), k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.Id}),
+			k.As(u, Request{Method: http.MethodPatch, Path: "/me", Body: "{}"}), k.As(u, Get("/sessions")), k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.ID}),
 			k.As(u, Post("/signout", "")), k.As(u, Post("/signout/all", "")),
 		} {
 			a := k.Do(q)

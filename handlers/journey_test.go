@@ -83,7 +83,7 @@ func (d *device) send(method, path, body string) *Reply {
 	if a.Body, err = io.ReadAll(answer.Body); err != nil {
 		d.t.Fatal(err)
 	}
-	_ = json.Unmarshal(a.Body, &a.Json)
+	_ = json.Unmarshal(a.Body, &a.JSON)
 	for _, c := range answer.Cookies() {
 		d.seen = append(d.seen, c.Value)
 	}
@@ -168,7 +168,7 @@ func (j *journey) live() (secrets []string) {
 	home.mustBeIn()
 	home.post("/email/verify", Object("token", j.MailedToken())).Want(t, 200, "")
 	home.renew().Want(t, 200, "")
-	if me := home.get("/me").Want(t, 200, ""); me.Json["user"].(map[string]any)["emailVerified"] != true || me.Text("session.userAgent") != "journey" {
+	if me := home.get("/me").Want(t, 200, ""); me.JSON["user"].(map[string]any)["emailVerified"] != true || me.Text("session.userAgent") != "journey" {
 		t.Fatalf("me is %s", me.Body)
 	}
 	home.send(http.MethodPatch, "/auth/me", `{"name":"Ann B."}`).Want(t, 200, "")
@@ -207,7 +207,7 @@ func (j *journey) live() (secrets []string) {
 	// Sign in, list, end one, end all.
 	home.post("/signin", SignUpBody(Ann, passwords[3])).Want(t, 200, "")
 	phone.post("/signin", SignUpBody(Ann, passwords[3])).Want(t, 200, "")
-	list, _ := home.get("/sessions").Want(t, 200, "").Json["sessions"].([]any)
+	list, _ := home.get("/sessions").Want(t, 200, "").JSON["sessions"].([]any)
 	if len(list) != 2 {
 		t.Fatalf("%d sessions, want 2", len(list))
 	}

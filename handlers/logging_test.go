@@ -117,7 +117,7 @@ func TestLG01_EachActIsOneStructuredLine(t *testing.T) {
 		}},
 		{event: usher.EventSessionEnded, result: success, do: func(k *Kit, id string) {
 			u := k.SignIn(Ann, GoodPassword)
-			k.Do(k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.Id, Header: []string{"X-Request-Id", id}})).Want(k.T, 204, "")
+			k.Do(k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.ID, Header: []string{"X-Request-Id", id}})).Want(k.T, 204, "")
 		}},
 		{event: usher.EventUserDisabled, result: success, reason: "operator", operator: true, do: func(k *Kit, _ string) {
 			if err := k.Service.DisableUser(context.Background(), k.UserID(Ann)); err != nil {

@@ -144,7 +144,7 @@ func TestEachHandlerIsCompleteAlone(t *testing.T) {
 		k.Server = mux
 		u := k.SignUp(Ann)
 		other := k.SignIn(Ann, GoodPassword)
-		k.Do(k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + other.Id})).Want(t, 204, "")
+		k.Do(k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + other.ID})).Want(t, 204, "")
 		k.Do(k.As(u, Request{Method: http.MethodPatch, Path: "/me", Body: `{"name":"Ann"}`})).Want(t, 200, "")
 		k.Do(k.As(u, Get("/me"))).Want(t, 200, "")
 		k.Do(k.As(u, Post("/signout/all", ""))).Want(t, 200, "")

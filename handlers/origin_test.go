@@ -39,7 +39,7 @@ func TestCS01_CS02_OtherSitesChangeNothing(t *testing.T) {
 					t.Errorf("%s with %v: %d %q, want 403", path, header, a.Status, a.Code())
 				}
 			}
-			for _, q := range []Request{{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`}, {Method: http.MethodDelete, Path: "/sessions/" + u.Id}, {Method: http.MethodDelete, Path: "/email/change"}} {
+			for _, q := range []Request{{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`}, {Method: http.MethodDelete, Path: "/sessions/" + u.ID}, {Method: http.MethodDelete, Path: "/email/change"}} {
 				if a := k.Do(q.With(header...).With("Cookie", u.Cookie)); a.Status != 403 {
 					t.Errorf("%s %s with %v: %d, want 403", q.Method, q.Path, header, a.Status)
 				}
@@ -64,7 +64,7 @@ func TestCS03_ARequestThatRestsOnACookieSaysWhereItComesFrom(t *testing.T) {
 	rests := []Request{
 		Post("/password/update", Object("newPassword", OtherPassword)), Post("/session/refresh", ""), Post("/signout", ""), Post("/signout/all", ""),
 		Post("/email/verify/send", ""), Post("/email/change", Object("newEmail", Bob, "currentPassword", GoodPassword)),
-		{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`}, {Method: http.MethodDelete, Path: "/sessions/" + u.Id},
+		{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`}, {Method: http.MethodDelete, Path: "/sessions/" + u.ID},
 	}
 	k.Events.Take()
 	for _, q := range rests {

@@ -214,7 +214,7 @@ var sessionOutcomes = []outcome{
 	{
 		name: "me", prepare: asAnn(Get("/me")), status: 200,
 		check: func(t *testing.T, _ *Kit, a *Reply) {
-			s, _ := a.Json["session"].(map[string]any)
+			s, _ := a.JSON["session"].(map[string]any)
 			if a.Text("user.loginId") != Ann || s["current"] != true {
 				t.Errorf("body is %s", a.Body)
 			}
@@ -241,7 +241,7 @@ var sessionOutcomes = []outcome{
 			return k.As(u, Get("/sessions"))
 		},
 		status: 200, check: func(t *testing.T, _ *Kit, a *Reply) {
-			list, _ := a.Json["sessions"].([]any)
+			list, _ := a.JSON["sessions"].([]any)
 			if len(list) != 2 || strings.Count(string(a.Body), `"current":true`) != 1 {
 				t.Errorf("body is %s", a.Body)
 			}
@@ -251,21 +251,21 @@ var sessionOutcomes = []outcome{
 		name: "revoke", prepare: func(k *Kit) Request {
 			u := k.SignUpVerified(Ann)
 			other := k.SignIn(Ann, GoodPassword)
-			return k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + other.Id})
+			return k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + other.ID})
 		},
 		status: 204, events: "session_ended:revoked", check: noCookie,
 	},
 	{
 		name: "revoke oneself", prepare: func(k *Kit) Request {
 			u := k.SignUpVerified(Ann)
-			return k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.Id})
+			return k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.ID})
 		},
 		status: 204, events: "session_ended:revoked", check: cookieCleared,
 	},
 	{
 		name: "revoke another's", prepare: func(k *Kit) Request {
 			other := k.SignUp(Bob)
-			return k.As(k.SignUpVerified(Ann), Request{Method: http.MethodDelete, Path: "/sessions/" + other.Id})
+			return k.As(k.SignUpVerified(Ann), Request{Method: http.MethodDelete, Path: "/sessions/" + other.ID})
 		},
 		status: 404, code: "not_found",
 	},

@@ -17,14 +17,14 @@ func TestRS12_ResetSessionSetsOnePasswordAndNothingElse(t *testing.T) {
 		k := NewKit(t, m, Setup{})
 		u := k.SignUpVerified(Ann)
 		a := k.Do(Post("/password/reset/verify", Object("token", k.ResetToken(Ann)))).Want(t, 200, "")
-		if len(a.Header["Set-Cookie"]) > 0 || a.Json["expiresIn"] != float64(600) {
+		if len(a.Header["Set-Cookie"]) > 0 || a.JSON["expiresIn"] != float64(600) {
 			t.Errorf("answer is %v %s", a.Header, a.Body)
 		}
 		bearer := "Bearer " + a.Text("resetToken")
 		for _, q := range []Request{
 			Get("/me"), Get("/sessions"), Get("~/protected"), Post("/signout", ""), Post("/signout/all", ""), Post("/email/verify/send", ""),
 			Post("/email/change", Object("newEmail", Bob, "currentPassword", GoodPassword)), {Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`},
-			{Method: http.MethodDelete, Path: "/sessions/" + u.Id},
+			{Method: http.MethodDelete, Path: "/sessions/" + u.ID},
 		} {
 			if a := k.Do(q.With("Authorization", bearer)); a.Status != 401 {
 				t.Errorf("%s %s: status is %d, want 401", q.Method, q.Path, a.Status)
@@ -156,7 +156,7 @@ func TestSE02_SignInEndsTheSessionThatCameAlong(t *testing.T) {
 				t.Fatalf("%s: %d %s", name, a.Status, a.Body)
 			}
 			now := a.Keep(planted)
-			if now.Id == planted.Id || now.Cookie == planted.Cookie && m == InCookies || now.Bearer == planted.Bearer && m == InBodies {
+			if now.ID == planted.ID || now.Cookie == planted.Cookie && m == InCookies || now.Bearer == planted.Bearer && m == InBodies {
 				t.Errorf("%s: the session was adopted", name)
 			}
 			if k.Alive(planted) || !k.Alive(now) {

@@ -42,7 +42,7 @@ func TestEV03_TheLinkAloneConfirmsNothing(t *testing.T) {
 		if a := click(GoodPassword).Want(t, 429, "too_many_requests"); a.Header.Get("Retry-After") != "30" {
 			t.Errorf("Retry-After is %q", a.Header.Get("Retry-After"))
 		}
-		if me := k.Do(k.As(squatter, Get("/me"))).Json["user"].(map[string]any); me["emailVerified"] != false {
+		if me := k.Do(k.As(squatter, Get("/me"))).JSON["user"].(map[string]any); me["emailVerified"] != false {
 			t.Error("the squatter is confirmed")
 		}
 
@@ -55,7 +55,7 @@ func TestEV03_TheLinkAloneConfirmsNothing(t *testing.T) {
 		click(GoodPassword).Want(t, 400, "invalid_token")
 		k.Clock.Add(time.Hour) // the wait after the squatter's try
 		own := k.SignIn(Ann, ThirdPassword)
-		if me := k.Do(k.As(own, Get("/me"))).Json["user"].(map[string]any); me["emailVerified"] != true {
+		if me := k.Do(k.As(own, Get("/me"))).JSON["user"].(map[string]any); me["emailVerified"] != true {
 			t.Error("the claim does not confirm")
 		}
 	})

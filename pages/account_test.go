@@ -82,7 +82,7 @@ func TestSE10_NobodyEndsAnothersSession(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
 	u := k.SignUp(Bob)
-	b.Send("/account/sessions/"+u.Id).To(t, "/auth/account")
+	b.Send("/account/sessions/"+u.ID).To(t, "/auth/account")
 	if !k.Alive(u) {
 		t.Error("another's session has ended")
 	}

@@ -51,7 +51,7 @@ func checkEveryView(t *testing.T, method, path string, v View) {
 // asReply returns a view as a program sees it.
 func asReply(v View) *Reply {
 	a := &Reply{Status: v.Status, Header: v.Header, Body: []byte(v.Body)}
-	_ = json.Unmarshal(a.Body, &a.Json)
+	_ = json.Unmarshal(a.Body, &a.JSON)
 	return a
 }
 

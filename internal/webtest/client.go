@@ -35,7 +35,7 @@ type Reply struct {
 	Status int
 	Header http.Header
 	Body   []byte
-	Json   map[string]any
+	JSON   map[string]any
 }
 
 // Do sends a request and checks what holds for every answer.
@@ -64,7 +64,7 @@ func (k *Kit) Do(q Request) *Reply {
 	w := httptest.NewRecorder()
 	k.Server.ServeHTTP(w, r)
 	a := &Reply{Status: w.Code, Header: w.Result().Header, Body: w.Body.Bytes()}
-	_ = json.Unmarshal(a.Body, &a.Json)
+	_ = json.Unmarshal(a.Body, &a.JSON)
 	if k.T != nil && !strings.HasPrefix(q.Path, "~") {
 		checkEveryAnswer(k.T, q, a)
 	}
@@ -106,11 +106,11 @@ func checkEveryAnswer(t *testing.T, q Request, a *Reply) {
 		return
 	}
 	for _, member := range []string{"type", "title", "code", "detail", "requestId"} {
-		if s, _ := a.Json[member].(string); s == "" && q.Method != http.MethodHead {
+		if s, _ := a.JSON[member].(string); s == "" && q.Method != http.MethodHead {
 			t.Errorf("%s %s: the problem has no %s: %s", q.Method, q.Path, member, a.Body)
 		}
 	}
-	if q.Method != http.MethodHead && (a.Json["status"] != float64(a.Status) || a.Json["requestId"] != a.Header.Get("X-Request-Id")) {
+	if q.Method != http.MethodHead && (a.JSON["status"] != float64(a.Status) || a.JSON["requestId"] != a.Header.Get("X-Request-Id")) {
 		t.Errorf("%s %s: the problem does not match its answer: %s", q.Method, q.Path, a.Body)
 	}
 }
@@ -131,11 +131,11 @@ func checkCookies(t *testing.T, header http.Header) {
 	}
 }
 
-func (a *Reply) Code() string { s, _ := a.Json["code"].(string); return s }
+func (a *Reply) Code() string { s, _ := a.JSON["code"].(string); return s }
 
 // Text returns a member by its path, such as "user.email".
 func (a *Reply) Text(path string) string {
-	var v any = a.Json
+	var v any = a.JSON
 	for _, name := range strings.Split(path, ".") {
 		m, _ := v.(map[string]any)
 		v = m[name]
@@ -147,7 +147,7 @@ func (a *Reply) Text(path string) string {
 // InputErrors returns "field:code" of every input in a problem document.
 func (a *Reply) InputErrors() string {
 	var all []string
-	list, _ := a.Json["fields"].([]any)
+	list, _ := a.JSON["fields"].([]any)
 	for _, f := range list {
 		m, _ := f.(map[string]any)
 		all = append(all, fmt.Sprintf("%v:%v", m["field"], m["code"]))
@@ -166,7 +166,7 @@ func (a *Reply) Want(t *testing.T, status int, code string) *Reply {
 
 // Tokens are what a client keeps of an answer.
 type Tokens struct {
-	Cookie, Bearer, Refresh, Id string
+	Cookie, Bearer, Refresh, ID string
 }
 
 // Keep returns what the client keeps of an answer, in addition to the cookies that
@@ -189,7 +189,7 @@ func (a *Reply) Keep(before Tokens) Tokens {
 		pairs = append(pairs, name+"="+value)
 	}
 	slices.Sort(pairs)
-	w := Tokens{Cookie: strings.Join(pairs, "; "), Bearer: a.Text("sessionToken"), Refresh: a.Text("refreshToken"), Id: a.Text("session.id")}
+	w := Tokens{Cookie: strings.Join(pairs, "; "), Bearer: a.Text("sessionToken"), Refresh: a.Text("refreshToken"), ID: a.Text("session.id")}
 	if w.Bearer == "" {
 		w.Bearer, w.Refresh = before.Bearer, before.Refresh
 	}
