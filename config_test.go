@@ -17,7 +17,7 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// newConfig is the least that New takes, with a log that is kept.
+// newConfig returns the smallest valid Config, with a logger that writes to log.
 func newConfig(log io.Writer) usher.Config {
 	return usher.Config{
 		Secret:  secret,
@@ -69,7 +69,7 @@ func TestJK09_OneKeyOneUse(t *testing.T) {
 	wantConfigError(t, "OldSecrets[0]", func(c *usher.Config) { c.OldSecrets = []usher.Secret{secret} })
 }
 
-// One wrong setting after the other, each of which must be named.
+// The error for each wrong setting names the setting.
 func TestConfigNamesTheWrongSetting(t *testing.T) {
 	for _, c := range []struct {
 		setting string
@@ -174,7 +174,7 @@ func TestCF03_UnsafeSettingsWarn(t *testing.T) {
 	}
 }
 
-// No program text switches the verification of certificates off.
+// No source file disables the verification of certificates.
 func TestCF03_NoInsecureSkipVerify(t *testing.T) {
 	set := regexp.MustCompile(`InsecureSkipVerify\s*(:|=[^=])`)
 	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {

@@ -74,7 +74,7 @@ func TestEV05_ThePresentAddressIsNoChange(t *testing.T) {
 	}
 	k.wantMail("")
 	k.wantEvents("")
-	// Another spelling is one.
+	// Another spelling of the address is a change.
 	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: "aNN@example.com", CurrentPassword: goodPassword}, home); err != nil {
 		t.Fatal(err)
 	}
@@ -153,8 +153,8 @@ func TestEV05_NobodyLearnsWhatMailAnAddressGets(t *testing.T) {
 	k.wantMail("email_changing email_changing email_changing")
 }
 
-// Who mistypes the new address asks once more, and the link in a stranger's
-// mailbox is void.
+// A user who mistyped the new address requests another change, which voids the link
+// in the wrong mailbox.
 func TestEV05_AnotherRequestTakesThePlaceOfTheFirst(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -217,7 +217,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	}
 	k.wantAbsent("a link", link)
 
-	// Pending: mail and sign-in still use the old address.
+	// While the change is pending, emails and sign-in use the old address.
 	if u := usher.Must(k.User(ctx, a.User.ID)); u.Email != ann || !u.EmailVerified {
 		t.Fatalf("moved already: %+v", u)
 	}
@@ -249,7 +249,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	k.signUp(ann) // the old address is free again
 }
 
-// A pending change dies with a reset, and with any other change of password.
+// A reset, or any other change of the password, voids a pending change.
 func TestEV05_PendingChangeDiesWithAReset(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -272,8 +272,8 @@ func TestEV05_PendingChangeDiesWithAReset(t *testing.T) {
 	}
 }
 
-// The answer is the same when the new address is somebody's, and nobody gets
-// it by being first.
+// The answer is the same when the new address belongs to another user, and
+// requesting an address does not reserve it.
 func TestEV05_AddressOfAnother(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -290,7 +290,7 @@ func TestEV05_AddressOfAnother(t *testing.T) {
 			t.Fatalf("the %s mail went to %s", m.Kind, m.To)
 		}
 	}
-	// Free when asked for, taken when confirmed.
+	// The address was free at the request and is taken at the confirmation.
 	in.NewEmail = "new@example.com"
 	if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
 		t.Fatal(err)
@@ -309,7 +309,7 @@ func TestEV05_AddressOfAnother(t *testing.T) {
 	}
 }
 
-// Only an operator sets an address as verified.
+// Only an operator sets an address that is verified at once.
 func TestEV05_OperatorSetsTheAddress(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)

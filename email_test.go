@@ -11,7 +11,7 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// verifyToken signs up and returns the link's token.
+// verifyToken signs up and returns the token of the verification link.
 func (k *kit) verifyToken(loginID string) (*usher.Authentication, usher.Secret) {
 	k.t.Helper()
 	a := k.signUp(loginID)
@@ -79,7 +79,7 @@ func TestEV01_LinkLivesADayAndBeginsWithTheConfiguredAddress(t *testing.T) {
 	}
 }
 
-// A link that is random, used, expired or void has one answer.
+// Random, used, expired and void links get the same error.
 func TestEV01_OneAnswerForEveryBadLink(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -138,8 +138,8 @@ func TestEV02_AnotherLink(t *testing.T) {
 	for range 3 {
 		another()
 	}
-	// Too many in this hour: the caller is told, for how long, and one mail is left
-	// for a reset.
+	// Too many emails in this hour: the error says how long to wait, and one email
+	// stays reserved for a reset.
 	for range 5 {
 		err := k.SendEmailVerification(ctx, k.claims(a), home)
 		if l := wantLimit(t, err); l.Limit != "links" || l.RetryAfter != 58*time.Minute {
@@ -154,7 +154,7 @@ func TestEV02_AnotherLink(t *testing.T) {
 	a = k.signIn(ann, goodPassword, home)
 	k.events.reset()
 	another()
-	// The newest three are good.
+	// The newest three links are valid.
 	for i, raw := range links {
 		_, err := k.VerificationLink(ctx, nil, raw, home)
 		if i < 2 {
@@ -165,7 +165,7 @@ func TestEV02_AnotherLink(t *testing.T) {
 	}
 	usher.Must(k.confirm(links[2], home))
 	k.events.reset()
-	for range 5 { // it is confirmed: no mail, and no limit
+	for range 5 { // the address is confirmed: no email, and no limit
 		if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
 			t.Fatal(err)
 		}
@@ -174,8 +174,8 @@ func TestEV02_AnotherLink(t *testing.T) {
 	k.wantMail("")
 }
 
-// Whoever signs up with another's address keeps nothing once the owner proves
-// the mailbox by a reset (Sudhodanan and Paverd 2022, "pre-hijacking").
+// An attacker who signed up with another person's address loses all access once the
+// owner proves the mailbox by a reset (Sudhodanan and Paverd 2022, "pre-hijacking").
 func TestEV03_PreHijackingFails(t *testing.T) {
 	t.Parallel()
 	for name, prove := range map[string]func(t *testing.T, k *kit) usher.Secret{
@@ -187,7 +187,8 @@ func TestEV03_PreHijackingFails(t *testing.T) {
 		"reset in two steps": func(t *testing.T, k *kit) usher.Secret {
 			raw := k.resetToken(ann, usher.MessageConfirmAndReset)
 			rs := usher.Must(k.VerifyReset(ctx, raw, nth(1)))
-			// The mailbox alone has ended everything of the squatter.
+			// The reset alone ended the sessions, the password and the links of the
+			// squatter.
 			_, err := k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: otherPassword}, nth(2))
 			wantErr(t, err, usher.ErrInvalidCredentials)
 			claims := usher.Must(k.ValidateReset(ctx, rs.Token.Reveal()))

@@ -19,8 +19,8 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Whichever call of the store fails, nobody is let in, and nothing has happened:
-// the same act, repeated, succeeds.
+// Whichever store call fails, no client is authenticated and nothing is changed: the
+// same request, repeated, succeeds.
 func TestFB01_FB02_EveryCallOfTheStoreFailsOnce(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"fail", "panic"} {
@@ -67,8 +67,8 @@ func TestFB01_FB02_EveryCallOfTheStoreFailsOnce(t *testing.T) {
 	}
 }
 
-// A store that hangs keeps nobody longer than the caller's patience and a
-// little, and lets nobody in.
+// A store that hangs delays a caller little beyond its deadline, and authenticates
+// no client.
 func TestFB01_StoreHangs(t *testing.T) {
 	t.Parallel()
 	for name, act := range flows {
@@ -105,8 +105,8 @@ func TestFB01_StoreHangs(t *testing.T) {
 	}
 }
 
-// A step that happened although its answer was lost lets nobody in either, and
-// leaves no mail without its token.
+// A transaction that committed although its result was lost authenticates no client
+// either, and leaves no email without its token.
 func TestFB02_AnswerOfTheStoreIsLost(t *testing.T) {
 	t.Parallel()
 	for name, act := range flows {
@@ -139,13 +139,13 @@ func TestFB02_AnswerOfTheStoreIsLost(t *testing.T) {
 	}
 }
 
-// A refresh whose answer was lost may be repeated with the same token.
+// A refresh whose response was lost may be repeated with the same token.
 func TestFB02_LostRefreshIsRepeated(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, "unsure").signedIn()
 	for n := int64(1); n <= 4; n++ { // clients repeat up to four times
 		s.store.calls.Store(0)
-		s.store.at = 1 // SwapRefresh, before which nothing is read
+		s.store.at = 1 // SwapRefresh is the first call
 		_, err := s.RefreshSession(request(ctx), s.auth.Tokens.Refresh, home)
 		wantErr(t, err, usher.ErrUnavailable)
 	}
@@ -155,8 +155,8 @@ func TestFB02_LostRefreshIsRepeated(t *testing.T) {
 	}
 }
 
-// What the store says stays out of what people are shown: the sentinel comes
-// first, and is what a caller answers with.
+// The text of a store error does not reach users: callers answer with the sentinel
+// error that wraps it.
 func TestFB03_ErrorsAreGeneric(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, "fail")
@@ -167,7 +167,7 @@ func TestFB03_ErrorsAreGeneric(t *testing.T) {
 	}
 }
 
-// A hook that panics is heard of in the log and nowhere else.
+// A panic in an event hook is logged and has no other effect.
 func TestFB03_HookPanics(t *testing.T) {
 	t.Parallel()
 	var log syncBuffer
@@ -247,8 +247,8 @@ func (b *broken) DeleteExpired(ctx context.Context, now, before time.Time, n int
 	return b.Store.DeleteExpired(ctx, now, before, n)
 }
 
-// What runs beside the requests survives a store that panics, and goes on when
-// it is well again. Meanwhile sessions validate.
+// Background work survives a store that panics, and continues when the store works
+// again. Meanwhile sessions are validated.
 func TestFB03_BackgroundSurvivesPanics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -276,7 +276,7 @@ func TestFB03_BackgroundSurvivesPanics(t *testing.T) {
 	})
 }
 
-// A process serves nothing before it has read the live list and its keys.
+// An instance does not start before it has read the revocations and the keys.
 func TestFB01_StartNeedsTheStore(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)

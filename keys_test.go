@@ -32,7 +32,7 @@ func headerOf(t *testing.T, raw usher.Secret) map[string]string {
 	return m
 }
 
-// published are the key ids of the JWK Set, in order.
+// published returns the key ids of the JWK Set, in order.
 func (k *kit) published() []string {
 	k.t.Helper()
 	var set struct{ Keys []struct{ Kid string } }
@@ -46,8 +46,8 @@ func (k *kit) published() []string {
 	return kids
 }
 
-// Keys rotate on two machines under load, by plan and by hand, and no token is
-// refused before its time.
+// Keys rotate on two instances under load, on schedule and on request, and no token
+// is refused before it expires.
 func TestJK07_RotationRefusesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestJK07_CompromisedKeysAreOutAtOnce(t *testing.T) {
 		}
 		_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
 		wantErr(t, err, usher.ErrInvalidSession)
-		time.Sleep(6 * time.Second) // the bubble's clock; nobody sent the other machine a token
+		time.Sleep(6 * time.Second) // the bubble's clock; the other instance got no token
 		_, err = other.ValidateSession(ctx, a.Tokens.Session.Reveal())
 		wantErr(t, err, token.ErrInvalid)
 		_, err = other.RefreshSession(ctx, a.Tokens.Refresh, home)
@@ -135,7 +135,7 @@ func TestJK07_CompromisedKeysAreOutAtOnce(t *testing.T) {
 			t.Fatalf("published are %v and %v", k.published(), other.published())
 		}
 
-		// The first token of a key that the other machine has not read yet.
+		// The first token of a key that the other instance has not read.
 		time.Sleep(time.Second)
 		if err := k.RotateKeys(ctx, usher.KeyRotation{Compromised: true}); err != nil {
 			t.Fatal(err)
@@ -146,8 +146,8 @@ func TestJK07_CompromisedKeysAreOutAtOnce(t *testing.T) {
 	})
 }
 
-// Unknown key ids cost at most one look into the store a second, and a store
-// that is out of reach is no refusal.
+// Unknown key ids cause at most one read of the store per second, and an outage of
+// the store is not reported as an invalid token.
 func TestJK07_UnknownKeysCostNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -194,7 +194,8 @@ func (w *keyWatch) SigningKeys(ctx context.Context) (store.SigningKeys, error) {
 	return w.Store.SigningKeys(ctx)
 }
 
-// Of machines that start or rotate at once one wins, and all use its key.
+// If several instances start or rotate at the same time, one wins and all use its
+// key.
 func TestJK07_MachinesThatStartAtOnce(t *testing.T) {
 	t.Parallel()
 	store, c := memory.New(), newClock()
@@ -245,7 +246,8 @@ func TestJK08_Algorithms(t *testing.T) {
 	}
 }
 
-// Another algorithm comes in like any other key: nothing is refused.
+// A key with another algorithm is introduced like any other key, and no token is
+// refused.
 func TestJK08_ChangeOfAlgorithm(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)

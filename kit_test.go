@@ -30,7 +30,8 @@ const (
 
 var ctx = context.Background()
 
-// kit is a Service with everything around it that a test looks at.
+// kit is a Service together with the store, the mailbox, the events and the log that
+// tests inspect.
 type kit struct {
 	*usher.Service
 	t      *testing.T
@@ -41,14 +42,14 @@ type kit struct {
 	cfg    usher.Config
 }
 
-// newKit returns a Service on an empty store in memory, with a clock that
-// stands still, and the cheapest hash that is allowed.
+// newKit returns a Service on an empty store in memory, with a clock that stands
+// still and the cheapest allowed hash.
 func newKit(t *testing.T, change ...func(*usher.Config)) *kit {
 	t.Helper()
 	return newKitOn(t, memory.New(), newClock(), change...)
 }
 
-// newKitOn is newKit for a store and a clock that other kits may share.
+// newKitOn is newKit with a store and a clock that other kits may share.
 func newKitOn(t *testing.T, store store.Store, c *clock, change ...func(*usher.Config)) *kit {
 	t.Helper()
 	k := &kit{t: t, store: store, clock: c, mail: newMailbox(), events: &recorder{}}
@@ -56,7 +57,7 @@ func newKitOn(t *testing.T, store store.Store, c *clock, change ...func(*usher.C
 		Secret:  secret,
 		BaseURL: "https://app.example",
 		Mailer:  k.mail,
-		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Hour}, // however slow the first hash was
+		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Hour}, // even if the first hash was slow
 		OnEvent: k.events.hook,
 		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Now:     c.now,
@@ -74,7 +75,7 @@ func newKitOn(t *testing.T, store store.Store, c *clock, change ...func(*usher.C
 	return k
 }
 
-// clock is a clock that moves only when told to.
+// clock is a clock that only add moves.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -94,7 +95,7 @@ func (c *clock) add(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// mailbox is a Mailer that keeps what it is given.
+// mailbox is a Mailer that keeps the messages.
 type mailbox struct {
 	mu   sync.Mutex
 	cond *sync.Cond
@@ -219,17 +220,17 @@ func (r *recorder) count(name usher.EventName) int {
 	return n
 }
 
-// from is a client with that address.
+// from returns a client with that address.
 func from(address string) usher.Client {
 	return usher.Client{Address: netip.MustParseAddr(address), UserAgent: "test"}
 }
 
-// nth is one of many clients of networks of their own.
+// nth returns the i-th of many clients, each in its own network.
 func nth(i int) usher.Client { return from(fmt.Sprintf("10.%d.%d.1", i/250, i%250)) }
 
 var home = from("192.0.2.1")
 
-// signUp makes a user that must not exist yet.
+// signUp creates a user, which must not exist.
 func (k *kit) signUp(loginID string) *usher.Authentication {
 	k.t.Helper()
 	a, err := k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: goodPassword}, home)
@@ -239,11 +240,11 @@ func (k *kit) signUp(loginID string) *usher.Authentication {
 	return a
 }
 
-// signUpVerified makes a user whose address is proven, and forgets the mail
-// and the events of it.
+// signUpVerified creates a user with a verified address, and discards the emails and
+// events of that.
 func (k *kit) signUpVerified(loginID string) *usher.Authentication {
 	k.t.Helper()
-	k.inbox() // several senders: another's mail could else come after this one's
+	k.inbox() // emails are sent concurrently: an earlier one could arrive after this one
 	a := k.signUp(loginID)
 	in := usher.VerifyEmail{Token: tokenIn(k.t, k.lastMail(usher.MessageVerifyEmail))}
 	if _, err := k.VerifyEmail(ctx, k.claims(a), in, home); err != nil {
@@ -262,7 +263,7 @@ func (k *kit) confirm(raw usher.Secret, c usher.Client) (usher.User, error) {
 	return k.VerifyEmail(ctx, nil, usher.VerifyEmail{Token: raw, Password: goodPassword}, c)
 }
 
-// signIn must succeed.
+// signIn signs in and fails the test on an error.
 func (k *kit) signIn(loginID string, pw usher.Secret, c usher.Client) *usher.Authentication {
 	k.t.Helper()
 	a, err := k.SignIn(ctx, usher.SignIn{LoginID: loginID, Password: pw}, c)
@@ -272,7 +273,7 @@ func (k *kit) signIn(loginID string, pw usher.Secret, c usher.Client) *usher.Aut
 	return a
 }
 
-// resetToken asks for a reset and returns the mailed token.
+// resetToken requests a reset and returns the emailed token.
 func (k *kit) resetToken(loginID string, kind usher.MessageKind) usher.Secret {
 	k.t.Helper()
 	if err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: loginID}, home); err != nil {
@@ -281,8 +282,8 @@ func (k *kit) resetToken(loginID string, kind usher.MessageKind) usher.Secret {
 	return tokenIn(k.t, k.lastMail(kind))
 }
 
-// alive reports whether the tokens of a still serve: the session token is
-// valid here, and the session is in the store. It exchanges nothing.
+// alive reports whether the session token of a is valid and the session is in the
+// store. It does not exchange the refresh token.
 func (k *kit) alive(a *usher.Authentication) bool {
 	k.t.Helper()
 	claims, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
@@ -293,7 +294,7 @@ func (k *kit) alive(a *usher.Authentication) bool {
 	return err == nil
 }
 
-// together runs do in n goroutines that begin at once.
+// together runs do in n goroutines that start at the same time.
 func together(n int, do func(i int)) {
 	var begin, done sync.WaitGroup
 	begin.Add(1)

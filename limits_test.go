@@ -248,7 +248,7 @@ func TestML04_QueueIsBounded(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.Queue = 2 })
 	known := k.signUpVerified("known@example.com")
-	k.Close(ctx) // nobody sends
+	k.Close(ctx) // no instance sends
 	k.signUp("a@example.com")
 	k.signUp("b@example.com")
 	k.events.reset()

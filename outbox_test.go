@@ -17,7 +17,7 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// tries is a Mailer that notes each try and answers as it is told.
+// tries is a Mailer that records each attempt and returns the result of answer.
 type tries struct {
 	mu     sync.Mutex
 	at     []time.Time
@@ -42,7 +42,7 @@ func (m *tries) count() int {
 	return len(m.at)
 }
 
-// waiting is how many mails are in the outbox.
+// waiting returns how many emails are in the outbox.
 func (k *kit) waiting() int { return usher.Must(k.store.MailCount(ctx)) }
 
 func withMailer(m usher.Mailer) func(*usher.Config) { return func(c *usher.Config) { c.Mailer = m } }
@@ -57,7 +57,7 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 	never := func(context.Context, int) error { return errors.New("not now") }
 	for name, c := range map[string]struct {
 		answer func(context.Context, int) error
-		waits  []time.Duration // between the tries
+		waits  []time.Duration // between the attempts
 		event  string
 	}{
 		"delivered at the fourth try": {func(_ context.Context, n int) error {
@@ -90,7 +90,7 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := &tries{answer: func(ctx context.Context, n int) error {
-					time.Sleep(time.Millisecond) // the bubble's clock: by then the sign-up is done
+					time.Sleep(time.Millisecond) // the bubble's clock: until the sign-up is done
 					return c.answer(ctx, n)
 				}}
 				k := machine(t, memory.New(), withMailer(m))
@@ -126,7 +126,7 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 	}
 }
 
-// A link that would not work any more when it arrives is not sent.
+// An email whose link has expired is not sent.
 func TestOutboxGivesUpExpiredLinks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -137,15 +137,15 @@ func TestOutboxGivesUpExpiredLinks(t *testing.T) {
 		k.forget(ann, home)
 		time.Sleep(time.Hour) // the bubble's clock
 		k.wantEvents("authn_password_reset_request mail_given_up:link_expired reset_password")
-		// At 0 s, 10 s, 40 s, 100 s and 400 s; the next would come at 1300 s.
+		// Attempts at 0 s, 10 s, 40 s, 100 s and 400 s; the next is due at 1300 s.
 		if m.count() != 5 || k.waiting() != 0 {
 			t.Fatalf("%d tries, %d waiting", m.count(), k.waiting())
 		}
 	})
 }
 
-// A server that hangs for some addresses holds up nobody else's mail, and is not
-// asked by more than a few at once.
+// A mail server that hangs for some addresses does not delay other emails, and gets
+// only a few deliveries at a time.
 func TestOutboxGoesOnBesideAServerThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -201,8 +201,8 @@ func TestOutboxGoesOnBesideAServerThatHangs(t *testing.T) {
 	})
 }
 
-// A process that dies after it sent, before it could say so, leaves the mail to
-// another one: it is sent again when the lease is over, under the same id.
+// If an instance dies after it sent an email and before it stored that, another
+// instance sends the email again when the lease ends, with the same id.
 func TestOutboxSurvivesTheProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -231,24 +231,24 @@ func TestOutboxSurvivesTheProcess(t *testing.T) {
 	})
 }
 
-// checkLink looks at the reset link of a mail.
+// checkLink looks up the reset link of an email.
 func (k *kit) checkLink(m usher.Message) error {
 	_, err := k.CheckReset(ctx, tokenIn(k.t, m), home)
 	return err
 }
 
-// deaf is a store that a dying process cannot tell what became of a mail.
+// deaf is a store that fails to store the result of a delivery.
 type deaf struct{ store.Store }
 
 func (*deaf) FinishMail(context.Context, string, store.Effects) error { return errors.New("dead") }
 func (*deaf) RetryMail(context.Context, string, time.Time) error      { return errors.New("dead") }
 
-// What waits in the outbox cannot be read there.
+// The messages in the outbox are sealed.
 func TestOutboxRowsAreSealed(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	k.imported(ann)
-	k.Close(ctx) // nobody sends
+	k.Close(ctx) // no instance sends
 	c := from("198.51.100.7")
 	c.UserAgent = "a browser"
 	k.forget(ann, c)
@@ -262,14 +262,14 @@ func TestOutboxRowsAreSealed(t *testing.T) {
 			t.Errorf("the row shows %q", no)
 		}
 	}
-	// A row moved under another id does not open.
+	// A row copied to another id cannot be opened.
 	rows[0].ID = "other"
 	if err := k.store.Record(ctx, store.Effects{Mail: rows}); err != nil {
 		t.Fatal(err)
 	}
 	k.clock.add(2 * time.Minute)
 	again := newKitOn(t, k.store, k.clock)
-	for again.waiting() != 1 { // the first was sent; the moved one is tried in vain
+	for again.waiting() != 1 { // the first was sent; the copied one cannot be opened
 		time.Sleep(time.Millisecond)
 	}
 	if n := again.mail.has(usher.MessageResetPassword); n != 1 {
@@ -277,7 +277,7 @@ func TestOutboxRowsAreSealed(t *testing.T) {
 	}
 }
 
-// has counts the messages of a kind that were delivered.
+// has returns how many messages of a kind were delivered.
 func (m *mailbox) has(kind usher.MessageKind) (n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -289,7 +289,7 @@ func (m *mailbox) has(kind usher.MessageKind) (n int) {
 	return n
 }
 
-// Of two machines one sends each mail.
+// One of two instances sends each email.
 func TestOutboxOfTwoMachines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -319,8 +319,8 @@ func TestOutboxOfTwoMachines(t *testing.T) {
 	})
 }
 
-// Close interrupts a delivery, leaves the mail in the outbox and no goroutine
-// behind.
+// Close interrupts a delivery, keeps the email in the outbox and leaves no goroutine
+// running.
 func TestCloseLeavesNothingBehind(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	sending := make(chan struct{})

@@ -13,7 +13,7 @@ import (
 
 const ann = "Ann@example.com"
 
-// imported makes a verified user without a password: no hash is needed.
+// imported creates a verified user without a password, which saves a hash.
 func (k *kit) imported(loginID string) usher.User {
 	k.t.Helper()
 	u, err := k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{loginID}, EmailVerified: true})
@@ -23,7 +23,7 @@ func (k *kit) imported(loginID string) usher.User {
 	return u
 }
 
-// forget asks for a reset from a network of its own.
+// forget requests a reset.
 func (k *kit) forget(loginID string, c usher.Client) {
 	k.t.Helper()
 	if err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: loginID}, c); err != nil {
@@ -227,8 +227,8 @@ func TestRS10_AskingChangesNothing(t *testing.T) {
 	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: links[2], NewPassword: otherPassword}, home))
 }
 
-// At most three links are open, whatever the limit of mails; the oldest dies
-// by age, and then another may be sent.
+// At most three links are valid at a time, whatever the limit on emails is. Once the
+// oldest expires, another is sent.
 func TestRS10_AtMostThreeLinksAreOpen(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.ResetMails, c.Limits.Mails = 100, 100 })
@@ -287,7 +287,7 @@ func TestRS13_Limits(t *testing.T) {
 			},
 		}
 		for i := range 10 {
-			for range 3 { // a good one does not count
+			for range 3 { // a valid link does not count
 				if _, err := k.CheckReset(ctx, good, home); err != nil {
 					t.Fatal(err)
 				}
@@ -303,7 +303,8 @@ func TestRS13_Limits(t *testing.T) {
 	})
 }
 
-// Strangers use up their own mails, not those of the owner's browser.
+// Untrusted clients use up their own limit on emails, not that of the owner's
+// browser.
 func TestRS13_StrangersDoNotUseUpTheOwnersMails(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.ResetLife = 2 * time.Minute })
@@ -321,7 +322,7 @@ func TestRS13_StrangersDoNotUseUpTheOwnersMails(t *testing.T) {
 		ask(nth(i), "reset_password")
 	}
 	ask(nth(4), "")
-	// A browser that was known to somebody else is a stranger.
+	// A browser known to another account counts as unknown.
 	k.clock.add(-time.Minute)
 	eve := nth(5)
 	eve.Device = k.signUp("eve@example.com").Device
@@ -338,7 +339,7 @@ func TestRS13_StrangersDoNotUseUpTheOwnersMails(t *testing.T) {
 	ask(nth(6), "reset_password")
 }
 
-// A request that finds three links open costs the owner no mail.
+// A request while three links are valid does not use up the owner's emails.
 func TestRS13_OpenLinksUseUpNoMails(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -349,7 +350,7 @@ func TestRS13_OpenLinksUseUpNoMails(t *testing.T) {
 	}
 	k.wantMail("reset_password reset_password reset_password")
 	k.events.reset()
-	for range 5 { // they are in the owner's mailbox, and serve
+	for range 5 { // they are in the owner's mailbox and valid
 		k.forget(ann, owner)
 	}
 	if n := strings.Count(k.events.take(), "too_many_links"); n != 5 {

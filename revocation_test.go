@@ -49,7 +49,8 @@ func TestSE06_SignOutHoldsHereAtOnceAndElsewhereInASecond(t *testing.T) {
 				if !k.alive(b) || !other.alive(b) {
 					t.Fatal("another session ended")
 				}
-				// Once more is no error and no second event but for the refused refresh.
+				// Signing out again is not an error and causes no further event
+				// except for the refused refresh.
 				k.events.reset()
 				if err := k.SignOutToken(ctx, a.Tokens.Refresh, home); err != nil {
 					t.Fatal(err)
@@ -60,7 +61,7 @@ func TestSE06_SignOutHoldsHereAtOnceAndElsewhereInASecond(t *testing.T) {
 	}
 }
 
-// A machine that starts afterwards knows of it before it serves.
+// An instance that starts later reads the revocation before it serves requests.
 func TestSE06_AMachineThatStartsLater(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -72,8 +73,8 @@ func TestSE06_AMachineThatStartsLater(t *testing.T) {
 	wantErr(t, err, token.ErrRevoked)
 }
 
-// A step on another machine may show only after a later one: its revocation is
-// found all the same, at the next poll.
+// A transaction of another instance may become visible after a later one. The next
+// poll still finds its revocation.
 func TestSE06_RevocationsThatShowOutOfOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -100,7 +101,7 @@ func TestSE06_RevocationsThatShowOutOfOrder(t *testing.T) {
 	})
 }
 
-// Revocation goes by session, not by the bytes of a token.
+// Revocation is by session, not by the bytes of a token.
 func TestSE07_OtherBytesOfTheSameTokenStayRevoked(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -125,7 +126,7 @@ func TestSE07_OtherBytesOfTheSameTokenStayRevoked(t *testing.T) {
 	wantErr(t, err, usher.ErrInvalidSession)
 }
 
-// otherSignature returns the token under the other valid ES256 signature.
+// otherSignature returns the token with the other valid ES256 signature.
 func otherSignature(t *testing.T, raw string) string {
 	t.Helper()
 	i := strings.LastIndexByte(raw, '.')
@@ -138,8 +139,8 @@ func otherSignature(t *testing.T, raw string) string {
 	return raw[:i+1] + base64.RawURLEncoding.EncodeToString(sig)
 }
 
-// Rows that mean nothing any more are removed, and a revocation is kept as long
-// as a token of its session may live.
+// Expired rows are removed. A revocation is kept until every token of its session
+// has expired.
 func TestExpiredRowsAreRemoved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -202,7 +203,7 @@ func (a *aging) set(down bool, list ...store.Revocation) {
 	a.down, a.list = down, list
 }
 
-// telling is an aging store that can notify.
+// telling is an aging store that implements store.Notifier.
 type telling struct{ *aging }
 
 func (a telling) NotifyRevocations(ctx context.Context, wake func()) error {
@@ -214,7 +215,7 @@ func (a telling) NotifyRevocations(ctx context.Context, wake func()) error {
 	return ctx.Err()
 }
 
-// followed is a machine on such a store, and its log.
+// followed returns an instance on the store, and its log.
 func followed(t *testing.T, store store.Store, change ...func(*usher.Config)) (*kit, *syncBuffer) {
 	t.Helper()
 	var log syncBuffer
@@ -226,8 +227,8 @@ func (k *kit) revocation(id int64, a *usher.Authentication) store.Revocation {
 	return store.Revocation{ID: id, SessionID: a.Session.ID, Until: time.Now().Add(12 * time.Minute)}
 }
 
-// Where a backup was restored the ids begin anew below those that were read.
-// What is revoked from then on must hold as soon as ever, and somebody be told.
+// After a restore from a backup, new revocations get ids below those already read.
+// They must take effect as fast as before, and a warning must be logged.
 func TestSE06_AStoreThatWentBackIsNoticed(t *testing.T) {
 	t.Parallel()
 	for name, down := range map[string]bool{"after an outage": true, "unseen": false} {
@@ -256,7 +257,8 @@ func TestSE06_AStoreThatWentBackIsNoticed(t *testing.T) {
 				if !strings.Contains(log.String(), "older copy") {
 					t.Fatalf("nobody was told: %s", log)
 				}
-				// From now on everything is as ever, at every distance from the restore.
+				// Afterwards revocations take effect as usual, however long ago the
+				// restore was.
 				ids := []store.Revocation{k.revocation(7, b)}
 				for i := range 20 {
 					d := k.signUpFrom(fmt.Sprintf("d%d@example.com", i), i)
@@ -286,7 +288,7 @@ func (k *kit) signUpFrom(loginID string, i int) *usher.Authentication {
 	return a
 }
 
-// What expired and was removed is no older copy.
+// Removing expired revocations is not mistaken for a restore.
 func TestSE06_RemovedRevocationsAreNoAlarm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -302,8 +304,8 @@ func TestSE06_RemovedRevocationsAreNoAlarm(t *testing.T) {
 	})
 }
 
-// A revocation by a machine whose clock is slow holds for as long as a token of
-// the session may pass here.
+// A revocation by an instance with a slow clock holds for as long as this instance
+// may accept a token of the session.
 func TestSE06_ASlowClockElsewhereRevivesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -320,7 +322,8 @@ func TestSE06_ASlowClockElsewhereRevivesNothing(t *testing.T) {
 	})
 }
 
-// Notifications are followed at once, and a flood of them is no flood of reads.
+// A notification causes a read at once, and a flood of notifications does not cause
+// a flood of reads.
 func TestSE06_ANotificationIsFollowedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -22,8 +22,8 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// secretFileVariable makes this test program one that reads a secret file,
-// prints what it holds and ends.
+// secretFileVariable names an environment variable. If it is set, this test program
+// reads that secret file, prints the secret and exits.
 const secretFileVariable = "USHER_TEST_SECRET_FILE"
 
 func TestMain(m *testing.M) {
@@ -138,7 +138,7 @@ func TestCF01_MustPanics(t *testing.T) {
 	usher.Must(usher.Secret(""), errors.New("x"))
 }
 
-// No type of the package tells a secret, whatever prints it.
+// No type of the package prints a secret, whichever function formats it.
 func TestCF02_SecretsDoNotPrint(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) {
 		c.OldSecrets = []usher.Secret{secret2}
@@ -180,7 +180,7 @@ func TestCF02_SecretsDoNotPrint(t *testing.T) {
 	}
 }
 
-// printed is v in every way that a program might print it.
+// printed returns v in every way that a program might print it.
 func printed(v any) map[string]string {
 	all := map[string]string{}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%U", "%e", "%t"} {
@@ -195,7 +195,7 @@ func printed(v any) map[string]string {
 	return all
 }
 
-// forms are the spellings of a secret that printing may give it.
+// forms returns the encodings in which a printed secret may appear.
 func forms(s string) []string {
 	return []string{
 		s, hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s))),
@@ -205,7 +205,7 @@ func forms(s string) []string {
 	}
 }
 
-// The errors of a Service wrap what a program may ask for.
+// The errors of SecretFile wrap those that a program may check for.
 func TestCF01_SecretFileErrorsWrap(t *testing.T) {
 	_, err := usher.SecretFile(filepath.Join(t.TempDir(), "missing", "usher.secret"))
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -213,12 +213,13 @@ func TestCF01_SecretFileErrorsWrap(t *testing.T) {
 	}
 }
 
-// withSecrets sets the secret, and older ones.
+// withSecrets returns a change that sets the secret and the old secrets.
 func withSecrets(now usher.Secret, old ...usher.Secret) func(*usher.Config) {
 	return func(c *usher.Config) { c.Secret, c.OldSecrets = now, old }
 }
 
-// What was made under the old secret still works after a change of secrets.
+// Tokens, links and emails made under the old secret stay valid after a change of
+// the secret.
 func TestOldSecretsStillOpen(t *testing.T) {
 	t.Parallel()
 	before := newKit(t)
@@ -227,7 +228,7 @@ func TestOldSecretsStillOpen(t *testing.T) {
 	if err := before.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-	before.forget(ann, home) // stays in the outbox: nobody sends
+	before.forget(ann, home) // stays in the outbox: no instance sends
 
 	k := newKitOn(t, before.store, before.clock, withSecrets(secret2, secret))
 	if events := usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventKeysRotated, Limit: 1})); events[0].Reason != "new_secret" {
@@ -250,7 +251,7 @@ func TestOldSecretsStillOpen(t *testing.T) {
 	k.signIn(ann, goodPassword, client)
 	k.wantEvents("authn_login_success session_created")
 
-	// The start sealed the keys anew: the old secret is needed no longer.
+	// The start sealed the keys under the new secret, so the old one can be removed.
 	k.Close(ctx)
 	last := newKitOn(t, before.store, before.clock, withSecrets(secret2))
 	if !last.alive(c) {
@@ -273,8 +274,8 @@ func TestWrongSecretNamesTheSetting(t *testing.T) {
 	}
 }
 
-// During a change of secrets the machines have them in different order: each
-// understands the other, and they do not seal the keys in turns.
+// During a change of the secret, instances list the secrets in different order: each
+// reads what the other sealed, and they do not keep sealing the keys again.
 func TestSecretsInDifferentOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -301,15 +302,15 @@ func TestSecretsInDifferentOrder(t *testing.T) {
 	})
 }
 
-// A machine that does not know the newest secret yet loses no mail, however
-// often it is the one that takes it.
+// An instance that does not have the newest secret loses no email, however often it
+// claims one.
 func TestMailUnderAnUnknownSecretIsLeftToOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
 		old := machine(t, store, withSecrets(secret))
 		k := machine(t, store, withSecrets(secret2, secret))
-		k.Close(ctx) // it made the mail, and the other one takes it
+		k.Close(ctx) // it queued the email, and the other instance sends it
 		k.signUp(ann)
 		time.Sleep(3 * time.Minute) // the bubble's clock
 		old.Close(ctx)
@@ -324,8 +325,8 @@ func TestMailUnderAnUnknownSecretIsLeftToOthers(t *testing.T) {
 	})
 }
 
-// A successor that was made under a secret unknown here is no theft and ends
-// nothing.
+// A refresh token whose successor was sealed under an unknown secret does not count
+// as theft, and the session goes on.
 func TestSuccessorUnderAnUnknownSecret(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)

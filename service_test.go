@@ -12,7 +12,7 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// The whole life of an account, with everything that happens on the way.
+// The test goes through the whole lifetime of an account and checks its events.
 func TestWholeLife(t *testing.T) {
 	k := newKit(t)
 	step := func(what, events, mail string) {
@@ -116,7 +116,7 @@ func TestWholeLife(t *testing.T) {
 	wantErr(t, err, usher.ErrInvalidSession)
 }
 
-// timed is a store with a clock, which in a bubble is the right one.
+// timed is a store with a clock that is always right.
 type timed struct{ store.Store }
 
 func (timed) Time(context.Context) (time.Time, error) { return time.Now(), nil }
@@ -169,7 +169,7 @@ func TestAClockThatGoesWrongIsNoticed(t *testing.T) {
 	})
 }
 
-// mute is a store that takes no audit line before its caller gives up.
+// mute is a store whose Record waits until the context of the caller ends.
 type mute struct{ store.Store }
 
 func (mute) Record(ctx context.Context, _ store.Effects) error {
@@ -177,8 +177,8 @@ func (mute) Record(ctx context.Context, _ store.Effects) error {
 	return ctx.Err()
 }
 
-// What follows a decision does not keep its answer beyond the caller's deadline,
-// and where there is none, not for long.
+// Storing events does not delay the answer beyond the deadline of the caller, or,
+// without a deadline, beyond a short time.
 func TestAnAnswerDoesNotWaitForItsAuditLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
