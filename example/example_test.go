@@ -275,7 +275,7 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	m, err := middleware.New(middleware.Config{Sessions: sessions})
+	m, err := middleware.New(middleware.Config{Validator: sessions})
 	if err != nil {
 		panic(err)
 	}
