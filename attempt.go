@@ -251,7 +251,7 @@ func (s *Service) resetLimits(ctx context.Context, a *attempt) {
 		}
 	}
 	if len(back) > 0 {
-		if err := s.store.GiveBackLimits(ctx, back); err != nil {
+		if err := s.store.ReleaseLimits(ctx, back); err != nil {
 			s.cfg.Logger.Warn("usher: a limit could not be given back", "error", err)
 		}
 	}

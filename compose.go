@@ -44,14 +44,14 @@ func language(c Client) string { return logs.Clean(c.Language, 128) }
 // error means that the store cannot tell. The last mail of the hour is kept for a
 // reset: anyone can have mails of other kinds sent to an address, by signing up
 // with it, and must not thereby keep its owner from a new password.
-func (s *Service) queueEmail(ctx context.Context, address string, m Message, c Client) ([]store.QueuedMail, error) {
+func (s *Service) queueEmail(ctx context.Context, address string, m Message, c Client) ([]store.QueuedEmail, error) {
 	limit := s.emailLimit(address)
 	limit.Max = max(1, limit.Max-1)
 	return s.queueEmailWithin(ctx, address, m, c, limit)
 }
 
 // mailWithin is mailTo under the limits given.
-func (s *Service) queueEmailWithin(ctx context.Context, address string, m Message, c Client, limits ...namedLimit) ([]store.QueuedMail, error) {
+func (s *Service) queueEmailWithin(ctx context.Context, address string, m Message, c Client, limits ...namedLimit) ([]store.QueuedEmail, error) {
 	refused := "bad_address"
 	if _, err := canonicalLoginID(address, true); err == nil {
 		if refused, err = s.countEmail(ctx, c, limits); err != nil {
@@ -67,7 +67,7 @@ func (s *Service) queueEmailWithin(ctx context.Context, address string, m Messag
 
 // countMail counts one mail against all limits, or says why there will be none.
 func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit) (refused string, err error) {
-	waiting, err := s.store.MailCount(ctx)
+	waiting, err := s.store.EmailCount(ctx)
 	if err != nil {
 		return "", s.outage(err)
 	}
@@ -101,7 +101,7 @@ const noticesPerHour = 20
 // there; but who changes the password without end must not fill the outbox for
 // everybody, and has told the owner often enough by then. An address that nobody
 // has proven may be a stranger's: it gets no more mail for it.
-func (s *Service) queueNotice(ctx context.Context, u User, m Message, c Client) ([]store.QueuedMail, error) {
+func (s *Service) queueNotice(ctx context.Context, u User, m Message, c Client) ([]store.QueuedEmail, error) {
 	m = about(u, m, c)
 	switch {
 	case u.Email == "":
@@ -124,12 +124,12 @@ func (s *Service) queueNotice(ctx context.Context, u User, m Message, c Client) 
 // dropped says that there will be no mail.
 func (s *Service) emailDropped(ctx context.Context, m Message, reason string, c Client) {
 	s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "user_id", m.UserID, "reason", reason)
-	s.audit.Notify(ctx, s.newEvent(EventMailDropped, m.UserID, "", reason+" "+string(m.Kind), c))
+	s.audit.Notify(ctx, s.newEvent(EventEmailDropped, m.UserID, "", reason+" "+string(m.Kind), c))
 }
 
 // seal returns the row. A mail with a link says from when on it works: else it
 // would be told to live a little less than it does, which is rounded down.
-func (s *Service) seal(address string, m Message, c Client) []store.QueuedMail {
+func (s *Service) seal(address string, m Message, c Client) []store.QueuedEmail {
 	now := s.now()
 	sealed := sealedMessage{
 		Kind: m.Kind, UserID: m.UserID, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
@@ -144,11 +144,11 @@ func (s *Service) seal(address string, m Message, c Client) []store.QueuedMail {
 		return nil
 	}
 	id := random(16)
-	return []store.QueuedMail{{ID: id, Sealed: s.emailBox.Seal(plain, id), CreatedAt: now, NotBefore: now}}
+	return []store.QueuedEmail{{ID: id, Sealed: s.emailBox.Seal(plain, id), CreatedAt: now, NotBefore: now}}
 }
 
 // wakeOutbox makes a sender look for emails that were just queued.
-func (s *Service) wakeOutbox(queued []store.QueuedMail) {
+func (s *Service) wakeOutbox(queued []store.QueuedEmail) {
 	if len(queued) > 0 {
 		s.outbox.Wake()
 	}
@@ -157,7 +157,7 @@ func (s *Service) wakeOutbox(queued []store.QueuedMail) {
 // deliver makes one attempt to hand a queued email to the Mailer. An email that
 // cannot be opened may come from an instance that has a newer secret already: that
 // one will send it.
-func (s *Service) deliver(ctx context.Context, q store.QueuedMail) (outbox.Subject, error) {
+func (s *Service) deliver(ctx context.Context, q store.QueuedEmail) (outbox.Subject, error) {
 	m, err := s.unseal(q)
 	if err != nil {
 		return outbox.Subject{}, err
@@ -174,7 +174,7 @@ func (s *Service) deliver(ctx context.Context, q store.QueuedMail) (outbox.Subje
 	return subject, err
 }
 
-func (s *Service) unseal(q store.QueuedMail) (Message, error) {
+func (s *Service) unseal(q store.QueuedEmail) (Message, error) {
 	plain, err := s.emailBox.Open(q.Sealed, q.ID)
 	if err != nil {
 		return Message{}, err

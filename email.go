@@ -71,7 +71,7 @@ type linkEmail struct {
 	// unsent is counted like any other, and does not go out.
 	unsent bool
 	// also goes out in any case.
-	also []store.QueuedMail
+	also []store.QueuedEmail
 }
 
 // sendLink stores a one-time token, its mail and the event in one step; the oldest
@@ -94,7 +94,7 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmai
 	if l.unsent {
 		mail = nil
 	}
-	fx := store.Effects{Events: []Event{event}, Mail: append(l.also, mail...)}
+	fx := store.Effects{Events: []Event{event}, Emails: append(l.also, mail...)}
 	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, DropOldest: true, Effects: fx})
 	if err != nil {
 		s.releaseLimits(ctx, s.emailLimit(l.to), s.linksPerHour(t.UserID, t.Purpose)) // nothing was sent
@@ -105,7 +105,7 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmai
 	if err != nil {
 		return s.outage(err)
 	}
-	s.wakeOutbox(fx.Mail)
+	s.wakeOutbox(fx.Emails)
 	s.audit.Notify(ctx, event)
 	return nil
 }
@@ -117,7 +117,7 @@ func (s *Service) sendNoLink(ctx context.Context, t store.OneTimeToken, l linkEm
 		s.audit.StoreSparsely(ctx, string(t.Purpose)+" "+t.UserID, event)
 		return nil
 	}
-	if err := s.store.Record(ctx, store.Effects{Events: []Event{event}, Mail: l.also}); err != nil {
+	if err := s.store.Record(ctx, store.Effects{Events: []Event{event}, Emails: l.also}); err != nil {
 		return s.outage(err)
 	}
 	s.wakeOutbox(l.also)
@@ -214,7 +214,7 @@ func (s *Service) completeChange(ctx context.Context, t store.OneTimeToken, acco
 		return User{}, err
 	}
 	e := s.newEvent(EventEmailChanged, t.UserID, "", "", c)
-	fx := store.Effects{Events: []Event{e}, Mail: notice}
+	fx := store.Effects{Events: []Event{e}, Emails: notice}
 	u, err := s.store.ChangeEmail(ctx, s.spend(t), oldCanonical, newCanonical, fx)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrLoginIDTaken) {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
@@ -222,7 +222,7 @@ func (s *Service) completeChange(ctx context.Context, t store.OneTimeToken, acco
 	if err != nil {
 		return User{}, s.outage(err)
 	}
-	s.wakeOutbox(fx.Mail)
+	s.wakeOutbox(fx.Emails)
 	s.audit.Notify(ctx, e)
 	return u, nil
 }

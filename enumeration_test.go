@@ -357,9 +357,9 @@ func (s *stepCounter) TakeLimits(ctx context.Context, now time.Time, l []store.L
 	return s.Store.TakeLimits(ctx, now, l)
 }
 
-func (s *stepCounter) GiveBackLimits(ctx context.Context, keys []string) error {
+func (s *stepCounter) ReleaseLimits(ctx context.Context, keys []string) error {
 	s.writes.Add(1)
-	return s.Store.GiveBackLimits(ctx, keys)
+	return s.Store.ReleaseLimits(ctx, keys)
 }
 
 func (s *stepCounter) CreateUser(ctx context.Context, c store.UserCreation) error {

@@ -232,14 +232,14 @@ func (b *broken) SigningKeys(ctx context.Context) (store.SigningKeys, error) {
 	return b.Store.SigningKeys(ctx)
 }
 
-func (b *broken) ClaimMail(ctx context.Context, now time.Time, lease time.Duration, n int) ([]store.QueuedMail, error) {
+func (b *broken) ClaimEmails(ctx context.Context, now time.Time, lease time.Duration, n int) ([]store.QueuedEmail, error) {
 	b.check()
-	return b.Store.ClaimMail(ctx, now, lease, n)
+	return b.Store.ClaimEmails(ctx, now, lease, n)
 }
 
-func (b *broken) FinishMail(ctx context.Context, id string, fx store.Effects) error {
+func (b *broken) FinishEmail(ctx context.Context, id string, fx store.Effects) error {
 	b.check()
-	return b.Store.FinishMail(ctx, id, fx)
+	return b.Store.FinishEmail(ctx, id, fx)
 }
 
 func (b *broken) DeleteExpired(ctx context.Context, now, before time.Time, n int) (int, error) {

@@ -141,16 +141,16 @@ func (f *faulty) TakeLimits(ctx context.Context, now time.Time, l []store.Limit)
 	return give(f, ctx, "TakeLimits", func() (store.LimitResult, error) { return f.Store.TakeLimits(ctx, now, l) })
 }
 
-func (f *faulty) GiveBackLimits(ctx context.Context, keys []string) error {
-	return f.call(ctx, "GiveBackLimits", func() error { return f.Store.GiveBackLimits(ctx, keys) })
+func (f *faulty) ReleaseLimits(ctx context.Context, keys []string) error {
+	return f.call(ctx, "ReleaseLimits", func() error { return f.Store.ReleaseLimits(ctx, keys) })
 }
 
 func (f *faulty) ClearLimits(ctx context.Context, keys []string) error {
 	return f.call(ctx, "ClearLimits", func() error { return f.Store.ClearLimits(ctx, keys) })
 }
 
-func (f *faulty) MailCount(ctx context.Context) (int, error) {
-	return give(f, ctx, "MailCount", func() (int, error) { return f.Store.MailCount(ctx) })
+func (f *faulty) EmailCount(ctx context.Context) (int, error) {
+	return give(f, ctx, "EmailCount", func() (int, error) { return f.Store.EmailCount(ctx) })
 }
 
 func (f *faulty) Record(ctx context.Context, fx store.Effects) error {
@@ -158,7 +158,7 @@ func (f *faulty) Record(ctx context.Context, fx store.Effects) error {
 }
 
 // mayFail are the calls that follow a decision: their failure does not undo it.
-var mayFail = []string{"Record", "GiveBackLimits", "ClearLimits"}
+var mayFail = []string{"Record", "ReleaseLimits", "ClearLimits"}
 
 // scene is an account in the middle of its life, on a store that can fail.
 type scene struct {
@@ -237,7 +237,7 @@ func (s *scene) begin(flow string) *scene {
 // queued are the mails in the outbox, opened by another machine.
 func (s *scene) queued(t *testing.T) []usher.Message {
 	t.Helper()
-	if usher.Must(s.store.MailCount(ctx)) == 0 {
+	if usher.Must(s.store.EmailCount(ctx)) == 0 {
 		return nil
 	}
 	reader := newKitOn(t, s.store.Store, s.clock)
@@ -330,5 +330,5 @@ func everythingButLimits(s *scene) string {
 		tokens = append(tokens, err == nil)
 	}
 	return fmt.Sprint(u, a, newErr, sessions, len(events), tokens,
-		usher.Must(mem.MailCount(ctx)), len(usher.Must(mem.Revocations(ctx, 0))))
+		usher.Must(mem.EmailCount(ctx)), len(usher.Must(mem.Revocations(ctx, 0))))
 }

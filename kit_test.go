@@ -125,7 +125,7 @@ func (k *kit) inbox() []usher.Message {
 	k.t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for time.Now().Before(deadline) {
-		n, err := k.store.MailCount(ctx)
+		n, err := k.store.EmailCount(ctx)
 		if err != nil {
 			k.t.Fatal(err)
 		}

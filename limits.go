@@ -117,7 +117,7 @@ func (s *Service) releaseLimits(ctx context.Context, limits ...namedLimit) {
 	}
 	ctx, cancel := background.Detach(ctx)
 	defer cancel()
-	if err := s.store.GiveBackLimits(ctx, keysOf(limits)); err != nil {
+	if err := s.store.ReleaseLimits(ctx, keysOf(limits)); err != nil {
 		s.cfg.Logger.Warn("usher: a limit could not be given back", "error", err)
 	}
 }

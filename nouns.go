@@ -76,8 +76,8 @@ const (
 	EventSessionRenewed       = store.EventSessionRenewed
 	EventSessionEnded         = store.EventSessionEnded
 	EventSignOut              = store.EventSignOut
-	EventMailGivenUp          = store.EventMailGivenUp
-	EventMailDropped          = store.EventMailDropped
+	EventEmailGivenUp         = store.EventEmailGivenUp
+	EventEmailDropped         = store.EventEmailDropped
 	EventKeysRotated          = store.EventKeysRotated
 	EventForbidden            = store.EventForbidden
 )

@@ -43,7 +43,7 @@ func (m *tries) count() int {
 }
 
 // waiting returns how many emails are in the outbox.
-func (k *kit) waiting() int { return usher.Must(k.store.MailCount(ctx)) }
+func (k *kit) waiting() int { return usher.Must(k.store.EmailCount(ctx)) }
 
 func withMailer(m usher.Mailer) func(*usher.Config) { return func(c *usher.Config) { c.Mailer = m } }
 
@@ -112,7 +112,7 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 				if k.waiting() != 0 {
 					t.Error("the outbox is not empty")
 				}
-				events := usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventMailGivenUp}))
+				events := usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventEmailGivenUp}))
 				if want := strings.Count(c.event, "given_up"); len(events) != want {
 					t.Errorf("%d stored events", len(events))
 				}
@@ -240,8 +240,8 @@ func (k *kit) checkLink(m usher.Message) error {
 // deaf is a store that fails to store the result of a delivery.
 type deaf struct{ store.Store }
 
-func (*deaf) FinishMail(context.Context, string, store.Effects) error { return errors.New("dead") }
-func (*deaf) RetryMail(context.Context, string, time.Time) error      { return errors.New("dead") }
+func (*deaf) FinishEmail(context.Context, string, store.Effects) error { return errors.New("dead") }
+func (*deaf) RetryEmail(context.Context, string, time.Time) error      { return errors.New("dead") }
 
 // The messages in the outbox are sealed.
 func TestOutboxRowsAreSealed(t *testing.T) {
@@ -252,7 +252,7 @@ func TestOutboxRowsAreSealed(t *testing.T) {
 	c := from("198.51.100.7")
 	c.UserAgent = "a browser"
 	k.forget(ann, c)
-	rows := usher.Must(k.store.ClaimMail(ctx, k.clock.now(), time.Minute, 10))
+	rows := usher.Must(k.store.ClaimEmails(ctx, k.clock.now(), time.Minute, 10))
 	if len(rows) != 1 {
 		t.Fatalf("%d rows", len(rows))
 	}
@@ -264,7 +264,7 @@ func TestOutboxRowsAreSealed(t *testing.T) {
 	}
 	// A row copied to another id cannot be opened.
 	rows[0].ID = "other"
-	if err := k.store.Record(ctx, store.Effects{Mail: rows}); err != nil {
+	if err := k.store.Record(ctx, store.Effects{Emails: rows}); err != nil {
 		t.Fatal(err)
 	}
 	k.clock.add(2 * time.Minute)

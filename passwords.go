@@ -169,7 +169,7 @@ func (s *Service) newPassword(ctx context.Context, account store.Account, pw Sec
 		KeepEarlier: max(0, s.cfg.Password.ReuseAmount-1),
 		End:         &store.SessionEnd{RevokedUntil: s.revokedUntil(now)},
 		DropTokens:  true,
-		Effects:     store.Effects{Mail: notice},
+		Effects:     store.Effects{Emails: notice},
 	}, nil
 }
 
@@ -217,7 +217,7 @@ func (s *Service) changePassword(ctx context.Context, change store.PasswordChang
 // changed follows a step that changed a password.
 func (s *Service) afterPasswordChange(ctx context.Context, fx store.Effects, userID string, ended []string, c Client) {
 	s.revokeHere(ended...)
-	s.wakeOutbox(fx.Mail)
+	s.wakeOutbox(fx.Emails)
 	s.audit.Notify(ctx, fx.Events...)
 	for _, id := range ended {
 		s.audit.Notify(ctx, s.newEvent(EventSessionEnded, userID, id, "password_changed", c))

@@ -133,10 +133,10 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 		return nil
 	}
 	limits := s.resetEmailLimits(account, c)
-	if fx.Mail, err = s.queueEmailWithin(ctx, u.Email, m, c, limits...); err != nil {
+	if fx.Emails, err = s.queueEmailWithin(ctx, u.Email, m, c, limits...); err != nil {
 		return err
 	}
-	if len(fx.Mail) == 0 {
+	if len(fx.Emails) == 0 {
 		return quiet("too_many_mails")
 	}
 	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, Effects: fx})
@@ -149,7 +149,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 	if err != nil {
 		return s.outage(err)
 	}
-	s.wakeOutbox(fx.Mail)
+	s.wakeOutbox(fx.Emails)
 	s.audit.Notify(ctx, fx.Events...)
 	return nil
 }

@@ -319,7 +319,7 @@ func TestMailUnderAnUnknownSecretIsLeftToOthers(t *testing.T) {
 		if got := kinds(k.inbox()); got != "verify_email" || len(old.inbox()) != 0 {
 			t.Fatalf("mails are %q", got)
 		}
-		if n := k.events.count(usher.EventMailGivenUp) + old.events.count(usher.EventMailGivenUp); n != 0 {
+		if n := k.events.count(usher.EventEmailGivenUp) + old.events.count(usher.EventEmailGivenUp); n != 0 {
 			t.Fatal("given up")
 		}
 	})

@@ -108,7 +108,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	if own := language(a.client); own != u.Language && (a.device != "" || u.Language == "") {
 		start.Language = own
 	}
-	start.ClearLimits, start.GiveBack = s.limitsOnSuccess(a)
+	start.ClearLimits, start.ReleaseLimits = s.limitsOnSuccess(a)
 	start.Events = []Event{
 		s.newEvent(EventSignIn, u.ID, session.ID, "", a.client),
 		s.newEvent(EventSessionCreated, u.ID, session.ID, "", a.client),
@@ -129,7 +129,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 		return nil, s.outage(err)
 	}
 	s.revokeHere(ended...)
-	s.wakeOutbox(start.Mail)
+	s.wakeOutbox(start.Emails)
 	s.audit.Notify(ctx, start.Events...)
 	for _, id := range ended {
 		s.audit.Notify(ctx, s.newEvent(EventSessionEnded, u.ID, id, "replaced", a.client))
@@ -162,7 +162,7 @@ func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, 
 	}
 	start.Events = append(start.Events, s.newEvent(EventSignInAfterFailures, u.ID, sessionID, "", a.client))
 	if u.Email != "" && u.EmailVerified {
-		start.Mail, err = s.queueEmail(ctx, u.Email, about(u, Message{Kind: MessageSignInNotice}, a.client), a.client)
+		start.Emails, err = s.queueEmail(ctx, u.Email, about(u, Message{Kind: MessageSignInNotice}, a.client), a.client)
 	}
 	return err
 }

@@ -106,7 +106,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authenticat
 	if err != nil {
 		return nil, s.outage(err)
 	}
-	s.wakeOutbox(created.Mail)
+	s.wakeOutbox(created.Emails)
 	s.audit.Notify(ctx, created.Events...)
 	s.endPreviousSession(ctx, c)
 	return &Authentication{
@@ -124,7 +124,7 @@ func (s *Service) signUpUnseen(ctx context.Context, created store.UserCreation, 
 		}
 		err = s.createUser(ctx, created)
 		if err == nil {
-			s.wakeOutbox(created.Mail)
+			s.wakeOutbox(created.Emails)
 			s.audit.Notify(ctx, created.Events...)
 			return nil
 		}
@@ -152,7 +152,7 @@ func (s *Service) signUpTaken(ctx context.Context, account store.Account, canoni
 	case u.Email == "" || u.Status != StatusEnabled:
 		err = s.countEmailToNobody(ctx, canonical, c)
 	case u.EmailVerified:
-		fx.Mail, err = s.queueEmail(ctx, u.Email, about(u, Message{Kind: MessageAlreadyRegistered}, c), c)
+		fx.Emails, err = s.queueEmail(ctx, u.Email, about(u, Message{Kind: MessageAlreadyRegistered}, c), c)
 	default:
 		// Whoever signed up first may not own the mailbox. Whoever reads this
 		// mail does, and starts afresh.
@@ -164,7 +164,7 @@ func (s *Service) signUpTaken(ctx context.Context, account store.Account, canoni
 	if err := s.store.Record(ctx, fx); err != nil {
 		return s.outage(err)
 	}
-	s.wakeOutbox(fx.Mail)
+	s.wakeOutbox(fx.Emails)
 	s.audit.Notify(ctx, fx.Events...)
 	return nil
 }
@@ -173,7 +173,7 @@ func (s *Service) signUpTaken(ctx context.Context, account store.Account, canoni
 // the address: it was never sent, and the address may be another person's.
 func (s *Service) createUser(ctx context.Context, created store.UserCreation) error {
 	err := s.store.CreateUser(ctx, created)
-	if err != nil && len(created.Mail) > 0 {
+	if err != nil && len(created.Emails) > 0 {
 		s.releaseLimits(ctx, s.emailLimit(created.User.Email))
 	}
 	return err
@@ -272,7 +272,7 @@ func (s *Service) addVerification(ctx context.Context, created *store.UserCreati
 	if len(mail) == 0 {
 		return err
 	}
-	created.Mail = mail
+	created.Emails = mail
 	created.Token = &store.OneTimeToken{
 		Hash: hashOf(raw), UserID: created.User.ID, Purpose: store.PurposeVerifyEmail,
 		Email: created.User.Email, PasswordVersion: created.Password.Version,

@@ -275,7 +275,7 @@ func TestML03_NotSentIsLoggedAndAnEvent(t *testing.T) {
 			moved.Store(int64(time.Hour)) // the link has expired, so the email is given up
 			ask()                         // wakes the outbox
 			until(t, "an event", func() bool {
-				events, err := s.Events(context.WithoutCancel(t.Context()), usher.EventQuery{Name: usher.EventMailGivenUp})
+				events, err := s.Events(context.WithoutCancel(t.Context()), usher.EventQuery{Name: usher.EventEmailGivenUp})
 				return err == nil && len(events) == 1
 			})
 			if all := in.deliveries(); len(all) != 0 {

@@ -48,8 +48,8 @@ const (
 	EventSessionRenewed       EventName = "session_renewed"
 	EventSessionEnded         EventName = "session_ended"
 	EventSignOut              EventName = "authn_logout"
-	EventMailGivenUp          EventName = "mail_given_up"
-	EventMailDropped          EventName = "mail_dropped"
+	EventEmailGivenUp         EventName = "mail_given_up"
+	EventEmailDropped         EventName = "mail_dropped"
 	EventKeysRotated          EventName = "crypto_keys_rotated"
 	EventForbidden            EventName = "authz_fail"
 )
@@ -69,8 +69,8 @@ type Event struct {
 	// Address, UserAgent and RequestID are the client's.
 	Address, UserAgent, RequestID string
 	// Reason tells causes apart that the caller is never told, such as
-	// "unknown_login_id" and "wrong_password". With EventMailGivenUp and
-	// EventMailDropped the kind of the mail follows: "refused reset_password".
+	// "unknown_login_id" and "wrong_password". With EventEmailGivenUp and
+	// EventEmailDropped the kind of the mail follows: "refused reset_password".
 	Reason string
 }
 
@@ -122,7 +122,7 @@ type EventStore interface {
 var failures = map[EventName]bool{
 	EventSignUpRefused: true, EventSignInFailed: true, EventPasswordLocked: true, EventThrottled: true,
 	EventPasswordChangeFailed: true, EventPasswordExpired: true, EventPasswordDamaged: true, EventBreachCheckFailed: true,
-	EventTokenRefused: true, EventTokenReused: true, EventMailGivenUp: true, EventMailDropped: true, EventForbidden: true,
+	EventTokenRefused: true, EventTokenReused: true, EventEmailGivenUp: true, EventEmailDropped: true, EventForbidden: true,
 }
 
 // result says whether what was asked for was done.

@@ -30,9 +30,9 @@ type LimitStore interface {
 	// limit without an end, an hour). counts are the hits of each limit after
 	// the step.
 	TakeLimits(ctx context.Context, now time.Time, limits []Limit) (r LimitResult, err error)
-	// GiveBackLimits lowers each counter by one, as if a hit had not happened.
+	// ReleaseLimits lowers each counter by one, as if a hit had not happened.
 	// Unknown keys are no error.
-	GiveBackLimits(ctx context.Context, keys []string) error
+	ReleaseLimits(ctx context.Context, keys []string) error
 	// ClearLimits removes counters. Unknown keys are no error.
 	ClearLimits(ctx context.Context, keys []string) error
 }

@@ -56,8 +56,8 @@ type SessionStart struct {
 	Max int
 	// RevokedUntil is for the revocations of what it ended.
 	RevokedUntil time.Time
-	// ClearLimits are removed; GiveBack are lowered by one.
-	ClearLimits, GiveBack []string
+	// ClearLimits are removed; ReleaseLimits are lowered by one.
+	ClearLimits, ReleaseLimits []string
 	Effects
 }
 

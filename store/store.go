@@ -65,7 +65,7 @@ type Effects struct {
 	// Events go to the audit table.
 	Events []Event
 	// Mail goes to the outbox.
-	Mail []QueuedMail
+	Emails []QueuedEmail
 }
 
 // SessionEnd describes sessions that end early. Each leaves a [Revocation].

@@ -55,7 +55,7 @@ func (e *GiveUpError) Unwrap() error { return e.Err }
 type Config struct {
 	Store store.OutboxStore
 	// Send delivers one email. An error that is no *GiveUpError is tried again.
-	Send   func(ctx context.Context, q store.QueuedMail) (Subject, error)
+	Send   func(ctx context.Context, q store.QueuedEmail) (Subject, error)
 	Audit  *audit.Log
 	Logger *slog.Logger
 	Now    func() time.Time
@@ -113,7 +113,7 @@ func (o *Outbox) Deliver(g *background.Group) {
 func (o *Outbox) deliverDue(ctx context.Context) {
 	for ctx.Err() == nil {
 		claim, cancel := context.WithTimeout(ctx, storeTimeout)
-		claimed, err := o.cfg.Store.ClaimMail(claim, o.cfg.Now(), lease, 1)
+		claimed, err := o.cfg.Store.ClaimEmails(claim, o.cfg.Now(), lease, 1)
 		cancel()
 		if err != nil && ctx.Err() == nil {
 			o.cfg.Logger.Error("usher: the outbox cannot be read", "error", err)
@@ -129,7 +129,7 @@ func (o *Outbox) deliverDue(ctx context.Context) {
 }
 
 // deliver makes one attempt and records its outcome, even if ctx ends meanwhile.
-func (o *Outbox) deliver(ctx context.Context, q store.QueuedMail) {
+func (o *Outbox) deliver(ctx context.Context, q store.QueuedEmail) {
 	attempt, end := context.WithTimeout(ctx, sendTimeout)
 	subject, err := o.cfg.Send(attempt, q)
 	end()
@@ -138,26 +138,26 @@ func (o *Outbox) deliver(ctx context.Context, q store.QueuedMail) {
 	var final *GiveUpError
 	switch {
 	case err == nil:
-		if err := o.cfg.Store.FinishMail(after, q.ID, store.Effects{}); err != nil {
+		if err := o.cfg.Store.FinishEmail(after, q.ID, store.Effects{}); err != nil {
 			o.cfg.Logger.Error("usher: a delivered email could not be removed and will be sent again", "kind", subject.Kind, "error", err)
 		}
 	case errors.As(err, &final):
 		o.giveUp(after, q, subject, final.Reason, final.Err)
-	case q.Tries >= maxAttempts:
+	case q.Attempts >= maxAttempts:
 		o.giveUp(after, q, subject, "too_many_tries", err)
 	default:
-		pause := pauses[min(max(q.Tries, 1), len(pauses))-1]
-		if err := o.cfg.Store.RetryMail(after, q.ID, o.cfg.Now().Add(pause)); err != nil {
+		pause := pauses[min(max(q.Attempts, 1), len(pauses))-1]
+		if err := o.cfg.Store.RetryEmail(after, q.ID, o.cfg.Now().Add(pause)); err != nil {
 			o.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
 		}
-		o.cfg.Logger.Warn("usher: email not delivered, another attempt follows", "kind", subject.Kind, "user_id", subject.UserID, "attempt", q.Tries, "in", pause, "error", err)
+		o.cfg.Logger.Warn("usher: email not delivered, another attempt follows", "kind", subject.Kind, "user_id", subject.UserID, "attempt", q.Attempts, "in", pause, "error", err)
 	}
 }
 
-func (o *Outbox) giveUp(ctx context.Context, q store.QueuedMail, subject Subject, reason string, cause error) {
-	o.cfg.Logger.Error("usher: email given up", "kind", subject.Kind, "user_id", subject.UserID, "reason", reason, "attempts", q.Tries, "error", cause)
-	e := o.cfg.Audit.NewEvent(store.EventMailGivenUp, subject.UserID, "", strings.TrimSpace(reason+" "+subject.Kind), audit.Client{})
-	if err := o.cfg.Store.FinishMail(ctx, q.ID, store.Effects{Events: []store.Event{e}}); err != nil {
+func (o *Outbox) giveUp(ctx context.Context, q store.QueuedEmail, subject Subject, reason string, cause error) {
+	o.cfg.Logger.Error("usher: email given up", "kind", subject.Kind, "user_id", subject.UserID, "reason", reason, "attempts", q.Attempts, "error", cause)
+	e := o.cfg.Audit.NewEvent(store.EventEmailGivenUp, subject.UserID, "", strings.TrimSpace(reason+" "+subject.Kind), audit.Client{})
+	if err := o.cfg.Store.FinishEmail(ctx, q.ID, store.Effects{Events: []store.Event{e}}); err != nil {
 		o.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
 		return
 	}

@@ -203,11 +203,11 @@ func (f *Faults) TakeLimits(c Ctx, now time.Time, l []store.Limit) (store.LimitR
 	return f.Store.TakeLimits(c, now, l)
 }
 
-func (f *Faults) GiveBackLimits(c Ctx, keys []string) error {
+func (f *Faults) ReleaseLimits(c Ctx, keys []string) error {
 	if f.Tidying != nil {
 		return f.Tidying
 	}
-	return f.Store.GiveBackLimits(c, keys)
+	return f.Store.ReleaseLimits(c, keys)
 }
 
 func (f *Faults) ClearLimits(c Ctx, keys []string) error {
@@ -217,11 +217,11 @@ func (f *Faults) ClearLimits(c Ctx, keys []string) error {
 	return f.Store.ClearLimits(c, keys)
 }
 
-func (f *Faults) MailCount(c Ctx) (int, error) {
+func (f *Faults) EmailCount(c Ctx) (int, error) {
 	if err := f.Hit(c); err != nil {
 		return 0, err
 	}
-	return f.Store.MailCount(c)
+	return f.Store.EmailCount(c)
 }
 
 func (f *Faults) Record(c Ctx, fx store.Effects) error {

@@ -183,7 +183,7 @@ func (k *Kit) ResetToken(loginID string) string {
 func (k *Kit) Inbox() []usher.Message {
 	deadline := time.Now().Add(10 * time.Second)
 	for time.Now().Before(deadline) {
-		if n, err := k.Store.MailCount(context.Background()); err == nil && n == 0 {
+		if n, err := k.Store.EmailCount(context.Background()); err == nil && n == 0 {
 			return k.Mailbox.Messages()
 		}
 		time.Sleep(time.Millisecond)

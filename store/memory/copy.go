@@ -78,7 +78,7 @@ func copyToken(t store.OneTimeToken) store.OneTimeToken {
 	return t
 }
 
-func copyMail(q store.QueuedMail) store.QueuedMail {
+func copyMail(q store.QueuedEmail) store.QueuedEmail {
 	q.Sealed = bytes.Clone(q.Sealed)
 	q.CreatedAt, q.NotBefore = when(q.CreatedAt), when(q.NotBefore)
 	return q

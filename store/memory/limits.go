@@ -97,8 +97,8 @@ func (c counter) wait(l store.Limit, now time.Time) time.Duration {
 	}
 }
 
-// GiveBackLimits implements [usher.LimitStore].
-func (m *Store) GiveBackLimits(ctx context.Context, keys []string) error {
+// ReleaseLimits implements [usher.LimitStore].
+func (m *Store) ReleaseLimits(ctx context.Context, keys []string) error {
 	return m.do(ctx, keys, func(s *step) error {
 		s.giveBack(keys)
 		return nil

@@ -20,7 +20,7 @@ type Store struct {
 	sessions    map[string]store.SessionRecord
 	tokens      map[string]store.OneTimeToken
 	limits      map[string]counter
-	mail        map[string]store.QueuedMail
+	mail        map[string]store.QueuedEmail
 	revocations map[int64]store.Revocation
 	lastRevoked int64
 	events      []store.Event
@@ -38,7 +38,7 @@ func New() *Store {
 		sessions:    map[string]store.SessionRecord{},
 		tokens:      map[string]store.OneTimeToken{},
 		limits:      map[string]counter{},
-		mail:        map[string]store.QueuedMail{},
+		mail:        map[string]store.QueuedEmail{},
 		revocations: map[int64]store.Revocation{},
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // apply stores the effects of a step.
 func (s *step) apply(fx store.Effects) error {
-	for _, q := range fx.Mail {
+	for _, q := range fx.Emails {
 		if err := add(s, s.mail, q.ID, copyMail(q)); err != nil {
 			return err
 		}
@@ -25,21 +25,21 @@ func (s *step) apply(fx store.Effects) error {
 	return nil
 }
 
-// ClaimMail implements [usher.OutboxStore].
-func (m *Store) ClaimMail(ctx context.Context, now time.Time, lease time.Duration, n int) (out []store.QueuedMail, err error) {
+// ClaimEmails implements [usher.OutboxStore].
+func (m *Store) ClaimEmails(ctx context.Context, now time.Time, lease time.Duration, n int) (out []store.QueuedEmail, err error) {
 	err = m.do(ctx, nil, func(s *step) error {
 		now := when(now)
-		var due []store.QueuedMail
+		var due []store.QueuedEmail
 		for _, q := range s.mail {
 			if !q.NotBefore.After(now) {
 				due = append(due, q)
 			}
 		}
-		slices.SortFunc(due, func(a, b store.QueuedMail) int {
+		slices.SortFunc(due, func(a, b store.QueuedEmail) int {
 			return cmp.Or(a.NotBefore.Compare(b.NotBefore), byAge(a, b))
 		})
 		for _, q := range due[:min(len(due), max(n, 0))] {
-			q.Tries++
+			q.Attempts++
 			q.NotBefore = when(now.Add(lease))
 			put(s, s.mail, q.ID, q)
 			out = append(out, copyMail(q))
@@ -51,12 +51,12 @@ func (m *Store) ClaimMail(ctx context.Context, now time.Time, lease time.Duratio
 }
 
 // byAge puts the message first that was queued first.
-func byAge(a, b store.QueuedMail) int {
+func byAge(a, b store.QueuedEmail) int {
 	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 }
 
-// FinishMail implements [usher.OutboxStore].
-func (m *Store) FinishMail(ctx context.Context, id string, fx store.Effects) error {
+// FinishEmail implements [usher.OutboxStore].
+func (m *Store) FinishEmail(ctx context.Context, id string, fx store.Effects) error {
 	return m.do(ctx, []any{id, fx}, func(s *step) error {
 		if _, ok := s.mail[id]; !ok {
 			return nil // somebody else finished it, and told of it
@@ -66,8 +66,8 @@ func (m *Store) FinishMail(ctx context.Context, id string, fx store.Effects) err
 	})
 }
 
-// RetryMail implements [usher.OutboxStore].
-func (m *Store) RetryMail(ctx context.Context, id string, notBefore time.Time) error {
+// RetryEmail implements [usher.OutboxStore].
+func (m *Store) RetryEmail(ctx context.Context, id string, notBefore time.Time) error {
 	return m.do(ctx, id, func(s *step) error {
 		if q, ok := s.mail[id]; ok {
 			q.NotBefore = when(notBefore)
@@ -77,8 +77,8 @@ func (m *Store) RetryMail(ctx context.Context, id string, notBefore time.Time) e
 	})
 }
 
-// MailCount implements [usher.OutboxStore].
-func (m *Store) MailCount(ctx context.Context) (n int, err error) {
+// EmailCount implements [usher.OutboxStore].
+func (m *Store) EmailCount(ctx context.Context) (n int, err error) {
 	err = m.do(ctx, nil, func(s *step) error {
 		n = len(s.mail)
 		return nil

@@ -39,7 +39,7 @@ func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended 
 			return err
 		}
 		s.clearLimits(in.ClearLimits)
-		s.giveBack(in.GiveBack)
+		s.giveBack(in.ReleaseLimits)
 		return s.apply(in.Effects)
 	})
 	if err != nil {

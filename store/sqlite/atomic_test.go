@@ -89,16 +89,16 @@ var multi = map[string]struct {
 		_, err := s.TakeLimits(ctx, now, []store.Limit{{Key: "k", Max: 9}, {Key: "new", Max: 9}})
 		return err
 	}},
-	"GiveBackLimits": {4, func(ctx context.Context, s *sqlstore.Store) error {
-		return s.GiveBackLimits(ctx, []string{"k", "l"})
+	"ReleaseLimits": {4, func(ctx context.Context, s *sqlstore.Store) error {
+		return s.ReleaseLimits(ctx, []string{"k", "l"})
 	}},
 	"ClearLimits": {4, func(ctx context.Context, s *sqlstore.Store) error { return s.ClearLimits(ctx, []string{"k", "l"}) }},
 	"SaveSigningKeys": {5, func(ctx context.Context, s *sqlstore.Store) error {
 		return s.SaveSigningKeys(ctx, store.SigningKeys{Version: 1}, effects("x"))
 	}},
-	"FinishMail": {5, func(ctx context.Context, s *sqlstore.Store) error { return s.FinishMail(ctx, "up-u", effects("x")) }},
-	"ClaimMail": {3, func(ctx context.Context, s *sqlstore.Store) error {
-		_, err := s.ClaimMail(ctx, now, time.Hour, 9)
+	"FinishEmail": {5, func(ctx context.Context, s *sqlstore.Store) error { return s.FinishEmail(ctx, "up-u", effects("x")) }},
+	"ClaimEmails": {3, func(ctx context.Context, s *sqlstore.Store) error {
+		_, err := s.ClaimEmails(ctx, now, time.Hour, 9)
 		return err
 	}},
 	"Record": {4, func(ctx context.Context, s *sqlstore.Store) error { return s.Record(ctx, effects("x")) }},

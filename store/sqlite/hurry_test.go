@@ -167,7 +167,7 @@ func step(ctx context.Context, s *sqlstore.Store, id string) (err error) {
 	case 0, 1:
 		_, err = s.TakeLimits(ctx, now, []store.Limit{{Key: keys[0], Max: 50}})
 	case 2:
-		err = s.GiveBackLimits(ctx, keys)
+		err = s.ReleaseLimits(ctx, keys)
 	case 3:
 		err = s.ClearLimits(ctx, keys)
 	case 4:

@@ -73,12 +73,12 @@ func journey(ctx context.Context, s store.Store, id string) error {
 	if _, err := s.Revocations(ctx, 1<<40); err != nil {
 		return err
 	}
-	mail, err := s.ClaimMail(ctx, now, time.Hour, 2)
+	mail, err := s.ClaimEmails(ctx, now, time.Hour, 2)
 	if err != nil {
 		return err
 	}
 	for _, q := range mail {
-		if err := s.FinishMail(ctx, q.ID, store.Effects{}); err != nil {
+		if err := s.FinishEmail(ctx, q.ID, store.Effects{}); err != nil {
 			return err
 		}
 	}

@@ -54,9 +54,9 @@ func statements(t *testing.T) ([]string, func(query string) []string) {
 	must(t, err)
 	_, err = s.SigningKeys(ctx)
 	must(t, err)
-	_, err = s.MailCount(ctx)
+	_, err = s.EmailCount(ctx)
 	must(t, err)
-	must(t, s.RetryMail(ctx, "up-u", now))
+	must(t, s.RetryEmail(ctx, "up-u", now))
 
 	var texts []string
 	for text := range f.texts {

@@ -35,7 +35,7 @@ func newToken(id, userID string, purpose store.Purpose) *store.OneTimeToken {
 func effects(id string) store.Effects {
 	return store.Effects{
 		Events: []store.Event{{ID: id, At: now, Name: store.EventSignIn}},
-		Mail:   []store.QueuedMail{{ID: id, Sealed: []byte(id), CreatedAt: now, NotBefore: now}},
+		Emails: []store.QueuedEmail{{ID: id, Sealed: []byte(id), CreatedAt: now, NotBefore: now}},
 	}
 }
 
@@ -71,7 +71,7 @@ func signIn(id string, n int) store.SessionStart {
 	return store.SessionStart{
 		Session: *newSession(fmt.Sprintf("%s-in%d", id, n), id), IfPasswordVersion: 1,
 		RehashFrom: "hash-1", RehashTo: "hash-1b", Max: 1, RevokedUntil: now.Add(time.Hour),
-		ClearLimits: []string{"k"}, GiveBack: []string{"l"}, Effects: effects(fmt.Sprintf("in-%s-%d", id, n)),
+		ClearLimits: []string{"k"}, ReleaseLimits: []string{"l"}, Effects: effects(fmt.Sprintf("in-%s-%d", id, n)),
 	}
 }
 

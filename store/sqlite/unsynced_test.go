@@ -56,8 +56,8 @@ func TestCountersDoNotWaitForTheDiskAndNothingElseIsHurried(t *testing.T) {
 			_, err := s.TakeLimits(context.Background(), now, oneLimit)
 			return err
 		},
-		"GiveBackLimits": func() error { return s.GiveBackLimits(context.Background(), []string{"k"}) },
-		"ClearLimits":    func() error { return s.ClearLimits(context.Background(), []string{"k"}) },
+		"ReleaseLimits": func() error { return s.ReleaseLimits(context.Background(), []string{"k"}) },
+		"ClearLimits":   func() error { return s.ClearLimits(context.Background(), []string{"k"}) },
 	} {
 		seen := watch(&f, nil)
 		must(t, count())
@@ -191,7 +191,7 @@ func TestAClearedCounterIsDeletedWithWhatHasExpired(t *testing.T) {
 	ctx := context.Background()
 	_, err := s.TakeLimits(ctx, now, []store.Limit{{Key: "cleared", Max: 5}, {Key: "given back", Max: 5}, {Key: "kept", Max: 5}})
 	must(t, err)
-	must(t, s.GiveBackLimits(ctx, []string{"given back"}))
+	must(t, s.ReleaseLimits(ctx, []string{"given back"}))
 	must(t, s.ClearLimits(ctx, []string{"cleared", "given back"}))
 	n, err := s.DeleteExpired(ctx, now, time.Time{}, 100)
 	must(t, err)

@@ -12,7 +12,7 @@ func (t *tx) apply(ctx context.Context, fx store.Effects) error { return t.all(c
 // effects are the statements that store the effects of a step.
 func effects(fx store.Effects) []statement {
 	var list []statement
-	for _, q := range fx.Mail {
+	for _, q := range fx.Emails {
 		list = append(list, mailInsert(q))
 	}
 	if len(fx.Events) > 0 {

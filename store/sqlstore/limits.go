@@ -207,8 +207,8 @@ func (t *tx) saveCounters(ctx context.Context, keys []string, taken map[string]c
 // rows is n times the same row of parameters.
 func rows(one string, n int) string { return strings.TrimSuffix(strings.Repeat(one+", ", n), ", ") }
 
-// GiveBackLimits implements [usher.LimitStore].
-func (s *Store) GiveBackLimits(ctx context.Context, keys []string) error {
+// ReleaseLimits implements [usher.LimitStore].
+func (s *Store) ReleaseLimits(ctx context.Context, keys []string) error {
 	return s.countStep(ctx, "give back limits", func(t *tx) error { return t.all(ctx, limitsLowered(nil, keys)) })
 }
 

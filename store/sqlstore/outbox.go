@@ -9,23 +9,23 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-func mailInsert(q store.QueuedMail) statement {
+func mailInsert(q store.QueuedEmail) statement {
 	return statement{
 		`INSERT INTO usher_outbox (id, sealed, created_at, not_before, tries) VALUES (?, ?, ?, ?, ?)`,
-		[]any{q.ID, q.Sealed, q.CreatedAt, q.NotBefore, q.Tries},
+		[]any{q.ID, q.Sealed, q.CreatedAt, q.NotBefore, q.Attempts},
 	}
 }
 
-// ClaimMail implements [usher.OutboxStore].
-func (s *Store) ClaimMail(ctx context.Context, now time.Time, lease time.Duration, n int) ([]store.QueuedMail, error) {
-	var out []store.QueuedMail
+// ClaimEmails implements [usher.OutboxStore].
+func (s *Store) ClaimEmails(ctx context.Context, now time.Time, lease time.Duration, n int) ([]store.QueuedEmail, error) {
+	var out []store.QueuedEmail
 	err := s.step(ctx, "claim mail", func(t *tx) error {
 		out = nil
 		// MATERIALIZED: the engine must not ask for the due ones twice.
 		return t.query(ctx, func(row scanner) error {
-			var q store.QueuedMail
+			var q store.QueuedEmail
 			if err := row.Scan(&q.ID, bytesColumn{&q.Sealed},
-				timeColumn{&q.CreatedAt}, timeColumn{&q.NotBefore}, &q.Tries); err != nil {
+				timeColumn{&q.CreatedAt}, timeColumn{&q.NotBefore}, &q.Attempts); err != nil {
 				return err
 			}
 			out = append(out, q)
@@ -43,14 +43,14 @@ func (s *Store) ClaimMail(ctx context.Context, now time.Time, lease time.Duratio
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(out, func(a, b store.QueuedMail) int { // RETURNING has no order
+	slices.SortFunc(out, func(a, b store.QueuedEmail) int { // RETURNING has no order
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
 	return out, nil
 }
 
-// FinishMail implements [usher.OutboxStore].
-func (s *Store) FinishMail(ctx context.Context, id string, fx store.Effects) error {
+// FinishEmail implements [usher.OutboxStore].
+func (s *Store) FinishEmail(ctx context.Context, id string, fx store.Effects) error {
 	return s.step(ctx, "finish mail", func(t *tx) error {
 		n, err := t.exec(ctx, `DELETE FROM usher_outbox WHERE id = ?`, id)
 		if err != nil || n == 0 {
@@ -60,16 +60,16 @@ func (s *Store) FinishMail(ctx context.Context, id string, fx store.Effects) err
 	})
 }
 
-// RetryMail implements [usher.OutboxStore].
-func (s *Store) RetryMail(ctx context.Context, id string, notBefore time.Time) error {
+// RetryEmail implements [usher.OutboxStore].
+func (s *Store) RetryEmail(ctx context.Context, id string, notBefore time.Time) error {
 	return s.step(ctx, "retry mail", func(t *tx) error {
 		_, err := t.exec(ctx, `UPDATE usher_outbox SET not_before = ? WHERE id = ?`, notBefore, id)
 		return err
 	})
 }
 
-// MailCount implements [usher.OutboxStore].
-func (s *Store) MailCount(ctx context.Context) (int, error) {
+// EmailCount implements [usher.OutboxStore].
+func (s *Store) EmailCount(ctx context.Context) (int, error) {
 	var n int
 	err := s.see(ctx, "count mail", func(r runner) error {
 		return r.get(ctx, []any{&n}, `SELECT COUNT(*) FROM usher_outbox`)

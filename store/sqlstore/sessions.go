@@ -100,7 +100,7 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stri
 		if err != nil {
 			return err
 		}
-		return t.all(ctx, session, limitsLowered(in.ClearLimits, in.GiveBack), effects(in.Effects))
+		return t.all(ctx, session, limitsLowered(in.ClearLimits, in.ReleaseLimits), effects(in.Effects))
 	})
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ var endCases = []testCase{
 			e.ok(err)
 			e.sameIDs("ended", ended)
 		}
-		n, err := e.MailCount(e.ctx)
+		n, err := e.EmailCount(e.ctx)
 		e.ok(err)
 		if n != 2 {
 			e.Fatalf("%d messages, want the effects of both", n)

@@ -65,7 +65,7 @@ var eventCases = []testCase{
 		e.same("event", events, []store.Event{want})
 
 		second := e.effects()
-		second.Mail = append(second.Mail, fx.Mail[0])
+		second.Emails = append(second.Emails, fx.Emails[0])
 		e.unnamed(e.unchanged(func() error { return e.Record(e.ctx, second) }))
 	}},
 	{"they are read newest first, by user, name and time", func(e *env) {
@@ -274,14 +274,14 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 			_, err := e.TakeLimits(ctx, t0, []store.Limit{{Key: "k", Max: 1}})
 			return err
 		},
-		"GiveBackLimits":  func() error { return e.GiveBackLimits(ctx, []string{"k"}) },
+		"ReleaseLimits":   func() error { return e.ReleaseLimits(ctx, []string{"k"}) },
 		"ClearLimits":     func() error { return e.ClearLimits(ctx, []string{"k"}) },
 		"SigningKeys":     func() error { _, err := e.SigningKeys(ctx); return err },
 		"SaveSigningKeys": func() error { return e.SaveSigningKeys(ctx, keys(1), fx) },
-		"ClaimMail":       func() error { _, err := e.ClaimMail(ctx, t0, time.Minute, 9); return err },
-		"FinishMail":      func() error { return e.FinishMail(ctx, "mail-1", fx) },
-		"RetryMail":       func() error { return e.RetryMail(ctx, "mail-1", t0) },
-		"MailCount":       func() error { _, err := e.MailCount(ctx); return err },
+		"ClaimEmails":     func() error { _, err := e.ClaimEmails(ctx, t0, time.Minute, 9); return err },
+		"FinishEmail":     func() error { return e.FinishEmail(ctx, "mail-1", fx) },
+		"RetryEmail":      func() error { return e.RetryEmail(ctx, "mail-1", t0) },
+		"EmailCount":      func() error { _, err := e.EmailCount(ctx); return err },
 		"Record":          func() error { return e.Record(ctx, fx) },
 		"Events":          func() error { _, err := e.Events(ctx, store.EventQuery{}); return err },
 		"DeleteExpired":   func() error { _, err := e.DeleteExpired(ctx, t0, t0, 9); return err },

@@ -93,14 +93,14 @@ var limitCases = []testCase{
 	}},
 	{"a hit given back did not happen", func(e *env) {
 		l := store.Limit{Key: "k", Max: 2, Window: time.Minute}
-		e.ok(e.GiveBackLimits(e.ctx, []string{"k", "unknown"}))
+		e.ok(e.ReleaseLimits(e.ctx, []string{"k", "unknown"}))
 		e.taken(t0, l, 1)
 		e.taken(t0, l, 2)
-		e.ok(e.GiveBackLimits(e.ctx, []string{"k", "unknown"}))
+		e.ok(e.ReleaseLimits(e.ctx, []string{"k", "unknown"}))
 		e.taken(t0, l, 2)
 		e.refused(t0, 0, time.Minute, l)
 		for range 5 {
-			e.ok(e.GiveBackLimits(e.ctx, []string{"k"}))
+			e.ok(e.ReleaseLimits(e.ctx, []string{"k"}))
 		}
 		// Nothing is left, so the window starts with the next hit.
 		e.taken(t0.Add(30*time.Second), l, 1)

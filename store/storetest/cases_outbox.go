@@ -13,7 +13,7 @@ func (e *env) queue(n int) {
 	var fx store.Effects
 	for i := range n {
 		at := t0.Add(-time.Duration(i) * time.Second)
-		fx.Mail = append(fx.Mail, store.QueuedMail{
+		fx.Emails = append(fx.Emails, store.QueuedEmail{
 			ID: fmt.Sprintf("m%03d", i), Sealed: []byte{byte(i), 0}, CreatedAt: at, NotBefore: at,
 		})
 	}
@@ -23,7 +23,7 @@ func (e *env) queue(n int) {
 // claim hands out the ids of what is claimed.
 func (e *env) claim(now time.Time, n int) []string {
 	e.Helper()
-	mail, err := e.ClaimMail(e.ctx, now, time.Minute, n)
+	mail, err := e.ClaimEmails(e.ctx, now, time.Minute, n)
 	e.ok(err)
 	var ids []string
 	for _, q := range mail {
@@ -35,14 +35,14 @@ func (e *env) claim(now time.Time, n int) []string {
 var outboxCases = []testCase{
 	{"hands out what is due, oldest first, and counts the try", func(e *env) {
 		e.queue(3)
-		e.ok(e.Record(e.ctx, store.Effects{Mail: []store.QueuedMail{
+		e.ok(e.Record(e.ctx, store.Effects{Emails: []store.QueuedEmail{
 			{ID: "later", CreatedAt: t0.Add(-time.Hour), NotBefore: t0.Add(time.Second)},
 		}}))
-		got, err := e.ClaimMail(e.ctx, t0, time.Minute, 2)
+		got, err := e.ClaimEmails(e.ctx, t0, time.Minute, 2)
 		e.ok(err)
-		e.same("mail", got, []store.QueuedMail{
-			{ID: "m002", Sealed: []byte{2, 0}, CreatedAt: t0.Add(-2 * time.Second), NotBefore: t0.Add(time.Minute), Tries: 1},
-			{ID: "m001", Sealed: []byte{1, 0}, CreatedAt: t0.Add(-1 * time.Second), NotBefore: t0.Add(time.Minute), Tries: 1},
+		e.same("mail", got, []store.QueuedEmail{
+			{ID: "m002", Sealed: []byte{2, 0}, CreatedAt: t0.Add(-2 * time.Second), NotBefore: t0.Add(time.Minute), Attempts: 1},
+			{ID: "m001", Sealed: []byte{1, 0}, CreatedAt: t0.Add(-1 * time.Second), NotBefore: t0.Add(time.Minute), Attempts: 1},
 		})
 		e.same("the rest", e.claim(t0, 9), []string{"m000"})
 		e.same("none", e.claim(t0, 0), nil)
@@ -50,7 +50,7 @@ var outboxCases = []testCase{
 	{"a message that was tried in vain keeps no new one waiting", func(e *env) {
 		e.queue(3)
 		e.same("the oldest", e.claim(t0, 1), []string{"m002"})
-		e.ok(e.RetryMail(e.ctx, "m002", t0.Add(10*time.Second)))
+		e.ok(e.RetryEmail(e.ctx, "m002", t0.Add(10*time.Second)))
 		e.same("the next", e.claim(t0.Add(time.Minute), 1), []string{"m001"})
 		e.same("the rest by age", e.claim(t0.Add(time.Minute), 9), []string{"m002", "m000"})
 	}},
@@ -58,19 +58,19 @@ var outboxCases = []testCase{
 		e.queue(1)
 		e.same("first", e.claim(t0, 9), []string{"m000"})
 		e.same("hidden", e.claim(t0.Add(59*time.Second), 9), nil)
-		got, err := e.ClaimMail(e.ctx, t0.Add(time.Minute), time.Minute, 9)
+		got, err := e.ClaimEmails(e.ctx, t0.Add(time.Minute), time.Minute, 9)
 		e.ok(err)
-		if len(got) != 1 || got[0].Tries != 2 {
+		if len(got) != 1 || got[0].Attempts != 2 {
 			e.Fatalf("got %+v", got)
 		}
 	}},
 	{"a finished message is gone, and a missing one no error", func(e *env) {
 		e.queue(2)
-		fx := store.Effects{Events: []store.Event{{ID: "done", At: t0, Name: store.EventMailGivenUp}}}
+		fx := store.Effects{Events: []store.Event{{ID: "done", At: t0, Name: store.EventEmailGivenUp}}}
 		for range 2 {
-			e.ok(e.FinishMail(e.ctx, "m000", fx))
+			e.ok(e.FinishEmail(e.ctx, "m000", fx))
 		}
-		n, err := e.MailCount(e.ctx)
+		n, err := e.EmailCount(e.ctx)
 		e.ok(err)
 		if n != 1 {
 			e.Fatalf("%d messages wait, want 1", n)
@@ -82,11 +82,11 @@ var outboxCases = []testCase{
 	{"a message to retry is due again when it says, and a missing one no error", func(e *env) {
 		e.queue(1)
 		e.claim(t0, 1)
-		e.ok(e.RetryMail(e.ctx, "m000", t0.Add(time.Second)))
-		e.ok(e.RetryMail(e.ctx, "missing", t0))
+		e.ok(e.RetryEmail(e.ctx, "m000", t0.Add(time.Second)))
+		e.ok(e.RetryEmail(e.ctx, "missing", t0))
 		e.same("early", e.claim(t0, 9), nil)
 		e.same("due", e.claim(t0.Add(time.Second), 9), []string{"m000"})
-		n, err := e.MailCount(e.ctx)
+		n, err := e.EmailCount(e.ctx)
 		e.ok(err)
 		e.same("count", n, 1)
 	}},

@@ -69,13 +69,13 @@ var raceCountCases = []testCase{
 		starts := make([]store.SessionStart, callers)
 		for i := range starts {
 			starts[i] = start(e.session(a.User.ID))
-			starts[i].ClearLimits, starts[i].GiveBack = []string{fmt.Sprint("other ", i%2)}, []string{"b", "a"}
+			starts[i].ClearLimits, starts[i].ReleaseLimits = []string{fmt.Sprint("other ", i%2)}, []string{"b", "a"}
 			starts[i].Effects = numbered(i)
 		}
 		for i, err := range atOnce(func(i int) error {
 			switch i % 4 {
 			case 0:
-				return e.GiveBackLimits(e.ctx, keys)
+				return e.ReleaseLimits(e.ctx, keys)
 			case 1:
 				_, err := e.StartSession(e.ctx, starts[i])
 				return err
@@ -148,10 +148,10 @@ var raceCountCases = []testCase{
 	{"each message is claimed by one", func(e *env) {
 		const messages = 100
 		e.queue(messages)
-		claimed := make([][]store.QueuedMail, callers)
+		claimed := make([][]store.QueuedEmail, callers)
 		for _, err := range atOnce(func(i int) (err error) {
 			for range 4 {
-				more, err := e.ClaimMail(e.ctx, t0, time.Hour, 2)
+				more, err := e.ClaimEmails(e.ctx, t0, time.Hour, 2)
 				if err != nil {
 					return err
 				}
@@ -164,8 +164,8 @@ var raceCountCases = []testCase{
 		by := map[string]int{}
 		for i, mail := range claimed {
 			for _, q := range mail {
-				if other, twice := by[q.ID]; twice || q.Tries != 1 {
-					e.Fatalf("%s was claimed by %d and %d (try %d)", q.ID, other, i, q.Tries)
+				if other, twice := by[q.ID]; twice || q.Attempts != 1 {
+					e.Fatalf("%s was claimed by %d and %d (try %d)", q.ID, other, i, q.Attempts)
 				}
 				by[q.ID] = i
 			}
@@ -191,7 +191,7 @@ var raceCountCases = []testCase{
 				e.Fatalf("caller %d: %v", i, err)
 			}
 		}
-		if n, err := e.MailCount(e.ctx); err != nil || n != open || added != open {
+		if n, err := e.EmailCount(e.ctx); err != nil || n != open || added != open {
 			e.Fatalf("%d tokens and %d messages, want %d (%v)", added, n, open, err)
 		}
 	}},

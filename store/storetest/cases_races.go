@@ -54,7 +54,7 @@ func (e *env) oneWinner(loser error, f func(i int) error) int {
 func numbered(i int) store.Effects {
 	return store.Effects{
 		Events: []store.Event{{ID: fmt.Sprintf("event of %d", i), At: t0, Name: store.EventSignIn}},
-		Mail:   []store.QueuedMail{{ID: fmt.Sprintf("mail of %d", i), CreatedAt: t0, NotBefore: t0}},
+		Emails: []store.QueuedEmail{{ID: fmt.Sprintf("mail of %d", i), CreatedAt: t0, NotBefore: t0}},
 	}
 }
 

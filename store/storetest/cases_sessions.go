@@ -112,7 +112,7 @@ var startCases = []testCase{
 		e.taken(t0, back, 1)
 		e.taken(t0, back, 2)
 		in := start(e.session(a.User.ID))
-		in.ClearLimits, in.GiveBack = []string{"c", "unknown"}, []string{"b", "unknown"}
+		in.ClearLimits, in.ReleaseLimits = []string{"c", "unknown"}, []string{"b", "unknown"}
 		_, err := e.StartSession(e.ctx, in)
 		e.ok(err)
 		e.taken(t0, clear, 1)

@@ -28,13 +28,13 @@ var sharingCases = []testCase{
 		c, want := e.full("anna"), e.full("anna")
 		want.Session.ID, want.Session.Refresh.Current = c.Session.ID, append([]byte(nil), c.Session.Refresh.Current...)
 		tokenHash := append([]byte(nil), c.Token.Hash...)
-		mailID := c.Mail[0].ID
+		mailID := c.Emails[0].ID
 		e.ok(e.CreateUser(e.ctx, c))
 		spoil(&c.User, &c.Password)
 		c.Canonical[0], c.Session.AMR[0], c.Events[0].ID = "spoilt", "spoilt", "spoilt"
 		wipe(c.Session.Refresh.Current)
 		wipe(c.Token.Hash)
-		wipe(c.Mail[0].Sealed)
+		wipe(c.Emails[0].Sealed)
 		a, err := e.AccountByLoginID(e.ctx, "anna@example.test")
 		e.ok(err)
 		e.same("account", a, store.Account{User: want.User, Password: want.Password})
@@ -44,7 +44,7 @@ var sharingCases = []testCase{
 		tok, err := e.OneTimeToken(e.ctx, tokenHash, t0)
 		e.ok(err)
 		e.same("hash", tok.Hash, tokenHash)
-		mail, err := e.ClaimMail(e.ctx, t0, time.Minute, 9)
+		mail, err := e.ClaimEmails(e.ctx, t0, time.Minute, 9)
 		e.ok(err)
 		if len(mail) != 1 || mail[0].ID != mailID || mail[0].Sealed[0] != 0 {
 			e.Fatalf("mail %+v", mail)

@@ -40,7 +40,7 @@ var textCases = []testCase{
 				Token: &store.OneTimeToken{Hash: []byte(s), UserID: s, Purpose: store.PurposeReset, Email: s, NewEmail: s, ExpiresAt: t0.Add(time.Hour)},
 				Effects: store.Effects{
 					Events: []store.Event{{ID: s, At: t0, Name: store.EventName(s), UserID: s, SessionID: s, Address: s, UserAgent: s, RequestID: s, Reason: s}},
-					Mail:   []store.QueuedMail{{ID: s, Sealed: []byte(s), CreatedAt: t0, NotBefore: t0.Add(time.Duration(i))}},
+					Emails: []store.QueuedEmail{{ID: s, Sealed: []byte(s), CreatedAt: t0, NotBefore: t0.Add(time.Duration(i))}},
 				},
 			}))
 		}
@@ -66,12 +66,12 @@ var textCases = []testCase{
 			if len(s) <= 64 { // as long as a key may be
 				e.taken(t0, store.Limit{Key: s, Max: 1}, 1)
 			}
-			e.ok(e.FinishMail(e.ctx, s, store.Effects{}))
+			e.ok(e.FinishEmail(e.ctx, s, store.Effects{}))
 			ended, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: s})
 			e.ok(err)
 			e.sameIDs("ended", ended, s)
 		}
-		if n, err := e.MailCount(e.ctx); err != nil || n != 0 {
+		if n, err := e.EmailCount(e.ctx); err != nil || n != 0 {
 			e.Fatalf("%d messages are left (%v)", n, err)
 		}
 	}},
@@ -86,7 +86,7 @@ var textCases = []testCase{
 				func(c *store.UserCreation) { c.Session.UserAgent = bad },
 				func(c *store.UserCreation) { c.Token.NewEmail = bad },
 				func(c *store.UserCreation) { c.Events[0].Reason = bad },
-				func(c *store.UserCreation) { c.Mail[0].ID = bad },
+				func(c *store.UserCreation) { c.Emails[0].ID = bad },
 			} {
 				c := e.full("anna")
 				edit(&c)
@@ -113,8 +113,8 @@ var textCases = []testCase{
 		for i := range all {
 			all[i] = byte(i)
 		}
-		e.ok(e.Record(e.ctx, store.Effects{Mail: []store.QueuedMail{{ID: "m", Sealed: all, CreatedAt: t0, NotBefore: t0}}}))
-		got, err := e.ClaimMail(e.ctx, t0, time.Minute, 1)
+		e.ok(e.Record(e.ctx, store.Effects{Emails: []store.QueuedEmail{{ID: "m", Sealed: all, CreatedAt: t0, NotBefore: t0}}}))
+		got, err := e.ClaimEmails(e.ctx, t0, time.Minute, 1)
 		e.ok(err)
 		if len(got) != 1 || !bytes.Equal(got[0].Sealed, all) {
 			e.Fatalf("got %v", got)

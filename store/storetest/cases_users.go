@@ -87,7 +87,7 @@ var createCases = []testCase{
 		first := e.full("anna")
 		e.ok(e.CreateUser(e.ctx, first))
 		c := e.full("bert")
-		c.Mail[0].ID = first.Mail[0].ID
+		c.Emails[0].ID = first.Emails[0].ID
 		e.unnamed(e.unchanged(func() error { return e.CreateUser(e.ctx, c) }))
 	}},
 	{"times are kept to the microsecond and come back in UTC", func(e *env) {

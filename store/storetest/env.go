@@ -142,7 +142,7 @@ func (e *env) snapshot() any {
 	}
 	revocations, err := e.Revocations(e.ctx, 0)
 	out["revocations"] = seen(e, revocations, err)
-	mail, err := e.MailCount(e.ctx)
+	mail, err := e.EmailCount(e.ctx)
 	out["mail"] = seen(e, mail, err)
 	events, err := e.Events(e.ctx, store.EventQuery{Limit: 1000})
 	out["events"] = seen(e, events, err)
@@ -285,7 +285,7 @@ func (e *env) effects() store.Effects {
 			UserID: "someone", SessionID: "some session", Address: "192.0.2.7", UserAgent: "Agent/7",
 			RequestID: "request-7", Reason: "because",
 		}},
-		Mail: []store.QueuedMail{{
+		Emails: []store.QueuedEmail{{
 			ID: fmt.Sprintf("mail-%d", n), Sealed: []byte{0, 255, byte(n)}, CreatedAt: t0, NotBefore: t0,
 		}},
 	}
@@ -299,7 +299,7 @@ func (e *env) happened(all ...store.Effects) {
 		for _, ev := range fx.Events {
 			events = append(events, ev.ID)
 		}
-		for _, q := range fx.Mail {
+		for _, q := range fx.Emails {
 			mail = append(mail, q.ID)
 		}
 	}
@@ -310,7 +310,7 @@ func (e *env) happened(all ...store.Effects) {
 		ids = append(ids, ev.ID)
 	}
 	e.sameIDs("events", ids, events...)
-	n, err := e.MailCount(e.ctx)
+	n, err := e.EmailCount(e.ctx)
 	e.ok(err)
 	if n != len(mail) {
 		e.Fatalf("%d messages in the outbox, want %d", n, len(mail))
