@@ -2,7 +2,6 @@ package usher
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
 	"time"
@@ -27,46 +26,6 @@ type attempt struct {
 	lock     namedLimit   // the counter of failures in a row, over all networks
 	failures int          // in a row, before this one
 	rehash   bool
-}
-
-// deviceLife is how long a browser is known.
-const deviceLifetime = 180 * 24 * time.Hour
-
-// deviceToken is what a browser keeps to be told from strangers.
-type deviceToken struct {
-	UserID string    `json:"u"`
-	ID     string    `json:"d"`
-	At     time.Time `json:"t"`
-}
-
-// newDevice returns a token for the browser, with the id it had before if it
-// was known.
-func (s *Service) newDevice(userID, id string) Secret {
-	if id == "" {
-		id = random(16)
-	}
-	plain, err := json.Marshal(deviceToken{userID, id, s.now()})
-	if err != nil {
-		return ""
-	}
-	return Secret(encode(s.deviceBox.Seal(plain, "device")))
-}
-
-// knownDevice returns the id of the browser if it has signed in to that account
-// before, and since the password was set: who knew an earlier one, or held the
-// account before its owner claimed it, is a stranger.
-func (s *Service) knownDevice(account store.Account, c Client) string {
-	sealed, err := decode(c.Device.Reveal())
-	if err != nil || c.Device == "" {
-		return ""
-	}
-	plain, err := s.deviceBox.Open(sealed, "device")
-	var d deviceToken
-	if err != nil || json.Unmarshal(plain, &d) != nil ||
-		d.UserID != account.User.ID || d.At.Before(account.Password.ChangedAt) || s.now().Sub(d.At) > deviceLifetime {
-		return ""
-	}
-	return d.ID
 }
 
 // begin reads the account of a canonical login id and counts the try before
@@ -257,24 +216,61 @@ func (s *Service) resetLimits(ctx context.Context, a *attempt) {
 	}
 }
 
-// checkPassword refuses, before any look-up and any hash, what cannot be a
-// password.
-func (s *Service) checkPassword(field string, pw Secret) error {
-	if pw == "" {
-		return &FieldError{field, "required", "must not be empty"}
-	}
-	if err := password.CheckSize(pw.Reveal(), s.cfg.Password.MaxLength); err != nil {
-		return passwordField(field, err)
-	}
-	if _, err := password.Normalize(pw.Reveal()); err != nil {
-		return passwordField(field, err)
+// maxConcurrentAttempts is how many tries to prove a password are looked up and counted at the
+// same time. A store does more than a thousand a second, and no machine hashes as
+// many, so nobody waits here but in a storm.
+const maxConcurrentAttempts = 32
+
+// admit looks a try to prove a password up and counts it by work. In a storm of them
+// the rest waits in the order in which it came, and whoever could not be hashed in
+// time is told so before anything is looked up or written: the answer is the same as
+// from the queue of the hashes, and it says nothing of the login id. A try that is
+// refused here was not judged, and is not counted.
+//
+// Nothing but the store is waited for with a place: a hook or a log that hangs holds
+// up who is refused, and nobody else.
+func (s *Service) admit(ctx context.Context, c Client, work func() (*refusal, error)) error {
+	refused, err := s.withPlace(ctx, work)
+	var busy *password.BusyError
+	switch {
+	case errors.As(err, &busy):
+		return s.hashing(ctx, err, c)
+	case err != nil && !errors.Is(err, ErrUnavailable):
+		return s.outage(err)
+	case err != nil:
+		return err
+	case refused != nil:
+		return s.refuse(ctx, refused, c)
 	}
 	return nil
 }
 
-func passwordField(field string, err error) error {
-	if errors.Is(err, password.ErrTooLong) {
-		return &FieldError{field, "too_long", "is longer than any password may be"}
+// inside does the work in one of the places.
+func (s *Service) withPlace(ctx context.Context, work func() (*refusal, error)) (*refusal, error) {
+	select {
+	case s.admission <- struct{}{}:
+	default:
+		if err := s.waitForAdmission(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return &FieldError{field, "invalid", "must be valid UTF-8 text"}
+	defer func() { <-s.admission }()
+	if err := s.hasher.Busy(); err != nil {
+		return nil, err
+	}
+	return work()
+}
+
+// waitForAdmission waits as long as for a hash.
+func (s *Service) waitForAdmission(ctx context.Context) error {
+	timer := time.NewTimer(s.cfg.Hashing.QueueWait)
+	defer timer.Stop()
+	select {
+	case s.admission <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return &password.BusyError{RetryAfter: time.Second}
+	}
 }

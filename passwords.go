@@ -54,7 +54,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err := s.proveAgain(ctx, &account, session.Session, in.CurrentPassword, c); err != nil {
 		return nil, err
 	}
-	by := session.ID
+	by := proof(session.ID)
 	if in.CurrentPassword != "" {
 		by = provenNow
 	}
@@ -137,16 +137,20 @@ func (s *Service) provePassword(ctx context.Context, account store.Account, pw S
 	return nil
 }
 
-// provenNow says that the current password was given in the same call, or that an
-// operator sets the new one: the reuse rule tells them nothing.
-const provenNow = ""
+// proof is what a change of password rests on: the id of a session or the hash of an
+// emailed link.
+type proof string
+
+// provenNow is the proof of a caller who gave the current password in the same call,
+// or of an operator. The reuse rule reveals nothing to them.
+const provenNow proof = ""
 
 // newPassword applies the policy and hashes: the one way to a new password for
 // every route. It costs one hash, and with a reuse rule one more for each password
 // that may not come back. By is provenNow, or else names the session or the mailed
 // link that it rests on. What it returns ends all sessions and drops all mailed
 // links.
-func (s *Service) newPassword(ctx context.Context, account store.Account, pw Secret, by string, c Client) (store.PasswordChange, error) {
+func (s *Service) newPassword(ctx context.Context, account store.Account, pw Secret, by proof, c Client) (store.PasswordChange, error) {
 	u, p := account.User, account.Password
 	if err := s.checkPolicy(ctx, pw, u); err != nil {
 		return store.PasswordChange{}, err
@@ -171,36 +175,6 @@ func (s *Service) newPassword(ctx context.Context, account store.Account, pw Sec
 		DropTokens:  true,
 		Effects:     store.Effects{Emails: notice},
 	}, nil
-}
-
-// reuseTries is how often in an hour one session or one mailed link may have a
-// password compared with those that may not come back.
-const reuseAttempts = 5
-
-// checkReuse compares with the passwords that may not come back. Its answer tells
-// whether one was guessed, so that who did not prove the current one gets few.
-// They are counted before the comparison and not given back: what is not refused
-// has been told apart as well.
-func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, by string, c Client) error {
-	policy, p := s.cfg.Password, account.Password
-	if policy.ReuseAmount == 0 || p.Hash == "" {
-		return nil
-	}
-	if by != provenNow {
-		if _, err := s.takeOrRefuse(ctx, c, s.perHour(limitReuse, reuseAttempts, by)); err != nil {
-			return err
-		}
-	}
-	err := policy.CheckReuse(ctx, s.hasher, pw.Reveal(), append([]string{p.Hash}, p.Earlier...))
-	var broken *password.PolicyError
-	switch {
-	case err == nil, errors.As(err, &broken):
-		return err
-	case errors.Is(err, password.ErrDamagedHash):
-		s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", account.User.ID, "error", err)
-		return nil
-	}
-	return s.hashing(ctx, err, c)
 }
 
 // change writes a new password and makes the end of sessions hold here.
@@ -287,14 +261,6 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Cli
 		return nil, err
 	}
 	return s.changeAndEnter(ctx, a, change, c)
-}
-
-// samePassword compares as hashing does: in another Unicode normal form it is
-// still the same password. Both have been checked.
-func samePassword(a, b Secret) bool {
-	x, errX := password.Normalize(a.Reveal())
-	y, errY := password.Normalize(b.Reveal())
-	return errX == nil && errY == nil && x == y
 }
 
 // changeAndEnter writes a new password and starts the user's only session.

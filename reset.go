@@ -249,7 +249,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client)
 	if t.Purpose == store.PurposeClaim || account.User.Language == "" {
 		account.User.Language = language(c) // of who reads the mailbox
 	}
-	change, err := s.newPassword(ctx, account, in.NewPassword, encode(t.Hash), c)
+	change, err := s.newPassword(ctx, account, in.NewPassword, proof(encode(t.Hash)), c)
 	if err != nil {
 		return nil, err
 	}

@@ -237,12 +237,6 @@ func (s *Service) Ping(ctx context.Context) error {
 	return s.outage(s.store.Ping(ctx))
 }
 
-// Events reads the audit trail back, newest first.
-func (s *Service) Events(ctx context.Context, q EventQuery) ([]Event, error) {
-	events, err := s.store.Events(ctx, q)
-	return events, s.outage(err)
-}
-
 // outage returns err as it is when it is one of the store's named answers, and
 // as ErrUnavailable when it is not.
 func (s *Service) outage(err error) error {
@@ -268,7 +262,7 @@ func hashOf(secret string) []byte {
 // newEvent returns an event that was caused by a client.
 func (s *Service) newEvent(name EventName, userID, sessionID, reason string, c Client) Event {
 	return s.audit.NewEvent(name, userID, sessionID, reason,
-		audit.Client{Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID})
+		audit.Client{Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, Actor: c.actor})
 }
 
 // encode and decode are how random and sealed bytes travel.

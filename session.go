@@ -30,6 +30,9 @@ type Client struct {
 	// SessionID is a session that the request already had, by a token that
 	// verified. A sign-in ends it: no session survives a change of hands.
 	SessionID string
+
+	// actor is the operator behind a call, for the events.
+	actor string
 }
 
 // Authentication is what a sign-in, a sign-up or a refresh hands out.

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/usherkit/usher/internal/loginid"
-	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 )
 
@@ -218,35 +216,6 @@ func (s *Service) emailOf(loginID, canonical, email string) (string, error) {
 		return "", &FieldError{"email", "not_allowed", "must be the login id, since that is an address"}
 	}
 	return email, nil
-}
-
-// judge applies the policy to a new password of that user. What describes the
-// user or names the program is no password.
-func (s *Service) checkPolicy(ctx context.Context, pw Secret, u User) error {
-	policy := s.cfg.Password
-	policy.OnBreachError = func(err error) {
-		s.cfg.Password.OnBreachError(err)
-		s.audit.Store(ctx, s.newEvent(EventBreachCheckFailed, "", "", "", Client{}))
-	}
-	return s.checkPolicyWith(ctx, policy, pw, u)
-}
-
-// judgeHere is judge without the list of leaked passwords: it asks no other
-// machine.
-func (s *Service) checkPolicyLocally(ctx context.Context, pw Secret, u User) error {
-	policy := s.cfg.Password
-	policy.Breached = nil
-	return s.checkPolicyWith(ctx, policy, pw, u)
-}
-
-func (s *Service) checkPolicyWith(ctx context.Context, policy password.Policy, pw Secret, u User) error {
-	words := slices.Concat([]string{u.ID, u.Email, u.Name, u.GivenName, u.FamilyName}, u.LoginIDs, s.hostWords())
-	err := policy.Check(ctx, pw.Reveal(), words...)
-	var broken *password.PolicyError
-	if errors.As(err, &broken) {
-		return err
-	}
-	return s.outage(err)
 }
 
 // hostWords are the host of the program's address and its labels, without the

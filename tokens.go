@@ -216,3 +216,11 @@ func earliest(a, b time.Time) time.Time {
 	}
 	return b
 }
+
+// signingKey returns the key that signs now.
+func (s *Service) signingKey(now time.Time) (*signing.Key, error) {
+	if k := s.keys.SigningKey(now); k != nil {
+		return k, nil
+	}
+	return nil, fmt.Errorf("%w: no signing key", ErrUnavailable)
+}

@@ -72,6 +72,9 @@ type Event struct {
 	// "unknown_login_id" and "wrong_password". With EventEmailGivenUp and
 	// EventEmailDropped the kind of the mail follows: "refused reset_password".
 	Reason string
+	// Actor is the name of the operator who caused the event, and empty if no
+	// operator did.
+	Actor string
 }
 
 // LogValue writes the event as a group of its fields without the empty ones. Of
@@ -89,6 +92,7 @@ func (e Event) LogValue() slog.Value {
 		slog.String("network", networkOf(e.Address)),
 		slog.String("request_id", e.RequestID),
 		slog.String("reason", e.Reason),
+		slog.String("actor", e.Actor),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)

@@ -18,6 +18,8 @@ import (
 type Client struct {
 	Address              netip.Addr
 	UserAgent, RequestID string
+	// Actor is the operator behind the client, or empty.
+	Actor string
 }
 
 // Log stores events and notifies the program of them. It is safe for concurrent
@@ -43,7 +45,7 @@ func (l *Log) NewEvent(name store.EventName, userID, sessionID, reason string, c
 	}
 	return store.Event{
 		ID: rand.Text(), At: l.now(), Name: name, UserID: userID, SessionID: sessionID,
-		Address: address, UserAgent: logs.Clean(c.UserAgent, 256), RequestID: logs.Clean(c.RequestID, 64), Reason: reason,
+		Address: address, UserAgent: logs.Clean(c.UserAgent, 256), RequestID: logs.Clean(c.RequestID, 64), Reason: reason, Actor: c.Actor,
 	}
 }
 

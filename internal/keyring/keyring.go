@@ -74,23 +74,23 @@ func (k *Keyring) Load(ctx context.Context) error {
 // Rotate reads the keys, changes them to what the rotation plans for now, and uses
 // them.
 func (k *Keyring) Rotate(ctx context.Context) error {
-	return k.rotate(ctx, k.plan, "")
+	return k.rotate(ctx, k.plan, "", audit.Client{})
 }
 
 // Replace adds a new signing key now, which signs once every verifier has had the
 // time to read it. With compromised it removes all present keys at once instead, so
-// that every token signed by them is refused.
-func (k *Keyring) Replace(ctx context.Context, compromised bool) error {
+// that every token signed by them is refused. The event names by as its cause.
+func (k *Keyring) Replace(ctx context.Context, compromised bool, by audit.Client) error {
 	plan := k.planSuccessor
 	if compromised {
 		plan = k.planAnew
 	}
-	return k.rotate(ctx, plan, "forced")
+	return k.rotate(ctx, plan, "forced", by)
 }
 
 // rotate applies a plan. Of several instances that change the keys at the same time
 // one wins; the others read again.
-func (k *Keyring) rotate(ctx context.Context, plan planner, reason string) error {
+func (k *Keyring) rotate(ctx context.Context, plan planner, reason string, by audit.Client) error {
 	for range 10 {
 		before := k.current.Load()
 		read, err := k.read(ctx, before)
@@ -108,7 +108,7 @@ func (k *Keyring) rotate(ctx context.Context, plan planner, reason string) error
 			if !changed {
 				reason = "new_secret"
 			}
-			event := k.cfg.Audit.NewEvent(store.EventKeysRotated, "", "", reason, audit.Client{})
+			event := k.cfg.Audit.NewEvent(store.EventKeysRotated, "", "", reason, by)
 			err := k.save(ctx, read.version+1, next, event)
 			if errors.Is(err, store.ErrConflict) {
 				continue

@@ -25,11 +25,11 @@ func effects(fx store.Effects) []statement {
 func eventsInsert(events []store.Event) statement {
 	var args []any
 	for _, e := range events {
-		args = append(args, e.ID, e.At, string(e.Name), e.UserID, e.SessionID, e.Address, e.UserAgent, e.RequestID, e.Reason)
+		args = append(args, e.ID, e.At, string(e.Name), e.UserID, e.SessionID, e.Address, e.UserAgent, e.RequestID, e.Reason, e.Actor)
 	}
 	return statement{`
-		INSERT INTO usher_events (id, at, name, user_id, session_id, address, user_agent, request_id, reason)
-		VALUES ` + rows("(?, ?, ?, ?, ?, ?, ?, ?, ?)", len(events)), args}
+		INSERT INTO usher_events (id, at, name, user_id, session_id, address, user_agent, request_id, reason, actor)
+		VALUES ` + rows("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", len(events)), args}
 }
 
 // Record implements [usher.EventStore].
@@ -71,12 +71,12 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, 
 		return r.query(ctx, func(row scanner) error {
 			var e store.Event
 			if err := row.Scan(&e.ID, timeColumn{&e.At}, &e.Name, &e.UserID, &e.SessionID,
-				&e.Address, &e.UserAgent, &e.RequestID, &e.Reason); err != nil {
+				&e.Address, &e.UserAgent, &e.RequestID, &e.Reason, &e.Actor); err != nil {
 				return err
 			}
 			out = append(out, e)
 			return nil
-		}, `SELECT id, at, name, user_id, session_id, address, user_agent, request_id, reason
+		}, `SELECT id, at, name, user_id, session_id, address, user_agent, request_id, reason, actor
 			FROM usher_events`+where+` ORDER BY at DESC, seq DESC LIMIT ?`,
 			append(args, min(limit, maxEvents))...)
 	})

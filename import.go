@@ -1,0 +1,170 @@
+package usher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/usherkit/usher/internal/loginid"
+	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
+)
+
+// ImportUserParams describe a user of another system.
+type ImportUserParams struct {
+	// LoginIDs name the user; the first is the main one. Required.
+	LoginIDs []string
+	// Email is the address. Defaults to the first login id if that is one.
+	Email string
+	// EmailVerified says that the mailbox is known to be the user's.
+	EmailVerified bool
+	// Language is what the user reads, as a BCP 47 tag. Defaults to the language of
+	// the browser at the first sign-in.
+	Language string
+	// Profile, Roles, Permissions, Tenants and Attributes are stored as given.
+	Profile            Profile
+	Roles, Permissions []string
+	Tenants            map[string]token.Tenant
+	Attributes         map[string]any
+	// Disabled imports the user as disabled.
+	Disabled bool
+	// Password is the password in clear, or Hash what the other system stored. With
+	// neither of them the user has no password, and sets one by a reset.
+	Password Secret
+	Hash     *password.Foreign
+}
+
+// ImportFailure is a user that was not imported, and why.
+type ImportFailure struct {
+	// Index is its place in the list.
+	Index int
+	// Err is a *FieldError, *InputErrors, *password.ImportError,
+	// *password.PolicyError, *LimitError, ErrLoginIDTaken or ErrUnavailable.
+	Err error
+}
+
+// Import creates users who signed up elsewhere. Each is imported by itself: the
+// failures list those that could not be, the others are created. With dryRun
+// everything is checked and nothing is written. Hashes of other systems are replaced
+// by our own at each user's first sign-in; a hash that would cost too much to compute
+// is a failure.
+func (o *Operator) Import(ctx context.Context, list []ImportUserParams, dryRun bool) ([]User, []ImportFailure) {
+	var users []User
+	var failures []ImportFailure
+	for i, in := range list {
+		u, err := o.importUser(ctx, in, dryRun)
+		if err != nil {
+			failures = append(failures, ImportFailure{i, err})
+			continue
+		}
+		users = append(users, u)
+	}
+	return users, failures
+}
+
+// ImportUser is Import for one user. The error is one of those of
+// [ImportFailure.Err].
+func (o *Operator) ImportUser(ctx context.Context, in ImportUserParams) (User, error) {
+	return o.importUser(ctx, in, false)
+}
+
+func (o *Operator) importUser(ctx context.Context, in ImportUserParams, dryRun bool) (User, error) {
+	s := o.s
+	u, canonical, err := s.importedUser(in)
+	if err != nil {
+		return User{}, err
+	}
+	pw, err := s.importedPassword(ctx, in, u)
+	if err != nil {
+		return User{}, err
+	}
+	if dryRun {
+		for _, id := range canonical {
+			_, err := s.store.AccountByLoginID(ctx, id)
+			if err == nil {
+				return User{}, ErrLoginIDTaken
+			}
+			if !errors.Is(err, ErrNotFound) {
+				return User{}, s.outage(err)
+			}
+		}
+		return u, nil
+	}
+	e := s.newEvent(EventUserImported, u.ID, "", "", Client{})
+	err = s.store.CreateUser(ctx, store.UserCreation{
+		User: u, Canonical: canonical, Password: pw, Effects: store.Effects{Events: []Event{e}},
+	})
+	if err != nil {
+		return User{}, s.outage(err)
+	}
+	s.audit.Notify(ctx, e)
+	return u, nil
+}
+
+func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
+	if len(in.LoginIDs) == 0 {
+		return User{}, nil, &FieldError{"loginIds", "required", "must have at least one"}
+	}
+	canonical := make([]string, len(in.LoginIDs))
+	for i, id := range in.LoginIDs {
+		var err error
+		if canonical[i], err = canonicalLoginID(id, s.cfg.UnicodeLoginIDs); err != nil {
+			return User{}, nil, err
+		}
+	}
+	email := in.Email
+	switch {
+	case email != "":
+		if _, err := canonicalEmail("email", email, s.cfg.UnicodeLoginIDs); err != nil {
+			return User{}, nil, err
+		}
+	case loginid.IsEmail(canonical[0]):
+		email = in.LoginIDs[0]
+	}
+	if err := checkProfile(in.Profile); err != nil {
+		return User{}, nil, err
+	}
+	now := s.now()
+	u := User{
+		ID: "u" + random(16), LoginIDs: in.LoginIDs, Email: email, EmailVerified: in.EmailVerified && email != "",
+		Language: logs.Clean(in.Language, 128), Roles: in.Roles, Permissions: in.Permissions, Tenants: in.Tenants, Attributes: in.Attributes,
+		Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
+	}
+	if in.Disabled {
+		u.Status = StatusDisabled
+	}
+	applyProfile(in.Profile, &u)
+	return u, canonical, nil
+}
+
+func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u User) (store.Password, error) {
+	pw := store.Password{State: store.PasswordNone, Version: 1, ChangedAt: s.now()}
+	var err error
+	switch {
+	case in.Password != "" && in.Hash != nil:
+		return store.Password{}, &FieldError{"password", "not_allowed", "must be given in clear or as a hash, not both"}
+	case in.Hash != nil:
+		pw.Hash, err = s.hasher.Import(ctx, *in.Hash)
+	case in.Password != "":
+		if err = s.checkPassword("password", in.Password); err != nil {
+			return store.Password{}, err
+		}
+		if err = s.checkPolicy(ctx, in.Password, u); err != nil {
+			return store.Password{}, err
+		}
+		pw.Hash, err = s.hasher.Hash(ctx, in.Password.Reveal())
+	default:
+		return pw, nil
+	}
+	var refused *password.ImportError
+	if errors.As(err, &refused) {
+		return store.Password{}, fmt.Errorf("usher: hash: %w", err)
+	}
+	if err != nil {
+		return store.Password{}, s.hashing(ctx, err, Client{})
+	}
+	pw.State = store.PasswordActive
+	return pw, nil
+}
