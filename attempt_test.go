@@ -223,7 +223,7 @@ func TestSI04_ADeviceOfAnEarlierPasswordIsAStranger(t *testing.T) {
 			}
 		},
 		"operator": func(k *kit, a *usher.Authentication) {
-			if err := k.SetPassword(ctx, a.User.ID, otherPassword, false); err != nil {
+			if err := k.Operator("test").SetPassword(ctx, a.User.ID, otherPassword, false); err != nil {
 				k.t.Fatal(err)
 			}
 		},

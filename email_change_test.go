@@ -88,10 +88,10 @@ func TestEV05_AChangeOfAddressTellsNobodyWhoHasAnAccount(t *testing.T) {
 		"free":     func(*kit) {},
 		"verified": func(k *kit) { k.signUpVerified("victim@example.com") },
 		"unverified": func(k *kit) {
-			usher.Must(k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{"victim@example.com"}}))
+			usher.Must(k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{"victim@example.com"}}))
 		},
 		"disabled": func(k *kit) {
-			usher.Must(k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{"victim@example.com"}, EmailVerified: true, Disabled: true}))
+			usher.Must(k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{"victim@example.com"}, EmailVerified: true, Disabled: true}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	k.wantAbsent("a link", link)
 
 	// While the change is pending, emails and sign-in use the old address.
-	if u := usher.Must(k.User(ctx, a.User.ID)); u.Email != ann || !u.EmailVerified {
+	if u := usher.Must(k.Operator("test").User(ctx, a.User.ID)); u.Email != ann || !u.EmailVerified {
 		t.Fatalf("moved already: %+v", u)
 	}
 	_, err = k.SignIn(ctx, usher.SignIn{LoginID: "new@example.com", Password: goodPassword}, nth(1))
@@ -267,7 +267,7 @@ func TestEV05_PendingChangeDiesWithAReset(t *testing.T) {
 	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, home))
 	_, err := k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)
-	if u := usher.Must(k.User(ctx, a.User.ID)); u.Email != ann {
+	if u := usher.Must(k.Operator("test").User(ctx, a.User.ID)); u.Email != ann {
 		t.Fatalf("the address is %s", u.Email)
 	}
 }
@@ -304,7 +304,7 @@ func TestEV05_AddressOfAnother(t *testing.T) {
 	k.signUp("new@example.com")
 	_, err := k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)
-	if u := usher.Must(k.User(ctx, a.User.ID)); u.Email != ann || !k.alive(bob) {
+	if u := usher.Must(k.Operator("test").User(ctx, a.User.ID)); u.Email != ann || !k.alive(bob) {
 		t.Fatalf("the address is %s", u.Email)
 	}
 }
@@ -314,12 +314,12 @@ func TestEV05_OperatorSetsTheAddress(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	a, link := k.verifyToken(ann)
-	u := usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Email: &usher.EmailAddress{Address: "op@example.com", Verified: true}}))
+	u := usher.Must(k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Email: &usher.EmailAddress{Address: "op@example.com", Verified: true}}))
 	if u.Email != "op@example.com" || !u.EmailVerified || u.LoginID() != ann {
 		t.Fatalf("the user is %+v", u)
 	}
 	_, err := k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)
-	_, err = k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Email: &usher.EmailAddress{Address: "not an address"}})
+	_, err = k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Email: &usher.EmailAddress{Address: "not an address"}})
 	wantField(t, err, "email")
 }

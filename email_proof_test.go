@@ -59,7 +59,7 @@ func (k *kit) follow(l verificationLink, claims *token.Claims, pw usher.Secret, 
 // wantUnspent fails unless the link is still valid and the address unchanged.
 func (k *kit) wantUnspent(l verificationLink) {
 	k.t.Helper()
-	u := usher.Must(k.User(ctx, l.account.User.ID))
+	u := usher.Must(k.Operator("test").User(ctx, l.account.User.ID))
 	if u.Email != l.account.User.Email || u.LoginID() != l.account.User.LoginID() {
 		k.t.Fatalf("the address has become %s", u.Email)
 	}
@@ -76,7 +76,7 @@ func (k *kit) wantUnspent(l verificationLink) {
 func (k *kit) wantSpent(l verificationLink) {
 	k.t.Helper()
 	k.wantEvents(l.event)
-	u := usher.Must(k.User(ctx, l.account.User.ID))
+	u := usher.Must(k.Operator("test").User(ctx, l.account.User.ID))
 	if u.Email != ann || !u.EmailVerified {
 		k.t.Fatalf("the user is %+v", u)
 	}
@@ -106,7 +106,7 @@ func TestEV03_ASquatterIsNotConfirmedByTheOwnersClick(t *testing.T) {
 		k.wantNoUse(l.account)
 		k.wantPassword(ann, thirdPassword, goodPassword, otherPassword)
 		wantErr(k.t, k.follow(l, nil, thirdPassword, nth(2)), usher.ErrInvalidToken)
-		if u := usher.Must(k.User(ctx, l.account.User.ID)); !u.EmailVerified {
+		if u := usher.Must(k.Operator("test").User(ctx, l.account.User.ID)); !u.EmailVerified {
 			k.t.Fatal("the claim proves the mailbox")
 		}
 	})
@@ -253,7 +253,7 @@ func TestSI01_TheRightPasswordWithALinkStartsTheCountAgain(t *testing.T) {
 			k.t.Fatal(err)
 		}
 		for range 5 {
-			k.fail(usher.Must(k.User(ctx, l.account.User.ID)).LoginID(), nth(1))
+			k.fail(usher.Must(k.Operator("test").User(ctx, l.account.User.ID)).LoginID(), nth(1))
 		}
 	})
 }
@@ -266,7 +266,7 @@ func TestEN01_VerificationFailsUniformly(t *testing.T) {
 	for i := range 3 {
 		k.fail(ann, nth(i))
 	}
-	none := usher.Must(k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{"none@example.com"}}))
+	none := usher.Must(k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{"none@example.com"}}))
 	account := usher.Must(k.store.Account(ctx, none.ID))
 	err := k.store.AddOneTimeToken(ctx, store.TokenAddition{MaxOpen: 3, Token: store.OneTimeToken{
 		Hash: hashed("none"), UserID: none.ID, Purpose: store.PurposeVerifyEmail, Email: none.Email,
@@ -283,7 +283,7 @@ func TestEN01_VerificationFailsUniformly(t *testing.T) {
 			t.Errorf("%s: %v, want the error of every failure", reason, err)
 		}
 		k.wantEvents("authn_login_fail:" + reason)
-		if usher.Must(k.User(ctx, l.account.User.ID)).EmailVerified {
+		if usher.Must(k.Operator("test").User(ctx, l.account.User.ID)).EmailVerified {
 			t.Errorf("%s: verified", reason)
 		}
 	}
@@ -312,7 +312,7 @@ func TestEN07_ADeadLinkJudgesNoPassword(t *testing.T) {
 func TestEN07_ALinkOfADisabledUserIsDead(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
 		claims := k.claims(l.account)
-		if err := k.DisableUser(ctx, l.account.User.ID); err != nil {
+		if err := k.Operator("test").Disable(ctx, l.account.User.ID); err != nil {
 			k.t.Fatal(err)
 		}
 		k.events.reset()
@@ -351,7 +351,7 @@ func TestEV01_OneOfSixtyFourConfirms(t *testing.T) {
 		if won.Load() != 1 {
 			k.t.Fatalf("%d have confirmed", won.Load())
 		}
-		if n := len(usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventName(l.event)}))); n != 1 {
+		if n := len(usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventName(l.event)}))); n != 1 {
 			k.t.Fatalf("%d events", n)
 		}
 		k.signIn(ann, goodPassword, nth(100))
@@ -372,7 +372,7 @@ func TestEV03_AChangeMeanwhileVoidsTheLink(t *testing.T) {
 	}
 	_, err := k.VerifyEmail(ctx, claims, usher.VerifyEmail{Token: raw}, home)
 	wantErr(t, err, usher.ErrInvalidToken)
-	if usher.Must(k.User(ctx, a.User.ID)).EmailVerified {
+	if usher.Must(k.Operator("test").User(ctx, a.User.ID)).EmailVerified {
 		t.Error("a session that ended meanwhile has confirmed")
 	}
 }

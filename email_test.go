@@ -52,7 +52,7 @@ func TestEV01_OneOfTwentyWins(t *testing.T) {
 	if won.Load() != 1 {
 		t.Fatalf("%d verifications succeeded", won.Load())
 	}
-	events := usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventEmailVerified}))
+	events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventEmailVerified}))
 	if len(events) != 1 {
 		t.Fatalf("%d events", len(events))
 	}
@@ -86,7 +86,7 @@ func TestEV01_OneAnswerForEveryBadLink(t *testing.T) {
 	_, used := k.verifyToken("used@example.com")
 	usher.Must(k.confirm(used, home))
 	gone, void := k.verifyToken("gone@example.com")
-	if err := k.DeleteUser(ctx, gone.User.ID); err != nil {
+	if err := k.Operator("test").Delete(ctx, gone.User.ID); err != nil {
 		t.Fatal(err)
 	}
 	_, old := k.verifyToken("old@example.com")
@@ -217,7 +217,7 @@ func TestEV03_PreHijackingFails(t *testing.T) {
 			k.wantPassword(ann, pw, otherPassword)
 			_, err = k.confirm(pending, nth(3))
 			wantErr(t, err, usher.ErrInvalidToken)
-			u := usher.Must(k.UserByLoginID(ctx, ann))
+			u := usher.Must(k.Operator("test").UserByLoginID(ctx, ann))
 			if !u.EmailVerified || u.Email != ann || u.ID != mallory.User.ID {
 				t.Fatalf("the user is %+v", u)
 			}

@@ -21,11 +21,11 @@ import (
 // password of the attempt. The first account does not exist.
 func people(k *kit) []usher.SignIn {
 	k.signUp("known@example.com")
-	for _, in := range []usher.UserImport{
+	for _, in := range []usher.ImportUserParams{
 		{LoginIDs: []string{"disabled@example.com"}, EmailVerified: true, Password: goodPassword, Disabled: true},
 		{LoginIDs: []string{"none@example.com"}},
 	} {
-		if _, err := k.ImportUser(ctx, in); err != nil {
+		if _, err := k.Operator("test").ImportUser(ctx, in); err != nil {
 			k.t.Fatal(err)
 		}
 	}
@@ -122,7 +122,7 @@ func (k *kit) await(name usher.EventName) {
 
 func TestEN04_AResetTellsNothingOfWhatIsStored(t *testing.T) {
 	k := newKit(t)
-	if _, err := k.ImportUser(ctx, usher.UserImport{
+	if _, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{
 		LoginIDs: []string{"bob"}, Email: "secret@corp.test", EmailVerified: true,
 	}); err != nil {
 		t.Fatal(err)
@@ -162,7 +162,7 @@ func TestEN06_UnknownLoginIDsAreThrottledAlike(t *testing.T) {
 func TestEN06_TheOrderOfChecksHidesWhoExists(t *testing.T) {
 	for _, confirm := range []bool{false, true} {
 		k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = confirm })
-		if _, err := k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{"taken@example.com"}, Password: goodPassword}); err != nil {
+		if _, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{"taken@example.com"}, Password: goodPassword}); err != nil {
 			t.Fatal(err)
 		}
 		for _, pw := range []usher.Secret{"short", "passwordpassword", "", "\xff"} {
@@ -198,7 +198,7 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 	dead["expired"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
 	k.clock.add(time.Hour)
 	dead["of a disabled user"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
-	if err := k.DisableUser(ctx, a.User.ID); err != nil {
+	if err := k.Operator("test").Disable(ctx, a.User.ID); err != nil {
 		t.Fatal(err)
 	}
 	k.clock.add(time.Hour)
@@ -281,7 +281,7 @@ func TestEN05_ConfirmFirstDisabled(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
 	u := k.imported(ann)
-	if err := k.DisableUser(ctx, u.ID); err != nil {
+	if err := k.Operator("test").Disable(ctx, u.ID); err != nil {
 		t.Fatal(err)
 	}
 	k.events.reset()
@@ -304,13 +304,13 @@ var neverMailer = usher.MailerFunc(func(ctx context.Context, _ usher.Message) er
 func TestEN03_TheStoreDoesTheSameWork(t *testing.T) {
 	store := &stepCounter{Store: memory.New()}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.ConfirmFirst = true; c.Mailer = neverMailer })
-	for _, in := range []usher.UserImport{
+	for _, in := range []usher.ImportUserParams{
 		{LoginIDs: []string{"verified@example.com"}, EmailVerified: true},
 		{LoginIDs: []string{"unverified@example.com"}},
 		{LoginIDs: []string{"disabled@example.com"}, Disabled: true},
 		{LoginIDs: []string{"bob"}},
 	} {
-		if _, err := k.ImportUser(ctx, in); err != nil {
+		if _, err := k.Operator("test").ImportUser(ctx, in); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -181,7 +181,7 @@ func TestHA05_AnEmptyHashFailsClosed(t *testing.T) {
 func TestHA06_CostlyHashesAreNotImported(t *testing.T) {
 	k := newKit(t)
 	salt, tag := make([]byte, 16), make([]byte, 32)
-	list := []usher.UserImport{
+	list := []usher.ImportUserParams{
 		{LoginIDs: []string{"a@example.com"}, Hash: &password.Foreign{Bcrypt: &password.Bcrypt{
 			Hash: "$2a$31$" + strings.Repeat("a", 53)}}},
 		{LoginIDs: []string{"b@example.com"}, Hash: &password.Foreign{Argon2: &password.Argon2{
@@ -194,7 +194,7 @@ func TestHA06_CostlyHashesAreNotImported(t *testing.T) {
 		{LoginIDs: []string{"e@example.com"}, Hash: &password.Foreign{Scrypt: &password.Scrypt{
 			Hash: tag, Salt: salt, N: 1 << 20, R: 8, P: 1}}},
 	}
-	users, failures := k.ImportUsers(ctx, list, false)
+	users, failures := k.Operator("test").Import(ctx, list, false)
 	if len(users) != 1 || users[0].LoginID() != "good@example.com" || len(failures) != 5 {
 		t.Fatalf("%d users, %d failures: %v", len(users), len(failures), failures)
 	}
@@ -202,7 +202,7 @@ func TestHA06_CostlyHashesAreNotImported(t *testing.T) {
 		if f.Index == 4 {
 			t.Errorf("the good one is a failure: %v", f.Err)
 		}
-		if _, err := k.UserByLoginID(ctx, list[f.Index].LoginIDs[0]); err != usher.ErrNotFound {
+		if _, err := k.Operator("test").UserByLoginID(ctx, list[f.Index].LoginIDs[0]); err != usher.ErrNotFound {
 			t.Errorf("%s: error is %v, want that there is no such user", list[f.Index].LoginIDs[0], err)
 		}
 	}
@@ -218,7 +218,7 @@ func TestHA07_BcryptGivesWayToTheWholePassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = k.ImportUser(ctx, usher.UserImport{
+	_, err = k.Operator("test").ImportUser(ctx, usher.ImportUserParams{
 		LoginIDs: []string{"ann@example.com"}, Hash: &password.Foreign{Bcrypt: &password.Bcrypt{Hash: string(hash)}},
 	})
 	if err != nil {
@@ -236,7 +236,7 @@ func TestHA08_FastHashesAreNeverStoredBare(t *testing.T) {
 	k := newKit(t)
 	sum := md5.Sum([]byte("salt" + goodPassword))
 	digest := hex.EncodeToString(sum[:])
-	_, err := k.ImportUser(ctx, usher.UserImport{
+	_, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{
 		LoginIDs: []string{"ann@example.com"},
 		Hash:     &password.Foreign{MD5: &password.MD5{Hash: digest, Salt: []byte("salt")}},
 	})

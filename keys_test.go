@@ -70,7 +70,7 @@ func TestJK07_RotationRefusesNothing(t *testing.T) {
 				live = here.signIn(ann, goodPassword, home)
 			}
 			if minute == 60 {
-				if err := here.RotateKeys(ctx, usher.KeyRotation{}); err != nil {
+				if err := here.Operator("test").RotateKeys(ctx, usher.RotateKeysParams{}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -115,7 +115,7 @@ func TestJK07_CompromisedKeysAreOutAtOnce(t *testing.T) {
 		if !other.alive(a) {
 			t.Fatal("not valid elsewhere")
 		}
-		if err := k.RotateKeys(ctx, usher.KeyRotation{Compromised: true}); err != nil {
+		if err := k.Operator("test").RotateKeys(ctx, usher.RotateKeysParams{Compromised: true}); err != nil {
 			t.Fatal(err)
 		}
 		k.wantEvents("crypto_keys_rotated:forced")
@@ -137,7 +137,7 @@ func TestJK07_CompromisedKeysAreOutAtOnce(t *testing.T) {
 
 		// The first token of a key that the other instance has not read.
 		time.Sleep(time.Second)
-		if err := k.RotateKeys(ctx, usher.KeyRotation{Compromised: true}); err != nil {
+		if err := k.Operator("test").RotateKeys(ctx, usher.RotateKeysParams{Compromised: true}); err != nil {
 			t.Fatal(err)
 		}
 		if b := k.signIn(ann, goodPassword, home); !other.alive(b) {
@@ -210,14 +210,14 @@ func TestJK07_MachinesThatStartAtOnce(t *testing.T) {
 		}
 	}
 	together(len(kits), func(i int) {
-		if err := kits[i].RotateKeys(ctx, usher.KeyRotation{}); err != nil {
+		if err := kits[i].Operator("test").RotateKeys(ctx, usher.RotateKeysParams{}); err != nil {
 			t.Errorf("RotateKeys: %v", err)
 		}
 	})
 	if n := len(usher.Must(store.SigningKeys(ctx)).Keys); n != 9 {
 		t.Fatalf("%d keys after 8 rotations", n)
 	}
-	if n := len(usher.Must(kits[0].Events(ctx, usher.EventQuery{Name: usher.EventKeysRotated}))); n != 9 {
+	if n := len(usher.Must(kits[0].Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventKeysRotated}))); n != 9 {
 		t.Fatalf("%d events", n)
 	}
 }

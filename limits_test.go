@@ -189,7 +189,7 @@ func TestSI01_HangingUpHidesNothing(t *testing.T) {
 	b := newKitOn(t, &hangUpLater{Store: k.store, cancel: cancel}, k.clock)
 	_, err := b.SignIn(gone, usher.SignIn{LoginID: "ann@example.com", Password: otherPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
-	list, err := k.Events(ctx, usher.EventQuery{Name: usher.EventSignInFailed})
+	list, err := k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventSignInFailed})
 	if err != nil || len(list) != 1 || list[0].Reason != "wrong_password" {
 		t.Errorf("the audit table has %v, %v", list, err)
 	}
@@ -236,7 +236,7 @@ func TestADeletedUserLeavesNoCounterBehind(t *testing.T) {
 	if left() != 1 {
 		t.Fatal("a year later the failures in a row are not counted any more")
 	}
-	if err := k.DeleteUser(ctx, a.User.ID); err != nil {
+	if err := k.Operator("test").Delete(ctx, a.User.ID); err != nil {
 		t.Fatal(err)
 	}
 	if n := left(); n != 0 {
@@ -311,9 +311,9 @@ func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
 		t.Fatalf("%d mails", n)
 	}
 	// Notices of a change do not count and are always sent.
-	u := usher.Must(k.UserByLoginID(ctx, ann))
+	u := usher.Must(k.Operator("test").UserByLoginID(ctx, ann))
 	for _, pw := range []usher.Secret{goodPassword, otherPassword, thirdPassword} {
-		if err := k.SetPassword(ctx, u.ID, pw, false); err != nil {
+		if err := k.Operator("test").SetPassword(ctx, u.ID, pw, false); err != nil {
 			t.Fatal(err)
 		}
 	}

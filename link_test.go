@@ -65,7 +65,7 @@ func TestALinkOfADisabledUserIsDead(t *testing.T) {
 	k := newKit(t)
 	a := k.signUpVerified("ann@example.com")
 	raw := k.resetToken("ann@example.com", usher.MessageResetPassword)
-	if err := k.DisableUser(ctx, a.User.ID); err != nil {
+	if err := k.Operator("test").Disable(ctx, a.User.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.ResetLink(ctx, raw, usher.Client{}); !errors.Is(err, usher.ErrInvalidToken) {
@@ -183,12 +183,12 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 			usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, home))
 		},
 		"operator's password": func(t *testing.T, k *kit, a *usher.Authentication) {
-			if err := k.SetPassword(ctx, a.User.ID, otherPassword, true); err != nil {
+			if err := k.Operator("test").SetPassword(ctx, a.User.ID, otherPassword, true); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"operator's address": func(t *testing.T, k *kit, a *usher.Authentication) {
-			usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Email: &usher.EmailAddress{Address: "new@example.com", Verified: true}}))
+			usher.Must(k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Email: &usher.EmailAddress{Address: "new@example.com", Verified: true}}))
 		},
 		"change of address": func(t *testing.T, k *kit, a *usher.Authentication) {
 			claims, _ := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
@@ -202,15 +202,15 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 			}
 		},
 		"disabling": func(t *testing.T, k *kit, a *usher.Authentication) {
-			if err := k.DisableUser(ctx, a.User.ID); err != nil {
+			if err := k.Operator("test").Disable(ctx, a.User.ID); err != nil {
 				t.Fatal(err)
 			}
-			if err := k.EnableUser(ctx, a.User.ID); err != nil {
+			if err := k.Operator("test").Enable(ctx, a.User.ID); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"deletion": func(t *testing.T, k *kit, a *usher.Authentication) {
-			if err := k.DeleteUser(ctx, a.User.ID); err != nil {
+			if err := k.Operator("test").Delete(ctx, a.User.ID); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -247,7 +247,7 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 		reset := k.resetToken(ann, usher.MessageConfirmAndReset)
 		_, err = k.confirm(reset, home)
 		wantErr(t, err, usher.ErrInvalidToken)
-		if u, _ := k.User(ctx, a.User.ID); u.EmailVerified {
+		if u, _ := k.Operator("test").User(ctx, a.User.ID); u.EmailVerified {
 			t.Fatal("a reset token verified the address")
 		}
 		usher.Must(k.confirm(verify, home))

@@ -64,7 +64,7 @@ func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 	k.signIn(ann, otherPassword, owner)
 	k.forget(ann, stranger)
 	k.wantLanguage("reset_password", "fr")
-	if u := usher.Must(k.User(ctx, a.User.ID)); u.Language != "fr" {
+	if u := usher.Must(k.Operator("test").User(ctx, a.User.ID)); u.Language != "fr" {
 		t.Errorf("the user's language is %q", u.Language)
 	}
 }
@@ -79,8 +79,8 @@ func TestMailsToWhoseLanguageIsNotKnown(t *testing.T) {
 	c := reading(home, "es")
 	k.forget(ann, c)
 	k.wantLanguage("reset_password", "es")
-	u := usher.Must(k.UserByLoginID(ctx, ann))
-	if err := k.SetPassword(ctx, u.ID, goodPassword, false); err != nil {
+	u := usher.Must(k.Operator("test").UserByLoginID(ctx, ann))
+	if err := k.Operator("test").SetPassword(ctx, u.ID, goodPassword, false); err != nil {
 		t.Fatal(err)
 	}
 	k.wantLanguage("password_changed", "")
@@ -104,7 +104,7 @@ func TestEV03_TheLanguageOfASquatterIsDropped(t *testing.T) {
 	}
 	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: tokenIn(t, links[0]), NewPassword: thirdPassword}, owner))
 	k.wantLanguage("password_changed", "de")
-	if u := usher.Must(k.UserByLoginID(ctx, ann)); u.Language != "de" {
+	if u := usher.Must(k.Operator("test").UserByLoginID(ctx, ann)); u.Language != "de" {
 		t.Errorf("the user's language is %q", u.Language)
 	}
 }

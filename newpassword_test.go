@@ -57,10 +57,10 @@ func settingMethods(k *kit) []method {
 			return err
 		}},
 		{"SetPassword", "password", func(pw usher.Secret) error {
-			return k.SetPassword(ctx, a.User.ID, pw, false)
+			return k.Operator("test").SetPassword(ctx, a.User.ID, pw, false)
 		}},
 		{"ImportUser", "password", func(pw usher.Secret) error {
-			_, err := k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{"new@example.com"}, Password: pw})
+			_, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{"new@example.com"}, Password: pw})
 			return err
 		}},
 	}
@@ -270,7 +270,7 @@ func TestPW10_DecidesWithoutTheListOfLeakedPasswords(t *testing.T) {
 
 func TestPW11_NoHintsAndNoQuestions(t *testing.T) {
 	for _, v := range []any{
-		usher.SignUp{}, usher.Profile{}, usher.User{}, store.Password{}, usher.UserImport{}, usher.UserPatch{}, store.UserCreation{},
+		usher.SignUp{}, usher.Profile{}, usher.User{}, store.Password{}, usher.ImportUserParams{}, usher.UpdateUserParams{}, store.UserCreation{},
 	} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			name := strings.ToLower(f.Name)

@@ -117,7 +117,7 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 					t.Errorf("%d stored events", len(events))
 				}
 				for _, e := range events {
-					if u := usher.Must(k.UserByLoginID(ctx, ann)); e.UserID != u.ID {
+					if u := usher.Must(k.Operator("test").UserByLoginID(ctx, ann)); e.UserID != u.ID {
 						t.Errorf("it is about the user %q", e.UserID)
 					}
 				}

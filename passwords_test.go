@@ -248,7 +248,7 @@ func TestPO04_AnExpiredPasswordDoesNotComeBackInAnotherForm(t *testing.T) {
 	const composed, apart = "café otter sings low", "cafe\u0301 otter sings low"
 	k := newKit(t)
 	a := k.signUp("ann@example.com")
-	if err := k.SetPassword(ctx, a.User.ID, composed, true); err != nil {
+	if err := k.Operator("test").SetPassword(ctx, a.User.ID, composed, true); err != nil {
 		t.Fatal(err)
 	}
 	wantPolicy(t, k.replace("ann@example.com", composed, apart), password.CodeReused)

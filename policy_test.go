@@ -98,8 +98,8 @@ func TestPO03_PO04_ExpiredAndTemporaryPasswords(t *testing.T) {
 		endsAll bool
 	}{
 		{"by age", func(k *kit, _ string) error { k.clock.add(31 * 24 * time.Hour); return nil }, goodPassword, "age", false},
-		{"by an operator", func(k *kit, id string) error { return k.ExpirePassword(ctx, id) }, goodPassword, "expired", true},
-		{"temporary", func(k *kit, id string) error { return k.SetPassword(ctx, id, temporary, true) }, temporary, "temporary", true},
+		{"by an operator", func(k *kit, id string) error { return k.Operator("test").ExpirePassword(ctx, id) }, goodPassword, "expired", true},
+		{"temporary", func(k *kit, id string) error { return k.Operator("test").SetPassword(ctx, id, temporary, true) }, temporary, "temporary", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

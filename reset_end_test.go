@@ -161,7 +161,7 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 	k.wantMail("reset_password")
 	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: goodPassword}, home))
 	notices = append(notices, k.wantMail("password_changed")...)
-	if err := k.SetPassword(ctx, a.User.ID, otherPassword, false); err != nil {
+	if err := k.Operator("test").SetPassword(ctx, a.User.ID, otherPassword, false); err != nil {
 		t.Fatal(err)
 	}
 	notices = append(notices, k.wantMail("password_changed")...)
@@ -233,7 +233,7 @@ func TestRS09_AResetSessionDiesWithTheAddress(t *testing.T) {
 		},
 		"by an operator": func(k *kit, a *usher.Authentication) {
 			address := &usher.EmailAddress{Address: "new@example.com", Verified: true}
-			usher.Must(k.UpdateUser(ctx, a.User.ID, usher.UserPatch{Email: address}))
+			usher.Must(k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Email: address}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,7 +16,7 @@ const ann = "Ann@example.com"
 // imported creates a verified user without a password, which saves a hash.
 func (k *kit) imported(loginID string) usher.User {
 	k.t.Helper()
-	u, err := k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{loginID}, EmailVerified: true})
+	u, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{loginID}, EmailVerified: true})
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestRS03_OneOfFiftyCompletionsWins(t *testing.T) {
 				t.Fatalf("%d resets succeeded", won.Load())
 			}
 			k.signIn(ann, *winner.Load(), home)
-			events, err := k.Events(ctx, usher.EventQuery{Name: usher.EventPasswordReset})
+			events, err := k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventPasswordReset})
 			if err != nil || len(events) != 1 {
 				t.Fatalf("%d events of a reset, %v", len(events), err)
 			}
@@ -168,7 +168,7 @@ func TestRS08_WhoGetsWhichMail(t *testing.T) {
 	k.signUpVerified("verified@example.com")
 	a := k.signUp("unverified@example.com")
 	disabled := k.imported("disabled@example.com")
-	if err := k.DisableUser(ctx, disabled.ID); err != nil {
+	if err := k.Operator("test").Disable(ctx, disabled.ID); err != nil {
 		t.Fatal(err)
 	}
 	k.wantMail("verify_email")
@@ -195,7 +195,7 @@ func TestRS08_WhoGetsWhichMail(t *testing.T) {
 	}
 	k.wantNoUse(a)
 	k.wantPassword("unverified@example.com", otherPassword, goodPassword)
-	if u, err := k.UserByLoginID(ctx, "unverified@example.com"); err != nil || !u.EmailVerified {
+	if u, err := k.Operator("test").UserByLoginID(ctx, "unverified@example.com"); err != nil || !u.EmailVerified {
 		t.Fatal(u, err)
 	}
 }

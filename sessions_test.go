@@ -99,11 +99,11 @@ func TestSE09_FourWaysToEndAllSessions(t *testing.T) {
 		end    func(k *kit, a *usher.Authentication) error
 		events string
 	}{
-		"disable":         {func(k *kit, a *usher.Authentication) error { return k.DisableUser(ctx, a.User.ID) }, "user_disabled:operator"},
-		"delete":          {func(k *kit, a *usher.Authentication) error { return k.DeleteUser(ctx, a.User.ID) }, "user_deleted:operator"},
+		"disable":         {func(k *kit, a *usher.Authentication) error { return k.Operator("test").Disable(ctx, a.User.ID) }, "user_disabled:operator"},
+		"delete":          {func(k *kit, a *usher.Authentication) error { return k.Operator("test").Delete(ctx, a.User.ID) }, "user_deleted:operator"},
 		"everywhere":      {func(k *kit, a *usher.Authentication) error { return k.SignOutEverywhere(ctx, k.claims(a), home) }, "authn_logout:everywhere"},
-		"operator":        {func(k *kit, a *usher.Authentication) error { return k.SignOutUser(ctx, a.User.ID) }, "authn_logout:operator"},
-		"expire password": {func(k *kit, a *usher.Authentication) error { return k.ExpirePassword(ctx, a.User.ID) }, "authn_password_change:expired_by_operator session_ended:password_changed session_ended:password_changed session_ended:password_changed"},
+		"operator":        {func(k *kit, a *usher.Authentication) error { return k.Operator("test").SignOutUser(ctx, a.User.ID) }, "authn_logout:operator"},
+		"expire password": {func(k *kit, a *usher.Authentication) error { return k.Operator("test").ExpirePassword(ctx, a.User.ID) }, "authn_password_change:expired_by_operator session_ended:password_changed session_ended:password_changed session_ended:password_changed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)

@@ -237,8 +237,8 @@ func TestSU06_MalformedLoginIDs(t *testing.T) {
 			{"ReplacePassword", "loginId", k.replace(id, goodPassword, otherPassword)},
 			{"SendPasswordReset", "loginId", k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home)},
 			{"ChangeEmail", "newEmail", k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: id, CurrentPassword: goodPassword}, home)},
-			{"ImportUser", "loginId", second(k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{id}}))},
-			{"UserByLoginID", "loginId", second(k.UserByLoginID(ctx, id))},
+			{"ImportUser", "loginId", second(k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{id}}))},
+			{"UserByLoginID", "loginId", second(k.Operator("test").UserByLoginID(ctx, id))},
 		} {
 			var f *usher.FieldError
 			if !errors.As(m.err, &f) || f.Field != m.field {
@@ -254,13 +254,13 @@ func TestSU06_MalformedLoginIDs(t *testing.T) {
 func TestSU07_RandomIDsAndNoDefaultAccounts(t *testing.T) {
 	k := newKit(t)
 	wantErr(t, k.trySignIn("admin", "admin", home), usher.ErrInvalidCredentials)
-	if u, err := k.UserByLoginID(ctx, "admin"); !errors.Is(err, usher.ErrNotFound) {
+	if u, err := k.Operator("test").UserByLoginID(ctx, "admin"); !errors.Is(err, usher.ErrNotFound) {
 		t.Errorf("there is %+v, %v", u, err)
 	}
 	// An import makes ids as a sign-up does, without the cost of a hash.
 	ids := []string{k.signUp("ann@example.com").User.ID}
 	for i := range 1000 {
-		u, err := k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{fmt.Sprintf("u%d@example.com", i)}})
+		u, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{fmt.Sprintf("u%d@example.com", i)}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -286,7 +286,7 @@ func TestSU07_RandomIDsAndNoDefaultAccounts(t *testing.T) {
 
 func TestSU08_SignUpClosed(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.SignUpClosed = true })
-	if _, err := k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{"ann@example.com"}}); err != nil {
+	if _, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{"ann@example.com"}}); err != nil {
 		t.Fatal(err)
 	}
 	k.events.reset()

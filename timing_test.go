@@ -96,15 +96,15 @@ func TestEN02_FailuresTakeTheSameTime(t *testing.T) {
 func TestEN03_ResetsAnswerAlikeInTheSameTime(t *testing.T) {
 	k := newKitOn(t, openSQLite(t), newClock(), func(c *usher.Config) { c.Mailer = neverMailer })
 	for _, id := range []string{"verified@example.com", "disabled@example.com"} {
-		if _, err := k.ImportUser(ctx, usher.UserImport{LoginIDs: []string{id}, EmailVerified: true}); err != nil {
+		if _, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{id}, EmailVerified: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := k.DisableUser(ctx, k.account("disabled@example.com").User.ID); err != nil {
+	if err := k.Operator("test").Disable(ctx, k.account("disabled@example.com").User.ID); err != nil {
 		t.Fatal(err)
 	}
-	for _, in := range []usher.UserImport{{LoginIDs: []string{"unverified@example.com"}}, {LoginIDs: []string{"bob"}}} {
-		if _, err := k.ImportUser(ctx, in); err != nil {
+	for _, in := range []usher.ImportUserParams{{LoginIDs: []string{"unverified@example.com"}}, {LoginIDs: []string{"bob"}}} {
+		if _, err := k.Operator("test").ImportUser(ctx, in); err != nil {
 			t.Fatal(err)
 		}
 	}

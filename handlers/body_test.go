@@ -224,7 +224,7 @@ func TestPW11_SU04_SU05_OnlyNamedMembersCount(t *testing.T) {
 	if me.JSON["user"].(map[string]any)["emailVerified"] != false || strings.Contains(string(me.Body)+string(a.Body), "canary") || len(me.Text("user.id")) < 22 {
 		t.Errorf("me is %s", me.Body)
 	}
-	u, err := k.Service.UserByLoginID(t.Context(), Ann)
+	u, err := k.Service.Operator("test").UserByLoginID(t.Context(), Ann)
 	if err != nil || len(u.Roles) > 0 || strings.Contains(fmt.Sprintf("%+v", u), "canary") {
 		t.Errorf("user is %+v, %v", u, err)
 	}

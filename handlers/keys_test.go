@@ -64,7 +64,7 @@ func TestKeysAreServedFromMemoryAndCached(t *testing.T) {
 		t.Errorf("the store was asked %d times", n)
 	}
 	faults.Fail(nil)
-	if err := k.Service.RotateKeys(t.Context(), usher.KeyRotation{}); err != nil {
+	if err := k.Service.Operator("test").RotateKeys(t.Context(), usher.RotateKeysParams{}); err != nil {
 		t.Fatal(err)
 	}
 	if a := k.Do(Get("/keys", "If-None-Match", etag)).Want(t, 200, ""); a.Header.Get("ETag") == etag {

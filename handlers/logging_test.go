@@ -120,12 +120,12 @@ func TestLG01_EachActIsOneStructuredLine(t *testing.T) {
 			k.Do(k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + u.ID, Header: []string{"X-Request-Id", id}})).Want(k.T, 204, "")
 		}},
 		{event: usher.EventUserDisabled, result: success, reason: "operator", operator: true, do: func(k *Kit, _ string) {
-			if err := k.Service.DisableUser(context.Background(), k.UserID(Ann)); err != nil {
+			if err := k.Service.Operator("test").Disable(context.Background(), k.UserID(Ann)); err != nil {
 				k.T.Fatal(err)
 			}
 		}},
 		{event: usher.EventPasswordChanged, result: success, reason: "expired_by_operator", operator: true, do: func(k *Kit, _ string) {
-			if err := k.Service.ExpirePassword(context.Background(), k.UserID(Ann)); err != nil {
+			if err := k.Service.Operator("test").ExpirePassword(context.Background(), k.UserID(Ann)); err != nil {
 				k.T.Fatal(err)
 			}
 		}},
@@ -285,7 +285,7 @@ func TestLG04_NoPersonalDataInTheLog(t *testing.T) {
 		j := newJourney(t, m)
 		j.live()
 		sessions := map[string]bool{}
-		events, err := j.Service.Events(t.Context(), usher.EventQuery{Limit: 1000})
+		events, err := j.Service.Operator("test").Events(t.Context(), usher.EventQuery{Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}

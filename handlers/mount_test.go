@@ -78,7 +78,7 @@ func TestHP07_PathsAreTakenAsTheyAre(t *testing.T) {
 			}
 		}
 	}
-	if _, err := k.Service.UserByLoginID(t.Context(), Ann); err == nil {
+	if _, err := k.Service.Operator("test").UserByLoginID(t.Context(), Ann); err == nil {
 		t.Error("somebody was signed up")
 	}
 	// An escaped letter is the letter.

@@ -105,7 +105,7 @@ var passwordOutcomes = []outcome{
 	{
 		name: "sign-in, disabled", prepare: func(k *Kit) Request {
 			k.SignUp(Ann)
-			_ = k.Service.DisableUser(context.Background(), k.UserID(Ann))
+			_ = k.Service.Operator("test").Disable(context.Background(), k.UserID(Ann))
 			return Post("/signin", SignUpBody(Ann, GoodPassword))
 		},
 		status: 403, code: "user_disabled", events: "authn_login_fail:disabled", check: noCookie,
@@ -113,7 +113,7 @@ var passwordOutcomes = []outcome{
 	{
 		name: "sign-in, expired", prepare: func(k *Kit) Request {
 			k.SignUp(Ann)
-			_ = k.Service.ExpirePassword(context.Background(), k.UserID(Ann))
+			_ = k.Service.Operator("test").ExpirePassword(context.Background(), k.UserID(Ann))
 			return Post("/signin", SignUpBody(Ann, GoodPassword))
 		},
 		status: 403, code: "password_expired", events: "authn_password_expired:expired", check: noCookie,
@@ -350,7 +350,7 @@ func TestSI08_ATrustedProxySaysWhoItIs(t *testing.T) {
 	if got := k.From("10.0.0.1:1000", map[string]string{"X-Forwarded-For": "203.0.113.10"}); got != 401 {
 		t.Errorf("another client behind the proxy: %d, want 401", got)
 	}
-	events, err := k.Service.Events(t.Context(), usher.EventQuery{Name: usher.EventSignInFailed})
+	events, err := k.Service.Operator("test").Events(t.Context(), usher.EventQuery{Name: usher.EventSignInFailed})
 	if err != nil || len(events) == 0 || events[0].Address != "203.0.113.10" {
 		t.Errorf("events are %v, %v", events, err)
 	}

@@ -41,11 +41,11 @@ func TestEN01_FailedSignInsAreAlike(t *testing.T) {
 		}
 		verified("wrong@example.com")
 		verified("disabled@example.com")
-		if err := k.Service.DisableUser(t.Context(), k.UserID("disabled@example.com")); err != nil {
+		if err := k.Service.Operator("test").Disable(t.Context(), k.UserID("disabled@example.com")); err != nil {
 			t.Fatal(err)
 		}
 		k.Do(Post("/signup", SignUpBody("unverified@example.com", GoodPassword))).Want(t, 202, "")
-		if _, err := k.Service.ImportUser(t.Context(), usher.UserImport{LoginIDs: []string{"nopassword@example.com"}, EmailVerified: true}); err != nil {
+		if _, err := k.Service.Operator("test").ImportUser(t.Context(), usher.ImportUserParams{LoginIDs: []string{"nopassword@example.com"}, EmailVerified: true}); err != nil {
 			t.Fatal(err)
 		}
 		try := func(id, pw string) *Reply { return k.Do(Post("/signin", SignUpBody(id, pw), "X-Request-Id", sameID)) }
@@ -79,7 +79,7 @@ func TestEN03_EN04_ResetAnswersAreAlike(t *testing.T) {
 		k.SignUpVerified("known@example.com")
 		k.SignUp("unverified@example.com")
 		k.SignUpVerified("disabled@example.com")
-		if err := k.Service.DisableUser(t.Context(), k.UserID("disabled@example.com")); err != nil {
+		if err := k.Service.Operator("test").Disable(t.Context(), k.UserID("disabled@example.com")); err != nil {
 			t.Fatal(err)
 		}
 		k.Do(Post("/signup", `{"loginId":"bob","password":"vast otter sings low","user":{"email":"secret@corp.test"}}`)).Want(t, 201, "")

@@ -258,7 +258,7 @@ func TestML03_NotSentIsLoggedAndAnEvent(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close(context.Background())
-			if _, err := s.ImportUser(t.Context(), usher.UserImport{LoginIDs: []string{addressCanary}, EmailVerified: true}); err != nil {
+			if _, err := s.Operator("test").ImportUser(t.Context(), usher.ImportUserParams{LoginIDs: []string{addressCanary}, EmailVerified: true}); err != nil {
 				t.Fatal(err)
 			}
 			ask := func() {

@@ -131,7 +131,7 @@ func TestEN01_FailedSignInsLookAlike(t *testing.T) {
 func TestAnExpiredPasswordIsReplaced(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	k.SignUp(Ann)
-	if err := k.Service.ExpirePassword(t.Context(), k.UserID(Ann)); err != nil {
+	if err := k.Service.Operator("test").ExpirePassword(t.Context(), k.UserID(Ann)); err != nil {
 		t.Fatal(err)
 	}
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", "/in").Page(t, 403,

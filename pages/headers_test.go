@@ -106,7 +106,7 @@ func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
 	reset := b.Open("/auth/reset").Page(t, 200, `value="`+Ann+`"`)
 	check("reset", reset, "username:text:username", "newPassword:password:new-password")
 	check("name", b.Open("/auth/account/name"), "name:text:name")
-	if err := k.Service.ExpirePassword(t.Context(), k.UserID(Ann)); err != nil {
+	if err := k.Service.Operator("test").ExpirePassword(t.Context(), k.UserID(Ann)); err != nil {
 		t.Fatal(err)
 	}
 	replace := k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 403, `value="`+Ann+`"`)

@@ -168,9 +168,9 @@ func serve(t *testing.T, s site) string {
 		_ = json.NewEncoder(w).Encode(map[string]any{"link": mail.newest(q.Get("to"), q.Get("kind")), "count": mail.count(q.Get("to"))})
 	})
 	mux.HandleFunc("POST /test/expire", func(w http.ResponseWriter, r *http.Request) {
-		user, err := service.UserByLoginID(r.Context(), r.URL.Query().Get("user"))
+		user, err := service.Operator("test").UserByLoginID(r.Context(), r.URL.Query().Get("user"))
 		if err == nil {
-			err = service.ExpirePassword(r.Context(), user.ID)
+			err = service.Operator("test").ExpirePassword(r.Context(), user.ID)
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -107,7 +107,7 @@ func TestJK07_ACompromisedKeyIsOutEverywhere(t *testing.T) {
 					t.Fatal("a good token is refused")
 				}
 			}
-			if err := f.at(round).RotateKeys(t.Context(), usher.KeyRotation{Compromised: true}); err != nil {
+			if err := f.at(round).Operator("test").RotateKeys(t.Context(), usher.RotateKeysParams{Compromised: true}); err != nil {
 				t.Fatal(err)
 			}
 			start := time.Now()
@@ -168,7 +168,7 @@ func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
 			t.Fatalf("machine %d made a key of its own", i)
 		}
 	}
-	winners(t, together(5, func(i int) error { return f.at(i).RotateKeys(t.Context(), usher.KeyRotation{}) }))
+	winners(t, together(5, func(i int) error { return f.at(i).Operator("test").RotateKeys(t.Context(), usher.RotateKeysParams{}) }))
 	want := 6 // each order was followed, none undone
 	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		same := true

@@ -59,8 +59,8 @@ func (f *fleet) waysOut() map[string]func(m *machine, id string, a *usher.Authen
 			}
 			return m.SignOutEverywhere(ctx, claims, f.client())
 		},
-		"disable": func(m *machine, _ string, a *usher.Authentication) error { return m.DisableUser(ctx, a.User.ID) },
-		"delete":  func(m *machine, _ string, a *usher.Authentication) error { return m.DeleteUser(ctx, a.User.ID) },
+		"disable": func(m *machine, _ string, a *usher.Authentication) error { return m.Operator("test").Disable(ctx, a.User.ID) },
+		"delete":  func(m *machine, _ string, a *usher.Authentication) error { return m.Operator("test").Delete(ctx, a.User.ID) },
 		"password change": func(m *machine, id string, _ *usher.Authentication) error {
 			_, err := m.ReplacePassword(ctx, usher.ReplacePassword{LoginID: id, OldPassword: goodPassword, NewPassword: newPassword}, f.client())
 			return err
@@ -119,7 +119,7 @@ func TestSE06_WithoutNotificationsThePollFindsIt(t *testing.T) {
 	var took []time.Duration
 	for range 5 {
 		_, a := f.person()
-		if err := f.at(0).SignOutUser(t.Context(), a.User.ID); err != nil {
+		if err := f.at(0).Operator("test").SignOutUser(t.Context(), a.User.ID); err != nil {
 			t.Fatal(err)
 		}
 		took = append(took, f.goneAfter(a))
@@ -145,7 +145,7 @@ func TestSE06_ALostConnectionMissesNothing(t *testing.T) {
 			time.Sleep(10 * time.Millisecond) // the first ones connect
 		}
 		_, a := f.person()
-		if err := f.at(0).SignOutUser(t.Context(), a.User.ID); err != nil {
+		if err := f.at(0).Operator("test").SignOutUser(t.Context(), a.User.ID); err != nil {
 			t.Fatal(err)
 		}
 		f.goneAfter(a)
@@ -155,7 +155,7 @@ func TestSE06_ALostConnectionMissesNothing(t *testing.T) {
 func TestSE06_AMachineThatStartsKnowsWhoIsSignedOut(t *testing.T) {
 	f := newFleet(t, 1)
 	_, a := f.person()
-	if err := f.at(0).SignOutUser(t.Context(), a.User.ID); err != nil {
+	if err := f.at(0).Operator("test").SignOutUser(t.Context(), a.User.ID); err != nil {
 		t.Fatal(err)
 	}
 	if f.add().alive(t, a) {
@@ -178,7 +178,7 @@ func TestSE06_AStepThatCommitsLateIsFound(t *testing.T) {
 		late.Session.ID, time.Now().Add(time.Hour).UnixMicro()); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.at(0).SignOutUser(t.Context(), early.User.ID); err != nil {
+	if err := f.at(0).Operator("test").SignOutUser(t.Context(), early.User.ID); err != nil {
 		t.Fatal(err)
 	}
 	f.goneAfter(early)
@@ -201,7 +201,7 @@ func TestSE06_ValidationReadsNoDatabase(t *testing.T) {
 	f := newFleet(t, 2)
 	_, a := f.person()
 	_, b := f.person()
-	if err := f.at(0).SignOutUser(t.Context(), b.User.ID); err != nil {
+	if err := f.at(0).Operator("test").SignOutUser(t.Context(), b.User.ID); err != nil {
 		t.Fatal(err)
 	}
 	f.goneAfter(b)
