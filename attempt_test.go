@@ -94,7 +94,7 @@ func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := k.SignIn(gone, usher.SignIn{LoginID: "ann@example.com", Password: otherPassword}, home); err == nil {
+	if _, err := k.SignIn(gone, usher.SignInParams{LoginID: "ann@example.com", Password: otherPassword}, home); err == nil {
 		t.Error("a caller who has gone was answered")
 	}
 }
@@ -150,7 +150,7 @@ func TestLM02_RightPasswordsAreCountedToo(t *testing.T) {
 	}
 	wantLimit(t, k.replace(ann, goodPassword, otherPassword))
 	wantLimit(t, k.trySignIn("unknown@example.com", goodPassword, home))
-	_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: goodPassword}, home)
+	_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: otherPassword, CurrentPassword: goodPassword}, home)
 	wantLimit(t, err)
 
 	k.signIn(ann, goodPassword, nth(1)) // another network
@@ -212,10 +212,10 @@ func TestSI04_ADeviceOfAnEarlierPasswordIsAStranger(t *testing.T) {
 	for name, change := range map[string]func(k *kit, a *usher.Authentication){
 		"claim": func(k *kit, _ *usher.Authentication) {
 			raw := k.resetToken(ann, usher.MessageConfirmAndReset)
-			usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, home))
+			usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, home))
 		},
 		"update": func(k *kit, a *usher.Authentication) {
-			usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword}, home))
+			usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
 		},
 		"replace": func(k *kit, _ *usher.Authentication) {
 			if err := k.replace(ann, goodPassword, otherPassword); err != nil {
@@ -259,14 +259,14 @@ func TestSI04_WhoChangesThePasswordStaysKnown(t *testing.T) {
 	owner.Device = a.Device
 	k.clock.add(time.Minute)
 
-	updated := usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword}, owner))
+	updated := usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: otherPassword}, owner))
 	owner.Device = updated.Device
 	k.clock.add(time.Minute)
 	k.events.reset()
 	k.signIn(ann, otherPassword, owner)
 	k.wantEvents("authn_login_success session_created")
 
-	replaced := usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{
+	replaced := usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{
 		LoginID: ann, OldPassword: otherPassword, NewPassword: thirdPassword,
 	}, owner))
 	owner.Device = replaced.Device
@@ -279,7 +279,7 @@ func TestSI04_WhoChangesThePasswordStaysKnown(t *testing.T) {
 	for range 3 {
 		k.fail(ann, owner)
 	}
-	again := usher.Must(k.UpdatePassword(ctx, k.claims(replaced), usher.UpdatePassword{NewPassword: "quiet badger paints sky"}, owner))
+	again := usher.Must(k.UpdatePassword(ctx, k.claims(replaced), usher.UpdatePasswordParams{NewPassword: "quiet badger paints sky"}, owner))
 	owner.Device = again.Device
 	for range 2 {
 		k.fail(ann, owner)
@@ -314,6 +314,6 @@ func TestSI02_ALockOutlivesAChangeOfSecret(t *testing.T) {
 	other := newKitOn(t, before.store, before.clock, lockAt3, withSecrets(secret, secret2))
 	wantErr(t, other.trySignIn(ann, goodPassword, nth(13)), usher.ErrInvalidCredentials)
 	raw := other.resetToken(ann, usher.MessageConfirmAndReset)
-	usher.Must(other.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, home))
+	usher.Must(other.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, home))
 	k.signIn(ann, otherPassword, nth(14))
 }

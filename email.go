@@ -11,7 +11,7 @@ import (
 )
 
 // ChangeEmail is what a signed-in person gives to change the address.
-type ChangeEmail struct {
+type ChangeEmailParams struct {
 	// NewEmail is the address to move to. Required.
 	NewEmail string
 	// CurrentPassword proves who asks. Required.
@@ -19,7 +19,7 @@ type ChangeEmail struct {
 }
 
 // VerifyEmail is what the holder of a mailed link gives.
-type VerifyEmail struct {
+type VerifyEmailParams struct {
 	// Token is the link's. Required.
 	Token Secret
 	// Password is the account's. It may be left out in a session of that very
@@ -144,7 +144,7 @@ var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChan
 // ErrInvalidToken, before any of this, if the link is unknown, spent, too old or
 // void or its user is disabled; and after it if the new address has become
 // somebody else's login id.
-func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in VerifyEmail, c Client) (User, error) {
+func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in VerifyEmailParams, c Client) (User, error) {
 	if in.Password != "" {
 		if err := s.checkPassword("password", in.Password); err != nil {
 			return User{}, err
@@ -237,7 +237,7 @@ func (s *Service) completeChange(ctx context.Context, t store.OneTimeToken, acco
 // is told instead; the answer, and what the caller finds in the mailbox, is the
 // same. An account that has asked too often in this hour is a [*LimitError]; that
 // the new address had too many mails is not told.
-func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmail, c Client) error {
+func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmailParams, c Client) error {
 	canonical, badEmail := canonicalEmail("newEmail", in.NewEmail, s.cfg.UnicodeLoginIDs)
 	var badPassword error
 	if in.CurrentPassword != "" {

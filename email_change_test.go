@@ -32,7 +32,7 @@ func TestEV05_APendingChangeIsSeenAndTakenBack(t *testing.T) {
 		t.Helper()
 		k.clock.add(time.Minute)
 		asked = k.clock.now()
-		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
+		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range k.wantMail("change_email email_changing") {
@@ -67,7 +67,7 @@ func TestEV05_ThePresentAddressIsNoChange(t *testing.T) {
 	k := newKit(t)
 	a := k.signUpVerified(ann)
 	hashes := k.Hashes()
-	err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: ann, CurrentPassword: goodPassword}, home)
+	err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: ann, CurrentPassword: goodPassword}, home)
 	wantField(t, err, "newEmail")
 	if k.Hashes() != hashes {
 		t.Error("it cost a hash")
@@ -75,7 +75,7 @@ func TestEV05_ThePresentAddressIsNoChange(t *testing.T) {
 	k.wantMail("")
 	k.wantEvents("")
 	// Another spelling of the address is a change.
-	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: "aNN@example.com", CurrentPassword: goodPassword}, home); err != nil {
+	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: "aNN@example.com", CurrentPassword: goodPassword}, home); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -100,7 +100,7 @@ func TestEV05_AChangeOfAddressTellsNobodyWhoHasAnAccount(t *testing.T) {
 			prepare(k)
 			a := k.signUpVerified(mallory)
 			for i, to := range []string{"victim@example.com", "own1@example.com", "own2@example.com", "own3@example.com"} {
-				err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: to, CurrentPassword: goodPassword}, home)
+				err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: to, CurrentPassword: goodPassword}, home)
 				if i == 3 {
 					if l := wantLimit(t, err); l.Limit != "links" || l.RetryAfter != time.Hour {
 						t.Errorf("the limit is %+v", l)
@@ -130,19 +130,19 @@ func TestEV05_NobodyLearnsWhatMailAnAddressGets(t *testing.T) {
 	k := newKit(t)
 	const victim = "victim@example.com"
 	for i := range 6 {
-		usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: fmt.Sprint("user", i), Email: victim, Password: goodPassword}, nth(i)))
+		usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: fmt.Sprint("user", i), Email: victim, Password: goodPassword}, nth(i)))
 	}
 	if n := len(k.wantMail("verify_email verify_email verify_email verify_email")); n != 4 {
 		t.Fatalf("%d mails", n)
 	}
-	squatter := usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: "squatter", Email: victim, Password: goodPassword}, nth(7)))
+	squatter := usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: "squatter", Email: victim, Password: goodPassword}, nth(7)))
 	a := k.signUpVerified(mallory)
 	k.events.reset()
 	for range 3 {
 		if err := k.SendEmailVerification(ctx, k.claims(squatter), home); err != nil {
 			t.Errorf("an address that is not proven: %v", err)
 		}
-		in := usher.ChangeEmail{NewEmail: victim, CurrentPassword: goodPassword}
+		in := usher.ChangeEmailParams{NewEmail: victim, CurrentPassword: goodPassword}
 		if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
 			t.Errorf("a new address: %v", err)
 		}
@@ -162,7 +162,7 @@ func TestEV05_AnotherRequestTakesThePlaceOfTheFirst(t *testing.T) {
 	ask := func(to string) usher.Secret {
 		t.Helper()
 		k.clock.add(time.Minute)
-		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
+		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range k.wantMail("change_email email_changing") {
@@ -188,7 +188,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	a := k.signUpVerified(ann)
-	change := usher.ChangeEmail{NewEmail: "New@example.com"}
+	change := usher.ChangeEmailParams{NewEmail: "New@example.com"}
 	err := k.ChangeEmail(ctx, k.claims(a), change, home)
 	wantErr(t, err, usher.ErrRecentSignInRequired)
 	change.CurrentPassword = otherPassword
@@ -221,7 +221,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	if u := usher.Must(k.Operator("test").User(ctx, a.User.ID)); u.Email != ann || !u.EmailVerified {
 		t.Fatalf("moved already: %+v", u)
 	}
-	_, err = k.SignIn(ctx, usher.SignIn{LoginID: "new@example.com", Password: goodPassword}, nth(1))
+	_, err = k.SignIn(ctx, usher.SignInParams{LoginID: "new@example.com", Password: goodPassword}, nth(1))
 	wantErr(t, err, usher.ErrInvalidCredentials)
 	k.signIn(ann, goodPassword, home)
 	k.forget(ann, home)
@@ -242,7 +242,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 		t.Fatal("the change ended the session")
 	}
 	k.signIn("new@example.com", goodPassword, home)
-	_, err = k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, nth(1))
+	_, err = k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: goodPassword}, nth(1))
 	wantErr(t, err, usher.ErrInvalidCredentials)
 	_, err = k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)
@@ -254,7 +254,7 @@ func TestEV05_PendingChangeDiesWithAReset(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	a := k.signUpVerified(ann)
-	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
+	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
 		t.Fatal(err)
 	}
 	var link usher.Secret
@@ -264,7 +264,7 @@ func TestEV05_PendingChangeDiesWithAReset(t *testing.T) {
 		}
 	}
 	raw := k.resetToken(ann, usher.MessageResetPassword)
-	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, home))
+	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, home))
 	_, err := k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)
 	if u := usher.Must(k.Operator("test").User(ctx, a.User.ID)); u.Email != ann {
@@ -280,7 +280,7 @@ func TestEV05_AddressOfAnother(t *testing.T) {
 	a := k.signUpVerified(ann)
 	bob := k.signUpVerified("bob@example.com")
 	k.events.reset()
-	in := usher.ChangeEmail{NewEmail: "bob@example.com", CurrentPassword: goodPassword}
+	in := usher.ChangeEmailParams{NewEmail: "bob@example.com", CurrentPassword: goodPassword}
 	if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
 		t.Fatal(err)
 	}

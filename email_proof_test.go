@@ -29,7 +29,7 @@ var verificationLinks = map[string]func(k *kit) verificationLink{
 	},
 	"change of address": func(k *kit) verificationLink {
 		a := k.signUpVerified(mallory)
-		in := usher.ChangeEmail{NewEmail: ann, CurrentPassword: goodPassword}
+		in := usher.ChangeEmailParams{NewEmail: ann, CurrentPassword: goodPassword}
 		if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
 			k.t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func overVerificationLinks(t *testing.T, test func(k *kit, l verificationLink), 
 
 // follow uses the link as that client, with that session and password.
 func (k *kit) follow(l verificationLink, claims *token.Claims, pw usher.Secret, c usher.Client) error {
-	return second(k.VerifyEmail(ctx, claims, usher.VerifyEmail{Token: l.raw, Password: pw}, c))
+	return second(k.VerifyEmail(ctx, claims, usher.VerifyEmailParams{Token: l.raw, Password: pw}, c))
 }
 
 // wantUnspent fails unless the link is still valid and the address unchanged.
@@ -102,7 +102,7 @@ func TestEV03_ASquatterIsNotConfirmedByTheOwnersClick(t *testing.T) {
 		}
 
 		claim := k.resetToken(ann, usher.MessageConfirmAndReset)
-		usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: claim, NewPassword: thirdPassword}, nth(1)))
+		usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: claim, NewPassword: thirdPassword}, nth(1)))
 		k.wantNoUse(l.account)
 		k.wantPassword(ann, thirdPassword, goodPassword, otherPassword)
 		wantErr(k.t, k.follow(l, nil, thirdPassword, nth(2)), usher.ErrInvalidToken)
@@ -367,10 +367,10 @@ func TestEV03_AChangeMeanwhileVoidsTheLink(t *testing.T) {
 	a, raw := k.verifyToken(ann)
 	claims := k.claims(a)
 	store.session = func() {
-		in := usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}
+		in := usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}
 		usher.Must(k.ReplacePassword(ctx, in, home))
 	}
-	_, err := k.VerifyEmail(ctx, claims, usher.VerifyEmail{Token: raw}, home)
+	_, err := k.VerifyEmail(ctx, claims, usher.VerifyEmailParams{Token: raw}, home)
 	wantErr(t, err, usher.ErrInvalidToken)
 	if usher.Must(k.Operator("test").User(ctx, a.User.ID)).EmailVerified {
 		t.Error("a session that ended meanwhile has confirmed")

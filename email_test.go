@@ -181,7 +181,7 @@ func TestEV03_PreHijackingFails(t *testing.T) {
 	for name, prove := range map[string]func(t *testing.T, k *kit) usher.Secret{
 		"reset": func(t *testing.T, k *kit) usher.Secret {
 			raw := k.resetToken(ann, usher.MessageConfirmAndReset)
-			usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: thirdPassword}, nth(1)))
+			usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: thirdPassword}, nth(1)))
 			return thirdPassword
 		},
 		"reset in two steps": func(t *testing.T, k *kit) usher.Secret {
@@ -189,10 +189,10 @@ func TestEV03_PreHijackingFails(t *testing.T) {
 			rs := usher.Must(k.VerifyReset(ctx, raw, nth(1)))
 			// The reset alone ended the sessions, the password and the links of the
 			// squatter.
-			_, err := k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: otherPassword}, nth(2))
+			_, err := k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: otherPassword}, nth(2))
 			wantErr(t, err, usher.ErrInvalidCredentials)
 			claims := usher.Must(k.ValidateReset(ctx, rs.Token.Reveal()))
-			if _, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: thirdPassword}, nth(1)); err != nil {
+			if _, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: thirdPassword}, nth(1)); err != nil {
 				t.Fatal(err)
 			}
 			return thirdPassword
@@ -200,9 +200,9 @@ func TestEV03_PreHijackingFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
-			mallory := usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: otherPassword}, home))
+			mallory := usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: otherPassword}, home))
 			k.wantMail("verify_email")
-			err := k.ChangeEmail(ctx, k.claims(mallory), usher.ChangeEmail{NewEmail: "mallory@evil.test", CurrentPassword: otherPassword}, home)
+			err := k.ChangeEmail(ctx, k.claims(mallory), usher.ChangeEmailParams{NewEmail: "mallory@evil.test", CurrentPassword: otherPassword}, home)
 			if err != nil {
 				t.Fatal(err)
 			}

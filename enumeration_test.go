@@ -19,7 +19,7 @@ import (
 
 // people returns accounts in every state in which a sign-in fails, each with the
 // password of the attempt. The first account does not exist.
-func people(k *kit) []usher.SignIn {
+func people(k *kit) []usher.SignInParams {
 	k.signUp("known@example.com")
 	for _, in := range []usher.ImportUserParams{
 		{LoginIDs: []string{"disabled@example.com"}, EmailVerified: true, Password: goodPassword, Disabled: true},
@@ -35,7 +35,7 @@ func people(k *kit) []usher.SignIn {
 	}
 	k.signUp("damaged@example.com")
 	k.plant("damaged@example.com", "$argon2id$garbage")
-	return []usher.SignIn{
+	return []usher.SignInParams{
 		{LoginID: "unknown@example.com", Password: otherPassword},
 		{LoginID: "known@example.com", Password: otherPassword},
 		{LoginID: "disabled@example.com", Password: otherPassword},
@@ -77,7 +77,7 @@ func TestEN01_AnUnconfirmedAccountFailsLikeTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, pw := range []usher.Secret{goodPassword, otherPassword} {
-		a, err := k.SignIn(ctx, usher.SignIn{LoginID: "ann@example.com", Password: pw}, home)
+		a, err := k.SignIn(ctx, usher.SignInParams{LoginID: "ann@example.com", Password: pw}, home)
 		if a != nil || err != usher.ErrInvalidCredentials {
 			t.Errorf("%v, %v, want nothing and the error of every failure", a, err)
 		}
@@ -128,7 +128,7 @@ func TestEN04_AResetTellsNothingOfWhatIsStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"bob", "nobody"} {
-		if err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home); err != nil {
+		if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, home); err != nil {
 			t.Errorf("%s: %v, want nothing", id, err)
 		}
 	}
@@ -191,7 +191,7 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 	}
 	dead["superseded"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
 	dead["used to reset"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
-	if _, err := k.ResetPassword(ctx, usher.ResetPassword{Token: dead["used to reset"], NewPassword: otherPassword}, home); err != nil {
+	if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: dead["used to reset"], NewPassword: otherPassword}, home); err != nil {
 		t.Fatal(err)
 	}
 	k.lastMail(usher.MessagePasswordChanged) // wait for it, so that it comes before the next
@@ -209,7 +209,7 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 			"CheckReset":    second(k.CheckReset(ctx, link, nth(i))),
 			"VerifyReset":   second(k.VerifyReset(ctx, link, nth(i))),
 			"VerifyEmail":   second(k.confirm(link, nth(i))),
-			"ResetPassword": second(k.ResetPassword(ctx, usher.ResetPassword{Token: link, NewPassword: thirdPassword}, nth(i))),
+			"ResetPassword": second(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: link, NewPassword: thirdPassword}, nth(i))),
 		} {
 			if err != usher.ErrInvalidToken {
 				t.Errorf("%s, link %s: %v, want the one answer", method, name, err)
@@ -225,7 +225,7 @@ func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
 	up := func(pw usher.Secret, c usher.Client) {
 		t.Helper()
-		a, err := k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: pw}, c)
+		a, err := k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: pw}, c)
 		if err != nil || !reflect.DeepEqual(a, &usher.Authentication{}) {
 			t.Fatal(a, err)
 		}
@@ -235,7 +235,7 @@ func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
 	verify := tokenIn(t, k.wantMail("verify_email")[0])
 
 	// The right password signs nobody in before the address is confirmed.
-	_, err := k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, home)
+	_, err := k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: goodPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
 	k.await(usher.EventEmailVerifyRequested)
 	k.events.reset()
@@ -260,7 +260,7 @@ func TestEV03_ConfirmFirstSignUpAgain(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
 	for i, pw := range []usher.Secret{goodPassword, otherPassword} { // by the squatter, then by the owner
-		a, err := k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: pw}, nth(i))
+		a, err := k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: pw}, nth(i))
 		if err != nil || !reflect.DeepEqual(a, &usher.Authentication{}) {
 			t.Fatal(a, err)
 		}
@@ -272,7 +272,7 @@ func TestEV03_ConfirmFirstSignUpAgain(t *testing.T) {
 			claim = tokenIn(t, m)
 		}
 	}
-	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: claim, NewPassword: thirdPassword}, home))
+	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: claim, NewPassword: thirdPassword}, home))
 	k.wantPassword(ann, thirdPassword, goodPassword, otherPassword)
 }
 
@@ -285,7 +285,7 @@ func TestEN05_ConfirmFirstDisabled(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.events.reset()
-	a, err := k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: goodPassword}, home)
+	a, err := k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, home)
 	if err != nil || !reflect.DeepEqual(a, &usher.Authentication{}) {
 		t.Fatal(a, err)
 	}
@@ -315,9 +315,11 @@ func TestEN03_TheStoreDoesTheSameWork(t *testing.T) {
 		}
 	}
 	for name, act := range map[string]func(loginID string) error{
-		"reset": func(id string) error { return k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home) },
+		"reset": func(id string) error {
+			return k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, home)
+		},
 		"sign-up": func(id string) error {
-			_, err := k.SignUp(ctx, usher.SignUp{LoginID: id, Email: map[bool]string{true: "b@example.com"}[id == "bob"], Password: goodPassword}, home)
+			_, err := k.SignUp(ctx, usher.SignUpParams{LoginID: id, Email: map[bool]string{true: "b@example.com"}[id == "bob"], Password: goodPassword}, home)
 			return err
 		},
 		"sign-in": func(id string) error {

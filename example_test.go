@@ -71,19 +71,19 @@ func ExampleService_SignUp() {
 	defer closeAll()
 	ctx := context.Background()
 
-	_, err := auth.SignUp(ctx, usher.SignUp{LoginID: "ann@example.com", Password: "passwordpassword"}, usher.Client{})
+	_, err := auth.SignUp(ctx, usher.SignUpParams{LoginID: "ann@example.com", Password: "passwordpassword"}, usher.Client{})
 	var weak *password.PolicyError
 	if errors.As(err, &weak) {
 		fmt.Println(weak.Violations[0].Detail)
 	}
 
-	a, err := auth.SignUp(ctx, usher.SignUp{LoginID: "Ann@example.com", Password: "vast otter sings low"}, usher.Client{})
+	a, err := auth.SignUp(ctx, usher.SignUpParams{LoginID: "Ann@example.com", Password: "vast otter sings low"}, usher.Client{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(a.User.LoginID(), "is verified:", a.User.EmailVerified)
 
-	_, err = auth.SignUp(ctx, usher.SignUp{LoginID: "ann@EXAMPLE.com", Password: "calm heron reads maps"}, usher.Client{})
+	_, err = auth.SignUp(ctx, usher.SignUpParams{LoginID: "ann@EXAMPLE.com", Password: "calm heron reads maps"}, usher.Client{})
 	fmt.Println(errors.Is(err, usher.ErrLoginIDTaken), err)
 	// Output:
 	// The password is commonly used or easy to guess for this account.
@@ -95,8 +95,8 @@ func ExampleService_SignIn() {
 	auth, closeAll := openExample()
 	defer closeAll()
 	ctx := context.Background()
-	ann := usher.SignIn{LoginID: "ann@example.com", Password: "vast otter sings low"}
-	if _, err := auth.SignUp(ctx, usher.SignUp{LoginID: ann.LoginID, Password: ann.Password}, usher.Client{}); err != nil {
+	ann := usher.SignInParams{LoginID: "ann@example.com", Password: "vast otter sings low"}
+	if _, err := auth.SignUp(ctx, usher.SignUpParams{LoginID: ann.LoginID, Password: ann.Password}, usher.Client{}); err != nil {
 		log.Fatal(err)
 	}
 

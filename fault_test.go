@@ -161,7 +161,7 @@ func TestFB03_ErrorsAreGeneric(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, "fail")
 	s.store.at = 1
-	_, err := s.SignIn(request(ctx), usher.SignIn{LoginID: "bob@example.com", Password: goodPassword}, home)
+	_, err := s.SignIn(request(ctx), usher.SignInParams{LoginID: "bob@example.com", Password: goodPassword}, home)
 	if !strings.HasPrefix(err.Error(), usher.ErrUnavailable.Error()) || errors.Is(err, usher.ErrInvalidCredentials) {
 		t.Fatalf("the error is %v", err)
 	}

@@ -248,11 +248,11 @@ func (s *scene) queued(t *testing.T) []usher.Message {
 // was let in.
 var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 	"sign-up": func(ctx context.Context, s *scene) (bool, error) {
-		a, err := s.SignUp(ctx, usher.SignUp{LoginID: "new@example.com", Password: goodPassword}, home)
+		a, err := s.SignUp(ctx, usher.SignUpParams{LoginID: "new@example.com", Password: goodPassword}, home)
 		return a != nil, err
 	},
 	"sign-in": func(ctx context.Context, s *scene) (bool, error) {
-		a, err := s.SignIn(ctx, usher.SignIn{LoginID: "bob@example.com", Password: goodPassword}, home)
+		a, err := s.SignIn(ctx, usher.SignInParams{LoginID: "bob@example.com", Password: goodPassword}, home)
 		return a != nil, err
 	},
 	"refresh": func(ctx context.Context, s *scene) (bool, error) {
@@ -260,20 +260,20 @@ var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 		return a != nil, err
 	},
 	"update": func(ctx context.Context, s *scene) (bool, error) {
-		in := usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: goodPassword}
+		in := usher.UpdatePasswordParams{NewPassword: otherPassword, CurrentPassword: goodPassword}
 		a, err := s.UpdatePassword(ctx, s.claims, in, home)
 		return a != nil, err
 	},
 	"replace": func(ctx context.Context, s *scene) (bool, error) {
-		in := usher.ReplacePassword{LoginID: "bob@example.com", OldPassword: goodPassword, NewPassword: otherPassword}
+		in := usher.ReplacePasswordParams{LoginID: "bob@example.com", OldPassword: goodPassword, NewPassword: otherPassword}
 		a, err := s.ReplacePassword(ctx, in, home)
 		return a != nil, err
 	},
 	"forget": func(ctx context.Context, s *scene) (bool, error) {
-		return false, s.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: "bob@example.com"}, home)
+		return false, s.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: "bob@example.com"}, home)
 	},
 	"reset": func(ctx context.Context, s *scene) (bool, error) {
-		a, err := s.ResetPassword(ctx, usher.ResetPassword{Token: s.reset, NewPassword: otherPassword}, home)
+		a, err := s.ResetPassword(ctx, usher.ResetPasswordParams{Token: s.reset, NewPassword: otherPassword}, home)
 		return a != nil, err
 	},
 	"reset in two steps": func(ctx context.Context, s *scene) (bool, error) {
@@ -281,11 +281,11 @@ var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 		return rs.Token != "", err
 	},
 	"verify": func(ctx context.Context, s *scene) (bool, error) {
-		_, err := s.VerifyEmail(ctx, nil, usher.VerifyEmail{Token: s.verify, Password: goodPassword}, home)
+		_, err := s.VerifyEmail(ctx, nil, usher.VerifyEmailParams{Token: s.verify, Password: goodPassword}, home)
 		return false, err
 	},
 	"change e-mail": func(ctx context.Context, s *scene) (bool, error) {
-		in := usher.ChangeEmail{NewEmail: "next@example.com", CurrentPassword: goodPassword}
+		in := usher.ChangeEmailParams{NewEmail: "next@example.com", CurrentPassword: goodPassword}
 		return false, s.ChangeEmail(ctx, s.claims, in, home)
 	},
 	"cancel e-mail": func(ctx context.Context, s *scene) (bool, error) {
@@ -296,7 +296,7 @@ var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 		return false, err
 	},
 	"confirm e-mail": func(ctx context.Context, s *scene) (bool, error) {
-		_, err := s.VerifyEmail(ctx, s.claims, usher.VerifyEmail{Token: s.move}, home)
+		_, err := s.VerifyEmail(ctx, s.claims, usher.VerifyEmailParams{Token: s.move}, home)
 		return false, err
 	},
 	"sign-out": func(ctx context.Context, s *scene) (bool, error) { return false, s.SignOut(ctx, s.claims, home) },

@@ -233,7 +233,7 @@ var home = from("192.0.2.1")
 // signUp creates a user, which must not exist.
 func (k *kit) signUp(loginID string) *usher.Authentication {
 	k.t.Helper()
-	a, err := k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: goodPassword}, home)
+	a, err := k.SignUp(ctx, usher.SignUpParams{LoginID: loginID, Password: goodPassword}, home)
 	if err != nil {
 		k.t.Fatalf("SignUp: %v", err)
 	}
@@ -246,7 +246,7 @@ func (k *kit) signUpVerified(loginID string) *usher.Authentication {
 	k.t.Helper()
 	k.inbox() // emails are sent concurrently: an earlier one could arrive after this one
 	a := k.signUp(loginID)
-	in := usher.VerifyEmail{Token: tokenIn(k.t, k.lastMail(usher.MessageVerifyEmail))}
+	in := usher.VerifyEmailParams{Token: tokenIn(k.t, k.lastMail(usher.MessageVerifyEmail))}
 	if _, err := k.VerifyEmail(ctx, k.claims(a), in, home); err != nil {
 		k.t.Fatalf("VerifyEmail: %v", err)
 	}
@@ -260,13 +260,13 @@ func (k *kit) signUpVerified(loginID string) *usher.Authentication {
 // confirm follows a verification link without a session, and gives the password
 // that signUp has set.
 func (k *kit) confirm(raw usher.Secret, c usher.Client) (usher.User, error) {
-	return k.VerifyEmail(ctx, nil, usher.VerifyEmail{Token: raw, Password: goodPassword}, c)
+	return k.VerifyEmail(ctx, nil, usher.VerifyEmailParams{Token: raw, Password: goodPassword}, c)
 }
 
 // signIn signs in and fails the test on an error.
 func (k *kit) signIn(loginID string, pw usher.Secret, c usher.Client) *usher.Authentication {
 	k.t.Helper()
-	a, err := k.SignIn(ctx, usher.SignIn{LoginID: loginID, Password: pw}, c)
+	a, err := k.SignIn(ctx, usher.SignInParams{LoginID: loginID, Password: pw}, c)
 	if err != nil {
 		k.t.Fatalf("SignIn: %v", err)
 	}
@@ -276,7 +276,7 @@ func (k *kit) signIn(loginID string, pw usher.Secret, c usher.Client) *usher.Aut
 // resetToken requests a reset and returns the emailed token.
 func (k *kit) resetToken(loginID string, kind usher.MessageKind) usher.Secret {
 	k.t.Helper()
-	if err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: loginID}, home); err != nil {
+	if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: loginID}, home); err != nil {
 		k.t.Fatalf("SendPasswordReset: %v", err)
 	}
 	return tokenIn(k.t, k.lastMail(kind))
@@ -311,7 +311,7 @@ func together(n int, do func(i int)) {
 // signUpConfirmed is signUpVerified for a Service with ConfirmFirst.
 func (k *kit) signUpConfirmed(loginID string) *usher.Authentication {
 	k.t.Helper()
-	usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: goodPassword}, home))
+	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: loginID, Password: goodPassword}, home))
 	usher.Must(k.confirm(tokenIn(k.t, k.wantMail("verify_email")[0]), home))
 	return k.signIn(loginID, goodPassword, home)
 }

@@ -158,7 +158,7 @@ func TestSI07_WhatWasNotJudgedIsGivenBack(t *testing.T) {
 	for range 10 {
 		var gone context.Context
 		gone, store.cancel = context.WithCancel(ctx)
-		_, err := b.SignIn(gone, usher.SignIn{LoginID: "ann@example.com", Password: goodPassword}, home)
+		_, err := b.SignIn(gone, usher.SignInParams{LoginID: "ann@example.com", Password: goodPassword}, home)
 		wantErr(t, err, usher.ErrUnavailable)
 	}
 	if b.Hashes() != 0 {
@@ -187,7 +187,7 @@ func TestSI01_HangingUpHidesNothing(t *testing.T) {
 	k.events.reset()
 	gone, cancel := context.WithCancel(ctx)
 	b := newKitOn(t, &hangUpLater{Store: k.store, cancel: cancel}, k.clock)
-	_, err := b.SignIn(gone, usher.SignIn{LoginID: "ann@example.com", Password: otherPassword}, home)
+	_, err := b.SignIn(gone, usher.SignInParams{LoginID: "ann@example.com", Password: otherPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
 	list, err := k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventSignInFailed})
 	if err != nil || len(list) != 1 || list[0].Reason != "wrong_password" {
@@ -220,7 +220,7 @@ func TestADeletedUserLeavesNoCounterBehind(t *testing.T) {
 	t.Cleanup(func() { store.Close() })
 	k := newKitOn(t, store, newClock())
 	a := k.signUp("ann@example.com")
-	if _, err := k.SignIn(ctx, usher.SignIn{LoginID: "ann@example.com", Password: "not the one of ann"}, home); err == nil {
+	if _, err := k.SignIn(ctx, usher.SignInParams{LoginID: "ann@example.com", Password: "not the one of ann"}, home); err == nil {
 		t.Fatal("a wrong password is right")
 	}
 	left := func() (rows int) {
@@ -266,7 +266,7 @@ func TestML04_QueueIsBounded(t *testing.T) {
 		t.Fatalf("%d waiting", k.waiting())
 	}
 	// The owner of a proven address is told of a change all the same.
-	usher.Must(k.UpdatePassword(ctx, k.claims(known), usher.UpdatePassword{NewPassword: otherPassword}, home))
+	usher.Must(k.UpdatePassword(ctx, k.claims(known), usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
 	if k.waiting() != 3 {
 		t.Fatal("the notice was dropped")
 	}
@@ -290,12 +290,12 @@ func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
 		case 0:
 			k.forget("ANN@example.com", nth(i))
 		case 1:
-			_, err := k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: otherPassword}, nth(i))
+			_, err := k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: otherPassword}, nth(i))
 			if err != nil {
 				t.Fatal(err)
 			}
 		default:
-			in := usher.ChangeEmail{NewEmail: "ann@EXAMPLE.com", CurrentPassword: goodPassword}
+			in := usher.ChangeEmailParams{NewEmail: "ann@EXAMPLE.com", CurrentPassword: goodPassword}
 			if err := k.ChangeEmail(ctx, k.claims(others[i/9]), in, nth(i)); err != nil {
 				t.Fatal(err)
 			}

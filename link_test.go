@@ -24,7 +24,7 @@ func TestRS04_ALinkCanBeLookedAt(t *testing.T) {
 	if _, err := k.VerificationLink(ctx, nil, raw, usher.Client{}); !errors.Is(err, usher.ErrInvalidToken) {
 		t.Errorf("RS-09: as a verification link: %v", err)
 	}
-	if _, err := k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, usher.Client{}); err != nil {
+	if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, usher.Client{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.ResetLink(ctx, raw, usher.Client{}); !errors.Is(err, usher.ErrInvalidToken) {
@@ -39,7 +39,7 @@ func TestEV05_ALinkToANewAddressSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	change := usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: goodPassword}
+	change := usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}
 	if err := k.ChangeEmail(ctx, claims, change, usher.Client{}); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestRS06_RedirectOnlyToListedAddresses(t *testing.T) {
 			try = append(try[:len(try):len(try)], "https://good.test/cb", "https://app.example/auth/reset")
 		}
 		for _, target := range try {
-			err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: ann, RedirectURL: target}, home)
+			err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: ann, RedirectURL: target}, home)
 			t.Run(name+" "+target, func(t *testing.T) { wantField(t, err, "redirectUrl") })
 		}
 		k.wantMail("")
@@ -133,7 +133,7 @@ func TestRS06_RedirectOnlyToListedAddresses(t *testing.T) {
 		{"https://other.test:8443", "", "https://other.test:8443?token="},
 		{"https://other.test:8443/any/path", "", "https://other.test:8443/any/path?token="},
 	} {
-		in := usher.SendPasswordReset{LoginID: ann, RedirectURL: c.target, Parameter: c.parameter}
+		in := usher.SendPasswordResetParams{LoginID: ann, RedirectURL: c.target, Parameter: c.parameter}
 		if err := k.SendPasswordReset(ctx, in, nth(i)); err != nil {
 			t.Fatalf("%s: %v", c.target, err)
 		}
@@ -158,12 +158,12 @@ func TestRS07_MailGoesToTheStoredAddress(t *testing.T) {
 		"", "ann@example.com,b@y.test", "ann@example.com b@y.test", "ann@example.com;b@y.test", "[ann@example.com]",
 		"ann@example.com\r\nBcc: b@y.test", "ann@example.com%0d%0aBcc:b@y.test", `"Ann" <ann@example.com>`, "ann@example.com\x00",
 	} {
-		err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home)
+		err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, home)
 		t.Run(id, func(t *testing.T) { wantField(t, err, "loginId") })
 	}
 	k.wantEvents("")
 	for _, id := range []string{"mıke@example.org", "MI\u212AE@example.org", "ｍike@example.org", "mike@exаmple.org", "m.ike@example.org"} {
-		_ = k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home)
+		_ = k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, home)
 	}
 	k.wantMail("")
 	k.forget("ANN@EXAMPLE.COM", home)
@@ -177,10 +177,10 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 	for name, void := range map[string]func(t *testing.T, k *kit, a *usher.Authentication){
 		"update": func(t *testing.T, k *kit, a *usher.Authentication) {
 			claims, _ := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
-			usher.Must(k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home))
+			usher.Must(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
 		},
 		"replace": func(t *testing.T, k *kit, a *usher.Authentication) {
-			usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, home))
+			usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, home))
 		},
 		"operator's password": func(t *testing.T, k *kit, a *usher.Authentication) {
 			if err := k.Operator("test").SetPassword(ctx, a.User.ID, otherPassword, true); err != nil {
@@ -192,7 +192,7 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 		},
 		"change of address": func(t *testing.T, k *kit, a *usher.Authentication) {
 			claims, _ := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
-			if err := k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
+			if err := k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
 				t.Fatal(err)
 			}
 			for _, m := range k.inbox() {
@@ -216,7 +216,7 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 		},
 		"another link": func(t *testing.T, k *kit, a *usher.Authentication) {
 			raw := k.resetToken(ann, usher.MessageResetPassword)
-			usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, home))
+			usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, home))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 			k.events.reset()
 			_, err := k.CheckReset(ctx, raw, home)
 			wantErr(t, err, usher.ErrInvalidToken)
-			_, err = k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: thirdPassword}, home)
+			_, err = k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: thirdPassword}, home)
 			wantErr(t, err, usher.ErrInvalidToken)
 			_, err = k.VerifyReset(ctx, raw, home)
 			wantErr(t, err, usher.ErrInvalidToken)
@@ -240,7 +240,7 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 		verify := tokenIn(t, k.lastMail(usher.MessageVerifyEmail))
 		_, err := k.CheckReset(ctx, verify, home)
 		wantErr(t, err, usher.ErrInvalidToken)
-		_, err = k.ResetPassword(ctx, usher.ResetPassword{Token: verify, NewPassword: otherPassword}, home)
+		_, err = k.ResetPassword(ctx, usher.ResetPasswordParams{Token: verify, NewPassword: otherPassword}, home)
 		wantErr(t, err, usher.ErrInvalidToken)
 		_, err = k.VerifyReset(ctx, verify, home)
 		wantErr(t, err, usher.ErrInvalidToken)

@@ -114,7 +114,7 @@ func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
 	go func() {
 		defer close(done)
 		together(500, func(i int) {
-			in := usher.SignIn{LoginID: fmt.Sprintf("u%d@example.com", i), Password: otherPassword}
+			in := usher.SignInParams{LoginID: fmt.Sprintf("u%d@example.com", i), Password: otherPassword}
 			_, err := b.SignIn(gone, in, nth(i))
 			if !errors.Is(err, usher.ErrUnavailable) && !errors.Is(err, usher.ErrInvalidCredentials) {
 				t.Error(err)
@@ -170,8 +170,8 @@ func TestLM03_LongInputCostsNothing(t *testing.T) {
 		for _, err := range []error{
 			k.trySignIn(id, goodPassword, home),
 			k.trySignUp(id, goodPassword),
-			k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home),
-			second(k.SignUp(ctx, usher.SignUp{LoginID: "bob", Email: id, Password: goodPassword}, home)),
+			k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, home),
+			second(k.SignUp(ctx, usher.SignUpParams{LoginID: "bob", Email: id, Password: goodPassword}, home)),
 		} {
 			var f *usher.FieldError
 			if !errors.As(err, &f) || f.Code != "too_long" {
@@ -203,7 +203,7 @@ func TestLM04_MadeUpLoginIDsDoNotFillTheMemory(t *testing.T) {
 			if i%25_000 == 0 {
 				k.clock.add(time.Second)
 			}
-			in := usher.SignIn{LoginID: fmt.Sprintf("m%d@example.com", i), Password: otherPassword}
+			in := usher.SignInParams{LoginID: fmt.Sprintf("m%d@example.com", i), Password: otherPassword}
 			if _, err := k.SignIn(ctx, in, attacker); !errors.As(err, &l) {
 				t.Fatal(err)
 			}
@@ -254,7 +254,7 @@ func TestLM04_RepeatedRequestsDoNotFloodTheAuditTrail(t *testing.T) {
 		} else if i >= 3 {
 			wantLimit(t, err)
 		}
-		_, err = k.UpdatePassword(ctx, claims, usher.UpdatePassword{LoginID: ann, NewPassword: otherPassword}, home)
+		_, err = k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{LoginID: ann, NewPassword: otherPassword}, home)
 		wantErr(t, err, usher.ErrForbidden)
 	}
 	if n := len(usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Limit: 1000}))); n > 12 {

@@ -32,7 +32,7 @@ func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.Mails = 100 })
 	owner := reading(from("203.0.113.9"), "de-AT,de;q=0.9")
-	usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: goodPassword}, owner))
+	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, owner))
 	usher.Must(k.confirm(tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), owner))
 	k.wantLanguage("verify_email", owner.Language)
 	m := k.signUpVerified(mallory)
@@ -40,7 +40,7 @@ func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 	stranger := reading(home, "he")
 	k.forget(ann, stranger)
 	k.wantLanguage("reset_password", owner.Language)
-	if err := k.ChangeEmail(ctx, k.claims(m), usher.ChangeEmail{NewEmail: ann, CurrentPassword: goodPassword}, stranger); err != nil {
+	if err := k.ChangeEmail(ctx, k.claims(m), usher.ChangeEmailParams{NewEmail: ann, CurrentPassword: goodPassword}, stranger); err != nil {
 		t.Fatal(err)
 	}
 	k.wantLanguage("already_registered email_changing", owner.Language)
@@ -50,11 +50,11 @@ func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 	k.clock.add(time.Hour)
 	thief := k.signIn(ann, goodPassword, stranger)
 	k.wantLanguage("sign_in_notice", owner.Language)
-	if err := k.ChangeEmail(ctx, k.claims(thief), usher.ChangeEmail{NewEmail: "x@example.com", CurrentPassword: goodPassword}, stranger); err != nil {
+	if err := k.ChangeEmail(ctx, k.claims(thief), usher.ChangeEmailParams{NewEmail: "x@example.com", CurrentPassword: goodPassword}, stranger); err != nil {
 		t.Fatal(err)
 	}
 	k.wantLanguage("change_email email_changing", owner.Language)
-	usher.Must(k.UpdatePassword(ctx, k.claims(thief), usher.UpdatePassword{NewPassword: otherPassword}, stranger))
+	usher.Must(k.UpdatePassword(ctx, k.claims(thief), usher.UpdatePasswordParams{NewPassword: otherPassword}, stranger))
 	k.wantLanguage("password_changed", owner.Language)
 
 	// A known browser may change it.
@@ -94,7 +94,7 @@ func TestMailsToWhoseLanguageIsNotKnown(t *testing.T) {
 func TestEV03_TheLanguageOfASquatterIsDropped(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: otherPassword}, reading(home, "he")))
+	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: otherPassword}, reading(home, "he")))
 	k.wantMail("verify_email")
 	owner := reading(nth(1), "de")
 	k.forget(ann, owner)
@@ -102,7 +102,7 @@ func TestEV03_TheLanguageOfASquatterIsDropped(t *testing.T) {
 	if links[0].Language != "de" {
 		t.Errorf("the link is in %q", links[0].Language)
 	}
-	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: tokenIn(t, links[0]), NewPassword: thirdPassword}, owner))
+	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: tokenIn(t, links[0]), NewPassword: thirdPassword}, owner))
 	k.wantLanguage("password_changed", "de")
 	if u := usher.Must(k.Operator("test").UserByLoginID(ctx, ann)); u.Language != "de" {
 		t.Errorf("the user's language is %q", u.Language)
@@ -114,7 +114,7 @@ func TestEV03_TheLanguageOfASquatterIsDropped(t *testing.T) {
 func TestMailsKnowTheReadersLanguage(t *testing.T) {
 	k := newKit(t)
 	c := usher.Client{Language: "de-AT\r\n,en;q=0.5" + strings.Repeat(",x", 200)}
-	if _, err := k.SignUp(ctx, usher.SignUp{LoginID: "ann@example.com", Password: goodPassword}, c); err != nil {
+	if _, err := k.SignUp(ctx, usher.SignUpParams{LoginID: "ann@example.com", Password: goodPassword}, c); err != nil {
 		t.Fatal(err)
 	}
 	m := k.lastMail(usher.MessageVerifyEmail)
@@ -141,7 +141,7 @@ func TestMailsTellTheWholeLifeOfTheirLink(t *testing.T) {
 	all := k.inbox()
 	bob := k.signUpVerified("bob@example.com")
 	k.forget("bob@example.com", home)
-	in := usher.ChangeEmail{NewEmail: "bobby@example.com", CurrentPassword: goodPassword}
+	in := usher.ChangeEmailParams{NewEmail: "bobby@example.com", CurrentPassword: goodPassword}
 	if err := k.ChangeEmail(ctx, k.claims(bob), in, home); err != nil {
 		t.Fatal(err)
 	}

@@ -15,13 +15,13 @@ import (
 
 // trySignUp signs up from home and returns the error.
 func (k *kit) trySignUp(loginID string, pw usher.Secret) error {
-	_, err := k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: pw}, home)
+	_, err := k.SignUp(ctx, usher.SignUpParams{LoginID: loginID, Password: pw}, home)
 	return err
 }
 
 // trySignIn signs in and returns the error.
 func (k *kit) trySignIn(loginID string, pw usher.Secret, c usher.Client) error {
-	_, err := k.SignIn(ctx, usher.SignIn{LoginID: loginID, Password: pw}, c)
+	_, err := k.SignIn(ctx, usher.SignInParams{LoginID: loginID, Password: pw}, c)
 	return err
 }
 
@@ -43,17 +43,17 @@ func settingMethods(k *kit) []method {
 	return []method{
 		{"SignUp", "password", func(pw usher.Secret) error { return k.trySignUp("new@example.com", pw) }},
 		{"UpdatePassword", "newPassword", func(pw usher.Secret) error {
-			_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: pw}, home)
+			_, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: pw}, home)
 			return err
 		}},
 		{"ReplacePassword", "newPassword", func(pw usher.Secret) error {
-			_, err := k.ReplacePassword(ctx, usher.ReplacePassword{
+			_, err := k.ReplacePassword(ctx, usher.ReplacePasswordParams{
 				LoginID: "ann@example.com", OldPassword: goodPassword, NewPassword: pw,
 			}, home)
 			return err
 		}},
 		{"ResetPassword", "newPassword", func(pw usher.Secret) error {
-			_, err := k.ResetPassword(ctx, usher.ResetPassword{Token: link, NewPassword: pw}, home)
+			_, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: link, NewPassword: pw}, home)
 			return err
 		}},
 		{"SetPassword", "password", func(pw usher.Secret) error {
@@ -77,17 +77,17 @@ func checkingMethods(k *kit) []method {
 	return []method{
 		{"SignIn", "password", func(pw usher.Secret) error { return k.trySignIn("ann@example.com", pw, home) }},
 		{"ReplacePassword, old", "oldPassword", func(pw usher.Secret) error {
-			_, err := k.ReplacePassword(ctx, usher.ReplacePassword{
+			_, err := k.ReplacePassword(ctx, usher.ReplacePasswordParams{
 				LoginID: "ann@example.com", OldPassword: pw, NewPassword: otherPassword,
 			}, home)
 			return err
 		}},
 		{"UpdatePassword, current", "currentPassword", func(pw usher.Secret) error {
-			_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: pw}, home)
+			_, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword, CurrentPassword: pw}, home)
 			return err
 		}},
 		{"ChangeEmail", "currentPassword", func(pw usher.Secret) error {
-			return k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "ann@example.net", CurrentPassword: pw}, home)
+			return k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: "ann@example.net", CurrentPassword: pw}, home)
 		}},
 	}
 }
@@ -232,7 +232,7 @@ func TestPW09_RefusesCommonPasswordsAndContextWords(t *testing.T) {
 		"vasilisa.petrovna", usher.Secret(name), "vasilisa petrovnavasilisa petrovna",
 		"sea otter shopsea otter shop", "ottershopottershop", "login.ottershop.example",
 	} {
-		_, err := k.SignUp(ctx, usher.SignUp{
+		_, err := k.SignUp(ctx, usher.SignUpParams{
 			LoginID: "vasilisa.petrovna@example.com", Password: pw, Profile: usher.Profile{Name: &name},
 		}, home)
 		wantPolicy(t, err, password.CodeCommon)
@@ -270,7 +270,7 @@ func TestPW10_DecidesWithoutTheListOfLeakedPasswords(t *testing.T) {
 
 func TestPW11_NoHintsAndNoQuestions(t *testing.T) {
 	for _, v := range []any{
-		usher.SignUp{}, usher.Profile{}, usher.User{}, store.Password{}, usher.ImportUserParams{}, usher.UpdateUserParams{}, store.UserCreation{},
+		usher.SignUpParams{}, usher.Profile{}, usher.User{}, store.Password{}, usher.ImportUserParams{}, usher.UpdateUserParams{}, store.UserCreation{},
 	} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			name := strings.ToLower(f.Name)

@@ -112,7 +112,7 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 				if k.waiting() != 0 {
 					t.Error("the outbox is not empty")
 				}
-				events := usher.Must(k.Events(ctx, usher.EventQuery{Name: usher.EventEmailGivenUp}))
+				events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventEmailGivenUp}))
 				if want := strings.Count(c.event, "given_up"); len(events) != want {
 					t.Errorf("%d stored events", len(events))
 				}
@@ -299,7 +299,7 @@ func TestOutboxOfTwoMachines(t *testing.T) {
 		}
 		together(64, func(i int) {
 			m := []*kit{k, other}[i%2]
-			if err := m.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: fmt.Sprintf("u%d@example.com", i)}, home); err != nil {
+			if err := m.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: fmt.Sprintf("u%d@example.com", i)}, home); err != nil {
 				t.Error(err)
 			}
 		})

@@ -11,7 +11,7 @@ import (
 )
 
 // UpdatePassword is what a signed-in person gives to change the password.
-type UpdatePassword struct {
+type UpdatePasswordParams struct {
 	// LoginID, if given, must be one of the user's own.
 	LoginID string
 	// NewPassword is the chosen password. Required.
@@ -23,7 +23,7 @@ type UpdatePassword struct {
 
 // ReplacePassword is what a person gives who is not signed in, or whose
 // password has expired.
-type ReplacePassword struct {
+type ReplacePasswordParams struct {
 	// LoginID, OldPassword and NewPassword are required.
 	LoginID                  string
 	OldPassword, NewPassword Secret
@@ -40,7 +40,7 @@ type ReplacePassword struct {
 // password; refreshing does not make it younger. ErrForbidden if LoginID is
 // somebody else's. Where a reuse rule compares with earlier passwords, a session
 // may do it five times an hour without the current one, then it is a [*LimitError].
-func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePassword, c Client) (*Authentication, error) {
+func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePasswordParams, c Client) (*Authentication, error) {
 	if err := s.checkUpdate(in); err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 }
 
 // checkUpdate looks at the inputs alone.
-func (s *Service) checkUpdate(in UpdatePassword) error {
+func (s *Service) checkUpdate(in UpdatePasswordParams) error {
 	var badID, badCurrent error
 	if in.LoginID != "" {
 		_, badID = canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
@@ -229,7 +229,7 @@ func (s *Service) changeAndRenew(ctx context.Context, account store.Account, ses
 // expired or temporary one, and signs in. All other sessions of the user end
 // and the owner is told by mail. It counts against the limits of sign-in; a
 // wrong old password is ErrInvalidCredentials whatever the new one is.
-func (s *Service) ReplacePassword(ctx context.Context, in ReplacePassword, c Client) (*Authentication, error) {
+func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams, c Client) (*Authentication, error) {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	err := inputErrors(badID, s.checkPassword("oldPassword", in.OldPassword), s.checkPassword("newPassword", in.NewPassword))
 	if err != nil {

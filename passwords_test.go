@@ -26,7 +26,7 @@ func TestUP01_ReplaceNeedsTheOldPassword(t *testing.T) {
 	k := newKit(t)
 	a := k.signUpVerified(ann)
 	replace := func(old, new usher.Secret) (*usher.Authentication, error) {
-		return k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: old, NewPassword: new}, home)
+		return k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: old, NewPassword: new}, home)
 	}
 	_, err := replace(otherPassword, thirdPassword)
 	wantErr(t, err, usher.ErrInvalidCredentials)
@@ -58,17 +58,17 @@ func TestUP01_ReplaceCountsAsSignIn(t *testing.T) {
 	for i := range 5 {
 		var err error
 		if i < 3 {
-			_, err = k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: otherPassword}, home)
+			_, err = k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: otherPassword}, home)
 		} else {
-			in := usher.ReplacePassword{LoginID: "ANN@EXAMPLE.COM", OldPassword: otherPassword, NewPassword: thirdPassword}
+			in := usher.ReplacePasswordParams{LoginID: "ANN@EXAMPLE.COM", OldPassword: otherPassword, NewPassword: thirdPassword}
 			_, err = k.ReplacePassword(ctx, in, home)
 		}
 		wantErr(t, err, usher.ErrInvalidCredentials)
 	}
 	hashes := k.Hashes()
-	_, err := k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: otherPassword}, home)
+	_, err := k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: otherPassword}, home)
 	wantLimit(t, err)
-	_, err = k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: otherPassword, NewPassword: thirdPassword}, home)
+	_, err = k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: otherPassword, NewPassword: thirdPassword}, home)
 	if l := wantLimit(t, err); l.RetryAfter != 30*time.Second {
 		t.Fatalf("wait %s", l.RetryAfter)
 	}
@@ -86,7 +86,7 @@ func TestUP01_ReplaceEndsThePlantedSession(t *testing.T) {
 	k.signUp(ann)
 	c := home
 	c.SessionID = planted.Session.ID
-	a := usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, c))
+	a := usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, c))
 	if k.alive(planted) || !k.alive(a) || a.Session.ID == planted.Session.ID {
 		t.Fatal("the session that came along was adopted or lives on")
 	}
@@ -105,24 +105,24 @@ func TestUP02_UpdateNeedsARecentSignIn(t *testing.T) {
 		"session token": k.claims(c),
 		"refresh token": usher.Must(k.ValidateRefresh(ctx, c.Tokens.Refresh)),
 	} {
-		_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home)
+		_, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, home)
 		t.Run(name, func(t *testing.T) { wantErr(t, err, usher.ErrRecentSignInRequired) })
 	}
 	k.wantEvents("")
 	k.wantMail("")
-	_, err := k.UpdatePassword(ctx, k.claims(c), usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: thirdPassword}, home)
+	_, err := k.UpdatePassword(ctx, k.claims(c), usher.UpdatePasswordParams{NewPassword: otherPassword, CurrentPassword: thirdPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
 	k.wantPassword(ann, goodPassword, otherPassword)
 
 	d := k.signIn(ann, goodPassword, home)
 	k.clock.add(time.Minute)
-	usher.Must(k.UpdatePassword(ctx, k.claims(d), usher.UpdatePassword{NewPassword: otherPassword}, home))
+	usher.Must(k.UpdatePassword(ctx, k.claims(d), usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
 	k.wantPassword(ann, otherPassword, goodPassword)
 
 	// An old sign-in together with the current password is accepted.
 	e := k.signIn(ann, otherPassword, home)
 	k.clock.add(9 * time.Minute)
-	usher.Must(k.UpdatePassword(ctx, k.claims(e), usher.UpdatePassword{NewPassword: thirdPassword, CurrentPassword: otherPassword}, home))
+	usher.Must(k.UpdatePassword(ctx, k.claims(e), usher.UpdatePasswordParams{NewPassword: thirdPassword, CurrentPassword: otherPassword}, home))
 	k.wantPassword(ann, thirdPassword, otherPassword)
 }
 
@@ -132,14 +132,14 @@ func TestUP02_CurrentPasswordIsThrottled(t *testing.T) {
 	k := newKit(t)
 	a := k.signUpVerified(ann)
 	for range 5 {
-		_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: thirdPassword}, home)
+		_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: otherPassword, CurrentPassword: thirdPassword}, home)
 		wantErr(t, err, usher.ErrInvalidCredentials)
 	}
-	_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword, CurrentPassword: goodPassword}, home)
+	_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: otherPassword, CurrentPassword: goodPassword}, home)
 	wantLimit(t, err)
-	err = k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: "x@example.com", CurrentPassword: goodPassword}, home)
+	err = k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: "x@example.com", CurrentPassword: goodPassword}, home)
 	wantLimit(t, err)
-	_, err = k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, home)
+	_, err = k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: goodPassword}, home)
 	wantLimit(t, err)
 }
 
@@ -150,7 +150,7 @@ func TestUP03_LoginIDMustBeTheUsersOwn(t *testing.T) {
 	k.inbox()
 	k.events.reset()
 	for _, id := range []string{"bob@example.com", "nobody@example.com"} {
-		_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{LoginID: id, NewPassword: otherPassword}, home)
+		_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{LoginID: id, NewPassword: otherPassword}, home)
 		wantErr(t, err, usher.ErrForbidden)
 	}
 	k.wantEvents("authz_fail:login_id_of_another authz_fail:login_id_of_another")
@@ -159,7 +159,7 @@ func TestUP03_LoginIDMustBeTheUsersOwn(t *testing.T) {
 	if !k.alive(a) || !k.alive(b) {
 		t.Fatal("a refused change ended a session")
 	}
-	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{LoginID: "ANN@EXAMPLE.com", NewPassword: otherPassword}, home))
+	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{LoginID: "ANN@EXAMPLE.com", NewPassword: otherPassword}, home))
 }
 
 func TestUP04_ChangeEndsOthersAndRenewsTheCaller(t *testing.T) {
@@ -168,7 +168,7 @@ func TestUP04_ChangeEndsOthersAndRenewsTheCaller(t *testing.T) {
 	one := k.signUpVerified(ann)
 	two := k.signIn(ann, goodPassword, home)
 	k.events.reset()
-	next := usher.Must(k.UpdatePassword(ctx, k.claims(one), usher.UpdatePassword{NewPassword: otherPassword}, home))
+	next := usher.Must(k.UpdatePassword(ctx, k.claims(one), usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
 	k.wantEvents("authn_password_change:update session_ended:password_changed")
 	k.wantNoUse(two)
 	if next.Session.ID != one.Session.ID || next.Tokens.Refresh == one.Tokens.Refresh {
@@ -200,7 +200,7 @@ func TestUP05_ParallelChangesAreSerialised(t *testing.T) {
 			var winner atomic.Pointer[usher.Secret]
 			together(10, func(i int) {
 				pw := usher.Secret(fmt.Sprintf("password number %d of ten", i))
-				a, err := kits[i%2].ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: pw}, nth(i))
+				a, err := kits[i%2].ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: pw}, nth(i))
 				switch {
 				case err == nil:
 					won.Add(1)
@@ -227,7 +227,7 @@ func TestUP05_ParallelUpdates(t *testing.T) {
 	var won atomic.Int64
 	together(8, func(i int) {
 		pw := usher.Secret(fmt.Sprintf("password number %d of eight", i))
-		if _, err := k.UpdatePassword(ctx, claims[i%2], usher.UpdatePassword{NewPassword: pw}, home); err == nil {
+		if _, err := k.UpdatePassword(ctx, claims[i%2], usher.UpdatePasswordParams{NewPassword: pw}, home); err == nil {
 			won.Add(1)
 		}
 	})
@@ -264,7 +264,7 @@ func TestML04_ChangesOfPasswordAreNoMailBomb(t *testing.T) {
 	t.Parallel()
 	for _, proven := range []bool{false, true} {
 		k := newKit(t)
-		in := usher.SignUp{LoginID: "mallory", Email: "victim@example.com", Password: goodPassword}
+		in := usher.SignUpParams{LoginID: "mallory", Email: "victim@example.com", Password: goodPassword}
 		a := usher.Must(k.SignUp(ctx, in, home))
 		most := 5
 		if proven {
@@ -272,7 +272,7 @@ func TestML04_ChangesOfPasswordAreNoMailBomb(t *testing.T) {
 			usher.Must(k.confirm(tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), home))
 		}
 		for i := range 30 {
-			in := usher.UpdatePassword{NewPassword: usher.Secret(fmt.Sprint("a password with the number ", i))}
+			in := usher.UpdatePasswordParams{NewPassword: usher.Secret(fmt.Sprint("a password with the number ", i))}
 			usher.Must(k.UpdatePassword(ctx, k.claims(a), in, home))
 		}
 		if n := len(k.inbox()); n > most || n < 4 {

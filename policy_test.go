@@ -17,7 +17,7 @@ import (
 
 // replace calls ReplacePassword from home and returns the error.
 func (k *kit) replace(loginID string, from, to usher.Secret) error {
-	_, err := k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: loginID, OldPassword: from, NewPassword: to}, home)
+	_, err := k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: loginID, OldPassword: from, NewPassword: to}, home)
 	return err
 }
 
@@ -117,7 +117,7 @@ func TestPO03_PO04_ExpiredAndTemporaryPasswords(t *testing.T) {
 				t.Errorf("wrong password: %v, want the error of every failure", err)
 			}
 			for range 2 {
-				auth, err := k.SignIn(ctx, usher.SignIn{LoginID: "ann@example.com", Password: c.pw}, home)
+				auth, err := k.SignIn(ctx, usher.SignInParams{LoginID: "ann@example.com", Password: c.pw}, home)
 				if auth != nil || !errors.Is(err, usher.ErrPasswordExpired) {
 					t.Errorf("right password: %v, %v, want nothing and ErrPasswordExpired", auth, err)
 				}
@@ -175,7 +175,7 @@ func TestPO05_ReuseChecksTakeASlot(t *testing.T) {
 		t.Fatal(err)
 	}
 	hashes := k.Hashes()
-	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: goodPassword}, home)
+	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: goodPassword}, home)
 	wantPolicy(t, err, password.CodeReused)
 	if n := k.Hashes() - hashes; n != 1 {
 		t.Errorf("%d counted hashes, want one comparison", n)
@@ -214,7 +214,7 @@ func TestPO05_AStolenSessionCannotGuessThroughTheReuseRule(t *testing.T) {
 	a := k.signUp(ann)
 	claims := k.claims(a)
 	update := func(pw, current usher.Secret) error {
-		in := usher.UpdatePassword{NewPassword: pw, CurrentPassword: current}
+		in := usher.UpdatePasswordParams{NewPassword: pw, CurrentPassword: current}
 		return second(k.UpdatePassword(ctx, claims, in, home))
 	}
 	for range 5 {
@@ -243,7 +243,7 @@ func TestPO05_GuessesAtOnceAreLimitedToo(t *testing.T) {
 	var limited atomic.Int64
 	together(40, func(i int) {
 		pw := usher.Secret(fmt.Sprintf("guess of somebody %d", i))
-		_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: pw}, nth(i))
+		_, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: pw}, nth(i))
 		var l *usher.LimitError
 		if errors.As(err, &l) {
 			limited.Add(1)
@@ -261,7 +261,7 @@ func TestPO05_AMailedLinkCannotGuessThroughTheReuseRule(t *testing.T) {
 	k.signUpVerified(ann)
 	raw := k.resetToken(ann, usher.MessageResetPassword)
 	reset := func(raw, pw usher.Secret) error {
-		return second(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: pw}, home))
+		return second(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: pw}, home))
 	}
 	for range 5 {
 		wantPolicy(t, reset(raw, goodPassword), password.CodeReused)
@@ -277,7 +277,7 @@ func TestPO05_AMailedLinkCannotGuessThroughTheReuseRule(t *testing.T) {
 	session := usher.Must(k.VerifyReset(ctx, raw, home))
 	claims := usher.Must(k.ValidateReset(ctx, session.Token.Reveal()))
 	update := func(pw usher.Secret) error {
-		return second(k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: pw}, home))
+		return second(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: pw}, home))
 	}
 	for range 5 {
 		wantPolicy(t, update(otherPassword), password.CodeReused)
@@ -316,34 +316,34 @@ func TestInputsAreJudgedTogether(t *testing.T) {
 	a := k.signUpVerified(ann)
 	long := usher.Secret(strings.Repeat("x", 2000))
 	name, picture := "a\x00b", "no address"
-	signUp := func(in usher.SignUp) error { _, err := k.SignUp(ctx, in, home); return err }
+	signUp := func(in usher.SignUpParams) error { _, err := k.SignUp(ctx, in, home); return err }
 	hashes := k.Hashes()
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
-		{signUp(usher.SignUp{LoginID: "no address@", Password: "short"}), "loginId:invalid policy:too_short"},
-		{signUp(usher.SignUp{LoginID: "bob@example.com", Email: "x", Password: "short"}), "email:invalid policy:too_short"},
-		{signUp(usher.SignUp{Profile: usher.Profile{Name: &name, Picture: &picture}}), "loginId:required name:invalid picture:invalid password:required"},
-		{signUp(usher.SignUp{LoginID: "bob@example.com", Password: "bob@example.com"}), "policy:common"},
-		{signUp(usher.SignUp{LoginID: "bob@", Password: goodPassword}), "loginId:invalid"},
+		{signUp(usher.SignUpParams{LoginID: "no address@", Password: "short"}), "loginId:invalid policy:too_short"},
+		{signUp(usher.SignUpParams{LoginID: "bob@example.com", Email: "x", Password: "short"}), "email:invalid policy:too_short"},
+		{signUp(usher.SignUpParams{Profile: usher.Profile{Name: &name, Picture: &picture}}), "loginId:required name:invalid picture:invalid password:required"},
+		{signUp(usher.SignUpParams{LoginID: "bob@example.com", Password: "bob@example.com"}), "policy:common"},
+		{signUp(usher.SignUpParams{LoginID: "bob@", Password: goodPassword}), "loginId:invalid"},
 		{k.trySignIn("bob@", long, home), "loginId:invalid password:too_long"},
-		{k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: "bob@", RedirectURL: "https://evil.test"}, home), "loginId:invalid redirectUrl:not_allowed"},
-		{k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmail{NewEmail: "x", CurrentPassword: long}, home), "newEmail:invalid currentPassword:too_long"},
+		{k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: "bob@", RedirectURL: "https://evil.test"}, home), "loginId:invalid redirectUrl:not_allowed"},
+		{k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: "x", CurrentPassword: long}, home), "newEmail:invalid currentPassword:too_long"},
 	} {
 		if got := told(t, c.err); got != c.want {
 			t.Errorf("told %q, want %q", got, c.want)
 		}
 	}
-	_, err := k.ResetPassword(ctx, usher.ResetPassword{}, home)
+	_, err := k.ResetPassword(ctx, usher.ResetPasswordParams{}, home)
 	if got := told(t, err); got != "token:required newPassword:required" {
 		t.Errorf("reset: %q", got)
 	}
-	_, err = k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{LoginID: "bob@", CurrentPassword: long}, home)
+	_, err = k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{LoginID: "bob@", CurrentPassword: long}, home)
 	if got := told(t, err); got != "loginId:invalid currentPassword:too_long newPassword:required" {
 		t.Errorf("update: %q", got)
 	}
-	_, err = k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: "bob@", OldPassword: "x"}, home)
+	_, err = k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: "bob@", OldPassword: "x"}, home)
 	if got := told(t, err); got != "loginId:invalid newPassword:required" {
 		t.Errorf("replace: %q", got)
 	}
@@ -351,7 +351,7 @@ func TestInputsAreJudgedTogether(t *testing.T) {
 		t.Error("it cost a hash")
 	}
 	// errors.As finds both kinds.
-	err = signUp(usher.SignUp{LoginID: "bob@", Password: "short"})
+	err = signUp(usher.SignUpParams{LoginID: "bob@", Password: "short"})
 	wantField(t, err, "loginId")
 	wantPolicy(t, err, password.CodeTooShort)
 }

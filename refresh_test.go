@@ -221,11 +221,11 @@ func TestSE05_AnExchangedRefreshTokenOpensNothing(t *testing.T) {
 	k.clock.add(10 * time.Second)
 	_, _, err := k.Me(ctx, old)
 	wantErr(t, err, usher.ErrInvalidSession)
-	_, err = k.UpdatePassword(ctx, old, usher.UpdatePassword{NewPassword: otherPassword}, home)
+	_, err = k.UpdatePassword(ctx, old, usher.UpdatePasswordParams{NewPassword: otherPassword}, home)
 	wantErr(t, err, usher.ErrInvalidSession)
 
 	current := usher.Must(k.ValidateRefresh(ctx, b.Tokens.Refresh))
-	c := usher.Must(k.UpdatePassword(ctx, current, usher.UpdatePassword{NewPassword: otherPassword}, home))
+	c := usher.Must(k.UpdatePassword(ctx, current, usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
 	_, _, err = k.Me(ctx, current)
 	wantErr(t, err, usher.ErrInvalidSession) // the change renewed it without grace time
 	if _, _, err := k.Me(ctx, usher.Must(k.ValidateRefresh(ctx, c.Tokens.Refresh))); err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // SendPasswordReset is what anyone may give to ask for a reset.
-type SendPasswordReset struct {
+type SendPasswordResetParams struct {
 	// LoginID names the user. Required.
 	LoginID string
 	// RedirectURL is where the mailed link leads instead of the kit's page; it
@@ -25,7 +25,7 @@ type SendPasswordReset struct {
 }
 
 // ResetPassword is what the holder of a mailed link gives.
-type ResetPassword struct {
+type ResetPasswordParams struct {
 	// Token is the link's. Required.
 	Token Secret
 	// NewPassword is the chosen password. Required.
@@ -47,7 +47,7 @@ const maxOpenTokens = 3
 // A verified address gets a link to a new password. An unverified one gets a
 // link that proves the mailbox as well, and that drops what an earlier holder
 // of the account had set. A disabled user gets nothing.
-func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordReset, c Client) error {
+func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetParams, c Client) error {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	link := resetLink{in.RedirectURL, in.Parameter}
 	_, badLink := s.resetURL(link, "x")
@@ -230,7 +230,7 @@ func (s *Service) CheckReset(ctx context.Context, raw Secret, c Client) (time.Ti
 // changed, is ErrInvalidToken. Where a reuse rule compares with earlier
 // passwords, a link may have it done five times an hour, then it is a
 // [*LimitError].
-func (s *Service) ResetPassword(ctx context.Context, in ResetPassword, c Client) (*Authentication, error) {
+func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c Client) (*Authentication, error) {
 	if err := inputErrors(tokenGiven(in.Token), s.checkPassword("newPassword", in.NewPassword)); err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func TestRS11_CompletionEndsEverything(t *testing.T) {
 		first := k.signUpVerified(ann)
 		second := other.signIn(ann, goodPassword, home)
 		claims, _ := k.ValidateSession(ctx, first.Tokens.Session.Reveal())
-		if err := k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
+		if err := k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
 			t.Fatal(err)
 		}
 		var pending usher.Secret
@@ -40,7 +40,7 @@ func TestRS11_CompletionEndsEverything(t *testing.T) {
 		if len(links) != 2 || pending == "" {
 			t.Fatalf("%d links", len(links))
 		}
-		usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: links[0], NewPassword: otherPassword}, home))
+		usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: links[0], NewPassword: otherPassword}, home))
 		k.wantNoUse(first)
 		k.wantNoUse(second)
 		for _, a := range []*usher.Authentication{first, second} {
@@ -89,7 +89,7 @@ func TestRS12_LinkGivesASessionForOnePasswordOnly(t *testing.T) {
 		"everywhere":    k.SignOutEverywhere(ctx, claims, home),
 		"profile":       second(k.UpdateProfile(ctx, claims, usher.Profile{}, home)),
 		"verify e-mail": k.SendEmailVerification(ctx, claims, home),
-		"change e-mail": k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "x@example.com", CurrentPassword: goodPassword}, home),
+		"change e-mail": k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: "x@example.com", CurrentPassword: goodPassword}, home),
 	} {
 		t.Run(name, func(t *testing.T) { wantErr(t, err, usher.ErrForbidden) })
 	}
@@ -98,14 +98,14 @@ func TestRS12_LinkGivesASessionForOnePasswordOnly(t *testing.T) {
 	}
 
 	k.events.reset()
-	auth, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home)
+	auth, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, home)
 	if err != nil || auth != nil {
 		t.Fatal(auth, err)
 	}
 	if got := k.events.take(); !strings.HasPrefix(got, "authn_password_change:reset_session session_ended:password_changed") {
 		t.Fatalf("events are %q", got)
 	}
-	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: thirdPassword}, home)
+	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: thirdPassword}, home)
 	wantErr(t, err, usher.ErrInvalidSession)
 	k.wantNoUse(a)
 	k.wantPassword(ann, otherPassword, thirdPassword)
@@ -121,7 +121,7 @@ func TestRS12_ResetSessionEndsAfterTenMinutes(t *testing.T) {
 	rs := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
 	claims := usher.Must(k.ValidateReset(ctx, rs.Token.Reveal()))
 	k.clock.add(10 * time.Minute)
-	_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home)
+	_, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, home)
 	wantErr(t, err, usher.ErrInvalidSession)
 	k.clock.add(time.Minute)
 	_, err = k.ValidateReset(ctx, rs.Token.Reveal())
@@ -138,7 +138,7 @@ func TestRS12_SigningInByResetIsAnOption(t *testing.T) {
 	c := home
 	c.SessionID = other.Session.ID
 	k.events.reset()
-	a, err := k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: goodPassword}, c)
+	a, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, c)
 	if err != nil || !k.alive(a) || !reflect.DeepEqual(a.Session.AMR, []string{"email"}) {
 		t.Fatal(a, err)
 	}
@@ -153,13 +153,13 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 	k := newKit(t)
 	a := k.signUpVerified(ann)
 	claims := usher.Must(k.ValidateSession(ctx, a.Tokens.Session.Reveal()))
-	usher.Must(k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home))
+	usher.Must(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
 	notices := k.wantMail("password_changed")
-	usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: otherPassword, NewPassword: thirdPassword}, home))
+	usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: otherPassword, NewPassword: thirdPassword}, home))
 	notices = append(notices, k.wantMail("password_changed")...)
 	raw := k.resetToken(ann, usher.MessageResetPassword)
 	k.wantMail("reset_password")
-	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: goodPassword}, home))
+	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, home))
 	notices = append(notices, k.wantMail("password_changed")...)
 	if err := k.Operator("test").SetPassword(ctx, a.User.ID, otherPassword, false); err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 
 	b := k.signIn(ann, otherPassword, home)
 	claims = usher.Must(k.ValidateSession(ctx, b.Tokens.Session.Reveal()))
-	if err := k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: otherPassword}, home); err != nil {
+	if err := k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: otherPassword}, home); err != nil {
 		t.Fatal(err)
 	}
 	var link usher.Secret
@@ -179,7 +179,7 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 		}
 		notices = append(notices, m)
 	}
-	usher.Must(k.VerifyEmail(ctx, claims, usher.VerifyEmail{Token: link}, home))
+	usher.Must(k.VerifyEmail(ctx, claims, usher.VerifyEmailParams{Token: link}, home))
 	notices = append(notices, k.wantMail("email_changed")...)
 
 	for _, m := range notices {
@@ -208,9 +208,9 @@ func TestRS12_AChangeMeanwhileEndsTheResetSession(t *testing.T) {
 	reset := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
 	claims := usher.Must(k.ValidateReset(ctx, reset.Token.Reveal()))
 	store.session = func() {
-		usher.Must(k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, home))
+		usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, home))
 	}
-	if _, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: thirdPassword}, home); err == nil {
+	if _, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: thirdPassword}, home); err == nil {
 		t.Error("the reset session has set a password after the owner had")
 	}
 	k.signIn(ann, otherPassword, home)
@@ -221,7 +221,7 @@ func TestRS09_AResetSessionDiesWithTheAddress(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*kit, *usher.Authentication){
 		"by the user": func(k *kit, a *usher.Authentication) {
-			in := usher.ChangeEmail{NewEmail: "new@example.com", CurrentPassword: goodPassword}
+			in := usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}
 			if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
 				k.t.Fatal(err)
 			}
@@ -243,7 +243,7 @@ func TestRS09_AResetSessionDiesWithTheAddress(t *testing.T) {
 			reset := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
 			change(k, a)
 			claims := usher.Must(k.ValidateReset(ctx, reset.Token.Reveal()))
-			_, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home)
+			_, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, home)
 			wantErr(t, err, usher.ErrInvalidSession)
 			if !k.alive(a) {
 				t.Error("a full session ended as well")
@@ -259,7 +259,7 @@ func TestSI04_StrangersCannotKeepTheResetMailAway(t *testing.T) {
 	k := newKit(t)
 	k.imported(ann)
 	for i := range 6 {
-		in := usher.SignUp{LoginID: fmt.Sprint("mallory", i), Email: ann, Password: goodPassword}
+		in := usher.SignUpParams{LoginID: fmt.Sprint("mallory", i), Email: ann, Password: goodPassword}
 		usher.Must(k.SignUp(ctx, in, nth(1)))
 	}
 	k.resetToken(ann, usher.MessageResetPassword)

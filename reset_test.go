@@ -26,7 +26,7 @@ func (k *kit) imported(loginID string) usher.User {
 // forget requests a reset.
 func (k *kit) forget(loginID string, c usher.Client) {
 	k.t.Helper()
-	if err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: loginID}, c); err != nil {
+	if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: loginID}, c); err != nil {
 		k.t.Fatal(err)
 	}
 }
@@ -71,7 +71,7 @@ func TestRS02_LinkLivesTenMinutes(t *testing.T) {
 	k.clock.add(2 * time.Second)
 	_, err := k.CheckReset(ctx, raw, home)
 	wantErr(t, err, usher.ErrInvalidToken)
-	_, err = k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: goodPassword}, home)
+	_, err = k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, home)
 	wantErr(t, err, usher.ErrInvalidToken)
 	_, err = k.VerifyReset(ctx, raw, home)
 	wantErr(t, err, usher.ErrInvalidToken)
@@ -99,7 +99,7 @@ func TestRS03_OneOfFiftyCompletionsWins(t *testing.T) {
 			var winner atomic.Pointer[usher.Secret]
 			together(50, func(i int) {
 				pw := usher.Secret(fmt.Sprintf("password number %d of fifty", i))
-				_, err := kits[i%2].ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: pw}, nth(i))
+				_, err := kits[i%2].ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: pw}, nth(i))
 				switch {
 				case err == nil:
 					won.Add(1)
@@ -141,7 +141,7 @@ func TestRS04_LookingAtALinkSpendsNothing(t *testing.T) {
 		}
 	}
 	k.wantEvents("")
-	if _, err := k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: goodPassword}, home); err != nil {
+	if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, home); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -153,11 +153,11 @@ func TestRS04_WeakPasswordSpendsNothing(t *testing.T) {
 	k.imported(ann)
 	raw := k.resetToken(ann, usher.MessageResetPassword)
 	for _, weak := range []usher.Secret{"passwordpassword", "short", ""} {
-		if _, err := k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: weak}, home); err == nil {
+		if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: weak}, home); err == nil {
 			t.Fatal("a weak password was taken")
 		}
 	}
-	if _, err := k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: goodPassword}, home); err != nil {
+	if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, home); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -187,7 +187,7 @@ func TestRS08_WhoGetsWhichMail(t *testing.T) {
 			continue
 		}
 		raw := tokenIn(t, all[0])
-		if s, err := k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: otherPassword}, home); err != nil || s != nil {
+		if s, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, home); err != nil || s != nil {
 			t.Fatal(s, err)
 		}
 		k.wantEvents("authn_password_reset:claim authn_password_change:reset user_email_verify:reset session_ended:password_changed")
@@ -224,7 +224,7 @@ func TestRS10_AskingChangesNothing(t *testing.T) {
 			t.Fatalf("link %d was voided by a later one: %v", i, err)
 		}
 	}
-	usher.Must(k.ResetPassword(ctx, usher.ResetPassword{Token: links[2], NewPassword: otherPassword}, home))
+	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: links[2], NewPassword: otherPassword}, home))
 }
 
 // At most three links are valid at a time, whatever the limit on emails is. Once the
@@ -265,7 +265,7 @@ func TestRS13_Limits(t *testing.T) {
 		for i := range 10 {
 			k.forget(fmt.Sprintf("u%d@example.com", i), home)
 		}
-		in := usher.SendPasswordReset{LoginID: "u@example.com"}
+		in := usher.SendPasswordResetParams{LoginID: "u@example.com"}
 		l := wantLimit(t, k.SendPasswordReset(ctx, in, home))
 		if l.RetryAfter != time.Hour {
 			t.Fatalf("wait %s", l.RetryAfter)
@@ -283,7 +283,7 @@ func TestRS13_Limits(t *testing.T) {
 			func(raw usher.Secret) error { return second(k.VerifyReset(ctx, raw, home)) },
 			func(raw usher.Secret) error { return second(k.confirm(raw, home)) },
 			func(raw usher.Secret) error {
-				return second(k.ResetPassword(ctx, usher.ResetPassword{Token: raw, NewPassword: goodPassword}, home))
+				return second(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, home))
 			},
 		}
 		for i := range 10 {

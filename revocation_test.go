@@ -281,7 +281,7 @@ func TestSE06_AStoreThatWentBackIsNoticed(t *testing.T) {
 // signUpFrom signs up from the i-th of many networks.
 func (k *kit) signUpFrom(loginID string, i int) *usher.Authentication {
 	k.t.Helper()
-	a, err := k.SignUp(ctx, usher.SignUp{LoginID: loginID, Password: goodPassword}, nth(i))
+	a, err := k.SignUp(ctx, usher.SignUpParams{LoginID: loginID, Password: goodPassword}, nth(i))
 	if err != nil {
 		k.t.Fatal(err)
 	}

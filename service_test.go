@@ -55,7 +55,7 @@ func TestWholeLife(t *testing.T) {
 		t.Fatalf("%d sessions, %v", len(list), err)
 	}
 
-	c, err := k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: otherPassword}, home)
+	c, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, home)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestWholeLife(t *testing.T) {
 		t.Fatal("an update must end the other sessions and keep this one")
 	}
 
-	d, err := k.ReplacePassword(ctx, usher.ReplacePassword{
+	d, err := k.ReplacePassword(ctx, usher.ReplacePasswordParams{
 		LoginID: "ann@example.com", OldPassword: otherPassword, NewPassword: thirdPassword,
 	}, home)
 	if err != nil {
@@ -77,14 +77,14 @@ func TestWholeLife(t *testing.T) {
 
 	reset := k.resetToken("ann@example.com", usher.MessageResetPassword)
 	step("forget", "authn_password_reset_request", "reset_password")
-	if s, err := k.ResetPassword(ctx, usher.ResetPassword{Token: reset, NewPassword: goodPassword}, home); err != nil || s != nil {
+	if s, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: reset, NewPassword: goodPassword}, home); err != nil || s != nil {
 		t.Fatal(s, err)
 	}
 	step("reset", "authn_password_reset:reset authn_password_change:reset session_ended:password_changed", "password_changed")
 	if k.alive(d) {
 		t.Fatal("a reset must end all sessions")
 	}
-	_, err = k.SignIn(ctx, usher.SignIn{LoginID: "ann@example.com", Password: thirdPassword}, home)
+	_, err = k.SignIn(ctx, usher.SignInParams{LoginID: "ann@example.com", Password: thirdPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
 	step("old password", "authn_login_fail:wrong_password", "")
 
@@ -189,7 +189,7 @@ func TestAnAnswerDoesNotWaitForItsAuditLine(t *testing.T) {
 		} {
 			bounded, cancel := context.WithTimeout(ctx, patience)
 			start := time.Now()
-			_, err := k.SignIn(bounded, usher.SignIn{LoginID: "ann@example.com", Password: otherPassword}, from("203.0.113.7"))
+			_, err := k.SignIn(bounded, usher.SignInParams{LoginID: "ann@example.com", Password: otherPassword}, from("203.0.113.7"))
 			cancel()
 			wantErr(t, err, usher.ErrInvalidCredentials)
 			if took := time.Since(start); took > most {

@@ -65,10 +65,10 @@ func TestSE02_ASignInNeverAdoptsASession(t *testing.T) {
 	mallory := k.signUpVerified("mallory@example.com")
 	for name, in := range map[string]func(c usher.Client) (*usher.Authentication, error){
 		"sign-in": func(c usher.Client) (*usher.Authentication, error) {
-			return k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, c)
+			return k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: goodPassword}, c)
 		},
 		"sign-up": func(c usher.Client) (*usher.Authentication, error) {
-			return k.SignUp(ctx, usher.SignUp{LoginID: "new@example.com", Password: goodPassword}, c)
+			return k.SignUp(ctx, usher.SignUpParams{LoginID: "new@example.com", Password: goodPassword}, c)
 		},
 	} {
 		planted := k.signIn("mallory@example.com", goodPassword, home)
@@ -87,7 +87,7 @@ func TestSE02_ASignInNeverAdoptsASession(t *testing.T) {
 			t.Fatal(name, "ended too much")
 		}
 		c.SessionID = "made-up"
-		if a, err := k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, c); err != nil || a.Session.ID == "made-up" {
+		if a, err := k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: goodPassword}, c); err != nil || a.Session.ID == "made-up" {
 			t.Fatal(name, a, err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestSE11_TokensCarryNoPersonalData(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	s := func(v string) *string { return &v }
-	a := usher.Must(k.SignUp(ctx, usher.SignUp{LoginID: ann, Password: goodPassword, Profile: usher.Profile{
+	a := usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword, Profile: usher.Profile{
 		Name: s("Ann Example"), GivenName: s("Annabel"), FamilyName: s("Exampleton"), Phone: s("+15550100"), Picture: s("https://pic.test/a"),
 	}}, home))
 	want := map[usher.Secret]string{
@@ -251,17 +251,17 @@ func TestClaimsOfTheProgram(t *testing.T) {
 		k.events.reset()
 		for name, do := range map[string]func() (*usher.Authentication, error){
 			"sign-in": func() (*usher.Authentication, error) {
-				return k.SignIn(ctx, usher.SignIn{LoginID: ann, Password: goodPassword}, home)
+				return k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: goodPassword}, home)
 			},
 			"sign-up": func() (*usher.Authentication, error) {
-				return k.SignUp(ctx, usher.SignUp{LoginID: "new@example.com", Password: goodPassword}, home)
+				return k.SignUp(ctx, usher.SignUpParams{LoginID: "new@example.com", Password: goodPassword}, home)
 			},
 			"refresh": func() (*usher.Authentication, error) { return k.RefreshSession(ctx, a.Tokens.Refresh, home) },
 			"update": func() (*usher.Authentication, error) {
-				return k.UpdatePassword(ctx, k.claims(a), usher.UpdatePassword{NewPassword: otherPassword}, home)
+				return k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: otherPassword}, home)
 			},
 			"replace": func() (*usher.Authentication, error) {
-				return k.ReplacePassword(ctx, usher.ReplacePassword{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, home)
+				return k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, home)
 			},
 		} {
 			if got, err := do(); err == nil || got != nil || !strings.Contains(err.Error(), "Config.Claims") {

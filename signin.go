@@ -8,7 +8,7 @@ import (
 )
 
 // SignIn is what a person gives to sign in.
-type SignIn struct {
+type SignInParams struct {
 	// LoginID names the user. Required.
 	LoginID string
 	// Password is the user's password. Required.
@@ -23,7 +23,7 @@ const noticeAfter = 5
 // right password it tells ErrPasswordExpired and ErrUserDisabled, and gives no
 // session then. Too many failures are a [*LimitError] before anything is
 // checked.
-func (s *Service) SignIn(ctx context.Context, in SignIn, c Client) (*Authentication, error) {
+func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (*Authentication, error) {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	if err := inputErrors(badID, s.checkPassword("password", in.Password)); err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func TestSI02_AHundredFailuresDisableThePassword(t *testing.T) {
 	}
 
 	link := k.resetToken("ann@example.com", usher.MessageResetPassword)
-	if _, err := k.ResetPassword(ctx, usher.ResetPassword{Token: link, NewPassword: thirdPassword}, home); err != nil {
+	if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: link, NewPassword: thirdPassword}, home); err != nil {
 		t.Fatal(err)
 	}
 	k.signIn("ann@example.com", thirdPassword, nth(201))
@@ -188,7 +188,7 @@ func TestSI05_ASuccessClearsTheAccountsCounterOnly(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	attacker := from("198.51.100.1")
-	if _, err := k.SignUp(ctx, usher.SignUp{LoginID: "mallory@example.com", Password: goodPassword}, attacker); err != nil {
+	if _, err := k.SignUp(ctx, usher.SignUpParams{LoginID: "mallory@example.com", Password: goodPassword}, attacker); err != nil {
 		t.Fatal(err)
 	}
 	failures := 0
@@ -219,17 +219,17 @@ func TestSI06_AllWaysCountTogether(t *testing.T) {
 		k.fail("ann@example.com", home)
 	}
 	wantErr(t, k.replace("ANN@Example.COM", otherPassword, thirdPassword), usher.ErrInvalidCredentials)
-	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: thirdPassword, CurrentPassword: otherPassword}, home)
+	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: thirdPassword, CurrentPassword: otherPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
-	err = k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "ann@example.net", CurrentPassword: otherPassword}, home)
+	err = k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: "ann@example.net", CurrentPassword: otherPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
 
 	hashes := k.Hashes()
 	wantLimit(t, k.trySignIn("Ann@example.com", goodPassword, home))
 	wantLimit(t, k.replace("ann@EXAMPLE.com", goodPassword, thirdPassword))
-	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePassword{NewPassword: thirdPassword, CurrentPassword: goodPassword}, home)
+	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: thirdPassword, CurrentPassword: goodPassword}, home)
 	wantLimit(t, err)
-	wantLimit(t, k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: "ann@example.net", CurrentPassword: goodPassword}, home))
+	wantLimit(t, k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: "ann@example.net", CurrentPassword: goodPassword}, home))
 	if n := k.Hashes() - hashes; n != 0 {
 		t.Errorf("%d hashes, want none", n)
 	}

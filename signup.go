@@ -12,7 +12,7 @@ import (
 )
 
 // SignUp is what a person gives to become a user.
-type SignUp struct {
+type SignUpParams struct {
 	// LoginID names the user: an e-mail address, as a rule. Required.
 	LoginID string
 	// Password is the chosen password. Required.
@@ -35,7 +35,7 @@ type SignUp struct {
 // among [*InputErrors]); but one that only the list
 // of leaked passwords refuses counts as a sign-up. ErrSignUpClosed with
 // [Config.SignUpClosed].
-func (s *Service) SignUp(ctx context.Context, in SignUp, c Client) (*Authentication, error) {
+func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (*Authentication, error) {
 	if s.cfg.SignUpClosed {
 		return nil, ErrSignUpClosed
 	}
@@ -179,7 +179,7 @@ func (s *Service) createUser(ctx context.Context, created store.UserCreation) er
 
 // newUser checks what the person gave and returns the user it makes. With an error
 // it is one of those inputs that can be accepted: a password can be judged by it.
-func (s *Service) newUser(in SignUp) (User, string, error) {
+func (s *Service) newUser(in SignUpParams) (User, string, error) {
 	now := s.now()
 	u := User{ID: "u" + random(16), Status: StatusEnabled, CreatedAt: now, UpdatedAt: now}
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)

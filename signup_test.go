@@ -85,10 +85,10 @@ func TestSU02_LookAlikesNeverReachTheAccount(t *testing.T) {
 			if !errors.As(err, &f) && !errors.Is(err, usher.ErrInvalidCredentials) {
 				t.Errorf("sign-in as %+q: %v", id, err)
 			}
-			if err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, nth(i)); err != nil && !errors.As(err, &f) {
+			if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, nth(i)); err != nil && !errors.As(err, &f) {
 				t.Errorf("reset of %+q: %v", id, err)
 			}
-			if b, err := k.SignUp(ctx, usher.SignUp{LoginID: id, Password: otherPassword}, nth(i)); err == nil && b.User.ID == mike.User.ID {
+			if b, err := k.SignUp(ctx, usher.SignUpParams{LoginID: id, Password: otherPassword}, nth(i)); err == nil && b.User.ID == mike.User.ID {
 				t.Errorf("sign-up as %+q gave the account", id)
 			} else if errors.Is(err, usher.ErrLoginIDTaken) {
 				t.Errorf("%+q is the same login id", id)
@@ -116,7 +116,7 @@ func TestSU03_SignUpNeverChangesAnAccount(t *testing.T) {
 		mails := k.mailed()
 
 		name := "Mallory"
-		_, err := k.SignUp(ctx, usher.SignUp{
+		_, err := k.SignUp(ctx, usher.SignUpParams{
 			LoginID: "ANN@example.com", Password: otherPassword, Profile: usher.Profile{Name: &name},
 		}, home)
 		wantErr(t, err, usher.ErrLoginIDTaken)
@@ -152,7 +152,7 @@ func TestSU03_RefusedSignUpsDoNotUseUpTheOwnersMails(t *testing.T) {
 
 func TestSU04_OnlyNamedFieldsAreTaken(t *testing.T) {
 	var fields []string
-	for _, v := range []any{usher.SignUp{}, usher.Profile{}} {
+	for _, v := range []any{usher.SignUpParams{}, usher.Profile{}} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			fields = append(fields, f.Name)
 		}
@@ -235,8 +235,8 @@ func TestSU06_MalformedLoginIDs(t *testing.T) {
 			{"SignUp", "loginId", k.trySignUp(id, goodPassword)},
 			{"SignIn", "loginId", k.trySignIn(id, goodPassword, home)},
 			{"ReplacePassword", "loginId", k.replace(id, goodPassword, otherPassword)},
-			{"SendPasswordReset", "loginId", k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, home)},
-			{"ChangeEmail", "newEmail", k.ChangeEmail(ctx, claims, usher.ChangeEmail{NewEmail: id, CurrentPassword: goodPassword}, home)},
+			{"SendPasswordReset", "loginId", k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, home)},
+			{"ChangeEmail", "newEmail", k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: id, CurrentPassword: goodPassword}, home)},
 			{"ImportUser", "loginId", second(k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{id}}))},
 			{"UserByLoginID", "loginId", second(k.Operator("test").UserByLoginID(ctx, id))},
 		} {
@@ -315,7 +315,7 @@ func TestSU08_TenSignUpsPerNetworkAndHour(t *testing.T) {
 	if got, want := k.events.take(), "excess_rate_limit_exceeded:sign_ups"; got != want {
 		t.Errorf("events are %q, want %q", got, want)
 	}
-	if _, err := k.SignUp(ctx, usher.SignUp{LoginID: "u11@example.com", Password: goodPassword}, from("198.51.100.1")); err != nil {
+	if _, err := k.SignUp(ctx, usher.SignUpParams{LoginID: "u11@example.com", Password: goodPassword}, from("198.51.100.1")); err != nil {
 		t.Errorf("another network: %v", err)
 	}
 	k.clock.add(time.Hour)

@@ -78,7 +78,7 @@ func TestEN02_FailuresTakeTheSameTime(t *testing.T) {
 		c.ConfirmFirst = true
 		c.Mailer = neverMailer
 	})
-	all := append(people(k), usher.SignIn{LoginID: "unconfirmed@example.com", Password: goodPassword})
+	all := append(people(k), usher.SignInParams{LoginID: "unconfirmed@example.com", Password: goodPassword})
 	k.signUp("unconfirmed@example.com")
 	tries := 0
 	var acts []func(int)
@@ -117,7 +117,7 @@ func TestEN03_ResetsAnswerAlikeInTheSameTime(t *testing.T) {
 				k.clock.add(time.Hour)
 			}
 			asked++
-			if err := k.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, nth(asked)); err != nil {
+			if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, nth(asked)); err != nil {
 				t.Fatalf("%s: %v", id, err)
 			}
 		})

@@ -139,7 +139,7 @@ func (k *kit) wantPassword(loginID string, pw usher.Secret, not ...usher.Secret)
 	k.t.Helper()
 	k.signIn(loginID, pw, from("203.0.113.1"))
 	for _, n := range not {
-		_, err := k.SignIn(ctx, usher.SignIn{LoginID: loginID, Password: n}, from("203.0.113.1"))
+		_, err := k.SignIn(ctx, usher.SignInParams{LoginID: loginID, Password: n}, from("203.0.113.1"))
 		wantErr(k.t, err, usher.ErrInvalidCredentials)
 	}
 }

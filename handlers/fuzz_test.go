@@ -169,7 +169,7 @@ func TestFB04_RubbishLeavesNothingOver(t *testing.T) {
 				}
 			}})
 		u := k.SignUp(Ann)
-		a, err := k.Service.SignIn(t.Context(), usher.SignIn{LoginID: Ann, Password: GoodPassword}, usher.Client{})
+		a, err := k.Service.SignIn(t.Context(), usher.SignInParams{LoginID: Ann, Password: GoodPassword}, usher.Client{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -169,7 +169,7 @@ func TestLG01_RefusalsAreOneStructuredLine(t *testing.T) {
 		k := NewKit(t, m, Setup{})
 		u := k.SignUp(Ann)
 		other := NewKit(t, InBodies, Setup{Service: func(c *usher.Config) { c.BaseURL = "https://other.example" }}).SignUp(Ann)
-		ended, err := k.Service.SignIn(t.Context(), usher.SignIn{LoginID: Ann, Password: GoodPassword}, usher.Client{})
+		ended, err := k.Service.SignIn(t.Context(), usher.SignInParams{LoginID: Ann, Password: GoodPassword}, usher.Client{})
 		if err != nil {
 			t.Fatal(err)
 		}

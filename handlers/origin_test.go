@@ -221,7 +221,7 @@ func TestCS03_ABearerNeedsNoFurtherHeader(t *testing.T) {
 		other := k.SignUp(Bob)
 		for i, act := range acts {
 			for _, beside := range []bool{false, true} {
-				in := usher.SignUp{LoginID: fmt.Sprintf("ann%d%t@example.com", i, beside), Password: GoodPassword}
+				in := usher.SignUpParams{LoginID: fmt.Sprintf("ann%d%t@example.com", i, beside), Password: GoodPassword}
 				a, err := k.Service.SignUp(t.Context(), in, usher.Client{})
 				if err != nil {
 					t.Fatal(err)
@@ -247,7 +247,7 @@ func TestCS03_ABearerIsNoWayAroundForTheRefresh(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InCookies, Setup{})
 	u := k.SignUp(Ann)
-	a, err := k.Service.SignIn(t.Context(), usher.SignIn{LoginID: Ann, Password: GoodPassword}, usher.Client{})
+	a, err := k.Service.SignIn(t.Context(), usher.SignInParams{LoginID: Ann, Password: GoodPassword}, usher.Client{})
 	if err != nil {
 		t.Fatal(err)
 	}

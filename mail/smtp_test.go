@@ -263,7 +263,7 @@ func TestML03_NotSentIsLoggedAndAnEvent(t *testing.T) {
 			}
 			ask := func() {
 				c := usher.Client{Address: netip.MustParseAddr("192.0.2.1")}
-				if err := s.SendPasswordReset(t.Context(), usher.SendPasswordReset{LoginID: addressCanary}, c); err != nil {
+				if err := s.SendPasswordReset(t.Context(), usher.SendPasswordResetParams{LoginID: addressCanary}, c); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -275,7 +275,7 @@ func TestML03_NotSentIsLoggedAndAnEvent(t *testing.T) {
 			moved.Store(int64(time.Hour)) // the link has expired, so the email is given up
 			ask()                         // wakes the outbox
 			until(t, "an event", func() bool {
-				events, err := s.Events(context.WithoutCancel(t.Context()), usher.EventQuery{Name: usher.EventEmailGivenUp})
+				events, err := s.Operator("test").Events(context.WithoutCancel(t.Context()), usher.EventQuery{Name: usher.EventEmailGivenUp})
 				return err == nil && len(events) == 1
 			})
 			if all := in.deliveries(); len(all) != 0 {

@@ -90,7 +90,7 @@ func (site *Site) passwordView() *View {
 	return &View{
 		page: "password", path: "/account/password", inputs: inputs, required: inputs, prepare: site.prepareOwn,
 		send: func(x *exchange) error {
-			in := usher.UpdatePassword{
+			in := usher.UpdatePasswordParams{
 				NewPassword: usher.Secret(x.in["newPassword"]), CurrentPassword: usher.Secret(x.in["currentPassword"]),
 			}
 			a, err := site.service.UpdatePassword(x.r.Context(), x.claims, in, site.client(x))

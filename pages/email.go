@@ -40,7 +40,7 @@ func (site *Site) emailView() *View {
 	return &View{
 		page: "email", path: "/account/email", inputs: inputs, required: inputs, prepare: site.prepareOwn,
 		send: func(x *exchange) error {
-			in := usher.ChangeEmail{NewEmail: x.in["newEmail"], CurrentPassword: usher.Secret(x.in["currentPassword"])}
+			in := usher.ChangeEmailParams{NewEmail: x.in["newEmail"], CurrentPassword: usher.Secret(x.in["currentPassword"])}
 			if err := site.service.ChangeEmail(x.r.Context(), x.claims, in, site.client(x)); err != nil {
 				return err
 			}

@@ -1,8 +1,6 @@
 package pages
 
-import (
-	"github.com/usherkit/usher"
-)
+import "github.com/usherkit/usher"
 
 func (site *Site) forgotView() *View {
 	inputs := []string{"loginId"}
@@ -18,7 +16,7 @@ func (site *Site) forgotView() *View {
 			return nil
 		},
 		send: func(x *exchange) error {
-			in := usher.SendPasswordReset{LoginID: x.in["loginId"]}
+			in := usher.SendPasswordResetParams{LoginID: x.in["loginId"]}
 			if err := site.service.SendPasswordReset(x.r.Context(), in, site.client(x)); err != nil {
 				return err
 			}

@@ -20,7 +20,7 @@ func (site *Site) resetView() *View {
 }
 
 func (site *Site) sendReset(x *exchange) error {
-	in := usher.ResetPassword{Token: usher.Secret(x.in["token"]), NewPassword: usher.Secret(x.in["newPassword"])}
+	in := usher.ResetPasswordParams{Token: usher.Secret(x.in["token"]), NewPassword: usher.Secret(x.in["newPassword"])}
 	a, err := site.service.ResetPassword(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
 	if errors.Is(err, usher.ErrInvalidToken) {
 		return errDeadLink

@@ -28,7 +28,7 @@ func (site *Site) openSignIn(x *exchange) error {
 }
 
 func (site *Site) sendSignIn(x *exchange) error {
-	in := usher.SignIn{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"])}
+	in := usher.SignInParams{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"])}
 	a, err := site.service.SignIn(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
 	if errors.Is(err, usher.ErrPasswordExpired) {
 		return site.askReplace(x)
@@ -59,7 +59,7 @@ func (site *Site) askReplace(x *exchange) error {
 func (site *Site) replaceView() *View {
 	inputs := []string{"loginId", "oldPassword", "newPassword"}
 	return &View{page: "replace", path: "/signin", inputs: inputs, required: inputs, send: func(x *exchange) error {
-		in := usher.ReplacePassword{
+		in := usher.ReplacePasswordParams{
 			LoginID: x.in["loginId"], OldPassword: usher.Secret(x.in["oldPassword"]), NewPassword: usher.Secret(x.in["newPassword"]),
 		}
 		a, err := site.service.ReplacePassword(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))

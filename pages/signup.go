@@ -1,8 +1,6 @@
 package pages
 
-import (
-	"github.com/usherkit/usher"
-)
+import "github.com/usherkit/usher"
 
 func (site *Site) signUpView() *View {
 	return &View{
@@ -32,7 +30,7 @@ func (site *Site) openSignUp(x *exchange) error {
 
 func (site *Site) sendSignUp(x *exchange) error {
 	name := x.in["name"]
-	in := usher.SignUp{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"]), Profile: usher.Profile{Name: &name}}
+	in := usher.SignUpParams{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"]), Profile: usher.Profile{Name: &name}}
 	a, err := site.service.SignUp(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
 	if err != nil {
 		return err

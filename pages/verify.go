@@ -54,7 +54,7 @@ func (site *Site) verified(x *exchange) error {
 }
 
 func (site *Site) sendVerify(x *exchange) error {
-	in := usher.VerifyEmail{Token: usher.Secret(x.in["token"]), Password: usher.Secret(x.in["password"])}
+	in := usher.VerifyEmailParams{Token: usher.Secret(x.in["token"]), Password: usher.Secret(x.in["password"])}
 	u, err := site.service.VerifyEmail(x.r.Context(), x.claims, in, site.client(x))
 	switch {
 	case errors.Is(err, usher.ErrInvalidToken):

@@ -139,7 +139,7 @@ func TestEV05_ALinkToANewAddressTellsNothingOfTheAccount(t *testing.T) {
 // The page for a new password knows the login id only from a link that is good.
 func TestEV03_TheLoginIDIsFilledInFromTheLinkAlone(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
-	in := usher.SignUp{LoginID: "ann_l", Email: Ann, Password: GoodPassword}
+	in := usher.SignUpParams{LoginID: "ann_l", Email: Ann, Password: GoodPassword}
 	if _, err := k.Service.SignUp(t.Context(), in, usher.Client{}); err != nil {
 		t.Fatal(err)
 	}

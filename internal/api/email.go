@@ -25,7 +25,7 @@ func (api *API) VerifyEmail(w http.ResponseWriter, r *http.Request, claims *toke
 	if err != nil {
 		return err
 	}
-	request := usher.VerifyEmail{Token: in.secret("token"), Password: in.secret("password")}
+	request := usher.VerifyEmailParams{Token: in.secret("token"), Password: in.secret("password")}
 	if err := in.err(); err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (api *API) ChangeEmail(w http.ResponseWriter, r *http.Request, claims *toke
 	if err != nil {
 		return err
 	}
-	request := usher.ChangeEmail{NewEmail: in.text("newEmail"), CurrentPassword: in.secret("currentPassword")}
+	request := usher.ChangeEmailParams{NewEmail: in.text("newEmail"), CurrentPassword: in.secret("currentPassword")}
 	if err := in.err(); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ func (api *API) UpdatePassword(w http.ResponseWriter, r *http.Request, claims *t
 	if err != nil {
 		return err
 	}
-	request := usher.UpdatePassword{
+	request := usher.UpdatePasswordParams{
 		LoginID: in.text("loginId"), NewPassword: in.secret("newPassword"), CurrentPassword: in.secret("currentPassword"),
 	}
 	if err := in.err(); err != nil {
@@ -33,7 +33,7 @@ func (api *API) ReplacePassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	request := usher.ReplacePassword{
+	request := usher.ReplacePasswordParams{
 		LoginID: in.text("loginId"), OldPassword: in.secret("oldPassword"), NewPassword: in.secret("newPassword"),
 	}
 	if err := in.err(); err != nil {

@@ -12,7 +12,7 @@ func (api *API) SendPasswordReset(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	request := usher.SendPasswordReset{LoginID: in.text("loginId"), RedirectURL: in.text("redirectUrl")}
+	request := usher.SendPasswordResetParams{LoginID: in.text("loginId"), RedirectURL: in.text("redirectUrl")}
 	if err := in.err(); err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (api *API) ResetPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	request := usher.ResetPassword{Token: in.secret("token"), NewPassword: in.secret("newPassword")}
+	request := usher.ResetPasswordParams{Token: in.secret("token"), NewPassword: in.secret("newPassword")}
 	if err := in.err(); err != nil {
 		return err
 	}

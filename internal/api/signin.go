@@ -12,7 +12,7 @@ func (api *API) SignIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	request := usher.SignIn{LoginID: in.text("loginId"), Password: in.secret("password")}
+	request := usher.SignInParams{LoginID: in.text("loginId"), Password: in.secret("password")}
 	if err := in.err(); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ func (api *API) SignUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	user := in.object("user")
-	request := usher.SignUp{
+	request := usher.SignUpParams{
 		LoginID: in.text("loginId"), Password: in.secret("password"),
 		Email: user.text("email"), Profile: user.profile(),
 	}

@@ -101,7 +101,7 @@ func (s *suite) refreshOn(engine string, store store.Store, bare *bareTable, rou
 	defer service.Close(context.Background())
 	tokens := make([]usher.Secret, refreshClients)
 	for n := range tokens {
-		a, err := service.SignIn(s.ctx, usher.SignIn{LoginID: login(n), Password: userPassword}, usher.Client{})
+		a, err := service.SignIn(s.ctx, usher.SignInParams{LoginID: login(n), Password: userPassword}, usher.Client{})
 		if err != nil {
 			return nil, err
 		}

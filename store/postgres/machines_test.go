@@ -139,7 +139,7 @@ func (f *fleet) client() usher.Client {
 func (f *fleet) person() (string, *usher.Authentication) {
 	f.t.Helper()
 	id := fmt.Sprintf("p%d@example.com", f.n.Add(1))
-	a, err := f.at(0).SignUp(f.t.Context(), usher.SignUp{LoginID: id, Password: goodPassword}, f.client())
+	a, err := f.at(0).SignUp(f.t.Context(), usher.SignUpParams{LoginID: id, Password: goodPassword}, f.client())
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -147,15 +147,15 @@ func (f *fleet) person() (string, *usher.Authentication) {
 }
 
 // verification is what a person gives to confirm the address.
-func (f *fleet) verification(id string) usher.VerifyEmail {
+func (f *fleet) verification(id string) usher.VerifyEmailParams {
 	f.t.Helper()
-	return usher.VerifyEmail{Token: f.mail.token(f.t, id, usher.MessageVerifyEmail), Password: goodPassword}
+	return usher.VerifyEmailParams{Token: f.mail.token(f.t, id, usher.MessageVerifyEmail), Password: goodPassword}
 }
 
 // signIn must succeed on that machine.
 func (f *fleet) signIn(m *machine, id string, pw usher.Secret) *usher.Authentication {
 	f.t.Helper()
-	a, err := m.SignIn(f.t.Context(), usher.SignIn{LoginID: id, Password: pw}, f.client())
+	a, err := m.SignIn(f.t.Context(), usher.SignInParams{LoginID: id, Password: pw}, f.client())
 	if err != nil {
 		f.t.Fatal(err)
 	}

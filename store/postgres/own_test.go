@@ -26,7 +26,7 @@ func works(t *testing.T, store store.Store) {
 		t.Fatal(err)
 	}
 	defer s.Close(context.Background())
-	if _, err := s.SignUp(t.Context(), usher.SignUp{LoginID: "ann@example.com", Password: goodPassword}, f.client()); err != nil {
+	if _, err := s.SignUp(t.Context(), usher.SignUpParams{LoginID: "ann@example.com", Password: goodPassword}, f.client()); err != nil {
 		t.Fatal(err)
 	}
 }

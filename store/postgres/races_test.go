@@ -30,7 +30,7 @@ func TestST01_OneOfFiftySignUpsWins(t *testing.T) {
 			id := fmt.Sprintf("ann%d@example.com", round)
 			forms := []string{id, strings.ToUpper(id), "Ann" + id[3:]}
 			errs := together(50, func(i int) error {
-				_, err := f.at(i).SignUp(t.Context(), usher.SignUp{LoginID: forms[i%3], Password: goodPassword}, f.client())
+				_, err := f.at(i).SignUp(t.Context(), usher.SignUpParams{LoginID: forms[i%3], Password: goodPassword}, f.client())
 				return err
 			})
 			if won := winners(t, errs, store.ErrLoginIDTaken); len(won) != 1 {
@@ -57,7 +57,7 @@ func TestSI07_AHundredGuessesCostFiveHashesInAll(t *testing.T) {
 				if i == 50 {
 					pw = goodPassword
 				}
-				_, err := f.at(i).SignIn(t.Context(), usher.SignIn{LoginID: id, Password: pw}, client)
+				_, err := f.at(i).SignIn(t.Context(), usher.SignInParams{LoginID: id, Password: pw}, client)
 				return err
 			})
 			f.counted = nil
@@ -95,7 +95,7 @@ func TestRS03_OneOfTwentyResetsWins(t *testing.T) {
 			id, token := f.resetLink()
 			password := func(i int) usher.Secret { return usher.Secret(fmt.Sprintf("new password, number %d", i)) }
 			errs := together(20, func(i int) error {
-				_, err := f.at(i).ResetPassword(t.Context(), usher.ResetPassword{Token: token, NewPassword: password(i)}, f.client())
+				_, err := f.at(i).ResetPassword(t.Context(), usher.ResetPasswordParams{Token: token, NewPassword: password(i)}, f.client())
 				return err
 			})
 			won := winners(t, errs, usher.ErrInvalidToken)
@@ -114,7 +114,7 @@ func (f *fleet) resetLink() (id string, token usher.Secret) {
 	if _, err := f.at(1).VerifyEmail(f.t.Context(), nil, f.verification(id), f.client()); err != nil {
 		f.t.Fatal(err)
 	}
-	if err := f.at(1).SendPasswordReset(f.t.Context(), usher.SendPasswordReset{LoginID: id}, f.client()); err != nil {
+	if err := f.at(1).SendPasswordReset(f.t.Context(), usher.SendPasswordResetParams{LoginID: id}, f.client()); err != nil {
 		f.t.Fatal(err)
 	}
 	return id, f.mail.token(f.t, id, usher.MessageResetPassword)
@@ -134,11 +134,11 @@ func TestST02_ATokenAndItsEffectAreOne(t *testing.T) {
 	}})
 	id, token := f.resetLink()
 	armed.Store(true)
-	if _, err := dying.ResetPassword(t.Context(), usher.ResetPassword{Token: token, NewPassword: newPassword}, f.client()); !errors.Is(err, usher.ErrUnavailable) {
+	if _, err := dying.ResetPassword(t.Context(), usher.ResetPasswordParams{Token: token, NewPassword: newPassword}, f.client()); !errors.Is(err, usher.ErrUnavailable) {
 		t.Fatalf("a step that died in the middle: %v", err)
 	}
 	f.signIn(f.at(0), id, goodPassword)
-	if _, err := dying.ResetPassword(t.Context(), usher.ResetPassword{Token: token, NewPassword: newPassword}, f.client()); err != nil {
+	if _, err := dying.ResetPassword(t.Context(), usher.ResetPasswordParams{Token: token, NewPassword: newPassword}, f.client()); err != nil {
 		t.Fatalf("the token was spent without its effect: %v", err)
 	}
 	f.signIn(f.at(1), id, newPassword)
@@ -151,7 +151,7 @@ func TestUP05_OneOfTenReplacesWins(t *testing.T) {
 			password := func(i int) usher.Secret { return usher.Secret(fmt.Sprintf("new password, number %d", i)) }
 			errs := together(10, func(i int) error {
 				_, err := f.at(i).ReplacePassword(t.Context(),
-					usher.ReplacePassword{LoginID: id, OldPassword: goodPassword, NewPassword: password(i)}, f.client())
+					usher.ReplacePasswordParams{LoginID: id, OldPassword: goodPassword, NewPassword: password(i)}, f.client())
 				return err
 			})
 			won := winners(t, errs, usher.ErrInvalidCredentials, store.ErrConflict)

@@ -59,21 +59,25 @@ func (f *fleet) waysOut() map[string]func(m *machine, id string, a *usher.Authen
 			}
 			return m.SignOutEverywhere(ctx, claims, f.client())
 		},
-		"disable": func(m *machine, _ string, a *usher.Authentication) error { return m.Operator("test").Disable(ctx, a.User.ID) },
-		"delete":  func(m *machine, _ string, a *usher.Authentication) error { return m.Operator("test").Delete(ctx, a.User.ID) },
+		"disable": func(m *machine, _ string, a *usher.Authentication) error {
+			return m.Operator("test").Disable(ctx, a.User.ID)
+		},
+		"delete": func(m *machine, _ string, a *usher.Authentication) error {
+			return m.Operator("test").Delete(ctx, a.User.ID)
+		},
 		"password change": func(m *machine, id string, _ *usher.Authentication) error {
-			_, err := m.ReplacePassword(ctx, usher.ReplacePassword{LoginID: id, OldPassword: goodPassword, NewPassword: newPassword}, f.client())
+			_, err := m.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: id, OldPassword: goodPassword, NewPassword: newPassword}, f.client())
 			return err
 		},
 		"reset": func(m *machine, id string, _ *usher.Authentication) error {
 			if _, err := m.VerifyEmail(ctx, nil, f.verification(id), f.client()); err != nil {
 				return err
 			}
-			if err := m.SendPasswordReset(ctx, usher.SendPasswordReset{LoginID: id}, f.client()); err != nil {
+			if err := m.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, f.client()); err != nil {
 				return err
 			}
 			token := f.mail.token(f.t, id, usher.MessageResetPassword)
-			_, err := m.ResetPassword(ctx, usher.ResetPassword{Token: token, NewPassword: newPassword}, f.client())
+			_, err := m.ResetPassword(ctx, usher.ResetPasswordParams{Token: token, NewPassword: newPassword}, f.client())
 			return err
 		},
 	}
