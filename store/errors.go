@@ -2,14 +2,14 @@ package store
 
 import "errors"
 
-// The errors of a Store that its callers branch on.
+// The errors of a [Store] that callers compare with errors.Is.
 var (
-	// ErrLoginIDTaken means that the login id belongs to somebody.
+	// ErrLoginIDTaken means that a user with this login id exists.
 	ErrLoginIDTaken = errors.New("usher: the login id is taken")
-	// ErrNotFound means that there is no such thing. Only operators' methods,
-	// RevokeSession, CancelEmailChange and stores return it.
+	// ErrNotFound means that the user, session or token does not exist. Of the
+	// Service, only operators' methods, RevokeSession and CancelEmailChange return it.
 	ErrNotFound = errors.New("usher: not found")
-	// ErrConflict means that what was read has changed in the meantime, and
-	// nothing was written.
-	ErrConflict = errors.New("usher: changed in the meantime")
+	// ErrConflict means that another caller changed the data since it was read.
+	// Nothing was written.
+	ErrConflict = errors.New("usher: the data was changed by another caller")
 )

@@ -9,11 +9,11 @@ import (
 	"github.com/usherkit/usher/internal/logs"
 )
 
-// EventName is the stable name of what happened. Where the OWASP Logging
-// Vocabulary has a word for it, that word is used.
+// EventName is the stable name of an event, from the OWASP Logging Vocabulary where it
+// has one.
 type EventName string
 
-// What the Service says it did.
+// The events of the Service.
 const (
 	EventUserCreated          EventName = "user_created"
 	EventUserUpdated          EventName = "user_updated"
@@ -54,32 +54,32 @@ const (
 	EventForbidden            EventName = "authz_fail"
 )
 
-// Event is something the Service did or refused, as it goes to
-// [Config.OnEvent] and into the audit table. It holds no password, no token,
-// no link and no mail address.
+// Event is something that the Service did or refused, as it is passed to Config.OnEvent
+// and stored in the audit table. It contains no password, token, link or email address.
 type Event struct {
 	// ID is random.
 	ID string
-	// At is when it happened, in UTC.
+	// At is the time of the event, in UTC.
 	At time.Time
-	// Name says what happened.
+	// Name is the kind of event.
 	Name EventName
-	// UserID and SessionID say to whom; either may be empty.
+	// UserID and SessionID name the user and the session concerned. Either may be
+	// empty.
 	UserID, SessionID string
 	// Address, UserAgent and RequestID are the client's.
 	Address, UserAgent, RequestID string
-	// Reason tells causes apart that the caller is never told, such as
+	// Reason distinguishes causes that are never shown to the client, such as
 	// "unknown_login_id" and "wrong_password". With EventEmailGivenUp and
-	// EventEmailDropped the kind of the mail follows: "refused reset_password".
+	// EventEmailDropped it ends with the kind of email: "refused reset_password".
 	Reason string
 	// Actor is the name of the operator who caused the event, and empty if no
 	// operator did.
 	Actor string
 }
 
-// LogValue writes the event as a group of its fields without the empty ones. Of
-// the session it has the first 16 hex digits of the id's SHA-256, of the address
-// the network: the audit table has both in full.
+// LogValue returns the event as a group of its fields, without the empty ones. It has
+// the first 16 hex digits of the SHA-256 of the session id, and the network of the
+// address: the audit table has both in full.
 func (e Event) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.String("event", string(e.Name)),
@@ -101,35 +101,34 @@ func (e Event) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// EventQuery chooses events to read back, newest first.
+// EventQuery selects events to read back, newest first.
 type EventQuery struct {
-	// UserID restricts to one user. Defaults to all.
+	// UserID selects the events of one user. Defaults to all.
 	UserID string
-	// Name restricts to one kind of event. Defaults to all.
+	// Name selects one kind of event. Defaults to all.
 	Name EventName
-	// Before restricts to events earlier than this instant. Defaults to no
-	// restriction.
+	// Before selects events earlier than this time. Defaults to all.
 	Before time.Time
-	// Limit is how many at most. Defaults to 100, at most 1000.
+	// Limit is the maximum number of events. Defaults to 100, at most 1000.
 	Limit int
 }
 
 // EventStore keeps the audit trail.
 type EventStore interface {
-	// Record stores effects that belong to no other step, in one.
+	// Record stores effects that belong to no other transaction, in one.
 	Record(ctx context.Context, fx Effects) error
-	// Events reads the audit trail back, newest first.
+	// Events reads events back, newest first.
 	Events(ctx context.Context, q EventQuery) ([]Event, error)
 }
 
-// failures are the events that tell of something refused or given up.
+// failures are the events that report a refusal or a failure.
 var failures = map[EventName]bool{
 	EventSignUpRefused: true, EventSignInFailed: true, EventPasswordLocked: true, EventThrottled: true,
 	EventPasswordChangeFailed: true, EventPasswordExpired: true, EventPasswordDamaged: true, EventBreachCheckFailed: true,
 	EventTokenRefused: true, EventTokenReused: true, EventEmailGivenUp: true, EventEmailDropped: true, EventForbidden: true,
 }
 
-// result says whether what was asked for was done.
+// result returns "success" or "failure" for the log.
 func (n EventName) result() string {
 	if failures[n] {
 		return "failure"
@@ -137,7 +136,7 @@ func (n EventName) result() string {
 	return "success"
 }
 
-// hashed is what the log has of an id, if there is one.
+// hashed returns the hash of an id for the log; "" if there is no id.
 func hashed(id string) string {
 	if id == "" {
 		return ""
@@ -145,7 +144,7 @@ func hashed(id string) string {
 	return logs.Hash(id)
 }
 
-// networkOf is what the log has of an address, if there is one.
+// networkOf returns the network of an address for the log; "" if it is no address.
 func networkOf(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil {

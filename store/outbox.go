@@ -5,31 +5,31 @@ import (
 	"time"
 )
 
-// QueuedEmail is a message in the outbox.
+// QueuedEmail is an email in the outbox.
 type QueuedEmail struct {
-	// ID is random, and the same for every try.
+	// ID is random, and the same for every attempt to deliver the email.
 	ID string
-	// Sealed is the message; the store cannot read it.
+	// Sealed is the message, sealed by the Service: the store cannot read it.
 	Sealed []byte
-	// CreatedAt is when it was queued; NotBefore when the next try is due.
+	// CreatedAt is when the email was queued, NotBefore when the next attempt is due.
 	CreatedAt, NotBefore time.Time
-	// Tries is how many tries have begun.
+	// Attempts is how many attempts have begun.
 	Attempts int
 }
 
-// OutboxStore keeps mail until it is delivered.
+// OutboxStore keeps emails until they are delivered.
 type OutboxStore interface {
-	// ClaimEmails hands out at most n messages that are due at now, counts a try
-	// for each, and hides them from others until now+lease. It chooses those
-	// that have been due the longest, so that tries in vain keep no new message
-	// waiting, and returns them in the order in which they were queued.
+	// ClaimEmails returns at most n emails that are due at now, counts an attempt for
+	// each, and hides them from other callers until now+lease. It claims those that
+	// have been due longest, so that failing emails do not delay new ones, and returns
+	// them in the order in which they were queued.
 	ClaimEmails(ctx context.Context, now time.Time, lease time.Duration, n int) ([]QueuedEmail, error)
-	// FinishEmail removes a message, delivered or given up. A missing one is
-	// not an error.
+	// FinishEmail removes an email that was delivered or given up. If it does not
+	// exist, FinishEmail does nothing and stores no effects.
 	FinishEmail(ctx context.Context, id string, fx Effects) error
-	// RetryEmail makes a message due again at notBefore. A missing one is not
-	// an error.
+	// RetryEmail makes an email due again at notBefore. It does nothing if the email
+	// does not exist.
 	RetryEmail(ctx context.Context, id string, notBefore time.Time) error
-	// EmailCount returns how many messages wait.
+	// EmailCount returns how many emails are queued.
 	EmailCount(ctx context.Context) (int, error)
 }

@@ -14,140 +14,138 @@ type RefreshRenewal struct {
 
 // SessionStore keeps sessions and revocations.
 type SessionStore interface {
-	// StartSession starts a session for a user whose password was checked.
-	// ErrConflict if the password's version is no longer IfPasswordVersion or
-	// the user is not enabled (also if it is gone). It returns the ids of the
-	// sessions it ended: EndSession, and the oldest above Max.
+	// StartSession starts a session for a user whose password was verified. It returns
+	// the ids of the sessions it ended: EndSession, and the oldest above Max.
+	// ErrConflict if the version of the password is not IfPasswordVersion, or if the
+	// user is disabled or deleted.
 	StartSession(ctx context.Context, s SessionStart) ([]string, error)
-	// Session returns a session that has not ended. ErrNotFound if there is
-	// none. A session past its times is still returned until DeleteExpired.
+	// Session returns a session that has not ended, ErrNotFound if there is none. It
+	// returns expired sessions too, until DeleteExpired removes them.
 	Session(ctx context.Context, id string) (SessionRecord, error)
-	// UserSessions returns the user's full sessions that are alive at now,
+	// UserSessions returns the user's full sessions that have not expired at now,
 	// newest first.
 	UserSessions(ctx context.Context, userID string, now time.Time) ([]Session, error)
-	// SwapRefresh exchanges a refresh token; see RefreshOutcome. ErrNotFound
-	// if the session has ended, is past its times, or its user is not enabled.
+	// SwapRefresh exchanges a refresh token; see [RefreshOutcome]. ErrNotFound if the
+	// session has ended or expired, or its user is disabled.
 	SwapRefresh(ctx context.Context, s RefreshSwap) (RefreshResult, error)
-	// EndSession ends one session of that user. ErrNotFound if the user has no
-	// such session.
+	// EndSession ends one session of the user. ErrNotFound if the user has no such
+	// session.
 	EndSession(ctx context.Context, userID, sessionID string, end SessionEnd, fx Effects) error
-	// EndUserSessions ends the user's sessions and returns their ids. None to
-	// end is not an error.
+	// EndUserSessions ends the user's sessions and returns their ids. It is not an
+	// error if there are none.
 	EndUserSessions(ctx context.Context, userID string, end SessionEnd, fx Effects) ([]string, error)
-	// Revocations returns the revocations with an ID above after, by ID.
-	// Because steps may become visible out of order, callers ask again for a
-	// range they have read.
+	// Revocations returns the revocations with an ID above after, ordered by ID.
+	// Transactions may become visible out of order, so callers read recent IDs again.
 	Revocations(ctx context.Context, after int64) ([]Revocation, error)
 }
 
-// SessionStart is the step of a sign-in.
+// SessionStart is the input of [SessionStore.StartSession].
 type SessionStart struct {
 	Session SessionRecord
-	// IfPasswordVersion is the version whose password was checked.
+	// IfPasswordVersion is the version of the password that was verified.
 	IfPasswordVersion int64
-	// RehashFrom and RehashTo replace the stored hash by another of the same
-	// password, if it is still the first. Empty changes nothing.
+	// RehashTo replaces the stored hash if it is still RehashFrom. Both are hashes of
+	// the same password. Empty changes nothing.
 	RehashFrom, RehashTo string
 	// Language becomes the user's, unless it is empty.
 	Language string
-	// EndSession is a session, of whomever, that ends. Empty ends none.
+	// EndSession is the id of a session, of any user, that ends. Empty ends none.
 	EndSession string
-	// Max is how many full sessions the user may have, this one included.
+	// Max is how many full sessions the user may have, including this one.
 	Max int
-	// RevokedUntil is for the revocations of what it ended.
+	// RevokedUntil is for the revocations of the sessions that end.
 	RevokedUntil time.Time
-	// ClearLimits are removed; ReleaseLimits are lowered by one.
+	// ClearLimits are keys of limits to remove, ReleaseLimits of limits to lower by one.
 	ClearLimits, ReleaseLimits []string
 	Effects
 }
 
-// RefreshOutcome is what became of a refresh token.
+// RefreshOutcome is the outcome of an exchange of a refresh token.
 type RefreshOutcome int
 
 // The outcomes of [SessionStore.SwapRefresh].
 const (
-	// RefreshSwapped: it was the one in use and Next has taken its place.
+	// RefreshSwapped: the token was the current one, and Next replaced it.
 	RefreshSwapped RefreshOutcome = iota + 1
-	// RefreshReplayed: it was the one before, within the grace time; the
+	// RefreshReplayed: the token was the previous one, within the grace time. The
 	// session is unchanged.
 	RefreshReplayed
-	// RefreshReused: it was older; the session has ended.
+	// RefreshReused: the token was an older one. The session has ended.
 	RefreshReused
 )
 
-// RefreshSwap is the step of a refresh.
+// RefreshSwap is the input of [SessionStore.SwapRefresh].
 type RefreshSwap struct {
 	SessionID string
-	// Presented is the hash of the refresh token shown, Next of its successor.
-	// Equal ones (rotation switched off) swap nothing but move the times.
+	// Presented is the hash of the presented refresh token, Next of its successor. If
+	// they are equal (rotation is switched off), only the times of the session change.
 	Presented, Next []byte
-	// Now becomes LastSeenAt and Refresh.RotatedAt; Idle from now, but never beyond
+	// Now becomes LastSeenAt and Refresh.RotatedAt. Now plus Idle, but at most
 	// ExpiresAt, becomes IdleExpiresAt.
 	Now  time.Time
 	Idle time.Duration
-	// Grace is how long after Refresh.RotatedAt the previous token still serves.
+	// Grace is how long after Refresh.RotatedAt the previous token is accepted.
 	Grace time.Duration
-	// UserAgent and Address replace the session's unless empty.
+	// UserAgent and Address replace those of the session, unless they are empty.
 	UserAgent, Address string
-	// RevokedUntil is for the revocation of a session ended by reuse.
+	// RevokedUntil is for the revocation of a session that ends by reuse.
 	RevokedUntil time.Time
-	// Swapped and Reused are the effects of these outcomes; a replay has none.
+	// Swapped and Reused are the effects of these outcomes. A replay has none.
 	Swapped, Reused Effects
 }
 
-// RefreshResult is what a refresh found, read in the same step.
+// RefreshResult is the result of [SessionStore.SwapRefresh].
 type RefreshResult struct {
 	Outcome RefreshOutcome
-	// Session and User are as they are after the step; after a reuse, Session
-	// is as it was before it ended.
+	// Session and User are those after the exchange. After a reuse, Session is the
+	// one before it ended.
 	Session SessionRecord
 	User    User
 }
 
-// Revocation is the fact that a session has ended early.
+// Revocation records that a session ended before its tokens expired.
 type Revocation struct {
-	// ID grows in the order in which revocations were written.
+	// ID grows with every revocation.
 	ID        int64
 	SessionID string
-	// Until is when the last token of the session is out: later the
-	// revocation means nothing.
+	// Until is when the last session token of the session expires. The revocation is
+	// not needed after that.
 	Until time.Time
 }
 
-// SessionKind says what a session is good for.
+// SessionKind is what a session may be used for.
 type SessionKind string
 
 // The kinds of session.
 const (
 	// SessionFull is a signed-in device.
 	SessionFull SessionKind = "full"
-	// SessionReset comes from a mailed link and is good for setting one new
-	// password, nothing else.
+	// SessionReset comes from an emailed link and can only set one new password.
 	SessionReset SessionKind = "reset"
 )
 
 // Session is one signed-in device.
 type Session struct {
-	// ID names the session: the claim sid of its tokens. It opens nothing.
+	// ID is the claim sid of the session's tokens. It is no secret.
 	ID string
-	// UserID is whose session it is.
+	// UserID is the user of the session.
 	UserID string
-	// Kind is full, or reset.
+	// Kind is SessionFull or SessionReset.
 	Kind SessionKind
-	// CreatedAt is when the password was checked. The absolute life and the
-	// age of the sign-in count from here; refreshing never moves it.
+	// CreatedAt is when the user signed in. The absolute lifetime and the age of the
+	// sign-in count from here. A refresh does not change it.
 	CreatedAt time.Time
-	// LastSeenAt is the last refresh (or the sign-in).
+	// LastSeenAt is the time of the last refresh, or of the sign-in.
 	LastSeenAt time.Time
-	// IdleExpiresAt ends a session that nobody refreshes; it moves with every
-	// refresh, never beyond ExpiresAt.
+	// IdleExpiresAt is when the session expires without a refresh. Every refresh
+	// moves it, at most to ExpiresAt.
 	IdleExpiresAt time.Time
-	// ExpiresAt is the absolute end.
+	// ExpiresAt is when the session expires in any case.
 	ExpiresAt time.Time
-	// AMR are the methods of the sign-in (RFC 8176): "pwd", "email".
+	// AMR are the authentication methods of the sign-in (RFC 8176): "pwd", "email".
 	AMR []string
-	// UserAgent and Address describe the device at its last refresh. Address
-	// is empty when it was not known.
+	// UserAgent and Address describe the device at its last refresh. Address is empty
+	// if it was not known.
 	UserAgent, Address string
 }
 

@@ -14,19 +14,20 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// The copies below are made on the way in and on the way out, so that no
-// caller shares memory with the store, and times are as a database keeps them.
+// The functions below copy what a method takes and returns, so that no caller shares
+// memory with the store.
 
-func when(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+// toMicros returns a time as a database stores it: in UTC and whole microseconds.
+func toMicros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 func copyUser(u store.User) store.User {
 	u.LoginIDs = slices.Clone(u.LoginIDs)
 	u.Roles = slices.Clone(u.Roles)
 	u.Permissions = slices.Clone(u.Permissions)
 	u.Tenants = copyTenants(u.Tenants)
-	u.CreatedAt, u.UpdatedAt = when(u.CreatedAt), when(u.UpdatedAt)
+	u.CreatedAt, u.UpdatedAt = toMicros(u.CreatedAt), toMicros(u.UpdatedAt)
 	if u.Attributes != nil {
-		// Only what had passed encoding/json on its way in gets here.
+		// Cannot fail: the attributes were encoded when they were stored.
 		u.Attributes, _ = copyAttributes(u.Attributes)
 	}
 	return u
@@ -46,7 +47,7 @@ func copyTenants(in map[string]token.Tenant) map[string]token.Tenant {
 func copyAttributes(in map[string]any) (map[string]any, error) {
 	b, err := json.Marshal(in)
 	if err != nil {
-		return nil, fmt.Errorf("storetest: attributes: %w", err)
+		return nil, fmt.Errorf("memory: attributes: %w", err)
 	}
 	var out map[string]any
 	return out, json.Unmarshal(b, &out)
@@ -54,7 +55,7 @@ func copyAttributes(in map[string]any) (map[string]any, error) {
 
 func copyPassword(p store.Password) store.Password {
 	p.Earlier = slices.Clone(p.Earlier)
-	p.ChangedAt = when(p.ChangedAt)
+	p.ChangedAt = toMicros(p.ChangedAt)
 	return p
 }
 
@@ -66,21 +67,21 @@ func copySession(s store.SessionRecord) store.SessionRecord {
 	s.AMR = slices.Clone(s.AMR)
 	s.Refresh.Current = bytes.Clone(s.Refresh.Current)
 	s.Refresh.Previous = bytes.Clone(s.Refresh.Previous)
-	s.CreatedAt, s.LastSeenAt = when(s.CreatedAt), when(s.LastSeenAt)
-	s.IdleExpiresAt, s.ExpiresAt = when(s.IdleExpiresAt), when(s.ExpiresAt)
-	s.Refresh.RotatedAt = when(s.Refresh.RotatedAt)
+	s.CreatedAt, s.LastSeenAt = toMicros(s.CreatedAt), toMicros(s.LastSeenAt)
+	s.IdleExpiresAt, s.ExpiresAt = toMicros(s.IdleExpiresAt), toMicros(s.ExpiresAt)
+	s.Refresh.RotatedAt = toMicros(s.Refresh.RotatedAt)
 	return s
 }
 
 func copyToken(t store.OneTimeToken) store.OneTimeToken {
 	t.Hash = bytes.Clone(t.Hash)
-	t.CreatedAt, t.ExpiresAt = when(t.CreatedAt), when(t.ExpiresAt)
+	t.CreatedAt, t.ExpiresAt = toMicros(t.CreatedAt), toMicros(t.ExpiresAt)
 	return t
 }
 
-func copyMail(q store.QueuedEmail) store.QueuedEmail {
+func copyEmail(q store.QueuedEmail) store.QueuedEmail {
 	q.Sealed = bytes.Clone(q.Sealed)
-	q.CreatedAt, q.NotBefore = when(q.CreatedAt), when(q.NotBefore)
+	q.CreatedAt, q.NotBefore = toMicros(q.CreatedAt), toMicros(q.NotBefore)
 	return q
 }
 
@@ -88,15 +89,15 @@ func copyKeys(k store.SigningKeys) store.SigningKeys {
 	k.Keys = slices.Clone(k.Keys)
 	for i, one := range k.Keys {
 		one.Private = bytes.Clone(one.Private)
-		one.CreatedAt, one.ActiveAt = when(one.CreatedAt), when(one.ActiveAt)
-		one.RetiredAt, one.RemovedAt = when(one.RetiredAt), when(one.RemovedAt)
+		one.CreatedAt, one.ActiveAt = toMicros(one.CreatedAt), toMicros(one.ActiveAt)
+		one.RetiredAt, one.RemovedAt = toMicros(one.RetiredAt), toMicros(one.RemovedAt)
 		k.Keys[i] = one
 	}
 	return k
 }
 
-// cleanText reports whether every string within v can be kept by any database:
-// UTF-8 without a zero byte.
+// cleanText reports whether every database can store every string in v: UTF-8 without a
+// zero byte.
 func cleanText(v any) bool {
 	return v == nil || cleanValue(reflect.ValueOf(v))
 }
@@ -132,7 +133,7 @@ func cleanValue(v reflect.Value) bool {
 				return false
 			}
 		}
-	default: // numbers and truth values hold no text
+	default: // other kinds hold no text
 	}
 	return true
 }

@@ -7,19 +7,19 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// counter is one limit as it is kept.
+// counter is the stored state of one limit.
 type counter struct {
 	hits int
-	// since is the first hit, or with Backoff the last one.
+	// since is the first hit of the window, or the last hit with Backoff.
 	since time.Time
-	// until is when the row means nothing any more; zero is never.
+	// until is when the counter expires; zero is never.
 	until time.Time
 }
 
-// TakeLimits implements [usher.LimitStore].
+// TakeLimits implements [store.LimitStore].
 func (m *Store) TakeLimits(ctx context.Context, now time.Time, limits []store.Limit) (out store.LimitResult, err error) {
-	err = m.do(ctx, limits, func(s *step) error {
-		now := when(now)
+	err = m.do(ctx, limits, func(s *transaction) error {
+		now := toMicros(now)
 		out = store.LimitResult{Refused: -1}
 		taken := map[string]counter{}
 		var counts []int
@@ -50,7 +50,7 @@ func (m *Store) TakeLimits(ctx context.Context, now time.Time, limits []store.Li
 	return out, nil
 }
 
-// hit counts one more, or says how long to wait.
+// hit counts one hit, or returns how long to wait.
 func (c counter) hit(l store.Limit, now time.Time) (counter, time.Duration) {
 	if c.hits > 0 && l.Window > 0 && !now.Before(c.since.Add(l.Window)) {
 		c = counter{}
@@ -66,12 +66,12 @@ func (c counter) hit(l store.Limit, now time.Time) (counter, time.Duration) {
 	c.hits++
 	c.until = time.Time{}
 	if l.Window > 0 {
-		c.until = when(c.since.Add(l.Window))
+		c.until = toMicros(c.since.Add(l.Window))
 	}
 	return c, 0
 }
 
-// wait is how long a counter at its maximum refuses.
+// wait returns how long a counter at its maximum refuses.
 func (c counter) wait(l store.Limit, now time.Time) time.Duration {
 	switch {
 	case c.hits == 0 && l.Backoff > 0:
@@ -97,23 +97,23 @@ func (c counter) wait(l store.Limit, now time.Time) time.Duration {
 	}
 }
 
-// ReleaseLimits implements [usher.LimitStore].
+// ReleaseLimits implements [store.LimitStore].
 func (m *Store) ReleaseLimits(ctx context.Context, keys []string) error {
-	return m.do(ctx, keys, func(s *step) error {
-		s.giveBack(keys)
+	return m.do(ctx, keys, func(s *transaction) error {
+		s.releaseLimits(keys)
 		return nil
 	})
 }
 
-// ClearLimits implements [usher.LimitStore].
+// ClearLimits implements [store.LimitStore].
 func (m *Store) ClearLimits(ctx context.Context, keys []string) error {
-	return m.do(ctx, keys, func(s *step) error {
+	return m.do(ctx, keys, func(s *transaction) error {
 		s.clearLimits(keys)
 		return nil
 	})
 }
 
-func (s *step) giveBack(keys []string) {
+func (s *transaction) releaseLimits(keys []string) {
 	for _, key := range keys {
 		if c, ok := s.limits[key]; ok && c.hits > 0 {
 			c.hits--
@@ -122,7 +122,7 @@ func (s *step) giveBack(keys []string) {
 	}
 }
 
-func (s *step) clearLimits(keys []string) {
+func (s *transaction) clearLimits(keys []string) {
 	for _, key := range keys {
 		drop(s, s.limits, key)
 	}

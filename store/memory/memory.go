@@ -1,3 +1,6 @@
+// Package memory implements [store.Store] in memory, for tests:
+//
+//	auth, err := usher.New(ctx, memory.New(), usher.Config{…})
 package memory
 
 import (
@@ -8,9 +11,9 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// Store is a [store.Store] that forgets everything when the process ends. It
-// is for tests only: it keeps nothing on disk, holds one lock during each step
-// and never gives memory back by itself. It passes the suite of package storetest.
+// Store is a [store.Store] in memory. It is for tests only: its data ends with the
+// process, and one lock is held during each transaction. It passes the suite of package
+// storetest.
 type Store struct {
 	mu          sync.Mutex
 	closed      bool
@@ -20,7 +23,7 @@ type Store struct {
 	sessions    map[string]store.SessionRecord
 	tokens      map[string]store.OneTimeToken
 	limits      map[string]counter
-	mail        map[string]store.QueuedEmail
+	outbox      map[string]store.QueuedEmail
 	revocations map[int64]store.Revocation
 	lastRevoked int64
 	events      []store.Event
@@ -38,7 +41,7 @@ func New() *Store {
 		sessions:    map[string]store.SessionRecord{},
 		tokens:      map[string]store.OneTimeToken{},
 		limits:      map[string]counter{},
-		mail:        map[string]store.QueuedEmail{},
+		outbox:      map[string]store.QueuedEmail{},
 		revocations: map[int64]store.Revocation{},
 	}
 }
@@ -47,18 +50,18 @@ var (
 	errClosed = errors.New("memory: the store is closed")
 	errText   = errors.New("memory: text is not UTF-8, or holds a zero byte")
 	errExists = errors.New("memory: a row with this id exists")
-	errOwner  = errors.New("memory: the session is another user's")
+	errOwner  = errors.New("memory: the session belongs to another user")
 )
 
-// step is a method at work: it knows how to take back what it has done.
-type step struct {
+// transaction records how to undo what a method did.
+type transaction struct {
 	*Store
 	undo []func()
 }
 
-// do runs one step under the lock, and takes all of it back if it fails. in is
-// what the caller gave, whose texts are checked.
-func (m *Store) do(ctx context.Context, in any, f func(s *step) error) error {
+// do runs f under the lock, and undoes its changes if it fails. in is the input of the
+// method, whose strings are checked.
+func (m *Store) do(ctx context.Context, in any, f func(s *transaction) error) error {
 	if !cleanText(in) {
 		return errText
 	}
@@ -70,7 +73,7 @@ func (m *Store) do(ctx context.Context, in any, f func(s *step) error) error {
 	if m.closed {
 		return errClosed
 	}
-	s := &step{Store: m}
+	s := &transaction{Store: m}
 	err := f(s)
 	if err != nil {
 		for i := len(s.undo) - 1; i >= 0; i-- {
@@ -80,14 +83,14 @@ func (m *Store) do(ctx context.Context, in any, f func(s *step) error) error {
 	return err
 }
 
-// put sets m[k], so that the step can take it back.
-func put[K comparable, V any](s *step, m map[K]V, k K, v V) {
+// put sets m[k] and records how to undo it.
+func put[K comparable, V any](s *transaction, m map[K]V, k K, v V) {
 	remember(s, m, k)
 	m[k] = v
 }
 
 // add is put for a key that must be new.
-func add[K comparable, V any](s *step, m map[K]V, k K, v V) error {
+func add[K comparable, V any](s *transaction, m map[K]V, k K, v V) error {
 	if _, ok := m[k]; ok {
 		return errExists
 	}
@@ -95,13 +98,13 @@ func add[K comparable, V any](s *step, m map[K]V, k K, v V) error {
 	return nil
 }
 
-// drop deletes m[k], so that the step can take it back.
-func drop[K comparable, V any](s *step, m map[K]V, k K) {
+// drop deletes m[k] and records how to undo it.
+func drop[K comparable, V any](s *transaction, m map[K]V, k K) {
 	remember(s, m, k)
 	delete(m, k)
 }
 
-func remember[K comparable, V any](s *step, m map[K]V, k K) {
+func remember[K comparable, V any](s *transaction, m map[K]V, k K) {
 	old, had := m[k]
 	s.undo = append(s.undo, func() {
 		if had {
@@ -114,7 +117,7 @@ func remember[K comparable, V any](s *step, m map[K]V, k K) {
 
 // Ping reports whether the store is open.
 func (m *Store) Ping(ctx context.Context) error {
-	return m.do(ctx, nil, func(*step) error { return nil })
+	return m.do(ctx, nil, func(*transaction) error { return nil })
 }
 
 // Close makes all later calls fail.

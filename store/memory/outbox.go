@@ -9,28 +9,28 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// apply stores the effects of a step.
-func (s *step) apply(fx store.Effects) error {
+// storeEffects stores the effects of a transaction.
+func (s *transaction) storeEffects(fx store.Effects) error {
 	for _, q := range fx.Emails {
-		if err := add(s, s.mail, q.ID, copyMail(q)); err != nil {
+		if err := add(s, s.outbox, q.ID, copyEmail(q)); err != nil {
 			return err
 		}
 	}
 	before := s.events
 	s.undo = append(s.undo, func() { s.events = before })
 	for _, e := range fx.Events {
-		e.At = when(e.At)
+		e.At = toMicros(e.At)
 		s.events = append(s.events, e)
 	}
 	return nil
 }
 
-// ClaimEmails implements [usher.OutboxStore].
+// ClaimEmails implements [store.OutboxStore].
 func (m *Store) ClaimEmails(ctx context.Context, now time.Time, lease time.Duration, n int) (out []store.QueuedEmail, err error) {
-	err = m.do(ctx, nil, func(s *step) error {
-		now := when(now)
+	err = m.do(ctx, nil, func(s *transaction) error {
+		now := toMicros(now)
 		var due []store.QueuedEmail
-		for _, q := range s.mail {
+		for _, q := range s.outbox {
 			if !q.NotBefore.After(now) {
 				due = append(due, q)
 			}
@@ -40,9 +40,9 @@ func (m *Store) ClaimEmails(ctx context.Context, now time.Time, lease time.Durat
 		})
 		for _, q := range due[:min(len(due), max(n, 0))] {
 			q.Attempts++
-			q.NotBefore = when(now.Add(lease))
-			put(s, s.mail, q.ID, q)
-			out = append(out, copyMail(q))
+			q.NotBefore = toMicros(now.Add(lease))
+			put(s, s.outbox, q.ID, q)
+			out = append(out, copyEmail(q))
 		}
 		slices.SortFunc(out, byAge)
 		return nil
@@ -50,37 +50,37 @@ func (m *Store) ClaimEmails(ctx context.Context, now time.Time, lease time.Durat
 	return out, err
 }
 
-// byAge puts the message first that was queued first.
+// byAge sorts messages in the order in which they were queued.
 func byAge(a, b store.QueuedEmail) int {
 	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 }
 
-// FinishEmail implements [usher.OutboxStore].
+// FinishEmail implements [store.OutboxStore].
 func (m *Store) FinishEmail(ctx context.Context, id string, fx store.Effects) error {
-	return m.do(ctx, []any{id, fx}, func(s *step) error {
-		if _, ok := s.mail[id]; !ok {
-			return nil // somebody else finished it, and told of it
+	return m.do(ctx, []any{id, fx}, func(s *transaction) error {
+		if _, ok := s.outbox[id]; !ok {
+			return nil // another caller finished it and stored its effects
 		}
-		drop(s, s.mail, id)
-		return s.apply(fx)
+		drop(s, s.outbox, id)
+		return s.storeEffects(fx)
 	})
 }
 
-// RetryEmail implements [usher.OutboxStore].
+// RetryEmail implements [store.OutboxStore].
 func (m *Store) RetryEmail(ctx context.Context, id string, notBefore time.Time) error {
-	return m.do(ctx, id, func(s *step) error {
-		if q, ok := s.mail[id]; ok {
-			q.NotBefore = when(notBefore)
-			put(s, s.mail, id, q)
+	return m.do(ctx, id, func(s *transaction) error {
+		if q, ok := s.outbox[id]; ok {
+			q.NotBefore = toMicros(notBefore)
+			put(s, s.outbox, id, q)
 		}
 		return nil
 	})
 }
 
-// EmailCount implements [usher.OutboxStore].
+// EmailCount implements [store.OutboxStore].
 func (m *Store) EmailCount(ctx context.Context) (n int, err error) {
-	err = m.do(ctx, nil, func(s *step) error {
-		n = len(s.mail)
+	err = m.do(ctx, nil, func(s *transaction) error {
+		n = len(s.outbox)
 		return nil
 	})
 	return n, err

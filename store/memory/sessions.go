@@ -10,9 +10,9 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// StartSession implements [usher.SessionStore].
+// StartSession implements [store.SessionStore].
 func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended []string, err error) {
-	err = m.do(ctx, in, func(s *step) error {
+	err = m.do(ctx, in, func(s *transaction) error {
 		a, ok := s.accounts[in.Session.UserID]
 		if !ok || a.User.Status != store.StatusEnabled || a.Password.Version != in.IfPasswordVersion {
 			return store.ErrConflict
@@ -29,7 +29,7 @@ func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended 
 			}
 		}
 		if in.Max > 0 && in.Session.Kind == store.SessionFull {
-			live := s.alive(a.User.ID, in.Session.CreatedAt)
+			live := s.liveSessions(a.User.ID, in.Session.CreatedAt)
 			for _, old := range live[min(len(live), in.Max-1):] {
 				s.end(old.ID, in.RevokedUntil)
 				ended = append(ended, old.ID)
@@ -39,8 +39,8 @@ func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended 
 			return err
 		}
 		s.clearLimits(in.ClearLimits)
-		s.giveBack(in.ReleaseLimits)
-		return s.apply(in.Effects)
+		s.releaseLimits(in.ReleaseLimits)
+		return s.storeEffects(in.Effects)
 	})
 	if err != nil {
 		return nil, err
@@ -48,9 +48,9 @@ func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended 
 	return ended, nil
 }
 
-// Session implements [usher.SessionStore].
+// Session implements [store.SessionStore].
 func (m *Store) Session(ctx context.Context, id string) (out store.SessionRecord, err error) {
-	err = m.do(ctx, nil, func(s *step) error {
+	err = m.do(ctx, nil, func(s *transaction) error {
 		found, ok := s.sessions[id]
 		if !ok {
 			return store.ErrNotFound
@@ -61,10 +61,10 @@ func (m *Store) Session(ctx context.Context, id string) (out store.SessionRecord
 	return out, err
 }
 
-// UserSessions implements [usher.SessionStore].
+// UserSessions implements [store.SessionStore].
 func (m *Store) UserSessions(ctx context.Context, userID string, now time.Time) (out []store.Session, err error) {
-	err = m.do(ctx, nil, func(s *step) error {
-		for _, ses := range s.alive(userID, now) {
+	err = m.do(ctx, nil, func(s *transaction) error {
+		for _, ses := range s.liveSessions(userID, now) {
 			out = append(out, copySession(ses).Session)
 		}
 		return nil
@@ -72,10 +72,10 @@ func (m *Store) UserSessions(ctx context.Context, userID string, now time.Time) 
 	return out, err
 }
 
-// SwapRefresh implements [usher.SessionStore].
+// SwapRefresh implements [store.SessionStore].
 func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out store.RefreshResult, err error) {
-	err = m.do(ctx, in, func(s *step) error {
-		now := when(in.Now)
+	err = m.do(ctx, in, func(s *transaction) error {
+		now := toMicros(in.Now)
 		ses, ok := s.sessions[in.SessionID]
 		if !ok || !livesAt(ses, now) || s.accounts[ses.UserID].User.Status != store.StatusEnabled {
 			return store.ErrNotFound
@@ -89,7 +89,7 @@ func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out stor
 			if subtle.ConstantTimeCompare(in.Presented, in.Next) != 1 {
 				ses.Refresh.Previous, ses.Refresh.Current = ses.Refresh.Current, in.Next
 			} else if !inGrace {
-				ses.Refresh.Previous = nil // else moving RotatedAt would revive it
+				ses.Refresh.Previous = nil // moving RotatedAt must not make it valid again
 			}
 			ses.LastSeenAt, ses.Refresh.RotatedAt = now, now
 			ses.IdleExpiresAt = now.Add(in.Idle)
@@ -109,7 +109,7 @@ func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out stor
 			fx = in.Reused
 		}
 		out.Session = copySession(ses)
-		return s.apply(fx)
+		return s.storeEffects(fx)
 	})
 	if err != nil {
 		return store.RefreshResult{}, err
@@ -117,22 +117,22 @@ func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out stor
 	return out, nil
 }
 
-// EndSession implements [usher.SessionStore].
+// EndSession implements [store.SessionStore].
 func (m *Store) EndSession(ctx context.Context, userID, sessionID string, end store.SessionEnd, fx store.Effects) error {
-	return m.do(ctx, []any{userID, sessionID, fx}, func(s *step) error {
+	return m.do(ctx, []any{userID, sessionID, fx}, func(s *transaction) error {
 		if ses, ok := s.sessions[sessionID]; !ok || ses.UserID != userID {
 			return store.ErrNotFound
 		}
 		s.end(sessionID, end.RevokedUntil)
-		return s.apply(fx)
+		return s.storeEffects(fx)
 	})
 }
 
-// EndUserSessions implements [usher.SessionStore].
+// EndUserSessions implements [store.SessionStore].
 func (m *Store) EndUserSessions(ctx context.Context, userID string, end store.SessionEnd, fx store.Effects) (ended []string, err error) {
-	err = m.do(ctx, []any{userID, end, fx}, func(s *step) error {
+	err = m.do(ctx, []any{userID, end, fx}, func(s *transaction) error {
 		ended = s.endAll(userID, end)
-		return s.apply(fx)
+		return s.storeEffects(fx)
 	})
 	if err != nil {
 		return nil, err
@@ -140,9 +140,9 @@ func (m *Store) EndUserSessions(ctx context.Context, userID string, end store.Se
 	return ended, nil
 }
 
-// Revocations implements [usher.SessionStore].
+// Revocations implements [store.SessionStore].
 func (m *Store) Revocations(ctx context.Context, after int64) (out []store.Revocation, err error) {
-	err = m.do(ctx, nil, func(s *step) error {
+	err = m.do(ctx, nil, func(s *transaction) error {
 		for id, r := range s.revocations {
 			if id > after {
 				out = append(out, r)
@@ -158,8 +158,8 @@ func livesAt(s store.SessionRecord, now time.Time) bool {
 	return now.Before(s.IdleExpiresAt) && now.Before(s.ExpiresAt)
 }
 
-// alive returns the user's full sessions that live at now, newest first.
-func (s *step) alive(userID string, now time.Time) []store.SessionRecord {
+// liveSessions returns the user's full sessions that are alive at now, newest first.
+func (s *transaction) liveSessions(userID string, now time.Time) []store.SessionRecord {
 	var out []store.SessionRecord
 	for _, ses := range s.sessions {
 		if ses.UserID == userID && ses.Kind == store.SessionFull && livesAt(ses, now) {
@@ -172,7 +172,7 @@ func (s *step) alive(userID string, now time.Time) []store.SessionRecord {
 	return out
 }
 
-func (s *step) insertSession(userID string, ses *store.SessionRecord) error {
+func (s *transaction) insertSession(userID string, ses *store.SessionRecord) error {
 	if ses == nil {
 		return nil
 	}
@@ -182,14 +182,14 @@ func (s *step) insertSession(userID string, ses *store.SessionRecord) error {
 	return add(s, s.sessions, ses.ID, copySession(*ses))
 }
 
-// end removes a session that exists, and says so in a revocation.
-func (s *step) end(id string, until time.Time) {
+// end removes a session that exists and writes a revocation.
+func (s *transaction) end(id string, until time.Time) {
 	drop(s, s.sessions, id)
-	s.lastRevoked++ // a number lost by a step taken back does no harm
-	put(s, s.revocations, s.lastRevoked, store.Revocation{ID: s.lastRevoked, SessionID: id, Until: when(until)})
+	s.lastRevoked++ // an undone transaction leaves a gap, which is harmless
+	put(s, s.revocations, s.lastRevoked, store.Revocation{ID: s.lastRevoked, SessionID: id, Until: toMicros(until)})
 }
 
-func (s *step) endAll(userID string, end store.SessionEnd) []string {
+func (s *transaction) endAll(userID string, end store.SessionEnd) []string {
 	var ended []string
 	for id, ses := range s.sessions {
 		if ses.UserID == userID && id != end.Except {

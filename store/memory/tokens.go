@@ -10,11 +10,11 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// AddOneTimeToken implements [usher.OneTimeTokenStore].
+// AddOneTimeToken implements [store.OneTimeTokenStore].
 func (m *Store) AddOneTimeToken(ctx context.Context, in store.TokenAddition) error {
-	return m.do(ctx, []any{in}, func(s *step) error {
+	return m.do(ctx, []any{in}, func(s *transaction) error {
 		t := copyToken(in.Token)
-		if !s.valid(t, when(t.CreatedAt)) {
+		if !s.valid(t, toMicros(t.CreatedAt)) {
 			return store.ErrConflict
 		}
 		if err := s.makeRoom(t, in); err != nil {
@@ -23,19 +23,19 @@ func (m *Store) AddOneTimeToken(ctx context.Context, in store.TokenAddition) err
 		if err := add(s, s.tokens, string(t.Hash), t); err != nil {
 			return err
 		}
-		return s.apply(in.Effects)
+		return s.storeEffects(in.Effects)
 	})
 }
 
-// makeRoom removes the tokens in whose place t comes.
-func (s *step) makeRoom(t store.OneTimeToken, in store.TokenAddition) error {
+// makeRoom removes the tokens that t replaces.
+func (s *transaction) makeRoom(t store.OneTimeToken, in store.TokenAddition) error {
 	var open []store.OneTimeToken
 	for hash, other := range s.tokens {
 		switch {
 		case other.UserID != t.UserID || other.Purpose != t.Purpose:
 		case other.NewEmail != t.NewEmail:
 			drop(s, s.tokens, hash)
-		case s.valid(other, when(t.CreatedAt)):
+		case s.valid(other, toMicros(t.CreatedAt)):
 			open = append(open, other)
 		}
 	}
@@ -50,11 +50,11 @@ func (s *step) makeRoom(t store.OneTimeToken, in store.TokenAddition) error {
 	return nil
 }
 
-// OneTimeToken implements [usher.OneTimeTokenStore].
+// OneTimeToken implements [store.OneTimeTokenStore].
 func (m *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (out store.OneTimeToken, err error) {
-	err = m.do(ctx, nil, func(s *step) error {
+	err = m.do(ctx, nil, func(s *transaction) error {
 		t, ok := s.tokens[string(hash)]
-		if !ok || !s.valid(t, when(now)) {
+		if !ok || !s.valid(t, toMicros(now)) {
 			return store.ErrNotFound
 		}
 		out = copyToken(t)
@@ -63,11 +63,11 @@ func (m *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (o
 	return out, err
 }
 
-// UserTokens implements [usher.OneTimeTokenStore].
+// UserTokens implements [store.OneTimeTokenStore].
 func (m *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, now time.Time) (out []store.OneTimeToken, err error) {
-	err = m.do(ctx, nil, func(s *step) error {
+	err = m.do(ctx, nil, func(s *transaction) error {
 		for _, t := range s.tokens {
-			if t.UserID == userID && t.Purpose == p && s.valid(t, when(now)) {
+			if t.UserID == userID && t.Purpose == p && s.valid(t, toMicros(now)) {
 				out = append(out, copyToken(t))
 			}
 		}
@@ -77,12 +77,12 @@ func (m *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, 
 	return out, err
 }
 
-// DropTokens implements [usher.OneTimeTokenStore].
+// DropTokens implements [store.OneTimeTokenStore].
 func (m *Store) DropTokens(ctx context.Context, userID string, p store.Purpose, now time.Time, fx store.Effects) error {
-	return m.do(ctx, []any{userID, fx}, func(s *step) error {
+	return m.do(ctx, []any{userID, fx}, func(s *transaction) error {
 		n := 0
 		for hash, t := range s.tokens {
-			if t.UserID == userID && t.Purpose == p && s.valid(t, when(now)) {
+			if t.UserID == userID && t.Purpose == p && s.valid(t, toMicros(now)) {
 				drop(s, s.tokens, hash)
 				n++
 			}
@@ -90,18 +90,18 @@ func (m *Store) DropTokens(ctx context.Context, userID string, p store.Purpose, 
 		if n == 0 {
 			return store.ErrNotFound
 		}
-		return s.apply(fx)
+		return s.storeEffects(fx)
 	})
 }
 
-// byTokenAge puts the oldest first.
+// byTokenAge sorts tokens, oldest first.
 func byTokenAge(a, b store.OneTimeToken) int {
 	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.Hash, b.Hash))
 }
 
-// ResetPassword implements [usher.OneTimeTokenStore].
+// ResetPassword implements [store.OneTimeTokenStore].
 func (m *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c store.PasswordChange) (ended []string, err error) {
-	err = m.do(ctx, []any{spend, c}, func(s *step) error {
+	err = m.do(ctx, []any{spend, c}, func(s *transaction) error {
 		t, err := s.spend(spend)
 		if err != nil {
 			return err
@@ -118,20 +118,20 @@ func (m *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c sto
 	return ended, nil
 }
 
-// StartResetSession implements [usher.OneTimeTokenStore].
+// StartResetSession implements [store.OneTimeTokenStore].
 func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) (ended []string, err error) {
-	err = m.do(ctx, []any{spend, ses, end, fx}, func(s *step) error {
+	err = m.do(ctx, []any{spend, ses, end, fx}, func(s *transaction) error {
 		t, err := s.spend(spend)
 		if err != nil {
 			return err
 		}
 		if t.Purpose == store.PurposeClaim {
 			a := s.accounts[t.UserID]
-			a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, when(spend.Now), ""
+			a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, toMicros(spend.Now), ""
 			a.Password = store.Password{
 				State:     store.PasswordNone,
 				Version:   a.Password.Version + 1,
-				ChangedAt: when(spend.Now),
+				ChangedAt: toMicros(spend.Now),
 			}
 			put(s, s.accounts, t.UserID, a)
 			ended = s.endAll(t.UserID, end)
@@ -140,7 +140,7 @@ func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 		if err := s.insertSession(t.UserID, &ses); err != nil {
 			return err
 		}
-		return s.apply(fx)
+		return s.storeEffects(fx)
 	})
 	if err != nil {
 		return nil, err
@@ -148,19 +148,19 @@ func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 	return ended, nil
 }
 
-// VerifyEmail implements [usher.OneTimeTokenStore].
+// VerifyEmail implements [store.OneTimeTokenStore].
 func (m *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx store.Effects) (out store.User, err error) {
-	err = m.do(ctx, []any{spend, fx}, func(s *step) error {
+	err = m.do(ctx, []any{spend, fx}, func(s *transaction) error {
 		spend.Purposes = []store.Purpose{store.PurposeVerifyEmail}
 		t, err := s.spend(spend)
 		if err != nil {
 			return err
 		}
 		a := s.accounts[t.UserID]
-		a.User.EmailVerified, a.User.UpdatedAt = true, when(spend.Now)
+		a.User.EmailVerified, a.User.UpdatedAt = true, toMicros(spend.Now)
 		put(s, s.accounts, t.UserID, a)
 		out = copyUser(a.User)
-		return s.apply(fx)
+		return s.storeEffects(fx)
 	})
 	if err != nil {
 		return store.User{}, err
@@ -168,23 +168,23 @@ func (m *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx stor
 	return out, nil
 }
 
-// ChangeEmail implements [usher.OneTimeTokenStore].
+// ChangeEmail implements [store.OneTimeTokenStore].
 func (m *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCanonical, newCanonical string, fx store.Effects) (out store.User, err error) {
-	err = m.do(ctx, []any{spend, oldCanonical, newCanonical, fx}, func(s *step) error {
+	err = m.do(ctx, []any{spend, oldCanonical, newCanonical, fx}, func(s *transaction) error {
 		spend.Purposes = []store.Purpose{store.PurposeChangeEmail}
 		t, err := s.spend(spend)
 		if err != nil {
 			return err
 		}
 		a := copyAccount(s.accounts[t.UserID])
-		a.User.Email, a.User.EmailVerified, a.User.UpdatedAt = t.NewEmail, true, when(spend.Now)
+		a.User.Email, a.User.EmailVerified, a.User.UpdatedAt = t.NewEmail, true, toMicros(spend.Now)
 		if err := s.renameLoginID(&a.User, oldCanonical, newCanonical); err != nil {
 			return err
 		}
 		put(s, s.accounts, t.UserID, a)
 		s.dropTokens(t.UserID)
 		out = copyUser(a.User)
-		return s.apply(fx)
+		return s.storeEffects(fx)
 	})
 	if err != nil {
 		return store.User{}, err
@@ -192,8 +192,8 @@ func (m *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCano
 	return out, nil
 }
 
-// renameLoginID puts u.Email in the place of the login id old, if u has it.
-func (s *step) renameLoginID(u *store.User, old, next string) error {
+// renameLoginID replaces the login id old, if u has it, by u.Email.
+func (s *transaction) renameLoginID(u *store.User, old, next string) error {
 	canonical := slices.Clone(s.canonical[u.ID])
 	i := slices.Index(canonical, old)
 	if i < 0 {
@@ -203,7 +203,7 @@ func (s *step) renameLoginID(u *store.User, old, next string) error {
 		return store.ErrLoginIDTaken
 	}
 	if j := slices.Index(canonical, next); j >= 0 && j != i {
-		// The user had the new address as a login id already: one of it is enough.
+		// The user has the new address as a login id already: keep only one.
 		u.LoginIDs[i], canonical[i] = u.Email, next
 		u.LoginIDs, canonical = slices.Delete(u.LoginIDs, j, j+1), slices.Delete(canonical, j, j+1)
 	} else {
@@ -215,25 +215,25 @@ func (s *step) renameLoginID(u *store.User, old, next string) error {
 	return nil
 }
 
-// valid reports whether a token opens anything at now.
-func (s *step) valid(t store.OneTimeToken, now time.Time) bool {
+// valid reports whether a token can be spent at now.
+func (s *transaction) valid(t store.OneTimeToken, now time.Time) bool {
 	a, ok := s.accounts[t.UserID]
 	return ok && now.Before(t.ExpiresAt) && a.User.Status == store.StatusEnabled &&
 		a.User.Email == t.Email && a.Password.Version == t.PasswordVersion
 }
 
 // spend removes a valid token of one of the purposes and returns it.
-func (s *step) spend(in store.TokenSpend) (store.OneTimeToken, error) {
+func (s *transaction) spend(in store.TokenSpend) (store.OneTimeToken, error) {
 	t, ok := s.tokens[string(in.Hash)]
-	if !ok || !s.valid(t, when(in.Now)) || !slices.Contains(in.Purposes, t.Purpose) {
+	if !ok || !s.valid(t, toMicros(in.Now)) || !slices.Contains(in.Purposes, t.Purpose) {
 		return store.OneTimeToken{}, store.ErrNotFound
 	}
 	drop(s, s.tokens, string(in.Hash))
 	return t, nil
 }
 
-// dropTokens removes a user's tokens and the reset sessions that came of them.
-func (s *step) dropTokens(userID string) {
+// dropTokens removes a user's tokens and the reset sessions that came from them.
+func (s *transaction) dropTokens(userID string) {
 	for hash, t := range s.tokens {
 		if t.UserID == userID {
 			drop(s, s.tokens, hash)

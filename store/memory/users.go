@@ -9,11 +9,11 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// CreateUser implements [usher.UserStore].
+// CreateUser implements [store.UserStore].
 func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
-	return m.do(ctx, c, func(s *step) error {
+	return m.do(ctx, c, func(s *transaction) error {
 		if len(c.Canonical) != len(c.User.LoginIDs) {
-			return errors.New("storetest: as many canonical forms as login ids are needed")
+			return errors.New("memory: UserCreation needs one canonical form for each login id")
 		}
 		for _, id := range c.Canonical {
 			if add(s, s.owners, id, c.User.ID) != nil {
@@ -36,13 +36,13 @@ func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
 				return err
 			}
 		}
-		return s.apply(c.Effects)
+		return s.storeEffects(c.Effects)
 	})
 }
 
-// Account implements [usher.UserStore].
+// Account implements [store.UserStore].
 func (m *Store) Account(ctx context.Context, userID string) (out store.Account, err error) {
-	err = m.do(ctx, nil, func(s *step) error {
+	err = m.do(ctx, nil, func(s *transaction) error {
 		a, ok := s.accounts[userID]
 		if !ok {
 			return store.ErrNotFound
@@ -53,9 +53,9 @@ func (m *Store) Account(ctx context.Context, userID string) (out store.Account, 
 	return out, err
 }
 
-// AccountByLoginID implements [usher.UserStore].
+// AccountByLoginID implements [store.UserStore].
 func (m *Store) AccountByLoginID(ctx context.Context, canonical string) (out store.Account, err error) {
-	err = m.do(ctx, nil, func(s *step) error {
+	err = m.do(ctx, nil, func(s *transaction) error {
 		a, ok := s.accounts[s.owners[canonical]]
 		if !ok {
 			return store.ErrNotFound
@@ -66,9 +66,9 @@ func (m *Store) AccountByLoginID(ctx context.Context, canonical string) (out sto
 	return out, err
 }
 
-// UpdateUser implements [usher.UserStore].
+// UpdateUser implements [store.UserStore].
 func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.User, ended []string, err error) {
-	err = m.do(ctx, u, func(s *step) error {
+	err = m.do(ctx, u, func(s *transaction) error {
 		a, ok := s.accounts[u.UserID]
 		if !ok {
 			return store.ErrNotFound
@@ -115,7 +115,7 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 			s.dropTokens(u.UserID)
 		}
 		out = copyUser(a.User)
-		return s.apply(u.Effects)
+		return s.storeEffects(u.Effects)
 	})
 	if err != nil {
 		return store.User{}, nil, err
@@ -123,13 +123,13 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 	return out, ended, nil
 }
 
-// DeleteUser implements [usher.UserStore].
+// DeleteUser implements [store.UserStore].
 func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []string, err error) {
-	err = m.do(ctx, d, func(s *step) error {
+	err = m.do(ctx, d, func(s *transaction) error {
 		if _, ok := s.accounts[d.UserID]; !ok {
 			return store.ErrNotFound
 		}
-		// No session can outlive its user, so End.Except means nothing here.
+		// All sessions end with their user, so End.Except is ignored.
 		ended = s.endAll(d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil})
 		s.dropTokens(d.UserID)
 		for _, id := range s.canonical[d.UserID] {
@@ -138,7 +138,7 @@ func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []s
 		drop(s, s.canonical, d.UserID)
 		drop(s, s.accounts, d.UserID)
 		s.clearLimits(d.ClearLimits)
-		return s.apply(d.Effects)
+		return s.storeEffects(d.Effects)
 	})
 	if err != nil {
 		return nil, err
@@ -146,9 +146,9 @@ func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []s
 	return ended, nil
 }
 
-// ChangePassword implements [usher.UserStore].
+// ChangePassword implements [store.UserStore].
 func (m *Store) ChangePassword(ctx context.Context, c store.PasswordChange) (ended []string, err error) {
-	err = m.do(ctx, c, func(s *step) (err error) {
+	err = m.do(ctx, c, func(s *transaction) (err error) {
 		ended, err = s.changePassword(c)
 		return err
 	})
@@ -158,7 +158,7 @@ func (m *Store) ChangePassword(ctx context.Context, c store.PasswordChange) (end
 	return ended, nil
 }
 
-func (s *step) changePassword(c store.PasswordChange) ([]string, error) {
+func (s *transaction) changePassword(c store.PasswordChange) ([]string, error) {
 	a, ok := s.accounts[c.UserID]
 	if !ok {
 		return nil, store.ErrNotFound
@@ -169,7 +169,7 @@ func (s *step) changePassword(c store.PasswordChange) ([]string, error) {
 	p := &a.Password
 	p.State, p.Version = c.State, c.IfVersion+1
 	if c.Hash != "" {
-		p.Earlier = earlier(*p, c.KeepEarlier)
+		p.Earlier = earlierHashes(*p, c.KeepEarlier)
 		p.Hash, p.ChangedAt = c.Hash, c.At
 	}
 	if c.VerifyEmail && a.User.Email != "" && !a.User.EmailVerified {
@@ -197,11 +197,12 @@ func (s *step) changePassword(c store.PasswordChange) ([]string, error) {
 		return nil, err
 	}
 	s.clearLimits(c.ClearLimits)
-	return ended, s.apply(c.Effects)
+	return ended, s.storeEffects(c.Effects)
 }
 
-// earlier puts the present hash before the ones that were there.
-func earlier(p store.Password, keep int) []string {
+// earlierHashes returns the present hash and the earlier ones, newest first, at most
+// keep of them.
+func earlierHashes(p store.Password, keep int) []string {
 	var all []string
 	if p.Hash != "" {
 		all = append(all, p.Hash)

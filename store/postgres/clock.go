@@ -13,7 +13,7 @@ var (
 	_ store.Notifier = (*Store)(nil)
 )
 
-// Time implements [usher.StoreClock] with the clock of the server.
+// Time implements [store.Clock] with the clock of the server.
 func (s *Store) Time(ctx context.Context) (time.Time, error) {
 	var at time.Time
 	if err := s.db.QueryRowContext(ctx, `SELECT clock_timestamp()`).Scan(&at); err != nil {

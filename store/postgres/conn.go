@@ -7,9 +7,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// behindPooler connects once and reports whether something stands between this
-// program and the server: then the number of the process that answers is not
-// the one that was announced when the connection was made.
+// behindPooler connects once and reports whether a pooler stands between the program
+// and the server. Then the process that answers is not the one that was announced when
+// the connection was opened.
 func behindPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
 	conn, err := pgx.ConnectConfig(ctx, config.Copy())
 	if err != nil {
@@ -25,8 +25,8 @@ func pooled(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	return pid != conn.PgConn().PID(), err
 }
 
-// stillPrimary refuses to use a connection again whose server has become a
-// standby. Servers from version 14 on say so by themselves, so it costs nothing.
+// stillPrimary rejects a connection whose server has become a standby. Servers of
+// version 14 and later report that themselves, so the check costs no round trip.
 func stillPrimary(_ context.Context, conn *pgx.Conn) error {
 	if conn.PgConn().ParameterStatus("in_hot_standby") == "on" {
 		return driver.ErrBadConn

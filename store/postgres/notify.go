@@ -10,13 +10,10 @@ import (
 	"github.com/usherkit/usher/store/sqlstore"
 )
 
-// errPooler says that nothing can be listened for, because a pooler hands out
-// connections by transaction.
-var errPooler = errors.New("postgres: a pooler stands before the server and carries no notifications: set Options.ListenURL")
+var errPooler = errors.New("postgres: the pooler in front of the server does not deliver notifications: set Options.ListenURL to the server")
 
-// NotifyRevocations implements [usher.RevocationNotifier] by LISTEN, on a
-// connection of its own. It ends with ctx or with the connection, and at once
-// where a pooler would make it wait for ever.
+// NotifyRevocations implements [store.Notifier] by LISTEN, on a connection of its own. It
+// returns an error at once behind a pooler that does not deliver notifications.
 func (s *Store) NotifyRevocations(ctx context.Context, wake func()) error {
 	conn, err := pgx.ConnectConfig(ctx, s.listen.Copy())
 	if err != nil {
@@ -31,7 +28,7 @@ func (s *Store) NotifyRevocations(ctx context.Context, wake func()) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+sqlstore.NotifyChannel); err != nil {
 		return fmt.Errorf("postgres: listen: %w", err)
 	}
-	wake() // for what came while nobody listened
+	wake() // for revocations from before LISTEN
 	for {
 		if _, err := conn.WaitForNotification(ctx); err != nil {
 			return fmt.Errorf("postgres: listen: %w", err)

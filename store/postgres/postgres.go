@@ -18,21 +18,20 @@ import (
 	"github.com/usherkit/usher/store/sqlstore"
 )
 
-// Options change how a database is used. The zero value is ready for use.
+// Options are the settings of a [Store]. The zero value is ready for use.
 type Options struct {
-	// Hook takes part in each step that changes a user. Defaults to none.
+	// Hook takes part in each transaction that changes a user. Defaults to none.
 	Hook sqlstore.Hook
-	// MaxConns is how many connections may be open at the same time, beside the
-	// one that listens. It is for Open alone: a pool that is passed in has its
-	// own. Defaults to four for each CPU.
+	// MaxConns is the maximum number of open connections, without the one that
+	// listens. It is for Open only: a pool of the program has its own limit. Defaults
+	// to four for each CPU.
 	MaxConns int
-	// ListenURL is where revocations are listened for: the server itself, where
-	// the pool is behind a pooler that hands out connections by transaction.
-	// Defaults to where the pool leads.
+	// ListenURL is the server to listen to for revocations. Set it if a pooler hands
+	// out connections by transaction. Defaults to the server of the pool.
 	ListenURL string
-	// SkipMigrations leaves the tables to [Migrate] or a tool of the program's
-	// own, for a role that may not create any. Defaults to false: the tables
-	// are brought up to date.
+	// SkipMigrations is for a role that may not create tables: [Migrate], or the
+	// program's own tool, creates them. Defaults to false: the tables are brought up
+	// to date.
 	SkipMigrations bool
 }
 
@@ -41,16 +40,16 @@ type Store struct {
 	*sqlstore.Store
 	db       *sql.DB
 	listen   *pgx.ConnConfig
-	ours     bool // db is closed by Close
+	ownsDB   bool // Close closes db
 	closing  sync.Once
 	closeErr error
 }
 
 var _ store.Store = (*Store)(nil)
 
-// connLife is how long a connection is used: after a failover by name all of
-// them lead to the new server at last, whatever became of the old one.
-const connLife = 30 * time.Minute
+// connLifetime bounds the use of a connection, so that after a failover by DNS all
+// connections reach the new server.
+const connLifetime = 30 * time.Minute
 
 // Open opens the store in the database that url names, as a URL
 // ("postgres://user@host/db?sslmode=verify-full") or as keywords and values
@@ -64,7 +63,7 @@ func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
 		return nil, err
 	}
 	if opts.MaxConns < 0 {
-		return nil, fmt.Errorf("postgres: MaxConns is %d, which is less than none", opts.MaxConns)
+		return nil, fmt.Errorf("postgres: Options.MaxConns is %d: it must not be negative", opts.MaxConns)
 	}
 	if opts.MaxConns == 0 {
 		opts.MaxConns = 4 * runtime.NumCPU()
@@ -80,18 +79,18 @@ func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
 	if pooled && !strings.Contains(url, "default_query_exec_mode") {
 		config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
-	// What another client of a pooler listened for may end up here.
+	// A pooler may deliver notifications that another client listens for.
 	config.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) {}
 	db := stdlib.OpenDB(*config, stdlib.OptionResetSession(stillPrimary))
 	db.SetMaxOpenConns(opts.MaxConns)
 	db.SetMaxIdleConns(opts.MaxConns)
-	db.SetConnMaxLifetime(connLife)
+	db.SetConnMaxLifetime(connLifetime)
 	opts.MaxConns = 0
 	store, err := newStore(ctx, db, config, opts)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	store.ours = true
+	store.ownsDB = true
 	return store, nil
 }
 
@@ -107,10 +106,10 @@ func single(options []Options) (Options, error) {
 	}
 }
 
-// newStore is the store in a pool whose connections were made by config.
+// newStore returns a store in a pool whose connections use config.
 func newStore(ctx context.Context, db *sql.DB, config *pgx.ConnConfig, opts Options) (*Store, error) {
 	if opts.MaxConns != 0 {
-		return nil, errors.New("postgres: MaxConns is for Open: a pool of the program's own has its own limit")
+		return nil, errors.New("postgres: Options.MaxConns is for Open only: set the limit of the pool instead")
 	}
 	s := &Store{db: db, listen: config.Copy()}
 	if opts.ListenURL != "" {
@@ -124,16 +123,15 @@ func newStore(ctx context.Context, db *sql.DB, config *pgx.ConnConfig, opts Opti
 	return s, err
 }
 
-// DB returns the pool of connections, for tables of the program's own in the
-// same database.
+// DB returns the pool, for the program's own tables in the same database.
 func (s *Store) DB() *sql.DB { return s.db }
 
-// Close closes all connections that Open made. It waits for calls that are under
-// way; later ones fail. A pool that was passed in is the caller's to close.
+// Close closes the pool, if Open created it. It waits for calls in progress. Later calls
+// fail.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.closeErr = s.Store.Close()
-		if s.ours {
+		if s.ownsDB {
 			s.closeErr = errors.Join(s.closeErr, s.db.Close())
 		}
 	})

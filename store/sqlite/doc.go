@@ -1,30 +1,30 @@
-// Package sqlite opens a [store.Store] in an SQLite file, with a driver written
-// in Go (modernc.org/sqlite, no cgo):
+// Package sqlite opens a [store.Store] in an SQLite file, with a driver written in Go
+// (modernc.org/sqlite, no cgo):
 //
 //	store, err := sqlite.Open(ctx, "usher.db")
 //
-// One file, and one process that writes to it, carry a program a long way. Many
-// machines need package postgres; the code that uses the store stays the same.
+// One file serves one instance, which is enough for many programs. Several instances need
+// package postgres. The code that uses the store is the same.
 //
 // # Durability
 //
-// The database runs in WAL mode with synchronous=FULL: what a method of the
-// store has acknowledged is on the disk, whether the process or the machine
-// dies. Counters of limits alone get there with the next step that does: they
-// outlive the process at once, and a loss of power may take the last of them.
+// The database has a write-ahead log (WAL) and synchronous=FULL: when a method of the
+// store returns, its effect is on the disk, and survives a killed process and a power
+// failure. Only the counters of limits are synced with the next other write: a killed
+// process loses none, but a power failure can lose the last ones.
 //
-// One connection writes and a pool of others reads, so readers never
-// wait for the writer, and writers queue in the process instead of being
-// refused with "database is locked". Other processes may open the same file on
-// the same machine; a writer waits 5 seconds for theirs. A network file system
-// cannot carry WAL and must not be used.
+// One connection writes and a pool of others reads. Readers do not wait for the writer.
+// Writers queue in the process instead of failing with "database is locked", and those
+// that wait at the same time share one sync of the disk. Other processes on the same
+// computer may open the same file: a writer waits up to 5 seconds for them. A network
+// file system cannot have a WAL and must not be used.
 //
 // # The file
 //
-// Open makes the file, with mode 0600, in a folder that exists. The files
-// -wal and -shm beside it get the same mode. If they are there already and
-// others than their owner may open them, Open takes that permission away.
+// [Open] creates the file with mode 0600, in a folder that exists. The files -wal and
+// -shm beside it get the same mode. If one of them exists with wider permissions, Open
+// removes the permissions of group and others.
 //
-// For a backup of a running store use VACUUM INTO, or sqlite3's .backup; a copy
-// of the file alone misses what is still in -wal.
+// To back up a store in use, run VACUUM INTO, or .backup of the sqlite3 shell. A copy of
+// the file alone misses the data that is still in -wal.
 package sqlite

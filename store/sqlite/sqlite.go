@@ -18,12 +18,12 @@ import (
 	"github.com/usherkit/usher/store/sqlstore"
 )
 
-// Options change how a file is used. The zero value is ready for use.
+// Options are the settings of a [Store]. The zero value is ready for use.
 type Options struct {
-	// Hook takes part in each step that changes a user. Defaults to none.
+	// Hook takes part in each transaction that changes a user. Defaults to none.
 	Hook sqlstore.Hook
-	// Readers is how many connections read at the same time. Defaults to the
-	// number of CPUs, and at least 4.
+	// Readers is the number of connections for reading. Defaults to the number of
+	// CPUs, but at least 4.
 	Readers int
 }
 
@@ -53,7 +53,7 @@ func Open(ctx context.Context, path string, options ...Options) (*Store, error) 
 		return nil, errors.New("sqlite: Open takes at most one Options")
 	}
 	if opts.Readers < 0 {
-		return nil, fmt.Errorf("sqlite: Readers is %d, which is less than none", opts.Readers)
+		return nil, fmt.Errorf("sqlite: Options.Readers is %d: it must not be negative", opts.Readers)
 	}
 	if opts.Readers == 0 {
 		opts.Readers = max(4, runtime.NumCPU())
@@ -62,12 +62,12 @@ func Open(ctx context.Context, path string, options ...Options) (*Store, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := claimFile(path); err != nil {
+	if err := restrictFile(path); err != nil {
 		return nil, err
 	}
 
 	s := &Store{}
-	// Only the writer sets the journal mode, which is kept in the file.
+	// Only the writer sets the journal mode, because the file stores it.
 	if s.write, err = open(path, 1, "_txlock=immediate", pragma("journal_mode(WAL)"), pragma("synchronous(FULL)")); err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (s *Store) start(ctx context.Context, path string, opts Options) error {
 		return fmt.Errorf("sqlite: open %s: %w", path, err)
 	}
 	if mode != "wal" {
-		return fmt.Errorf("sqlite: %s cannot be used with a write-ahead log (its journal mode stays %q); is it on a network file system?", path, mode)
+		return fmt.Errorf("sqlite: %s cannot have a write-ahead log (its journal mode stays %q): is it on a network file system?", path, mode)
 	}
 	var err error
 	if s.read, err = open(path, opts.Readers, pragma("query_only(1)")); err != nil {
@@ -93,14 +93,13 @@ func (s *Store) start(ctx context.Context, path string, opts Options) error {
 	return err
 }
 
-// DB returns the pool with the connection that writes, for tables of the
-// program's own in the same file. It has one connection: whoever holds a
-// transaction of it, or rows that are not closed, makes the store wait. Close
-// closes it.
+// DB returns the pool that writes, for the program's own tables in the same file. It has
+// one connection: the store waits while the program holds a transaction or open rows.
+// Close closes the pool.
 func (s *Store) DB() *sql.DB { return s.write }
 
-// Close moves what is in the write-ahead log into the file and closes it. It
-// waits for calls that are under way; later ones fail.
+// Close moves the write-ahead log into the file and closes the file. It waits for calls
+// in progress. Later calls fail.
 func (s *Store) Close() error {
 	s.closing.Do(func() { s.closeErr = errors.Join(s.Store.Close(), s.closePools()) })
 	return s.closeErr
@@ -111,8 +110,8 @@ func (s *Store) closePools() error {
 	if s.read != nil {
 		errs = append(errs, s.read.Close())
 	}
-	// SQLite folds the log into the file when its last connection goes, but
-	// only if no other process has the file open. This asks in any case.
+	// SQLite does this when the last connection closes, but only if no other process
+	// has the file open.
 	if _, err := s.write.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		errs = append(errs, fmt.Errorf("sqlite: checkpoint: %w", err))
 	}
@@ -121,10 +120,10 @@ func (s *Store) closePools() error {
 
 func pragma(p string) string { return "_pragma=" + p }
 
-// open opens a pool of so many connections, which are kept.
+// open opens a pool of conns connections.
 func open(path string, conns int, params ...string) (*sql.DB, error) {
 	params = append([]string{pragma("busy_timeout(5000)"), pragma("foreign_keys(1)")}, params...)
-	// A URI, because a plain name would end at a question mark.
+	// A URI, because a plain name ends at a question mark.
 	name := (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path)}).String()
 	db, err := sql.Open("sqlite", name+"?"+strings.Join(params, "&"))
 	if err != nil {
@@ -135,16 +134,16 @@ func open(path string, conns int, params ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// cleanPath makes a file's path absolute: the name of a URI has to be.
+// cleanPath returns the absolute path, which a URI needs.
 func cleanPath(path string) (string, error) {
 	if path == "" {
-		return "", errors.New("sqlite: no path was given")
+		return "", errors.New("sqlite: the path is empty")
 	}
 	if strings.Contains(path, ":memory:") || strings.HasPrefix(path, "file:") {
-		return "", fmt.Errorf("sqlite: %q is not the path of a file", path)
+		return "", fmt.Errorf("sqlite: %q is not the path of a file: use package memory for a store in memory", path)
 	}
 	if strings.IndexByte(path, 0) >= 0 {
-		return "", errors.New("sqlite: the path holds a zero byte")
+		return "", errors.New("sqlite: the path contains a zero byte")
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -153,10 +152,9 @@ func cleanPath(path string) (string, error) {
 	return abs, nil
 }
 
-// claimFile makes sure that the database is a file which only its owner can
-// open, before SQLite puts anything into it. SQLite gives -wal and -shm the
-// mode of the database.
-func claimFile(path string) error {
+// restrictFile creates the file if needed and lets only its owner open it, before SQLite
+// writes to it. SQLite gives the files -wal and -shm the mode of the database.
+func restrictFile(path string) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("sqlite: the folder of the database: %w", err)
 	} else if !info.IsDir() {
@@ -171,13 +169,13 @@ func claimFile(path string) error {
 	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {
 		if err := tighten(name); err != nil {
-			return fmt.Errorf("sqlite: others may read the database, and that cannot be changed: %w", err)
+			return fmt.Errorf("sqlite: other users may read the database, and its mode cannot be changed: %w", err)
 		}
 	}
 	return nil
 }
 
-// tighten takes a file away from everyone but its owner, if it exists.
+// tighten removes the permissions of everyone but the owner, if the file exists.
 func tighten(name string) error {
 	info, err := os.Stat(name)
 	if errors.Is(err, os.ErrNotExist) {
@@ -187,7 +185,7 @@ func tighten(name string) error {
 		return err
 	}
 	if info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" {
-		return nil // Windows has no such modes
+		return nil // Windows has no file modes
 	}
 	return os.Chmod(name, info.Mode().Perm()&0o700)
 }

@@ -10,17 +10,17 @@ import (
 	"unicode/utf8"
 )
 
-// errText refuses what not every engine can keep. It is no answer of the
-// database: nothing was sent, and a transaction around it is rolled back.
+// errText refuses text that not every engine can store. The statement is not sent, and
+// the transaction is rolled back.
 var errText = errors.New("text is not UTF-8, or holds a zero byte")
 
-// when is a time as it is stored: in microseconds.
-func when(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+// toMicros returns a time as it is stored: in UTC and whole microseconds.
+func toMicros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// asJSON is a parameter that is stored as a JSON text.
+// asJSON is a parameter that is stored as JSON text.
 type asJSON struct{ v any }
 
-// bind turns values of this package into those of a driver.
+// bind converts arguments to types that every driver takes.
 func bind(args []any) ([]any, error) {
 	out := make([]any, len(args))
 	for i, arg := range args {
@@ -50,7 +50,7 @@ func bind(args []any) ([]any, error) {
 	return out, nil
 }
 
-// timeColumn reads a time back.
+// timeColumn scans a time.
 type timeColumn struct{ to *time.Time }
 
 func (c timeColumn) Scan(src any) error {
@@ -62,7 +62,7 @@ func (c timeColumn) Scan(src any) error {
 	return nil
 }
 
-// jsonColumn reads a JSON text back.
+// jsonColumn scans JSON text.
 type jsonColumn struct{ to any }
 
 func (c jsonColumn) Scan(src any) error {
@@ -76,7 +76,7 @@ func (c jsonColumn) Scan(src any) error {
 	}
 }
 
-// bytesColumn reads bytes back; none at all is nil.
+// bytesColumn scans bytes. No bytes are nil.
 type bytesColumn struct{ to *[]byte }
 
 func (c bytesColumn) Scan(src any) error {
@@ -86,7 +86,7 @@ func (c bytesColumn) Scan(src any) error {
 	case []byte:
 		*c.to = nil
 		if len(v) > 0 {
-			*c.to = bytes.Clone(v) // the driver may use its memory again
+			*c.to = bytes.Clone(v) // the driver may reuse its memory
 		}
 	default:
 		return fmt.Errorf("bytes are stored as %T", src)

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// Dialect names a database engine. Everything that the engines do differently
-// is in this file, in the migrations, or in migrate.go.
+// Dialect names a database engine.
 type Dialect string
 
-// The engines that the SQL of this package is written for and tested on.
+// The supported engines.
 const (
 	// SQLite is SQLite 3.37 or later.
 	SQLite Dialect = "sqlite"
@@ -20,15 +19,15 @@ const (
 
 func (d Dialect) known() bool { return d == SQLite || d == Postgres }
 
-// sqliteWords are what SQLite needs no words for: it has one writer, and a
-// transaction that writes has locked everything.
-var sqliteWords = strings.NewReplacer(" FOR UPDATE SKIP LOCKED", "", " FOR UPDATE", "")
+// withoutRowLocks removes row locks, which SQLite does not have: a transaction that
+// writes locks the whole database.
+var withoutRowLocks = strings.NewReplacer(" FOR UPDATE SKIP LOCKED", "", " FOR UPDATE", "")
 
-// sql turns the common form of a statement, with ? for its parameters and row
-// locks where a second writer could come between, into the engine's own.
+// sql translates a statement from the common form, with ? for parameters and with row
+// locks, to the engine's own.
 func (d Dialect) sql(q string) string {
 	if d == SQLite {
-		return sqliteWords.Replace(q)
+		return withoutRowLocks.Replace(q)
 	}
 	var b strings.Builder
 	b.Grow(len(q) + 16)
@@ -46,8 +45,8 @@ func (d Dialect) sql(q string) string {
 	}
 }
 
-// unsynced is a value whose reading makes the commit of its transaction not wait for
-// the disk. On SQLite that is said when the transaction begins.
+// unsynced returns an expression that, when a statement reads it, lets the commit of
+// the transaction not wait for the disk. On SQLite, beginUnsynced does that.
 func (d Dialect) unsynced() string {
 	if d == Postgres {
 		return `set_config('synchronous_commit', 'off', true)`
@@ -55,15 +54,15 @@ func (d Dialect) unsynced() string {
 	return `''`
 }
 
-// The two drivers' errors are told by what they can say, so that neither
-// driver is linked by this package.
+// Errors of the drivers are recognized by their methods, so that this package links no
+// driver.
 type (
 	sqliteError   interface{ Code() int }
 	postgresError interface{ SQLState() string }
 )
 
-// The primary result codes of SQLite and the SQLSTATEs that mean "nothing was
-// done, try again".
+// The result codes of SQLite and the SQLSTATEs of PostgreSQL that mean that the
+// transaction did nothing and can be tried again.
 const (
 	sqliteBusy   = 5
 	sqliteLocked = 6
@@ -73,16 +72,16 @@ const (
 	pgLockTimeout   = "55P03"
 )
 
-// again reports whether err says that the transaction lost against another
-// one, was taken back, and may be tried again as a whole.
-func (d Dialect) again(err error) bool {
+// retryable reports whether the transaction was rolled back because of another one and
+// can be tried again as a whole.
+func (d Dialect) retryable(err error) bool {
 	switch d {
 	case SQLite:
 		var e sqliteError
 		if !errors.As(err, &e) {
 			return false
 		}
-		code := e.Code() & 0xff // the extended part says which lock it was
+		code := e.Code() & 0xff // the rest of the code names the lock
 		return code == sqliteBusy || code == sqliteLocked
 	case Postgres:
 		var e postgresError

@@ -1,52 +1,51 @@
-// Package sqlstore keeps users, sessions and all the rest of a [usher.Service]
-// in an SQL database, SQLite or PostgreSQL, over database/sql.
+// Package sqlstore implements [store.Store] in an SQL database, SQLite or PostgreSQL,
+// over database/sql.
 //
-// It imports no driver. Most programs open their store with package sqlite or
-// package postgres. A program that has a database already hands it over, and
-// the tables, whose names all begin with usher_, live beside its own:
+// It imports no driver. Most programs open their store with package sqlite or package
+// postgres. A program that has a database already passes it to [New]. The tables, whose
+// names begin with usher_, are created beside its own:
 //
 //	store, err := sqlstore.New(ctx, db, sqlstore.Postgres)
 //
 // # Settings of the database
 //
-// On SQLite the given pool should have a single connection, opened with
-// foreign keys on, a busy timeout, journal_mode=WAL, synchronous=FULL, and
-// transactions that begin as IMMEDIATE; [Options.ReadDB] may then be a pool of
-// readers. Package sqlite does all that. On PostgreSQL nothing is needed: the
-// default isolation, READ COMMITTED, is enough, and so is a pooler that hands
-// out connections by transaction.
+// On SQLite, the given pool should have a single connection with foreign keys on, a busy
+// timeout, journal_mode=WAL, synchronous=FULL, and transactions that begin as IMMEDIATE.
+// [Options.ReadDB] may then be a pool of readers. Package sqlite does all of this.
 //
-// # Steps
+// PostgreSQL needs no settings: the default isolation level, READ COMMITTED, is enough,
+// and a pooler may hand out connections by transaction.
 //
-// Every method of the store that writes is one atomic step: all of it is there
-// or nothing, and it is durable before the method returns. A step that loses
-// against another (a deadlock, a busy database) is run again as a whole, a few
-// times, for as long as its context allows. On PostgreSQL each step is a
-// transaction. On SQLite, which has one writer, the steps of a process write in
-// the order in which they came, and those that wait at the same time share one
-// transaction, each within a savepoint of its own, and so one sync of the disk;
-// the end of a context ends the wait, and not a step that has begun. A [Hook] puts the program's own
-// rows into the steps that make, change and delete users, so that they exist
-// if and only if the user does.
+// # Transactions
 //
-// What does nothing but count for limits is the exception: it need not wait for the
-// disk, which it reaches with the next step that does. On PostgreSQL
-// synchronous_commit is off for such a transaction, and on SQLite synchronous is
-// NORMAL meanwhile, if there is a write-ahead log. The process may die then; a loss
-// of power may take the last counts.
+// Every method that writes is one transaction, and it is durable when the method
+// returns. A transaction that loses against another one (a deadlock, a busy database)
+// is run again as a whole, up to six times and while its context lasts.
+//
+// SQLite has one writer. Methods that wait for it at the same time share one transaction,
+// each within a savepoint of its own, and so one sync of the disk. A context ends the
+// wait, but not a method that has begun to write.
+//
+// Methods that only change the counters of limits do not wait for the disk: their
+// transaction has synchronous_commit=off on PostgreSQL and synchronous=NORMAL on SQLite,
+// if there is a write-ahead log. The next other transaction makes them durable. A killed
+// process loses no count; a power failure can lose the last ones.
+//
+// # Hooks
+//
+// A [Hook] writes rows of the program in the transactions that create, change and delete
+// users, so that these rows exist if, and only if, the user does.
 //
 // # Migrations
 //
-// [New] brings the tables up to date, in one transaction and under a lock, so
-// any number of machines may start at once. What has run is noted in the table
-// usher_migrations with its checksum: a file that was changed later is refused,
-// and so is a database from a newer program. [Migrations] hands out the files
-// for other tools.
+// [New] brings the tables up to date, in one transaction and under a lock, so any number
+// of instances may start at once. The table usher_migrations records each file with its
+// checksum: a file that was changed later is refused, and so is a database of a newer
+// program. [Migrations] returns the files for other tools.
 //
 // # What is stored
 //
-// Times are integers, microseconds since 1970 in UTC. Lists and maps are JSON
-// texts. Text that is not UTF-8 or has a zero byte in it is refused, because
-// PostgreSQL cannot keep it. Tokens are stored as hashes only; signing keys and
-// queued mail arrive sealed.
+// Times are integers: microseconds since 1970 in UTC. Lists and maps are JSON text. Text
+// that is not UTF-8 or has a zero byte is refused, because PostgreSQL cannot store it.
+// Tokens are stored as hashes; signing keys and queued emails are sealed by the Service.
 package sqlstore

@@ -6,14 +6,16 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// apply stores the effects of a step.
-func (t *tx) apply(ctx context.Context, fx store.Effects) error { return t.all(ctx, effects(fx)) }
+// storeEffects stores the effects of a transaction.
+func (t *tx) storeEffects(ctx context.Context, fx store.Effects) error {
+	return t.execAll(ctx, effects(fx))
+}
 
-// effects are the statements that store the effects of a step.
+// effects returns the statements that store effects.
 func effects(fx store.Effects) []statement {
 	var list []statement
 	for _, q := range fx.Emails {
-		list = append(list, mailInsert(q))
+		list = append(list, emailInsert(q))
 	}
 	if len(fx.Events) > 0 {
 		list = append(list, eventsInsert(fx.Events))
@@ -21,7 +23,7 @@ func effects(fx store.Effects) []statement {
 	return list
 }
 
-// eventsInsert writes all events at once.
+// eventsInsert writes all events in one statement.
 func eventsInsert(events []store.Event) statement {
 	var args []any
 	for _, e := range events {
@@ -29,12 +31,12 @@ func eventsInsert(events []store.Event) statement {
 	}
 	return statement{`
 		INSERT INTO usher_events (id, at, name, user_id, session_id, address, user_agent, request_id, reason, actor)
-		VALUES ` + rows("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", len(events)), args}
+		VALUES ` + valueRows("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", len(events)), args}
 }
 
-// Record implements [usher.EventStore].
+// Record implements [store.EventStore].
 func (s *Store) Record(ctx context.Context, fx store.Effects) error {
-	return s.step(ctx, "record", func(t *tx) error { return t.apply(ctx, fx) })
+	return s.transact(ctx, "record", func(t *tx) error { return t.storeEffects(ctx, fx) })
 }
 
 const (
@@ -42,7 +44,7 @@ const (
 	maxEvents     = 1000
 )
 
-// Events implements [usher.EventStore].
+// Events implements [store.EventStore].
 func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, error) {
 	limit := q.Limit
 	if limit <= 0 {
@@ -67,7 +69,7 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, 
 		also("at < ?", q.Before)
 	}
 	var out []store.Event
-	err := s.see(ctx, "read events", func(r runner) error {
+	err := s.read(ctx, "read events", func(r runner) error {
 		return r.query(ctx, func(row scanner) error {
 			var e store.Event
 			if err := row.Scan(&e.ID, timeColumn{&e.At}, &e.Name, &e.UserID, &e.SessionID,

@@ -8,7 +8,7 @@ import (
 // DeleteExpired implements [store.Store].
 func (s *Store) DeleteExpired(ctx context.Context, now, eventsBefore time.Time, max int) (int, error) {
 	total := 0
-	err := s.step(ctx, "delete expired", func(t *tx) error {
+	err := s.transact(ctx, "delete expired", func(t *tx) error {
 		total = 0
 		for _, kind := range []struct {
 			table, key, over string
@@ -23,7 +23,7 @@ func (s *Store) DeleteExpired(ctx context.Context, now, eventsBefore time.Time, 
 			if kind.at.IsZero() {
 				continue
 			}
-			// A row that somebody is at work on can wait for the next time.
+			// A locked row can wait for the next cleanup.
 			n, err := t.exec(ctx, `
 				WITH gone AS MATERIALIZED (
 					SELECT `+kind.key+` FROM `+kind.table+` WHERE `+kind.over+` LIMIT ? FOR UPDATE SKIP LOCKED

@@ -8,42 +8,42 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// ChangeKind says what a step does to a user.
+// ChangeKind names a change of a user.
 type ChangeKind string
 
-// The steps that a [Hook] takes part in.
+// The changes that a [Hook] takes part in.
 const (
-	// UserCreated is a sign-up or an import. The user's row is there already.
+	// UserCreated is a sign-up or an import. The user's row exists already.
 	UserCreated ChangeKind = "user_created"
-	// UserUpdated is a change of the user's fields, its address among them.
+	// UserUpdated is a change of the user's fields or email address.
 	UserUpdated ChangeKind = "user_updated"
-	// PasswordChanged is a new password, a new state of it, or its loss.
+	// PasswordChanged is a new password, a new state of the password, or its removal.
 	PasswordChanged ChangeKind = "password_changed"
-	// UserDeleted is a deletion. The user's row is still there, so that rows
-	// which refer to it can go first.
+	// UserDeleted is a deletion. The user's row still exists, so that rows that
+	// refer to it can be deleted first.
 	UserDeleted ChangeKind = "user_deleted"
 )
 
-// Change is what a step does to a user.
+// Change describes a change of a user to a [Hook].
 type Change struct {
 	Kind   ChangeKind
 	UserID string
-	// User is the user as it is after the step; for UserDeleted, as it was.
+	// User is the user after the change; for UserDeleted, before it.
 	User store.User
 }
 
-// Hook takes part in a step: what it writes through tx and what the step
-// writes become visible together, or not at all. An error of the hook undoes
-// the step, and is what the Store's method returns, wrapped.
+// Hook writes rows of the program in the transaction that changes a user: both become
+// visible together, or neither. An error of the hook rolls the transaction back, and
+// the Store's method returns it, wrapped.
 //
-// The step may be run again after losing against another transaction, and the
-// hook with it: everything it does must go through tx. It must neither commit
-// nor roll back, and should be quick, because rows are locked meanwhile (on
-// SQLite, the whole database).
+// The transaction may be run again after it lost against another one, and the hook
+// with it, so everything a hook does must go through tx. A hook must not commit or roll
+// back, and should be quick: rows are locked until it returns (on SQLite, the whole
+// database).
 type Hook func(ctx context.Context, tx *sql.Tx, change Change) error
 
-// tell runs the hook, if there is one.
-func (t *tx) tell(ctx context.Context, kind ChangeKind, u store.User) error {
+// runHook runs the hook, if there is one.
+func (t *tx) runHook(ctx context.Context, kind ChangeKind, u store.User) error {
 	if t.hook == nil {
 		return nil
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// sealedKey is a signing key within the JSON text of all of them. They are
-// always read and replaced together, so one row holds them.
+// sealedKey is a signing key in the JSON text of all keys. Keys are always read and
+// replaced together, so one row holds all of them.
 type sealedKey struct {
 	ID        string    `json:"id"`
 	Algorithm string    `json:"alg"`
@@ -20,13 +20,13 @@ type sealedKey struct {
 	RemovedAt time.Time `json:"removed"`
 }
 
-// SigningKeys implements [usher.KeyStore].
+// SigningKeys implements [store.KeyStore].
 func (s *Store) SigningKeys(ctx context.Context) (store.SigningKeys, error) {
 	var (
 		out    store.SigningKeys
 		sealed []sealedKey
 	)
-	err := s.see(ctx, "read signing keys", func(r runner) error {
+	err := s.read(ctx, "read signing keys", func(r runner) error {
 		err := r.get(ctx, []any{&out.Version, jsonColumn{&sealed}}, `SELECT version, sealed FROM usher_signing_keys WHERE id = 1`)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -42,7 +42,7 @@ func (s *Store) SigningKeys(ctx context.Context) (store.SigningKeys, error) {
 	return out, nil
 }
 
-// SaveSigningKeys implements [usher.KeyStore].
+// SaveSigningKeys implements [store.KeyStore].
 func (s *Store) SaveSigningKeys(ctx context.Context, k store.SigningKeys, fx store.Effects) error {
 	sealed := make([]sealedKey, len(k.Keys))
 	for i, one := range k.Keys {
@@ -50,10 +50,10 @@ func (s *Store) SaveSigningKeys(ctx context.Context, k store.SigningKeys, fx sto
 		for _, t := range []*time.Time{
 			&sealed[i].CreatedAt, &sealed[i].ActiveAt, &sealed[i].RetiredAt, &sealed[i].RemovedAt,
 		} {
-			*t = when(*t)
+			*t = toMicros(*t)
 		}
 	}
-	return s.step(ctx, "save signing keys", func(t *tx) error {
+	return s.transact(ctx, "save signing keys", func(t *tx) error {
 		query := `UPDATE usher_signing_keys SET version = ?, sealed = ? WHERE id = 1 AND version = ?`
 		args := []any{k.Version, asJSON{sealed}, k.Version - 1}
 		if k.Version == 1 {
@@ -67,6 +67,6 @@ func (s *Store) SaveSigningKeys(ctx context.Context, k store.SigningKeys, fx sto
 		if n == 0 {
 			return store.ErrConflict
 		}
-		return t.apply(ctx, fx)
+		return t.storeEffects(ctx, fx)
 	})
 }

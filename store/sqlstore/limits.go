@@ -12,52 +12,52 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// counter is the state of one limit.
+// counter is the stored state of one limit.
 type counter struct {
 	hits int
-	// since is the first hit of the window, or with Backoff the last one.
+	// since is the first hit of the window, or the last hit with Backoff.
 	since time.Time
-	// until is when the row means nothing any more.
+	// until is when the row expires.
 	until time.Time
 }
 
-// never is later than all times that a limit may end at.
+// never is the expiry of limits that do not end.
 var never = time.UnixMicro(math.MaxInt64)
 
-// TakeLimits implements [usher.LimitStore].
+// TakeLimits implements [store.LimitStore].
 func (s *Store) TakeLimits(ctx context.Context, now time.Time, limits []store.Limit) (store.LimitResult, error) {
 	if len(limits) == 0 {
 		return store.LimitResult{Refused: -1}, nil
 	}
-	now = when(now)
+	now = toMicros(now)
 	keys := make([]string, len(limits))
 	for i, l := range limits {
 		keys[i] = l.Key
 	}
-	keys = sorted(keys) // two callers of the same keys lock them in one order
+	keys = sorted(keys) // a fixed order of locks, so that no two callers block each other
 
 	var result store.LimitResult
-	if s.pressed(now) {
-		err := s.see(ctx, "read limits", func(r runner) error {
-			stored, err := r.counters(ctx, `SELECT name, hits, since, '' FROM usher_limits WHERE name IN (`+marks(len(keys))+`)`, anys(keys)...)
+	if s.refusedRecently(now) {
+		err := s.read(ctx, "read limits", func(r runner) error {
+			stored, err := r.counters(ctx, `SELECT name, hits, since, '' FROM usher_limits WHERE name IN (`+placeholders(len(keys))+`)`, toAny(keys)...)
 			if err != nil {
 				return err
 			}
-			_, result = hit(limits, stored, now)
+			_, result = countHit(limits, stored, now)
 			return nil
 		})
 		if err != nil || result.Refused >= 0 {
-			return s.refusedUnless(result, now, err)
+			return s.noteRefusal(result, now, err)
 		}
 	}
 
-	err := s.countStep(ctx, "take limits", func(t *tx) error {
+	err := s.transactUnsynced(ctx, "take limits", func(t *tx) error {
 		stored, err := t.lockCounters(ctx, keys, now)
 		if err != nil {
 			return err
 		}
 		var taken map[string]counter
-		taken, result = hit(limits, stored, now)
+		taken, result = countHit(limits, stored, now)
 		if result.Refused >= 0 {
 			return errRefused
 		}
@@ -66,23 +66,23 @@ func (s *Store) TakeLimits(ctx context.Context, now time.Time, limits []store.Li
 	if errors.Is(err, errRefused) {
 		err = nil
 	}
-	return s.refusedUnless(result, now, err)
+	return s.noteRefusal(result, now, err)
 }
 
-// pressure is for how long after a refusal others are to be expected.
-const pressure = time.Minute
+// refusalPeriod is how long after a refusal TakeLimits reads before it locks.
+const refusalPeriod = time.Minute
 
-// pressed reports whether calls have been refused of late. A refusal needs no lock:
-// under attack most calls end with a look, and do not stand in the way of those that
-// write. At other times the look would be one more.
-func (s *Store) pressed(now time.Time) bool {
-	return now.Sub(time.UnixMicro(s.refusedAt.Load())).Abs() < pressure
+// refusedRecently reports whether a limit refused a call within refusalPeriod. A refusal
+// needs no lock: during an attack most calls end with a read and do not delay writers.
+// At other times that read would be an extra round trip.
+func (s *Store) refusedRecently(now time.Time) bool {
+	return now.Sub(time.UnixMicro(s.refusedAt.Load())).Abs() < refusalPeriod
 }
 
-// errRefused takes back a step that found a limit exhausted.
+// errRefused rolls back a transaction that found an exhausted limit.
 var errRefused = errors.New("refused")
 
-func (s *Store) refusedUnless(r store.LimitResult, now time.Time, err error) (store.LimitResult, error) {
+func (s *Store) noteRefusal(r store.LimitResult, now time.Time, err error) (store.LimitResult, error) {
 	if err != nil {
 		return store.LimitResult{Refused: -1}, err
 	}
@@ -92,8 +92,8 @@ func (s *Store) refusedUnless(r store.LimitResult, now time.Time, err error) (st
 	return r, nil
 }
 
-// hit counts one on each limit, or finds the one that refuses longest.
-func hit(limits []store.Limit, stored map[string]counter, now time.Time) (map[string]counter, store.LimitResult) {
+// countHit counts one hit on each limit, or finds the limit that refuses longest.
+func countHit(limits []store.Limit, stored map[string]counter, now time.Time) (map[string]counter, store.LimitResult) {
 	result := store.LimitResult{Refused: -1}
 	taken := maps.Clone(stored)
 	counts := make([]int, len(limits))
@@ -121,14 +121,14 @@ func hit(limits []store.Limit, stored map[string]counter, now time.Time) (map[st
 	return taken, result
 }
 
-// wait is how long the next hit has to wait; zero if it need not.
+// wait returns how long the limit refuses the next hit; 0 if it does not.
 func (c counter) wait(l store.Limit, now time.Time) time.Duration {
 	if c.hits < l.Max {
 		return 0
 	}
 	if l.Backoff > 0 {
 		if c.hits == 0 {
-			return 0 // Max is 0, and there is no hit to wait after
+			return 0 // Max is 0, and there is no hit yet
 		}
 		wait := backoff(l, c.hits-l.Max)
 		if l.Window > 0 {
@@ -145,7 +145,7 @@ func (c counter) wait(l store.Limit, now time.Time) time.Duration {
 	return time.Hour
 }
 
-// backoff is the pause after that many hits beyond Max.
+// backoff returns the wait after so many hits beyond Max.
 func backoff(l store.Limit, beyond int) time.Duration {
 	longest := l.MaxBackoff
 	if longest <= 0 {
@@ -177,21 +177,21 @@ func (r runner) counters(ctx context.Context, query string, args ...any) (map[st
 	return out, err
 }
 
-// lockCounters reads counters and keeps others from changing them. Rows that
-// are missing are made, because what is not there cannot be locked.
+// lockCounters reads counters and locks their rows. It inserts missing rows, because
+// only a row can be locked.
 func (t *tx) lockCounters(ctx context.Context, keys []string, now time.Time) (map[string]counter, error) {
 	var args []any
 	for _, key := range keys {
 		args = append(args, key, now, now)
 	}
 	return t.counters(ctx, `
-		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES `+rows("(?, 0, ?, ?)", len(keys))+`
+		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES `+valueRows("(?, 0, ?, ?)", len(keys))+`
 		ON CONFLICT (name) DO UPDATE SET hits = usher_limits.hits
 		RETURNING name, hits, since, `+t.dialect.unsynced(), args...)
 }
 
-// saveCounters writes all counters in one statement: on PostgreSQL each one is a
-// journey to the server.
+// saveCounters writes all counters in one statement, which is one round trip to
+// PostgreSQL.
 func (t *tx) saveCounters(ctx context.Context, keys []string, taken map[string]counter) error {
 	var args []any
 	for _, key := range keys {
@@ -199,54 +199,56 @@ func (t *tx) saveCounters(ctx context.Context, keys []string, taken map[string]c
 		args = append(args, key, c.hits, c.since, c.until)
 	}
 	_, err := t.exec(ctx, `
-		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES `+rows("(?, ?, ?, ?)", len(keys))+`
+		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES `+valueRows("(?, ?, ?, ?)", len(keys))+`
 		ON CONFLICT (name) DO UPDATE SET hits = excluded.hits, since = excluded.since, expires_at = excluded.expires_at`, args...)
 	return err
 }
 
-// rows is n times the same row of parameters.
-func rows(one string, n int) string { return strings.TrimSuffix(strings.Repeat(one+", ", n), ", ") }
+// valueRows repeats a row of parameters n times.
+func valueRows(one string, n int) string {
+	return strings.TrimSuffix(strings.Repeat(one+", ", n), ", ")
+}
 
-// ReleaseLimits implements [usher.LimitStore].
+// ReleaseLimits implements [store.LimitStore].
 func (s *Store) ReleaseLimits(ctx context.Context, keys []string) error {
-	return s.countStep(ctx, "give back limits", func(t *tx) error { return t.all(ctx, limitsLowered(nil, keys)) })
+	return s.transactUnsynced(ctx, "release limits", func(t *tx) error { return t.execAll(ctx, lowerLimits(nil, keys)) })
 }
 
-// ClearLimits implements [usher.LimitStore].
+// ClearLimits implements [store.LimitStore].
 func (s *Store) ClearLimits(ctx context.Context, keys []string) error {
-	return s.countStep(ctx, "clear limits", func(t *tx) error { return t.all(ctx, limitsLowered(keys, nil)) })
+	return s.transactUnsynced(ctx, "clear limits", func(t *tx) error { return t.execAll(ctx, lowerLimits(keys, nil)) })
 }
 
-// limitsLowered sets some counters to nothing and takes one hit from others, in the
-// order in which everyone locks them. A row that counts nothing is as good as none;
-// one that was cleared is over, and is deleted with what has expired.
-func limitsLowered(clear, giveBack []string) []statement {
-	keys := sorted(slices.Concat(clear, giveBack))
+// lowerLimits sets the counters of clear to 0 and lowers those of release by one. It
+// locks them in the same order as TakeLimits. A row with 0 hits equals no row. A cleared
+// row is marked as expired, and DeleteExpired deletes it.
+func lowerLimits(clear, release []string) []statement {
+	keys := sorted(slices.Concat(clear, release))
 	if len(keys) == 0 {
 		return nil
 	}
-	set, where, args := "hits = hits - 1", "hits > 0", anys(keys)
+	set, where, args := "hits = hits - 1", "hits > 0", toAny(keys)
 	if clear = sorted(clear); len(clear) > 0 {
-		in := "name IN (" + marks(len(clear)) + ")"
+		in := "name IN (" + placeholders(len(clear)) + ")"
 		set = "hits = CASE WHEN " + in + " THEN 0 ELSE hits - 1 END, expires_at = CASE WHEN " + in + " THEN since ELSE expires_at END"
-		where = "(hits > 0 OR " + in + ")" // one that was given back to nothing may have no end
-		args = slices.Concat(args, anys(clear), anys(clear), anys(clear))
+		where = "(hits > 0 OR " + in + ")" // a counter that was released to 0 may never expire
+		args = slices.Concat(args, toAny(clear), toAny(clear), toAny(clear))
 	}
 	return []statement{{`
 		WITH mine AS MATERIALIZED (
-			SELECT name FROM usher_limits WHERE name IN (` + marks(len(keys)) + `) ORDER BY name FOR UPDATE
+			SELECT name FROM usher_limits WHERE name IN (` + placeholders(len(keys)) + `) ORDER BY name FOR UPDATE
 		)
 		UPDATE usher_limits SET ` + set + ` WHERE ` + where + ` AND name IN (SELECT name FROM mine)`, args}}
 }
 
-// sorted returns the keys in order, each once.
+// sorted returns the keys in order, without duplicates.
 func sorted(keys []string) []string {
 	keys = slices.Clone(keys)
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }
 
-func anys(keys []string) []any {
+func toAny(keys []string) []any {
 	out := make([]any, len(keys))
 	for i, key := range keys {
 		out[i] = key

@@ -17,16 +17,16 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrations returns the numbered SQL files that make the tables, for programs
-// which run migrations with a tool of their own. Such a program sets
-// [Options.SkipMigrations]. It panics if there is no such dialect.
+// Migrations returns the numbered SQL files that create the tables, for programs that
+// run migrations with their own tool and set [Options.SkipMigrations]. It panics if the
+// dialect is unknown.
 func Migrations(d Dialect) fs.FS {
 	if !d.known() {
 		panic(fmt.Sprintf("sqlstore: unknown dialect %q", string(d)))
 	}
 	sub, err := fs.Sub(migrations, "migrations/"+string(d))
 	if err != nil {
-		panic(err) // the name is a constant
+		panic(err) // cannot happen: the name is a constant
 	}
 	return sub
 }
@@ -37,7 +37,7 @@ type migration struct {
 	text           string
 }
 
-// readMigrations returns the files in their order, which has no gaps.
+// readMigrations returns the files in order. Their numbers must have no gaps.
 func readMigrations(files fs.FS) ([]migration, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
@@ -60,12 +60,11 @@ func readMigrations(files fs.FS) ([]migration, error) {
 	return out, nil
 }
 
-// advisoryLock is the number under which machines wait for each other.
+// advisoryLock is the key of the PostgreSQL lock that instances wait for.
 const advisoryLock = 0x7573686572 // "usher"
 
-// migrate runs what has not run yet, all in one transaction under a lock: of
-// any number of processes that start together one works and the others find
-// the work done.
+// migrate runs the files that have not run yet, in one transaction and under a lock: of
+// several processes that start together, one runs them.
 func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	files, err := readMigrations(Migrations(d))
 	if err != nil {
@@ -128,17 +127,17 @@ func runMigrations(ctx context.Context, r runner, files []migration) error {
 		return err
 	}
 	if len(applied) > len(files) {
-		return fmt.Errorf("the database is newer than this program: it has migration %d, the program knows %d",
+		return fmt.Errorf("the database is newer than this program: it has migration %d, the program knows up to %d",
 			len(applied), len(files))
 	}
-	for i, was := range applied {
-		if was.version != files[i].version || was.checksum != files[i].checksum {
+	for i, got := range applied {
+		if got.version != files[i].version || got.checksum != files[i].checksum {
 			return fmt.Errorf("migration %d is not the one that ran on this database (%s there, %s here)",
-				files[i].version, was.name, files[i].name)
+				files[i].version, got.name, files[i].name)
 		}
 	}
 	for _, m := range files[len(applied):] {
-		// Without parameters, both drivers take many statements at once.
+		// Without parameters, both drivers accept several statements at once.
 		if _, err := r.conn.ExecContext(ctx, m.text); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}

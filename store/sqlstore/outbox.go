@@ -9,19 +9,19 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-func mailInsert(q store.QueuedEmail) statement {
+func emailInsert(q store.QueuedEmail) statement {
 	return statement{
 		`INSERT INTO usher_outbox (id, sealed, created_at, not_before, tries) VALUES (?, ?, ?, ?, ?)`,
 		[]any{q.ID, q.Sealed, q.CreatedAt, q.NotBefore, q.Attempts},
 	}
 }
 
-// ClaimEmails implements [usher.OutboxStore].
+// ClaimEmails implements [store.OutboxStore].
 func (s *Store) ClaimEmails(ctx context.Context, now time.Time, lease time.Duration, n int) ([]store.QueuedEmail, error) {
 	var out []store.QueuedEmail
-	err := s.step(ctx, "claim mail", func(t *tx) error {
+	err := s.transact(ctx, "claim emails", func(t *tx) error {
 		out = nil
-		// MATERIALIZED: the engine must not ask for the due ones twice.
+		// MATERIALIZED: the engine must not evaluate the query twice.
 		return t.query(ctx, func(row scanner) error {
 			var q store.QueuedEmail
 			if err := row.Scan(&q.ID, bytesColumn{&q.Sealed},
@@ -49,29 +49,29 @@ func (s *Store) ClaimEmails(ctx context.Context, now time.Time, lease time.Durat
 	return out, nil
 }
 
-// FinishEmail implements [usher.OutboxStore].
+// FinishEmail implements [store.OutboxStore].
 func (s *Store) FinishEmail(ctx context.Context, id string, fx store.Effects) error {
-	return s.step(ctx, "finish mail", func(t *tx) error {
+	return s.transact(ctx, "finish email", func(t *tx) error {
 		n, err := t.exec(ctx, `DELETE FROM usher_outbox WHERE id = ?`, id)
 		if err != nil || n == 0 {
-			return err // at 0 somebody else finished it, and told of it
+			return err // 0: another instance finished it and stored its effects
 		}
-		return t.apply(ctx, fx)
+		return t.storeEffects(ctx, fx)
 	})
 }
 
-// RetryEmail implements [usher.OutboxStore].
+// RetryEmail implements [store.OutboxStore].
 func (s *Store) RetryEmail(ctx context.Context, id string, notBefore time.Time) error {
-	return s.step(ctx, "retry mail", func(t *tx) error {
+	return s.transact(ctx, "retry email", func(t *tx) error {
 		_, err := t.exec(ctx, `UPDATE usher_outbox SET not_before = ? WHERE id = ?`, notBefore, id)
 		return err
 	})
 }
 
-// EmailCount implements [usher.OutboxStore].
+// EmailCount implements [store.OutboxStore].
 func (s *Store) EmailCount(ctx context.Context) (int, error) {
 	var n int
-	err := s.see(ctx, "count mail", func(r runner) error {
+	err := s.read(ctx, "count emails", func(r runner) error {
 		return r.get(ctx, []any{&n}, `SELECT COUNT(*) FROM usher_outbox`)
 	})
 	return n, err

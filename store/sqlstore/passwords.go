@@ -7,10 +7,10 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// ChangePassword implements [usher.UserStore].
+// ChangePassword implements [store.UserStore].
 func (s *Store) ChangePassword(ctx context.Context, c store.PasswordChange) ([]string, error) {
 	var ended []string
-	err := s.userStep(ctx, "change password", func(t *tx) error {
+	err := s.transactWithHook(ctx, "change password", func(t *tx) error {
 		a, err := t.lockAccount(ctx, c.UserID)
 		if err != nil {
 			return err
@@ -24,7 +24,7 @@ func (s *Store) ChangePassword(ctx context.Context, c store.PasswordChange) ([]s
 	return ended, nil
 }
 
-// changePassword is ChangePassword for a user who is locked already.
+// changePassword is ChangePassword for a user whose row is locked already.
 func (t *tx) changePassword(ctx context.Context, a store.Account, c store.PasswordChange) ([]string, error) {
 	if a.Password.Version != c.IfVersion || c.RequireEnabled && a.User.Status != store.StatusEnabled {
 		return nil, store.ErrConflict
@@ -32,12 +32,12 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 	set, args := []string{"password_state = ?", "password_version = ?"}, []any{string(c.State), c.IfVersion + 1}
 	if c.Hash != "" {
 		set = append(set, "password_hash = ?", "password_changed_at = ?", "password_earlier = ?")
-		args = append(args, c.Hash, c.At, asJSON{earlier(a.Password, c.KeepEarlier)})
+		args = append(args, c.Hash, c.At, asJSON{earlierHashes(a.Password, c.KeepEarlier)})
 	}
 	if c.VerifyEmail && a.User.Email != "" && !a.User.EmailVerified {
 		set = append(set, "email_verified = ?", "updated_at = ?")
 		args = append(args, true, c.At)
-		a.User.EmailVerified, a.User.UpdatedAt = true, when(c.At)
+		a.User.EmailVerified, a.User.UpdatedAt = true, toMicros(c.At)
 	}
 	if c.Language != "" {
 		set, args = append(set, "language = ?"), append(args, c.Language)
@@ -74,25 +74,24 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 	if err != nil {
 		return nil, err
 	}
-	if err := t.all(ctx, session, limitsLowered(c.ClearLimits, nil)); err != nil {
+	if err := t.execAll(ctx, session, lowerLimits(c.ClearLimits, nil)); err != nil {
 		return nil, err
 	}
-	if err := t.tell(ctx, PasswordChanged, a.User); err != nil {
+	if err := t.runHook(ctx, PasswordChanged, a.User); err != nil {
 		return nil, err
 	}
-	return ended, t.apply(ctx, c.Effects)
+	return ended, t.storeEffects(ctx, c.Effects)
 }
 
-// setUser changes columns of a user's row. What is in set comes from the
-// source, never from a caller.
+// setUser changes columns of a user's row. set is SQL from this package, never input.
 func (t *tx) setUser(ctx context.Context, userID string, set []string, args []any) error {
 	_, err := t.exec(ctx, `UPDATE usher_users SET `+strings.Join(set, ", ")+` WHERE id = ?`, append(args, userID)...)
 	return err
 }
 
-// earlier puts the present hash before the ones that were there, and keeps as
-// many of them as asked.
-func earlier(p store.Password, keep int) []string {
+// earlierHashes returns the present hash and the earlier ones, newest first, at most
+// keep of them.
+func earlierHashes(p store.Password, keep int) []string {
 	var hashes []string
 	if p.Hash != "" {
 		hashes = append(hashes, p.Hash)

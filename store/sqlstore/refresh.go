@@ -8,11 +8,11 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// SwapRefresh implements [usher.SessionStore].
+// SwapRefresh implements [store.SessionStore].
 func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.RefreshResult, error) {
 	var out store.RefreshResult
-	err := s.step(ctx, "swap refresh token", func(t *tx) error {
-		now := when(in.Now)
+	err := s.transact(ctx, "swap refresh token", func(t *tx) error {
+		now := toMicros(in.Now)
 		a, ses, err := t.lockSession(ctx, in.SessionID)
 		if err != nil {
 			return err
@@ -24,7 +24,7 @@ func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.Re
 		switch out.Outcome {
 		case store.RefreshSwapped:
 			out.Session = swapped(in, ses)
-			return t.all(ctx, []statement{sessionUpdate(out.Session)}, effects(in.Swapped))
+			return t.execAll(ctx, []statement{sessionUpdate(out.Session)}, effects(in.Swapped))
 		case store.RefreshReused:
 			if _, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE id = ?`, ses.ID); err != nil {
 				return err
@@ -32,7 +32,7 @@ func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.Re
 			if err := t.revoke(ctx, []string{ses.ID}, in.RevokedUntil); err != nil {
 				return err
 			}
-			return t.apply(ctx, in.Reused)
+			return t.storeEffects(ctx, in.Reused)
 		default:
 			return nil
 		}
@@ -43,7 +43,7 @@ func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.Re
 	return out, nil
 }
 
-// lockSession locks a session and its user, the user first as everywhere.
+// lockSession locks a session and its user. All methods lock the user first.
 func (t *tx) lockSession(ctx context.Context, id string) (store.Account, store.SessionRecord, error) {
 	var (
 		userID string
@@ -56,13 +56,13 @@ func (t *tx) lockSession(ctx context.Context, id string) (store.Account, store.S
 	if err != nil {
 		return store.Account{}, ses, err
 	}
-	// Only now is it sure that nobody swaps or ends it.
+	// The lock makes sure that no other transaction exchanges its token or ends it.
 	err = t.get(ctx, recordDest(&ses),
 		`SELECT `+recordColumns+` FROM usher_sessions s WHERE s.id = ? FOR UPDATE`, id)
 	return a, ses, err
 }
 
-// outcome compares the token shown with those of the session.
+// outcome compares the presented token with those of the session.
 func outcome(in store.RefreshSwap, s store.SessionRecord) store.RefreshOutcome {
 	if subtle.ConstantTimeCompare(in.Presented, s.Refresh.Current) == 1 {
 		return store.RefreshSwapped
@@ -75,21 +75,21 @@ func outcome(in store.RefreshSwap, s store.SessionRecord) store.RefreshOutcome {
 }
 
 func inGrace(in store.RefreshSwap, s store.SessionRecord) bool {
-	return when(in.Now).Before(s.Refresh.RotatedAt.Add(in.Grace))
+	return toMicros(in.Now).Before(s.Refresh.RotatedAt.Add(in.Grace))
 }
 
-// swapped is the session with the successor in its place.
+// swapped returns the session after the exchange.
 func swapped(in store.RefreshSwap, s store.SessionRecord) store.SessionRecord {
-	now := when(in.Now)
+	now := toMicros(in.Now)
 	if subtle.ConstantTimeCompare(in.Presented, in.Next) != 1 {
 		s.Refresh.Previous, s.Refresh.Current = s.Refresh.Current, in.Next
 	} else if !inGrace(in, s) {
-		// Without rotation RotatedAt moves all the same. A token that was
-		// replaced before rotation was switched off must not revive by it.
+		// Without rotation RotatedAt moves too. A token that was replaced before
+		// rotation was switched off must not become valid again.
 		s.Refresh.Previous = nil
 	}
 	s.LastSeenAt, s.Refresh.RotatedAt = now, now
-	s.IdleExpiresAt = when(now.Add(in.Idle))
+	s.IdleExpiresAt = toMicros(now.Add(in.Idle))
 	if s.IdleExpiresAt.After(s.ExpiresAt) {
 		s.IdleExpiresAt = s.ExpiresAt
 	}
@@ -98,7 +98,7 @@ func swapped(in store.RefreshSwap, s store.SessionRecord) store.SessionRecord {
 	return s
 }
 
-// sessionUpdate writes what a refresh may change.
+// sessionUpdate writes the columns that a refresh may change.
 func sessionUpdate(s store.SessionRecord) statement {
 	return statement{`
 		UPDATE usher_sessions SET last_seen_at = ?, idle_expires_at = ?, ends_at = ?, user_agent = ?, address = ?,

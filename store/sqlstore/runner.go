@@ -8,34 +8,35 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// runner sends statements in their common form over a pool or a transaction.
+// runner runs statements, written in the form common to the engines, on a pool or in
+// a transaction.
 type runner struct {
 	conn interface {
 		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	}
 	dialect  Dialect
-	prepared *statements // nil sends every statement as text
-	tx       *sql.Tx     // nil outside of a transaction
-	// whole lets each statement run to its end, whatever becomes of the caller:
-	// SQLite takes a whole transaction back when one statement is broken off,
-	// and others may have a part in it.
-	whole bool
+	prepared *statements // nil: every statement is sent as text
+	tx       *sql.Tx     // nil outside a transaction
+	// uncancelable lets each statement run to its end although the caller's context
+	// ends: SQLite rolls back a whole transaction when one statement is canceled,
+	// and other steps may share it.
+	uncancelable bool
 }
 
-// ready returns a prepared statement if there is one, and in any case what to
-// call when it has run.
-func (r runner) ready(ctx context.Context, query string) (*sql.Stmt, func()) {
+// prepare returns a prepared statement, or nil if there is none. The caller must call
+// the returned function when the statement has run.
+func (r runner) prepare(ctx context.Context, query string) (*sql.Stmt, func()) {
 	none := func() {}
 	if r.prepared == nil {
 		return nil, none
 	}
-	stmt := r.prepared.lend(query)
+	stmt := r.prepared.acquire(query)
 	if stmt == nil {
-		r.prepared.want(query)
+		r.prepared.request(query)
 		if r.tx == nil {
-			r.prepared.prepareWanted(ctx)
-			stmt = r.prepared.lend(query)
+			r.prepared.prepareRequested(ctx)
+			stmt = r.prepared.acquire(query)
 		}
 	}
 	if stmt == nil {
@@ -44,7 +45,7 @@ func (r runner) ready(ctx context.Context, query string) (*sql.Stmt, func()) {
 	if r.tx != nil {
 		stmt = r.tx.StmtContext(ctx, stmt)
 	}
-	return stmt, r.prepared.giveBack
+	return stmt, r.prepared.release
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -53,10 +54,10 @@ func (r runner) exec(ctx context.Context, query string, args ...any) (int64, err
 	if err != nil {
 		return 0, err
 	}
-	if r.whole {
+	if r.uncancelable {
 		ctx = context.WithoutCancel(ctx)
 	}
-	stmt, done := r.ready(ctx, query)
+	stmt, done := r.prepare(ctx, query)
 	defer done()
 	var res sql.Result
 	if stmt != nil {
@@ -76,10 +77,10 @@ func (r runner) query(ctx context.Context, scan func(row scanner) error, query s
 	if err != nil {
 		return err
 	}
-	if r.whole {
+	if r.uncancelable {
 		ctx = context.WithoutCancel(ctx)
 	}
-	stmt, done := r.ready(ctx, query)
+	stmt, done := r.prepare(ctx, query)
 	defer done()
 	var rows *sql.Rows
 	if stmt != nil {
@@ -101,8 +102,8 @@ func (r runner) query(ctx context.Context, scan func(row scanner) error, query s
 
 type scanner interface{ Scan(dest ...any) error }
 
-// get reads one row. usher.ErrNotFound if there is none, also because what is
-// asked for could never have been stored.
+// get reads one row. It returns store.ErrNotFound if there is none, also if an
+// argument could never have been stored.
 func (r runner) get(ctx context.Context, dest []any, query string, args ...any) error {
 	found := false
 	err := r.query(ctx, func(row scanner) error {

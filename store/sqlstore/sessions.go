@@ -26,7 +26,7 @@ func recordDest(s *store.SessionRecord) []any {
 		bytesColumn{&s.Refresh.Current}, bytesColumn{&s.Refresh.Previous}, timeColumn{&s.Refresh.RotatedAt})
 }
 
-// endsAt is when a session is over unless it is refreshed.
+// endsAt returns when a session expires unless it is refreshed.
 func endsAt(s store.Session) time.Time {
 	if s.ExpiresAt.Before(s.IdleExpiresAt) {
 		return s.ExpiresAt
@@ -34,13 +34,13 @@ func endsAt(s store.Session) time.Time {
 	return s.IdleExpiresAt
 }
 
-// sessionInsert starts a session of that user; nil starts none.
+// sessionInsert returns the statement that starts a session; none if s is nil.
 func sessionInsert(userID string, s *store.SessionRecord) ([]statement, error) {
 	if s == nil {
 		return nil, nil
 	}
 	if s.UserID != userID {
-		return nil, errors.New("the session is another user's")
+		return nil, errors.New("the session belongs to another user")
 	}
 	return []statement{{`
 		INSERT INTO usher_sessions (id, user_id, kind, created_at, last_seen_at, idle_expires_at, expires_at, ends_at,
@@ -51,10 +51,10 @@ func sessionInsert(userID string, s *store.SessionRecord) ([]statement, error) {
 	}}}, nil
 }
 
-// StartSession implements [usher.SessionStore].
+// StartSession implements [store.SessionStore].
 func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]string, error) {
 	var ended []string
-	err := s.step(ctx, "start session", func(t *tx) error {
+	err := s.transact(ctx, "start session", func(t *tx) error {
 		ended = nil
 		userID := in.Session.UserID
 		a, err := t.lockAccount(ctx, userID)
@@ -87,7 +87,7 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stri
 			}
 		}
 		if in.Max > 0 && in.Session.Kind == store.SessionFull {
-			over, err := t.sessionsAbove(ctx, userID, in.Max-1, in.Session.CreatedAt)
+			over, err := t.endOldest(ctx, userID, in.Max-1, in.Session.CreatedAt)
 			if err != nil {
 				return err
 			}
@@ -100,7 +100,7 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stri
 		if err != nil {
 			return err
 		}
-		return t.all(ctx, session, limitsLowered(in.ClearLimits, in.ReleaseLimits), effects(in.Effects))
+		return t.execAll(ctx, session, lowerLimits(in.ClearLimits, in.ReleaseLimits), effects(in.Effects))
 	})
 	if err != nil {
 		return nil, err
@@ -108,10 +108,10 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stri
 	return ended, nil
 }
 
-// sessionsAbove removes the user's oldest full sessions until keep of those
-// that live at now are left.
-func (t *tx) sessionsAbove(ctx context.Context, userID string, keep int, now time.Time) ([]string, error) {
-	// SQLite has no OFFSET without a LIMIT: this one is the largest there is.
+// endOldest removes the user's oldest full sessions until at most keep of those alive
+// at now are left.
+func (t *tx) endOldest(ctx context.Context, userID string, keep int, now time.Time) ([]string, error) {
+	// SQLite has no OFFSET without a LIMIT: this is the largest one.
 	over, err := list[string](ctx, t.runner, `
 		SELECT id FROM usher_sessions WHERE user_id = ? AND kind = 'full' AND ends_at > ?
 		ORDER BY created_at DESC, id DESC LIMIT 9223372036854775807 OFFSET ?`, userID, now, keep)
@@ -126,10 +126,10 @@ func (t *tx) sessionsAbove(ctx context.Context, userID string, keep int, now tim
 	return over, nil
 }
 
-// Session implements [usher.SessionStore].
+// Session implements [store.SessionStore].
 func (s *Store) Session(ctx context.Context, id string) (store.SessionRecord, error) {
 	var out store.SessionRecord
-	err := s.see(ctx, "read session", func(r runner) error {
+	err := s.read(ctx, "read session", func(r runner) error {
 		return r.get(ctx, recordDest(&out), `SELECT `+recordColumns+` FROM usher_sessions s WHERE s.id = ?`, id)
 	})
 	if err != nil {
@@ -138,10 +138,10 @@ func (s *Store) Session(ctx context.Context, id string) (store.SessionRecord, er
 	return out, nil
 }
 
-// UserSessions implements [usher.SessionStore].
+// UserSessions implements [store.SessionStore].
 func (s *Store) UserSessions(ctx context.Context, userID string, now time.Time) ([]store.Session, error) {
 	var out []store.Session
-	err := s.see(ctx, "read sessions", func(r runner) error {
+	err := s.read(ctx, "read sessions", func(r runner) error {
 		return r.query(ctx, func(row scanner) error {
 			var one store.Session
 			if err := row.Scan(sessionDest(&one)...); err != nil {
@@ -159,9 +159,9 @@ func (s *Store) UserSessions(ctx context.Context, userID string, now time.Time) 
 	return out, nil
 }
 
-// EndSession implements [usher.SessionStore].
+// EndSession implements [store.SessionStore].
 func (s *Store) EndSession(ctx context.Context, userID, sessionID string, end store.SessionEnd, fx store.Effects) error {
-	return s.step(ctx, "end session", func(t *tx) error {
+	return s.transact(ctx, "end session", func(t *tx) error {
 		if _, err := t.lockAccount(ctx, userID); err != nil {
 			return err
 		}
@@ -175,14 +175,14 @@ func (s *Store) EndSession(ctx context.Context, userID, sessionID string, end st
 		if err := t.revoke(ctx, []string{sessionID}, end.RevokedUntil); err != nil {
 			return err
 		}
-		return t.apply(ctx, fx)
+		return t.storeEffects(ctx, fx)
 	})
 }
 
-// EndUserSessions implements [usher.SessionStore].
+// EndUserSessions implements [store.SessionStore].
 func (s *Store) EndUserSessions(ctx context.Context, userID string, end store.SessionEnd, fx store.Effects) ([]string, error) {
 	var ended []string
-	err := s.step(ctx, "end sessions", func(t *tx) error {
+	err := s.transact(ctx, "end sessions", func(t *tx) error {
 		if _, err := t.lockAccount(ctx, userID); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
@@ -190,7 +190,7 @@ func (s *Store) EndUserSessions(ctx context.Context, userID string, end store.Se
 		if ended, err = t.endSessions(ctx, userID, end); err != nil {
 			return err
 		}
-		return t.apply(ctx, fx)
+		return t.storeEffects(ctx, fx)
 	})
 	if err != nil {
 		return nil, err
@@ -208,11 +208,11 @@ func (t *tx) endSessions(ctx context.Context, userID string, end store.SessionEn
 	return ended, t.revoke(ctx, ended, end.RevokedUntil)
 }
 
-// NotifyChannel is the channel on which PostgreSQL tells, when a step commits,
-// that there are new revocations.
+// NotifyChannel is the channel of PostgreSQL that is notified when a transaction
+// commits new revocations.
 const NotifyChannel = "usher_revocations"
 
-// revoke says of sessions that they ended early.
+// revoke writes a revocation for each session.
 func (t *tx) revoke(ctx context.Context, ids []string, until time.Time) error {
 	for _, id := range ids {
 		if _, err := t.exec(ctx,
@@ -227,10 +227,10 @@ func (t *tx) revoke(ctx context.Context, ids []string, until time.Time) error {
 	return err
 }
 
-// Revocations implements [usher.SessionStore].
+// Revocations implements [store.SessionStore].
 func (s *Store) Revocations(ctx context.Context, after int64) ([]store.Revocation, error) {
 	var out []store.Revocation
-	err := s.see(ctx, "read revocations", func(r runner) error {
+	err := s.read(ctx, "read revocations", func(r runner) error {
 		return r.query(ctx, func(row scanner) error {
 			var one store.Revocation
 			if err := row.Scan(&one.ID, &one.SessionID, timeColumn{&one.Until}); err != nil {

@@ -12,39 +12,37 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// Options change how a [Store] uses its database. The zero value is ready for
-// use.
+// Options are the settings of a [Store]. The zero value is ready for use.
 type Options struct {
-	// Hook takes part in each step that changes a user. Defaults to none.
+	// Hook takes part in each transaction that changes a user. Defaults to none.
 	Hook Hook
-	// ReadDB answers the reads that need no transaction, such as a pool of
-	// read-only connections beside SQLite's only writer. It must see at once
-	// what the other pool commits; a lagging replica will not do. Defaults to
-	// the database that is written to.
+	// ReadDB runs reads that need no transaction, for example a pool of read-only
+	// connections beside SQLite's only writer. It must see commits of the other pool
+	// at once, which a replica does not. Defaults to the database given to New.
 	ReadDB *sql.DB
-	// SkipMigrations leaves the tables to a tool that runs the files of
-	// [Migrations] itself. Defaults to false: New brings the tables up to date.
+	// SkipMigrations is for programs whose own tool runs the files of [Migrations].
+	// Defaults to false: New brings the tables up to date.
 	SkipMigrations bool
 }
 
 // Store is a [store.Store] in an SQL database.
 type Store struct {
-	write, read *sql.DB
-	dialect     Dialect
-	hook        Hook
-	closed      atomic.Bool
-	refusedAt   atomic.Int64 // when a limit last refused, in microseconds since 1970
-	// Nil where the engine has many writers, and prepares by itself.
-	line          *line
-	writes, reads *statements
+	writeDB, readDB *sql.DB
+	dialect         Dialect
+	hook            Hook
+	closed          atomic.Bool
+	refusedAt       atomic.Int64 // when a limit last refused, in microseconds since 1970 (UTC)
+	// For SQLite only; nil for PostgreSQL, which has many writers and whose driver
+	// prepares statements.
+	queue                           *commitQueue
+	writeStatements, readStatements *statements
 }
 
 var _ store.Store = (*Store)(nil)
 
 var errClosed = errors.New("the store is closed")
 
-// migrateTimeout is how long New may wait for another process that migrates,
-// and then migrate itself.
+// migrateTimeout bounds the migrations, and the wait for those of another process.
 const migrateTimeout = 10 * time.Minute
 
 // New returns a store in the given database and brings its tables up to date. At
@@ -69,9 +67,9 @@ func New(ctx context.Context, db *sql.DB, d Dialect, options ...Options) (*Store
 	if !d.known() {
 		return nil, fmt.Errorf("sqlstore: unknown dialect %q; there are %q and %q", d, SQLite, Postgres)
 	}
-	s := &Store{write: db, read: cmp.Or(opts.ReadDB, db), dialect: d, hook: opts.Hook}
+	s := &Store{writeDB: db, readDB: cmp.Or(opts.ReadDB, db), dialect: d, hook: opts.Hook}
 	if d == SQLite {
-		s.line, s.writes, s.reads = &line{}, newStatements(s.write), newStatements(s.read)
+		s.queue, s.writeStatements, s.readStatements = &commitQueue{}, newStatements(s.writeDB), newStatements(s.readDB)
 	}
 	if opts.SkipMigrations {
 		return s, nil
@@ -86,19 +84,18 @@ func New(ctx context.Context, db *sql.DB, d Dialect, options ...Options) (*Store
 
 // Ping reports whether the tables can be read.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.see(ctx, "ping", func(r runner) error {
+	return s.read(ctx, "ping", func(r runner) error {
 		_, err := list[int64](ctx, r, `SELECT version FROM usher_signing_keys`)
 		return err
 	})
 }
 
-// Close makes all later calls fail. It does not close the database, which is
-// the caller's.
+// Close makes all later calls fail. It does not close the database.
 func (s *Store) Close() error {
-	if s.closed.Swap(true) || s.line == nil {
+	if s.closed.Swap(true) || s.queue == nil {
 		return nil
 	}
-	s.writes.close()
-	s.reads.close()
+	s.writeStatements.close()
+	s.readStatements.close()
 	return nil
 }

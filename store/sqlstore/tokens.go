@@ -12,9 +12,9 @@ import (
 
 const tokenColumns = `t.hash, t.user_id, t.purpose, t.email, t.new_email, t.password_version, t.created_at, t.expires_at`
 
-// fits is what makes a token worth anything besides its time: the user whose
-// it is may sign in, and has the address and the password it was made for.
-const fits = `EXISTS (SELECT 1 FROM usher_users u
+// tokenStillValid is the condition for a token besides its expiry: its user is enabled,
+// and still has the address and the password that the token was made for.
+const tokenStillValid = `EXISTS (SELECT 1 FROM usher_users u
 	WHERE u.id = t.user_id AND u.status = 'enabled'
 	AND u.email = t.email AND u.password_version = t.password_version)`
 
@@ -33,13 +33,13 @@ func (t *tx) insertToken(ctx context.Context, o store.OneTimeToken) error {
 	return err
 }
 
-// AddOneTimeToken implements [usher.OneTimeTokenStore].
+// AddOneTimeToken implements [store.OneTimeTokenStore].
 func (s *Store) AddOneTimeToken(ctx context.Context, add store.TokenAddition) error {
 	o := add.Token
-	return s.step(ctx, "add one-time token", func(t *tx) error {
+	return s.transact(ctx, "add one-time token", func(t *tx) error {
 		a, err := t.lockAccount(ctx, o.UserID)
 		if errors.Is(err, store.ErrNotFound) {
-			return store.ErrConflict // void from the start
+			return store.ErrConflict // the token is void already
 		}
 		if err != nil {
 			return err
@@ -54,11 +54,11 @@ func (s *Store) AddOneTimeToken(ctx context.Context, add store.TokenAddition) er
 		if err := t.insertToken(ctx, o); err != nil {
 			return err
 		}
-		return t.apply(ctx, add.Effects)
+		return t.storeEffects(ctx, add.Effects)
 	})
 }
 
-// makeRoom removes the tokens in whose place a new one comes.
+// makeRoom removes the tokens that a new one replaces.
 func (t *tx) makeRoom(ctx context.Context, add store.TokenAddition) error {
 	o := add.Token
 	if o.NewEmail != "" {
@@ -70,7 +70,7 @@ func (t *tx) makeRoom(ctx context.Context, add store.TokenAddition) error {
 	}
 	open, err := list[[]byte](ctx, t.runner, `
 		SELECT t.hash FROM usher_one_time_tokens t
-		WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits+`
+		WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+tokenStillValid+`
 		ORDER BY t.created_at, t.hash`, o.UserID, string(o.Purpose), o.CreatedAt)
 	if err != nil {
 		return err
@@ -87,13 +87,13 @@ func (t *tx) makeRoom(ctx context.Context, add store.TokenAddition) error {
 	return nil
 }
 
-// OneTimeToken implements [usher.OneTimeTokenStore].
+// OneTimeToken implements [store.OneTimeTokenStore].
 func (s *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (store.OneTimeToken, error) {
 	var out store.OneTimeToken
-	err := s.see(ctx, "read one-time token", func(r runner) error {
+	err := s.read(ctx, "read one-time token", func(r runner) error {
 		return r.get(ctx, tokenDest(&out), `
 			SELECT `+tokenColumns+` FROM usher_one_time_tokens t
-			WHERE t.hash = ? AND t.expires_at > ? AND `+fits, hash, now)
+			WHERE t.hash = ? AND t.expires_at > ? AND `+tokenStillValid, hash, now)
 	})
 	if err != nil {
 		return store.OneTimeToken{}, err
@@ -101,10 +101,10 @@ func (s *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (s
 	return out, nil
 }
 
-// UserTokens implements [usher.OneTimeTokenStore].
+// UserTokens implements [store.OneTimeTokenStore].
 func (s *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
 	var out []store.OneTimeToken
-	err := s.see(ctx, "read one-time tokens", func(r runner) error {
+	err := s.read(ctx, "read one-time tokens", func(r runner) error {
 		out = nil
 		return r.query(ctx, func(row scanner) error {
 			var t store.OneTimeToken
@@ -115,7 +115,7 @@ func (s *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, 
 			return nil
 		}, `
 			SELECT `+tokenColumns+` FROM usher_one_time_tokens t
-			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits+`
+			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+tokenStillValid+`
 			ORDER BY t.created_at DESC, t.hash DESC`, userID, string(p), now)
 	})
 	if err != nil {
@@ -124,27 +124,27 @@ func (s *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, 
 	return out, nil
 }
 
-// DropTokens implements [usher.OneTimeTokenStore].
+// DropTokens implements [store.OneTimeTokenStore].
 func (s *Store) DropTokens(ctx context.Context, userID string, p store.Purpose, now time.Time, fx store.Effects) error {
-	return s.step(ctx, "drop one-time tokens", func(t *tx) error {
+	return s.transact(ctx, "drop one-time tokens", func(t *tx) error {
 		if _, err := t.lockAccount(ctx, userID); err != nil {
 			return err
 		}
 		n, err := t.exec(ctx, `
 			DELETE FROM usher_one_time_tokens AS t
-			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+fits, userID, string(p), now)
+			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+tokenStillValid, userID, string(p), now)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return store.ErrNotFound
 		}
-		return t.apply(ctx, fx)
+		return t.storeEffects(ctx, fx)
 	})
 }
 
-// spend removes a valid token of one of the purposes, by one statement that
-// has one winner, and returns it with its user, who stays locked.
+// spend removes a valid token of one of the purposes, and returns it with its user,
+// whose row stays locked. Of concurrent callers one wins.
 func (t *tx) spend(ctx context.Context, in store.TokenSpend) (store.Account, store.OneTimeToken, error) {
 	var (
 		userID string
@@ -167,17 +167,17 @@ func (t *tx) spend(ctx context.Context, in store.TokenSpend) (store.Account, sto
 	}
 	err = t.get(ctx, tokenDest(&out), `
 		DELETE FROM usher_one_time_tokens AS t
-		WHERE t.hash = ? AND t.expires_at > ? AND t.purpose IN (`+marks(len(in.Purposes))+`) AND `+fits+`
+		WHERE t.hash = ? AND t.expires_at > ? AND t.purpose IN (`+placeholders(len(in.Purposes))+`) AND `+tokenStillValid+`
 		RETURNING hash, user_id, purpose, email, new_email, password_version, created_at, expires_at`, args...)
 	return a, out, err
 }
 
-// marks are the places of n parameters.
-func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+// placeholders returns n parameters for a list.
+func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
-// dropTokens removes a user's tokens and the reset sessions that came of them. It
-// leaves no revocations: nobody takes a reset session for alive without a look
-// into the store.
+// dropTokens removes a user's tokens and the reset sessions that came from them. It
+// writes no revocations, because the Service always reads a reset session from the
+// store.
 func (t *tx) dropTokens(ctx context.Context, userID string) error {
 	if _, err := t.exec(ctx, `DELETE FROM usher_one_time_tokens WHERE user_id = ?`, userID); err != nil {
 		return err
@@ -186,10 +186,10 @@ func (t *tx) dropTokens(ctx context.Context, userID string) error {
 	return err
 }
 
-// ResetPassword implements [usher.OneTimeTokenStore].
+// ResetPassword implements [store.OneTimeTokenStore].
 func (s *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c store.PasswordChange) ([]string, error) {
 	var ended []string
-	err := s.userStep(ctx, "reset password", func(t *tx) error {
+	err := s.transactWithHook(ctx, "reset password", func(t *tx) error {
 		a, o, err := t.spend(ctx, spend)
 		if err != nil {
 			return err
@@ -206,10 +206,10 @@ func (s *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c sto
 	return ended, nil
 }
 
-// StartResetSession implements [usher.OneTimeTokenStore].
+// StartResetSession implements [store.OneTimeTokenStore].
 func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]string, error) {
 	var ended []string
-	err := s.userStep(ctx, "start reset session", func(t *tx) error {
+	err := s.transactWithHook(ctx, "start reset session", func(t *tx) error {
 		ended = nil
 		a, o, err := t.spend(ctx, spend)
 		if err != nil {
@@ -224,7 +224,7 @@ func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 		if err != nil {
 			return err
 		}
-		return t.all(ctx, session, effects(fx))
+		return t.execAll(ctx, session, effects(fx))
 	})
 	if err != nil {
 		return nil, err
@@ -232,8 +232,8 @@ func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 	return ended, nil
 }
 
-// claim hands an account to whoever reads its mailbox: whatever an earlier
-// holder had set is gone.
+// claim gives an account to the owner of its mailbox, and removes what an earlier holder
+// had set.
 func (t *tx) claim(ctx context.Context, a store.Account, now time.Time, end store.SessionEnd) ([]string, error) {
 	err := t.setUser(ctx, a.User.ID,
 		[]string{
@@ -251,29 +251,29 @@ func (t *tx) claim(ctx context.Context, a store.Account, now time.Time, end stor
 	if err := t.dropTokens(ctx, a.User.ID); err != nil {
 		return nil, err
 	}
-	a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, when(now), ""
-	return ended, t.tell(ctx, PasswordChanged, a.User)
+	a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, toMicros(now), ""
+	return ended, t.runHook(ctx, PasswordChanged, a.User)
 }
 
-// VerifyEmail implements [usher.OneTimeTokenStore].
+// VerifyEmail implements [store.OneTimeTokenStore].
 func (s *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx store.Effects) (store.User, error) {
 	spend.Purposes = []store.Purpose{store.PurposeVerifyEmail}
 	var out store.User
-	err := s.userStep(ctx, "verify e-mail", func(t *tx) error {
+	err := s.transactWithHook(ctx, "verify e-mail", func(t *tx) error {
 		a, _, err := t.spend(ctx, spend)
 		if err != nil {
 			return err
 		}
 		out = a.User
-		out.EmailVerified, out.UpdatedAt = true, when(spend.Now)
+		out.EmailVerified, out.UpdatedAt = true, toMicros(spend.Now)
 		if err := t.setUser(ctx, out.ID,
 			[]string{"email_verified = ?", "updated_at = ?"}, []any{true, out.UpdatedAt}); err != nil {
 			return err
 		}
-		if err := t.tell(ctx, UserUpdated, out); err != nil {
+		if err := t.runHook(ctx, UserUpdated, out); err != nil {
 			return err
 		}
-		return t.apply(ctx, fx)
+		return t.storeEffects(ctx, fx)
 	})
 	if err != nil {
 		return store.User{}, err
@@ -281,17 +281,17 @@ func (s *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx stor
 	return out, nil
 }
 
-// ChangeEmail implements [usher.OneTimeTokenStore].
+// ChangeEmail implements [store.OneTimeTokenStore].
 func (s *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCanonical, newCanonical string, fx store.Effects) (store.User, error) {
 	spend.Purposes = []store.Purpose{store.PurposeChangeEmail}
 	var out store.User
-	err := s.userStep(ctx, "change e-mail", func(t *tx) error {
+	err := s.transactWithHook(ctx, "change e-mail", func(t *tx) error {
 		a, o, err := t.spend(ctx, spend)
 		if err != nil {
 			return err
 		}
 		out = a.User
-		out.Email, out.EmailVerified, out.UpdatedAt = o.NewEmail, true, when(spend.Now)
+		out.Email, out.EmailVerified, out.UpdatedAt = o.NewEmail, true, toMicros(spend.Now)
 		if out.LoginIDs, err = t.renameLoginID(ctx, out, oldCanonical, newCanonical); err != nil {
 			return err
 		}
@@ -303,10 +303,10 @@ func (s *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCano
 		if err := t.dropTokens(ctx, out.ID); err != nil {
 			return err
 		}
-		if err := t.tell(ctx, UserUpdated, out); err != nil {
+		if err := t.runHook(ctx, UserUpdated, out); err != nil {
 			return err
 		}
-		return t.apply(ctx, fx)
+		return t.storeEffects(ctx, fx)
 	})
 	if err != nil {
 		return store.User{}, err
@@ -314,8 +314,8 @@ func (s *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCano
 	return out, nil
 }
 
-// renameLoginID puts u.Email in the place of the login id old, if u has it,
-// and returns the login ids as typed.
+// renameLoginID replaces the login id old, if u has it, by u.Email, and returns the login
+// ids as typed.
 func (t *tx) renameLoginID(ctx context.Context, u store.User, old, next string) ([]string, error) {
 	canonical, err := list[string](ctx, t.runner,
 		`SELECT canonical FROM usher_login_ids WHERE user_id = ? ORDER BY position`, u.ID)
@@ -330,7 +330,7 @@ func (t *tx) renameLoginID(ctx context.Context, u store.User, old, next string) 
 	also := slices.Index(canonical, next)
 	typed[i], canonical[i] = u.Email, next
 	if also >= 0 && also != i {
-		// The user had the new address as a login id already: one of it is enough.
+		// The user has the new address as a login id already: keep only one.
 		typed, canonical = slices.Delete(typed, also, also+1), slices.Delete(canonical, also, also+1)
 	}
 	if _, err := t.exec(ctx, `DELETE FROM usher_login_ids WHERE user_id = ?`, u.ID); err != nil {

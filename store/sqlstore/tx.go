@@ -11,7 +11,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// tx is one step of the domain at work.
+// tx is a transaction in which a method of the store runs.
 type tx struct {
 	runner
 	raw  *sql.Tx
@@ -19,96 +19,102 @@ type tx struct {
 }
 
 const (
-	tries     = 6
-	firstWait = 4 * time.Millisecond
+	maxAttempts = 6
+	firstWait   = 4 * time.Millisecond
 )
 
-// step runs f in a transaction, and again as a whole if the transaction lost
-// against another one. On SQLite it may share the transaction with other steps.
-func (s *Store) step(ctx context.Context, name string, f func(t *tx) error) error {
-	return s.persist(ctx, name, member{run: f})
+// transact runs f in a transaction, and again as a whole if the transaction lost
+// against another one. On SQLite f may share the transaction with other steps. name
+// is for errors.
+func (s *Store) transact(ctx context.Context, name string, f func(t *tx) error) error {
+	return s.retry(ctx, name, step{run: f})
 }
 
-// countStep is step for counters of limits. Its commit need not wait for the disk:
-// the answer to a try is written after it, and brings it along. What a loss of power
-// can take is counts of tries that nobody was answered to, and of what is counted
-// without a write to follow, such as looks at mailed links.
-func (s *Store) countStep(ctx context.Context, name string, f func(t *tx) error) error {
-	return s.persist(ctx, name, member{run: f, unsynced: true})
+// transactUnsynced is transact for the counters of limits, whose commit need not wait
+// for the disk. The answer to an attempt is written afterwards, and its commit syncs
+// the counters too. A power failure can lose the counts of attempts that were not
+// answered yet, and counts that no write follows, such as those of opened links.
+func (s *Store) transactUnsynced(ctx context.Context, name string, f func(t *tx) error) error {
+	return s.retry(ctx, name, step{run: f, unsynced: true})
 }
 
-// userStep is step for what the hook takes part in. The program's own
-// statements may take their time, or be broken off by its context, which ends a
-// whole transaction on SQLite: such a step shares with nobody.
-func (s *Store) userStep(ctx context.Context, name string, f func(t *tx) error) error {
-	return s.persist(ctx, name, member{run: f, alone: s.hook != nil, hooked: s.hook != nil})
+// transactWithHook is transact for changes that the hook takes part in. With a hook,
+// the step shares its transaction with no other step: the program's statements may
+// take long, or their context may cancel them, which rolls back a whole transaction
+// of SQLite.
+func (s *Store) transactWithHook(ctx context.Context, name string, f func(t *tx) error) error {
+	return s.retry(ctx, name, step{run: f, exclusive: s.hook != nil, hooked: s.hook != nil})
 }
 
-func (s *Store) persist(ctx context.Context, name string, m member) error {
+// retry runs a step until it succeeds, or fails for another reason than a lost
+// transaction.
+func (s *Store) retry(ctx context.Context, name string, st step) error {
 	wait := firstWait
-	for try := 1; ; try++ {
-		again := m
-		err := s.once(ctx, &again)
+	for attempt := 1; ; attempt++ {
+		copied := st
+		err := s.runOnce(ctx, &copied)
 		if err == nil {
 			return nil
 		}
-		m.alone = m.alone || errors.Is(err, errBroken) // once is enough
-		if try == tries || !errors.Is(err, errBroken) && !s.dialect.again(err) {
-			return named(name, err)
+		st.exclusive = st.exclusive || errors.Is(err, errRolledBack) // no batch can fail it twice
+		if attempt == maxAttempts || !errors.Is(err, errRolledBack) && !s.dialect.retryable(err) {
+			return wrapErr(name, err)
 		}
 		select {
 		case <-ctx.Done():
-			return named(name, ctx.Err())
+			return wrapErr(name, ctx.Err())
 		case <-time.After(wait/2 + rand.N(wait)):
 			wait *= 2
 		}
 	}
 }
 
-// once runs a step in a transaction, and tells how it ended.
-func (s *Store) once(ctx context.Context, m *member) error {
+// runOnce runs a step in a transaction.
+func (s *Store) runOnce(ctx context.Context, st *step) error {
 	if s.closed.Load() {
 		return errClosed
 	}
-	if s.line != nil {
-		return s.inLine(ctx, m)
+	if s.queue != nil {
+		return s.enqueue(ctx, st)
 	}
-	raw, err := s.write.BeginTx(ctx, nil)
+	raw, err := s.writeDB.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	// After a commit this does nothing; it also ends a step whose hook panics.
+	// After a commit this does nothing; it also ends the transaction if a hook panics.
 	defer raw.Rollback()
-	if err := m.run(s.at(raw, false)); err != nil {
+	if err := st.run(s.newTx(raw, false)); err != nil {
 		return err
 	}
 	return raw.Commit()
 }
 
-// at returns what a step works with in a transaction.
-func (s *Store) at(raw *sql.Tx, whole bool) *tx {
-	return &tx{runner: runner{conn: raw, dialect: s.dialect, prepared: s.writes, tx: raw, whole: whole}, raw: raw, hook: s.hook}
+// newTx returns what a step works with.
+func (s *Store) newTx(raw *sql.Tx, uncancelable bool) *tx {
+	return &tx{runner: runner{conn: raw, dialect: s.dialect, prepared: s.writeStatements, tx: raw, uncancelable: uncancelable}, raw: raw, hook: s.hook}
 }
 
-// reader sends single reads, outside of any transaction.
-func (s *Store) reader() runner { return runner{conn: s.read, dialect: s.dialect, prepared: s.reads} }
+// reader runs single reads outside of any transaction.
+func (s *Store) reader() runner {
+	return runner{conn: s.readDB, dialect: s.dialect, prepared: s.readStatements}
+}
 
-// see runs a read that needs no transaction.
-func (s *Store) see(ctx context.Context, name string, f func(r runner) error) error {
+// read runs a read that needs no transaction.
+func (s *Store) read(ctx context.Context, name string, f func(r runner) error) error {
 	if s.closed.Load() {
-		return named(name, errClosed)
+		return wrapErr(name, errClosed)
 	}
-	return named(name, f(s.reader()))
+	return wrapErr(name, f(s.reader()))
 }
 
-// named says which step failed, except for the errors that callers know.
-func named(step string, err error) error {
+// wrapErr adds the name of the method, except to the errors that callers compare.
+func wrapErr(name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrLoginIDTaken):
 		return err
 	default:
-		return fmt.Errorf("sqlstore: %s: %w", step, err)
+		return fmt.Errorf("sqlstore: %s: %w", name, err)
 	}
 }

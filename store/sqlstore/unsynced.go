@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// The levels of PRAGMA synchronous. With NORMAL and a write-ahead log a commit does
-// not wait for the disk, and a loss of power can take the last ones, but nothing of
-// the file: https://www.sqlite.org/pragma.html#pragma_synchronous
+// The levels of PRAGMA synchronous. With NORMAL and a write-ahead log a commit does not
+// wait for the disk: a power failure can lose the last commits, but does not damage the
+// file. See https://www.sqlite.org/pragma.html#pragma_synchronous
 const (
 	syncNormal = 1
 	syncFull   = 2
 )
 
-// restoreWait is how long the connection may take to set its level back.
+// restoreWait is how long the connection may take to restore its level.
 const restoreWait = 5 * time.Second
 
-// beginUnsynced opens a transaction whose commit does not wait for the disk. What is
-// committed so reaches it with the next commit that does. The level belongs to the
-// connection, which others use as well: end sets it back, or throws the connection
-// away. Without a write-ahead log the level is left as it is.
+// beginUnsynced opens a transaction whose commit does not wait for the disk. Its data
+// reaches the disk with the next commit that does. The level belongs to the
+// connection, which other transactions use too: end restores the level, or discards
+// the connection. Without a write-ahead log the level stays as it is.
 func (s *Store) beginUnsynced(ctx context.Context) (raw *sql.Tx, end func(), err error) {
-	conn, err := s.write.Conn(ctx)
+	conn, err := s.writeDB.Conn(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	level, err := lower(ctx, conn)
+	level, err := lowerLevel(ctx, conn)
 	end = func() {
 		if level > syncNormal && setLevel(conn, level) != nil {
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 		}
-		_ = conn.Close() // only gives it back to the pool
+		_ = conn.Close() // only returns it to the pool
 	}
 	if err == nil {
 		raw, err = conn.BeginTx(ctx, nil)
@@ -45,9 +45,10 @@ func (s *Store) beginUnsynced(ctx context.Context) (raw *sql.Tx, end func(), err
 	return raw, end, nil
 }
 
-// lower sets the level to NORMAL where that is safe and less, and returns what it
-// was. After an error it may have been set.
-func lower(ctx context.Context, conn *sql.Conn) (level int, err error) {
+// lowerLevel sets the level to NORMAL if it is higher and there is a write-ahead log.
+// It returns the level before, or 0 if it changed nothing. After an error the level may
+// have been set.
+func lowerLevel(ctx context.Context, conn *sql.Conn) (level int, err error) {
 	var mode string
 	const query = `SELECT synchronous, journal_mode FROM pragma_synchronous, pragma_journal_mode`
 	if err := conn.QueryRowContext(ctx, query).Scan(&level, &mode); err != nil {
@@ -60,7 +61,7 @@ func lower(ctx context.Context, conn *sql.Conn) (level int, err error) {
 	return level, err
 }
 
-// setLevel does not end with the caller's context: he may have gone.
+// setLevel has a context of its own, because the caller's may have ended.
 func setLevel(conn *sql.Conn, level int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), restoreWait)
 	defer cancel()

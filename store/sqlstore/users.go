@@ -30,12 +30,12 @@ func accountDest(a *store.Account) []any {
 		&p.Hash, &p.State, &p.Version, timeColumn{&p.ChangedAt}, jsonColumn{&p.Earlier})
 }
 
-// CreateUser implements [usher.UserStore].
+// CreateUser implements [store.UserStore].
 func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
 	if len(c.Canonical) != len(c.User.LoginIDs) {
 		return errors.New("sqlstore: create user: as many canonical forms as login ids are needed")
 	}
-	return s.userStep(ctx, "create user", func(t *tx) error {
+	return s.transactWithHook(ctx, "create user", func(t *tx) error {
 		u, p := c.User, c.Password
 		if _, err := t.exec(ctx, `
 			INSERT INTO usher_users (id, login_ids, email, email_verified,
@@ -57,7 +57,7 @@ func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
 		if err != nil {
 			return err
 		}
-		if err := t.all(ctx, session); err != nil {
+		if err := t.execAll(ctx, session); err != nil {
 			return err
 		}
 		if c.Token != nil {
@@ -66,24 +66,24 @@ func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
 			}
 		}
 		if t.hook != nil {
-			// As it is stored, with times and attributes as they will be read.
+			// The hook gets times and attributes as they will be read.
 			a, err := t.lockAccount(ctx, u.ID)
 			if err != nil {
 				return err
 			}
-			if err := t.tell(ctx, UserCreated, a.User); err != nil {
+			if err := t.runHook(ctx, UserCreated, a.User); err != nil {
 				return err
 			}
 		}
-		return t.apply(ctx, c.Effects)
+		return t.storeEffects(ctx, c.Effects)
 	})
 }
 
-// takeLoginIDs inserts the canonical forms of a user's login ids, which are
-// taken by whoever inserts them first.
+// takeLoginIDs inserts the canonical forms of a user's login ids. Of concurrent callers
+// the first to insert one gets it.
 func (t *tx) takeLoginIDs(ctx context.Context, userID string, typed, canonical []string) error {
 	for _, id := range typed {
-		// They are kept within a JSON text, where anything would pass.
+		// They are stored as JSON text, where any string would be accepted.
 		if _, err := bind([]any{id}); err != nil {
 			return err
 		}
@@ -92,8 +92,8 @@ func (t *tx) takeLoginIDs(ctx context.Context, userID string, typed, canonical [
 	for i := range order {
 		order[i] = i
 	}
-	// In one order everywhere, so that two users who want the same two login
-	// ids do not wait for each other.
+	// A fixed order, so that two users with the same two login ids do not wait for
+	// each other.
 	slices.SortFunc(order, func(i, j int) int {
 		if canonical[i] < canonical[j] {
 			return -1
@@ -114,12 +114,12 @@ func (t *tx) takeLoginIDs(ctx context.Context, userID string, typed, canonical [
 	return nil
 }
 
-// Account implements [usher.UserStore].
+// Account implements [store.UserStore].
 func (s *Store) Account(ctx context.Context, userID string) (store.Account, error) {
 	return s.account(ctx, `SELECT `+accountColumns+` FROM usher_users u WHERE u.id = ?`, userID)
 }
 
-// AccountByLoginID implements [usher.UserStore].
+// AccountByLoginID implements [store.UserStore].
 func (s *Store) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
 	return s.account(ctx, `
 		SELECT `+accountColumns+`
@@ -129,7 +129,7 @@ func (s *Store) AccountByLoginID(ctx context.Context, canonical string) (store.A
 
 func (s *Store) account(ctx context.Context, query, arg string) (store.Account, error) {
 	var a store.Account
-	err := s.see(ctx, "read user", func(r runner) error {
+	err := s.read(ctx, "read user", func(r runner) error {
 		return r.get(ctx, accountDest(&a), query, arg)
 	})
 	if err != nil {
@@ -138,22 +138,22 @@ func (s *Store) account(ctx context.Context, query, arg string) (store.Account, 
 	return a, nil
 }
 
-// lockAccount reads a user and keeps everyone else away from it and all that
-// belongs to it until the step is done. Every step that touches something of a
-// user begins with it, which is what keeps such steps in an order.
+// lockAccount reads a user and locks its row until the transaction ends. Every
+// transaction that changes a user, or a row that belongs to a user, calls it first, so
+// that these transactions run one after another.
 func (t *tx) lockAccount(ctx context.Context, userID string) (store.Account, error) {
 	var a store.Account
 	err := t.get(ctx, accountDest(&a), `SELECT `+accountColumns+` FROM usher_users u WHERE u.id = ? FOR UPDATE`, userID)
 	return a, err
 }
 
-// UpdateUser implements [usher.UserStore].
+// UpdateUser implements [store.UserStore].
 func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User, []string, error) {
 	var (
 		user  store.User
 		ended []string
 	)
-	err := s.userStep(ctx, "update user", func(t *tx) error {
+	err := s.transactWithHook(ctx, "update user", func(t *tx) error {
 		if _, err := t.lockAccount(ctx, c.UserID); err != nil {
 			return err
 		}
@@ -213,10 +213,10 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 				return err
 			}
 		}
-		if err := t.tell(ctx, UserUpdated, user); err != nil {
+		if err := t.runHook(ctx, UserUpdated, user); err != nil {
 			return err
 		}
-		return t.apply(ctx, c.Effects)
+		return t.storeEffects(ctx, c.Effects)
 	})
 	if err != nil {
 		return store.User{}, nil, err
@@ -224,18 +224,18 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 	return user, ended, nil
 }
 
-// DeleteUser implements [usher.UserStore].
+// DeleteUser implements [store.UserStore].
 func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]string, error) {
 	var ended []string
-	err := s.userStep(ctx, "delete user", func(t *tx) error {
+	err := s.transactWithHook(ctx, "delete user", func(t *tx) error {
 		a, err := t.lockAccount(ctx, d.UserID)
 		if err != nil {
 			return err
 		}
-		if err := t.tell(ctx, UserDeleted, a.User); err != nil {
+		if err := t.runHook(ctx, UserDeleted, a.User); err != nil {
 			return err
 		}
-		// No session can outlive its user, so d.End.Except means nothing here.
+		// All sessions end with their user, so d.End.Except is ignored.
 		ended, err = t.endSessions(ctx, d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil})
 		if err != nil {
 			return err
@@ -249,7 +249,7 @@ func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]string,
 				return err
 			}
 		}
-		return t.all(ctx, limitsLowered(d.ClearLimits, nil), effects(d.Effects))
+		return t.execAll(ctx, lowerLimits(d.ClearLimits, nil), effects(d.Effects))
 	})
 	if err != nil {
 		return nil, err

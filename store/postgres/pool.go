@@ -11,13 +11,12 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// New returns a store in the program's own pool, whose driver must be pgx
-// (package stdlib). The program remains the owner of the pool: Close does not
+// New returns a store in a pool of the program, whose driver must be pgx (package
+// stdlib). The program remains the owner of the pool: Close does not
 // close it. At most one Options may be given. ctx bounds the opening, migrations
 // included.
 //
-// A pool by another driver works with sqlstore.New; revocations are then found
-// by the poll alone.
+// For another driver, use [sqlstore.New]. Revocations are then found only by polling.
 func New(ctx context.Context, db *sql.DB, options ...Options) (*Store, error) {
 	opts, err := single(options)
 	if err != nil {
@@ -34,7 +33,7 @@ func New(ctx context.Context, db *sql.DB, options ...Options) (*Store, error) {
 	err = conn.Raw(func(driverConn any) error {
 		c, ok := driverConn.(*stdlib.Conn)
 		if !ok {
-			return fmt.Errorf("the driver of the pool is not pgx but %T: use sqlstore.New", driverConn)
+			return fmt.Errorf("the driver of the pool is %T, not pgx: use sqlstore.New", driverConn)
 		}
 		config = c.Conn().Config()
 		return nil
@@ -45,7 +44,7 @@ func New(ctx context.Context, db *sql.DB, options ...Options) (*Store, error) {
 	return newStore(ctx, db, config, opts)
 }
 
-// FromPool returns a store in the program's own pgxpool. The program remains the
+// FromPool returns a store in a pgxpool of the program. The program remains the
 // owner of the pool: Close does not close it. At most one Options may be given. ctx
 // bounds the migrations.
 func FromPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*Store, error) {

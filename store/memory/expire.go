@@ -1,0 +1,46 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+// DeleteExpired implements [store.Store].
+func (m *Store) DeleteExpired(ctx context.Context, now, eventsBefore time.Time, max int) (n int, err error) {
+	err = m.do(ctx, nil, func(s *transaction) error {
+		now := toMicros(now)
+		n += expire(s, s.sessions, max, func(v store.SessionRecord) bool { return !livesAt(v, now) })
+		n += expire(s, s.tokens, max, func(v store.OneTimeToken) bool { return !now.Before(v.ExpiresAt) })
+		n += expire(s, s.revocations, max, func(v store.Revocation) bool { return !now.Before(v.Until) })
+		n += expire(s, s.limits, max, func(v counter) bool { return !v.until.IsZero() && !now.Before(v.until) })
+		left := max
+		kept := make([]store.Event, 0, len(s.events))
+		for _, e := range s.events {
+			if left > 0 && e.At.Before(toMicros(eventsBefore)) && !eventsBefore.IsZero() {
+				left--
+				n++
+				continue
+			}
+			kept = append(kept, e)
+		}
+		s.events = kept
+		return nil
+	})
+	return n, err
+}
+
+// expire drops at most limit entries that have expired.
+func expire[K comparable, V any](s *transaction, m map[K]V, limit int, over func(V) bool) (n int) {
+	for k, v := range m {
+		if n >= limit {
+			return n
+		}
+		if over(v) {
+			drop(s, m, k)
+			n++
+		}
+	}
+	return n
+}
