@@ -53,7 +53,7 @@ func TestOpenRefusesWhatIsNoFileInAFolder(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "text"), []byte(strings.Repeat("this is no database ", 100)), 0o600))
 	for path, want := range map[string]string{
-		"":                                     "no path",
+		"":                                     "path is empty",
 		":memory:":                             "not the path of a file",
 		"file:x?mode=memory":                   "not the path of a file",
 		"a\x00b":                               "zero byte",

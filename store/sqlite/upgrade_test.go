@@ -17,6 +17,7 @@ func TestOpenBringsAnEarlierDatabaseUpToDate(t *testing.T) {
 	must(t, err)
 	for _, back := range []string{
 		`ALTER TABLE usher_users DROP COLUMN language`,
+		`ALTER TABLE usher_events DROP COLUMN actor`,
 		`DELETE FROM usher_migrations WHERE version > 1`,
 	} {
 		_, err := db.Exec(back)
