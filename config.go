@@ -163,13 +163,6 @@ type SessionConfig struct {
 // maxTokenLife is the most that TokenLife may be.
 const maxTokenLife = time.Hour
 
-// AAL2 returns the lives that NIST SP 800-63B-4 §2.2.3 asks for at its second
-// level: an hour without activity, a day in all. (The level itself also needs
-// a second factor.)
-func AAL2() SessionConfig {
-	return SessionConfig{Idle: time.Hour, Absolute: 24 * time.Hour}
-}
-
 // LimitConfig holds the limits on tries. A network is an IPv4 address or the
 // /64 of an IPv6 address. The store keeps the counters, for all machines with the
 // same [Config.Secret]; with another one they start anew.
@@ -198,8 +191,8 @@ type LimitConfig struct {
 	// to it before; more requests are answered alike and send nothing. Defaults
 	// to 3.
 	ResetMails int
-	// ResetRequests is how many reset requests, and how many bad one-time
-	// tokens, a network has in an hour. Defaults to 10 of each.
+	// ResetRequests is how many reset requests a network may make in an hour.
+	// Defaults to 10.
 	ResetRequests int
 	// Mails is how many mails of all kinds an address gets in an hour; the last
 	// one is kept for a reset, and a browser that signed in before has one more

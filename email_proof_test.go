@@ -304,7 +304,6 @@ func TestEN07_ADeadLinkJudgesNoPassword(t *testing.T) {
 			}
 			k.wantEvents("authn_token_refused:one_time_token")
 		}
-		wantLimit(k.t, k.follow(l, nil, goodPassword, nth(1)))
 		k.signIn(ann, goodPassword, nth(1))
 	})
 }

@@ -206,7 +206,7 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 	i := 0
 	for name, link := range dead {
 		for method, err := range map[string]error{
-			"CheckReset":    second(k.CheckReset(ctx, link, nth(i))),
+			"ResetLink":     second(k.ResetLink(ctx, link, nth(i))),
 			"VerifyReset":   second(k.VerifyReset(ctx, link, nth(i))),
 			"VerifyEmail":   second(k.confirm(link, nth(i))),
 			"ResetPassword": second(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: link, NewPassword: thirdPassword}, nth(i))),
@@ -225,9 +225,9 @@ func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
 	up := func(pw usher.Secret, c usher.Client) {
 		t.Helper()
-		a, err := k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: pw}, c)
-		if err != nil || !reflect.DeepEqual(a, &usher.Authentication{}) {
-			t.Fatal(a, err)
+		r, err := k.Service.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: pw}, c)
+		if err != nil || r != (usher.Result{Next: usher.NextConfirmEmail}) {
+			t.Fatal(r, err)
 		}
 	}
 	up(goodPassword, nth(1))
@@ -260,9 +260,9 @@ func TestEV03_ConfirmFirstSignUpAgain(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
 	for i, pw := range []usher.Secret{goodPassword, otherPassword} { // by the squatter, then by the owner
-		a, err := k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: pw}, nth(i))
-		if err != nil || !reflect.DeepEqual(a, &usher.Authentication{}) {
-			t.Fatal(a, err)
+		r, err := k.Service.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: pw}, nth(i))
+		if err != nil || r != (usher.Result{Next: usher.NextConfirmEmail}) {
+			t.Fatal(r, err)
 		}
 	}
 	k.wantEvents("user_created user_create_fail:login_id_taken")
@@ -285,9 +285,9 @@ func TestEN05_ConfirmFirstDisabled(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.events.reset()
-	a, err := k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, home)
-	if err != nil || !reflect.DeepEqual(a, &usher.Authentication{}) {
-		t.Fatal(a, err)
+	r, err := k.Service.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, home)
+	if err != nil || r != (usher.Result{Next: usher.NextConfirmEmail}) {
+		t.Fatal(r, err)
 	}
 	k.wantEvents("user_create_fail:login_id_taken")
 	k.wantMail("")

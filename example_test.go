@@ -77,11 +77,17 @@ func ExampleService_SignUp() {
 		fmt.Println(weak.Violations[0].Detail)
 	}
 
-	a, err := auth.SignUp(ctx, usher.SignUpParams{LoginID: "Ann@example.com", Password: "vast otter sings low"}, usher.Client{})
+	result, err := auth.SignUp(ctx, usher.SignUpParams{LoginID: "Ann@example.com", Password: "vast otter sings low"}, usher.Client{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(a.User.LoginID(), "is verified:", a.User.EmailVerified)
+	switch result.Next {
+	case usher.NextSignedIn:
+		user := result.Authentication.User
+		fmt.Println(user.LoginID(), "is verified:", user.EmailVerified)
+	case usher.NextConfirmEmail: // with Config.ConfirmFirst
+		fmt.Println("follow the link in the email")
+	}
 
 	_, err = auth.SignUp(ctx, usher.SignUpParams{LoginID: "ann@EXAMPLE.com", Password: "calm heron reads maps"}, usher.Client{})
 	fmt.Println(errors.Is(err, usher.ErrLoginIDTaken), err)
@@ -100,17 +106,18 @@ func ExampleService_SignIn() {
 		log.Fatal(err)
 	}
 
-	a, err := auth.SignIn(ctx, ann, usher.Client{})
+	result, err := auth.SignIn(ctx, ann, usher.Client{})
 	if err != nil {
 		log.Fatal(err)
 	}
+	a := result.Authentication
 	claims, err := auth.ValidateSession(ctx, a.Tokens.Session.Reveal())
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("the session is hers:", claims.Subject == a.User.ID)
+	fmt.Println("the session belongs to Ann:", claims.Subject == a.User.ID)
 
-	// After five failures the sixth try must wait, whatever its password.
+	// After five failures the sixth attempt must wait, whatever its password.
 	ann.Password = "calm heron reads maps"
 	for range 6 {
 		_, err = auth.SignIn(ctx, ann, usher.Client{})
@@ -122,7 +129,7 @@ func ExampleService_SignIn() {
 		}
 	}
 	// Output:
-	// the session is hers: true
+	// the session belongs to Ann: true
 	// usher: invalid credentials
 	// usher: invalid credentials
 	// usher: invalid credentials

@@ -2,6 +2,7 @@ package usher_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
+	"github.com/usherkit/usher/token"
 )
 
 const (
@@ -73,6 +75,51 @@ func newKitOn(t *testing.T, store store.Store, c *clock, change ...func(*usher.C
 	k.Service = s
 	k.events.reset()
 	return k
+}
+
+// The methods below shadow those of the Service. They check that Next agrees with the
+// Authentication, and return the latter.
+
+func (k *kit) SignUp(ctx context.Context, in usher.SignUpParams, c usher.Client) (*usher.Authentication, error) {
+	return k.authentication(k.Service.SignUp(ctx, in, c))
+}
+
+func (k *kit) SignIn(ctx context.Context, in usher.SignInParams, c usher.Client) (*usher.Authentication, error) {
+	return k.authentication(k.Service.SignIn(ctx, in, c))
+}
+
+func (k *kit) UpdatePassword(ctx context.Context, claims *token.Claims, in usher.UpdatePasswordParams, c usher.Client) (*usher.Authentication, error) {
+	return k.authentication(k.Service.UpdatePassword(ctx, claims, in, c))
+}
+
+func (k *kit) ReplacePassword(ctx context.Context, in usher.ReplacePasswordParams, c usher.Client) (*usher.Authentication, error) {
+	return k.authentication(k.Service.ReplacePassword(ctx, in, c))
+}
+
+func (k *kit) ResetPassword(ctx context.Context, in usher.ResetPasswordParams, c usher.Client) (*usher.Authentication, error) {
+	return k.authentication(k.Service.ResetPassword(ctx, in, c))
+}
+
+func (k *kit) authentication(r usher.Result, err error) (*usher.Authentication, error) {
+	switch {
+	case err != nil && r != (usher.Result{}):
+		k.t.Errorf("a Result beside the error %v: %+v", err, r)
+	case err == nil && (r.Next == usher.NextSignedIn) != (r.Authentication != nil), err == nil && r.Next == "":
+		k.t.Errorf("next is %q, and the Authentication %+v", r.Next, r.Authentication)
+	}
+	return r.Authentication, err
+}
+
+// signOutByRefreshToken signs out as a client does that has the refresh token alone.
+func (k *kit) signOutByRefreshToken(refresh usher.Secret) error {
+	claims, err := k.ValidateRefresh(ctx, refresh)
+	if errors.Is(err, usher.ErrInvalidSession) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return k.SignOut(ctx, claims, home)
 }
 
 // clock is a clock that only add moves.

@@ -17,7 +17,6 @@ const (
 	limitAttempts    = "network_tries"
 	limitSignUps     = "sign_ups"
 	limitResets      = "reset_requests"
-	limitTokens      = "one_time_tokens"
 	limitEmails      = "mails"
 	limitResetEmails = "reset_mails"
 	limitNotices     = "notices"

@@ -233,7 +233,7 @@ func TestOutboxSurvivesTheProcess(t *testing.T) {
 
 // checkLink looks up the reset link of an email.
 func (k *kit) checkLink(m usher.Message) error {
-	_, err := k.CheckReset(ctx, tokenIn(k.t, m), home)
+	_, err := k.ResetLink(ctx, tokenIn(k.t, m), home)
 	return err
 }
 

@@ -40,19 +40,19 @@ type ReplacePasswordParams struct {
 // password; refreshing does not make it younger. ErrForbidden if LoginID is
 // somebody else's. Where a reuse rule compares with earlier passwords, a session
 // may do it five times an hour without the current one, then it is a [*LimitError].
-func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePasswordParams, c Client) (*Authentication, error) {
+func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePasswordParams, c Client) (Result, error) {
 	if err := s.checkUpdate(in); err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	account, session, err := s.inSession(ctx, claims)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	if err := s.ownLoginID(ctx, account.User, in.LoginID, session.ID, c); err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	if err := s.proveAgain(ctx, &account, session.Session, in.CurrentPassword, c); err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	by := proof(session.ID)
 	if in.CurrentPassword != "" {
@@ -60,13 +60,20 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	}
 	change, err := s.newPassword(ctx, account, in.NewPassword, by, c)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	if session.Kind == store.SessionReset {
 		change.ClearLimits = []string{s.lockKey(account.User.ID)}
-		return nil, s.changePassword(ctx, change, session.ID, "reset_session", c)
+		if err := s.changePassword(ctx, change, session.ID, "reset_session", c); err != nil {
+			return Result{}, err
+		}
+		return Result{Next: NextSignIn}, nil
 	}
-	return s.changeAndRenew(ctx, account, session, change, c)
+	auth, err := s.changeAndRenew(ctx, account, session, change, c)
+	if err != nil {
+		return Result{}, err
+	}
+	return signedIn(auth), nil
 }
 
 // checkUpdate looks at the inputs alone.
@@ -229,38 +236,42 @@ func (s *Service) changeAndRenew(ctx context.Context, account store.Account, ses
 // expired or temporary one, and signs in. All other sessions of the user end
 // and the owner is told by mail. It counts against the limits of sign-in; a
 // wrong old password is ErrInvalidCredentials whatever the new one is.
-func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams, c Client) (*Authentication, error) {
+func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams, c Client) (Result, error) {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	err := inputErrors(badID, s.checkPassword("oldPassword", in.OldPassword), s.checkPassword("newPassword", in.NewPassword))
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	a, err := s.beginAttempt(ctx, canonical, c)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	if err := s.verify(ctx, a, in.OldPassword); err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	if s.unconfirmed(a.account.User) {
-		return nil, s.failAttempt(ctx, a, "unverified")
+		return Result{}, s.failAttempt(ctx, a, "unverified")
 	}
 	s.resetLimits(ctx, a)
 	account := a.account
 	if account.User.Status != StatusEnabled {
 		s.audit.Store(ctx, s.newEvent(EventPasswordChangeFailed, account.User.ID, "", "disabled", c))
-		return nil, ErrUserDisabled
+		return Result{}, ErrUserDisabled
 	}
 	if s.expired(account.Password) && samePassword(in.NewPassword, in.OldPassword) {
-		return nil, &password.PolicyError{Violations: []password.Violation{{
+		return Result{}, &password.PolicyError{Violations: []password.Violation{{
 			Code: password.CodeReused, Limit: 1, Detail: "The new password must be another one.",
 		}}}
 	}
 	change, err := s.newPassword(ctx, account, in.NewPassword, provenNow, c)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
-	return s.changeAndEnter(ctx, a, change, c)
+	auth, err := s.changeAndEnter(ctx, a, change, c)
+	if err != nil {
+		return Result{}, err
+	}
+	return signedIn(auth), nil
 }
 
 // changeAndEnter writes a new password and starts the user's only session.

@@ -53,7 +53,7 @@ func TestSE04_InactivityEndsASession(t *testing.T) {
 		idle time.Duration
 	}{
 		"default": {usher.SessionConfig{}, 14 * 24 * time.Hour},
-		"AAL2":    {usher.AAL2(), time.Hour},
+		"an hour": {usher.SessionConfig{Idle: time.Hour, Absolute: 24 * time.Hour}, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t, func(cfg *usher.Config) { cfg.Sessions = c.cfg })

@@ -167,12 +167,6 @@ func (s *Service) resetEmailLimits(account store.Account, c Client) []namedLimit
 	return []namedLimit{s.perHour(limitResetEmails, s.cfg.Limits.ResetMails, account.User.ID, whose), address}
 }
 
-// badToken counts a try with a one-time token. It is given back when the token
-// turns out to be good.
-func (s *Service) badToken(c Client) namedLimit {
-	return s.perHour(limitTokens, s.cfg.Limits.ResetRequests, network(c))
-}
-
 // openToken returns the token behind a mailed link, of one of the purposes,
 // without spending it. One that is random, spent, too old, or void is
 // ErrInvalidToken, always the same.
@@ -180,18 +174,12 @@ func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes 
 	if err := tokenGiven(raw); err != nil {
 		return store.OneTimeToken{}, err
 	}
-	limit := s.badToken(c)
-	if _, err := s.takeOrRefuse(ctx, c, limit); err != nil {
-		return store.OneTimeToken{}, err
-	}
 	t, err := s.store.OneTimeToken(ctx, hashOf(raw.Reveal()), s.now())
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		s.releaseLimits(ctx, limit)
 		return store.OneTimeToken{}, s.outage(err)
 	}
 	for _, p := range purposes {
 		if err == nil && t.Purpose == p {
-			s.releaseLimits(ctx, limit)
 			return t, nil
 		}
 	}
@@ -213,13 +201,6 @@ func (s *Service) refuseToken(ctx context.Context, userID string, c Client) erro
 // resetPurposes are those of tokens that set a password.
 var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeClaim}
 
-// CheckReset reports whether a reset link is still good, and for how long,
-// without spending it: for the page behind the link. ErrInvalidToken if not.
-func (s *Service) CheckReset(ctx context.Context, raw Secret, c Client) (time.Time, error) {
-	t, err := s.openToken(ctx, raw, c, resetPurposes...)
-	return t.ExpiresAt, err
-}
-
 // ResetPassword spends a mailed link and sets the password. All sessions of the
 // user end, all mailed links die, a locked password is open again, and the
 // owner is told. The Authentication is nil, the person signs in with the new
@@ -230,20 +211,20 @@ func (s *Service) CheckReset(ctx context.Context, raw Secret, c Client) (time.Ti
 // changed, is ErrInvalidToken. Where a reuse rule compares with earlier
 // passwords, a link may have it done five times an hour, then it is a
 // [*LimitError].
-func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c Client) (*Authentication, error) {
+func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c Client) (Result, error) {
 	if err := inputErrors(tokenGiven(in.Token), s.checkPassword("newPassword", in.NewPassword)); err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	t, err := s.openToken(ctx, in.Token, c, resetPurposes...)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	account, err := s.store.Account(ctx, t.UserID)
 	if errors.Is(err, ErrNotFound) {
-		return nil, s.refuseToken(ctx, t.UserID, c)
+		return Result{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
-		return nil, s.outage(err)
+		return Result{}, s.outage(err)
 	}
 	account.User.EmailVerified = true // by the link
 	if t.Purpose == store.PurposeClaim || account.User.Language == "" {
@@ -251,7 +232,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	}
 	change, err := s.newPassword(ctx, account, in.NewPassword, proof(encode(t.Hash)), c)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	change.VerifyEmail, change.Language = true, account.User.Language
 	change.ClearLimits = []string{s.lockKey(t.UserID)}
@@ -264,21 +245,22 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	}
 	auth, err := s.resetSession(ctx, account.User, &change, c)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: s.now()}
 	ended, err := s.store.ResetPassword(ctx, spend, change)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
-		return nil, s.refuseToken(ctx, t.UserID, c)
+		return Result{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
-		return nil, s.outage(err)
+		return Result{}, s.outage(err)
 	}
 	s.afterPasswordChange(ctx, change.Effects, t.UserID, ended, c)
-	if auth != nil {
-		s.endPreviousSession(ctx, c)
+	if auth == nil {
+		return Result{Next: NextSignIn}, nil
 	}
-	return auth, nil
+	s.endPreviousSession(ctx, c)
+	return signedIn(auth), nil
 }
 
 // resetSession adds the session of Config.ResetSignsIn to the step.

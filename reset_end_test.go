@@ -52,7 +52,7 @@ func TestRS11_CompletionEndsEverything(t *testing.T) {
 		other.wantNoUse(second)
 		_, err := k.confirm(pending, home)
 		wantErr(t, err, usher.ErrInvalidToken)
-		_, err = k.CheckReset(ctx, links[1], home)
+		_, err = k.ResetLink(ctx, links[1], home)
 		wantErr(t, err, usher.ErrInvalidToken)
 	})
 }

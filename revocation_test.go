@@ -25,7 +25,7 @@ func TestSE06_SignOutHoldsHereAtOnceAndElsewhereInASecond(t *testing.T) {
 	t.Parallel()
 	for name, out := range map[string]func(k *kit, a *usher.Authentication) error{
 		"session token": func(k *kit, a *usher.Authentication) error { return k.SignOut(ctx, k.claims(a), home) },
-		"refresh token": func(k *kit, a *usher.Authentication) error { return k.SignOutToken(ctx, a.Tokens.Refresh, home) },
+		"refresh token": func(k *kit, a *usher.Authentication) error { return k.signOutByRefreshToken(a.Tokens.Refresh) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestSE06_SignOutHoldsHereAtOnceAndElsewhereInASecond(t *testing.T) {
 				// Signing out again is not an error and causes no further event
 				// except for the refused refresh.
 				k.events.reset()
-				if err := k.SignOutToken(ctx, a.Tokens.Refresh, home); err != nil {
+				if err := k.signOutByRefreshToken(a.Tokens.Refresh); err != nil {
 					t.Fatal(err)
 				}
 				k.wantEvents("")

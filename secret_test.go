@@ -242,7 +242,7 @@ func TestOldSecretsStillOpen(t *testing.T) {
 		t.Fatal("the repetition of a refresh gave another successor")
 	}
 	c := usher.Must(k.RefreshSession(ctx, b.Tokens.Refresh, home))
-	if raw := tokenIn(t, k.lastMail(usher.MessageResetPassword)); second(k.CheckReset(ctx, raw, home)) != nil {
+	if raw := tokenIn(t, k.lastMail(usher.MessageResetPassword)); second(k.ResetLink(ctx, raw, home)) != nil {
 		t.Fatal("the mail in the outbox")
 	}
 	client := home

@@ -118,19 +118,6 @@ func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) e
 	return err
 }
 
-// SignOutToken is SignOut for a refresh token that was not verified yet. One
-// that does not verify has no session to end: that is not an error.
-func (s *Service) SignOutToken(ctx context.Context, refresh Secret, c Client) error {
-	claims, err := s.verifier.Verify(ctx, refresh.Reveal(), token.TypeRefresh)
-	if errors.Is(err, token.ErrInvalid) {
-		return nil
-	}
-	if err != nil {
-		return invalidSession(err)
-	}
-	return s.SignOut(ctx, claims, c)
-}
-
 // ValidateRefresh returns the claims of a refresh token without exchanging it.
 // That its session is alive is not said.
 func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.Claims, error) {

@@ -298,7 +298,7 @@ func TestTV09_ATokenServesOnePurpose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { wantErr(t, err, token.ErrInvalid) })
 	}
-	if err := k.SignOutToken(ctx, session, home); err != nil {
+	if err := k.signOutByRefreshToken(session); err != nil {
 		t.Fatal(err)
 	}
 	k.wantEvents("")

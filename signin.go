@@ -23,22 +23,26 @@ const noticeAfter = 5
 // right password it tells ErrPasswordExpired and ErrUserDisabled, and gives no
 // session then. Too many failures are a [*LimitError] before anything is
 // checked.
-func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (*Authentication, error) {
+func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (Result, error) {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	if err := inputErrors(badID, s.checkPassword("password", in.Password)); err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	a, err := s.beginAttempt(ctx, canonical, c)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	if err := s.verify(ctx, a, in.Password); err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	if err := s.mayEnter(ctx, a); err != nil {
-		return nil, err
+		return Result{}, err
 	}
-	return s.startSession(ctx, a, in.Password)
+	auth, err := s.startSession(ctx, a, in.Password)
+	if err != nil {
+		return Result{}, err
+	}
+	return signedIn(auth), nil
 }
 
 // mayEnter refuses, after the right password, who may not sign in by it.

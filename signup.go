@@ -35,9 +35,9 @@ type SignUpParams struct {
 // among [*InputErrors]); but one that only the list
 // of leaked passwords refuses counts as a sign-up. ErrSignUpClosed with
 // [Config.SignUpClosed].
-func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (*Authentication, error) {
+func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result, error) {
 	if s.cfg.SignUpClosed {
-		return nil, ErrSignUpClosed
+		return Result{}, ErrSignUpClosed
 	}
 	u, canonical, err := s.newUser(in)
 	unfit := s.checkPassword("password", in.Password)
@@ -48,24 +48,24 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (*Authe
 		unfit = s.checkPolicyLocally(ctx, in.Password, u)
 	}
 	if errors.Is(unfit, ErrUnavailable) {
-		return nil, unfit
+		return Result{}, unfit
 	}
 	if err := inputErrors(err, unfit); err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	limit := s.perHour(limitSignUps, s.cfg.Limits.SignUps, network(c))
 	if _, err := s.takeOrRefuse(ctx, c, limit); err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	if s.cfg.Password.Breached != nil {
 		if err := s.checkPolicy(ctx, in.Password, u); err != nil {
-			return nil, err
+			return Result{}, err
 		}
 	}
 	hash, err := s.hasher.Hash(ctx, in.Password.Reveal())
 	if err != nil {
 		s.releaseLimits(ctx, limit)
-		return nil, s.hashing(ctx, err, c)
+		return Result{}, s.hashing(ctx, err, c)
 	}
 	now := s.now()
 	u.Language = language(c)
@@ -76,40 +76,40 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (*Authe
 	created.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "", c)}
 	if s.cfg.ConfirmFirst {
 		if err := s.signUpUnseen(ctx, created, canonical, c); err != nil {
-			return nil, err
+			return Result{}, err
 		}
-		return &Authentication{}, nil
+		return Result{Next: NextConfirmEmail}, nil
 	}
 	if u.Email != "" {
 		if err := s.addVerification(ctx, &created, c); err != nil {
-			return nil, err
+			return Result{}, err
 		}
 	}
 	session, jti := s.newSession(u.ID, c)
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	tokens, err := s.issue(u, session, jti, custom)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	created.Session = &session
 	created.Events = append(created.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
 	err = s.createUser(ctx, created)
 	if errors.Is(err, ErrLoginIDTaken) {
 		s.audit.Store(ctx, s.newEvent(EventSignUpRefused, "", "", "login_id_taken", c))
-		return nil, ErrLoginIDTaken
+		return Result{}, ErrLoginIDTaken
 	}
 	if err != nil {
-		return nil, s.outage(err)
+		return Result{}, s.outage(err)
 	}
 	s.wakeOutbox(created.Emails)
 	s.audit.Notify(ctx, created.Events...)
 	s.endPreviousSession(ctx, c)
-	return &Authentication{
+	return signedIn(&Authentication{
 		User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, ""), FirstSeen: true,
-	}, nil
+	}), nil
 }
 
 // signUpUnseen is the private form: the answer, the work and its time are the

@@ -175,7 +175,7 @@ func TestFB04_RubbishLeavesNothingOver(t *testing.T) {
 		}
 		k.T = nil // what is answered is not looked at closely
 		values := map[string][]string{
-			"Authorization": {"Bearer " + a.Tokens.Session.Reveal(), "Bearer " + a.Tokens.Refresh.Reveal(), "Basic YTpi", "Bearer e30.e30.AA"},
+			"Authorization": {"Bearer " + a.Authentication.Tokens.Session.Reveal(), "Bearer " + a.Authentication.Tokens.Refresh.Reveal(), "Basic YTpi", "Bearer e30.e30.AA"},
 			"Cookie":        {u.Cookie, "__Host-session=x; __Host-device=y", "__Host-session=" + strings.Repeat("A", 5000)},
 			"Origin":        {"https://app.example", "null", "https://evil.test"}, "Sec-Fetch-Site": {"same-origin", "cross-site", "none"},
 			"Accept-Language": {"de-AT, en;q=0.5, *;q=0.1", "he"}, "X-Forwarded-For": {"192.0.2.7, 10.0.0.1", "[::1]:80"}, "X-Request-Id": {"abc"},

@@ -173,7 +173,7 @@ func TestLG01_RefusalsAreOneStructuredLine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		old := ended.Tokens.Session.Reveal()
+		old := ended.Authentication.Tokens.Session.Reveal()
 		bearer := func(raw string) Request { return Get("/me", "Authorization", "Bearer "+raw) }
 		const id = "lg01-the-refusal"
 		check := func(name, refusal, reason string, q Request) {

@@ -226,7 +226,7 @@ func TestCS03_ABearerNeedsNoFurtherHeader(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				q := act.make(a.Session.ID).With("Authorization", "Bearer "+a.Tokens.Session.Reveal())
+				q := act.make(a.Authentication.Session.ID).With("Authorization", "Bearer "+a.Authentication.Tokens.Session.Reveal())
 				if beside {
 					q = q.With("Cookie", other.Cookie)
 				}
@@ -251,7 +251,7 @@ func TestCS03_ABearerIsNoWayAroundForTheRefresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bearer := "Bearer " + a.Tokens.Session.Reveal()
+	bearer := "Bearer " + a.Authentication.Tokens.Session.Reveal()
 	got := k.Do(Post("/session/refresh", "", "Cookie", u.Cookie, "Authorization", bearer)).Want(t, 403, "cross_origin")
 	if len(got.Header["Set-Cookie"]) > 0 {
 		t.Error("a refused refresh sets a cookie")

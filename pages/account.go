@@ -93,11 +93,11 @@ func (site *Site) passwordView() *View {
 			in := usher.UpdatePasswordParams{
 				NewPassword: usher.Secret(x.in["newPassword"]), CurrentPassword: usher.Secret(x.in["currentPassword"]),
 			}
-			a, err := site.service.UpdatePassword(x.r.Context(), x.claims, in, site.client(x))
+			result, err := site.service.UpdatePassword(x.r.Context(), x.claims, in, site.client(x))
 			if err != nil {
 				return err
 			}
-			if err := site.visits.SetTokens(x.w, x.r, a); err != nil {
+			if err := site.visits.SetTokens(x.w, x.r, result.Authentication); err != nil {
 				return err
 			}
 			return site.goOn(x, "/account", "password_changed")

@@ -21,7 +21,7 @@ func (site *Site) resetView() *View {
 
 func (site *Site) sendReset(x *exchange) error {
 	in := usher.ResetPasswordParams{Token: usher.Secret(x.in["token"]), NewPassword: usher.Secret(x.in["newPassword"])}
-	a, err := site.service.ResetPassword(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+	result, err := site.service.ResetPassword(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
 	if errors.Is(err, usher.ErrInvalidToken) {
 		return errDeadLink
 	}
@@ -29,8 +29,8 @@ func (site *Site) sendReset(x *exchange) error {
 		return err
 	}
 	site.cookies.DropNote(x.w, x.r, noteReset)
-	if a != nil {
-		return site.enter(x, a)
+	if result.Next != usher.NextSignIn {
+		return site.next(x, result)
 	}
 	site.keepTyped(x, x.page.LoginID)
 	// If this browser had a session, that has ended with all the others.

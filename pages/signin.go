@@ -2,6 +2,7 @@ package pages
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/usherkit/usher"
@@ -29,14 +30,25 @@ func (site *Site) openSignIn(x *exchange) error {
 
 func (site *Site) sendSignIn(x *exchange) error {
 	in := usher.SignInParams{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"])}
-	a, err := site.service.SignIn(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+	result, err := site.service.SignIn(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
 	if errors.Is(err, usher.ErrPasswordExpired) {
 		return site.askReplace(x)
 	}
 	if err != nil {
 		return err
 	}
-	return site.enter(x, a)
+	return site.next(x, result)
+}
+
+// next goes on with what follows a sign-in, a sign-up or a new password.
+func (site *Site) next(x *exchange, result usher.Result) error {
+	switch result.Next {
+	case usher.NextSignedIn:
+		return site.enter(x, result.Authentication)
+	case usher.NextConfirmEmail:
+		return site.waitFor(x, "/signup")
+	}
+	return fmt.Errorf("pages: unknown next step %q", result.Next)
 }
 
 // enter sets the cookies of a new session and goes on.
@@ -62,10 +74,10 @@ func (site *Site) replaceView() *View {
 		in := usher.ReplacePasswordParams{
 			LoginID: x.in["loginId"], OldPassword: usher.Secret(x.in["oldPassword"]), NewPassword: usher.Secret(x.in["newPassword"]),
 		}
-		a, err := site.service.ReplacePassword(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+		result, err := site.service.ReplacePassword(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
 		if err != nil {
 			return err
 		}
-		return site.enter(x, a)
+		return site.next(x, result)
 	}}
 }

@@ -31,12 +31,9 @@ func (site *Site) openSignUp(x *exchange) error {
 func (site *Site) sendSignUp(x *exchange) error {
 	name := x.in["name"]
 	in := usher.SignUpParams{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"]), Profile: usher.Profile{Name: &name}}
-	a, err := site.service.SignUp(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+	result, err := site.service.SignUp(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
 	if err != nil {
 		return err
 	}
-	if a.User.ID == "" {
-		return site.waitFor(x, "/signup")
-	}
-	return site.enter(x, a)
+	return site.next(x, result)
 }

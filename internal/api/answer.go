@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -85,13 +86,20 @@ func (api *API) deliver(w http.ResponseWriter, r *http.Request, status int, a *u
 	return nil
 }
 
-// deliverAny is deliver, or answers {} if there is no session.
-func (api *API) deliverAny(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
-	if a == nil {
+// next answers with what follows a step: the session with that status, a notice that
+// an email was sent, or an empty object if the user has to sign in.
+func (api *API) next(w http.ResponseWriter, r *http.Request, status int, result usher.Result) error {
+	switch result.Next {
+	case usher.NextSignedIn:
+		return api.deliver(w, r, status, result.Authentication)
+	case usher.NextConfirmEmail:
+		write(w, http.StatusAccepted, notice{"A mail is on its way. Follow its link to go on."})
+		return nil
+	case usher.NextSignIn:
 		write(w, http.StatusOK, empty{})
 		return nil
 	}
-	return api.deliver(w, r, http.StatusOK, a)
+	return fmt.Errorf("api: unknown next step %q", result.Next)
 }
 
 // seconds returns how long it is until then.

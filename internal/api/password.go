@@ -20,11 +20,11 @@ func (api *API) UpdatePassword(w http.ResponseWriter, r *http.Request, claims *t
 	if err := in.err(); err != nil {
 		return err
 	}
-	a, err := api.service.UpdatePassword(r.Context(), claims, request, api.visits.Client(w, r))
+	result, err := api.service.UpdatePassword(r.Context(), claims, request, api.visits.Client(w, r))
 	if err != nil {
 		return err
 	}
-	return api.deliverAny(w, r, a)
+	return api.next(w, r, http.StatusOK, result)
 }
 
 // ReplacePassword answers POST /password/replace.
@@ -39,11 +39,11 @@ func (api *API) ReplacePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := in.err(); err != nil {
 		return err
 	}
-	a, err := api.service.ReplacePassword(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	result, err := api.service.ReplacePassword(r.Context(), request, api.visits.ClientSigningIn(w, r))
 	if err != nil {
 		return err
 	}
-	return api.deliver(w, r, http.StatusOK, a)
+	return api.next(w, r, http.StatusOK, result)
 }
 
 // policyJSON is the policy for new passwords. Zero means that the rule is off.

@@ -33,11 +33,11 @@ func (api *API) ResetPassword(w http.ResponseWriter, r *http.Request) error {
 	if err := in.err(); err != nil {
 		return err
 	}
-	a, err := api.service.ResetPassword(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	result, err := api.service.ResetPassword(r.Context(), request, api.visits.ClientSigningIn(w, r))
 	if err != nil {
 		return err
 	}
-	return api.deliverAny(w, r, a)
+	return api.next(w, r, http.StatusOK, result)
 }
 
 // VerifyReset answers POST /password/reset/verify.

@@ -16,9 +16,9 @@ func (api *API) SignIn(w http.ResponseWriter, r *http.Request) error {
 	if err := in.err(); err != nil {
 		return err
 	}
-	a, err := api.service.SignIn(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	result, err := api.service.SignIn(r.Context(), request, api.visits.ClientSigningIn(w, r))
 	if err != nil {
 		return err
 	}
-	return api.deliver(w, r, http.StatusOK, a)
+	return api.next(w, r, http.StatusOK, result)
 }

@@ -22,15 +22,11 @@ func (api *API) SignUp(w http.ResponseWriter, r *http.Request) error {
 	if err := in.err(); err != nil {
 		return err
 	}
-	a, err := api.service.SignUp(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	result, err := api.service.SignUp(r.Context(), request, api.visits.ClientSigningIn(w, r))
 	if err != nil {
 		return signUpError(err)
 	}
-	if a.User.ID == "" {
-		write(w, http.StatusAccepted, notice{"A mail is on its way. Follow its link to go on."})
-		return nil
-	}
-	return api.deliver(w, r, http.StatusCreated, a)
+	return api.next(w, r, http.StatusCreated, result)
 }
 
 // signUpError renames the inputs in an error as this route names them.

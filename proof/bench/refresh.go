@@ -105,7 +105,7 @@ func (s *suite) refreshOn(engine string, store store.Store, bare *bareTable, rou
 		if err != nil {
 			return nil, err
 		}
-		tokens[n] = a.Tokens.Refresh
+		tokens[n] = a.Authentication.Tokens.Refresh
 	}
 	refresh := func(client int) error {
 		a, err := service.RefreshSession(s.ctx, tokens[client], usher.Client{UserAgent: "bench"})

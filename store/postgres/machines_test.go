@@ -143,7 +143,7 @@ func (f *fleet) person() (string, *usher.Authentication) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return id, a
+	return id, a.Authentication
 }
 
 // verification is what a person gives to confirm the address.
@@ -159,7 +159,7 @@ func (f *fleet) signIn(m *machine, id string, pw usher.Secret) *usher.Authentica
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return a
+	return a.Authentication
 }
 
 // together runs n callers, released at one instant, and returns what became of
