@@ -91,7 +91,7 @@ func (s *Service) checks(a *attempt) namedLimit {
 		whose = []string{"user", a.account.User.ID}
 	}
 	return namedLimit{limitAttempts, store.Limit{
-		Key: s.limitKey(limitAttempts, whose...), Max: s.cfg.Limits.NetworkTries, Window: s.cfg.Limits.NetworkWindow,
+		Key: s.limitKey(limitAttempts, whose...), Max: s.cfg.Limits.NetworkAttempts, Window: s.cfg.Limits.NetworkWindow,
 	}}
 }
 

@@ -131,7 +131,7 @@ func TestLG05_WhoHangsInTheHookKeepsNobodyOut(t *testing.T) {
 }
 
 func withTries(n int) func(*usher.Config) {
-	return func(c *usher.Config) { c.Limits.NetworkTries = n }
+	return func(c *usher.Config) { c.Limits.NetworkAttempts = n }
 }
 
 // Sign-ins with the right password count too, so that a client with an account

@@ -71,7 +71,7 @@ func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit)
 	if err != nil {
 		return "", s.outage(err)
 	}
-	if waiting >= s.cfg.Limits.Queue {
+	if waiting >= s.cfg.Limits.OutboxSize {
 		return "queue_full", nil
 	}
 	var limited *LimitError
@@ -87,8 +87,8 @@ func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit)
 // none, so that the time of the answer does not tell which ids do.
 func (s *Service) countEmailToNobody(ctx context.Context, canonical string, c Client) error {
 	_, err := s.countEmail(ctx, c, []namedLimit{
-		s.perHour(limitResetEmails, s.cfg.Limits.ResetMails, "", canonical),
-		s.perHour(limitEmails, s.cfg.Limits.Mails, "", canonical),
+		s.perHour(limitResetEmails, s.cfg.Limits.ResetEmails, "", canonical),
+		s.perHour(limitEmails, s.cfg.Limits.Emails, "", canonical),
 	})
 	return err
 }

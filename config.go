@@ -73,12 +73,12 @@ type Config struct {
 
 	// Sessions are the lives of sessions and tokens.
 	Sessions SessionConfig
-	// ResetLife is how long a reset link works. Defaults to 10 minutes, at
+	// ResetLifetime is how long a reset link works. Defaults to 10 minutes, at
 	// most 24 hours.
-	ResetLife time.Duration
-	// VerifyLife is how long the link to confirm an address works. Defaults to
+	ResetLifetime time.Duration
+	// VerifyLifetime is how long the link to confirm an address works. Defaults to
 	// 24 hours, which is also the most.
-	VerifyLife time.Duration
+	VerifyLifetime time.Duration
 
 	// Algorithm signs tokens: token.ES256, token.EdDSA or token.RS256.
 	// Defaults to token.ES256.
@@ -102,9 +102,9 @@ type Config struct {
 
 	// OnEvent hears of every event. Defaults to none.
 	OnEvent EventHook
-	// EventsKept is how long the audit table keeps an event. Defaults to 400
+	// EventRetention is how long the audit table keeps an event. Defaults to 400
 	// days.
-	EventsKept time.Duration
+	EventRetention time.Duration
 	// Logger gets warnings and failures, never a secret. Defaults to
 	// slog.Default().
 	Logger *slog.Logger
@@ -135,10 +135,10 @@ type Rotation struct {
 
 // SessionConfig holds the lives of sessions and tokens.
 type SessionConfig struct {
-	// TokenLife is the life of a session token. Programs that validate by JWK
+	// TokenLifetime is the life of a session token. Programs that validate by JWK
 	// Set alone accept a signed-out token that long. Defaults to 10 minutes,
 	// at most 60.
-	TokenLife time.Duration
+	TokenLifetime time.Duration
 	// Idle ends a session that nobody refreshes. Defaults to 14 days.
 	Idle time.Duration
 	// Absolute ends a session, counted from the password check. Defaults to 30
@@ -160,8 +160,8 @@ type SessionConfig struct {
 	Max int
 }
 
-// maxTokenLife is the most that TokenLife may be.
-const maxTokenLife = time.Hour
+// maxTokenLife is the most that TokenLifetime may be.
+const maxTokenLifetime = time.Hour
 
 // LimitConfig holds the limits on tries. A network is an IPv4 address or the
 // /64 of an IPv6 address. The store keeps the counters, for all machines with the
@@ -178,41 +178,41 @@ type LimitConfig struct {
 	// NetworkWindow, over all login ids. Default to 20 in 5 minutes.
 	NetworkFailures int
 	NetworkWindow   time.Duration
-	// NetworkTries is how many passwords of a network are checked within
+	// NetworkAttempts is how many passwords of a network are checked within
 	// NetworkWindow, right or wrong, so that nobody keeps the machine hashing.
 	// Browsers that signed in to an account before are counted by account
 	// instead. Raise it if more people than that sign in behind one address at
 	// the same time. Defaults to 300.
-	NetworkTries int
+	NetworkAttempts int
 	// SignUps is how many sign-ups a network has in an hour. Defaults to 10.
 	SignUps int
-	// ResetMails is how many reset mails an account gets in an hour at the
+	// ResetEmails is how many reset mails an account gets in an hour at the
 	// request of strangers, and as many again at that of browsers that signed in
 	// to it before; more requests are answered alike and send nothing. Defaults
 	// to 3.
-	ResetMails int
+	ResetEmails int
 	// ResetRequests is how many reset requests a network may make in an hour.
 	// Defaults to 10.
 	ResetRequests int
-	// Mails is how many mails of all kinds an address gets in an hour; the last
+	// Emails is how many mails of all kinds an address gets in an hour; the last
 	// one is kept for a reset, and a browser that signed in before has one more
 	// for it. Of links that prove an address, and of those that change it, an
 	// account may ask for two fewer than that in an hour. Defaults to 5. Notices that the password or the
 	// address was changed do not count where the address is proven: there they
 	// are sent up to 20 times an hour.
-	Mails int
-	// Queue is how many mails may wait in the outbox. Defaults to 10000.
-	Queue int
+	Emails int
+	// OutboxSize is how many emails may wait in the outbox. Defaults to 10000.
+	OutboxSize int
 }
 
 // complete returns a copy with every default filled in, or says which setting
 // is wrong.
 func (c Config) complete() (Config, error) {
 	c.PagesPath = cmp.Or(c.PagesPath, "/auth")
-	c.ResetLife = cmp.Or(c.ResetLife, 10*time.Minute)
-	c.VerifyLife = cmp.Or(c.VerifyLife, 24*time.Hour)
+	c.ResetLifetime = cmp.Or(c.ResetLifetime, 10*time.Minute)
+	c.VerifyLifetime = cmp.Or(c.VerifyLifetime, 24*time.Hour)
 	c.Algorithm = cmp.Or(c.Algorithm, token.ES256)
-	c.EventsKept = cmp.Or(c.EventsKept, 400*24*time.Hour)
+	c.EventRetention = cmp.Or(c.EventRetention, 400*24*time.Hour)
 	c.Logger = logs.Guard(cmp.Or(c.Logger, slog.Default()))
 	if c.Now == nil {
 		c.Now = time.Now
@@ -227,7 +227,7 @@ func (c Config) complete() (Config, error) {
 	c.Sessions = c.Sessions.complete()
 	c.Limits = c.Limits.complete()
 	c.Rotation.PublishAhead = cmp.Or(c.Rotation.PublishAhead, 24*time.Hour)
-	c.Rotation.KeepAfter = max(c.Rotation.KeepAfter, c.Sessions.Absolute, c.Sessions.TokenLife)
+	c.Rotation.KeepAfter = max(c.Rotation.KeepAfter, c.Sessions.Absolute, c.Sessions.TokenLifetime)
 
 	if c.Password.OnBreachError == nil {
 		logger := c.Logger
@@ -246,7 +246,7 @@ func (c SessionConfig) complete() SessionConfig {
 	if c.KeepRefreshToken {
 		absolute = 24 * time.Hour
 	}
-	c.TokenLife = cmp.Or(c.TokenLife, 10*time.Minute)
+	c.TokenLifetime = cmp.Or(c.TokenLifetime, 10*time.Minute)
 	c.Absolute = cmp.Or(c.Absolute, absolute)
 	c.Idle = min(cmp.Or(c.Idle, 14*24*time.Hour), c.Absolute)
 	c.Grace = cmp.Or(c.Grace, 10*time.Second)
@@ -261,12 +261,12 @@ func (c LimitConfig) complete() LimitConfig {
 	c.MaxWait = cmp.Or(c.MaxWait, time.Hour)
 	c.NetworkFailures = cmp.Or(c.NetworkFailures, 20)
 	c.NetworkWindow = cmp.Or(c.NetworkWindow, 5*time.Minute)
-	c.NetworkTries = cmp.Or(c.NetworkTries, 300)
+	c.NetworkAttempts = cmp.Or(c.NetworkAttempts, 300)
 	c.SignUps = cmp.Or(c.SignUps, 10)
-	c.ResetMails = cmp.Or(c.ResetMails, 3)
+	c.ResetEmails = cmp.Or(c.ResetEmails, 3)
 	c.ResetRequests = cmp.Or(c.ResetRequests, 10)
-	c.Mails = cmp.Or(c.Mails, 5)
-	c.Queue = cmp.Or(c.Queue, 10000)
+	c.Emails = cmp.Or(c.Emails, 5)
+	c.OutboxSize = cmp.Or(c.OutboxSize, 10000)
 	return c
 }
 
@@ -286,10 +286,10 @@ func (c Config) validate() error {
 		name           string
 		value, at, max time.Duration
 	}{
-		{"ResetLife", c.ResetLife, time.Minute, 24 * time.Hour},
-		{"VerifyLife", c.VerifyLife, time.Minute, 24 * time.Hour},
-		{"EventsKept", c.EventsKept, time.Hour, 100 * 365 * 24 * time.Hour},
-		{"Sessions.TokenLife", c.Sessions.TokenLife, 10 * time.Second, maxTokenLife},
+		{"ResetLifetime", c.ResetLifetime, time.Minute, 24 * time.Hour},
+		{"VerifyLifetime", c.VerifyLifetime, time.Minute, 24 * time.Hour},
+		{"EventRetention", c.EventRetention, time.Hour, 100 * 365 * 24 * time.Hour},
+		{"Sessions.TokenLifetime", c.Sessions.TokenLifetime, 10 * time.Second, maxTokenLifetime},
 		{"Sessions.Absolute", c.Sessions.Absolute, time.Minute, 366 * 24 * time.Hour},
 		{"Sessions.Idle", c.Sessions.Idle, time.Minute, c.Sessions.Absolute},
 		{"Sessions.Grace", c.Sessions.Grace, 0, time.Minute},
@@ -309,12 +309,12 @@ func (c Config) validate() error {
 		{"Sessions.Max", c.Sessions.Max, 10_000},
 		{"Limits.FreeFailures", c.Limits.FreeFailures, 100},
 		{"Limits.NetworkFailures", c.Limits.NetworkFailures, 1_000_000},
-		{"Limits.NetworkTries", c.Limits.NetworkTries, 1_000_000},
+		{"Limits.NetworkAttempts", c.Limits.NetworkAttempts, 1_000_000},
 		{"Limits.SignUps", c.Limits.SignUps, 1_000_000},
-		{"Limits.ResetMails", c.Limits.ResetMails, 100},
+		{"Limits.ResetEmails", c.Limits.ResetEmails, 100},
 		{"Limits.ResetRequests", c.Limits.ResetRequests, 1_000_000},
-		{"Limits.Mails", c.Limits.Mails, 1000},
-		{"Limits.Queue", c.Limits.Queue, 10_000_000},
+		{"Limits.Emails", c.Limits.Emails, 1000},
+		{"Limits.OutboxSize", c.Limits.OutboxSize, 10_000_000},
 	} {
 		if n.value < 1 || n.value > n.max {
 			return fmt.Errorf("usher: Config.%s is %d, must be from 1 to %d", n.name, n.value, n.max)

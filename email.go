@@ -44,7 +44,7 @@ func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claim
 // never more than what an address gets that had one mail before, such as that of
 // the sign-up, so that its owner is told of this limit and does not meet the other.
 func (s *Service) linksPerHour(userID string, p store.Purpose) namedLimit {
-	return s.perHour(limitLinks, max(1, s.cfg.Limits.Mails-2), userID, string(p))
+	return s.perHour(limitLinks, max(1, s.cfg.Limits.Emails-2), userID, string(p))
 }
 
 func (s *Service) sendVerification(ctx context.Context, account store.Account, c Client) error {
@@ -58,7 +58,7 @@ func (s *Service) sendVerification(ctx context.Context, account store.Account, c
 	now, raw := s.now(), random(32)
 	t := store.OneTimeToken{
 		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeVerifyEmail, Email: u.Email,
-		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
+		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
 	m := about(u, Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}, c)
 	event := s.newEvent(EventEmailVerifyRequested, u.ID, "", "", c)
@@ -275,7 +275,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	now, raw := s.now(), random(32)
 	t := store.OneTimeToken{
 		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeChangeEmail, Email: u.Email, NewEmail: in.NewEmail,
-		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
+		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
 	l := linkEmail{to: in.NewEmail, also: notice, Message: about(u, Message{
 		Kind: MessageChangeEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt,

@@ -73,8 +73,8 @@ func TestEV01_LinkLivesADayAndBeginsWithTheConfiguredAddress(t *testing.T) {
 	_, err := k.confirm(tokenIn(t, m), home)
 	wantErr(t, err, usher.ErrInvalidToken)
 	cfg := k.cfg
-	cfg.VerifyLife = 25 * time.Hour
-	if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "VerifyLife") {
+	cfg.VerifyLifetime = 25 * time.Hour
+	if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "VerifyLifetime") {
 		t.Fatalf("a life of 25 hours: %v", err)
 	}
 }
@@ -247,7 +247,7 @@ func TestEV04_VerificationNeitherStartsNorChangesASession(t *testing.T) {
 // and the store has none of them.
 func TestRS01_EV01_AThousandTokensAreRandomAndStoredHashed(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, func(c *usher.Config) { c.InsecureNoThrottle, c.VerifyLife = true, time.Minute })
+	k := newKit(t, func(c *usher.Config) { c.InsecureNoThrottle, c.VerifyLifetime = true, time.Minute })
 	claims := k.claims(k.signUp(ann))
 	k.wantMail("verify_email")
 	seen := map[usher.Secret]bool{}

@@ -66,7 +66,7 @@ func (s *Service) emailLimit(address string) namedLimit {
 	if err != nil {
 		canonical = address
 	}
-	return s.perHour(limitEmails, s.cfg.Limits.Mails, canonical)
+	return s.perHour(limitEmails, s.cfg.Limits.Emails, canonical)
 }
 
 // refusal is a limit that is exhausted.

@@ -246,7 +246,7 @@ func TestADeletedUserLeavesNoCounterBehind(t *testing.T) {
 
 func TestML04_QueueIsBounded(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, func(c *usher.Config) { c.Limits.Queue = 2 })
+	k := newKit(t, func(c *usher.Config) { c.Limits.OutboxSize = 2 })
 	known := k.signUpVerified("known@example.com")
 	k.Close(ctx) // no instance sends
 	k.signUp("a@example.com")
@@ -279,7 +279,7 @@ func TestML04_QueueIsBounded(t *testing.T) {
 
 func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, func(c *usher.Config) { c.Limits.ResetMails = 100; c.ConfirmFirst = true })
+	k := newKit(t, func(c *usher.Config) { c.Limits.ResetEmails = 100; c.ConfirmFirst = true })
 	k.imported(ann)
 	var others []*usher.Authentication
 	for i := range 6 {

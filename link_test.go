@@ -121,7 +121,7 @@ func TestRS06_RedirectOnlyToListedAddresses(t *testing.T) {
 	}
 	k := newKit(t, func(c *usher.Config) {
 		c.Redirects = []string{"https://good.test/cb", "https://Other.test:8443"}
-		c.Limits.ResetMails, c.Limits.Mails, c.ResetLife = 100, 100, 2*time.Minute
+		c.Limits.ResetEmails, c.Limits.Emails, c.ResetLifetime = 100, 100, 2*time.Minute
 	})
 	k.imported(ann)
 	for i, c := range []struct{ target, parameter, want string }{

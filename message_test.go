@@ -30,7 +30,7 @@ func (k *kit) wantLanguage(kinds, language string) {
 // them.
 func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, func(c *usher.Config) { c.Limits.Mails = 100 })
+	k := newKit(t, func(c *usher.Config) { c.Limits.Emails = 100 })
 	owner := reading(from("203.0.113.9"), "de-AT,de;q=0.9")
 	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, owner))
 	usher.Must(k.confirm(tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), owner))

@@ -119,7 +119,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 	}
 	t := store.OneTimeToken{
 		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeReset, Email: u.Email,
-		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ResetLife),
+		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ResetLifetime),
 	}
 	m := Message{Kind: MessageResetPassword, Link: address, At: now, ExpiresAt: t.ExpiresAt}
 	if !u.EmailVerified {
@@ -155,7 +155,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 }
 
 // resetMails are the limits on reset mails to an account. Strangers together have
-// those of [LimitConfig.ResetMails]; the browsers that have signed in to it have as
+// those of [LimitConfig.ResetEmails]; the browsers that have signed in to it have as
 // many of their own, and one mail more to the address, so that whoever uses up the
 // others keeps no owner from a new password.
 func (s *Service) resetEmailLimits(account store.Account, c Client) []namedLimit {
@@ -164,7 +164,7 @@ func (s *Service) resetEmailLimits(account store.Account, c Client) []namedLimit
 		whose = "known"
 		address.Max++
 	}
-	return []namedLimit{s.perHour(limitResetEmails, s.cfg.Limits.ResetMails, account.User.ID, whose), address}
+	return []namedLimit{s.perHour(limitResetEmails, s.cfg.Limits.ResetEmails, account.User.ID, whose), address}
 }
 
 // openToken returns the token behind a mailed link, of one of the purposes,

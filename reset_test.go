@@ -77,8 +77,8 @@ func TestRS02_LinkLivesTenMinutes(t *testing.T) {
 	wantErr(t, err, usher.ErrInvalidToken)
 
 	cfg := k.cfg
-	cfg.ResetLife = 25 * time.Hour
-	if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "ResetLife") {
+	cfg.ResetLifetime = 25 * time.Hour
+	if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "ResetLifetime") {
 		t.Fatalf("a life of 25 hours: %v", err)
 	}
 }
@@ -202,7 +202,7 @@ func TestRS08_WhoGetsWhichMail(t *testing.T) {
 
 func TestRS10_AskingChangesNothing(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, func(c *usher.Config) { c.ResetLife = 30 * time.Minute })
+	k := newKit(t, func(c *usher.Config) { c.ResetLifetime = 30 * time.Minute })
 	a := k.signUpVerified(ann)
 	var links []usher.Secret
 	for i := range 10 {
@@ -231,7 +231,7 @@ func TestRS10_AskingChangesNothing(t *testing.T) {
 // oldest expires, another is sent.
 func TestRS10_AtMostThreeLinksAreOpen(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, func(c *usher.Config) { c.Limits.ResetMails, c.Limits.Mails = 100, 100 })
+	k := newKit(t, func(c *usher.Config) { c.Limits.ResetEmails, c.Limits.Emails = 100, 100 })
 	k.imported(ann)
 	for i := range 5 {
 		k.forget(ann, nth(i))
@@ -301,7 +301,7 @@ func TestRS13_Limits(t *testing.T) {
 // browser.
 func TestRS13_StrangersDoNotUseUpTheOwnersMails(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, func(c *usher.Config) { c.ResetLife = 2 * time.Minute })
+	k := newKit(t, func(c *usher.Config) { c.ResetLifetime = 2 * time.Minute })
 	owner := from("203.0.113.9")
 	owner.Device = k.signUpVerified(ann).Device
 	k.clock.add(time.Hour)

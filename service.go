@@ -174,7 +174,7 @@ func (s *Service) clean(ctx context.Context) error {
 	now := s.now()
 	s.revocations.Prune(now)
 	for range transactions {
-		n, err := s.store.DeleteExpired(ctx, now, now.Add(-s.cfg.EventsKept), rows)
+		n, err := s.store.DeleteExpired(ctx, now, now.Add(-s.cfg.EventRetention), rows)
 		if err != nil || n < rows {
 			return err
 		}

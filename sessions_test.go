@@ -312,7 +312,7 @@ func TestTV09_ATokenServesOnePurpose(t *testing.T) {
 func TestSE06_RevocationsOutliveTokensOfLongerLives(t *testing.T) {
 	t.Parallel()
 	store, c := memory.New(), newClock()
-	before := newKitOn(t, store, c, func(c *usher.Config) { c.Sessions.TokenLife = time.Hour })
+	before := newKitOn(t, store, c, func(c *usher.Config) { c.Sessions.TokenLifetime = time.Hour })
 	a := before.signUp(ann)
 	after := newKitOn(t, store, c)
 	if err := after.SignOut(ctx, after.claims(a), home); err != nil {

@@ -235,7 +235,7 @@ func (s *Service) addVerification(ctx context.Context, created *store.UserCreati
 	now := s.now()
 	raw := random(32)
 	m := Message{
-		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLife),
+		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
 	mail, err := s.queueEmail(ctx, created.User.Email, about(created.User, m, c), c)
 	if len(mail) == 0 {

@@ -65,7 +65,7 @@ func (s *Service) issue(u User, session store.SessionRecord, jti string, custom 
 		return token.Pair{}, err
 	}
 	p := token.Pair{
-		SessionExpiresAt: earliest(now.Add(s.cfg.Sessions.TokenLife), session.ExpiresAt),
+		SessionExpiresAt: earliest(now.Add(s.cfg.Sessions.TokenLifetime), session.ExpiresAt),
 		RefreshExpiresAt: session.IdleExpiresAt,
 	}
 	p.Session, err = signing.Sign(key, signing.Claims{
@@ -195,10 +195,10 @@ func (s *Service) RefreshTokens(ctx context.Context, refreshToken string, addres
 }
 
 // revokedUntil is when the last session token made until now is out. It may come
-// from a machine, or from before a restart, with another TokenLife: the longest
+// from a machine, or from before a restart, with another TokenLifetime: the longest
 // that there can be counts.
 func (s *Service) revokedUntil(now time.Time) time.Time {
-	return now.Add(maxTokenLife + revocation.Retention)
+	return now.Add(maxTokenLifetime + revocation.Retention)
 }
 
 // ended makes the end of sessions hold in this process at once; the store has

@@ -235,7 +235,7 @@ func LinkToken(t *testing.T, m usher.Message) string {
 // Unlimited turns the limits up, so that a test may fail often.
 func Unlimited(c *usher.Config) {
 	c.Limits.FreeFailures, c.Limits.NetworkFailures, c.Limits.SignUps = 100, 1_000_000, 1_000_000
-	c.Limits.ResetMails, c.Limits.ResetRequests, c.Limits.Mails = 100, 1_000_000, 1000
+	c.Limits.ResetEmails, c.Limits.ResetRequests, c.Limits.Emails = 100, 1_000_000, 1000
 }
 
 // From sends a sign-in that fails from an address, and returns the status.

@@ -74,7 +74,7 @@ func newService(store store.Store, n int, cfg usher.Config) (*usher.Service, err
 	}
 	cfg.Mailer = usher.MailerFunc(func(context.Context, usher.Message) error { return nil })
 	// All clients have one address, and a refused sign-in is repeated.
-	cfg.Limits.NetworkTries, cfg.Limits.NetworkFailures, cfg.Limits.FreeFailures = 1_000_000, 1_000_000, 100
+	cfg.Limits.NetworkAttempts, cfg.Limits.NetworkFailures, cfg.Limits.FreeFailures = 1_000_000, 1_000_000, 100
 	return usher.New(context.Background(), store, cfg)
 }
 
