@@ -20,9 +20,9 @@ func TestDocsNameEachFileAndText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, ok := strings.Cut(string(b), "## Files and words")
+	_, section, ok := strings.Cut(string(b), "## Files and texts")
 	if !ok {
-		t.Fatal("docs/pages.md has no section on files and words")
+		t.Fatal("docs/pages.md has no section on files and texts")
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	named := regexp.MustCompile("`([a-z]+\\.html)`").FindAllStringSubmatch(section, -1)
