@@ -184,7 +184,7 @@ func (s *Service) unseal(q store.QueuedEmail) (Message, error) {
 		return Message{}, err
 	}
 	return Message{
-		ID: q.ID, Kind: m.Kind, UserID: m.UserID, To: m.To, Link: Secret(m.Link), ExpiresAt: m.ExpiresAt,
+		ID: q.ID, Name: s.cfg.Name, Kind: m.Kind, UserID: m.UserID, To: m.To, Link: Secret(m.Link), ExpiresAt: m.ExpiresAt,
 		At: m.At, Address: m.Address, UserAgent: m.UserAgent, Language: m.Language,
 	}, nil
 }

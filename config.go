@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/weburl"
@@ -29,6 +32,9 @@ type Config struct {
 	// none.
 	OldSecrets []Secret
 
+	// Name is the program's name, as pages, emails and password managers show it:
+	// one line of at most 100 characters. Defaults to the host of BaseURL.
+	Name string
 	// BaseURL is the public address of the program, such as
 	// "https://app.example.com". It is the issuer of the tokens, and emailed
 	// links begin with it; the Host header of a request is ignored. It must be
@@ -218,6 +224,9 @@ func (c Config) complete() (Config, error) {
 		c.Now = time.Now
 	}
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
+	if u, err := url.Parse(c.BaseURL); err == nil {
+		c.Name = cmp.Or(c.Name, u.Hostname())
+	}
 	if len(c.Audience) == 0 {
 		c.Audience = []string{c.BaseURL}
 	}
@@ -276,6 +285,9 @@ func (c Config) validate() error {
 	}
 	if err := weburl.CheckBase(c.BaseURL); err != nil {
 		return fmt.Errorf("usher: Config.BaseURL %w", err)
+	}
+	if !isName(c.Name) {
+		return errors.New("usher: Config.Name must be one line of at most 100 characters, without control characters")
 	}
 	for i, r := range c.Redirects {
 		if err := weburl.CheckAllowed(r); err != nil {
@@ -337,6 +349,14 @@ func (c Config) validate() error {
 		return errors.New("usher: Config.Mailer is missing: mail.Dir writes mail into a folder, mail.SMTP sends it")
 	}
 	return nil
+}
+
+// isName reports whether s can be in the subject of an email and in the title of a
+// page.
+func isName(s string) bool {
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= 100 && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp)
+	})
 }
 
 // warn says once, at start, what the operator chose that a standard advises

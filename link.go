@@ -69,6 +69,10 @@ func (s *Service) openLink(ctx context.Context, raw Secret, c Client, purposes .
 	return t, account, nil
 }
 
+// Name returns the program's name: [Config.Name], or else the host of
+// [Config.BaseURL].
+func (s *Service) Name() string { return s.cfg.Name }
+
 // PagesURL is the address of the pages that people see, without a slash at its
 // end: [Config.BaseURL] and [Config.PagesPath].
 func (s *Service) PagesURL() string { return s.cfg.BaseURL + strings.TrimSuffix(s.cfg.PagesPath, "/") }

@@ -163,3 +163,17 @@ func TestMailsTellTheWholeLifeOfTheirLink(t *testing.T) {
 		t.Errorf("mails with links: %v", told)
 	}
 }
+
+// Every email has the name of the program.
+func TestMessagesNameTheProgram(t *testing.T) {
+	for want, change := range map[string]func(*usher.Config){
+		"My app":      func(c *usher.Config) { c.Name = "My app" },
+		"app.example": func(c *usher.Config) { c.BaseURL = "https://app.example:8443" },
+	} {
+		k := newKit(t, change)
+		k.signUp(ann)
+		if m := k.lastMail(usher.MessageVerifyEmail); m.Name != want || k.Name() != want {
+			t.Errorf("the message has the name %q, the service %q, want %q", m.Name, k.Name(), want)
+		}
+	}
+}

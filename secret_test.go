@@ -339,3 +339,26 @@ func TestSuccessorUnderAnUnknownSecret(t *testing.T) {
 		t.Fatal("the session ended")
 	}
 }
+
+// The secrets of the cookies are the same on every instance, and none is a secret of
+// the Config.
+func TestJK09_CookieSecretsAreDerived(t *testing.T) {
+	t.Parallel()
+	only := func(s *kit, n int) []usher.Secret {
+		t.Helper()
+		got := s.CookieSecrets()
+		if len(got) != n {
+			t.Fatalf("%d secrets, want %d", len(got), n)
+		}
+		for _, one := range got {
+			if len(one) != 32 || one == secret || one == secret2 {
+				t.Errorf("a secret has %d bytes", len(one))
+			}
+		}
+		return got
+	}
+	before, after := only(newKit(t), 1), only(newKit(t, withSecrets(secret2, secret)), 2)
+	if after[0] == after[1] || after[1] != before[0] {
+		t.Error("the newest secret does not come first")
+	}
+}

@@ -182,12 +182,34 @@ func (s *Service) clean(ctx context.Context) error {
 	return nil
 }
 
+// secrets returns the secrets, newest first.
+func (s *Service) secrets() []string {
+	all := []string{s.cfg.Secret.Reveal()}
+	for _, old := range s.cfg.OldSecrets {
+		all = append(all, old.Reveal())
+	}
+	return all
+}
+
+// CookieSecrets returns one secret of 32 bytes for each of [Config.Secret] and
+// [Config.OldSecrets], newest first, from which package handlers derives the keys
+// of the cookies. A program may use them for a cookies.Jar of its own. They differ
+// from every other key of the Service.
+func (s *Service) CookieSecrets() []Secret {
+	keys, err := seal.DeriveKeys(s.secrets(), "cookies", 32)
+	if err != nil {
+		panic("usher: " + err.Error()) // New has derived keys from the same secrets
+	}
+	secrets := make([]Secret, len(keys))
+	for i, key := range keys {
+		secrets[i] = Secret(key)
+	}
+	return secrets
+}
+
 // deriveKeys makes the key of each use from the secrets.
 func (s *Service) deriveKeys() error {
-	secrets := []string{s.cfg.Secret.Reveal()}
-	for _, old := range s.cfg.OldSecrets {
-		secrets = append(secrets, old.Reveal())
-	}
+	secrets := s.secrets()
 	var errs [5]error
 	keyBox, err := seal.NewBox(secrets, "signing keys")
 	errs[0] = err

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/middleware"
@@ -62,7 +61,7 @@ func (a *app) build(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	mailer, err := mail.ParseURL(a.mail, mail.Composer{Name: "Usher", From: sender(a.baseURL)})
+	mailer, err := mail.ParseURL(a.mail, mail.Composer{From: sender(a.baseURL)})
 	if err != nil {
 		return fmt.Errorf("-mail: %w", err)
 	}
@@ -75,8 +74,8 @@ func (a *app) build(stdout io.Writer) error {
 	if len(a.redirects) == 0 {
 		a.redirects = list{a.baseURL}
 	}
-	loopback := strings.HasPrefix(a.baseURL, "http://")
 	a.service, err = usher.New(context.Background(), a.store, usher.Config{
+		Name:               "Usher",
 		Secret:             secret,
 		BaseURL:            a.baseURL,
 		Redirects:          a.redirects,
@@ -88,13 +87,8 @@ func (a *app) build(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	jar, err := cookies.New(cookies.Config{Secret: secret, InsecureLoopback: loopback, Logger: a.logger})
-	if err != nil {
-		return err
-	}
 	a.browser, err = handlers.New(a.service, handlers.Config{
-		Cookies: jar, TrustedProxies: a.trustedProxies, Logger: a.logger,
-		Pages: &pages.Config{Name: "Usher", Home: "/dashboard"},
+		Pages: &pages.Config{Home: "/dashboard"}, TrustedProxies: a.trustedProxies, Logger: a.logger,
 	})
 	if err != nil {
 		return err

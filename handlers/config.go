@@ -7,37 +7,30 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"time"
 
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/texts"
-	"github.com/usherkit/usher/token"
 )
-
-// Cookies keeps the tokens and the device token in the browser. The Jar of package
-// cookies implements it.
-type Cookies interface {
-	middleware.TokenCookies
-	// Device returns the token that SetDevice kept, or "".
-	Device(r *http.Request) token.Secret
-	// SetDevice keeps the token of a browser that has signed in. It stays after a
-	// sign-out.
-	SetDevice(w http.ResponseWriter, r *http.Request, device token.Secret) error
-}
 
 // Config says how the handlers deliver tokens and whose requests they accept. The
 // zero Config is ready for use: tokens are in bodies and in the Authorization
 // header.
 type Config struct {
-	// Cookies keeps the tokens in the browser, and no body has a token. Defaults to
-	// nil: tokens are in the bodies, for clients that are not browsers.
-	Cookies Cookies
+	// Cookies keeps the tokens in the browser, and no body has a token. With Pages it
+	// defaults to a jar whose keys are derived from the secrets of the Service, and
+	// which sets cookies for http if the BaseURL of the Service is http. Without
+	// Pages it defaults to nil: tokens are in the bodies, for clients that are not
+	// browsers.
+	Cookies *cookies.Jar
 
-	// Pages turns on the HTML pages. They need Cookies. The routes then take forms
-	// as well as JSON, and OnRefusal defaults to redirecting browsers to the sign-in
+	// Pages turns on the HTML pages. The routes then take forms as well as JSON, and OnRefusal defaults to redirecting browsers to the sign-in
 	// page. Defaults to nil: no pages, and 415 for forms.
 	Pages *pages.Config
 
@@ -77,7 +70,7 @@ type Config struct {
 
 // complete returns a copy with every default filled in. An error names the setting
 // that is wrong. Package middleware checks the proxies and trusted origins.
-func (c Config) complete() (Config, error) {
+func (c Config) complete(auth *usher.Service) (Config, error) {
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
 	c.Logger = logs.Guard(cmp.Or(c.Logger, slog.Default()))
 	if c.Now == nil {
@@ -89,7 +82,27 @@ func (c Config) complete() (Config, error) {
 	if c.Timeout < 0 {
 		return Config{}, errors.New("handlers: Config.Timeout must not be negative")
 	}
+	if c.Pages != nil && c.Cookies == nil {
+		var err error
+		if c.Cookies, err = newJar(auth, c.Now); err != nil {
+			return Config{}, err
+		}
+	}
 	return c, c.checkAllowed()
+}
+
+// newJar returns the jar of a Service. It needs no Logger: usher.New has warned of
+// http, and the jar has no other unsafe setting.
+func newJar(auth *usher.Service, now func() time.Time) (*cookies.Jar, error) {
+	u, err := url.Parse(auth.PagesURL())
+	if err != nil {
+		return nil, fmt.Errorf("handlers: the address of the pages: %w", err)
+	}
+	secrets := auth.CookieSecrets()
+	return cookies.New(cookies.Config{
+		Secret: secrets[0], OldSecrets: secrets[1:], InsecureLoopback: u.Scheme == "http",
+		Logger: slog.New(slog.DiscardHandler), Now: now,
+	})
 }
 
 func (c Config) checkAllowed() error {

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/sessions"
+
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
-	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
-	"github.com/usherkit/usher/token"
 )
 
 func TestCK04_NoTokenInABody(t *testing.T) {
@@ -156,31 +156,33 @@ func TestSI04_TheOwnersBrowserIsNotHeldUp(t *testing.T) {
 	k.Do(Post("/signin", SignUpBody(Ann, GoodPassword), "Cookie", u.Cookie)).Want(t, 200, "")
 }
 
-// brokenJar is a jar of which one part fails.
-type brokenJar struct {
-	*cookies.Jar
-	tokens, device error
+// withStore keeps the sessions of the jar in a store that runs save before it saves.
+func withStore(save func(name string) error) func(*cookies.Config) {
+	return func(c *cookies.Config) {
+		c.Secret, c.Store = "", storeFunc{sessions.NewCookieStore([]byte(Secret)), save}
+	}
 }
 
-func (j brokenJar) SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair) error {
-	if j.tokens != nil {
-		return j.tokens
-	}
-	return j.Jar.SetTokens(w, r, pair)
+type storeFunc struct {
+	*sessions.CookieStore
+	save func(name string) error
 }
 
-func (j brokenJar) SetDevice(w http.ResponseWriter, r *http.Request, device token.Secret) error {
-	if j.device != nil {
-		return j.device
+func (s storeFunc) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	if err := s.save(session.Name()); err != nil {
+		return err
 	}
-	return j.Jar.SetDevice(w, r, device)
+	return s.CookieStore.Save(r, w, session)
 }
 
 func TestASignInWithoutDeviceCookieSucceeds(t *testing.T) {
 	t.Parallel()
-	k := NewKit(t, InCookies, Setup{Config: func(c *handlers.Config) {
-		c.Cookies = brokenJar{Jar: c.Cookies.(*cookies.Jar), device: errors.New("full")}
-	}})
+	k := NewKit(t, InCookies, Setup{Jar: withStore(func(name string) error {
+		if name == "__Host-device" {
+			return errors.New("full")
+		}
+		return nil
+	})})
 	a := k.Do(Post("/signup", SignUpBody(Ann, GoodPassword))).Want(t, 201, "")
 	if !strings.Contains(strings.Join(a.Header["Set-Cookie"], ""), "__Host-session=") || !strings.Contains(k.Logs.String(), "device cookie") {
 		t.Errorf("Set-Cookie is %v", a.Header["Set-Cookie"])

@@ -207,14 +207,13 @@ func TestFB03_PanicsAreAnswered(t *testing.T) {
 	k.SignIn(Ann, GoodPassword)
 }
 
-// abortingJar aborts the answer, as net/http lets handlers do.
-type abortingJar struct{ handlers.Cookies }
-
-func (abortingJar) Device(*http.Request) usher.Secret { panic(http.ErrAbortHandler) }
-
 func TestAnAbortedAnswerStaysAborted(t *testing.T) {
 	t.Parallel()
-	k := NewKit(t, InCookies, Setup{Config: func(c *handlers.Config) { c.Cookies = abortingJar{c.Cookies} }})
+	k := NewKit(t, InCookies, Setup{Jar: withStore(func(string) error { panic(http.ErrAbortHandler) })})
+	u := usher.SignUpParams{LoginID: Ann, Password: GoodPassword}
+	if _, err := k.Service.SignUp(t.Context(), u, usher.Client{}); err != nil {
+		t.Fatal(err)
+	}
 	defer func() {
 		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it.
 			t.Errorf("panic is %v, want http.ErrAbortHandler", p)

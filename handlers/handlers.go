@@ -43,7 +43,7 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	if auth == nil {
 		return nil, errors.New("handlers: New needs a Service: usher.New makes one")
 	}
-	cfg, err := cfg.complete()
+	cfg, err := cfg.complete(auth)
 	if err != nil {
 		return nil, err
 	}

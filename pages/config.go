@@ -4,10 +4,6 @@ import (
 	"embed"
 	"html/template"
 	"io/fs"
-	"net/http"
-
-	"github.com/usherkit/usher/internal/visit"
-	"github.com/usherkit/usher/token"
 )
 
 // Config changes the look of the pages. The zero Config works; each field replaces
@@ -15,12 +11,9 @@ import (
 //
 // The texts of the pages are those of handlers.Config.Texts.
 type Config struct {
-	// Name is the product's name, in titles and beside the logo. Defaults to
-	// the host of usher.Config.BaseURL.
-	Name string
 	// Logo is an image of this site, as a path such as "/static/logo.svg". It is
-	// shown 32 CSS pixels high instead of the name. Defaults to the name beside its
-	// initial.
+	// shown 32 CSS pixels high instead of the program's name. Defaults to
+	// usher.Config.Name beside its initial.
 	Logo string
 	// Accent is the color of buttons and links, as "#rrggbb". Links are made
 	// darker or lighter until they can be read (WCAG 2.2, 1.4.3). Buttons are made
@@ -54,20 +47,4 @@ func Files() fs.FS {
 		panic(err) // the name is a constant
 	}
 	return sub
-}
-
-// Cookies is what pages need of handlers.Config.Cookies in addition to
-// handlers.Cookies. The Jar of package cookies has all of it.
-type Cookies interface {
-	visit.Cookies
-	// Flash returns the code that SetFlash kept, once, or "".
-	Flash(w http.ResponseWriter, r *http.Request) string
-	// SetFlash keeps the code of a message for the next page.
-	SetFlash(w http.ResponseWriter, r *http.Request, code string) error
-	// Note returns the text that SetNote kept under the name, or "".
-	Note(r *http.Request, name string) token.Secret
-	// SetNote keeps a short text for some minutes.
-	SetNote(w http.ResponseWriter, r *http.Request, name string, text token.Secret) error
-	// DropNote makes the browser remove the note.
-	DropNote(w http.ResponseWriter, r *http.Request, name string)
 }

@@ -11,7 +11,7 @@ import (
 type Page struct {
 	// Name is the name of the page, such as "signin". Its file is signin.html.
 	Name string
-	// Product, Logo and Home are the Name, Logo and Home of the [Config].
+	// Product is usher.Config.Name. Logo and Home are those of the [Config].
 	Product, Logo, Home string
 	// Initial is the first letter of Product.
 	Initial string

@@ -6,8 +6,7 @@
 // handlers.Config.Pages turns them on:
 //
 //	h, err := handlers.New(service, handlers.Config{
-//		Cookies: jar,
-//		Pages:   &pages.Config{Name: "Northwind", Accent: "#0f6e66"},
+//		Pages: &pages.Config{Accent: "#0f6e66", Home: "/dashboard"},
 //	})
 //
 // The pages link to each other, and emails link to them, so the handlers must be

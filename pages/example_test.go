@@ -10,7 +10,6 @@ import (
 	"testing/fstest"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/pages"
@@ -22,7 +21,6 @@ import (
 // by its file. Everything else stays built in.
 func ExampleConfig() {
 	look := &pages.Config{
-		Name:   "Harbour & Sons",
 		Accent: "#0f6e66",
 		Home:   "/dashboard",
 		Templates: fstest.MapFS{ // os.DirFS("web/auth"), or an embed.FS
@@ -36,24 +34,21 @@ func ExampleConfig() {
 
 	words := texts.Catalogue{Texts: map[string]map[string]string{"en": {"signin.title": "Welcome aboard"}}}
 
-	const secret = usher.Secret("an example of 32 bytes, not for use")
 	service, err := usher.New(context.Background(), memory.New(), usher.Config{
-		Secret: secret, BaseURL: "https://app.example.com", Mailer: &mail.Folder{Path: "mail", Composer: mail.Composer{Texts: words}},
+		Name: "Harbour & Sons", BaseURL: "https://app.example.com",
+		Secret: "an example of 32 bytes, not for use",
+		Mailer: &mail.Folder{Path: "mail", Composer: mail.Composer{Texts: words}},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer service.Close(context.Background())
-	jar, err := cookies.New(cookies.Config{Secret: secret})
-	if err != nil {
-		log.Fatal(err)
-	}
-	auth, err := handlers.New(service, handlers.Config{Cookies: jar, Pages: look, Texts: words})
+	auth, err := handlers.New(service, handlers.Config{Pages: look, Texts: words})
 	if err != nil {
 		log.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/auth/", http.StripPrefix("/auth", auth))
+	mux.Handle("/auth/", auth)
 
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/auth/signin", nil))

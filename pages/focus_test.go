@@ -79,7 +79,7 @@ func TestWhatIsWrongAboveAFormIsDescribed(t *testing.T) {
 // An outage says what is out of order, and where to go on.
 func TestAnOutageSaysWhatAndWhere(t *testing.T) {
 	store := NewFaults()
-	k, b := NewPages(t, pages.Config{Name: "Acme", Home: "/home"}, Setup{Store: store})
+	k, b := NewPages(t, pages.Config{Home: "/home"}, Setup{Store: store, Service: func(c *usher.Config) { c.Name = "Acme" }})
 	b.Do(http.MethodPost, "/auth/signup", Form("loginId", Ann, "password", GoodPassword, "name", "Ann")).To(t, "/home")
 	store.Fail(errors.New("down"))
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 503, "Sign-in is unavailable right now. Try again in a moment.")

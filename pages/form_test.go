@@ -59,13 +59,6 @@ func TestCS04_FormsOnlyWithPages(t *testing.T) {
 	}
 }
 
-func TestPagesNeedCookies(t *testing.T) {
-	k := NewKit(t, InBodies, Setup{})
-	if _, err := handlers.New(k.Service, handlers.Config{Pages: &pages.Config{}}); err == nil || !strings.Contains(err.Error(), "Cookies") {
-		t.Errorf("error %v", err)
-	}
-}
-
 // Beside the pages, programs find every route as it was.
 func TestJSONIsServedBesideThePages(t *testing.T) {
 	k, _ := NewPages(t, pages.Config{}, Setup{})

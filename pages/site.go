@@ -2,13 +2,13 @@ package pages
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/internal/color"
 	"github.com/usherkit/usher/internal/locale"
 	"github.com/usherkit/usher/internal/route"
@@ -22,7 +22,7 @@ type Site struct {
 	service   *usher.Service
 	visits    *visit.Visits
 	chain     *route.Chain
-	cookies   Cookies
+	cookies   *cookies.Jar
 	catalogue *locale.Catalogue
 	logger    *slog.Logger
 	// base is the path of the pages, such as "/auth".
@@ -33,16 +33,11 @@ type Site struct {
 
 // New returns the pages of a mount. An error names the setting that is wrong.
 func New(cfg Config, chain *route.Chain) (*Site, error) {
-	jar, ok := chain.Visits.Cookies.(Cookies)
-	if !ok {
-		return nil, errors.New("handlers: Config.Pages needs Config.Cookies with the methods of pages.Cookies: a *cookies.Jar has them")
-	}
 	service := chain.Visits.Service
 	u, err := url.Parse(service.PagesURL())
 	if err != nil {
 		return nil, fmt.Errorf("handlers: the address of the pages: %w", err)
 	}
-	cfg.Name = cmp.Or(cfg.Name, u.Hostname())
 	cfg.Home = cmp.Or(cfg.Home, "/")
 	cfg.Accent = cmp.Or(cfg.Accent, color.DefaultAccent)
 	for field, path := range map[string]string{"Home": cfg.Home, "Logo": cfg.Logo} {
@@ -51,7 +46,7 @@ func New(cfg Config, chain *route.Chain) (*Site, error) {
 		}
 	}
 	site := &Site{
-		Config: cfg, service: service, visits: chain.Visits, chain: chain, cookies: jar,
+		Config: cfg, service: service, visits: chain.Visits, chain: chain, cookies: chain.Visits.Cookies,
 		catalogue: chain.Catalogue, logger: chain.Logger, base: u.Path,
 	}
 	if site.palette, err = newPalette(cfg.Accent); err != nil {

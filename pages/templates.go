@@ -31,7 +31,7 @@ type templates struct {
 // load reads every file. A file of the program replaces the built-in one.
 func (site *Site) load() (templates, error) {
 	t := templates{pages: map[string]*template.Template{}}
-	site.palette.Initial = initial(site.Name)
+	site.palette.Initial = initial(site.service.Name())
 	style, err := site.text("style.css", "custom.css")
 	if err != nil {
 		return t, err

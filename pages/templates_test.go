@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/pages"
@@ -50,7 +51,7 @@ func TestLanguagesAndTextsCanBeChosen(t *testing.T) {
 
 func TestEachFileCanBeReplacedAlone(t *testing.T) {
 	_, b := NewPages(t, pages.Config{
-		Name: "Acme", Logo: "/logo.png", Home: "/home",
+		Logo: "/logo.png", Home: "/home",
 		Templates: fstest.MapFS{
 			"forgot.html": {Data: []byte(`{{define "content"}}<p>{{shout .Product}}</p>{{template "field" (.Field "loginId" "username")}}{{end}}`)},
 			"custom.css":  {Data: []byte(`h1 { color: {{.Accent}}; }`)},
@@ -58,7 +59,7 @@ func TestEachFileCanBeReplacedAlone(t *testing.T) {
 			"icon.svg":    {Data: []byte(`<svg>{{.Initial}}</svg>`)},
 		},
 		Funcs: template.FuncMap{"shout": strings.ToUpper},
-	}, Setup{})
+	}, Setup{Service: func(c *usher.Config) { c.Name = "Acme" }})
 	v := b.Open("/auth/forgot").Page(t, 200, "<p>ACME</p>", `name="loginId"`, `<a href="/home"><img src="/logo.png" alt="Acme">`, "h1 { color: #3d4ed8; }")
 	CheckPolicy(t, "/forgot", v)
 	b.Open("/auth/signin").Page(t, 200, "<h1>Sign in</h1>")

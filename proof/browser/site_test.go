@@ -2,6 +2,7 @@ package browser
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +23,6 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/password"
@@ -33,6 +33,7 @@ import (
 
 // site describes a program with pages.
 type site struct {
+	name     string // defaults to Northwind
 	service  func(*usher.Config)
 	pages    pages.Config
 	texts    texts.Catalogue
@@ -43,19 +44,19 @@ type site struct {
 
 // sites are the programs that the tests visit.
 var sites = map[string]site{
-	"plain":        {pages: pages.Config{Name: "Northwind"}},
-	"confirmFirst": {pages: pages.Config{Name: "Northwind"}, service: func(c *usher.Config) { c.ConfirmFirst = true }},
-	"closed":       {pages: pages.Config{Name: "Northwind"}, service: func(c *usher.Config) { c.SignUpClosed = true }},
-	"throttled":    {pages: pages.Config{Name: "Northwind"}, throttle: true},
-	"broken":       {pages: pages.Config{Name: "Northwind"}, breakable: true},
-	"composed": {pages: pages.Config{Name: "Northwind"}, service: func(c *usher.Config) {
+	"plain":        {},
+	"confirmFirst": {service: func(c *usher.Config) { c.ConfirmFirst = true }},
+	"closed":       {service: func(c *usher.Config) { c.SignUpClosed = true }},
+	"throttled":    {throttle: true},
+	"broken":       {breakable: true},
+	"composed": {service: func(c *usher.Config) {
 		c.Password = password.PCIDSS()
 		c.Password.Uppercase, c.Password.NonAlphanumeric = true, true
 	}},
 	// A near-black accent and a very long name.
-	"night": {pages: pages.Config{Name: "Northwindandsouthwindandeastwind Trading Company", Accent: "#111827"}},
-	"branded": {pages: pages.Config{
-		Name: "Harbour & Sons", Accent: "#e8b931", Logo: "/logo.svg",
+	"night": {name: "Northwindandsouthwindandeastwind Trading Company", pages: pages.Config{Accent: "#111827"}},
+	"branded": {name: "Harbour & Sons", pages: pages.Config{
+		Accent: "#e8b931", Logo: "/logo.svg",
 		Templates: fstest.MapFS{"custom.css": {Data: []byte(brand)}},
 	}, texts: texts.Catalogue{Texts: map[string]map[string]string{"en": {"signin.title": "Welcome aboard", "signin.submit": "Step aboard"}}}},
 }
@@ -126,9 +127,8 @@ func serve(t *testing.T, s site) string {
 	base := "https://localhost:" + u.Port()
 	mail := &mailbox{}
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	secret := usher.Secret("wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa")
 	cfg := usher.Config{
-		Secret: secret, BaseURL: base, Mailer: mail, Logger: logger, InsecureNoThrottle: !s.throttle,
+		Name: cmp.Or(s.name, "Northwind"), Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: base, Mailer: mail, Logger: logger, InsecureNoThrottle: !s.throttle,
 		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Minute},
 	}
 	if s.service != nil {
@@ -145,11 +145,7 @@ func serve(t *testing.T, s site) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { service.Close(context.Background()) })
-	jar, err := cookies.New(cookies.Config{Secret: secret, Logger: logger})
-	if err != nil {
-		t.Fatal(err)
-	}
-	auth, err := handlers.New(service, handlers.Config{Cookies: jar, Pages: &s.pages, Texts: s.texts, Logger: logger})
+	auth, err := handlers.New(service, handlers.Config{Pages: &s.pages, Texts: s.texts, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
