@@ -3,7 +3,6 @@ package usher
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -68,18 +67,3 @@ func (s *Service) openLink(ctx context.Context, raw Secret, c Client, purposes .
 	}
 	return t, account, nil
 }
-
-// Name returns the program's name: [Config.Name], or else the host of
-// [Config.BaseURL].
-func (s *Service) Name() string { return s.cfg.Name }
-
-// PagesURL is the address of the pages that people see, without a slash at its
-// end: [Config.BaseURL] and [Config.PagesPath].
-func (s *Service) PagesURL() string { return s.cfg.BaseURL + strings.TrimSuffix(s.cfg.PagesPath, "/") }
-
-// ConfirmsFirst reports whether sign-up answers with a mail alone
-// ([Config.ConfirmFirst]).
-func (s *Service) ConfirmsFirst() bool { return s.cfg.ConfirmFirst }
-
-// SignUpClosed reports whether nobody can sign up ([Config.SignUpClosed]).
-func (s *Service) SignUpClosed() bool { return s.cfg.SignUpClosed }

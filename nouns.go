@@ -1,6 +1,10 @@
 package usher
 
-import "github.com/usherkit/usher/store"
+import (
+	"context"
+
+	"github.com/usherkit/usher/store"
+)
 
 // The nouns that a program speaks of. They are declared in package store, which
 // authors of stores read.
@@ -81,3 +85,8 @@ const (
 	EventKeysRotated          = store.EventKeysRotated
 	EventForbidden            = store.EventForbidden
 )
+
+// An EventHook hears of every event after what it tells of is stored. It is
+// called in the request's goroutine: be quick, or hand over. A panic in it is
+// caught and logged.
+type EventHook func(ctx context.Context, e Event)

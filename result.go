@@ -1,5 +1,7 @@
 package usher
 
+import "github.com/usherkit/usher/token"
+
 // Next names what the user has to do after a step that succeeded. Callers switch on
 // it; later versions may add further steps.
 type Next string
@@ -28,3 +30,19 @@ type Result struct {
 
 // signedIn returns the Result of a session that has started or continues.
 func signedIn(a *Authentication) Result { return Result{NextSignedIn, a} }
+
+// Authentication is what a sign-in, a sign-up or a refresh hands out.
+type Authentication struct {
+	// User is who signed in.
+	User User
+	// Session is the device's session.
+	Session Session
+	// Tokens are the session token and the refresh token.
+	Tokens token.Pair
+	// Device is to be kept by the browser for half a year and sent along at
+	// the next sign-in as [Client.Device]. A change of the password voids it;
+	// who made the change is given a new one. Empty after a refresh.
+	Device Secret
+	// FirstSeen is true when this call created the user.
+	FirstSeen bool
+}

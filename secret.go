@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/token"
 )
 
 // minSecret is the least length of a secret in bytes (RFC 7518 §3.2 for
@@ -141,3 +142,6 @@ func checkSecrets(secret Secret, old []Secret, peppers []password.Pepper) error 
 	}
 	return nil
 }
+
+// Secret is a string that refuses to print. See [token.Secret].
+type Secret = token.Secret

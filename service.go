@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -290,3 +291,18 @@ func (s *Service) newEvent(name EventName, userID, sessionID, reason string, c C
 // encode and decode are how random and sealed bytes travel.
 func encode(b []byte) string          { return base64.RawURLEncoding.EncodeToString(b) }
 func decode(s string) ([]byte, error) { return base64.RawURLEncoding.Strict().DecodeString(s) }
+
+// Name returns the program's name: [Config.Name], or else the host of
+// [Config.BaseURL].
+func (s *Service) Name() string { return s.cfg.Name }
+
+// PagesURL is the address of the pages that people see, without a slash at its
+// end: [Config.BaseURL] and [Config.PagesPath].
+func (s *Service) PagesURL() string { return s.cfg.BaseURL + strings.TrimSuffix(s.cfg.PagesPath, "/") }
+
+// ConfirmsFirst reports whether sign-up answers with a mail alone
+// ([Config.ConfirmFirst]).
+func (s *Service) ConfirmsFirst() bool { return s.cfg.ConfirmFirst }
+
+// SignUpClosed reports whether nobody can sign up ([Config.SignUpClosed]).
+func (s *Service) SignUpClosed() bool { return s.cfg.SignUpClosed }

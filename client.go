@@ -1,13 +1,6 @@
 package usher
 
-import (
-	"net/netip"
-
-	"github.com/usherkit/usher/token"
-)
-
-// Secret is a string that refuses to print. See [token.Secret].
-type Secret = token.Secret
+import "net/netip"
 
 // Client is who asks: what is known of the connection behind a call. All
 // fields are optional; what is missing is counted as one unknown network.
@@ -33,20 +26,4 @@ type Client struct {
 
 	// actor is the operator behind a call, for the events.
 	actor string
-}
-
-// Authentication is what a sign-in, a sign-up or a refresh hands out.
-type Authentication struct {
-	// User is who signed in.
-	User User
-	// Session is the device's session.
-	Session Session
-	// Tokens are the session token and the refresh token.
-	Tokens token.Pair
-	// Device is to be kept by the browser for half a year and sent along at
-	// the next sign-in as [Client.Device]. A change of the password voids it;
-	// who made the change is given a new one. Empty after a refresh.
-	Device Secret
-	// FirstSeen is true when this call created the user.
-	FirstSeen bool
 }
