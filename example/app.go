@@ -24,7 +24,8 @@ import (
 	"github.com/usherkit/usher/store/sqlite"
 )
 
-// app is the program: a Service with its two faces, and pages of its own.
+// app is the program: a Service, mounted for browsers and for programs, and a few
+// pages.
 type app struct {
 	settings
 	store   store.Store
@@ -43,12 +44,12 @@ func newApp(s settings, stdout io.Writer, logger *slog.Logger) (*app, error) {
 	return a, nil
 }
 
-// sender is whom the mails come from: an address at the host that their links
-// lead to, if it has a name.
+// sender returns the sender of the emails: an address at the host of the base URL,
+// or at localhost if that host has no name.
 func sender(baseURL string) string {
 	u, err := url.Parse(baseURL)
 	if err != nil || u.Hostname() == "" {
-		return "no-reply@localhost" // usher.New says what is wrong with the URL
+		return "no-reply@localhost" // usher.New reports the error in the URL
 	}
 	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
 		return "no-reply@localhost"
@@ -97,8 +98,8 @@ func (a *app) build(stdout io.Writer) error {
 	return err
 }
 
-// openStore opens what -db names. A failed Open must not become a Store that is
-// not nil, hence the two steps.
+// openStore opens the store that -db names. It returns a nil interface after an
+// error, not an interface that holds a nil pointer.
 func openStore(db string) (store.Store, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
@@ -132,7 +133,7 @@ func (a *app) close() {
 	}
 }
 
-// routes are what the program answers.
+// routes returns the handler of all routes.
 func (a *app) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", http.StripPrefix("/auth", a.browser))
@@ -144,7 +145,7 @@ func (a *app) routes() http.Handler {
 	return mux
 }
 
-// me answers with the verified claims of the session, by cookie or bearer.
+// me answers with the verified claims of the session of a cookie or bearer token.
 func me(w http.ResponseWriter, r *http.Request) {
 	claims, _ := middleware.Claims(r.Context())
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")

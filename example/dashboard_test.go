@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A person signs up, sees the dashboard, and signs out there with a plain form.
+// A user signs up, sees the dashboard, and signs out there with a plain form.
 func TestDashboardSignsOut(t *testing.T) {
 	p := begin(t, t.TempDir())
 	jar, err := cookiejar.New(nil)

@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// process is the example, running.
+// process is a running example.
 type process struct {
 	*exec.Cmd
 	t    *testing.T
@@ -98,7 +98,7 @@ func begin(t *testing.T, dir string, args ...string) *process {
 	return nil
 }
 
-// end sends SIGTERM and demands a clean end.
+// end sends SIGTERM, and fails the test unless the program exits without an error.
 func (p *process) end() {
 	p.t.Helper()
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
@@ -109,7 +109,7 @@ func (p *process) end() {
 	}
 }
 
-// get returns the status of a GET with that bearer token; 0 if nobody answers.
+// get returns the status of a GET with that bearer token; 0 without an answer.
 func (p *process) get(path, bearer string) int {
 	p.t.Helper()
 	r, err := http.NewRequest("GET", p.url+path, nil)
@@ -127,7 +127,7 @@ func (p *process) get(path, bearer string) int {
 	return answer.StatusCode
 }
 
-// freeAddress returns an address on this machine that nobody listens on.
+// freeAddress returns a loopback address with a free port.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -159,8 +159,8 @@ func (p *process) post(path, body string) (int, map[string]any) {
 
 const ann = `{"loginId":"ann@example.com","password":"vast otter sings low"}`
 
-// What is acknowledged survives a clean end, and the secret does too: tokens of
-// the first run serve in the second.
+// What was acknowledged survives a restart, and so does the secret: tokens of the
+// first run are valid in the second.
 func TestStopsCleanlyAndGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	address := freeAddress(t)
@@ -299,7 +299,7 @@ func TestRefusesToStart(t *testing.T) {
 		args []string
 		want string
 	}{
-		"http for everybody":     {[]string{"-addr", "0.0.0.0:0"}, "http is accepted for localhost and loopback addresses only"},
+		"http for other hosts":   {[]string{"-addr", "0.0.0.0:0"}, "http is accepted for localhost and loopback addresses only"},
 		"short secret":           {[]string{"-secret-file", short}, "must hold at least 32"},
 		"password minimum":       {[]string{"-password-min", "7"}, "less than 8"},
 		"unknown store":          {[]string{"-db", "mysql://x"}, "-db: must be sqlite:FILE or postgres://"},

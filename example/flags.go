@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// settings are the flags, as given.
+// settings are the values of the flags.
 type settings struct {
 	addr           string
 	db             string
@@ -53,22 +53,22 @@ func (p *prefixes) Set(s string) error {
 	return nil
 }
 
-// parseFlags reads the command line. Mistakes go to out.
+// parseFlags reads the command line. It writes errors and the help to out.
 func parseFlags(args []string, out io.Writer) (settings, error) {
 	var s settings
 	f := flag.NewFlagSet("example", flag.ContinueOnError)
 	f.SetOutput(out)
 	f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
 	f.StringVar(&s.db, "db", "sqlite:usher.db", "the `store`: sqlite:FILE or postgres://…")
-	f.StringVar(&s.mail, "mail", "dir:mail", "`delivery` of mail: dir:FOLDER (one .eml file a message), smtp://user:pass@host:port or smtps://…")
-	f.StringVar(&s.baseURL, "base-url", "", "public `URL`, with which mail links and iss begin (default http:// and the address)")
-	f.StringVar(&s.secretFile, "secret-file", "usher.secret", "`file` of the secret; made with mode 0600 when it is missing")
+	f.StringVar(&s.mail, "mail", "dir:mail", "`delivery` of emails: dir:FOLDER (one .eml file for each email), smtp://user:pass@host:port or smtps://…")
+	f.StringVar(&s.baseURL, "base-url", "", "public `URL`, with which emailed links and iss begin (default http:// and the address)")
+	f.StringVar(&s.secretFile, "secret-file", "usher.secret", "`file` of the secret; created with mode 0600 if it is missing")
 	f.StringVar(&s.project, "project", "local", "project `id` of the Descope routes")
-	f.StringVar(&s.managementKey, "management-key", "", "`key` that opens the Descope management routes (default none)")
-	f.IntVar(&s.passwordMin, "password-min", 15, "least `length` of a password, never under 8")
-	f.Var(&s.redirects, "redirect", "a `URL` that redirectUrl may name; may be given more than once (default the base URL)")
-	f.Var(&s.trustedProxies, "trusted-proxy", "a `CIDR` whose X-Forwarded-For is believed; may be given more than once (default none)")
-	f.BoolVar(&s.noThrottle, "insecure-no-throttle", false, "no limits on tries, for load tests")
+	f.StringVar(&s.managementKey, "management-key", "", "`key` for the Descope management routes (default none)")
+	f.IntVar(&s.passwordMin, "password-min", 15, "minimum `length` of a password, at least 8")
+	f.Var(&s.redirects, "redirect", "a `URL` that redirectUrl may lead to; may be given more than once (default the base URL)")
+	f.Var(&s.trustedProxies, "trusted-proxy", "a `CIDR` of proxies whose X-Forwarded-For is trusted; may be given more than once (default none)")
+	f.BoolVar(&s.noThrottle, "insecure-no-throttle", false, "no limits on attempts, for load tests")
 	if err := f.Parse(args); err != nil {
 		return settings{}, err
 	}
@@ -81,7 +81,8 @@ func parseFlags(args []string, out io.Writer) (settings, error) {
 	return s, nil
 }
 
-// address returns what the program's own URL is when -base-url does not say.
+// defaultBaseURL returns the URL of a program without -base-url: the host of -addr,
+// with the port that it listens on.
 func defaultBaseURL(a net.Addr, given string) string {
 	host, _, err := net.SplitHostPort(given)
 	_, port, portErr := net.SplitHostPort(a.String())

@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-// Every server wants a sender that can be one.
+// The sender of the emails is an address that every mail server accepts.
 func TestMailByServer(t *testing.T) {
 	for _, delivery := range []string{"smtp://localhost:1", "smtps://user:word@localhost:1"} {
 		p := begin(t, t.TempDir(), "-mail", delivery)

@@ -1,11 +1,11 @@
-// Command example is the program that a newcomer runs: everything the kit has,
-// in one binary, with a file as its database.
+// Command example shows everything that Usher does in one program, with an SQLite
+// file as its database.
 //
 //	go run ./example
 //
-// It prints its address when it is ready. Open that in a browser, or follow the
-// lines of the README with curl. Mail goes into the folder mail, and the links
-// in it are printed.
+// It prints its address when it is ready. Open that in a browser, or run the curl
+// commands of the README. It writes emails into the folder mail, and prints their
+// links.
 package main
 
 import (
@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and then lets the requests under way finish.
+// run serves until ctx ends, and then waits until the running requests are answered.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := parseFlags(args, stderr)
 	if err != nil {

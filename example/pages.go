@@ -15,13 +15,13 @@ var pagesHTML string
 
 var templates = template.Must(template.New("pages").Parse(pagesHTML))
 
-// home is for everybody.
+// home shows the start page. It requires no session.
 func home(w http.ResponseWriter, _ *http.Request) { show(w, "home", nil) }
 
-// dashboard is for who is signed in.
+// dashboard shows the user's data. It requires a signed-in user.
 func (a *app) dashboard(w http.ResponseWriter, r *http.Request) {
 	claims, _ := middleware.Claims(r.Context())
-	user, err := a.service.Operator("test").User(r.Context(), claims.Subject)
+	user, err := a.service.Operator("example").User(r.Context(), claims.Subject)
 	switch {
 	case errors.Is(err, usher.ErrNotFound):
 		http.Error(w, "This account is gone.", http.StatusGone)

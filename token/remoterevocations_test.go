@@ -60,11 +60,11 @@ func TestSE06_AListIsFollowedByTheSecond(t *testing.T) {
 		o.set(serve(listOf("c")))
 		time.Sleep(2 * time.Second)
 		if !r.List().Revoked("a") || !r.List().Revoked("c") || log.events.Load() != 2 {
-			t.Fatal("the list did not go on")
+			t.Fatal("the list was not fetched again")
 		}
 		time.Sleep(12 * time.Minute) // the answer stays, and says a past instant of c
 		if r.List().Revoked("a") {
-			t.Fatal("what no token needs any more is still on the list")
+			t.Fatal("the list still has a session whose tokens have all expired")
 		}
 	})
 }

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// account is the one under which the server runs: it refuses to be root. Nil is
-// our own.
+// account is the operating system's account that runs the server, which refuses to
+// run as root. Nil is the account of this process.
 type account struct{ uid, gid uint32 }
 
-// serverAccount is nobody for root, and our own for others.
+// serverAccount returns the account "nobody" if this process runs as root, else nil.
 func serverAccount() (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -24,16 +24,16 @@ func serverAccount() (*account, error) {
 	}
 	uid, err := strconv.ParseUint(nobody.Uid, 10, 32)
 	if err != nil {
-		return nil, fmt.Errorf("pgtest: nobody's number: %w", err)
+		return nil, fmt.Errorf("pgtest: the user id of the account nobody: %w", err)
 	}
 	gid, err := strconv.ParseUint(nobody.Gid, 10, 32)
 	if err != nil {
-		return nil, fmt.Errorf("pgtest: nobody's group: %w", err)
+		return nil, fmt.Errorf("pgtest: the group id of the account nobody: %w", err)
 	}
 	return &account{uint32(uid), uint32(gid)}, nil
 }
 
-// own gives a folder to the account.
+// own makes the account the owner of a folder.
 func (a *account) own(dir string) error {
 	if a == nil {
 		return nil

@@ -15,22 +15,22 @@ import (
 	"time"
 )
 
-// Options say what server to start. The zero Options are a fast one that loses
+// Options describe the server to start. The zero Options start a fast one that loses
 // everything in a crash.
 type Options struct {
-	// Durable writes everything to the disk before it is acknowledged, as a real
-	// server does. Defaults to false.
+	// Durable writes every change to the disk before it is acknowledged, as servers in
+	// production do. Defaults to false.
 	Durable bool
-	// Port makes the server listen on 127.0.0.1, too. Defaults to 0: on a Unix
-	// socket only.
+	// Port makes the server listen on 127.0.0.1, too. Defaults to 0: only on a
+	// Unix socket.
 	Port int
 	// Settings are further settings, each "name=value". Defaults to none.
 	Settings []string
-	// Data is the folder for the data, which must be missing, in a folder that is
-	// the server's own. Defaults to one that is thrown away.
+	// Data is the folder for the data. It must not exist yet, and its parent is given to
+	// the account of the server. Defaults to a temporary folder.
 	Data string
-	// From makes the server a copy of another one that follows it as a standby.
-	// Defaults to none: an empty server.
+	// From makes the server a standby of another server. Defaults to nil: a new, empty
+	// server.
 	From *Cluster
 }
 
@@ -42,11 +42,11 @@ type Cluster struct {
 	account   *account
 }
 
-// ErrMissing says that the programs of the server are not on this machine.
+// ErrMissing means that PostgreSQL's programs are not installed.
 var ErrMissing = errors.New("pgtest: PostgreSQL's initdb and pg_ctl are neither on the PATH nor in /usr/lib/postgresql/*/bin")
 
-// Start makes a cluster and starts its server. [ErrMissing] if it cannot be had
-// here. Close it.
+// Start creates a cluster and starts its server. The caller must close it. It returns
+// [ErrMissing] if PostgreSQL's programs are not installed.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if _, err := program("initdb"); err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	return c, nil
 }
 
-// create makes the data of the server.
+// create creates the data of the server.
 func (c *Cluster) create(ctx context.Context) (err error) {
 	if c.account, err = serverAccount(); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (c *Cluster) Start(ctx context.Context) error {
 		options += " -c " + s
 	}
 	var err error
-	// After a kill the memory of the old server is held for a moment.
+	// The shared memory of a killed server is in use for another moment.
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		err = c.run(ctx, "pg_ctl", "-D", c.data, "-w", "-t", "60", "-l", c.Log(), "-o", options, "start")
 		if err == nil || ctx.Err() != nil {
@@ -115,17 +115,17 @@ func (c *Cluster) Start(ctx context.Context) error {
 	return err
 }
 
-// Stop ends the server. mode is smart, fast or immediate, as of pg_ctl.
+// Stop stops the server. mode is a mode of pg_ctl: smart, fast or immediate.
 func (c *Cluster) Stop(mode string) error {
 	return c.run(context.Background(), "pg_ctl", "-D", c.data, "-w", "-m", mode, "stop")
 }
 
-// Promote makes a standby the server that takes writes.
+// Promote makes a standby accept writes.
 func (c *Cluster) Promote() error {
 	return c.run(context.Background(), "pg_ctl", "-D", c.data, "-w", "promote")
 }
 
-// Kill ends the server without warning (SIGKILL), and its processes with it.
+// Kill sends SIGKILL to all processes of the server.
 func (c *Cluster) Kill() error {
 	pid, err := c.pid()
 	if err != nil {
@@ -140,11 +140,10 @@ func (c *Cluster) Kill() error {
 	return nil
 }
 
-// Freeze stops all processes of the server where they are, and Thaw lets them
-// go on: a machine that hangs, or is cut off.
+// Freeze suspends all processes of the server (SIGSTOP), as if its computer hung.
 func (c *Cluster) Freeze() error { return c.signal(syscall.SIGSTOP) }
 
-// Thaw ends a [Cluster.Freeze].
+// Thaw continues the processes after [Cluster.Freeze].
 func (c *Cluster) Thaw() error { return c.signal(syscall.SIGCONT) }
 
 func (c *Cluster) signal(s syscall.Signal) error {
@@ -160,7 +159,7 @@ func (c *Cluster) signal(s syscall.Signal) error {
 	return nil
 }
 
-// pid is the number of the server's first process.
+// pid returns the process id of the server's first process.
 func (c *Cluster) pid() (int, error) {
 	text, err := os.ReadFile(filepath.Join(c.data, "postmaster.pid"))
 	if err != nil {
@@ -173,7 +172,7 @@ func (c *Cluster) pid() (int, error) {
 func childrenOf(pid int) []int {
 	out, err := exec.Command("pgrep", "-P", strconv.Itoa(pid)).Output()
 	if err != nil {
-		return nil // they end by themselves when they miss their parent
+		return nil // they end by themselves without their parent
 	}
 	var all []int
 	for line := range strings.FieldsSeq(string(out)) {
@@ -184,24 +183,23 @@ func childrenOf(pid int) []int {
 	return all
 }
 
-// Close ends the server and throws its data away.
+// Close stops the server and removes its data.
 func (c *Cluster) Close() error {
-	_ = c.Stop("immediate") // it may have been killed already
+	_ = c.Stop("immediate") // the server may be dead already
 	return errors.Join(os.RemoveAll(c.data), os.RemoveAll(c.dir))
 }
 
-// Log is the file that the server logs into.
+// Log returns the path of the server's log.
 func (c *Cluster) Log() string { return filepath.Join(c.dir, "log") }
 
-// Socket is the folder with the server's Unix socket, and Port its number
-// there, and on 127.0.0.1 if Options.Port asked for that.
+// Socket returns the folder of the server's Unix socket.
 func (c *Cluster) Socket() string { return c.dir }
 
-// Port is the number of [Cluster.Socket].
+// Port returns the server's port, which is part of the name of its Unix socket.
 func (c *Cluster) Port() int { return c.port }
 
-// URL names a database of this server, over its Unix socket, with further
-// parameters in pairs.
+// URL returns the URL of a database over the server's Unix socket. params are names
+// and values of further parameters, in turn.
 func (c *Cluster) URL(database string, params ...string) string {
 	q := url.Values{"host": {c.dir}, "port": {strconv.Itoa(c.port)}, "user": {"test"}, "sslmode": {"disable"}}
 	for i := 0; i+1 < len(params); i += 2 {
@@ -210,7 +208,7 @@ func (c *Cluster) URL(database string, params ...string) string {
 	return "postgres:///" + database + "?" + q.Encode()
 }
 
-// run runs one of the server's programs under the server's account.
+// run runs one of PostgreSQL's programs under the server's account.
 func (c *Cluster) run(ctx context.Context, name string, args ...string) error {
 	path, err := program(name)
 	if err != nil {
@@ -227,7 +225,8 @@ func (c *Cluster) run(ctx context.Context, name string, args ...string) error {
 	return nil
 }
 
-// program finds one of the server's programs: Debian keeps them off the PATH.
+// program returns the path of one of PostgreSQL's programs. Debian installs them
+// outside of the PATH.
 func program(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
@@ -239,8 +238,7 @@ func program(name string) (string, error) {
 	return found[len(found)-1], nil
 }
 
-// Dump writes a backup of a database into a file, and Restore puts it in the
-// database's place.
+// Dump writes a backup of a database into a file.
 func (c *Cluster) Dump(ctx context.Context, database, file string) error {
 	inside := filepath.Join(c.dir, "dump")
 	if err := c.run(ctx, "pg_dump", "-h", c.dir, "-p", strconv.Itoa(c.port), "-U", "test", "-Fc", "-f", inside, database); err != nil {
@@ -249,7 +247,7 @@ func (c *Cluster) Dump(ctx context.Context, database, file string) error {
 	return os.Rename(inside, file)
 }
 
-// Restore ends [Cluster.Dump].
+// Restore replaces a database by the backup in a file, and removes the file.
 func (c *Cluster) Restore(ctx context.Context, database, file string) error {
 	inside := filepath.Join(c.dir, "dump")
 	if err := os.Rename(file, inside); err != nil {

@@ -1,9 +1,9 @@
-// Package pgtest starts PostgreSQL servers that are thrown away afterwards, for
-// tests and for the fault drills. It needs the server's programs on the machine
-// and nothing else: no root, no running service, no password.
+// Package pgtest starts temporary PostgreSQL servers for tests and for the fault
+// drills. It needs PostgreSQL's programs and nothing else: neither root, nor a running
+// service, nor a password.
 //
-// A package's tests share one server. Its TestMain calls [Main], and each test
-// asks for tables of its own:
+// The tests of a package share one server. TestMain calls [Main], and each test gets
+// its own tables:
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
 //
@@ -11,7 +11,7 @@
 //		store, err := postgres.Open(t.Context(), pgtest.Schema(t))
 //		…
 //
-// Where the programs are missing, such a test is skipped, and fails where the
-// environment says CI=true. USHER_TEST_POSTGRES may hold the URL of a database
-// instead, in which the role may create schemas and databases.
+// If the programs are missing, such a test is skipped; with the environment variable
+// CI=true it fails. USHER_TEST_POSTGRES may contain the URL of a database to use
+// instead. Its role must be allowed to create schemas and databases.
 package pgtest

@@ -13,17 +13,18 @@ import (
 	"time"
 )
 
-// Pooler is a PgBouncer that hands out connections by transaction.
+// Pooler is a PgBouncer in the mode "transaction".
 type Pooler struct {
 	dir string
 	cmd *exec.Cmd
 }
 
-// poolerPort names the socket.
+// poolerPort is part of the name of the Unix socket.
 const poolerPort = 6432
 
-// StartPooler starts a PgBouncer before the server, with so many connections to
-// each database. [ErrMissing] if there is none on this machine. Close it.
+// StartPooler starts a PgBouncer in front of the server, with that many connections to
+// each database. The caller must close it. It returns [ErrMissing] if PgBouncer is not
+// installed.
 func StartPooler(ctx context.Context, c *Cluster, connections int) (*Pooler, error) {
 	path, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -68,15 +69,15 @@ max_client_conn = 500
 	return nil, errors.Join(ctx.Err(), p.Close())
 }
 
-// URL names a database through the pooler.
+// URL returns the URL of a database through the pooler.
 func (p *Pooler) URL(database string) string {
 	q := url.Values{"host": {p.dir}, "port": {strconv.Itoa(poolerPort)}, "user": {"test"}, "sslmode": {"disable"}}
 	return "postgres:///" + database + "?" + q.Encode()
 }
 
-// Close ends the pooler.
+// Close stops the pooler.
 func (p *Pooler) Close() error {
 	err := p.cmd.Process.Kill()
-	_ = p.cmd.Wait() // killed, as asked
+	_ = p.cmd.Wait() // it was killed
 	return errors.Join(err, os.RemoveAll(p.dir))
 }

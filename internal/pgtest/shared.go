@@ -16,10 +16,11 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
-// given is the URL of a database to use instead of a server of our own.
+// given is the environment variable with the URL of a database to use instead of a
+// temporary server.
 const given = "USHER_TEST_POSTGRES"
 
-// shared is the server of a package's tests, started by the first that asks.
+// shared is the server of a package's tests. The first test that needs it starts it.
 var shared struct {
 	once    sync.Once
 	cluster *Cluster
@@ -27,8 +28,7 @@ var shared struct {
 	names   atomic.Int64
 }
 
-// Main runs the tests of a package and stops the server that they started. It
-// does not return.
+// Main runs the tests of a package, stops the server that they started, and exits.
 func Main(m *testing.M) {
 	code := m.Run()
 	if shared.cluster != nil {
@@ -40,8 +40,8 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Shared returns the server of the package's tests. The test is skipped where
-// there can be none, and fails with CI=true.
+// Shared returns the server of the package's tests. If PostgreSQL is not installed, the
+// test is skipped; with CI=true it fails.
 func Shared(t testing.TB) *Cluster {
 	t.Helper()
 	shared.once.Do(func() {
@@ -53,8 +53,8 @@ func Shared(t testing.TB) *Cluster {
 	return shared.cluster
 }
 
-// Need ends a test for which something is missing on this machine: it is
-// skipped, but fails with CI=true. Other errors fail it. Nil is no error.
+// Need skips the test if err is [ErrMissing], or fails it with CI=true. Any other error
+// fails the test.
 func Need(t testing.TB, err error) {
 	t.Helper()
 	switch {
@@ -66,7 +66,7 @@ func Need(t testing.TB, err error) {
 	}
 }
 
-// server returns the database to work in, and whether it outlives the tests.
+// server returns the URL of a database, and whether it exists longer than the tests.
 func server(t testing.TB) (base string, kept bool) {
 	t.Helper()
 	if base := os.Getenv(given); base != "" {
@@ -75,7 +75,7 @@ func server(t testing.TB) (base string, kept bool) {
 	return Shared(t).URL("postgres"), false
 }
 
-// Schema returns the URL of a database in which the tables are this test's own.
+// Schema returns the URL of a database with a schema that only this test uses.
 func Schema(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("usher_test_%d_%d", os.Getpid(), shared.names.Add(1))
@@ -87,7 +87,7 @@ func Schema(t testing.TB) string {
 	return With(t, base, "search_path", name)
 }
 
-// Database returns the URL of an empty database that is this test's own.
+// Database returns the URL of an empty database that only this test uses.
 func Database(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("usher_test_%d_%d", os.Getpid(), shared.names.Add(1))
@@ -113,7 +113,7 @@ func With(t testing.TB, base, name, value string) string {
 	}
 	q := u.Query()
 	q.Set(name, value)
-	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // a plus is a plus to pgx
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // pgx does not decode a plus
 	return u.String()
 }
 

@@ -16,7 +16,7 @@ const (
 	MinBytes  = 1 << 20
 	maxShards = 64
 	// hashed is how many bytes at the end of a text are hashed. Credentials have
-	// their signature there, which is as good as random.
+	// their signature there, which differs in every credential.
 	hashed = 64
 	// fronts is how many entries of a shard can be found without its lock.
 	fronts = 256
