@@ -1,7 +1,7 @@
 // Package seal derives keys from the program's secret and seals small values
-// with them. It has no policy: who uses it names the use, and each use has a
-// key of its own (HKDF-SHA-256, RFC 5869). Secrets come newest first: the first
-// seals, all of them open.
+// with them. The caller names the use of a value, and each use has its own key
+// (HKDF-SHA-256, RFC 5869). Secrets come newest first: the first one seals, and all of
+// them open.
 package seal
 
 import (

@@ -45,7 +45,7 @@ export const states = [
     await expect(s, page, 403, "problem-403", () => page.getByRole("button").click());
     s.failures = s.failures.filter((c) => !c.startsWith("foreign request"));
   }],
-  ["states: too many tries with links", async (s) => {
+  ["states: too many attempts with links", async (s) => {
     const page = await s.visit("throttled");
     const dead = "/auth/reset?token=" + "x".repeat(43);
     for (let i = 0; i < 11; i++) await page.goto(dead);
