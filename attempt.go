@@ -20,25 +20,25 @@ type attempt struct {
 	client    Client
 	device    string // id of the browser, if it has signed in to this account before
 
-	own      namedLimit   // the counter of this login id, or of this browser
-	network  []namedLimit // the counter of this network; none for a known browser
-	attempts namedLimit   // the counter of checks, whatever comes of them
-	lock     namedLimit   // the counter of failures in a row, over all networks
-	failures int          // in a row, before this one
-	rehash   bool
+	ownLimit      namedLimit   // the counter of this login id, or of this browser
+	networkLimits []namedLimit // the counter of this network; none for a known browser
+	checksLimit   namedLimit   // the counter of checks, whatever comes of them
+	lockLimit     namedLimit   // the counter of failures in a row, over all networks
+	failures      int          // in a row, before this one
+	rehash        bool
 }
 
 // begin reads the account of a canonical login id and counts the try before
 // anything is checked.
 func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) (*attempt, error) {
 	a := &attempt{canonical: canonical, client: c}
-	return a, s.admit(ctx, c, func() (*refusal, error) {
+	return a, s.withAdmission(ctx, c, func() (*refusedLimit, error) {
 		account, err := s.store.AccountByLoginID(ctx, canonical)
 		if err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, s.outage(err)
+			return nil, s.storeError(err)
 		}
 		a.account = account
-		return s.count(ctx, a)
+		return s.countAttempt(ctx, a)
 	})
 }
 
@@ -50,30 +50,30 @@ func (s *Service) beginAttemptFor(ctx context.Context, account store.Account, c 
 		canonical = account.User.ID
 	}
 	a := &attempt{account: account, canonical: canonical, client: c}
-	return a, s.admit(ctx, c, func() (*refusal, error) { return s.count(ctx, a) })
+	return a, s.withAdmission(ctx, c, func() (*refusedLimit, error) { return s.countAttempt(ctx, a) })
 }
 
 // count takes the limits, all in one step. A browser that has signed in to the
 // account before has a counter of its own, so that no stranger can keep the
 // owner out.
-func (s *Service) count(ctx context.Context, a *attempt) (*refusal, error) {
+func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, error) {
 	l := s.cfg.Limits
 	waiting := store.Limit{Max: l.FreeFailures, Window: 24 * time.Hour, Backoff: l.Wait, MaxBackoff: l.MaxWait}
-	if a.known() {
-		a.device = s.knownDevice(a.account, a.client)
+	if a.accountExists() {
+		a.device = s.knownDeviceID(a.account, a.client)
 	}
 	if a.device != "" {
 		waiting.Key = s.limitKey("device", a.account.User.ID, a.device)
 	} else {
-		waiting.Key = s.limitKey(limitLoginID, a.canonical, network(a.client))
-		a.network = []namedLimit{{limitNetwork, store.Limit{
-			Key: s.limitKey(limitNetwork, network(a.client)), Max: l.NetworkFailures, Window: l.NetworkWindow,
+		waiting.Key = s.limitKey(limitLoginID, a.canonical, networkOf(a.client))
+		a.networkLimits = []namedLimit{{limitNetwork, store.Limit{
+			Key: s.limitKey(limitNetwork, networkOf(a.client)), Max: l.NetworkFailures, Window: l.NetworkWindow,
 		}}}
 	}
-	a.own = namedLimit{limitLoginID, waiting}
-	a.attempts = s.checks(a)
-	a.lock = s.failuresInARow(a)
-	counts, refused, err := s.takeLimits(ctx, append([]namedLimit{a.attempts}, a.failureLimits()...)...)
+	a.ownLimit = namedLimit{limitLoginID, waiting}
+	a.checksLimit = s.checksLimit(a)
+	a.lockLimit = s.lockLimit(a)
+	counts, refused, err := s.takeLimits(ctx, append([]namedLimit{a.checksLimit}, a.failureLimits()...)...)
 	if err != nil || refused != nil {
 		return refused, err
 	}
@@ -85,8 +85,8 @@ func (s *Service) count(ctx context.Context, a *attempt) (*refusal, error) {
 // hash, and one account must not keep all slots busy with its own password. It is
 // that of the network; known browsers have the one of their account, so that no
 // neighbour can use up what the owner needs. What it counts is never given back.
-func (s *Service) checks(a *attempt) namedLimit {
-	whose := []string{"network", network(a.client)}
+func (s *Service) checksLimit(a *attempt) namedLimit {
+	whose := []string{"network", networkOf(a.client)}
 	if a.device != "" {
 		whose = []string{"user", a.account.User.ID}
 	}
@@ -99,35 +99,35 @@ func (s *Service) checks(a *attempt) namedLimit {
 // over all networks (NIST SP 800-63B-4 §3.2.2). It never refuses: a password
 // that is locked answers like a wrong one. A login id that nobody has counts
 // as well, for its network, so that the store does the same work for it.
-func (s *Service) failuresInARow(a *attempt) namedLimit {
-	if a.known() {
+func (s *Service) lockLimit(a *attempt) namedLimit {
+	if a.accountExists() {
 		return namedLimit{limitLock, store.Limit{Key: s.lockKey(a.account.User.ID), Max: math.MaxInt32}}
 	}
-	key := s.limitKey(limitLock, "", network(a.client))
+	key := s.limitKey(limitLock, "", networkOf(a.client))
 	return namedLimit{limitLock, store.Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}
 }
 
 // taken are the counters of the attempt that count failures, the one of failures
 // in a row last.
 func (a *attempt) failureLimits() []namedLimit {
-	return append(append([]namedLimit{a.own}, a.network...), a.lock)
+	return append(append([]namedLimit{a.ownLimit}, a.networkLimits...), a.lockLimit)
 }
 
 // locked reports whether the failures in a row have disabled the password.
-func (s *Service) locked(a *attempt) bool {
-	return a.known() && a.failures >= s.cfg.Password.LockAttempts
+func (s *Service) passwordLocked(a *attempt) bool {
+	return a.accountExists() && a.failures >= s.cfg.Password.LockAttempts
 }
 
-func (a *attempt) known() bool { return a.account.User.ID != "" }
+func (a *attempt) accountExists() bool { return a.account.User.ID != "" }
 
 // verify runs the one hash of the attempt. It returns nil after the right
 // password of whatever user, and ErrInvalidCredentials after every failure.
-func (s *Service) verify(ctx context.Context, a *attempt, pw Secret) error {
+func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) error {
 	reason := ""
 	switch {
-	case !a.known():
+	case !a.accountExists():
 		reason = "unknown_login_id"
-	case s.locked(a):
+	case s.passwordLocked(a):
 		reason = "locked"
 	case a.account.Password.State == store.PasswordNone || a.account.Password.Hash == "":
 		reason = "no_password"
@@ -162,7 +162,7 @@ func (s *Service) lockKey(userID string) string { return encode(hashOf(limitLock
 // say, and one and the same thing to the caller.
 func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, events ...Event) error {
 	events = append(events, s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client))
-	if a.known() && a.failures+1 == s.cfg.Password.LockAttempts {
+	if a.accountExists() && a.failures+1 == s.cfg.Password.LockAttempts {
 		events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
 	}
 	s.audit.Store(ctx, events...)
@@ -172,21 +172,21 @@ func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, ev
 // unjudged takes the try back: no hash was computed, so nothing was guessed.
 func (s *Service) abandonAttempt(ctx context.Context, a *attempt, err error) error {
 	s.releaseLimits(ctx, a.failureLimits()...)
-	return s.hashing(ctx, err, a.client)
+	return s.hashError(ctx, err, a.client)
 }
 
 // hashing turns an error of the Hasher into one of ours: too many at once is a
 // limit, not an outage.
-func (s *Service) hashing(ctx context.Context, err error, c Client) error {
+func (s *Service) hashError(ctx context.Context, err error, c Client) error {
 	var busy *password.BusyError
 	switch {
 	case errors.As(err, &busy):
 		s.audit.Notify(ctx, s.newEvent(EventThrottled, "", "", limitHashing, c))
 		return &LimitError{RetryAfter: max(busy.RetryAfter, time.Second), Limit: limitHashing}
 	case errors.Is(err, password.ErrTooLong), errors.Is(err, password.ErrNotUTF8):
-		return passwordField("password", err)
+		return passwordFieldError("password", err)
 	}
-	return s.outage(err)
+	return s.storeError(err)
 }
 
 // proven are the counters that the right password clears, and those that it
@@ -196,7 +196,7 @@ func (s *Service) limitsOnSuccess(a *attempt) (clear, back []string) {
 	if s.cfg.InsecureNoThrottle {
 		return nil, nil
 	}
-	return keysOf([]namedLimit{a.own, a.lock}), keysOf(a.network)
+	return limitKeys([]namedLimit{a.ownLimit, a.lockLimit}), limitKeys(a.networkLimits)
 }
 
 // settle does what proven says where no other step would.
@@ -229,28 +229,28 @@ const maxConcurrentAttempts = 32
 //
 // Nothing but the store is waited for with a place: a hook or a log that hangs holds
 // up who is refused, and nobody else.
-func (s *Service) admit(ctx context.Context, c Client, work func() (*refusal, error)) error {
-	refused, err := s.withPlace(ctx, work)
+func (s *Service) withAdmission(ctx context.Context, c Client, work func() (*refusedLimit, error)) error {
+	refused, err := s.withSlot(ctx, work)
 	var busy *password.BusyError
 	switch {
 	case errors.As(err, &busy):
-		return s.hashing(ctx, err, c)
+		return s.hashError(ctx, err, c)
 	case err != nil && !errors.Is(err, ErrUnavailable):
-		return s.outage(err)
+		return s.storeError(err)
 	case err != nil:
 		return err
 	case refused != nil:
-		return s.refuse(ctx, refused, c)
+		return s.limitExceeded(ctx, refused, c)
 	}
 	return nil
 }
 
 // inside does the work in one of the places.
-func (s *Service) withPlace(ctx context.Context, work func() (*refusal, error)) (*refusal, error) {
+func (s *Service) withSlot(ctx context.Context, work func() (*refusedLimit, error)) (*refusedLimit, error) {
 	select {
 	case s.admission <- struct{}{}:
 	default:
-		if err := s.waitForAdmission(ctx); err != nil {
+		if err := s.waitForSlot(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -262,7 +262,7 @@ func (s *Service) withPlace(ctx context.Context, work func() (*refusal, error)) 
 }
 
 // waitForAdmission waits as long as for a hash.
-func (s *Service) waitForAdmission(ctx context.Context) error {
+func (s *Service) waitForSlot(ctx context.Context) error {
 	timer := time.NewTimer(s.cfg.Hashing.QueueWait)
 	defer timer.Stop()
 	select {

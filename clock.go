@@ -32,7 +32,7 @@ func (s *Service) clockDifference(ctx context.Context) (time.Duration, error) {
 	sent := s.cfg.Now()
 	at, err := clock.Time(ctx)
 	if err != nil {
-		return 0, s.outage(err)
+		return 0, s.storeError(err)
 	}
 	received := s.cfg.Now()
 	switch {

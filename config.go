@@ -361,7 +361,7 @@ func isName(s string) bool {
 
 // warn says once, at start, what the operator chose that a standard advises
 // against.
-func (c Config) warn() {
+func (c Config) logWarnings() {
 	for _, w := range c.Password.Warnings() {
 		c.Logger.Warn("usher: password policy", "warning", w)
 	}

@@ -19,9 +19,9 @@ type deviceToken struct {
 
 // newDevice returns a token for the browser, with the id it had before if it
 // was known.
-func (s *Service) newDevice(userID, id string) Secret {
+func (s *Service) newDeviceToken(userID, id string) Secret {
 	if id == "" {
-		id = random(16)
+		id = randomString(16)
 	}
 	plain, err := json.Marshal(deviceToken{userID, id, s.now()})
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Service) newDevice(userID, id string) Secret {
 // knownDevice returns the id of the browser if it has signed in to that account
 // before, and since the password was set: who knew an earlier one, or held the
 // account before its owner claimed it, is a stranger.
-func (s *Service) knownDevice(account store.Account, c Client) string {
+func (s *Service) knownDeviceID(account store.Account, c Client) string {
 	sealed, err := decode(c.Device.Reveal())
 	if err != nil || c.Device == "" {
 		return ""

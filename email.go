@@ -33,7 +33,7 @@ type VerifyEmailParams struct {
 // That the address had too many mails, whoever asked for them, is not told: nobody
 // has proven that it is the caller's.
 func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claims, c Client) error {
-	account, _, err := s.signedIn(ctx, claims)
+	account, _, err := s.fullSession(ctx, claims)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claim
 // never more than what an address gets that had one mail before, such as that of
 // the sign-up, so that its owner is told of this limit and does not meet the other.
 func (s *Service) linksPerHour(userID string, p store.Purpose) namedLimit {
-	return s.perHour(limitLinks, max(1, s.cfg.Limits.Emails-2), userID, string(p))
+	return s.hourlyLimit(limitLinks, max(1, s.cfg.Limits.Emails-2), userID, string(p))
 }
 
 func (s *Service) sendVerification(ctx context.Context, account store.Account, c Client) error {
@@ -55,12 +55,12 @@ func (s *Service) sendVerification(ctx context.Context, account store.Account, c
 	if _, err := s.takeOrRefuse(ctx, c, s.linksPerHour(u.ID, store.PurposeVerifyEmail)); err != nil {
 		return err
 	}
-	now, raw := s.now(), random(32)
+	now, raw := s.now(), randomString(32)
 	t := store.OneTimeToken{
 		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeVerifyEmail, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
-	m := about(u, Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}, c)
+	m := forUser(u, Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}, c)
 	event := s.newEvent(EventEmailVerifyRequested, u.ID, "", "", c)
 	return s.sendLink(ctx, t, linkEmail{to: u.Email, Message: m}, event, c)
 }
@@ -70,16 +70,16 @@ type linkEmail struct {
 	to string
 	Message
 	// unsent is counted like any other, and does not go out.
-	unsent bool
+	suppressed bool
 	// also goes out in any case.
-	also []store.QueuedEmail
+	notices []store.QueuedEmail
 }
 
 // sendLink stores a one-time token, its mail and the event in one step; the oldest
 // one above maxOpenTokens goes. When the address has had too many mails, or the
 // account is another one by now, only the event and the mails in also happen.
 func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, c Client) error {
-	mail, err := s.queueEmail(ctx, l.to, l.Message, c)
+	mail, err := s.prepareEmail(ctx, l.to, l.Message, c)
 	if err != nil {
 		return err
 	}
@@ -90,21 +90,21 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmai
 		// mail the address gets.
 		event.Reason = cmp.Or(event.Reason, "too_many_mails")
 	default:
-		return s.sendNoLink(ctx, t, l, event, "too_many_mails")
+		return s.recordWithoutLink(ctx, t, l, event, "too_many_mails")
 	}
-	if l.unsent {
+	if l.suppressed {
 		mail = nil
 	}
-	fx := store.Effects{Events: []Event{event}, Emails: append(l.also, mail...)}
+	fx := store.Effects{Events: []Event{event}, Emails: append(l.notices, mail...)}
 	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, DropOldest: true, Effects: fx})
 	if err != nil {
 		s.releaseLimits(ctx, s.emailLimit(l.to), s.linksPerHour(t.UserID, t.Purpose)) // nothing was sent
 	}
 	if errors.Is(err, ErrConflict) {
-		return s.sendNoLink(ctx, t, l, event, "changed_meanwhile")
+		return s.recordWithoutLink(ctx, t, l, event, "changed_meanwhile")
 	}
 	if err != nil {
-		return s.outage(err)
+		return s.storeError(err)
 	}
 	s.wakeOutbox(fx.Emails)
 	s.audit.Notify(ctx, event)
@@ -112,16 +112,16 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmai
 }
 
 // sendNoLink is what is left of sendLink where there is no link.
-func (s *Service) sendNoLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, reason string) error {
+func (s *Service) recordWithoutLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, reason string) error {
 	event.Reason = cmp.Or(event.Reason, reason)
-	if len(l.also) == 0 {
+	if len(l.notices) == 0 {
 		s.audit.StoreSparsely(ctx, string(t.Purpose)+" "+t.UserID, event)
 		return nil
 	}
-	if err := s.store.Record(ctx, store.Effects{Events: []Event{event}, Emails: l.also}); err != nil {
-		return s.outage(err)
+	if err := s.store.Record(ctx, store.Effects{Events: []Event{event}, Emails: l.notices}); err != nil {
+		return s.storeError(err)
 	}
-	s.wakeOutbox(l.also)
+	s.wakeOutbox(l.notices)
 	s.audit.Notify(ctx, event)
 	return nil
 }
@@ -146,34 +146,34 @@ var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChan
 // somebody else's login id.
 func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in VerifyEmailParams, c Client) (User, error) {
 	if in.Password != "" {
-		if err := s.checkPassword("password", in.Password); err != nil {
+		if err := s.checkPasswordInput("password", in.Password); err != nil {
 			return User{}, err
 		}
 	}
-	t, account, err := s.openLink(ctx, in.Token, c, verifyPurposes...)
+	t, account, err := s.lookUpLink(ctx, in.Token, c, verifyPurposes...)
 	if err != nil {
 		return User{}, err
 	}
-	if err := s.proveHolder(ctx, claims, account, in.Password, c); err != nil {
+	if err := s.authorizeVerification(ctx, claims, account, in.Password, c); err != nil {
 		return User{}, err
 	}
 	if t.Purpose == store.PurposeChangeEmail {
-		return s.completeChange(ctx, t, account, c)
+		return s.completeEmailChange(ctx, t, account, c)
 	}
 	e := s.newEvent(EventEmailVerified, t.UserID, "", "", c)
-	u, err := s.store.VerifyEmail(ctx, s.spend(t), store.Effects{Events: []Event{e}})
+	u, err := s.store.VerifyEmail(ctx, s.tokenSpend(t), store.Effects{Events: []Event{e}})
 	if errors.Is(err, ErrNotFound) {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
-		return User{}, s.outage(err)
+		return User{}, s.storeError(err)
 	}
 	s.audit.Notify(ctx, e)
 	return u, nil
 }
 
 // proveHolder demands a live session of the account, or its password.
-func (s *Service) proveHolder(ctx context.Context, claims *token.Claims, account store.Account, pw Secret, c Client) error {
+func (s *Service) authorizeVerification(ctx context.Context, claims *token.Claims, account store.Account, pw Secret, c Client) error {
 	own, err := s.hasLiveSession(ctx, claims, account.User.ID)
 	switch {
 	case err != nil || own:
@@ -181,7 +181,7 @@ func (s *Service) proveHolder(ctx context.Context, claims *token.Claims, account
 	case pw == "":
 		return ErrPasswordRequired
 	}
-	return s.provePassword(ctx, account, pw, c)
+	return s.verifyAccountPassword(ctx, account, pw, c)
 }
 
 // holds reports whether the claims are those of a live session of that very user.
@@ -190,18 +190,18 @@ func (s *Service) hasLiveSession(ctx context.Context, claims *token.Claims, user
 	if claims == nil || claims.Subject != userID {
 		return false, nil
 	}
-	_, _, err := s.signedIn(ctx, claims)
+	_, _, err := s.fullSession(ctx, claims)
 	if errors.Is(err, ErrInvalidSession) || errors.Is(err, ErrForbidden) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-func (s *Service) spend(t store.OneTimeToken) store.TokenSpend {
+func (s *Service) tokenSpend(t store.OneTimeToken) store.TokenSpend {
 	return store.TokenSpend{Hash: t.Hash, Purposes: []store.Purpose{t.Purpose}, Now: s.now()}
 }
 
-func (s *Service) completeChange(ctx context.Context, t store.OneTimeToken, account store.Account, c Client) (User, error) {
+func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken, account store.Account, c Client) (User, error) {
 	oldCanonical, err := canonicalLoginID(t.Email, true)
 	if err != nil {
 		oldCanonical = ""
@@ -210,18 +210,18 @@ func (s *Service) completeChange(ctx context.Context, t store.OneTimeToken, acco
 	if err != nil {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
-	notice, err := s.queueNotice(ctx, account.User, Message{Kind: MessageEmailChanged}, c)
+	notice, err := s.prepareNotice(ctx, account.User, Message{Kind: MessageEmailChanged}, c)
 	if err != nil {
 		return User{}, err
 	}
 	e := s.newEvent(EventEmailChanged, t.UserID, "", "", c)
 	fx := store.Effects{Events: []Event{e}, Emails: notice}
-	u, err := s.store.ChangeEmail(ctx, s.spend(t), oldCanonical, newCanonical, fx)
+	u, err := s.store.ChangeEmail(ctx, s.tokenSpend(t), oldCanonical, newCanonical, fx)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrLoginIDTaken) {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
-		return User{}, s.outage(err)
+		return User{}, s.storeError(err)
 	}
 	s.wakeOutbox(fx.Emails)
 	s.audit.Notify(ctx, e)
@@ -241,12 +241,12 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	canonical, badEmail := canonicalEmail("newEmail", in.NewEmail, s.cfg.UnicodeLoginIDs)
 	var badPassword error
 	if in.CurrentPassword != "" {
-		badPassword = s.checkPassword("currentPassword", in.CurrentPassword)
+		badPassword = s.checkPasswordInput("currentPassword", in.CurrentPassword)
 	}
 	if err := inputErrors(badEmail, badPassword); err != nil {
 		return err
 	}
-	account, session, err := s.signedIn(ctx, claims)
+	account, session, err := s.fullSession(ctx, claims)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	if in.CurrentPassword == "" {
 		return ErrRecentSignInRequired
 	}
-	if err := s.proveCurrent(ctx, &account, in.CurrentPassword, c); err != nil {
+	if err := s.checkCurrentPassword(ctx, &account, in.CurrentPassword, c); err != nil {
 		return err
 	}
 	u := account.User
@@ -265,25 +265,25 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	}
 	owner, err := s.store.AccountByLoginID(ctx, canonical)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return s.outage(err)
+		return s.storeError(err)
 	}
 	taken := err == nil && owner.User.ID != u.ID
-	notice, err := s.queueNotice(ctx, u, Message{Kind: MessageEmailChanging}, c)
+	notice, err := s.prepareNotice(ctx, u, Message{Kind: MessageEmailChanging}, c)
 	if err != nil {
 		return err
 	}
-	now, raw := s.now(), random(32)
+	now, raw := s.now(), randomString(32)
 	t := store.OneTimeToken{
 		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeChangeEmail, Email: u.Email, NewEmail: in.NewEmail,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
-	l := linkEmail{to: in.NewEmail, also: notice, Message: about(u, Message{
+	l := linkEmail{to: in.NewEmail, notices: notice, Message: forUser(u, Message{
 		Kind: MessageChangeEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt,
 	}, c)}
 	event := s.newEvent(EventEmailChangeRequested, u.ID, session.ID, "", c)
 	if taken {
 		event.Reason = "login_id_taken"
-		l = notifyOwner(l, owner.User, c)
+		l = emailToOwner(l, owner.User, c)
 	}
 	return s.sendLink(ctx, t, l, event, c)
 }
@@ -291,12 +291,12 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 // tellOwner turns the mail to a new address into one to the person whose login id
 // it is already: somebody tried to move to it. The link goes to nobody then, and is
 // stored all the same: the caller's change is under way like any other.
-func notifyOwner(l linkEmail, owner User, c Client) linkEmail {
-	l.Message = about(owner, Message{Kind: MessageAlreadyRegistered}, c)
+func emailToOwner(l linkEmail, owner User, c Client) linkEmail {
+	l.Message = forUser(owner, Message{Kind: MessageAlreadyRegistered}, c)
 	if owner.Email != "" && owner.EmailVerified && owner.Status == StatusEnabled {
 		l.to = owner.Email
 	} else {
-		l.unsent = true
+		l.suppressed = true
 	}
 	return l
 }
@@ -315,7 +315,7 @@ type PendingEmail struct {
 func (s *Service) PendingEmail(ctx context.Context, userID string) (PendingEmail, error) {
 	open, err := s.store.UserTokens(ctx, userID, store.PurposeChangeEmail, s.now())
 	if err != nil || len(open) == 0 {
-		return PendingEmail{}, s.outage(err)
+		return PendingEmail{}, s.storeError(err)
 	}
 	return PendingEmail{open[0].NewEmail, open[0].ExpiresAt}, nil
 }
@@ -323,14 +323,14 @@ func (s *Service) PendingEmail(ctx context.Context, userID string) (PendingEmail
 // CancelEmailChange takes back a change of address that has not been confirmed:
 // its links are void. ErrNotFound if there is none.
 func (s *Service) CancelEmailChange(ctx context.Context, claims *token.Claims, c Client) error {
-	account, session, err := s.signedIn(ctx, claims)
+	account, session, err := s.fullSession(ctx, claims)
 	if err != nil {
 		return err
 	}
 	e := s.newEvent(EventEmailChangeCancelled, account.User.ID, session.ID, "", c)
 	err = s.store.DropTokens(ctx, account.User.ID, store.PurposeChangeEmail, s.now(), store.Effects{Events: []Event{e}})
 	if err != nil {
-		return s.outage(err)
+		return s.storeError(err)
 	}
 	s.audit.Notify(ctx, e)
 	return nil

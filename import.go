@@ -87,7 +87,7 @@ func (o *Operator) importUser(ctx context.Context, in ImportUserParams, dryRun b
 				return User{}, ErrLoginIDTaken
 			}
 			if !errors.Is(err, ErrNotFound) {
-				return User{}, s.outage(err)
+				return User{}, s.storeError(err)
 			}
 		}
 		return u, nil
@@ -97,7 +97,7 @@ func (o *Operator) importUser(ctx context.Context, in ImportUserParams, dryRun b
 		User: u, Canonical: canonical, Password: pw, Effects: store.Effects{Events: []Event{e}},
 	})
 	if err != nil {
-		return User{}, s.outage(err)
+		return User{}, s.storeError(err)
 	}
 	s.audit.Notify(ctx, e)
 	return u, nil
@@ -128,7 +128,7 @@ func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
 	}
 	now := s.now()
 	u := User{
-		ID: "u" + random(16), LoginIDs: in.LoginIDs, Email: email, EmailVerified: in.EmailVerified && email != "",
+		ID: "u" + randomString(16), LoginIDs: in.LoginIDs, Email: email, EmailVerified: in.EmailVerified && email != "",
 		Language: logs.Clean(in.Language, 128), Roles: in.Roles, Permissions: in.Permissions, Tenants: in.Tenants, Attributes: in.Attributes,
 		Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
 	}
@@ -148,7 +148,7 @@ func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u U
 	case in.Hash != nil:
 		pw.Hash, err = s.hasher.Import(ctx, *in.Hash)
 	case in.Password != "":
-		if err = s.checkPassword("password", in.Password); err != nil {
+		if err = s.checkPasswordInput("password", in.Password); err != nil {
 			return store.Password{}, err
 		}
 		if err = s.checkPolicy(ctx, in.Password, u); err != nil {
@@ -163,7 +163,7 @@ func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u U
 		return store.Password{}, fmt.Errorf("usher: hash: %w", err)
 	}
 	if err != nil {
-		return store.Password{}, s.hashing(ctx, err, Client{})
+		return store.Password{}, s.hashError(ctx, err, Client{})
 	}
 	pw.State = store.PasswordActive
 	return pw, nil

@@ -12,18 +12,18 @@ import (
 
 // Names of limits, for LimitError and events.
 const (
-	limitLoginID     = "login_id"
-	limitNetwork     = "network"
-	limitAttempts    = "network_tries"
-	limitSignUps     = "sign_ups"
-	limitResets      = "reset_requests"
-	limitEmails      = "mails"
-	limitResetEmails = "reset_mails"
-	limitNotices     = "notices"
-	limitLock        = "lock"
-	limitReuse       = "reused_passwords"
-	limitHashing     = "hashing"
-	limitLinks       = "links"
+	limitLoginID       = "login_id"
+	limitNetwork       = "network"
+	limitAttempts      = "network_tries"
+	limitSignUps       = "sign_ups"
+	limitResetRequests = "reset_requests"
+	limitEmails        = "mails"
+	limitResetEmails   = "reset_mails"
+	limitNotices       = "notices"
+	limitLock          = "lock"
+	limitReuse         = "reused_passwords"
+	limitHashing       = "hashing"
+	limitLinks         = "links"
 )
 
 // limitKey names a counter without saying whose it is.
@@ -38,7 +38,7 @@ func (s *Service) limitKey(kind string, parts ...string) string {
 
 // network is what a client is counted as: an IPv4 address, or the /64 of an
 // IPv6 address, for anyone has as many addresses of it as he likes.
-func network(c Client) string {
+func networkOf(c Client) string {
 	a := c.Address.Unmap()
 	switch {
 	case !a.IsValid():
@@ -56,7 +56,7 @@ type namedLimit struct {
 }
 
 // perHour is a limit of n an hour.
-func (s *Service) perHour(name string, n int, parts ...string) namedLimit {
+func (s *Service) hourlyLimit(name string, n int, parts ...string) namedLimit {
 	return namedLimit{name, store.Limit{Key: s.limitKey(name, parts...), Max: n, Window: time.Hour}}
 }
 
@@ -66,18 +66,18 @@ func (s *Service) emailLimit(address string) namedLimit {
 	if err != nil {
 		canonical = address
 	}
-	return s.perHour(limitEmails, s.cfg.Limits.Emails, canonical)
+	return s.hourlyLimit(limitEmails, s.cfg.Limits.Emails, canonical)
 }
 
 // refusal is a limit that is exhausted.
-type refusal struct {
+type refusedLimit struct {
 	namedLimit
 	retryAfter time.Duration
 }
 
 // hit counts one on all limits, or returns the one that refuses. The counts are in
 // the order of the limits.
-func (s *Service) takeLimits(ctx context.Context, limits ...namedLimit) ([]int, *refusal, error) {
+func (s *Service) takeLimits(ctx context.Context, limits ...namedLimit) ([]int, *refusedLimit, error) {
 	if s.cfg.InsecureNoThrottle {
 		return make([]int, len(limits)), nil, nil
 	}
@@ -87,24 +87,24 @@ func (s *Service) takeLimits(ctx context.Context, limits ...namedLimit) ([]int, 
 	}
 	r, err := s.store.TakeLimits(ctx, s.now(), list)
 	if err != nil {
-		return nil, nil, s.outage(err)
+		return nil, nil, s.storeError(err)
 	}
 	if r.Refused < 0 {
 		return r.Counts, nil, nil
 	}
-	return nil, &refusal{limits[r.Refused], r.RetryAfter}, nil
+	return nil, &refusedLimit{limits[r.Refused], r.RetryAfter}, nil
 }
 
 // take is hit, with a refusal told of and turned into a *LimitError.
 func (s *Service) takeOrRefuse(ctx context.Context, c Client, limits ...namedLimit) ([]int, error) {
 	counts, refused, err := s.takeLimits(ctx, limits...)
 	if err == nil && refused != nil {
-		err = s.refuse(ctx, refused, c)
+		err = s.limitExceeded(ctx, refused, c)
 	}
 	return counts, err
 }
 
-func (s *Service) refuse(ctx context.Context, r *refusal, c Client) error {
+func (s *Service) limitExceeded(ctx context.Context, r *refusedLimit, c Client) error {
 	s.audit.StoreSparsely(ctx, r.Key, s.newEvent(EventThrottled, "", "", r.name, c))
 	return &LimitError{RetryAfter: r.retryAfter, Limit: r.name}
 }
@@ -116,12 +116,12 @@ func (s *Service) releaseLimits(ctx context.Context, limits ...namedLimit) {
 	}
 	ctx, cancel := background.Detach(ctx)
 	defer cancel()
-	if err := s.store.ReleaseLimits(ctx, keysOf(limits)); err != nil {
+	if err := s.store.ReleaseLimits(ctx, limitKeys(limits)); err != nil {
 		s.cfg.Logger.Warn("usher: a limit could not be given back", "error", err)
 	}
 }
 
-func keysOf(limits []namedLimit) []string {
+func limitKeys(limits []namedLimit) []string {
 	keys := make([]string, len(limits))
 	for i, l := range limits {
 		keys[i] = l.Key

@@ -26,7 +26,7 @@ type Link struct {
 // ResetLink says whose password the link would set, and spends nothing: a page
 // shows it before it asks. ErrInvalidToken as with [Service.ResetPassword].
 func (s *Service) ResetLink(ctx context.Context, raw Secret, c Client) (Link, error) {
-	t, account, err := s.openLink(ctx, raw, c, resetPurposes...)
+	t, account, err := s.lookUpLink(ctx, raw, c, resetPurposes...)
 	if err != nil {
 		return Link{}, err
 	}
@@ -37,7 +37,7 @@ func (s *Service) ResetLink(ctx context.Context, raw Secret, c Client) (Link, er
 // the account's password, and spends nothing. The claims are those of who looks,
 // or nil. ErrInvalidToken as with [Service.VerifyEmail].
 func (s *Service) VerificationLink(ctx context.Context, claims *token.Claims, raw Secret, c Client) (Link, error) {
-	t, account, err := s.openLink(ctx, raw, c, verifyPurposes...)
+	t, account, err := s.lookUpLink(ctx, raw, c, verifyPurposes...)
 	if err != nil {
 		return Link{}, err
 	}
@@ -53,14 +53,14 @@ func (s *Service) VerificationLink(ctx context.Context, claims *token.Claims, ra
 
 // openLink is openToken with the account that the token belongs to. One of a user
 // who is disabled is void.
-func (s *Service) openLink(ctx context.Context, raw Secret, c Client, purposes ...store.Purpose) (store.OneTimeToken, store.Account, error) {
-	t, err := s.openToken(ctx, raw, c, purposes...)
+func (s *Service) lookUpLink(ctx context.Context, raw Secret, c Client, purposes ...store.Purpose) (store.OneTimeToken, store.Account, error) {
+	t, err := s.lookUpToken(ctx, raw, c, purposes...)
 	if err != nil {
 		return store.OneTimeToken{}, store.Account{}, err
 	}
 	account, err := s.store.Account(ctx, t.UserID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return store.OneTimeToken{}, store.Account{}, s.outage(err)
+		return store.OneTimeToken{}, store.Account{}, s.storeError(err)
 	}
 	if err != nil || account.User.Status != StatusEnabled {
 		return store.OneTimeToken{}, store.Account{}, s.refuseToken(ctx, t.UserID, c)

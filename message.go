@@ -95,30 +95,30 @@ type sealedMessage struct {
 // about makes a message one about an account: in its user's language, for whoever
 // causes it may be a stranger. Where that is not known, a mail with a link is in
 // the language of who asked for it, and a notice in the Mailer's own.
-func about(u User, m Message, c Client) Message {
+func forUser(u User, m Message, c Client) Message {
 	m.UserID, m.Language = u.ID, u.Language
 	if m.Language == "" && m.Link != "" {
-		m.Language = language(c)
+		m.Language = clientLanguage(c)
 	}
 	return m
 }
 
 // language is what a client reads, as it is kept.
-func language(c Client) string { return logs.Clean(c.Language, 128) }
+func clientLanguage(c Client) string { return logs.Clean(c.Language, 128) }
 
 // mailTo returns the row for one mail, or none if the address has had too many
 // in this hour or the outbox is full: then the caller's answer stays the same. An
 // error means that the store cannot tell. The last mail of the hour is kept for a
 // reset: anyone can have mails of other kinds sent to an address, by signing up
 // with it, and must not thereby keep its owner from a new password.
-func (s *Service) queueEmail(ctx context.Context, address string, m Message, c Client) ([]store.QueuedEmail, error) {
+func (s *Service) prepareEmail(ctx context.Context, address string, m Message, c Client) ([]store.QueuedEmail, error) {
 	limit := s.emailLimit(address)
 	limit.Max = max(1, limit.Max-1)
-	return s.queueEmailWithin(ctx, address, m, c, limit)
+	return s.prepareEmailWithin(ctx, address, m, c, limit)
 }
 
 // mailWithin is mailTo under the limits given.
-func (s *Service) queueEmailWithin(ctx context.Context, address string, m Message, c Client, limits ...namedLimit) ([]store.QueuedEmail, error) {
+func (s *Service) prepareEmailWithin(ctx context.Context, address string, m Message, c Client, limits ...namedLimit) ([]store.QueuedEmail, error) {
 	refused := "bad_address"
 	if _, err := canonicalLoginID(address, true); err == nil {
 		if refused, err = s.countEmail(ctx, c, limits); err != nil {
@@ -126,17 +126,17 @@ func (s *Service) queueEmailWithin(ctx context.Context, address string, m Messag
 		}
 	}
 	if refused != "" {
-		s.emailDropped(ctx, m, refused, c)
+		s.reportDroppedEmail(ctx, m, refused, c)
 		return nil, nil
 	}
-	return s.seal(address, m, c), nil
+	return s.sealEmail(address, m, c), nil
 }
 
 // countMail counts one mail against all limits, or says why there will be none.
 func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit) (refused string, err error) {
 	waiting, err := s.store.EmailCount(ctx)
 	if err != nil {
-		return "", s.outage(err)
+		return "", s.storeError(err)
 	}
 	if waiting >= s.cfg.Limits.OutboxSize {
 		return "queue_full", nil
@@ -152,10 +152,10 @@ func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit)
 
 // pretendToMail gives the store the work of a mail for a login id that gets
 // none, so that the time of the answer does not tell which ids do.
-func (s *Service) countEmailToNobody(ctx context.Context, canonical string, c Client) error {
+func (s *Service) countDummyEmail(ctx context.Context, canonical string, c Client) error {
 	_, err := s.countEmail(ctx, c, []namedLimit{
-		s.perHour(limitResetEmails, s.cfg.Limits.ResetEmails, "", canonical),
-		s.perHour(limitEmails, s.cfg.Limits.Emails, "", canonical),
+		s.hourlyLimit(limitResetEmails, s.cfg.Limits.ResetEmails, "", canonical),
+		s.hourlyLimit(limitEmails, s.cfg.Limits.Emails, "", canonical),
 	})
 	return err
 }
@@ -168,35 +168,35 @@ const noticesPerHour = 20
 // there; but who changes the password without end must not fill the outbox for
 // everybody, and has told the owner often enough by then. An address that nobody
 // has proven may be a stranger's: it gets no more mail for it.
-func (s *Service) queueNotice(ctx context.Context, u User, m Message, c Client) ([]store.QueuedEmail, error) {
-	m = about(u, m, c)
+func (s *Service) prepareNotice(ctx context.Context, u User, m Message, c Client) ([]store.QueuedEmail, error) {
+	m = forUser(u, m, c)
 	switch {
 	case u.Email == "":
 		return nil, nil
 	case !u.EmailVerified:
-		return s.queueEmail(ctx, u.Email, m, c)
+		return s.prepareEmail(ctx, u.Email, m, c)
 	}
 	var limited *LimitError
-	_, err := s.takeOrRefuse(ctx, c, s.perHour(limitNotices, noticesPerHour, u.ID))
+	_, err := s.takeOrRefuse(ctx, c, s.hourlyLimit(limitNotices, noticesPerHour, u.ID))
 	if errors.As(err, &limited) {
-		s.emailDropped(ctx, m, "too_many_notices", c)
+		s.reportDroppedEmail(ctx, m, "too_many_notices", c)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s.seal(u.Email, m, c), nil
+	return s.sealEmail(u.Email, m, c), nil
 }
 
 // dropped says that there will be no mail.
-func (s *Service) emailDropped(ctx context.Context, m Message, reason string, c Client) {
+func (s *Service) reportDroppedEmail(ctx context.Context, m Message, reason string, c Client) {
 	s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "user_id", m.UserID, "reason", reason)
 	s.audit.Notify(ctx, s.newEvent(EventEmailDropped, m.UserID, "", reason+" "+string(m.Kind), c))
 }
 
 // seal returns the row. A mail with a link says from when on it works: else it
 // would be told to live a little less than it does, which is rounded down.
-func (s *Service) seal(address string, m Message, c Client) []store.QueuedEmail {
+func (s *Service) sealEmail(address string, m Message, c Client) []store.QueuedEmail {
 	now := s.now()
 	sealed := sealedMessage{
 		Kind: m.Kind, UserID: m.UserID, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
@@ -210,7 +210,7 @@ func (s *Service) seal(address string, m Message, c Client) []store.QueuedEmail 
 		s.cfg.Logger.Error("usher: mail cannot be written down", "kind", m.Kind, "error", err)
 		return nil
 	}
-	id := random(16)
+	id := randomString(16)
 	return []store.QueuedEmail{{ID: id, Sealed: s.emailBox.Seal(plain, id), CreatedAt: now, NotBefore: now}}
 }
 
@@ -225,7 +225,7 @@ func (s *Service) wakeOutbox(queued []store.QueuedEmail) {
 // cannot be opened may come from an instance that has a newer secret already: that
 // one will send it.
 func (s *Service) deliver(ctx context.Context, q store.QueuedEmail) (outbox.Subject, error) {
-	m, err := s.unseal(q)
+	m, err := s.openEmail(q)
 	if err != nil {
 		return outbox.Subject{}, err
 	}
@@ -241,7 +241,7 @@ func (s *Service) deliver(ctx context.Context, q store.QueuedEmail) (outbox.Subj
 	return subject, err
 }
 
-func (s *Service) unseal(q store.QueuedEmail) (Message, error) {
+func (s *Service) openEmail(q store.QueuedEmail) (Message, error) {
 	plain, err := s.emailBox.Open(q.Sealed, q.ID)
 	if err != nil {
 		return Message{}, err

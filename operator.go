@@ -32,7 +32,7 @@ func (s *Service) Operator(name string) *Operator {
 // User returns the user with that id. ErrNotFound if there is none.
 func (o *Operator) User(ctx context.Context, userID string) (User, error) {
 	a, err := o.s.store.Account(ctx, userID)
-	return a.User, o.s.outage(err)
+	return a.User, o.s.storeError(err)
 }
 
 // UserByLoginID returns the user with that login id. ErrNotFound if there is none.
@@ -43,7 +43,7 @@ func (o *Operator) UserByLoginID(ctx context.Context, loginID string) (User, err
 		return User{}, err
 	}
 	a, err := o.s.store.AccountByLoginID(ctx, canonical)
-	return a.User, o.s.outage(err)
+	return a.User, o.s.storeError(err)
 }
 
 // UpdateUserParams are the changes of a user. Nil leaves a field as it is.
@@ -76,7 +76,7 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 		Attributes: in.Attributes, Email: in.Email, DropTokens: in.Email != nil, At: o.s.now(), Effects: store.Effects{Events: []Event{e}},
 	})
 	if err != nil {
-		return User{}, o.s.outage(err)
+		return User{}, o.s.storeError(err)
 	}
 	o.s.audit.Notify(ctx, e)
 	return u, nil
@@ -102,9 +102,9 @@ func (o *Operator) setStatus(ctx context.Context, userID string, u store.UserUpd
 	u.UserID, u.At, u.Effects = userID, o.s.now(), store.Effects{Events: []Event{e}}
 	_, ended, err := o.s.store.UpdateUser(ctx, u)
 	if err != nil {
-		return o.s.outage(err)
+		return o.s.storeError(err)
 	}
-	o.s.revokeHere(ended...)
+	o.s.revokeLocally(ended...)
 	o.s.audit.Notify(ctx, e)
 	return nil
 }
@@ -119,9 +119,9 @@ func (o *Operator) Delete(ctx context.Context, userID string) error {
 		ClearLimits: []string{o.s.lockKey(userID)},
 	})
 	if err != nil {
-		return o.s.outage(err)
+		return o.s.storeError(err)
 	}
-	o.s.revokeHere(ended...)
+	o.s.revokeLocally(ended...)
 	o.s.audit.Notify(ctx, e)
 	return nil
 }
@@ -129,7 +129,7 @@ func (o *Operator) Delete(ctx context.Context, userID string) error {
 // SignOutUser ends all sessions of a user. ErrNotFound if there is no such user.
 func (o *Operator) SignOutUser(ctx context.Context, userID string) error {
 	if _, err := o.s.store.Account(ctx, userID); err != nil {
-		return o.s.outage(err)
+		return o.s.storeError(err)
 	}
 	return o.s.endUserSessions(ctx, userID, o.event(EventSignOut, userID))
 }
@@ -138,14 +138,14 @@ func (o *Operator) SignOutUser(ctx context.Context, userID string) error {
 // nowhere; it may be used once, in [Service.ReplacePassword]. All sessions end and the
 // user is notified by email. ErrNotFound if there is no such user.
 func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, temporary bool) error {
-	if err := o.s.checkPassword("password", pw); err != nil {
+	if err := o.s.checkPasswordInput("password", pw); err != nil {
 		return err
 	}
 	account, err := o.s.store.Account(ctx, userID)
 	if err != nil {
-		return o.s.outage(err)
+		return o.s.storeError(err)
 	}
-	change, err := o.s.newPassword(ctx, account, pw, provenNow, o.client)
+	change, err := o.s.preparePasswordChange(ctx, account, pw, passwordProof, o.client)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, te
 func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 	account, err := o.s.store.Account(ctx, userID)
 	if err != nil {
-		return o.s.outage(err)
+		return o.s.storeError(err)
 	}
 	if account.Password.State == store.PasswordNone {
 		return ErrConflict
@@ -179,7 +179,7 @@ func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 // Events reads the audit table, newest event first.
 func (o *Operator) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	events, err := o.s.store.Events(ctx, q)
-	return events, o.s.outage(err)
+	return events, o.s.storeError(err)
 }
 
 // RotateKeysParams say how the signing keys are replaced outside of their plan.
@@ -194,7 +194,7 @@ type RotateKeysParams struct {
 // plan. The other instances follow within seconds, and at once when a token names a
 // key that they do not know.
 func (o *Operator) RotateKeys(ctx context.Context, in RotateKeysParams) error {
-	return o.s.outage(o.s.keys.Replace(ctx, in.Compromised, audit.Client{Actor: o.client.actor}))
+	return o.s.storeError(o.s.keys.Replace(ctx, in.Compromised, audit.Client{Actor: o.client.actor}))
 }
 
 // event returns an event that the operator causes.

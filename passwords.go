@@ -44,21 +44,21 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err := s.checkUpdate(in); err != nil {
 		return Result{}, err
 	}
-	account, session, err := s.inSession(ctx, claims)
+	account, session, err := s.liveSession(ctx, claims)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := s.ownLoginID(ctx, account.User, in.LoginID, session.ID, c); err != nil {
+	if err := s.checkOwnLoginID(ctx, account.User, in.LoginID, session.ID, c); err != nil {
 		return Result{}, err
 	}
-	if err := s.proveAgain(ctx, &account, session.Session, in.CurrentPassword, c); err != nil {
+	if err := s.authorizeUpdate(ctx, &account, session.Session, in.CurrentPassword, c); err != nil {
 		return Result{}, err
 	}
 	by := proof(session.ID)
 	if in.CurrentPassword != "" {
-		by = provenNow
+		by = passwordProof
 	}
-	change, err := s.newPassword(ctx, account, in.NewPassword, by, c)
+	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, by, c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -69,7 +69,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 		}
 		return Result{Next: NextSignIn}, nil
 	}
-	auth, err := s.changeAndRenew(ctx, account, session, change, c)
+	auth, err := s.changeAndRenewSession(ctx, account, session, change, c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -83,14 +83,14 @@ func (s *Service) checkUpdate(in UpdatePasswordParams) error {
 		_, badID = canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	}
 	if in.CurrentPassword != "" {
-		badCurrent = s.checkPassword("currentPassword", in.CurrentPassword)
+		badCurrent = s.checkPasswordInput("currentPassword", in.CurrentPassword)
 	}
-	return inputErrors(badID, badCurrent, s.checkPassword("newPassword", in.NewPassword))
+	return inputErrors(badID, badCurrent, s.checkPasswordInput("newPassword", in.NewPassword))
 }
 
 // ownLoginID refuses a login id that is not the user's: a token sets its own
 // user's password and nobody else's.
-func (s *Service) ownLoginID(ctx context.Context, u User, loginID, sessionID string, c Client) error {
+func (s *Service) checkOwnLoginID(ctx context.Context, u User, loginID, sessionID string, c Client) error {
 	if loginID == "" {
 		return nil
 	}
@@ -111,33 +111,33 @@ func (s *Service) ownLoginID(ctx context.Context, u User, loginID, sessionID str
 
 // proveAgain demands the current password, or a sign-in that is recent, or a
 // reset session.
-func (s *Service) proveAgain(ctx context.Context, account *store.Account, session Session, current Secret, c Client) error {
+func (s *Service) authorizeUpdate(ctx context.Context, account *store.Account, session Session, current Secret, c Client) error {
 	if current == "" {
 		if session.Kind == store.SessionReset || s.now().Sub(session.CreatedAt) <= s.cfg.Sessions.Recent {
 			return nil
 		}
 		return ErrRecentSignInRequired
 	}
-	return s.proveCurrent(ctx, account, current, c)
+	return s.checkCurrentPassword(ctx, account, current, c)
 }
 
 // proveCurrent checks the current password of a user who is signed in, under
 // the limits of a sign-in.
-func (s *Service) proveCurrent(ctx context.Context, account *store.Account, current Secret, c Client) error {
-	if err := s.checkPassword("currentPassword", current); err != nil {
+func (s *Service) checkCurrentPassword(ctx context.Context, account *store.Account, current Secret, c Client) error {
+	if err := s.checkPasswordInput("currentPassword", current); err != nil {
 		return err
 	}
-	return s.provePassword(ctx, *account, current, c)
+	return s.verifyAccountPassword(ctx, *account, current, c)
 }
 
 // provePassword checks the password of an account that is known already. The
 // password has passed checkPassword.
-func (s *Service) provePassword(ctx context.Context, account store.Account, pw Secret, c Client) error {
+func (s *Service) verifyAccountPassword(ctx context.Context, account store.Account, pw Secret, c Client) error {
 	a, err := s.beginAttemptFor(ctx, account, c)
 	if err != nil {
 		return err
 	}
-	if err := s.verify(ctx, a, pw); err != nil {
+	if err := s.verifyAttempt(ctx, a, pw); err != nil {
 		return err
 	}
 	s.resetLimits(ctx, a)
@@ -150,14 +150,14 @@ type proof string
 
 // provenNow is the proof of a caller who gave the current password in the same call,
 // or of an operator. The reuse rule reveals nothing to them.
-const provenNow proof = ""
+const passwordProof proof = ""
 
 // newPassword applies the policy and hashes: the one way to a new password for
 // every route. It costs one hash, and with a reuse rule one more for each password
 // that may not come back. By is provenNow, or else names the session or the mailed
 // link that it rests on. What it returns ends all sessions and drops all mailed
 // links.
-func (s *Service) newPassword(ctx context.Context, account store.Account, pw Secret, by proof, c Client) (store.PasswordChange, error) {
+func (s *Service) preparePasswordChange(ctx context.Context, account store.Account, pw Secret, by proof, c Client) (store.PasswordChange, error) {
 	u, p := account.User, account.Password
 	if err := s.checkPolicy(ctx, pw, u); err != nil {
 		return store.PasswordChange{}, err
@@ -167,9 +167,9 @@ func (s *Service) newPassword(ctx context.Context, account store.Account, pw Sec
 	}
 	hash, err := s.hasher.Hash(ctx, pw.Reveal())
 	if err != nil {
-		return store.PasswordChange{}, s.hashing(ctx, err, c)
+		return store.PasswordChange{}, s.hashError(ctx, err, c)
 	}
-	notice, err := s.queueNotice(ctx, u, Message{Kind: MessagePasswordChanged}, c)
+	notice, err := s.prepareNotice(ctx, u, Message{Kind: MessagePasswordChanged}, c)
 	if err != nil {
 		return store.PasswordChange{}, err
 	}
@@ -189,7 +189,7 @@ func (s *Service) changePassword(ctx context.Context, change store.PasswordChang
 	change.Events = append(change.Events, s.newEvent(EventPasswordChanged, change.UserID, sessionID, reason, c))
 	ended, err := s.store.ChangePassword(ctx, change)
 	if err != nil {
-		return s.outage(err)
+		return s.storeError(err)
 	}
 	s.afterPasswordChange(ctx, change.Effects, change.UserID, ended, c)
 	return nil
@@ -197,7 +197,7 @@ func (s *Service) changePassword(ctx context.Context, change store.PasswordChang
 
 // changed follows a step that changed a password.
 func (s *Service) afterPasswordChange(ctx context.Context, fx store.Effects, userID string, ended []string, c Client) {
-	s.revokeHere(ended...)
+	s.revokeLocally(ended...)
 	s.wakeOutbox(fx.Emails)
 	s.audit.Notify(ctx, fx.Events...)
 	for _, id := range ended {
@@ -207,15 +207,15 @@ func (s *Service) afterPasswordChange(ctx context.Context, fx store.Effects, use
 
 // changeAndRenew writes a new password, ends the other sessions and gives this
 // one new tokens.
-func (s *Service) changeAndRenew(ctx context.Context, account store.Account, session store.SessionRecord, change store.PasswordChange, c Client) (*Authentication, error) {
+func (s *Service) changeAndRenewSession(ctx context.Context, account store.Account, session store.SessionRecord, change store.PasswordChange, c Client) (*Authentication, error) {
 	u := account.User
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
 		return nil, err
 	}
-	jti := random(32)
+	jti := randomString(32)
 	session.Refresh = store.RefreshState{Current: hashOf(jti), RotatedAt: change.At}
-	tokens, err := s.issue(u, session, jti, custom)
+	tokens, err := s.issueTokens(u, session, jti, custom)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (s *Service) changeAndRenew(ctx context.Context, account store.Account, ses
 	if err != nil {
 		return nil, err
 	}
-	device := s.newDevice(u.ID, s.knownDevice(account, c))
+	device := s.newDeviceToken(u.ID, s.knownDeviceID(account, c))
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: device}, nil
 }
 
@@ -238,7 +238,7 @@ func (s *Service) changeAndRenew(ctx context.Context, account store.Account, ses
 // wrong old password is ErrInvalidCredentials whatever the new one is.
 func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams, c Client) (Result, error) {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
-	err := inputErrors(badID, s.checkPassword("oldPassword", in.OldPassword), s.checkPassword("newPassword", in.NewPassword))
+	err := inputErrors(badID, s.checkPasswordInput("oldPassword", in.OldPassword), s.checkPasswordInput("newPassword", in.NewPassword))
 	if err != nil {
 		return Result{}, err
 	}
@@ -246,10 +246,10 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 	if err != nil {
 		return Result{}, err
 	}
-	if err := s.verify(ctx, a, in.OldPassword); err != nil {
+	if err := s.verifyAttempt(ctx, a, in.OldPassword); err != nil {
 		return Result{}, err
 	}
-	if s.unconfirmed(a.account.User) {
+	if s.needsConfirmation(a.account.User) {
 		return Result{}, s.failAttempt(ctx, a, "unverified")
 	}
 	s.resetLimits(ctx, a)
@@ -258,16 +258,16 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 		s.audit.Store(ctx, s.newEvent(EventPasswordChangeFailed, account.User.ID, "", "disabled", c))
 		return Result{}, ErrUserDisabled
 	}
-	if s.expired(account.Password) && samePassword(in.NewPassword, in.OldPassword) {
+	if s.passwordExpired(account.Password) && samePassword(in.NewPassword, in.OldPassword) {
 		return Result{}, &password.PolicyError{Violations: []password.Violation{{
 			Code: password.CodeReused, Limit: 1, Detail: "The new password must be another one.",
 		}}}
 	}
-	change, err := s.newPassword(ctx, account, in.NewPassword, provenNow, c)
+	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, passwordProof, c)
 	if err != nil {
 		return Result{}, err
 	}
-	auth, err := s.changeAndEnter(ctx, a, change, c)
+	auth, err := s.changeAndSignIn(ctx, a, change, c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -275,14 +275,14 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 }
 
 // changeAndEnter writes a new password and starts the user's only session.
-func (s *Service) changeAndEnter(ctx context.Context, a *attempt, change store.PasswordChange, c Client) (*Authentication, error) {
+func (s *Service) changeAndSignIn(ctx context.Context, a *attempt, change store.PasswordChange, c Client) (*Authentication, error) {
 	u := a.account.User
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
 		return nil, err
 	}
 	session, jti := s.newSession(u.ID, c)
-	tokens, err := s.issue(u, session, jti, custom)
+	tokens, err := s.issueTokens(u, session, jti, custom)
 	if err != nil {
 		return nil, err
 	}
@@ -296,5 +296,5 @@ func (s *Service) changeAndEnter(ctx context.Context, a *attempt, change store.P
 		return nil, err
 	}
 	s.endPreviousSession(ctx, c)
-	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
+	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, a.device)}, nil
 }

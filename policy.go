@@ -11,20 +11,20 @@ import (
 
 // checkPassword refuses, before any look-up and any hash, what cannot be a
 // password.
-func (s *Service) checkPassword(field string, pw Secret) error {
+func (s *Service) checkPasswordInput(field string, pw Secret) error {
 	if pw == "" {
 		return &FieldError{field, "required", "must not be empty"}
 	}
 	if err := password.CheckSize(pw.Reveal(), s.cfg.Password.MaxLength); err != nil {
-		return passwordField(field, err)
+		return passwordFieldError(field, err)
 	}
 	if _, err := password.Normalize(pw.Reveal()); err != nil {
-		return passwordField(field, err)
+		return passwordFieldError(field, err)
 	}
 	return nil
 }
 
-func passwordField(field string, err error) error {
+func passwordFieldError(field string, err error) error {
 	if errors.Is(err, password.ErrTooLong) {
 		return &FieldError{field, "too_long", "is longer than any password may be"}
 	}
@@ -57,7 +57,7 @@ func (s *Service) checkPolicyWith(ctx context.Context, policy password.Policy, p
 	if errors.As(err, &broken) {
 		return err
 	}
-	return s.outage(err)
+	return s.storeError(err)
 }
 
 // reuseTries is how often in an hour one session or one mailed link may have a
@@ -73,8 +73,8 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 	if policy.ReuseAmount == 0 || p.Hash == "" {
 		return nil
 	}
-	if by != provenNow {
-		if _, err := s.takeOrRefuse(ctx, c, s.perHour(limitReuse, reuseAttempts, string(by))); err != nil {
+	if by != passwordProof {
+		if _, err := s.takeOrRefuse(ctx, c, s.hourlyLimit(limitReuse, reuseAttempts, string(by))); err != nil {
 			return err
 		}
 	}
@@ -87,7 +87,7 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 		s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", account.User.ID, "error", err)
 		return nil
 	}
-	return s.hashing(ctx, err, c)
+	return s.hashError(ctx, err, c)
 }
 
 // samePassword compares as hashing does: in another Unicode normal form it is

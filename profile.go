@@ -65,7 +65,7 @@ func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Pro
 	if err := checkProfile(p); err != nil {
 		return User{}, err
 	}
-	if _, _, err := s.signedIn(ctx, claims); err != nil {
+	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return User{}, err
 	}
 	e := s.newEvent(EventUserUpdated, claims.Subject, claims.SessionID, "profile", c)
@@ -73,7 +73,7 @@ func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Pro
 		UserID: claims.Subject, Profile: p, At: s.now(), Effects: store.Effects{Events: []Event{e}},
 	})
 	if err != nil {
-		return User{}, s.outage(err)
+		return User{}, s.storeError(err)
 	}
 	s.audit.Notify(ctx, e)
 	return u, nil

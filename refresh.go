@@ -21,10 +21,10 @@ import (
 // refresh token, of which the session holds only the hash.
 func (s *Service) newSession(userID string, c Client) (store.SessionRecord, string) {
 	now := s.now()
-	jti := random(32)
+	jti := randomString(32)
 	session := store.SessionRecord{
 		Session: Session{
-			ID: random(16), UserID: userID, Kind: store.SessionFull, AMR: []string{"pwd"},
+			ID: randomString(16), UserID: userID, Kind: store.SessionFull, AMR: []string{"pwd"},
 			CreatedAt: now, LastSeenAt: now,
 			IdleExpiresAt: now.Add(s.cfg.Sessions.Idle),
 			ExpiresAt:     now.Add(s.cfg.Sessions.Absolute),
@@ -58,7 +58,7 @@ func (s *Service) customClaims(ctx context.Context, u User) (claims map[string]a
 
 // issue makes the tokens of a session. The refresh token was issued at
 // session.Refresh.RotatedAt: making it again gives the same bytes.
-func (s *Service) issue(u User, session store.SessionRecord, jti string, custom map[string]any) (token.Pair, error) {
+func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, custom map[string]any) (token.Pair, error) {
 	now := s.now()
 	key, err := s.signingKey(now)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Service) issue(u User, session store.SessionRecord, jti string, custom 
 	}
 	p.Session, err = signing.Sign(key, signing.Claims{
 		Type: token.TypeSession, Issuer: s.cfg.BaseURL, Audience: s.cfg.Audience,
-		Subject: u.ID, SessionID: session.ID, ID: random(16),
+		Subject: u.ID, SessionID: session.ID, ID: randomString(16),
 		IssuedAt: now, ExpiresAt: p.SessionExpiresAt, AuthTime: session.CreatedAt, AMR: session.AMR,
 		EmailVerified: u.EmailVerified, Roles: u.Roles, Permissions: u.Permissions, Tenants: u.Tenants,
 		Custom: custom,
@@ -93,7 +93,7 @@ func (s *Service) issue(u User, session store.SessionRecord, jti string, custom 
 // each secret, newest first. It is derived instead of drawn, so that every
 // machine answers a repeated refresh with the same successor although the
 // store holds nothing but hashes.
-func (s *Service) successors(sessionID string, presented []byte) []string {
+func (s *Service) successorIDs(sessionID string, presented []byte) []string {
 	sums := s.refreshMAC.Sums([]byte(sessionID), presented)
 	all := make([]string, len(sums))
 	for i, sum := range sums {
@@ -125,14 +125,14 @@ func (s *Service) ValidateReset(ctx context.Context, raw string) (*token.Claims,
 func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) (*Authentication, error) {
 	claims, err := s.verifier.Verify(ctx, refresh.Reveal(), token.TypeRefresh)
 	if err != nil {
-		return nil, invalidSession(err)
+		return nil, tokenError(err)
 	}
 	custom, err := s.claimsBeforeRefresh(ctx, claims, c)
 	if err != nil {
 		return nil, err
 	}
 	now, presented := s.now(), hashOf(claims.ID)
-	next := s.successors(claims.SessionID, presented)
+	next := s.successorIDs(claims.SessionID, presented)
 	swap := store.RefreshSwap{
 		SessionID: claims.SessionID, Presented: presented, Next: hashOf(next[0]),
 		Now: now, Idle: s.cfg.Sessions.Idle, Grace: s.cfg.Sessions.Grace,
@@ -148,11 +148,11 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	}
 	r, err := s.store.SwapRefresh(ctx, swap)
 	if err != nil {
-		return nil, s.sessionGone(ctx, err, claims, c)
+		return nil, s.sessionEndedError(ctx, err, claims, c)
 	}
 	switch r.Outcome {
 	case store.RefreshReused:
-		s.revokeHere(claims.SessionID)
+		s.revokeLocally(claims.SessionID)
 		s.audit.Notify(ctx, swap.Reused.Events...)
 		return nil, ErrInvalidSession
 	case store.RefreshSwapped:
@@ -160,7 +160,7 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	}
 	for _, jti := range next {
 		if bytes.Equal(hashOf(jti), r.Session.Refresh.Current) {
-			tokens, err := s.issue(r.User, r.Session, jti, custom)
+			tokens, err := s.issueTokens(r.User, r.Session, jti, custom)
 			if err != nil {
 				return nil, err
 			}
@@ -179,7 +179,7 @@ func (s *Service) claimsBeforeRefresh(ctx context.Context, claims *token.Claims,
 	}
 	account, err := s.store.Account(ctx, claims.Subject)
 	if err != nil {
-		return nil, s.sessionGone(ctx, err, claims, c)
+		return nil, s.sessionEndedError(ctx, err, claims, c)
 	}
 	return s.customClaims(ctx, account.User)
 }
@@ -203,7 +203,7 @@ func (s *Service) revokedUntil(now time.Time) time.Time {
 
 // ended makes the end of sessions hold in this process at once; the store has
 // it already for the others.
-func (s *Service) revokeHere(sessions ...string) {
+func (s *Service) revokeLocally(sessions ...string) {
 	until := s.revokedUntil(s.now())
 	for _, id := range sessions {
 		s.revocations.Add(id, until)

@@ -54,12 +54,12 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 	if err := inputErrors(badID, badLink); err != nil {
 		return err
 	}
-	if _, err := s.takeOrRefuse(ctx, c, s.perHour(limitResets, s.cfg.Limits.ResetRequests, network(c))); err != nil {
+	if _, err := s.takeOrRefuse(ctx, c, s.hourlyLimit(limitResetRequests, s.cfg.Limits.ResetRequests, networkOf(c))); err != nil {
 		return err
 	}
 	account, err := s.store.AccountByLoginID(ctx, canonical)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return s.outage(err)
+		return s.storeError(err)
 	}
 	u := account.User
 	event := s.newEvent(EventResetRequested, u.ID, "", "", c)
@@ -73,7 +73,7 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 	default:
 		return s.sendReset(ctx, account, link, store.Effects{Events: []Event{event}}, c)
 	}
-	if err := s.countEmailToNobody(ctx, canonical, c); err != nil {
+	if err := s.countDummyEmail(ctx, canonical, c); err != nil {
 		return err
 	}
 	s.audit.Store(ctx, event)
@@ -112,7 +112,7 @@ func (s *Service) pageLink(page, raw string) Secret {
 // with fx. When a limit is reached, fx alone happens.
 func (s *Service) sendReset(ctx context.Context, account store.Account, link resetLink, fx store.Effects, c Client) error {
 	u, now := account.User, s.now()
-	raw := random(32)
+	raw := randomString(32)
 	address, err := s.resetURL(link, raw)
 	if err != nil {
 		return err
@@ -126,14 +126,14 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 		t.Purpose, m.Kind = store.PurposeClaim, MessageConfirmAndReset
 		u.Language = "" // of whoever signed up
 	}
-	m = about(u, m, c)
+	m = forUser(u, m, c)
 	quiet := func(reason string) error {
 		fx.Events[0].Reason = reason
 		s.audit.Store(ctx, fx.Events...)
 		return nil
 	}
 	limits := s.resetEmailLimits(account, c)
-	if fx.Emails, err = s.queueEmailWithin(ctx, u.Email, m, c, limits...); err != nil {
+	if fx.Emails, err = s.prepareEmailWithin(ctx, u.Email, m, c, limits...); err != nil {
 		return err
 	}
 	if len(fx.Emails) == 0 {
@@ -147,7 +147,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 		return quiet("too_many_links")
 	}
 	if err != nil {
-		return s.outage(err)
+		return s.storeError(err)
 	}
 	s.wakeOutbox(fx.Emails)
 	s.audit.Notify(ctx, fx.Events...)
@@ -160,23 +160,23 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 // others keeps no owner from a new password.
 func (s *Service) resetEmailLimits(account store.Account, c Client) []namedLimit {
 	whose, address := "", s.emailLimit(account.User.Email)
-	if s.knownDevice(account, c) != "" {
+	if s.knownDeviceID(account, c) != "" {
 		whose = "known"
 		address.Max++
 	}
-	return []namedLimit{s.perHour(limitResetEmails, s.cfg.Limits.ResetEmails, account.User.ID, whose), address}
+	return []namedLimit{s.hourlyLimit(limitResetEmails, s.cfg.Limits.ResetEmails, account.User.ID, whose), address}
 }
 
 // openToken returns the token behind a mailed link, of one of the purposes,
 // without spending it. One that is random, spent, too old, or void is
 // ErrInvalidToken, always the same.
-func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes ...store.Purpose) (store.OneTimeToken, error) {
-	if err := tokenGiven(raw); err != nil {
+func (s *Service) lookUpToken(ctx context.Context, raw Secret, c Client, purposes ...store.Purpose) (store.OneTimeToken, error) {
+	if err := checkTokenGiven(raw); err != nil {
 		return store.OneTimeToken{}, err
 	}
 	t, err := s.store.OneTimeToken(ctx, hashOf(raw.Reveal()), s.now())
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return store.OneTimeToken{}, s.outage(err)
+		return store.OneTimeToken{}, s.storeError(err)
 	}
 	for _, p := range purposes {
 		if err == nil && t.Purpose == p {
@@ -186,7 +186,7 @@ func (s *Service) openToken(ctx context.Context, raw Secret, c Client, purposes 
 	return store.OneTimeToken{}, s.refuseToken(ctx, t.UserID, c)
 }
 
-func tokenGiven(raw Secret) error {
+func checkTokenGiven(raw Secret) error {
 	if raw == "" {
 		return &FieldError{"token", "required", "must not be empty"}
 	}
@@ -212,10 +212,10 @@ var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeClaim}
 // passwords, a link may have it done five times an hour, then it is a
 // [*LimitError].
 func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c Client) (Result, error) {
-	if err := inputErrors(tokenGiven(in.Token), s.checkPassword("newPassword", in.NewPassword)); err != nil {
+	if err := inputErrors(checkTokenGiven(in.Token), s.checkPasswordInput("newPassword", in.NewPassword)); err != nil {
 		return Result{}, err
 	}
-	t, err := s.openToken(ctx, in.Token, c, resetPurposes...)
+	t, err := s.lookUpToken(ctx, in.Token, c, resetPurposes...)
 	if err != nil {
 		return Result{}, err
 	}
@@ -224,13 +224,13 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 		return Result{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
-		return Result{}, s.outage(err)
+		return Result{}, s.storeError(err)
 	}
 	account.User.EmailVerified = true // by the link
 	if t.Purpose == store.PurposeClaim || account.User.Language == "" {
-		account.User.Language = language(c) // of who reads the mailbox
+		account.User.Language = clientLanguage(c) // of who reads the mailbox
 	}
-	change, err := s.newPassword(ctx, account, in.NewPassword, proof(encode(t.Hash)), c)
+	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, proof(encode(t.Hash)), c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -243,7 +243,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	if t.Purpose == store.PurposeClaim {
 		change.Events = append(change.Events, s.newEvent(EventEmailVerified, t.UserID, "", "reset", c))
 	}
-	auth, err := s.resetSession(ctx, account.User, &change, c)
+	auth, err := s.addResetSignIn(ctx, account.User, &change, c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -253,7 +253,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 		return Result{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
-		return Result{}, s.outage(err)
+		return Result{}, s.storeError(err)
 	}
 	s.afterPasswordChange(ctx, change.Effects, t.UserID, ended, c)
 	if auth == nil {
@@ -264,7 +264,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 }
 
 // resetSession adds the session of Config.ResetSignsIn to the step.
-func (s *Service) resetSession(ctx context.Context, u User, change *store.PasswordChange, c Client) (*Authentication, error) {
+func (s *Service) addResetSignIn(ctx context.Context, u User, change *store.PasswordChange, c Client) (*Authentication, error) {
 	if !s.cfg.ResetSignsIn {
 		return nil, nil
 	}
@@ -275,13 +275,13 @@ func (s *Service) resetSession(ctx context.Context, u User, change *store.Passwo
 	}
 	session, jti := s.newSession(u.ID, c)
 	session.AMR = []string{"email"}
-	tokens, err := s.issue(u, session, jti, custom)
+	tokens, err := s.issueTokens(u, session, jti, custom)
 	if err != nil {
 		return nil, err
 	}
 	change.Session = &session
 	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "reset", c))
-	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, "")}, nil
+	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, "")}, nil
 }
 
 // ResetSession is what [Service.VerifyReset] hands out.
@@ -299,7 +299,7 @@ type ResetSession struct {
 // an unverified address drops the earlier password and sessions at once.
 // ErrInvalidToken as with [Service.ResetPassword].
 func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetSession, error) {
-	t, err := s.openToken(ctx, raw, c, resetPurposes...)
+	t, err := s.lookUpToken(ctx, raw, c, resetPurposes...)
 	if err != nil {
 		return ResetSession{}, err
 	}
@@ -314,7 +314,7 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 	}
 	signed, err := signing.Sign(key, signing.Claims{
 		Type: token.TypeReset, Issuer: s.cfg.BaseURL, Audience: s.cfg.Audience,
-		Subject: t.UserID, SessionID: session.ID, ID: random(16),
+		Subject: t.UserID, SessionID: session.ID, ID: randomString(16),
 		IssuedAt: now, ExpiresAt: session.ExpiresAt, AuthTime: now, AMR: session.AMR,
 	})
 	if err != nil {
@@ -331,9 +331,9 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 		return ResetSession{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
-		return ResetSession{}, s.outage(err)
+		return ResetSession{}, s.storeError(err)
 	}
-	s.revokeHere(ended...)
+	s.revokeLocally(ended...)
 	s.audit.Notify(ctx, events...)
 	return ResetSession{Token: signed, ExpiresAt: session.ExpiresAt}, nil
 }

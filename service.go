@@ -86,7 +86,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 	if s.verifier, err = s.newVerifier(); err != nil {
 		return nil, fmt.Errorf("usher: %w", err)
 	}
-	cfg.warn()
+	cfg.logWarnings()
 	s.background = background.NewGroup(cfg.Logger)
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.background.Close(ctx))
@@ -138,7 +138,7 @@ func (s *Service) start(ctx context.Context) error {
 	}
 	follower.Follow(s.background)
 	s.background.Every("rotate keys", keysInterval, s.keys.Rotate)
-	s.background.Every("remove expired rows", cleanInterval, s.clean)
+	s.background.Every("remove expired rows", cleanInterval, s.deleteExpired)
 	s.background.Every("compare clocks", clockInterval, s.checkClock)
 	s.background.RunQueue()
 	s.outbox.Deliver(s.background)
@@ -170,7 +170,7 @@ func (s *Service) enqueue(ctx context.Context, name string, do func(context.Cont
 
 // clean removes expired rows, in transactions so small that no other caller waits for
 // them noticeably.
-func (s *Service) clean(ctx context.Context) error {
+func (s *Service) deleteExpired(ctx context.Context) error {
 	const rows, transactions = 1000, 20
 	now := s.now()
 	s.revocations.Prune(now)
@@ -257,12 +257,12 @@ func (s *Service) Ping(ctx context.Context) error {
 	if err := s.clockUsable(); err != nil {
 		return err
 	}
-	return s.outage(s.store.Ping(ctx))
+	return s.storeError(s.store.Ping(ctx))
 }
 
 // outage returns err as it is when it is one of the store's named answers, and
 // as ErrUnavailable when it is not.
-func (s *Service) outage(err error) error {
+func (s *Service) storeError(err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrLoginIDTaken) {
 		return err
 	}
@@ -270,7 +270,7 @@ func (s *Service) outage(err error) error {
 }
 
 // random returns n random bytes as unpadded base64url.
-func random(n int) string {
+func randomString(n int) string {
 	b := make([]byte, n)
 	rand.Read(b) // never fails (crypto/rand)
 	return base64.RawURLEncoding.EncodeToString(b)

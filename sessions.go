@@ -12,7 +12,7 @@ import (
 )
 
 // invalidSession says that a token was refused, or that it could not be judged.
-func invalidSession(err error) error {
+func tokenError(err error) error {
 	if errors.Is(err, token.ErrUnavailable) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -21,9 +21,9 @@ func invalidSession(err error) error {
 
 // sessionGone is the answer to a valid token whose session or user the store
 // does not have any more.
-func (s *Service) sessionGone(ctx context.Context, err error, claims *token.Claims, c Client) error {
+func (s *Service) sessionEndedError(ctx context.Context, err error, claims *token.Claims, c Client) error {
 	if !errors.Is(err, ErrNotFound) {
-		return s.outage(err)
+		return s.storeError(err)
 	}
 	s.audit.Notify(ctx, s.newEvent(EventTokenRefused, claims.Subject, claims.SessionID, "session_ended", c))
 	return ErrInvalidSession
@@ -32,34 +32,34 @@ func (s *Service) sessionGone(ctx context.Context, err error, claims *token.Clai
 // Me returns the user and the session that the claims speak of, as they are
 // now. ErrInvalidSession if the session has ended.
 func (s *Service) Me(ctx context.Context, claims *token.Claims) (User, Session, error) {
-	account, session, err := s.signedIn(ctx, claims)
+	account, session, err := s.fullSession(ctx, claims)
 	return account.User, session.Session, err
 }
 
 // signedIn reads the account and the session behind verified claims: what
 // changes something rests on the store, not on the token alone. A reset session
 // is ErrForbidden.
-func (s *Service) signedIn(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
+func (s *Service) fullSession(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
 	if claims != nil && claims.Type == token.TypeReset {
 		return store.Account{}, store.SessionRecord{}, ErrForbidden
 	}
-	return s.inSession(ctx, claims)
+	return s.liveSession(ctx, claims)
 }
 
 // inSession is signedIn for reset sessions too. The account is read before the
 // session: a change of password in between ends the session or moves the version
 // that the caller's own change rests on, and so never goes unseen.
-func (s *Service) inSession(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
+func (s *Service) liveSession(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
 	if claims == nil {
 		return store.Account{}, store.SessionRecord{}, ErrInvalidSession
 	}
 	account, err := s.store.Account(ctx, claims.Subject)
 	if err != nil {
-		return store.Account{}, store.SessionRecord{}, s.sessionGone(ctx, err, claims, Client{})
+		return store.Account{}, store.SessionRecord{}, s.sessionEndedError(ctx, err, claims, Client{})
 	}
 	session, err := s.store.Session(ctx, claims.SessionID)
 	if err != nil {
-		return store.Account{}, store.SessionRecord{}, s.sessionGone(ctx, err, claims, Client{})
+		return store.Account{}, store.SessionRecord{}, s.sessionEndedError(ctx, err, claims, Client{})
 	}
 	now := s.now()
 	want := store.SessionFull
@@ -71,8 +71,8 @@ func (s *Service) inSession(ctx context.Context, claims *token.Claims) (store.Ac
 		account.User.Status != StatusEnabled {
 		return store.Account{}, store.SessionRecord{}, ErrInvalidSession
 	}
-	if claims.Type == token.TypeRefresh && !s.serves(session.Refresh, claims.ID, now) {
-		return store.Account{}, store.SessionRecord{}, s.sessionGone(ctx, ErrNotFound, claims, Client{})
+	if claims.Type == token.TypeRefresh && !s.servesRefreshToken(session.Refresh, claims.ID, now) {
+		return store.Account{}, store.SessionRecord{}, s.sessionEndedError(ctx, ErrNotFound, claims, Client{})
 	}
 	return account, session, nil
 }
@@ -80,7 +80,7 @@ func (s *Service) inSession(ctx context.Context, claims *token.Claims) (store.Ac
 // serves reports whether the refresh token of that id is the one in use, or the
 // one before it within the grace time. An older one opens nothing, also where it
 // is not exchanged (RFC 9700 §4.14.2).
-func (s *Service) serves(r store.RefreshState, jti string, now time.Time) bool {
+func (s *Service) servesRefreshToken(r store.RefreshState, jti string, now time.Time) bool {
 	hash := hashOf(jti)
 	return subtle.ConstantTimeCompare(hash, r.Current) == 1 ||
 		subtle.ConstantTimeCompare(hash, r.Previous) == 1 && now.Before(r.RotatedAt.Add(s.cfg.Sessions.Grace))
@@ -88,17 +88,17 @@ func (s *Service) serves(r store.RefreshState, jti string, now time.Time) bool {
 
 // Sessions returns the user's sessions, newest first.
 func (s *Service) Sessions(ctx context.Context, claims *token.Claims) ([]Session, error) {
-	if _, _, err := s.signedIn(ctx, claims); err != nil {
+	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return nil, err
 	}
 	list, err := s.store.UserSessions(ctx, claims.Subject, s.now())
-	return list, s.outage(err)
+	return list, s.storeError(err)
 }
 
 // RevokeSession ends one of the user's sessions. ErrNotFound if the user has
 // no such session.
 func (s *Service) RevokeSession(ctx context.Context, claims *token.Claims, sessionID string, c Client) error {
-	if _, _, err := s.signedIn(ctx, claims); err != nil {
+	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return err
 	}
 	return s.endSession(ctx, claims.Subject, sessionID, s.newEvent(EventSessionEnded, claims.Subject, sessionID, "revoked", c))
@@ -123,7 +123,7 @@ func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) e
 func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.Claims, error) {
 	claims, err := s.verifier.Verify(ctx, refresh.Reveal(), token.TypeRefresh)
 	if err != nil {
-		return nil, invalidSession(err)
+		return nil, tokenError(err)
 	}
 	return claims, nil
 }
@@ -146,16 +146,16 @@ func (s *Service) endPreviousSession(ctx context.Context, c Client) {
 func (s *Service) endSession(ctx context.Context, userID, sessionID string, e Event) error {
 	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
 	if err := s.store.EndSession(ctx, userID, sessionID, end, store.Effects{Events: []Event{e}}); err != nil {
-		return s.outage(err)
+		return s.storeError(err)
 	}
-	s.revokeHere(sessionID)
+	s.revokeLocally(sessionID)
 	s.audit.Notify(ctx, e)
 	return nil
 }
 
 // SignOutEverywhere ends all sessions of the user, this one too.
 func (s *Service) SignOutEverywhere(ctx context.Context, claims *token.Claims, c Client) error {
-	if _, _, err := s.signedIn(ctx, claims); err != nil {
+	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return err
 	}
 	return s.endUserSessions(ctx, claims.Subject, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "everywhere", c))
@@ -165,9 +165,9 @@ func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) e
 	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
 	ids, err := s.store.EndUserSessions(ctx, userID, end, store.Effects{Events: []Event{e}})
 	if err != nil {
-		return s.outage(err)
+		return s.storeError(err)
 	}
-	s.revokeHere(ids...)
+	s.revokeLocally(ids...)
 	s.audit.Notify(ctx, e)
 	return nil
 }

@@ -25,17 +25,17 @@ const noticeAfter = 5
 // checked.
 func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (Result, error) {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
-	if err := inputErrors(badID, s.checkPassword("password", in.Password)); err != nil {
+	if err := inputErrors(badID, s.checkPasswordInput("password", in.Password)); err != nil {
 		return Result{}, err
 	}
 	a, err := s.beginAttempt(ctx, canonical, c)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := s.verify(ctx, a, in.Password); err != nil {
+	if err := s.verifyAttempt(ctx, a, in.Password); err != nil {
 		return Result{}, err
 	}
-	if err := s.mayEnter(ctx, a); err != nil {
+	if err := s.checkMaySignIn(ctx, a); err != nil {
 		return Result{}, err
 	}
 	auth, err := s.startSession(ctx, a, in.Password)
@@ -46,7 +46,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (Result
 }
 
 // mayEnter refuses, after the right password, who may not sign in by it.
-func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
+func (s *Service) checkMaySignIn(ctx context.Context, a *attempt) error {
 	u, p := a.account.User, a.account.Password
 	refuse := func(name EventName, reason string, err error) error {
 		s.resetLimits(ctx, a)
@@ -54,7 +54,7 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 		return err
 	}
 	switch {
-	case s.unconfirmed(u):
+	case s.needsConfirmation(u):
 		// Whoever signed up learns no more than anybody else, or a sign-up would
 		// tell after all whether the login id was free. But the person may have
 		// lost the mail: another one goes out, within the limits.
@@ -69,7 +69,7 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 		return s.failAttempt(ctx, a, "unverified")
 	case u.Status != StatusEnabled:
 		return refuse(EventSignInFailed, "disabled", ErrUserDisabled)
-	case s.expired(p):
+	case s.passwordExpired(p):
 		reason := string(p.State)
 		if p.State == store.PasswordActive {
 			reason = "age"
@@ -80,10 +80,10 @@ func (s *Service) mayEnter(ctx context.Context, a *attempt) error {
 }
 
 // unconfirmed reports whether nobody may enter before the address is proven.
-func (s *Service) unconfirmed(u User) bool { return s.cfg.ConfirmFirst && !u.EmailVerified }
+func (s *Service) needsConfirmation(u User) bool { return s.cfg.ConfirmFirst && !u.EmailVerified }
 
 // expired reports whether a password must be replaced before it serves.
-func (s *Service) expired(p store.Password) bool {
+func (s *Service) passwordExpired(p store.Password) bool {
 	if p.State != store.PasswordActive {
 		return true
 	}
@@ -100,7 +100,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 		return nil, err
 	}
 	session, jti := s.newSession(u.ID, a.client)
-	tokens, err := s.issue(u, session, jti, custom)
+	tokens, err := s.issueTokens(u, session, jti, custom)
 	if err != nil {
 		s.resetLimits(ctx, a)
 		return nil, err
@@ -109,7 +109,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 		Session: session, IfPasswordVersion: a.account.Password.Version,
 		EndSession: a.client.SessionID, Max: s.cfg.Sessions.Max, RevokedUntil: s.revokedUntil(s.now()),
 	}
-	if own := language(a.client); own != u.Language && (a.device != "" || u.Language == "") {
+	if own := clientLanguage(a.client); own != u.Language && (a.device != "" || u.Language == "") {
 		start.Language = own
 	}
 	start.ClearLimits, start.ReleaseLimits = s.limitsOnSuccess(a)
@@ -130,15 +130,15 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 		return nil, s.failAttempt(ctx, a, "changed_meanwhile")
 	}
 	if err != nil {
-		return nil, s.outage(err)
+		return nil, s.storeError(err)
 	}
-	s.revokeHere(ended...)
+	s.revokeLocally(ended...)
 	s.wakeOutbox(start.Emails)
 	s.audit.Notify(ctx, start.Events...)
 	for _, id := range ended {
 		s.audit.Notify(ctx, s.newEvent(EventSessionEnded, u.ID, id, "replaced", a.client))
 	}
-	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, a.device)}, nil
+	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, a.device)}, nil
 }
 
 // addRehash brings an older hash up to date. It is the second hash of this
@@ -166,7 +166,7 @@ func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, 
 	}
 	start.Events = append(start.Events, s.newEvent(EventSignInAfterFailures, u.ID, sessionID, "", a.client))
 	if u.Email != "" && u.EmailVerified {
-		start.Emails, err = s.queueEmail(ctx, u.Email, about(u, Message{Kind: MessageSignInNotice}, a.client), a.client)
+		start.Emails, err = s.prepareEmail(ctx, u.Email, forUser(u, Message{Kind: MessageSignInNotice}, a.client), a.client)
 	}
 	return err
 }

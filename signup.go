@@ -40,7 +40,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 		return Result{}, ErrSignUpClosed
 	}
 	u, canonical, err := s.newUser(in)
-	unfit := s.checkPassword("password", in.Password)
+	unfit := s.checkPasswordInput("password", in.Password)
 	if unfit == nil {
 		// People try weak passwords, and judging them costs nobody anything: that
 		// is not counted. A list of leaked passwords is somebody else's machine:
@@ -53,7 +53,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 	if err := inputErrors(err, unfit); err != nil {
 		return Result{}, err
 	}
-	limit := s.perHour(limitSignUps, s.cfg.Limits.SignUps, network(c))
+	limit := s.hourlyLimit(limitSignUps, s.cfg.Limits.SignUps, networkOf(c))
 	if _, err := s.takeOrRefuse(ctx, c, limit); err != nil {
 		return Result{}, err
 	}
@@ -65,23 +65,23 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 	hash, err := s.hasher.Hash(ctx, in.Password.Reveal())
 	if err != nil {
 		s.releaseLimits(ctx, limit)
-		return Result{}, s.hashing(ctx, err, c)
+		return Result{}, s.hashError(ctx, err, c)
 	}
 	now := s.now()
-	u.Language = language(c)
+	u.Language = clientLanguage(c)
 	created := store.UserCreation{
 		User: u, Canonical: []string{canonical},
 		Password: store.Password{Hash: hash, State: store.PasswordActive, Version: 1, ChangedAt: now},
 	}
 	created.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "", c)}
 	if s.cfg.ConfirmFirst {
-		if err := s.signUpUnseen(ctx, created, canonical, c); err != nil {
+		if err := s.signUpConfirmFirst(ctx, created, canonical, c); err != nil {
 			return Result{}, err
 		}
 		return Result{Next: NextConfirmEmail}, nil
 	}
 	if u.Email != "" {
-		if err := s.addVerification(ctx, &created, c); err != nil {
+		if err := s.addVerificationEmail(ctx, &created, c); err != nil {
 			return Result{}, err
 		}
 	}
@@ -90,7 +90,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 	if err != nil {
 		return Result{}, err
 	}
-	tokens, err := s.issue(u, session, jti, custom)
+	tokens, err := s.issueTokens(u, session, jti, custom)
 	if err != nil {
 		return Result{}, err
 	}
@@ -102,22 +102,22 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 		return Result{}, ErrLoginIDTaken
 	}
 	if err != nil {
-		return Result{}, s.outage(err)
+		return Result{}, s.storeError(err)
 	}
 	s.wakeOutbox(created.Emails)
 	s.audit.Notify(ctx, created.Events...)
 	s.endPreviousSession(ctx, c)
 	return signedIn(&Authentication{
-		User: u, Session: session.Session, Tokens: tokens, Device: s.newDevice(u.ID, ""), FirstSeen: true,
+		User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, ""), FirstSeen: true,
 	}), nil
 }
 
 // signUpUnseen is the private form: the answer, the work and its time are the
 // same whether the login id was free or taken.
-func (s *Service) signUpUnseen(ctx context.Context, created store.UserCreation, canonical string, c Client) error {
+func (s *Service) signUpConfirmFirst(ctx context.Context, created store.UserCreation, canonical string, c Client) error {
 	account, err := s.store.AccountByLoginID(ctx, canonical)
 	if errors.Is(err, ErrNotFound) {
-		if err := s.addVerification(ctx, &created, c); err != nil {
+		if err := s.addVerificationEmail(ctx, &created, c); err != nil {
 			return err
 		}
 		err = s.createUser(ctx, created)
@@ -127,7 +127,7 @@ func (s *Service) signUpUnseen(ctx context.Context, created store.UserCreation, 
 			return nil
 		}
 		if !errors.Is(err, ErrLoginIDTaken) {
-			return s.outage(err)
+			return s.storeError(err)
 		}
 		account, err = s.store.AccountByLoginID(ctx, canonical) // somebody was faster
 		if errors.Is(err, ErrNotFound) {
@@ -135,22 +135,22 @@ func (s *Service) signUpUnseen(ctx context.Context, created store.UserCreation, 
 		}
 	}
 	if err != nil {
-		return s.outage(err)
+		return s.storeError(err)
 	}
-	return s.signUpTaken(ctx, account, canonical, c)
+	return s.refuseTakenLoginID(ctx, account, canonical, c)
 }
 
 // signUpTaken tells the owner of a login id that somebody tried to sign up with
 // it, and the caller nothing.
-func (s *Service) signUpTaken(ctx context.Context, account store.Account, canonical string, c Client) error {
+func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account, canonical string, c Client) error {
 	u := account.User
 	fx := store.Effects{Events: []Event{s.newEvent(EventSignUpRefused, u.ID, "", "login_id_taken", c)}}
 	var err error
 	switch {
 	case u.Email == "" || u.Status != StatusEnabled:
-		err = s.countEmailToNobody(ctx, canonical, c)
+		err = s.countDummyEmail(ctx, canonical, c)
 	case u.EmailVerified:
-		fx.Emails, err = s.queueEmail(ctx, u.Email, about(u, Message{Kind: MessageAlreadyRegistered}, c), c)
+		fx.Emails, err = s.prepareEmail(ctx, u.Email, forUser(u, Message{Kind: MessageAlreadyRegistered}, c), c)
 	default:
 		// Whoever signed up first may not own the mailbox. Whoever reads this
 		// mail does, and starts afresh.
@@ -160,7 +160,7 @@ func (s *Service) signUpTaken(ctx context.Context, account store.Account, canoni
 		return err
 	}
 	if err := s.store.Record(ctx, fx); err != nil {
-		return s.outage(err)
+		return s.storeError(err)
 	}
 	s.wakeOutbox(fx.Emails)
 	s.audit.Notify(ctx, fx.Events...)
@@ -181,12 +181,12 @@ func (s *Service) createUser(ctx context.Context, created store.UserCreation) er
 // it is one of those inputs that can be accepted: a password can be judged by it.
 func (s *Service) newUser(in SignUpParams) (User, string, error) {
 	now := s.now()
-	u := User{ID: "u" + random(16), Status: StatusEnabled, CreatedAt: now, UpdatedAt: now}
+	u := User{ID: "u" + randomString(16), Status: StatusEnabled, CreatedAt: now, UpdatedAt: now}
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	if badID == nil {
 		u.LoginIDs = []string{in.LoginID}
 	}
-	email, badEmail := s.emailOf(in.LoginID, canonical, in.Email)
+	email, badEmail := s.signUpEmail(in.LoginID, canonical, in.Email)
 	if badID == nil && badEmail == nil && email == "" && s.cfg.ConfirmFirst {
 		badEmail = &FieldError{"email", "required", "must be given, because it is confirmed first"}
 	}
@@ -201,7 +201,7 @@ func (s *Service) newUser(in SignUpParams) (User, string, error) {
 // emailOf returns the address of a new user. A login id that is an address is
 // the address too: with another one, mail about one person's login id would go
 // to somebody else.
-func (s *Service) emailOf(loginID, canonical, email string) (string, error) {
+func (s *Service) signUpEmail(loginID, canonical, email string) (string, error) {
 	if email == "" {
 		if loginid.IsEmail(canonical) {
 			return loginID, nil
@@ -231,13 +231,13 @@ func (s *Service) hostWords() []string {
 
 // addVerification puts the link that proves the address into the step that
 // makes the user.
-func (s *Service) addVerification(ctx context.Context, created *store.UserCreation, c Client) error {
+func (s *Service) addVerificationEmail(ctx context.Context, created *store.UserCreation, c Client) error {
 	now := s.now()
-	raw := random(32)
+	raw := randomString(32)
 	m := Message{
 		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
-	mail, err := s.queueEmail(ctx, created.User.Email, about(created.User, m, c), c)
+	mail, err := s.prepareEmail(ctx, created.User.Email, forUser(created.User, m, c), c)
 	if len(mail) == 0 {
 		return err
 	}
