@@ -18,5 +18,5 @@ func ExampleOpen() {
 	}
 	defer store.Close()
 
-	// usher.New(store, usher.Config{…}) takes it from here.
+	// Pass store to usher.New.
 }

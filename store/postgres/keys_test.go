@@ -111,7 +111,7 @@ func TestJK07_ACompromisedKeyIsOutEverywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			start := time.Now()
-			// Nobody who signs in now waits for the news to spread.
+			// A sign-in does not wait until all instances have the new key.
 			fresh := f.signIn(f.at(round), id, goodPassword)
 			for i, m := range f.machines {
 				if !m.alive(t, fresh) {
@@ -169,7 +169,7 @@ func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
 		}
 	}
 	winners(t, together(5, func(i int) error { return f.at(i).Operator("test").RotateKeys(t.Context(), usher.RotateKeysParams{}) }))
-	want := 6 // each order was followed, none undone
+	want := 6 // every rotation took effect, and none was undone
 	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		same := true
 		for _, m := range f.machines {

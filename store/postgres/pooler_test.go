@@ -65,7 +65,7 @@ func heardWithin(t *testing.T, st *postgres.Store, other *machine) {
 	woken := make(chan struct{}, 10)
 	go st.NotifyRevocations(ctx, func() { woken <- struct{}{} })
 	select {
-	case <-woken: // it listens
+	case <-woken: // the connection listens
 	case <-ctx.Done():
 		t.Fatal("nothing is listened for")
 	}

@@ -48,9 +48,10 @@ func TestSI07_AHundredGuessesCostFiveHashesInAll(t *testing.T) {
 	overMachines(t, func(t *testing.T, f *fleet) {
 		for round := range *rounds {
 			id, _ := f.person()
-			client := f.client() // one network: that is where the guesses come from
+			client := f.client() // all guesses come from one network
 			before := f.hashes()
-			// The right one clears the counter: all are counted before any is judged.
+			// The right password clears the counter, so all attempts are counted before any is
+			// verified.
 			f.counted = newBarrier(100)
 			errs := together(100, func(i int) error {
 				pw := usher.Secret(fmt.Sprintf("a wrong guess, number %d", i))
@@ -198,7 +199,7 @@ func TestSE08_TwentyRefreshesKeepOneSession(t *testing.T) {
 				}
 				return err
 			})
-			winners(t, errs) // every one of them
+			winners(t, errs) // all callers
 			for i, r := range got {
 				if r != got[0] {
 					t.Fatalf("round %d: the session was forked: callers 0 and %d hold different tokens", round, i)

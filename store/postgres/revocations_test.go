@@ -146,7 +146,7 @@ func TestSE06_ALostConnectionMissesNothing(t *testing.T) {
 	f := newFleet(t, 3)
 	for range 3 {
 		for f.endListeners() < 1 {
-			time.Sleep(10 * time.Millisecond) // the first ones connect
+			time.Sleep(10 * time.Millisecond) // the first clients connect
 		}
 		_, a := f.person()
 		if err := f.at(0).Operator("test").SignOutUser(t.Context(), a.User.ID); err != nil {
@@ -186,7 +186,7 @@ func TestSE06_AStepThatCommitsLateIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.goneAfter(early)
-	time.Sleep(1500 * time.Millisecond) // a poll of each machine has seen the later id
+	time.Sleep(1500 * time.Millisecond) // every instance has read the later id
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}

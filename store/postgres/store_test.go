@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func open(t testing.TB, dsn string) *postgres.Store {
 	t.Helper()
-	// More connections than CPUs, so that callers really meet in the server.
+	// More connections than CPUs, so that callers are concurrent in the server.
 	s, err := postgres.Open(context.Background(), dsn, postgres.Options{MaxConns: 32})
 	if err != nil {
 		t.Fatal(err)

@@ -11,8 +11,8 @@ import (
 	"github.com/usherkit/usher/store/sqlstore"
 )
 
-// multi are the methods that change more than one row, on a store that holds
-// the users u and v, and how many statements they take at least.
+// multi are the methods that change more than one row, for a store with the users u and
+// v, and the minimum number of statements that each method runs.
 var multi = map[string]struct {
 	least int
 	call  func(ctx context.Context, s *sqlstore.Store) error
@@ -108,7 +108,7 @@ var multi = map[string]struct {
 	}},
 }
 
-// fill puts the users u and v into a store, and one of everything.
+// fill stores the users u and v, and one row of each kind.
 func fill(t *testing.T, s *sqlstore.Store) {
 	t.Helper()
 	ctx := context.Background()
@@ -168,7 +168,7 @@ func TestST02_ABusyDatabaseIsTriedAgain(t *testing.T) {
 	fill(t, s)
 	left := 2
 	f.arm(func(n int) error {
-		if n%4 == 0 && left > 0 { // in the midst of a try, twice
+		if n%4 == 0 && left > 0 { // during an attempt, twice
 			left--
 			return busyError{}
 		}
@@ -184,14 +184,14 @@ func TestST02_ABusyDatabaseIsTriedAgain(t *testing.T) {
 	if got := column(t, db, `SELECT id FROM usher_events WHERE id LIKE 're-%'`); len(got) != 1 {
 		t.Fatalf("events %q, want one", got)
 	}
-	// A database that stays busy is an error in the end, and not a named one.
+	// A database that stays busy is an error in the end, but none of package store.
 	f.arm(func(int) error { return busyError{} })
 	err := s.Record(ctx, effects("never"))
 	f.arm(nil)
 	if !errors.As(err, new(busyError)) {
 		t.Fatalf("got %v", err)
 	}
-	// And no longer than the context allows.
+	// The attempts end with the context.
 	f.arm(func(int) error { return busyError{} })
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
@@ -221,7 +221,7 @@ func TestST02_TheHookIsPartOfTheStep(t *testing.T) {
 				if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS mine (kind TEXT, user_id TEXT)`); err != nil {
 					return err
 				}
-				// The user's row can be referred to, before and after.
+				// The hook can insert rows that refer to the user's row.
 				res, err := tx.ExecContext(ctx, `INSERT INTO mine SELECT ?, id FROM usher_users WHERE id = ?`, string(c.Kind), c.UserID)
 				if err != nil {
 					return err

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 // actUntilKilled signs up users and resets their passwords, from several
-// goroutines, and prints each act once the store has acknowledged it.
+// goroutines, and prints each act after the store has acknowledged it.
 func actUntilKilled(path, round string) error {
 	s, err := sqlite.Open(context.Background(), path)
 	if err != nil {
@@ -88,8 +88,7 @@ func TestST02_NothingAcknowledgedIsLost(t *testing.T) {
 	t.Logf("%d users in %v", len(acknowledged), time.Since(begun).Round(time.Millisecond))
 }
 
-// killedChild lets a child work for a moment, kills it, and returns what it
-// had said by then.
+// killedChild runs a child for a moment, kills it, and returns the lines it printed.
 func killedChild(t *testing.T, path string, round int) []string {
 	t.Helper()
 	self, err := os.Executable()
@@ -101,7 +100,7 @@ func killedChild(t *testing.T, path string, round int) []string {
 	must(t, err)
 	must(t, cmd.Start())
 	var lines []string
-	timer := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() }) // if it never says a word
+	timer := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() }) // if it prints nothing
 	for in := bufio.NewScanner(out); in.Scan(); {
 		if len(lines) == 0 {
 			timer.Reset(time.Duration(20+rand.IntN(250)) * time.Millisecond)
@@ -116,8 +115,8 @@ func killedChild(t *testing.T, path string, round int) []string {
 	return lines
 }
 
-// checkAll opens the file as a program does after a crash, and looks for acts
-// that were lost or half done.
+// checkAll opens the file as a program does after a crash, and fails the test if an act
+// was lost or half done.
 func checkAll(t *testing.T, path string, acknowledged map[string]int) {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), path)
@@ -137,11 +136,11 @@ func checkAll(t *testing.T, path string, acknowledged map[string]int) {
 	}
 }
 
-// storedActs returns how many acts each user has behind it, after looking
-// whether all that belongs to them is there and nothing else.
+// storedActs returns the number of acts of each user. It fails the test if rows of an act
+// are missing or left over.
 func storedActs(t *testing.T, db *sql.DB) map[string]int {
 	t.Helper()
-	// For each user, how many rows there are in each of these places.
+	// For each user, the number of rows in each of these tables.
 	places := []string{
 		`SELECT id FROM usher_users WHERE password_hash = 'hash-1' AND password_version = 1`,
 		`SELECT id FROM usher_users WHERE password_hash = 'hash-2' AND password_version = 2`,

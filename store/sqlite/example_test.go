@@ -23,7 +23,7 @@ func ExampleOpen() {
 	}
 	defer store.Close()
 
-	// usher.New(store, usher.Config{…}) takes it from here.
+	// Pass store to usher.New.
 	fmt.Println(store.Ping(context.Background()))
 	// Output: <nil>
 }

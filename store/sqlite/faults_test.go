@@ -5,9 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 
@@ -16,28 +14,28 @@ import (
 	"github.com/usherkit/usher/store/sqlstore"
 )
 
-// errInjected is what a statement answers that was told to fail.
+// errInjected is the error of a statement that was made to fail.
 var errInjected = errors.New("injected fault")
 
-// busyError is how the driver says that the database is locked.
+// busyError is the driver's error for a locked database.
 type busyError struct{}
 
 func (busyError) Error() string { return "database is locked" }
 func (busyError) Code() int     { return 5 }
 
-// errTakenBack is answered by a statement after which SQLite has taken the whole
-// transaction back, as it does for a full disk.
-var errTakenBack = errors.New("injected fault, and the transaction is gone")
+// errRolledBack is the error of a statement after which SQLite has rolled back the whole
+// transaction, as for a full disk.
+var errRolledBack = errors.New("injected fault, and the transaction is gone")
 
-// faults stands between database/sql and the driver. It notes what passes and
-// makes chosen statements fail; BEGIN and COMMIT count as statements.
+// faults wraps the driver. It records the statements and makes some of them fail. BEGIN
+// and COMMIT count as statements.
 type faults struct {
 	mu    sync.Mutex
 	n     int
-	fail  func(n int) error // nil lets everything pass
+	fail  func(n int) error // nil: no statement fails
 	texts map[string]bool
-	last  string         // the statement that passes now
-	count map[string]int // how often each passed, if it is not nil
+	last  string         // the present statement
+	count map[string]int // runs of each statement; nil counts none
 }
 
 func (f *faults) pass(text string) error {
@@ -58,7 +56,7 @@ func (f *faults) pass(text string) error {
 	return f.fail(f.n)
 }
 
-// arm counts from one again; fail decides about the n-th statement from now.
+// arm restarts the count at 1. fail returns the error of the n-th statement from now.
 func (f *faults) arm(fail func(n int) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -96,7 +94,7 @@ type faultyConn struct {
 
 func (c *faultyConn) pass(text string) error {
 	err := c.faults.pass(text)
-	if errors.Is(err, errTakenBack) {
+	if errors.Is(err, errRolledBack) {
 		_, rollback := c.Conn.(driver.ExecerContext).ExecContext(context.Background(), "ROLLBACK", nil)
 		err = errors.Join(err, rollback)
 	}
@@ -133,8 +131,8 @@ func (c *faultyConn) PrepareContext(ctx context.Context, query string) (driver.S
 	return faultyStmt{stmt, query, c}, nil
 }
 
-// faultyStmt is a prepared statement. Preparing it is nothing that a step does,
-// and does not count; running it does.
+// faultyStmt is a prepared statement. Running it counts as a statement, preparing it does
+// not.
 type faultyStmt struct {
 	driver.Stmt
 	text string
@@ -167,8 +165,8 @@ func (t faultyTx) Commit() error {
 	return t.Tx.Commit()
 }
 
-// openFaulty opens a store as Open does, with faults in between. It returns the
-// pool as well, to look at the tables.
+// openFaulty opens a store as Open does, but with faults. It also returns the pool, for
+// reading the tables.
 func openFaulty(t *testing.T, f *faults, hook sqlstore.Hook) (*sqlstore.Store, *sql.DB) {
 	t.Helper()
 	dsn := "file:" + filepath.Join(t.TempDir(), "usher.db") +
@@ -183,55 +181,4 @@ func openFaulty(t *testing.T, f *faults, hook sqlstore.Hook) (*sqlstore.Store, *
 		t.Fatal(err)
 	}
 	return s, write
-}
-
-// dump is the content of all tables.
-func dump(t *testing.T, db *sql.DB) string {
-	t.Helper()
-	var out strings.Builder
-	for _, table := range column(t, db, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`) {
-		rows, err := db.Query(`SELECT * FROM "` + table + `" ORDER BY 1`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
-			row := make([]any, len(columns))
-			for i := range row {
-				row[i] = &row[i]
-			}
-			if err := rows.Scan(row...); err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(&out, "%s %q\n", table, row)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return out.String()
-}
-
-// column reads a list of texts.
-func column(t *testing.T, db *sql.DB, query string, args ...any) (out []string) {
-	t.Helper()
-	rows, err := db.Query(query, args...)
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, s)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return out
 }

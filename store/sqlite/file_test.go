@@ -27,7 +27,7 @@ func modes(t *testing.T, path string) map[string]fs.FileMode {
 }
 
 func TestST05_OnlyTheOwnerCanOpenTheFiles(t *testing.T) {
-	defer syscall.Umask(syscall.Umask(0)) // so that nothing is taken away by chance
+	defer syscall.Umask(syscall.Umask(0)) // so that the umask removes no permissions
 	path := filepath.Join(t.TempDir(), "usher.db")
 	s := open(t, path)
 	must(t, s.CreateUser(context.Background(), creation("u")))
@@ -36,8 +36,8 @@ func TestST05_OnlyTheOwnerCanOpenTheFiles(t *testing.T) {
 			t.Errorf("usher.db%s has mode %o", suffix, mode)
 		}
 	}
-	// Files that others can read are taken away from them, also the two beside
-	// it that another process left.
+	// Files that others can read lose those permissions, also -wal and -shm files that
+	// another process left.
 	for suffix := range modes(t, path) {
 		must(t, os.Chmod(path+suffix, 0o666))
 	}
@@ -49,7 +49,7 @@ func TestST05_OnlyTheOwnerCanOpenTheFiles(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesWhatIsNoFileInAFolder(t *testing.T) {
+func TestOpenRefusesPathsThatAreNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "text"), []byte(strings.Repeat("this is no database ", 100)), 0o600))
 	for path, want := range map[string]string{
@@ -97,16 +97,16 @@ func TestOpenTakesAnyFileName(t *testing.T) {
 	}
 }
 
-func TestCloseFoldsTheLogIntoTheFile(t *testing.T) {
+func TestCloseMovesTheLogIntoTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "usher.db")
 	s := open(t, path)
 	must(t, s.CreateUser(context.Background(), creation("u")))
 	must(t, s.Close())
-	must(t, s.Close()) // again is no error
+	must(t, s.Close()) // a second Close is no error
 	if _, err := os.Stat(path + "-wal"); !os.IsNotExist(err) {
 		t.Fatalf("the log is still there (%v)", err)
 	}
-	// A copy of the file alone is complete now.
+	// After Close, a copy of the file alone is complete.
 	content, err := os.ReadFile(path)
 	must(t, err)
 	other := filepath.Join(t.TempDir(), "copy.db")

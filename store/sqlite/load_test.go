@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -13,17 +12,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-func TestST01_UniquenessIsAConstraintOfTheDatabase(t *testing.T) {
-	s := openNew(t)
-	must(t, s.CreateUser(context.Background(), creation("u")))
-	_, err := s.DB().Exec(`INSERT INTO usher_login_ids (canonical, user_id, position) VALUES ('u@example.test', 'u', 7)`)
-	var coded interface{ Code() int }
-	if !errors.As(err, &coded) || coded.Code() != 1555 { // SQLITE_CONSTRAINT_PRIMARYKEY
-		t.Fatalf("a second row for a login id: got %v", err)
-	}
-}
-
-// Two stores on one file stand for two processes, which share no pool.
+// Two stores on one file act as two processes, which share no pool.
 func TestMixedLoadNeverFindsTheDatabaseLocked(t *testing.T) {
 	const clients, duration = 64, 3 * time.Second
 	path := filepath.Join(t.TempDir(), "usher.db")
@@ -53,7 +42,7 @@ func TestMixedLoadNeverFindsTheDatabaseLocked(t *testing.T) {
 	t.Logf("%d journeys of 8 calls in %v", calls.Load(), duration)
 }
 
-// journey is what a person and the program's own rounds do to a store.
+// journey makes the calls of one user, and of the background work of a Service.
 func journey(ctx context.Context, s store.Store, id string) error {
 	if err := s.CreateUser(ctx, creation(id)); err != nil {
 		return err

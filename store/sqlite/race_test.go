@@ -2,5 +2,5 @@
 
 package sqlite_test
 
-// raceDetector tells that the tests run under it.
+// raceDetector is whether the tests run with the race detector.
 const raceDetector = true

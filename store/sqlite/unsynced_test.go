@@ -18,7 +18,7 @@ const (
 	toFull   = "PRAGMA synchronous = 2"
 )
 
-// watch collects what passes from now on, and lets it pass unless fail objects.
+// watch records statements from now on. Those for which fail returns an error fail.
 func watch(f *faults, fail func(text string) error) *[]string {
 	var seen []string
 	f.arm(func(int) error {
@@ -48,7 +48,7 @@ func takeOne(t *testing.T, s *sqlstore.Store, want int) {
 	}
 }
 
-func TestCountersDoNotWaitForTheDiskAndNothingElseIsHurried(t *testing.T) {
+func TestOnlyCountersDoNotWaitForTheDisk(t *testing.T) {
 	var f faults
 	s, db := openFaulty(t, &f, nil)
 	for name, count := range map[string]func() error{
@@ -87,8 +87,8 @@ func TestCountersDoNotWaitForTheDiskAndNothingElseIsHurried(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong with the level, the connection is at FULL for the next.
-func TestALevelThatCannotBeSetBackCostsTheConnection(t *testing.T) {
+// Whichever change of the level fails, the next transaction has FULL.
+func TestAConnectionWhoseLevelCannotBeRestoredIsDiscarded(t *testing.T) {
 	for _, at := range []string{toNormal, "BEGIN", "COMMIT", toFull} {
 		t.Run(at, func(t *testing.T) {
 			var f faults
@@ -103,7 +103,7 @@ func TestALevelThatCannotBeSetBackCostsTheConnection(t *testing.T) {
 			})
 			_, err := s.TakeLimits(context.Background(), now, oneLimit)
 			f.arm(nil)
-			if at == toFull { // then the count is kept, and nobody is told otherwise
+			if at == toFull { // then the count is stored, and the caller gets no error
 				must(t, err)
 				want++
 			} else if err == nil {
@@ -117,14 +117,14 @@ func TestALevelThatCannotBeSetBackCostsTheConnection(t *testing.T) {
 	}
 }
 
-// Who waits for the disk is not brought to it by a transaction that does not.
-func TestWhatMustBeOnTheDiskIsNotHurriedByCounters(t *testing.T) {
+// A step that needs a sync does not run in a transaction without one.
+func TestDurableStepsAreSyncedWhenACounterLeads(t *testing.T) {
 	var f faults
 	s, _ := openFaulty(t, &f, nil)
 	c := hold(t, s, &f)
 	var seen []string
 	c.after = func(int) error { seen = append(seen, f.last); return nil }
-	for range 2 { // counters come first, and one of them leads
+	for range 2 { // counters come first, and one of them is the leader
 		c.add(context.Background(), func(ctx context.Context) {
 			if _, err := s.TakeLimits(ctx, now, oneLimit); err != nil {
 				t.Error(err)
@@ -148,7 +148,7 @@ func TestWhatMustBeOnTheDiskIsNotHurriedByCounters(t *testing.T) {
 	}
 }
 
-// Without a write-ahead log a commit that does not wait may cost the file.
+// Without a write-ahead log, a commit without a sync could damage the file.
 func TestWithoutAWriteAheadLogEveryCommitWaits(t *testing.T) {
 	var f faults
 	write := sql.OpenDB(faultyConnector{"file:" + filepath.Join(t.TempDir(), "usher.db") + "?_pragma=journal_mode(DELETE)&_txlock=immediate", &f})
@@ -164,7 +164,7 @@ func TestWithoutAWriteAheadLogEveryCommitWaits(t *testing.T) {
 	}
 }
 
-// A program that has chosen its level keeps it.
+// The level that a program has chosen does not change.
 func TestTheProgramsOwnLevelStays(t *testing.T) {
 	for _, own := range []struct {
 		level string
@@ -186,7 +186,7 @@ func TestTheProgramsOwnLevelStays(t *testing.T) {
 	}
 }
 
-func TestAClearedCounterIsDeletedWithWhatHasExpired(t *testing.T) {
+func TestAClearedCounterIsDeletedAsExpired(t *testing.T) {
 	s := openNew(t)
 	ctx := context.Background()
 	_, err := s.TakeLimits(ctx, now, []store.Limit{{Key: "cleared", Max: 5}, {Key: "given back", Max: 5}, {Key: "kept", Max: 5}})
@@ -202,8 +202,8 @@ func TestAClearedCounterIsDeletedWithWhatHasExpired(t *testing.T) {
 	}
 }
 
-// A refusal is found by a look alone, once there has been one.
-func TestUnderPressureARefusalLocksNothing(t *testing.T) {
+// After a refusal, the next one needs only a read.
+func TestAfterARefusalTheNextOneLocksNothing(t *testing.T) {
 	var f faults
 	s, _ := openFaulty(t, &f, nil)
 	one := []store.Limit{{Key: "k", Max: 1, Window: time.Hour}}
@@ -217,7 +217,7 @@ func TestUnderPressureARefusalLocksNothing(t *testing.T) {
 		}
 		return *seen
 	}
-	statements(now) // takes the only one
+	statements(now) // takes the only hit
 	if first := statements(now); !slices.Contains(first, "BEGIN") {
 		t.Errorf("the first refusal was expected: %q", first)
 	}
@@ -229,8 +229,8 @@ func TestUnderPressureARefusalLocksNothing(t *testing.T) {
 	}
 }
 
-// One that comes when the level is set already waits for the next transaction.
-func TestWhoComesTooLateForTheLevelHasATransactionOfItsOwn(t *testing.T) {
+// A step that arrives after the level was lowered waits for the next transaction.
+func TestAStepThatArrivesTooLateHasATransactionOfItsOwn(t *testing.T) {
 	var f faults
 	s, _ := openFaulty(t, &f, nil)
 	takeOne(t, s, 1)

@@ -23,7 +23,7 @@ var verifyCases = append(refuses(store.PurposeVerifyEmail, func(e *env, _ store.
 		_, err = e.VerifyEmail(e.ctx, spend(tok), fx)
 		e.is(err, store.ErrNotFound)
 	}},
-	{"takes no token of another purpose", func(e *env) {
+	{"refuses a token of another purpose", func(e *env) {
 		a := e.user("anna")
 		for _, p := range []store.Purpose{store.PurposeReset, store.PurposeClaim, store.PurposeChangeEmail} {
 			s := spend(e.open(a, p))
@@ -37,7 +37,7 @@ var changeEmailCases = append(refuses(store.PurposeChangeEmail, func(e *env, _ s
 	_, err := e.ChangeEmail(e.ctx, s, "anna@example.test", "new@example.test", e.effects())
 	return err
 }), []testCase{
-	{"puts the new address, verified, in the place of the old and its login id", func(e *env) {
+	{"replaces the old address and its login id by the new address, verified", func(e *env) {
 		c := e.creation("anna")
 		c.User.EmailVerified = false
 		c.User.LoginIDs = append([]string{"Nick"}, c.User.LoginIDs...)
@@ -66,7 +66,7 @@ var changeEmailCases = append(refuses(store.PurposeChangeEmail, func(e *env, _ s
 		_, err = e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", fx)
 		e.is(err, store.ErrNotFound)
 	}},
-	{"conflicts with another user's login id, and then nothing changes", func(e *env) {
+	{"returns ErrLoginIDTaken for another user's login id, and changes nothing", func(e *env) {
 		a := e.user("anna")
 		e.user("new")
 		tok := e.open(a, store.PurposeChangeEmail)
@@ -77,7 +77,7 @@ var changeEmailCases = append(refuses(store.PurposeChangeEmail, func(e *env, _ s
 		_, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "free@example.test", store.Effects{})
 		e.ok(err)
 	}},
-	{"leaves login ids that are not the old address", func(e *env) {
+	{"keeps login ids that are not the old address", func(e *env) {
 		a := e.user("anna")
 		tok := e.open(a, store.PurposeChangeEmail)
 		got, err := e.ChangeEmail(e.ctx, spend(tok), "not a login id", "new@example.test", store.Effects{})
@@ -88,7 +88,7 @@ var changeEmailCases = append(refuses(store.PurposeChangeEmail, func(e *env, _ s
 		_, err = e.AccountByLoginID(e.ctx, "new@example.test")
 		e.is(err, store.ErrNotFound)
 	}},
-	{"changes the spelling alone", func(e *env) {
+	{"changes only the spelling", func(e *env) {
 		a := e.user("new")
 		tok := e.token(a, store.PurposeChangeEmail)
 		tok.NewEmail = "NEW@example.test"
@@ -97,7 +97,7 @@ var changeEmailCases = append(refuses(store.PurposeChangeEmail, func(e *env, _ s
 		e.ok(err)
 		e.same("user", []any{got.Email, got.LoginIDs}, []any{"NEW@example.test", []string{"NEW@example.test"}})
 	}},
-	{"an address that is the user's login id already becomes one with it", func(e *env) {
+	{"merges the address with the same login id of the user", func(e *env) {
 		c := e.creation("anna")
 		c.User.LoginIDs = append([]string{"new@Example.test"}, c.User.LoginIDs...)
 		c.Canonical = append([]string{"new@example.test"}, c.Canonical...)

@@ -7,7 +7,7 @@ import (
 )
 
 var endCases = []testCase{
-	{"ends one session of that user and leaves a revocation", func(e *env) {
+	{"ends one session of the user and writes a revocation", func(e *env) {
 		a := e.user("anna")
 		s, keep := e.signIn(a.User.ID), e.signIn(a.User.ID)
 		fx, until := e.effects(), t0.Add(time.Hour)
@@ -16,7 +16,7 @@ var endCases = []testCase{
 		e.lives(keep.ID)
 		e.happened(fx)
 	}},
-	{"is not found for another user's session, a missing one and an ended one", func(e *env) {
+	{"returns ErrNotFound for another user's, a missing and an ended session", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		s, gone := e.signIn(other.User.ID), e.signIn(a.User.ID)
 		e.ok(e.EndSession(e.ctx, a.User.ID, gone.ID, store.SessionEnd{RevokedUntil: t0}, store.Effects{}))
@@ -27,7 +27,7 @@ var endCases = []testCase{
 		}
 		e.is(e.EndSession(e.ctx, "nobody", s.ID, store.SessionEnd{}, store.Effects{}), store.ErrNotFound)
 	}},
-	{"all of a user's sessions end but one", func(e *env) {
+	{"ends all sessions of a user except one", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		s1, s2, s3 := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(a.User.ID)
 		keep, until, fx := e.signIn(other.User.ID), t0.Add(time.Hour), e.effects()
@@ -38,7 +38,7 @@ var endCases = []testCase{
 		e.lives(s2.ID, keep.ID)
 		e.happened(fx)
 	}},
-	{"none to end is not an error", func(e *env) {
+	{"returns no error if there are no sessions", func(e *env) {
 		a := e.user("anna")
 		for _, id := range []string{a.User.ID, "nobody"} {
 			fx := e.effects()
@@ -52,7 +52,7 @@ var endCases = []testCase{
 			e.Fatalf("%d messages, want the effects of both", n)
 		}
 	}},
-	{"revocations are numbered upwards and read from any number", func(e *env) {
+	{"revocations have growing ids and are read from any id", func(e *env) {
 		a := e.user("anna")
 		var ids []string
 		for range 5 {
@@ -74,7 +74,7 @@ var endCases = []testCase{
 		e.ok(err)
 		e.same("none", none, nil)
 	}},
-	{"a number is not given twice, though the row is gone", func(e *env) {
+	{"an id is never used twice, even if the row is deleted", func(e *env) {
 		a := e.user("anna")
 		var last int64
 		for range 3 {

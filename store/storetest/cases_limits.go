@@ -27,7 +27,7 @@ func (e *env) refused(now time.Time, index int, wait time.Duration, limits ...st
 }
 
 var limitCases = []testCase{
-	{"lets through as many as are free, and refuses until the window ends", func(e *env) {
+	{"allows Max hits and refuses until the window ends", func(e *env) {
 		l := store.Limit{Key: "k", Max: 3, Window: time.Minute}
 		for n := range 3 {
 			e.taken(t0.Add(time.Duration(n)*time.Second), l, n+1)
@@ -47,7 +47,7 @@ var limitCases = []testCase{
 		e.taken(t0, l, 1)
 		e.refused(t0.Add(10000*time.Hour), 0, time.Hour, l)
 	}},
-	{"backoff doubles the wait after each hit beyond the free ones, up to its maximum", func(e *env) {
+	{"backoff doubles the wait after each hit beyond Max, up to MaxBackoff", func(e *env) {
 		l := store.Limit{Key: "k", Max: 2, Window: 24 * time.Hour, Backoff: 30 * time.Second, MaxBackoff: 100 * time.Second}
 		e.taken(t0, l, 1)
 		e.taken(t0, l, 2)
@@ -60,14 +60,14 @@ var limitCases = []testCase{
 			e.taken(now, l, 3+i)
 		}
 	}},
-	{"with backoff the window starts anew with every hit", func(e *env) {
+	{"with backoff the window restarts with every hit", func(e *env) {
 		l := store.Limit{Key: "k", Max: 9, Window: time.Minute, Backoff: time.Second, MaxBackoff: time.Second}
 		e.taken(t0, l, 1)
 		e.taken(t0.Add(50*time.Second), l, 2)
 		e.taken(t0.Add(100*time.Second), l, 3)
 		e.taken(t0.Add(160*time.Second), l, 1)
 	}},
-	{"counts on all or on none, and names the longest wait", func(e *env) {
+	{"counts on all limits or on none, and returns the longest wait", func(e *env) {
 		a := store.Limit{Key: "a", Max: 5, Window: time.Minute}
 		b := store.Limit{Key: "b", Max: 1, Window: time.Minute}
 		c := store.Limit{Key: "c", Max: 1, Window: time.Hour}
@@ -79,19 +79,19 @@ var limitCases = []testCase{
 		e.refused(t0, 1, time.Minute, a, b)
 		e.taken(t0, a, 2)
 	}},
-	{"keys are told apart exactly", func(e *env) {
+	{"compares keys exactly", func(e *env) {
 		for _, key := range []string{"k", "K", "k ", " k", "%", "_", "é", "e\u0301"} {
 			e.taken(t0, store.Limit{Key: key, Max: 1, Window: time.Minute}, 1)
 		}
 	}},
-	{"no limits let everything through", func(e *env) {
+	{"allows everything without limits", func(e *env) {
 		got, err := e.TakeLimits(e.ctx, t0, nil)
 		e.ok(err)
 		if got.Refused != -1 {
 			e.Fatalf("got %+v", got)
 		}
 	}},
-	{"a hit given back did not happen", func(e *env) {
+	{"a released hit did not happen", func(e *env) {
 		l := store.Limit{Key: "k", Max: 2, Window: time.Minute}
 		e.ok(e.ReleaseLimits(e.ctx, []string{"k", "unknown"}))
 		e.taken(t0, l, 1)
@@ -102,11 +102,11 @@ var limitCases = []testCase{
 		for range 5 {
 			e.ok(e.ReleaseLimits(e.ctx, []string{"k"}))
 		}
-		// Nothing is left, so the window starts with the next hit.
+		// The counter is 0, so the next hit starts the window.
 		e.taken(t0.Add(30*time.Second), l, 1)
 		e.taken(t0.Add(61*time.Second), l, 2)
 	}},
-	{"a cleared counter begins again", func(e *env) {
+	{"a cleared counter starts again", func(e *env) {
 		l, other := store.Limit{Key: "k", Max: 1}, store.Limit{Key: "other", Max: 1}
 		e.taken(t0, l, 1)
 		e.taken(t0, other, 1)

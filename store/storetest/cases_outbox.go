@@ -33,7 +33,7 @@ func (e *env) claim(now time.Time, n int) []string {
 }
 
 var outboxCases = []testCase{
-	{"hands out what is due, oldest first, and counts the try", func(e *env) {
+	{"claims due emails, oldest first, and counts the attempt", func(e *env) {
 		e.queue(3)
 		e.ok(e.Record(e.ctx, store.Effects{Emails: []store.QueuedEmail{
 			{ID: "later", CreatedAt: t0.Add(-time.Hour), NotBefore: t0.Add(time.Second)},
@@ -47,14 +47,14 @@ var outboxCases = []testCase{
 		e.same("the rest", e.claim(t0, 9), []string{"m000"})
 		e.same("none", e.claim(t0, 0), nil)
 	}},
-	{"a message that was tried in vain keeps no new one waiting", func(e *env) {
+	{"a failed email does not delay a new one", func(e *env) {
 		e.queue(3)
 		e.same("the oldest", e.claim(t0, 1), []string{"m002"})
 		e.ok(e.RetryEmail(e.ctx, "m002", t0.Add(10*time.Second)))
 		e.same("the next", e.claim(t0.Add(time.Minute), 1), []string{"m001"})
 		e.same("the rest by age", e.claim(t0.Add(time.Minute), 9), []string{"m002", "m000"})
 	}},
-	{"hides them until the lease ends, and then counts the next try", func(e *env) {
+	{"hides claimed emails until the lease ends, and then counts the next attempt", func(e *env) {
 		e.queue(1)
 		e.same("first", e.claim(t0, 9), []string{"m000"})
 		e.same("hidden", e.claim(t0.Add(59*time.Second), 9), nil)
@@ -64,7 +64,7 @@ var outboxCases = []testCase{
 			e.Fatalf("got %+v", got)
 		}
 	}},
-	{"a finished message is gone, and a missing one no error", func(e *env) {
+	{"removes a finished email, and ignores a missing one", func(e *env) {
 		e.queue(2)
 		fx := store.Effects{Events: []store.Event{{ID: "done", At: t0, Name: store.EventEmailGivenUp}}}
 		for range 2 {
@@ -79,7 +79,7 @@ var outboxCases = []testCase{
 		e.ok(err)
 		e.same("events: the effect of the step that happened", len(events), 1)
 	}},
-	{"a message to retry is due again when it says, and a missing one no error", func(e *env) {
+	{"makes an email due again at the given time, and ignores a missing one", func(e *env) {
 		e.queue(1)
 		e.claim(t0, 1)
 		e.ok(e.RetryEmail(e.ctx, "m000", t0.Add(time.Second)))

@@ -44,7 +44,7 @@ var passwordCases = []testCase{
 		e.ok(err)
 		e.same("language", got.User.Language, "fr")
 	}},
-	{"keeps no earlier hash unless asked", func(e *env) {
+	{"keeps no earlier hashes with KeepEarlier 0", func(e *env) {
 		a := e.user("anna")
 		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))
 		e.ok(err)
@@ -52,7 +52,7 @@ var passwordCases = []testCase{
 		e.ok(err)
 		e.sameIDs("earlier", got.Password.Earlier)
 	}},
-	{"an empty hash keeps the password, changes its state, and comes before a sign-in under way", func(e *env) {
+	{"an empty hash changes only the state, and fails a concurrent sign-in", func(e *env) {
 		a := e.user("anna")
 		p := change(a, "")
 		p.State = store.PasswordExpired
@@ -64,7 +64,7 @@ var passwordCases = []testCase{
 			e.Fatalf("got %+v", got.Password)
 		}
 	}},
-	{"conflicts on another version, and then has no effects", func(e *env) {
+	{"returns ErrConflict for another version, without effects", func(e *env) {
 		a := e.user("anna")
 		s := e.signIn(a.User.ID)
 		for _, version := range []int64{0, 2} {
@@ -74,7 +74,7 @@ var passwordCases = []testCase{
 		}
 		e.lives(s.ID)
 	}},
-	{"a disabled user conflicts only if enabled is required", func(e *env) {
+	{"returns ErrConflict for a disabled user only with RequireEnabled", func(e *env) {
 		a := e.user("anna")
 		_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Status: ptr(store.StatusDisabled)})
 		e.ok(err)
@@ -85,7 +85,7 @@ var passwordCases = []testCase{
 		_, err = e.ChangePassword(e.ctx, p)
 		e.ok(err)
 	}},
-	{"is not found where there is no such user", func(e *env) {
+	{"returns ErrNotFound for a missing user", func(e *env) {
 		_, err := e.ChangePassword(e.ctx, store.PasswordChange{UserID: "nobody", Hash: "h", At: t0})
 		e.is(err, store.ErrNotFound)
 	}},
@@ -121,7 +121,7 @@ var passwordCases = []testCase{
 		}
 		e.taken(t0, limit, 1)
 	}},
-	{"the token before a renewal is void at once", func(e *env) {
+	{"voids the refresh token before a renewal at once", func(e *env) {
 		a := e.user("anna")
 		s := e.signIn(a.User.ID)
 		p := change(a, "hash-2")
@@ -134,7 +134,7 @@ var passwordCases = []testCase{
 			e.Fatalf("outcome %d", got.Outcome)
 		}
 	}},
-	{"is not found if the session to renew has ended, and then has no effects", func(e *env) {
+	{"returns ErrNotFound if the session to renew has ended, without effects", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		s := e.signIn(other.User.ID)
 		for _, id := range []string{"gone", s.ID} {

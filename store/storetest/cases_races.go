@@ -71,7 +71,7 @@ func resetSession(userID string, i int) store.SessionRecord {
 }
 
 var raceCases = []testCase{
-	{"one of many gets a login id, whatever its spelling", func(e *env) {
+	{"one of many gets a login id, in any spelling", func(e *env) {
 		const address = "winner@example.test"
 		winner := e.oneWinner(store.ErrLoginIDTaken, func(i int) error {
 			typed := address[:i%10] + strings.ToUpper(address[i%10:i%10+8]) + address[i%10+8:]
@@ -193,7 +193,7 @@ var raceCases = []testCase{
 		}
 		e.happened(numbered(winner))
 	}},
-	{"no session starts on a password that was changed meanwhile", func(e *env) {
+	{"no session starts after a concurrent change of the password", func(e *env) {
 		a := e.user("anna")
 		fresh := make([]string, callers)
 		for i, err := range atOnce(func(i int) error {
@@ -220,7 +220,7 @@ var raceCases = []testCase{
 		e.ok(err)
 		e.same("sessions of the password before", live, nil)
 	}},
-	{"no session lives on when all end during a refresh", func(e *env) {
+	{"no session survives when all end during a refresh", func(e *env) {
 		a := e.user("anna")
 		for round := range 4 {
 			sessions := make([]store.SessionRecord, callers)
@@ -256,7 +256,7 @@ var raceCases = []testCase{
 			e.Fatalf("%d revocations, want one for each of %d sessions", len(rs), 4*callers)
 		}
 	}},
-	{"no more sessions live than the maximum", func(e *env) {
+	{"sessions never exceed Max", func(e *env) {
 		a := e.user("anna")
 		for _, err := range atOnce(func(i int) error {
 			s := resetSession(a.User.ID, i)

@@ -17,7 +17,7 @@ func swap(s store.SessionRecord, n int) store.RefreshSwap {
 }
 
 var refreshCases = []testCase{
-	{"the token in use is swapped", func(e *env) {
+	{"exchanges the current token", func(e *env) {
 		a := e.user("anna")
 		s := e.signIn(a.User.ID)
 		in := swap(s, 1)
@@ -34,7 +34,7 @@ var refreshCases = []testCase{
 		e.same("session", stored, want)
 		e.happened(in.Swapped)
 	}},
-	{"an empty agent or address leaves what was there", func(e *env) {
+	{"keeps the user agent and address if the new ones are empty", func(e *env) {
 		s := e.signIn(e.user("anna").User.ID)
 		in := swap(s, 1)
 		in.UserAgent, in.Address = "", ""
@@ -42,7 +42,7 @@ var refreshCases = []testCase{
 		e.ok(err)
 		e.same("device", []string{got.Session.UserAgent, got.Session.Address}, []string{s.UserAgent, s.Address})
 	}},
-	{"idle time never moves beyond the absolute end", func(e *env) {
+	{"IdleExpiresAt never exceeds ExpiresAt", func(e *env) {
 		s := e.signIn(e.user("anna").User.ID)
 		in := swap(s, 1)
 		in.Idle = 48 * time.Hour
@@ -52,7 +52,7 @@ var refreshCases = []testCase{
 			e.Fatalf("idle %v, absolute %v, want %v", got.Session.IdleExpiresAt, got.Session.ExpiresAt, s.ExpiresAt)
 		}
 	}},
-	{"the token before is replayed within the grace time", func(e *env) {
+	{"the previous token is a replay within the grace time", func(e *env) {
 		a := e.user("anna")
 		s := e.signIn(a.User.ID)
 		first, err := e.SwapRefresh(e.ctx, swap(s, 1))
@@ -67,7 +67,7 @@ var refreshCases = []testCase{
 		e.same("session", stored, first.Session)
 		e.happened()
 	}},
-	{"the token before is reuse after the grace time, and ends the session", func(e *env) {
+	{"the previous token is a reuse after the grace time, and ends the session", func(e *env) {
 		a := e.user("anna")
 		s, keep := e.signIn(a.User.ID), e.signIn(a.User.ID)
 		first, err := e.SwapRefresh(e.ctx, swap(s, 1))
@@ -83,7 +83,7 @@ var refreshCases = []testCase{
 		_, err = e.SwapRefresh(e.ctx, swap(s, 2))
 		e.is(err, store.ErrNotFound)
 	}},
-	{"a token two before is reuse within the grace time", func(e *env) {
+	{"an older token is a reuse within the grace time", func(e *env) {
 		s := e.signIn(e.user("anna").User.ID)
 		for n := 1; n <= 2; n++ {
 			_, err := e.SwapRefresh(e.ctx, swap(s, n))
@@ -95,7 +95,7 @@ var refreshCases = []testCase{
 			e.Fatalf("outcome %d", got.Outcome)
 		}
 	}},
-	{"no token is replayed where none was before", func(e *env) {
+	{"without a previous token nothing is a replay", func(e *env) {
 		s := e.signIn(e.user("anna").User.ID)
 		in := swap(s, 1)
 		in.Presented, in.Now = nil, t0.Add(time.Second) // within the grace time
@@ -105,7 +105,7 @@ var refreshCases = []testCase{
 			e.Fatalf("outcome %d", got.Outcome)
 		}
 	}},
-	{"equal tokens swap nothing but move the times", func(e *env) {
+	{"equal tokens change only the times", func(e *env) {
 		s := e.signIn(e.user("anna").User.ID)
 		in := swap(s, 1)
 		in.Next = in.Presented
@@ -120,7 +120,7 @@ var refreshCases = []testCase{
 			e.same("hash", got.Session.Refresh.Current, in.Presented)
 		}
 	}},
-	{"is not found for a session that ended or is past its times, or a disabled user", func(e *env) {
+	{"returns ErrNotFound for an ended or expired session, or a disabled user", func(e *env) {
 		a := e.user("anna")
 		s := e.signIn(a.User.ID)
 		late := swap(s, 1)
@@ -130,7 +130,7 @@ var refreshCases = []testCase{
 		e.is(err, store.ErrNotFound)
 
 		dead := e.session(a.User.ID)
-		dead.ExpiresAt = t0.Add(time.Second) // before the idle time is up
+		dead.ExpiresAt = t0.Add(time.Second) // earlier than IdleExpiresAt
 		_, err = e.StartSession(e.ctx, start(dead))
 		e.ok(err)
 		e.is(e.unchanged(func() error { _, err := e.SwapRefresh(e.ctx, swap(dead, 1)); return err }), store.ErrNotFound)
@@ -139,7 +139,7 @@ var refreshCases = []testCase{
 		e.ok(err)
 		e.is(e.unchanged(func() error { _, err := e.SwapRefresh(e.ctx, swap(s, 1)); return err }), store.ErrNotFound)
 	}},
-	{"the user is read in the same step", func(e *env) {
+	{"reads the user in the same transaction", func(e *env) {
 		a := e.user("anna")
 		s := e.signIn(a.User.ID)
 		_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Roles: ptr([]string{"new"})})

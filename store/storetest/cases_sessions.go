@@ -23,7 +23,7 @@ var startCases = []testCase{
 		e.same("session", got, in.Session)
 		e.happened(in.Effects)
 	}},
-	{"conflicts on another password version, a disabled and a missing user", func(e *env) {
+	{"returns ErrConflict for another password version, a disabled and a missing user", func(e *env) {
 		a, off := e.user("anna"), e.creation("bert")
 		off.User.Status = store.StatusDisabled
 		e.ok(e.CreateUser(e.ctx, off))
@@ -37,7 +37,7 @@ var startCases = []testCase{
 			e.is(e.unchanged(func() error { _, err := e.StartSession(e.ctx, in); return err }), store.ErrConflict)
 		}
 	}},
-	{"replaces the hash if it is still the first", func(e *env) {
+	{"replaces the hash if it is still RehashFrom", func(e *env) {
 		a := e.user("anna")
 		in := start(e.session(a.User.ID))
 		in.RehashFrom, in.RehashTo = "hash-1", "better"
@@ -67,7 +67,7 @@ var startCases = []testCase{
 		e.ok(err)
 		e.same("user", got.User, want)
 	}},
-	{"ends a session of whomever", func(e *env) {
+	{"ends a session of any user", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		old := e.signIn(other.User.ID)
 		in := start(e.session(a.User.ID))
@@ -104,7 +104,7 @@ var startCases = []testCase{
 		e.ended(in.RevokedUntil, ids[0], ids[1], ids[2])
 		e.lives(ids[3], in.Session.ID, reset.ID, stranger.ID)
 	}},
-	{"clears limits and gives back hits", func(e *env) {
+	{"clears and releases limits", func(e *env) {
 		a := e.user("anna")
 		clear, back := store.Limit{Key: "c", Max: 9}, store.Limit{Key: "b", Max: 9}
 		e.taken(t0, clear, 1)
@@ -118,7 +118,7 @@ var startCases = []testCase{
 		e.taken(t0, clear, 1)
 		e.taken(t0, back, 2)
 	}},
-	{"a taken id is an error and changes nothing", func(e *env) {
+	{"returns an error for an existing id and changes nothing", func(e *env) {
 		a := e.user("anna")
 		s, victim := e.signIn(a.User.ID), e.signIn(a.User.ID)
 		in := start(s)
@@ -128,11 +128,11 @@ var startCases = []testCase{
 }
 
 var sessionCases = []testCase{
-	{"is not found where there is none", func(e *env) {
+	{"returns ErrNotFound if there is none", func(e *env) {
 		_, err := e.Session(e.ctx, "none")
 		e.is(err, store.ErrNotFound)
 	}},
-	{"a session past its times is still returned", func(e *env) {
+	{"returns an expired session", func(e *env) {
 		a := e.user("anna")
 		s := e.session(a.User.ID)
 		s.IdleExpiresAt, s.ExpiresAt = t0.Add(-time.Hour), t0.Add(-time.Minute)
@@ -140,7 +140,7 @@ var sessionCases = []testCase{
 		e.ok(err)
 		e.lives(s.ID)
 	}},
-	{"a user's full sessions alive are listed, newest first", func(e *env) {
+	{"lists a user's full sessions that are alive, newest first", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		e.signIn(other.User.ID)
 		add := func(age time.Duration, edit func(s *store.SessionRecord)) store.Session {

@@ -24,7 +24,7 @@ func wipe(b []byte) {
 }
 
 var sharingCases = []testCase{
-	{"what is given is not kept", func(e *env) {
+	{"keeps no reference to arguments", func(e *env) {
 		c, want := e.full("anna"), e.full("anna")
 		want.Session.ID, want.Session.Refresh.Current = c.Session.ID, append([]byte(nil), c.Session.Refresh.Current...)
 		tokenHash := append([]byte(nil), c.Token.Hash...)
@@ -65,7 +65,7 @@ var sharingCases = []testCase{
 		e.ok(err)
 		e.same("keys", got, keys(1))
 	}},
-	{"what is kept is not handed out", func(e *env) {
+	{"returns no reference to stored data", func(e *env) {
 		c := e.full("anna")
 		e.ok(e.CreateUser(e.ctx, c))
 		e.ok(e.SaveSigningKeys(e.ctx, keys(1), store.Effects{}))

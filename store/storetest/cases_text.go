@@ -19,7 +19,7 @@ var odd = []string{
 }
 
 var textCases = []testCase{
-	{"any text comes back exactly, and is told from all others", func(e *env) {
+	{"returns any text exactly, and tells it from all others", func(e *env) {
 		for i, s := range odd {
 			e.ok(e.CreateUser(e.ctx, store.UserCreation{
 				User: store.User{
@@ -63,7 +63,7 @@ var textCases = []testCase{
 			e.same("events", events, []store.Event{{
 				ID: s, At: t0, Name: store.EventName(s), UserID: s, SessionID: s, Address: s, UserAgent: s, RequestID: s, Reason: s,
 			}})
-			if len(s) <= 64 { // as long as a key may be
+			if len(s) <= 64 { // the maximum length of a key
 				e.taken(t0, store.Limit{Key: s, Max: 1}, 1)
 			}
 			e.ok(e.FinishEmail(e.ctx, s, store.Effects{}))
@@ -75,7 +75,7 @@ var textCases = []testCase{
 			e.Fatalf("%d messages are left (%v)", n, err)
 		}
 	}},
-	{"a zero byte and broken UTF-8 are refused and break nothing", func(e *env) {
+	{"refuses a zero byte and invalid UTF-8, and works afterwards", func(e *env) {
 		for _, bad := range []string{"a\x00b", "\x00", "a\xffb", "\xc0\x80"} {
 			for _, edit := range []func(c *store.UserCreation){
 				func(c *store.UserCreation) { c.User.ID, c.Session.UserID, c.Token.UserID = bad, bad, bad },
@@ -108,7 +108,7 @@ var textCases = []testCase{
 		}
 		e.ok(e.CreateUser(e.ctx, e.full("anna")))
 	}},
-	{"bytes are kept whatever they are", func(e *env) {
+	{"stores any bytes", func(e *env) {
 		all := make([]byte, 256)
 		for i := range all {
 			all[i] = byte(i)

@@ -11,7 +11,7 @@ var voids = []struct {
 	name string
 	do   func(e *env, a store.Account, s *store.TokenSpend)
 }{
-	{"past its time", func(_ *env, _ store.Account, s *store.TokenSpend) {
+	{"expired", func(_ *env, _ store.Account, s *store.TokenSpend) {
 		s.Now = t0.Add(10*time.Minute + time.Second)
 	}},
 	{"of a disabled user", func(e *env, a store.Account, _ *store.TokenSpend) {
@@ -24,7 +24,7 @@ var voids = []struct {
 		})
 		e.ok(err)
 	}},
-	{"for the password before", func(e *env, a store.Account, _ *store.TokenSpend) {
+	{"for an earlier password", func(e *env, a store.Account, _ *store.TokenSpend) {
 		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))
 		e.ok(err)
 	}},
@@ -44,7 +44,7 @@ func refuses(purpose store.Purpose, with func(e *env, a store.Account, s store.T
 	var out []testCase
 	for _, v := range voids {
 		if v.name == "of another purpose" && (purpose == store.PurposeVerifyEmail || purpose == store.PurposeChangeEmail) {
-			continue // these methods have one purpose, whatever the caller says
+			continue // these methods accept only one purpose
 		}
 		out = append(out, testCase{"a token " + v.name + " is void", func(e *env) {
 			a := e.user("anna")
@@ -67,7 +67,7 @@ var addTokenCases = []testCase{
 		e.same("token", got, t)
 		e.happened(fx)
 	}},
-	{"conflicts above the number of open ones of that purpose", func(e *env) {
+	{"returns ErrConflict above MaxOpen tokens of the purpose", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		e.open(other, store.PurposeReset)
 		e.open(a, store.PurposeVerifyEmail)
@@ -79,7 +79,7 @@ var addTokenCases = []testCase{
 		}), store.ErrConflict)
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 3}))
 	}},
-	{"the oldest of that purpose goes where it may", func(e *env) {
+	{"removes the oldest of the purpose with DropOldest", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		theirs, reset := e.open(other, store.PurposeVerifyEmail), e.open(a, store.PurposeReset)
 		var (
@@ -87,7 +87,7 @@ var addTokenCases = []testCase{
 			fx  []store.Effects
 		)
 		for i := range 4 {
-			// The later it was made, the sooner it ends: age alone counts.
+			// Newer tokens expire earlier here, so that only the age decides.
 			t := e.token(a, store.PurposeVerifyEmail)
 			t.CreatedAt, t.ExpiresAt = t0.Add(time.Duration(i)*time.Second), t0.Add(time.Hour-time.Duration(i)*time.Minute)
 			all, fx = append(all, t), append(fx, e.effects())
@@ -107,7 +107,7 @@ var addTokenCases = []testCase{
 			e.ok(err)
 		}
 	}},
-	{"one change of address is under way at a time", func(e *env) {
+	{"keeps one pending change of address", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		first, again, theirs, reset := e.open(a, store.PurposeChangeEmail), e.open(a, store.PurposeChangeEmail),
 			e.open(other, store.PurposeChangeEmail), e.open(a, store.PurposeReset)
@@ -123,7 +123,7 @@ var addTokenCases = []testCase{
 			e.ok(err)
 		}
 	}},
-	{"void ones do not count as open", func(e *env) {
+	{"does not count void tokens", func(e *env) {
 		a := e.user("anna")
 		e.open(a, store.PurposeReset)
 		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))
@@ -134,7 +134,7 @@ var addTokenCases = []testCase{
 		later.CreatedAt, later.ExpiresAt = t0.Add(11*time.Minute), t0.Add(21*time.Minute)
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: later, MaxOpen: 1}))
 	}},
-	{"conflicts if it is void from the start", func(e *env) {
+	{"returns ErrConflict if the token is void already", func(e *env) {
 		a := e.user("anna")
 		for _, edit := range []func(t *store.OneTimeToken){
 			func(t *store.OneTimeToken) { t.UserID = "nobody" },
@@ -158,7 +158,7 @@ var addTokenCases = []testCase{
 
 var tokenCases = append(refuses(store.PurposeReset, func(e *env, _ store.Account, s store.TokenSpend) error {
 	if s.Purposes[0] == "another" {
-		return store.ErrNotFound // reading names no purpose
+		return store.ErrNotFound // reading takes no purpose
 	}
 	_, err := e.OneTimeToken(e.ctx, s.Hash, s.Now)
 	return err
@@ -172,7 +172,7 @@ var tokenCases = append(refuses(store.PurposeReset, func(e *env, _ store.Account
 }})
 
 var userTokenCases = []testCase{
-	{"are the user's valid ones of that purpose, newest first", func(e *env) {
+	{"returns the user's valid tokens of the purpose, newest first", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		e.open(other, store.PurposeChangeEmail)
 		e.open(a, store.PurposeReset)
@@ -204,7 +204,7 @@ var userTokenCases = []testCase{
 		e.ok(err)
 		e.same("void ones", got, nil)
 	}},
-	{"are dropped together, with their effects", func(e *env) {
+	{"drops all of them, with the effects", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		gone := []store.OneTimeToken{e.open(a, store.PurposeChangeEmail), e.open(a, store.PurposeChangeEmail)}
 		kept := []store.OneTimeToken{e.open(other, store.PurposeChangeEmail), e.open(a, store.PurposeReset)}
@@ -260,7 +260,7 @@ var resetCases = append(refuses(store.PurposeReset, func(e *env, a store.Account
 		_, err = e.ResetPassword(e.ctx, in, c)
 		e.is(err, store.ErrNotFound)
 	}},
-	{"a conflict leaves the token", func(e *env) {
+	{"keeps the token after ErrConflict", func(e *env) {
 		a := e.user("anna")
 		tok := e.open(a, store.PurposeReset)
 		c := change(a, "hash-2")
@@ -270,7 +270,7 @@ var resetCases = append(refuses(store.PurposeReset, func(e *env, a store.Account
 		_, err := e.ResetPassword(e.ctx, spend(tok), c)
 		e.ok(err)
 	}},
-	{"a token changes its own user's password alone", func(e *env) {
+	{"changes only the password of the token's user", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		tok := e.open(a, store.PurposeReset)
 		err := e.unchanged(func() error { _, err := e.ResetPassword(e.ctx, spend(tok), change(other, "hash-2")); return err })
@@ -311,7 +311,7 @@ var resetSessionCases = append(refuses(store.PurposeReset, func(e *env, a store.
 		_, _, err = e.startReset(a, spend(tok), fx)
 		e.is(err, store.ErrNotFound)
 	}},
-	{"a claim drops whatever an earlier holder had set", func(e *env) {
+	{"a claim removes what an earlier holder had set", func(e *env) {
 		c := e.creation("anna")
 		c.User.EmailVerified, c.Password.Earlier = false, []string{"hash-0"}
 		e.ok(e.CreateUser(e.ctx, c))
@@ -331,7 +331,7 @@ var resetSessionCases = append(refuses(store.PurposeReset, func(e *env, a store.
 			e.Fatalf("account %+v", now)
 		}
 		e.happened(fx)
-		// Neither the tokens nor the version before are good for anything.
+		// The tokens and the earlier version of the password are void.
 		_, err = e.ChangePassword(e.ctx, change(a, "hash-2"))
 		e.is(err, store.ErrConflict)
 		for _, h := range e.tokens {

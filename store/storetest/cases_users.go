@@ -28,7 +28,7 @@ func (e *env) full(name string) store.UserCreation {
 }
 
 var createCases = []testCase{
-	{"stores the user with all that belongs to it", func(e *env) {
+	{"stores the user with session, token and effects", func(e *env) {
 		c := e.full("anna")
 		e.ok(e.CreateUser(e.ctx, c))
 		got, err := e.Account(e.ctx, c.User.ID)
@@ -60,7 +60,7 @@ var createCases = []testCase{
 			e.Fatalf("the zero time came back as %v", got.User.CreatedAt)
 		}
 	}},
-	{"a login id is taken once, and then nothing changes", func(e *env) {
+	{"returns ErrLoginIDTaken for a taken login id, and changes nothing", func(e *env) {
 		e.ok(e.CreateUser(e.ctx, e.full("anna")))
 		other := e.full("bert")
 		other.Canonical[1] = "second-anna"
@@ -68,7 +68,7 @@ var createCases = []testCase{
 		_, err := e.AccountByLoginID(e.ctx, "bert@example.test")
 		e.is(err, store.ErrNotFound)
 	}},
-	{"a login id given up is free again", func(e *env) {
+	{"a released login id is free again", func(e *env) {
 		a := e.user("anna")
 		_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID})
 		e.ok(err)
@@ -76,21 +76,21 @@ var createCases = []testCase{
 		again.User.ID = "another"
 		e.ok(e.CreateUser(e.ctx, again))
 	}},
-	{"a second user with the same id is an error and changes nothing", func(e *env) {
+	{"returns an error for an existing user id and changes nothing", func(e *env) {
 		a := e.user("anna")
 		c := e.full("bert")
 		c.User.ID = a.User.ID
 		c.Session.UserID, c.Token.UserID = a.User.ID, a.User.ID
 		e.unnamed(e.unchanged(func() error { return e.CreateUser(e.ctx, c) }))
 	}},
-	{"a message with a taken id is an error and changes nothing", func(e *env) {
+	{"returns an error for an existing email id and changes nothing", func(e *env) {
 		first := e.full("anna")
 		e.ok(e.CreateUser(e.ctx, first))
 		c := e.full("bert")
 		c.Emails[0].ID = first.Emails[0].ID
 		e.unnamed(e.unchanged(func() error { return e.CreateUser(e.ctx, c) }))
 	}},
-	{"times are kept to the microsecond and come back in UTC", func(e *env) {
+	{"stores times to the microsecond and returns UTC", func(e *env) {
 		c := e.creation("anna")
 		zone := time.FixedZone("far east", 9*3600)
 		c.User.CreatedAt = time.Date(2026, 1, 2, 3, 4, 5, 123456789, zone)
@@ -105,14 +105,14 @@ var createCases = []testCase{
 }
 
 var accountCases = []testCase{
-	{"is not found where there is none", func(e *env) {
+	{"returns ErrNotFound if there is none", func(e *env) {
 		e.user("anna")
 		_, err := e.Account(e.ctx, "user-bert")
 		e.is(err, store.ErrNotFound)
 		_, err = e.AccountByLoginID(e.ctx, "bert@example.test")
 		e.is(err, store.ErrNotFound)
 	}},
-	{"is found by the exact canonical form alone", func(e *env) {
+	{"is found only by the exact canonical form", func(e *env) {
 		e.user("anna")
 		for _, other := range []string{
 			"", "ANNA@example.test", "anna@example.tes", "anna@example.test ", "%", "anna_example.test", "anna@Example.test",
@@ -124,7 +124,7 @@ var accountCases = []testCase{
 }
 
 var updateCases = []testCase{
-	{"leaves a nil field as it is", func(e *env) {
+	{"keeps the values of nil fields", func(e *env) {
 		c := e.full("anna")
 		e.ok(e.CreateUser(e.ctx, c))
 		at := t0.Add(time.Hour)
@@ -186,7 +186,7 @@ var updateCases = []testCase{
 			e.Fatalf("not emptied: %+v", got)
 		}
 	}},
-	{"ends the sessions but one, and drops the tokens", func(e *env) {
+	{"ends the sessions except one, and drops the tokens", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		s1, s2, s3 := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(other.User.ID)
 		t1, t2 := e.open(a, store.PurposeReset), e.open(other, store.PurposeReset)
@@ -203,7 +203,7 @@ var updateCases = []testCase{
 		_, err = e.OneTimeToken(e.ctx, t2.Hash, t0)
 		e.ok(err)
 	}},
-	{"drops the reset sessions with the tokens, and no others", func(e *env) {
+	{"drops reset sessions with the tokens, and no other sessions", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		full, reset, others := e.signIn(a.User.ID), e.session(a.User.ID), e.session(other.User.ID)
 		for _, s := range []*store.SessionRecord{&reset, &others} {
@@ -218,7 +218,7 @@ var updateCases = []testCase{
 		_, err = e.Session(e.ctx, reset.ID)
 		e.is(err, store.ErrNotFound)
 	}},
-	{"is not found where there is no such user, and then has no effects", func(e *env) {
+	{"returns ErrNotFound for a missing user, without effects", func(e *env) {
 		e.user("anna")
 		e.is(e.unchanged(func() error {
 			_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{
@@ -230,7 +230,7 @@ var updateCases = []testCase{
 }
 
 var deleteCases = []testCase{
-	{"removes everything that names the user but events, revocations and mail", func(e *env) {
+	{"removes everything of the user except events, revocations and emails", func(e *env) {
 		c := e.full("anna")
 		e.ok(e.CreateUser(e.ctx, c))
 		other := e.user("bert")
@@ -258,7 +258,7 @@ var deleteCases = []testCase{
 		e.is(err, store.ErrNotFound)
 		e.happened(c.Effects, fx)
 	}},
-	{"is not found the second time, and then has no effects", func(e *env) {
+	{"returns ErrNotFound the second time, without effects", func(e *env) {
 		a := e.user("anna")
 		_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID})
 		e.ok(err)

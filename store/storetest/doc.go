@@ -1,9 +1,6 @@
-// Package storetest proves that a [store.Store] keeps its contract, and has a
-// store in memory for tests.
+// Package storetest tests that a [store.Store] keeps its contract.
 //
-// Whoever writes a store runs the whole suite against it in one test. open is
-// called once for each case and returns an empty store; it registers its own
-// clean-up:
+// The author of a store runs the suite in one test:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) store.Store {
@@ -13,11 +10,9 @@
 //		})
 //	}
 //
-// The suite tests what the comments of [store.Store] promise, never how a
-// store does it. Acts that may happen once are tried by 64 callers at the same
-// time, so run it with the race detector too.
+// The function is called once for each case. It returns an empty store and registers its
+// own cleanup.
 //
-// [NewMemory] returns a store that has passed the suite. Tests of programs use
-// it where they would otherwise need a database; production must not, because
-// it forgets.
+// The suite tests only what the comments of [store.Store] promise. Acts that can happen
+// only once are tried by 64 concurrent callers, so run it with the race detector too.
 package storetest

@@ -14,10 +14,10 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// t0 is when the cases begin. It has microseconds, because they must be kept.
+// t0 is the time of the cases. It has microseconds, which a store must keep.
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
 
-// env is one case at work: an empty store, and what the case has put into it.
+// env is a running case: its store, and the ids of what it has stored.
 type env struct {
 	*testing.T
 	store.Store
@@ -28,7 +28,7 @@ type env struct {
 	tokens           [][]byte
 }
 
-// ok fails the case if a step that should work does not.
+// ok fails the case unless err is nil.
 func (e *env) ok(err error) {
 	e.Helper()
 	if err != nil {
@@ -44,7 +44,7 @@ func (e *env) is(err, want error) {
 	}
 }
 
-// unnamed fails the case unless err is an error that is none of the contract's.
+// unnamed fails the case unless err is an error that package store does not declare.
 func (e *env) unnamed(err error) {
 	e.Helper()
 	if err == nil {
@@ -57,7 +57,7 @@ func (e *env) unnamed(err error) {
 	}
 }
 
-// same compares two values by meaning: no list and an empty list are one.
+// same compares two values. A nil and an empty list are equal.
 func (e *env) same(what string, got, want any) {
 	e.Helper()
 	if g, w := normal(e.T, got), normal(e.T, want); !reflect.DeepEqual(g, w) {
@@ -95,7 +95,7 @@ func normal(t *testing.T, v any) any {
 	return prune(out)
 }
 
-// prune takes away what is empty.
+// prune removes empty values.
 func prune(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -124,7 +124,7 @@ func prune(v any) any {
 	return v
 }
 
-// snapshot is all that can be seen of what the case has put into the store.
+// snapshot returns everything that the methods of the store return for this case.
 func (e *env) snapshot() any {
 	e.Helper()
 	out := map[string]any{}
@@ -160,7 +160,7 @@ func seen(e *env, v any, err error) any {
 	return v
 }
 
-// unchanged runs a step that must leave nothing behind, and returns its error.
+// unchanged runs f, which must not change the store, and returns its error.
 func (e *env) unchanged(step func() error) error {
 	e.Helper()
 	before := e.snapshot()
@@ -169,7 +169,7 @@ func (e *env) unchanged(step func() error) error {
 	return err
 }
 
-// next numbers what a case makes.
+// next returns the next number for the ids of a case.
 func (e *env) next() int {
 	e.n++
 	return e.n
@@ -180,7 +180,7 @@ func hash(s string) []byte {
 	return sum[:]
 }
 
-// creation is a sign-up with nothing but the user and its password.
+// creation is a sign-up with only the user and its password.
 func (e *env) creation(name string) store.UserCreation {
 	id := "user-" + name
 	e.users = append(e.users, id)

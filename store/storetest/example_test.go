@@ -8,12 +8,12 @@ import (
 	"github.com/usherkit/usher/store/storetest"
 )
 
-// A store of one's own proves itself with one test. The function returns an
-// empty store each time, and closes it with t.Cleanup.
+// One test runs the suite against another store. The function returns an empty store each
+// time, and closes it with t.Cleanup.
 func ExampleRun() {
-	test := func(t *testing.T) { // named TestStore, in the store's package
+	test := func(t *testing.T) { // TestStore in the package of the store
 		storetest.Run(t, func(t *testing.T) store.Store {
-			store := memory.New() // instead: the store of one's own
+			store := memory.New() // here: the store under test
 			t.Cleanup(func() { store.Close() })
 			return store
 		})

@@ -8,8 +8,8 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// Run runs the whole suite. open is called once for each case; it returns an
-// empty store and registers its clean-up with t.
+// Run runs the whole suite. It calls open once for each case. open returns an empty store
+// and registers its cleanup with t.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, group := range []struct {
 		name  string

@@ -15,15 +15,15 @@ import (
 	"github.com/usherkit/usher/store/sqlstore"
 )
 
-// crowd holds the writer while others come, so that they share a transaction.
+// crowd blocks the writer while other steps arrive, so that they share a transaction.
 type crowd struct {
-	open    chan struct{}     // closed to let the first step go on
+	open    chan struct{}     // closed to unblock the first step
 	after   func(n int) error // decides about the n-th statement of the others
 	first   sync.WaitGroup
 	waiting sync.WaitGroup
 }
 
-// hold begins a step that stops in the midst of its transaction.
+// hold begins a step that blocks within its transaction.
 func hold(t *testing.T, s *sqlstore.Store, f *faults) *crowd {
 	t.Helper()
 	c := &crowd{open: make(chan struct{})}
@@ -50,14 +50,14 @@ func hold(t *testing.T, s *sqlstore.Store, f *faults) *crowd {
 	return c
 }
 
-// add has a step, which must use the context it gets, wait behind the others.
+// add starts a step, which must use the context it gets, and waits until it is queued.
 func (c *crowd) add(ctx context.Context, run func(ctx context.Context)) {
 	w := &watched{Context: ctx, waits: make(chan struct{})}
 	c.waiting.Go(func() { run(w) })
 	<-w.waits
 }
 
-// watched is a context that tells when somebody begins to wait for its end.
+// watched is a context that reports when a caller begins to wait for its end.
 type watched struct {
 	context.Context
 	once  sync.Once
@@ -69,7 +69,7 @@ func (w *watched) Done() <-chan struct{} {
 	return w.Context.Done()
 }
 
-// release lets all of them go on.
+// release unblocks the steps and waits for them.
 func (c *crowd) release(after func(n int) error) {
 	c.after = after
 	close(c.open)
@@ -77,7 +77,7 @@ func (c *crowd) release(after func(n int) error) {
 	c.waiting.Wait()
 }
 
-func TestStepsThatWaitShareOneCommit(t *testing.T) {
+func TestWaitingStepsShareOneCommit(t *testing.T) {
 	ctx := context.Background()
 	var f faults
 	s, db := openFaulty(t, &f, nil)
@@ -105,13 +105,13 @@ func TestStepsThatWaitShareOneCommit(t *testing.T) {
 	}
 }
 
-// end is the n-th of three steps, each of which is whole or not there at all.
+// end runs the n-th of three steps, which happens whole or not at all.
 func end(ctx context.Context, s *sqlstore.Store, n int) error {
 	id := fmt.Sprint(n)
 	return s.EndSession(ctx, "u"+id, "u"+id+"-s1", store.SessionEnd{}, effects("x"+id))
 }
 
-// whole reports what is there of the n-th step; a part of it is an error.
+// whole reports whether the n-th step happened. The test fails if only a part did.
 func whole(t *testing.T, db *sql.DB, n int) bool {
 	t.Helper()
 	gone := len(column(t, db, fmt.Sprintf(`SELECT id FROM usher_sessions WHERE id = 'u%d-s1'`, n))) == 0
@@ -176,8 +176,8 @@ func TestFB02_AStepThatFailsAmongOthersIsTheOnlyOneThatFails(t *testing.T) {
 	}
 }
 
-// A step that was told of something another had done, which is lost then, must not
-// stand by what it said.
+// A step that fails because of what another step wrote must run again if that is rolled
+// back.
 func TestFB02_NoAnswerRestsOnWhatIsLost(t *testing.T) {
 	ctx := context.Background()
 	var f faults
@@ -207,14 +207,14 @@ func TestFB02_NoAnswerRestsOnWhatIsLost(t *testing.T) {
 	}
 }
 
-// SQLite answers a full disk by taking the whole transaction back. Those who had
-// a part in it and did nothing wrong run again.
+// SQLite rolls back the whole transaction when the disk is full. The other steps of the
+// batch run again.
 func TestFB02_ATransactionThatIsGoneCostsTheOthersNothing(t *testing.T) {
 	for at := 2; at <= 20; at++ {
 		errs, there, _ := together(t, func(f *faults) func(int) error {
 			return func(n int) error {
 				if n == at && f.last != "COMMIT" {
-					return errTakenBack
+					return errRolledBack
 				}
 				return nil
 			}
@@ -234,7 +234,7 @@ func TestFB02_ATransactionThatIsGoneCostsTheOthersNothing(t *testing.T) {
 	}
 }
 
-// panicking is something that cannot be stored.
+// panicking is a value whose encoding panics.
 type panicking struct{}
 
 func (panicking) MarshalJSON() ([]byte, error) { panic("boom") }
@@ -263,7 +263,7 @@ func TestFB03_APanicInAStepIsItsCallersAlone(t *testing.T) {
 	}
 }
 
-func TestWhoGoesAwayWhileWaitingLeavesNoTrace(t *testing.T) {
+func TestACanceledWaitLeavesNoTrace(t *testing.T) {
 	var f faults
 	s, db := openFaulty(t, &f, nil)
 	c := hold(t, s, &f)
@@ -281,8 +281,7 @@ func TestWhoGoesAwayWhileWaitingLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// Whoever is told of an error after the step began might take it for one that
-// did not happen.
+// An error after the step has begun could hide that it happened.
 func TestFB02_AStepThatHasBegunRunsToItsEnd(t *testing.T) {
 	var f faults
 	s, db := openFaulty(t, &f, nil)
@@ -302,7 +301,7 @@ func TestFB02_AStepThatHasBegunRunsToItsEnd(t *testing.T) {
 	}
 }
 
-func TestAStepWithAHookSharesWithNobody(t *testing.T) {
+func TestAStepWithAHookSharesNoTransaction(t *testing.T) {
 	ctx := context.Background()
 	var f faults
 	s, db := openFaulty(t, &f, func(ctx context.Context, _ *sql.Tx, c sqlstore.Change) error {

@@ -11,7 +11,7 @@ import (
 )
 
 var raceCountCases = []testCase{
-	{"a limit lets through exactly what is free", func(e *env) {
+	{"a limit allows exactly Max hits", func(e *env) {
 		for _, free := range []int{1, 5} {
 			var (
 				mu     sync.Mutex
@@ -22,7 +22,7 @@ var raceCountCases = []testCase{
 					{Key: fmt.Sprint("shared ", free), Max: free, Window: time.Hour},
 					{Key: fmt.Sprint("own ", free, i%2), Max: callers, Window: time.Hour},
 				}
-				if i%2 == 1 { // in either order, without a deadlock
+				if i%2 == 1 { // both orders, without a deadlock
 					limits[0], limits[1] = limits[1], limits[0]
 				}
 				r, err := e.TakeLimits(e.ctx, t0, limits)
@@ -51,7 +51,7 @@ var raceCountCases = []testCase{
 			}
 		}
 	}},
-	{"each hit is given back once", func(e *env) {
+	{"each hit is released once", func(e *env) {
 		a := e.user("anna")
 		both := []store.Limit{{Key: "a", Max: 9 * callers, Window: time.Hour}, {Key: "b", Max: 9 * callers, Window: time.Hour}}
 		keys := []string{"a", "b"}
@@ -98,7 +98,7 @@ var raceCountCases = []testCase{
 			e.taken(t0, l, want)
 		}
 	}},
-	{"a counter that was cleared and counts again stays", func(e *env) {
+	{"DeleteExpired keeps a cleared counter that counts again", func(e *env) {
 		for i, err := range atOnce(func(i int) error {
 			if i%8 == 0 {
 				for range 20 {
@@ -133,7 +133,7 @@ var raceCountCases = []testCase{
 			}
 		}
 	}},
-	{"one of many saves signing keys, the first and later ones", func(e *env) {
+	{"one of many saves signing keys, first and later", func(e *env) {
 		for version := range int64(2) {
 			winner := e.oneWinner(store.ErrConflict, func(i int) error {
 				k := keys(version + 1)
@@ -145,7 +145,7 @@ var raceCountCases = []testCase{
 			e.same("key", got.Keys[0].ID, fmt.Sprintf("key of %d", winner))
 		}
 	}},
-	{"each message is claimed by one", func(e *env) {
+	{"each email is claimed once", func(e *env) {
 		const messages = 100
 		e.queue(messages)
 		claimed := make([][]store.QueuedEmail, callers)
@@ -174,7 +174,7 @@ var raceCountCases = []testCase{
 			e.Fatalf("%d messages were claimed, want %d", len(by), messages)
 		}
 	}},
-	{"no more one-time tokens are open than allowed", func(e *env) {
+	{"one-time tokens never exceed MaxOpen", func(e *env) {
 		a := e.user("anna")
 		const open = 3
 		added := 0

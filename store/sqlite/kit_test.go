@@ -2,11 +2,39 @@ package sqlite_test
 
 import (
 	"crypto/sha256"
+	"database/sql"
+	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/sqlite"
 )
+
+func open(t testing.TB, path string) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func openNew(t testing.TB) *sqlite.Store {
+	t.Helper()
+	return open(t, filepath.Join(t.TempDir(), "usher.db"))
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
@@ -54,7 +82,7 @@ func creation(id string) store.UserCreation {
 	}
 }
 
-// reset is what a reset does to such a user.
+// reset is the reset of the password of such a user.
 func reset(id string) (store.TokenSpend, store.PasswordChange) {
 	return spending(id+"-reset", store.PurposeReset), store.PasswordChange{
 		UserID: id, IfVersion: 1, Hash: "hash-2", State: store.PasswordActive, At: now, RequireEnabled: true,
@@ -81,4 +109,55 @@ func refresh(sessionID, next string) store.RefreshSwap {
 		Idle: time.Hour, Grace: 10 * time.Second, RevokedUntil: now.Add(time.Hour),
 		Swapped: effects("swapped-" + next), Reused: effects("reused-" + next),
 	}
+}
+
+// dump returns the content of all tables.
+func dump(t *testing.T, db *sql.DB) string {
+	t.Helper()
+	var out strings.Builder
+	for _, table := range column(t, db, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`) {
+		rows, err := db.Query(`SELECT * FROM "` + table + `" ORDER BY 1`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			row := make([]any, len(columns))
+			for i := range row {
+				row[i] = &row[i]
+			}
+			if err := rows.Scan(row...); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&out, "%s %q\n", table, row)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.String()
+}
+
+// column returns the rows of a query with one text column.
+func column(t *testing.T, db *sql.DB, query string, args ...any) (out []string) {
+	t.Helper()
+	rows, err := db.Query(query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

@@ -35,8 +35,8 @@ type fleet struct {
 	url      string
 	machines []*machine
 	mail     *mailbox
-	ahead    atomic.Int64 // of the real time, in nanoseconds: the clock of them all
-	counted  *barrier     // where who may enter waits until all tries are counted; nil for none
+	ahead    atomic.Int64 // added to the clock of all instances, in nanoseconds
+	counted  *barrier     // callers wait here until all attempts are counted; nil for none
 	n        atomic.Int64
 }
 
@@ -65,7 +65,7 @@ func (f *fleet) add(change ...func(*usher.Config)) *machine {
 func (f *fleet) addOn(opts postgres.Options, change ...func(*usher.Config)) *machine {
 	f.t.Helper()
 	if opts.MaxConns == 0 {
-		opts.MaxConns = 16 // so that callers really meet in the server
+		opts.MaxConns = 16 // so that callers are concurrent in the server
 	}
 	store, err := postgres.Open(f.t.Context(), f.url, opts)
 	if err != nil {

@@ -83,7 +83,7 @@ func heard(t *testing.T, st *postgres.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-woken // it listens
+	<-woken // the connection listens
 	if _, err := st.EndUserSessions(ctx, a.User.ID, store.SessionEnd{RevokedUntil: time.Now().Add(time.Minute)}, store.Effects{}); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestARoleThatOwnsNothingServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	const role = "usher test: who serves" // a name that must be quoted
+	const role = "usher test: serving" // a name that must be quoted
 	run := func(statement string) {
 		t.Helper()
 		if _, err := db.Exec(statement); err != nil {

@@ -18,18 +18,19 @@ import (
 	"github.com/usherkit/usher/store/sqlstore"
 )
 
-// hurry watches every connection of a pool, and makes some statements fail.
-type hurry struct {
+// commitWatcher records which statements every connection commits at which level, and
+// makes some statements fail.
+type commitWatcher struct {
 	t       *testing.T
 	dsn     string
 	faulty  atomic.Bool
 	lowered atomic.Int64
 }
 
-func (h *hurry) Driver() driver.Driver { return faultyConnector{}.Driver() }
+func (h *commitWatcher) Driver() driver.Driver { return faultyConnector{}.Driver() }
 
-// Connect opens a connection that knows at which level it commits what.
-func (h *hurry) Connect(ctx context.Context) (driver.Conn, error) {
+// Connect opens a connection that records its level and its statements.
+func (h *commitWatcher) Connect(ctx context.Context) (driver.Conn, error) {
 	var (
 		f    faults
 		low  bool
@@ -38,7 +39,7 @@ func (h *hurry) Connect(ctx context.Context) (driver.Conn, error) {
 	f.arm(func(int) error {
 		switch text := f.last; {
 		case text == toNormal:
-			low = true // if it fails, too
+			low = true // even if it fails
 			h.lowered.Add(1)
 		case text == "BEGIN":
 			what = nil
@@ -63,12 +64,12 @@ func (h *hurry) Connect(ctx context.Context) (driver.Conn, error) {
 	return faultyConnector{h.dsn, &f}.Connect(ctx)
 }
 
-// Whatever fails, panics or is broken off, in a pool of one connection or of several:
-// only counters are committed without the disk, and no connection stays so or is lost.
-func TestNothingButCountersIsEverHurried(t *testing.T) {
+// Whichever statements fail, panic or are canceled, in a pool of one connection or of
+// several: only counters are committed without a sync, and every connection is restored.
+func TestOnlyCountersAreCommittedWithoutSync(t *testing.T) {
 	for _, conns := range []int{1, 4} {
 		t.Run(fmt.Sprint(conns), func(t *testing.T) {
-			h := &hurry{t: t, dsn: "file:" + filepath.Join(t.TempDir(), "usher.db") +
+			h := &commitWatcher{t: t, dsn: "file:" + filepath.Join(t.TempDir(), "usher.db") +
 				"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"}
 			db := sql.OpenDB(h)
 			t.Cleanup(func() { db.Close() })
@@ -78,7 +79,7 @@ func TestNothingButCountersIsEverHurried(t *testing.T) {
 			must(t, err)
 
 			h.faulty.Store(true)
-			kept := everybody(t, s)
+			kept := runMixedSteps(t, s)
 			h.faulty.Store(false)
 
 			if h.lowered.Load() == 0 || len(kept) == 0 {
@@ -95,7 +96,7 @@ func TestNothingButCountersIsEverHurried(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
-			for range conns { // all at once
+			for range conns { // all connections at the same time
 				conn, err := db.Conn(ctx)
 				must(t, err)
 				defer conn.Close()
@@ -109,7 +110,7 @@ func TestNothingButCountersIsEverHurried(t *testing.T) {
 	}
 }
 
-// rarely is a hook that fails now and then, or panics.
+// rarely is a hook that sometimes fails or panics.
 func rarely(context.Context, *sql.Tx, sqlstore.Change) error {
 	switch rand.N(12) {
 	case 0:
@@ -120,10 +121,10 @@ func rarely(context.Context, *sql.Tx, sqlstore.Change) error {
 	return nil
 }
 
-// everybody runs steps of all kinds at once, some of which their callers give up, and
-// returns the names of those that were acknowledged and have to be there.
-func everybody(t *testing.T, s *sqlstore.Store) (kept []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second) // for a connection that is lost
+// runMixedSteps runs steps of all kinds at the same time, some of which are canceled, and
+// returns the names of those that were acknowledged.
+func runMixedSteps(t *testing.T, s *sqlstore.Store) (kept []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second) // in case a connection is lost
 	defer cancel()
 	var (
 		mu sync.Mutex
@@ -148,7 +149,7 @@ func everybody(t *testing.T, s *sqlstore.Store) (kept []string) {
 	return kept
 }
 
-// errNotKept is what step returns after a step that has left no event.
+// errNotKept is the error of step for a step that stores no event.
 var errNotKept = errors.New("not kept")
 
 func step(ctx context.Context, s *sqlstore.Store, id string) (err error) {

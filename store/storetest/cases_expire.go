@@ -1,0 +1,89 @@
+package storetest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+var expireCases = []testCase{
+	{"removes expired rows, and nothing else", func(e *env) {
+		a := e.user("anna")
+		idle, over := e.session(a.User.ID), e.session(a.User.ID)
+		idle.IdleExpiresAt = t0.Add(time.Minute)
+		over.ExpiresAt = t0.Add(time.Minute)
+		for _, s := range []store.SessionRecord{idle, over} {
+			_, err := e.StartSession(e.ctx, start(s))
+			e.ok(err)
+		}
+		keep, end, endLate := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(a.User.ID)
+		e.ok(e.EndSession(e.ctx, a.User.ID, end.ID, store.SessionEnd{RevokedUntil: t0.Add(time.Minute)}, store.Effects{}))
+		e.ok(e.EndSession(e.ctx, a.User.ID, endLate.ID, store.SessionEnd{RevokedUntil: t0.Add(time.Hour)}, store.Effects{}))
+		short, long := e.token(a, store.PurposeReset), e.token(a, store.PurposeReset)
+		short.ExpiresAt, long.ExpiresAt = t0.Add(time.Minute), t0.Add(time.Hour)
+		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: short, MaxOpen: 9}))
+		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: long, MaxOpen: 9}))
+		brief := store.Limit{Key: "brief", Max: 9, Window: time.Minute}
+		hour := store.Limit{Key: "hour", Max: 9, Window: time.Hour}
+		ever := store.Limit{Key: "ever", Max: 9}
+		for _, l := range []store.Limit{brief, hour, ever} {
+			e.taken(t0, l, 1)
+		}
+		fx := store.Effects{Events: []store.Event{
+			{ID: "old", At: t0.Add(-time.Hour), Name: "n"}, {ID: "new", At: t0, Name: "n"},
+		}}
+		e.ok(e.Record(e.ctx, fx))
+
+		n, err := e.DeleteExpired(e.ctx, t0.Add(2*time.Minute), time.Time{}, 100)
+		e.ok(err)
+		if n != 5 { // two sessions, a revocation, a token, a limit
+			e.Fatalf("%d rows went, want 5", n)
+		}
+		n, err = e.DeleteExpired(e.ctx, t0.Add(2*time.Minute), t0.Add(-time.Minute), 100)
+		e.ok(err)
+		if n != 1 {
+			e.Fatalf("%d rows went, want 1 event", n)
+		}
+		for _, id := range []string{idle.ID, over.ID} {
+			_, err := e.Session(e.ctx, id)
+			e.is(err, store.ErrNotFound)
+		}
+		e.lives(keep.ID)
+		rs, err := e.Revocations(e.ctx, 0)
+		e.ok(err)
+		if len(rs) != 1 || rs[0].SessionID != endLate.ID {
+			e.Fatalf("revocations %+v", rs)
+		}
+		_, err = e.OneTimeToken(e.ctx, short.Hash, t0)
+		e.is(err, store.ErrNotFound)
+		_, err = e.OneTimeToken(e.ctx, long.Hash, t0)
+		e.ok(err)
+		e.taken(t0, brief, 1)
+		e.taken(t0, hour, 2)
+		e.taken(t0, ever, 2)
+		events, err := e.Events(e.ctx, store.EventQuery{})
+		e.ok(err)
+		e.same("events", events, fx.Events[1:])
+	}},
+	{"removes at most max rows of a kind", func(e *env) {
+		a := e.user("anna")
+		for i := range 5 {
+			s := e.session(a.User.ID)
+			s.IdleExpiresAt = t0.Add(time.Minute)
+			_, err := e.StartSession(e.ctx, start(s))
+			e.ok(err)
+			e.taken(t0, store.Limit{Key: fmt.Sprint(i), Max: 1, Window: time.Minute}, 1)
+		}
+		for _, want := range []int{4, 4, 2, 0} {
+			n, err := e.DeleteExpired(e.ctx, t0.Add(time.Hour), time.Time{}, 2)
+			e.ok(err)
+			if n != want {
+				e.Fatalf("%d rows went, want %d", n, want)
+			}
+		}
+		if rs, err := e.Revocations(e.ctx, 0); err != nil || len(rs) != 0 {
+			e.Fatalf("a session that ran out left revocations %v (%v)", rs, err)
+		}
+	}},
+}

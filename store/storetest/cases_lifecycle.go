@@ -1,0 +1,98 @@
+package storetest
+
+import (
+	"context"
+	"time"
+
+	"github.com/usherkit/usher/store"
+)
+
+var lifecycleCases = []testCase{
+	{"works while it is open and fails once it is closed", func(e *env) {
+		e.ok(e.Ping(e.ctx))
+		a := e.user("anna")
+		e.ok(e.Close())
+		e.unnamed(e.Ping(e.ctx))
+		_, err := e.Account(e.ctx, a.User.ID)
+		e.unnamed(err)
+		e.unnamed(e.Record(e.ctx, store.Effects{}))
+	}},
+	{"every call with a canceled context fails and changes nothing", func(e *env) {
+		a := e.user("anna")
+		s, tok := e.signIn(a.User.ID), e.open(a, store.PurposeReset)
+		created := e.full("bert")
+		fx := e.effects()
+		ended, cancel := context.WithCancel(e.ctx)
+		cancel()
+		for name, call := range e.everyMethod(ended, a, s, tok, created, fx) {
+			err := e.unchanged(call)
+			if err == nil {
+				e.Errorf("%s worked", name)
+				continue
+			}
+			e.unnamed(err)
+		}
+	}},
+}
+
+// everyMethod calls each method of a store once, with what would work.
+func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionRecord, tok store.OneTimeToken, c store.UserCreation, fx store.Effects) map[string]func() error {
+	id := a.User.ID
+	reset := e.session(id)
+	return map[string]func() error{
+		"CreateUser":       func() error { return e.CreateUser(ctx, c) },
+		"Account":          func() error { _, err := e.Account(ctx, id); return err },
+		"AccountByLoginID": func() error { _, err := e.AccountByLoginID(ctx, "anna@example.test"); return err },
+		"UpdateUser": func() error {
+			_, _, err := e.UpdateUser(ctx, store.UserUpdate{UserID: id, At: t0, Profile: store.Profile{Name: ptr("x")}})
+			return err
+		},
+		"DeleteUser":     func() error { _, err := e.DeleteUser(ctx, store.UserDeletion{UserID: id}); return err },
+		"ChangePassword": func() error { _, err := e.ChangePassword(ctx, change(a, "hash-2")); return err },
+		"StartSession":   func() error { _, err := e.StartSession(ctx, start(reset)); return err },
+		"Session":        func() error { _, err := e.Session(ctx, s.ID); return err },
+		"UserSessions":   func() error { _, err := e.UserSessions(ctx, id, t0); return err },
+		"SwapRefresh":    func() error { _, err := e.SwapRefresh(ctx, swap(s, 1)); return err },
+		"EndSession":     func() error { return e.EndSession(ctx, id, s.ID, store.SessionEnd{}, fx) },
+		"EndUserSessions": func() error {
+			_, err := e.EndUserSessions(ctx, id, store.SessionEnd{}, fx)
+			return err
+		},
+		"Revocations": func() error { _, err := e.Revocations(ctx, 0); return err },
+		"AddOneTimeToken": func() error {
+			return e.AddOneTimeToken(ctx, store.TokenAddition{Token: e.token(a, store.PurposeClaim), MaxOpen: 9, Effects: fx})
+		},
+		"OneTimeToken": func() error { _, err := e.OneTimeToken(ctx, tok.Hash, t0); return err },
+		"UserTokens": func() error {
+			_, err := e.UserTokens(ctx, id, store.PurposeReset, t0)
+			return err
+		},
+		"DropTokens": func() error { return e.DropTokens(ctx, id, store.PurposeReset, t0, fx) },
+		"ResetPassword": func() error {
+			_, err := e.ResetPassword(ctx, spend(tok), change(a, "hash-2"))
+			return err
+		},
+		"StartResetSession": func() error {
+			_, err := e.StartResetSession(ctx, spend(tok), reset, store.SessionEnd{}, fx)
+			return err
+		},
+		"VerifyEmail": func() error { _, err := e.VerifyEmail(ctx, spend(tok), fx); return err },
+		"ChangeEmail": func() error { _, err := e.ChangeEmail(ctx, spend(tok), "a", "b", fx); return err },
+		"TakeLimits": func() error {
+			_, err := e.TakeLimits(ctx, t0, []store.Limit{{Key: "k", Max: 1}})
+			return err
+		},
+		"ReleaseLimits":   func() error { return e.ReleaseLimits(ctx, []string{"k"}) },
+		"ClearLimits":     func() error { return e.ClearLimits(ctx, []string{"k"}) },
+		"SigningKeys":     func() error { _, err := e.SigningKeys(ctx); return err },
+		"SaveSigningKeys": func() error { return e.SaveSigningKeys(ctx, keys(1), fx) },
+		"ClaimEmails":     func() error { _, err := e.ClaimEmails(ctx, t0, time.Minute, 9); return err },
+		"FinishEmail":     func() error { return e.FinishEmail(ctx, "mail-1", fx) },
+		"RetryEmail":      func() error { return e.RetryEmail(ctx, "mail-1", t0) },
+		"EmailCount":      func() error { _, err := e.EmailCount(ctx); return err },
+		"Record":          func() error { return e.Record(ctx, fx) },
+		"Events":          func() error { _, err := e.Events(ctx, store.EventQuery{}); return err },
+		"DeleteExpired":   func() error { _, err := e.DeleteExpired(ctx, t0, t0, 9); return err },
+		"Ping":            func() error { return e.Ping(ctx) },
+	}
+}
