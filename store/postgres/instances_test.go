@@ -29,40 +29,40 @@ const (
 	newPassword  = usher.Secret("calm heron reads maps")
 )
 
-// fleet is some machines on one database.
+// fleet is several instances on one database.
 type fleet struct {
-	t        *testing.T
-	url      string
-	machines []*machine
-	mail     *mailbox
-	ahead    atomic.Int64 // added to the clock of all instances, in nanoseconds
-	counted  *barrier     // callers wait here until all attempts are counted; nil for none
-	n        atomic.Int64
+	t         *testing.T
+	url       string
+	instances []*instance
+	mail      *mailbox
+	ahead     atomic.Int64 // added to the clock of all instances, in nanoseconds
+	counted   *barrier     // callers wait here until all attempts are counted; nil for none
+	n         atomic.Int64
 }
 
-// machine is one of them, with connections of its own.
-type machine struct {
+// instance is one instance, with its own connections.
+type instance struct {
 	*usher.Service
 	store *postgres.Store
 }
 
-// newFleet starts machines with the cheapest hash that is allowed.
-func newFleet(t *testing.T, machines int, change ...func(*usher.Config)) *fleet {
+// newFleet starts instances with the cheapest password hash that is allowed.
+func newFleet(t *testing.T, instances int, change ...func(*usher.Config)) *fleet {
 	t.Helper()
 	f := &fleet{t: t, url: pgtest.Schema(t), mail: &mailbox{sent: map[string]usher.Message{}}}
-	for range machines {
+	for range instances {
 		f.add(change...)
 	}
 	return f
 }
 
-// add starts one more machine.
-func (f *fleet) add(change ...func(*usher.Config)) *machine {
+// add starts one more instance.
+func (f *fleet) add(change ...func(*usher.Config)) *instance {
 	f.t.Helper()
 	return f.addOn(postgres.Options{}, change...)
 }
 
-func (f *fleet) addOn(opts postgres.Options, change ...func(*usher.Config)) *machine {
+func (f *fleet) addOn(opts postgres.Options, change ...func(*usher.Config)) *instance {
 	f.t.Helper()
 	if opts.MaxConns == 0 {
 		opts.MaxConns = 16 // so that callers are concurrent in the server
@@ -85,8 +85,8 @@ func (f *fleet) addOn(opts postgres.Options, change ...func(*usher.Config)) *mac
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { service.Close(context.Background()) })
-	m := &machine{service, store}
-	f.machines = append(f.machines, m)
+	m := &instance{service, store}
+	f.instances = append(f.instances, m)
 	return m
 }
 
@@ -123,8 +123,8 @@ func newBarrier(n int) *barrier {
 
 func (f *fleet) now() time.Time { return time.Now().Add(time.Duration(f.ahead.Load())) }
 
-// at is the machine that the i-th caller meets.
-func (f *fleet) at(i int) *machine { return f.machines[i%len(f.machines)] }
+// at returns the instance for the i-th caller.
+func (f *fleet) at(i int) *instance { return f.instances[i%len(f.instances)] }
 
 // client is one from a network of its own.
 func (f *fleet) client() usher.Client {
@@ -135,7 +135,7 @@ func (f *fleet) client() usher.Client {
 	}
 }
 
-// person signs up on the first machine, with a login id of its own.
+// person signs a new user up on the first instance.
 func (f *fleet) person() (string, *usher.Authentication) {
 	f.t.Helper()
 	id := fmt.Sprintf("p%d@example.com", f.n.Add(1))
@@ -152,8 +152,8 @@ func (f *fleet) verification(id string) usher.VerifyEmailParams {
 	return usher.VerifyEmailParams{Token: f.mail.token(f.t, id, usher.MessageVerifyEmail), Password: goodPassword}
 }
 
-// signIn must succeed on that machine.
-func (f *fleet) signIn(m *machine, id string, pw usher.Secret) *usher.Authentication {
+// signIn signs in on an instance and fails the test on an error.
+func (f *fleet) signIn(m *instance, id string, pw usher.Secret) *usher.Authentication {
 	f.t.Helper()
 	a, err := m.SignIn(f.t.Context(), usher.SignInParams{LoginID: id, Password: pw}, f.client())
 	if err != nil {
@@ -202,10 +202,10 @@ next:
 	return won
 }
 
-// overMachines runs a test over two and over five machines.
-func overMachines(t *testing.T, run func(t *testing.T, f *fleet), change ...func(*usher.Config)) {
+// overInstances runs a test over two and over five instances.
+func overInstances(t *testing.T, run func(t *testing.T, f *fleet), change ...func(*usher.Config)) {
 	for _, n := range []int{2, 5} {
-		t.Run(fmt.Sprintf("%d machines", n), func(t *testing.T) { run(t, newFleet(t, n, change...)) })
+		t.Run(fmt.Sprintf("%d instances", n), func(t *testing.T) { run(t, newFleet(t, n, change...)) })
 	}
 }
 

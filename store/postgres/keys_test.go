@@ -14,8 +14,8 @@ import (
 	"github.com/usherkit/usher/store/postgres"
 )
 
-// keyIDs are the ids of the keys that a machine publishes.
-func (m *machine) keyIDs(t *testing.T) (ids []string) {
+// keyIDs returns the ids of the keys that an instance publishes.
+func (m *instance) keyIDs(t *testing.T) (ids []string) {
 	t.Helper()
 	var set struct {
 		Keys []struct {
@@ -31,7 +31,7 @@ func (m *machine) keyIDs(t *testing.T) (ids []string) {
 	return ids
 }
 
-// load refreshes sessions on one machine and validates them on all others, until
+// load refreshes sessions on one instance and validates them on all others, until
 // ctx ends. It returns how often that went well, and everything that did not.
 func (f *fleet) load(ctx context.Context) (good int64, bad []string) {
 	var (
@@ -39,14 +39,14 @@ func (f *fleet) load(ctx context.Context) (good int64, bad []string) {
 		mu   sync.Mutex
 		n    atomic.Int64
 	)
-	for i := range f.machines {
+	for i := range f.instances {
 		_, a := f.person()
 		done.Go(func() {
 			for round := i; ctx.Err() == nil; round++ {
 				b, err := f.at(round).RefreshSession(context.WithoutCancel(ctx), a.Tokens.Refresh, f.client())
 				if err == nil {
 					a = b
-					for _, m := range f.machines {
+					for _, m := range f.instances {
 						if _, err = m.ValidateSession(context.WithoutCancel(ctx), a.Tokens.Session.Reveal()); err != nil {
 							break
 						}
@@ -83,7 +83,7 @@ func TestJK07_RotationUnderLoadRefusesNothing(t *testing.T) {
 	if now := f.at(0).keyIDs(t); len(now) < 2 || kid(t, a) == first[0] {
 		t.Fatalf("the keys did not turn: %v, then %v, and %s signs", first, now, kid(t, a))
 	}
-	t.Logf("%d refreshes, each validated on %d machines, none refused", good, len(f.machines))
+	t.Logf("%d refreshes, each validated on %d instances, none refused", good, len(f.instances))
 }
 
 // kid is the id of the key that signed the session token.
@@ -99,10 +99,10 @@ func kid(t *testing.T, a *usher.Authentication) string {
 }
 
 func TestJK07_ACompromisedKeyIsOutEverywhere(t *testing.T) {
-	overMachines(t, func(t *testing.T, f *fleet) {
+	overInstances(t, func(t *testing.T, f *fleet) {
 		for round := range 2 {
 			id, a := f.person()
-			for _, m := range f.machines {
+			for _, m := range f.instances {
 				if !m.alive(t, a) {
 					t.Fatal("a good token is refused")
 				}
@@ -113,29 +113,29 @@ func TestJK07_ACompromisedKeyIsOutEverywhere(t *testing.T) {
 			start := time.Now()
 			// A sign-in does not wait until all instances have the new key.
 			fresh := f.signIn(f.at(round), id, goodPassword)
-			for i, m := range f.machines {
+			for i, m := range f.instances {
 				if !m.alive(t, fresh) {
-					t.Fatalf("machine %d refuses a token of the new key", i)
+					t.Fatalf("instance %d refuses a token of the new key", i)
 				}
 			}
-			for i, m := range f.machines {
+			for i, m := range f.instances {
 				for m.alive(t, a) {
 					if time.Since(start) > 10*time.Second {
-						t.Fatalf("machine %d accepts the removed key after 10 s", i)
+						t.Fatalf("instance %d accepts the removed key after 10 s", i)
 					}
 					time.Sleep(5 * time.Millisecond)
 				}
 				if _, err := m.RefreshSession(t.Context(), a.Tokens.Refresh, f.client()); !errors.Is(err, usher.ErrInvalidSession) {
-					t.Fatalf("machine %d refreshes with the removed key: %v", i, err)
+					t.Fatalf("instance %d refreshes with the removed key: %v", i, err)
 				}
 			}
-			t.Logf("out on all machines after %s", time.Since(start).Round(time.Millisecond))
+			t.Logf("out on all instances after %s", time.Since(start).Round(time.Millisecond))
 			time.Sleep(1100 * time.Millisecond) // an unknown key is looked up once a second
 		}
 	})
 }
 
-// Five machines start on an empty database and rotate by order, at one instant:
+// Five instances start on an empty database and rotate by order, at one instant:
 // no key is lost, and all have the same.
 func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
 	t.Parallel()
@@ -146,7 +146,7 @@ func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
 	}
 	var mu sync.Mutex
 	url := f.url
-	f.machines = nil
+	f.instances = nil
 	errs := together(5, func(int) error {
 		store, err := postgres.Open(t.Context(), url)
 		if err != nil {
@@ -159,33 +159,33 @@ func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
 		t.Cleanup(func() { s.Close(context.Background()); store.Close() })
 		mu.Lock()
 		defer mu.Unlock()
-		f.machines = append(f.machines, &machine{s, store})
+		f.instances = append(f.instances, &instance{s, store})
 		return nil
 	})
 	winners(t, errs)
-	for i, m := range f.machines {
+	for i, m := range f.instances {
 		if ids := m.keyIDs(t); len(ids) != 1 || ids[0] != f.at(0).keyIDs(t)[0] {
-			t.Fatalf("machine %d made a key of its own", i)
+			t.Fatalf("instance %d made a key of its own", i)
 		}
 	}
 	winners(t, together(5, func(i int) error { return f.at(i).Operator("test").RotateKeys(t.Context(), usher.RotateKeysParams{}) }))
 	want := 6 // every rotation took effect, and none was undone
 	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		same := true
-		for _, m := range f.machines {
+		for _, m := range f.instances {
 			same = same && fmt.Sprint(m.keyIDs(t)) == fmt.Sprint(f.at(0).keyIDs(t))
 		}
 		if same && len(f.at(0).keyIDs(t)) == want {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d keys after five orders, want %d on every machine", len(f.at(0).keyIDs(t)), want)
+			t.Fatalf("%d keys after five orders, want %d on every instance", len(f.at(0).keyIDs(t)), want)
 		}
 	}
 }
 
-// The secret changes in three steps, each machine after the other, while people
-// go on: first every machine can open what the new secret seals, then seals with
+// The secret changes in three steps, each instance after the other, while people
+// go on: first every instance can open what the new secret seals, then seals with
 // it, then forgets the old one.
 func TestJK07_ANewSecretWithoutDowntime(t *testing.T) {
 	t.Parallel()
@@ -193,15 +193,15 @@ func TestJK07_ANewSecretWithoutDowntime(t *testing.T) {
 	id, a := f.person()
 	check := func(step string) {
 		t.Helper()
-		for i, m := range f.machines {
+		for i, m := range f.instances {
 			b, err := m.RefreshSession(t.Context(), a.Tokens.Refresh, f.client())
 			if err != nil {
-				t.Fatalf("%s: machine %d: %v", step, i, err)
+				t.Fatalf("%s: instance %d: %v", step, i, err)
 			}
 			a = b
-			for j, other := range f.machines {
+			for j, other := range f.instances {
 				if !other.alive(t, a) {
-					t.Fatalf("%s: machine %d refuses what machine %d signed", step, j, i)
+					t.Fatalf("%s: instance %d refuses what instance %d signed", step, j, i)
 				}
 			}
 			f.signIn(m, id, goodPassword)
@@ -216,10 +216,10 @@ func TestJK07_ANewSecretWithoutDowntime(t *testing.T) {
 		{"seals with the new one", func(c *usher.Config) { c.Secret, c.OldSecrets = nextSecret, []usher.Secret{secret} }},
 		{"forgets the old one", func(c *usher.Config) { c.Secret = nextSecret }},
 	} {
-		for i := range f.machines {
-			old := f.machines[i]
-			f.machines[i] = f.add(step.set)
-			f.machines = f.machines[:2]
+		for i := range f.instances {
+			old := f.instances[i]
+			f.instances[i] = f.add(step.set)
+			f.instances = f.instances[:2]
 			check(step.name)
 			if err := errors.Join(old.Close(context.Background()), old.store.Close()); err != nil {
 				t.Fatal(err)
@@ -229,7 +229,7 @@ func TestJK07_ANewSecretWithoutDowntime(t *testing.T) {
 }
 
 // The keys are gone, as after a restore: the next ones have a version that was
-// there before. No machine takes them for those it has.
+// there before. No instance takes them for those it has.
 func TestJK07_KeysThatWentBackAreNoticed(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 2)
@@ -242,11 +242,11 @@ func TestJK07_KeysThatWentBackAreNoticed(t *testing.T) {
 			t.Fatal("a key that the store does not have is in use after 10 s")
 		}
 	}
-	for i := range f.machines {
+	for i := range f.instances {
 		b := f.signIn(f.at(i), id, goodPassword)
-		for j, m := range f.machines {
+		for j, m := range f.instances {
 			if !m.alive(t, b) {
-				t.Fatalf("machine %d refuses what machine %d signs", j, i)
+				t.Fatalf("instance %d refuses what instance %d signs", j, i)
 			}
 		}
 	}

@@ -90,7 +90,7 @@ func heard(t *testing.T, st *postgres.Store) {
 	select {
 	case <-woken:
 	case <-ctx.Done():
-		t.Fatal("nobody was told")
+		t.Fatal("there was no notification")
 	}
 }
 

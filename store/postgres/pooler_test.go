@@ -34,7 +34,7 @@ func pooled(t *testing.T) (through, past string) {
 
 // Everything works through a pooler, with more callers than connections, and
 // statements that were prepared on none of them.
-func TestMachinesBehindAPooler(t *testing.T) {
+func TestInstancesBehindAPooler(t *testing.T) {
 	through, past := pooled(t)
 	f := &fleet{t: t, url: through, mail: &mailbox{sent: map[string]usher.Message{}}}
 	f.add()
@@ -57,8 +57,8 @@ func TestMachinesBehindAPooler(t *testing.T) {
 	heardWithin(t, f.at(1).store, f.at(0))
 }
 
-// heardWithin fails unless store tells of what another machine ends.
-func heardWithin(t *testing.T, st *postgres.Store, other *machine) {
+// heardWithin fails the test unless st reports that another instance ended a session.
+func heardWithin(t *testing.T, st *postgres.Store, other *instance) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -79,6 +79,6 @@ func heardWithin(t *testing.T, st *postgres.Store, other *machine) {
 	select {
 	case <-woken:
 	case <-ctx.Done():
-		t.Fatal("nobody was told")
+		t.Fatal("there was no notification")
 	}
 }

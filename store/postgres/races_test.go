@@ -21,11 +21,11 @@ import (
 // patient.
 var rounds = flag.Int("rounds", 2, "how often each race is run")
 
-// Callers of these tests meet at one instant, on machines that share nothing but
+// Callers of these tests meet at one instant, on instances that share nothing but
 // the database.
 
 func TestST01_OneOfFiftySignUpsWins(t *testing.T) {
-	overMachines(t, func(t *testing.T, f *fleet) {
+	overInstances(t, func(t *testing.T, f *fleet) {
 		for round := range *rounds {
 			id := fmt.Sprintf("ann%d@example.com", round)
 			forms := []string{id, strings.ToUpper(id), "Ann" + id[3:]}
@@ -45,7 +45,7 @@ func TestST01_OneOfFiftySignUpsWins(t *testing.T) {
 }
 
 func TestSI07_AHundredGuessesCostFiveHashesInAll(t *testing.T) {
-	overMachines(t, func(t *testing.T, f *fleet) {
+	overInstances(t, func(t *testing.T, f *fleet) {
 		for round := range *rounds {
 			id, _ := f.person()
 			client := f.client() // all guesses come from one network
@@ -82,16 +82,16 @@ func TestSI07_AHundredGuessesCostFiveHashesInAll(t *testing.T) {
 	})
 }
 
-// hashes is how many the machines computed together.
+// hashes returns how many password hashes the instances computed together.
 func (f *fleet) hashes() (n uint64) {
-	for _, m := range f.machines {
+	for _, m := range f.instances {
 		n += m.Hashes()
 	}
 	return n
 }
 
 func TestRS03_OneOfTwentyResetsWins(t *testing.T) {
-	overMachines(t, func(t *testing.T, f *fleet) {
+	overInstances(t, func(t *testing.T, f *fleet) {
 		for round := range *rounds {
 			id, token := f.resetLink()
 			password := func(i int) usher.Secret { return usher.Secret(fmt.Sprintf("new password, number %d", i)) }
@@ -146,7 +146,7 @@ func TestST02_ATokenAndItsEffectAreOne(t *testing.T) {
 }
 
 func TestUP05_OneOfTenReplacesWins(t *testing.T) {
-	overMachines(t, func(t *testing.T, f *fleet) {
+	overInstances(t, func(t *testing.T, f *fleet) {
 		for round := range *rounds {
 			id, _ := f.person()
 			password := func(i int) usher.Secret { return usher.Secret(fmt.Sprintf("new password, number %d", i)) }
@@ -165,7 +165,7 @@ func TestUP05_OneOfTenReplacesWins(t *testing.T) {
 }
 
 func TestSE05_ReuseOnAnotherMachineEndsTheSession(t *testing.T) {
-	overMachines(t, func(t *testing.T, f *fleet) {
+	overInstances(t, func(t *testing.T, f *fleet) {
 		for range 5 {
 			_, first := f.person()
 			second, err := f.at(0).RefreshSession(t.Context(), first.Tokens.Refresh, f.client())
@@ -174,7 +174,7 @@ func TestSE05_ReuseOnAnotherMachineEndsTheSession(t *testing.T) {
 			}
 			again, err := f.at(1).RefreshSession(t.Context(), first.Tokens.Refresh, f.client())
 			if err != nil || again.Tokens.Refresh != second.Tokens.Refresh {
-				t.Fatalf("within the grace time another machine gives another successor (%v)", err)
+				t.Fatalf("within the grace time another instance gives another successor (%v)", err)
 			}
 			f.ahead.Add(int64(11 * time.Second))
 			if _, err := f.at(1).RefreshSession(t.Context(), first.Tokens.Refresh, f.client()); !errors.Is(err, usher.ErrInvalidSession) {
@@ -188,7 +188,7 @@ func TestSE05_ReuseOnAnotherMachineEndsTheSession(t *testing.T) {
 }
 
 func TestSE08_TwentyRefreshesKeepOneSession(t *testing.T) {
-	overMachines(t, func(t *testing.T, f *fleet) {
+	overInstances(t, func(t *testing.T, f *fleet) {
 		_, a := f.person()
 		for round := range 25 {
 			got := make([]usher.Secret, 20)

@@ -12,28 +12,28 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// within is how soon the end of a session must hold on every machine.
+// within is how soon the end of a session must hold on every instance.
 const within = 2 * time.Second
 
-// alive reports whether a machine accepts the session token.
-func (m *machine) alive(t *testing.T, a *usher.Authentication) bool {
+// alive reports whether an instance accepts the session token.
+func (m *instance) alive(t *testing.T, a *usher.Authentication) bool {
 	t.Helper()
 	_, err := m.ValidateSession(t.Context(), a.Tokens.Session.Reveal())
 	return err == nil
 }
 
-// goneAfter waits until every machine refuses the session token and returns how
+// goneAfter waits until every instance refuses the session token and returns how
 // long the last one took. Refreshing must have ended at once.
 func (f *fleet) goneAfter(a *usher.Authentication) time.Duration {
 	f.t.Helper()
 	start := time.Now()
-	for i, m := range f.machines {
+	for i, m := range f.instances {
 		if _, err := m.RefreshSession(f.t.Context(), a.Tokens.Refresh, f.client()); err == nil {
-			f.t.Fatalf("machine %d refreshes a session that has ended", i)
+			f.t.Fatalf("instance %d refreshes a session that has ended", i)
 		}
 		for m.alive(f.t, a) {
 			if time.Since(start) > within {
-				f.t.Fatalf("machine %d accepts the session after %s", i, within)
+				f.t.Fatalf("instance %d accepts the session after %s", i, within)
 			}
 			time.Sleep(time.Millisecond)
 		}
@@ -42,34 +42,34 @@ func (f *fleet) goneAfter(a *usher.Authentication) time.Duration {
 }
 
 // waysOut are all acts that end a session which is not the caller's own, or is.
-func (f *fleet) waysOut() map[string]func(m *machine, id string, a *usher.Authentication) error {
+func (f *fleet) waysOut() map[string]func(m *instance, id string, a *usher.Authentication) error {
 	ctx := f.t.Context()
-	return map[string]func(m *machine, id string, a *usher.Authentication) error{
-		"sign-out": func(m *machine, _ string, a *usher.Authentication) error {
+	return map[string]func(m *instance, id string, a *usher.Authentication) error{
+		"sign-out": func(m *instance, _ string, a *usher.Authentication) error {
 			claims, err := m.ValidateSession(ctx, a.Tokens.Session.Reveal())
 			if err != nil {
 				return err
 			}
 			return m.SignOut(ctx, claims, f.client())
 		},
-		"sign-out everywhere": func(m *machine, id string, a *usher.Authentication) error {
+		"sign-out everywhere": func(m *instance, id string, a *usher.Authentication) error {
 			claims, err := m.ValidateSession(ctx, a.Tokens.Session.Reveal())
 			if err != nil {
 				return err
 			}
 			return m.SignOutEverywhere(ctx, claims, f.client())
 		},
-		"disable": func(m *machine, _ string, a *usher.Authentication) error {
+		"disable": func(m *instance, _ string, a *usher.Authentication) error {
 			return m.Operator("test").Disable(ctx, a.User.ID)
 		},
-		"delete": func(m *machine, _ string, a *usher.Authentication) error {
+		"delete": func(m *instance, _ string, a *usher.Authentication) error {
 			return m.Operator("test").Delete(ctx, a.User.ID)
 		},
-		"password change": func(m *machine, id string, _ *usher.Authentication) error {
+		"password change": func(m *instance, id string, _ *usher.Authentication) error {
 			_, err := m.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: id, OldPassword: goodPassword, NewPassword: newPassword}, f.client())
 			return err
 		},
-		"reset": func(m *machine, id string, _ *usher.Authentication) error {
+		"reset": func(m *instance, id string, _ *usher.Authentication) error {
 			if _, err := m.VerifyEmail(ctx, nil, f.verification(id), f.client()); err != nil {
 				return err
 			}
@@ -84,10 +84,10 @@ func (f *fleet) waysOut() map[string]func(m *machine, id string, a *usher.Authen
 }
 
 func TestSE06_TheEndOfASessionHoldsEverywhere(t *testing.T) {
-	overMachines(t, func(t *testing.T, f *fleet) {
+	overInstances(t, func(t *testing.T, f *fleet) {
 		var took []time.Duration
 		for name, end := range f.waysOut() {
-			for i := range f.machines {
+			for i := range f.instances {
 				id, a := f.person()
 				other, _ := f.person()
 				bystander := f.signIn(f.at(i), other, goodPassword)
@@ -95,7 +95,7 @@ func TestSE06_TheEndOfASessionHoldsEverywhere(t *testing.T) {
 					t.Fatalf("%s: %v", name, err)
 				}
 				took = append(took, f.goneAfter(a))
-				for _, m := range f.machines {
+				for _, m := range f.instances {
 					if !m.alive(t, bystander) {
 						t.Fatalf("%s ended somebody else's session", name)
 					}
@@ -103,8 +103,8 @@ func TestSE06_TheEndOfASessionHoldsEverywhere(t *testing.T) {
 			}
 		}
 		slices.Sort(took)
-		t.Logf("%d ends held on all %d machines after %s (median), %s (longest)",
-			len(took), len(f.machines), took[len(took)/2].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond))
+		t.Logf("%d ends held on all %d instances after %s (median), %s (longest)",
+			len(took), len(f.instances), took[len(took)/2].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond))
 	})
 }
 
@@ -119,7 +119,7 @@ func TestSE06_WithoutNotificationsThePollFindsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close(context.Background()) })
-	f.machines = append(f.machines, &machine{s, f.at(0).store})
+	f.instances = append(f.instances, &instance{s, f.at(0).store})
 	var took []time.Duration
 	for range 5 {
 		_, a := f.person()
@@ -163,7 +163,7 @@ func TestSE06_AMachineThatStartsKnowsWhoIsSignedOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	if f.add().alive(t, a) {
-		t.Fatal("a machine that was not there accepts the session")
+		t.Fatal("an instance that was not there accepts the session")
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // The two engines have a folder of migrations each. What they make must be the
-// same but for the names of types.
+// same except for the names of types.
 func TestST04_BothEnginesHaveTheSameTables(t *testing.T) {
 	pg := open(t, pgtest.Schema(t))
 	lite, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))

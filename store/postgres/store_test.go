@@ -29,7 +29,7 @@ func TestST04_PostgresKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, pgtest.Schema(t)) })
 }
 
-func TestManyMachinesMayStartAtOnce(t *testing.T) {
+func TestManyInstancesMayStartAtOnce(t *testing.T) {
 	dsn := pgtest.Schema(t)
 	var wg sync.WaitGroup
 	for range 8 {
