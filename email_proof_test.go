@@ -350,7 +350,7 @@ func TestEV01_OneOfSixtyFourConfirms(t *testing.T) {
 		if won.Load() != 1 {
 			k.t.Fatalf("%d have confirmed", won.Load())
 		}
-		if n := len(usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventName(l.event)}))); n != 1 {
+		if n := len(usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventName(l.event)})).Events); n != 1 {
 			k.t.Fatalf("%d events", n)
 		}
 		k.signIn(ann, goodPassword, nth(100))

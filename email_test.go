@@ -52,7 +52,7 @@ func TestEV01_OneOfTwentyWins(t *testing.T) {
 	if won.Load() != 1 {
 		t.Fatalf("%d verifications succeeded", won.Load())
 	}
-	events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventEmailVerified}))
+	events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventEmailVerified})).Events
 	if len(events) != 1 {
 		t.Fatalf("%d events", len(events))
 	}

@@ -323,7 +323,7 @@ func everythingButLimits(s *scene) string {
 	_, newErr := mem.AccountByLoginID(ctx, "new@example.com")
 	a := usher.Must(mem.AccountByLoginID(ctx, strings.ToLower(ann)))
 	sessions := usher.Must(mem.UserSessions(ctx, u.User.ID, s.clock.now()))
-	events := usher.Must(mem.Events(ctx, usher.EventQuery{Limit: 1000}))
+	events := usher.Must(mem.Events(ctx, usher.EventQuery{Limit: 1000})).Events
 	var tokens []bool
 	for _, raw := range []usher.Secret{s.reset, s.verify, s.move} {
 		_, err := mem.OneTimeToken(ctx, hashed(raw), s.clock.now())

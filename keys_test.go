@@ -217,7 +217,7 @@ func TestJK07_MachinesThatStartAtOnce(t *testing.T) {
 	if n := len(usher.Must(store.SigningKeys(ctx)).Keys); n != 9 {
 		t.Fatalf("%d keys after 8 rotations", n)
 	}
-	if n := len(usher.Must(kits[0].Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventKeysRotated}))); n != 9 {
+	if n := len(usher.Must(kits[0].Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventKeysRotated})).Events); n != 9 {
 		t.Fatalf("%d events", n)
 	}
 }

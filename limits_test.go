@@ -189,9 +189,9 @@ func TestSI01_HangingUpHidesNothing(t *testing.T) {
 	b := newKitOn(t, &hangUpLater{Store: k.store, cancel: cancel}, k.clock)
 	_, err := b.SignIn(gone, usher.SignInParams{LoginID: "ann@example.com", Password: otherPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
-	list, err := k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventSignInFailed})
-	if err != nil || len(list) != 1 || list[0].Reason != "wrong_password" {
-		t.Errorf("the audit table has %v, %v", list, err)
+	page, err := k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventSignInFailed})
+	if err != nil || len(page.Events) != 1 || page.Events[0].Reason != "wrong_password" {
+		t.Errorf("the audit table has %v, %v", page.Events, err)
 	}
 	for range 4 {
 		k.fail("ann@example.com", home)

@@ -25,6 +25,8 @@ type (
 	EventName = store.EventName
 	// EventQuery selects events to read back.
 	EventQuery = store.EventQuery
+	// EventPage is one page of events.
+	EventPage = store.EventPage
 )
 
 // The states of a user.

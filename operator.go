@@ -2,6 +2,7 @@ package usher
 
 import (
 	"context"
+	"errors"
 
 	"github.com/usherkit/usher/internal/audit"
 	"github.com/usherkit/usher/internal/logs"
@@ -176,10 +177,14 @@ func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 	}, "", "expired_by_operator", o.client)
 }
 
-// Events reads the audit table, newest event first.
-func (o *Operator) Events(ctx context.Context, q EventQuery) ([]Event, error) {
-	events, err := o.s.store.Events(ctx, q)
-	return events, o.s.storeError(err)
+// Events reads one page of the audit table, newest event first. The following page has
+// the Next of this one as its Cursor. A malformed cursor is a [*FieldError].
+func (o *Operator) Events(ctx context.Context, q EventQuery) (EventPage, error) {
+	page, err := o.s.store.Events(ctx, q)
+	if errors.Is(err, store.ErrBadCursor) {
+		return EventPage{}, &FieldError{"cursor", "invalid", "must be the Next of an earlier page"}
+	}
+	return page, o.s.storeError(err)
 }
 
 // RotateKeysParams say how the signing keys are replaced outside of their plan.

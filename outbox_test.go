@@ -112,7 +112,7 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 				if k.waiting() != 0 {
 					t.Error("the outbox is not empty")
 				}
-				events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventEmailGivenUp}))
+				events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventEmailGivenUp})).Events
 				if want := strings.Count(c.event, "given_up"); len(events) != want {
 					t.Errorf("%d stored events", len(events))
 				}

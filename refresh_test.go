@@ -96,7 +96,7 @@ func TestSE05_RefreshRotatesAndReuseEndsTheSession(t *testing.T) {
 	wantErr(t, err, usher.ErrInvalidSession)
 	k.wantEvents("authn_token_reuse")
 	k.wantNoUse(r2)
-	stored := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventTokenReused}))
+	stored := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventTokenReused})).Events
 	if len(stored) != 1 || stored[0].SessionID != r1.Session.ID || stored[0].UserID != r1.User.ID {
 		t.Fatalf("stored events are %+v", stored)
 	}
@@ -157,7 +157,7 @@ func TestSE08_ParallelRefreshesNeitherEndNorFork(t *testing.T) {
 					t.Fatal("the session was forked")
 				}
 			}
-			if n := len(usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventSessionRenewed}))); n != 1 {
+			if n := len(usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventSessionRenewed})).Events); n != 1 {
 				t.Fatalf("exchanged %d times", n)
 			}
 			if b := usher.Must(k.RefreshSession(ctx, got[0], home)); !k.alive(b) {

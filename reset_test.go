@@ -114,9 +114,9 @@ func TestRS03_OneOfFiftyCompletionsWins(t *testing.T) {
 				t.Fatalf("%d resets succeeded", won.Load())
 			}
 			k.signIn(ann, *winner.Load(), home)
-			events, err := k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventPasswordReset})
-			if err != nil || len(events) != 1 {
-				t.Fatalf("%d events of a reset, %v", len(events), err)
+			page, err := k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventPasswordReset})
+			if err != nil || len(page.Events) != 1 {
+				t.Fatalf("%d page.Events of a reset, %v", len(page.Events), err)
 			}
 			sent := k.inbox()
 			if kits[1] != k {

@@ -231,7 +231,7 @@ func TestOldSecretsStillOpen(t *testing.T) {
 	before.forget(ann, home) // stays in the outbox: no instance sends
 
 	k := newKitOn(t, before.store, before.clock, withSecrets(secret2, secret))
-	if events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventKeysRotated, Limit: 1})); events[0].Reason != "new_secret" {
+	if events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventKeysRotated, Limit: 1})).Events; events[0].Reason != "new_secret" {
 		t.Fatalf("the event is %+v", events[0])
 	}
 	if !k.alive(a) || !k.alive(b) {

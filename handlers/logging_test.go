@@ -285,11 +285,11 @@ func TestLG04_NoPersonalDataInTheLog(t *testing.T) {
 		j := newJourney(t, m)
 		j.live()
 		sessions := map[string]bool{}
-		events, err := j.Service.Operator("test").Events(t.Context(), usher.EventQuery{Limit: 1000})
+		page, err := j.Service.Operator("test").Events(t.Context(), usher.EventQuery{Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range events {
+		for _, e := range page.Events {
 			sessions[e.SessionID] = true
 		}
 		delete(sessions, "")

@@ -350,8 +350,8 @@ func TestSI08_ATrustedProxySaysWhoItIs(t *testing.T) {
 	if got := k.From("10.0.0.1:1000", map[string]string{"X-Forwarded-For": "203.0.113.10"}); got != 401 {
 		t.Errorf("another client behind the proxy: %d, want 401", got)
 	}
-	events, err := k.Service.Operator("test").Events(t.Context(), usher.EventQuery{Name: usher.EventSignInFailed})
-	if err != nil || len(events) == 0 || events[0].Address != "203.0.113.10" {
-		t.Errorf("events are %v, %v", events, err)
+	page, err := k.Service.Operator("test").Events(t.Context(), usher.EventQuery{Name: usher.EventSignInFailed})
+	if err != nil || len(page.Events) == 0 || page.Events[0].Address != "203.0.113.10" {
+		t.Errorf("page.Events are %v, %v", page.Events, err)
 	}
 }

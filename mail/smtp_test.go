@@ -275,8 +275,8 @@ func TestML03_NotSentIsLoggedAndAnEvent(t *testing.T) {
 			moved.Store(int64(time.Hour)) // the link has expired, so the email is given up
 			ask()                         // wakes the outbox
 			until(t, "an event", func() bool {
-				events, err := s.Operator("test").Events(context.WithoutCancel(t.Context()), usher.EventQuery{Name: usher.EventEmailGivenUp})
-				return err == nil && len(events) == 1
+				page, err := s.Operator("test").Events(context.WithoutCancel(t.Context()), usher.EventQuery{Name: usher.EventEmailGivenUp})
+				return err == nil && len(page.Events) == 1
 			})
 			if all := in.deliveries(); len(all) != 0 {
 				t.Errorf("%d emails were sent", len(all))

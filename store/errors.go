@@ -12,4 +12,6 @@ var (
 	// ErrConflict means that another caller changed the data since it was read.
 	// Nothing was written.
 	ErrConflict = errors.New("usher: the data was changed by another caller")
+	// ErrBadCursor means that a cursor is malformed.
+	ErrBadCursor = errors.New("usher: the cursor is not valid")
 )

@@ -111,14 +111,29 @@ type EventQuery struct {
 	Before time.Time
 	// Limit is the maximum number of events. Defaults to 100, at most 1000.
 	Limit int
+	// Cursor continues after a page: it is that page's Next. Defaults to the newest
+	// events.
+	Cursor string
+}
+
+// EventPage is one page of events.
+type EventPage struct {
+	// Events are the events of the page, newest first.
+	Events []Event
+	// Next is the Cursor of the following page, and empty if there are no further
+	// events.
+	Next string
 }
 
 // EventStore keeps the audit trail.
 type EventStore interface {
 	// Record stores effects that belong to no other transaction, in one.
 	Record(ctx context.Context, fx Effects) error
-	// Events reads events back, newest first.
-	Events(ctx context.Context, q EventQuery) ([]Event, error)
+	// Events reads events back, newest first. Pages that follow each other by their
+	// cursors hold every event exactly once, also events of the same microsecond;
+	// events recorded meanwhile do not move them. ErrBadCursor
+	// if the cursor is not one that this store returned.
+	Events(ctx context.Context, q EventQuery) (EventPage, error)
 }
 
 // failures are the events that report a refusal or a failure.

@@ -69,11 +69,11 @@ func heardWithin(t *testing.T, st *postgres.Store, other *instance) {
 	case <-ctx.Done():
 		t.Fatal("nothing is listened for")
 	}
-	users, err := other.Operator("test").Events(ctx, store.EventQuery{Name: store.EventUserCreated, Limit: 1})
-	if err != nil || len(users) != 1 {
-		t.Fatalf("%v, %v", users, err)
+	page, err := other.Operator("test").Events(ctx, store.EventQuery{Name: store.EventUserCreated, Limit: 1})
+	if err != nil || len(page.Events) != 1 {
+		t.Fatalf("%v, %v", page.Events, err)
 	}
-	if err := other.Operator("test").SignOutUser(ctx, users[0].UserID); err != nil {
+	if err := other.Operator("test").SignOutUser(ctx, page.Events[0].UserID); err != nil {
 		t.Fatal(err)
 	}
 	select {

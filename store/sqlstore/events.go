@@ -2,6 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
 
 	"github.com/usherkit/usher/store"
 )
@@ -45,19 +48,51 @@ const (
 )
 
 // Events implements [store.EventStore].
-func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, error) {
-	limit := q.Limit
+func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.EventPage, error) {
+	limit := min(q.Limit, maxEvents)
 	if limit <= 0 {
 		limit = defaultEvents
 	}
+	where, args, err := eventConditions(q)
+	if err != nil {
+		return store.EventPage{}, err
+	}
+	var page store.EventPage
+	var last eventPosition
+	err = s.read(ctx, "read events", func(r runner) error {
+		return r.query(ctx, func(row scanner) error {
+			var e store.Event
+			var seq int64
+			if err := row.Scan(&seq, &e.ID, timeColumn{&e.At}, &e.Name, &e.UserID, &e.SessionID,
+				&e.Address, &e.UserAgent, &e.RequestID, &e.Reason, &e.Actor); err != nil {
+				return err
+			}
+			if len(page.Events) == limit {
+				page.Next = last.cursor()
+				return nil
+			}
+			page.Events, last = append(page.Events, e), eventPosition{e.At, seq}
+			return nil
+		}, `SELECT seq, id, at, name, user_id, session_id, address, user_agent, request_id, reason, actor
+			FROM usher_events`+where+` ORDER BY at DESC, seq DESC LIMIT ?`,
+			append(args, limit+1)...) // one more shows whether a page follows
+	})
+	if err != nil {
+		return store.EventPage{}, err
+	}
+	return page, nil
+}
+
+// eventConditions returns the WHERE clause of a query and its arguments.
+func eventConditions(q store.EventQuery) (string, []any, error) {
 	where, args := "", []any{}
-	also := func(condition string, arg any) {
+	also := func(condition string, values ...any) {
 		if where == "" {
 			where = " WHERE " + condition
 		} else {
 			where += " AND " + condition
 		}
-		args = append(args, arg)
+		args = append(args, values...)
 	}
 	if q.UserID != "" {
 		also("user_id = ?", q.UserID)
@@ -68,22 +103,32 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, 
 	if !q.Before.IsZero() {
 		also("at < ?", q.Before)
 	}
-	var out []store.Event
-	err := s.read(ctx, "read events", func(r runner) error {
-		return r.query(ctx, func(row scanner) error {
-			var e store.Event
-			if err := row.Scan(&e.ID, timeColumn{&e.At}, &e.Name, &e.UserID, &e.SessionID,
-				&e.Address, &e.UserAgent, &e.RequestID, &e.Reason, &e.Actor); err != nil {
-				return err
-			}
-			out = append(out, e)
-			return nil
-		}, `SELECT id, at, name, user_id, session_id, address, user_agent, request_id, reason, actor
-			FROM usher_events`+where+` ORDER BY at DESC, seq DESC LIMIT ?`,
-			append(args, min(limit, maxEvents))...)
-	})
-	if err != nil {
-		return nil, err
+	if q.Cursor != "" {
+		after, err := parseEventCursor(q.Cursor)
+		if err != nil {
+			return "", nil, err
+		}
+		also("(at, seq) < (?, ?)", after.at, after.seq)
 	}
-	return out, nil
+	return where, args, nil
+}
+
+// eventPosition is the place of an event in the order in which events are read.
+type eventPosition struct {
+	at  time.Time
+	seq int64
+}
+
+func (p eventPosition) cursor() string {
+	b := binary.BigEndian.AppendUint64(nil, uint64(p.at.UnixMicro()))
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(b, uint64(p.seq)))
+}
+
+func parseEventCursor(cursor string) (eventPosition, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(b) != 16 {
+		return eventPosition{}, store.ErrBadCursor
+	}
+	at, seq := int64(binary.BigEndian.Uint64(b)), int64(binary.BigEndian.Uint64(b[8:]))
+	return eventPosition{time.UnixMicro(at).UTC(), seq}, nil
 }

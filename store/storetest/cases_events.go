@@ -12,7 +12,7 @@ var eventCases = []testCase{
 		fx := e.effects()
 		e.ok(e.Record(e.ctx, fx))
 		e.happened(fx)
-		events, err := e.Events(e.ctx, store.EventQuery{})
+		events, err := e.events(store.EventQuery{})
 		e.ok(err)
 		want := fx.Events[0]
 		want.At = want.At.Truncate(time.Microsecond)
@@ -45,7 +45,7 @@ var eventCases = []testCase{
 			{store.EventQuery{UserID: "anna", Before: t0.Add(2 * time.Second), Limit: 1}, "3"},
 			{store.EventQuery{UserID: "Anna"}, ""},
 		} {
-			events, err := e.Events(e.ctx, c.q)
+			events, err := e.events(c.q)
 			e.ok(err)
 			got := ""
 			for _, ev := range events {
@@ -63,7 +63,7 @@ var eventCases = []testCase{
 		}
 		e.ok(e.Record(e.ctx, fx))
 		for limit, want := range map[int]int{0: 100, 7: 7, 500: 500, 5000: 1000} {
-			events, err := e.Events(e.ctx, store.EventQuery{Limit: limit})
+			events, err := e.events(store.EventQuery{Limit: limit})
 			e.ok(err)
 			if len(events) != want {
 				e.Fatalf("limit %d: %d events, want %d", limit, len(events), want)

@@ -62,7 +62,7 @@ var expireCases = []testCase{
 		e.taken(t0, brief, 1)
 		e.taken(t0, hour, 2)
 		e.taken(t0, ever, 2)
-		events, err := e.Events(e.ctx, store.EventQuery{})
+		events, err := e.events(store.EventQuery{})
 		e.ok(err)
 		e.same("events", events, fx.Events[1:])
 	}},

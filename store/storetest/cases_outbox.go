@@ -75,7 +75,7 @@ var outboxCases = []testCase{
 		if n != 1 {
 			e.Fatalf("%d messages wait, want 1", n)
 		}
-		events, err := e.Events(e.ctx, store.EventQuery{})
+		events, err := e.events(store.EventQuery{})
 		e.ok(err)
 		e.same("events: the effect of the step that happened", len(events), 1)
 	}},

@@ -87,7 +87,7 @@ var sharingCases = []testCase{
 			k, err := e.SigningKeys(e.ctx)
 			e.ok(err)
 			wipe(k.Keys[0].Private)
-			events, err := e.Events(e.ctx, store.EventQuery{})
+			events, err := e.events(store.EventQuery{})
 			e.ok(err)
 			events[0].ID = "spoilt"
 			e.same("the store", e.snapshot(), before)

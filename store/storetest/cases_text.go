@@ -58,7 +58,7 @@ var textCases = []testCase{
 			tok, err := e.OneTimeToken(e.ctx, []byte(s), t0)
 			e.ok(err)
 			e.same("token", []any{tok.UserID, tok.NewEmail}, []any{s, s})
-			events, err := e.Events(e.ctx, store.EventQuery{UserID: s, Name: store.EventName(s)})
+			events, err := e.events(store.EventQuery{UserID: s, Name: store.EventName(s)})
 			e.ok(err)
 			e.same("events", events, []store.Event{{
 				ID: s, At: t0, Name: store.EventName(s), UserID: s, SessionID: s, Address: s, UserAgent: s, RequestID: s, Reason: s,

@@ -144,7 +144,7 @@ func (e *env) snapshot() any {
 	out["revocations"] = seen(e, revocations, err)
 	mail, err := e.EmailCount(e.ctx)
 	out["mail"] = seen(e, mail, err)
-	events, err := e.Events(e.ctx, store.EventQuery{Limit: 1000})
+	events, err := e.events(store.EventQuery{Limit: 1000})
 	out["events"] = seen(e, events, err)
 	keys, err := e.SigningKeys(e.ctx)
 	out["keys"] = seen(e, keys, err)
@@ -303,7 +303,7 @@ func (e *env) happened(all ...store.Effects) {
 			mail = append(mail, q.ID)
 		}
 	}
-	gotEvents, err := e.Events(e.ctx, store.EventQuery{Limit: 1000})
+	gotEvents, err := e.events(store.EventQuery{Limit: 1000})
 	e.ok(err)
 	var ids []string
 	for _, ev := range gotEvents {
@@ -347,3 +347,9 @@ func (e *env) lives(ids ...string) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// events reads one page of events.
+func (e *env) events(q store.EventQuery) ([]store.Event, error) {
+	page, err := e.Events(e.ctx, q)
+	return page.Events, err
+}
