@@ -70,9 +70,10 @@ func statements(t *testing.T) ([]string, func(query string) []string) {
 		}
 	}
 	fill(t, s)
+	const cursor = "AAAAAAAAAAEAAAAAAAAAAQ"
 	for _, q := range []store.EventQuery{
 		{}, {UserID: "u"}, {Name: "n"}, {Before: now}, {UserID: "u", Before: now}, {Name: "n", Before: now},
-		{UserID: "u", Name: "n", Before: now},
+		{UserID: "u", Name: "n", Before: now}, {Cursor: cursor}, {UserID: "u", Cursor: cursor}, {Name: "n", Cursor: cursor},
 	} {
 		_, err := s.Events(ctx, q)
 		must(t, err)

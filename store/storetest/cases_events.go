@@ -1,7 +1,10 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher/store"
@@ -54,6 +57,58 @@ var eventCases = []testCase{
 			if got != c.want {
 				e.Fatalf("%+v: got %q, want %q", c.q, got, c.want)
 			}
+		}
+	}},
+	{"pages hold every event once, also those of the same microsecond", func(e *env) {
+		var fx store.Effects
+		for i := range 23 {
+			fx.Events = append(fx.Events, store.Event{
+				ID: fmt.Sprint(i), At: t0.Add(time.Duration(i/10) * time.Second), Name: store.EventSignIn,
+			})
+		}
+		e.ok(e.Record(e.ctx, fx))
+		for _, limit := range []int{1, 2, 7, 23, 24} {
+			var got []string
+			q := store.EventQuery{Name: store.EventSignIn, Limit: limit}
+			for pages := 0; ; pages++ {
+				page, err := e.Events(e.ctx, q)
+				e.ok(err)
+				for _, ev := range page.Events {
+					got = append(got, ev.ID)
+				}
+				if page.Next == "" {
+					break
+				}
+				if len(page.Events) != limit || pages > 23 {
+					e.Fatalf("limit %d: a page of %d events says that another one follows", limit, len(page.Events))
+				}
+				q.Cursor = page.Next
+				if limit == 7 && pages == 0 { // newer events do not move the pages
+					e.ok(e.Record(e.ctx, store.Effects{Events: []store.Event{{ID: "new", At: t0.Add(time.Hour), Name: store.EventSignOut}}}))
+				}
+			}
+			var want []string
+			for i := range 23 {
+				want = append(want, fmt.Sprint(22-i))
+			}
+			if !slices.Equal(got, want) {
+				e.Fatalf("limit %d: got %v, want %v", limit, got, want)
+			}
+		}
+	}},
+	{"a cursor that is none", func(e *env) {
+		for _, cursor := range []string{"x", "!", strings.Repeat("A", 23), "' OR 1=1"} {
+			if _, err := e.Events(e.ctx, store.EventQuery{Cursor: cursor}); !errors.Is(err, store.ErrBadCursor) {
+				e.Fatalf("cursor %q: %v", cursor, err)
+			}
+		}
+	}},
+	{"the operator who caused an event", func(e *env) {
+		e.ok(e.Record(e.ctx, store.Effects{Events: []store.Event{{ID: "a", At: t0, Name: store.EventUserDisabled, Actor: "ops:anna"}}}))
+		events, err := e.events(store.EventQuery{})
+		e.ok(err)
+		if len(events) != 1 || events[0].Actor != "ops:anna" {
+			e.Fatalf("got %+v", events)
 		}
 	}},
 	{"returns 100 by default and at most 1000", func(e *env) {
