@@ -1,0 +1,68 @@
+package repotest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// maxLines is the length of the longest Go file.
+const maxLines = 400
+
+// A folder stays small enough to be read from its listing.
+func TestLayoutStaysSmall(t *testing.T) {
+	t.Parallel()
+	sources, tests := map[string]int{}, map[string]int{}
+	for _, file := range goFiles(t) {
+		if n := strings.Count(readFile(t, file), "\n"); n > maxLines {
+			t.Errorf("%s has %d lines, want at most %d", file, n, maxLines)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			tests[filepath.Dir(file)]++
+		} else {
+			sources[filepath.Dir(file)]++
+		}
+	}
+	for _, limit := range []struct {
+		what      string
+		n, atMost int
+	}{
+		{"sources of the root", sources["."], 26},
+		{"tests of the root", tests["."], 32},
+		{"sources of handlers", sources["handlers"], 8},
+		{"exported methods of Service", serviceMethods(t), 45},
+	} {
+		if limit.n > limit.atMost || limit.n == 0 {
+			t.Errorf("%s: %d, want at most %d", limit.what, limit.n, limit.atMost)
+		}
+	}
+}
+
+// serviceMethods returns the number of exported methods of usher.Service.
+func serviceMethods(t *testing.T) (n int) {
+	t.Helper()
+	for _, file := range goFiles(t) {
+		if filepath.Dir(file) != "." || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv == nil || !f.Name.IsExported() {
+				continue
+			}
+			if p, ok := f.Recv.List[0].Type.(*ast.StarExpr); ok {
+				if name, ok := p.X.(*ast.Ident); ok && name.Name == "Service" {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
