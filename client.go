@@ -2,28 +2,28 @@ package usher
 
 import "net/netip"
 
-// Client is who asks: what is known of the connection behind a call. All
-// fields are optional; what is missing is counted as one unknown network.
+// Client describes the client of a call, as far as the caller knows it. All fields
+// are optional. Clients without an address share the limits of one network.
 type Client struct {
-	// Address is the client's address, already freed of proxies.
+	// Address is the client's own IP address, not that of a proxy.
 	Address netip.Addr
-	// UserAgent is what the client calls itself. It is cut to 256 bytes.
+	// UserAgent is the User-Agent header of the client. It is cut to 256 bytes.
 	UserAgent string
-	// Language is what the person reads: a BCP 47 tag, or the value of an
-	// Accept-Language header (RFC 9110 §12.5.4). It is cut to 128 bytes. At a
-	// sign-up, and at a sign-in of a browser that has signed in before, it becomes
-	// [User.Language].
+	// Language is the language that the user reads: a BCP 47 tag, or the value of an
+	// Accept-Language header (RFC 9110 §12.5.4). It is cut to 128 bytes. A sign-up,
+	// and a sign-in from a known browser, store it as [User.Language].
 	Language string
-	// RequestID is noted with every event.
+	// RequestID is recorded with every event.
 	RequestID string
-	// Device is the token of a browser that has signed in before
-	// ([Authentication.Device]). It lets the owner in while strangers are
-	// being slowed down.
+	// Device is the [Authentication.Device] of an earlier sign-in. Such a known
+	// browser has its own limits, so that attackers who reach theirs do not keep the
+	// user out.
 	Device Secret
-	// SessionID is a session that the request already had, by a token that
-	// verified. A sign-in ends it: no session survives a change of hands.
+	// SessionID is the session that the request already has, taken from a verified
+	// token. A call that signs a user in ends that session, so that an attacker who
+	// planted it in the browser does not share the new one.
 	SessionID string
 
-	// actor is the operator behind a call, for the events.
+	// actor is the name of the operator who causes the events.
 	actor string
 }

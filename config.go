@@ -19,200 +19,204 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Config says how a Service behaves. Secret, BaseURL and Mailer are required:
-// they have no default that would be safe. Every other field may stay zero.
+// Config holds the settings of a [Service]. Secret, BaseURL and Mailer are
+// required, because no default would be safe. Every other field may be zero, which
+// means its documented default.
 type Config struct {
-	// Secret is at least 32 random bytes, the same on every machine, from
-	// which every other key is derived (HKDF, one key for one use). See
-	// [SecretFile] for a way to make one. Required.
+	// Secret is at least 32 random bytes, the same in every instance. Every other key
+	// is derived from it (HKDF, one key for each use). [SecretFile] makes one.
+	// Required.
 	Secret Secret
-	// OldSecrets still open what earlier secrets sealed, newest first. Limits
-	// count under Secret alone: when another one takes its place they start
-	// anew, but for the failures in a row that disable a password. Defaults to
-	// none.
+	// OldSecrets are earlier values of Secret, newest first. The Service still opens
+	// what they sealed. The counters of [LimitConfig] depend on Secret alone, so a new
+	// Secret resets them. The count of consecutive failures that locks a password is
+	// kept. Defaults to none.
 	OldSecrets []Secret
 
-	// Name is the program's name, as pages, emails and password managers show it:
-	// one line of at most 100 characters. Defaults to the host of BaseURL.
+	// Name is the program's name in pages, emails and password managers: one line of
+	// at most 100 characters. Defaults to the host of BaseURL.
 	Name string
-	// BaseURL is the public address of the program, such as
-	// "https://app.example.com". It is the issuer of the tokens, and emailed
-	// links begin with it; the Host header of a request is ignored. It must be
-	// https, except that http is accepted, with a warning, if the host is
-	// localhost or a loopback address. Required.
+	// BaseURL is the public URL of the program, such as "https://app.example.com". It
+	// is the issuer of the tokens, and emailed links begin with it. The Host header of
+	// a request is ignored. The scheme must be https. For localhost and loopback
+	// addresses http is accepted, and New logs a warning. Required.
 	BaseURL string
-	// PagesPath is where, under BaseURL, the handlers that people see are
-	// mounted: mailed links are its pages. Defaults to "/auth".
+	// PagesPath is the path of the HTML pages under BaseURL. Emailed links lead there.
+	// Defaults to "/auth".
 	PagesPath string
-	// Audience is the claim aud of the tokens, and what ValidateSession
-	// demands one of. Defaults to BaseURL alone.
+	// Audience is the aud claim of the tokens. ValidateSession accepts a token that
+	// has at least one of these values. Defaults to BaseURL alone.
 	Audience []string
-	// Redirects are the addresses that a mailed link may lead to instead of
-	// the pages; a request's redirectUrl must have the scheme, host and port
-	// of one of them, and its path or one below it. Defaults to none.
+	// Redirects are the URLs that an emailed link may lead to instead of the pages.
+	// The redirectUrl of a request must have the scheme, host and port of one of them,
+	// and the same path or a path below it. Defaults to none.
 	Redirects []string
 
-	// Mailer delivers mail, outside of any request. Required.
+	// Mailer delivers emails, outside of any request. Required.
 	Mailer Mailer
 
-	// Password is the policy for new passwords. Defaults to
-	// [password.NIST].
+	// Password is the policy for new passwords. Defaults to [password.NIST].
 	Password password.Policy
-	// Hashing says how passwords are hashed and how many at once. Defaults to
-	// Argon2id with 64 MiB, 3 passes, 4 lanes, and a slot for each CPU.
+	// Hashing sets how passwords are hashed, and how many at the same time. Defaults
+	// to Argon2id with 64 MiB, 3 passes, 4 lanes, and one slot for each CPU.
 	Hashing password.HasherConfig
 
-	// ConfirmFirst makes sign-up answer with a mail and nothing else, so that
-	// nobody learns from it whether an account exists; the link in it asks for the
-	// password that was chosen. Defaults to false: sign-up returns tokens at once
-	// and tells when a login id is taken.
+	// ConfirmFirst makes sign-up only send an email, so that the answer never reveals
+	// whether an account exists. The link in the email asks for the chosen password.
+	// Defaults to false: sign-up returns tokens at once, and ErrLoginIDTaken if the
+	// login id is taken.
 	ConfirmFirst bool
-	// SignUpClosed refuses sign-up to everyone. Defaults to false.
+	// SignUpClosed refuses every sign-up. Defaults to false.
 	SignUpClosed bool
-	// UnicodeLoginIDs allows login ids with other than ASCII characters
-	// before the @ (RFC 6531). Defaults to false.
+	// UnicodeLoginIDs allows non-ASCII characters before the @ of a login id (RFC
+	// 6531). Defaults to false.
 	UnicodeLoginIDs bool
-	// ResetSignsIn makes a completed reset return tokens. Anyone who can read
-	// the mailbox for a moment then gets a session. Defaults to false: the
-	// person signs in with the new password.
+	// ResetSignsIn makes a completed reset return tokens. An attacker who can read one
+	// email then gets a session. Defaults to false: the user signs in with the new
+	// password.
 	ResetSignsIn bool
 
-	// Sessions are the lives of sessions and tokens.
+	// Sessions holds the lifetimes of sessions and tokens.
 	Sessions SessionConfig
-	// ResetLifetime is how long a reset link works. Defaults to 10 minutes, at
-	// most 24 hours.
+	// ResetLifetime is how long a reset link is valid. Defaults to 10 minutes; from 1
+	// minute to 24 hours.
 	ResetLifetime time.Duration
-	// VerifyLifetime is how long the link to confirm an address works. Defaults to
-	// 24 hours, which is also the most.
+	// VerifyLifetime is how long a link that confirms an address is valid. Defaults to
+	// 24 hours; from 1 minute to 24 hours.
 	VerifyLifetime time.Duration
 
-	// Algorithm signs tokens: token.ES256, token.EdDSA or token.RS256.
-	// Defaults to token.ES256.
+	// Algorithm signs the tokens: token.ES256, token.EdDSA or token.RS256. Defaults to
+	// token.ES256.
 	Algorithm token.Algorithm
-	// Rotation is the schedule by which signing keys are replaced. Its KeepAfter is
-	// at least the lifetime of a refresh token. Defaults to a new key every 90 days,
-	// published a day ahead.
+	// Rotation is the schedule by which signing keys are replaced. Defaults to a new
+	// key every 90 days, published 24 hours before it signs.
 	Rotation Rotation
-	// Claims adds the program's own claims to each session token. A claim that the
-	// Service sets or that other programs trust, such as sub, roles or scope, is
-	// reserved: returning it is an error, and so is a reserved name in another case.
-	// The client can read the claims: leave personal data out. An error fails the
-	// sign-in or refresh. Defaults to none.
+	// Claims returns the program's own claims for a session token. Names that the
+	// Service sets or that other programs trust, such as sub, roles or scope, are
+	// reserved in any letter case; to return one is an error. The client can read the
+	// claims, so they should contain no personal data. An error fails the sign-in or
+	// refresh, which then returns it. Defaults to none.
 	Claims func(ctx context.Context, u User) (map[string]any, error)
 
-	// Limits are the limits on tries.
+	// Limits holds the limits on attempts and emails.
 	Limits LimitConfig
-	// InsecureNoThrottle switches every limit on tries off: for load tests on
-	// one's own machine. Defaults to false.
+	// InsecureNoThrottle switches off every limit on attempts. It is for load tests on
+	// a developer's computer. Defaults to false.
 	InsecureNoThrottle bool
 
-	// OnEvent hears of every event. Defaults to none.
+	// OnEvent is called for every event. Defaults to none.
 	OnEvent EventHook
-	// EventRetention is how long the audit table keeps an event. Defaults to 400
-	// days.
+	// EventRetention is how long the audit table keeps an event. Defaults to 400 days;
+	// at least 1 hour.
 	EventRetention time.Duration
-	// Logger gets warnings and failures, never a secret. Defaults to
+	// Logger receives warnings and failures, never a secret. Defaults to
 	// slog.Default().
 	Logger *slog.Logger
-	// Now is the clock. Defaults to time.Now; tests may set it.
+	// Now returns the current time. It is for tests. Defaults to time.Now.
 	Now func() time.Time
 
-	// NoBackground leaves the background work to other instances: this Service
-	// sends no emails, rotates no keys and removes no expired rows, and sees the
-	// revocations of the start alone. It is for command-line tools that work on the
-	// store of a running program. Defaults to false.
+	// NoBackground leaves the background work to other instances. This Service then
+	// sends no emails, rotates no keys, removes no expired rows, and knows only the
+	// revocations that were in force when it started. It is for command-line tools
+	// that use the store of a running program. Defaults to false.
 	NoBackground bool
 }
 
 // Rotation is the schedule by which signing keys are replaced. A key is first
-// published, then it signs, and after its successor has taken over it stays published
+// published, then it signs. After its successor starts to sign, it stays published
 // until the last token that it signed has expired.
 type Rotation struct {
 	// Every is how long a key signs. Defaults to 90 days.
 	Every time.Duration
-	// PublishAhead is how long a key is published before it signs. It must be
-	// shorter than Every, and longer than verifiers keep a fetched set. The very
-	// first key signs at once. Defaults to 24 hours.
+	// PublishAhead is how long a key is published before it signs. It must be shorter
+	// than Every, and longer than verifiers cache a fetched key set. The first key of
+	// a store signs at once. Defaults to 24 hours.
 	PublishAhead time.Duration
-	// KeepAfter is how long a retired key stays published. It is at least the
-	// lifetime of the longest token, which is the default.
+	// KeepAfter is how long a key stays published after it stopped signing. A value
+	// below the lifetime of the longest token is raised to it. Defaults to that
+	// lifetime.
 	KeepAfter time.Duration
 }
 
-// SessionConfig holds the lives of sessions and tokens.
+// SessionConfig holds the lifetimes of sessions and tokens. A zero field means its
+// default.
 type SessionConfig struct {
-	// TokenLifetime is the life of a session token. Programs that validate by JWK
-	// Set alone accept a signed-out token that long. Defaults to 10 minutes,
-	// at most 60.
+	// TokenLifetime is how long a session token is valid. A program that validates
+	// with the JWK Set alone accepts the token of an ended session for that long.
+	// Defaults to 10 minutes; from 10 seconds to 60 minutes.
 	TokenLifetime time.Duration
-	// Idle ends a session that nobody refreshes. Defaults to 14 days.
+	// Idle ends a session that is not refreshed for that long. Defaults to 14 days,
+	// and is at most Absolute.
 	Idle time.Duration
-	// Absolute ends a session, counted from the password check. Defaults to 30
-	// days, or to 24 hours with KeepRefreshToken.
+	// Absolute ends a session that long after the password was checked. Defaults to 30
+	// days, or to 24 hours with KeepRefreshToken; from 1 minute to 366 days.
 	Absolute time.Duration
-	// Grace is how long a refresh token that was exchanged gives the same
-	// successor again: two tabs, an answer that was lost. Later its use is
-	// theft and ends the session. Defaults to 10 seconds, at most 60.
+	// Grace is how long an exchanged refresh token still returns the same successor.
+	// It covers two tabs that refresh together, and a lost response. After that time
+	// the use of the token counts as theft and ends the session. Defaults to 10
+	// seconds; at most 60 seconds.
 	Grace time.Duration
-	// KeepRefreshToken switches the rotation of refresh tokens off, for
-	// clients that cannot store a new one. A stolen one then serves as long
-	// as the session lives. Defaults to false.
+	// KeepRefreshToken switches off the rotation of refresh tokens, for clients that
+	// cannot store a new one. A stolen refresh token is then valid until the session
+	// ends. Defaults to false.
 	KeepRefreshToken bool
-	// Recent is how old a sign-in may be for a change of password by token
-	// alone. Defaults to 5 minutes.
+	// Recent is the maximum age of a sign-in that may change the password without the
+	// current one. Defaults to 5 minutes; from 1 second to 24 hours.
 	Recent time.Duration
-	// Max is how many sessions a user may have; a further sign-in ends the
-	// oldest. Defaults to 100.
+	// Max is how many sessions a user may have. A further sign-in ends the oldest one.
+	// Defaults to 100; at most 10,000.
 	Max int
 }
 
-// maxTokenLife is the most that TokenLifetime may be.
+// maxTokenLifetime is the maximum of SessionConfig.TokenLifetime.
 const maxTokenLifetime = time.Hour
 
-// LimitConfig holds the limits on tries. A network is an IPv4 address or the
-// /64 of an IPv6 address. The store keeps the counters, for all machines with the
-// same [Config.Secret]; with another one they start anew.
+// LimitConfig holds the limits on attempts and emails. A zero field means its
+// default.
+//
+// A network is an IPv4 address or the /64 prefix of an IPv6 address. A known
+// browser is one that has signed in to the account since its last password change.
+// The store keeps the counters, so all instances with the same [Config.Secret]
+// share them.
 type LimitConfig struct {
-	// FreeFailures is how many failures in a row one login id has from one
-	// network (or from one browser that signed in before) until further tries
-	// must wait. Defaults to 5.
+	// FreeFailures is how many consecutive failures one login id may have from one
+	// network, or from one known browser, before further attempts must wait. Defaults
+	// to 5.
 	FreeFailures int
-	// Wait is the first wait, which doubles with each failure up to MaxWait.
-	// Default to 30 seconds and 1 hour.
+	// Wait is the first waiting time. It doubles with each failure, up to MaxWait.
+	// They default to 30 seconds and 1 hour.
 	Wait, MaxWait time.Duration
-	// NetworkFailures is how many failures a network has within
-	// NetworkWindow, over all login ids. Default to 20 in 5 minutes.
+	// NetworkFailures is how many failures a network may have within NetworkWindow,
+	// over all login ids. They default to 20 and 5 minutes.
 	NetworkFailures int
 	NetworkWindow   time.Duration
-	// NetworkAttempts is how many passwords of a network are checked within
-	// NetworkWindow, right or wrong, so that nobody keeps the machine hashing.
-	// Browsers that signed in to an account before are counted by account
-	// instead. Raise it if more people than that sign in behind one address at
-	// the same time. Defaults to 300.
+	// NetworkAttempts is how many passwords are checked for one network within
+	// NetworkWindow, right or wrong, so that one client cannot keep the instance
+	// hashing. Known browsers are counted by account instead. Raise it if more users
+	// than that sign in behind one address at the same time. Defaults to 300.
 	NetworkAttempts int
-	// SignUps is how many sign-ups a network has in an hour. Defaults to 10.
+	// SignUps is how many sign-ups a network may make in an hour. Defaults to 10.
 	SignUps int
-	// ResetEmails is how many reset mails an account gets in an hour at the
-	// request of strangers, and as many again at that of browsers that signed in
-	// to it before; more requests are answered alike and send nothing. Defaults
-	// to 3.
+	// ResetEmails is how many reset emails an account gets in an hour at the request
+	// of unknown browsers. Known browsers together may cause as many again. Further
+	// requests send nothing and get the same answer. Defaults to 3.
 	ResetEmails int
-	// ResetRequests is how many reset requests a network may make in an hour.
-	// Defaults to 10.
+	// ResetRequests is how many reset requests a network may make in an hour. Defaults
+	// to 10.
 	ResetRequests int
-	// Emails is how many mails of all kinds an address gets in an hour; the last
-	// one is kept for a reset, and a browser that signed in before has one more
-	// for it. Of links that prove an address, and of those that change it, an
-	// account may ask for two fewer than that in an hour. Defaults to 5. Notices that the password or the
-	// address was changed do not count where the address is proven: there they
-	// are sent up to 20 times an hour.
+	// Emails is how many emails of all kinds an address gets in an hour. The last of
+	// them is reserved for a reset, and a known browser may cause one more reset
+	// email. An account may request Emails minus 2 links that prove its address in an
+	// hour, and as many that change it. Notices of a changed password or address do
+	// not count if the address is proven; up to 20 of them are sent in an hour.
+	// Defaults to 5.
 	Emails int
-	// OutboxSize is how many emails may wait in the outbox. Defaults to 10000.
+	// OutboxSize is how many emails may wait in the outbox. Defaults to 10,000.
 	OutboxSize int
 }
 
-// complete returns a copy with every default filled in, or says which setting
-// is wrong.
+// complete returns a copy with every default filled in, or an error that names the
+// wrong setting.
 func (c Config) complete() (Config, error) {
 	c.PagesPath = cmp.Or(c.PagesPath, "/auth")
 	c.ResetLifetime = cmp.Or(c.ResetLifetime, 10*time.Minute)
@@ -240,7 +244,7 @@ func (c Config) complete() (Config, error) {
 
 	if c.Password.OnBreachError == nil {
 		logger := c.Logger
-		c.Password.OnBreachError = func(err error) { logger.Warn("usher: breached passwords", "error", err) }
+		c.Password.OnBreachError = func(err error) { logger.Warn("usher: the list of leaked passwords could not be queried", "error", err) }
 	}
 	var err error
 	if c.Password, err = c.Password.Complete(); err != nil {
@@ -295,8 +299,8 @@ func (c Config) validate() error {
 		}
 	}
 	for _, d := range []struct {
-		name           string
-		value, at, max time.Duration
+		name            string
+		value, min, max time.Duration
 	}{
 		{"ResetLifetime", c.ResetLifetime, time.Minute, 24 * time.Hour},
 		{"VerifyLifetime", c.VerifyLifetime, time.Minute, 24 * time.Hour},
@@ -310,8 +314,8 @@ func (c Config) validate() error {
 		{"Limits.Wait", c.Limits.Wait, time.Second, c.Limits.MaxWait},
 		{"Limits.NetworkWindow", c.Limits.NetworkWindow, time.Second, 24 * time.Hour},
 	} {
-		if d.value < d.at || d.value > d.max {
-			return fmt.Errorf("usher: Config.%s is %s, must be from %s to %s", d.name, d.value, d.at, d.max)
+		if d.value < d.min || d.value > d.max {
+			return fmt.Errorf("usher: Config.%s is %s, must be from %s to %s", d.name, d.value, d.min, d.max)
 		}
 	}
 	for _, n := range []struct {
@@ -346,21 +350,19 @@ func (c Config) validate() error {
 		return fmt.Errorf("usher: Config.Algorithm %q cannot sign, use token.ES256, token.EdDSA or token.RS256", c.Algorithm)
 	}
 	if c.Mailer == nil {
-		return errors.New("usher: Config.Mailer is missing: mail.Dir writes mail into a folder, mail.SMTP sends it")
+		return errors.New("usher: Config.Mailer is missing: mail.Dir writes emails into a folder, mail.SMTP sends them")
 	}
 	return nil
 }
 
-// isName reports whether s can be in the subject of an email and in the title of a
-// page.
+// isName reports whether s can be part of an email subject and a page title.
 func isName(s string) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= 100 && !strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp)
 	})
 }
 
-// warn says once, at start, what the operator chose that a standard advises
-// against.
+// logWarnings logs each setting that a standard advises against.
 func (c Config) logWarnings() {
 	for _, w := range c.Password.Warnings() {
 		c.Logger.Warn("usher: password policy", "warning", w)
@@ -370,9 +372,9 @@ func (c Config) logWarnings() {
 		text string
 	}{
 		{!strings.HasPrefix(strings.ToLower(c.BaseURL), "https:"), "BaseURL is plain http: use it for development on this computer only, and https in production"},
-		{c.InsecureNoThrottle, "InsecureNoThrottle: passwords can be guessed without limit"},
-		{c.ResetSignsIn, "ResetSignsIn: who reads a reset mail is signed in (OWASP Forgot Password Cheat Sheet advises against it)"},
-		{c.Sessions.KeepRefreshToken, "Sessions.KeepRefreshToken: a stolen refresh token goes unnoticed (RFC 9700 §4.14.2)"},
+		{c.InsecureNoThrottle, "InsecureNoThrottle: attackers can guess passwords without limit"},
+		{c.ResetSignsIn, "ResetSignsIn: an attacker who can read a reset email is signed in (the OWASP Forgot Password Cheat Sheet advises against it)"},
+		{c.Sessions.KeepRefreshToken, "Sessions.KeepRefreshToken: the use of a stolen refresh token is not detected (RFC 9700 §4.14.2)"},
 	} {
 		if s.on {
 			c.Logger.Warn("usher: unsafe setting", "warning", s.text)

@@ -8,86 +8,90 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// The errors that callers branch on. Everything that a Service method returns
-// is one of these (or wraps one), a [*LimitError], a [*FieldError], a
-// [*password.PolicyError], or [*InputErrors] of the latter two.
+// The errors that callers branch on, with errors.Is. Every error of a Service or
+// Operator method is one of them, [ErrLoginIDTaken], [ErrNotFound] or
+// [ErrConflict], or wraps one. The other types are [*FieldError],
+// [*password.PolicyError], [*InputErrors], [*LimitError], and [*token.Error] of the
+// methods that only validate a token. What [Config.Claims] returns is wrapped as
+// well.
 var (
-	// ErrInvalidCredentials is every failed sign-in: unknown login id, wrong
-	// password, disabled user, no password set, locked password. The cause is
-	// in the event, never in the error.
+	// ErrInvalidCredentials is the error of every failed password check: unknown login
+	// id, wrong password, no password set, or locked password. The event has the
+	// cause; the error never reveals it.
 	ErrInvalidCredentials = errors.New("usher: invalid credentials")
-	// ErrPasswordExpired follows the right password when that password is
-	// expired or temporary: it must be replaced or reset first.
+	// ErrPasswordExpired means that the password was right but is expired or
+	// temporary. The user has to replace or reset it.
 	ErrPasswordExpired = errors.New("usher: the password has expired and must be replaced")
-	// ErrUserDisabled follows the right password of a disabled user.
+	// ErrUserDisabled means that the password was right but the user is disabled.
 	ErrUserDisabled = errors.New("usher: the user is disabled")
-	// ErrSignUpClosed means that this program does not let people sign up.
+	// ErrSignUpClosed means that [Config.SignUpClosed] is set.
 	ErrSignUpClosed = errors.New("usher: sign-up is closed")
-	// ErrInvalidToken is a one-time token that is unknown, spent, too old or
-	// void.
-	ErrInvalidToken = errors.New("usher: the link is not valid any more")
-	// ErrInvalidSession is a session or refresh token that is not valid, or
-	// whose session has ended.
-	// It is also [token.ErrInvalid].
+	// ErrInvalidToken means that a one-time token of an emailed link is unknown, used,
+	// expired or void.
+	ErrInvalidToken = errors.New("usher: the link is not valid")
+	// ErrInvalidSession means that a session or refresh token is not valid, or that
+	// its session has ended. It also matches [token.ErrInvalid].
 	ErrInvalidSession = linked("usher: the session is not valid", token.ErrInvalid)
-	// ErrRecentSignInRequired means that the sign-in is too old for the act.
+	// ErrRecentSignInRequired means that the sign-in is too old for the call and that
+	// no current password was given.
 	ErrRecentSignInRequired = errors.New("usher: sign in again, or give the current password")
-	// ErrPasswordRequired means that a link confirms nothing by itself: it needs
-	// a session of its user, or the account's password.
-	ErrPasswordRequired = errors.New("usher: give the account's password, or follow the link where you are signed in")
-	// ErrForbidden means that the session is valid but not for this.
+	// ErrPasswordRequired means that a link to confirm an address needs a session of
+	// its user or the account's password.
+	ErrPasswordRequired = errors.New("usher: give the account's password, or open the link in a browser that is signed in")
+	// ErrForbidden means that the session is valid but does not allow the call.
 	ErrForbidden = errors.New("usher: not allowed")
-	// ErrUnavailable means that the store, or the hashing queue behind it,
-	// could not be reached. Nobody was signed in or out by it. It is also
-	// [token.ErrUnavailable].
+	// ErrUnavailable means that the store could not be reached, or that this instance
+	// must not serve because its clock is wrong. The call authenticated no client. It
+	// also matches [token.ErrUnavailable].
 	ErrUnavailable = linked("usher: temporarily unavailable", token.ErrUnavailable)
 )
 
-// LimitError means that there were too many tries; nothing was checked.
+// LimitError means that there were too many attempts. The attempt was refused
+// before any password or token was checked.
 type LimitError struct {
-	// RetryAfter is when a further try may be let through.
+	// RetryAfter is how long the client has to wait before the next attempt.
 	RetryAfter time.Duration
-	// Limit names the limit, for logs: "login_id", "network", "lock", …
+	// Limit names the limit, for logs: "login_id", "network", "hashing" and others.
 	Limit string
 }
 
 // Error says how long to wait.
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("usher: too many tries, wait %s", e.RetryAfter.Round(time.Second))
+	return fmt.Sprintf("usher: too many attempts, wait %s", e.RetryAfter.Round(time.Second))
 }
 
-// FieldError means that an input cannot be accepted, whatever is stored.
+// FieldError means that an input is not acceptable, whatever the store contains.
 type FieldError struct {
-	// Field is the input's name as the JSON routes spell it, such as
-	// "loginId".
+	// Field is the name of the input as in the JSON routes, such as "loginId".
 	Field string
-	// Code is stable: "required", "invalid", "too_long", "not_allowed".
+	// Code is stable: "required", "invalid", "too_long" or "not_allowed".
 	Code string
-	// Detail says what would be accepted. It never repeats the input.
+	// Detail describes acceptable input. It never repeats the input.
 	Detail string
 }
 
-// Error names the field and what is wrong with it.
+// Error names the field and describes acceptable input.
 func (e *FieldError) Error() string {
 	return fmt.Sprintf("usher: %s: %s", e.Field, e.Detail)
 }
 
-// InputErrors are several inputs that cannot be accepted, so that a person can mend
-// them together. One alone comes as it is. [errors.As] finds the first *FieldError
-// and the *password.PolicyError among them.
+// InputErrors holds the errors of several inputs, so that the user can correct them
+// together. A single error is returned as it is. [errors.As] finds the first
+// *FieldError and the *password.PolicyError.
 type InputErrors struct {
-	// All are *FieldError, in the order of the inputs, and at most one
+	// All holds each *FieldError, in the order of the inputs, and at most one
 	// *password.PolicyError.
 	All []error
 }
 
-// Error says what is wrong with each.
+// Error joins the texts of all errors, one a line.
 func (e *InputErrors) Error() string { return errors.Join(e.All...).Error() }
 
-// Unwrap returns all of them.
+// Unwrap returns all errors.
 func (e *InputErrors) Unwrap() []error { return e.All }
 
-// inputErrors is what is wrong with some inputs, or nil.
+// inputErrors returns nil if all of errs are nil, the error if there is one, and an
+// *InputErrors of them otherwise.
 func inputErrors(errs ...error) error {
 	var all []error
 	for _, err := range errs {
@@ -107,7 +111,7 @@ func inputErrors(errs ...error) error {
 	return &InputErrors{all}
 }
 
-// kin is a sentinel that is also another package's.
+// linkedError is an error that also matches other in errors.Is.
 type linkedError struct {
 	text  string
 	other error
@@ -115,6 +119,6 @@ type linkedError struct {
 
 func linked(text string, other error) error { return &linkedError{text, other} }
 
-func (k *linkedError) Error() string { return k.text }
+func (e *linkedError) Error() string { return e.text }
 
-func (k *linkedError) Is(target error) bool { return target == k.other }
+func (e *linkedError) Is(target error) bool { return target == e.other }

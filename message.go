@@ -13,74 +13,79 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// MessageKind says what a mail is about.
+// MessageKind is the kind of an email.
 type MessageKind string
 
-// The mails that the Service sends.
+// The emails that the Service sends.
 const (
-	// MessageVerifyEmail asks to confirm the address; it has a link.
+	// MessageVerifyEmail asks the user to confirm the address. It has a link.
 	MessageVerifyEmail MessageKind = "verify_email"
-	// MessageAlreadyRegistered tells the owner that somebody tried to sign up
-	// with an address that has an account.
+	// MessageAlreadyRegistered notifies the owner of an address that another client
+	// tried to sign up with it, or to move an account to it.
 	MessageAlreadyRegistered MessageKind = "already_registered"
-	// MessageResetPassword has the link to a new password.
+	// MessageResetPassword has the link that sets a new password.
 	MessageResetPassword MessageKind = "reset_password"
-	// MessageConfirmAndReset has the same for an address that was never
-	// confirmed: following it proves the mailbox and drops what an earlier
-	// holder of the account had set.
+	// MessageConfirmAndReset has the same link for an unconfirmed address. The link
+	// also proves the address, and removes the password and the sessions of an
+	// earlier holder of the account.
 	MessageConfirmAndReset MessageKind = "confirm_and_reset"
-	// MessagePasswordChanged tells that the password was changed.
+	// MessagePasswordChanged notifies the user that the password was changed.
 	MessagePasswordChanged MessageKind = "password_changed"
-	// MessageChangeEmail asks the new address to confirm; it has a link.
+	// MessageChangeEmail asks the owner of the new address to confirm it. It has a
+	// link.
 	MessageChangeEmail MessageKind = "change_email"
-	// MessageEmailChanging tells the old address that a change was asked for.
+	// MessageEmailChanging notifies the old address that a change was requested.
 	MessageEmailChanging MessageKind = "email_changing"
-	// MessageEmailChanged tells the old address that the change took place.
+	// MessageEmailChanged notifies the old address that the change is complete.
 	MessageEmailChanged MessageKind = "email_changed"
-	// MessageSignInNotice tells of a sign-in after failures or from a new
-	// device.
+	// MessageSignInNotice notifies the user of a sign-in after several failures.
 	MessageSignInNotice MessageKind = "sign_in_notice"
 )
 
-// Message is one mail, not yet worded: package mail turns it into text.
+// Message is the content of one email, not yet rendered. Package mail renders it.
 type Message struct {
-	// ID is the same for every try to deliver the same message.
+	// ID is the same for every attempt to deliver the message.
 	ID string
-	// Name is the program's name, for the text of the email. It may be empty.
+	// Name is the program's name ([Config.Name]).
 	Name string
-	// Kind says what it is about.
+	// Kind is the kind of email.
 	Kind MessageKind
-	// UserID says whose account it is about.
+	// UserID is the id of the user that the email is about.
 	UserID string
-	// To is the address stored with the account, never one that was typed.
+	// To is the recipient: the address stored with the account or, for
+	// MessageChangeEmail, the new address.
 	To string
-	// Link is the mailed link of kinds that have one. It is a secret.
+	// Link is the URL of the emailed link, for the kinds that have one. It is a
+	// secret.
 	Link Secret
-	// ExpiresAt is when Link stops working.
+	// ExpiresAt is when Link expires. Zero without a link.
 	ExpiresAt time.Time
-	// At is when it happened.
+	// At is when the event that the email reports took place.
 	At time.Time
-	// Address and UserAgent say which client asked, as far as known, and
-	// Language what the reader reads: a BCP 47 tag or the value of an
-	// Accept-Language header. Treat all three as text from strangers.
+	// Address and UserAgent describe the client that caused the email. Language is the
+	// language of the reader: a BCP 47 tag, the value of an Accept-Language header, or
+	// empty. All three are untrusted text and may be empty.
 	Address, UserAgent, Language string
 }
 
-// A Mailer delivers messages. It is called outside of any request, for up to four
-// messages at once in one process and for each of them on one machine at a time,
-// and again later if it returns an error. It should give up when ctx ends, after a
-// minute.
+// Mailer delivers emails. The Service calls Send outside of any request. An
+// instance calls it for up to four messages at the same time, and for each message
+// in only one instance at a time.
+//
+// If Send returns an error, the Service calls it again later with the same message.
+// An error with a method Permanent() bool that returns true is final. ctx ends
+// after a minute.
 type Mailer interface {
 	Send(ctx context.Context, m Message) error
 }
 
-// MailerFunc lets a function be a Mailer.
+// MailerFunc is a function that implements [Mailer].
 type MailerFunc func(ctx context.Context, m Message) error
 
 // Send calls f.
 func (f MailerFunc) Send(ctx context.Context, m Message) error { return f(ctx, m) }
 
-// sealedMessage is a Message as it lies in the outbox.
+// sealedMessage is the content of a row of the outbox, before it is sealed.
 type sealedMessage struct {
 	Kind               MessageKind `json:"k"`
 	UserID             string      `json:"u,omitempty"`
@@ -92,9 +97,9 @@ type sealedMessage struct {
 	Language           string      `json:"lang,omitempty"`
 }
 
-// about makes a message one about an account: in its user's language, for whoever
-// causes it may be a stranger. Where that is not known, a mail with a link is in
-// the language of who asked for it, and a notice in the Mailer's own.
+// forUser adds the user and the language to a message. The language is the user's,
+// because the requesting client may be untrusted. If it is not known, an email with
+// a link has the language of the requesting client and a notice has none.
 func forUser(u User, m Message, c Client) Message {
 	m.UserID, m.Language = u.ID, u.Language
 	if m.Language == "" && m.Link != "" {
@@ -103,21 +108,23 @@ func forUser(u User, m Message, c Client) Message {
 	return m
 }
 
-// language is what a client reads, as it is kept.
+// clientLanguage returns the language of a client in the form that the store keeps.
 func clientLanguage(c Client) string { return logs.Clean(c.Language, 128) }
 
-// mailTo returns the row for one mail, or none if the address has had too many
-// in this hour or the outbox is full: then the caller's answer stays the same. An
-// error means that the store cannot tell. The last mail of the hour is kept for a
-// reset: anyone can have mails of other kinds sent to an address, by signing up
-// with it, and must not thereby keep its owner from a new password.
+// prepareEmail returns the row for one email. It returns none if the address has
+// had too many emails in this hour or the outbox is full; the caller's answer must
+// stay the same then.
+//
+// One email of the hour stays reserved for a reset. Any client can cause emails of
+// other kinds, by signing up with the address, and must not keep the owner from a
+// new password that way.
 func (s *Service) prepareEmail(ctx context.Context, address string, m Message, c Client) ([]store.QueuedEmail, error) {
 	limit := s.emailLimit(address)
 	limit.Max = max(1, limit.Max-1)
 	return s.prepareEmailWithin(ctx, address, m, c, limit)
 }
 
-// mailWithin is mailTo under the limits given.
+// prepareEmailWithin is prepareEmail with the given limits.
 func (s *Service) prepareEmailWithin(ctx context.Context, address string, m Message, c Client, limits ...namedLimit) ([]store.QueuedEmail, error) {
 	refused := "bad_address"
 	if _, err := canonicalLoginID(address, true); err == nil {
@@ -132,7 +139,8 @@ func (s *Service) prepareEmailWithin(ctx context.Context, address string, m Mess
 	return s.sealEmail(address, m, c), nil
 }
 
-// countMail counts one mail against all limits, or says why there will be none.
+// countEmail counts one email against all limits, and returns the reason if it must
+// not be sent.
 func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit) (refused string, err error) {
 	waiting, err := s.store.EmailCount(ctx)
 	if err != nil {
@@ -150,8 +158,8 @@ func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit)
 	return "", nil
 }
 
-// pretendToMail gives the store the work of a mail for a login id that gets
-// none, so that the time of the answer does not tell which ids do.
+// countDummyEmail makes the store do the work of an email for a login id that gets
+// none, so that the time of the answer does not reveal which login ids exist.
 func (s *Service) countDummyEmail(ctx context.Context, canonical string, c Client) error {
 	_, err := s.countEmail(ctx, c, []namedLimit{
 		s.hourlyLimit(limitResetEmails, s.cfg.Limits.ResetEmails, "", canonical),
@@ -160,14 +168,14 @@ func (s *Service) countDummyEmail(ctx context.Context, canonical string, c Clien
 	return err
 }
 
-// noticesAnHour is how many notices of changes one account gets in an hour.
+// noticesPerHour is how many notices of changes one account gets in an hour.
 const noticesPerHour = 20
 
-// noticeTo returns the row for a mail by which the owner hears that the password
-// or the address was changed. A proven address gets it whatever other mail went
-// there; but who changes the password without end must not fill the outbox for
-// everybody, and has told the owner often enough by then. An address that nobody
-// has proven may be a stranger's: it gets no more mail for it.
+// prepareNotice returns the row for a notice that the password or the address was
+// changed. A proven address gets it however many other emails it had, up to
+// noticesPerHour, so that a user cannot fill the outbox by endless changes. An
+// address that was not proven may be another person's, so the limits of other
+// emails apply to it.
 func (s *Service) prepareNotice(ctx context.Context, u User, m Message, c Client) ([]store.QueuedEmail, error) {
 	m = forUser(u, m, c)
 	switch {
@@ -188,14 +196,14 @@ func (s *Service) prepareNotice(ctx context.Context, u User, m Message, c Client
 	return s.sealEmail(u.Email, m, c), nil
 }
 
-// dropped says that there will be no mail.
+// reportDroppedEmail reports an email that will not be sent.
 func (s *Service) reportDroppedEmail(ctx context.Context, m Message, reason string, c Client) {
-	s.cfg.Logger.Warn("usher: mail dropped", "kind", m.Kind, "user_id", m.UserID, "reason", reason)
+	s.cfg.Logger.Warn("usher: email dropped", "kind", m.Kind, "user_id", m.UserID, "reason", reason)
 	s.audit.Notify(ctx, s.newEvent(EventEmailDropped, m.UserID, "", reason+" "+string(m.Kind), c))
 }
 
-// seal returns the row. A mail with a link says from when on it works: else it
-// would be told to live a little less than it does, which is rounded down.
+// sealEmail returns the row for an email. A message with a link has set At to the time
+// at which the link was made: with a later one the stated lifetime would be too short.
 func (s *Service) sealEmail(address string, m Message, c Client) []store.QueuedEmail {
 	now := s.now()
 	sealed := sealedMessage{
@@ -207,23 +215,23 @@ func (s *Service) sealEmail(address string, m Message, c Client) []store.QueuedE
 	}
 	plain, err := json.Marshal(sealed)
 	if err != nil {
-		s.cfg.Logger.Error("usher: mail cannot be written down", "kind", m.Kind, "error", err)
+		s.cfg.Logger.Error("usher: email cannot be encoded", "kind", m.Kind, "error", err)
 		return nil
 	}
 	id := randomString(16)
 	return []store.QueuedEmail{{ID: id, Sealed: s.emailBox.Seal(plain, id), CreatedAt: now, NotBefore: now}}
 }
 
-// wakeOutbox makes a sender look for emails that were just queued.
+// wakeOutbox makes the outbox deliver emails that were just stored.
 func (s *Service) wakeOutbox(queued []store.QueuedEmail) {
 	if len(queued) > 0 {
 		s.outbox.Wake()
 	}
 }
 
-// deliver makes one attempt to hand a queued email to the Mailer. An email that
-// cannot be opened may come from an instance that has a newer secret already: that
-// one will send it.
+// deliver makes one attempt to pass a queued email to the Mailer. An email that
+// cannot be opened may come from an instance that already has a newer secret; that
+// instance sends it.
 func (s *Service) deliver(ctx context.Context, q store.QueuedEmail) (outbox.Subject, error) {
 	m, err := s.openEmail(q)
 	if err != nil {
@@ -241,6 +249,7 @@ func (s *Service) deliver(ctx context.Context, q store.QueuedEmail) (outbox.Subj
 	return subject, err
 }
 
+// openEmail returns the message of a row.
 func (s *Service) openEmail(q store.QueuedEmail) (Message, error) {
 	plain, err := s.emailBox.Open(q.Sealed, q.ID)
 	if err != nil {

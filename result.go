@@ -2,47 +2,48 @@ package usher
 
 import "github.com/usherkit/usher/token"
 
-// Next names what the user has to do after a step that succeeded. Callers switch on
-// it; later versions may add further steps.
+// Next names what the user has to do after a successful call. Callers switch on it.
+// Later versions may add values, so the switch needs a default case.
 type Next string
 
-// The next steps.
+// The values of Next.
 const (
-	// NextSignedIn means that the user is signed in: Result.Authentication holds the
+	// NextSignedIn means that the user is signed in. Result.Authentication holds the
 	// session and its tokens.
 	NextSignedIn Next = "signed_in"
-	// NextConfirmEmail means that an email was sent, and that its link has to be
-	// followed. With [Config.ConfirmFirst] this is the result of every sign-up,
-	// whether the login id is free or taken.
+	// NextConfirmEmail means that the user has to follow the link in an email. With
+	// [Config.ConfirmFirst] every sign-up returns it, whether the login id is free or
+	// taken.
 	NextConfirmEmail Next = "confirm_email"
-	// NextSignIn means that the user has to sign in, with the new password.
+	// NextSignIn means that the user has to sign in with the new password.
 	NextSignIn Next = "sign_in"
 )
 
-// Result is the outcome of a sign-up, a sign-in or a change of the password that
-// succeeded.
+// Result is the outcome of a successful sign-up, sign-in or change of the password.
 type Result struct {
 	// Next is what the user has to do next.
 	Next Next
-	// Authentication is set if Next is NextSignedIn, and nil otherwise.
+	// Authentication is not nil exactly if Next is NextSignedIn.
 	Authentication *Authentication
 }
 
 // signedIn returns the Result of a session that has started or continues.
 func signedIn(a *Authentication) Result { return Result{NextSignedIn, a} }
 
-// Authentication is what a sign-in, a sign-up or a refresh hands out.
+// Authentication is what a sign-up, a sign-in or a refresh returns: the user, the
+// session and its tokens.
 type Authentication struct {
-	// User is who signed in.
+	// User is the user who signed in.
 	User User
-	// Session is the device's session.
+	// Session is the session that the tokens prove.
 	Session Session
 	// Tokens are the session token and the refresh token.
 	Tokens token.Pair
-	// Device is to be kept by the browser for half a year and sent along at
-	// the next sign-in as [Client.Device]. A change of the password voids it;
-	// who made the change is given a new one. Empty after a refresh.
+	// Device is a token that makes the browser known. The browser keeps it for 180
+	// days and sends it as [Client.Device] at the next sign-in. A change of the
+	// password invalidates it, and the client that made the change gets a new one.
+	// Empty after a refresh.
 	Device Secret
-	// FirstSeen is true when this call created the user.
+	// FirstSeen is true if this call created the user.
 	FirstSeen bool
 }

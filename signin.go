@@ -7,7 +7,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// SignIn is what a person gives to sign in.
+// SignInParams is the input of [Service.SignIn].
 type SignInParams struct {
 	// LoginID names the user. Required.
 	LoginID string
@@ -15,14 +15,19 @@ type SignInParams struct {
 	Password Secret
 }
 
-// noticeAfter is how many failures before a success the owner is told of.
+// noticeAfter is how many consecutive failures before a success cause a notice to
+// the owner.
 const noticeAfter = 5
 
-// SignIn checks the password and starts a session. Whatever the login id, it
-// costs one hash, and every failure is ErrInvalidCredentials. Only after the
-// right password it tells ErrPasswordExpired and ErrUserDisabled, and gives no
-// session then. Too many failures are a [*LimitError] before anything is
-// checked.
+// SignIn checks the password and starts a session: it returns [NextSignedIn]. It
+// computes exactly one hash, whatever the login id, and every failure returns the
+// same error. Only the right password reveals that the user is disabled or that the
+// password has expired. If [Client.SessionID] is set, that session ends.
+//
+// Errors: a [*FieldError] or [*InputErrors]; a [*LimitError] after too many
+// failures or attempts, before the password is checked, or if the hashing queue is
+// full; [ErrInvalidCredentials]; [ErrUserDisabled]; [ErrPasswordExpired]; the error
+// of [Config.Claims]; [ErrUnavailable].
 func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (Result, error) {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	if err := inputErrors(badID, s.checkPasswordInput("password", in.Password)); err != nil {
@@ -45,7 +50,8 @@ func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (Result
 	return signedIn(auth), nil
 }
 
-// mayEnter refuses, after the right password, who may not sign in by it.
+// checkMaySignIn returns an error if the user may not sign in although the password
+// is right.
 func (s *Service) checkMaySignIn(ctx context.Context, a *attempt) error {
 	u, p := a.account.User, a.account.Password
 	refuse := func(name EventName, reason string, err error) error {
@@ -55,14 +61,14 @@ func (s *Service) checkMaySignIn(ctx context.Context, a *attempt) error {
 	}
 	switch {
 	case s.needsConfirmation(u):
-		// Whoever signed up learns no more than anybody else, or a sign-up would
-		// tell after all whether the login id was free. But the person may have
-		// lost the mail: another one goes out, within the limits.
+		// This must look like a wrong password: otherwise a sign-up followed by a
+		// sign-in would reveal whether the login id was free. The user may have
+		// lost the email, so another one is sent, within the limits.
 		s.enqueue(ctx, "send verification", func(ctx context.Context) error {
 			err := s.sendVerification(ctx, a.account, a.client)
 			var limited *LimitError
 			if errors.As(err, &limited) {
-				return nil // there were enough of them
+				return nil // enough emails were sent in this hour
 			}
 			return err
 		})
@@ -79,19 +85,21 @@ func (s *Service) checkMaySignIn(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// unconfirmed reports whether nobody may enter before the address is proven.
+// needsConfirmation reports whether the user has to prove the address before the
+// first sign-in.
 func (s *Service) needsConfirmation(u User) bool { return s.cfg.ConfirmFirst && !u.EmailVerified }
 
-// expired reports whether a password must be replaced before it serves.
+// passwordExpired reports whether the user has to replace the password before
+// signing in.
 func (s *Service) passwordExpired(p store.Password) bool {
 	if p.State != store.PasswordActive {
 		return true
 	}
-	life := s.cfg.Password.Expiration
-	return life > 0 && s.now().Sub(p.ChangedAt) >= life
+	maxAge := s.cfg.Password.Expiration
+	return maxAge > 0 && s.now().Sub(p.ChangedAt) >= maxAge
 }
 
-// enter starts the session of a user whose password was right.
+// startSession starts the session of a user whose password was right.
 func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Authentication, error) {
 	u := a.account.User
 	custom, err := s.customClaims(ctx, u)
@@ -109,8 +117,8 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 		Session: session, IfPasswordVersion: a.account.Password.Version,
 		EndSession: a.client.SessionID, Max: s.cfg.Sessions.Max, RevokedUntil: s.revokedUntil(s.now()),
 	}
-	if own := clientLanguage(a.client); own != u.Language && (a.device != "" || u.Language == "") {
-		start.Language = own
+	if language := clientLanguage(a.client); language != u.Language && (a.device != "" || u.Language == "") {
+		start.Language = language
 	}
 	start.ClearLimits, start.ReleaseLimits = s.limitsOnSuccess(a)
 	start.Events = []Event{
@@ -126,7 +134,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	}
 	ended, err := s.store.StartSession(ctx, start)
 	if errors.Is(err, ErrConflict) {
-		// The password was changed, or the user shut out, while it was checked.
+		// The password was changed or the user was disabled during the check.
 		return nil, s.failAttempt(ctx, a, "changed_meanwhile")
 	}
 	if err != nil {
@@ -141,21 +149,20 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, a.device)}, nil
 }
 
-// addRehash brings an older hash up to date. It is the second hash of this
-// sign-in, and the only case of one; if no slot is free, the next sign-in will
-// do it.
+// addRehash replaces a hash with outdated costs by a new one. This is the only
+// second hash of a sign-in. If no slot is free, a later sign-in does it.
 func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *store.SessionStart) {
 	hash, err := s.hasher.Hash(ctx, pw.Reveal())
 	if err != nil {
-		s.cfg.Logger.Info("usher: rehash put off", "user_id", a.account.User.ID, "error", err)
+		s.cfg.Logger.Info("usher: a password hash could not be upgraded; a later sign-in will try again", "user_id", a.account.User.ID, "error", err)
 		return
 	}
 	start.RehashFrom, start.RehashTo = a.account.Password.Hash, hash
 	start.Events = append(start.Events, s.newEvent(EventPasswordRehashed, a.account.User.ID, "", "", a.client))
 }
 
-// addNotices tells the owner of a success after failures, by mail, and the
-// hook of a browser that was not seen before.
+// addNotices adds the events of a sign-in from an unknown browser and after
+// failures. After failures the owner also gets an email.
 func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, start *store.SessionStart) (err error) {
 	u := a.account.User
 	if a.device == "" {

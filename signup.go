@@ -11,46 +11,50 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// SignUp is what a person gives to become a user.
+// SignUpParams is the input of [Service.SignUp].
 type SignUpParams struct {
-	// LoginID names the user: an e-mail address, as a rule. Required.
+	// LoginID names the user, usually by an email address. Required.
 	LoginID string
 	// Password is the chosen password. Required.
 	Password Secret
-	// Email is where mail goes. Defaults to LoginID if that is an address, and
-	// must then be the same.
+	// Email is the address for emails to the user. If LoginID is an email address,
+	// Email defaults to it and must be the same. Otherwise it defaults to none, except
+	// that [Config.ConfirmFirst] requires one.
 	Email string
-	// Profile is what the person says of herself.
+	// Profile holds profile fields that the user edits. All are optional.
 	Profile Profile
 }
 
-// SignUp makes a user and signs it in. The address is unverified until its
-// mailbox is proven; a mail asks for that.
+// SignUp creates a user and signs the user in: it returns [NextSignedIn]. The email
+// address is unverified, and an email with a link asks the user to prove it.
 //
-// ErrLoginIDTaken if somebody has the login id. With [Config.ConfirmFirst]
-// nobody is told: whether the login id is free or taken, SignUp returns an
-// Authentication that holds nothing, after the same work, and a mail says the
-// rest. A weak password is a [*password.PolicyError] in either case, before
-// anything is looked up, and counts against no limit (with other inputs to mend it is
-// among [*InputErrors]); but one that only the list
-// of leaked passwords refuses counts as a sign-up. ErrSignUpClosed with
-// [Config.SignUpClosed].
+// With [Config.ConfirmFirst] SignUp only sends the email and returns
+// [NextConfirmEmail]. The result and the work are the same whether the login id is
+// free or taken, so neither reveals whether an account exists. If it is taken, the
+// email notifies its owner.
+//
+// A password that the policy refuses without a look-up does not count as a sign-up.
+// A password that only the list of leaked passwords refuses counts.
+//
+// Errors: [ErrSignUpClosed]; a [*FieldError], a [*password.PolicyError] or
+// [*InputErrors] of both kinds; a [*LimitError] after too many sign-ups from the
+// network or if the hashing queue is full; [ErrLoginIDTaken], except with
+// Config.ConfirmFirst; the error of [Config.Claims]; [ErrUnavailable].
 func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result, error) {
 	if s.cfg.SignUpClosed {
 		return Result{}, ErrSignUpClosed
 	}
 	u, canonical, err := s.newUser(in)
-	unfit := s.checkPasswordInput("password", in.Password)
-	if unfit == nil {
-		// People try weak passwords, and judging them costs nobody anything: that
-		// is not counted. A list of leaked passwords is somebody else's machine:
-		// who has it asked has spent a sign-up.
-		unfit = s.checkPolicyLocally(ctx, in.Password, u)
+	badPassword := s.checkPasswordInput("password", in.Password)
+	if badPassword == nil {
+		// Checks inside this process are cheap and do not count as a sign-up. A
+		// query of the list of leaked passwords goes to another server and counts.
+		badPassword = s.checkPolicyLocally(ctx, in.Password, u)
 	}
-	if errors.Is(unfit, ErrUnavailable) {
-		return Result{}, unfit
+	if errors.Is(badPassword, ErrUnavailable) {
+		return Result{}, badPassword
 	}
-	if err := inputErrors(err, unfit); err != nil {
+	if err := inputErrors(err, badPassword); err != nil {
 		return Result{}, err
 	}
 	limit := s.hourlyLimit(limitSignUps, s.cfg.Limits.SignUps, networkOf(c))
@@ -112,8 +116,8 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 	}), nil
 }
 
-// signUpUnseen is the private form: the answer, the work and its time are the
-// same whether the login id was free or taken.
+// signUpConfirmFirst is the part of SignUp for Config.ConfirmFirst. Result, work
+// and time are the same whether the login id is free or taken.
 func (s *Service) signUpConfirmFirst(ctx context.Context, created store.UserCreation, canonical string, c Client) error {
 	account, err := s.store.AccountByLoginID(ctx, canonical)
 	if errors.Is(err, ErrNotFound) {
@@ -129,9 +133,9 @@ func (s *Service) signUpConfirmFirst(ctx context.Context, created store.UserCrea
 		if !errors.Is(err, ErrLoginIDTaken) {
 			return s.storeError(err)
 		}
-		account, err = s.store.AccountByLoginID(ctx, canonical) // somebody was faster
+		account, err = s.store.AccountByLoginID(ctx, canonical) // a concurrent sign-up was faster
 		if errors.Is(err, ErrNotFound) {
-			err = errors.New("the login id was taken and is free again") // and is gone
+			err = errors.New("the login id was taken and is free again") // that user was deleted
 		}
 	}
 	if err != nil {
@@ -140,8 +144,8 @@ func (s *Service) signUpConfirmFirst(ctx context.Context, created store.UserCrea
 	return s.refuseTakenLoginID(ctx, account, canonical, c)
 }
 
-// signUpTaken tells the owner of a login id that somebody tried to sign up with
-// it, and the caller nothing.
+// refuseTakenLoginID notifies the owner of a login id that another client tried to
+// sign up with it.
 func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account, canonical string, c Client) error {
 	u := account.User
 	fx := store.Effects{Events: []Event{s.newEvent(EventSignUpRefused, u.ID, "", "login_id_taken", c)}}
@@ -152,8 +156,8 @@ func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account,
 	case u.EmailVerified:
 		fx.Emails, err = s.prepareEmail(ctx, u.Email, forUser(u, Message{Kind: MessageAlreadyRegistered}, c), c)
 	default:
-		// Whoever signed up first may not own the mailbox. Whoever reads this
-		// mail does, and starts afresh.
+		// The client that signed up first may not own the mailbox. The owner gets
+		// a link that sets a new password and ends all sessions.
 		return s.sendReset(ctx, account, resetLink{}, fx, c)
 	}
 	if err != nil {
@@ -167,8 +171,8 @@ func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account,
 	return nil
 }
 
-// createUser stores a new user. If that fails, its mail does not count against
-// the address: it was never sent, and the address may be another person's.
+// createUser stores a new user. If that fails, the email does not count against the
+// limits of the address, because it was not sent.
 func (s *Service) createUser(ctx context.Context, created store.UserCreation) error {
 	err := s.store.CreateUser(ctx, created)
 	if err != nil && len(created.Emails) > 0 {
@@ -177,8 +181,9 @@ func (s *Service) createUser(ctx context.Context, created store.UserCreation) er
 	return err
 }
 
-// newUser checks what the person gave and returns the user it makes. With an error
-// it is one of those inputs that can be accepted: a password can be judged by it.
+// newUser checks the inputs, except the password, and returns the user and the
+// canonical login id. If there is an error, the user has those inputs that are
+// acceptable, so that the caller can still apply the password policy.
 func (s *Service) newUser(in SignUpParams) (User, string, error) {
 	now := s.now()
 	u := User{ID: "u" + randomString(16), Status: StatusEnabled, CreatedAt: now, UpdatedAt: now}
@@ -198,9 +203,9 @@ func (s *Service) newUser(in SignUpParams) (User, string, error) {
 	return u, canonical, inputErrors(badID, badEmail, badProfile)
 }
 
-// emailOf returns the address of a new user. A login id that is an address is
-// the address too: with another one, mail about one person's login id would go
-// to somebody else.
+// signUpEmail returns the address of a new user. If the login id is an email
+// address, the two must be equal: otherwise emails about one user's login id would
+// go to another user.
 func (s *Service) signUpEmail(loginID, canonical, email string) (string, error) {
 	if email == "" {
 		if loginid.IsEmail(canonical) {
@@ -218,8 +223,8 @@ func (s *Service) signUpEmail(loginID, canonical, email string) (string, error) 
 	return email, nil
 }
 
-// hostWords are the host of the program's address and its labels, without the
-// last one, which names no program.
+// hostWords returns the host of Config.BaseURL and its labels except the last. A
+// password must not consist of them.
 func (s *Service) hostWords() []string {
 	u, err := url.Parse(s.cfg.BaseURL)
 	if err != nil {
@@ -229,8 +234,8 @@ func (s *Service) hostWords() []string {
 	return append(labels[:max(len(labels)-1, 1)], u.Hostname())
 }
 
-// addVerification puts the link that proves the address into the step that
-// makes the user.
+// addVerificationEmail adds the link that proves the address, and its email, to the
+// transaction that creates the user.
 func (s *Service) addVerificationEmail(ctx context.Context, created *store.UserCreation, c Client) error {
 	now := s.now()
 	raw := randomString(32)
