@@ -2,7 +2,9 @@ package repotest
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -40,17 +42,8 @@ func TestReadmeProgramIsShort(t *testing.T) {
 
 // The program in the README compiles and runs in an otherwise empty module.
 func TestReadmeProgramRuns(t *testing.T) {
-	dir, address := newModule(t), freeAddress(t)
-	_, port, _ := strings.Cut(address, ":")
-	program := strings.ReplaceAll(block(t, "go"), "localhost:8080", "localhost:"+port)
-	write(t, filepath.Join(dir, "main.go"), program)
-	build := exec.Command("go", "build", "-mod=mod", "-o", "app", ".")
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	start(t, dir, filepath.Join(dir, "app"))
-	base := "http://localhost:" + port
+	dir, address := startReadmeProgram(t)
+	base := "http://" + address
 	get := func(c *http.Cookie) int {
 		r, _ := http.NewRequest("GET", base+"/dashboard", nil)
 		if c != nil {
@@ -63,7 +56,6 @@ func TestReadmeProgramRuns(t *testing.T) {
 		answer.Body.Close()
 		return answer.StatusCode
 	}
-	waitFor(t, base+"/auth/password/policy")
 	if got := get(nil); got != http.StatusUnauthorized {
 		t.Fatalf("the dashboard answers %d without a session", got)
 	}
@@ -81,10 +73,28 @@ func TestReadmeProgramRuns(t *testing.T) {
 	}
 
 	visitReadmeProgram(t, base)
-	if !strings.Contains(program, `"open `+base+`/auth/signup"`) {
+	if !strings.Contains(block(t, "go"), `"open http://localhost:8080/auth/signup"`) {
 		t.Error("the program does not print the address to open")
 	}
 	checkReadmeMail(t, filepath.Join(dir, "mail"), base)
+}
+
+// startReadmeProgram builds the program of the README in an empty module and runs it.
+// It returns the folder and the address.
+func startReadmeProgram(t *testing.T) (dir, address string) {
+	t.Helper()
+	dir = newModule(t)
+	_, port, _ := strings.Cut(freeAddress(t), ":")
+	address = "localhost:" + port
+	write(t, filepath.Join(dir, "main.go"), strings.ReplaceAll(block(t, "go"), "localhost:8080", address))
+	build := exec.Command("go", "build", "-mod=mod", "-o", "app", ".")
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	start(t, dir, filepath.Join(dir, "app"))
+	waitFor(t, "http://"+address+"/auth/password/policy")
+	return dir, address
 }
 
 // newModule returns a folder with a module that requires this one, and the
@@ -169,22 +179,16 @@ func visitReadmeProgram(t *testing.T, base string) {
 	visit("/auth/signin", account, "/dashboard")
 }
 
-// The curl commands in the README print what it shows, with the example running.
+// The curl commands in the README print what it shows, with its program running.
 func TestReadmeTranscript(t *testing.T) {
 	need(t, "bash", "curl")
-	dir, address := t.TempDir(), freeAddress(t)
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "example"), "./example")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	start(t, dir, filepath.Join(dir, "example"), "-addr", address)
-	waitFor(t, "http://"+address+"/")
+	dir, address := startReadmeProgram(t)
 
 	type step struct{ command, want string }
 	var steps []step
 	for line := range strings.Lines(block(t, "console")) {
 		if command, ok := strings.CutPrefix(line, "$ "); ok {
-			steps = append(steps, step{command: strings.ReplaceAll(command, "127.0.0.1:8080", address)})
+			steps = append(steps, step{command: strings.ReplaceAll(command, "localhost:8080", address)})
 			continue
 		}
 		steps[len(steps)-1].want += line
@@ -206,6 +210,23 @@ func TestReadmeTranscript(t *testing.T) {
 		if !regexp.MustCompile("^" + want + "$").MatchString(strings.TrimSpace(got[i])) {
 			t.Errorf("$ %sgot  %s\nwant %s", s.command, strings.TrimSpace(got[i]), strings.TrimSpace(s.want))
 		}
+	}
+}
+
+// The table of routes in the README has exactly the routes of package handlers.
+func TestReadmeHasEveryRoute(t *testing.T) {
+	t.Parallel()
+	code := map[string]string{}
+	for _, m := range regexp.MustCompile(`\{(get|post|patch|del), "([^"]+)", (nil|[^,]+), (.*)\},`).FindAllStringSubmatch(readFile(t, "handlers/routes.go"), -1) {
+		method := map[string]string{"get": "GET", "post": "POST", "patch": "PATCH", "del": "DELETE"}[m[1]]
+		code[method+" "+m[2]] = fmt.Sprintf("json %t, page %t", m[3] != "nil", m[4] != "nil")
+	}
+	table := map[string]string{}
+	for _, m := range regexp.MustCompile("\\| `([A-Z]+ /[^`]*)` \\|([^|]*)\\|([^|]*)\\|").FindAllStringSubmatch(readFile(t, "README.md"), -1) {
+		table[m[1]] = fmt.Sprintf("json %t, page %t", strings.Contains(m[2], "✓"), strings.Contains(m[3], "✓"))
+	}
+	if len(code) < 30 || !maps.Equal(code, table) {
+		t.Errorf("the routes of handlers/routes.go:\n%v\nand those of the README:\n%v", code, table)
 	}
 }
 
