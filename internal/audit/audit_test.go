@@ -1,0 +1,75 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher/internal/audit"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
+)
+
+func TestStoreSparsely_StoresOnceAMinuteForEachKey(t *testing.T) {
+	ctx, st := t.Context(), memory.New()
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	heard := 0
+	l := audit.NewLog(st, func(context.Context, store.Event) { heard++ }, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	refuse := func(key string) {
+		l.StoreSparsely(ctx, key, l.NewEvent(store.EventThrottled, "", "", "network", audit.Client{}))
+	}
+	for range 100 {
+		refuse("a")
+		refuse("b")
+	}
+	now = now.Add(time.Minute)
+	refuse("a")
+	page, err := st.Events(ctx, store.EventQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Events) != 3 || heard != 201 {
+		t.Errorf("%d events stored and %d heard, want 3 and 201", len(page.Events), heard)
+	}
+}
+
+func TestStore_SurvivesAStoreAndAHookThatFail(t *testing.T) {
+	st := memory.New()
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	l := audit.NewLog(st, func(context.Context, store.Event) { panic("hook") }, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+	l.Store(t.Context(), l.NewEvent(store.EventSignIn, "u", "s", "", audit.Client{}))
+	for _, want := range []string{"could not be stored", "Config.OnEvent failed"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, &log)
+		}
+	}
+}
+
+func TestStore_StoresAfterTheClientHungUp(t *testing.T) {
+	st := memory.New()
+	l := audit.NewLog(st, nil, slog.New(slog.DiscardHandler), time.Now)
+	gone, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("the client hung up"))
+	l.Store(gone, l.NewEvent(store.EventSignIn, "u", "s", "", audit.Client{}))
+	if page, err := st.Events(t.Context(), store.EventQuery{}); err != nil || len(page.Events) != 1 {
+		t.Errorf("%d events are stored: %v", len(page.Events), err)
+	}
+}
+
+func TestNewEvent_CleansWhatTheClientChose(t *testing.T) {
+	l := audit.NewLog(memory.New(), nil, slog.New(slog.DiscardHandler), time.Now)
+	e := l.NewEvent(store.EventSignIn, "u", "s", "why", audit.Client{
+		Address: netip.MustParseAddr("192.0.2.1"), UserAgent: "a\r\nb" + strings.Repeat("x", 300), RequestID: strings.Repeat("r", 100), Actor: "ops:ann",
+	})
+	if e.ID == "" || e.Address != "192.0.2.1" || !strings.HasPrefix(e.UserAgent, "abx") || len(e.UserAgent) > 256 || len(e.RequestID) != 64 || e.Actor != "ops:ann" {
+		t.Errorf("the event is %+v", e)
+	}
+}
