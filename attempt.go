@@ -11,25 +11,25 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// attempt is one try to prove a password. Whatever asks for a password goes
-// through it: sign-in, replace, update, change of address and verification count
-// against the same limits and run exactly one hash.
+// attempt is one attempt to prove a password. Sign-in, replacement, update, change
+// of address and verification all use it, so they count against the same limits and
+// compute exactly one hash.
 type attempt struct {
 	account   store.Account // zero if there is no such user
 	canonical string
 	client    Client
-	device    string // id of the browser, if it has signed in to this account before
+	device    string // id of the browser, if it is known
 
-	ownLimit      namedLimit   // the counter of this login id, or of this browser
-	networkLimits []namedLimit // the counter of this network; none for a known browser
-	checksLimit   namedLimit   // the counter of checks, whatever comes of them
-	lockLimit     namedLimit   // the counter of failures in a row, over all networks
-	failures      int          // in a row, before this one
-	rehash        bool
+	ownLimit      namedLimit   // failures of the login id in this network, or of the known browser
+	networkLimits []namedLimit // failures of the network; none for a known browser
+	checksLimit   namedLimit   // checks, right or wrong
+	lockLimit     namedLimit   // consecutive failures over all networks
+	failures      int          // consecutive failures before this attempt
+	rehash        bool         // the stored hash has outdated costs
 }
 
-// begin reads the account of a canonical login id and counts the try before
-// anything is checked.
+// beginAttempt reads the account of a canonical login id and counts the attempt,
+// before anything is checked.
 func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) (*attempt, error) {
 	a := &attempt{canonical: canonical, client: c}
 	return a, s.withAdmission(ctx, c, func() (*refusedLimit, error) {
@@ -42,8 +42,8 @@ func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) 
 	})
 }
 
-// beginKnown is begin for an account that is known already: of a session, or of
-// a mailed link.
+// beginAttemptFor is beginAttempt for an account that was already read, from a
+// session or an emailed link.
 func (s *Service) beginAttemptFor(ctx context.Context, account store.Account, c Client) (*attempt, error) {
 	canonical, err := canonicalLoginID(account.User.LoginID(), true)
 	if err != nil {
@@ -53,24 +53,23 @@ func (s *Service) beginAttemptFor(ctx context.Context, account store.Account, c 
 	return a, s.withAdmission(ctx, c, func() (*refusedLimit, error) { return s.countAttempt(ctx, a) })
 }
 
-// count takes the limits, all in one step. A browser that has signed in to the
-// account before has a counter of its own, so that no stranger can keep the
-// owner out.
+// countAttempt takes all limits of the attempt in one transaction. A known browser
+// has a counter of its own, so that an attacker cannot lock the owner out.
 func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, error) {
 	l := s.cfg.Limits
-	waiting := store.Limit{Max: l.FreeFailures, Window: 24 * time.Hour, Backoff: l.Wait, MaxBackoff: l.MaxWait}
+	own := store.Limit{Max: l.FreeFailures, Window: 24 * time.Hour, Backoff: l.Wait, MaxBackoff: l.MaxWait}
 	if a.accountExists() {
 		a.device = s.knownDeviceID(a.account, a.client)
 	}
 	if a.device != "" {
-		waiting.Key = s.limitKey("device", a.account.User.ID, a.device)
+		own.Key = s.limitKey("device", a.account.User.ID, a.device)
 	} else {
-		waiting.Key = s.limitKey(limitLoginID, a.canonical, networkOf(a.client))
+		own.Key = s.limitKey(limitLoginID, a.canonical, networkOf(a.client))
 		a.networkLimits = []namedLimit{{limitNetwork, store.Limit{
 			Key: s.limitKey(limitNetwork, networkOf(a.client)), Max: l.NetworkFailures, Window: l.NetworkWindow,
 		}}}
 	}
-	a.ownLimit = namedLimit{limitLoginID, waiting}
+	a.ownLimit = namedLimit{limitLoginID, own}
 	a.checksLimit = s.checksLimit(a)
 	a.lockLimit = s.lockLimit(a)
 	counts, refused, err := s.takeLimits(ctx, append([]namedLimit{a.checksLimit}, a.failureLimits()...)...)
@@ -81,24 +80,25 @@ func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, 
 	return nil, nil
 }
 
-// checks is the counter of all checks of a password, right or wrong: each costs a
-// hash, and one account must not keep all slots busy with its own password. It is
-// that of the network; known browsers have the one of their account, so that no
-// neighbour can use up what the owner needs. What it counts is never given back.
+// checksLimit returns the limit on password checks, right or wrong: each costs a
+// hash, and a client with an account must not occupy all slots with its right
+// password. The limit is that of the network. Known browsers have the limit of
+// their account, so that other clients in the network cannot use it up. It is never
+// released.
 func (s *Service) checksLimit(a *attempt) namedLimit {
-	whose := []string{"network", networkOf(a.client)}
+	owner := []string{"network", networkOf(a.client)}
 	if a.device != "" {
-		whose = []string{"user", a.account.User.ID}
+		owner = []string{"user", a.account.User.ID}
 	}
 	return namedLimit{limitAttempts, store.Limit{
-		Key: s.limitKey(limitAttempts, whose...), Max: s.cfg.Limits.NetworkAttempts, Window: s.cfg.Limits.NetworkWindow,
+		Key: s.limitKey(limitAttempts, owner...), Max: s.cfg.Limits.NetworkAttempts, Window: s.cfg.Limits.NetworkWindow,
 	}}
 }
 
-// failuresInARow is the counter of the whole run of failures of an account,
-// over all networks (NIST SP 800-63B-4 §3.2.2). It never refuses: a password
-// that is locked answers like a wrong one. A login id that nobody has counts
-// as well, for its network, so that the store does the same work for it.
+// lockLimit returns the counter of the consecutive failures of an account, over all
+// networks (NIST SP 800-63B-4 §3.2.2). It never refuses, because a locked password
+// must look like a wrong one. A login id without a user counts for its network, so
+// that the store does the same work.
 func (s *Service) lockLimit(a *attempt) namedLimit {
 	if a.accountExists() {
 		return namedLimit{limitLock, store.Limit{Key: s.lockKey(a.account.User.ID), Max: math.MaxInt32}}
@@ -107,21 +107,22 @@ func (s *Service) lockLimit(a *attempt) namedLimit {
 	return namedLimit{limitLock, store.Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}
 }
 
-// taken are the counters of the attempt that count failures, the one of failures
-// in a row last.
+// failureLimits returns the limits that count failures. lockLimit is the last.
 func (a *attempt) failureLimits() []namedLimit {
 	return append(append([]namedLimit{a.ownLimit}, a.networkLimits...), a.lockLimit)
 }
 
-// locked reports whether the failures in a row have disabled the password.
+// passwordLocked reports whether consecutive failures have locked the password.
 func (s *Service) passwordLocked(a *attempt) bool {
 	return a.accountExists() && a.failures >= s.cfg.Password.LockAttempts
 }
 
+// accountExists reports whether the login id has a user.
 func (a *attempt) accountExists() bool { return a.account.User.ID != "" }
 
-// verify runs the one hash of the attempt. It returns nil after the right
-// password of whatever user, and ErrInvalidCredentials after every failure.
+// verifyAttempt computes the one hash of the attempt. It returns nil if the
+// password is right, whatever the status of the user, and ErrInvalidCredentials
+// after every failure.
 func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) error {
 	reason := ""
 	switch {
@@ -153,13 +154,13 @@ func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) erro
 	return nil
 }
 
-// lockKey does not depend on the secret, as other keys do: a locked password must
-// not be open again because the secret was changed. A hash without a secret tells
-// nothing of an id that is random.
+// lockKey returns the key of an account's lockLimit. It does not depend on
+// Config.Secret, so that a new secret unlocks no password. A plain hash of the user
+// id reveals nothing, because the id is random.
 func (s *Service) lockKey(userID string) string { return encode(hashOf(limitLock + " " + userID)[:18]) }
 
-// failed says so to the audit trail, in one step with what else there is to
-// say, and one and the same thing to the caller.
+// failAttempt records a failure and returns ErrInvalidCredentials, whatever the
+// reason. Further events are stored in the same transaction.
 func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, events ...Event) error {
 	events = append(events, s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client))
 	if a.accountExists() && a.failures+1 == s.cfg.Password.LockAttempts {
@@ -169,14 +170,15 @@ func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, ev
 	return ErrInvalidCredentials
 }
 
-// unjudged takes the try back: no hash was computed, so nothing was guessed.
+// abandonAttempt releases the limits, because no hash was computed and nothing was
+// guessed, and returns the error.
 func (s *Service) abandonAttempt(ctx context.Context, a *attempt, err error) error {
 	s.releaseLimits(ctx, a.failureLimits()...)
 	return s.hashError(ctx, err, a.client)
 }
 
-// hashing turns an error of the Hasher into one of ours: too many at once is a
-// limit, not an outage.
+// hashError returns an error of the Hasher as one of this package. A full queue is
+// a LimitError and not an outage.
 func (s *Service) hashError(ctx context.Context, err error, c Client) error {
 	var busy *password.BusyError
 	switch {
@@ -189,19 +191,19 @@ func (s *Service) hashError(ctx context.Context, err error, c Client) error {
 	return s.storeError(err)
 }
 
-// proven are the counters that the right password clears, and those that it
-// gives one back to: a success never clears a network's counter, or an account
-// of one's own would reset it.
-func (s *Service) limitsOnSuccess(a *attempt) (clear, back []string) {
+// limitsOnSuccess returns the keys of the counters that the right password clears,
+// and of those that it releases by one. It never clears a network's counter,
+// because an attacker could then reset it with an account of their own.
+func (s *Service) limitsOnSuccess(a *attempt) (clear, release []string) {
 	if s.cfg.InsecureNoThrottle {
 		return nil, nil
 	}
 	return limitKeys([]namedLimit{a.ownLimit, a.lockLimit}), limitKeys(a.networkLimits)
 }
 
-// settle does what proven says where no other step would.
+// resetLimits applies limitsOnSuccess where no other transaction does.
 func (s *Service) resetLimits(ctx context.Context, a *attempt) {
-	clear, back := s.limitsOnSuccess(a)
+	clear, release := s.limitsOnSuccess(a)
 	ctx, cancel := background.Detach(ctx)
 	defer cancel()
 	if len(clear) > 0 {
@@ -209,26 +211,26 @@ func (s *Service) resetLimits(ctx context.Context, a *attempt) {
 			s.cfg.Logger.Warn("usher: a limit could not be cleared", "error", err)
 		}
 	}
-	if len(back) > 0 {
-		if err := s.store.ReleaseLimits(ctx, back); err != nil {
-			s.cfg.Logger.Warn("usher: a limit could not be given back", "error", err)
+	if len(release) > 0 {
+		if err := s.store.ReleaseLimits(ctx, release); err != nil {
+			s.cfg.Logger.Warn("usher: a limit could not be released", "error", err)
 		}
 	}
 }
 
-// maxConcurrentAttempts is how many tries to prove a password are looked up and counted at the
-// same time. A store does more than a thousand a second, and no machine hashes as
-// many, so nobody waits here but in a storm.
+// maxConcurrentAttempts is how many attempts are looked up and counted at the same
+// time. A store handles more than a thousand a second, and no instance hashes that
+// many, so attempts wait here only under a flood of them.
 const maxConcurrentAttempts = 32
 
-// admit looks a try to prove a password up and counts it by work. In a storm of them
-// the rest waits in the order in which it came, and whoever could not be hashed in
-// time is told so before anything is looked up or written: the answer is the same as
-// from the queue of the hashes, and it says nothing of the login id. A try that is
-// refused here was not judged, and is not counted.
+// withAdmission runs the look-up and count of an attempt in one of
+// maxConcurrentAttempts slots. Further attempts wait in order. An attempt that
+// could not be hashed within Config.Hashing.QueueWait is refused before anything is
+// read or written. The refusal equals that of the hashing queue and reveals nothing
+// about the login id, and the attempt is not counted.
 //
-// Nothing but the store is waited for with a place: a hook or a log that hangs holds
-// up who is refused, and nobody else.
+// An attempt that a limit refuses gives up its slot before the hook and the log are
+// called, so a hook that hangs delays only refused attempts.
 func (s *Service) withAdmission(ctx context.Context, c Client, work func() (*refusedLimit, error)) error {
 	refused, err := s.withSlot(ctx, work)
 	var busy *password.BusyError
@@ -245,7 +247,7 @@ func (s *Service) withAdmission(ctx context.Context, c Client, work func() (*ref
 	return nil
 }
 
-// inside does the work in one of the places.
+// withSlot runs work in one of the slots.
 func (s *Service) withSlot(ctx context.Context, work func() (*refusedLimit, error)) (*refusedLimit, error) {
 	select {
 	case s.admission <- struct{}{}:
@@ -261,7 +263,7 @@ func (s *Service) withSlot(ctx context.Context, work func() (*refusedLimit, erro
 	return work()
 }
 
-// waitForAdmission waits as long as for a hash.
+// waitForSlot waits for a slot, at most Config.Hashing.QueueWait.
 func (s *Service) waitForSlot(ctx context.Context) error {
 	timer := time.NewTimer(s.cfg.Hashing.QueueWait)
 	defer timer.Stop()

@@ -20,7 +20,7 @@ const (
 )
 
 // errClock means that this instance must not serve.
-var errClock = fmt.Errorf("%w: the clock of this machine is wrong", ErrUnavailable)
+var errClock = fmt.Errorf("%w: the clock of this instance is wrong", ErrUnavailable)
 
 // clockDifference returns by how much the clock of this instance is ahead of the
 // store's, at least. A difference within the round trip to the store counts as none.
@@ -52,7 +52,7 @@ func (s *Service) checkClock(ctx context.Context) error {
 	}
 	s.clockAhead.Store(int64(off))
 	if off.Abs() > clockAlarm {
-		s.cfg.Logger.Error("usher: the clock of this machine differs from the store's: other instances refuse what it signs", "ahead", off)
+		s.cfg.Logger.Error("usher: the clock of this instance differs from the store's: other instances refuse what it signs", "ahead", off)
 	}
 	return nil
 }

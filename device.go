@@ -7,18 +7,18 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// deviceLife is how long a browser is known.
+// deviceLifetime is how long a browser stays known after a sign-in.
 const deviceLifetime = 180 * 24 * time.Hour
 
-// deviceToken is what a browser keeps to be told from strangers.
+// deviceToken is the content of the token by which a browser is known.
 type deviceToken struct {
 	UserID string    `json:"u"`
 	ID     string    `json:"d"`
 	At     time.Time `json:"t"`
 }
 
-// newDevice returns a token for the browser, with the id it had before if it
-// was known.
+// newDeviceToken returns a token for the browser. id is the browser's id if it was
+// known, and empty otherwise.
 func (s *Service) newDeviceToken(userID, id string) Secret {
 	if id == "" {
 		id = randomString(16)
@@ -30,9 +30,9 @@ func (s *Service) newDeviceToken(userID, id string) Secret {
 	return Secret(encode(s.deviceBox.Seal(plain, "device")))
 }
 
-// knownDevice returns the id of the browser if it has signed in to that account
-// before, and since the password was set: who knew an earlier one, or held the
-// account before its owner claimed it, is a stranger.
+// knownDeviceID returns the id of the browser if it has signed in to the account
+// since the last change of the password, and "" otherwise. An older token may
+// belong to an attacker who knew the earlier password.
 func (s *Service) knownDeviceID(account store.Account, c Client) string {
 	sealed, err := decode(c.Device.Reveal())
 	if err != nil || c.Device == "" {

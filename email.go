@@ -10,28 +10,33 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// ChangeEmail is what a signed-in person gives to change the address.
+// ChangeEmailParams is the input of [Service.ChangeEmail]. All fields are required.
 type ChangeEmailParams struct {
-	// NewEmail is the address to move to. Required.
+	// NewEmail is the new address.
 	NewEmail string
-	// CurrentPassword proves who asks. Required.
+	// CurrentPassword is the user's present password.
 	CurrentPassword Secret
 }
 
-// VerifyEmail is what the holder of a mailed link gives.
+// VerifyEmailParams is the input of [Service.VerifyEmail].
 type VerifyEmailParams struct {
-	// Token is the link's. Required.
+	// Token is the one-time token of the emailed link. Required.
 	Token Secret
-	// Password is the account's. It may be left out in a session of that very
-	// user, and is not looked at there.
+	// Password is the account's password. It is ignored, and may be empty, if the
+	// caller has a session of the link's user.
 	Password Secret
 }
 
-// SendEmailVerification mails another link that proves the stored address. The
-// newest three links are good. An address that is verified already gets none and
-// is no error. An account that has asked too often in this hour is a [*LimitError].
-// That the address had too many mails, whoever asked for them, is not told: nobody
-// has proven that it is the caller's.
+// SendEmailVerification sends another email with a link that proves the user's
+// stored address. The newest three links are valid. If the address is verified
+// already, it sends nothing and returns nil.
+//
+// If the address had too many emails, for whatever reason, it also sends nothing
+// and returns nil: the caller has not proven the address, and an error would reveal
+// what emails it gets.
+//
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; a [*LimitError]
+// if the user has requested too many links in this hour; [ErrUnavailable].
 func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claims, c Client) error {
 	account, _, err := s.fullSession(ctx, claims)
 	if err != nil {
@@ -40,13 +45,16 @@ func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claim
 	return s.sendVerification(ctx, account, c)
 }
 
-// linksAnHour is the limit on links of a purpose that one account asks for. It is
-// never more than what an address gets that had one mail before, such as that of
-// the sign-up, so that its owner is told of this limit and does not meet the other.
+// linksPerHour returns the limit on links of one purpose that an account may
+// request. It is lower than the limit on emails to an address, even after one other
+// email such as that of the sign-up. The user therefore meets this limit first,
+// which returns an error, and not the other, which is silent.
 func (s *Service) linksPerHour(userID string, p store.Purpose) namedLimit {
 	return s.hourlyLimit(limitLinks, max(1, s.cfg.Limits.Emails-2), userID, string(p))
 }
 
+// sendVerification emails a link that proves the stored address, unless it is
+// verified.
 func (s *Service) sendVerification(ctx context.Context, account store.Account, c Client) error {
 	u := account.User
 	if u.Email == "" || u.EmailVerified {
@@ -65,38 +73,40 @@ func (s *Service) sendVerification(ctx context.Context, account store.Account, c
 	return s.sendLink(ctx, t, linkEmail{to: u.Email, Message: m}, event, c)
 }
 
-// letter is the mail of a one-time token.
+// linkEmail is the email of a one-time token.
 type linkEmail struct {
 	to string
 	Message
-	// unsent is counted like any other, and does not go out.
+	// suppressed counts the email on the limits without sending it.
 	suppressed bool
-	// also goes out in any case.
+	// notices are sent in any case.
 	notices []store.QueuedEmail
 }
 
-// sendLink stores a one-time token, its mail and the event in one step; the oldest
-// one above maxOpenTokens goes. When the address has had too many mails, or the
-// account is another one by now, only the event and the mails in also happen.
+// sendLink stores a one-time token, its email and the event in one transaction. It
+// removes the oldest token above maxOpenTokens. If the address had too many emails,
+// a change of address is stored without the email, and another link is not stored.
+// If the account has changed meanwhile, the token is not stored either. The event
+// and the notices are stored in every case.
 func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, c Client) error {
-	mail, err := s.prepareEmail(ctx, l.to, l.Message, c)
+	queued, err := s.prepareEmail(ctx, l.to, l.Message, c)
 	if err != nil {
 		return err
 	}
 	switch {
-	case len(mail) > 0:
+	case len(queued) > 0:
 	case t.Purpose == store.PurposeChangeEmail:
-		// The change is under way all the same: whether it is must not tell what
-		// mail the address gets.
+		// The change is pending all the same. Otherwise PendingEmail would reveal
+		// what emails the address gets.
 		event.Reason = cmp.Or(event.Reason, "too_many_mails")
 	default:
 		return s.recordWithoutLink(ctx, t, l, event, "too_many_mails")
 	}
 	if l.suppressed {
-		mail = nil
+		queued = nil
 	}
-	fx := store.Effects{Events: []Event{event}, Emails: append(l.notices, mail...)}
-	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, DropOldest: true, Effects: fx})
+	effects := store.Effects{Events: []Event{event}, Emails: append(l.notices, queued...)}
+	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, DropOldest: true, Effects: effects})
 	if err != nil {
 		s.releaseLimits(ctx, s.emailLimit(l.to), s.linksPerHour(t.UserID, t.Purpose)) // nothing was sent
 	}
@@ -106,12 +116,12 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmai
 	if err != nil {
 		return s.storeError(err)
 	}
-	s.wakeOutbox(fx.Emails)
+	s.wakeOutbox(effects.Emails)
 	s.audit.Notify(ctx, event)
 	return nil
 }
 
-// sendNoLink is what is left of sendLink where there is no link.
+// recordWithoutLink stores the event and the notices of sendLink without a link.
 func (s *Service) recordWithoutLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, reason string) error {
 	event.Reason = cmp.Or(event.Reason, reason)
 	if len(l.notices) == 0 {
@@ -126,24 +136,25 @@ func (s *Service) recordWithoutLink(ctx context.Context, t store.OneTimeToken, l
 	return nil
 }
 
-// verifyPurposes are those of tokens that prove an address.
+// verifyPurposes are the purposes of tokens that prove an address.
 var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChangeEmail}
 
-// VerifyEmail spends a mailed link: the address it was sent to is proven, and
-// for a change of address it takes the old one's place. It neither starts nor
-// changes any session.
+// VerifyEmail spends an emailed link. The address that the link was sent to is then
+// proven. For a change of address it replaces the old one. VerifyEmail neither
+// starts nor changes a session.
 //
-// The link proves the mailbox alone, and who reads it need not be who made the
-// account. So it counts only from who holds the account as well: claims, which
-// may be nil, are of a live session of that very user, or the password is right.
-// The password counts as in sign-in, and a wrong one is ErrInvalidCredentials;
-// ErrPasswordRequired if there is neither. Nothing is spent then. Whoever has the
-// mailbox and no password asks for a reset ([Service.SendPasswordReset]), which
-// drops the earlier one.
+// The link proves only the mailbox, and its reader may not be the user who made the
+// account. So the caller must also hold the account: either claims (which may be
+// nil) are those of a live session of the link's user, or the password is right.
+// The password counts as in a sign-in. Nothing is spent on an error. The owner of a
+// mailbox who does not know the password requests a reset
+// ([Service.SendPasswordReset]), which removes the earlier password.
 //
-// ErrInvalidToken, before any of this, if the link is unknown, spent, too old or
-// void or its user is disabled; and after it if the new address has become
-// somebody else's login id.
+// Errors: a [*FieldError]; [ErrInvalidToken] if the link is unknown, used, expired
+// or void, or its user is disabled, or the new address has become another user's
+// login id; [ErrPasswordRequired] if there is neither a session nor a password;
+// [ErrInvalidCredentials] if the password is wrong; a [*LimitError];
+// [ErrUnavailable].
 func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in VerifyEmailParams, c Client) (User, error) {
 	if in.Password != "" {
 		if err := s.checkPasswordInput("password", in.Password); err != nil {
@@ -172,11 +183,11 @@ func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in Veri
 	return u, nil
 }
 
-// proveHolder demands a live session of the account, or its password.
+// authorizeVerification requires a live session of the account, or its password.
 func (s *Service) authorizeVerification(ctx context.Context, claims *token.Claims, account store.Account, pw Secret, c Client) error {
-	own, err := s.hasLiveSession(ctx, claims, account.User.ID)
+	signedIn, err := s.hasLiveSession(ctx, claims, account.User.ID)
 	switch {
-	case err != nil || own:
+	case err != nil || signedIn:
 		return err
 	case pw == "":
 		return ErrPasswordRequired
@@ -184,8 +195,8 @@ func (s *Service) authorizeVerification(ctx context.Context, claims *token.Claim
 	return s.verifyAccountPassword(ctx, account, pw, c)
 }
 
-// holds reports whether the claims are those of a live session of that very user.
-// It asks the store: a token outlives its session.
+// hasLiveSession reports whether the claims are those of a live session of the
+// user. It asks the store, because a token can outlive its session.
 func (s *Service) hasLiveSession(ctx context.Context, claims *token.Claims, userID string) (bool, error) {
 	if claims == nil || claims.Subject != userID {
 		return false, nil
@@ -197,10 +208,12 @@ func (s *Service) hasLiveSession(ctx context.Context, claims *token.Claims, user
 	return err == nil, err
 }
 
+// tokenSpend returns the use of a one-time token for its purpose.
 func (s *Service) tokenSpend(t store.OneTimeToken) store.TokenSpend {
 	return store.TokenSpend{Hash: t.Hash, Purposes: []store.Purpose{t.Purpose}, Now: s.now()}
 }
 
+// completeEmailChange replaces the user's address by the one that the token proves.
 func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken, account store.Account, c Client) (User, error) {
 	oldCanonical, err := canonicalLoginID(t.Email, true)
 	if err != nil {
@@ -215,28 +228,36 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 		return User{}, err
 	}
 	e := s.newEvent(EventEmailChanged, t.UserID, "", "", c)
-	fx := store.Effects{Events: []Event{e}, Emails: notice}
-	u, err := s.store.ChangeEmail(ctx, s.tokenSpend(t), oldCanonical, newCanonical, fx)
+	effects := store.Effects{Events: []Event{e}, Emails: notice}
+	u, err := s.store.ChangeEmail(ctx, s.tokenSpend(t), oldCanonical, newCanonical, effects)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrLoginIDTaken) {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
 		return User{}, s.storeError(err)
 	}
-	s.wakeOutbox(fx.Emails)
+	s.wakeOutbox(effects.Emails)
 	s.audit.Notify(ctx, e)
 	return u, nil
 }
 
-// ChangeEmail asks for another address. The current password is demanded and
-// counts as in sign-in. Nothing moves before the new address has confirmed: it
-// gets a link, and the old one is told; the present address is a [*FieldError].
-// [Service.PendingEmail] shows the change until then, and
-// [Service.CancelEmailChange] takes it back. A change that was asked for before, to
-// another address, is void. If the new address is somebody's login id, that person
-// is told instead; the answer, and what the caller finds in the mailbox, is the
-// same. An account that has asked too often in this hour is a [*LimitError]; that
-// the new address had too many mails is not told.
+// ChangeEmail requests another address for the user. It requires the current
+// password, which counts as in a sign-in. The address changes when the user follows
+// the link that the new address gets ([Service.VerifyEmail]). The old address gets
+// a notice at once. Until then [Service.PendingEmail] returns the change, and
+// [Service.CancelEmailChange] cancels it. A request for another address replaces an
+// earlier one.
+//
+// If the new address is another user's login id, that user gets a notice instead of
+// the link. The result is the same, and so is what the caller finds in the old
+// mailbox. If the new address had too many emails, no link is sent and the result
+// is the same.
+//
+// Errors: a [*FieldError] or [*InputErrors], also for the present address;
+// [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrRecentSignInRequired]
+// if CurrentPassword is empty; [ErrInvalidCredentials] if it is wrong; a
+// [*LimitError], also if the user has requested too many changes in this hour;
+// [ErrUnavailable].
 func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmailParams, c Client) error {
 	canonical, badEmail := canonicalEmail("newEmail", in.NewEmail, s.cfg.UnicodeLoginIDs)
 	var badPassword error
@@ -288,9 +309,9 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	return s.sendLink(ctx, t, l, event, c)
 }
 
-// tellOwner turns the mail to a new address into one to the person whose login id
-// it is already: somebody tried to move to it. The link goes to nobody then, and is
-// stored all the same: the caller's change is under way like any other.
+// emailToOwner turns the email to a new address into a notice to the user who has
+// that address as a login id. The token is stored without being sent, so that the
+// caller's change is pending like any other.
 func emailToOwner(l linkEmail, owner User, c Client) linkEmail {
 	l.Message = forUser(owner, Message{Kind: MessageAlreadyRegistered}, c)
 	if owner.Email != "" && owner.EmailVerified && owner.Status == StatusEnabled {
@@ -301,17 +322,19 @@ func emailToOwner(l linkEmail, owner User, c Client) linkEmail {
 	return l
 }
 
-// PendingEmail is a change of address that has not been confirmed yet.
+// PendingEmail is a change of address that was not confirmed yet.
 type PendingEmail struct {
-	// Address is the one to move to, or "" if no change is pending.
+	// Address is the new address. It is empty if no change is pending.
 	Address string
-	// ExpiresAt is until when the newest link to it works.
+	// ExpiresAt is when the newest link to Address expires.
 	ExpiresAt time.Time
 }
 
-// PendingEmail returns the change of address that a user has asked for and that
-// the new address has not confirmed yet; the zero PendingEmail if there is none. It
-// is there whether or not a mail could be sent: it tells nothing of the address.
+// PendingEmail returns the change of address that the user has requested and not
+// confirmed yet, and the zero PendingEmail if there is none. It is the same whether
+// or not an email was sent, so it reveals nothing about the address.
+//
+// Errors: [ErrUnavailable].
 func (s *Service) PendingEmail(ctx context.Context, userID string) (PendingEmail, error) {
 	open, err := s.store.UserTokens(ctx, userID, store.PurposeChangeEmail, s.now())
 	if err != nil || len(open) == 0 {
@@ -320,8 +343,11 @@ func (s *Service) PendingEmail(ctx context.Context, userID string) (PendingEmail
 	return PendingEmail{open[0].NewEmail, open[0].ExpiresAt}, nil
 }
 
-// CancelEmailChange takes back a change of address that has not been confirmed:
-// its links are void. ErrNotFound if there is none.
+// CancelEmailChange cancels a change of address that was not confirmed yet. Its
+// links become void.
+//
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrNotFound] if
+// no change is pending; [ErrUnavailable].
 func (s *Service) CancelEmailChange(ctx context.Context, claims *token.Claims, c Client) error {
 	account, session, err := s.fullSession(ctx, claims)
 	if err != nil {

@@ -12,44 +12,48 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// ImportUserParams describe a user of another system.
+// ImportUserParams describes a user of another system.
 type ImportUserParams struct {
-	// LoginIDs name the user; the first is the main one. Required.
+	// LoginIDs name the user. The first one is the main one. At least one is required.
 	LoginIDs []string
-	// Email is the address. Defaults to the first login id if that is one.
+	// Email is the user's address. Defaults to the first login id if that is an email
+	// address.
 	Email string
-	// EmailVerified says that the mailbox is known to be the user's.
+	// EmailVerified is true if the other system has proven the address.
 	EmailVerified bool
-	// Language is what the user reads, as a BCP 47 tag. Defaults to the language of
-	// the browser at the first sign-in.
+	// Language is the language that the user reads, as a BCP 47 tag. Defaults to the
+	// language of the browser at the first sign-in.
 	Language string
-	// Profile, Roles, Permissions, Tenants and Attributes are stored as given.
+	// Profile, Roles, Permissions, Tenants and Attributes are stored as given. All are
+	// optional.
 	Profile            Profile
 	Roles, Permissions []string
 	Tenants            map[string]token.Tenant
 	Attributes         map[string]any
 	// Disabled imports the user as disabled.
 	Disabled bool
-	// Password is the password in clear, or Hash what the other system stored. With
-	// neither of them the user has no password, and sets one by a reset.
+	// Password is the password in clear. Hash is the hash that the other system
+	// stored. Only one of them may be set. With neither, the user has no password and
+	// sets one by a reset.
 	Password Secret
 	Hash     *password.Foreign
 }
 
-// ImportFailure is a user that was not imported, and why.
+// ImportFailure is a user that was not imported, and the reason.
 type ImportFailure struct {
-	// Index is its place in the list.
+	// Index is the position in the list, from 0.
 	Index int
 	// Err is a *FieldError, *InputErrors, *password.ImportError,
 	// *password.PolicyError, *LimitError, ErrLoginIDTaken or ErrUnavailable.
 	Err error
 }
 
-// Import creates users who signed up elsewhere. Each is imported by itself: the
-// failures list those that could not be, the others are created. With dryRun
-// everything is checked and nothing is written. Hashes of other systems are replaced
-// by our own at each user's first sign-in; a hash that would cost too much to compute
-// is a failure.
+// Import creates users of another system. It imports each user in a transaction of
+// its own and returns the created users, and a failure for each of the others. With
+// dryRun it checks everything and writes nothing.
+//
+// The first sign-in of a user replaces the hash of the other system by our own. A
+// hash that costs too much to compute is a failure.
 func (o *Operator) Import(ctx context.Context, list []ImportUserParams, dryRun bool) ([]User, []ImportFailure) {
 	var users []User
 	var failures []ImportFailure
@@ -64,8 +68,9 @@ func (o *Operator) Import(ctx context.Context, list []ImportUserParams, dryRun b
 	return users, failures
 }
 
-// ImportUser is Import for one user. The error is one of those of
-// [ImportFailure.Err].
+// ImportUser imports one user.
+//
+// Errors: those of [ImportFailure.Err].
 func (o *Operator) ImportUser(ctx context.Context, in ImportUserParams) (User, error) {
 	return o.importUser(ctx, in, false)
 }
@@ -103,6 +108,8 @@ func (o *Operator) importUser(ctx context.Context, in ImportUserParams, dryRun b
 	return u, nil
 }
 
+// importedUser checks the inputs, except the password, and returns the user and the
+// canonical login ids.
 func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
 	if len(in.LoginIDs) == 0 {
 		return User{}, nil, &FieldError{"loginIds", "required", "must have at least one"}
@@ -139,6 +146,7 @@ func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
 	return u, canonical, nil
 }
 
+// importedPassword checks the password or the hash and returns what to store.
 func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u User) (store.Password, error) {
 	pw := store.Password{State: store.PasswordNone, Version: 1, ChangedAt: s.now()}
 	var err error

@@ -10,7 +10,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// Names of limits, for LimitError and events.
+// The names of the limits, for LimitError.Limit and the reasons of events.
 const (
 	limitLoginID       = "login_id"
 	limitNetwork       = "network"
@@ -26,7 +26,8 @@ const (
 	limitLinks         = "links"
 )
 
-// limitKey names a counter without saying whose it is.
+// limitKey returns the key of a counter: a MAC, so that the key does not reveal
+// whose counter it is.
 func (s *Service) limitKey(kind string, parts ...string) string {
 	all := make([][]byte, 0, len(parts)+1)
 	all = append(all, []byte(kind))
@@ -36,8 +37,9 @@ func (s *Service) limitKey(kind string, parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(s.limitMAC.Sum(all...)[:18])
 }
 
-// network is what a client is counted as: an IPv4 address, or the /64 of an
-// IPv6 address, for anyone has as many addresses of it as he likes.
+// networkOf returns the network that a client is counted as: an IPv4 address, or
+// the /64 prefix of an IPv6 address, because one client usually has the whole
+// prefix.
 func networkOf(c Client) string {
 	a := c.Address.Unmap()
 	switch {
@@ -49,18 +51,18 @@ func networkOf(c Client) string {
 	return netip.PrefixFrom(a.WithZone(""), 64).Masked().String()
 }
 
-// named is a limit with the name that errors and events give it.
+// namedLimit is a limit with the name that errors and events use.
 type namedLimit struct {
 	name string
 	store.Limit
 }
 
-// perHour is a limit of n an hour.
+// hourlyLimit returns a limit of n in an hour.
 func (s *Service) hourlyLimit(name string, n int, parts ...string) namedLimit {
 	return namedLimit{name, store.Limit{Key: s.limitKey(name, parts...), Max: n, Window: time.Hour}}
 }
 
-// mailLimit is the limit on mails of all kinds to an address.
+// emailLimit returns the limit on emails of all kinds to an address.
 func (s *Service) emailLimit(address string) namedLimit {
 	canonical, err := canonicalLoginID(address, true)
 	if err != nil {
@@ -69,14 +71,14 @@ func (s *Service) emailLimit(address string) namedLimit {
 	return s.hourlyLimit(limitEmails, s.cfg.Limits.Emails, canonical)
 }
 
-// refusal is a limit that is exhausted.
+// refusedLimit is a limit that was exhausted.
 type refusedLimit struct {
 	namedLimit
 	retryAfter time.Duration
 }
 
-// hit counts one on all limits, or returns the one that refuses. The counts are in
-// the order of the limits.
+// takeLimits counts one on all limits and returns the counts in the order of the
+// limits, or the limit that refuses. If one refuses, none is counted.
 func (s *Service) takeLimits(ctx context.Context, limits ...namedLimit) ([]int, *refusedLimit, error) {
 	if s.cfg.InsecureNoThrottle {
 		return make([]int, len(limits)), nil, nil
@@ -95,7 +97,8 @@ func (s *Service) takeLimits(ctx context.Context, limits ...namedLimit) ([]int, 
 	return nil, &refusedLimit{limits[r.Refused], r.RetryAfter}, nil
 }
 
-// take is hit, with a refusal told of and turned into a *LimitError.
+// takeOrRefuse is takeLimits with the refusal recorded and returned as a
+// *LimitError.
 func (s *Service) takeOrRefuse(ctx context.Context, c Client, limits ...namedLimit) ([]int, error) {
 	counts, refused, err := s.takeLimits(ctx, limits...)
 	if err == nil && refused != nil {
@@ -104,12 +107,14 @@ func (s *Service) takeOrRefuse(ctx context.Context, c Client, limits ...namedLim
 	return counts, err
 }
 
+// limitExceeded records a refusal and returns it as a *LimitError.
 func (s *Service) limitExceeded(ctx context.Context, r *refusedLimit, c Client) error {
 	s.audit.StoreSparsely(ctx, r.Key, s.newEvent(EventThrottled, "", "", r.name, c))
 	return &LimitError{RetryAfter: r.retryAfter, Limit: r.name}
 }
 
-// giveBack takes hits back that turned out not to be guesses.
+// releaseLimits uncounts one on each limit, for an attempt that turned out not to
+// be a guess.
 func (s *Service) releaseLimits(ctx context.Context, limits ...namedLimit) {
 	if s.cfg.InsecureNoThrottle || len(limits) == 0 {
 		return
@@ -117,7 +122,7 @@ func (s *Service) releaseLimits(ctx context.Context, limits ...namedLimit) {
 	ctx, cancel := background.Detach(ctx)
 	defer cancel()
 	if err := s.store.ReleaseLimits(ctx, limitKeys(limits)); err != nil {
-		s.cfg.Logger.Warn("usher: a limit could not be given back", "error", err)
+		s.cfg.Logger.Warn("usher: a limit could not be released", "error", err)
 	}
 }
 

@@ -8,23 +8,27 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Link is what a mailed link is good for, as its holder may see it: the holder
-// reads the mailbox that it was sent to.
+// Link describes an emailed link to the client that holds it. That client can read
+// the mailbox that the link was sent to.
 type Link struct {
-	// LoginID names the user whom the link belongs to. It is empty with NewEmail:
-	// an address that was mistyped is a stranger's, who learns nothing of the user.
+	// LoginID is the main login id of the link's user. It is empty with NewEmail,
+	// because a mistyped address may belong to another person, who must not learn
+	// about the user.
 	LoginID string
-	// Email is the address that the link was sent to, and that it proves.
+	// Email is the address that the link was sent to and that it proves.
 	Email string
-	// NewEmail is true if the address is to take the place of another one.
+	// NewEmail is true if Email will replace the user's present address.
 	NewEmail bool
-	// PasswordRequired is true if the link confirms nothing without the account's
-	// password: whoever looks has no live session of its user.
+	// PasswordRequired is true if the link needs the account's password, because the
+	// caller has no live session of its user.
 	PasswordRequired bool
 }
 
-// ResetLink says whose password the link would set, and spends nothing: a page
-// shows it before it asks. ErrInvalidToken as with [Service.ResetPassword].
+// ResetLink describes a link that sets a password, without spending it. The reset
+// page shows the result.
+//
+// Errors: a [*FieldError] if raw is empty; [ErrInvalidToken] as in
+// [Service.ResetPassword], or if the user is disabled; [ErrUnavailable].
 func (s *Service) ResetLink(ctx context.Context, raw Secret, c Client) (Link, error) {
 	t, account, err := s.lookUpLink(ctx, raw, c, resetPurposes...)
 	if err != nil {
@@ -33,26 +37,28 @@ func (s *Service) ResetLink(ctx context.Context, raw Secret, c Client) (Link, er
 	return Link{LoginID: account.User.LoginID(), Email: t.Email}, nil
 }
 
-// VerificationLink says which address the link would prove, and whether it needs
-// the account's password, and spends nothing. The claims are those of who looks,
-// or nil. ErrInvalidToken as with [Service.VerifyEmail].
+// VerificationLink describes a link that confirms an address, without spending it.
+// claims are those of the caller's session, or nil.
+//
+// Errors: a [*FieldError] if raw is empty; [ErrInvalidToken] as in
+// [Service.VerifyEmail]; [ErrUnavailable].
 func (s *Service) VerificationLink(ctx context.Context, claims *token.Claims, raw Secret, c Client) (Link, error) {
 	t, account, err := s.lookUpLink(ctx, raw, c, verifyPurposes...)
 	if err != nil {
 		return Link{}, err
 	}
-	own, err := s.hasLiveSession(ctx, claims, t.UserID)
+	signedIn, err := s.hasLiveSession(ctx, claims, t.UserID)
 	if err != nil {
 		return Link{}, err
 	}
 	if t.Purpose == store.PurposeChangeEmail {
-		return Link{Email: t.NewEmail, NewEmail: true, PasswordRequired: !own}, nil
+		return Link{Email: t.NewEmail, NewEmail: true, PasswordRequired: !signedIn}, nil
 	}
-	return Link{LoginID: account.User.LoginID(), Email: t.Email, PasswordRequired: !own}, nil
+	return Link{LoginID: account.User.LoginID(), Email: t.Email, PasswordRequired: !signedIn}, nil
 }
 
-// openLink is openToken with the account that the token belongs to. One of a user
-// who is disabled is void.
+// lookUpLink is lookUpToken with the account of the token. A link of a disabled
+// user is ErrInvalidToken.
 func (s *Service) lookUpLink(ctx context.Context, raw Secret, c Client, purposes ...store.Purpose) (store.OneTimeToken, store.Account, error) {
 	t, err := s.lookUpToken(ctx, raw, c, purposes...)
 	if err != nil {

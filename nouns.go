@@ -6,14 +6,13 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// The nouns that a program speaks of. They are declared in package store, which
-// authors of stores read.
+// The types that programs use. Package store declares them.
 type (
-	// User is a stored identity. See [store.User].
+	// User is a stored user. See [store.User].
 	User = store.User
 	// Profile holds the profile fields that users edit themselves.
 	Profile = store.Profile
-	// EmailAddress is an address and whether its mailbox was proven.
+	// EmailAddress is an address and whether it was proven.
 	EmailAddress = store.EmailAddress
 	// Status says whether a user may sign in.
 	Status = store.Status
@@ -88,7 +87,7 @@ const (
 	EventForbidden            = store.EventForbidden
 )
 
-// An EventHook hears of every event after what it tells of is stored. It is
-// called in the request's goroutine: be quick, or hand over. A panic in it is
-// caught and logged.
+// EventHook is called for every event, after the change that it reports is stored.
+// It runs in the goroutine of the request, so it should return quickly or pass the
+// event to another goroutine. A panic in it is recovered and logged.
 type EventHook func(ctx context.Context, e Event)

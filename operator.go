@@ -11,10 +11,11 @@ import (
 )
 
 // Operator administers users in the name of a person, a script or another service.
-// Every event that it causes names it as [Event.Actor]. [Service.Operator] returns
-// one. It is safe for concurrent use.
+// [Service.Operator] returns one. Every event that it causes has that name as
+// [Event.Actor]. It is safe for concurrent use.
 //
-// An Operator may do everything: the program decides who gets to use it.
+// An Operator may do everything. The program decides which of its callers may use
+// one.
 type Operator struct {
 	s      *Service
 	client Client
@@ -30,14 +31,18 @@ func (s *Service) Operator(name string) *Operator {
 	return &Operator{s: s, client: Client{actor: name}}
 }
 
-// User returns the user with that id. ErrNotFound if there is none.
+// User returns the user with that id.
+//
+// Errors: [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) User(ctx context.Context, userID string) (User, error) {
 	a, err := o.s.store.Account(ctx, userID)
 	return a.User, o.s.storeError(err)
 }
 
-// UserByLoginID returns the user with that login id. ErrNotFound if there is none.
-// Do not let untrusted clients see the result: it reveals who has an account.
+// UserByLoginID returns the user with that login id. The result reveals who has an
+// account, so do not pass it to untrusted clients.
+//
+// Errors: a [*FieldError]; [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) UserByLoginID(ctx context.Context, loginID string) (User, error) {
 	canonical, err := canonicalLoginID(loginID, true)
 	if err != nil {
@@ -47,21 +52,27 @@ func (o *Operator) UserByLoginID(ctx context.Context, loginID string) (User, err
 	return a.User, o.s.storeError(err)
 }
 
-// UpdateUserParams are the changes of a user. Nil leaves a field as it is.
+// UpdateUserParams is the input of [Operator.UpdateUser]. A nil field leaves the
+// value as it is.
 type UpdateUserParams struct {
-	Profile            Profile
+	// Profile holds the profile fields. A nil field of it leaves the value as it is.
+	Profile Profile
+	// Roles, Permissions and Tenants appear in the user's session tokens.
 	Roles, Permissions *[]string
 	Tenants            *map[string]token.Tenant
-	Attributes         *map[string]any
-	// Email sets the address and whether its mailbox is known to be the user's. It
-	// does not change the login ids.
+	// Attributes are data of the program. The Service stores them and does not use
+	// them.
+	Attributes *map[string]any
+	// Email sets the address and whether it counts as proven. It does not change the
+	// login ids.
 	Email *EmailAddress
 }
 
-// UpdateUser changes a user and returns it. Roles, permissions and tenants appear in
-// the session tokens issued from then on; a session token issued before keeps the old
-// ones until it expires. Setting the address makes all emailed links void.
-// ErrNotFound if there is no such user.
+// UpdateUser changes a user and returns it. New roles, permissions and tenants
+// appear in session tokens issued from then on; an earlier session token keeps the
+// old ones until it expires. If Email is set, all emailed links become void.
+//
+// Errors: a [*FieldError] or [*InputErrors]; [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserParams) (User, error) {
 	if err := checkProfile(in.Profile); err != nil {
 		return User{}, err
@@ -83,8 +94,10 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 	return u, nil
 }
 
-// Disable locks a user out: all sessions end, emailed links become void, and sign-in
-// and refresh fail. No data of the user is lost. ErrNotFound if there is no such user.
+// Disable locks a user out: all sessions end, emailed links become void, and
+// sign-in and refresh fail. No data of the user is lost.
+//
+// Errors: [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) Disable(ctx context.Context, userID string) error {
 	status := StatusDisabled
 	return o.setStatus(ctx, userID, store.UserUpdate{
@@ -92,7 +105,9 @@ func (o *Operator) Disable(ctx context.Context, userID string) error {
 	}, EventUserDisabled)
 }
 
-// Enable lets a disabled user sign in again. ErrNotFound if there is no such user.
+// Enable lets a disabled user sign in again.
+//
+// Errors: [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) Enable(ctx context.Context, userID string) error {
 	status := StatusEnabled
 	return o.setStatus(ctx, userID, store.UserUpdate{Status: &status}, EventUserEnabled)
@@ -111,7 +126,9 @@ func (o *Operator) setStatus(ctx context.Context, userID string, u store.UserUpd
 }
 
 // Delete removes a user and everything that belongs to the user, except the events.
-// All sessions end. ErrNotFound if there is no such user.
+// All sessions end.
+//
+// Errors: [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) Delete(ctx context.Context, userID string) error {
 	e := o.event(EventUserDeleted, userID)
 	ended, err := o.s.store.DeleteUser(ctx, store.UserDeletion{
@@ -127,7 +144,9 @@ func (o *Operator) Delete(ctx context.Context, userID string) error {
 	return nil
 }
 
-// SignOutUser ends all sessions of a user. ErrNotFound if there is no such user.
+// SignOutUser ends all sessions of a user.
+//
+// Errors: [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) SignOutUser(ctx context.Context, userID string) error {
 	if _, err := o.s.store.Account(ctx, userID); err != nil {
 		return o.s.storeError(err)
@@ -135,9 +154,13 @@ func (o *Operator) SignOutUser(ctx context.Context, userID string) error {
 	return o.s.endUserSessions(ctx, userID, o.event(EventSignOut, userID))
 }
 
-// SetPassword gives a user a password that meets the policy. A temporary one signs in
-// nowhere; it may be used once, in [Service.ReplacePassword]. All sessions end and the
-// user is notified by email. ErrNotFound if there is no such user.
+// SetPassword gives a user a password that meets the policy. All sessions end and
+// an email notifies the user. A temporary password does not sign in: the user has
+// to replace it first, with [Service.ReplacePassword].
+//
+// Errors: a [*FieldError] or [*password.PolicyError]; [ErrNotFound]; [ErrConflict]
+// if a concurrent call changed the password; a [*LimitError] if the hashing queue
+// is full; [ErrUnavailable].
 func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, temporary bool) error {
 	if err := o.s.checkPasswordInput("password", pw); err != nil {
 		return err
@@ -158,10 +181,12 @@ func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, te
 	return o.s.changePassword(ctx, change, "", "operator", o.client)
 }
 
-// ExpirePassword makes a user choose a new password, for example after a compromise.
-// All sessions end, and the next sign-in with the right password fails with
-// ErrPasswordExpired. ErrNotFound if there is no such user, ErrConflict if the user has
-// no password.
+// ExpirePassword makes a user choose a new password, for example after a
+// compromise. All sessions end, and a sign-in with the right password returns
+// ErrPasswordExpired.
+//
+// Errors: [ErrNotFound]; [ErrConflict] if the user has no password or a concurrent
+// call changed it; [ErrUnavailable].
 func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 	account, err := o.s.store.Account(ctx, userID)
 	if err != nil {
@@ -187,17 +212,19 @@ func (o *Operator) Events(ctx context.Context, q EventQuery) (EventPage, error) 
 	return page, o.s.storeError(err)
 }
 
-// RotateKeysParams say how the signing keys are replaced outside of their plan.
+// RotateKeysParams is the input of [Operator.RotateKeys].
 type RotateKeysParams struct {
-	// Compromised removes all present keys at once: every token that they signed is
-	// refused from then on, and all users have to sign in again. Defaults to false:
-	// the new key is published first, and no user notices.
+	// Compromised removes all present keys at once. Every token that they signed is
+	// then refused, and all users have to sign in again. Defaults to false: the new
+	// key is published first, and users notice nothing.
 	Compromised bool
 }
 
-// RotateKeys makes a new signing key now instead of at the end of the present one's
-// plan. The other instances follow within seconds, and at once when a token names a
-// key that they do not know.
+// RotateKeys replaces the signing key before the time that [Config.Rotation] says.
+// The other instances follow within seconds, and at once when a token names a key
+// that they do not know.
+//
+// Errors: [ErrUnavailable].
 func (o *Operator) RotateKeys(ctx context.Context, in RotateKeysParams) error {
 	return o.s.storeError(o.s.keys.Replace(ctx, in.Compromised, audit.Client{Actor: o.client.actor}))
 }

@@ -10,36 +10,46 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// UpdatePassword is what a signed-in person gives to change the password.
+// UpdatePasswordParams is the input of [Service.UpdatePassword].
 type UpdatePasswordParams struct {
-	// LoginID, if given, must be one of the user's own.
+	// LoginID must be one of the user's own if it is not empty. Optional.
 	LoginID string
 	// NewPassword is the chosen password. Required.
 	NewPassword Secret
-	// CurrentPassword proves who asks. It may be left out when the sign-in is
-	// recent ([SessionConfig.Recent]), or in a reset session.
+	// CurrentPassword is the user's present password. Optional in a reset session, and
+	// if the sign-in is at most [SessionConfig.Recent] old.
 	CurrentPassword Secret
 }
 
-// ReplacePassword is what a person gives who is not signed in, or whose
-// password has expired.
+// ReplacePasswordParams is the input of [Service.ReplacePassword]. All fields are
+// required.
 type ReplacePasswordParams struct {
-	// LoginID, OldPassword and NewPassword are required.
-	LoginID                  string
-	OldPassword, NewPassword Secret
+	// LoginID names the user.
+	LoginID string
+	// OldPassword is the user's password. It may be expired or temporary.
+	OldPassword Secret
+	// NewPassword is the chosen password.
+	NewPassword Secret
 }
 
-// UpdatePassword sets a new password for the user of the claims, which are
-// those of a session token, a refresh token or a reset session's token. All
-// other sessions of the user end, open mailed links die, and the owner is told
-// by mail. The caller's session lives on under new tokens, and the browsers that
-// were known are strangers but for the caller's; a reset session ends, and the
-// Authentication is nil then.
+// UpdatePassword sets a new password for the user of the claims, which come from a
+// session token, a refresh token or the token of a reset session. All other
+// sessions of the user end, open emailed links become void, and an email notifies
+// the user. All known browsers except the caller's become unknown.
 //
-// ErrRecentSignInRequired if the sign-in is too old and there is no current
-// password; refreshing does not make it younger. ErrForbidden if LoginID is
-// somebody else's. Where a reuse rule compares with earlier passwords, a session
-// may do it five times an hour without the current one, then it is a [*LimitError].
+// The caller's session gets new tokens, and the result is [NextSignedIn]. A reset
+// session ends, and the result is [NextSignIn].
+//
+// A reuse rule ([password.Policy.ReuseAmount]) compares the new password with
+// earlier ones. Without CurrentPassword a session may have five comparisons in an
+// hour.
+//
+// Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors];
+// [ErrInvalidSession]; [ErrForbidden] if LoginID is not the user's;
+// [ErrRecentSignInRequired] if the sign-in is too old and CurrentPassword is empty
+// (a refresh does not make a sign-in more recent); [ErrInvalidCredentials] if
+// CurrentPassword is wrong; a [*LimitError]; [ErrConflict] if a concurrent call
+// changed the password; the error of [Config.Claims]; [ErrUnavailable].
 func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePasswordParams, c Client) (Result, error) {
 	if err := s.checkUpdate(in); err != nil {
 		return Result{}, err
@@ -76,7 +86,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	return signedIn(auth), nil
 }
 
-// checkUpdate looks at the inputs alone.
+// checkUpdate checks the inputs by themselves.
 func (s *Service) checkUpdate(in UpdatePasswordParams) error {
 	var badID, badCurrent error
 	if in.LoginID != "" {
@@ -88,8 +98,8 @@ func (s *Service) checkUpdate(in UpdatePasswordParams) error {
 	return inputErrors(badID, badCurrent, s.checkPasswordInput("newPassword", in.NewPassword))
 }
 
-// ownLoginID refuses a login id that is not the user's: a token sets its own
-// user's password and nobody else's.
+// checkOwnLoginID returns ErrForbidden if loginID is not empty and not one of the
+// user's.
 func (s *Service) checkOwnLoginID(ctx context.Context, u User, loginID, sessionID string, c Client) error {
 	if loginID == "" {
 		return nil
@@ -109,8 +119,8 @@ func (s *Service) checkOwnLoginID(ctx context.Context, u User, loginID, sessionI
 	return nil
 }
 
-// proveAgain demands the current password, or a sign-in that is recent, or a
-// reset session.
+// authorizeUpdate requires the current password, a recent sign-in or a reset
+// session.
 func (s *Service) authorizeUpdate(ctx context.Context, account *store.Account, session Session, current Secret, c Client) error {
 	if current == "" {
 		if session.Kind == store.SessionReset || s.now().Sub(session.CreatedAt) <= s.cfg.Sessions.Recent {
@@ -121,8 +131,8 @@ func (s *Service) authorizeUpdate(ctx context.Context, account *store.Account, s
 	return s.checkCurrentPassword(ctx, account, current, c)
 }
 
-// proveCurrent checks the current password of a user who is signed in, under
-// the limits of a sign-in.
+// checkCurrentPassword checks the current password of a signed-in user, under the
+// limits of a sign-in.
 func (s *Service) checkCurrentPassword(ctx context.Context, account *store.Account, current Secret, c Client) error {
 	if err := s.checkPasswordInput("currentPassword", current); err != nil {
 		return err
@@ -130,8 +140,8 @@ func (s *Service) checkCurrentPassword(ctx context.Context, account *store.Accou
 	return s.verifyAccountPassword(ctx, *account, current, c)
 }
 
-// provePassword checks the password of an account that is known already. The
-// password has passed checkPassword.
+// verifyAccountPassword checks the password of an account that was already read. pw
+// has passed checkPasswordInput.
 func (s *Service) verifyAccountPassword(ctx context.Context, account store.Account, pw Secret, c Client) error {
 	a, err := s.beginAttemptFor(ctx, account, c)
 	if err != nil {
@@ -144,19 +154,18 @@ func (s *Service) verifyAccountPassword(ctx context.Context, account store.Accou
 	return nil
 }
 
-// proof is what a change of password rests on: the id of a session or the hash of an
-// emailed link.
+// proof is what authorizes a change of password: the id of a session, or the hash
+// of an emailed link.
 type proof string
 
-// provenNow is the proof of a caller who gave the current password in the same call,
-// or of an operator. The reuse rule reveals nothing to them.
+// passwordProof is the proof of a caller that gave the current password in the same
+// call, or of an operator. The reuse rule reveals nothing to them.
 const passwordProof proof = ""
 
-// newPassword applies the policy and hashes: the one way to a new password for
-// every route. It costs one hash, and with a reuse rule one more for each password
-// that may not come back. By is provenNow, or else names the session or the mailed
-// link that it rests on. What it returns ends all sessions and drops all mailed
-// links.
+// preparePasswordChange applies the policy, hashes the password and returns the
+// change. Every method that sets a password uses it. The change ends all sessions
+// and drops all emailed links. It costs one hash, and with a reuse rule one more
+// for each earlier password.
 func (s *Service) preparePasswordChange(ctx context.Context, account store.Account, pw Secret, by proof, c Client) (store.PasswordChange, error) {
 	u, p := account.User, account.Password
 	if err := s.checkPolicy(ctx, pw, u); err != nil {
@@ -184,7 +193,7 @@ func (s *Service) preparePasswordChange(ctx context.Context, account store.Accou
 	}, nil
 }
 
-// change writes a new password and makes the end of sessions hold here.
+// changePassword stores a new password and ends the sessions in this instance.
 func (s *Service) changePassword(ctx context.Context, change store.PasswordChange, sessionID, reason string, c Client) error {
 	change.Events = append(change.Events, s.newEvent(EventPasswordChanged, change.UserID, sessionID, reason, c))
 	ended, err := s.store.ChangePassword(ctx, change)
@@ -195,18 +204,18 @@ func (s *Service) changePassword(ctx context.Context, change store.PasswordChang
 	return nil
 }
 
-// changed follows a step that changed a password.
-func (s *Service) afterPasswordChange(ctx context.Context, fx store.Effects, userID string, ended []string, c Client) {
+// afterPasswordChange follows a transaction that changed a password.
+func (s *Service) afterPasswordChange(ctx context.Context, effects store.Effects, userID string, ended []string, c Client) {
 	s.revokeLocally(ended...)
-	s.wakeOutbox(fx.Emails)
-	s.audit.Notify(ctx, fx.Events...)
+	s.wakeOutbox(effects.Emails)
+	s.audit.Notify(ctx, effects.Events...)
 	for _, id := range ended {
 		s.audit.Notify(ctx, s.newEvent(EventSessionEnded, userID, id, "password_changed", c))
 	}
 }
 
-// changeAndRenew writes a new password, ends the other sessions and gives this
-// one new tokens.
+// changeAndRenewSession stores a new password, ends the other sessions and issues
+// new tokens for this one.
 func (s *Service) changeAndRenewSession(ctx context.Context, account store.Account, session store.SessionRecord, change store.PasswordChange, c Client) (*Authentication, error) {
 	u := account.User
 	custom, err := s.customClaims(ctx, u)
@@ -232,10 +241,15 @@ func (s *Service) changeAndRenewSession(ctx context.Context, account store.Accou
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: device}, nil
 }
 
-// ReplacePassword sets a new password for whoever proves the old one, also an
-// expired or temporary one, and signs in. All other sessions of the user end
-// and the owner is told by mail. It counts against the limits of sign-in; a
-// wrong old password is ErrInvalidCredentials whatever the new one is.
+// ReplacePassword sets a new password for a user who proves the old one, which may
+// be expired or temporary, and signs the user in: it returns [NextSignedIn]. All
+// other sessions of the user end, open emailed links become void, and an email
+// notifies the user. It counts against the limits of a sign-in. The old password is
+// checked first, so a wrong one gets the same error whatever the new one is.
+//
+// Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors]; a
+// [*LimitError]; [ErrInvalidCredentials]; [ErrUserDisabled]; the error of
+// [Config.Claims]; [ErrUnavailable].
 func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams, c Client) (Result, error) {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	err := inputErrors(badID, s.checkPasswordInput("oldPassword", in.OldPassword), s.checkPasswordInput("newPassword", in.NewPassword))
@@ -274,7 +288,7 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 	return signedIn(auth), nil
 }
 
-// changeAndEnter writes a new password and starts the user's only session.
+// changeAndSignIn stores a new password and starts a session, the user's only one.
 func (s *Service) changeAndSignIn(ctx context.Context, a *attempt, change store.PasswordChange, c Client) (*Authentication, error) {
 	u := a.account.User
 	custom, err := s.customClaims(ctx, u)

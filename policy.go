@@ -9,8 +9,8 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// checkPassword refuses, before any look-up and any hash, what cannot be a
-// password.
+// checkPasswordInput refuses, before any look-up and any hash, a string that cannot
+// be a password.
 func (s *Service) checkPasswordInput(field string, pw Secret) error {
 	if pw == "" {
 		return &FieldError{field, "required", "must not be empty"}
@@ -24,6 +24,7 @@ func (s *Service) checkPasswordInput(field string, pw Secret) error {
 	return nil
 }
 
+// passwordFieldError returns an error of package password as a *FieldError.
 func passwordFieldError(field string, err error) error {
 	if errors.Is(err, password.ErrTooLong) {
 		return &FieldError{field, "too_long", "is longer than any password may be"}
@@ -31,8 +32,8 @@ func passwordFieldError(field string, err error) error {
 	return &FieldError{field, "invalid", "must be valid UTF-8 text"}
 }
 
-// judge applies the policy to a new password of that user. What describes the
-// user or names the program is no password.
+// checkPolicy applies the policy to a new password of the user. It refuses a
+// password that consists of words that describe the user or the program.
 func (s *Service) checkPolicy(ctx context.Context, pw Secret, u User) error {
 	policy := s.cfg.Password
 	policy.OnBreachError = func(err error) {
@@ -42,32 +43,33 @@ func (s *Service) checkPolicy(ctx context.Context, pw Secret, u User) error {
 	return s.checkPolicyWith(ctx, policy, pw, u)
 }
 
-// judgeHere is judge without the list of leaked passwords: it asks no other
-// machine.
+// checkPolicyLocally is checkPolicy without the list of leaked passwords, which is
+// on another server.
 func (s *Service) checkPolicyLocally(ctx context.Context, pw Secret, u User) error {
 	policy := s.cfg.Password
 	policy.Breached = nil
 	return s.checkPolicyWith(ctx, policy, pw, u)
 }
 
+// checkPolicyWith is checkPolicy with the given policy.
 func (s *Service) checkPolicyWith(ctx context.Context, policy password.Policy, pw Secret, u User) error {
 	words := slices.Concat([]string{u.ID, u.Email, u.Name, u.GivenName, u.FamilyName}, u.LoginIDs, s.hostWords())
 	err := policy.Check(ctx, pw.Reveal(), words...)
-	var broken *password.PolicyError
-	if errors.As(err, &broken) {
+	var refused *password.PolicyError
+	if errors.As(err, &refused) {
 		return err
 	}
 	return s.storeError(err)
 }
 
-// reuseTries is how often in an hour one session or one mailed link may have a
-// password compared with those that may not come back.
+// reuseAttempts is how many new passwords one session or one emailed link may have
+// compared with earlier passwords in an hour.
 const reuseAttempts = 5
 
-// checkReuse compares with the passwords that may not come back. Its answer tells
-// whether one was guessed, so that who did not prove the current one gets few.
-// They are counted before the comparison and not given back: what is not refused
-// has been told apart as well.
+// checkReuse compares the new password with earlier ones. A refusal reveals that a
+// guess was right, so a caller without the current password gets only
+// reuseAttempts. They are counted before the comparison and never released, because
+// an accepted password reveals something as well.
 func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, by proof, c Client) error {
 	policy, p := s.cfg.Password, account.Password
 	if policy.ReuseAmount == 0 || p.Hash == "" {
@@ -79,9 +81,9 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 		}
 	}
 	err := policy.CheckReuse(ctx, s.hasher, pw.Reveal(), append([]string{p.Hash}, p.Earlier...))
-	var broken *password.PolicyError
+	var refused *password.PolicyError
 	switch {
-	case err == nil, errors.As(err, &broken):
+	case err == nil, errors.As(err, &refused):
 		return err
 	case errors.Is(err, password.ErrDamagedHash):
 		s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", account.User.ID, "error", err)
@@ -90,8 +92,8 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 	return s.hashError(ctx, err, c)
 }
 
-// samePassword compares as hashing does: in another Unicode normal form it is
-// still the same password. Both have been checked.
+// samePassword reports whether two passwords are equal after the Unicode
+// normalization that hashing applies. Both have passed checkPasswordInput.
 func samePassword(a, b Secret) bool {
 	x, errX := password.Normalize(a.Reveal())
 	y, errY := password.Normalize(b.Reveal())

@@ -10,7 +10,10 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// applyProfile writes the fields that are given.
+// maxProfileText is the maximum length of a profile field in bytes.
+const maxProfileText = 256
+
+// applyProfile sets the fields that are not nil.
 func applyProfile(p Profile, u *User) {
 	for _, f := range []struct {
 		to   *string
@@ -25,7 +28,8 @@ func applyProfile(p Profile, u *User) {
 	}
 }
 
-// checkProfile refuses fields that are too long or hold control characters.
+// checkProfile returns the errors of fields that are too long, have control
+// characters, or are no URL.
 func checkProfile(p Profile) error {
 	var errs []error
 	for _, f := range []struct {
@@ -60,7 +64,10 @@ func checkProfile(p Profile) error {
 	return inputErrors(errs...)
 }
 
-// UpdateProfile changes what the person says of herself.
+// UpdateProfile changes the profile fields that are not nil, and returns the user.
+//
+// Errors: a [*FieldError] or [*InputErrors]; [ErrInvalidSession]; [ErrForbidden] in
+// a reset session; [ErrUnavailable].
 func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Profile, c Client) (User, error) {
 	if err := checkProfile(p); err != nil {
 		return User{}, err

@@ -17,8 +17,8 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// newSession returns a session that begins now, and the jti of its first
-// refresh token, of which the session holds only the hash.
+// newSession returns a session that starts at the present time, and the jti of its
+// first refresh token. The session holds only the hash of the jti.
 func (s *Service) newSession(userID string, c Client) (store.SessionRecord, string) {
 	now := s.now()
 	jti := randomString(32)
@@ -38,8 +38,8 @@ func (s *Service) newSession(userID string, c Client) (store.SessionRecord, stri
 	return session, jti
 }
 
-// customClaims asks the program for its claims. It runs before anything is
-// written, so that its failure leaves nothing behind.
+// customClaims returns the claims of Config.Claims. Callers call it before they
+// write anything, so that its error leaves nothing behind.
 func (s *Service) customClaims(ctx context.Context, u User) (claims map[string]any, err error) {
 	if s.cfg.Claims == nil {
 		return nil, nil
@@ -56,8 +56,8 @@ func (s *Service) customClaims(ctx context.Context, u User) (claims map[string]a
 	return maps.Clone(claims), nil
 }
 
-// issue makes the tokens of a session. The refresh token was issued at
-// session.Refresh.RotatedAt: making it again gives the same bytes.
+// issueTokens returns the tokens of a session. The times of the refresh token come
+// from the session, so that issuing it again returns the same token.
 func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, custom map[string]any) (token.Pair, error) {
 	now := s.now()
 	key, err := s.signingKey(now)
@@ -89,10 +89,10 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 	return p, nil
 }
 
-// successors returns the jti that follows the refresh token of that hash, for
-// each secret, newest first. It is derived instead of drawn, so that every
-// machine answers a repeated refresh with the same successor although the
-// store holds nothing but hashes.
+// successorIDs returns the jti that follows the presented refresh token, for each
+// secret, newest first. It is derived and not random, so that every instance
+// answers a repeated refresh with the same successor although the store holds only
+// hashes.
 func (s *Service) successorIDs(sessionID string, presented []byte) []string {
 	sums := s.refreshMAC.Sums([]byte(sessionID), presented)
 	all := make([]string, len(sums))
@@ -102,26 +102,34 @@ func (s *Service) successorIDs(sessionID string, presented []byte) []string {
 	return all
 }
 
-// ValidateSession returns the claims of a session token that is valid here and
-// now: signature, times, issuer, audience and type hold, and its session has
-// not ended early. It asks no database. The claims are shared: copy them with
-// [token.Claims.Clone] before changing them. The error is a [*token.Error].
+// ValidateSession returns the claims of a session token. It checks the signature,
+// the times, the issuer, the audience and the type, and that the session was not
+// revoked. It does not query the database. The claims are shared between callers:
+// copy them with [token.Claims.Clone] before changing them.
+//
+// Errors: a [*token.Error], which matches [token.ErrInvalid] or
+// [token.ErrUnavailable].
 func (s *Service) ValidateSession(ctx context.Context, raw string) (*token.Claims, error) {
 	return s.verifier.ValidateSession(ctx, raw)
 }
 
-// ValidateReset returns the claims of the token of a reset session, which
-// serves one [Service.UpdatePassword] and nothing else.
+// ValidateReset returns the claims of the token of a reset session
+// ([Service.VerifyReset]). Only [Service.UpdatePassword] accepts them.
+//
+// Errors: a [*token.Error], which matches [token.ErrInvalid] or
+// [token.ErrUnavailable].
 func (s *Service) ValidateReset(ctx context.Context, raw string) (*token.Claims, error) {
 	return s.verifier.Verify(ctx, raw, token.TypeReset)
 }
 
-// RefreshSession exchanges a refresh token for new tokens. The user is read
-// again, so roles and state are those of now. The token before the one in use
-// gives the same successor within the grace time; an older one is taken for
-// stolen and ends the session. ErrInvalidSession if the token or its session
-// is not valid any more; ErrUnavailable changed nothing and may be tried again
-// with the same token.
+// RefreshSession exchanges a refresh token for new tokens. It reads the user again,
+// so the session token has the present roles. Within [SessionConfig.Grace] the
+// previous refresh token returns the same successor. The use of an older one counts
+// as theft and ends the session.
+//
+// Errors: [ErrInvalidSession] if the token is not valid, or the session has ended,
+// or the user is disabled; the error of [Config.Claims]; [ErrUnavailable], after
+// which the client may repeat the call with the same token.
 func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) (*Authentication, error) {
 	claims, err := s.verifier.Verify(ctx, refresh.Reveal(), token.TypeRefresh)
 	if err != nil {
@@ -167,12 +175,12 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 			return &Authentication{User: r.User, Session: r.Session.Session, Tokens: tokens}, nil
 		}
 	}
-	// The successor was made under a secret that this process does not know.
-	return nil, fmt.Errorf("%w: the secrets of the machines differ", ErrUnavailable)
+	// Another instance derived the successor with a secret that this one does not have.
+	return nil, fmt.Errorf("%w: Config.Secret differs between the instances; during a change, add the other one to OldSecrets", ErrUnavailable)
 }
 
-// claimsBeforeRefresh asks the program for its claims while nothing is written yet.
-// Only for them the user is read beforehand: the swap reads it anyway.
+// claimsBeforeRefresh calls Config.Claims before anything is written. It reads the
+// user only if Config.Claims is set, because the exchange reads the user anyway.
 func (s *Service) claimsBeforeRefresh(ctx context.Context, claims *token.Claims, c Client) (map[string]any, error) {
 	if s.cfg.Claims == nil {
 		return nil, nil
@@ -184,8 +192,10 @@ func (s *Service) claimsBeforeRefresh(ctx context.Context, claims *token.Claims,
 	return s.customClaims(ctx, account.User)
 }
 
-// RefreshTokens is [Service.RefreshSession] in the shape that package
-// middleware asks for.
+// RefreshTokens is [Service.RefreshSession] with the signature that package
+// middleware requires.
+//
+// Errors: those of RefreshSession.
 func (s *Service) RefreshTokens(ctx context.Context, refreshToken string, address netip.Addr, userAgent string) (token.Pair, error) {
 	a, err := s.RefreshSession(ctx, Secret(refreshToken), Client{Address: address, UserAgent: userAgent})
 	if err != nil {
@@ -194,15 +204,14 @@ func (s *Service) RefreshTokens(ctx context.Context, refreshToken string, addres
 	return a.Tokens, nil
 }
 
-// revokedUntil is when the last session token made until now is out. It may come
-// from a machine, or from before a restart, with another TokenLifetime: the longest
-// that there can be counts.
+// revokedUntil returns when the last session token that could exist now has
+// expired. Another instance may have a longer TokenLifetime, so the maximum counts.
 func (s *Service) revokedUntil(now time.Time) time.Time {
 	return now.Add(maxTokenLifetime + revocation.Retention)
 }
 
-// ended makes the end of sessions hold in this process at once; the store has
-// it already for the others.
+// revokeLocally makes this instance refuse the tokens of ended sessions at once.
+// Other instances learn of the end from the store.
 func (s *Service) revokeLocally(sessions ...string) {
 	until := s.revokedUntil(s.now())
 	for _, id := range sessions {
@@ -210,6 +219,7 @@ func (s *Service) revokeLocally(sessions ...string) {
 	}
 }
 
+// earliest returns the earlier time.
 func earliest(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a
@@ -217,7 +227,7 @@ func earliest(a, b time.Time) time.Time {
 	return b
 }
 
-// signingKey returns the key that signs now.
+// signingKey returns the key that signs at now.
 func (s *Service) signingKey(now time.Time) (*signing.Key, error) {
 	if k := s.keys.SigningKey(now); k != nil {
 		return k, nil

@@ -12,41 +12,46 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// SendPasswordReset is what anyone may give to ask for a reset.
+// SendPasswordResetParams is the input of [Service.SendPasswordReset].
 type SendPasswordResetParams struct {
 	// LoginID names the user. Required.
 	LoginID string
-	// RedirectURL is where the mailed link leads instead of the kit's page; it
-	// must be allowed by [Config.Redirects]. Defaults to the page.
+	// RedirectURL is where the emailed link leads. [Config.Redirects] must allow it.
+	// Defaults to the reset page.
 	RedirectURL string
-	// Parameter is the name under which RedirectURL gets the token. Defaults
-	// to "token".
+	// Parameter is the name of the query parameter of RedirectURL that gets the token.
+	// Defaults to "token".
 	Parameter string
 }
 
-// ResetPassword is what the holder of a mailed link gives.
+// ResetPasswordParams is the input of [Service.ResetPassword]. All fields are
+// required.
 type ResetPasswordParams struct {
-	// Token is the link's. Required.
+	// Token is the one-time token of the emailed link.
 	Token Secret
-	// NewPassword is the chosen password. Required.
+	// NewPassword is the chosen password.
 	NewPassword Secret
 }
 
-// maxOpenTokens is how many mailed links of one purpose a user may have open. A
-// reset can be asked for by anyone, so that its links die by age only, or whoever
-// asks could void the owner's. Others are asked for by who is signed in: there the
-// newest is always good, and the oldest goes.
+// maxOpenTokens is how many emailed links of one purpose a user may have open. Any
+// client can request a reset, so open reset links stay valid until they expire and
+// a further one is not sent: otherwise an attacker could void the owner's link.
+// Only a signed-in user can request the other links: the newest is valid, and the
+// oldest becomes void.
 const maxOpenTokens = 3
 
-// SendPasswordReset mails a link to the address stored with the account. It
-// answers alike, after alike work, whoever asks about whomever: nil says
-// nothing. Only malformed input, a redirect that is not allowed and too many
-// requests of one network are errors. Nothing changes by asking: passwords,
-// sessions and locks stay.
+// SendPasswordReset emails a link to the address stored with the account. It
+// returns nil whether or not the account exists, after the same work, so the answer
+// reveals nothing. The request changes nothing: password, sessions and locks stay
+// as they are.
 //
-// A verified address gets a link to a new password. An unverified one gets a
-// link that proves the mailbox as well, and that drops what an earlier holder
-// of the account had set. A disabled user gets nothing.
+// A verified address gets a link to a new password. An unverified address gets a
+// link that also proves the address and removes what an earlier holder of the
+// account has set. A disabled user gets no email.
+//
+// Errors: a [*FieldError] or [*InputErrors] for malformed input or a redirect that
+// is not allowed; a [*LimitError] after too many requests from the network;
+// [ErrUnavailable].
 func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetParams, c Client) error {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	link := resetLink{in.RedirectURL, in.Parameter}
@@ -80,11 +85,12 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 	return nil
 }
 
+// resetLink holds where the client wants the emailed link to lead.
 type resetLink struct{ redirect, parameter string }
 
-// resetURL returns the address in the email: the reset page under Config.BaseURL,
-// or the client's redirect address if Config.Redirects allows it. Otherwise the
-// error is a [*FieldError] for redirectUrl.
+// resetURL returns the URL in the email: the reset page under Config.BaseURL, or
+// the client's redirect URL if Config.Redirects allows it. Otherwise the error is a
+// *FieldError for redirectUrl.
 func (s *Service) resetURL(l resetLink, raw string) (Secret, error) {
 	if l.redirect == "" {
 		return s.pageLink("reset", raw), nil
@@ -103,14 +109,14 @@ func (s *Service) resetURL(l resetLink, raw string) (Secret, error) {
 	return Secret(address), nil
 }
 
-// pageLink is a page of the mount with a one-time token.
+// pageLink returns the URL of a page with a one-time token.
 func (s *Service) pageLink(page, raw string) Secret {
 	return Secret(s.cfg.BaseURL + s.cfg.PagesPath + "/" + page + "?token=" + url.QueryEscape(raw))
 }
 
-// sendReset puts a reset link into the outbox, within the limits, together
-// with fx. When a limit is reached, fx alone happens.
-func (s *Service) sendReset(ctx context.Context, account store.Account, link resetLink, fx store.Effects, c Client) error {
+// sendReset stores effects and, within the limits, the email with a reset link, in one
+// transaction.
+func (s *Service) sendReset(ctx context.Context, account store.Account, link resetLink, effects store.Effects, c Client) error {
 	u, now := account.User, s.now()
 	raw := randomString(32)
 	address, err := s.resetURL(link, raw)
@@ -124,52 +130,52 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 	m := Message{Kind: MessageResetPassword, Link: address, At: now, ExpiresAt: t.ExpiresAt}
 	if !u.EmailVerified {
 		t.Purpose, m.Kind = store.PurposeClaim, MessageConfirmAndReset
-		u.Language = "" // of whoever signed up
+		u.Language = "" // it is that of the client that signed up
 	}
 	m = forUser(u, m, c)
-	quiet := func(reason string) error {
-		fx.Events[0].Reason = reason
-		s.audit.Store(ctx, fx.Events...)
+	recordOnly := func(reason string) error {
+		effects.Events[0].Reason = reason
+		s.audit.Store(ctx, effects.Events...)
 		return nil
 	}
 	limits := s.resetEmailLimits(account, c)
-	if fx.Emails, err = s.prepareEmailWithin(ctx, u.Email, m, c, limits...); err != nil {
+	if effects.Emails, err = s.prepareEmailWithin(ctx, u.Email, m, c, limits...); err != nil {
 		return err
 	}
-	if len(fx.Emails) == 0 {
-		return quiet("too_many_mails")
+	if len(effects.Emails) == 0 {
+		return recordOnly("too_many_mails")
 	}
-	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, Effects: fx})
+	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, Effects: effects})
 	if err != nil {
 		s.releaseLimits(ctx, limits...) // nothing was sent
 	}
 	if errors.Is(err, ErrConflict) {
-		return quiet("too_many_links")
+		return recordOnly("too_many_links")
 	}
 	if err != nil {
 		return s.storeError(err)
 	}
-	s.wakeOutbox(fx.Emails)
-	s.audit.Notify(ctx, fx.Events...)
+	s.wakeOutbox(effects.Emails)
+	s.audit.Notify(ctx, effects.Events...)
 	return nil
 }
 
-// resetMails are the limits on reset mails to an account. Strangers together have
-// those of [LimitConfig.ResetEmails]; the browsers that have signed in to it have as
-// many of their own, and one mail more to the address, so that whoever uses up the
-// others keeps no owner from a new password.
+// resetEmailLimits returns the limits on reset emails to an account. Unknown
+// browsers share LimitConfig.ResetEmails. Known browsers have as many of their own,
+// and one more email to the address, so that an attacker who uses up the others
+// does not keep the owner from a new password.
 func (s *Service) resetEmailLimits(account store.Account, c Client) []namedLimit {
-	whose, address := "", s.emailLimit(account.User.Email)
+	group, address := "", s.emailLimit(account.User.Email)
 	if s.knownDeviceID(account, c) != "" {
-		whose = "known"
+		group = "known"
 		address.Max++
 	}
-	return []namedLimit{s.hourlyLimit(limitResetEmails, s.cfg.Limits.ResetEmails, account.User.ID, whose), address}
+	return []namedLimit{s.hourlyLimit(limitResetEmails, s.cfg.Limits.ResetEmails, account.User.ID, group), address}
 }
 
-// openToken returns the token behind a mailed link, of one of the purposes,
-// without spending it. One that is random, spent, too old, or void is
-// ErrInvalidToken, always the same.
+// lookUpToken returns the one-time token of an emailed link without spending it. A
+// token that is unknown, used, expired, void or of another purpose is always
+// ErrInvalidToken.
 func (s *Service) lookUpToken(ctx context.Context, raw Secret, c Client, purposes ...store.Purpose) (store.OneTimeToken, error) {
 	if err := checkTokenGiven(raw); err != nil {
 		return store.OneTimeToken{}, err
@@ -186,6 +192,7 @@ func (s *Service) lookUpToken(ctx context.Context, raw Secret, c Client, purpose
 	return store.OneTimeToken{}, s.refuseToken(ctx, t.UserID, c)
 }
 
+// checkTokenGiven returns a *FieldError for an empty token.
 func checkTokenGiven(raw Secret) error {
 	if raw == "" {
 		return &FieldError{"token", "required", "must not be empty"}
@@ -193,24 +200,28 @@ func checkTokenGiven(raw Secret) error {
 	return nil
 }
 
+// refuseToken records that a token was refused and returns ErrInvalidToken.
 func (s *Service) refuseToken(ctx context.Context, userID string, c Client) error {
 	s.audit.Store(ctx, s.newEvent(EventTokenRefused, userID, "", "one_time_token", c))
 	return ErrInvalidToken
 }
 
-// resetPurposes are those of tokens that set a password.
+// resetPurposes are the purposes of tokens that set a password.
 var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeClaim}
 
-// ResetPassword spends a mailed link and sets the password. All sessions of the
-// user end, all mailed links die, a locked password is open again, and the
-// owner is told. The Authentication is nil, the person signs in with the new
-// password, but with [Config.ResetSignsIn].
+// ResetPassword spends an emailed link and sets the password. All sessions of the
+// user end, all emailed links become void, a locked password is unlocked, and an
+// email notifies the user. The result is [NextSignIn], or [NextSignedIn] with
+// [Config.ResetSignsIn].
 //
-// The link is spent only if the new password meets the policy. A link that is
-// unknown, spent, too old, or void because the password or the address has
-// changed, is ErrInvalidToken. Where a reuse rule compares with earlier
-// passwords, a link may have it done five times an hour, then it is a
-// [*LimitError].
+// The link is spent only if the policy accepts the new password. With a reuse rule
+// ([password.Policy.ReuseAmount]) one link may have five passwords compared in an
+// hour.
+//
+// Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors];
+// [ErrInvalidToken] if the link is unknown, used, expired, or void because the
+// password or the address has changed; a [*LimitError]; the error of
+// [Config.Claims], with Config.ResetSignsIn; [ErrUnavailable].
 func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c Client) (Result, error) {
 	if err := inputErrors(checkTokenGiven(in.Token), s.checkPasswordInput("newPassword", in.NewPassword)); err != nil {
 		return Result{}, err
@@ -226,9 +237,9 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	if err != nil {
 		return Result{}, s.storeError(err)
 	}
-	account.User.EmailVerified = true // by the link
+	account.User.EmailVerified = true // the link proves it
 	if t.Purpose == store.PurposeClaim || account.User.Language == "" {
-		account.User.Language = clientLanguage(c) // of who reads the mailbox
+		account.User.Language = clientLanguage(c) // the client has proven the mailbox
 	}
 	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, proof(encode(t.Hash)), c)
 	if err != nil {
@@ -263,7 +274,8 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	return signedIn(auth), nil
 }
 
-// resetSession adds the session of Config.ResetSignsIn to the step.
+// addResetSignIn adds the session of Config.ResetSignsIn to the change. It returns
+// nil if that is not set.
 func (s *Service) addResetSignIn(ctx context.Context, u User, change *store.PasswordChange, c Client) (*Authentication, error) {
 	if !s.cfg.ResetSignsIn {
 		return nil, nil
@@ -284,30 +296,32 @@ func (s *Service) addResetSignIn(ctx context.Context, u User, change *store.Pass
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, "")}, nil
 }
 
-// ResetSession is what [Service.VerifyReset] hands out.
+// ResetSession is the result of [Service.VerifyReset].
 type ResetSession struct {
-	// Token proves the reset session to [Service.ValidateReset]. It opens no
-	// protected route.
+	// Token proves the reset session to [Service.ValidateReset]. No protected route
+	// accepts it.
 	Token Secret
-	// ExpiresAt is when it ends.
+	// ExpiresAt is when the reset session ends: ten minutes after VerifyReset.
 	ExpiresAt time.Time
 }
 
-// VerifyReset spends a mailed link for a session that is good for one
-// [Service.UpdatePassword] within ten minutes and for nothing else: for
-// programs that verify the link and set the password in two steps. A link to
-// an unverified address drops the earlier password and sessions at once.
-// ErrInvalidToken as with [Service.ResetPassword].
+// VerifyReset spends an emailed link and starts a reset session, which allows one
+// [Service.UpdatePassword] within ten minutes and nothing else. It is for programs
+// that verify the link and set the password in two requests. A link to an
+// unverified address removes the earlier password and ends the sessions at once.
+//
+// Errors: a [*FieldError] if raw is empty; [ErrInvalidToken] as in
+// [Service.ResetPassword]; [ErrUnavailable].
 func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetSession, error) {
 	t, err := s.lookUpToken(ctx, raw, c, resetPurposes...)
 	if err != nil {
 		return ResetSession{}, err
 	}
-	const life = 10 * time.Minute
+	const lifetime = 10 * time.Minute
 	now := s.now()
 	session, _ := s.newSession(t.UserID, c)
 	session.Kind, session.AMR = store.SessionReset, []string{"email"}
-	session.ExpiresAt, session.IdleExpiresAt = now.Add(life), now.Add(life)
+	session.ExpiresAt, session.IdleExpiresAt = now.Add(lifetime), now.Add(lifetime)
 	key, err := s.signingKey(now)
 	if err != nil {
 		return ResetSession{}, err

@@ -16,14 +16,17 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// minSecret is the least length of a secret in bytes (RFC 7518 §3.2 for
+// minSecret is the minimum length of a secret in bytes (RFC 7518 §3.2 for
 // HMAC-SHA-256).
 const minSecret = 32
 
-// SecretFile returns the secret in the file at path, and makes one of 32
-// random bytes (in base64, mode 0600) if there is no such file. White space at
-// its ends does not count. Whoever can read the file can open everything the
-// Service seals: keep it apart from the database and its backups.
+// SecretFile returns the secret in the file at path, without white space at its
+// ends. If there is no such file, it creates one with 32 random bytes in base64 and
+// mode 0600. An attacker who can read the file can open everything that the Service
+// seals: keep it apart from the database and its backups.
+//
+// Errors: those of package os, wrapped, and one for a file with fewer than 32
+// bytes.
 func SecretFile(path string) (Secret, error) {
 	secret, err := readSecretFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,6 +35,7 @@ func SecretFile(path string) (Secret, error) {
 	return secret, err
 }
 
+// readSecretFile returns the secret in an existing file.
 func readSecretFile(path string) (Secret, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -39,13 +43,13 @@ func readSecretFile(path string) (Secret, error) {
 	}
 	s := strings.TrimSpace(string(b))
 	if len(s) < minSecret {
-		return "", fmt.Errorf("usher: secret file %s: holds %d bytes, must hold at least %d", path, len(s), minSecret)
+		return "", fmt.Errorf("usher: secret file %s has %d bytes, must have at least %d", path, len(s), minSecret)
 	}
 	return Secret(s), nil
 }
 
-// newSecretFile writes a complete file under another name and links it into
-// place, so that processes that start at once all read the same one.
+// newSecretFile writes a complete file under another name and links it to path, so
+// that processes that start at the same time all read the same secret.
 func newSecretFile(path string) (Secret, error) {
 	raw := make([]byte, minSecret)
 	rand.Read(raw)
@@ -66,15 +70,15 @@ func newSecretFile(path string) (Secret, error) {
 	} else if err != nil {
 		return "", fmt.Errorf("usher: secret file: %w", err)
 	}
-	// What is sealed from now on must not outlive the name of the file.
+	// If the name were lost in a crash, everything sealed since would be lost too.
 	if err := syncFolder(filepath.Dir(path)); err != nil {
 		return "", fmt.Errorf("usher: secret file: %w", err)
 	}
 	return Secret(text), nil
 }
 
-// syncFolder makes new names in a folder durable. Windows does so by itself
-// and cannot be asked to.
+// syncFolder makes new names in a folder durable. Windows does that without being
+// asked.
 func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -86,20 +90,20 @@ func syncFolder(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Format prints the Config by its address alone, whatever the verb: a Mailer or
-// a hook within it may hold secrets that do not know how to hide.
+// Format prints only the BaseURL, for every verb, because a Mailer or a hook in the
+// Config may hold secrets.
 func (c Config) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "usher.Config{"+c.BaseURL+"}")
 }
 
-// Format prints the Service by its address: fmt cannot ask the secrets within
-// its unexported fields not to print.
+// Format prints only the BaseURL, for every verb, because fmt would print the
+// secrets in unexported fields.
 func (s *Service) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "usher.Service{"+s.cfg.BaseURL+"}")
 }
 
-// Must returns v, or panics with err: for the first lines of a program, where
-// a wrong setting should stop it.
+// Must returns v, or panics if err is not nil. It is for the start of a program,
+// where a wrong setting should end it.
 func Must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -107,8 +111,8 @@ func Must[T any](v T, err error) T {
 	return v
 }
 
-// checkSecrets refuses secrets that are missing, short, or used twice. It
-// names the setting and never a value.
+// checkSecrets refuses secrets that are missing, too short, not random or used
+// twice. The error names the setting and never the value.
 func checkSecrets(secret Secret, old []Secret, peppers []password.Pepper) error {
 	if secret == "" {
 		return errors.New("usher: Config.Secret is missing: at least 32 random bytes; usher.SecretFile makes one")

@@ -23,20 +23,37 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Service signs people up and in, and keeps their sessions. It knows nothing
-// of HTTP: package handlers is its face there. All methods may be called at
-// once from many goroutines, and any number of Services on any number of
-// machines may share one Store.
+// Service implements the rules of passwords and sessions on a [store.Store]. [New]
+// returns one. All methods are safe for concurrent use, and any number of instances
+// may share one store.
 //
-// Every error is one of the sentinels of this package, a [*FieldError], a
-// [*LimitError], a [*password.PolicyError] or [*InputErrors], possibly wrapped, or
-// comes from [Config.Claims]. ErrUnavailable means that nothing is known to have happened:
-// nobody was let in.
+// Its methods, in groups:
+//
+//   - Accounts: SignUp, Me, UpdateProfile, Name, ConfirmsFirst, SignUpClosed
+//   - Passwords: SignIn, UpdatePassword, ReplacePassword, PasswordPolicy,
+//     RecentSignIn
+//   - Resets: SendPasswordReset, ResetLink, ResetPassword, VerifyReset,
+//     ValidateReset
+//   - Email addresses: SendEmailVerification, VerificationLink, VerifyEmail,
+//     ChangeEmail, PendingEmail, CancelEmailChange
+//   - Sessions: ValidateSession, ValidateRefresh, RefreshSession, RefreshTokens,
+//     Sessions, RevokeSession, SignOut, SignOutEverywhere
+//   - Other verifiers: JWKS, Revocations
+//   - Administration: Operator
+//   - Running: Ping, Hashes, PagesURL, CookieSecrets, Close
+//
+// Methods that require a signed-in user take the verified claims of a token, from
+// [Service.ValidateSession] or from package middleware. Methods that count attempts
+// or record events take a [Client].
+//
+// The comment of each method ends with its errors. They may be wrapped.
+// [ErrUnavailable] means that the call authenticated no client, but its change may
+// have been stored.
 type Service struct {
 	cfg    Config
 	store  store.Store
 	hasher *password.Hasher
-	// admission holds a place for each attempt that is being counted.
+	// admission has an entry for each attempt that holds a slot of withSlot.
 	admission chan struct{}
 
 	verifier    *token.Verifier
@@ -49,18 +66,18 @@ type Service struct {
 	emailBox, deviceBox  *seal.Box
 	limitMAC, refreshMAC *seal.MAC
 
-	clockAhead atomic.Int64 // how far the clock is ahead of the store's, in nanoseconds
+	clockAhead atomic.Int64 // how far this instance's clock is ahead of the store's, in nanoseconds
 }
 
-// New returns a Service on a store. It makes the first signing key if there is none,
-// reads the revocations in force, and starts the background work: following
-// revocations, rotating keys, sending emails, removing expired rows. ctx bounds the
-// start alone, which takes at most 30 seconds; [Service.Close] ends the background
-// work.
+// New returns a Service on a store. It makes the first signing key if there is
+// none, reads the revocations in force, and starts the background work: it follows
+// revocations, rotates keys, sends emails and removes expired rows. ctx applies
+// only to the start, which takes at most 30 seconds. [Service.Close] ends the
+// background work.
 //
-// An error names the setting that is missing or wrong, or says that the store cannot
-// be reached, or that the clock of this instance differs from the store's by more
-// than a minute.
+// Errors: an error that names a missing or wrong setting; [ErrUnavailable] if the
+// store cannot be reached or the clock of this instance differs from the store's by
+// more than a minute.
 func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 	if st == nil {
 		return nil, errors.New("usher: New needs a Store: sqlite.Open opens one")
@@ -94,7 +111,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// newVerifier returns the verifier of the tokens that this program issues.
+// newVerifier returns the verifier of the tokens that this Service issues.
 func (s *Service) newVerifier() (*token.Verifier, error) {
 	return token.NewVerifier(token.VerifierConfig{
 		Issuers: []token.Issuer{{
@@ -108,10 +125,11 @@ func (s *Service) newVerifier() (*token.Verifier, error) {
 	})
 }
 
-// startTimeout bounds what New does.
+// startTimeout is the maximum duration of New.
 const startTimeout = 30 * time.Second
 
-// start reads what the instance needs from the store and starts the background work.
+// start reads what the instance needs from the store and starts the background
+// work.
 func (s *Service) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -145,9 +163,11 @@ func (s *Service) start(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the background work and waits for it, at most until ctx ends; then it
-// returns the error of ctx. Emails that were not sent yet stay in the outbox. Close
-// does not close the Store, which belongs to the caller.
+// Close ends the background work and waits for it until ctx ends. Emails that were
+// not sent stay in the outbox. Close does not close the Store, which belongs to the
+// caller.
+//
+// Errors: the error of ctx.
 func (s *Service) Close(ctx context.Context) error { return s.background.Close(ctx) }
 
 // How often the background work runs.
@@ -156,8 +176,8 @@ const (
 	cleanInterval = time.Minute
 )
 
-// enqueue runs do soon after the answer. With Config.NoBackground, where nothing
-// runs later, it runs do now.
+// enqueue runs do in the background, soon after the call returns. With
+// Config.NoBackground it runs do at once.
 func (s *Service) enqueue(ctx context.Context, name string, do func(context.Context) error) {
 	if !s.cfg.NoBackground {
 		s.background.Enqueue(name, do)
@@ -168,8 +188,8 @@ func (s *Service) enqueue(ctx context.Context, name string, do func(context.Cont
 	}
 }
 
-// clean removes expired rows, in transactions so small that no other caller waits for
-// them noticeably.
+// deleteExpired removes expired rows, in transactions so small that they delay no
+// other caller noticeably.
 func (s *Service) deleteExpired(ctx context.Context) error {
 	const rows, transactions = 1000, 20
 	now := s.now()
@@ -183,7 +203,7 @@ func (s *Service) deleteExpired(ctx context.Context) error {
 	return nil
 }
 
-// secrets returns the secrets, newest first.
+// secrets returns Config.Secret and Config.OldSecrets, newest first.
 func (s *Service) secrets() []string {
 	all := []string{s.cfg.Secret.Reveal()}
 	for _, old := range s.cfg.OldSecrets {
@@ -192,10 +212,10 @@ func (s *Service) secrets() []string {
 	return all
 }
 
-// CookieSecrets returns one secret of 32 bytes for each of [Config.Secret] and
-// [Config.OldSecrets], newest first, from which package handlers derives the keys
-// of the cookies. A program may use them for a cookies.Jar of its own. They differ
-// from every other key of the Service.
+// CookieSecrets returns a secret of 32 bytes for each of [Config.Secret] and
+// [Config.OldSecrets], newest first. Package handlers derives the keys of the
+// cookies from them, and a program may use them for a cookies.Jar of its own. They
+// differ from every other key of the Service.
 func (s *Service) CookieSecrets() []Secret {
 	keys, err := seal.DeriveKeys(s.secrets(), "cookies", 32)
 	if err != nil {
@@ -208,7 +228,7 @@ func (s *Service) CookieSecrets() []Secret {
 	return secrets
 }
 
-// deriveKeys makes the key of each use from the secrets.
+// deriveKeys derives one key for each use from the secrets.
 func (s *Service) deriveKeys() error {
 	secrets := s.secrets()
 	var errs [5]error
@@ -228,31 +248,33 @@ func (s *Service) deriveKeys() error {
 	return err
 }
 
-// now is the time as the store keeps it.
+// now returns the present time with the precision of the store.
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
 
-// JWKS returns the JWK Set (RFC 7517) by which anyone can verify the tokens:
-// public keys only.
+// JWKS returns the JWK Set (RFC 7517) that verifies the tokens. It has only public
+// keys.
 func (s *Service) JWKS() []byte { return s.keys.JSON() }
 
-// Revocations returns, as JSON, which sessions ended before their tokens expired:
-// what other programs need beside [Service.JWKS] to refuse a session as soon as this
-// one does. It does not ask the database. See [token.Revocations.JSON].
+// Revocations returns, as JSON, the sessions that ended before their tokens
+// expired. With it and [Service.JWKS] another program refuses a session as soon as
+// this one does. It does not query the database. See [token.Revocations.JSON].
 func (s *Service) Revocations() []byte { return s.revocations.JSON() }
 
-// PasswordPolicy returns the policy for new passwords, every default filled in.
+// PasswordPolicy returns the policy for new passwords, with every default filled
+// in.
 func (s *Service) PasswordPolicy() password.Policy { return s.cfg.Password }
 
-// Hashes returns how many password hashes this process has computed: for
-// metrics.
+// Hashes returns how many password hashes this instance has computed, for metrics.
 func (s *Service) Hashes() uint64 { return s.hasher.Count() }
 
-// RecentSignIn returns how old a sign-in may be for [Service.UpdatePassword]
-// by token alone.
+// RecentSignIn returns [SessionConfig.Recent] with its default filled in.
 func (s *Service) RecentSignIn() time.Duration { return s.cfg.Sessions.Recent }
 
-// Ping reports whether this machine should serve: the store answers, and the
-// clock does not differ from the store's by more than a minute (see [store.Clock]).
+// Ping returns an error if this instance should not serve: the store does not
+// answer, or the clock differs from the store's by more than a minute (see
+// [store.Clock]).
+//
+// Errors: [ErrUnavailable].
 func (s *Service) Ping(ctx context.Context) error {
 	if err := s.clockUsable(); err != nil {
 		return err
@@ -260,8 +282,8 @@ func (s *Service) Ping(ctx context.Context) error {
 	return s.storeError(s.store.Ping(ctx))
 }
 
-// outage returns err as it is when it is one of the store's named answers, and
-// as ErrUnavailable when it is not.
+// storeError returns ErrNotFound, ErrConflict and ErrLoginIDTaken of the store as
+// they are, and any other error as ErrUnavailable.
 func (s *Service) storeError(err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrLoginIDTaken) {
 		return err
@@ -269,40 +291,40 @@ func (s *Service) storeError(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// random returns n random bytes as unpadded base64url.
+// randomString returns n random bytes as unpadded base64url.
 func randomString(n int) string {
 	b := make([]byte, n)
 	rand.Read(b) // never fails (crypto/rand)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// hashOf is how random secrets are stored: they need no salt and no stretching.
+// hashOf returns the hash under which a random secret is stored. A random secret
+// needs neither salt nor stretching.
 func hashOf(secret string) []byte {
 	h := sha256.Sum256([]byte(secret))
 	return h[:]
 }
 
-// newEvent returns an event that was caused by a client.
+// newEvent returns an event that a client caused.
 func (s *Service) newEvent(name EventName, userID, sessionID, reason string, c Client) Event {
 	return s.audit.NewEvent(name, userID, sessionID, reason,
 		audit.Client{Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, Actor: c.actor})
 }
 
-// encode and decode are how random and sealed bytes travel.
+// encode and decode convert bytes to and from unpadded base64url.
 func encode(b []byte) string          { return base64.RawURLEncoding.EncodeToString(b) }
 func decode(s string) ([]byte, error) { return base64.RawURLEncoding.Strict().DecodeString(s) }
 
-// Name returns the program's name: [Config.Name], or else the host of
-// [Config.BaseURL].
+// Name returns the program's name: [Config.Name], or the host of [Config.BaseURL]
+// if that is empty.
 func (s *Service) Name() string { return s.cfg.Name }
 
-// PagesURL is the address of the pages that people see, without a slash at its
-// end: [Config.BaseURL] and [Config.PagesPath].
+// PagesURL returns the URL of the HTML pages, [Config.BaseURL] and
+// [Config.PagesPath], without a slash at its end.
 func (s *Service) PagesURL() string { return s.cfg.BaseURL + strings.TrimSuffix(s.cfg.PagesPath, "/") }
 
-// ConfirmsFirst reports whether sign-up answers with a mail alone
-// ([Config.ConfirmFirst]).
+// ConfirmsFirst returns [Config.ConfirmFirst].
 func (s *Service) ConfirmsFirst() bool { return s.cfg.ConfirmFirst }
 
-// SignUpClosed reports whether nobody can sign up ([Config.SignUpClosed]).
+// SignUpClosed returns [Config.SignUpClosed].
 func (s *Service) SignUpClosed() bool { return s.cfg.SignUpClosed }

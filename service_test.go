@@ -162,7 +162,7 @@ func TestAClockThatGoesWrongIsNoticed(t *testing.T) {
 			if err := k.Ping(ctx); (err != nil) != step.ahead {
 				t.Errorf("ahead by %s: Ping says %v", step.by, err)
 			}
-			if told := strings.Contains(log.String(), "clock of this machine"); told == step.silent {
+			if told := strings.Contains(log.String(), "clock of this instance"); told == step.silent {
 				t.Errorf("ahead by %s: told is %v", step.by, told)
 			}
 		}

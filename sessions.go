@@ -11,7 +11,8 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// invalidSession says that a token was refused, or that it could not be judged.
+// tokenError returns an error of the verifier as ErrInvalidSession or
+// ErrUnavailable.
 func tokenError(err error) error {
 	if errors.Is(err, token.ErrUnavailable) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -19,8 +20,8 @@ func tokenError(err error) error {
 	return fmt.Errorf("%w: %w", ErrInvalidSession, err)
 }
 
-// sessionGone is the answer to a valid token whose session or user the store
-// does not have any more.
+// sessionEndedError returns ErrInvalidSession for a valid token whose session or
+// user the store does not have, and ErrUnavailable if err is an outage.
 func (s *Service) sessionEndedError(ctx context.Context, err error, claims *token.Claims, c Client) error {
 	if !errors.Is(err, ErrNotFound) {
 		return s.storeError(err)
@@ -29,15 +30,16 @@ func (s *Service) sessionEndedError(ctx context.Context, err error, claims *toke
 	return ErrInvalidSession
 }
 
-// Me returns the user and the session that the claims speak of, as they are
-// now. ErrInvalidSession if the session has ended.
+// Me returns the user and the session of the claims, as the store has them.
+//
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
 func (s *Service) Me(ctx context.Context, claims *token.Claims) (User, Session, error) {
 	account, session, err := s.fullSession(ctx, claims)
 	return account.User, session.Session, err
 }
 
-// signedIn reads the account and the session behind verified claims: what
-// changes something rests on the store, not on the token alone. A reset session
+// fullSession reads the account and the session of verified claims. Methods that
+// change something use it, because a token can outlive its session. A reset session
 // is ErrForbidden.
 func (s *Service) fullSession(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
 	if claims != nil && claims.Type == token.TypeReset {
@@ -46,9 +48,10 @@ func (s *Service) fullSession(ctx context.Context, claims *token.Claims) (store.
 	return s.liveSession(ctx, claims)
 }
 
-// inSession is signedIn for reset sessions too. The account is read before the
-// session: a change of password in between ends the session or moves the version
-// that the caller's own change rests on, and so never goes unseen.
+// liveSession is fullSession for reset sessions too. It reads the account before
+// the session. A change of the password between the two reads ends the session, or
+// changes the version on which the caller's own change depends, so that it never
+// goes unnoticed.
 func (s *Service) liveSession(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
 	if claims == nil {
 		return store.Account{}, store.SessionRecord{}, ErrInvalidSession
@@ -77,16 +80,18 @@ func (s *Service) liveSession(ctx context.Context, claims *token.Claims) (store.
 	return account, session, nil
 }
 
-// serves reports whether the refresh token of that id is the one in use, or the
-// one before it within the grace time. An older one opens nothing, also where it
-// is not exchanged (RFC 9700 §4.14.2).
+// servesRefreshToken reports whether the refresh token with that jti is the present
+// one, or the previous one within the grace time. Methods that do not exchange it
+// refuse an older one too (RFC 9700 §4.14.2).
 func (s *Service) servesRefreshToken(r store.RefreshState, jti string, now time.Time) bool {
 	hash := hashOf(jti)
 	return subtle.ConstantTimeCompare(hash, r.Current) == 1 ||
 		subtle.ConstantTimeCompare(hash, r.Previous) == 1 && now.Before(r.RotatedAt.Add(s.cfg.Sessions.Grace))
 }
 
-// Sessions returns the user's sessions, newest first.
+// Sessions returns the user's live sessions, newest first.
+//
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
 func (s *Service) Sessions(ctx context.Context, claims *token.Claims) ([]Session, error) {
 	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return nil, err
@@ -95,8 +100,10 @@ func (s *Service) Sessions(ctx context.Context, claims *token.Claims) ([]Session
 	return list, s.storeError(err)
 }
 
-// RevokeSession ends one of the user's sessions. ErrNotFound if the user has
-// no such session.
+// RevokeSession ends one of the user's sessions.
+//
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrNotFound] if
+// the user has no such session; [ErrUnavailable].
 func (s *Service) RevokeSession(ctx context.Context, claims *token.Claims, sessionID string, c Client) error {
 	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return err
@@ -104,9 +111,10 @@ func (s *Service) RevokeSession(ctx context.Context, claims *token.Claims, sessi
 	return s.endSession(ctx, claims.Subject, sessionID, s.newEvent(EventSessionEnded, claims.Subject, sessionID, "revoked", c))
 }
 
-// SignOut ends the session of the claims, which may be those of a session
-// token or of a refresh token. A session that has ended already is not an
-// error.
+// SignOut ends the session of the claims, which come from a session token or a
+// refresh token. It returns nil if the session has ended already or claims is nil.
+//
+// Errors: [ErrUnavailable].
 func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) error {
 	if claims == nil {
 		return nil
@@ -118,8 +126,10 @@ func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) e
 	return err
 }
 
-// ValidateRefresh returns the claims of a refresh token without exchanging it.
-// That its session is alive is not said.
+// ValidateRefresh returns the claims of a refresh token without exchanging it. It
+// does not check that the session is live.
+//
+// Errors: [ErrInvalidSession]; [ErrUnavailable].
 func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.Claims, error) {
 	claims, err := s.verifier.Verify(ctx, refresh.Reveal(), token.TypeRefresh)
 	if err != nil {
@@ -128,8 +138,8 @@ func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.C
 	return claims, nil
 }
 
-// endPlanted ends the session that a sign-up, a replacement or a reset came
-// along with: no session survives a change of hands.
+// endPreviousSession ends the session that the request already had, so that an
+// attacker who planted it does not share the new one.
 func (s *Service) endPreviousSession(ctx context.Context, c Client) {
 	if c.SessionID == "" {
 		return
@@ -139,10 +149,11 @@ func (s *Service) endPreviousSession(ctx context.Context, c Client) {
 		err = s.endSession(ctx, session.UserID, session.ID, s.newEvent(EventSessionEnded, session.UserID, session.ID, "replaced", c))
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		s.cfg.Logger.Warn("usher: the session that the request came with could not be ended", "error", err)
+		s.cfg.Logger.Warn("usher: the previous session of the request could not be ended", "error", err)
 	}
 }
 
+// endSession ends one session in the store and in this instance.
 func (s *Service) endSession(ctx context.Context, userID, sessionID string, e Event) error {
 	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
 	if err := s.store.EndSession(ctx, userID, sessionID, end, store.Effects{Events: []Event{e}}); err != nil {
@@ -153,7 +164,9 @@ func (s *Service) endSession(ctx context.Context, userID, sessionID string, e Ev
 	return nil
 }
 
-// SignOutEverywhere ends all sessions of the user, this one too.
+// SignOutEverywhere ends all sessions of the user, including the caller's.
+//
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
 func (s *Service) SignOutEverywhere(ctx context.Context, claims *token.Claims, c Client) error {
 	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return err
@@ -161,6 +174,7 @@ func (s *Service) SignOutEverywhere(ctx context.Context, claims *token.Claims, c
 	return s.endUserSessions(ctx, claims.Subject, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "everywhere", c))
 }
 
+// endUserSessions ends all sessions of a user in the store and in this instance.
 func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) error {
 	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
 	ids, err := s.store.EndUserSessions(ctx, userID, end, store.Effects{Events: []Event{e}})
@@ -171,6 +185,3 @@ func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) e
 	s.audit.Notify(ctx, e)
 	return nil
 }
-
-// maxProfileText is the most of a profile field in bytes.
-const maxProfileText = 256

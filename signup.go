@@ -73,19 +73,19 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 	}
 	now := s.now()
 	u.Language = clientLanguage(c)
-	created := store.UserCreation{
+	creation := store.UserCreation{
 		User: u, Canonical: []string{canonical},
 		Password: store.Password{Hash: hash, State: store.PasswordActive, Version: 1, ChangedAt: now},
 	}
-	created.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "", c)}
+	creation.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "", c)}
 	if s.cfg.ConfirmFirst {
-		if err := s.signUpConfirmFirst(ctx, created, canonical, c); err != nil {
+		if err := s.signUpConfirmFirst(ctx, creation, canonical, c); err != nil {
 			return Result{}, err
 		}
 		return Result{Next: NextConfirmEmail}, nil
 	}
 	if u.Email != "" {
-		if err := s.addVerificationEmail(ctx, &created, c); err != nil {
+		if err := s.addVerificationEmail(ctx, &creation, c); err != nil {
 			return Result{}, err
 		}
 	}
@@ -98,9 +98,9 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 	if err != nil {
 		return Result{}, err
 	}
-	created.Session = &session
-	created.Events = append(created.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
-	err = s.createUser(ctx, created)
+	creation.Session = &session
+	creation.Events = append(creation.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
+	err = s.createUser(ctx, creation)
 	if errors.Is(err, ErrLoginIDTaken) {
 		s.audit.Store(ctx, s.newEvent(EventSignUpRefused, "", "", "login_id_taken", c))
 		return Result{}, ErrLoginIDTaken
@@ -108,8 +108,8 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 	if err != nil {
 		return Result{}, s.storeError(err)
 	}
-	s.wakeOutbox(created.Emails)
-	s.audit.Notify(ctx, created.Events...)
+	s.wakeOutbox(creation.Emails)
+	s.audit.Notify(ctx, creation.Events...)
 	s.endPreviousSession(ctx, c)
 	return signedIn(&Authentication{
 		User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, ""), FirstSeen: true,
@@ -118,16 +118,16 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 
 // signUpConfirmFirst is the part of SignUp for Config.ConfirmFirst. Result, work
 // and time are the same whether the login id is free or taken.
-func (s *Service) signUpConfirmFirst(ctx context.Context, created store.UserCreation, canonical string, c Client) error {
+func (s *Service) signUpConfirmFirst(ctx context.Context, creation store.UserCreation, canonical string, c Client) error {
 	account, err := s.store.AccountByLoginID(ctx, canonical)
 	if errors.Is(err, ErrNotFound) {
-		if err := s.addVerificationEmail(ctx, &created, c); err != nil {
+		if err := s.addVerificationEmail(ctx, &creation, c); err != nil {
 			return err
 		}
-		err = s.createUser(ctx, created)
+		err = s.createUser(ctx, creation)
 		if err == nil {
-			s.wakeOutbox(created.Emails)
-			s.audit.Notify(ctx, created.Events...)
+			s.wakeOutbox(creation.Emails)
+			s.audit.Notify(ctx, creation.Events...)
 			return nil
 		}
 		if !errors.Is(err, ErrLoginIDTaken) {
@@ -148,35 +148,35 @@ func (s *Service) signUpConfirmFirst(ctx context.Context, created store.UserCrea
 // sign up with it.
 func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account, canonical string, c Client) error {
 	u := account.User
-	fx := store.Effects{Events: []Event{s.newEvent(EventSignUpRefused, u.ID, "", "login_id_taken", c)}}
+	effects := store.Effects{Events: []Event{s.newEvent(EventSignUpRefused, u.ID, "", "login_id_taken", c)}}
 	var err error
 	switch {
 	case u.Email == "" || u.Status != StatusEnabled:
 		err = s.countDummyEmail(ctx, canonical, c)
 	case u.EmailVerified:
-		fx.Emails, err = s.prepareEmail(ctx, u.Email, forUser(u, Message{Kind: MessageAlreadyRegistered}, c), c)
+		effects.Emails, err = s.prepareEmail(ctx, u.Email, forUser(u, Message{Kind: MessageAlreadyRegistered}, c), c)
 	default:
 		// The client that signed up first may not own the mailbox. The owner gets
 		// a link that sets a new password and ends all sessions.
-		return s.sendReset(ctx, account, resetLink{}, fx, c)
+		return s.sendReset(ctx, account, resetLink{}, effects, c)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.store.Record(ctx, fx); err != nil {
+	if err := s.store.Record(ctx, effects); err != nil {
 		return s.storeError(err)
 	}
-	s.wakeOutbox(fx.Emails)
-	s.audit.Notify(ctx, fx.Events...)
+	s.wakeOutbox(effects.Emails)
+	s.audit.Notify(ctx, effects.Events...)
 	return nil
 }
 
 // createUser stores a new user. If that fails, the email does not count against the
 // limits of the address, because it was not sent.
-func (s *Service) createUser(ctx context.Context, created store.UserCreation) error {
-	err := s.store.CreateUser(ctx, created)
-	if err != nil && len(created.Emails) > 0 {
-		s.releaseLimits(ctx, s.emailLimit(created.User.Email))
+func (s *Service) createUser(ctx context.Context, creation store.UserCreation) error {
+	err := s.store.CreateUser(ctx, creation)
+	if err != nil && len(creation.Emails) > 0 {
+		s.releaseLimits(ctx, s.emailLimit(creation.User.Email))
 	}
 	return err
 }
@@ -236,20 +236,20 @@ func (s *Service) hostWords() []string {
 
 // addVerificationEmail adds the link that proves the address, and its email, to the
 // transaction that creates the user.
-func (s *Service) addVerificationEmail(ctx context.Context, created *store.UserCreation, c Client) error {
+func (s *Service) addVerificationEmail(ctx context.Context, creation *store.UserCreation, c Client) error {
 	now := s.now()
 	raw := randomString(32)
 	m := Message{
 		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
-	mail, err := s.prepareEmail(ctx, created.User.Email, forUser(created.User, m, c), c)
-	if len(mail) == 0 {
+	queued, err := s.prepareEmail(ctx, creation.User.Email, forUser(creation.User, m, c), c)
+	if len(queued) == 0 {
 		return err
 	}
-	created.Emails = mail
-	created.Token = &store.OneTimeToken{
-		Hash: hashOf(raw), UserID: created.User.ID, Purpose: store.PurposeVerifyEmail,
-		Email: created.User.Email, PasswordVersion: created.Password.Version,
+	creation.Emails = queued
+	creation.Token = &store.OneTimeToken{
+		Hash: hashOf(raw), UserID: creation.User.ID, Purpose: store.PurposeVerifyEmail,
+		Email: creation.User.Email, PasswordVersion: creation.Password.Version,
 		CreatedAt: now, ExpiresAt: m.ExpiresAt.Truncate(time.Microsecond),
 	}
 	return nil
