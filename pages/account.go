@@ -20,8 +20,8 @@ func (site *Site) prepareOwn(x *exchange) error {
 	return nil
 }
 
-func (site *Site) accountView() *View {
-	return &View{page: "account", path: "/account", prepare: site.prepareOwn, open: func(x *exchange) error {
+func (site *Site) accountView() *view {
+	return &view{page: "account", path: "/account", prepare: site.prepareOwn, open: func(x *exchange) error {
 		list, err := site.service.Sessions(x.r.Context(), x.claims)
 		if err != nil {
 			return err
@@ -66,8 +66,8 @@ func (p *Page) list(sessions []usher.Session, current string) {
 	p.Sessions, p.MoreSessions = all[:few], all[few:]
 }
 
-func (site *Site) nameView() *View {
-	return &View{
+func (site *Site) nameView() *view {
+	return &view{
 		page: "name", path: "/account/name", inputs: []string{"name"}, prepare: func(x *exchange) error {
 			err := site.prepareOwn(x)
 			if x.in == nil {
@@ -85,9 +85,9 @@ func (site *Site) nameView() *View {
 	}
 }
 
-func (site *Site) passwordView() *View {
+func (site *Site) passwordView() *view {
 	inputs := []string{"currentPassword", "newPassword"}
-	return &View{
+	return &view{
 		page: "password", path: "/account/password", inputs: inputs, required: inputs, prepare: site.prepareOwn,
 		send: func(x *exchange) error {
 			in := usher.UpdatePasswordParams{
@@ -105,8 +105,8 @@ func (site *Site) passwordView() *View {
 	}
 }
 
-func (site *Site) revokeView() *View {
-	return &View{page: "account", path: "/account", send: func(x *exchange) error {
+func (site *Site) revokeView() *view {
+	return &view{page: "account", path: "/account", send: func(x *exchange) error {
 		id := x.r.PathValue("id")
 		err := site.service.RevokeSession(x.r.Context(), x.claims, id, site.client(x))
 		if err != nil && !errors.Is(err, usher.ErrNotFound) {
@@ -120,8 +120,8 @@ func (site *Site) revokeView() *View {
 	}}
 }
 
-func (site *Site) signOutView() *View {
-	return &View{page: "account", path: "/account", send: func(x *exchange) error {
+func (site *Site) signOutView() *view {
+	return &view{page: "account", path: "/account", send: func(x *exchange) error {
 		if err := site.visits.EndCookieSession(x.w, x.r); err != nil {
 			return err
 		}
@@ -129,8 +129,8 @@ func (site *Site) signOutView() *View {
 	}}
 }
 
-func (site *Site) signOutEverywhereView() *View {
-	return &View{page: "account", path: "/account", send: func(x *exchange) error {
+func (site *Site) signOutEverywhereView() *view {
+	return &view{page: "account", path: "/account", send: func(x *exchange) error {
 		if err := site.service.SignOutEverywhere(x.r.Context(), x.claims, site.client(x)); err != nil {
 			return err
 		}

@@ -32,14 +32,14 @@ func (site *Site) check() error {
 
 // checkFiles refuses files that are never read: their names are misspelt.
 func (site *Site) checkFiles() error {
-	if site.Templates == nil {
+	if site.cfg.Templates == nil {
 		return nil
 	}
 	known := map[string]bool{"layout.html": true, "parts.html": true, "style.css": true, "custom.css": true, "page.js": true, "custom.js": true, "icon.svg": true}
 	for _, name := range pageNames {
 		known[name+".html"] = true
 	}
-	return fs.WalkDir(site.Templates, ".", func(name string, d fs.DirEntry, err error) error {
+	return fs.WalkDir(site.cfg.Templates, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -64,7 +64,7 @@ func (site *Site) sample(name, again string) *Page {
 	}
 	const text = "sample"
 	page.Title, page.Lead, page.Notice, page.NoticeCode, page.Alert = text, text, text, text, text
-	page.Address, page.ReturnTo, page.Retry = site.base+"/"+name, site.Home, site.Home
+	page.Address, page.ReturnTo, page.Retry = site.base+"/"+name, site.cfg.Home, site.cfg.Home
 	page.SignedIn, page.Token, page.LoginID, page.SentTo, page.Reference = true, text, text, text, text
 	page.User = usher.User{ID: text, LoginIDs: []string{text}, Name: text, Email: text}
 	page.await(usher.PendingEmail{Address: text})
@@ -73,7 +73,7 @@ func (site *Site) sample(name, again string) *Page {
 	for _, input := range []string{"name", "loginId", "newEmail", "password", "newPassword", "currentPassword", "oldPassword"} {
 		page.values[input] = text
 		page.wrong(input, text)
-		page.links[input] = []Link{{text, site.Home}}
+		page.links[input] = []Link{{text, site.cfg.Home}}
 	}
 	page.focus = "loginId"
 	return page

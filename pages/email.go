@@ -6,8 +6,8 @@ import (
 	"github.com/usherkit/usher"
 )
 
-func (site *Site) resendView() *View {
-	return &View{page: "account", path: "/account", send: func(x *exchange) error {
+func (site *Site) resendView() *view {
+	return &view{page: "account", path: "/account", send: func(x *exchange) error {
 		u, _, err := site.service.Me(x.r.Context(), x.claims)
 		if err != nil {
 			return err
@@ -22,8 +22,8 @@ func (site *Site) resendView() *View {
 	}}
 }
 
-func (site *Site) cancelEmailView() *View {
-	return &View{page: "account", path: "/account", send: func(x *exchange) error {
+func (site *Site) cancelEmailView() *view {
+	return &view{page: "account", path: "/account", send: func(x *exchange) error {
 		err := site.service.CancelEmailChange(x.r.Context(), x.claims, site.client(x))
 		if errors.Is(err, usher.ErrNotFound) {
 			return site.goOn(x, "/account", "") // it may have been confirmed; the page shows the address
@@ -35,9 +35,9 @@ func (site *Site) cancelEmailView() *View {
 	}}
 }
 
-func (site *Site) emailView() *View {
+func (site *Site) emailView() *view {
 	inputs := []string{"newEmail", "currentPassword"}
-	return &View{
+	return &view{
 		page: "email", path: "/account/email", inputs: inputs, required: inputs, prepare: site.prepareOwn,
 		send: func(x *exchange) error {
 			in := usher.ChangeEmailParams{NewEmail: x.in["newEmail"], CurrentPassword: usher.Secret(x.in["currentPassword"])}

@@ -21,7 +21,7 @@ func TestEveryInputHasWordsForEveryCode(t *testing.T) {
 		for _, code := range codes {
 			general = append(general, s.Text("invalid."+code))
 		}
-		for _, v := range []*View{
+		for _, v := range []*view{
 			site.signInView(), site.signUpView(), site.forgotView(), site.resetView(), site.replaceView(), site.verifyView(),
 			site.nameView(), site.emailView(), site.passwordView(),
 		} {

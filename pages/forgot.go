@@ -2,9 +2,9 @@ package pages
 
 import "github.com/usherkit/usher"
 
-func (site *Site) forgotView() *View {
+func (site *Site) forgotView() *view {
 	inputs := []string{"loginId"}
-	return &View{
+	return &view{
 		page: "forgot", path: "/forgot", inputs: inputs, required: inputs,
 		open: func(x *exchange) error {
 			if x.r.URL.Query().Has("sent") {

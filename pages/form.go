@@ -25,8 +25,8 @@ type exchange struct {
 // client returns who is asking.
 func (site *Site) client(x *exchange) usher.Client { return site.visits.Client(x.w, x.r) }
 
-// View is a page with at most one form.
-type View struct {
+// view is a page with at most one form.
+type view struct {
 	// page is the name of the page, path is where it is opened.
 	page, path string
 	// inputs are those of the form in their order; required are those that must not
@@ -46,7 +46,7 @@ var errAnswered = errors.New("pages: answered")
 
 // exchange begins to answer a request of a page.
 
-func (site *Site) exchange(w http.ResponseWriter, r *http.Request, v *View) *exchange {
+func (site *Site) exchange(w http.ResponseWriter, r *http.Request, v *view) *exchange {
 	x := &exchange{w: w, r: r, page: site.page(r, v.page)}
 	if claims, ok := middleware.Claims(r.Context()); ok {
 		x.claims, x.page.SignedIn = &claims, true
@@ -54,8 +54,8 @@ func (site *Site) exchange(w http.ResponseWriter, r *http.Request, v *View) *exc
 	return x
 }
 
-// Open returns the handler that shows a page, or nil for a nil View.
-func (site *Site) Open(v *View) http.Handler {
+// Open returns the handler that shows a page, or nil for a nil view.
+func (site *Site) Open(v *view) http.Handler {
 	if v == nil {
 		return nil
 	}
@@ -76,8 +76,8 @@ func (site *Site) Open(v *View) http.Handler {
 	})
 }
 
-// Form returns the handler that takes the form of a page, or nil for a nil View.
-func (site *Site) Form(v *View) http.Handler {
+// Form returns the handler that takes the form of a page, or nil for a nil view.
+func (site *Site) Form(v *view) http.Handler {
 	if v == nil {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (site *Site) Form(v *View) http.Handler {
 }
 
 // ready prepares the page.
-func (site *Site) ready(x *exchange, v *View) error {
+func (site *Site) ready(x *exchange, v *view) error {
 	if v.prepare == nil {
 		return nil
 	}
@@ -135,7 +135,7 @@ func (site *Site) ready(x *exchange, v *View) error {
 // again shows the page with what was typed and what is wrong. The focus is on the
 // first input with an error, or else on another input, because a screen reader
 // reads the error together with the focused input.
-func (site *Site) again(x *exchange, v *View, status int) error {
+func (site *Site) again(x *exchange, v *view, status int) error {
 	if slices.Contains(v.inputs, "loginId") {
 		site.keepTyped(x, x.in["loginId"])
 	}

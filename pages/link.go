@@ -59,8 +59,7 @@ func (site *Site) prepareLink(x *exchange, look func(raw usher.Secret) (usher.Li
 }
 
 // deadLink shows the one page for links that are used, expired, replaced or forged.
-// The browser forgets the link: each look at it counts as an attempt of its network,
-// and reloading the page must not use those up.
+// The browser forgets the link.
 func (site *Site) deadLink(x *exchange) error {
 	if sent := x.in["token"]; x.in == nil || sent == site.cookies.Note(x.r, x.page.Name).Reveal() {
 		site.cookies.DropNote(x.w, x.r, x.page.Name)

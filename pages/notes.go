@@ -62,7 +62,7 @@ func (site *Site) keepTyped(x *exchange, loginID string) {
 func (site *Site) typed(x *exchange) string { return site.cookies.Note(x.r, noteTyped).Reveal() }
 
 // fillIn fills in what was typed before, when a page is opened.
-func (site *Site) fillIn(x *exchange, v *View) {
+func (site *Site) fillIn(x *exchange, v *view) {
 	if slices.Contains(v.inputs, "loginId") {
 		x.page.values["loginId"] = site.typed(x)
 	}

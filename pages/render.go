@@ -17,7 +17,7 @@ func (site *Site) page(r *http.Request, name string) *Page {
 
 func (site *Site) pageIn(s *locale.Speaker, name string) *Page {
 	page := &Page{
-		Name: name, Product: site.service.Name(), Logo: site.Logo, Home: site.Home, Initial: site.palette.Initial,
+		Name: name, Product: site.service.Name(), Logo: site.cfg.Logo, Home: site.cfg.Home, Initial: site.palette.Initial,
 		Lang: s.Lang(), Dir: s.Dir(), SignUpClosed: site.service.SignUpClosed(), Policy: site.policy(s),
 		speaker: s, site: site, values: map[string]string{}, errors: map[string][]string{}, links: map[string][]Link{},
 	}
@@ -72,5 +72,5 @@ func (site *Site) destination(returnTo string) string {
 	if safe := middleware.SafeReturnTo(returnTo); safe != "" {
 		return safe
 	}
-	return site.Home
+	return site.cfg.Home
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/usherkit/usher"
 )
 
-func (site *Site) resetView() *View {
-	return &View{
+func (site *Site) resetView() *view {
+	return &view{
 		page: "reset", path: "/reset", inputs: []string{"newPassword"}, required: []string{"newPassword"},
 		prepare: func(x *exchange) error {
 			_, err := site.prepareLink(x, func(raw usher.Secret) (usher.Link, error) {

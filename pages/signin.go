@@ -8,9 +8,9 @@ import (
 	"github.com/usherkit/usher"
 )
 
-func (site *Site) signInView() *View {
+func (site *Site) signInView() *view {
 	inputs := []string{"loginId", "password"}
-	return &View{page: "signin", path: "/signin", inputs: inputs, required: inputs, open: site.openSignIn, send: site.sendSignIn}
+	return &view{page: "signin", path: "/signin", inputs: inputs, required: inputs, open: site.openSignIn, send: site.sendSignIn}
 }
 
 // openSignIn redirects a signed-in user, unless a page asks for a new sign-in.
@@ -68,9 +68,9 @@ func (site *Site) askReplace(x *exchange) error {
 	return site.show(x.w, http.StatusForbidden, page)
 }
 
-func (site *Site) replaceView() *View {
+func (site *Site) replaceView() *view {
 	inputs := []string{"loginId", "oldPassword", "newPassword"}
-	return &View{page: "replace", path: "/signin", inputs: inputs, required: inputs, send: func(x *exchange) error {
+	return &view{page: "replace", path: "/signin", inputs: inputs, required: inputs, send: func(x *exchange) error {
 		in := usher.ReplacePasswordParams{
 			LoginID: x.in["loginId"], OldPassword: usher.Secret(x.in["oldPassword"]), NewPassword: usher.Secret(x.in["newPassword"]),
 		}

@@ -2,8 +2,8 @@ package pages
 
 import "github.com/usherkit/usher"
 
-func (site *Site) signUpView() *View {
-	return &View{
+func (site *Site) signUpView() *view {
+	return &view{
 		page: "signup", path: "/signup", inputs: []string{"name", "loginId", "password"}, required: []string{"loginId", "password"},
 		prepare: site.prepareSignUp, open: site.openSignUp, send: site.sendSignUp,
 	}

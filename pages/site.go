@@ -16,9 +16,9 @@ import (
 	"github.com/usherkit/usher/middleware"
 )
 
-// Site is the pages of a mount. Package handlers makes it; programs use [Config].
+// Site is the pages of one mount, for package handlers.
 type Site struct {
-	Config
+	cfg       Config
 	service   *usher.Service
 	visits    *visit.Visits
 	chain     *route.Chain
@@ -31,7 +31,8 @@ type Site struct {
 	files   templates
 }
 
-// New returns the pages of a mount. An error names the setting that is wrong.
+// New returns the pages of a mount. It is for package handlers; a program sets
+// handlers.Config.Pages. An error names the setting that is wrong.
 func New(cfg Config, chain *route.Chain) (*Site, error) {
 	service := chain.Visits.Service
 	u, err := url.Parse(service.PagesURL())
@@ -46,7 +47,7 @@ func New(cfg Config, chain *route.Chain) (*Site, error) {
 		}
 	}
 	site := &Site{
-		Config: cfg, service: service, visits: chain.Visits, chain: chain, cookies: chain.Visits.Cookies,
+		cfg: cfg, service: service, visits: chain.Visits, chain: chain, cookies: chain.Visits.Cookies,
 		catalogue: chain.Catalogue, logger: chain.Logger, base: u.Path,
 	}
 	if site.palette, err = newPalette(cfg.Accent); err != nil {
@@ -61,20 +62,20 @@ func New(cfg Config, chain *route.Chain) (*Site, error) {
 	return site, nil
 }
 
-// Views are the pages and forms of a mount. Without pages all of them are nil.
-type Views struct {
-	SignIn, SignUp, Replace, Forgot, Reset, Verify *View
-	Account, Name, Email, Password                 *View
-	ResendEmail, CancelEmail                       *View
-	RevokeSession, SignOut, SignOutEverywhere      *View
+// views are the pages and forms of a mount. Without pages all of them are nil.
+type views struct {
+	SignIn, SignUp, Replace, Forgot, Reset, Verify *view
+	Account, Name, Email, Password                 *view
+	ResendEmail, CancelEmail                       *view
+	RevokeSession, SignOut, SignOutEverywhere      *view
 }
 
 // Views returns the pages and forms. The Site may be nil.
-func (site *Site) Views() Views {
+func (site *Site) Views() views {
 	if site == nil {
-		return Views{}
+		return views{}
 	}
-	v := Views{
+	v := views{
 		SignIn: site.signInView(), SignUp: site.signUpView(), Replace: site.replaceView(),
 		Forgot: site.forgotView(), Reset: site.resetView(), Verify: site.verifyView(),
 		Account: site.accountView(), Name: site.nameView(), Email: site.emailView(), Password: site.passwordView(),

@@ -83,7 +83,7 @@ func hashSource(content string) string {
 
 // parse returns the template of a page.
 func (site *Site) parse(page string) (*template.Template, error) {
-	t := template.New(page).Option("missingkey=error").Funcs(site.Funcs)
+	t := template.New(page).Option("missingkey=error").Funcs(site.cfg.Funcs)
 	for _, name := range []string{"layout.html", "parts.html", page + ".html"} {
 		text, err := site.read(name)
 		if err != nil {
@@ -121,8 +121,8 @@ func (site *Site) text(names ...string) (string, error) {
 
 // read returns a file of the program, or else the built-in one.
 func (site *Site) read(name string) (string, error) {
-	if site.Templates != nil {
-		b, err := fs.ReadFile(site.Templates, name)
+	if site.cfg.Templates != nil {
+		b, err := fs.ReadFile(site.cfg.Templates, name)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return string(b), err
 		}

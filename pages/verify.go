@@ -6,8 +6,8 @@ import (
 	"github.com/usherkit/usher"
 )
 
-func (site *Site) verifyView() *View {
-	return &View{
+func (site *Site) verifyView() *view {
+	return &view{
 		page: "verify", path: "/verify", inputs: []string{"password"},
 		prepare: site.prepareVerify,
 		send:    site.sendVerify,
