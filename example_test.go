@@ -111,7 +111,7 @@ func ExampleService_SignIn() {
 		log.Fatal(err)
 	}
 	a := result.Authentication
-	claims, err := auth.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	claims, err := auth.ValidateSession(ctx, a.Tokens.Session)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func TestJK07_RotationRefusesNothing(t *testing.T) {
 			}
 			for _, a := range held {
 				for _, m := range []*kit{here, there} {
-					if _, err := m.ValidateSession(ctx, a.Tokens.Session.Reveal()); err != nil {
+					if _, err := m.ValidateSession(ctx, a.Tokens.Session); err != nil {
 						t.Fatalf("minute %d: %v", minute, err)
 					}
 				}
@@ -120,14 +120,14 @@ func TestJK07_CompromisedKeysAreOutAtOnce(t *testing.T) {
 		}
 		k.wantEvents("crypto_keys_rotated:forced")
 		for _, raw := range []usher.Secret{a.Tokens.Session, a.Tokens.Refresh} {
-			if _, err := k.ValidateSession(ctx, raw.Reveal()); !errors.Is(err, token.ErrInvalid) {
+			if _, err := k.ValidateSession(ctx, raw); !errors.Is(err, token.ErrInvalid) {
 				t.Fatalf("here: %v", err)
 			}
 		}
 		_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
 		wantErr(t, err, usher.ErrInvalidSession)
 		time.Sleep(6 * time.Second) // the bubble's clock; the other instance got no token
-		_, err = other.ValidateSession(ctx, a.Tokens.Session.Reveal())
+		_, err = other.ValidateSession(ctx, a.Tokens.Session)
 		wantErr(t, err, token.ErrInvalid)
 		_, err = other.RefreshSession(ctx, a.Tokens.Refresh, home)
 		wantErr(t, err, usher.ErrInvalidSession)
@@ -161,7 +161,7 @@ func TestJK07_UnknownKeysCostNothing(t *testing.T) {
 		}
 		store.reads.Store(0)
 		for i := range 1000 {
-			_, err := k.ValidateSession(ctx, forged(i))
+			_, err := k.ValidateSession(ctx, usher.Secret(forged(i)))
 			wantErr(t, err, token.ErrInvalid)
 		}
 		if n := store.reads.Load(); n != 1 {
@@ -170,7 +170,7 @@ func TestJK07_UnknownKeysCostNothing(t *testing.T) {
 		time.Sleep(2 * time.Second) // the bubble's clock
 		store.down.Store(true)
 		for i := range 2 {
-			_, err := k.ValidateSession(ctx, forged(i))
+			_, err := k.ValidateSession(ctx, usher.Secret(forged(i)))
 			wantErr(t, err, token.ErrUnavailable)
 		}
 		if !k.alive(a) {

@@ -333,7 +333,7 @@ func (k *kit) resetToken(loginID string, kind usher.MessageKind) usher.Secret {
 // store. It does not exchange the refresh token.
 func (k *kit) alive(a *usher.Authentication) bool {
 	k.t.Helper()
-	claims, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	claims, err := k.ValidateSession(ctx, a.Tokens.Session)
 	if err != nil {
 		return false
 	}

@@ -35,7 +35,7 @@ type method struct {
 // creates.
 func settingMethods(k *kit) []method {
 	a := k.signUpVerified("ann@example.com")
-	claims, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	claims, err := k.ValidateSession(ctx, a.Tokens.Session)
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func settingMethods(k *kit) []method {
 // settingMethods created.
 func checkingMethods(k *kit) []method {
 	a := k.signIn("ann@example.com", goodPassword, home)
-	claims, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	claims, err := k.ValidateSession(ctx, a.Tokens.Session)
 	if err != nil {
 		k.t.Fatal(err)
 	}

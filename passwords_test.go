@@ -14,7 +14,7 @@ import (
 // claims returns the claims of the session token of a.
 func (k *kit) claims(a *usher.Authentication) *token.Claims {
 	k.t.Helper()
-	c, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	c, err := k.ValidateSession(ctx, a.Tokens.Session)
 	if err != nil {
 		k.t.Fatal(err)
 	}

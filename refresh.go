@@ -109,7 +109,7 @@ func (s *Service) successorIDs(sessionID string, presented []byte) []string {
 //
 // Errors: a [*token.Error], which matches [token.ErrInvalid] or
 // [token.ErrUnavailable].
-func (s *Service) ValidateSession(ctx context.Context, raw string) (*token.Claims, error) {
+func (s *Service) ValidateSession(ctx context.Context, raw Secret) (*token.Claims, error) {
 	return s.verifier.ValidateSession(ctx, raw)
 }
 
@@ -118,7 +118,7 @@ func (s *Service) ValidateSession(ctx context.Context, raw string) (*token.Claim
 //
 // Errors: a [*token.Error], which matches [token.ErrInvalid] or
 // [token.ErrUnavailable].
-func (s *Service) ValidateReset(ctx context.Context, raw string) (*token.Claims, error) {
+func (s *Service) ValidateReset(ctx context.Context, raw Secret) (*token.Claims, error) {
 	return s.verifier.Verify(ctx, raw, token.TypeReset)
 }
 
@@ -131,7 +131,7 @@ func (s *Service) ValidateReset(ctx context.Context, raw string) (*token.Claims,
 // or the user is disabled; the error of [Config.Claims]; [ErrUnavailable], after
 // which the client may repeat the call with the same token.
 func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) (*Authentication, error) {
-	claims, err := s.verifier.Verify(ctx, refresh.Reveal(), token.TypeRefresh)
+	claims, err := s.verifier.Verify(ctx, refresh, token.TypeRefresh)
 	if err != nil {
 		return nil, tokenError(err)
 	}
@@ -196,8 +196,8 @@ func (s *Service) claimsBeforeRefresh(ctx context.Context, claims *token.Claims,
 // middleware requires.
 //
 // Errors: those of RefreshSession.
-func (s *Service) RefreshTokens(ctx context.Context, refreshToken string, address netip.Addr, userAgent string) (token.Pair, error) {
-	a, err := s.RefreshSession(ctx, Secret(refreshToken), Client{Address: address, UserAgent: userAgent})
+func (s *Service) RefreshTokens(ctx context.Context, refreshToken Secret, address netip.Addr, userAgent string) (token.Pair, error) {
+	a, err := s.RefreshSession(ctx, refreshToken, Client{Address: address, UserAgent: userAgent})
 	if err != nil {
 		return token.Pair{}, err
 	}

@@ -42,7 +42,7 @@ func TestSE03_AbsoluteLifeCountsFromThePassword(t *testing.T) {
 	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
 	k.clock.add(10 * time.Second)
-	_, err = k.ValidateSession(ctx, a.Tokens.Session.Reveal())
+	_, err = k.ValidateSession(ctx, a.Tokens.Session)
 	wantErr(t, err, token.ErrExpired)
 }
 

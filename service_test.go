@@ -48,7 +48,7 @@ func TestWholeLife(t *testing.T) {
 	b := k.signIn("ann@example.com", goodPassword, home)
 	step("sign-in", "authn_login_success session_created authn_login_newdevice", "")
 
-	claims, err := k.ValidateSession(ctx, b.Tokens.Session.Reveal())
+	claims, err := k.ValidateSession(ctx, b.Tokens.Session)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestWholeLife(t *testing.T) {
 	e := k.signIn("ann@example.com", goodPassword, home)
 	f := k.signIn("ann@example.com", goodPassword, home)
 	k.events.reset()
-	claims, _ = k.ValidateSession(ctx, f.Tokens.Session.Reveal())
+	claims, _ = k.ValidateSession(ctx, f.Tokens.Session)
 	if err := k.RevokeSession(ctx, claims, e.Session.ID, home); err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) e
 //
 // Errors: [ErrInvalidSession]; [ErrUnavailable].
 func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.Claims, error) {
-	claims, err := s.verifier.Verify(ctx, refresh.Reveal(), token.TypeRefresh)
+	claims, err := s.verifier.Verify(ctx, refresh, token.TypeRefresh)
 	if err != nil {
 		return nil, tokenError(err)
 	}

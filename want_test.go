@@ -147,7 +147,7 @@ func (k *kit) wantPassword(loginID string, pw usher.Secret, not ...usher.Secret)
 // wantNoUse fails unless both tokens of a are refused.
 func (k *kit) wantNoUse(a *usher.Authentication) {
 	k.t.Helper()
-	if _, err := k.ValidateSession(ctx, a.Tokens.Session.Reveal()); err == nil {
+	if _, err := k.ValidateSession(ctx, a.Tokens.Session); err == nil {
 		k.t.Fatal("the session token is still valid")
 	}
 	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)

@@ -61,8 +61,8 @@ func (s *service) issue() (token.Pair, error) {
 	return p, err
 }
 
-func (s *service) RefreshTokens(ctx context.Context, refresh string, _ netip.Addr, _ string) (token.Pair, error) {
-	if _, err := s.Verify(ctx, refresh, token.TypeRefresh); err != nil {
+func (s *service) RefreshTokens(ctx context.Context, refresh token.Secret, _ netip.Addr, _ string) (token.Pair, error) {
+	if _, err := s.Verify(ctx, token.Secret(refresh), token.TypeRefresh); err != nil {
 		return token.Pair{}, err
 	}
 	s.mu.Lock()

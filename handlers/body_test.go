@@ -8,6 +8,7 @@ import (
 	"time"
 
 	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/token"
 )
 
 func TestLM01_StrictBodies(t *testing.T) {
@@ -212,7 +213,7 @@ func TestPW11_SU04_SU05_OnlyNamedMembersCount(t *testing.T) {
 		"roles":["admin"],"isAdmin":true,"userId":"u1","emailVerified":true,
 		"customClaims":{"sub":"x","roles":["admin"],"permissions":["*"],"drn":"DSR","iss":"x","aud":"x","exp":9999999999,"email_verified":true},
 		"user":{"verifiedEmail":true,"emailVerified":true,"status":"enabled","roleNames":["admin"],"roles":["admin"],"userId":"u1","id":"u1","name":"Ann"}}`)).Want(t, 201, "")
-	claims, err := k.Service.ValidateSession(t.Context(), a.Text("sessionToken"))
+	claims, err := k.Service.ValidateSession(t.Context(), token.Secret(a.Text("sessionToken")))
 	if err != nil {
 		t.Fatal(err)
 	}

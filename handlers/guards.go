@@ -51,7 +51,7 @@ type resetSessions struct{ auth *usher.Service }
 
 // ValidateSession returns the claims of a session token, or else of a reset
 // token. The error about a token that is neither is that of a session token.
-func (s resetSessions) ValidateSession(ctx context.Context, raw string) (*token.Claims, error) {
+func (s resetSessions) ValidateSession(ctx context.Context, raw token.Secret) (*token.Claims, error) {
 	claims, err := s.auth.ValidateSession(ctx, raw)
 	if err == nil {
 		return claims, nil

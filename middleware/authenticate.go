@@ -75,7 +75,7 @@ func (m *Middleware) authenticatePair(w http.ResponseWriter, r *http.Request, pa
 
 // validate calls the Validator and enforces its contract.
 func (m *Middleware) validate(r *http.Request, raw string) (*token.Claims, error) {
-	claims, err := m.cfg.Validator.ValidateSession(r.Context(), raw)
+	claims, err := m.cfg.Validator.ValidateSession(r.Context(), token.Secret(raw))
 	if err == nil && claims == nil {
 		return nil, errors.New("middleware: Config.Validator returned neither claims nor an error")
 	}

@@ -24,7 +24,7 @@ type Validator interface {
 	// not modify them. An error that matches token.ErrInvalid means that the
 	// token is invalid; it also matches token.ErrExpired if expiry is the only
 	// reason. Any other error means that the token could not be validated.
-	ValidateSession(ctx context.Context, raw string) (*token.Claims, error)
+	ValidateSession(ctx context.Context, raw token.Secret) (*token.Claims, error)
 }
 
 // Refresher exchanges refresh tokens. usher.Service implements it.
@@ -33,7 +33,7 @@ type Refresher interface {
 	// are those of the client. An error that matches token.ErrInvalid means that
 	// the session has ended; the Middleware then deletes the cookies. Any other
 	// error means that the token could not be exchanged; the cookies stay.
-	RefreshTokens(ctx context.Context, refreshToken string, address netip.Addr, userAgent string) (token.Pair, error)
+	RefreshTokens(ctx context.Context, refreshToken token.Secret, address netip.Addr, userAgent string) (token.Pair, error)
 }
 
 // TokenCookies keeps the tokens of a session in cookies. cookies.Jar implements

@@ -160,18 +160,18 @@ type refresher struct {
 	f     func(ctx context.Context, refresh string) (token.Pair, error)
 }
 
-func (r *refresher) RefreshTokens(ctx context.Context, refresh string, _ netip.Addr, _ string) (token.Pair, error) {
+func (r *refresher) RefreshTokens(ctx context.Context, refresh token.Secret, _ netip.Addr, _ string) (token.Pair, error) {
 	r.mu.Lock()
 	r.calls++
 	r.mu.Unlock()
-	return r.f(ctx, refresh)
+	return r.f(ctx, refresh.Reveal())
 }
 
 // validatorFunc is a Validator made of a function.
 type validatorFunc func(ctx context.Context, raw string) (*token.Claims, error)
 
-func (f validatorFunc) ValidateSession(ctx context.Context, raw string) (*token.Claims, error) {
-	return f(ctx, raw)
+func (f validatorFunc) ValidateSession(ctx context.Context, raw token.Secret) (*token.Claims, error) {
+	return f(ctx, raw.Reveal())
 }
 
 // whoami responds with the session in the context.

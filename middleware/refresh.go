@@ -19,7 +19,7 @@ const refreshTimeout = 5 * time.Second
 // validates the new session token.
 func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, refresh token.Secret) (*token.Claims, *Refusal) {
 	pair, err := m.exchanges.do(r.Context(), refresh, func(ctx context.Context) (token.Pair, error) {
-		return m.cfg.Refresher.RefreshTokens(ctx, refresh.Reveal(), ClientAddress(r, m.cfg.TrustedProxies), r.UserAgent())
+		return m.cfg.Refresher.RefreshTokens(ctx, refresh, ClientAddress(r, m.cfg.TrustedProxies), r.UserAgent())
 	})
 	if errors.Is(err, token.ErrInvalid) {
 		noStore(w)

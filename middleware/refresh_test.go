@@ -168,7 +168,7 @@ func TestRefreshKeepsTheNewTokensInAnOutage(t *testing.T) {
 			if calls++; calls > 1 {
 				return nil, token.ErrUnavailable
 			}
-			return inner.ValidateSession(ctx, raw)
+			return inner.ValidateSession(ctx, token.Secret(raw))
 		})
 	}).Require(whoami)
 	got := do(h, request("GET", "/", withCookie(w.expired(), "refresh-1")))
@@ -201,8 +201,8 @@ func TestRefreshPassesTheClient(t *testing.T) {
 
 type refresherFunc func(context.Context, string, netip.Addr, string) (token.Pair, error)
 
-func (f refresherFunc) RefreshTokens(ctx context.Context, refresh string, a netip.Addr, ua string) (token.Pair, error) {
-	return f(ctx, refresh, a, ua)
+func (f refresherFunc) RefreshTokens(ctx context.Context, refresh token.Secret, a netip.Addr, ua string) (token.Pair, error) {
+	return f(ctx, refresh.Reveal(), a, ua)
 }
 
 func TestSE08_TwentyRequestsOfOnePageRefreshOnce(t *testing.T) {

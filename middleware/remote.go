@@ -125,13 +125,13 @@ func (cfg RemoteConfig) followRevocations(ctx context.Context) (*token.RemoteRev
 }
 
 // ValidateSession implements [Validator]. See [token.Verifier.ValidateSession].
-func (r *Remote) ValidateSession(ctx context.Context, raw string) (*token.Claims, error) {
+func (r *Remote) ValidateSession(ctx context.Context, raw token.Secret) (*token.Claims, error) {
 	if r.revoked != nil {
 		if err := r.revoked.Wait(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return r.verifier.ValidateSession(ctx, raw)
+	return r.verifier.ValidateSession(ctx, token.Secret(raw))
 }
 
 // Close stops fetching keys and revocations.

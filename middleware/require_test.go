@@ -157,7 +157,7 @@ func TestChainValidatesOnceEach(t *testing.T) {
 	count := func(c *middleware.Config) {
 		c.Validator = validatorFunc(func(ctx context.Context, raw string) (*token.Claims, error) {
 			calls++
-			return w.ValidateSession(ctx, raw)
+			return w.ValidateSession(ctx, token.Secret(raw))
 		})
 	}
 	m := w.middleware(count)

@@ -45,7 +45,7 @@ func TestCache_EveryOtherTextIsAnotherToken(t *testing.T) {
 		if changed[i] ^= 1; changed[i] == raw[i] {
 			continue
 		}
-		if _, err := w.verifier.ValidateSession(context.Background(), string(changed)); !errors.Is(err, token.ErrInvalid) {
+		if _, err := w.verifier.ValidateSession(context.Background(), token.Secret(string(changed))); !errors.Is(err, token.ErrInvalid) {
 			t.Fatalf("byte %d changed: %v", i, err)
 		}
 	}
@@ -61,7 +61,7 @@ func TestCache_TimeIsCheckedAtEachHit(t *testing.T) {
 		t.Error("not served from the cache until the end")
 	}
 	w.advance(1)
-	if _, err := w.verifier.ValidateSession(context.Background(), raw); !errors.Is(err, token.ErrExpired) {
+	if _, err := w.verifier.ValidateSession(context.Background(), token.Secret(raw)); !errors.Is(err, token.ErrExpired) {
 		t.Errorf("expired: %v", err)
 	}
 
@@ -109,7 +109,7 @@ func TestCache_RemovedKeysBiteAtOnce(t *testing.T) {
 			if err := w.keys.Replace(); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.verifier.ValidateSession(context.Background(), raw); !errors.Is(err, token.ErrUnavailable) {
+			if _, err := w.verifier.ValidateSession(context.Background(), token.Secret(raw)); !errors.Is(err, token.ErrUnavailable) {
 				t.Errorf("no keys: %v", err)
 			}
 		})
@@ -129,11 +129,11 @@ func TestSE07_RevocationGoesBySessionAndNotByBytes(t *testing.T) {
 	again.ID = "j2"
 	w.revocations.Add("s1", w.now().Add(time.Hour))
 	for name, text := range map[string]string{"cached": raw, "re-encoded": twin, "another token of the session": sign(t, w.key, again)} {
-		if claims, err := w.verifier.ValidateSession(context.Background(), text); claims != nil || !errors.Is(err, token.ErrRevoked) || !errors.Is(err, token.ErrInvalid) {
+		if claims, err := w.verifier.ValidateSession(context.Background(), token.Secret(text)); claims != nil || !errors.Is(err, token.ErrRevoked) || !errors.Is(err, token.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := w.verifier.Verify(context.Background(), raw, token.TypeSession); err != nil {
+	if _, err := w.verifier.Verify(context.Background(), token.Secret(raw), token.TypeSession); err != nil {
 		t.Errorf("Verify looks at revocations: %v", err)
 	}
 	other := w.issue()
@@ -154,7 +154,7 @@ func TestCache_NothingEndedIsServedUnderLoad(t *testing.T) {
 				wg.Go(func() {
 					for range 500 {
 						over := ended.Load() // before the call: what is over then must stay over
-						_, err := w.verifier.ValidateSession(context.Background(), raw)
+						_, err := w.verifier.ValidateSession(context.Background(), token.Secret(raw))
 						if over && err == nil {
 							t.Error("served after its end")
 							return
@@ -193,7 +193,7 @@ func TestCache_EachCallerGetsItsOwnClaims(t *testing.T) {
 	for n := range 1000 {
 		wg.Go(func() {
 			n %= len(raws)
-			shared, err := w.verifier.ValidateSession(context.Background(), raws[n])
+			shared, err := w.verifier.ValidateSession(context.Background(), token.Secret(raws[n]))
 			if err != nil {
 				t.Error(err)
 				return
@@ -231,7 +231,7 @@ func TestCache_FloodsDoNotEvictTheWorkingSet(t *testing.T) {
 		w.accepted(t, issueN(1000+n))
 		if n%100 == 0 {
 			forged := issueN(1000 + n)
-			_, _ = w.verifier.ValidateSession(context.Background(), forged[:len(forged)-4]+"AAAA")
+			_, _ = w.verifier.ValidateSession(context.Background(), token.Secret(forged[:len(forged)-4]+"AAAA"))
 		}
 	}
 	for n, raw := range working {
@@ -301,12 +301,12 @@ func TestCache_ExpiredTokensLeaveMemory(t *testing.T) {
 				Type: token.TypeSession, Issuer: testIssuer, Audience: []string{testAudience}, Subject: "u", SessionID: "s", ID: fmt.Sprint(n),
 				IssuedAt: time.Now(), ExpiresAt: time.Now().Add(10 * time.Minute),
 			})
-			claims, err := v.ValidateSession(t.Context(), raw)
+			claims, err := v.ValidateSession(t.Context(), token.Secret(raw))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if n%2 == 0 { // in the main segment, too
-				_, _ = v.ValidateSession(t.Context(), raw)
+				_, _ = v.ValidateSession(t.Context(), token.Secret(raw))
 			}
 			runtime.AddCleanup(claims, func(int) { gone.Add(1) }, 0)
 		}

@@ -40,7 +40,7 @@ func Example() {
 		if err := revocations.Wait(ctx); err != nil { // until the list is known
 			return nil, err
 		}
-		return verifier.ValidateSession(ctx, raw)
+		return verifier.ValidateSession(ctx, token.Secret(raw))
 	}
 	claims, err := validate(ctx, "eyJ…")
 	switch {
@@ -102,7 +102,7 @@ func ExampleVerifier_ValidateSession() {
 		log.Fatal(err)
 	}
 
-	claims, err := verifier.ValidateSession(context.Background(), raw.Reveal())
+	claims, err := verifier.ValidateSession(context.Background(), raw)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func ExampleVerifier_ValidateSession() {
 	fmt.Println(claims.Subject, claims.HasRole("editor"), plan)
 
 	revocations.Add(claims.SessionID, claims.ExpiresAt)
-	_, err = verifier.ValidateSession(context.Background(), raw.Reveal())
+	_, err = verifier.ValidateSession(context.Background(), raw)
 	fmt.Println(errors.Is(err, token.ErrRevoked))
 	// Output:
 	// [redacted]

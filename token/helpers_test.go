@@ -179,9 +179,9 @@ func craftWith(t testing.TB, method jwt.SigningMethod, key any, header, payload 
 // refused checks that both methods of the verifier refuse a token for the given reason.
 func (w *world) refused(t *testing.T, raw, reason string) {
 	t.Helper()
-	claims, err := w.verifier.ValidateSession(context.Background(), raw)
+	claims, err := w.verifier.ValidateSession(context.Background(), token.Secret(raw))
 	checkRefusal(t, claims, err, reason)
-	claims, err = w.verifier.Verify(context.Background(), raw, token.TypeSession)
+	claims, err = w.verifier.Verify(context.Background(), token.Secret(raw), token.TypeSession)
 	checkRefusal(t, claims, err, reason)
 }
 
@@ -200,7 +200,7 @@ func checkRefusal(t *testing.T, claims *token.Claims, err error, reason string) 
 
 func (w *world) accepted(t *testing.T, raw string) *token.Claims {
 	t.Helper()
-	claims, err := w.verifier.ValidateSession(context.Background(), raw)
+	claims, err := w.verifier.ValidateSession(context.Background(), token.Secret(raw))
 	if err != nil {
 		t.Fatalf("refused: %v", err)
 	}

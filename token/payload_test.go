@@ -128,7 +128,7 @@ func TestTV09_ATokenServesOnePurpose(t *testing.T) {
 		i.Type = made
 		raw := sign(t, w.key, i)
 		for _, asked := range append(types, "JWT", "") {
-			claims, err := w.verifier.Verify(context.Background(), raw, asked)
+			claims, err := w.verifier.Verify(context.Background(), token.Secret(raw), asked)
 			if made == asked {
 				if err != nil || claims.Type != made {
 					t.Errorf("%s refused as itself: %v", made, err)
@@ -197,7 +197,7 @@ func TestVerify_ForeignIssuer(t *testing.T) {
 	raw := w.craft(t, head.json(t), lean.with("jti", "revoked-jti").json(t))
 	w.accepted(t, raw)
 	w.revocations.Add("revoked-jti", w.now().Add(time.Hour)) // by jti where there is no sid
-	if _, err := w.verifier.ValidateSession(context.Background(), raw); !errors.Is(err, token.ErrRevoked) {
+	if _, err := w.verifier.ValidateSession(context.Background(), token.Secret(raw)); !errors.Is(err, token.ErrRevoked) {
 		t.Errorf("error %v, want ErrRevoked", err)
 	}
 }
@@ -218,7 +218,7 @@ func FuzzClaims(f *testing.F) {
 	f.Add(w.header().json(f), w.payload().with("roles", object{"admin": nil}).with("tenants", []any{nil}).json(f))
 	f.Fuzz(func(t *testing.T, header, payload string) {
 		raw := craftWith(t, jwt.SigningMethodES256, key, header, payload)
-		claims, err := w.verifier.ValidateSession(context.Background(), raw)
+		claims, err := w.verifier.ValidateSession(context.Background(), token.Secret(raw))
 		if err != nil {
 			if !errors.Is(err, token.ErrInvalid) {
 				t.Fatal(err)

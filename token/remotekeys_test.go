@@ -123,7 +123,7 @@ func TestJK02_BadAnswersKeepTheOldKeys(t *testing.T) {
 				if n := r.log.events.Load(); n != 1 {
 					t.Errorf("%d log events, want 1", n)
 				}
-				if _, err := v.ValidateSession(t.Context(), session(t, key, time.Minute)); err != nil {
+				if _, err := v.ValidateSession(t.Context(), token.Secret(session(t, key, time.Minute))); err != nil {
 					t.Errorf("a good token: %v", err)
 				}
 				if n := r.fetches.Load(); n < 50 || n > 125 {
@@ -166,7 +166,7 @@ func TestJK03_UnknownKidsCostNeitherFetchesNorTime(t *testing.T) {
 			raw := session(t, &unknown, time.Hour)
 			wg.Go(func() {
 				began := time.Now()
-				if _, err := v.ValidateSession(t.Context(), raw); !errors.Is(err, token.ErrInvalid) {
+				if _, err := v.ValidateSession(t.Context(), token.Secret(raw)); !errors.Is(err, token.ErrInvalid) {
 					t.Errorf("random kid: %v", err)
 				}
 				if took := time.Since(began); took > 200*time.Millisecond {
@@ -175,7 +175,7 @@ func TestJK03_UnknownKidsCostNeitherFetchesNorTime(t *testing.T) {
 			})
 			wg.Go(func() {
 				began := time.Now()
-				if _, err := v.ValidateSession(t.Context(), good); err != nil || time.Since(began) > 50*time.Millisecond {
+				if _, err := v.ValidateSession(t.Context(), token.Secret(good)); err != nil || time.Since(began) > 50*time.Millisecond {
 					t.Errorf("a good token meanwhile: %v after %v", err, time.Since(began))
 				}
 			})
@@ -187,7 +187,7 @@ func TestJK03_UnknownKidsCostNeitherFetchesNorTime(t *testing.T) {
 		time.Sleep(2 * time.Second) // the refetch is over, the next is not allowed yet
 		began := time.Now()
 		unknown := newKey(t, token.ES256)
-		if _, err := v.ValidateSession(t.Context(), session(t, unknown, time.Hour)); !errors.Is(err, token.ErrInvalid) || time.Since(began) != 0 {
+		if _, err := v.ValidateSession(t.Context(), token.Secret(session(t, unknown, time.Hour))); !errors.Is(err, token.ErrInvalid) || time.Since(began) != 0 {
 			t.Errorf("not refused at once: %v after %v", err, time.Since(began))
 		}
 		r.Close()
@@ -201,7 +201,7 @@ func TestJK03_FirstTokenAfterARotation(t *testing.T) {
 		old, next := newKey(t, token.ES256), newKey(t, token.ES256)
 		r := openRemote(t, serve(newKeySet(t, old.Public()).JSON()))
 		v := trusting(t, r)
-		if _, err := v.ValidateSession(t.Context(), session(t, old, time.Hour)); err != nil {
+		if _, err := v.ValidateSession(t.Context(), token.Secret(session(t, old, time.Hour))); err != nil {
 			t.Fatalf("the first token of all: %v", err) // it waits for the first fetch
 		}
 		time.Sleep(time.Minute)
@@ -213,7 +213,7 @@ func TestJK03_FirstTokenAfterARotation(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 64 {
 			wg.Go(func() {
-				if _, err := v.ValidateSession(t.Context(), raw); err != nil {
+				if _, err := v.ValidateSession(t.Context(), token.Secret(raw)); err != nil {
 					t.Errorf("after the rotation: %v", err)
 				}
 			})
@@ -241,7 +241,7 @@ func TestJK04_NoKeysNoEntry(t *testing.T) {
 		v := trusting(t, r)
 		unavailable := func(when string) {
 			t.Helper()
-			claims, err := v.ValidateSession(t.Context(), session(t, key, time.Hour))
+			claims, err := v.ValidateSession(t.Context(), token.Secret(session(t, key, time.Hour)))
 			if claims != nil || !errors.Is(err, token.ErrUnavailable) || errors.Is(err, token.ErrInvalid) || r.Generation() != 0 {
 				t.Errorf("%s: %v, %v", when, claims, err)
 			}
@@ -251,25 +251,25 @@ func TestJK04_NoKeysNoEntry(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		long := session(t, key, 100*time.Hour)
-		if _, err := v.ValidateSession(t.Context(), long); err != nil {
+		if _, err := v.ValidateSession(t.Context(), token.Secret(long)); err != nil {
 			t.Fatalf("after the first good fetch: %v", err)
 		}
 		r.set(down)
 		for range 22 {
 			time.Sleep(time.Hour)
-			if _, err := v.ValidateSession(t.Context(), long); err != nil {
+			if _, err := v.ValidateSession(t.Context(), token.Secret(long)); err != nil {
 				t.Fatalf("during the outage: %v", err)
 			}
 		}
-		_, _ = v.ValidateSession(t.Context(), long) // it is in the cache when the keys grow stale
+		_, _ = v.ValidateSession(t.Context(), token.Secret(long)) // it is in the cache when the keys grow stale
 		time.Sleep(2*time.Hour + time.Minute)
 		unavailable("after 24 hours")
-		if _, err := v.ValidateSession(t.Context(), long); !errors.Is(err, token.ErrUnavailable) {
+		if _, err := v.ValidateSession(t.Context(), token.Secret(long)); !errors.Is(err, token.ErrUnavailable) {
 			t.Errorf("a cached token outlived the keys: %v", err)
 		}
 		r.set(serve(newKeySet(t, key.Public()).JSON()))
 		time.Sleep(time.Minute)
-		if _, err := v.ValidateSession(t.Context(), long); err != nil {
+		if _, err := v.ValidateSession(t.Context(), token.Secret(long)); err != nil {
 			t.Errorf("after the outage: %v", err)
 		}
 		r.Close()
@@ -343,19 +343,19 @@ func TestJK07_AKeyThatTheIssuerRemovedBitesAtTheNextFetch(t *testing.T) {
 		v := trusting(t, r)
 		raw := session(t, old, 10*time.Hour)
 		for range 2 {
-			if _, err := v.ValidateSession(t.Context(), raw); err != nil {
+			if _, err := v.ValidateSession(t.Context(), token.Secret(raw)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		before := r.Generation()
 		time.Sleep(65 * time.Minute)
-		if _, err := v.ValidateSession(t.Context(), raw); err != nil || r.Generation() != before {
+		if _, err := v.ValidateSession(t.Context(), token.Secret(raw)); err != nil || r.Generation() != before {
 			t.Errorf("the same keys again: %v, generation %d after %d", err, r.Generation(), before)
 		}
 		r.set(serve(newKeySet(t, next.Public()).JSON()))
-		_, _ = v.ValidateSession(t.Context(), raw) // it is in the cache when the key goes
+		_, _ = v.ValidateSession(t.Context(), token.Secret(raw)) // it is in the cache when the key goes
 		time.Sleep(58 * time.Minute)
-		if _, err := v.ValidateSession(t.Context(), raw); !errors.Is(err, token.ErrInvalid) {
+		if _, err := v.ValidateSession(t.Context(), token.Secret(raw)); !errors.Is(err, token.ErrInvalid) {
 			t.Errorf("served after the key was removed: %v", err)
 		}
 		r.Close()

@@ -187,8 +187,8 @@ func (i *issuer) accepts(typ string, want Type) bool {
 // revocations. The error is an *Error: ErrInvalid if the token is refused, or
 // ErrUnavailable if the issuer's keys are not available. The caller may change the
 // claims.
-func (v *Verifier) Verify(ctx context.Context, raw string, typ Type) (*Claims, error) {
-	found, err := v.verify(ctx, raw, typ)
+func (v *Verifier) Verify(ctx context.Context, raw Secret, typ Type) (*Claims, error) {
+	found, err := v.verify(ctx, raw.Reveal(), typ)
 	if err != nil {
 		return nil, err
 	}
@@ -201,15 +201,15 @@ func (v *Verifier) Verify(ctx context.Context, raw string, typ Type) (*Claims, e
 // Verify.
 //
 // Other callers share the claims: do not change them, or Clone them first.
-func (v *Verifier) ValidateSession(ctx context.Context, raw string) (*Claims, error) {
-	if e := v.recall(ctx, raw); e != nil {
+func (v *Verifier) ValidateSession(ctx context.Context, raw Secret) (*Claims, error) {
+	if e := v.recall(ctx, raw.Reveal()); e != nil {
 		if e.revoked(v) {
 			return nil, errRevoked
 		}
 		return e.claims, nil
 	}
 	version := v.revocations.version()
-	found, err := v.verify(ctx, raw, TypeSession)
+	found, err := v.verify(ctx, raw.Reveal(), TypeSession)
 	if found.claims != nil && v.revoked(found.claims) {
 		return nil, errRevoked // also if it has expired: that is not its only fault then
 	}
@@ -217,7 +217,7 @@ func (v *Verifier) ValidateSession(ctx context.Context, raw string) (*Claims, er
 		return nil, err
 	}
 	if v.cache != nil {
-		v.remember(raw, found, version)
+		v.remember(raw.Reveal(), found, version)
 	}
 	return found.claims, nil
 }

@@ -221,7 +221,7 @@ func TestVerify_ErrorsTellExpiryFromTheRest(t *testing.T) {
 	old := w.payload().with("exp", w.now().Unix()-60).with("iat", w.now().Unix()-120)
 	ctx := context.Background()
 
-	_, err := w.verifier.ValidateSession(ctx, w.craft(t, w.header().json(t), old.json(t)))
+	_, err := w.verifier.ValidateSession(ctx, token.Secret(w.craft(t, w.header().json(t), old.json(t))))
 	if !errors.Is(err, token.ErrExpired) || !errors.Is(err, token.ErrInvalid) || errors.Is(err, token.ErrRevoked) {
 		t.Errorf("expired: %v", err)
 	}
@@ -233,18 +233,18 @@ func TestVerify_ErrorsTellExpiryFromTheRest(t *testing.T) {
 		"sub":      w.craft(t, w.header().json(t), old.with("sub", nil).json(t)),
 		"typ":      w.craft(t, w.header().with("typ", "JWT").json(t), old.json(t)),
 	} {
-		if _, err := w.verifier.ValidateSession(ctx, raw); errors.Is(err, token.ErrExpired) || !errors.Is(err, token.ErrInvalid) {
+		if _, err := w.verifier.ValidateSession(ctx, token.Secret(raw)); errors.Is(err, token.ErrExpired) || !errors.Is(err, token.ErrInvalid) {
 			t.Errorf("%s and expired: %v", name, err)
 		}
 	}
 	w.revocations.Add("s1", w.now().Add(time.Hour))
-	if _, err = w.verifier.ValidateSession(ctx, w.craft(t, w.header().json(t), old.json(t))); errors.Is(err, token.ErrExpired) || !errors.Is(err, token.ErrRevoked) {
+	if _, err = w.verifier.ValidateSession(ctx, token.Secret(w.craft(t, w.header().json(t), old.json(t)))); errors.Is(err, token.ErrExpired) || !errors.Is(err, token.ErrRevoked) {
 		t.Errorf("revoked and expired: %v", err)
 	}
 	if err := w.keys.Replace(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = w.verifier.ValidateSession(ctx, w.craft(t, w.header().json(t), w.payload().json(t))); errors.Is(err, token.ErrInvalid) || !errors.Is(err, token.ErrUnavailable) || !errors.Is(err, token.ErrNoKeys) {
+	if _, err = w.verifier.ValidateSession(ctx, token.Secret(w.craft(t, w.header().json(t), w.payload().json(t)))); errors.Is(err, token.ErrInvalid) || !errors.Is(err, token.ErrUnavailable) || !errors.Is(err, token.ErrNoKeys) {
 		t.Errorf("no keys: %v", err)
 	}
 }
@@ -267,7 +267,7 @@ func TestVerify_ErrorsRepeatNothingOfTheToken(t *testing.T) {
 		w.craft(t, head.json(t), `{"`+canary+`":1,"`+canary+`":2}`),
 		canary, canary + ".", canary + "." + canary + "." + canary,
 	} {
-		if _, err := w.verifier.ValidateSession(context.Background(), raw); err == nil || strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), raw[:6]) {
+		if _, err := w.verifier.ValidateSession(context.Background(), token.Secret(raw)); err == nil || strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), raw[:6]) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -284,7 +284,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("..")
 	f.Add("e30.e30.AA")
 	f.Fuzz(func(t *testing.T, raw string) {
-		claims, err := w.verifier.ValidateSession(context.Background(), raw)
+		claims, err := w.verifier.ValidateSession(context.Background(), token.Secret(raw))
 		if err == nil && raw != good && raw != malleate(t, good) {
 			t.Fatalf("accepted %q", raw)
 		}

@@ -52,7 +52,7 @@ func (v *Visits) CookieSession(r *http.Request) string {
 	if !present {
 		return ""
 	}
-	claims, err := v.Service.ValidateSession(r.Context(), pair.Session.Reveal())
+	claims, err := v.Service.ValidateSession(r.Context(), pair.Session)
 	if err != nil {
 		claims, err = v.Service.ValidateRefresh(r.Context(), pair.Refresh)
 	}

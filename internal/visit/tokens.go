@@ -59,7 +59,7 @@ func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error 
 	claims, err := v.Service.ValidateRefresh(r.Context(), pair.Refresh)
 	if err != nil {
 		// A jar may keep the session token alone.
-		claims, err = v.Service.ValidateSession(r.Context(), pair.Session.Reveal())
+		claims, err = v.Service.ValidateSession(r.Context(), pair.Session)
 	}
 	if err != nil && !errors.Is(err, token.ErrInvalid) {
 		return err

@@ -31,7 +31,7 @@ func (f *fixture) lowerBounds() ([]benchmark, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims, err := v.ValidateSession(context.Background(), f.raw)
+	claims, err := v.ValidateSession(context.Background(), token.Secret(f.raw))
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func (f *fleet) load(ctx context.Context) (good int64, bad []string) {
 				if err == nil {
 					a = b
 					for _, m := range f.instances {
-						if _, err = m.ValidateSession(context.WithoutCancel(ctx), a.Tokens.Session.Reveal()); err != nil {
+						if _, err = m.ValidateSession(context.WithoutCancel(ctx), a.Tokens.Session); err != nil {
 							break
 						}
 					}

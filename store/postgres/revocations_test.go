@@ -18,7 +18,7 @@ const within = 2 * time.Second
 // alive reports whether an instance accepts the session token.
 func (m *instance) alive(t *testing.T, a *usher.Authentication) bool {
 	t.Helper()
-	_, err := m.ValidateSession(t.Context(), a.Tokens.Session.Reveal())
+	_, err := m.ValidateSession(t.Context(), a.Tokens.Session)
 	return err == nil
 }
 
@@ -46,14 +46,14 @@ func (f *fleet) waysOut() map[string]func(m *instance, id string, a *usher.Authe
 	ctx := f.t.Context()
 	return map[string]func(m *instance, id string, a *usher.Authentication) error{
 		"sign-out": func(m *instance, _ string, a *usher.Authentication) error {
-			claims, err := m.ValidateSession(ctx, a.Tokens.Session.Reveal())
+			claims, err := m.ValidateSession(ctx, a.Tokens.Session)
 			if err != nil {
 				return err
 			}
 			return m.SignOut(ctx, claims, f.client())
 		},
 		"sign-out everywhere": func(m *instance, id string, a *usher.Authentication) error {
-			claims, err := m.ValidateSession(ctx, a.Tokens.Session.Reveal())
+			claims, err := m.ValidateSession(ctx, a.Tokens.Session)
 			if err != nil {
 				return err
 			}
@@ -218,7 +218,7 @@ func TestSE06_ValidationReadsNoDatabase(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	for i := range 10_000 {
-		if _, err := f.at(i).ValidateSession(ctx, a.Tokens.Session.Reveal()); err != nil {
+		if _, err := f.at(i).ValidateSession(ctx, a.Tokens.Session); err != nil {
 			t.Fatal(err)
 		}
 		if f.at(i).alive(t, b) {
