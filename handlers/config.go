@@ -16,6 +16,7 @@ import (
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/pages"
+	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/texts"
 )
 
@@ -30,8 +31,9 @@ type Config struct {
 	// browsers.
 	Cookies *cookies.Jar
 
-	// Pages turns on the HTML pages. The routes then take forms as well as JSON, and OnRefusal defaults to redirecting browsers to the sign-in
-	// page. Defaults to nil: no pages, and 415 for forms.
+	// Pages turns on the HTML pages. The routes then take forms as well as JSON, and
+	// the embedded Middleware redirects browsers to the sign-in page. Defaults to nil:
+	// no pages, and 415 for forms.
 	Pages *pages.Config
 
 	// Texts are the texts of the pages and of problem documents, and their
@@ -56,10 +58,13 @@ type Config struct {
 	// Timeout limits the work for one request; a request that takes longer is
 	// answered 503. Defaults to 5 seconds.
 	Timeout time.Duration
-	// OnRefusal answers the requests that the embedded Middleware refuses on the
-	// program's own routes, not on the routes of this package. Defaults to
-	// [middleware.WriteRefusal].
-	OnRefusal func(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal)
+	// OnError writes the errors of the routes and of the embedded Middleware in a
+	// format of the program. p is complete, in the reader's language, and the headers
+	// of the error, such as Retry-After, are set. A browser that must sign in is still
+	// redirected to the sign-in page, and a form is still shown again with what is
+	// wrong. Defaults to [problem.Write], and with Pages to a page if a browser opens
+	// one of the routes.
+	OnError func(w http.ResponseWriter, r *http.Request, p problem.Problem)
 	// Logger gets failures and refusals, never a secret. Defaults to
 	// slog.Default().
 	Logger *slog.Logger

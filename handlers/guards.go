@@ -32,7 +32,12 @@ func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
 		either.Cookies, either.Refresher = cfg.Cookies, auth
 	}
 	program, session, reset := either, either, either
-	program.OnRefusal = cfg.OnRefusal
+	switch {
+	case cfg.OnError != nil:
+		program.OnRefusal = h.chain.Refuse
+	case h.site != nil:
+		program.OnRefusal = middleware.RedirectToSignIn(h.site.SignInPath())
+	}
 	session.OnRefusal = h.chain.Refuse
 	reset.OnRefusal, reset.Validator = h.chain.Refuse, resetSessions{auth}
 	bearer.OnRefusal = h.api.SignOutRefused

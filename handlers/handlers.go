@@ -56,6 +56,7 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	}
 	chain := &route.Chain{
 		Visits: visits, AllowedOrigins: cfg.AllowedOrigins, Timeout: cfg.Timeout, Logger: cfg.Logger, Now: cfg.Now,
+		OnError: cfg.OnError,
 	}
 	if chain.Catalogue, err = locale.New(cfg.Texts.Languages, cfg.Texts.Texts); err != nil {
 		return nil, fmt.Errorf("handlers: Config.Texts: %w", err)
@@ -66,9 +67,6 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 			return nil, err
 		}
 		chain.ErrorPage = h.site.Problem
-		if cfg.OnRefusal == nil {
-			cfg.OnRefusal = middleware.RedirectToSignIn(h.site.SignInPath())
-		}
 	}
 	if err := h.addGuards(auth, cfg); err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)

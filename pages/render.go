@@ -53,6 +53,7 @@ func (site *Site) show(w http.ResponseWriter, status int, page *Page) error {
 // redirect answers with 303 to a path of this site, so that no browser sends a form
 // again (RFC 9700 §4.12).
 func redirect(w http.ResponseWriter, path string) error {
+	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Location", path)
 	w.WriteHeader(http.StatusSeeOther)
 	return nil

@@ -12,7 +12,6 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/logs"
-	"github.com/usherkit/usher/internal/visit"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/problem"
 )
@@ -24,29 +23,27 @@ func (c *Chain) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	c.answer(w, r, err)
 }
 
-// Refuse answers what the middleware refuses. The middleware has logged it.
+// Refuse answers a request that the middleware refuses. The middleware has logged
+// it.
 func (c *Chain) Refuse(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
-	err := errInternal
-	switch refusal.Code {
-	case problem.NotSignedIn:
-		err = visit.ErrNotSignedIn
-	case problem.InvalidSession:
-		err = usher.ErrInvalidSession
-	case problem.CrossOrigin:
-		err = middleware.ErrCrossOrigin
-	case problem.Unavailable:
-		err = usher.ErrUnavailable
+	cause := refusals[refusal.Code]
+	if cause == nil {
+		cause = errInternal
 	}
+	err := &refusedError{cause, refusal.Challenge}
 	c.Visits.ForgetEnded(w, r, err)
 	c.answer(w, r, err)
 }
 
 // answer answers with a page if a browser wants to show one, or else with a
-// problem document.
+// problem document. If the program writes the errors, a browser that must sign in
+// is still redirected.
 func (c *Chain) answer(w http.ResponseWriter, r *http.Request, err error) {
-	if c.ErrorPage == nil || !c.ErrorPage(w, r, err) {
-		c.writeProblem(w, r, err)
+	ours := c.OnError == nil || Code(err).Status() == http.StatusUnauthorized
+	if ours && c.ErrorPage != nil && c.ErrorPage(w, r, err) {
+		return
 	}
+	c.writeProblem(w, r, err)
 }
 
 // LogRefused logs an error that is about to be answered.
@@ -74,7 +71,10 @@ func (c *Chain) writeProblem(w http.ResponseWriter, r *http.Request, err error) 
 	code := Code(err)
 	speaker := c.Catalogue.For(r.Header["Accept-Language"]...)
 	key := "problem." + string(code)
-	p := problem.Problem{Code: code, Title: speaker.Text(key), Detail: speaker.Text(key + ".text")}
+	p := problem.Problem{
+		Type: code.Type(), Title: speaker.Text(key), Status: code.Status(), Code: code, Detail: speaker.Text(key + ".text"),
+		RequestID: problem.RequestID(w, r),
+	}
 	english := false
 	if input := AsInputError(err); input != nil {
 		for _, f := range input.Fields {
@@ -93,8 +93,17 @@ func (c *Chain) writeProblem(w http.ResponseWriter, r *http.Request, err error) 
 	w.Header().Set("Content-Language", language)
 	w.Header().Add("Vary", "Accept-Language")
 	SetRetryAfter(w, err)
-	if challenge := challenges[code]; challenge != "" {
+	challenge := challenges[code]
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		challenge = refused.challenge
+	}
+	if challenge != "" {
 		w.Header().Set("WWW-Authenticate", challenge)
+	}
+	if c.OnError != nil {
+		c.OnError(w, r, p)
+		return
 	}
 	problem.Write(w, r, p)
 }

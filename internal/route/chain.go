@@ -32,6 +32,9 @@ type Chain struct {
 	// ErrorPage answers an error with a page if a browser wants to show one. It
 	// reports whether it did. Nil means that there are no pages.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, err error) bool
+	// OnError writes an error in place of problem.Write and of pages that report a
+	// problem. Nil means that there is no other format.
+	OnError func(w http.ResponseWriter, r *http.Request, p problem.Problem)
 }
 
 // Methods are the handlers of one path by method.

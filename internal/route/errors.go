@@ -21,6 +21,8 @@ var (
 	errMethod    = errors.New("handlers: no such method")
 	errTooLarge  = errors.New("handlers: the body is too large")
 	errInternal  = errors.New("handlers: internal error")
+
+	errEmailNotVerified = errors.New("handlers: the email address is not confirmed")
 )
 
 // answers maps errors to codes. The first that matches counts. InputErrors and
@@ -43,6 +45,7 @@ var answers = []struct {
 	{usher.ErrPasswordRequired, problem.PasswordRequired},
 	{middleware.ErrCrossOrigin, problem.CrossOrigin},
 	{usher.ErrForbidden, problem.Forbidden},
+	{errEmailNotVerified, problem.EmailNotVerified},
 	{errNoRoute, problem.NotFound},
 	{usher.ErrNotFound, problem.NotFound},
 	{errMethod, problem.MethodNotAllowed},
@@ -52,6 +55,26 @@ var answers = []struct {
 	{context.DeadlineExceeded, problem.Unavailable},
 	{context.Canceled, problem.Unavailable},
 }
+
+// refusals are the errors behind the refusals of the middleware.
+var refusals = map[problem.Code]error{
+	problem.NotSignedIn:          visit.ErrNotSignedIn,
+	problem.InvalidSession:       usher.ErrInvalidSession,
+	problem.RecentSignInRequired: usher.ErrRecentSignInRequired,
+	problem.Forbidden:            usher.ErrForbidden,
+	problem.EmailNotVerified:     errEmailNotVerified,
+	problem.CrossOrigin:          middleware.ErrCrossOrigin,
+	problem.Unavailable:          usher.ErrUnavailable,
+}
+
+// refusedError is the error of a request that the middleware refuses.
+type refusedError struct {
+	error
+	// challenge is the WWW-Authenticate header, or empty.
+	challenge string
+}
+
+func (e *refusedError) Unwrap() error { return e.error }
 
 // challenges are the WWW-Authenticate headers of RFC 6750 §3 and RFC 9470 §3, as
 // package middleware writes them.

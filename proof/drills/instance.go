@@ -20,6 +20,7 @@ import (
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store/postgres"
 )
@@ -104,14 +105,14 @@ func routes(service *usher.Service, proxy string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := handlers.New(service, handlers.Config{
-		Cookies: jar, TrustedProxies: trusted, OnRefusal: middleware.RedirectToSignIn("/auth/signin"),
+	withPages, err := handlers.New(service, handlers.Config{
+		Cookies: jar, TrustedProxies: trusted, Pages: &pages.Config{},
 	})
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /page", pages.Require(http.NotFoundHandler()))
+	mux.Handle("GET /page", withPages.Require(http.NotFoundHandler()))
 	mux.Handle("/auth/", http.StripPrefix("/auth", browser))
 	mux.Handle("/api/auth/", http.StripPrefix("/api/auth", api))
 	mux.Handle("GET /api/me", browser.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

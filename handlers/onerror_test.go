@@ -1,0 +1,93 @@
+package handlers_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher/handlers"
+	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/pages"
+	"github.com/usherkit/usher/problem"
+)
+
+// ownErrors writes errors in a format of the program.
+func ownErrors(c *handlers.Config) {
+	c.OnError = func(w http.ResponseWriter, _ *http.Request, p problem.Problem) {
+		w.Header().Set("Content-Type", "application/vnd.own+json")
+		w.WriteHeader(p.Status)
+		_ = json.NewEncoder(w).Encode(p)
+	}
+}
+
+// One hook writes the errors of the routes, of their middleware and of the program's
+// own routes. They are complete, and the headers of the error are set.
+func TestOnErrorWritesEveryError(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InBodies, Setup{Config: ownErrors})
+	in := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	mux := http.NewServeMux()
+	mux.Handle("/", k.Server)
+	mux.Handle("/admin", k.Handlers.RequireRole("admin")(in))
+	mux.Handle("/confirmed", k.Handlers.RequireVerifiedEmail(in))
+	mux.Handle("/recent", k.Handlers.RequireRecent(time.Nanosecond)(in))
+	k.Server = mux
+	k.T = nil // the answers are no problem documents
+	u := k.Do(Post("/signup", SignUpBody(Ann, GoodPassword))).Keep(Tokens{})
+	k.Clock.Add(time.Second)
+	for name, c := range map[string]struct {
+		request   Request
+		code      problem.Code
+		challenge string
+	}{
+		"no route":      {Get("/nothing"), problem.NotFound, ""},
+		"no method":     {Get("/signup"), problem.MethodNotAllowed, ""},
+		"bad body":      {Post("/signup", "{"), problem.InvalidRequest, ""},
+		"wrong":         {Post("/signin", SignUpBody(Ann, OtherPassword)), problem.InvalidCredentials, ""},
+		"not signed in": {Get("/me"), problem.NotSignedIn, "Bearer"},
+		"own route":     {Get("~/protected"), problem.NotSignedIn, "Bearer"},
+		"bad token":     {Get("~/protected", "Authorization", "Bearer x"), problem.InvalidSession, "invalid_token"},
+		"another site":  {Post("/signup", "{}", "Sec-Fetch-Site", "cross-site"), problem.CrossOrigin, ""},
+		"no role":       {k.As(u, Get("~/admin")), problem.Forbidden, "insufficient_scope"},
+		"not confirmed": {k.As(u, Get("~/confirmed")), problem.EmailNotVerified, ""},
+		"not recent":    {k.As(u, Get("~/recent")), problem.RecentSignInRequired, "max_age"},
+	} {
+		a := k.Do(c.request.With("Accept-Language", "de"))
+		if a.Status != c.code.Status() || a.Header.Get("Content-Type") != "application/vnd.own+json" {
+			t.Errorf("%s: %d %s %s", name, a.Status, a.Header.Get("Content-Type"), a.Body)
+		}
+		var p problem.Problem
+		if err := json.Unmarshal(a.Body, &p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if p.Code != c.code || p.Type != c.code.Type() || p.Title == "" || p.Title == c.code.Title() || p.Detail == "" ||
+			p.RequestID == "" || p.RequestID != a.Header.Get("X-Request-Id") {
+			t.Errorf("%s: the problem is %+v", name, p)
+		}
+		if got := a.Header.Get("WWW-Authenticate"); !strings.Contains(got, c.challenge) || c.challenge == "" && got != "" {
+			t.Errorf("%s: WWW-Authenticate is %q", name, got)
+		}
+	}
+}
+
+// With pages, the hook replaces the pages about an error. Browsers still go to the
+// sign-in page, and forms are shown again.
+func TestOnErrorBesidePages(t *testing.T) {
+	t.Parallel()
+	k, b := NewPages(t, pages.Config{}, Setup{Config: ownErrors})
+	b.Open("/protected").To(t, "/auth/signin?return_to=%2Fprotected")
+	b.Open("/auth/account").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401)
+	k.T = nil
+	r := k.Do(Get("/nothing", "Accept", "text/html", "Sec-Fetch-Mode", "navigate"))
+	if r.Status != 404 || r.Header.Get("Content-Type") != "application/vnd.own+json" {
+		t.Errorf("a page that does not exist: %d %s", r.Status, r.Body)
+	}
+	for _, header := range []string{"", "Bearer x"} {
+		if r := k.Do(Get("~/protected", "Authorization", header)); r.Status != 401 || r.Header.Get("Content-Type") != "application/vnd.own+json" {
+			t.Errorf("a program without a session: %d %s", r.Status, r.Body)
+		}
+	}
+}
