@@ -300,7 +300,7 @@ func TestRefusesToStart(t *testing.T) {
 		want string
 	}{
 		"http for other hosts":   {[]string{"-addr", "0.0.0.0:0"}, "http is accepted for localhost and loopback addresses only"},
-		"short secret":           {[]string{"-secret-file", short}, "must hold at least 32"},
+		"short secret":           {[]string{"-secret-file", short}, "must have at least 32"},
 		"password minimum":       {[]string{"-password-min", "7"}, "less than 8"},
 		"unknown store":          {[]string{"-db", "mysql://x"}, "-db: must be sqlite:FILE or postgres://"},
 		"unknown mail":           {[]string{"-mail", "pigeon:loft"}, "-mail: "},

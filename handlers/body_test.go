@@ -15,7 +15,7 @@ func TestLM01_StrictBodies(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
 		k := NewKit(t, m, Setup{})
-		// nested is a body that is good but for its depth.
+		// nested is a body with a member that nests that deep.
 		nested := func(n int) string {
 			return `{"loginId":"ann@example.com","password":"vast otter sings low","x":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}`
 		}
@@ -74,14 +74,14 @@ func TestLM01_StrictBodies(t *testing.T) {
 			t.Errorf("events are %q, want none", got)
 		}
 
-		// Unknown members are ignored, deep ones too, and in other letter case.
+		// Unknown members are ignored, at any depth and in any letter case.
 		k.Do(Post("/signup", `{"loginId":"ann@example.com","password":"vast otter sings low","x":{"a":{"b":1,"B":2}},"user":{"y":[]}}`)).Want(t, 201, "")
 		k.Do(Post("/signup", strings.Replace(nested(31), "ann@", "bob@", 1))).Want(t, 201, "")
 		if a := k.Do(Post("/signin", `{"LoginID":"ann@example.com","password":"vast otter sings low"}`)); a.InputErrors() != "loginId:required" {
 			t.Errorf("fields are %q", a.InputErrors())
 		}
 
-		// Refresh and sign-out ask for no body.
+		// Refresh and sign-out need no body.
 		for _, body := range []string{"", "null", "{}", `{"x":1}`} {
 			u := k.SignIn(Ann, GoodPassword)
 			if m == InCookies {
@@ -109,7 +109,7 @@ func TestPW08_UnreadableTextIsRefused(t *testing.T) {
 	if n := k.Service.Hashes(); n != 0 {
 		t.Errorf("%d hashes were computed, want none", n)
 	}
-	// A whole pair, an escaped backslash before a u, and U+FFFD itself are text.
+	// A whole surrogate pair, an escaped backslash before a u, and U+FFFD are accepted.
 	k.Do(Post("/signup", `{"loginId":"ann@example.com","password":"vast \ud83d\ude00 \\ud800 otter sings \ufffd"}`)).Want(t, 201, "")
 	k.Do(Post("/signin", `{"loginId":"ann@example.com","password":"vast 😀 \u005cud800 otter sings �"}`)).Want(t, 200, "")
 	k.Do(Post("/signin", `{"loginId":"ann@example.com","password":"vast 😀 \\ud801 otter sings �"}`)).Want(t, 401, "invalid_credentials")

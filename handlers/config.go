@@ -20,9 +20,8 @@ import (
 	"github.com/usherkit/usher/texts"
 )
 
-// Config says how the handlers deliver tokens and whose requests they accept. The
-// zero Config is ready for use: tokens are in bodies and in the Authorization
-// header.
+// Config configures [Handlers]. With the zero Config there are no pages, and tokens are
+// in bodies and in the Authorization header.
 type Config struct {
 	// Cookies keeps the tokens in the browser, and no body has a token. With Pages it
 	// defaults to a jar whose keys are derived from the secrets of the Service, and

@@ -80,7 +80,7 @@ func TestCK06_SpoiltCookiesAreNoSession(t *testing.T) {
 func TestCK07_TooLargeFailsLoudly(t *testing.T) {
 	t.Parallel()
 	large, noise := false, ""
-	for len(noise) < 4000 { // which no compression makes smaller
+	for len(noise) < 4000 { // random text, which cannot be compressed
 		noise += rand.Text()
 	}
 	k := NewKit(t, InCookies, Setup{Service: func(c *usher.Config) {
@@ -108,7 +108,7 @@ func TestCK07_TooLargeFailsLoudly(t *testing.T) {
 		}
 		k.Logs.Reset()
 	}
-	// Nothing lives that nobody could end.
+	// No session is left that nobody has a token of.
 	list, err := k.Store.UserSessions(t.Context(), k.UserID(Bob), k.Clock.Now())
 	if err != nil || len(list) != 0 {
 		t.Errorf("%d sessions live, %v", len(list), err)
@@ -130,11 +130,11 @@ func TestCK08_SignOutClearsTheBrowser(t *testing.T) {
 			t.Errorf("%s: cookie is %v, %v", path, c, err)
 		}
 	}
-	// A program's bearer token is no browser's.
+	// A request with a bearer token does not come from a browser.
 	if a := k.Do(Post("/signout", "")); a.Header.Get("Clear-Site-Data") != "" {
 		t.Error("Clear-Site-Data without a cookie")
 	}
-	// Plain cookies are cleared as they were set.
+	// Plain cookies are cleared with the attributes that they were set with.
 	k = NewKit(t, InCookies, Setup{Jar: func(c *cookies.Config) {
 		c.Plain, c.Secret, c.SessionName, c.RefreshName = true, Secret, "__Host-DS", "__Host-DSR"
 	}})
@@ -199,7 +199,7 @@ func TestADeadSessionLosesItsCookieAndAnOutageDoesNot(t *testing.T) {
 		a := k.Do(q).Want(t, 503, "unavailable")
 		noCookie(t, k, a)
 	}
-	// Validation alone needs no store.
+	// Validation needs no store.
 	k.Do(k.As(u, Get("~/protected"))).Want(t, 200, "")
 	faults.Fail(nil)
 	k.Do(k.Refresh(u)).Want(t, 200, "")
@@ -212,7 +212,7 @@ func TestADeadSessionLosesItsCookieAndAnOutageDoesNot(t *testing.T) {
 	cookieCleared(t, k, k.Do(k.As(u, Get("/me"))).Want(t, 401, "invalid_session"))
 }
 
-// sessionCookie is the pair of the session cookie.
+// sessionCookie returns the name and value of the session cookie.
 func sessionCookie(t *testing.T, u Tokens) string {
 	t.Helper()
 	for _, pair := range strings.Split(u.Cookie, "; ") {
@@ -224,8 +224,8 @@ func sessionCookie(t *testing.T, u Tokens) string {
 	return ""
 }
 
-// A change of the password makes strangers of the browsers that were known, but
-// for the one in which it was made: that one gets a new device cookie.
+// After a change of the password no browser is known, except the one that changed
+// it, which gets a new device cookie.
 func TestSI04_AChangeOfThePasswordKeepsTheBrowserKnown(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InCookies, Setup{})

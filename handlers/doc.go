@@ -1,23 +1,25 @@
 // Package handlers serves a usher.Service over HTTP: sign-up, sign-in, passwords,
-// sessions and emailed links as JSON routes and as pages, and the middleware that
-// guards the program's own routes with the same sessions.
+// sessions and emailed links as JSON routes and as HTML pages, and the middleware
+// that requires a session on the program's own routes.
 //
-//	h, err := handlers.New(service, handlers.Config{Cookies: jar})
+//	h, err := handlers.New(service, handlers.Config{Pages: &pages.Config{Home: "/dashboard"}})
 //	…
 //	mux.Handle("/auth/", h)
 //	mux.Handle("GET /dashboard", h.Require(dashboard))
-//	server := handlers.NewServer(":8443", mux)
+//	server := handlers.NewServer("localhost:8080", mux)
+//
+// See the example of the package for a whole program.
 //
 // Each JSON route is also a method of Handlers, which can be mounted alone. The
 // table of all routes is in routes.go.
 //
 // # Tokens
 //
-// With Config.Cookies the tokens are in cookies and in no body: for browsers.
-// Without, they are in the bodies, as sessionToken, refreshToken and expiresIn
-// (seconds). The client then sends the session token as a bearer token (RFC 6750),
-// and {"refreshToken"} to refresh and sign out. One program may mount both over
-// one Service. "The session" that routes answer with is
+// With Config.Pages or Config.Cookies the tokens are in cookies and in no body, for
+// browsers. Otherwise they are in the bodies, as sessionToken, refreshToken and
+// expiresIn (seconds). The client then sends the session token as a bearer token
+// (RFC 6750), and {"refreshToken"} to refresh and sign out. A program may mount both
+// kinds over one Service. In the documentation of the routes, "the session" is
 //
 //	{"user":{"id","loginId","email","emailVerified","name","picture"},
 //	 "session":{"id","createdAt","lastSeenAt","expiresAt","current","userAgent","address"}}
@@ -37,8 +39,8 @@
 //	curl -c jar -b jar -H 'X-Requested-With: curl' -X POST https://app.example.com/auth/signout
 //
 // The first command does not need the header, even if the jar has a session.
-// Sign-in, sign-up, replacement and reset prove by their body who is asking, and no
-// form of another site can send such a body.
+// Sign-in, sign-up, replacement and reset are authenticated by their body, and no form
+// of another site can send such a body.
 //
 // # Pages
 //
@@ -61,5 +63,5 @@
 //	 "detail":"…","fields":[{"field":"user.name","code":"too_long","detail":"…"}],"requestId":"…"}
 //
 // The code is stable. The constants of package problem are all codes, each with its
-// meaning and status.
+// meaning and status. [Config.OnError] replaces the format.
 package handlers

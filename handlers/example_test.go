@@ -12,77 +12,76 @@ import (
 	"strings"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/pages"
+	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store/memory"
 )
 
-// newService is a Service as programs make it, on a store for examples.
+// newService returns a Service for the examples.
 func newService() *usher.Service {
-	service, err := usher.New(context.Background(), memory.New(), usher.Config{
+	return usher.Must(usher.New(context.Background(), memory.New(), usher.Config{
 		Secret:  Secret,
 		BaseURL: "https://app.example.com",
-		Mailer:  usher.MailerFunc(func(context.Context, usher.Message) error { return nil }),
+		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}},
+		Mailer:  usher.MailerFunc(drop),
 		Logger:  slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		panic(err)
-	}
-	return service
+	}))
 }
 
-// A browser's program: all routes under /auth, tokens in cookies, and a page
-// for who is signed in.
-func ExampleNew() {
-	service := newService()
-	defer service.Close(context.Background())
-	jar, err := cookies.New(cookies.Config{Secret: Secret})
-	if err != nil {
-		panic(err)
-	}
-	h, err := handlers.New(service, handlers.Config{Cookies: jar})
-	if err != nil {
-		panic(err)
-	}
+// drop delivers no email.
+func drop(context.Context, usher.Message) error { return nil }
+
+// The whole program: the routes and pages under /auth, and a page that requires a
+// signed-in user.
+func Example() {
+	ctx := context.Background()
+	store := memory.New() // or usher.Must(sqlite.Open(ctx, "usher.db"))
+	auth := usher.Must(usher.New(ctx, store, usher.Config{
+		Name:    "My app",
+		BaseURL: "http://localhost:8080",
+		Secret:  Secret,                 // or usher.Must(usher.SecretFile("usher.secret"))
+		Mailer:  usher.MailerFunc(drop), // or mail.Dir("mail")
+		Logger:  slog.New(slog.DiscardHandler),
+	}))
+	defer auth.Close(ctx)
+	h := usher.Must(handlers.New(auth, handlers.Config{Pages: &pages.Config{Home: "/dashboard"}}))
 	mux := http.NewServeMux()
-	mux.Handle("/auth/", http.StripPrefix("/auth", h))
-	mux.Handle("GET /dashboard", h.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("/auth/", h)
+	mux.Handle("GET /dashboard", h.RequireFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, _ := middleware.Claims(r.Context())
 		fmt.Fprintln(w, "signed in, confirmed:", claims.EmailVerified)
-	})))
-	server := httptest.NewTLSServer(mux)
+	}))
+	server := httptest.NewServer(mux) // or handlers.NewServer("localhost:8080", mux).ListenAndServe()
 	defer server.Close()
 
+	// A browser opens the dashboard, is redirected to the sign-in page, and signs up.
 	browser := server.Client()
 	browser.Jar, _ = cookiejar.New(nil)
-	answer, err := browser.Post(server.URL+"/auth/signup", "application/json",
-		strings.NewReader(`{"loginId":"ann@example.com","password":"vast otter sings low"}`))
-	if err != nil {
-		panic(err)
+	open := func(path string) *http.Response {
+		r, _ := http.NewRequest(http.MethodGet, server.URL+path, nil)
+		r.Header.Set("Accept", "text/html")
+		return usher.Must(browser.Do(r))
 	}
-	answer.Body.Close()
+	fmt.Println(open("/dashboard").Request.URL.RequestURI())
+	answer := usher.Must(browser.Post(server.URL+"/auth/signup", "application/json",
+		strings.NewReader(`{"loginId":"ann@example.com","password":"vast otter sings low"}`)))
 	fmt.Println(answer.Status)
-	if answer, err = browser.Get(server.URL + "/dashboard"); err != nil {
-		panic(err)
-	}
-	defer answer.Body.Close()
-	page, _ := io.ReadAll(answer.Body)
+	page := usher.Must(io.ReadAll(open("/dashboard").Body))
 	fmt.Print(string(page))
 	// Output:
+	// /auth/signin?return_to=%2Fdashboard
 	// 201 Created
 	// signed in, confirmed: false
 }
 
-// One route mounted alone is as complete as all together.
+// A route that is mounted alone checks the method, the body and the origin as well.
 func ExampleHandlers_PasswordPolicy() {
 	service := newService()
 	defer service.Close(context.Background())
-	h, err := handlers.New(service, handlers.Config{})
-	if err != nil {
-		panic(err)
-	}
+	h := usher.Must(handlers.New(service, handlers.Config{}))
 	mux := http.NewServeMux()
 	mux.HandleFunc("/password-rules", h.PasswordPolicy)
 
@@ -101,14 +100,12 @@ func ExampleHandlers_PasswordPolicy() {
 	// 200 15
 }
 
-// Without cookies the tokens are in the bodies: for programs.
+// Without Config.Cookies and Config.Pages the tokens are in the bodies, for clients that
+// are not browsers.
 func ExampleHandlers_SignIn() {
 	service := newService()
 	defer service.Close(context.Background())
-	h, err := handlers.New(service, handlers.Config{})
-	if err != nil {
-		panic(err)
-	}
+	h := usher.Must(handlers.New(service, handlers.Config{}))
 	ask := func(method, path, body, bearer string) (status int, answer map[string]any) {
 		r := httptest.NewRequest(method, path, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")

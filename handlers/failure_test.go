@@ -16,8 +16,8 @@ import (
 
 const canaryError = "canary-sql: SELECT * FROM users at /var/db/canary.db"
 
-// acts are requests that use the store, and succeed when it does. Each is built
-// anew, with what it needs, on a kit in which ann is signed in.
+// acts are requests that succeed if the store does. Each function prepares what its
+// request needs, on a kit in which ann is signed in.
 var acts = []struct {
 	name  string
 	build func(k *Kit) Request
@@ -65,9 +65,9 @@ var acts = []struct {
 	{"sign-out everywhere", func(k *Kit) Request { return k.As(k.SignIn(Ann, GoodPassword), Post("/signout/all", "")) }},
 }
 
-// An erring, hanging or panicking store at each call in turn lets nobody in,
-// and the same request succeeds afterwards: nothing was half done, no link was
-// spent, no mail was sent.
+// The store fails, hangs or panics at each call in turn. Nobody gets a session, and
+// the same request succeeds afterwards: nothing was half done, no link was spent, and
+// no email was sent.
 func TestFB01_FB02_FB03_EachCallOfTheStoreFails(t *testing.T) {
 	t.Parallel()
 	hang := func(c Ctx) error {
@@ -94,8 +94,8 @@ func TestFB01_FB02_FB03_EachCallOfTheStoreFails(t *testing.T) {
 			q := act.build(k)
 			k.Forget()
 
-			// try reports whether the request got as far as call n.
-			try := func(n int, kind string, do func(Ctx) error, server http.Handler, status int) bool {
+			// attempt reports whether the request reached call n.
+			attempt := func(n int, kind string, do func(Ctx) error, server http.Handler, status int) bool {
 				t.Helper()
 				k.Server = server
 				faults.Arm(n, do)
@@ -105,7 +105,7 @@ func TestFB01_FB02_FB03_EachCallOfTheStoreFails(t *testing.T) {
 				faults.Fail(nil)
 				k.Server = patient
 				if !hit {
-					// A busy machine may use up the time before call n.
+					// On a busy computer the time may be over before call n.
 					if a.Status >= 300 && !(kind == "hang" && a.Status == 503) {
 						t.Errorf("without a fault: %d %s", a.Status, a.Body)
 					}
@@ -115,7 +115,7 @@ func TestFB01_FB02_FB03_EachCallOfTheStoreFails(t *testing.T) {
 					t.Errorf("%s at call %d: %d %s, want %d", kind, n, a.Status, a.Body, status)
 				}
 				if strings.Contains(string(a.Body), "canary") || strings.Contains(string(a.Body), ".go") {
-					t.Errorf("%s at call %d: the answer tells of the cause: %s", kind, n, a.Body)
+					t.Errorf("%s at call %d: the answer names the cause: %s", kind, n, a.Body)
 				}
 				if took > 4*time.Second {
 					t.Errorf("%s at call %d: took %s", kind, n, took)
@@ -126,22 +126,22 @@ func TestFB01_FB02_FB03_EachCallOfTheStoreFails(t *testing.T) {
 				return !t.Failed()
 			}
 			calls := 0
-			for try(calls+1, "error", func(Ctx) error { return errors.New(canaryError) }, patient, 503) {
+			for attempt(calls+1, "error", func(Ctx) error { return errors.New(canaryError) }, patient, 503) {
 				calls++
-				try(calls, "panic", func(Ctx) error { panic(canaryError) }, patient, 500)
-				try(calls, "hang", hang, impatient, 503)
+				attempt(calls, "panic", func(Ctx) error { panic(canaryError) }, patient, 500)
+				attempt(calls, "hang", hang, impatient, 503)
 			}
 			if calls == 0 {
 				t.Error("the store was never asked")
 			}
 			if log := k.Logs.String(); !strings.Contains(log, "canary-sql") || !strings.Contains(log, "request_id") {
-				t.Error("the log does not tell of the cause")
+				t.Error("the log does not name the cause")
 			}
 		})
 	}
 }
 
-// The store is gone for good: everything that needs it says so.
+// Without the store, each route that needs it answers 503.
 func TestFB01_NoStore(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
@@ -166,12 +166,12 @@ func TestFB01_NoStore(t *testing.T) {
 		}
 		faults.Fail(nil)
 		if !k.Alive(u) {
-			t.Error("an outage signed somebody out")
+			t.Error("an outage signed a user out")
 		}
 	})
 }
 
-// What only tidies up after a decision does not change it.
+// Work that follows a decision does not change it if it fails.
 func TestFB01_ALimitThatCannotBeClearedDoesNotShutOut(t *testing.T) {
 	t.Parallel()
 	faults := NewFaults()
@@ -199,7 +199,7 @@ func TestFB03_PanicsAreAnswered(t *testing.T) {
 		}
 	}})
 	k.SignUp(Ann)
-	k.SignIn(Ann, GoodPassword) // a hook that panics changes nothing
+	k.SignIn(Ann, GoodPassword) // a hook that panics changes no answer
 	a := k.Do(Post("/signup", SignUpBody(Bob, GoodPassword))).Want(t, 500, "internal")
 	if strings.Contains(string(a.Body), "canary") || !strings.Contains(k.Logs.String(), a.Text("requestId")) {
 		t.Errorf("body is %s", a.Body)
@@ -225,7 +225,7 @@ func TestAnAbortedAnswerStaysAborted(t *testing.T) {
 	t.Error("the answer was not aborted")
 }
 
-// A client that breaks off in the middle of its body is no failure of ours.
+// A body that breaks off is an error of the client.
 func TestABrokenBody(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InBodies, Setup{})

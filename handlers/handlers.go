@@ -14,16 +14,15 @@ import (
 	"github.com/usherkit/usher/pages"
 )
 
-// Handlers are the routes of a Service, and the middleware that guards the
-// program's own routes with the same sessions. It is safe for concurrent use.
-// [New] makes it.
+// Handlers serves the routes of a Service, and has the middleware for the program's
+// own routes. [New] returns one. It is safe for concurrent use.
 //
 // Each method that takes an http.ResponseWriter is one route. It is complete by
 // itself, wherever it is mounted: it checks the method, the size and type of the
 // body, and the origin, sets the headers and recovers from panics.
 type Handlers struct {
-	// Middleware guards the program's routes: h.Require, h.RequireRole and so
-	// on.
+	// Middleware has the methods for the program's own routes: h.Require,
+	// h.RequireRole and so on.
 	*middleware.Middleware
 
 	chain  *route.Chain

@@ -16,7 +16,7 @@ import (
 	"github.com/usherkit/usher/store/sqlite"
 )
 
-// device is one browser, or one program, of a person.
+// device is one browser or program of a user.
 type device struct {
 	t      *testing.T
 	mode   Mode
@@ -24,7 +24,7 @@ type device struct {
 	client *http.Client
 
 	bearer, refresh string
-	seen            []string // every secret that came by
+	seen            []string // every secret that it has received
 }
 
 // journey is a server over TLS on a database in a file.
@@ -51,14 +51,14 @@ func newJourney(t *testing.T, m Mode) *journey {
 }
 
 func (j *journey) device() *device {
-	client := *j.server.Client() // each has a jar of its own
+	client := *j.server.Client() // each device has its own jar
 	if j.Mode == InCookies {
 		client.Jar, _ = cookiejar.New(nil)
 	}
 	return &device{t: j.T, mode: j.Mode, base: j.server.URL, client: &client}
 }
 
-// send sends a request as the device would, and keeps what it is given.
+// send sends a request as the device would, and keeps the tokens that it gets.
 func (d *device) send(method, path, body string) *Reply {
 	d.t.Helper()
 	r, err := http.NewRequest(method, d.base+path, strings.NewReader(body))
@@ -135,8 +135,8 @@ func (d *device) mustBeOut() {
 	}
 }
 
-// live walks through the whole life of an account, and returns every secret
-// that came by.
+// live goes through the lifecycle of an account, and returns every secret that
+// occurred.
 func (j *journey) live() (secrets []string) {
 	t := j.T
 	home, phone := j.device(), j.device()
@@ -158,12 +158,12 @@ func (j *journey) live() (secrets []string) {
 			}
 			secrets = append(secrets, probe.seen...)
 		}
-		j.Clock.Add(time.Hour) // the waits of the wrong ones are over
+		j.Clock.Add(time.Hour) // the waits after failures are over
 		home.renew()
 		phone.renew()
 	}
 
-	// Sign up, see oneself, confirm the address.
+	// Sign up, read the account, confirm the address.
 	home.post("/signup", `{"loginId":"ann@example.com","password":"`+GoodPassword+`","user":{"name":"Ann"}}`).Want(t, 201, "")
 	home.mustBeIn()
 	home.post("/email/verify", Object("token", j.MailedToken())).Want(t, 200, "")
@@ -173,7 +173,7 @@ func (j *journey) live() (secrets []string) {
 	}
 	home.send(http.MethodPatch, "/auth/me", `{"name":"Ann B."}`).Want(t, 200, "")
 
-	// Update at home: the phone is out, home stays in.
+	// Update at home: the phone is signed out, home is not.
 	phone.post("/signin", SignUpBody(Ann, passwords[0])).Want(t, 200, "")
 	home.post("/password/update", Object("newPassword", passwords[1])).Want(t, 200, "")
 	phone.mustBeOut()
@@ -181,19 +181,19 @@ func (j *journey) live() (secrets []string) {
 	home.renew().Want(t, 200, "")
 	onlyPassword(1)
 
-	// Replace on the phone: home is out.
+	// Replace on the phone: home is signed out.
 	phone.post("/password/replace", Object("loginId", Ann, "oldPassword", passwords[1], "newPassword", passwords[2])).Want(t, 200, "")
 	home.mustBeOut()
 	phone.mustBeIn()
 	onlyPassword(2)
 
-	// Forget it, follow the link: everyone is out.
+	// Reset by the emailed link: all devices are signed out.
 	j.Mailbox.Reset()
 	home.post("/signin", SignUpBody(Ann, passwords[2])).Want(t, 200, "")
 	j.device().post("/password/reset", Object("loginId", "ANN@Example.com")).Want(t, 202, "")
 	link := j.MailedToken()
 	home.mustBeIn()
-	for range 2 { // those who only look at a link
+	for range 2 { // opening a link changes nothing
 		j.device().get("/password/reset/complete?token="+link).Want(t, 405, "method_not_allowed")
 	}
 	reader := j.device()
@@ -257,7 +257,7 @@ func TestJourney_LG02(t *testing.T) {
 	})
 }
 
-// Secrets in places where they do not belong stay out of the log too.
+// Secrets in the wrong inputs are not in the log either.
 func TestLG02_CanariesInEveryInput(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {

@@ -79,13 +79,13 @@ func TestSE06_TheListOfEndedSessionsIsPublished(t *testing.T) {
 	a := k.SignUp(Ann)
 	k.SignUp(Bob)
 	if got := k.Revocations(); got.Code != 200 || got.Body.String() != `{"revocations":[]}` {
-		t.Fatalf("nobody has signed out: %d %s", got.Code, got.Body)
+		t.Fatalf("the list of no revocations: %d %s", got.Code, got.Body)
 	}
 	sid := k.Do(k.As(a, Get("/me"))).Want(t, 200, "").Text("session.id")
 	k.Do(k.As(a, Post("/signout", ""))).Want(t, 200, "")
-	time.Sleep(150 * time.Millisecond) // a list is handed out for a tenth of a second
+	time.Sleep(150 * time.Millisecond) // a list is reused for a tenth of a second
 
-	faults.Fail(errors.New("gone")) // from here on without the store
+	faults.Fail(errors.New("gone")) // the rest needs no store
 	got := k.Revocations()
 	var list struct {
 		Revocations []struct {
@@ -110,11 +110,11 @@ func TestSE06_TheListOfEndedSessionsIsPublished(t *testing.T) {
 		t.Errorf("If-None-Match: %d", again.Code)
 	}
 	if checked := k.Revocations("Authorization", "Bearer agreed"); checked.Header().Get("Cache-Control") != "private, max-age=1" {
-		t.Error("what stands behind a check may be kept by a shared cache")
+		t.Error("a shared cache may store a list that a check protects")
 	}
 }
 
-// The route is complete when it is mounted alone, behind a check of one's own.
+// The route works when it is mounted alone behind a check of the program.
 func TestSE06_TheListMayBeKeptFromStrangers(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InBodies, Setup{})

@@ -19,7 +19,7 @@ import (
 	. "github.com/usherkit/usher/internal/webtest"
 )
 
-// line is one line of the log; audit is what an event has in it.
+// line is one line of the log. Audit are the attributes of an event.
 type line struct {
 	Message   string `json:"msg"`
 	Refusal   string `json:"refusal"`
@@ -34,7 +34,7 @@ type line struct {
 	} `json:"audit"`
 }
 
-// lines are those of a JSON log, of which each must be one object.
+// lines returns the lines of a JSON log. Each must be one object.
 func lines(t *testing.T, log []byte) []line {
 	t.Helper()
 	var all []line
@@ -54,8 +54,8 @@ func TestLG01_EachActIsOneStructuredLine(t *testing.T) {
 	for _, act := range []struct {
 		event          usher.EventName
 		result, reason string
-		nobody         bool // nobody is named, since nobody is known
-		operator       bool // no client is named, since there is none
+		nobody         bool // no user is named, because none is known
+		operator       bool // no client is named, because there is none
 		do             func(k *Kit, id string)
 	}{
 		{event: usher.EventUserCreated, result: success, do: func(k *Kit, id string) {
@@ -162,7 +162,7 @@ func TestLG01_EachActIsOneStructuredLine(t *testing.T) {
 	}
 }
 
-// What is refused before anybody is known is in the log by its class.
+// A request that is refused before its user is known is in the log, with the reason.
 func TestLG01_RefusalsAreOneStructuredLine(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
@@ -209,7 +209,7 @@ func TestLG01_RefusalsAreOneStructuredLine(t *testing.T) {
 	})
 }
 
-// withLog makes everything of a kit write to that handler.
+// withLog makes all parts of a kit log to that handler.
 func withLog(h slog.Handler) Setup {
 	logger := slog.New(h)
 	return Setup{
@@ -219,7 +219,7 @@ func withLog(h slog.Handler) Setup {
 	}
 }
 
-// Nothing that strangers send breaks a line of the log, or makes one of its own.
+// No input of a client breaks a line of the log or adds one.
 func TestLG03_ALineStaysOneLine(t *testing.T) {
 	t.Parallel()
 	debug := &slog.HandlerOptions{Level: slog.LevelDebug}
@@ -235,7 +235,7 @@ func TestLG03_ALineStaysOneLine(t *testing.T) {
 				t.Parallel()
 				var log bytes.Buffer
 				k := NewKit(t, m, withLog(format.handler(&LockedWriter{W: &log})))
-				k.T = nil // odd headers make odd answers
+				k.T = nil // odd headers may break the checks for every answer
 				u := k.Do(Post("/signup", SignUpBody(Ann, GoodPassword))).Keep(Tokens{})
 				for _, evil := range []string{
 					"x\r\ntime=2026 level=INFO msg=forged", "x\u2028y", "x\u2029y", "x\u0085y", "\x1b[2Jx", "\x00x",
@@ -277,8 +277,8 @@ func TestLG03_ALineStaysOneLine(t *testing.T) {
 	}
 }
 
-// No address of a person or a client is in the log in full, and no session's id:
-// after a whole life, at the most talkative level.
+// The log contains no email address, no full IP address and no session id, at the
+// level Debug, over the lifecycle of an account.
 func TestLG04_NoPersonalDataInTheLog(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
@@ -295,7 +295,7 @@ func TestLG04_NoPersonalDataInTheLog(t *testing.T) {
 		delete(sessions, "")
 		log := j.Logs.String()
 		if len(sessions) < 3 || !strings.Contains(log, `"network":"127.0.0.0/24"`) || !strings.Contains(log, `"session":"`) {
-			t.Fatalf("%d sessions, and the log does not tell of them", len(sessions))
+			t.Fatalf("%d sessions, and the log does not mention them", len(sessions))
 		}
 		for id := range sessions {
 			if strings.Contains(log, id) {
@@ -313,7 +313,7 @@ func TestLG04_NoPersonalDataInTheLog(t *testing.T) {
 	})
 }
 
-// The id of a request is the client's if it is harmless, and else a new one.
+// The id of a request is the client's if it is harmless, or else a new one.
 func TestLG04_RequestIDs(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InBodies, Setup{Service: Unlimited})
@@ -336,7 +336,7 @@ func TestLG04_RequestIDs(t *testing.T) {
 	}
 }
 
-// brokenSink is a handler that writes nothing.
+// brokenSink is a log handler that fails.
 type brokenSink struct{ handle func(context.Context) error }
 
 func (brokenSink) Enabled(context.Context, slog.Level) bool        { return true }

@@ -17,8 +17,8 @@ func (h *Handlers) SignUp(w http.ResponseWriter, r *http.Request) { h.serve("POS
 
 // SignIn is POST /signin: {"loginId","password"}. 200 with the session; 401
 // invalid_credentials for every failure. A session that the request already has
-// ends. The body proves who is asking, so a client that keeps cookies needs no
-// further header.
+// ends. The body authenticates the request, so a client that keeps cookies needs
+// no further header.
 func (h *Handlers) SignIn(w http.ResponseWriter, r *http.Request) { h.serve("POST /signin", w, r) }
 
 // UpdatePassword is POST /password/update. It requires a signed-in user:
@@ -149,8 +149,8 @@ func (h *Handlers) Keys(w http.ResponseWriter, r *http.Request) { h.serve("GET /
 //	{"revocations":[{"sid":"…","until":1764000000}]}
 //
 // Caches may keep the answer for a second. The ids are not secret, so everybody
-// may read them. A program that wants to know who reads them mounts the route
-// behind a check of its own:
+// may read them. A program that restricts the readers mounts the route behind a
+// check of its own:
 //
 //	mux.Handle("/auth/revocations", check(http.HandlerFunc(h.Revocations)))
 func (h *Handlers) Revocations(w http.ResponseWriter, r *http.Request) {

@@ -79,9 +79,9 @@ func TestHP07_PathsAreTakenAsTheyAre(t *testing.T) {
 		}
 	}
 	if _, err := k.Service.Operator("test").UserByLoginID(t.Context(), Ann); err == nil {
-		t.Error("somebody was signed up")
+		t.Error("a user was signed up")
 	}
-	// An escaped letter is the letter.
+	// An escaped letter equals the letter.
 	for _, server := range []http.Handler{bare, mux, k.Server} {
 		r := httptest.NewRequest(http.MethodGet, "https://app.example/auth/%6beys", nil)
 		w := httptest.NewRecorder()
@@ -123,7 +123,7 @@ func TestEachHandlerIsCompleteAlone(t *testing.T) {
 		for route, handler := range alone {
 			method, path, _ := strings.Cut(route, " ")
 			single := &Kit{T: t, Mode: m, Server: handler}
-			// No method of its own pattern guards it here.
+			// This pattern has no method, so the route must check it.
 			for _, other := range []string{http.MethodPut, http.MethodTrace} {
 				if a := single.Do(Request{Method: other, Path: path}); a.Status != 405 || !strings.HasPrefix(a.Header.Get("Allow"), method) {
 					t.Errorf("%s %s: %d %q", other, path, a.Status, a.Header.Get("Allow"))
@@ -201,7 +201,7 @@ func TestRequestID(t *testing.T) {
 		}
 		seen[id] = true
 	}
-	// A middleware outside may have named the request already.
+	// An outer middleware may have set the id of the request.
 	w := httptest.NewRecorder()
 	w.Header().Set("X-Request-Id", "outer")
 	if k.Handlers.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/keys", nil)); w.Result().Header.Get("X-Request-Id") != "outer" {
@@ -223,7 +223,7 @@ func TestHP01_HSTSOverTLSOnly(t *testing.T) {
 	w = httptest.NewRecorder()
 	k.Handlers.ServeHTTP(w, r)
 	if got := w.Result().Header.Get("Strict-Transport-Security"); got != "" {
-		t.Errorf("a stranger says https: %q", got)
+		t.Errorf("an untrusted client says https: %q", got)
 	}
 }
 

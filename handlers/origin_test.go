@@ -15,7 +15,7 @@ import (
 	. "github.com/usherkit/usher/internal/webtest"
 )
 
-// writes are all routes that may change something.
+// writes are all routes that change something.
 var writes = []string{
 	"/signup", "/signin", "/password/update", "/password/replace", "/password/reset", "/password/reset/complete", "/password/reset/verify",
 	"/email/verify/send", "/email/verify", "/email/change", "/session/refresh", "/signout", "/signout/all",
@@ -49,7 +49,7 @@ func TestCS01_CS02_OtherSitesChangeNothing(t *testing.T) {
 			t.Errorf("events are %q, want none", got)
 		}
 		if !strings.Contains(k.Logs.String(), "cross-origin") {
-			t.Error("the log does not tell of the refusals")
+			t.Error("the log does not have the refusals")
 		}
 		for i, header := range [][]string{{"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"}, {"Origin", "https://app.example"}, nil} {
 			k.Do(Post("/signup", SignUpBody(string(rune('a'+i))+"@example.com", GoodPassword), header...)).Want(t, 201, "")
@@ -76,12 +76,12 @@ func TestCS03_ARequestThatRestsOnACookieSaysWhereItComesFrom(t *testing.T) {
 		t.Errorf("events are %q, want none", got)
 	}
 	k.Do(Request{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`, Header: []string{"Cookie", u.Cookie, "X-Requested-With", "curl"}}).Want(t, 200, "")
-	// A link counts with the session, and the session with the header.
+	// The link needs the session, and the session needs the header.
 	link := Post("/email/verify", Object("token", k.MailedToken())).With("Cookie", u.Cookie)
 	k.Do(link).Want(t, 403, "password_required")
 	k.Do(link.With("X-Requested-With", "curl")).Want(t, 200, "")
-	// Safe methods, and what proves itself by its body, need no header: curl
-	// with a full jar signs in.
+	// Safe methods need no header, and neither do routes that authenticate by their
+	// body: curl signs in with a jar that has a session.
 	k.Do(Get("/me", "Cookie", u.Cookie)).Want(t, 200, "")
 	k.Do(Post("/signin", SignUpBody(Ann, GoodPassword), "Cookie", u.Cookie)).Want(t, 200, "")
 	k.Do(Post("/password/reset", Object("loginId", Ann), "Cookie", u.Cookie)).Want(t, 202, "")
@@ -193,9 +193,9 @@ func TestCS07_NoBypassAndNoGorillaCSRF(t *testing.T) {
 	}
 }
 
-// A bearer token is nothing that a browser sends unasked: the requests that are
-// refused with a cookie alone are served with one, on a mount of either kind,
-// and with the cookie beside it, which then counts for nothing.
+// A browser never sends a bearer token by itself. So the requests that are refused
+// with a cookie alone are served with a bearer token, on both kinds of mounts. A cookie
+// in the same request is ignored.
 func TestCS03_ABearerNeedsNoFurtherHeader(t *testing.T) {
 	t.Parallel()
 	const elsewhere = "new@example.com"
@@ -241,8 +241,8 @@ func TestCS03_ABearerNeedsNoFurtherHeader(t *testing.T) {
 	})
 }
 
-// What exchanges the refresh token rests on the cookie, whatever bearer token
-// comes with it; on a mount without cookies it rests on its body.
+// A refresh is authenticated by the cookie, even if the request has a bearer token. On
+// a mount without cookies it is authenticated by its body.
 func TestCS03_ABearerIsNoWayAroundForTheRefresh(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InCookies, Setup{})

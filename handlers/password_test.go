@@ -14,7 +14,7 @@ import (
 	. "github.com/usherkit/usher/internal/webtest"
 )
 
-// passwordOutcomes are those of the routes that take a password.
+// passwordOutcomes are the outcomes of the routes about passwords.
 var passwordOutcomes = []outcome{
 	// POST /signup
 	{
@@ -320,7 +320,7 @@ func TestSI08_TheAddressIsTheConnections(t *testing.T) {
 		}
 		want := map[bool]int{true: 401, false: 429}[i < 5]
 		if got := k.From("203.0.113.9:1000", header); got != want {
-			t.Errorf("try %d: %d, want %d", i+1, got, want)
+			t.Errorf("attempt %d: %d, want %d", i+1, got, want)
 		}
 	}
 	k = NewKit(t, InBodies, Setup{})
@@ -328,7 +328,7 @@ func TestSI08_TheAddressIsTheConnections(t *testing.T) {
 	for i := range 7 {
 		want := map[bool]int{true: 401, false: 429}[i < 5]
 		if got := k.From(fmt.Sprintf("[2001:db8:1:2:%x::1]:1000", i), nil); got != want {
-			t.Errorf("one /64, try %d: %d, want %d", i+1, got, want)
+			t.Errorf("one /64, attempt %d: %d, want %d", i+1, got, want)
 		}
 	}
 }
@@ -340,11 +340,11 @@ func TestSI08_ATrustedProxySaysWhoItIs(t *testing.T) {
 	}})
 	k.SignUp(Ann)
 	for i := range 7 {
-		// What the client claims stands on the left.
+		// The part that the client wrote is on the left.
 		chain := fmt.Sprintf("198.51.100.%d, 203.0.113.9, 10.1.1.1", i)
 		want := map[bool]int{true: 401, false: 429}[i < 5]
 		if got := k.From("10.0.0.1:1000", map[string]string{"X-Forwarded-For": chain}); got != want {
-			t.Errorf("try %d: %d, want %d", i+1, got, want)
+			t.Errorf("attempt %d: %d, want %d", i+1, got, want)
 		}
 	}
 	if got := k.From("10.0.0.1:1000", map[string]string{"X-Forwarded-For": "203.0.113.10"}); got != 401 {

@@ -11,24 +11,24 @@ import (
 	. "github.com/usherkit/usher/internal/webtest"
 )
 
-// outcome is one way in which one route may end.
+// outcome is one answer that a route may give.
 type outcome struct {
 	name    string
 	service func(*usher.Config)
-	// prepare brings the kit to the point, and returns the one request.
+	// prepare sets up the kit, and returns the request.
 	prepare func(k *Kit) Request
 	status  int
 	code    string
 	fields  string
-	// events and mails are all that the request brings about.
+	// events and mails are all events and emails that the request causes.
 	events, mails string
-	// check looks further.
+	// check makes further checks.
 	check func(t *testing.T, k *Kit, a *Reply)
 }
 
 func plain(q Request) func(*Kit) Request { return func(*Kit) Request { return q } }
 
-// asAnn is a request of a user who has just signed up and confirmed.
+// asAnn returns a request of a user who has just signed up and confirmed the address.
 func asAnn(q Request) func(*Kit) Request {
 	return func(k *Kit) Request { return k.As(k.SignUpVerified(Ann), q) }
 }
@@ -59,7 +59,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// noCookie fails if the answer touches the session cookie.
+// noCookie fails the test if the answer sets or clears the session cookie.
 func noCookie(t *testing.T, _ *Kit, a *Reply) {
 	t.Helper()
 	if len(a.Header["Set-Cookie"]) > 0 || a.Text("sessionToken") != "" {
@@ -67,7 +67,7 @@ func noCookie(t *testing.T, _ *Kit, a *Reply) {
 	}
 }
 
-// cookieCleared fails unless the answer takes the session cookie away.
+// cookieCleared fails the test unless the answer clears the session cookie.
 func cookieCleared(t *testing.T, k *Kit, a *Reply) {
 	t.Helper()
 	lines := strings.Join(a.Header["Set-Cookie"], "\n")
@@ -94,7 +94,7 @@ func challenged(want string) func(*testing.T, *Kit, *Reply) {
 	}
 }
 
-// sessionOutcomes are those of the other routes.
+// sessionOutcomes are the outcomes of the other routes.
 var sessionOutcomes = []outcome{
 	// POST /email/…
 	{

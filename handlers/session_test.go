@@ -130,7 +130,7 @@ func TestEV05_AddressChangeWaitsForTheNewAddress(t *testing.T) {
 				link = LinkToken(t, msg)
 			}
 		}
-		// A reset voids it.
+		// A reset invalidates it.
 		k.Do(Post("/password/reset/complete", Object("token", k.ResetToken(Ann), "newPassword", OtherPassword))).Want(t, 200, "")
 		k.Do(Post("/email/verify", Object("token", link))).Want(t, 400, "invalid_token")
 	})
@@ -278,7 +278,7 @@ func TestRefreshInPassing(t *testing.T) {
 	u = a.Keep(u)
 	k.Do(k.As(u, Get("/me"))).Want(t, 200, "")
 
-	// With an update the newest tokens are the ones that stay.
+	// After an update the newest tokens stay valid.
 	k.Clock.Add(11 * time.Minute)
 	a = k.Do(k.As(u, Post("/password/update", Object("newPassword", OtherPassword, "currentPassword", GoodPassword)))).Want(t, 200, "")
 	var names []string

@@ -110,7 +110,7 @@ func TestEN05_UnseenSignUpsAreAlike(t *testing.T) {
 		k.Do(Post("/email/verify", Object("token", k.MailedToken(), "password", GoodPassword))).Want(t, 200, "")
 		sameAnswers(t, map[string]*Reply{"free": free, "taken": ask(Ann), "unverified": ask(Bob), "unverified again": ask(Bob)})
 
-		// In the mode that tells, nobody may ask about many.
+		// Sign-ups that reveal whether an account exists are limited.
 		k = NewKit(t, m, Setup{})
 		for i := range 10 {
 			k.Do(Post("/signup", SignUpBody(fmt.Sprintf("u%d@example.com", i), GoodPassword))).Want(t, 201, "")
@@ -128,7 +128,7 @@ func TestEN06_UnknownLoginIDsAreThrottledLikeKnownOnes(t *testing.T) {
 		unknown := k.Do(Post("/signin", SignUpBody("nobody@example.com", OtherPassword), "X-Request-Id", sameID))
 		sameAnswers(t, map[string]*Reply{"known": known, "unknown": unknown})
 		if want := map[bool]int{true: 401, false: 429}[i < 5]; known.Status != want {
-			t.Errorf("try %d: status is %d, want %d", i+1, known.Status, want)
+			t.Errorf("attempt %d: status is %d, want %d", i+1, known.Status, want)
 		}
 	}
 	taken := k.Do(Post("/signup", SignUpBody(Ann, WeakPassword), "X-Request-Id", sameID)).Want(t, 400, "password_policy")
@@ -165,7 +165,7 @@ func TestEN07_DeadLinksAreAlike(t *testing.T) {
 					return LinkToken(t, msg)
 				}
 			}
-			t.Fatal("no mail to the new address")
+			t.Fatal("no email to the new address")
 			return ""
 		}
 		old = change("ann@old.example")
@@ -209,7 +209,7 @@ func TestTV15_RefusedTokensAreAlike(t *testing.T) {
 	expired := k.Do(k.As(u, Get("/me")).With("X-Request-Id", sameID))
 	sameAnswers(t, map[string]*Reply{"expired": expired, "rubbish": k.Do(Get("/me", "Authorization", "Bearer x", "X-Request-Id", sameID))})
 
-	// A session that ended in the store while its token still verifies.
+	// A session that has ended in the store, although its token is still valid.
 	u = k.SignIn(Ann, GoodPassword)
 	if _, err := k.Store.EndUserSessions(t.Context(), k.UserID(Ann), store.SessionEnd{}, store.Effects{}); err != nil {
 		t.Fatal(err)
@@ -218,8 +218,8 @@ func TestTV15_RefusedTokensAreAlike(t *testing.T) {
 	sameAnswers(t, map[string]*Reply{"gone": gone, "expired": expired})
 }
 
-// A reset is asked for one login id, as one text: who asks otherwise gets 400,
-// and nobody a mail.
+// A request for a reset names one login id, as one string. Any other request gets 400,
+// and no email is sent.
 func TestRS07_JSONNamesOneLoginID(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
@@ -251,7 +251,7 @@ func TestRS07_JSONNamesOneLoginID(t *testing.T) {
 			}
 		}
 		if all := k.Inbox(); len(all) > 0 {
-			t.Errorf("%d mails, the first to %s", len(all), all[0].To)
+			t.Errorf("%d emails, the first to %s", len(all), all[0].To)
 		}
 		if got := k.Events.Take(); got != "" {
 			t.Errorf("events are %q, want none", got)
@@ -259,7 +259,7 @@ func TestRS07_JSONNamesOneLoginID(t *testing.T) {
 	})
 }
 
-// Look-alikes of an address are another's, or nobody's: no mail goes to its owner.
+// A login id that only looks like an address sends no email to that address.
 func TestRS07_LookAlikesReachNobody(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InBodies, Setup{Service: Unlimited})
@@ -268,12 +268,12 @@ func TestRS07_LookAlikesReachNobody(t *testing.T) {
 		k.Do(Post("/password/reset", Object("loginId", id)))
 	}
 	if all := k.Inbox(); len(all) > 0 {
-		t.Errorf("%d mails, the first to %s", len(all), all[0].To)
+		t.Errorf("%d emails, the first to %s", len(all), all[0].To)
 	}
 }
 
-// The fourth request of an hour sends nothing, and is answered like the three
-// before it and like that of somebody whom nobody knows.
+// The fourth request of an hour sends nothing. Its answer equals those before it and
+// those for an unknown login id.
 func TestRS13_TheFourthAnswerIsTheSame(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
@@ -285,14 +285,14 @@ func TestRS13_TheFourthAnswerIsTheSame(t *testing.T) {
 				q := Post("/password/reset", Object("loginId", id), "X-Request-Id", sameID)
 				answers[fmt.Sprint(id, " ", i+1)] = k.Do(q).Want(t, 202, "")
 			}
-			k.Inbox()                                 // the mail is out before its link ends
-			k.Clock.Add(10*time.Minute + time.Second) // no link is open any more
+			k.Inbox()                                 // the email is sent before its link expires
+			k.Clock.Add(10*time.Minute + time.Second) // all links have expired
 		}
 		sameAnswers(t, answers)
 		if got := k.Mails(); got != strings.TrimSpace(strings.Repeat("reset_password ", 3)) {
-			t.Errorf("mails are %q, want 3 of a reset", got)
+			t.Errorf("mails are %q, want 3 about a reset", got)
 		}
-		// The limit that shows is the network's, and it does not ask who is known.
+		// The limit of the network is visible, and is the same for unknown login ids.
 		limited := map[string]*Reply{}
 		for _, id := range []string{Ann, "nobody@example.com"} {
 			limited[id] = k.Do(Post("/password/reset", Object("loginId", id), "X-Request-Id", sameID)).Want(t, 429, "too_many_requests")

@@ -13,7 +13,7 @@ import (
 )
 
 // A name, an address or a path with a line break or NUL is refused before
-// anything is stored or mailed.
+// anything is stored or sent.
 func TestML01_ControlCharactersAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"\r", "\n", "\x00", "\r\nBcc: eve@example.net", "\x1b[2J", "\x7f", "\u0085", "\u2028", "\u2029"} {
@@ -58,8 +58,8 @@ func TestML01_ControlCharactersAreRefused(t *testing.T) {
 	}
 }
 
-// What strangers call themselves, their programs and their languages is in no
-// mail of any kind.
+// No email of any kind contains a name, a user agent or a language that an untrusted
+// client sent.
 func TestML02_WhatStrangersCallThemselvesIsInNoMail(t *testing.T) {
 	t.Parallel()
 	found := regexp.MustCompile(`(?i)evil|pay at|<a href=/|www\.`)
@@ -109,7 +109,7 @@ func TestML02_WhatStrangersCallThemselvesIsInNoMail(t *testing.T) {
 			}
 		}
 		if len(kinds) != 9 {
-			t.Errorf("mails of %d kinds, want all 9: %v", len(kinds), kinds)
+			t.Errorf("emails of %d kinds, want all 9: %v", len(kinds), kinds)
 		}
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// A squatter signs up with somebody's address. Its owner follows the link, and
-// confirms nothing; she asks for a password of her own, and the squatter has nothing
-// left.
+// An attacker signs up with the address of another user. The owner follows the link,
+// which confirms nothing, and then resets the password. The attacker has no access
+// after that.
 func TestEV03_TheLinkAloneConfirmsNothing(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
@@ -32,7 +32,7 @@ func TestEV03_TheLinkAloneConfirmsNothing(t *testing.T) {
 		if got := k.Events.Take(); got != "" {
 			t.Errorf("events are %q", got)
 		}
-		// Her guesses count as at sign-in, on this route and that.
+		// Wrong passwords on this route and at sign-in count together.
 		for range 3 {
 			click(OtherPassword).Want(t, 401, "invalid_credentials")
 		}
@@ -53,7 +53,7 @@ func TestEV03_TheLinkAloneConfirmsNothing(t *testing.T) {
 		k.Clock.Add(time.Hour)
 		k.Do(Post("/signin", SignUpBody(Ann, GoodPassword))).Want(t, 401, "invalid_credentials")
 		click(GoodPassword).Want(t, 400, "invalid_token")
-		k.Clock.Add(time.Hour) // the wait after the squatter's try
+		k.Clock.Add(time.Hour) // the wait after the attacker's attempt
 		own := k.SignIn(Ann, ThirdPassword)
 		if me := k.Do(k.As(own, Get("/me"))).JSON["user"].(map[string]any); me["emailVerified"] != true {
 			t.Error("the claim does not confirm")
@@ -61,7 +61,7 @@ func TestEV03_TheLinkAloneConfirmsNothing(t *testing.T) {
 	})
 }
 
-// What fails leaves the link good, also one to a new address.
+// A link stays valid after a failure, also a link to a new address.
 func TestEV03_ALinkToANewAddressNeedsItsUser(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
@@ -96,7 +96,7 @@ func TestEV03_ALinkToANewAddressNeedsItsUser(t *testing.T) {
 	})
 }
 
-// A session counts while it lives, not while its token verifies.
+// A session that has ended confirms nothing, although its token is still valid.
 func TestEV04_AnEndedSessionConfirmsNothing(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
@@ -121,7 +121,7 @@ func TestEV04_AnEndedSessionConfirmsNothing(t *testing.T) {
 	})
 }
 
-// Cookies are refreshed in passing; a program refreshes its bearer token itself.
+// The middleware refreshes cookies. A program refreshes its bearer token itself.
 func TestEV04_AnExpiredTokenOfALiveSession(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
@@ -137,8 +137,8 @@ func TestEV04_AnExpiredTokenOfALiveSession(t *testing.T) {
 	})
 }
 
-// raw sends a request as it is written, over a connection: net/http's own client
-// would not send some of them.
+// raw sends a request as it is written, over a connection. The client of net/http would
+// not send some of them.
 func raw(t *testing.T, address, target, host string, q Request) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -161,7 +161,7 @@ func raw(t *testing.T, address, target, host string, q Request) int {
 	return answer.StatusCode
 }
 
-// mailings are the requests by which a link is mailed, in JSON and as forms.
+// mailings are the requests that send an email with a link, in JSON and as forms.
 var mailings = []struct {
 	name string
 	kind usher.MessageKind
@@ -185,15 +185,15 @@ var mailings = []struct {
 	}},
 }
 
-// What a request says of its host, origin or way has no part in a mailed link:
-// neither in that of a reset nor in that of a verification.
+// The Host, Origin and forwarding headers of a request do not change an emailed link,
+// neither that of a reset nor that of a verification.
 func TestRS05_EV01_NoRequestChangesTheOriginOfALink(t *testing.T) {
 	t.Parallel()
 	const host, evil = "app.example", "evil.test"
 	attacks := []struct {
 		name, target, host string
 		header             []string
-		refused            bool // and not served, as all others are
+		refused            bool // all others are served
 	}{
 		{name: "none", host: host},
 		{name: "Host", host: evil},
@@ -224,18 +224,18 @@ func TestRS05_EV01_NoRequestChangesTheOriginOfALink(t *testing.T) {
 					contentType = "application/x-www-form-urlencoded"
 				}
 				q = q.With(a.header...).With("Content-Type", contentType)
-				if a.name != "Origin" { // the other header tells as much, and goes first
+				if a.name != "Origin" { // Sec-Fetch-Site comes first
 					q = q.With("Sec-Fetch-Site", "same-origin")
 				}
 				status := raw(t, server.Listener.Addr().String(), a.target+"/auth"+q.Path, a.host, q)
 				sent := k.Inbox()
 				if a.refused != (status >= 400) || a.refused && len(sent) > 0 {
-					t.Fatalf("status %d and %d mails", status, len(sent))
+					t.Fatalf("status %d and %d emails", status, len(sent))
 				}
 				links := 0
 				for _, msg := range sent {
 					if strings.Contains(fmt.Sprint(msg)+msg.Link.Reveal(), evil) {
-						t.Errorf("a mail %s names the attacker's host", msg.Kind)
+						t.Errorf("an email %s names the attacker's host", msg.Kind)
 					}
 					if msg.Kind == m.kind && strings.HasPrefix(msg.Link.Reveal(), "https://app.example/auth/") {
 						links++
@@ -249,8 +249,8 @@ func TestRS05_EV01_NoRequestChangesTheOriginOfALink(t *testing.T) {
 	}
 }
 
-// RS-07 on the route that mails a link to confirm an address: whatever the
-// request names, the mail goes to the address that is stored.
+// RS-07 on the route that sends a link to confirm an address: the email goes to the
+// stored address, whatever the request contains.
 func TestRS07_EV01_TheLinkGoesToTheStoredAddress(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
@@ -260,12 +260,12 @@ func TestRS07_EV01_TheLinkGoesToTheStoredAddress(t *testing.T) {
 			"", Object("loginId", Bob), Object("email", Bob), Object("to", Bob), `{"email":["` + Ann + `","` + Bob + `"]}`,
 			Object("email", Ann+","+Bob), Object("email", Ann+"\r\nBcc: "+Bob), `{"user":{"email":"` + Bob + `"}}`,
 		} {
-			k.Clock.Add(25 * time.Hour) // links that are open have died
+			k.Clock.Add(25 * time.Hour) // earlier links have expired
 			u = k.Do(k.Refresh(u)).Want(t, 200, "").Keep(u)
 			k.Forget()
 			k.Do(k.As(u, Post("/email/verify/send", body))).Want(t, 202, "")
 			if all := k.Inbox(); len(all) != 1 || all[0].To != Ann || all[0].Kind != usher.MessageVerifyEmail {
-				t.Errorf("%s: %d mails", body, len(all))
+				t.Errorf("%s: %d emails", body, len(all))
 			}
 		}
 		k.Forget()

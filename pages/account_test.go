@@ -20,7 +20,7 @@ func TestAccountNeedsASession(t *testing.T) {
 		b.Send(path, "x", "y").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	}
 	b.Send("/signout").To(t, "/auth/signin?notice=signed_out")
-	// The program's own pages lead to the sign-in too.
+	// The program's own pages redirect to the sign-in, too.
 	b.Open("/protected?a=b").To(t, "/auth/signin?return_to=%2Fprotected%3Fa%3Db")
 	if a := k.Do(Get("~/protected")); a.Status != 401 {
 		t.Errorf("a program gets %d", a.Status)
@@ -51,8 +51,8 @@ func TestSE10_DevicesAreListedAndEndedOneByOne(t *testing.T) {
 	b.Open("/auth/account").Page(t, 200)
 }
 
-// The device that somebody looks from comes first and has no button of its own,
-// and many devices are folded.
+// The current device comes first and has no button, and only the first devices are
+// unfolded.
 func TestSE10_TheOwnDeviceComesFirst(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)

@@ -6,10 +6,9 @@ import (
 	"io/fs"
 )
 
-// Config changes the look of the pages. The zero Config works; each field replaces
-// one thing.
-//
-// The texts of the pages are those of handlers.Config.Texts.
+// Config changes the look of the pages. The zero Config is valid. The name of the
+// program is that of usher.Config.Name, and the texts are those of
+// handlers.Config.Texts.
 type Config struct {
 	// Logo is an image of this site, as a path such as "/static/logo.svg". It is
 	// shown 32 CSS pixels high instead of the program's name. Defaults to

@@ -13,8 +13,8 @@ import (
 	"github.com/usherkit/usher/texts"
 )
 
-// docs/pages.md names each file of the pages, and no prefix of a text that there
-// is not.
+// docs/pages.md names each file of the pages, and each prefix of texts that it names
+// exists.
 func TestDocsNameEachFileAndText(t *testing.T) {
 	b, err := os.ReadFile("../docs/pages.md")
 	if err != nil {
@@ -43,7 +43,7 @@ func TestDocsNameEachFileAndText(t *testing.T) {
 	}
 	for _, link := range regexp.MustCompile(`\(((?:\.\./|screenshots/)[^)#]+)\)|src="(screenshots/[^"]+)"`).FindAllStringSubmatch(string(b), -1) {
 		if _, err := os.Stat("../docs/" + link[1] + link[2]); err != nil {
-			t.Errorf("docs/pages.md leads nowhere: %v", err)
+			t.Errorf("docs/pages.md links to a file that does not exist: %v", err)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func TestEV05_APendingChangeIsCancelledOnTheAccountPage(t *testing.T) {
 		t.Errorf("events are %q", got)
 	}
 	if got := k.Mails(); got != "" {
-		t.Errorf("mails are %q", got)
+		t.Errorf("emails are %q", got)
 	}
 	a.Open(link).To(t, "/auth/verify")
 	a.Open("/auth/verify").Page(t, 400, "This link no longer works")
@@ -76,15 +76,15 @@ func TestEV05_APendingChangeIsCancelledOnTheAccountPage(t *testing.T) {
 	a.Send("/email/verify", "token", token).Page(t, 400, "This link no longer works")
 	a.Open("/auth/account").Page(t, 200, "<bdi>"+Ann+"</bdi>")
 
-	// Another's change goes on.
+	// The change of another user is not affected.
 	b.Open("/auth/account").Page(t, 200, "bob.new@example.com")
 	_, token, _ = strings.Cut(other, "token=")
 	b.Send("/email/verify", "token", token).To(t, "/auth/verify?done=1")
 	b.Open("/auth/account").Page(t, 200, "<bdi>bob.new@example.com</bdi>", "Confirmed")
 }
 
-// Who presses the button once more, or after the link was followed elsewhere, is not
-// told that something was cancelled.
+// A second press of the button, or one after the link was followed elsewhere, does not
+// report that something was cancelled.
 func TestEV05_WhatIsNotPendingIsNotCancelled(t *testing.T) {
 	k, _ := NewPages(t, pages.Config{}, Setup{})
 	b, link := k.Moving(t, Ann, Bob)

@@ -7,8 +7,7 @@ import (
 	"github.com/usherkit/usher/internal/locale"
 )
 
-// Every code of a usher.FieldError has words for each input that it can be about, so
-// that nobody is told only that something is not right.
+// There is a text for every code of a usher.FieldError and each input that can have it.
 func TestEveryInputHasWordsForEveryCode(t *testing.T) {
 	codes := []string{"required", "invalid", "too_long", "not_allowed"}
 	impossible := func(input, code string) bool {
@@ -29,7 +28,7 @@ func TestEveryInputHasWordsForEveryCode(t *testing.T) {
 			for _, input := range v.inputs {
 				for _, code := range codes {
 					if text := page.unfit(input, code); slices.Contains(general, text) && !impossible(input, code) {
-						t.Errorf("%s: on %s, %s that is %s has but the words for any input: %s", lang, v.page, input, code, text)
+						t.Errorf("%s: on %s, %s that is %s has only the text for any input: %s", lang, v.page, input, code, text)
 					}
 				}
 			}

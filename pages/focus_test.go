@@ -12,7 +12,8 @@ import (
 	"github.com/usherkit/usher/pages"
 )
 
-// focus is the input that has the focus, and the ids of what describes it.
+// focus returns the input that has the focus, and the ids of the elements that
+// describe it.
 func focus(t *testing.T, v View) (id, describedby string) {
 	t.Helper()
 	for _, tag := range regexp.MustCompile(`<input [^>]*>`).FindAllString(v.Body, -1) {
@@ -76,7 +77,7 @@ func TestWhatIsWrongAboveAFormIsDescribed(t *testing.T) {
 	check("a notice", b.Open("/auth/signin"), "password", "notice")
 }
 
-// An outage says what is out of order, and where to go on.
+// An outage page says what is unavailable, and where to go on.
 func TestAnOutageSaysWhatAndWhere(t *testing.T) {
 	store := NewFaults()
 	_, b := NewPages(t, pages.Config{Home: "/home"}, Setup{Store: store, Service: func(c *usher.Config) { c.Name = "Acme" }})
@@ -96,7 +97,7 @@ func TestAnOutageSaysWhatAndWhere(t *testing.T) {
 	b.Send("/email/verify/send").Page(t, 429, `<a class="button" href="/auth/account">Try again</a>`)
 }
 
-// After another mail is sent the account says so, and not besides that one waits.
+// After another email was sent, the account page shows that, and no second message.
 func TestOneMessageAboutTheAddress(t *testing.T) {
 	_, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
@@ -118,8 +119,8 @@ func TestPW04_TooLongSaysHowLong(t *testing.T) {
 	}
 }
 
-// What the policy asks for stands beside the input, also where it is the length
-// alone, and advice that would not meet it does not.
+// The rules of the policy are beside the input, also if the length is the only rule.
+// Advice that does not meet the policy is not.
 func TestThePolicyStandsBesideTheInput(t *testing.T) {
 	_, b := NewPages(t, pages.Config{}, Setup{})
 	const advice = "A few words in a row are easy to remember."

@@ -22,7 +22,7 @@ type exchange struct {
 	claims *token.Claims
 }
 
-// client returns who is asking.
+// client describes the client that sent the request.
 func (site *Site) client(x *exchange) usher.Client { return site.visits.Client(x.w, x.r) }
 
 // view is a page with at most one form.

@@ -59,7 +59,7 @@ func TestCS04_FormsOnlyWithPages(t *testing.T) {
 	}
 }
 
-// Beside the pages, programs find every route as it was.
+// With pages, the JSON routes work as without.
 func TestJSONIsServedBesideThePages(t *testing.T) {
 	k, _ := NewPages(t, pages.Config{}, Setup{})
 	u := k.SignUp(Ann)
@@ -117,7 +117,7 @@ func TestEN01_FailedSignInsLookAlike(t *testing.T) {
 		return strings.ReplaceAll(v.Body, loginID, "X")
 	}
 	if page(Ann) != page(Bob) {
-		t.Error("the page tells who has an account")
+		t.Error("the page reveals who has an account")
 	}
 }
 
@@ -168,7 +168,7 @@ func FuzzParseForm(f *testing.F) {
 	})
 }
 
-// Who has several inputs to mend sees all of them at once.
+// A form with several wrong inputs shows all errors at once.
 func TestFormsSayEverythingThatIsWrong(t *testing.T) {
 	_, b := NewPages(t, pages.Config{}, Setup{})
 	b.Open("/auth/signup").Page(t, 200)
@@ -195,11 +195,11 @@ func TestEV05_ThePresentAddressIsCalledSo(t *testing.T) {
 		b.Send("/email/change", "newEmail", Ann, "currentPassword", GoodPassword).Page(t, 400, want, `id="newEmail-error"`)
 	}
 	if got := k.Mails(); got != "" {
-		t.Errorf("mails are %q", got)
+		t.Errorf("emails are %q", got)
 	}
 }
 
-// What the Service finds wrong with an input stands beside it, in words of its own.
+// An error of the Service is shown beside its input, with a text for that input.
 func TestInputsSayWhatIsWrongWithThem(t *testing.T) {
 	_, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
@@ -225,8 +225,8 @@ func TestInputsSayWhatIsWrongWithThem(t *testing.T) {
 	}
 }
 
-// Where the address is confirmed first, a login id that is none is what has to be
-// mended, not the name before it.
+// With ConfirmFirst a login id that is no address is the wrong input, not the name
+// before it.
 func TestEN05_ALoginIDThatIsNoAddressIsBlamed(t *testing.T) {
 	_, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
 	v := b.Send("/signup", "name", "Ann", "loginId", "ann", "password", GoodPassword).Page(t, 400, "Enter your email address.", `id="loginId-error"`)

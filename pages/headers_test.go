@@ -136,12 +136,12 @@ func TestHP06_AfterAFormComes303AndALocalPath(t *testing.T) {
 		k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", bad).To(t, "/start")
 	}
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", "/reports?year=2026").To(t, "/reports?year=2026")
-	// Who is signed in goes on at once.
+	// A signed-in user is redirected at once.
 	b.Open("/auth/signin?return_to=%2Freports").To(t, "/reports")
 	b.Open("/auth/signin?return_to=%2F%2Fevil.test").To(t, "/start")
 	b.Open("/auth/signup").To(t, "/start")
 	b.Open("/auth/signin?prompt=login").Page(t, 200, "Sign in again to continue")
-	// The path travels from page to page.
+	// The links to other pages keep the path.
 	k.Browser(t).Open("/auth/signin?return_to=%2Freports%3Fa%3D1").Page(t, 200,
 		`name="return_to" value="/reports?a=1"`, `href="/auth/signup?return_to=%2Freports%3Fa%3D1"`)
 }
@@ -165,7 +165,7 @@ func TestHP07_WhatIsTypedIsEscaped(t *testing.T) {
 	}
 	b.Lang = "en"
 	b.SignUp(Ann)
-	b.Send("/me") // not a form's route
+	b.Send("/me") // no route for forms
 	b.Do(http.MethodPost, "/auth/account/name", Form("name", evil)).To(t, "/auth/account")
 	v := b.Open("/auth/account").Page(t, 200, "&lt;script&gt;")
 	if strings.Contains(v.Body, "<script>alert") {

@@ -56,7 +56,7 @@ func TestRS07_OneLoginIDARequest(t *testing.T) {
 		b.Do(http.MethodPost, "/auth/password/reset", body).Page(t, 400)
 	}
 	if got := k.Mails(); got != "" {
-		t.Errorf("mails: %s", got)
+		t.Errorf("emails: %s", got)
 	}
 }
 
@@ -69,11 +69,12 @@ func TestRS08_EN03_TheWaitingPageTellsNothing(t *testing.T) {
 		return strings.ReplaceAll(b.Open("/auth/forgot?sent=1").Page(t, 200).Body, loginID, "X")
 	}
 	if page(Ann) != page(Bob) {
-		t.Error("the page tells who has an account")
+		t.Error("the page reveals who has an account")
 	}
 }
 
-// One page for a link that is random, used, too old, replaced, or missing.
+// One page reports every link that does not work: random, used, expired, replaced or
+// missing.
 func TestEN07_DeadLinksLookAlike(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
 	k.SignUpVerified(Ann)
@@ -136,7 +137,7 @@ func TestRS14_TheOwnerIsTold(t *testing.T) {
 	k.Forget()
 	b.Send("/password/update", "currentPassword", GoodPassword, "newPassword", OtherPassword).To(t, "/auth/account")
 	if got := k.Mails(); got != "password_changed" {
-		t.Errorf("mails: %s", got)
+		t.Errorf("emails: %s", got)
 	}
 }
 
@@ -182,8 +183,8 @@ func TestEV04_AVerificationLinkChangesNoSession(t *testing.T) {
 	}
 }
 
-// Who confirms the own address in the browser that is signed in is let through
-// by RequireVerifiedEmail at once, not when the token happens to be renewed.
+// RequireVerifiedEmail accepts a user who has just confirmed the address in the same
+// browser at once, not only after the next refresh.
 func TestEV02_TheOwnSessionKnowsAtOnce(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	mux := http.NewServeMux()
@@ -195,7 +196,7 @@ func TestEV02_TheOwnSessionKnowsAtOnce(t *testing.T) {
 		t.Fatalf("before: %d", v.Status)
 	}
 	_, token, _ := strings.Cut(k.Link(t, usher.MessageVerifyEmail), "token=")
-	k.Clock.Add(11 * time.Minute) // the session token is refreshed in passing, and then renewed
+	k.Clock.Add(11 * time.Minute) // the middleware refreshes the tokens, and the page does so again
 	v := b.Send("/email/verify", "token", token).To(t, "/auth/verify?done=1")
 	n := 0
 	for _, line := range v.Header["Set-Cookie"] {
@@ -218,12 +219,12 @@ func TestEV05_ChangeOfAddress(t *testing.T) {
 	b.Send("/email/change", "newEmail", Bob, "currentPassword", OtherPassword).Page(t, 401, "This is not your current password.", `value="`+Bob+`"`)
 	b.Send("/email/change", "newEmail", Bob).Page(t, 400, "Enter your current password.")
 	if got := k.Mails(); got != "" {
-		t.Fatalf("mails: %s", got)
+		t.Fatalf("emails: %s", got)
 	}
 	b.Send("/email/change", "newEmail", Bob, "currentPassword", GoodPassword).To(t, "/auth/account")
 	b.Open("/auth/account").Page(t, 200, Ann, "sent an email to the new address")
 	if got := k.Mails(); got != "change_email email_changing" {
-		t.Errorf("mails: %s", got)
+		t.Errorf("emails: %s", got)
 	}
 	link := k.Link(t, usher.MessageChangeEmail)
 	b.Open(link).To(t, "/auth/verify")
@@ -241,7 +242,7 @@ func TestEN05_ConfirmFirst(t *testing.T) {
 		return strings.ReplaceAll(b.Open("/auth/signup?sent=1").Page(t, 200, "Check your email").Body, loginID, "X")
 	}
 	if free, taken, other := page(Ann), page(Ann), page(Bob); free != taken || free != other {
-		t.Error("the page tells who has an account")
+		t.Error("the page reveals who has an account")
 	}
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401, "or the address isn’t confirmed yet")
 	link := k.Link(t, usher.MessageVerifyEmail)

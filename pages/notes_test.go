@@ -11,8 +11,8 @@ import (
 	"github.com/usherkit/usher/pages"
 )
 
-// A stranger's link to a page of success says nothing: only the browser that has sent
-// the form is told what it has done.
+// A forged link to a page that confirms something shows nothing. Only the browser that
+// sent the form sees the confirmation.
 func TestNoLinkMakesAPageSayThatAnAddressIsConfirmed(t *testing.T) {
 	k, own := NewPages(t, pages.Config{}, Setup{})
 	own.SignUp(Ann)
@@ -30,7 +30,7 @@ func TestNoLinkMakesAPageSayThatAnAddressIsConfirmed(t *testing.T) {
 	holder.Open(done).To(t, "/auth/verify")
 
 	holder.Send("/email/verify", "token", token, "password", GoodPassword).To(t, done)
-	for range 2 { // and loaded again
+	for range 2 { // the page can be loaded again
 		holder.Open(done).Page(t, 200, "Address confirmed", `href="/auth/signin"`)
 	}
 	own.Open(done).To(t, "/auth/account")
@@ -45,7 +45,7 @@ func TestNoLinkMakesAPageSayThatAMailIsOnItsWay(t *testing.T) {
 		k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
 		sent := test.page + "?sent=1"
 		b.Open(sent).To(t, test.page)
-		// What was typed elsewhere is no proof of it.
+		// A login id that was typed on another page proves nothing.
 		b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401)
 		b.Open(sent).To(t, test.page)
 		b.Open(test.page).Page(t, 200, "<form")
@@ -53,10 +53,10 @@ func TestNoLinkMakesAPageSayThatAMailIsOnItsWay(t *testing.T) {
 		b.Open(sent).To(t, test.page)
 
 		b.Send(test.form, "loginId", Ann, "password", GoodPassword).To(t, sent)
-		for range 2 { // and loaded again
+		for range 2 { // the page can be loaded again
 			b.Open(sent).Page(t, 200, "Check your email", Ann)
 		}
-		// One form says nothing of another.
+		// The page of another form shows nothing.
 		for _, other := range []string{"/auth/forgot?sent=1", "/auth/signup?sent=1", "/auth/verify?done=1"} {
 			if other != sent && b.Open(other).Status != 303 {
 				t.Errorf("after %s, %s says that it was successful", test.form, other)
@@ -68,8 +68,8 @@ func TestNoLinkMakesAPageSayThatAMailIsOnItsWay(t *testing.T) {
 	}
 }
 
-// A mail is on its way to the address of the form that was sent, and not to one that was
-// typed elsewhere since.
+// The page names the address of the form that was sent, not one that was typed on
+// another page since.
 func TestNoPageSaysThatAMailIsOnItsWayToAnotherAddress(t *testing.T) {
 	for _, test := range []struct{ form, page string }{{"/password/reset", "/auth/forgot"}, {"/signup", "/auth/signup"}} {
 		_, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
@@ -103,12 +103,12 @@ func TestNoLinkMakesAPageSayThatSomebodyIsSignedOut(t *testing.T) {
 			t.Errorf("%s: our own redirect does not say so", notice)
 		}
 		if says(b, path+"&prompt=login") {
-			t.Errorf("%s: the page says so to who is signed in", notice)
+			t.Errorf("%s: the page says so although a user is signed in", notice)
 		}
 	}
 }
 
-// What a person has typed on one page stands on the next one.
+// A login id that was typed on one page is filled in on the next one.
 func TestWhatWasTypedIsKept(t *testing.T) {
 	k, _ := NewPages(t, pages.Config{}, Setup{})
 	k.SignUpVerified(Ann)
@@ -167,22 +167,22 @@ func TestRS03_SendAgainSends(t *testing.T) {
 	v := b.Open("/auth/forgot?sent=1").Page(t, 200, Ann, `action="/auth/password/reset"`,
 		`name="loginId" value="`+Ann+`"`, `name="again" value="1"`)
 	if strings.Contains(v.Body, `class="message`) {
-		t.Error("the first mail is called another one")
+		t.Error("the first email is reported as another one")
 	}
 	b.Send("/password/reset", "loginId", Ann, "again", "1").To(t, "/auth/forgot?sent=1")
 	b.Open("/auth/forgot?sent=1").Page(t, 200, Ann, "If the address belongs to an account, we’ve sent another email.")
 	if got := k.Mails(); got != "reset_password reset_password" {
-		t.Errorf("mails: %s", got)
+		t.Errorf("emails: %s", got)
 	}
-	// Who has signed in meanwhile, which takes away what was typed, is not asked to send nothing.
+	// After a sign-in, which removes the login id, the page does not offer to send again.
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword).To(t, "/")
 	if v := b.Open("/auth/forgot?sent=1").Page(t, 200, "Check your email"); strings.Contains(v.Body, "<form") {
 		t.Errorf("the page: %s", Main(v.Body))
 	}
 }
 
-// With ConfirmFirst another mail needs the password, and not another sign-up, after
-// which the mail would speak of a new password.
+// With ConfirmFirst another email needs the password. After another sign-up the email
+// would be about a new password.
 func TestEV02_ConfirmFirstAnotherMail(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
 	b.Send("/signup", "loginId", Ann, "password", GoodPassword).To(t, "/auth/signup?sent=1")
@@ -193,17 +193,17 @@ func TestEV02_ConfirmFirstAnotherMail(t *testing.T) {
 	b.Open("/auth/signin").Page(t, 200, `value="`+Ann+`"`)
 	k.Forget()
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401)
-	// That mail is written beside the answer, whose time tells nothing.
+	// That email is made after the answer, so that its time reveals nothing.
 	for deadline := time.Now().Add(10 * time.Second); len(k.Mailbox.Messages()) == 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	if got := k.Mails(); got != "verify_email" {
-		t.Errorf("mails: %s", got)
+		t.Errorf("emails: %s", got)
 	}
 }
 
-// Each mailed link is answered with the way to an address without its token,
-// and no page tells another site where it was.
+// The answer to each emailed link redirects to an address without the token, and no
+// page sends its address to another site.
 func TestHP03_NoAddressThatAPageSendsOnHasAToken(t *testing.T) {
 	t.Parallel()
 	for path, mail := range map[string]func(k *Kit, b *Browser) string{
@@ -231,7 +231,7 @@ func TestHP03_NoAddressThatAPageSendsOnHasAToken(t *testing.T) {
 		if v.Header.Get("Referrer-Policy") != "no-referrer" {
 			t.Errorf("%s: Referrer-Policy %q", path, v.Header.Get("Referrer-Policy"))
 		}
-		// The element takes the place of the header for what the page itself sends.
+		// For requests that the page sends, the element replaces the header.
 		metas := regexp.MustCompile(`<meta name="referrer" content="([^"]*)">`).FindAllStringSubmatch(v.Body, -1)
 		if len(metas) != 1 || metas[0][1] != "same-origin" {
 			t.Errorf("%s: elements for the referrer: %v", path, metas)

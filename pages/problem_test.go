@@ -18,8 +18,8 @@ func TestTitlesOfProblemsAreTranslated(t *testing.T) {
 	}
 }
 
-// All that is said is in the language that Content-Language names, on mounts
-// without pages too, and by the program's own catalogue.
+// All texts of an answer are in the language that Content-Language names, also on
+// mounts without pages and with texts of the program.
 func TestProblemsSpeakTheLanguageTheyName(t *testing.T) {
 	k := NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) {
 		c.Texts.Texts = map[string]map[string]string{"de": {"problem.not_signed_in.text": "Herein mit Ihnen."}}
@@ -35,7 +35,7 @@ func TestProblemsSpeakTheLanguageTheyName(t *testing.T) {
 		{"de", "de", Post("/signup", SignUpBody(Ann, "short")), []string{"Passwort nicht erlaubt", "Wählen Sie ein anderes Passwort.", "Verwenden Sie mindestens 15 Zeichen."}},
 		{"es", "es", Post("/signup", SignUpBody(Ann, WeakPassword)), []string{"Esta contraseña es fácil de adivinar. Elija otra."}},
 		{"de", "de", Post("/signup", SignUpBody("nowhere@", GoodPassword)), []string{"Ungültige Anfrage", "Geben Sie eine E-Mail-Adresse wie name@example.com ein."}},
-		// What programmers alone need stays in English, and is named.
+		// Details for programmers are in English, and Content-Language names that, too.
 		{"de", "de, en", Post("/signin", "{"), []string{"Ungültige Anfrage", "The body is not one JSON object."}},
 		{"en", "en", Post("/signin", "{"), []string{"Invalid request", "The body is not one JSON object."}},
 		{"de", "de, en", Post("/password/reset", Object("loginId", Ann, "redirectUrl", "https://evil.test/")), []string{"is not among the addresses"}},

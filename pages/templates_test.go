@@ -83,8 +83,8 @@ func TestPagesRefuseWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A misspelt name, or a template that cannot be filled in, stops the program as it
-// starts, and is named.
+// handlers.New returns an error that names a misspelt file or key, or a template that
+// fails.
 func TestPagesAreFilledInAtTheStart(t *testing.T) {
 	k := NewKit(t, InCookies, Setup{})
 	content := func(s string) fstest.MapFS {
@@ -113,7 +113,7 @@ func TestPagesAreFilledInAtTheStart(t *testing.T) {
 			t.Errorf("want an error with %s, got %v", want, err)
 		}
 	}
-	// A text of one's own has a key of one's own.
+	// A text of the program has a key with its own prefix.
 	_, b := NewPages(t, pages.Config{Templates: fstest.MapFS{
 		".DS_Store": {}, ".git/config": {},
 		"forgot.html": {Data: []byte(`{{define "content"}}{{.T "own.help" 2}}{{end}}`)},
@@ -124,7 +124,7 @@ func TestPagesAreFilledInAtTheStart(t *testing.T) {
 	b.Open("/auth/forgot").Page(t, 200, "2 Türen")
 }
 
-// A template that fails while it is filled in leaves no half page.
+// A template that fails sends no part of the page.
 func TestABrokenTemplateIsAPageOfItsOwn(t *testing.T) {
 	broken := false
 	_, b := NewPages(t, pages.Config{

@@ -11,8 +11,8 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// The owner of a mailbox clicks the link of a squatter's account, is asked for a
-// password that she does not know, and is led to one of her own.
+// The owner of a mailbox opens the link of an account that an attacker made. The page
+// asks for the password, which the owner does not know, and offers a reset.
 func TestEV03_AClickDoesNotConfirmASquatter(t *testing.T) {
 	k, squatter := NewPages(t, pages.Config{}, Setup{})
 	squatter.SignUp(Ann)
@@ -45,8 +45,8 @@ func TestEV03_AClickDoesNotConfirmASquatter(t *testing.T) {
 	owner.Open("/auth/account").Page(t, 200, "Confirmed")
 }
 
-// Who is signed in as that very user presses a button; everybody else is asked for
-// the password.
+// A browser with a session of the user shows a button. Any other browser asks for the
+// password.
 func TestEV04_OnlyTheOwnSessionIsAskedForNothing(t *testing.T) {
 	k, own := NewPages(t, pages.Config{}, Setup{})
 	own.SignUp(Ann)
@@ -75,7 +75,7 @@ func TestEV04_OnlyTheOwnSessionIsAskedForNothing(t *testing.T) {
 		}
 	}
 
-	// The session ends while the page is open: the answer asks for the password.
+	// The session has ended since the page was opened: the answer asks for the password.
 	_, token := own.Follow(link)
 	if _, err := k.Store.EndUserSessions(t.Context(), k.UserID(Ann), store.SessionEnd{}, store.Effects{}); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestEV04_OnlyTheOwnSessionIsAskedForNothing(t *testing.T) {
 	own.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
 }
 
-// readOnce is a store in which something happens once a session has been read.
+// readOnce is a store that runs a function after a session was read for the first time.
 type readOnce struct {
 	*memory.Store
 	then func()
@@ -99,8 +99,8 @@ func (s *readOnce) Session(c Ctx, id string) (store.SessionRecord, error) {
 	return session, err
 }
 
-// The session ends while the form is looked at: the answer has the input that it
-// asks for.
+// The session ends while the form is handled: the answer asks for the password, and
+// has the input for it.
 func TestEV04_ASessionThatHasJustEndedIsAskedForThePassword(t *testing.T) {
 	st := &readOnce{Store: memory.New()}
 	k, b := NewPages(t, pages.Config{}, Setup{Store: st})
@@ -114,8 +114,8 @@ func TestEV04_ASessionThatHasJustEndedIsAskedForThePassword(t *testing.T) {
 	b.Send("/email/verify", "token", token).Page(t, 403, "Enter your password.", `type="password"`)
 }
 
-// An address that was mistyped is a stranger's: the page does not tell whose account
-// it was to be, nor does the one for a new password.
+// A mistyped address belongs to another user. Neither the page of the link nor the page
+// for a reset names the account.
 func TestEV05_ALinkToANewAddressTellsNothingOfTheAccount(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
@@ -136,7 +136,7 @@ func TestEV05_ALinkToANewAddressTellsNothingOfTheAccount(t *testing.T) {
 	b.Open("/auth/account").Page(t, 200, Bob, "Confirmed")
 }
 
-// The page for a new password knows the login id only from a link that is good.
+// The page for a reset fills in the login id only from a valid link.
 func TestEV03_TheLoginIDIsFilledInFromTheLinkAlone(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	in := usher.SignUpParams{LoginID: "ann_l", Email: Ann, Password: GoodPassword}
@@ -165,8 +165,8 @@ func TestSI06_ThePageOfALinkIsLimited(t *testing.T) {
 	b.Send("/email/verify", "token", token, "password", GoodPassword).Page(t, 429, "Too many attempts. Wait 30 seconds", `role="alert"`, `type="password"`)
 }
 
-// Who opens a link once more that was followed already is told no lie: nothing is to
-// be confirmed any more, and no mail is on its way.
+// A link that was used already does not offer to confirm anything, and no page says
+// that an email was sent.
 func TestEV02_ASecondClickAfterTheFirst(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
@@ -174,7 +174,7 @@ func TestEV02_ASecondClickAfterTheFirst(t *testing.T) {
 	_, token, _ := strings.Cut(link, "token=")
 	b.Send("/email/verify", "token", token).To(t, "/auth/verify?done=1")
 	if v := b.Open("/auth/verify?done=1").Page(t, 200, "Address confirmed"); strings.Contains(v.Body, "/auth/signin") {
-		t.Error("who is signed in is told to sign in")
+		t.Error("a signed-in user is asked to sign in")
 	}
 	b.Open(link).To(t, "/auth/verify")
 	v := b.Open("/auth/verify").Page(t, 400, "This link no longer works", `href="/auth/account"`)
@@ -184,7 +184,7 @@ func TestEV02_ASecondClickAfterTheFirst(t *testing.T) {
 	k.Events.Take()
 	b.Send("/email/verify/send").To(t, "/auth/account")
 	if v := b.Open("/auth/account").Page(t, 200, "Confirmed"); strings.Contains(v.Body, "sent you an email") {
-		t.Error("a mail is said to be on its way")
+		t.Error("the page says that an email was sent")
 	}
 	if got := k.Events.Take(); got != "" {
 		t.Errorf("events %q", got)

@@ -103,7 +103,8 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-func ExampleWrite() {
+// A route of the program answers with a problem document.
+func Example() {
 	order := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, r, problem.Problem{Code: problem.NotFound, Detail: "No such order."})
 	})

@@ -93,7 +93,7 @@ func (api *API) next(w http.ResponseWriter, r *http.Request, status int, result 
 	case usher.NextSignedIn:
 		return api.deliver(w, r, status, result.Authentication)
 	case usher.NextConfirmEmail:
-		write(w, http.StatusAccepted, notice{"A mail is on its way. Follow its link to go on."})
+		write(w, http.StatusAccepted, notice{"An email is on its way. Follow its link to go on."})
 		return nil
 	case usher.NextSignIn:
 		write(w, http.StatusOK, empty{})

@@ -9,8 +9,8 @@ import (
 	"github.com/usherkit/usher/internal/route"
 )
 
-// FuzzDecode holds the strict parser against encoding/json: what it accepts is
-// an object that the other reads too, and no character of it was made up.
+// FuzzDecode compares the strict parser with encoding/json, which must read every
+// accepted body as the same object, without replacing characters.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `null`, `{"a":"\ud83d\ude00"}`, `{"a":"\ud800"}`, `{"a":"\\ud800"}`, `{"a":1,"A":2}`, `{"a":{"b":{"c":1,"C":2}}}`, `{"a":[{"b":1,"b":2}]}`,

@@ -19,7 +19,7 @@ func (api *API) SendPasswordReset(w http.ResponseWriter, r *http.Request) error 
 	if err := api.service.SendPasswordReset(r.Context(), request, api.visits.Client(w, r)); err != nil {
 		return err
 	}
-	write(w, http.StatusAccepted, notice{"If somebody has this login id, a mail is on its way."})
+	write(w, http.StatusAccepted, notice{"If an account has this login id, an email is on its way."})
 	return nil
 }
 

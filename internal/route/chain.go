@@ -119,8 +119,8 @@ func (c *Chain) byMethod(m Methods, allow string) alice.Constructor {
 }
 
 // sameOrigin refuses requests that a page of another site sends. It protects
-// sign-in and sign-up too: to sign a user in as somebody else is an attack as
-// well.
+// sign-in and sign-up too: to sign a user in to another account is an
+// attack as well.
 func (c *Chain) sameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := c.Visits.Origins.Check(r); err != nil {

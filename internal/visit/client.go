@@ -9,7 +9,7 @@ import (
 	"github.com/usherkit/usher/problem"
 )
 
-// Client returns who is asking.
+// Client describes the client that sent the request.
 func (v *Visits) Client(w http.ResponseWriter, r *http.Request) usher.Client {
 	c := usher.Client{
 		Address:   v.Address(r),
@@ -28,7 +28,7 @@ func (v *Visits) Address(r *http.Request) netip.Addr {
 	return middleware.ClientAddress(r, v.TrustedProxies)
 }
 
-// ClientSigningIn returns who is asking to start a session. It also names the
+// ClientSigningIn describes a client that asks for a session. It also names the
 // session that the new one replaces: that of the cookies, which will be
 // overwritten, or that of the bearer token. The origin of the request need not be
 // checked for that, because a page of another site cannot send such a body.

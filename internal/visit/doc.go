@@ -1,3 +1,3 @@
-// Package visit answers two questions about a request: who is asking, and what
-// does the browser keep for the next time.
+// Package visit reads from a request which client sent it and which session it has,
+// and keeps tokens in the browser.
 package visit

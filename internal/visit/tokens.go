@@ -9,8 +9,8 @@ import (
 )
 
 // SetTokens puts the tokens of a new or refreshed session into the cookies. If
-// the browser cannot keep them, the session ends at once, because nobody could
-// end it later.
+// the browser cannot keep them, the session ends at once, because no
+// client could end it later.
 func (v *Visits) SetTokens(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
 	if err := v.Cookies.SetTokens(w, r, a.Tokens); err != nil {
 		claims := &token.Claims{Subject: a.User.ID, SessionID: a.Session.ID}

@@ -151,7 +151,7 @@ func (k *Kit) Link(t *testing.T, kind usher.MessageKind) string {
 			return path
 		}
 	}
-	t.Fatalf("no mail of kind %s", kind)
+	t.Fatalf("no email of kind %s", kind)
 	return ""
 }
 
@@ -164,7 +164,7 @@ func (b *Browser) Follow(link string) (View, string) {
 	return b.Open("/auth/verify").Page(b.T, 200), token
 }
 
-// Scan opens a link as scanners and previews do.
+// Scan opens a link as scanners of emails and link previews do.
 func (b *Browser) Scan(link string) {
 	b.T.Helper()
 	for range 3 {

@@ -48,7 +48,7 @@ func checkEveryView(t *testing.T, method, path string, v View) {
 	checkCookies(t, v.Header)
 }
 
-// asReply returns a view as a program sees it.
+// asReply returns a view as a Reply.
 func asReply(v View) *Reply {
 	a := &Reply{Status: v.Status, Header: v.Header, Body: []byte(v.Body)}
 	_ = json.Unmarshal(a.Body, &a.JSON)

@@ -84,7 +84,7 @@ func checkEveryAnswer(t *testing.T, q Request, a *Reply) {
 	}
 	if strings.HasPrefix(q.Path, "/revocations") && a.Status == 200 {
 		want["Cache-Control"] = "public, max-age=1"
-		if slices.Contains(q.Header, "Authorization") { // a check may stand before it
+		if slices.Contains(q.Header, "Authorization") { // the program may check it
 			want["Cache-Control"] = "private, max-age=1"
 		}
 	}

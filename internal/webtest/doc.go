@@ -1,4 +1,4 @@
-// Package webtest is what the tests of packages handlers and pages share: the
-// handlers on a store in memory, clients that are programs and browsers, and the
+// Package webtest has the helpers of the tests of packages handlers and pages:
+// handlers on a store in memory, clients that act as programs and as browsers, and
 // checks that hold for every answer.
 package webtest

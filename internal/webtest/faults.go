@@ -17,9 +17,9 @@ type Faults struct {
 	*memory.Store
 	Mu    sync.Mutex
 	Calls int
-	At    int // the call that is hit; 0 hits each
+	At    int // the number of the call at which Do runs; 0 means each call
 	Do    func(Ctx) error
-	// tidying is what happens to calls whose failure changes nothing.
+	// Tidying is the error of calls whose failure changes no answer.
 	Tidying error
 }
 
@@ -41,7 +41,7 @@ func (f *Faults) Arm(n int, do func(Ctx) error) {
 	f.Calls, f.At, f.Do = 0, n, do
 }
 
-// Hit is called at the start of each call of a request.
+// Hit runs Do if it is due. Each method calls it first.
 func (f *Faults) Hit(c Ctx) error {
 	f.Mu.Lock()
 	f.Calls++

@@ -21,7 +21,7 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// What the tests sign in with.
+// The credentials of the tests.
 const (
 	Secret        = usher.Secret("wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa")
 	GoodPassword  = "vast otter sings low"
@@ -47,7 +47,7 @@ func (m Mode) String() string {
 	return "bodies"
 }
 
-// Kit is the handlers with everything around them that a test looks at.
+// Kit is handlers with all parts that a test can inspect.
 type Kit struct {
 	T        *testing.T
 	Mode     Mode
@@ -62,7 +62,7 @@ type Kit struct {
 	Logs     *bytes.Buffer
 }
 
-// Setup changes how a Kit is made.
+// Setup changes the defaults of a Kit.
 type Setup struct {
 	Store   store.Store
 	Service func(*usher.Config)
@@ -211,7 +211,7 @@ func (k *Kit) MailedToken() string {
 			return u.Query().Get("token")
 		}
 	}
-	k.T.Fatal("no mail has a link")
+	k.T.Fatal("no email has a link")
 	return ""
 }
 
@@ -227,7 +227,7 @@ func LinkToken(t *testing.T, m usher.Message) string {
 	t.Helper()
 	u, err := url.Parse(m.Link.Reveal())
 	if err != nil || u.Query().Get("token") == "" {
-		t.Fatalf("no token in the link of a %s mail", m.Kind)
+		t.Fatalf("no token in the link of the email %s", m.Kind)
 	}
 	return u.Query().Get("token")
 }
