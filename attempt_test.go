@@ -15,14 +15,14 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// tally counts the store calls that attempts cause.
-type tally struct {
+// callCounter counts the store calls that attempts cause.
+type callCounter struct {
 	store.Store
 	reads, counts atomic.Int64
 	hold          chan struct{} // if not nil, look-ups wait until it is closed
 }
 
-func (s *tally) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
+func (s *callCounter) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
 	s.reads.Add(1)
 	if s.hold != nil {
 		<-s.hold
@@ -30,14 +30,14 @@ func (s *tally) AccountByLoginID(ctx context.Context, canonical string) (store.A
 	return s.Store.AccountByLoginID(ctx, canonical)
 }
 
-func (s *tally) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
+func (s *callCounter) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
 	s.counts.Add(1)
 	return s.Store.TakeLimits(ctx, now, l)
 }
 
 // In a storm of sign-ins, only those that can be hashed in time reach the store.
 func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
-	store := &tally{Store: memory.New()}
+	store := &callCounter{Store: memory.New()}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) {
 		c.Hashing.Slots, c.Hashing.QueueWait = 1, 200*time.Millisecond
 	})
@@ -46,7 +46,7 @@ func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
 	store.counts.Store(0)
 	k.events.reset()
 	var judged, busy atomic.Int64
-	together(500, func(i int) {
+	concurrently(500, func(i int) {
 		err := k.trySignIn(fmt.Sprintf("u%d@example.com", i), otherPassword, nth(i))
 		var l *usher.LimitError
 		switch {
@@ -61,10 +61,10 @@ func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
 	// At most the admitted number at a time, and those that came while the queue had
 	// room.
 	if most := judged.Load() + 100; store.counts.Load() > most || store.reads.Load() > most {
-		t.Errorf("%d look-ups and %d counts for %d judged tries of 500", store.reads.Load(), store.counts.Load(), judged.Load())
+		t.Errorf("%d look-ups and %d counts for %d checked attempts of 500", store.reads.Load(), store.counts.Load(), judged.Load())
 	}
 	if got := k.events.count(usher.EventThrottled); judged.Load() == 0 || int64(got) != busy.Load() {
-		t.Errorf("%d judged, %d told to come again, %d events say so", judged.Load(), busy.Load(), got)
+		t.Errorf("%d checked, %d refused, %d events of refusals", judged.Load(), busy.Load(), got)
 	}
 	k.signIn("ann@example.com", goodPassword, home)
 }
@@ -72,10 +72,10 @@ func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
 // A sign-in that waits too long for the store is refused with a time to retry, and
 // does not count as an outage.
 func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
-	store := &tally{Store: memory.New(), hold: make(chan struct{})}
+	store := &callCounter{Store: memory.New(), hold: make(chan struct{})}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.Hashing.QueueWait = 100 * time.Millisecond })
 	var judged, busy atomic.Int64
-	together(64, func(i int) {
+	concurrently(64, func(i int) {
 		err := k.trySignIn(fmt.Sprintf("u%d@example.com", i), otherPassword, nth(i))
 		var l *usher.LimitError
 		switch {
@@ -90,12 +90,12 @@ func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
 		}
 	})
 	if judged.Load() == 0 || store.reads.Load() != 32 {
-		t.Errorf("%d judged, %d told to come again, %d look-ups", judged.Load(), busy.Load(), store.reads.Load())
+		t.Errorf("%d checked, %d refused, %d look-ups", judged.Load(), busy.Load(), store.reads.Load())
 	}
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	if _, err := k.SignIn(gone, usher.SignInParams{LoginID: "ann@example.com", Password: otherPassword}, home); err == nil {
-		t.Error("a caller who has gone was answered")
+		t.Error("a caller that hung up got a result")
 	}
 }
 
@@ -124,13 +124,13 @@ func TestLG05_WhoHangsInTheHookKeepsNobodyOut(t *testing.T) {
 		<-stuck
 	}
 	if err := k.trySignIn("ann@example.com", goodPassword, nth(100)); err != nil {
-		t.Errorf("somebody else's sign-in: %v", err)
+		t.Errorf("the sign-in of another user: %v", err)
 	}
 	close(hang)
 	wg.Wait()
 }
 
-func withTries(n int) func(*usher.Config) {
+func withNetworkAttempts(n int) func(*usher.Config) {
 	return func(c *usher.Config) { c.Limits.NetworkAttempts = n }
 }
 
@@ -138,7 +138,7 @@ func withTries(n int) func(*usher.Config) {
 // cannot keep the instance hashing.
 func TestLM02_RightPasswordsAreCountedToo(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, withTries(10))
+	k := newKit(t, withNetworkAttempts(10))
 	a := k.signUp(ann)
 	for range 10 {
 		k.signIn(ann, goodPassword, home)
@@ -162,7 +162,7 @@ func TestLM02_RightPasswordsAreCountedToo(t *testing.T) {
 // no more attempts than they have.
 func TestSI04_NeighboursDoNotUseUpTheOwnersTries(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, withTries(10))
+	k := newKit(t, withNetworkAttempts(10))
 	owner := home
 	owner.Device = k.signUp(ann).Device
 	k.signUp("eve@example.com")
@@ -277,12 +277,12 @@ func TestSI04_WhoChangesThePasswordStaysKnown(t *testing.T) {
 
 	// One browser has one counter: the new token does not add five free failures.
 	for range 3 {
-		k.fail(ann, owner)
+		k.failSignIn(ann, owner)
 	}
 	again := usher.Must(k.UpdatePassword(ctx, k.claims(replaced), usher.UpdatePasswordParams{NewPassword: "quiet badger paints sky"}, owner))
 	owner.Device = again.Device
 	for range 2 {
-		k.fail(ann, owner)
+		k.failSignIn(ann, owner)
 	}
 	wantLimit(t, k.trySignIn(ann, "quiet badger paints sky", owner))
 }
@@ -296,9 +296,9 @@ func TestSI02_ALockOutlivesAChangeOfSecret(t *testing.T) {
 	before.signUp(ann)
 	before.signUp("bob@example.com")
 	for i := range 3 {
-		before.fail(ann, nth(i))
+		before.failSignIn(ann, nth(i))
 		if i > 0 {
-			before.fail("bob@example.com", nth(i))
+			before.failSignIn("bob@example.com", nth(i))
 		}
 	}
 	before.Close(ctx)
@@ -306,11 +306,11 @@ func TestSI02_ALockOutlivesAChangeOfSecret(t *testing.T) {
 	k := newKitOn(t, before.store, before.clock, lockAt3, withSecrets(secret2, secret))
 	wantErr(t, k.trySignIn(ann, goodPassword, nth(10)), usher.ErrInvalidCredentials)
 	k.wantEvents("authn_login_fail:locked")
-	k.fail("bob@example.com", nth(11))
+	k.failSignIn("bob@example.com", nth(11))
 	k.wantEvents("authn_login_fail:wrong_password authn_login_lock")
 	wantErr(t, k.trySignIn("bob@example.com", goodPassword, nth(12)), usher.ErrInvalidCredentials)
 
-	// During the change machines have the secrets in different order.
+	// During the change instances have the secrets in different order.
 	other := newKitOn(t, before.store, before.clock, lockAt3, withSecrets(secret, secret2))
 	wantErr(t, other.trySignIn(ann, goodPassword, nth(13)), usher.ErrInvalidCredentials)
 	raw := other.resetToken(ann, usher.MessageConfirmAndReset)

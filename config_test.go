@@ -50,7 +50,7 @@ func TestCF01_NoSecretNoStart(t *testing.T) {
 		c.Secret = value
 		_, err := usher.New(ctx, memory.New(), c)
 		if value != "" && strings.Contains(err.Error(), value.Reveal()) {
-			t.Errorf("the error tells the secret: %v", err)
+			t.Errorf("the error reveals the secret: %v", err)
 		}
 	}
 	wantConfigError(t, "OldSecrets[1]", func(c *usher.Config) { c.OldSecrets = []usher.Secret{secret2, "changeme"} })
@@ -120,7 +120,7 @@ func TestConfigNamesTheWrongSetting(t *testing.T) {
 	}
 }
 
-func TestConfigOfTheCallerStaysAsItIs(t *testing.T) {
+func TestNewDoesNotChangeTheCallersConfig(t *testing.T) {
 	c := newConfig(io.Discard)
 	c.Audience, c.Redirects = []string{"a"}, []string{"https://a.example/"}
 	s, err := usher.New(ctx, memory.New(), c)

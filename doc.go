@@ -37,7 +37,8 @@
 // the limits.
 //
 // A failed check returns the same error after the same work, whether or not the user
-// exists. So do a request for a reset and, with [Config.ConfirmFirst], a sign-up.
+// exists. A request for a reset also gives the same answer in both cases, and so does
+// a sign-up with [Config.ConfirmFirst].
 //
 // # Email
 //

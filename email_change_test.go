@@ -35,7 +35,7 @@ func TestEV05_APendingChangeIsSeenAndTakenBack(t *testing.T) {
 		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range k.wantMail("change_email email_changing") {
+		for _, m := range k.wantEmails("change_email email_changing") {
 			if m.Kind == usher.MessageChangeEmail {
 				return tokenIn(t, m)
 			}
@@ -72,7 +72,7 @@ func TestEV05_ThePresentAddressIsNoChange(t *testing.T) {
 	if k.Hashes() != hashes {
 		t.Error("it cost a hash")
 	}
-	k.wantMail("")
+	k.wantEmails("")
 	k.wantEvents("")
 	// Another spelling of the address is a change.
 	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: "aNN@example.com", CurrentPassword: goodPassword}, home); err != nil {
@@ -114,10 +114,10 @@ func TestEV05_AChangeOfAddressTellsNobodyWhoHasAnAccount(t *testing.T) {
 				got[m.To]++
 			}
 			if got[mallory] != 3 || got["own1@example.com"] != 1 || got["own2@example.com"] != 1 || got["own3@example.com"] != 0 {
-				t.Errorf("mails are %v, want 3 notices and the two links", got)
+				t.Errorf("emails are %v, want 3 notices and the two links", got)
 			}
 			if name == "disabled" && got["victim@example.com"] != 0 {
-				t.Error("a disabled user got mail")
+				t.Error("a disabled user got an email")
 			}
 		})
 	}
@@ -132,8 +132,8 @@ func TestEV05_NobodyLearnsWhatMailAnAddressGets(t *testing.T) {
 	for i := range 6 {
 		usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: fmt.Sprint("user", i), Email: victim, Password: goodPassword}, nth(i)))
 	}
-	if n := len(k.wantMail("verify_email verify_email verify_email verify_email")); n != 4 {
-		t.Fatalf("%d mails", n)
+	if n := len(k.wantEmails("verify_email verify_email verify_email verify_email")); n != 4 {
+		t.Fatalf("%d emails", n)
 	}
 	squatter := usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: "squatter", Email: victim, Password: goodPassword}, nth(7)))
 	a := k.signUpVerified(mallory)
@@ -150,7 +150,7 @@ func TestEV05_NobodyLearnsWhatMailAnAddressGets(t *testing.T) {
 			t.Errorf("%q is pending", got)
 		}
 	}
-	k.wantMail("email_changing email_changing email_changing")
+	k.wantEmails("email_changing email_changing email_changing")
 }
 
 // A user who mistyped the new address requests another change, which voids the link
@@ -165,7 +165,7 @@ func TestEV05_AnotherRequestTakesThePlaceOfTheFirst(t *testing.T) {
 		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range k.wantMail("change_email email_changing") {
+		for _, m := range k.wantEmails("change_email email_changing") {
 			if m.Kind == usher.MessageChangeEmail {
 				return tokenIn(t, m)
 			}
@@ -194,7 +194,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	change.CurrentPassword = otherPassword
 	err = k.ChangeEmail(ctx, k.claims(a), change, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
-	k.wantMail("")
+	k.wantEmails("")
 	k.events.reset()
 	change.CurrentPassword = goodPassword
 	if err := k.ChangeEmail(ctx, k.claims(a), change, home); err != nil {
@@ -202,7 +202,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	}
 	k.wantEvents("user_email_change_request")
 	var link usher.Secret
-	for _, m := range k.wantMail("change_email email_changing") {
+	for _, m := range k.wantEmails("change_email email_changing") {
 		switch m.Kind {
 		case usher.MessageChangeEmail:
 			link = tokenIn(t, m)
@@ -224,21 +224,21 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	_, err = k.SignIn(ctx, usher.SignInParams{LoginID: "new@example.com", Password: goodPassword}, nth(1))
 	wantErr(t, err, usher.ErrInvalidCredentials)
 	k.signIn(ann, goodPassword, home)
-	k.forget(ann, home)
-	if m := k.wantMail("reset_password")[0]; m.To != ann {
-		t.Fatalf("the mail went to %s", m.To)
+	k.requestReset(ann, home)
+	if m := k.wantEmails("reset_password")[0]; m.To != ann {
+		t.Fatalf("the email went to %s", m.To)
 	}
 
 	k.events.reset()
 	u := usher.Must(k.confirm(link, home))
 	k.wantEvents("user_email_change")
-	if m := k.wantMail("email_changed")[0]; m.To != ann {
+	if m := k.wantEmails("email_changed")[0]; m.To != ann {
 		t.Fatalf("the notice went to %s", m.To)
 	}
 	if u.Email != "New@example.com" || !u.EmailVerified || !reflect.DeepEqual(u.LoginIDs, []string{"New@example.com"}) || u.ID != a.User.ID {
 		t.Fatalf("the user is %+v", u)
 	}
-	if !k.alive(a) {
+	if !k.isLive(a) {
 		t.Fatal("the change ended the session")
 	}
 	k.signIn("new@example.com", goodPassword, home)
@@ -258,7 +258,7 @@ func TestEV05_PendingChangeDiesWithAReset(t *testing.T) {
 		t.Fatal(err)
 	}
 	var link usher.Secret
-	for _, m := range k.wantMail("change_email email_changing") {
+	for _, m := range k.wantEmails("change_email email_changing") {
 		if m.Kind == usher.MessageChangeEmail {
 			link = tokenIn(t, m)
 		}
@@ -285,9 +285,9 @@ func TestEV05_AddressOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.wantEvents("user_email_change_request:login_id_taken")
-	for _, m := range k.wantMail("already_registered email_changing") {
+	for _, m := range k.wantEmails("already_registered email_changing") {
 		if to := map[usher.MessageKind]string{usher.MessageAlreadyRegistered: "bob@example.com", usher.MessageEmailChanging: ann}[m.Kind]; m.To != to || m.Link != "" {
-			t.Fatalf("the %s mail went to %s", m.Kind, m.To)
+			t.Fatalf("the %s email went to %s", m.Kind, m.To)
 		}
 	}
 	// The address was free at the request and is taken at the confirmation.
@@ -296,7 +296,7 @@ func TestEV05_AddressOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	var link usher.Secret
-	for _, m := range k.wantMail("change_email email_changing") {
+	for _, m := range k.wantEmails("change_email email_changing") {
 		if m.Kind == usher.MessageChangeEmail {
 			link = tokenIn(t, m)
 		}
@@ -304,7 +304,7 @@ func TestEV05_AddressOfAnother(t *testing.T) {
 	k.signUp("new@example.com")
 	_, err := k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)
-	if u := usher.Must(k.Operator("test").User(ctx, a.User.ID)); u.Email != ann || !k.alive(bob) {
+	if u := usher.Must(k.Operator("test").User(ctx, a.User.ID)); u.Email != ann || !k.isLive(bob) {
 		t.Fatalf("the address is %s", u.Email)
 	}
 }

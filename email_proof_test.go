@@ -33,7 +33,7 @@ var verificationLinks = map[string]func(k *kit) verificationLink{
 		if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
 			k.t.Fatal(err)
 		}
-		mails := k.wantMail("change_email email_changing")
+		mails := k.wantEmails("change_email email_changing")
 		i := slices.IndexFunc(mails, func(m usher.Message) bool { return m.Kind == usher.MessageChangeEmail })
 		k.events.reset()
 		return verificationLink{a, tokenIn(k.t, mails[i]), "user_email_change"}
@@ -53,7 +53,7 @@ func overVerificationLinks(t *testing.T, test func(k *kit, l verificationLink), 
 
 // follow uses the link as that client, with that session and password.
 func (k *kit) follow(l verificationLink, claims *token.Claims, pw usher.Secret, c usher.Client) error {
-	return second(k.VerifyEmail(ctx, claims, usher.VerifyEmailParams{Token: l.raw, Password: pw}, c))
+	return errOf(k.VerifyEmail(ctx, claims, usher.VerifyEmailParams{Token: l.raw, Password: pw}, c))
 }
 
 // wantUnspent fails unless the link is still valid and the address unchanged.
@@ -70,7 +70,7 @@ func (k *kit) wantUnspent(l verificationLink) {
 		k.t.Fatalf("the link is spent: %v", err)
 	}
 	k.wantEvents("")
-	k.wantMail("")
+	k.wantEmails("")
 }
 
 func (k *kit) wantSpent(l verificationLink) {
@@ -103,7 +103,7 @@ func TestEV03_ASquatterIsNotConfirmedByTheOwnersClick(t *testing.T) {
 
 		claim := k.resetToken(ann, usher.MessageConfirmAndReset)
 		usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: claim, NewPassword: thirdPassword}, nth(1)))
-		k.wantNoUse(l.account)
+		k.wantEnded(l.account)
 		k.wantPassword(ann, thirdPassword, goodPassword, otherPassword)
 		wantErr(k.t, k.follow(l, nil, thirdPassword, nth(2)), usher.ErrInvalidToken)
 		if u := usher.Must(k.Operator("test").User(ctx, l.account.User.ID)); !u.EmailVerified {
@@ -225,7 +225,7 @@ func TestSI06_VerificationCountsAsSignIn(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
 		id := l.account.User.LoginID()
 		for range 3 {
-			k.fail(id, nth(1))
+			k.failSignIn(id, nth(1))
 		}
 		for range 2 {
 			wantErr(k.t, k.follow(l, nil, otherPassword, nth(1)), usher.ErrInvalidCredentials)
@@ -247,13 +247,13 @@ func TestSI01_TheRightPasswordWithALinkStartsTheCountAgain(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
 		id := l.account.User.LoginID()
 		for range 4 {
-			k.fail(id, nth(1))
+			k.failSignIn(id, nth(1))
 		}
 		if err := k.follow(l, nil, goodPassword, nth(1)); err != nil {
 			k.t.Fatal(err)
 		}
 		for range 5 {
-			k.fail(usher.Must(k.Operator("test").User(ctx, l.account.User.ID)).LoginID(), nth(1))
+			k.failSignIn(usher.Must(k.Operator("test").User(ctx, l.account.User.ID)).LoginID(), nth(1))
 		}
 	})
 }
@@ -264,7 +264,7 @@ func TestEN01_VerificationFailsUniformly(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.Password.LockAttempts = 3 })
 	locked, raw := k.verifyToken(ann)
 	for i := range 3 {
-		k.fail(ann, nth(i))
+		k.failSignIn(ann, nth(i))
 	}
 	none := usher.Must(k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{"none@example.com"}}))
 	account := usher.Must(k.store.Account(ctx, none.ID))
@@ -337,10 +337,10 @@ func TestEV03_WhatCannotBeAPasswordIsRefusedAtOnce(t *testing.T) {
 // link spent.
 func TestEV01_OneOfSixtyFourConfirms(t *testing.T) {
 	overVerificationLinks(t, func(k *kit, l verificationLink) {
-		machines := []*kit{k, k.twin()}
+		instances := []*kit{k, k.secondInstance()}
 		var won atomic.Int64
-		together(64, func(i int) {
-			err := machines[i%2].follow(l, nil, goodPassword, nth(i))
+		concurrently(64, func(i int) {
+			err := instances[i%2].follow(l, nil, goodPassword, nth(i))
 			if err == nil {
 				won.Add(1)
 			} else if err != usher.ErrInvalidToken {
@@ -361,7 +361,7 @@ func TestEV01_OneOfSixtyFourConfirms(t *testing.T) {
 // void.
 func TestEV03_AChangeMeanwhileVoidsTheLink(t *testing.T) {
 	t.Parallel()
-	store := &between{Store: memory.New()}
+	store := &afterSessionRead{Store: memory.New()}
 	k := newKitOn(t, store, newClock())
 	a, raw := k.verifyToken(ann)
 	claims := k.claims(a)

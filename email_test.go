@@ -15,7 +15,7 @@ import (
 func (k *kit) verifyToken(loginID string) (*usher.Authentication, usher.Secret) {
 	k.t.Helper()
 	a := k.signUp(loginID)
-	raw := tokenIn(k.t, k.wantMail("verify_email")[0])
+	raw := tokenIn(k.t, k.wantEmails("verify_email")[0])
 	k.events.reset()
 	return a, raw
 }
@@ -38,9 +38,9 @@ func TestEV01_OneOfTwentyWins(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	_, raw := k.verifyToken(ann)
-	kits := []*kit{k, k.twin()}
+	kits := []*kit{k, k.secondInstance()}
 	var won atomic.Int64
-	together(20, func(i int) {
+	concurrently(20, func(i int) {
 		_, err := kits[i%2].confirm(raw, nth(i))
 		switch {
 		case err == nil:
@@ -62,12 +62,12 @@ func TestEV01_LinkLivesADayAndBeginsWithTheConfiguredAddress(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	k.signUp(ann)
-	m := k.lastMail(usher.MessageVerifyEmail)
+	m := k.lastEmail(usher.MessageVerifyEmail)
 	if m.To != ann || !strings.HasPrefix(m.Link.Reveal(), "https://app.example/auth/verify?token=") {
-		t.Fatalf("a mail to %s", m.To)
+		t.Fatalf("an email to %s", m.To)
 	}
 	if got := m.ExpiresAt.Sub(k.clock.now()); got != 24*time.Hour {
-		t.Fatalf("it lives for %s", got)
+		t.Fatalf("its lifetime is %s", got)
 	}
 	k.clock.add(24*time.Hour + time.Second)
 	_, err := k.confirm(tokenIn(t, m), home)
@@ -75,7 +75,7 @@ func TestEV01_LinkLivesADayAndBeginsWithTheConfiguredAddress(t *testing.T) {
 	cfg := k.cfg
 	cfg.VerifyLifetime = 25 * time.Hour
 	if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "VerifyLifetime") {
-		t.Fatalf("a life of 25 hours: %v", err)
+		t.Fatalf("a lifetime of 25 hours: %v", err)
 	}
 }
 
@@ -133,7 +133,7 @@ func TestEV02_AnotherLink(t *testing.T) {
 			t.Fatal(err)
 		}
 		k.wantEvents("user_email_verify_request")
-		links = append(links, tokenIn(t, k.wantMail("verify_email")[0]))
+		links = append(links, tokenIn(t, k.wantEmails("verify_email")[0]))
 	}
 	for range 3 {
 		another()
@@ -146,10 +146,10 @@ func TestEV02_AnotherLink(t *testing.T) {
 			t.Fatalf("the limit is %+v", l)
 		}
 		k.wantEvents("excess_rate_limit_exceeded:links")
-		k.wantMail("")
+		k.wantEmails("")
 	}
-	k.forget(ann, home)
-	k.wantMail("confirm_and_reset")
+	k.requestReset(ann, home)
+	k.wantEmails("confirm_and_reset")
 	k.clock.add(time.Hour)
 	a = k.signIn(ann, goodPassword, home)
 	k.events.reset()
@@ -171,7 +171,7 @@ func TestEV02_AnotherLink(t *testing.T) {
 		}
 	}
 	k.wantEvents("")
-	k.wantMail("")
+	k.wantEmails("")
 }
 
 // An attacker who signed up with another person's address loses all access once the
@@ -201,19 +201,19 @@ func TestEV03_PreHijackingFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
 			mallory := usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: otherPassword}, home))
-			k.wantMail("verify_email")
+			k.wantEmails("verify_email")
 			err := k.ChangeEmail(ctx, k.claims(mallory), usher.ChangeEmailParams{NewEmail: "mallory@evil.test", CurrentPassword: otherPassword}, home)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var pending usher.Secret
-			for _, m := range k.wantMail("change_email email_changing") {
+			for _, m := range k.wantEmails("change_email email_changing") {
 				if m.Kind == usher.MessageChangeEmail {
 					pending = tokenIn(t, m)
 				}
 			}
 			pw := prove(t, k)
-			k.wantNoUse(mallory)
+			k.wantEnded(mallory)
 			k.wantPassword(ann, pw, otherPassword)
 			_, err = k.confirm(pending, nth(3))
 			wantErr(t, err, usher.ErrInvalidToken)
@@ -229,7 +229,7 @@ func TestEV04_VerificationNeitherStartsNorChangesASession(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	a := k.signUp("alice@example.com")
-	k.wantMail("verify_email")
+	k.wantEmails("verify_email")
 	b, raw := k.verifyToken(ann)
 	c := home
 	c.SessionID = a.Session.ID
@@ -249,7 +249,7 @@ func TestRS01_EV01_AThousandTokensAreRandomAndStoredHashed(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.InsecureNoThrottle, c.VerifyLifetime = true, time.Minute })
 	claims := k.claims(k.signUp(ann))
-	k.wantMail("verify_email")
+	k.wantEmails("verify_email")
 	seen := map[usher.Secret]bool{}
 	var all []usher.Secret
 	for len(all) < 1000 {
@@ -259,7 +259,7 @@ func TestRS01_EV01_AThousandTokensAreRandomAndStoredHashed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, m := range k.wantMail("verify_email verify_email verify_email") {
+		for _, m := range k.wantEmails("verify_email verify_email verify_email") {
 			raw := tokenIn(t, m)
 			if b, err := base64.RawURLEncoding.DecodeString(raw.Reveal()); err != nil || len(b) != 32 {
 				t.Fatalf("a token of %d bytes: %v", len(b), err)

@@ -17,9 +17,9 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// people returns accounts in every state in which a sign-in fails, each with the
+// failingAccounts returns accounts in every state in which a sign-in fails, each with the
 // password of the attempt. The first account does not exist.
-func people(k *kit) []usher.SignInParams {
+func failingAccounts(k *kit) []usher.SignInParams {
 	k.signUp("known@example.com")
 	for _, in := range []usher.ImportUserParams{
 		{LoginIDs: []string{"disabled@example.com"}, EmailVerified: true, Password: goodPassword, Disabled: true},
@@ -31,10 +31,10 @@ func people(k *kit) []usher.SignInParams {
 	}
 	k.signUp("locked@example.com")
 	for i := range k.PasswordPolicy().LockAttempts {
-		k.fail("locked@example.com", nth(40_000+i))
+		k.failSignIn("locked@example.com", nth(40_000+i))
 	}
 	k.signUp("damaged@example.com")
-	k.plant("damaged@example.com", "$argon2id$garbage")
+	k.setHash("damaged@example.com", "$argon2id$garbage")
 	return []usher.SignInParams{
 		{LoginID: "unknown@example.com", Password: otherPassword},
 		{LoginID: "known@example.com", Password: otherPassword},
@@ -52,7 +52,7 @@ func TestEN01_OneFailureForEverybody(t *testing.T) {
 	want := []string{
 		"unknown_login_id", "wrong_password", "wrong_password", "no_password", "locked", "locked", "damaged_hash",
 	}
-	for i, in := range people(k) {
+	for i, in := range failingAccounts(k) {
 		hashes := k.Hashes()
 		k.events.reset()
 		a, err := k.SignIn(ctx, in, nth(i))
@@ -82,15 +82,15 @@ func TestEN01_AnUnconfirmedAccountFailsLikeTheOthers(t *testing.T) {
 			t.Errorf("%v, %v, want nothing and the error of every failure", a, err)
 		}
 	}
-	k.await(usher.EventEmailVerifyRequested)
+	k.waitForEvent(usher.EventEmailVerifyRequested)
 	events := strings.Fields(k.events.take())
 	slices.Sort(events)
 	want := "authn_login_fail:unverified authn_login_fail:wrong_password user_created user_email_verify_request"
 	if got := strings.Join(events, " "); got != want {
 		t.Errorf("events are %q, want %q", got, want)
 	}
-	if got := k.mailed(); got != "verify_email verify_email" {
-		t.Errorf("mails are %q, want another link after the right password", got)
+	if got := k.emailKinds(); got != "verify_email verify_email" {
+		t.Errorf("emails are %q, want another link after the right password", got)
 	}
 
 	// A replacement does not reveal it either, whatever the new password is.
@@ -104,14 +104,14 @@ func TestEN01_AnUnconfirmedAccountFailsLikeTheOthers(t *testing.T) {
 	wantErr(t, k.trySignIn("ann@example.com", goodPassword, home), usher.ErrInvalidCredentials)
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
 	k.clock.add(time.Hour)
-	if _, err := k.confirm(tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), home); err != nil {
+	if _, err := k.confirm(tokenIn(t, k.lastEmail(usher.MessageVerifyEmail)), home); err != nil {
 		t.Fatal(err)
 	}
 	k.signIn("ann@example.com", goodPassword, home)
 }
 
-// await waits until the hook got an event of that name since the last take.
-func (k *kit) await(name usher.EventName) {
+// waitForEvent waits until the hook got an event of that name since the last take.
+func (k *kit) waitForEvent(name usher.EventName) {
 	k.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); k.events.count(name) == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -132,11 +132,11 @@ func TestEN04_AResetTellsNothingOfWhatIsStored(t *testing.T) {
 			t.Errorf("%s: %v, want nothing", id, err)
 		}
 	}
-	if m := k.lastMail(usher.MessageResetPassword); m.To != "secret@corp.test" {
-		t.Errorf("the mail goes to %s", m.To)
+	if m := k.lastEmail(usher.MessageResetPassword); m.To != "secret@corp.test" {
+		t.Errorf("the email goes to %s", m.To)
 	}
-	if got := k.mailed(); got != "reset_password" {
-		t.Errorf("mails are %q, want one", got)
+	if got := k.emailKinds(); got != "reset_password" {
+		t.Errorf("emails are %q, want one", got)
 	}
 }
 
@@ -155,7 +155,7 @@ func TestEN06_UnknownLoginIDsAreThrottledAlike(t *testing.T) {
 	}
 	known, unknown := answers("known@example.com", nth(1)), answers("unknown@example.com", nth(2))
 	if !slices.Equal(known, unknown) {
-		t.Errorf("known and unknown are told apart:\n%q\n%q", known, unknown)
+		t.Errorf("the answers for known and unknown login ids differ:\n%q\n%q", known, unknown)
 	}
 }
 
@@ -185,7 +185,7 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 	dead := map[string]usher.Secret{"random": "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm8", "rubbish": "\x00 ?"}
 
 	a := k.signUp("ann@example.com")
-	dead["used to verify"] = tokenIn(t, k.lastMail(usher.MessageVerifyEmail))
+	dead["used to verify"] = tokenIn(t, k.lastEmail(usher.MessageVerifyEmail))
 	if _, err := k.confirm(dead["used to verify"], home); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 	if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: dead["used to reset"], NewPassword: otherPassword}, home); err != nil {
 		t.Fatal(err)
 	}
-	k.lastMail(usher.MessagePasswordChanged) // wait for it, so that it comes before the next
+	k.lastEmail(usher.MessagePasswordChanged) // wait for it, so that it comes before the next
 	dead["expired"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
 	k.clock.add(time.Hour)
 	dead["of a disabled user"] = k.resetToken("ann@example.com", usher.MessageResetPassword)
@@ -206,10 +206,10 @@ func TestEN07_OneAnswerForEveryDeadLink(t *testing.T) {
 	i := 0
 	for name, link := range dead {
 		for method, err := range map[string]error{
-			"ResetLink":     second(k.ResetLink(ctx, link, nth(i))),
-			"VerifyReset":   second(k.VerifyReset(ctx, link, nth(i))),
-			"VerifyEmail":   second(k.confirm(link, nth(i))),
-			"ResetPassword": second(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: link, NewPassword: thirdPassword}, nth(i))),
+			"ResetLink":     errOf(k.ResetLink(ctx, link, nth(i))),
+			"VerifyReset":   errOf(k.VerifyReset(ctx, link, nth(i))),
+			"VerifyEmail":   errOf(k.confirm(link, nth(i))),
+			"ResetPassword": errOf(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: link, NewPassword: thirdPassword}, nth(i))),
 		} {
 			if err != usher.ErrInvalidToken {
 				t.Errorf("%s, link %s: %v, want the one answer", method, name, err)
@@ -232,14 +232,14 @@ func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
 	}
 	up(goodPassword, nth(1))
 	k.wantEvents("user_created")
-	verify := tokenIn(t, k.wantMail("verify_email")[0])
+	verify := tokenIn(t, k.wantEmails("verify_email")[0])
 
-	// The right password signs nobody in before the address is confirmed.
+	// The right password does not sign in before the address is confirmed.
 	_, err := k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: goodPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
-	k.await(usher.EventEmailVerifyRequested)
+	k.waitForEvent(usher.EventEmailVerifyRequested)
 	k.events.reset()
-	k.wantMail("verify_email")
+	k.wantEmails("verify_email")
 	usher.Must(k.confirm(verify, home))
 	k.signIn(ann, goodPassword, home)
 	k.events.reset()
@@ -248,8 +248,8 @@ func TestEN05_ConfirmFirstAnswersAlike(t *testing.T) {
 	// it.
 	up(otherPassword, nth(2))
 	k.wantEvents("user_create_fail:login_id_taken")
-	if m := k.wantMail("already_registered")[0]; m.To != ann || m.Link != "" {
-		t.Fatalf("a mail to %s", m.To)
+	if m := k.wantEmails("already_registered")[0]; m.To != ann || m.Link != "" {
+		t.Fatalf("an email to %s", m.To)
 	}
 	k.wantPassword(ann, goodPassword, otherPassword)
 }
@@ -267,7 +267,7 @@ func TestEV03_ConfirmFirstSignUpAgain(t *testing.T) {
 	}
 	k.wantEvents("user_created user_create_fail:login_id_taken")
 	var claim usher.Secret
-	for _, m := range k.wantMail("confirm_and_reset verify_email") {
+	for _, m := range k.wantEmails("confirm_and_reset verify_email") {
 		if m.Kind == usher.MessageConfirmAndReset {
 			claim = tokenIn(t, m)
 		}
@@ -280,7 +280,7 @@ func TestEV03_ConfirmFirstSignUpAgain(t *testing.T) {
 func TestEN05_ConfirmFirstDisabled(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
-	u := k.imported(ann)
+	u := k.importUser(ann)
 	if err := k.Operator("test").Disable(ctx, u.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestEN05_ConfirmFirstDisabled(t *testing.T) {
 		t.Fatal(r, err)
 	}
 	k.wantEvents("user_create_fail:login_id_taken")
-	k.wantMail("")
+	k.wantEmails("")
 }
 
 // neverMailer is a Mailer that never returns before its context ends.
@@ -302,7 +302,7 @@ var neverMailer = usher.MailerFunc(func(ctx context.Context, _ usher.Message) er
 // The number of transactions is the same whether or not the account exists, so a
 // slow disk does not reveal it.
 func TestEN03_TheStoreDoesTheSameWork(t *testing.T) {
-	store := &stepCounter{Store: memory.New()}
+	store := &transactionCounter{Store: memory.New()}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.ConfirmFirst = true; c.Mailer = neverMailer })
 	for _, in := range []usher.ImportUserParams{
 		{LoginIDs: []string{"verified@example.com"}, EmailVerified: true},
@@ -342,39 +342,39 @@ func TestEN03_TheStoreDoesTheSameWork(t *testing.T) {
 				want = got
 			}
 			if got != want || got == 0 {
-				t.Errorf("%s of %s: %d steps that write, want %d as for somebody unknown", name, id, got, want)
+				t.Errorf("%s of %s: %d transactions that write, want %d as for an unknown login id", name, id, got, want)
 			}
 		}
 	}
 }
 
-// stepCounter counts the transactions that write.
-type stepCounter struct {
+// transactionCounter counts the transactions that write.
+type transactionCounter struct {
 	store.Store
 	writes atomic.Int64
 }
 
-func (s *stepCounter) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
+func (s *transactionCounter) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
 	s.writes.Add(1)
 	return s.Store.TakeLimits(ctx, now, l)
 }
 
-func (s *stepCounter) ReleaseLimits(ctx context.Context, keys []string) error {
+func (s *transactionCounter) ReleaseLimits(ctx context.Context, keys []string) error {
 	s.writes.Add(1)
 	return s.Store.ReleaseLimits(ctx, keys)
 }
 
-func (s *stepCounter) CreateUser(ctx context.Context, c store.UserCreation) error {
+func (s *transactionCounter) CreateUser(ctx context.Context, c store.UserCreation) error {
 	s.writes.Add(1)
 	return s.Store.CreateUser(ctx, c)
 }
 
-func (s *stepCounter) AddOneTimeToken(ctx context.Context, a store.TokenAddition) error {
+func (s *transactionCounter) AddOneTimeToken(ctx context.Context, a store.TokenAddition) error {
 	s.writes.Add(1)
 	return s.Store.AddOneTimeToken(ctx, a)
 }
 
-func (s *stepCounter) Record(ctx context.Context, fx store.Effects) error {
+func (s *transactionCounter) Record(ctx context.Context, fx store.Effects) error {
 	s.writes.Add(1)
 	return s.Store.Record(ctx, fx)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/usherkit/usher/store/sqlite"
 )
 
-// A Service on a file, with mail written into a folder: nothing else is needed
-// on one's own machine. In production BaseURL is https, and mail.SMTP sends.
+// New makes a Service on an SQLite file and writes emails into a folder, which is all
+// that development needs. In production use mail.SMTP.
 func ExampleNew() {
 	folder, err := os.MkdirTemp("", "usher")
 	if err != nil {

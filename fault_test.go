@@ -27,10 +27,10 @@ func TestFB01_FB02_EveryCallOfTheStoreFailsOnce(t *testing.T) {
 		for name, act := range flows {
 			t.Run(mode+" "+name, func(t *testing.T) {
 				for n := int64(1); ; n++ {
-					s := newScene(t, mode).begin(name)
-					before := everythingButLimits(s)
+					s := newScene(t, mode).prepare(name)
+					before := storedExceptLimits(s)
 					s.store.at = n
-					in, err := guarded(func() (bool, error) { return act(request(ctx), s) })
+					in, err := recovered(func() (bool, error) { return act(countedContext(ctx), s) })
 					if len(s.store.hit) == 0 {
 						if err != nil || n == 1 {
 							t.Fatalf("without a fault: %v after %d calls", err, n-1)
@@ -46,7 +46,7 @@ func TestFB01_FB02_EveryCallOfTheStoreFailsOnce(t *testing.T) {
 						continue
 					}
 					if in || err == nil {
-						t.Fatalf("call %d, %s: somebody was let in: %v", n, hit, err)
+						t.Fatalf("call %d, %s: a client was authenticated: %v", n, hit, err)
 					}
 					if mode == "fail" {
 						wantErr(t, err, usher.ErrUnavailable)
@@ -54,11 +54,11 @@ func TestFB01_FB02_EveryCallOfTheStoreFailsOnce(t *testing.T) {
 							t.Fatalf("%v is no token.ErrUnavailable", err)
 						}
 					}
-					if got := everythingButLimits(s); got != before && !slices.Contains(mayFail, hit) {
+					if got := storedExceptLimits(s); got != before && !slices.Contains(mayFail, hit) {
 						t.Fatalf("call %d, %s: something was written", n, hit)
 					}
 					s.wantEvents("")
-					if _, err := act(request(ctx), s); err != nil && !slices.Contains(mayFail, hit) {
+					if _, err := act(countedContext(ctx), s); err != nil && !slices.Contains(mayFail, hit) {
 						t.Fatalf("call %d, %s: the act repeated: %v", n, hit, err)
 					}
 				}
@@ -77,10 +77,10 @@ func TestFB01_StoreHangs(t *testing.T) {
 			for n := int64(1); ; n++ {
 				done := false
 				synctest.Test(t, func(t *testing.T) {
-					s := newScene(t, "hang").begin(name)
+					s := newScene(t, "hang").prepare(name)
 					s.store.at, s.store.rest = n, true
 					begin := time.Now()
-					call, cancel := context.WithTimeout(request(ctx), 5*time.Second)
+					call, cancel := context.WithTimeout(countedContext(ctx), 5*time.Second)
 					defer cancel()
 					in, err := act(call, s)
 					if done = len(s.store.hit) == 0; done {
@@ -112,9 +112,9 @@ func TestFB02_AnswerOfTheStoreIsLost(t *testing.T) {
 	for name, act := range flows {
 		t.Run(name, func(t *testing.T) {
 			for n := int64(1); ; n++ {
-				s := newScene(t, "unsure").begin(name)
+				s := newScene(t, "unsure").prepare(name)
 				s.store.at = n
-				in, err := act(request(ctx), s)
+				in, err := act(countedContext(ctx), s)
 				if len(s.store.hit) == 0 {
 					return
 				}
@@ -131,7 +131,7 @@ func TestFB02_AnswerOfTheStoreIsLost(t *testing.T) {
 					}
 					_, err := s.store.Store.OneTimeToken(ctx, hashed(tokenIn(t, m)), s.clock.now())
 					if err != nil {
-						t.Fatalf("call %d, %s: a %s mail without its token", n, hit, m.Kind)
+						t.Fatalf("call %d, %s: a %s email without its token", n, hit, m.Kind)
 					}
 				}
 			}
@@ -142,15 +142,15 @@ func TestFB02_AnswerOfTheStoreIsLost(t *testing.T) {
 // A refresh whose response was lost may be repeated with the same token.
 func TestFB02_LostRefreshIsRepeated(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, "unsure").signedIn()
+	s := newScene(t, "unsure").withTokens()
 	for n := int64(1); n <= 4; n++ { // clients repeat up to four times
 		s.store.calls.Store(0)
 		s.store.at = 1 // SwapRefresh is the first call
-		_, err := s.RefreshSession(request(ctx), s.auth.Tokens.Refresh, home)
+		_, err := s.RefreshSession(countedContext(ctx), s.auth.Tokens.Refresh, home)
 		wantErr(t, err, usher.ErrUnavailable)
 	}
 	s.store.at = 0
-	if a := usher.Must(s.RefreshSession(ctx, s.auth.Tokens.Refresh, home)); !s.alive(a) {
+	if a := usher.Must(s.RefreshSession(ctx, s.auth.Tokens.Refresh, home)); !s.isLive(a) {
 		t.Fatal("the session ended")
 	}
 }
@@ -161,7 +161,7 @@ func TestFB03_ErrorsAreGeneric(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, "fail")
 	s.store.at = 1
-	_, err := s.SignIn(request(ctx), usher.SignInParams{LoginID: "bob@example.com", Password: goodPassword}, home)
+	_, err := s.SignIn(countedContext(ctx), usher.SignInParams{LoginID: "bob@example.com", Password: goodPassword}, home)
 	if !strings.HasPrefix(err.Error(), usher.ErrUnavailable.Error()) || errors.Is(err, usher.ErrInvalidCredentials) {
 		t.Fatalf("the error is %v", err)
 	}
@@ -176,7 +176,7 @@ func TestFB03_HookPanics(t *testing.T) {
 		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	a := k.signUp(ann)
-	if b := k.signIn(ann, goodPassword, home); !k.alive(a) || !k.alive(b) {
+	if b := k.signIn(ann, goodPassword, home); !k.isLive(a) || !k.isLive(b) {
 		t.Fatal("a panic of the hook ended a session")
 	}
 	if !strings.Contains(log.String(), "Config.OnEvent") {
@@ -210,39 +210,39 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
-// broken is a store whose background calls panic while it is broken.
-type broken struct {
+// panickingStore is a store whose background calls panic while it is broken.
+type panickingStore struct {
 	store.Store
 	now atomic.Bool
 }
 
-func (b *broken) check() {
+func (b *panickingStore) check() {
 	if b.now.Load() {
 		panic("the store is broken")
 	}
 }
 
-func (b *broken) Revocations(ctx context.Context, after int64) ([]store.Revocation, error) {
+func (b *panickingStore) Revocations(ctx context.Context, after int64) ([]store.Revocation, error) {
 	b.check()
 	return b.Store.Revocations(ctx, after)
 }
 
-func (b *broken) SigningKeys(ctx context.Context) (store.SigningKeys, error) {
+func (b *panickingStore) SigningKeys(ctx context.Context) (store.SigningKeys, error) {
 	b.check()
 	return b.Store.SigningKeys(ctx)
 }
 
-func (b *broken) ClaimEmails(ctx context.Context, now time.Time, lease time.Duration, n int) ([]store.QueuedEmail, error) {
+func (b *panickingStore) ClaimEmails(ctx context.Context, now time.Time, lease time.Duration, n int) ([]store.QueuedEmail, error) {
 	b.check()
 	return b.Store.ClaimEmails(ctx, now, lease, n)
 }
 
-func (b *broken) FinishEmail(ctx context.Context, id string, fx store.Effects) error {
+func (b *panickingStore) FinishEmail(ctx context.Context, id string, fx store.Effects) error {
 	b.check()
 	return b.Store.FinishEmail(ctx, id, fx)
 }
 
-func (b *broken) DeleteExpired(ctx context.Context, now, before time.Time, n int) (int, error) {
+func (b *panickingStore) DeleteExpired(ctx context.Context, now, before time.Time, n int) (int, error) {
 	b.check()
 	return b.Store.DeleteExpired(ctx, now, before, n)
 }
@@ -253,18 +253,18 @@ func TestFB03_BackgroundSurvivesPanics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		mem := memory.New()
-		b := &broken{Store: mem}
-		k, other := machine(t, b), machine(t, mem)
+		b := &panickingStore{Store: mem}
+		k, other := newInstance(t, b), newInstance(t, mem)
 		a := k.signUpVerified(ann)
 		gone := k.signIn(ann, goodPassword, home)
-		other.Close(ctx) // so that k alone sends mail
+		other.Close(ctx) // so that only k sends emails
 		b.now.Store(true)
 		if err := other.SignOut(ctx, other.claims(gone), home); err != nil {
 			t.Fatal(err)
 		}
-		k.forget(ann, home)
+		k.requestReset(ann, home)
 		time.Sleep(3 * time.Minute) // the bubble's clock
-		if !k.alive(a) {
+		if !k.isLive(a) {
 			t.Fatal("an outage of the background ended a session")
 		}
 		b.now.Store(false)
@@ -272,7 +272,7 @@ func TestFB03_BackgroundSurvivesPanics(t *testing.T) {
 		if _, err := k.ValidateSession(ctx, gone.Tokens.Session); !errors.Is(err, token.ErrRevoked) {
 			t.Fatalf("revocations are followed no more: %v", err)
 		}
-		k.wantMail("reset_password")
+		k.wantEmails("reset_password")
 	})
 }
 

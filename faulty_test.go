@@ -19,11 +19,11 @@ import (
 
 var errFault = errors.New(`pq: relation "users" at 10.0.0.5:5432 is gone`)
 
-// faulty is a store that fails at the n-th call of a request. What runs beside
-// the requests is not counted.
+// faulty is a store that fails at the n-th call of a request. Calls of the background
+// work are not counted.
 type faulty struct {
 	store.Store
-	mode string // "fail", "hang" (until the context ends), "panic", or "unsure": done, but the answer is lost
+	mode string // "fail", "hang" (until the context ends), "panic", or "unsure": the call succeeds but returns an error
 	at   int64  // the call that fails, from 1; 0 is none
 	rest bool   // all later calls fail as well
 
@@ -34,12 +34,12 @@ type faulty struct {
 
 type requestKey struct{}
 
-// request marks the calls that count.
-func request(parent context.Context) context.Context {
+// countedContext returns a context whose store calls are counted.
+func countedContext(parent context.Context) context.Context {
 	return context.WithValue(parent, requestKey{}, true)
 }
 
-// call runs one step, or the fault in its place.
+// call runs one store call, or the fault instead.
 func (f *faulty) call(ctx context.Context, method string, do func() error) error {
 	if ctx.Value(requestKey{}) == nil {
 		return do()
@@ -63,7 +63,7 @@ func (f *faulty) call(ctx context.Context, method string, do func() error) error
 	return errFault
 }
 
-func give[T any](f *faulty, ctx context.Context, method string, do func() (T, error)) (out T, err error) {
+func callResult[T any](f *faulty, ctx context.Context, method string, do func() (T, error)) (out T, err error) {
 	err = f.call(ctx, method, func() (err error) { out, err = do(); return err })
 	return out, err
 }
@@ -73,11 +73,11 @@ func (f *faulty) CreateUser(ctx context.Context, c store.UserCreation) error {
 }
 
 func (f *faulty) Account(ctx context.Context, id string) (store.Account, error) {
-	return give(f, ctx, "Account", func() (store.Account, error) { return f.Store.Account(ctx, id) })
+	return callResult(f, ctx, "Account", func() (store.Account, error) { return f.Store.Account(ctx, id) })
 }
 
 func (f *faulty) AccountByLoginID(ctx context.Context, id string) (store.Account, error) {
-	return give(f, ctx, "AccountByLoginID", func() (store.Account, error) { return f.Store.AccountByLoginID(ctx, id) })
+	return callResult(f, ctx, "AccountByLoginID", func() (store.Account, error) { return f.Store.AccountByLoginID(ctx, id) })
 }
 
 func (f *faulty) UpdateUser(ctx context.Context, u store.UserUpdate) (out usher.User, ended []string, err error) {
@@ -86,19 +86,19 @@ func (f *faulty) UpdateUser(ctx context.Context, u store.UserUpdate) (out usher.
 }
 
 func (f *faulty) ChangePassword(ctx context.Context, c store.PasswordChange) ([]string, error) {
-	return give(f, ctx, "ChangePassword", func() ([]string, error) { return f.Store.ChangePassword(ctx, c) })
+	return callResult(f, ctx, "ChangePassword", func() ([]string, error) { return f.Store.ChangePassword(ctx, c) })
 }
 
 func (f *faulty) StartSession(ctx context.Context, s store.SessionStart) ([]string, error) {
-	return give(f, ctx, "StartSession", func() ([]string, error) { return f.Store.StartSession(ctx, s) })
+	return callResult(f, ctx, "StartSession", func() ([]string, error) { return f.Store.StartSession(ctx, s) })
 }
 
 func (f *faulty) Session(ctx context.Context, id string) (store.SessionRecord, error) {
-	return give(f, ctx, "Session", func() (store.SessionRecord, error) { return f.Store.Session(ctx, id) })
+	return callResult(f, ctx, "Session", func() (store.SessionRecord, error) { return f.Store.Session(ctx, id) })
 }
 
 func (f *faulty) SwapRefresh(ctx context.Context, s store.RefreshSwap) (store.RefreshResult, error) {
-	return give(f, ctx, "SwapRefresh", func() (store.RefreshResult, error) { return f.Store.SwapRefresh(ctx, s) })
+	return callResult(f, ctx, "SwapRefresh", func() (store.RefreshResult, error) { return f.Store.SwapRefresh(ctx, s) })
 }
 
 func (f *faulty) EndSession(ctx context.Context, user, id string, end store.SessionEnd, fx store.Effects) error {
@@ -110,11 +110,11 @@ func (f *faulty) AddOneTimeToken(ctx context.Context, a store.TokenAddition) err
 }
 
 func (f *faulty) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (store.OneTimeToken, error) {
-	return give(f, ctx, "OneTimeToken", func() (store.OneTimeToken, error) { return f.Store.OneTimeToken(ctx, hash, now) })
+	return callResult(f, ctx, "OneTimeToken", func() (store.OneTimeToken, error) { return f.Store.OneTimeToken(ctx, hash, now) })
 }
 
 func (f *faulty) UserTokens(ctx context.Context, user string, p store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
-	return give(f, ctx, "UserTokens", func() ([]store.OneTimeToken, error) { return f.Store.UserTokens(ctx, user, p, now) })
+	return callResult(f, ctx, "UserTokens", func() ([]store.OneTimeToken, error) { return f.Store.UserTokens(ctx, user, p, now) })
 }
 
 func (f *faulty) DropTokens(ctx context.Context, user string, p store.Purpose, now time.Time, fx store.Effects) error {
@@ -122,23 +122,23 @@ func (f *faulty) DropTokens(ctx context.Context, user string, p store.Purpose, n
 }
 
 func (f *faulty) ResetPassword(ctx context.Context, s store.TokenSpend, c store.PasswordChange) ([]string, error) {
-	return give(f, ctx, "ResetPassword", func() ([]string, error) { return f.Store.ResetPassword(ctx, s, c) })
+	return callResult(f, ctx, "ResetPassword", func() ([]string, error) { return f.Store.ResetPassword(ctx, s, c) })
 }
 
 func (f *faulty) StartResetSession(ctx context.Context, s store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]string, error) {
-	return give(f, ctx, "StartResetSession", func() ([]string, error) { return f.Store.StartResetSession(ctx, s, ses, end, fx) })
+	return callResult(f, ctx, "StartResetSession", func() ([]string, error) { return f.Store.StartResetSession(ctx, s, ses, end, fx) })
 }
 
 func (f *faulty) VerifyEmail(ctx context.Context, s store.TokenSpend, fx store.Effects) (usher.User, error) {
-	return give(f, ctx, "VerifyEmail", func() (usher.User, error) { return f.Store.VerifyEmail(ctx, s, fx) })
+	return callResult(f, ctx, "VerifyEmail", func() (usher.User, error) { return f.Store.VerifyEmail(ctx, s, fx) })
 }
 
 func (f *faulty) ChangeEmail(ctx context.Context, s store.TokenSpend, old, next string, fx store.Effects) (usher.User, error) {
-	return give(f, ctx, "ChangeEmail", func() (usher.User, error) { return f.Store.ChangeEmail(ctx, s, old, next, fx) })
+	return callResult(f, ctx, "ChangeEmail", func() (usher.User, error) { return f.Store.ChangeEmail(ctx, s, old, next, fx) })
 }
 
 func (f *faulty) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
-	return give(f, ctx, "TakeLimits", func() (store.LimitResult, error) { return f.Store.TakeLimits(ctx, now, l) })
+	return callResult(f, ctx, "TakeLimits", func() (store.LimitResult, error) { return f.Store.TakeLimits(ctx, now, l) })
 }
 
 func (f *faulty) ReleaseLimits(ctx context.Context, keys []string) error {
@@ -150,24 +150,24 @@ func (f *faulty) ClearLimits(ctx context.Context, keys []string) error {
 }
 
 func (f *faulty) EmailCount(ctx context.Context) (int, error) {
-	return give(f, ctx, "EmailCount", func() (int, error) { return f.Store.EmailCount(ctx) })
+	return callResult(f, ctx, "EmailCount", func() (int, error) { return f.Store.EmailCount(ctx) })
 }
 
 func (f *faulty) Record(ctx context.Context, fx store.Effects) error {
 	return f.call(ctx, "Record", func() error { return f.Store.Record(ctx, fx) })
 }
 
-// mayFail are the calls that follow a decision: their failure does not undo it.
+// mayFail has the calls that follow a decision. Their failure does not undo it.
 var mayFail = []string{"Record", "ReleaseLimits", "ClearLimits"}
 
-// scene is an account in the middle of its life, on a store that can fail.
+// scene is a set of accounts with sessions and links, on a store that can fail.
 type scene struct {
 	*kit
 	store         *faulty
-	auth          *usher.Authentication // of bob, after signedIn
+	auth          *usher.Authentication // of bob, after withTokens
 	claims        *token.Claims
-	reset, verify usher.Secret // of bob, who is verified, and of ann, who is not
-	move          usher.Secret // of bob, to another address
+	reset, verify usher.Secret // for bob, whose address is verified, and for ann, whose is not
+	move          usher.Secret // for bob, to another address
 }
 
 // goodHash is the hash of goodPassword, computed once.
@@ -176,12 +176,12 @@ var goodHash = sync.OnceValue(func() string {
 	return usher.Must(h.Hash(ctx, goodPassword))
 })
 
-// newScene puts its rows into the store by hand: no scene costs a hash.
+// newScene writes its rows straight into the store, which saves a hash for each scene.
 func newScene(t *testing.T, mode string) *scene {
 	t.Helper()
 	f := &faulty{Store: memory.New(), mode: mode}
 	s := &scene{kit: newKitOn(t, f, newClock()), store: f, reset: "reset", verify: "verify", move: "move"}
-	s.Close(ctx) // nobody sends: what is queued stays to be looked at
+	s.Close(ctx) // no instance sends, so queued emails stay in the outbox
 	now := s.clock.now()
 	for _, id := range []string{"ann", "bob"} {
 		email := id + "@example.com"
@@ -218,23 +218,23 @@ func newScene(t *testing.T, mode string) *scene {
 	return s
 }
 
-// signedIn gives the scene real tokens, at the cost of a hash.
-func (s *scene) signedIn() *scene {
+// withTokens gives the scene real tokens, at the cost of a hash.
+func (s *scene) withTokens() *scene {
 	s.t.Helper()
 	s.auth = s.signIn("bob@example.com", goodPassword, home)
 	s.events.reset()
 	return s
 }
 
-// begin prepares the scene for a flow.
-func (s *scene) begin(flow string) *scene {
+// prepare prepares the scene for a flow.
+func (s *scene) prepare(flow string) *scene {
 	if flow == "refresh" {
-		return s.signedIn()
+		return s.withTokens()
 	}
 	return s
 }
 
-// queued are the mails in the outbox, opened by another machine.
+// queued returns the emails in the outbox, opened by another instance.
 func (s *scene) queued(t *testing.T) []usher.Message {
 	t.Helper()
 	if usher.Must(s.store.EmailCount(ctx)) == 0 {
@@ -244,8 +244,7 @@ func (s *scene) queued(t *testing.T) []usher.Message {
 	return reader.inbox()
 }
 
-// flows are the acts of people, each on a scene. They return whether somebody
-// was let in.
+// flows has a request of each kind. Each returns whether a client was authenticated.
 var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 	"sign-up": func(ctx context.Context, s *scene) (bool, error) {
 		a, err := s.SignUp(ctx, usher.SignUpParams{LoginID: "new@example.com", Password: goodPassword}, home)
@@ -306,8 +305,8 @@ var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 	},
 }
 
-// guarded turns a panic into an error, as handlers do.
-func guarded(do func() (bool, error)) (in bool, err error) {
+// recovered returns a panic as an error, as handlers do.
+func recovered(do func() (bool, error)) (in bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			in, err = false, fmt.Errorf("panic: %v", p)
@@ -316,8 +315,8 @@ func guarded(do func() (bool, error)) (in bool, err error) {
 	return do()
 }
 
-// everythingButLimits is the state of the store but for its counters.
-func everythingButLimits(s *scene) string {
+// storedExceptLimits describes the content of the store, except the counters.
+func storedExceptLimits(s *scene) string {
 	mem := s.store.Store.(*memory.Store)
 	u := usher.Must(mem.AccountByLoginID(ctx, "bob@example.com"))
 	_, newErr := mem.AccountByLoginID(ctx, "new@example.com")

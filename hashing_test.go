@@ -25,8 +25,8 @@ func (k *kit) account(canonical string) store.Account {
 	return a
 }
 
-// plant writes a hash into the row of a user.
-func (k *kit) plant(canonical, hash string) {
+// setHash writes a hash into the row of a user.
+func (k *kit) setHash(canonical, hash string) {
 	k.t.Helper()
 	a := k.account(canonical)
 	_, err := k.store.ChangePassword(ctx, store.PasswordChange{
@@ -37,16 +37,16 @@ func (k *kit) plant(canonical, hash string) {
 	}
 }
 
-// costs returns a change that sets the costs of Argon2id.
-func costs(memory, time uint32, threads uint8) func(*usher.Config) {
+// withCosts returns a change that sets the costs of Argon2id.
+func withCosts(memory, time uint32, threads uint8) func(*usher.Config) {
 	return func(c *usher.Config) {
 		c.Hashing.Params = password.Params{Memory: memory, Time: time, Threads: threads}
 	}
 }
 
-// peppers returns a change that sets the peppers, newest first. The key of each is
+// withPeppers returns a change that sets the peppers, newest first. The key of each is
 // derived from its id.
-func peppers(ids ...string) func(*usher.Config) {
+func withPeppers(ids ...string) func(*usher.Config) {
 	return func(c *usher.Config) {
 		for _, id := range ids {
 			c.Hashing.Peppers = append(c.Hashing.Peppers, password.Pepper{ID: id, Key: []byte(strings.Repeat(id, 16))})
@@ -55,7 +55,7 @@ func peppers(ids ...string) func(*usher.Config) {
 }
 
 func TestHA01_TheDefaultIsArgon2idAt64MiB(t *testing.T) {
-	k := newKit(t, costs(0, 0, 0))
+	k := newKit(t, withCosts(0, 0, 0))
 	k.signUp("ann@example.com")
 	if hash := k.account("ann@example.com").Password.Hash; !strings.HasPrefix(hash, "$argon2id$v=19$m=65536,t=3,p=4$") {
 		t.Errorf("stored as %.40s…", hash)
@@ -63,9 +63,9 @@ func TestHA01_TheDefaultIsArgon2idAt64MiB(t *testing.T) {
 }
 
 func TestHA01_NothingUnderTheFloor(t *testing.T) {
-	wantConfigError(t, "Hashing", costs(8192, 1, 1))
-	wantConfigError(t, "Hashing", costs(19456, 1, 1))
-	newKit(t, costs(19456, 2, 1))
+	wantConfigError(t, "Hashing", withCosts(8192, 1, 1))
+	wantConfigError(t, "Hashing", withCosts(19456, 1, 1))
+	newKit(t, withCosts(19456, 2, 1))
 }
 
 func TestHA02_SaltsAndTags(t *testing.T) {
@@ -86,8 +86,8 @@ func TestHA02_SaltsAndTags(t *testing.T) {
 
 func TestHA03_RehashesAtTheFirstSignInWithNewCosts(t *testing.T) {
 	store, clock := memory.New(), newClock()
-	newKitOn(t, store, clock, costs(19456, 2, 1)).signUp("ann@example.com")
-	k := newKitOn(t, store, clock, costs(19456, 3, 1))
+	newKitOn(t, store, clock, withCosts(19456, 2, 1)).signUp("ann@example.com")
+	k := newKitOn(t, store, clock, withCosts(19456, 3, 1))
 	before := k.account("ann@example.com").Password
 
 	wantErr(t, k.trySignIn("ann@example.com", otherPassword, home), usher.ErrInvalidCredentials)
@@ -111,9 +111,9 @@ func TestHA03_RehashesAtTheFirstSignInWithNewCosts(t *testing.T) {
 
 func TestHA04_APepperIsNeededAndRotates(t *testing.T) {
 	store, clock := memory.New(), newClock()
-	newKitOn(t, store, clock, peppers("p1")).signUp("ann@example.com")
+	newKitOn(t, store, clock, withPeppers("p1")).signUp("ann@example.com")
 
-	thief := newKitOn(t, store, clock, peppers("p2"))
+	thief := newKitOn(t, store, clock, withPeppers("p2"))
 	wantErr(t, thief.trySignIn("ann@example.com", goodPassword, home), usher.ErrInvalidCredentials)
 	if got, want := thief.events.take(), "authn_password_damaged authn_login_fail:damaged_hash"; got != want {
 		t.Errorf("events are %q, want %q", got, want)
@@ -121,7 +121,7 @@ func TestHA04_APepperIsNeededAndRotates(t *testing.T) {
 	bare := newKitOn(t, store, clock)
 	wantErr(t, bare.trySignIn("ann@example.com", goodPassword, home), usher.ErrInvalidCredentials)
 
-	k := newKitOn(t, store, clock, peppers("p2", "p1"))
+	k := newKitOn(t, store, clock, withPeppers("p2", "p1"))
 	if hash := k.account("ann@example.com").Password.Hash; !strings.Contains(hash, "keyid=p1") {
 		t.Fatalf("stored as %.60s…, want keyid=p1", hash)
 	}
@@ -143,7 +143,7 @@ func TestHA05_ADamagedHashFailsClosed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			k := newKit(t)
 			k.signUp("ann@example.com")
-			k.plant("ann@example.com", c.hash)
+			k.setHash("ann@example.com", c.hash)
 			k.events.reset()
 			hashes := k.Hashes()
 			if err := k.trySignIn("ann@example.com", goodPassword, home); err != usher.ErrInvalidCredentials {
@@ -153,7 +153,7 @@ func TestHA05_ADamagedHashFailsClosed(t *testing.T) {
 				t.Errorf("events are %q, want %q", got, c.events)
 			}
 			if n := k.Hashes() - hashes; n != 1 {
-				t.Errorf("%d hashes, want one as for everybody", n)
+				t.Errorf("%d hashes, want one as for other accounts", n)
 			}
 		})
 	}

@@ -52,8 +52,8 @@ type ImportFailure struct {
 // its own and returns the created users, and a failure for each of the others. With
 // dryRun it checks everything and writes nothing.
 //
-// The first sign-in of a user replaces the hash of the other system by our own. A
-// hash that costs too much to compute is a failure.
+// Hashes of other systems are replaced at each user's first sign-in. A hash that
+// costs too much to compute is a failure.
 func (o *Operator) Import(ctx context.Context, list []ImportUserParams, dryRun bool) ([]User, []ImportFailure) {
 	var users []User
 	var failures []ImportFailure
@@ -75,6 +75,7 @@ func (o *Operator) ImportUser(ctx context.Context, in ImportUserParams) (User, e
 	return o.importUser(ctx, in, false)
 }
 
+// importUser imports one user, or only checks it with dryRun.
 func (o *Operator) importUser(ctx context.Context, in ImportUserParams, dryRun bool) (User, error) {
 	s := o.s
 	u, canonical, err := s.importedUser(in)

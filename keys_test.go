@@ -32,8 +32,8 @@ func headerOf(t *testing.T, raw usher.Secret) map[string]string {
 	return m
 }
 
-// published returns the key ids of the JWK Set, in order.
-func (k *kit) published() []string {
+// publishedKids returns the key ids of the JWK Set, in order.
+func (k *kit) publishedKids() []string {
 	k.t.Helper()
 	var set struct{ Keys []struct{ Kid string } }
 	if err := json.Unmarshal(k.JWKS(), &set); err != nil {
@@ -51,21 +51,21 @@ func (k *kit) published() []string {
 func TestJK07_RotationRefusesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		k, other := twoMachines(t, func(c *usher.Config) {
+		k, other := twoInstances(t, func(c *usher.Config) {
 			c.Sessions = usher.SessionConfig{Absolute: 3 * time.Hour}
 			c.Rotation = usher.Rotation{Every: 2 * time.Hour, PublishAhead: 10 * time.Minute}
 		})
-		machines := []*kit{k, other}
+		instances := []*kit{k, other}
 		live := k.signUpVerified(ann)
 		known := map[string]bool{} // published a minute ago, on both
 		used := map[string]bool{}
 		var held []*usher.Authentication
 		for minute := range 9 * 60 {
-			for _, id := range k.published() {
+			for _, id := range k.publishedKids() {
 				known[id] = true
 			}
 			time.Sleep(time.Minute) // the bubble's clock
-			here, there := machines[minute%2], machines[(minute+1)%2]
+			here, there := instances[minute%2], instances[(minute+1)%2]
 			if minute%150 == 149 {
 				live = here.signIn(ann, goodPassword, home)
 			}
@@ -98,11 +98,11 @@ func TestJK07_RotationRefusesNothing(t *testing.T) {
 		if len(used) < 4 {
 			t.Fatalf("%d keys signed", len(used))
 		}
-		if n := len(k.published()); n > 4 {
+		if n := len(k.publishedKids()); n > 4 {
 			t.Fatalf("%d keys are still published", n)
 		}
 		if a, b := string(k.JWKS()), string(other.JWKS()); a != b {
-			t.Fatal("the machines publish different keys")
+			t.Fatal("the instances publish different keys")
 		}
 	})
 }
@@ -110,9 +110,9 @@ func TestJK07_RotationRefusesNothing(t *testing.T) {
 func TestJK07_CompromisedKeysAreOutAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		k, other := twoMachines(t)
+		k, other := twoInstances(t)
 		a := k.signUpVerified(ann)
-		if !other.alive(a) {
+		if !other.isLive(a) {
 			t.Fatal("not valid elsewhere")
 		}
 		if err := k.Operator("test").RotateKeys(ctx, usher.RotateKeysParams{Compromised: true}); err != nil {
@@ -131,8 +131,8 @@ func TestJK07_CompromisedKeysAreOutAtOnce(t *testing.T) {
 		wantErr(t, err, token.ErrInvalid)
 		_, err = other.RefreshSession(ctx, a.Tokens.Refresh, home)
 		wantErr(t, err, usher.ErrInvalidSession)
-		if strings.Join(k.published(), " ") == kidOf(t, a.Tokens.Session) || len(other.published()) != 1 {
-			t.Fatalf("published are %v and %v", k.published(), other.published())
+		if strings.Join(k.publishedKids(), " ") == kidOf(t, a.Tokens.Session) || len(other.publishedKids()) != 1 {
+			t.Fatalf("published are %v and %v", k.publishedKids(), other.publishedKids())
 		}
 
 		// The first token of a key that the other instance has not read.
@@ -140,7 +140,7 @@ func TestJK07_CompromisedKeysAreOutAtOnce(t *testing.T) {
 		if err := k.Operator("test").RotateKeys(ctx, usher.RotateKeysParams{Compromised: true}); err != nil {
 			t.Fatal(err)
 		}
-		if b := k.signIn(ann, goodPassword, home); !other.alive(b) {
+		if b := k.signIn(ann, goodPassword, home); !other.isLive(b) {
 			t.Fatal("the first token of a new key is refused elsewhere")
 		}
 	})
@@ -152,7 +152,7 @@ func TestJK07_UnknownKeysCostNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &keyWatch{Store: memory.New()}
-		k := machine(t, store)
+		k := newInstance(t, store)
 		a := k.signUp(ann)
 		forged := func(i int) string {
 			_, rest, _ := strings.Cut(a.Tokens.Session.Reveal(), ".")
@@ -173,7 +173,7 @@ func TestJK07_UnknownKeysCostNothing(t *testing.T) {
 			_, err := k.ValidateSession(ctx, usher.Secret(forged(i)))
 			wantErr(t, err, token.ErrUnavailable)
 		}
-		if !k.alive(a) {
+		if !k.isLive(a) {
 			t.Fatal("a known key does not serve during an outage")
 		}
 	})
@@ -200,16 +200,16 @@ func TestJK07_MachinesThatStartAtOnce(t *testing.T) {
 	t.Parallel()
 	store, c := memory.New(), newClock()
 	kits := make([]*kit, 8)
-	together(len(kits), func(i int) { kits[i] = newKitOn(t, store, c) })
+	concurrently(len(kits), func(i int) { kits[i] = newKitOn(t, store, c) })
 	for _, k := range kits {
 		if k == nil {
-			t.Fatal("a machine did not start")
+			t.Fatal("an instance did not start")
 		}
-		if got := k.published(); len(got) != 1 || got[0] != kits[0].published()[0] {
+		if got := k.publishedKids(); len(got) != 1 || got[0] != kits[0].publishedKids()[0] {
 			t.Fatalf("published are %v", got)
 		}
 	}
-	together(len(kits), func(i int) {
+	concurrently(len(kits), func(i int) {
 		if err := kits[i].Operator("test").RotateKeys(ctx, usher.RotateKeysParams{}); err != nil {
 			t.Errorf("RotateKeys: %v", err)
 		}
@@ -232,7 +232,7 @@ func TestJK08_Algorithms(t *testing.T) {
 				t.Errorf("%q signs with %s", alg, got)
 			}
 		}
-		if !k.alive(a) {
+		if !k.isLive(a) {
 			t.Errorf("%q does not verify", alg)
 		}
 	}
@@ -253,7 +253,7 @@ func TestJK08_ChangeOfAlgorithm(t *testing.T) {
 	k := newKit(t)
 	a := k.signUp(ann)
 	next := newKitOn(t, k.store, k.clock, func(c *usher.Config) { c.Algorithm = token.EdDSA })
-	if !next.alive(a) || headerOf(t, next.signIn(ann, goodPassword, home).Tokens.Session)["alg"] != "ES256" {
+	if !next.isLive(a) || headerOf(t, next.signIn(ann, goodPassword, home).Tokens.Session)["alg"] != "ES256" {
 		t.Fatal("the new key must be published before it signs")
 	}
 	k.clock.add(25 * time.Hour)

@@ -167,7 +167,7 @@ func (m *mailbox) Send(_ context.Context, msg usher.Message) error {
 	return nil
 }
 
-// wait returns the messages delivered so far, once the outbox of k is empty.
+// inbox returns the messages delivered so far, once the outbox of k is empty.
 func (k *kit) inbox() []usher.Message {
 	k.t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
@@ -187,18 +187,18 @@ func (k *kit) inbox() []usher.Message {
 	return nil
 }
 
-// lastMail returns the newest message, which must be of that kind.
-func (k *kit) lastMail(kind usher.MessageKind) usher.Message {
+// lastEmail returns the newest message, which must be of that kind.
+func (k *kit) lastEmail(kind usher.MessageKind) usher.Message {
 	k.t.Helper()
 	all := k.inbox()
 	if len(all) == 0 || all[len(all)-1].Kind != kind {
-		k.t.Fatalf("the last mail is not %s: %s", kind, kinds(all))
+		k.t.Fatalf("the last email is not %s: %s", kind, kinds(all))
 	}
 	return all[len(all)-1]
 }
 
-// mailed returns the kinds of all messages so far, in order of kind.
-func (k *kit) mailed() string { return kinds(k.inbox()) }
+// emailKinds returns the kinds of all messages so far, in order of kind.
+func (k *kit) emailKinds() string { return kinds(k.inbox()) }
 
 func kinds(all []usher.Message) string {
 	names := make([]string, len(all))
@@ -209,12 +209,12 @@ func kinds(all []usher.Message) string {
 	return strings.Join(names, " ")
 }
 
-// tokenIn returns the one-time token of a mailed link.
+// tokenIn returns the one-time token of an emailed link.
 func tokenIn(t *testing.T, m usher.Message) usher.Secret {
 	t.Helper()
 	u, err := url.Parse(m.Link.Reveal())
 	if err != nil || u.Query().Get("token") == "" {
-		t.Fatalf("no token in the link of a %s mail", m.Kind)
+		t.Fatalf("no token in the link of a %s email", m.Kind)
 	}
 	return usher.Secret(u.Query().Get("token"))
 }
@@ -293,7 +293,7 @@ func (k *kit) signUpVerified(loginID string) *usher.Authentication {
 	k.t.Helper()
 	k.inbox() // emails are sent concurrently: an earlier one could arrive after this one
 	a := k.signUp(loginID)
-	in := usher.VerifyEmailParams{Token: tokenIn(k.t, k.lastMail(usher.MessageVerifyEmail))}
+	in := usher.VerifyEmailParams{Token: tokenIn(k.t, k.lastEmail(usher.MessageVerifyEmail))}
 	if _, err := k.VerifyEmail(ctx, k.claims(a), in, home); err != nil {
 		k.t.Fatalf("VerifyEmail: %v", err)
 	}
@@ -326,12 +326,12 @@ func (k *kit) resetToken(loginID string, kind usher.MessageKind) usher.Secret {
 	if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: loginID}, home); err != nil {
 		k.t.Fatalf("SendPasswordReset: %v", err)
 	}
-	return tokenIn(k.t, k.lastMail(kind))
+	return tokenIn(k.t, k.lastEmail(kind))
 }
 
-// alive reports whether the session token of a is valid and the session is in the
+// isLive reports whether the session token of a is valid and the session is in the
 // store. It does not exchange the refresh token.
-func (k *kit) alive(a *usher.Authentication) bool {
+func (k *kit) isLive(a *usher.Authentication) bool {
 	k.t.Helper()
 	claims, err := k.ValidateSession(ctx, a.Tokens.Session)
 	if err != nil {
@@ -341,8 +341,8 @@ func (k *kit) alive(a *usher.Authentication) bool {
 	return err == nil
 }
 
-// together runs do in n goroutines that start at the same time.
-func together(n int, do func(i int)) {
+// concurrently runs do in n goroutines that start at the same time.
+func concurrently(n int, do func(i int)) {
 	var begin, done sync.WaitGroup
 	begin.Add(1)
 	for i := range n {
@@ -359,27 +359,27 @@ func together(n int, do func(i int)) {
 func (k *kit) signUpConfirmed(loginID string) *usher.Authentication {
 	k.t.Helper()
 	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: loginID, Password: goodPassword}, home))
-	usher.Must(k.confirm(tokenIn(k.t, k.wantMail("verify_email")[0]), home))
+	usher.Must(k.confirm(tokenIn(k.t, k.wantEmails("verify_email")[0]), home))
 	return k.signIn(loginID, goodPassword, home)
 }
 
-// twoMachines returns two Services on one store. Within synctest.Test they use the
+// twoInstances returns two Services on one store. Within synctest.Test they use the
 // clock of the bubble, and their background work runs.
-func twoMachines(t *testing.T, change ...func(*usher.Config)) (a, b *kit) {
+func twoInstances(t *testing.T, change ...func(*usher.Config)) (a, b *kit) {
 	t.Helper()
 	store := memory.New()
-	return machine(t, store, change...), machine(t, store, change...)
+	return newInstance(t, store, change...), newInstance(t, store, change...)
 }
 
-// machine returns a Service on that store that uses time.Now.
-func machine(t *testing.T, store store.Store, change ...func(*usher.Config)) *kit {
+// newInstance returns a Service on that store that uses time.Now.
+func newInstance(t *testing.T, store store.Store, change ...func(*usher.Config)) *kit {
 	t.Helper()
 	real := func(c *usher.Config) { c.Now = time.Now }
 	return newKitOn(t, store, newClock(), append([]func(*usher.Config){real}, change...)...)
 }
 
-// twin returns another instance with the settings, the store and the clock of k.
-func (k *kit) twin() *kit {
+// secondInstance returns another instance with the settings, the store and the clock of k.
+func (k *kit) secondInstance() *kit {
 	k.t.Helper()
 	return newKitOn(k.t, k.store, k.clock, func(c *usher.Config) { *c = k.cfg })
 }

@@ -70,20 +70,20 @@ func TestSI07_CountedBeforeTheCheckForAllMachinesTogether(t *testing.T) {
 		"memory": func(*testing.T) store.Store { return memory.New() },
 		"sqlite": openSQLite,
 	} {
-		for _, machines := range []int{1, 2} {
-			t.Run(fmt.Sprintf("%s, %d machines", name, machines), func(t *testing.T) {
+		for _, instances := range []int{1, 2} {
+			t.Run(fmt.Sprintf("%s, %d instances", name, instances), func(t *testing.T) {
 				t.Parallel()
 				store := &gate{Store: open(t)}
 				k := newKitOn(t, store, newClock())
 				all := []*kit{k, k}
-				if machines == 2 {
-					all[1] = k.twin()
+				if instances == 2 {
+					all[1] = k.secondInstance()
 				}
 				k.signUp("ann@example.com")
 				before := all[0].Hashes() + all[1].Hashes()
 				store.expect(100)
 				var judged, limited atomic.Int64
-				together(100, func(i int) {
+				concurrently(100, func(i int) {
 					pw := usher.Secret(fmt.Sprintf("wrong guess number %d", i))
 					if i == 50 {
 						pw = goodPassword
@@ -100,7 +100,7 @@ func TestSI07_CountedBeforeTheCheckForAllMachinesTogether(t *testing.T) {
 					}
 				})
 				hashes := all[0].Hashes() + all[1].Hashes() - before
-				if machines == 1 {
+				if instances == 1 {
 					hashes /= 2
 				}
 				if hashes > 5 || judged.Load() != 5 || limited.Load() != 95 {
@@ -127,7 +127,7 @@ func TestSI08_ANetworkIsAnIPv4AddressOrASlash64(t *testing.T) {
 	if n := k.Hashes() - hashes; n != 20 {
 		t.Errorf("%d hashes, want 20", n)
 	}
-	k.fail("u1@example.com", from("2001:db8:1:3::1"))
+	k.failSignIn("u1@example.com", from("2001:db8:1:3::1"))
 
 	// All spellings of an IPv4 address are one network; zones are ignored; clients
 	// without an address share one network.
@@ -137,11 +137,11 @@ func TestSI08_ANetworkIsAnIPv4AddressOrASlash64(t *testing.T) {
 		{{}, {UserAgent: "another"}},
 	} {
 		for range 5 {
-			k.fail("bob@example.com", pair[0])
+			k.failSignIn("bob@example.com", pair[0])
 		}
 		wantLimit(t, k.trySignIn("bob@example.com", otherPassword, pair[1]))
 	}
-	k.fail("bob@example.com", from("192.0.2.8"))
+	k.failSignIn("bob@example.com", from("192.0.2.8"))
 }
 
 // An attempt without a result is not counted: neither a busy instance nor an outage
@@ -150,7 +150,7 @@ func TestSI07_WhatWasNotJudgedIsGivenBack(t *testing.T) {
 	k := newKit(t)
 	k.signUp("ann@example.com")
 	for range 4 {
-		k.fail("ann@example.com", home)
+		k.failSignIn("ann@example.com", home)
 	}
 	k.events.reset()
 	store := &hangUp{Store: k.store}
@@ -162,9 +162,9 @@ func TestSI07_WhatWasNotJudgedIsGivenBack(t *testing.T) {
 		wantErr(t, err, usher.ErrUnavailable)
 	}
 	if b.Hashes() != 0 {
-		t.Error("there was a hash for a client who had gone")
+		t.Error("a hash was computed for a client that hung up")
 	}
-	k.fail("ann@example.com", home)
+	k.failSignIn("ann@example.com", home)
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
 }
 
@@ -194,7 +194,7 @@ func TestSI01_HangingUpHidesNothing(t *testing.T) {
 		t.Errorf("the audit table has %v, %v", page.Events, err)
 	}
 	for range 4 {
-		k.fail("ann@example.com", home)
+		k.failSignIn("ann@example.com", home)
 	}
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
 }
@@ -234,7 +234,7 @@ func TestADeletedUserLeavesNoCounterBehind(t *testing.T) {
 		return rows
 	}
 	if left() != 1 {
-		t.Fatal("a year later the failures in a row are not counted any more")
+		t.Fatal("a year later the consecutive failures are not counted")
 	}
 	if err := k.Operator("test").Delete(ctx, a.User.ID); err != nil {
 		t.Fatal(err)
@@ -254,10 +254,10 @@ func TestML04_QueueIsBounded(t *testing.T) {
 	k.events.reset()
 	a := k.signUp("c@example.com")
 	k.wantEvents("mail_dropped:queue_full verify_email user_created session_created")
-	if !k.alive(a) || k.waiting() != 2 {
+	if !k.isLive(a) || k.waiting() != 2 {
 		t.Fatalf("%d waiting", k.waiting())
 	}
-	k.forget("known@example.com", home)
+	k.requestReset("known@example.com", home)
 	k.wantEvents("mail_dropped:queue_full reset_password authn_password_reset_request:too_many_mails")
 	if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
 		t.Fatal(err)
@@ -265,22 +265,22 @@ func TestML04_QueueIsBounded(t *testing.T) {
 	if k.waiting() != 2 {
 		t.Fatalf("%d waiting", k.waiting())
 	}
-	// The owner of a proven address is told of a change all the same.
+	// The owner of a proven address is notified of a change all the same.
 	usher.Must(k.UpdatePassword(ctx, k.claims(known), usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
 	if k.waiting() != 3 {
 		t.Fatal("the notice was dropped")
 	}
 	// What waited survives the restart.
-	k.twin()
-	if got := k.mailed(); got != "password_changed verify_email verify_email" {
-		t.Fatalf("mails are %q", got)
+	k.secondInstance()
+	if got := k.emailKinds(); got != "password_changed verify_email verify_email" {
+		t.Fatalf("emails are %q", got)
 	}
 }
 
 func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.ResetEmails = 100; c.ConfirmFirst = true })
-	k.imported(ann)
+	k.importUser(ann)
 	var others []*usher.Authentication
 	for i := range 6 {
 		others = append(others, k.signUpConfirmed(fmt.Sprintf("bob%d@example.com", i)))
@@ -288,7 +288,7 @@ func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
 	for i := range 50 {
 		switch i % 3 {
 		case 0:
-			k.forget("ANN@example.com", nth(i))
+			k.requestReset("ANN@example.com", nth(i))
 		case 1:
 			_, err := k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: otherPassword}, nth(i))
 			if err != nil {
@@ -308,7 +308,7 @@ func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
 		}
 	}
 	if n != 5 {
-		t.Fatalf("%d mails", n)
+		t.Fatalf("%d emails", n)
 	}
 	// Notices of a change do not count and are always sent.
 	u := usher.Must(k.Operator("test").UserByLoginID(ctx, ann))
@@ -323,7 +323,7 @@ func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
 	}
 	k.clock.add(time.Hour)
 	before := k.mail.has(usher.MessageResetPassword)
-	k.forget(ann, home)
+	k.requestReset(ann, home)
 	k.inbox()
 	if k.mail.has(usher.MessageResetPassword) != before+1 {
 		t.Fatal("an hour later the next one must go out")

@@ -61,7 +61,7 @@ func TestEV05_ALinkToANewAddressSaysSo(t *testing.T) {
 	}
 }
 
-func TestALinkOfADisabledUserIsDead(t *testing.T) {
+func TestLinkOfADisabledUserIsVoid(t *testing.T) {
 	k := newKit(t)
 	a := k.signUpVerified("ann@example.com")
 	raw := k.resetToken("ann@example.com", usher.MessageResetPassword)
@@ -80,11 +80,11 @@ func TestRS05_LinkBeginsWithTheConfiguredAddress(t *testing.T) {
 		"/account": "https://app.example/account/reset?token=",
 	} {
 		k := newKit(t, func(c *usher.Config) { c.PagesPath = path })
-		k.imported(ann)
+		k.importUser(ann)
 		c := home
 		c.UserAgent, c.RequestID = "https://evil.test", "evil.test"
-		k.forget(ann, c)
-		if got := k.lastMail(usher.MessageResetPassword).Link.Reveal(); !strings.HasPrefix(got, want) {
+		k.requestReset(ann, c)
+		if got := k.lastEmail(usher.MessageResetPassword).Link.Reveal(); !strings.HasPrefix(got, want) {
 			t.Fatalf("the link is not under %s", want)
 		}
 	}
@@ -106,24 +106,24 @@ func TestRS06_RedirectOnlyToListedAddresses(t *testing.T) {
 	}
 	for name, list := range map[string][]string{"listed": {"https://good.test/cb"}, "empty": nil} {
 		k := newKit(t, func(c *usher.Config) { c.Redirects = list })
-		k.imported(ann)
+		k.importUser(ann)
 		k.events.reset()
-		try := bad
+		targets := bad
 		if list == nil {
-			try = append(try[:len(try):len(try)], "https://good.test/cb", "https://app.example/auth/reset")
+			targets = append(targets[:len(targets):len(targets)], "https://good.test/cb", "https://app.example/auth/reset")
 		}
-		for _, target := range try {
+		for _, target := range targets {
 			err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: ann, RedirectURL: target}, home)
 			t.Run(name+" "+target, func(t *testing.T) { wantField(t, err, "redirectUrl") })
 		}
-		k.wantMail("")
+		k.wantEmails("")
 		k.wantEvents("")
 	}
 	k := newKit(t, func(c *usher.Config) {
 		c.Redirects = []string{"https://good.test/cb", "https://Other.test:8443"}
 		c.Limits.ResetEmails, c.Limits.Emails, c.ResetLifetime = 100, 100, 2*time.Minute
 	})
-	k.imported(ann)
+	k.importUser(ann)
 	for i, c := range []struct{ target, parameter, want string }{
 		{"https://good.test/cb", "", "https://good.test/cb?token="},
 		{"https://good.test/cb/deep", "", "https://good.test/cb/deep?token="},
@@ -137,7 +137,7 @@ func TestRS06_RedirectOnlyToListedAddresses(t *testing.T) {
 		if err := k.SendPasswordReset(ctx, in, nth(i)); err != nil {
 			t.Fatalf("%s: %v", c.target, err)
 		}
-		m := k.wantMail("reset_password")[0]
+		m := k.wantEmails("reset_password")[0]
 		if !strings.HasPrefix(m.Link.Reveal(), c.want) {
 			t.Fatalf("%s: the link does not begin with %s", c.target, c.want)
 		}
@@ -151,8 +151,8 @@ func TestRS06_RedirectOnlyToListedAddresses(t *testing.T) {
 func TestRS07_MailGoesToTheStoredAddress(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.ResetRequests = 100 })
-	k.imported(ann)
-	k.imported("mike@example.org")
+	k.importUser(ann)
+	k.importUser("mike@example.org")
 	k.events.reset()
 	for _, id := range []string{
 		"", "ann@example.com,b@y.test", "ann@example.com b@y.test", "ann@example.com;b@y.test", "[ann@example.com]",
@@ -165,10 +165,10 @@ func TestRS07_MailGoesToTheStoredAddress(t *testing.T) {
 	for _, id := range []string{"mıke@example.org", "MI\u212AE@example.org", "ｍike@example.org", "mike@exаmple.org", "m.ike@example.org"} {
 		_ = k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, home)
 	}
-	k.wantMail("")
-	k.forget("ANN@EXAMPLE.COM", home)
-	if m := k.wantMail("reset_password")[0]; m.To != ann {
-		t.Fatalf("the mail went to %q", m.To)
+	k.wantEmails("")
+	k.requestReset("ANN@EXAMPLE.COM", home)
+	if m := k.wantEmails("reset_password")[0]; m.To != ann {
+		t.Fatalf("the email went to %q", m.To)
 	}
 }
 
@@ -237,7 +237,7 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 	t.Run("purpose", func(t *testing.T) {
 		k := newKit(t)
 		a := k.signUp(ann)
-		verify := tokenIn(t, k.lastMail(usher.MessageVerifyEmail))
+		verify := tokenIn(t, k.lastEmail(usher.MessageVerifyEmail))
 		_, err := k.ResetLink(ctx, verify, home)
 		wantErr(t, err, usher.ErrInvalidToken)
 		_, err = k.ResetPassword(ctx, usher.ResetPasswordParams{Token: verify, NewPassword: otherPassword}, home)

@@ -61,7 +61,7 @@ func TestLM02_FiveHundredSignInsAtOnce(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			together(500, func(i int) {
+			concurrently(500, func(i int) {
 				err := k.trySignIn(fmt.Sprintf("u%d@example.com", i), otherPassword, nth(i))
 				var l *usher.LimitError
 				switch {
@@ -93,7 +93,7 @@ func TestLM02_FiveHundredSignInsAtOnce(t *testing.T) {
 		t.Errorf("%d MiB above the base, want at most %d", used>>20, most>>20)
 	}
 	if judged.Load()+busy.Load() != 500 || busy.Load() == 0 {
-		t.Errorf("%d judged, %d told to come again", judged.Load(), busy.Load())
+		t.Errorf("%d checked, %d refused", judged.Load(), busy.Load())
 	}
 	slices.Sort(checks)
 	if high := checks[len(checks)*9/10]; high > 50*time.Millisecond {
@@ -113,7 +113,7 @@ func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		together(500, func(i int) {
+		concurrently(500, func(i int) {
 			in := usher.SignInParams{LoginID: fmt.Sprintf("u%d@example.com", i), Password: otherPassword}
 			_, err := b.SignIn(gone, in, nth(i))
 			if !errors.Is(err, usher.ErrUnavailable) && !errors.Is(err, usher.ErrInvalidCredentials) {
@@ -130,7 +130,7 @@ func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
 	}
 	<-done
 	if n := b.Hashes() - hashes; n > 250 {
-		t.Errorf("%d hashes for clients who had gone", n)
+		t.Errorf("%d hashes for clients that hung up", n)
 	}
 }
 
@@ -138,12 +138,12 @@ func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
 func TestLM02_ThrottledTriesNeverTakeASlot(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.Hashing.Slots = 1 })
 	for range 5 {
-		k.fail("ann@example.com", home)
+		k.failSignIn("ann@example.com", home)
 	}
 	release := make(chan struct{})
 	go func() {
 		defer close(release)
-		together(20, func(i int) { k.fail(fmt.Sprintf("u%d@example.com", i), nth(i)) })
+		concurrently(20, func(i int) { k.failSignIn(fmt.Sprintf("u%d@example.com", i), nth(i)) })
 	}()
 	hashes := k.Hashes()
 	for range 20 {
@@ -171,7 +171,7 @@ func TestLM03_LongInputCostsNothing(t *testing.T) {
 			k.trySignIn(id, goodPassword, home),
 			k.trySignUp(id, goodPassword),
 			k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, home),
-			second(k.SignUp(ctx, usher.SignUpParams{LoginID: "bob", Email: id, Password: goodPassword}, home)),
+			errOf(k.SignUp(ctx, usher.SignUpParams{LoginID: "bob", Email: id, Password: goodPassword}, home)),
 		} {
 			var f *usher.FieldError
 			if !errors.As(err, &f) || f.Code != "too_long" {
@@ -190,10 +190,10 @@ func TestLM04_MadeUpLoginIDsDoNotFillTheMemory(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.OnEvent = nil })
 	attacker := from("198.51.100.1")
 	for range 5 {
-		k.fail("ann@example.com", attacker)
+		k.failSignIn("ann@example.com", attacker)
 	}
 	for i := range 15 {
-		k.fail(fmt.Sprintf("u%d@example.com", i), attacker)
+		k.failSignIn(fmt.Sprintf("u%d@example.com", i), attacker)
 	}
 	var l *usher.LimitError
 	runtime.GC()
@@ -218,7 +218,7 @@ func TestLM04_MadeUpLoginIDsDoNotFillTheMemory(t *testing.T) {
 	k.clock.add(10 * time.Second)
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, attacker))
 	k.clock.add(5 * time.Minute) // the limits of the network and of the account have passed
-	k.fail("ann@example.com", attacker)
+	k.failSignIn("ann@example.com", attacker)
 	if l := wantLimit(t, k.trySignIn("ann@example.com", goodPassword, attacker)); l.RetryAfter != time.Minute || l.Limit != "login_id" {
 		t.Errorf("wait %s for %s: the counter of the attacked account is gone", l.RetryAfter, l.Limit)
 	}
@@ -228,7 +228,7 @@ func TestLM04_MadeUpLoginIDsDoNotFillTheMemory(t *testing.T) {
 func TestLM04_RefusalsDoNotFloodTheAuditTable(t *testing.T) {
 	k := newKit(t)
 	for range 5 {
-		k.fail("ann@example.com", home)
+		k.failSignIn("ann@example.com", home)
 	}
 	k.events.reset()
 	for range 25 {
@@ -237,7 +237,7 @@ func TestLM04_RefusalsDoNotFloodTheAuditTable(t *testing.T) {
 	}
 	page, err := k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventThrottled})
 	if err != nil || len(page.Events) != 1 || k.events.count(usher.EventThrottled) != 25 {
-		t.Errorf("%d rows, %v, %d told, want 1 and 25", len(page.Events), err, k.events.count(usher.EventThrottled))
+		t.Errorf("%d rows, %v, %d events in the hook, want 1 and 25", len(page.Events), err, k.events.count(usher.EventThrottled))
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// reading returns the client with that language.
-func reading(c usher.Client, language string) usher.Client {
+// withLanguage returns the client with that language.
+func withLanguage(c usher.Client, language string) usher.Client {
 	c.Language = language
 	return c
 }
@@ -19,42 +19,42 @@ func reading(c usher.Client, language string) usher.Client {
 // language.
 func (k *kit) wantLanguage(kinds, language string) {
 	k.t.Helper()
-	for _, m := range k.wantMail(kinds) {
+	for _, m := range k.wantEmails(kinds) {
 		if m.To == ann && m.Language != language {
-			k.t.Errorf("the %s mail is in %q, want %q", m.Kind, m.Language, language)
+			k.t.Errorf("the %s email is in %q, want %q", m.Kind, m.Language, language)
 		}
 	}
 }
 
 // Emails are in the language of the owner of the account, whichever client caused
 // them.
-func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
+func TestEmailsAreInTheUsersLanguage(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.Emails = 100 })
-	owner := reading(from("203.0.113.9"), "de-AT,de;q=0.9")
+	owner := withLanguage(from("203.0.113.9"), "de-AT,de;q=0.9")
 	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, owner))
-	usher.Must(k.confirm(tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), owner))
+	usher.Must(k.confirm(tokenIn(t, k.lastEmail(usher.MessageVerifyEmail)), owner))
 	k.wantLanguage("verify_email", owner.Language)
 	m := k.signUpVerified(mallory)
 
-	stranger := reading(home, "he")
-	k.forget(ann, stranger)
+	other := withLanguage(home, "he")
+	k.requestReset(ann, other)
 	k.wantLanguage("reset_password", owner.Language)
-	if err := k.ChangeEmail(ctx, k.claims(m), usher.ChangeEmailParams{NewEmail: ann, CurrentPassword: goodPassword}, stranger); err != nil {
+	if err := k.ChangeEmail(ctx, k.claims(m), usher.ChangeEmailParams{NewEmail: ann, CurrentPassword: goodPassword}, other); err != nil {
 		t.Fatal(err)
 	}
 	k.wantLanguage("already_registered email_changing", owner.Language)
 	for range 5 {
-		wantErr(t, k.trySignIn(ann, otherPassword, stranger), usher.ErrInvalidCredentials)
+		wantErr(t, k.trySignIn(ann, otherPassword, other), usher.ErrInvalidCredentials)
 	}
 	k.clock.add(time.Hour)
-	thief := k.signIn(ann, goodPassword, stranger)
+	thief := k.signIn(ann, goodPassword, other)
 	k.wantLanguage("sign_in_notice", owner.Language)
-	if err := k.ChangeEmail(ctx, k.claims(thief), usher.ChangeEmailParams{NewEmail: "x@example.com", CurrentPassword: goodPassword}, stranger); err != nil {
+	if err := k.ChangeEmail(ctx, k.claims(thief), usher.ChangeEmailParams{NewEmail: "x@example.com", CurrentPassword: goodPassword}, other); err != nil {
 		t.Fatal(err)
 	}
 	k.wantLanguage("change_email email_changing", owner.Language)
-	usher.Must(k.UpdatePassword(ctx, k.claims(thief), usher.UpdatePasswordParams{NewPassword: otherPassword}, stranger))
+	usher.Must(k.UpdatePassword(ctx, k.claims(thief), usher.UpdatePasswordParams{NewPassword: otherPassword}, other))
 	k.wantLanguage("password_changed", owner.Language)
 
 	// A known browser may change it.
@@ -62,7 +62,7 @@ func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 	a := k.signIn(ann, otherPassword, owner)
 	owner.Device = a.Device
 	k.signIn(ann, otherPassword, owner)
-	k.forget(ann, stranger)
+	k.requestReset(ann, other)
 	k.wantLanguage("reset_password", "fr")
 	if u := usher.Must(k.Operator("test").User(ctx, a.User.ID)); u.Language != "fr" {
 		t.Errorf("the user's language is %q", u.Language)
@@ -72,12 +72,12 @@ func TestMailsSpeakTheOwnersLanguage(t *testing.T) {
 // A user without a known language gets links in the language of the requesting
 // client and notices in the default language of the Mailer, and keeps the language
 // of the first sign-in.
-func TestMailsToWhoseLanguageIsNotKnown(t *testing.T) {
+func TestEmailsToUsersWithoutALanguage(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	k.imported(ann)
-	c := reading(home, "es")
-	k.forget(ann, c)
+	k.importUser(ann)
+	c := withLanguage(home, "es")
+	k.requestReset(ann, c)
 	k.wantLanguage("reset_password", "es")
 	u := usher.Must(k.Operator("test").UserByLoginID(ctx, ann))
 	if err := k.Operator("test").SetPassword(ctx, u.ID, goodPassword, false); err != nil {
@@ -85,7 +85,7 @@ func TestMailsToWhoseLanguageIsNotKnown(t *testing.T) {
 	}
 	k.wantLanguage("password_changed", "")
 	k.signIn(ann, goodPassword, c)
-	k.forget(ann, reading(nth(1), "he"))
+	k.requestReset(ann, withLanguage(nth(1), "he"))
 	k.wantLanguage("reset_password", "es")
 }
 
@@ -94,11 +94,11 @@ func TestMailsToWhoseLanguageIsNotKnown(t *testing.T) {
 func TestEV03_TheLanguageOfASquatterIsDropped(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: otherPassword}, reading(home, "he")))
-	k.wantMail("verify_email")
-	owner := reading(nth(1), "de")
-	k.forget(ann, owner)
-	links := k.wantMail("confirm_and_reset")
+	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: otherPassword}, withLanguage(home, "he")))
+	k.wantEmails("verify_email")
+	owner := withLanguage(nth(1), "de")
+	k.requestReset(ann, owner)
+	links := k.wantEmails("confirm_and_reset")
 	if links[0].Language != "de" {
 		t.Errorf("the link is in %q", links[0].Language)
 	}
@@ -111,13 +111,13 @@ func TestEV03_TheLanguageOfASquatterIsDropped(t *testing.T) {
 
 // A message carries the language of the requesting client, cut and without control
 // characters.
-func TestMailsKnowTheReadersLanguage(t *testing.T) {
+func TestMessagesCarryTheClientsLanguage(t *testing.T) {
 	k := newKit(t)
 	c := usher.Client{Language: "de-AT\r\n,en;q=0.5" + strings.Repeat(",x", 200)}
 	if _, err := k.SignUp(ctx, usher.SignUpParams{LoginID: "ann@example.com", Password: goodPassword}, c); err != nil {
 		t.Fatal(err)
 	}
-	m := k.lastMail(usher.MessageVerifyEmail)
+	m := k.lastEmail(usher.MessageVerifyEmail)
 	if !strings.HasPrefix(m.Language, "de-AT,en;q=0.5,x") || len(m.Language) > 128 {
 		t.Errorf("language %q", m.Language)
 	}
@@ -125,7 +125,7 @@ func TestMailsKnowTheReadersLanguage(t *testing.T) {
 
 // An email states the full lifetime of its link, not a minute or an hour less,
 // although time passes while it is made.
-func TestMailsTellTheWholeLifeOfTheirLink(t *testing.T) {
+func TestEmailsStateTheLifetimeOfTheirLink(t *testing.T) {
 	clock := newClock()
 	k := newKitOn(t, memory.New(), clock, func(c *usher.Config) {
 		c.Now = func() time.Time {
@@ -134,33 +134,33 @@ func TestMailsTellTheWholeLifeOfTheirLink(t *testing.T) {
 		}
 	})
 	a := k.signUp(ann)
-	k.forget(ann, home)
+	k.requestReset(ann, home)
 	if err := k.SendEmailVerification(ctx, k.claims(a), home); err != nil {
 		t.Fatal(err)
 	}
 	all := k.inbox()
 	bob := k.signUpVerified("bob@example.com")
-	k.forget("bob@example.com", home)
+	k.requestReset("bob@example.com", home)
 	in := usher.ChangeEmailParams{NewEmail: "bobby@example.com", CurrentPassword: goodPassword}
 	if err := k.ChangeEmail(ctx, k.claims(bob), in, home); err != nil {
 		t.Fatal(err)
 	}
-	told := map[usher.MessageKind]int{}
+	withLink := map[usher.MessageKind]int{}
 	for _, m := range append(all, k.inbox()...) {
 		if m.Link == "" {
 			continue
 		}
-		told[m.Kind]++
+		withLink[m.Kind]++
 		want := 24 * time.Hour
 		if m.Kind == usher.MessageResetPassword || m.Kind == usher.MessageConfirmAndReset {
 			want = 10 * time.Minute
 		}
-		if life := m.ExpiresAt.Sub(m.At); life != want {
-			t.Errorf("%s: %s, want %s", m.Kind, life, want)
+		if lifetime := m.ExpiresAt.Sub(m.At); lifetime != want {
+			t.Errorf("%s: %s, want %s", m.Kind, lifetime, want)
 		}
 	}
-	if len(told) != 4 {
-		t.Errorf("mails with links: %v", told)
+	if len(withLink) != 4 {
+		t.Errorf("emails with links: %v", withLink)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestMessagesNameTheProgram(t *testing.T) {
 	} {
 		k := newKit(t, change)
 		k.signUp(ann)
-		if m := k.lastMail(usher.MessageVerifyEmail); m.Name != want || k.Name() != want {
+		if m := k.lastEmail(usher.MessageVerifyEmail); m.Name != want || k.Name() != want {
 			t.Errorf("the message has the name %q, the service %q, want %q", m.Name, k.Name(), want)
 		}
 	}

@@ -251,10 +251,10 @@ type stubBreaches struct{ err error }
 func (s stubBreaches) Breached(context.Context, [20]byte) (bool, error) { return false, s.err }
 
 func TestPW10_DecidesWithoutTheListOfLeakedPasswords(t *testing.T) {
-	told := 0
+	calls := 0
 	k := newKit(t, func(c *usher.Config) {
 		c.Password.Breached = stubBreaches{errors.New("out of reach")}
-		c.Password.OnBreachError = func(error) { told++ }
+		c.Password.OnBreachError = func(error) { calls++ }
 	})
 	wantPolicy(t, k.trySignUp("ann@example.com", "passwordpassword"), password.CodeCommon)
 	if err := k.trySignUp("ann@example.com", goodPassword); err != nil {
@@ -263,8 +263,8 @@ func TestPW10_DecidesWithoutTheListOfLeakedPasswords(t *testing.T) {
 	if got, want := k.events.take(), "authn_password_breach_check_fail user_created session_created"; got != want {
 		t.Errorf("events are %q, want %q", got, want)
 	}
-	if told != 1 {
-		t.Errorf("OnBreachError was told %d times, want once", told)
+	if calls != 1 {
+		t.Errorf("OnBreachError was called %d times, want once", calls)
 	}
 }
 

@@ -113,6 +113,7 @@ func (o *Operator) Enable(ctx context.Context, userID string) error {
 	return o.setStatus(ctx, userID, store.UserUpdate{Status: &status}, EventUserEnabled)
 }
 
+// setStatus applies a change of the status and records the event.
 func (o *Operator) setStatus(ctx context.Context, userID string, u store.UserUpdate, name EventName) error {
 	e := o.event(name, userID)
 	u.UserID, u.At, u.Effects = userID, o.s.now(), store.Effects{Events: []Event{e}}
@@ -202,8 +203,10 @@ func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 	}, "", "expired_by_operator", o.client)
 }
 
-// Events reads one page of the audit table, newest event first. The following page has
-// the Next of this one as its Cursor. A malformed cursor is a [*FieldError].
+// Events returns one page of the audit table, newest event first. For the following
+// page, set Cursor to the Next of this one.
+//
+// Errors: a [*FieldError] for a malformed cursor; [ErrUnavailable].
 func (o *Operator) Events(ctx context.Context, q EventQuery) (EventPage, error) {
 	page, err := o.s.store.Events(ctx, q)
 	if errors.Is(err, store.ErrBadCursor) {

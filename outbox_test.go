@@ -17,15 +17,15 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-// tries is a Mailer that records each attempt and returns the result of answer.
-type tries struct {
+// attemptMailer is a Mailer that records each attempt and returns the result of answer.
+type attemptMailer struct {
 	mu     sync.Mutex
 	at     []time.Time
 	all    []usher.Message
-	answer func(ctx context.Context, try int) error
+	answer func(ctx context.Context, attempt int) error
 }
 
-func (m *tries) Send(ctx context.Context, msg usher.Message) error {
+func (m *attemptMailer) Send(ctx context.Context, msg usher.Message) error {
 	m.mu.Lock()
 	m.at, m.all = append(m.at, time.Now()), append(m.all, msg)
 	n := len(m.at)
@@ -36,7 +36,7 @@ func (m *tries) Send(ctx context.Context, msg usher.Message) error {
 	return m.answer(ctx, n)
 }
 
-func (m *tries) count() int {
+func (m *attemptMailer) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.at)
@@ -52,7 +52,7 @@ type permanent struct{}
 func (permanent) Error() string   { return "no such mailbox" }
 func (permanent) Permanent() bool { return true }
 
-func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
+func TestOutboxRetriesAndGivesUpOnce(t *testing.T) {
 	t.Parallel()
 	never := func(context.Context, int) error { return errors.New("not now") }
 	for name, c := range map[string]struct {
@@ -60,7 +60,7 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 		waits  []time.Duration // between the attempts
 		event  string
 	}{
-		"delivered at the fourth try": {func(_ context.Context, n int) error {
+		"delivered at the fourth attempt": {func(_ context.Context, n int) error {
 			if n < 4 {
 				return errors.New("not now")
 			}
@@ -89,23 +89,23 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := &tries{answer: func(ctx context.Context, n int) error {
+				m := &attemptMailer{answer: func(ctx context.Context, n int) error {
 					time.Sleep(time.Millisecond) // the bubble's clock: until the sign-up is done
 					return c.answer(ctx, n)
 				}}
-				k := machine(t, memory.New(), withMailer(m))
+				k := newInstance(t, memory.New(), withMailer(m))
 				k.signUp(ann)
 				k.events.reset()
 				time.Sleep(10 * time.Hour) // the bubble's clock
 				if len(m.at) != len(c.waits)+1 {
-					t.Fatalf("%d tries, want %d", len(m.at), len(c.waits)+1)
+					t.Fatalf("%d attempts, want %d", len(m.at), len(c.waits)+1)
 				}
 				for i, wait := range c.waits {
 					if got := m.at[i+1].Sub(m.at[i]); got < wait || got > wait+5*time.Second {
-						t.Errorf("try %d came after %s, want %s", i+2, got, wait)
+						t.Errorf("attempt %d came after %s, want %s", i+2, got, wait)
 					}
 					if m.all[i].ID == "" || m.all[i].ID != m.all[i+1].ID {
-						t.Error("a try has another id")
+						t.Error("an attempt has another id")
 					}
 				}
 				k.wantEvents(c.event)
@@ -130,23 +130,23 @@ func TestOutboxTriesAgainAndGivesUpOnce(t *testing.T) {
 func TestOutboxGivesUpExpiredLinks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := &tries{answer: func(context.Context, int) error { return errors.New("not now") }}
-		k := machine(t, memory.New(), withMailer(m))
-		k.imported(ann)
+		m := &attemptMailer{answer: func(context.Context, int) error { return errors.New("not now") }}
+		k := newInstance(t, memory.New(), withMailer(m))
+		k.importUser(ann)
 		k.events.reset()
-		k.forget(ann, home)
+		k.requestReset(ann, home)
 		time.Sleep(time.Hour) // the bubble's clock
 		k.wantEvents("authn_password_reset_request mail_given_up:link_expired reset_password")
 		// Attempts at 0 s, 10 s, 40 s, 100 s and 400 s; the next is due at 1300 s.
 		if m.count() != 5 || k.waiting() != 0 {
-			t.Fatalf("%d tries, %d waiting", m.count(), k.waiting())
+			t.Fatalf("%d attempts, %d waiting", m.count(), k.waiting())
 		}
 	})
 }
 
 // A mail server that hangs for some addresses does not delay other emails, and gets
 // only a few deliveries at a time.
-func TestOutboxGoesOnBesideAServerThatHangs(t *testing.T) {
+func TestOutboxContinuesWhileAServerHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var (
@@ -154,7 +154,7 @@ func TestOutboxGoesOnBesideAServerThatHangs(t *testing.T) {
 			hanging, most int
 			sent          = map[string]time.Time{}
 		)
-		k := machine(t, memory.New(), withMailer(usher.MailerFunc(func(ctx context.Context, m usher.Message) error {
+		k := newInstance(t, memory.New(), withMailer(usher.MailerFunc(func(ctx context.Context, m usher.Message) error {
 			if strings.HasPrefix(m.To, "hangs") {
 				mu.Lock()
 				hanging++
@@ -174,8 +174,8 @@ func TestOutboxGoesOnBesideAServerThatHangs(t *testing.T) {
 		asked := 0
 		ask := func(to string) {
 			asked++
-			k.imported(to)
-			k.forget(to, nth(asked))
+			k.importUser(to)
+			k.requestReset(to, nth(asked))
 			synctest.Wait()
 		}
 		for i := range 3 {
@@ -184,7 +184,7 @@ func TestOutboxGoesOnBesideAServerThatHangs(t *testing.T) {
 		begin := time.Now()
 		ask(ann)
 		if at, ok := sent[ann]; !ok || at != begin {
-			t.Fatalf("the mail has not gone out at once: %v", sent)
+			t.Fatalf("the email was not sent at once: %v", sent)
 		}
 		for i := 3; i < 9; i++ {
 			ask(fmt.Sprintf("hangs%d@example.com", i))
@@ -207,23 +207,23 @@ func TestOutboxSurvivesTheProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
-		first, second := &tries{}, &tries{}
-		dying := machine(t, &deaf{store}, withMailer(first))
-		dying.imported(ann)
-		dying.forget(ann, home)
+		first, second := &attemptMailer{}, &attemptMailer{}
+		dying := newInstance(t, &unableToFinish{store}, withMailer(first))
+		dying.importUser(ann)
+		dying.requestReset(ann, home)
 		synctest.Wait()
 		if first.count() != 1 {
-			t.Fatalf("%d tries before it died", first.count())
+			t.Fatalf("%d attempts before the instance ended", first.count())
 		}
 		dying.Close(ctx)
-		k := machine(t, store, withMailer(second))
+		k := newInstance(t, store, withMailer(second))
 		time.Sleep(90 * time.Second) // the bubble's clock
 		if second.count() != 0 {
 			t.Fatal("sent again within the lease")
 		}
 		time.Sleep(time.Minute)
 		if second.count() != 1 || second.all[0].ID != first.all[0].ID || k.waiting() != 0 {
-			t.Fatalf("%d tries after the lease", second.count())
+			t.Fatalf("%d attempts after the lease", second.count())
 		}
 		if err := k.checkLink(second.all[0]); err != nil {
 			t.Fatalf("the link came too late: %v", err)
@@ -237,26 +237,30 @@ func (k *kit) checkLink(m usher.Message) error {
 	return err
 }
 
-// deaf is a store that fails to store the result of a delivery.
-type deaf struct{ store.Store }
+// unableToFinish is a store that fails to store the result of a delivery.
+type unableToFinish struct{ store.Store }
 
-func (*deaf) FinishEmail(context.Context, string, store.Effects) error { return errors.New("dead") }
-func (*deaf) RetryEmail(context.Context, string, time.Time) error      { return errors.New("dead") }
+func (*unableToFinish) FinishEmail(context.Context, string, store.Effects) error {
+	return errors.New("dead")
+}
+func (*unableToFinish) RetryEmail(context.Context, string, time.Time) error {
+	return errors.New("dead")
+}
 
 // The messages in the outbox are sealed.
 func TestOutboxRowsAreSealed(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	k.imported(ann)
+	k.importUser(ann)
 	k.Close(ctx) // no instance sends
 	c := from("198.51.100.7")
 	c.UserAgent = "a browser"
-	k.forget(ann, c)
+	k.requestReset(ann, c)
 	rows := usher.Must(k.store.ClaimEmails(ctx, k.clock.now(), time.Minute, 10))
 	if len(rows) != 1 {
 		t.Fatalf("%d rows", len(rows))
 	}
-	text := everything(rows)
+	text := allText(rows)
 	for _, no := range []string{ann, "example.com", "?token=", "https://", "reset_password", "198.51.100.7", "a browser"} {
 		if strings.Contains(text, no) {
 			t.Errorf("the row shows %q", no)
@@ -273,7 +277,7 @@ func TestOutboxRowsAreSealed(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	if n := again.mail.has(usher.MessageResetPassword); n != 1 {
-		t.Fatalf("%d mails", n)
+		t.Fatalf("%d emails", n)
 	}
 }
 
@@ -290,14 +294,14 @@ func (m *mailbox) has(kind usher.MessageKind) (n int) {
 }
 
 // One of two instances sends each email.
-func TestOutboxOfTwoMachines(t *testing.T) {
+func TestOutboxOfTwoInstances(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		k, other := twoMachines(t, func(c *usher.Config) { c.InsecureNoThrottle = true })
+		k, other := twoInstances(t, func(c *usher.Config) { c.InsecureNoThrottle = true })
 		for i := range 64 {
-			k.imported(fmt.Sprintf("u%d@example.com", i))
+			k.importUser(fmt.Sprintf("u%d@example.com", i))
 		}
-		together(64, func(i int) {
+		concurrently(64, func(i int) {
 			m := []*kit{k, other}[i%2]
 			if err := m.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: fmt.Sprintf("u%d@example.com", i)}, home); err != nil {
 				t.Error(err)
@@ -310,11 +314,11 @@ func TestOutboxOfTwoMachines(t *testing.T) {
 		}
 		for to, n := range seen {
 			if n != 1 {
-				t.Errorf("%s got %d mails", to, n)
+				t.Errorf("%s got %d emails", to, n)
 			}
 		}
 		if len(seen) != 64 {
-			t.Fatalf("%d addresses got mail", len(seen))
+			t.Fatalf("%d addresses got an email", len(seen))
 		}
 	})
 }
@@ -324,7 +328,7 @@ func TestOutboxOfTwoMachines(t *testing.T) {
 func TestCloseLeavesNothingBehind(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	sending := make(chan struct{})
-	m := &tries{answer: func(ctx context.Context, n int) error {
+	m := &attemptMailer{answer: func(ctx context.Context, n int) error {
 		if n > 1 {
 			return nil
 		}
@@ -340,12 +344,12 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	}
 	goleak.VerifyNone(t, before)
 	if k.waiting() != 1 {
-		t.Fatal("the mail is gone")
+		t.Fatal("the email is gone")
 	}
 	k.clock.add(time.Minute)
-	next := k.twin()
+	next := k.secondInstance()
 	next.inbox()
 	if m.count() != 2 || m.all[0].ID != m.all[1].ID {
-		t.Fatalf("%d tries", m.count())
+		t.Fatalf("%d attempts", m.count())
 	}
 }

@@ -37,14 +37,14 @@ func TestUP01_ReplaceNeedsTheOldPassword(t *testing.T) {
 	_, err = replace(goodPassword, "passwordpassword")
 	wantPolicy(t, err, password.CodeCommon)
 	k.wantEvents("")
-	k.wantMail("")
-	if !k.alive(a) {
+	k.wantEmails("")
+	if !k.isLive(a) {
 		t.Fatal("a refused password ended the session")
 	}
 	k.wantPassword(ann, goodPassword, "passwordpassword")
 
 	b, err := replace(goodPassword, otherPassword)
-	if err != nil || !k.alive(b) || k.alive(a) {
+	if err != nil || !k.isLive(b) || k.isLive(a) {
 		t.Fatal(b, err)
 	}
 }
@@ -54,7 +54,7 @@ func TestUP01_ReplaceNeedsTheOldPassword(t *testing.T) {
 func TestUP01_ReplaceCountsAsSignIn(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	k.imported(ann)
+	k.importUser(ann)
 	for i := range 5 {
 		var err error
 		if i < 3 {
@@ -73,7 +73,7 @@ func TestUP01_ReplaceCountsAsSignIn(t *testing.T) {
 		t.Fatalf("wait %s", l.RetryAfter)
 	}
 	if k.Hashes() != hashes {
-		t.Fatal("a refused try was hashed")
+		t.Fatal("a refused attempt was hashed")
 	}
 }
 
@@ -87,8 +87,8 @@ func TestUP01_ReplaceEndsThePlantedSession(t *testing.T) {
 	c := home
 	c.SessionID = planted.Session.ID
 	a := usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, c))
-	if k.alive(planted) || !k.alive(a) || a.Session.ID == planted.Session.ID {
-		t.Fatal("the session that came along was adopted or lives on")
+	if k.isLive(planted) || !k.isLive(a) || a.Session.ID == planted.Session.ID {
+		t.Fatal("the previous session was adopted or is still live")
 	}
 }
 
@@ -109,7 +109,7 @@ func TestUP02_UpdateNeedsARecentSignIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) { wantErr(t, err, usher.ErrRecentSignInRequired) })
 	}
 	k.wantEvents("")
-	k.wantMail("")
+	k.wantEmails("")
 	_, err := k.UpdatePassword(ctx, k.claims(c), usher.UpdatePasswordParams{NewPassword: otherPassword, CurrentPassword: thirdPassword}, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)
 	k.wantPassword(ann, goodPassword, otherPassword)
@@ -156,7 +156,7 @@ func TestUP03_LoginIDMustBeTheUsersOwn(t *testing.T) {
 	k.wantEvents("authz_fail:login_id_of_another authz_fail:login_id_of_another")
 	k.wantPassword(ann, goodPassword, otherPassword)
 	k.wantPassword("bob@example.com", goodPassword, otherPassword)
-	if !k.alive(a) || !k.alive(b) {
+	if !k.isLive(a) || !k.isLive(b) {
 		t.Fatal("a refused change ended a session")
 	}
 	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{LoginID: "ANN@EXAMPLE.com", NewPassword: otherPassword}, home))
@@ -170,12 +170,12 @@ func TestUP04_ChangeEndsOthersAndRenewsTheCaller(t *testing.T) {
 	k.events.reset()
 	next := usher.Must(k.UpdatePassword(ctx, k.claims(one), usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
 	k.wantEvents("authn_password_change:update session_ended:password_changed")
-	k.wantNoUse(two)
+	k.wantEnded(two)
 	if next.Session.ID != one.Session.ID || next.Tokens.Refresh == one.Tokens.Refresh {
 		t.Fatal("the caller's session must live on under another refresh token")
 	}
 	again := usher.Must(k.RefreshSession(ctx, next.Tokens.Refresh, home))
-	if !k.alive(again) {
+	if !k.isLive(again) {
 		t.Fatal("the new refresh token does not serve")
 	}
 	// The old token has no grace time: its use counts as theft.
@@ -183,22 +183,22 @@ func TestUP04_ChangeEndsOthersAndRenewsTheCaller(t *testing.T) {
 	_, err := k.RefreshSession(ctx, one.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
 	k.wantEvents("authn_token_reuse")
-	k.wantNoUse(again)
+	k.wantEnded(again)
 }
 
 func TestUP05_ParallelChangesAreSerialised(t *testing.T) {
 	t.Parallel()
-	for name, machines := range map[string]int{"one machine": 1, "two machines": 2} {
+	for name, instances := range map[string]int{"one instance": 1, "two instances": 2} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
 			k.signUpVerified(ann)
 			kits := []*kit{k, k}
-			if machines == 2 {
-				kits[1] = k.twin()
+			if instances == 2 {
+				kits[1] = k.secondInstance()
 			}
 			var won atomic.Int64
 			var winner atomic.Pointer[usher.Secret]
-			together(10, func(i int) {
+			concurrently(10, func(i int) {
 				pw := usher.Secret(fmt.Sprintf("password number %d of ten", i))
 				a, err := kits[i%2].ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: pw}, nth(i))
 				switch {
@@ -225,14 +225,14 @@ func TestUP05_ParallelUpdates(t *testing.T) {
 	a := k.signUpVerified(ann)
 	claims := []*token.Claims{k.claims(a), k.claims(k.signIn(ann, goodPassword, home))}
 	var won atomic.Int64
-	together(8, func(i int) {
+	concurrently(8, func(i int) {
 		pw := usher.Secret(fmt.Sprintf("password number %d of eight", i))
 		if _, err := k.UpdatePassword(ctx, claims[i%2], usher.UpdatePasswordParams{NewPassword: pw}, home); err == nil {
 			won.Add(1)
 		}
 	})
 	if won.Load() == 0 {
-		t.Fatal("nobody won")
+		t.Fatal("no call succeeded")
 	}
 	account := usher.Must(k.store.Account(ctx, a.User.ID))
 	if got := account.Password.Version; got != 1+won.Load() {
@@ -269,14 +269,14 @@ func TestML04_ChangesOfPasswordAreNoMailBomb(t *testing.T) {
 		most := 5
 		if proven {
 			most = 25
-			usher.Must(k.confirm(tokenIn(t, k.lastMail(usher.MessageVerifyEmail)), home))
+			usher.Must(k.confirm(tokenIn(t, k.lastEmail(usher.MessageVerifyEmail)), home))
 		}
 		for i := range 30 {
 			in := usher.UpdatePasswordParams{NewPassword: usher.Secret(fmt.Sprint("a password with the number ", i))}
 			usher.Must(k.UpdatePassword(ctx, k.claims(a), in, home))
 		}
 		if n := len(k.inbox()); n > most || n < 4 {
-			t.Errorf("%d mails within an hour, want at most %d (proven: %v)", n, most, proven)
+			t.Errorf("%d emails within an hour, want at most %d (proven: %v)", n, most, proven)
 		}
 	}
 }

@@ -108,7 +108,7 @@ func TestPO03_PO04_ExpiredAndTemporaryPasswords(t *testing.T) {
 			if err := c.expire(k, a.User.ID); err != nil {
 				t.Fatal(err)
 			}
-			if c.endsAll && k.alive(a) {
+			if c.endsAll && k.isLive(a) {
 				t.Error("the sessions from before go on")
 			}
 			k.events.reset()
@@ -193,7 +193,7 @@ func TestPO06_OnePolicyForAllWays(t *testing.T) {
 		}
 		wantPolicy(t, m.call("short"), password.CodeTooShort)
 	}
-	if !k.alive(k.signIn("ann@example.com", goodPassword, home)) {
+	if !k.isLive(k.signIn("ann@example.com", goodPassword, home)) {
 		t.Error("the password has changed")
 	}
 	// Neither the link nor the login id was used up: both work.
@@ -215,7 +215,7 @@ func TestPO05_AStolenSessionCannotGuessThroughTheReuseRule(t *testing.T) {
 	claims := k.claims(a)
 	update := func(pw, current usher.Secret) error {
 		in := usher.UpdatePasswordParams{NewPassword: pw, CurrentPassword: current}
-		return second(k.UpdatePassword(ctx, claims, in, home))
+		return errOf(k.UpdatePassword(ctx, claims, in, home))
 	}
 	for range 5 {
 		wantPolicy(t, update(goodPassword, ""), password.CodeReused)
@@ -241,7 +241,7 @@ func TestPO05_GuessesAtOnceAreLimitedToo(t *testing.T) {
 	k := newKit(t, withReuse)
 	claims := k.claims(k.signUp(ann))
 	var limited atomic.Int64
-	together(40, func(i int) {
+	concurrently(40, func(i int) {
 		pw := usher.Secret(fmt.Sprintf("guess of somebody %d", i))
 		_, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: pw}, nth(i))
 		var l *usher.LimitError
@@ -261,7 +261,7 @@ func TestPO05_AMailedLinkCannotGuessThroughTheReuseRule(t *testing.T) {
 	k.signUpVerified(ann)
 	raw := k.resetToken(ann, usher.MessageResetPassword)
 	reset := func(raw, pw usher.Secret) error {
-		return second(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: pw}, home))
+		return errOf(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: pw}, home))
 	}
 	for range 5 {
 		wantPolicy(t, reset(raw, goodPassword), password.CodeReused)
@@ -271,13 +271,13 @@ func TestPO05_AMailedLinkCannotGuessThroughTheReuseRule(t *testing.T) {
 	if err := reset(k.resetToken(ann, usher.MessageResetPassword), otherPassword); err != nil {
 		t.Fatal(err)
 	}
-	k.wantMail("password_changed reset_password reset_password")
+	k.wantEmails("password_changed reset_password reset_password")
 
 	raw = k.resetToken(ann, usher.MessageResetPassword)
 	session := usher.Must(k.VerifyReset(ctx, raw, home))
 	claims := usher.Must(k.ValidateReset(ctx, session.Token))
 	update := func(pw usher.Secret) error {
-		return second(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: pw}, home))
+		return errOf(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: pw}, home))
 	}
 	for range 5 {
 		wantPolicy(t, update(otherPassword), password.CodeReused)
@@ -285,8 +285,8 @@ func TestPO05_AMailedLinkCannotGuessThroughTheReuseRule(t *testing.T) {
 	wantLimit(t, update(otherPassword))
 }
 
-// told returns the inputs that an error names, in order; a policy error is "policy".
-func told(t *testing.T, err error) string {
+// inputNames returns the inputs that an error names, in order; a policy error is "policy".
+func inputNames(t *testing.T, err error) string {
 	t.Helper()
 	all := []error{err}
 	var several *usher.InputErrors
@@ -310,7 +310,7 @@ func told(t *testing.T, err error) string {
 }
 
 // An error names all the inputs that are wrong; a single one is returned as it is.
-func TestInputsAreJudgedTogether(t *testing.T) {
+func TestInputErrorsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	a := k.signUpVerified(ann)
@@ -331,20 +331,20 @@ func TestInputsAreJudgedTogether(t *testing.T) {
 		{k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: "bob@", RedirectURL: "https://evil.test"}, home), "loginId:invalid redirectUrl:not_allowed"},
 		{k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: "x", CurrentPassword: long}, home), "newEmail:invalid currentPassword:too_long"},
 	} {
-		if got := told(t, c.err); got != c.want {
-			t.Errorf("told %q, want %q", got, c.want)
+		if got := inputNames(t, c.err); got != c.want {
+			t.Errorf("inputs are %q, want %q", got, c.want)
 		}
 	}
 	_, err := k.ResetPassword(ctx, usher.ResetPasswordParams{}, home)
-	if got := told(t, err); got != "token:required newPassword:required" {
+	if got := inputNames(t, err); got != "token:required newPassword:required" {
 		t.Errorf("reset: %q", got)
 	}
 	_, err = k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{LoginID: "bob@", CurrentPassword: long}, home)
-	if got := told(t, err); got != "loginId:invalid currentPassword:too_long newPassword:required" {
+	if got := inputNames(t, err); got != "loginId:invalid currentPassword:too_long newPassword:required" {
 		t.Errorf("update: %q", got)
 	}
 	_, err = k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: "bob@", OldPassword: "x"}, home)
-	if got := told(t, err); got != "loginId:invalid newPassword:required" {
+	if got := inputNames(t, err); got != "loginId:invalid newPassword:required" {
 		t.Errorf("replace: %q", got)
 	}
 	if k.Hashes() != hashes {

@@ -124,8 +124,8 @@ func (s *Service) ValidateReset(ctx context.Context, raw Secret) (*token.Claims,
 
 // RefreshSession exchanges a refresh token for new tokens. It reads the user again,
 // so the session token has the present roles. Within [SessionConfig.Grace] the
-// previous refresh token returns the same successor. The use of an older one counts
-// as theft and ends the session.
+// previous refresh token returns the same successor. Any other use of an exchanged
+// token counts as theft and ends the session.
 //
 // Errors: [ErrInvalidSession] if the token is not valid, or the session has ended,
 // or the user is disabled; the error of [Config.Claims]; [ErrUnavailable], after

@@ -86,7 +86,7 @@ func TestSE05_RefreshRotatesAndReuseEndsTheSession(t *testing.T) {
 		if again.Tokens.Refresh != r2.Tokens.Refresh {
 			t.Fatal("a repetition gave another successor")
 		}
-		if !k.alive(again) {
+		if !k.isLive(again) {
 			t.Fatal("a repetition gave a token that does not serve")
 		}
 	}
@@ -95,7 +95,7 @@ func TestSE05_RefreshRotatesAndReuseEndsTheSession(t *testing.T) {
 	_, err := k.RefreshSession(ctx, r1.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
 	k.wantEvents("authn_token_reuse")
-	k.wantNoUse(r2)
+	k.wantEnded(r2)
 	stored := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventTokenReused})).Events
 	if len(stored) != 1 || stored[0].SessionID != r1.Session.ID || stored[0].UserID != r1.User.ID {
 		t.Fatalf("stored events are %+v", stored)
@@ -111,20 +111,20 @@ func TestSE05_OlderTokenIsTheftWithinTheGrace(t *testing.T) {
 	r3 := usher.Must(k.RefreshSession(ctx, r2.Tokens.Refresh, home))
 	_, err := k.RefreshSession(ctx, r1.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
-	k.wantNoUse(r3)
+	k.wantEnded(r3)
 }
 
 func TestSE05_RotationCanBeOff(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Sessions.KeepRefreshToken = true })
 	a := k.signUpVerified(ann)
-	if life := a.Session.ExpiresAt.Sub(a.Session.CreatedAt); life != 24*time.Hour {
-		t.Fatalf("it lives for %s", life)
+	if lifetime := a.Session.ExpiresAt.Sub(a.Session.CreatedAt); lifetime != 24*time.Hour {
+		t.Fatalf("its lifetime is %s", lifetime)
 	}
 	for range 3 {
 		k.clock.add(time.Hour)
 		b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-		if !k.alive(b) || payload(t, b.Tokens.Refresh)["jti"] != payload(t, a.Tokens.Refresh)["jti"] {
+		if !k.isLive(b) || payload(t, b.Tokens.Refresh)["jti"] != payload(t, a.Tokens.Refresh)["jti"] {
 			t.Fatal("the refresh token was exchanged")
 		}
 	}
@@ -135,16 +135,16 @@ func TestSE05_RotationCanBeOff(t *testing.T) {
 
 func TestSE08_ParallelRefreshesNeitherEndNorFork(t *testing.T) {
 	t.Parallel()
-	for name, machines := range map[string]int{"one machine": 1, "two machines": 2} {
+	for name, instances := range map[string]int{"one instance": 1, "two instances": 2} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
 			a := k.signUpVerified(ann)
 			kits := []*kit{k, k}
-			if machines == 2 {
-				kits[1] = k.twin()
+			if instances == 2 {
+				kits[1] = k.secondInstance()
 			}
 			got := make([]usher.Secret, 64)
-			together(len(got), func(i int) {
+			concurrently(len(got), func(i int) {
 				b, err := kits[i%2].RefreshSession(ctx, a.Tokens.Refresh, nth(i))
 				if err != nil {
 					t.Errorf("refresh %d: %v", i, err)
@@ -160,7 +160,7 @@ func TestSE08_ParallelRefreshesNeitherEndNorFork(t *testing.T) {
 			if n := len(usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventSessionRenewed})).Events); n != 1 {
 				t.Fatalf("exchanged %d times", n)
 			}
-			if b := usher.Must(k.RefreshSession(ctx, got[0], home)); !k.alive(b) {
+			if b := usher.Must(k.RefreshSession(ctx, got[0], home)); !k.isLive(b) {
 				t.Fatal("the one live token does not serve")
 			}
 		})
@@ -192,13 +192,13 @@ func TestSE09_RefreshReadsRolesAndStateAgain(t *testing.T) {
 	}
 }
 
-// between is a Store that calls a function right after a session was read.
-type between struct {
+// afterSessionRead is a Store that calls a function right after a session was read.
+type afterSessionRead struct {
 	store.Store
 	session func()
 }
 
-func (b *between) Session(ctx context.Context, id string) (store.SessionRecord, error) {
+func (b *afterSessionRead) Session(ctx context.Context, id string) (store.SessionRecord, error) {
 	s, err := b.Store.Session(ctx, id)
 	if do := b.session; do != nil {
 		b.session = nil

@@ -16,7 +16,7 @@ import (
 func TestRS11_CompletionEndsEverything(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		k, other := twoMachines(t)
+		k, other := twoInstances(t)
 		first := k.signUpVerified(ann)
 		second := other.signIn(ann, goodPassword, home)
 		claims, _ := k.ValidateSession(ctx, first.Tokens.Session)
@@ -29,8 +29,8 @@ func TestRS11_CompletionEndsEverything(t *testing.T) {
 				pending = tokenIn(t, m)
 			}
 		}
-		k.forget(ann, home)
-		k.forget(ann, home)
+		k.requestReset(ann, home)
+		k.requestReset(ann, home)
 		var links []usher.Secret
 		for _, m := range append(k.inbox(), other.inbox()...) {
 			if m.Kind == usher.MessageResetPassword {
@@ -41,15 +41,15 @@ func TestRS11_CompletionEndsEverything(t *testing.T) {
 			t.Fatalf("%d links", len(links))
 		}
 		usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: links[0], NewPassword: otherPassword}, home))
-		k.wantNoUse(first)
-		k.wantNoUse(second)
+		k.wantEnded(first)
+		k.wantEnded(second)
 		for _, a := range []*usher.Authentication{first, second} {
 			_, err := other.RefreshSession(ctx, a.Tokens.Refresh, home)
 			wantErr(t, err, usher.ErrInvalidSession)
 		}
 		time.Sleep(1500 * time.Millisecond) // the bubble's clock
-		other.wantNoUse(first)
-		other.wantNoUse(second)
+		other.wantEnded(first)
+		other.wantEnded(second)
 		_, err := k.confirm(pending, home)
 		wantErr(t, err, usher.ErrInvalidToken)
 		_, err = k.ResetLink(ctx, links[1], home)
@@ -66,11 +66,11 @@ func TestRS12_LinkGivesASessionForOnePasswordOnly(t *testing.T) {
 	rs := usher.Must(k.VerifyReset(ctx, raw, home))
 	k.wantEvents("authn_password_reset_link:reset")
 	if got := rs.ExpiresAt.Sub(k.clock.now()); got != 10*time.Minute {
-		t.Fatalf("it lives for %s", got)
+		t.Fatalf("its lifetime is %s", got)
 	}
 	_, err := k.VerifyReset(ctx, raw, home)
 	wantErr(t, err, usher.ErrInvalidToken)
-	if !k.alive(a) {
+	if !k.isLive(a) {
 		t.Fatal("a verified link ended the owner's session")
 	}
 
@@ -83,11 +83,11 @@ func TestRS12_LinkGivesASessionForOnePasswordOnly(t *testing.T) {
 		t.Fatalf("amr is %v", claims.AMR)
 	}
 	for name, err := range map[string]error{
-		"me":            second3(k.Me(ctx, claims)),
-		"sessions":      second(k.Sessions(ctx, claims)),
+		"me":            errOf3(k.Me(ctx, claims)),
+		"sessions":      errOf(k.Sessions(ctx, claims)),
 		"revoke":        k.RevokeSession(ctx, claims, a.Session.ID, home),
 		"everywhere":    k.SignOutEverywhere(ctx, claims, home),
-		"profile":       second(k.UpdateProfile(ctx, claims, usher.Profile{}, home)),
+		"profile":       errOf(k.UpdateProfile(ctx, claims, usher.Profile{}, home)),
 		"verify e-mail": k.SendEmailVerification(ctx, claims, home),
 		"change e-mail": k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: "x@example.com", CurrentPassword: goodPassword}, home),
 	} {
@@ -107,17 +107,17 @@ func TestRS12_LinkGivesASessionForOnePasswordOnly(t *testing.T) {
 	}
 	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: thirdPassword}, home)
 	wantErr(t, err, usher.ErrInvalidSession)
-	k.wantNoUse(a)
+	k.wantEnded(a)
 	k.wantPassword(ann, otherPassword, thirdPassword)
 }
 
-func second[T any](_ T, err error) error          { return err }
-func second3[T, U any](_ T, _ U, err error) error { return err }
+func errOf[T any](_ T, err error) error          { return err }
+func errOf3[T, U any](_ T, _ U, err error) error { return err }
 
 func TestRS12_ResetSessionEndsAfterTenMinutes(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	k.imported(ann)
+	k.importUser(ann)
 	rs := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
 	claims := usher.Must(k.ValidateReset(ctx, rs.Token))
 	k.clock.add(10 * time.Minute)
@@ -132,19 +132,19 @@ func TestRS12_SigningInByResetIsAnOption(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.ResetSignsIn = true })
 	other := k.signUp("other@example.com")
-	k.wantMail("verify_email")
-	k.imported(ann)
+	k.wantEmails("verify_email")
+	k.importUser(ann)
 	raw := k.resetToken(ann, usher.MessageResetPassword)
 	c := home
 	c.SessionID = other.Session.ID
 	k.events.reset()
 	a, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, c)
-	if err != nil || !k.alive(a) || !reflect.DeepEqual(a.Session.AMR, []string{"email"}) {
+	if err != nil || !k.isLive(a) || !reflect.DeepEqual(a.Session.AMR, []string{"email"}) {
 		t.Fatal(a, err)
 	}
 	k.wantEvents("authn_password_reset:reset authn_password_change:reset session_created:reset session_ended:replaced")
-	if k.alive(other) {
-		t.Fatal("the session that came along lives on")
+	if k.isLive(other) {
+		t.Fatal("the previous session is still live")
 	}
 }
 
@@ -154,17 +154,17 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 	a := k.signUpVerified(ann)
 	claims := usher.Must(k.ValidateSession(ctx, a.Tokens.Session))
 	usher.Must(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
-	notices := k.wantMail("password_changed")
+	notices := k.wantEmails("password_changed")
 	usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: otherPassword, NewPassword: thirdPassword}, home))
-	notices = append(notices, k.wantMail("password_changed")...)
+	notices = append(notices, k.wantEmails("password_changed")...)
 	raw := k.resetToken(ann, usher.MessageResetPassword)
-	k.wantMail("reset_password")
+	k.wantEmails("reset_password")
 	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, home))
-	notices = append(notices, k.wantMail("password_changed")...)
+	notices = append(notices, k.wantEmails("password_changed")...)
 	if err := k.Operator("test").SetPassword(ctx, a.User.ID, otherPassword, false); err != nil {
 		t.Fatal(err)
 	}
-	notices = append(notices, k.wantMail("password_changed")...)
+	notices = append(notices, k.wantEmails("password_changed")...)
 
 	b := k.signIn(ann, otherPassword, home)
 	claims = usher.Must(k.ValidateSession(ctx, b.Tokens.Session))
@@ -172,7 +172,7 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	var link usher.Secret
-	for _, m := range k.wantMail("change_email email_changing") {
+	for _, m := range k.wantEmails("change_email email_changing") {
 		if m.Kind == usher.MessageChangeEmail {
 			link = tokenIn(t, m)
 			continue
@@ -180,7 +180,7 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 		notices = append(notices, m)
 	}
 	usher.Must(k.VerifyEmail(ctx, claims, usher.VerifyEmailParams{Token: link}, home))
-	notices = append(notices, k.wantMail("email_changed")...)
+	notices = append(notices, k.wantEmails("email_changed")...)
 
 	for _, m := range notices {
 		if m.To != ann {
@@ -189,7 +189,7 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 		if m.Link != "" {
 			t.Errorf("%s has a link", m.Kind)
 		}
-		text := everything(m)
+		text := allText(m)
 		for _, s := range []usher.Secret{goodPassword, otherPassword, thirdPassword, raw, link} {
 			if strings.Contains(text, s.Reveal()) {
 				t.Errorf("%s holds a password or a token", m.Kind)
@@ -202,7 +202,7 @@ func TestRS14_OwnerIsTold(t *testing.T) {
 // session, the owner's change stands.
 func TestRS12_AChangeMeanwhileEndsTheResetSession(t *testing.T) {
 	t.Parallel()
-	store := &between{Store: memory.New()}
+	store := &afterSessionRead{Store: memory.New()}
 	k := newKitOn(t, store, newClock())
 	k.signUpVerified(ann)
 	reset := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
@@ -245,7 +245,7 @@ func TestRS09_AResetSessionDiesWithTheAddress(t *testing.T) {
 			claims := usher.Must(k.ValidateReset(ctx, reset.Token))
 			_, err := k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, home)
 			wantErr(t, err, usher.ErrInvalidSession)
-			if !k.alive(a) {
+			if !k.isLive(a) {
 				t.Error("a full session ended as well")
 			}
 		})
@@ -257,13 +257,13 @@ func TestRS09_AResetSessionDiesWithTheAddress(t *testing.T) {
 func TestSI04_StrangersCannotKeepTheResetMailAway(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	k.imported(ann)
+	k.importUser(ann)
 	for i := range 6 {
 		in := usher.SignUpParams{LoginID: fmt.Sprint("mallory", i), Email: ann, Password: goodPassword}
 		usher.Must(k.SignUp(ctx, in, nth(1)))
 	}
 	k.resetToken(ann, usher.MessageResetPassword)
 	if n := len(k.inbox()); n > 5 {
-		t.Errorf("%d mails", n)
+		t.Errorf("%d emails", n)
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 const ann = "Ann@example.com"
 
-// imported creates a verified user without a password, which saves a hash.
-func (k *kit) imported(loginID string) usher.User {
+// importUser creates a verified user without a password, which saves a hash.
+func (k *kit) importUser(loginID string) usher.User {
 	k.t.Helper()
 	u, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{loginID}, EmailVerified: true})
 	if err != nil {
@@ -23,8 +23,8 @@ func (k *kit) imported(loginID string) usher.User {
 	return u
 }
 
-// forget requests a reset.
-func (k *kit) forget(loginID string, c usher.Client) {
+// requestReset requests a reset.
+func (k *kit) requestReset(loginID string, c usher.Client) {
 	k.t.Helper()
 	if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: loginID}, c); err != nil {
 		k.t.Fatal(err)
@@ -36,11 +36,11 @@ func TestRS01_TokensAreRandomAndStoredHashed(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.InsecureNoThrottle = true })
 	seen := map[usher.Secret]bool{}
 	for i := range 334 {
-		k.imported(fmt.Sprintf("u%d@example.com", i))
+		k.importUser(fmt.Sprintf("u%d@example.com", i))
 		for range 3 {
-			k.forget(fmt.Sprintf("u%d@example.com", i), home)
+			k.requestReset(fmt.Sprintf("u%d@example.com", i), home)
 		}
-		for _, m := range k.wantMail("reset_password reset_password reset_password") {
+		for _, m := range k.wantEmails("reset_password reset_password reset_password") {
 			raw := tokenIn(t, m)
 			if b, err := base64.RawURLEncoding.DecodeString(raw.Reveal()); err != nil || len(b) != 32 {
 				t.Fatalf("a token of %d bytes: %v", len(b), err)
@@ -62,7 +62,7 @@ func TestRS01_TokensAreRandomAndStoredHashed(t *testing.T) {
 func TestRS02_LinkLivesTenMinutes(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	k.imported(ann)
+	k.importUser(ann)
 	raw := k.resetToken(ann, usher.MessageResetPassword)
 	k.clock.add(10*time.Minute - time.Second)
 	if _, err := k.ResetLink(ctx, raw, home); err != nil {
@@ -79,25 +79,25 @@ func TestRS02_LinkLivesTenMinutes(t *testing.T) {
 	cfg := k.cfg
 	cfg.ResetLifetime = 25 * time.Hour
 	if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "ResetLifetime") {
-		t.Fatalf("a life of 25 hours: %v", err)
+		t.Fatalf("a lifetime of 25 hours: %v", err)
 	}
 }
 
 func TestRS03_OneOfFiftyCompletionsWins(t *testing.T) {
 	t.Parallel()
-	for name, machines := range map[string]int{"one machine": 1, "two machines": 2} {
+	for name, instances := range map[string]int{"one instance": 1, "two instances": 2} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
-			k.imported(ann)
+			k.importUser(ann)
 			raw := k.resetToken(ann, usher.MessageResetPassword)
 			kits := []*kit{k, k}
-			if machines == 2 {
-				kits[1] = k.twin()
+			if instances == 2 {
+				kits[1] = k.secondInstance()
 			}
 			k.events.reset()
 			var won atomic.Int64
 			var winner atomic.Pointer[usher.Secret]
-			together(50, func(i int) {
+			concurrently(50, func(i int) {
 				pw := usher.Secret(fmt.Sprintf("password number %d of fifty", i))
 				_, err := kits[i%2].ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: pw}, nth(i))
 				switch {
@@ -123,7 +123,7 @@ func TestRS03_OneOfFiftyCompletionsWins(t *testing.T) {
 				sent = append(sent, kits[1].inbox()...)
 			}
 			if got := kinds(sent); got != "password_changed reset_password" {
-				t.Fatalf("mails are %q", got)
+				t.Fatalf("emails are %q", got)
 			}
 		})
 	}
@@ -132,7 +132,7 @@ func TestRS03_OneOfFiftyCompletionsWins(t *testing.T) {
 func TestRS04_LookingAtALinkSpendsNothing(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	k.imported(ann)
+	k.importUser(ann)
 	raw := k.resetToken(ann, usher.MessageResetPassword)
 	k.events.reset()
 	for range 3 {
@@ -150,7 +150,7 @@ func TestRS04_LookingAtALinkSpendsNothing(t *testing.T) {
 func TestRS04_WeakPasswordSpendsNothing(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	k.imported(ann)
+	k.importUser(ann)
 	raw := k.resetToken(ann, usher.MessageResetPassword)
 	for _, weak := range []usher.Secret{"passwordpassword", "short", ""} {
 		if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: weak}, home); err == nil {
@@ -167,11 +167,11 @@ func TestRS08_WhoGetsWhichMail(t *testing.T) {
 	k := newKit(t)
 	k.signUpVerified("verified@example.com")
 	a := k.signUp("unverified@example.com")
-	disabled := k.imported("disabled@example.com")
+	disabled := k.importUser("disabled@example.com")
 	if err := k.Operator("test").Disable(ctx, disabled.ID); err != nil {
 		t.Fatal(err)
 	}
-	k.wantMail("verify_email")
+	k.wantEmails("verify_email")
 	k.events.reset()
 	for _, c := range []struct{ id, events, mail string }{
 		{"verified@example.com", "authn_password_reset_request", "reset_password"},
@@ -179,10 +179,10 @@ func TestRS08_WhoGetsWhichMail(t *testing.T) {
 		{"unknown@example.com", "authn_password_reset_request:unknown_login_id", ""},
 		{"disabled@example.com", "authn_password_reset_request:disabled", ""},
 	} {
-		k.forget(c.id, home)
+		k.requestReset(c.id, home)
 		k.wantEvents(c.events)
 		all := k.inbox()
-		k.wantMail(c.mail)
+		k.wantEmails(c.mail)
 		if c.id != "unverified@example.com" {
 			continue
 		}
@@ -191,9 +191,9 @@ func TestRS08_WhoGetsWhichMail(t *testing.T) {
 			t.Fatal(s, err)
 		}
 		k.wantEvents("authn_password_reset:claim authn_password_change:reset user_email_verify:reset session_ended:password_changed")
-		k.wantMail("password_changed")
+		k.wantEmails("password_changed")
 	}
-	k.wantNoUse(a)
+	k.wantEnded(a)
 	k.wantPassword("unverified@example.com", otherPassword, goodPassword)
 	if u, err := k.Operator("test").UserByLoginID(ctx, "unverified@example.com"); err != nil || !u.EmailVerified {
 		t.Fatal(u, err)
@@ -207,15 +207,15 @@ func TestRS10_AskingChangesNothing(t *testing.T) {
 	var links []usher.Secret
 	for i := range 10 {
 		k.clock.add(time.Minute)
-		k.forget(ann, nth(i))
+		k.requestReset(ann, nth(i))
 		for _, m := range k.inbox()[len(links):] {
 			links = append(links, tokenIn(t, m))
 		}
 	}
 	if len(links) != 3 {
-		t.Fatalf("%d mails", len(links))
+		t.Fatalf("%d emails", len(links))
 	}
-	if !k.alive(a) {
+	if !k.isLive(a) {
 		t.Fatal("asking ended the session")
 	}
 	k.wantPassword(ann, goodPassword)
@@ -232,64 +232,64 @@ func TestRS10_AskingChangesNothing(t *testing.T) {
 func TestRS10_AtMostThreeLinksAreOpen(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.Limits.ResetEmails, c.Limits.Emails = 100, 100 })
-	k.imported(ann)
+	k.importUser(ann)
 	for i := range 5 {
-		k.forget(ann, nth(i))
+		k.requestReset(ann, nth(i))
 		k.clock.add(time.Minute)
 	}
-	k.wantMail("reset_password reset_password reset_password")
+	k.wantEmails("reset_password reset_password reset_password")
 	k.clock.add(6 * time.Minute)
-	k.forget(ann, nth(6))
-	k.wantMail("reset_password")
+	k.requestReset(ann, nth(6))
+	k.wantEmails("reset_password")
 }
 
 func TestRS13_Limits(t *testing.T) {
 	t.Parallel()
 	t.Run("mails of an account", func(t *testing.T) {
 		k := newKit(t)
-		k.imported(ann)
+		k.importUser(ann)
 		k.events.reset()
 		for i := range 4 {
-			k.forget(ann, nth(i))
+			k.requestReset(ann, nth(i))
 		}
-		k.wantMail("reset_password reset_password reset_password")
+		k.wantEmails("reset_password reset_password reset_password")
 		if got := k.events.take(); !strings.HasSuffix(got, "authn_password_reset_request:too_many_mails") {
 			t.Fatalf("events are %q", got)
 		}
 		k.clock.add(time.Hour)
-		k.forget(ann, nth(5))
-		k.wantMail("reset_password")
+		k.requestReset(ann, nth(5))
+		k.wantEmails("reset_password")
 	})
 	t.Run("requests of a network", func(t *testing.T) {
 		k := newKit(t)
 		for i := range 10 {
-			k.forget(fmt.Sprintf("u%d@example.com", i), home)
+			k.requestReset(fmt.Sprintf("u%d@example.com", i), home)
 		}
 		in := usher.SendPasswordResetParams{LoginID: "u@example.com"}
 		l := wantLimit(t, k.SendPasswordReset(ctx, in, home))
 		if l.RetryAfter != time.Hour {
 			t.Fatalf("wait %s", l.RetryAfter)
 		}
-		k.forget("u@example.com", nth(1))
+		k.requestReset("u@example.com", nth(1))
 		k.clock.add(time.Hour)
-		k.forget("u@example.com", home)
+		k.requestReset("u@example.com", home)
 	})
 	t.Run("bad tokens of a network", func(t *testing.T) {
 		k := newKit(t)
-		k.imported(ann)
+		k.importUser(ann)
 		good := k.resetToken(ann, usher.MessageResetPassword)
-		try := []func(raw usher.Secret) error{
-			func(raw usher.Secret) error { return second(k.ResetLink(ctx, raw, home)) },
-			func(raw usher.Secret) error { return second(k.VerifyReset(ctx, raw, home)) },
-			func(raw usher.Secret) error { return second(k.confirm(raw, home)) },
+		attempts := []func(raw usher.Secret) error{
+			func(raw usher.Secret) error { return errOf(k.ResetLink(ctx, raw, home)) },
+			func(raw usher.Secret) error { return errOf(k.VerifyReset(ctx, raw, home)) },
+			func(raw usher.Secret) error { return errOf(k.confirm(raw, home)) },
 			func(raw usher.Secret) error {
-				return second(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, home))
+				return errOf(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, home))
 			},
 		}
-		// A token has 256 random bits, so guesses need no limit, and nobody can shut a
+		// A token has 256 random bits, so guesses need no limit, and no client can block a
 		// network that others share.
 		for i := range 40 {
-			wantErr(t, try[i%len(try)](usher.Secret(fmt.Sprintf("made up %d", i))), usher.ErrInvalidToken)
+			wantErr(t, attempts[i%len(attempts)](usher.Secret(fmt.Sprintf("made up %d", i))), usher.ErrInvalidToken)
 		}
 		if _, err := k.ResetLink(ctx, good, home); err != nil {
 			t.Fatal(err)
@@ -308,8 +308,8 @@ func TestRS13_StrangersDoNotUseUpTheOwnersMails(t *testing.T) {
 	ask := func(c usher.Client, want string) {
 		t.Helper()
 		k.events.reset()
-		k.forget(ann, c)
-		k.wantMail(want)
+		k.requestReset(ann, c)
+		k.wantEmails(want)
 		k.clock.add(time.Minute)
 	}
 	for i := range 3 {
@@ -320,7 +320,7 @@ func TestRS13_StrangersDoNotUseUpTheOwnersMails(t *testing.T) {
 	k.clock.add(-time.Minute)
 	eve := nth(5)
 	eve.Device = k.signUp("eve@example.com").Device
-	k.wantMail("verify_email")
+	k.wantEmails("verify_email")
 	ask(eve, "")
 	for range 3 {
 		ask(owner, "reset_password")
@@ -340,17 +340,17 @@ func TestRS13_OpenLinksUseUpNoMails(t *testing.T) {
 	owner := from("203.0.113.9")
 	owner.Device = k.signUpVerified(ann).Device
 	for i := range 3 {
-		k.forget(ann, nth(i))
+		k.requestReset(ann, nth(i))
 	}
-	k.wantMail("reset_password reset_password reset_password")
+	k.wantEmails("reset_password reset_password reset_password")
 	k.events.reset()
 	for range 5 { // they are in the owner's mailbox and valid
-		k.forget(ann, owner)
+		k.requestReset(ann, owner)
 	}
 	if n := strings.Count(k.events.take(), "too_many_links"); n != 5 {
 		t.Errorf("%d requests found the links open, want 5", n)
 	}
 	k.clock.add(10 * time.Minute)
-	k.forget(ann, owner)
-	k.wantMail("reset_password")
+	k.requestReset(ann, owner)
+	k.wantEmails("reset_password")
 }

@@ -29,10 +29,10 @@ func TestSE06_SignOutHoldsHereAtOnceAndElsewhereInASecond(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k, other := twoMachines(t)
+				k, other := twoInstances(t)
 				a, b := k.signUp(ann), k.signUp("bob@example.com")
 				k.inbox()
-				if !other.alive(a) {
+				if !other.isLive(a) {
 					t.Fatal("not valid elsewhere")
 				}
 				k.events.reset()
@@ -40,13 +40,13 @@ func TestSE06_SignOutHoldsHereAtOnceAndElsewhereInASecond(t *testing.T) {
 					t.Fatal(err)
 				}
 				k.wantEvents("authn_logout")
-				k.wantNoUse(a)
+				k.wantEnded(a)
 				_, err := other.RefreshSession(ctx, a.Tokens.Refresh, home)
 				wantErr(t, err, usher.ErrInvalidSession)
 				time.Sleep(1100 * time.Millisecond) // the bubble's clock
 				_, err = other.ValidateSession(ctx, a.Tokens.Session)
 				wantErr(t, err, token.ErrRevoked)
-				if !k.alive(b) || !other.alive(b) {
+				if !k.isLive(b) || !other.isLive(b) {
 					t.Fatal("another session ended")
 				}
 				// Signing out again is not an error and causes no further event
@@ -69,7 +69,7 @@ func TestSE06_AMachineThatStartsLater(t *testing.T) {
 	if err := k.SignOut(ctx, k.claims(a), home); err != nil {
 		t.Fatal(err)
 	}
-	_, err := k.twin().ValidateSession(ctx, a.Tokens.Session)
+	_, err := k.secondInstance().ValidateSession(ctx, a.Tokens.Session)
 	wantErr(t, err, token.ErrRevoked)
 }
 
@@ -78,8 +78,8 @@ func TestSE06_AMachineThatStartsLater(t *testing.T) {
 func TestSE06_RevocationsThatShowOutOfOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		st := &aging{Store: memory.New()}
-		k := machine(t, st)
+		st := &revocationLog{Store: memory.New()}
+		k := newInstance(t, st)
 		var all []*usher.Authentication
 		for i := range 4 {
 			all = append(all, k.signUp(fmt.Sprintf("u%d@example.com", i)))
@@ -92,8 +92,8 @@ func TestSE06_RevocationsThatShowOutOfOrder(t *testing.T) {
 			st.set(false, list...)
 			time.Sleep(1100 * time.Millisecond)
 			for j, a := range all {
-				if k.alive(a) != (j > i) {
-					t.Fatalf("after revocation %d, session %d is alive: %v", late[i].ID, j, k.alive(a))
+				if k.isLive(a) != (j > i) {
+					t.Fatalf("after revocation %d, session %d is alive: %v", late[i].ID, j, k.isLive(a))
 				}
 			}
 			time.Sleep(7 * time.Second)
@@ -145,7 +145,7 @@ func TestExpiredRowsAreRemoved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
-		k := machine(t, store, func(c *usher.Config) { c.Sessions.Idle = 15 * time.Minute })
+		k := newInstance(t, store, func(c *usher.Config) { c.Sessions.Idle = 15 * time.Minute })
 		a := k.signUp(ann)
 		b := k.signIn(ann, goodPassword, home)
 		k.inbox()
@@ -171,8 +171,8 @@ func TestExpiredRowsAreRemoved(t *testing.T) {
 	})
 }
 
-// aging is a store whose list of revocations a test sets.
-type aging struct {
+// revocationLog is a store whose list of revocations a test sets.
+type revocationLog struct {
 	store.Store
 	mu   sync.Mutex
 	list []store.Revocation
@@ -181,7 +181,7 @@ type aging struct {
 	asks int
 }
 
-func (a *aging) Revocations(_ context.Context, after int64) ([]store.Revocation, error) {
+func (a *revocationLog) Revocations(_ context.Context, after int64) ([]store.Revocation, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asks++
@@ -197,16 +197,16 @@ func (a *aging) Revocations(_ context.Context, after int64) ([]store.Revocation,
 	return out, nil
 }
 
-func (a *aging) set(down bool, list ...store.Revocation) {
+func (a *revocationLog) set(down bool, list ...store.Revocation) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.down, a.list = down, list
 }
 
-// telling is an aging store that implements store.Notifier.
-type telling struct{ *aging }
+// notifyingStore is a revocationLog that implements store.Notifier.
+type notifyingStore struct{ *revocationLog }
 
-func (a telling) NotifyRevocations(ctx context.Context, wake func()) error {
+func (a notifyingStore) NotifyRevocations(ctx context.Context, wake func()) error {
 	a.mu.Lock()
 	a.wake = wake
 	a.mu.Unlock()
@@ -220,7 +220,7 @@ func followed(t *testing.T, store store.Store, change ...func(*usher.Config)) (*
 	t.Helper()
 	var log syncBuffer
 	change = append(change, func(c *usher.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-	return machine(t, store, change...), &log
+	return newInstance(t, store, change...), &log
 }
 
 func (k *kit) revocation(id int64, a *usher.Authentication) store.Revocation {
@@ -234,12 +234,12 @@ func TestSE06_AStoreThatWentBackIsNoticed(t *testing.T) {
 	for name, down := range map[string]bool{"after an outage": true, "unseen": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				st := &aging{Store: memory.New()}
+				st := &revocationLog{Store: memory.New()}
 				k, log := followed(t, st)
 				a, b, c := k.signUp("a@example.com"), k.signUp("b@example.com"), k.signUp("c@example.com")
 				st.set(false, k.revocation(5000, a))
 				time.Sleep(2 * time.Minute)
-				if k.alive(a) {
+				if k.isLive(a) {
 					t.Fatal("a revocation was not read")
 				}
 				soon := 2 * time.Second
@@ -251,11 +251,11 @@ func TestSE06_AStoreThatWentBackIsNoticed(t *testing.T) {
 				}
 				st.set(false, k.revocation(7, b))
 				time.Sleep(soon)
-				if k.alive(b) || k.alive(a) || !k.alive(c) {
-					t.Fatal("the list after the restore is not the list of this machine")
+				if k.isLive(b) || k.isLive(a) || !k.isLive(c) {
+					t.Fatal("the list after the restore is not the list of this instance")
 				}
 				if !strings.Contains(log.String(), "older copy") {
-					t.Fatalf("nobody was told: %s", log)
+					t.Fatalf("no log message: %s", log)
 				}
 				// Afterwards revocations take effect as usual, however long ago the
 				// restore was.
@@ -265,13 +265,13 @@ func TestSE06_AStoreThatWentBackIsNoticed(t *testing.T) {
 					ids = append(ids, k.revocation(int64(8+i), d))
 					st.set(false, ids...)
 					time.Sleep(2 * time.Second)
-					if k.alive(d) {
+					if k.isLive(d) {
 						t.Fatalf("revocation %d after the restore was not read in time", i)
 					}
 					time.Sleep(3 * time.Second)
 				}
 				if n := strings.Count(log.String(), "older copy"); n != 1 {
-					t.Fatalf("it was told %d times", n)
+					t.Fatalf("it was logged %d times", n)
 				}
 			})
 		})
@@ -292,7 +292,7 @@ func (k *kit) signUpFrom(loginID string, i int) *usher.Authentication {
 func TestSE06_RemovedRevocationsAreNoAlarm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &aging{Store: memory.New()}
+		store := &revocationLog{Store: memory.New()}
 		k, log := followed(t, store)
 		store.set(false, k.revocation(5000, k.signUp("a@example.com")))
 		time.Sleep(11 * time.Minute)
@@ -309,14 +309,14 @@ func TestSE06_RemovedRevocationsAreNoAlarm(t *testing.T) {
 func TestSE06_ASlowClockElsewhereRevivesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		st := &aging{Store: memory.New()}
+		st := &revocationLog{Store: memory.New()}
 		k, _ := followed(t, st)
 		a := k.signUp("a@example.com")
 		st.set(false, store.Revocation{ID: 1, SessionID: a.Session.ID, Until: time.Now().Add(2 * time.Minute)})
 		for range 12 {
 			time.Sleep(time.Minute)
-			if k.alive(a) {
-				t.Fatal("the session came back to life")
+			if k.isLive(a) {
+				t.Fatal("the session is valid again")
 			}
 		}
 	})
@@ -327,14 +327,14 @@ func TestSE06_ASlowClockElsewhereRevivesNothing(t *testing.T) {
 func TestSE06_ANotificationIsFollowedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := telling{&aging{Store: memory.New()}}
+		store := notifyingStore{&revocationLog{Store: memory.New()}}
 		k, _ := followed(t, store)
 		a := k.signUp("a@example.com")
 		time.Sleep(5*time.Second + 300*time.Millisecond) // between two polls
 		store.set(false, k.revocation(1, a))
 		store.wake()
 		time.Sleep(time.Millisecond)
-		if k.alive(a) {
+		if k.isLive(a) {
 			t.Fatal("the notification changed nothing")
 		}
 		store.mu.Lock()

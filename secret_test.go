@@ -71,7 +71,7 @@ func TestCF01_SecretFileIsTheSameForAllWhoStartAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "usher.secret")
 	const goroutines, processes = 56, 8
 	secrets := make([]string, goroutines+processes)
-	together(len(secrets), func(i int) {
+	concurrently(len(secrets), func(i int) {
 		if i < goroutines {
 			s, err := usher.SecretFile(path)
 			if err != nil {
@@ -121,7 +121,7 @@ func TestCF01_SecretFileThatCannotServe(t *testing.T) {
 		if err == nil || s != "" {
 			t.Errorf("%s: no error", filepath.Base(path))
 		} else if strings.Contains(err.Error(), "canary") {
-			t.Errorf("the error tells what is in the file: %v", err)
+			t.Errorf("the error reveals the content of the file: %v", err)
 		}
 	}
 	if s, err := usher.SecretFile(write("spaces", "\n "+secret.Reveal()+" \n")); err != nil || s != secret {
@@ -146,7 +146,7 @@ func TestCF02_SecretsDoNotPrint(t *testing.T) {
 	})
 	a := k.signUpVerified("ann@example.com")
 	link := k.resetToken("ann@example.com", usher.MessageResetPassword)
-	mail := k.lastMail(usher.MessageResetPassword)
+	mail := k.lastEmail(usher.MessageResetPassword)
 	pw := usher.Secret(goodPassword)
 	values := []any{
 		k.cfg, &k.cfg, k.cfg.Sessions, k.cfg.Limits, k.cfg.Hashing, k.cfg.Password, k.Service,
@@ -172,7 +172,7 @@ func TestCF02_SecretsDoNotPrint(t *testing.T) {
 			for i, c := range canaries {
 				for _, form := range forms(c) {
 					if strings.Contains(text, form) {
-						t.Errorf("%T with %s tells canary %d: %.200s", v, how, i, text)
+						t.Errorf("%T with %s reveals canary %d: %.200s", v, how, i, text)
 					}
 				}
 			}
@@ -228,13 +228,13 @@ func TestOldSecretsStillOpen(t *testing.T) {
 	if err := before.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-	before.forget(ann, home) // stays in the outbox: no instance sends
+	before.requestReset(ann, home) // stays in the outbox: no instance sends
 
 	k := newKitOn(t, before.store, before.clock, withSecrets(secret2, secret))
 	if events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventKeysRotated, Limit: 1})).Events; events[0].Reason != "new_secret" {
 		t.Fatalf("the event is %+v", events[0])
 	}
-	if !k.alive(a) || !k.alive(b) {
+	if !k.isLive(a) || !k.isLive(b) {
 		t.Fatal("session tokens")
 	}
 	again := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
@@ -242,8 +242,8 @@ func TestOldSecretsStillOpen(t *testing.T) {
 		t.Fatal("the repetition of a refresh gave another successor")
 	}
 	c := usher.Must(k.RefreshSession(ctx, b.Tokens.Refresh, home))
-	if raw := tokenIn(t, k.lastMail(usher.MessageResetPassword)); second(k.ResetLink(ctx, raw, home)) != nil {
-		t.Fatal("the mail in the outbox")
+	if raw := tokenIn(t, k.lastEmail(usher.MessageResetPassword)); errOf(k.ResetLink(ctx, raw, home)) != nil {
+		t.Fatal("the email in the outbox")
 	}
 	client := home
 	client.Device = a.Device
@@ -254,7 +254,7 @@ func TestOldSecretsStillOpen(t *testing.T) {
 	// The start sealed the keys under the new secret, so the old one can be removed.
 	k.Close(ctx)
 	last := newKitOn(t, before.store, before.clock, withSecrets(secret2))
-	if !last.alive(c) {
+	if !last.isLive(c) {
 		t.Fatal("without the old secret")
 	}
 	usher.Must(last.RefreshSession(ctx, c.Tokens.Refresh, home))
@@ -280,16 +280,16 @@ func TestSecretsInDifferentOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
-		k := machine(t, store, withSecrets(secret, secret2))
-		other := machine(t, store, withSecrets(secret2, secret))
+		k := newInstance(t, store, withSecrets(secret, secret2))
+		other := newInstance(t, store, withSecrets(secret2, secret))
 		version := usher.Must(store.SigningKeys(ctx)).Version
 		a := k.signUpVerified(ann)
 		for _, order := range [][]*kit{{k, other}, {other, k}} {
 			b := usher.Must(order[0].RefreshSession(ctx, a.Tokens.Refresh, home))
 			time.Sleep(5 * time.Second) // the bubble's clock
 			again := usher.Must(order[1].RefreshSession(ctx, a.Tokens.Refresh, home))
-			if again.Tokens.Refresh != b.Tokens.Refresh || !order[0].alive(again) {
-				t.Fatal("the repetition of a refresh gave another successor on the other machine")
+			if again.Tokens.Refresh != b.Tokens.Refresh || !order[0].isLive(again) {
+				t.Fatal("the repetition of a refresh gave another successor on the other instance")
 			}
 			a = again
 		}
@@ -304,20 +304,20 @@ func TestSecretsInDifferentOrder(t *testing.T) {
 
 // An instance that does not have the newest secret loses no email, however often it
 // claims one.
-func TestMailUnderAnUnknownSecretIsLeftToOthers(t *testing.T) {
+func TestEmailUnderAnUnknownSecretIsLeftToOtherInstances(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
-		old := machine(t, store, withSecrets(secret))
-		k := machine(t, store, withSecrets(secret2, secret))
+		old := newInstance(t, store, withSecrets(secret))
+		k := newInstance(t, store, withSecrets(secret2, secret))
 		k.Close(ctx) // it queued the email, and the other instance sends it
 		k.signUp(ann)
 		time.Sleep(3 * time.Minute) // the bubble's clock
 		old.Close(ctx)
-		k = machine(t, store, withSecrets(secret2, secret))
+		k = newInstance(t, store, withSecrets(secret2, secret))
 		time.Sleep(5 * time.Minute)
 		if got := kinds(k.inbox()); got != "verify_email" || len(old.inbox()) != 0 {
-			t.Fatalf("mails are %q", got)
+			t.Fatalf("emails are %q", got)
 		}
 		if n := k.events.count(usher.EventEmailGivenUp) + old.events.count(usher.EventEmailGivenUp); n != 0 {
 			t.Fatal("given up")
@@ -335,7 +335,7 @@ func TestSuccessorUnderAnUnknownSecret(t *testing.T) {
 	b := usher.Must(next.RefreshSession(ctx, a.Tokens.Refresh, home))
 	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrUnavailable)
-	if !next.alive(b) {
+	if !next.isLive(b) {
 		t.Fatal("the session ended")
 	}
 }

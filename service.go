@@ -163,9 +163,9 @@ func (s *Service) start(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the background work and waits for it until ctx ends. Emails that were
-// not sent stay in the outbox. Close does not close the Store, which belongs to the
-// caller.
+// Close ends the background work and waits for it, at most until ctx ends. Emails
+// that were not sent stay in the outbox. Close does not close the Store, which
+// belongs to the caller.
 //
 // Errors: the error of ctx.
 func (s *Service) Close(ctx context.Context) error { return s.background.Close(ctx) }

@@ -18,12 +18,12 @@ import (
 )
 
 // The test goes through the whole lifetime of an account and checks its events.
-func TestWholeLife(t *testing.T) {
+func TestLifecycleOfAnAccount(t *testing.T) {
 	k := newKit(t)
 	step := func(what, events, mail string) {
 		t.Helper()
-		if got := k.mailed(); got != mail {
-			t.Fatalf("%s: mails are %q, want %q", what, got, mail)
+		if got := k.emailKinds(); got != mail {
+			t.Fatalf("%s: emails are %q, want %q", what, got, mail)
 		}
 		if got := k.events.take(); got != events {
 			t.Fatalf("%s: events are\n%q, want\n%q", what, got, events)
@@ -37,7 +37,7 @@ func TestWholeLife(t *testing.T) {
 	if !a.FirstSeen || a.User.EmailVerified || a.User.Email != "Ann@Example.com" {
 		t.Fatalf("signed up as %+v", a.User)
 	}
-	link := k.lastMail(usher.MessageVerifyEmail)
+	link := k.lastEmail(usher.MessageVerifyEmail)
 	step("sign-up", "user_created session_created", "verify_email")
 
 	if _, err := k.confirm(tokenIn(t, link), home); err != nil {
@@ -65,7 +65,7 @@ func TestWholeLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	step("update", "authn_password_change:update session_ended:password_changed", "password_changed")
-	if k.alive(a) || !k.alive(b) || !k.alive(c) {
+	if k.isLive(a) || !k.isLive(b) || !k.isLive(c) {
 		t.Fatal("an update must end the other sessions and keep this one")
 	}
 
@@ -76,7 +76,7 @@ func TestWholeLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	step("replace", "session_created authn_password_change:replace session_ended:password_changed", "password_changed")
-	if k.alive(c) || !k.alive(d) {
+	if k.isLive(c) || !k.isLive(d) {
 		t.Fatal("a replacement must end the sessions before it")
 	}
 
@@ -86,7 +86,7 @@ func TestWholeLife(t *testing.T) {
 		t.Fatal(s, err)
 	}
 	step("reset", "authn_password_reset:reset authn_password_change:reset session_ended:password_changed", "password_changed")
-	if k.alive(d) {
+	if k.isLive(d) {
 		t.Fatal("a reset must end all sessions")
 	}
 	_, err = k.SignIn(ctx, usher.SignInParams{LoginID: "ann@example.com", Password: thirdPassword}, home)
@@ -101,7 +101,7 @@ func TestWholeLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	step("revoke", "session_ended:revoked", "")
-	if k.alive(e) || !k.alive(f) {
+	if k.isLive(e) || !k.isLive(f) {
 		t.Fatal("one session was to end")
 	}
 
@@ -114,19 +114,19 @@ func TestWholeLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	step("sign out everywhere", "authn_logout:everywhere", "")
-	if k.alive(f) || k.alive(g) {
+	if k.isLive(f) || k.isLive(g) {
 		t.Fatal("all sessions were to end")
 	}
 	_, err = k.RefreshSession(ctx, g.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
 }
 
-// timed is a store with a clock that is always right.
-type timed struct{ store.Store }
+// storeWithClock is a store with a clock that is always right.
+type storeWithClock struct{ store.Store }
 
-func (timed) Time(context.Context) (time.Time, error) { return time.Now(), nil }
+func (storeWithClock) Time(context.Context) (time.Time, error) { return time.Now(), nil }
 
-func TestAMachineWithAWrongClockDoesNotStart(t *testing.T) {
+func TestInstanceWithAWrongClockDoesNotStart(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	for off, refused := range map[time.Duration]bool{
@@ -135,7 +135,7 @@ func TestAMachineWithAWrongClockDoesNotStart(t *testing.T) {
 	} {
 		cfg := k.cfg
 		cfg.Now = func() time.Time { return time.Now().Add(off) }
-		s, err := usher.New(ctx, timed{memory.New()}, cfg)
+		s, err := usher.New(ctx, storeWithClock{memory.New()}, cfg)
 		if err == nil {
 			s.Close(ctx)
 		}
@@ -149,7 +149,7 @@ func TestAClockThatGoesWrongIsNoticed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &clock{} // how far it is ahead
-		k, log := followed(t, timed{memory.New()}, func(cfg *usher.Config) {
+		k, log := followed(t, storeWithClock{memory.New()}, func(cfg *usher.Config) {
 			cfg.Now = func() time.Time { return time.Now().Add(c.now().Sub(time.Time{})) }
 		})
 		for _, step := range []struct {
@@ -162,8 +162,8 @@ func TestAClockThatGoesWrongIsNoticed(t *testing.T) {
 			if err := k.Ping(ctx); (err != nil) != step.ahead {
 				t.Errorf("ahead by %s: Ping says %v", step.by, err)
 			}
-			if told := strings.Contains(log.String(), "clock of this instance"); told == step.silent {
-				t.Errorf("ahead by %s: told is %v", step.by, told)
+			if logged := strings.Contains(log.String(), "clock of this instance"); logged == step.silent {
+				t.Errorf("ahead by %s: logged is %v", step.by, logged)
 			}
 		}
 		c.add(time.Time{}.Sub(c.now()))
@@ -174,20 +174,20 @@ func TestAClockThatGoesWrongIsNoticed(t *testing.T) {
 	})
 }
 
-// mute is a store whose Record waits until the context of the caller ends.
-type mute struct{ store.Store }
+// hangingAudit is a store whose Record waits until the context of the caller ends.
+type hangingAudit struct{ store.Store }
 
-func (mute) Record(ctx context.Context, _ store.Effects) error {
+func (hangingAudit) Record(ctx context.Context, _ store.Effects) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
 // Storing events does not delay the answer beyond the deadline of the caller, or,
 // without a deadline, beyond a short time.
-func TestAnAnswerDoesNotWaitForItsAuditLine(t *testing.T) {
+func TestAnswerDoesNotWaitForTheAuditLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		k := machine(t, mute{memory.New()})
+		k := newInstance(t, hangingAudit{memory.New()})
 		k.signUp("ann@example.com")
 		for patience, most := range map[time.Duration]time.Duration{
 			500 * time.Millisecond: 600 * time.Millisecond, time.Second: 1100 * time.Millisecond, time.Hour: 2100 * time.Millisecond,
@@ -320,14 +320,14 @@ func TestNoBackgroundLeavesTheWorkToOtherInstances(t *testing.T) {
 		if sent != 0 {
 			t.Errorf("the tool sent %d emails", sent)
 		}
-		program.wantMail("verify_email")
+		program.wantEmails("verify_email")
 
 		// What a caller asks for is done before the call returns.
 		if err := tool.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: ann}, home); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		program.wantMail("confirm_and_reset")
+		program.wantEmails("confirm_and_reset")
 		if err := tool.Close(ctx); err != nil {
 			t.Fatal(err)
 		}

@@ -82,8 +82,8 @@ func TestSE02_ASignInNeverAdoptsASession(t *testing.T) {
 		if n := k.events.count(usher.EventSessionEnded); n != 1 {
 			t.Fatalf("%s: %d sessions ended", name, n)
 		}
-		k.wantNoUse(planted)
-		if !k.alive(a) || !k.alive(mallory) {
+		k.wantEnded(planted)
+		if !k.isLive(a) || !k.isLive(mallory) {
 			t.Fatal(name, "ended too much")
 		}
 		c.SessionID = "made-up"
@@ -115,12 +115,12 @@ func TestSE09_FourWaysToEndAllSessions(t *testing.T) {
 			}
 			k.wantEvents(c.events)
 			for _, d := range devices {
-				k.wantNoUse(d)
+				k.wantEnded(d)
 				if _, _, err := k.Me(ctx, &token.Claims{Subject: d.User.ID, SessionID: d.Session.ID, Type: token.TypeSession}); err == nil {
 					t.Fatal("Me answers an ended session")
 				}
 			}
-			if !k.alive(bob) {
+			if !k.isLive(bob) {
 				t.Fatal("another user's session ended")
 			}
 		})
@@ -139,15 +139,15 @@ func TestSE10_TheOldestOfTooManySessionsEnds(t *testing.T) {
 		session.ID, session.CreatedAt = fmt.Sprintf("session-%d", i), k.clock.now()
 		usher.Must(k.store.StartSession(ctx, store.SessionStart{Session: session, IfPasswordVersion: 1, Max: 1000}))
 	}
-	if !k.alive(first) || len(usher.Must(k.Sessions(ctx, k.claims(second)))) != 100 {
+	if !k.isLive(first) || len(usher.Must(k.Sessions(ctx, k.claims(second)))) != 100 {
 		t.Fatal("a hundred sessions must live")
 	}
 	k.clock.add(time.Second)
 	k.events.reset()
 	last := k.signIn(ann, goodPassword, home)
 	k.wantEvents("authn_login_success session_created authn_login_newdevice session_ended:replaced")
-	k.wantNoUse(first)
-	if !k.alive(second) || !k.alive(last) {
+	k.wantEnded(first)
+	if !k.isLive(second) || !k.isLive(last) {
 		t.Fatal("only the oldest was to end")
 	}
 }
@@ -177,8 +177,8 @@ func TestSE10_SessionsAreListedAndEndedOneByOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.wantEvents("session_ended:revoked")
-	k.wantNoUse(b)
-	if !k.alive(a) || !k.alive(bob) {
+	k.wantEnded(b)
+	if !k.isLive(a) || !k.isLive(bob) {
 		t.Fatal("another session ended")
 	}
 }
@@ -209,14 +209,14 @@ func TestSE11_TokensCarryNoPersonalData(t *testing.T) {
 }
 
 // The tokens of one sign-in are valid on both of two instances.
-func TestSessionsServeOnEveryMachine(t *testing.T) {
+func TestSessionsAreValidOnEveryInstance(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	other := k.twin()
+	other := k.secondInstance()
 	a := k.signUp(ann)
 	b := usher.Must(other.RefreshSession(ctx, a.Tokens.Refresh, home))
-	if !k.alive(b) || !other.alive(b) {
-		t.Fatal("a token serves on its own machine only")
+	if !k.isLive(b) || !other.isLive(b) {
+		t.Fatal("a token is valid on its own instance only")
 	}
 }
 
@@ -272,7 +272,7 @@ func TestClaimsOfTheProgram(t *testing.T) {
 	}
 	mode.Store("ok")
 	k.wantPassword(ann, goodPassword, otherPassword)
-	if b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home)); !k.alive(b) {
+	if b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home)); !k.isLive(b) {
 		t.Fatal("a failed refresh spent the token")
 	}
 }
@@ -286,15 +286,15 @@ func TestTV09_ATokenServesOnePurpose(t *testing.T) {
 	k.events.reset()
 	session, refresh := a.Tokens.Session, a.Tokens.Refresh
 	for name, err := range map[string]error{
-		"refresh token on a protected route": second(k.ValidateSession(ctx, refresh)),
-		"reset token on a protected route":   second(k.ValidateSession(ctx, reset.Token)),
-		"session token on refresh":           second(k.RefreshSession(ctx, session, home)),
-		"reset token on refresh":             second(k.RefreshSession(ctx, reset.Token, home)),
-		"session token as refresh token":     second(k.ValidateRefresh(ctx, session)),
-		"reset token as refresh token":       second(k.ValidateRefresh(ctx, reset.Token)),
-		"session token as reset token":       second(k.ValidateReset(ctx, session)),
-		"refresh token as reset token":       second(k.ValidateReset(ctx, refresh)),
-		"rubbish":                            second(k.ValidateSession(ctx, "x.y.z")),
+		"refresh token on a protected route": errOf(k.ValidateSession(ctx, refresh)),
+		"reset token on a protected route":   errOf(k.ValidateSession(ctx, reset.Token)),
+		"session token on refresh":           errOf(k.RefreshSession(ctx, session, home)),
+		"reset token on refresh":             errOf(k.RefreshSession(ctx, reset.Token, home)),
+		"session token as refresh token":     errOf(k.ValidateRefresh(ctx, session)),
+		"reset token as refresh token":       errOf(k.ValidateRefresh(ctx, reset.Token)),
+		"session token as reset token":       errOf(k.ValidateReset(ctx, session)),
+		"refresh token as reset token":       errOf(k.ValidateReset(ctx, refresh)),
+		"rubbish":                            errOf(k.ValidateSession(ctx, "x.y.z")),
 	} {
 		t.Run(name, func(t *testing.T) { wantErr(t, err, token.ErrInvalid) })
 	}
@@ -302,7 +302,7 @@ func TestTV09_ATokenServesOnePurpose(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.wantEvents("")
-	if !k.alive(a) {
+	if !k.isLive(a) {
 		t.Fatal("a session token signed out as a refresh token")
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// fail tries a wrong password and expects ErrInvalidCredentials.
-func (k *kit) fail(loginID string, c usher.Client) {
+// failSignIn signs in with a wrong password and expects ErrInvalidCredentials.
+func (k *kit) failSignIn(loginID string, c usher.Client) {
 	k.t.Helper()
 	if err := k.trySignIn(loginID, otherPassword, c); err != usher.ErrInvalidCredentials {
 		k.t.Fatalf("error is %v, want the one of every failure", err)
@@ -23,10 +23,10 @@ func TestSI01_FiveFailuresThenLongerAndLongerWaits(t *testing.T) {
 	k.signUp("ann@example.com")
 	k.events.reset()
 	for range 5 {
-		k.fail("ann@example.com", home)
+		k.failSignIn("ann@example.com", home)
 	}
 	if n := k.events.count(usher.EventSignInFailed); n != 5 {
-		t.Errorf("%d failures told, want 5", n)
+		t.Errorf("%d failures recorded, want 5", n)
 	}
 	k.events.reset()
 	for _, wait := range []time.Duration{30, 60, 120, 240, 480, 960, 1920, 3600, 3600} {
@@ -39,7 +39,7 @@ func TestSI01_FiveFailuresThenLongerAndLongerWaits(t *testing.T) {
 			}
 		}
 		if k.Hashes() != hashes {
-			t.Error("a refused try was hashed")
+			t.Error("a refused attempt was hashed")
 		}
 		if got, want := k.events.take(), "excess_rate_limit_exceeded:login_id excess_rate_limit_exceeded:login_id"; got != want {
 			t.Errorf("events are %q, want %q", got, want)
@@ -47,13 +47,13 @@ func TestSI01_FiveFailuresThenLongerAndLongerWaits(t *testing.T) {
 		k.clock.add(wait - time.Microsecond)
 		wantLimit(t, k.trySignIn("ann@example.com", goodPassword, home))
 		k.clock.add(time.Microsecond)
-		k.fail("ann@example.com", home)
+		k.failSignIn("ann@example.com", home)
 		k.events.reset()
 	}
 	k.clock.add(time.Hour)
 	k.signIn("ann@example.com", goodPassword, home)
 	for range 5 { // the success reset the counter
-		k.fail("ann@example.com", home)
+		k.failSignIn("ann@example.com", home)
 	}
 }
 
@@ -62,10 +62,10 @@ func TestSI02_AHundredFailuresDisableThePassword(t *testing.T) {
 	k := newKit(t)
 	a := k.signUpVerified("ann@example.com")
 	for i := range 100 {
-		k.fail("ann@example.com", nth(i))
+		k.failSignIn("ann@example.com", nth(i))
 	}
 	if n := k.events.count(usher.EventPasswordLocked); n != 1 {
-		t.Errorf("told %d times that the password is locked, want once", n)
+		t.Errorf("%d events of a locked password, want once", n)
 	}
 	k.events.reset()
 
@@ -97,11 +97,11 @@ func TestSI02_TheLockMayComeEarlier(t *testing.T) {
 	k := newKit(t, func(c *usher.Config) { c.Password.LockAttempts = 3 })
 	k.signUp("ann@example.com")
 	for i := range 2 {
-		k.fail("ann@example.com", nth(i))
+		k.failSignIn("ann@example.com", nth(i))
 	}
 	k.signIn("ann@example.com", goodPassword, nth(2)) // only consecutive failures count
 	for i := range 3 {
-		k.fail("ann@example.com", nth(i))
+		k.failSignIn("ann@example.com", nth(i))
 	}
 	wantErr(t, k.trySignIn("ann@example.com", goodPassword, nth(3)), usher.ErrInvalidCredentials)
 }
@@ -112,18 +112,18 @@ func TestSI03_GuessingAcrossAccountsIsLimitedPerNetwork(t *testing.T) {
 	for i := range 30 {
 		id := fmt.Sprintf("u%d@example.com", i)
 		if i < 20 {
-			k.fail(id, home)
+			k.failSignIn(id, home)
 			continue
 		}
 		hashes := k.Hashes()
 		l := wantLimit(t, k.trySignIn(id, otherPassword, home))
 		if l.RetryAfter != 5*time.Minute || l.Limit != "network" || k.Hashes() != hashes {
-			t.Errorf("try %d: wait %s for %s, %d hashes", i, l.RetryAfter, l.Limit, k.Hashes()-hashes)
+			t.Errorf("attempt %d: wait %s for %s, %d hashes", i, l.RetryAfter, l.Limit, k.Hashes()-hashes)
 		}
 	}
-	k.fail("u1@example.com", from("198.51.100.1"))
+	k.failSignIn("u1@example.com", from("198.51.100.1"))
 	k.clock.add(5 * time.Minute)
-	k.fail("u2@example.com", home)
+	k.failSignIn("u2@example.com", home)
 }
 
 func TestSI04_StrangersCannotKeepTheOwnerOut(t *testing.T) {
@@ -132,20 +132,20 @@ func TestSI04_StrangersCannotKeepTheOwnerOut(t *testing.T) {
 	owner := from("203.0.113.9")
 	owner.Device = k.signUpVerified("ann@example.com").Device
 	for i := range 50 { // 50 failures, which also block the network
-		k.fail("ann@example.com", nth(i/5))
+		k.failSignIn("ann@example.com", nth(i/5))
 	}
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, nth(0)))
 	auth := k.signIn("ann@example.com", goodPassword, owner)
 
 	// The owner can also sign in from the network of the attackers, such as a café.
 	for i := range 5 {
-		k.fail("ann@example.com", nth(100+i/5))
+		k.failSignIn("ann@example.com", nth(100+i/5))
 	}
 	here := nth(100)
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, here))
 	here.Device = auth.Device
 	k.signIn("ann@example.com", goodPassword, here)
-	k.mailed()
+	k.emailKinds()
 	k.resetToken("ann@example.com", usher.MessageResetPassword)
 }
 
@@ -158,20 +158,20 @@ func TestSI04_TheDeviceTokenOpensNothing(t *testing.T) {
 	forged := []byte(ann.Device.Reveal())
 	forged[len(forged)/2] ^= 1
 	for i, device := range []usher.Secret{bob.Device, usher.Secret(forged), "x", ann.Tokens.Session} {
-		stranger := nth(i)
-		stranger.Device = device
+		unknown := nth(i)
+		unknown.Device = device
 		for range 5 {
-			k.fail("ann@example.com", stranger)
+			k.failSignIn("ann@example.com", unknown)
 		}
-		stranger.Device = ""
-		wantLimit(t, k.trySignIn("ann@example.com", goodPassword, stranger))
+		unknown.Device = ""
+		wantLimit(t, k.trySignIn("ann@example.com", goodPassword, unknown))
 	}
 
 	// A thief of the token shares the failures of that browser and gets no more.
 	thief := from("198.51.100.1")
 	thief.Device = ann.Device
 	for range 5 {
-		k.fail("ann@example.com", thief)
+		k.failSignIn("ann@example.com", thief)
 	}
 	thief.Address = from("198.51.100.2").Address
 	wantLimit(t, k.trySignIn("ann@example.com", goodPassword, thief))
@@ -194,7 +194,7 @@ func TestSI05_ASuccessClearsTheAccountsCounterOnly(t *testing.T) {
 	failures := 0
 	for victim := 0; failures < 20; victim++ {
 		for range 4 {
-			k.fail(fmt.Sprintf("v%d@example.com", victim), attacker)
+			k.failSignIn(fmt.Sprintf("v%d@example.com", victim), attacker)
 			failures++
 		}
 		if failures < 20 {
@@ -216,7 +216,7 @@ func TestSI06_AllWaysCountTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		k.fail("ann@example.com", home)
+		k.failSignIn("ann@example.com", home)
 	}
 	wantErr(t, k.replace("ANN@Example.COM", otherPassword, thirdPassword), usher.ErrInvalidCredentials)
 	_, err = k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: thirdPassword, CurrentPassword: otherPassword}, home)
@@ -249,26 +249,26 @@ func TestSI09_TheOwnerIsTold(t *testing.T) {
 		t.Errorf("new browser: events are %q, want %q", got, want)
 	}
 	for range 5 {
-		k.fail("ann@example.com", home)
+		k.failSignIn("ann@example.com", home)
 	}
 	k.events.reset()
-	if got := k.mailed(); got != "" {
-		t.Errorf("mails are %q, want none so far", got)
+	if got := k.emailKinds(); got != "" {
+		t.Errorf("emails are %q, want none so far", got)
 	}
 	k.clock.add(30 * time.Second)
 	k.signIn("ann@example.com", goodPassword, known)
 	if got, want := k.events.take(), "authn_login_success session_created authn_login_successafterfail"; got != want {
 		t.Errorf("after failures: events are %q, want %q", got, want)
 	}
-	m := k.lastMail(usher.MessageSignInNotice)
-	if got := k.mailed(); got != "sign_in_notice" {
-		t.Errorf("mails are %q, want one notice", got)
+	m := k.lastEmail(usher.MessageSignInNotice)
+	if got := k.emailKinds(); got != "sign_in_notice" {
+		t.Errorf("emails are %q, want one notice", got)
 	}
 	if m.Link != "" || m.To != "ann@example.com" || !m.At.Equal(k.clock.now()) || m.Address != "192.0.2.1" || m.UserAgent != "test" {
 		t.Errorf("the notice is %+v", m)
 	}
 	k.signIn("ann@example.com", goodPassword, known)
 	if n := k.events.count(usher.EventSignInAfterFailures); n != 0 {
-		t.Error("the next sign-in tells of failures that were told before")
+		t.Error("the next sign-in reports failures that were reported before")
 	}
 }

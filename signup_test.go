@@ -22,8 +22,8 @@ func TestSU01_OneCanonicalForm(t *testing.T) {
 	if a.User.LoginID() != "User@EXAMPLE.com" || a.User.Email != "User@EXAMPLE.com" {
 		t.Errorf("kept as %q and %q, want as typed", a.User.LoginID(), a.User.Email)
 	}
-	if to := k.lastMail(usher.MessageVerifyEmail).To; to != "User@EXAMPLE.com" {
-		t.Errorf("mail goes to %q, want as typed", to)
+	if to := k.lastEmail(usher.MessageVerifyEmail).To; to != "User@EXAMPLE.com" {
+		t.Errorf("the email goes to %q, want as typed", to)
 	}
 	for _, id := range []string{"user@example.com", "USER@example.COM", "User@EXAMPLE.com"} {
 		if b := k.signIn(id, goodPassword, home); b.User.ID != a.User.ID {
@@ -96,7 +96,7 @@ func TestSU02_LookAlikesNeverReachTheAccount(t *testing.T) {
 		}
 		for _, m := range k.inbox() {
 			if m.To == "mike@example.org" {
-				t.Errorf("a %s mail went to the first account", m.Kind)
+				t.Errorf("a %s email went to the first account", m.Kind)
 			}
 		}
 	}
@@ -111,9 +111,9 @@ func TestSU03_SignUpNeverChangesAnAccount(t *testing.T) {
 			k.signUp("ann@example.com")
 		}
 		before := k.account("ann@example.com")
-		k.mailed()
+		k.emailKinds()
 		k.events.reset()
-		mails := k.mailed()
+		mails := k.emailKinds()
 
 		name := "Mallory"
 		_, err := k.SignUp(ctx, usher.SignUpParams{
@@ -126,8 +126,8 @@ func TestSU03_SignUpNeverChangesAnAccount(t *testing.T) {
 		if after := k.account("ann@example.com"); !reflect.DeepEqual(after, before) {
 			t.Errorf("the account has changed:\n%+v\n%+v", before, after)
 		}
-		if got := k.mailed(); got != mails {
-			t.Errorf("mails are %q, want %q", got, mails)
+		if got := k.emailKinds(); got != mails {
+			t.Errorf("emails are %q, want %q", got, mails)
 		}
 		k.signIn("ann@example.com", goodPassword, home)
 		wantErr(t, k.trySignIn("ann@example.com", otherPassword, home), usher.ErrInvalidCredentials)
@@ -145,8 +145,8 @@ func TestSU03_RefusedSignUpsDoNotUseUpTheOwnersMails(t *testing.T) {
 	for range 3 { // as many as an account gets in an hour
 		k.resetToken("ann@example.com", usher.MessageResetPassword)
 	}
-	if got, want := k.mailed(), "reset_password reset_password reset_password"; got != want {
-		t.Errorf("mails are %q, want %q", got, want)
+	if got, want := k.emailKinds(), "reset_password reset_password reset_password"; got != want {
+		t.Errorf("emails are %q, want %q", got, want)
 	}
 }
 
@@ -237,8 +237,8 @@ func TestSU06_MalformedLoginIDs(t *testing.T) {
 			{"ReplacePassword", "loginId", k.replace(id, goodPassword, otherPassword)},
 			{"SendPasswordReset", "loginId", k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: id}, home)},
 			{"ChangeEmail", "newEmail", k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: id, CurrentPassword: goodPassword}, home)},
-			{"ImportUser", "loginId", second(k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{id}}))},
-			{"UserByLoginID", "loginId", second(k.Operator("test").UserByLoginID(ctx, id))},
+			{"ImportUser", "loginId", errOf(k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{id}}))},
+			{"UserByLoginID", "loginId", errOf(k.Operator("test").UserByLoginID(ctx, id))},
 		} {
 			var f *usher.FieldError
 			if !errors.As(m.err, &f) || f.Field != m.field {
@@ -324,7 +324,7 @@ func TestSU08_TenSignUpsPerNetworkAndHour(t *testing.T) {
 
 // A weak password is refused without a call to the store or to another server.
 func TestSU08_AWeakPasswordCostsNothing(t *testing.T) {
-	store := &stepCounter{Store: memory.New()}
+	store := &transactionCounter{Store: memory.New()}
 	leaked := &leakedPasswords{}
 	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.Password.Breached = leaked })
 	for range 20 {

@@ -50,9 +50,9 @@ func wantPolicy(t *testing.T, err error, code password.Code) {
 	}
 }
 
-// everything returns all strings and byte slices in v, in unexported fields too;
+// allText returns all strings and byte slices in v, in unexported fields too;
 // bytes also as hex and base64.
-func everything(v any) string {
+func allText(v any) string {
 	var b strings.Builder
 	collect(&b, reflect.ValueOf(v))
 	return b.String()
@@ -98,7 +98,7 @@ func collect(b *strings.Builder, v reflect.Value) {
 // wantAbsent fails if the store holds one of the values, as given or decoded.
 func (k *kit) wantAbsent(what string, values ...usher.Secret) {
 	k.t.Helper()
-	held := everything(k.store)
+	held := allText(k.store)
 	for _, v := range values {
 		forms := []string{v.Reveal()}
 		if raw, err := base64.RawURLEncoding.DecodeString(v.Reveal()); err == nil {
@@ -120,13 +120,13 @@ func (k *kit) wantEvents(want string) {
 	}
 }
 
-// wantMail fails unless the outbox delivered exactly these kinds (sorted) since
+// wantEmails fails unless the outbox delivered exactly these kinds (sorted) since
 // the last time.
-func (k *kit) wantMail(want string) []usher.Message {
+func (k *kit) wantEmails(want string) []usher.Message {
 	k.t.Helper()
 	all := k.inbox()
 	if got := kinds(all); got != want {
-		k.t.Fatalf("mails are %q, want %q", got, want)
+		k.t.Fatalf("emails are %q, want %q", got, want)
 	}
 	k.mail.mu.Lock()
 	k.mail.all = nil
@@ -144,8 +144,8 @@ func (k *kit) wantPassword(loginID string, pw usher.Secret, not ...usher.Secret)
 	}
 }
 
-// wantNoUse fails unless both tokens of a are refused.
-func (k *kit) wantNoUse(a *usher.Authentication) {
+// wantEnded fails unless both tokens of a are refused.
+func (k *kit) wantEnded(a *usher.Authentication) {
 	k.t.Helper()
 	if _, err := k.ValidateSession(ctx, a.Tokens.Session); err == nil {
 		k.t.Fatal("the session token is still valid")
