@@ -7,7 +7,8 @@
 //	pair, present := jar.Tokens(r)         // in each request; package middleware does this
 //	jar.ClearTokens(w, r)                  // at sign-out
 //
-// A program that mounts package handlers only creates the [Jar] and passes it on.
+// With handlers.Config.Pages, package handlers creates the [Jar] by itself. A program
+// creates one to change a default, and passes it on as handlers.Config.Cookies.
 //
 // # The session cookie
 //
