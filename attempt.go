@@ -32,7 +32,7 @@ type attempt struct {
 // before anything is checked.
 func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) (*attempt, error) {
 	a := &attempt{canonical: canonical, client: c}
-	return a, s.withAdmission(ctx, c, func() (*refusedLimit, error) {
+	return a, s.admitAttempt(ctx, c, func() (*refusedLimit, error) {
 		account, err := s.store.AccountByLoginID(ctx, canonical)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, s.storeError(err)
@@ -50,7 +50,7 @@ func (s *Service) beginAttemptFor(ctx context.Context, account store.Account, c 
 		canonical = account.User.ID
 	}
 	a := &attempt{account: account, canonical: canonical, client: c}
-	return a, s.withAdmission(ctx, c, func() (*refusedLimit, error) { return s.countAttempt(ctx, a) })
+	return a, s.admitAttempt(ctx, c, func() (*refusedLimit, error) { return s.countAttempt(ctx, a) })
 }
 
 // countAttempt takes all limits of the attempt in one transaction. A known browser
@@ -223,16 +223,16 @@ func (s *Service) resetLimits(ctx context.Context, a *attempt) {
 // many, so attempts wait here only under a flood of them.
 const maxConcurrentAttempts = 32
 
-// withAdmission runs the look-up and count of an attempt in one of
+// admitAttempt runs the look-up and count of an attempt in one of
 // maxConcurrentAttempts slots. Further attempts wait in order. An attempt that
 // could not be hashed within Config.Hashing.QueueWait is refused before anything is
-// read or written. The refusal equals that of the hashing queue and reveals nothing
-// about the login id, and the attempt is not counted.
+// read or written, and is not counted. The refusal is the same as that of the
+// hashing queue, so it reveals nothing about the login id.
 //
-// An attempt that a limit refuses gives up its slot before the hook and the log are
-// called, so a hook that hangs delays only refused attempts.
-func (s *Service) withAdmission(ctx context.Context, c Client, work func() (*refusedLimit, error)) error {
-	refused, err := s.withSlot(ctx, work)
+// A refused attempt gives up its slot before the hook and the log are called. A
+// hook that hangs therefore delays only refused attempts.
+func (s *Service) admitAttempt(ctx context.Context, c Client, work func() (*refusedLimit, error)) error {
+	refused, err := s.inAttemptSlot(ctx, work)
 	var busy *password.BusyError
 	switch {
 	case errors.As(err, &busy):
@@ -247,28 +247,28 @@ func (s *Service) withAdmission(ctx context.Context, c Client, work func() (*ref
 	return nil
 }
 
-// withSlot runs work in one of the slots.
-func (s *Service) withSlot(ctx context.Context, work func() (*refusedLimit, error)) (*refusedLimit, error) {
+// inAttemptSlot runs work in one of the slots.
+func (s *Service) inAttemptSlot(ctx context.Context, work func() (*refusedLimit, error)) (*refusedLimit, error) {
 	select {
-	case s.admission <- struct{}{}:
+	case s.attemptSlots <- struct{}{}:
 	default:
-		if err := s.waitForSlot(ctx); err != nil {
+		if err := s.waitForAttemptSlot(ctx); err != nil {
 			return nil, err
 		}
 	}
-	defer func() { <-s.admission }()
+	defer func() { <-s.attemptSlots }()
 	if err := s.hasher.Busy(); err != nil {
 		return nil, err
 	}
 	return work()
 }
 
-// waitForSlot waits for a slot, at most Config.Hashing.QueueWait.
-func (s *Service) waitForSlot(ctx context.Context) error {
+// waitForAttemptSlot waits for a slot, at most Config.Hashing.QueueWait.
+func (s *Service) waitForAttemptSlot(ctx context.Context) error {
 	timer := time.NewTimer(s.cfg.Hashing.QueueWait)
 	defer timer.Stop()
 	select {
-	case s.admission <- struct{}{}:
+	case s.attemptSlots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

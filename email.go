@@ -46,9 +46,8 @@ func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claim
 }
 
 // linksPerHour returns the limit on links of one purpose that an account may
-// request. It is lower than the limit on emails to an address, even after one other
-// email such as that of the sign-up. The user therefore meets this limit first,
-// which returns an error, and not the other, which is silent.
+// request. It is below the limit on emails to an address, so that the user reaches
+// this limit, which returns an error, before the other, which is silent.
 func (s *Service) linksPerHour(userID string, p store.Purpose) namedLimit {
 	return s.hourlyLimit(limitLinks, max(1, s.cfg.Limits.Emails-2), userID, string(p))
 }

@@ -11,8 +11,8 @@ import (
 // Link describes an emailed link to the client that holds it. That client can read
 // the mailbox that the link was sent to.
 type Link struct {
-	// LoginID is the main login id of the link's user. It is empty with NewEmail,
-	// because a mistyped address may belong to another person, who must not learn
+	// LoginID is the main login id of the link's user. It is empty with NewEmail: a
+	// mistyped address may belong to another person, and that person must not learn
 	// about the user.
 	LoginID string
 	// Email is the address that the link was sent to and that it proves.

@@ -170,7 +170,7 @@ func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, te
 	if err != nil {
 		return o.s.storeError(err)
 	}
-	change, err := o.s.preparePasswordChange(ctx, account, pw, passwordProof, o.client)
+	change, err := o.s.preparePasswordChange(ctx, account, pw, provenByPassword, o.client)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	}
 	by := proof(session.ID)
 	if in.CurrentPassword != "" {
-		by = passwordProof
+		by = provenByPassword
 	}
 	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, by, c)
 	if err != nil {
@@ -158,9 +158,9 @@ func (s *Service) verifyAccountPassword(ctx context.Context, account store.Accou
 // of an emailed link.
 type proof string
 
-// passwordProof is the proof of a caller that gave the current password in the same
-// call, or of an operator. The reuse rule reveals nothing to them.
-const passwordProof proof = ""
+// provenByPassword is the proof of a caller that gave the current password in the
+// same call, or of an operator. The reuse rule reveals nothing to them.
+const provenByPassword proof = ""
 
 // preparePasswordChange applies the policy, hashes the password and returns the
 // change. Every method that sets a password uses it. The change ends all sessions
@@ -277,7 +277,7 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 			Code: password.CodeReused, Limit: 1, Detail: "The new password must be another one.",
 		}}}
 	}
-	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, passwordProof, c)
+	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, provenByPassword, c)
 	if err != nil {
 		return Result{}, err
 	}

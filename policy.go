@@ -75,7 +75,7 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 	if policy.ReuseAmount == 0 || p.Hash == "" {
 		return nil
 	}
-	if by != passwordProof {
+	if by != provenByPassword {
 		if _, err := s.takeOrRefuse(ctx, c, s.hourlyLimit(limitReuse, reuseAttempts, string(by))); err != nil {
 			return err
 		}

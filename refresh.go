@@ -204,8 +204,8 @@ func (s *Service) RefreshTokens(ctx context.Context, refreshToken Secret, addres
 	return a.Tokens, nil
 }
 
-// revokedUntil returns when the last session token that could exist now has
-// expired. Another instance may have a longer TokenLifetime, so the maximum counts.
+// revokedUntil returns when the last session token issued until now expires.
+// Another instance may have a longer TokenLifetime, so it uses the maximum.
 func (s *Service) revokedUntil(now time.Time) time.Time {
 	return now.Add(maxTokenLifetime + revocation.Retention)
 }

@@ -53,8 +53,8 @@ type Service struct {
 	cfg    Config
 	store  store.Store
 	hasher *password.Hasher
-	// admission has an entry for each attempt that holds a slot of withSlot.
-	admission chan struct{}
+	// attemptSlots has an entry for each attempt that is being looked up and counted.
+	attemptSlots chan struct{}
 
 	verifier    *token.Verifier
 	keys        *keyring.Keyring
@@ -87,10 +87,10 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg:         cfg,
-		store:       st,
-		revocations: token.NewRevocations(),
-		admission:   make(chan struct{}, maxConcurrentAttempts),
+		cfg:          cfg,
+		store:        st,
+		revocations:  token.NewRevocations(),
+		attemptSlots: make(chan struct{}, maxConcurrentAttempts),
 	}
 	s.audit = audit.NewLog(st, cfg.OnEvent, cfg.Logger, s.now)
 	if s.hasher, err = password.NewHasher(cfg.Hashing); err != nil {
@@ -260,6 +260,20 @@ func (s *Service) JWKS() []byte { return s.keys.JSON() }
 // this one does. It does not query the database. See [token.Revocations.JSON].
 func (s *Service) Revocations() []byte { return s.revocations.JSON() }
 
+// Name returns the program's name: [Config.Name], or the host of [Config.BaseURL]
+// if that is empty.
+func (s *Service) Name() string { return s.cfg.Name }
+
+// PagesURL returns the URL of the HTML pages, [Config.BaseURL] and
+// [Config.PagesPath], without a slash at its end.
+func (s *Service) PagesURL() string { return s.cfg.BaseURL + strings.TrimSuffix(s.cfg.PagesPath, "/") }
+
+// ConfirmsFirst returns [Config.ConfirmFirst].
+func (s *Service) ConfirmsFirst() bool { return s.cfg.ConfirmFirst }
+
+// SignUpClosed returns [Config.SignUpClosed].
+func (s *Service) SignUpClosed() bool { return s.cfg.SignUpClosed }
+
 // PasswordPolicy returns the policy for new passwords, with every default filled
 // in.
 func (s *Service) PasswordPolicy() password.Policy { return s.cfg.Password }
@@ -314,17 +328,3 @@ func (s *Service) newEvent(name EventName, userID, sessionID, reason string, c C
 // encode and decode convert bytes to and from unpadded base64url.
 func encode(b []byte) string          { return base64.RawURLEncoding.EncodeToString(b) }
 func decode(s string) ([]byte, error) { return base64.RawURLEncoding.Strict().DecodeString(s) }
-
-// Name returns the program's name: [Config.Name], or the host of [Config.BaseURL]
-// if that is empty.
-func (s *Service) Name() string { return s.cfg.Name }
-
-// PagesURL returns the URL of the HTML pages, [Config.BaseURL] and
-// [Config.PagesPath], without a slash at its end.
-func (s *Service) PagesURL() string { return s.cfg.BaseURL + strings.TrimSuffix(s.cfg.PagesPath, "/") }
-
-// ConfirmsFirst returns [Config.ConfirmFirst].
-func (s *Service) ConfirmsFirst() bool { return s.cfg.ConfirmFirst }
-
-// SignUpClosed returns [Config.SignUpClosed].
-func (s *Service) SignUpClosed() bool { return s.cfg.SignUpClosed }

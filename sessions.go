@@ -11,31 +11,71 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// tokenError returns an error of the verifier as ErrInvalidSession or
-// ErrUnavailable.
-func tokenError(err error) error {
-	if errors.Is(err, token.ErrUnavailable) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return fmt.Errorf("%w: %w", ErrInvalidSession, err)
-}
-
-// sessionEndedError returns ErrInvalidSession for a valid token whose session or
-// user the store does not have, and ErrUnavailable if err is an outage.
-func (s *Service) sessionEndedError(ctx context.Context, err error, claims *token.Claims, c Client) error {
-	if !errors.Is(err, ErrNotFound) {
-		return s.storeError(err)
-	}
-	s.audit.Notify(ctx, s.newEvent(EventTokenRefused, claims.Subject, claims.SessionID, "session_ended", c))
-	return ErrInvalidSession
-}
-
 // Me returns the user and the session of the claims, as the store has them.
 //
 // Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
 func (s *Service) Me(ctx context.Context, claims *token.Claims) (User, Session, error) {
 	account, session, err := s.fullSession(ctx, claims)
 	return account.User, session.Session, err
+}
+
+// Sessions returns the user's live sessions, newest first.
+//
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
+func (s *Service) Sessions(ctx context.Context, claims *token.Claims) ([]Session, error) {
+	if _, _, err := s.fullSession(ctx, claims); err != nil {
+		return nil, err
+	}
+	list, err := s.store.UserSessions(ctx, claims.Subject, s.now())
+	return list, s.storeError(err)
+}
+
+// RevokeSession ends one of the user's sessions.
+//
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrNotFound] if
+// the user has no such session; [ErrUnavailable].
+func (s *Service) RevokeSession(ctx context.Context, claims *token.Claims, sessionID string, c Client) error {
+	if _, _, err := s.fullSession(ctx, claims); err != nil {
+		return err
+	}
+	return s.endSession(ctx, claims.Subject, sessionID, s.newEvent(EventSessionEnded, claims.Subject, sessionID, "revoked", c))
+}
+
+// SignOut ends the session of the claims, which come from a session token or a
+// refresh token. It returns nil if the session has ended already or claims is nil.
+//
+// Errors: [ErrUnavailable].
+func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) error {
+	if claims == nil {
+		return nil
+	}
+	err := s.endSession(ctx, claims.Subject, claims.SessionID, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "", c))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// SignOutEverywhere ends all sessions of the user, including the caller's.
+//
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
+func (s *Service) SignOutEverywhere(ctx context.Context, claims *token.Claims, c Client) error {
+	if _, _, err := s.fullSession(ctx, claims); err != nil {
+		return err
+	}
+	return s.endUserSessions(ctx, claims.Subject, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "everywhere", c))
+}
+
+// ValidateRefresh returns the claims of a refresh token without exchanging it. It
+// does not check that the session is live.
+//
+// Errors: [ErrInvalidSession]; [ErrUnavailable].
+func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.Claims, error) {
+	claims, err := s.verifier.Verify(ctx, refresh, token.TypeRefresh)
+	if err != nil {
+		return nil, tokenError(err)
+	}
+	return claims, nil
 }
 
 // fullSession reads the account and the session of verified claims. Methods that
@@ -89,53 +129,15 @@ func (s *Service) servesRefreshToken(r store.RefreshState, jti string, now time.
 		subtle.ConstantTimeCompare(hash, r.Previous) == 1 && now.Before(r.RotatedAt.Add(s.cfg.Sessions.Grace))
 }
 
-// Sessions returns the user's live sessions, newest first.
-//
-// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
-func (s *Service) Sessions(ctx context.Context, claims *token.Claims) ([]Session, error) {
-	if _, _, err := s.fullSession(ctx, claims); err != nil {
-		return nil, err
+// endSession ends one session in the store and in this instance.
+func (s *Service) endSession(ctx context.Context, userID, sessionID string, e Event) error {
+	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
+	if err := s.store.EndSession(ctx, userID, sessionID, end, store.Effects{Events: []Event{e}}); err != nil {
+		return s.storeError(err)
 	}
-	list, err := s.store.UserSessions(ctx, claims.Subject, s.now())
-	return list, s.storeError(err)
-}
-
-// RevokeSession ends one of the user's sessions.
-//
-// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrNotFound] if
-// the user has no such session; [ErrUnavailable].
-func (s *Service) RevokeSession(ctx context.Context, claims *token.Claims, sessionID string, c Client) error {
-	if _, _, err := s.fullSession(ctx, claims); err != nil {
-		return err
-	}
-	return s.endSession(ctx, claims.Subject, sessionID, s.newEvent(EventSessionEnded, claims.Subject, sessionID, "revoked", c))
-}
-
-// SignOut ends the session of the claims, which come from a session token or a
-// refresh token. It returns nil if the session has ended already or claims is nil.
-//
-// Errors: [ErrUnavailable].
-func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) error {
-	if claims == nil {
-		return nil
-	}
-	err := s.endSession(ctx, claims.Subject, claims.SessionID, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "", c))
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
-// ValidateRefresh returns the claims of a refresh token without exchanging it. It
-// does not check that the session is live.
-//
-// Errors: [ErrInvalidSession]; [ErrUnavailable].
-func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.Claims, error) {
-	claims, err := s.verifier.Verify(ctx, refresh, token.TypeRefresh)
-	if err != nil {
-		return nil, tokenError(err)
-	}
-	return claims, nil
+	s.revokeLocally(sessionID)
+	s.audit.Notify(ctx, e)
+	return nil
 }
 
 // endPreviousSession ends the session that the request already had, so that an
@@ -153,27 +155,6 @@ func (s *Service) endPreviousSession(ctx context.Context, c Client) {
 	}
 }
 
-// endSession ends one session in the store and in this instance.
-func (s *Service) endSession(ctx context.Context, userID, sessionID string, e Event) error {
-	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
-	if err := s.store.EndSession(ctx, userID, sessionID, end, store.Effects{Events: []Event{e}}); err != nil {
-		return s.storeError(err)
-	}
-	s.revokeLocally(sessionID)
-	s.audit.Notify(ctx, e)
-	return nil
-}
-
-// SignOutEverywhere ends all sessions of the user, including the caller's.
-//
-// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
-func (s *Service) SignOutEverywhere(ctx context.Context, claims *token.Claims, c Client) error {
-	if _, _, err := s.fullSession(ctx, claims); err != nil {
-		return err
-	}
-	return s.endUserSessions(ctx, claims.Subject, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "everywhere", c))
-}
-
 // endUserSessions ends all sessions of a user in the store and in this instance.
 func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) error {
 	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
@@ -184,4 +165,23 @@ func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) e
 	s.revokeLocally(ids...)
 	s.audit.Notify(ctx, e)
 	return nil
+}
+
+// sessionEndedError returns ErrInvalidSession for a valid token whose session or
+// user the store does not have, and ErrUnavailable if err is an outage.
+func (s *Service) sessionEndedError(ctx context.Context, err error, claims *token.Claims, c Client) error {
+	if !errors.Is(err, ErrNotFound) {
+		return s.storeError(err)
+	}
+	s.audit.Notify(ctx, s.newEvent(EventTokenRefused, claims.Subject, claims.SessionID, "session_ended", c))
+	return ErrInvalidSession
+}
+
+// tokenError returns an error of the verifier as ErrInvalidSession or
+// ErrUnavailable.
+func tokenError(err error) error {
+	if errors.Is(err, token.ErrUnavailable) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w: %w", ErrInvalidSession, err)
 }
