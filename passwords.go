@@ -75,7 +75,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if session.Kind == store.SessionReset {
 		change.ClearLimits = []string{s.lockKey(account.User.ID)}
 		if err := s.changePassword(ctx, change, session.ID, "reset_session", c); err != nil {
-			return Result{}, err
+			return Result{}, userGoneError(err)
 		}
 		return Result{Next: NextSignIn}, nil
 	}

@@ -80,7 +80,7 @@ func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Pro
 		UserID: claims.Subject, Profile: p, At: s.now(), Effects: store.Effects{Events: []Event{e}},
 	})
 	if err != nil {
-		return User{}, s.storeError(err)
+		return User{}, userGoneError(s.storeError(err))
 	}
 	s.audit.Notify(ctx, e)
 	return u, nil

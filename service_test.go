@@ -333,3 +333,45 @@ func TestNoBackgroundLeavesTheWorkToOtherInstances(t *testing.T) {
 		}
 	})
 }
+
+// deleting is a store that deletes the user before it changes anything.
+type deleting struct{ store.Store }
+
+func (d deleting) UpdateUser(ctx context.Context, u store.UserUpdate) (usher.User, []string, error) {
+	_, err := d.DeleteUser(ctx, store.UserDeletion{UserID: u.UserID})
+	if err != nil {
+		return usher.User{}, nil, err
+	}
+	return d.Store.UpdateUser(ctx, u)
+}
+
+func (d deleting) ChangePassword(ctx context.Context, c store.PasswordChange) ([]string, error) {
+	if _, err := d.DeleteUser(ctx, store.UserDeletion{UserID: c.UserID}); err != nil {
+		return nil, err
+	}
+	return d.Store.ChangePassword(ctx, c)
+}
+
+// A user who is deleted in the middle of a call has no valid session.
+func TestAUserWhoIsDeletedMeanwhileHasNoSession(t *testing.T) {
+	t.Parallel()
+	for name, act := range map[string]func(k *kit, a *usher.Authentication) error{
+		"UpdateProfile": func(k *kit, a *usher.Authentication) error {
+			name := "Ann"
+			return errOf(k.UpdateProfile(ctx, k.claims(a), usher.Profile{Name: &name}, home))
+		},
+		"UpdatePassword": func(k *kit, a *usher.Authentication) error {
+			return errOf(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
+		},
+		"UpdatePassword in a reset session": func(k *kit, a *usher.Authentication) error {
+			reset := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
+			claims := usher.Must(k.ValidateReset(ctx, reset.Token))
+			return errOf(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKitOn(t, deleting{memory.New()}, newClock())
+			wantErr(t, act(k, k.signUpVerified(ann)), usher.ErrInvalidSession)
+		})
+	}
+}

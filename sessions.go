@@ -167,6 +167,15 @@ func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) e
 	return nil
 }
 
+// userGoneError returns ErrInvalidSession for a user who was deleted after the session
+// was read, and every other error as it is.
+func userGoneError(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return ErrInvalidSession
+	}
+	return err
+}
+
 // sessionEndedError returns ErrInvalidSession for a valid token whose session or
 // user the store does not have, and ErrUnavailable if err is an outage.
 func (s *Service) sessionEndedError(ctx context.Context, err error, claims *token.Claims, c Client) error {

@@ -68,7 +68,7 @@ func (s resetSessions) ValidateSession(ctx context.Context, raw token.Secret) (*
 }
 
 // claimsAction does the work of a route for a user. The claims are nil if the
-// route is open to everybody and the request has no valid session.
+// route is open to every client and the request has no valid session.
 type claimsAction = func(w http.ResponseWriter, r *http.Request, claims *token.Claims) error
 
 // everyone returns the handler of an action that needs no session.
@@ -94,7 +94,7 @@ func (h *Handlers) requiring(m *middleware.Middleware, do claimsAction) http.Han
 	}))
 }
 
-// maybeSignedIn returns the handler of an action that is open to everybody. A
+// maybeSignedIn returns the handler of an action that is open to every client. A
 // session that is not valid is ignored.
 func (h *Handlers) maybeSignedIn(do claimsAction) http.Handler {
 	return h.guards.session.Optional(h.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
@@ -113,7 +113,7 @@ func (h *Handlers) forUser(page http.Handler) http.Handler {
 	return h.guards.session.Require(page)
 }
 
-// forAnyone returns a page or form that is open to everybody and knows a
+// forAnyone returns a page or form that is open to every client and knows a
 // signed-in user, or nil for nil.
 func (h *Handlers) forAnyone(page http.Handler) http.Handler {
 	if page == nil {

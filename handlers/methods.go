@@ -148,7 +148,7 @@ func (h *Handlers) Keys(w http.ResponseWriter, r *http.Request) { h.serve("GET /
 //
 //	{"revocations":[{"sid":"…","until":1764000000}]}
 //
-// Caches may keep the answer for a second. The ids are not secret, so everybody
+// Caches may keep the answer for a second. The ids are not secret, so every client
 // may read them. A program that restricts the readers mounts the route behind a
 // check of its own:
 //

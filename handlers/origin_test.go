@@ -140,7 +140,7 @@ func TestCS06_CORS(t *testing.T) {
 	all := NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) { c.AllowedOrigins = []string{"*"} }})
 	for origin, want := range map[string]string{"https://any.test": "*", "null": ""} {
 		if a := all.Do(Get("/keys", "Origin", origin)); a.Header.Get("Access-Control-Allow-Origin") != want || a.Header.Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("everybody, %s: %v", origin, a.Header)
+			t.Errorf("every client, %s: %v", origin, a.Header)
 		}
 	}
 }

@@ -25,9 +25,9 @@ func TestEV05_TheAccountShowsAPendingChange(t *testing.T) {
 	b.Lang = "he"
 	b.Open("/auth/account").Page(t, 200, "כתובת חדשה", "<bdi>new@example.com</bdi>", "24 בנובמבר 2026", `">ביטול</button>`)
 	b.Lang = ""
-	stranger := k.Browser(t)
-	stranger.Send("/signin", "loginId", Bob, "password", GoodPassword).To(t, "/")
-	if v := stranger.Open("/auth/account").Page(t, 200); strings.Contains(v.Body, "new@example.com") {
+	unknown := k.Browser(t)
+	unknown.Send("/signin", "loginId", Bob, "password", GoodPassword).To(t, "/")
+	if v := unknown.Open("/auth/account").Page(t, 200); strings.Contains(v.Body, "new@example.com") {
 		t.Error("another's change is shown")
 	}
 

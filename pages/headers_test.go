@@ -49,9 +49,9 @@ func TestHP03_ATokenLeavesTheAddressAtOnce(t *testing.T) {
 		}
 	}
 	b.Open("/auth/verify").Page(t, 200, `name="token" value="`+token+`"`, Ann)
-	stranger := k.Browser(t)
-	stranger.Open(link).To(t, "/auth/verify")
-	if v := stranger.Open("/auth/verify").Page(t, 200, `href="/auth/forgot?link=1"`); strings.Count(v.Body, token) != 1 {
+	unknown := k.Browser(t)
+	unknown.Open(link).To(t, "/auth/verify")
+	if v := unknown.Open("/auth/verify").Page(t, 200, `href="/auth/forgot?link=1"`); strings.Count(v.Body, token) != 1 {
 		t.Error("the token is in more than the hidden input")
 	}
 	b.Open("/auth/verify").Page(t, 200, token) // loading it again
@@ -92,9 +92,9 @@ func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
 	b.SignUp(Ann)
 	b.Open(k.Link(t, usher.MessageVerifyEmail)).To(t, "/auth/verify")
 	check("verify, signed in", b.Open("/auth/verify"))
-	stranger := k.Browser(t)
-	stranger.Open(k.Link(t, usher.MessageVerifyEmail)).To(t, "/auth/verify")
-	check("verify", stranger.Open("/auth/verify").Page(t, 200, `value="`+Ann+`"`),
+	unknown := k.Browser(t)
+	unknown.Open(k.Link(t, usher.MessageVerifyEmail)).To(t, "/auth/verify")
+	check("verify", unknown.Open("/auth/verify").Page(t, 200, `value="`+Ann+`"`),
 		"username:text:username", "password:password:current-password")
 	check("password", b.Open("/auth/account/password"),
 		"username:text:username", "currentPassword:password:current-password", "newPassword:password:new-password")

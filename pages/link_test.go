@@ -94,11 +94,11 @@ func TestEN07_DeadLinksLookAlike(t *testing.T) {
 		"random": "/auth/reset?token=" + strings.Repeat("x", 43), "used": used, "replaced": replaced, "old": old,
 		"missing": "/auth/reset", "empty": "/auth/reset?token=", "long": "/auth/reset?token=" + strings.Repeat("x", 5000),
 	} {
-		stranger := k.Browser(t)
-		if v := stranger.Open(link); v.Status == 303 {
+		unknown := k.Browser(t)
+		if v := unknown.Open(link); v.Status == 303 {
 			link = v.Location
 		}
-		v := stranger.Open(link).Page(t, 400, "This link no longer works", "Send a new link", `action="/auth/password/reset"`)
+		v := unknown.Open(link).Page(t, 400, "This link no longer works", "Send a new link", `action="/auth/password/reset"`)
 		if first == "" {
 			first = v.Body
 		} else if v.Body != first {
@@ -176,9 +176,9 @@ func TestEV04_AVerificationLinkChangesNoSession(t *testing.T) {
 	k.Forget()
 	a.Send("/email/verify/send").To(t, "/auth/account")
 	_, token, _ = strings.Cut(k.Link(t, usher.MessageVerifyEmail), "token=")
-	stranger := k.Browser(t)
-	stranger.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
-	if stranger.Cookies["__Host-session"] != nil {
+	unknown := k.Browser(t)
+	unknown.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
+	if unknown.Cookies["__Host-session"] != nil {
 		t.Error("a session has begun")
 	}
 }

@@ -88,18 +88,18 @@ func TestNoPageSaysThatAMailIsOnItsWayToAnotherAddress(t *testing.T) {
 func TestNoLinkMakesAPageSayThatSomebodyIsSignedOut(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
-	stranger := k.Browser(t)
+	unknown := k.Browser(t)
 	says := func(b *Browser, path string, header ...string) bool {
 		return strings.Contains(b.Open(path, header...).Page(t, 200).Body, "You’re signed out")
 	}
 	for _, notice := range []string{"signed_out", "signed_out_all"} {
 		path := "/auth/signin?notice=" + notice
 		for _, site := range []string{"cross-site", "same-site", "none", ""} {
-			if says(stranger, path, "Sec-Fetch-Site", site) {
+			if says(unknown, path, "Sec-Fetch-Site", site) {
 				t.Errorf("%s from %q says so", notice, site)
 			}
 		}
-		if !says(stranger, path) {
+		if !says(unknown, path) {
 			t.Errorf("%s: our own redirect does not say so", notice)
 		}
 		if says(b, path+"&prompt=login") {

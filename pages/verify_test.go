@@ -120,19 +120,19 @@ func TestEV05_ALinkToANewAddressTellsNothingOfTheAccount(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
 	b.Send("/email/change", "newEmail", Bob, "currentPassword", GoodPassword).To(t, "/auth/account")
-	stranger := k.Browser(t)
-	v, token := stranger.Follow(k.Link(t, usher.MessageChangeEmail))
+	unknown := k.Browser(t)
+	v, token := unknown.Follow(k.Link(t, usher.MessageChangeEmail))
 	v.Page(t, 200, "To make "+Bob+" the address of your account", "Nothing changes without the password.", `type="password"`)
 	for _, v := range []View{
-		v, stranger.Open("/auth/forgot?link=1").Page(t, 200),
-		stranger.Send("/email/verify", "token", token, "password", OtherPassword).Page(t, 401, "This is not the password of this account."),
+		v, unknown.Open("/auth/forgot?link=1").Page(t, 200),
+		unknown.Send("/email/verify", "token", token, "password", OtherPassword).Page(t, 401, "This is not the password of this account."),
 	} {
 		if strings.Contains(v.Body, Ann) {
 			t.Errorf("the page names the account:\n%s", Main(v.Body))
 		}
 	}
 	b.Open("/auth/account").Page(t, 200, Ann)
-	stranger.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
+	unknown.Send("/email/verify", "token", token, "password", GoodPassword).To(t, "/auth/verify?done=1")
 	b.Open("/auth/account").Page(t, 200, Bob, "Confirmed")
 }
 

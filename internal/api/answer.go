@@ -23,7 +23,7 @@ func write(w http.ResponseWriter, status int, body any) {
 	_, _ = w.Write(append(b, '\n'))
 }
 
-// notice is the body of an answer that is the same for everybody.
+// notice is the body of an answer that is the same for every client.
 type notice struct {
 	Detail string `json:"detail"`
 }

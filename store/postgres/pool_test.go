@@ -72,7 +72,7 @@ func TestAStoreInAPoolOfOnesOwn(t *testing.T) {
 	})
 }
 
-// heard ends a session and fails unless the store tells of it.
+// heard ends a session and fails unless the store notifies of it.
 func heard(t *testing.T, st *postgres.Store) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -122,7 +122,7 @@ func (f *fleet) resetLink() (id string, token usher.Secret) {
 }
 
 // The connection dies between spending the token and the end of the step: the
-// token is as good as before, and so is the password.
+// token stays valid, and so does the password.
 func TestST02_ATokenAndItsEffectAreOne(t *testing.T) {
 	f := newFleet(t, 2)
 	var armed atomic.Bool

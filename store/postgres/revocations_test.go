@@ -97,7 +97,7 @@ func TestSE06_TheEndOfASessionHoldsEverywhere(t *testing.T) {
 				took = append(took, f.goneAfter(a))
 				for _, m := range f.instances {
 					if !m.alive(t, bystander) {
-						t.Fatalf("%s ended somebody else's session", name)
+						t.Fatalf("%s ended the session of another user", name)
 					}
 				}
 			}
@@ -108,7 +108,7 @@ func TestSE06_TheEndOfASessionHoldsEverywhere(t *testing.T) {
 	})
 }
 
-// pollOnly is a store that tells of nothing.
+// pollOnly is a store that sends no notifications.
 type pollOnly struct{ store.Store }
 
 func TestSE06_WithoutNotificationsThePollFindsIt(t *testing.T) {

@@ -92,7 +92,7 @@ var startCases = []testCase{
 			e.ok(err)
 			ids = append(ids, s.ID)
 		}
-		reset, stranger := e.session(a.User.ID), e.signIn(other.User.ID)
+		reset, unknown := e.session(a.User.ID), e.signIn(other.User.ID)
 		reset.Kind, reset.CreatedAt = store.SessionReset, t0.Add(-time.Hour)
 		_, err := e.StartSession(e.ctx, start(reset))
 		e.ok(err)
@@ -102,7 +102,7 @@ var startCases = []testCase{
 		e.ok(err)
 		e.sameIDs("ended", ended, ids[0], ids[1], ids[2])
 		e.ended(in.RevokedUntil, ids[0], ids[1], ids[2])
-		e.lives(ids[3], in.Session.ID, reset.ID, stranger.ID)
+		e.lives(ids[3], in.Session.ID, reset.ID, unknown.ID)
 	}},
 	{"clears and releases limits", func(e *env) {
 		a := e.user("anna")
