@@ -55,7 +55,7 @@ func packageName(name string) string {
 // Each function on the way of a sign-in is declared in the file of its row.
 func TestArchitectureNamesFunctionsThatExist(t *testing.T) {
 	t.Parallel()
-	row := regexp.MustCompile("(?m)^\\| \\d+ \\| \\[([^\\]]+)\\]\\([^)]*\\) \\| ([^|]+) \\|")
+	row := regexp.MustCompile(`(?m)^\| \d+ \| \[([^\]]+)\]\([^)]*\) \| ([^|]+) \|`)
 	rows := row.FindAllStringSubmatch(readFile(t, architecture), -1)
 	if len(rows) < 15 {
 		t.Fatalf("%s has %d steps of a sign-in", architecture, len(rows))
