@@ -20,7 +20,7 @@ type attempt struct {
 	client    Client
 	device    string // id of the browser, if it is known
 
-	ownLimit      namedLimit   // failures of the login id in this network, or of the known browser
+	backoffLimit  namedLimit   // failures of the login id in this network, or of the known browser
 	networkLimits []namedLimit // failures of the network; none for a known browser
 	checksLimit   namedLimit   // checks, right or wrong
 	lockLimit     namedLimit   // consecutive failures over all networks
@@ -69,7 +69,7 @@ func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, 
 			Key: s.limitKey(limitNetwork, networkOf(a.client)), Max: l.NetworkFailures, Window: l.NetworkWindow,
 		}}}
 	}
-	a.ownLimit = namedLimit{limitLoginID, own}
+	a.backoffLimit = namedLimit{limitLoginID, own}
 	a.checksLimit = s.checksLimit(a)
 	a.lockLimit = s.lockLimit(a)
 	counts, refused, err := s.takeLimits(ctx, append([]namedLimit{a.checksLimit}, a.failureLimits()...)...)
@@ -109,7 +109,7 @@ func (s *Service) lockLimit(a *attempt) namedLimit {
 
 // failureLimits returns the limits that count failures. lockLimit is the last.
 func (a *attempt) failureLimits() []namedLimit {
-	return append(append([]namedLimit{a.ownLimit}, a.networkLimits...), a.lockLimit)
+	return append(append([]namedLimit{a.backoffLimit}, a.networkLimits...), a.lockLimit)
 }
 
 // passwordLocked reports whether consecutive failures have locked the password.
@@ -198,7 +198,7 @@ func (s *Service) limitsOnSuccess(a *attempt) (clear, release []string) {
 	if s.cfg.InsecureNoThrottle {
 		return nil, nil
 	}
-	return limitKeys([]namedLimit{a.ownLimit, a.lockLimit}), limitKeys(a.networkLimits)
+	return limitKeys([]namedLimit{a.backoffLimit, a.lockLimit}), limitKeys(a.networkLimits)
 }
 
 // resetLimits applies limitsOnSuccess where no other transaction does.

@@ -16,8 +16,8 @@ type Client struct {
 	// RequestID is recorded with every event.
 	RequestID string
 	// Device is the [Authentication.Device] of an earlier sign-in. Such a known
-	// browser has its own limits, so that attackers who reach theirs do not keep the
-	// user out.
+	// browser has its own limits, so that an attacker who uses up the limits of
+	// unknown browsers does not lock the user out.
 	Device Secret
 	// SessionID is the session that the request already has, taken from a verified
 	// token. A call that signs a user in ends that session, so that an attacker who

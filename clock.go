@@ -11,19 +11,20 @@ import (
 const (
 	// clockInterval is how often the clocks are compared.
 	clockInterval = time.Minute
-	// clockAlarm is the difference from which other instances refuse what this
-	// instance signs: their leeway.
+	// clockAlarm is the difference above which this instance logs an error. It equals
+	// the leeway of verifiers: other instances may refuse what this one signs.
 	clockAlarm = 5 * time.Second
-	// clockLimit is the difference from which this instance would do harm: it would
-	// end sessions early or late, and count attempts wrongly.
+	// clockLimit is the difference above which this instance serves no requests: it
+	// would end sessions early or late, and count attempts wrongly.
 	clockLimit = time.Minute
 )
 
 // errClock means that this instance must not serve.
 var errClock = fmt.Errorf("%w: the clock of this instance is wrong", ErrUnavailable)
 
-// clockDifference returns by how much the clock of this instance is ahead of the
-// store's, at least. A difference within the round trip to the store counts as none.
+// clockDifference returns the minimum by which the clock of this instance is ahead of
+// the store's. It is negative if the clock is behind, and zero if the difference could
+// be the round trip to the store.
 func (s *Service) clockDifference(ctx context.Context) (time.Duration, error) {
 	clock, ok := store.Find[store.Clock](s.store)
 	if !ok {

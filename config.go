@@ -198,18 +198,18 @@ type LimitConfig struct {
 	// SignUps is how many sign-ups a network may make in an hour. Defaults to 10.
 	SignUps int
 	// ResetEmails is how many reset emails an account gets in an hour at the request
-	// of unknown browsers. Known browsers together may cause as many again. Further
-	// requests send nothing and get the same answer. Defaults to 3.
+	// of unknown browsers, and how many more at the request of known browsers.
+	// Further requests send nothing and get the same answer. Defaults to 3.
 	ResetEmails int
 	// ResetRequests is how many reset requests a network may make in an hour. Defaults
 	// to 10.
 	ResetRequests int
 	// Emails is how many emails of all kinds an address gets in an hour. The last of
 	// them is reserved for a reset, and a known browser may cause one more reset
-	// email. An account may request Emails minus 2 links that prove its address in an
-	// hour, and as many that change it. Notices of a changed password or address do
-	// not count if the address is proven; up to 20 of them are sent in an hour.
-	// Defaults to 5.
+	// email. In an hour a user may request at most Emails minus 2 links that prove the
+	// stored address, and the same number of links that change it. Notices of a
+	// changed password or address do not count if the address is proven; at most 20 of
+	// them are sent in an hour. Defaults to 5.
 	Emails int
 	// OutboxSize is how many emails may wait in the outbox. Defaults to 10,000.
 	OutboxSize int

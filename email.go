@@ -14,7 +14,7 @@ import (
 type ChangeEmailParams struct {
 	// NewEmail is the new address.
 	NewEmail string
-	// CurrentPassword is the user's present password.
+	// CurrentPassword is the user's current password.
 	CurrentPassword Secret
 }
 
@@ -59,7 +59,7 @@ func (s *Service) sendVerification(ctx context.Context, account store.Account, c
 	if u.Email == "" || u.EmailVerified {
 		return nil
 	}
-	if _, err := s.takeOrRefuse(ctx, c, s.linksPerHour(u.ID, store.PurposeVerifyEmail)); err != nil {
+	if _, err := s.takeLimitsOrError(ctx, c, s.linksPerHour(u.ID, store.PurposeVerifyEmail)); err != nil {
 		return err
 	}
 	now, raw := s.now(), randomString(32)
@@ -124,7 +124,7 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmai
 func (s *Service) recordWithoutLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, reason string) error {
 	event.Reason = cmp.Or(event.Reason, reason)
 	if len(l.notices) == 0 {
-		s.audit.StoreSparsely(ctx, string(t.Purpose)+" "+t.UserID, event)
+		s.audit.StoreSampled(ctx, string(t.Purpose)+" "+t.UserID, event)
 		return nil
 	}
 	if err := s.store.Record(ctx, store.Effects{Events: []Event{event}, Emails: l.notices}); err != nil {
@@ -248,11 +248,11 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 // earlier one.
 //
 // If the new address is another user's login id, that user gets a notice instead of
-// the link. The result is the same, and so is what the caller finds in the old
-// mailbox. If the new address had too many emails, no link is sent and the result
-// is the same.
+// the link. If the new address had too many emails, no link is sent. In both cases
+// the result is the same, and so is the notice to the old address, so that neither
+// reveals anything about the new address.
 //
-// Errors: a [*FieldError] or [*InputErrors], also for the present address;
+// Errors: a [*FieldError] or [*InputErrors], also for the current address;
 // [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrRecentSignInRequired]
 // if CurrentPassword is empty; [ErrInvalidCredentials] if it is wrong; a
 // [*LimitError], also if the user has requested too many changes in this hour;
@@ -280,7 +280,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		return err
 	}
 	u := account.User
-	if _, err := s.takeOrRefuse(ctx, c, s.linksPerHour(u.ID, store.PurposeChangeEmail)); err != nil {
+	if _, err := s.takeLimitsOrError(ctx, c, s.linksPerHour(u.ID, store.PurposeChangeEmail)); err != nil {
 		return err
 	}
 	owner, err := s.store.AccountByLoginID(ctx, canonical)

@@ -12,8 +12,8 @@ import (
 // Operator method is one of them, [ErrLoginIDTaken], [ErrNotFound] or
 // [ErrConflict], or wraps one. The other types are [*FieldError],
 // [*password.PolicyError], [*InputErrors], [*LimitError], and [*token.Error] of the
-// methods that only validate a token. What [Config.Claims] returns is wrapped as
-// well.
+// methods that only validate a token. An error of [Config.Claims] is wrapped. Claims
+// that are reserved, or too large for a token, are an error without a type.
 var (
 	// ErrInvalidCredentials is the error of every failed password check: unknown login
 	// id, wrong password, no password set, or locked password. The event has the

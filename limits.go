@@ -97,9 +97,9 @@ func (s *Service) takeLimits(ctx context.Context, limits ...namedLimit) ([]int, 
 	return nil, &refusedLimit{limits[r.Refused], r.RetryAfter}, nil
 }
 
-// takeOrRefuse is takeLimits with the refusal recorded and returned as a
-// *LimitError.
-func (s *Service) takeOrRefuse(ctx context.Context, c Client, limits ...namedLimit) ([]int, error) {
+// takeLimitsOrError is takeLimits, except that it records a refusal and returns it as
+// a *LimitError.
+func (s *Service) takeLimitsOrError(ctx context.Context, c Client, limits ...namedLimit) ([]int, error) {
 	counts, refused, err := s.takeLimits(ctx, limits...)
 	if err == nil && refused != nil {
 		err = s.limitExceeded(ctx, refused, c)
@@ -109,12 +109,12 @@ func (s *Service) takeOrRefuse(ctx context.Context, c Client, limits ...namedLim
 
 // limitExceeded records a refusal and returns it as a *LimitError.
 func (s *Service) limitExceeded(ctx context.Context, r *refusedLimit, c Client) error {
-	s.audit.StoreSparsely(ctx, r.Key, s.newEvent(EventThrottled, "", "", r.name, c))
+	s.audit.StoreSampled(ctx, r.Key, s.newEvent(EventThrottled, "", "", r.name, c))
 	return &LimitError{RetryAfter: r.retryAfter, Limit: r.name}
 }
 
-// releaseLimits uncounts one on each limit, for an attempt that turned out not to
-// be a guess.
+// releaseLimits lowers each counter by one. Callers use it for an attempt that was
+// counted but was not a guess, and for an email that was not sent.
 func (s *Service) releaseLimits(ctx context.Context, limits ...namedLimit) {
 	if s.cfg.InsecureNoThrottle || len(limits) == 0 {
 		return

@@ -17,7 +17,7 @@ type Link struct {
 	LoginID string
 	// Email is the address that the link was sent to and that it proves.
 	Email string
-	// NewEmail is true if Email will replace the user's present address.
+	// NewEmail is true if Email will replace the user's current address.
 	NewEmail bool
 	// PasswordRequired is true if the link needs the account's password, because the
 	// caller has no live session of its user.

@@ -150,7 +150,7 @@ func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit)
 		return "queue_full", nil
 	}
 	var limited *LimitError
-	if _, err := s.takeOrRefuse(ctx, c, limits...); errors.As(err, &limited) {
+	if _, err := s.takeLimitsOrError(ctx, c, limits...); errors.As(err, &limited) {
 		return "too_many_mails", nil
 	} else if err != nil {
 		return "", err
@@ -185,7 +185,7 @@ func (s *Service) prepareNotice(ctx context.Context, u User, m Message, c Client
 		return s.prepareEmail(ctx, u.Email, m, c)
 	}
 	var limited *LimitError
-	_, err := s.takeOrRefuse(ctx, c, s.hourlyLimit(limitNotices, noticesPerHour, u.ID))
+	_, err := s.takeLimitsOrError(ctx, c, s.hourlyLimit(limitNotices, noticesPerHour, u.ID))
 	if errors.As(err, &limited) {
 		s.reportDroppedEmail(ctx, m, "too_many_notices", c)
 		return nil, nil
@@ -202,8 +202,9 @@ func (s *Service) reportDroppedEmail(ctx context.Context, m Message, reason stri
 	s.audit.Notify(ctx, s.newEvent(EventEmailDropped, m.UserID, "", reason+" "+string(m.Kind), c))
 }
 
-// sealEmail returns the row for an email. A message with a link has set At to the time
-// at which the link was made: with a later one the stated lifetime would be too short.
+// sealEmail returns the row for an email. If m.At is zero, it is the current time. The
+// caller sets it for a message with a link, to the time at which the link was made,
+// because the email states how long the link is valid.
 func (s *Service) sealEmail(address string, m Message, c Client) []store.QueuedEmail {
 	now := s.now()
 	sealed := sealedMessage{
@@ -232,21 +233,21 @@ func (s *Service) wakeOutbox(queued []store.QueuedEmail) {
 // deliver makes one attempt to pass a queued email to the Mailer. An email that
 // cannot be opened may come from an instance that already has a newer secret; that
 // instance sends it.
-func (s *Service) deliver(ctx context.Context, q store.QueuedEmail) (outbox.Subject, error) {
+func (s *Service) deliver(ctx context.Context, q store.QueuedEmail) (outbox.EmailInfo, error) {
 	m, err := s.openEmail(q)
 	if err != nil {
-		return outbox.Subject{}, err
+		return outbox.EmailInfo{}, err
 	}
-	subject := outbox.Subject{Kind: string(m.Kind), UserID: m.UserID}
+	info := outbox.EmailInfo{Kind: string(m.Kind), UserID: m.UserID}
 	if !m.ExpiresAt.IsZero() && !s.now().Before(m.ExpiresAt) {
-		return subject, &outbox.GiveUpError{Reason: "link_expired"}
+		return info, &outbox.GiveUpError{Reason: "link_expired"}
 	}
 	err = background.Guard(func() error { return s.cfg.Mailer.Send(ctx, m) })
 	var permanent interface{ Permanent() bool }
 	if errors.As(err, &permanent) && permanent.Permanent() {
-		return subject, &outbox.GiveUpError{Reason: "refused", Err: err}
+		return info, &outbox.GiveUpError{Reason: "refused", Err: err}
 	}
-	return subject, err
+	return info, err
 }
 
 // openEmail returns the message of a row.

@@ -217,7 +217,7 @@ func (o *Operator) Events(ctx context.Context, q EventQuery) (EventPage, error) 
 
 // RotateKeysParams is the input of [Operator.RotateKeys].
 type RotateKeysParams struct {
-	// Compromised removes all present keys at once. Every token that they signed is
+	// Compromised removes all current keys at once. Every token that they signed is
 	// then refused, and all users have to sign in again. Defaults to false: the new
 	// key is published first, and users notice nothing.
 	Compromised bool

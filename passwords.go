@@ -16,7 +16,7 @@ type UpdatePasswordParams struct {
 	LoginID string
 	// NewPassword is the chosen password. Required.
 	NewPassword Secret
-	// CurrentPassword is the user's present password. Optional in a reset session, and
+	// CurrentPassword is the user's current password. Optional in a reset session, and
 	// if the sign-in is at most [SessionConfig.Recent] old.
 	CurrentPassword Secret
 }
@@ -113,7 +113,7 @@ func (s *Service) checkOwnLoginID(ctx context.Context, u User, loginID, sessionI
 		return err == nil && canonical == given
 	})
 	if !own {
-		s.audit.StoreSparsely(ctx, "forbidden "+u.ID, s.newEvent(EventForbidden, u.ID, sessionID, "login_id_of_another", c))
+		s.audit.StoreSampled(ctx, "forbidden "+u.ID, s.newEvent(EventForbidden, u.ID, sessionID, "login_id_of_another", c))
 		return ErrForbidden
 	}
 	return nil

@@ -76,7 +76,7 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 		return nil
 	}
 	if by != provenByPassword {
-		if _, err := s.takeOrRefuse(ctx, c, s.hourlyLimit(limitReuse, reuseAttempts, string(by))); err != nil {
+		if _, err := s.takeLimitsOrError(ctx, c, s.hourlyLimit(limitReuse, reuseAttempts, string(by))); err != nil {
 			return err
 		}
 	}

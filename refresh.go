@@ -17,7 +17,7 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// newSession returns a session that starts at the present time, and the jti of its
+// newSession returns a session that starts at the current time, and the jti of its
 // first refresh token. The session holds only the hash of the jti.
 func (s *Service) newSession(userID string, c Client) (store.SessionRecord, string) {
 	now := s.now()
@@ -123,7 +123,7 @@ func (s *Service) ValidateReset(ctx context.Context, raw Secret) (*token.Claims,
 }
 
 // RefreshSession exchanges a refresh token for new tokens. It reads the user again,
-// so the session token has the present roles. Within [SessionConfig.Grace] the
+// so the session token has the current roles. Within [SessionConfig.Grace] the
 // previous refresh token returns the same successor. Any other use of an exchanged
 // token counts as theft and ends the session.
 //
@@ -204,8 +204,9 @@ func (s *Service) RefreshTokens(ctx context.Context, refreshToken Secret, addres
 	return a.Tokens, nil
 }
 
-// revokedUntil returns when the last session token issued until now expires.
-// Another instance may have a longer TokenLifetime, so it uses the maximum.
+// revokedUntil returns how long a revocation made at now is kept: until every
+// session token issued before now has expired, plus revocation.Retention. Another
+// instance may have a longer TokenLifetime, so it uses the maximum.
 func (s *Service) revokedUntil(now time.Time) time.Time {
 	return now.Add(maxTokenLifetime + revocation.Retention)
 }

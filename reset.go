@@ -54,12 +54,12 @@ const maxOpenTokens = 3
 // [ErrUnavailable].
 func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetParams, c Client) error {
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
-	link := resetLink{in.RedirectURL, in.Parameter}
+	link := linkTarget{in.RedirectURL, in.Parameter}
 	_, badLink := s.resetURL(link, "x")
 	if err := inputErrors(badID, badLink); err != nil {
 		return err
 	}
-	if _, err := s.takeOrRefuse(ctx, c, s.hourlyLimit(limitResetRequests, s.cfg.Limits.ResetRequests, networkOf(c))); err != nil {
+	if _, err := s.takeLimitsOrError(ctx, c, s.hourlyLimit(limitResetRequests, s.cfg.Limits.ResetRequests, networkOf(c))); err != nil {
 		return err
 	}
 	account, err := s.store.AccountByLoginID(ctx, canonical)
@@ -85,13 +85,13 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 	return nil
 }
 
-// resetLink holds where the client wants the emailed link to lead.
-type resetLink struct{ redirect, parameter string }
+// linkTarget is where the client wants the emailed link to lead.
+type linkTarget struct{ redirect, parameter string }
 
 // resetURL returns the URL in the email: the reset page under Config.BaseURL, or
 // the client's redirect URL if Config.Redirects allows it. Otherwise the error is a
 // *FieldError for redirectUrl.
-func (s *Service) resetURL(l resetLink, raw string) (Secret, error) {
+func (s *Service) resetURL(l linkTarget, raw string) (Secret, error) {
 	if l.redirect == "" {
 		return s.pageLink("reset", raw), nil
 	}
@@ -116,7 +116,7 @@ func (s *Service) pageLink(page, raw string) Secret {
 
 // sendReset stores effects and, within the limits, the email with a reset link, in one
 // transaction.
-func (s *Service) sendReset(ctx context.Context, account store.Account, link resetLink, effects store.Effects, c Client) error {
+func (s *Service) sendReset(ctx context.Context, account store.Account, link linkTarget, effects store.Effects, c Client) error {
 	u, now := account.User, s.now()
 	raw := randomString(32)
 	address, err := s.resetURL(link, raw)
@@ -129,7 +129,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link res
 	}
 	m := Message{Kind: MessageResetPassword, Link: address, At: now, ExpiresAt: t.ExpiresAt}
 	if !u.EmailVerified {
-		t.Purpose, m.Kind = store.PurposeClaim, MessageConfirmAndReset
+		t.Purpose, m.Kind = store.PurposeConfirmAndReset, MessageConfirmAndReset
 		u.Language = "" // it is that of the client that signed up
 	}
 	m = forUser(u, m, c)
@@ -207,7 +207,7 @@ func (s *Service) refuseToken(ctx context.Context, userID string, c Client) erro
 }
 
 // resetPurposes are the purposes of tokens that set a password.
-var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeClaim}
+var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndReset}
 
 // ResetPassword spends an emailed link and sets the password. All sessions of the
 // user end, all emailed links become void, a locked password is unlocked, and an
@@ -238,7 +238,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 		return Result{}, s.storeError(err)
 	}
 	account.User.EmailVerified = true // the link proves it
-	if t.Purpose == store.PurposeClaim || account.User.Language == "" {
+	if t.Purpose == store.PurposeConfirmAndReset || account.User.Language == "" {
 		account.User.Language = clientLanguage(c) // the client has proven the mailbox
 	}
 	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, proof(encode(t.Hash)), c)
@@ -251,7 +251,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 		s.newEvent(EventPasswordReset, t.UserID, "", string(t.Purpose), c),
 		s.newEvent(EventPasswordChanged, t.UserID, "", "reset", c),
 	}
-	if t.Purpose == store.PurposeClaim {
+	if t.Purpose == store.PurposeConfirmAndReset {
 		change.Events = append(change.Events, s.newEvent(EventEmailVerified, t.UserID, "", "reset", c))
 	}
 	auth, err := s.addResetSignIn(ctx, account.User, &change, c)
@@ -335,7 +335,7 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 		return ResetSession{}, err
 	}
 	events := []Event{s.newEvent(EventResetLinkUsed, t.UserID, session.ID, string(t.Purpose), c)}
-	if t.Purpose == store.PurposeClaim {
+	if t.Purpose == store.PurposeConfirmAndReset {
 		events = append(events, s.newEvent(EventEmailVerified, t.UserID, session.ID, "reset", c))
 	}
 	spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: now}

@@ -77,8 +77,7 @@ func newSecretFile(path string) (Secret, error) {
 	return Secret(text), nil
 }
 
-// syncFolder makes new names in a folder durable. Windows does that without being
-// asked.
+// syncFolder makes new names in a folder durable. On Windows they already are.
 func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil

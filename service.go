@@ -248,7 +248,7 @@ func (s *Service) deriveKeys() error {
 	return err
 }
 
-// now returns the present time with the precision of the store.
+// now returns the current time with the precision of the store.
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
 
 // JWKS returns the JWK Set (RFC 7517) that verifies the tokens. It has only public

@@ -120,7 +120,7 @@ func (s *Service) liveSession(ctx context.Context, claims *token.Claims) (store.
 	return account, session, nil
 }
 
-// servesRefreshToken reports whether the refresh token with that jti is the present
+// servesRefreshToken reports whether the refresh token with that jti is the current
 // one, or the previous one within the grace time. Methods that do not exchange it
 // refuse an older one too (RFC 9700 §4.14.2).
 func (s *Service) servesRefreshToken(r store.RefreshState, jti string, now time.Time) bool {

@@ -19,9 +19,9 @@ type SignInParams struct {
 // the owner.
 const noticeAfter = 5
 
-// SignIn checks the password and starts a session: it returns [NextSignedIn]. It
-// computes exactly one hash, whatever the login id, and every failure returns the
-// same error. Only the right password reveals that the user is disabled or that the
+// SignIn checks the password and starts a session: it returns [NextSignedIn]. Every
+// failure computes exactly one hash, whatever the login id, and returns the same
+// error. Only the right password reveals that the user is disabled or that the
 // password has expired. If [Client.SessionID] is set, that session ends.
 //
 // Errors: a [*FieldError] or [*InputErrors]; a [*LimitError] after too many
@@ -149,8 +149,8 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, a.device)}, nil
 }
 
-// addRehash replaces a hash with outdated costs by a new one. This is the only
-// second hash of a sign-in. If no slot is free, a later sign-in does it.
+// addRehash replaces a hash with outdated costs by a new one. Only then does a
+// sign-in compute a second hash. If no slot is free, a later sign-in does it.
 func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *store.SessionStart) {
 	hash, err := s.hasher.Hash(ctx, pw.Reveal())
 	if err != nil {

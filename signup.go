@@ -58,7 +58,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 		return Result{}, err
 	}
 	limit := s.hourlyLimit(limitSignUps, s.cfg.Limits.SignUps, networkOf(c))
-	if _, err := s.takeOrRefuse(ctx, c, limit); err != nil {
+	if _, err := s.takeLimitsOrError(ctx, c, limit); err != nil {
 		return Result{}, err
 	}
 	if s.cfg.Password.Breached != nil {
@@ -158,7 +158,7 @@ func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account,
 	default:
 		// The client that signed up first may not own the mailbox. The owner gets
 		// a link that sets a new password and ends all sessions.
-		return s.sendReset(ctx, account, resetLink{}, effects, c)
+		return s.sendReset(ctx, account, linkTarget{}, effects, c)
 	}
 	if err != nil {
 		return err

@@ -166,8 +166,8 @@ func hasPrefix(name, prefix string) bool {
 	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 }
 
-// warn logs the settings that standards advise against.
-func (c Config) warn() {
+// logWarnings logs the settings that standards advise against.
+func (c Config) logWarnings() {
 	warn := func(text string) { c.Logger.Warn("cookies: unsafe setting", "warning", text) }
 	if c.InsecureLoopback {
 		warn("InsecureLoopback: cookies over http, for development on a loopback host only")

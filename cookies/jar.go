@@ -22,7 +22,7 @@ import (
 // bytes (RFC 6265bis §5.6).
 const maxSize = 4096
 
-// Errors of the methods that set cookies. None of them has added a cookie then.
+// Errors of the methods that set cookies. A method that returns one has added no cookie.
 var (
 	// ErrTooLarge means that the tokens do not fit into a cookie of 4,096 bytes.
 	// Use fewer claims, or Config.Store.
@@ -39,8 +39,8 @@ var (
 type Jar struct {
 	cfg   Config
 	store sessions.Store
-	// server means that the store keeps the values, and the cookie an id.
-	server bool
+	// serverSide means that the store keeps the values and the cookie contains an id.
+	serverSide bool
 	// opened maps the text of session cookies to their tokens. It is nil if the
 	// cache is disabled.
 	opened *tokencache.Cache[token.Pair]
@@ -52,14 +52,14 @@ func New(cfg Config) (*Jar, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, server, err := newStore(cfg)
+	store, serverSide, err := newStore(cfg)
 	if err != nil {
 		return nil, err
 	}
-	cfg.warn()
+	cfg.logWarnings()
 	// Only the store's codecs need the keys.
 	cfg.Secret, cfg.OldSecrets, cfg.KeyPairs = "", nil, nil
-	j := &Jar{cfg: cfg, store: store, server: server}
+	j := &Jar{cfg: cfg, store: store, serverSide: serverSide}
 	// The sessions of another store may change while the cookie stays the same.
 	if cfg.Store == nil && !cfg.Plain && cfg.CacheBytes > 0 {
 		j.opened = tokencache.New[token.Pair](cfg.CacheBytes, cfg.Now)
@@ -107,7 +107,7 @@ func (j *Jar) load(r *http.Request, name string) (s *sessions.Session, present b
 		return s, true
 	}
 	var se securecookie.Error
-	if j.server && err != nil && !errors.Is(err, fs.ErrNotExist) && !(errors.As(err, &se) && se.IsDecode()) {
+	if j.serverSide && err != nil && !errors.Is(err, fs.ErrNotExist) && !(errors.As(err, &se) && se.IsDecode()) {
 		j.cfg.Logger.WarnContext(r.Context(), "cookies: the session store failed", "cookie", name, "error", err)
 	}
 	return nil, true
@@ -154,12 +154,12 @@ func findCookie(r *http.Request, name string) (text string, n int) {
 // store already has a session for the request, sameSession reports by its values
 // whether to update that one; otherwise write erases it and saves a new one, so
 // that an attacker who planted or knows the old id gains nothing.
-func (j *Jar) write(w http.ResponseWriter, r *http.Request, spec cookieSpec, values map[string]string, life time.Duration, sameSession func(old map[string]string) bool) error {
+func (j *Jar) write(w http.ResponseWriter, r *http.Request, spec cookieSpec, values map[string]string, lifetime time.Duration, sameSession func(old map[string]string) bool) error {
 	if err := j.checkHost(r); err != nil {
 		return err
 	}
 	s := sessions.NewSession(j.store, spec.name)
-	s.Options = j.options(spec, life)
+	s.Options = j.options(spec, lifetime)
 	for k, v := range values {
 		s.Values[k] = v
 	}
@@ -173,7 +173,7 @@ func (j *Jar) write(w http.ResponseWriter, r *http.Request, spec cookieSpec, val
 	if err != nil {
 		return err
 	}
-	c := j.cookie(spec, value, life)
+	c := j.cookie(spec, value, lifetime)
 	if err := checkCookie(c); err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (j *Jar) write(w http.ResponseWriter, r *http.Request, spec cookieSpec, val
 
 // stored returns the request's session if a store keeps it, or nil.
 func (j *Jar) stored(r *http.Request, spec cookieSpec) *sessions.Session {
-	if !j.server {
+	if !j.serverSide {
 		return nil
 	}
 	s, _ := j.load(r, spec.name)
@@ -218,22 +218,22 @@ func (j *Jar) erase(r *http.Request, spec cookieSpec, s *sessions.Session) {
 	}
 }
 
-func (j *Jar) options(spec cookieSpec, life time.Duration) *sessions.Options {
+func (j *Jar) options(spec cookieSpec, lifetime time.Duration) *sessions.Options {
 	return &sessions.Options{
-		Path: "/", Domain: spec.domain, MaxAge: int(life / time.Second),
+		Path: "/", Domain: spec.domain, MaxAge: int(lifetime / time.Second),
 		Secure: !j.cfg.InsecureLoopback, HttpOnly: true, SameSite: spec.sameSite,
 	}
 }
 
-// cookie returns a cookie that expires after life. If life is not positive, the
+// cookie returns a cookie that expires after lifetime. If lifetime is not positive, the
 // browser deletes the cookie.
-func (j *Jar) cookie(spec cookieSpec, value string, life time.Duration) *http.Cookie {
+func (j *Jar) cookie(spec cookieSpec, value string, lifetime time.Duration) *http.Cookie {
 	c := &http.Cookie{
 		Name: spec.name, Value: value, Path: "/", Domain: spec.domain,
 		Secure: !j.cfg.InsecureLoopback, HttpOnly: true, SameSite: spec.sameSite,
-		MaxAge: int(life / time.Second), Expires: j.cfg.Now().Add(life),
+		MaxAge: int(lifetime / time.Second), Expires: j.cfg.Now().Add(lifetime),
 	}
-	if life <= 0 {
+	if lifetime <= 0 {
 		c.MaxAge, c.Expires = -1, time.Unix(1, 0)
 	}
 	return c

@@ -22,8 +22,8 @@ type KeyPair struct {
 const minSecret = 32
 
 // newStore returns the configured store, or one that seals everything into the
-// cookie. server reports whether the store keeps sessions outside of the cookie.
-func newStore(c Config) (store sessions.Store, server bool, err error) {
+// cookie. serverSide reports whether the store keeps sessions outside of the cookie.
+func newStore(c Config) (store sessions.Store, serverSide bool, err error) {
 	given := 0
 	for _, is := range []bool{c.Secret != "" || len(c.OldSecrets) > 0, len(c.KeyPairs) > 0, c.Store != nil} {
 		if is {
@@ -41,7 +41,7 @@ func newStore(c Config) (store sessions.Store, server bool, err error) {
 	}
 	pairs := c.KeyPairs
 	if len(pairs) == 0 {
-		pairs, err = derive(c.Secret, c.OldSecrets)
+		pairs, err = deriveKeyPairs(c.Secret, c.OldSecrets)
 	} else {
 		err = checkPairs(pairs)
 	}
@@ -58,7 +58,7 @@ func newStore(c Config) (store sessions.Store, server bool, err error) {
 	return &sessions.CookieStore{Codecs: codecs, Options: &sessions.Options{Path: "/"}}, false, nil
 }
 
-func derive(secret token.Secret, old []token.Secret) ([]KeyPair, error) {
+func deriveKeyPairs(secret token.Secret, old []token.Secret) ([]KeyPair, error) {
 	var texts []string
 	seen := map[token.Secret]string{}
 	for i, s := range append([]token.Secret{secret}, old...) {

@@ -40,12 +40,12 @@ func (j *Jar) setPlain(w http.ResponseWriter, r *http.Request, pair token.Pair) 
 	}
 	sessionSpec, refreshSpec := j.plainSpecs()
 	now := j.cfg.Now()
-	sessionLife, refreshLife := pair.SessionExpiresAt.Sub(now), pair.RefreshExpiresAt.Sub(now)
-	if pair.Session == "" || sessionLife < time.Second || pair.Refresh != "" && refreshLife < time.Second {
+	sessionLifetime, refreshLifetime := pair.SessionExpiresAt.Sub(now), pair.RefreshExpiresAt.Sub(now)
+	if pair.Session == "" || sessionLifetime < time.Second || pair.Refresh != "" && refreshLifetime < time.Second {
 		return ErrExpired
 	}
-	session := j.cookie(sessionSpec, pair.Session.Reveal(), sessionLife)
-	refresh := j.cookie(refreshSpec, pair.Refresh.Reveal(), refreshLife)
+	session := j.cookie(sessionSpec, pair.Session.Reveal(), sessionLifetime)
+	refresh := j.cookie(refreshSpec, pair.Refresh.Reveal(), refreshLifetime)
 	if pair.Refresh == "" {
 		refresh = j.cookie(refreshSpec, "", -1)
 	}

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	deviceLife = 180 * 24 * time.Hour
-	// shortLife is the lifetime of state for one of the next requests.
-	shortLife = 10 * time.Minute
+	deviceLifetime = 180 * 24 * time.Hour
+	// stateLifetime is the lifetime of state for one of the next requests.
+	stateLifetime = 10 * time.Minute
 
 	deviceName, flashName, notePrefix = "device", "flash", "note_"
 	keyText, keyEnd                   = "t", "e"
@@ -33,7 +33,7 @@ func (j *Jar) Device(r *http.Request) token.Secret {
 // SetDevice keeps the device token in the browser for 180 days, in a cookie that
 // ClearTokens does not delete.
 func (j *Jar) SetDevice(w http.ResponseWriter, r *http.Request, device token.Secret) error {
-	return j.setText(w, r, j.stateSpec(deviceName), device.Reveal(), deviceLife)
+	return j.setText(w, r, j.stateSpec(deviceName), device.Reveal(), deviceLifetime)
 }
 
 // Flash returns the code that SetFlash kept, or "", and deletes it.
@@ -51,7 +51,7 @@ func (j *Jar) SetFlash(w http.ResponseWriter, r *http.Request, code string) erro
 	if !flashCode.MatchString(code) {
 		return errors.New("cookies: the code of a flash must have 1 to 64 letters, digits, dots, dashes and underscores")
 	}
-	return j.setText(w, r, j.stateSpec(flashName), code, shortLife)
+	return j.setText(w, r, j.stateSpec(flashName), code, stateLifetime)
 }
 
 // Note returns the text that SetNote kept under the given name, or "".
@@ -66,7 +66,7 @@ func (j *Jar) SetNote(w http.ResponseWriter, r *http.Request, name string, text 
 	if !noteName.MatchString(name) {
 		return errors.New("cookies: the name of a note must have 1 to 16 lower-case letters")
 	}
-	return j.setText(w, r, j.stateSpec(notePrefix+name), text.Reveal(), shortLife)
+	return j.setText(w, r, j.stateSpec(notePrefix+name), text.Reveal(), stateLifetime)
 }
 
 // DropNote deletes the note with the given name.
@@ -86,9 +86,9 @@ func (j *Jar) text(r *http.Request, spec cookieSpec) string {
 	return values[keyText]
 }
 
-func (j *Jar) setText(w http.ResponseWriter, r *http.Request, spec cookieSpec, text string, life time.Duration) error {
-	values := map[string]string{keyText: text, keyEnd: formatTime(j.cfg.Now().Add(life))}
-	return j.write(w, r, spec, values, life, nil)
+func (j *Jar) setText(w http.ResponseWriter, r *http.Request, spec cookieSpec, text string, lifetime time.Duration) error {
+	values := map[string]string{keyText: text, keyEnd: formatTime(j.cfg.Now().Add(lifetime))}
+	return j.write(w, r, spec, values, lifetime, nil)
 }
 
 func (j *Jar) deleteIfPresent(w http.ResponseWriter, r *http.Request, spec cookieSpec) {

@@ -82,8 +82,8 @@ func (j *Jar) SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair)
 	if pair.Refresh == "" {
 		end = pair.SessionExpiresAt
 	}
-	life := end.Sub(j.cfg.Now())
-	if pair.Session == "" || life < time.Second {
+	lifetime := end.Sub(j.cfg.Now())
+	if pair.Session == "" || lifetime < time.Second {
 		return ErrExpired
 	}
 	values := map[string]string{
@@ -91,7 +91,7 @@ func (j *Jar) SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair)
 		keyRefresh: pair.Refresh.Reveal(), keyRefreshEnd: formatTime(pair.RefreshExpiresAt),
 	}
 	sid := sessionID(pair.Session.Reveal())
-	return j.write(w, r, j.sessionSpec(), values, life, func(old map[string]string) bool {
+	return j.write(w, r, j.sessionSpec(), values, lifetime, func(old map[string]string) bool {
 		return sid != "" && sessionID(old[keySession]) == sid
 	})
 }

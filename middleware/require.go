@@ -23,7 +23,7 @@ func (m *Middleware) RequireFunc(next http.HandlerFunc) http.Handler { return m.
 // has a valid session; an invalid token is treated like none.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.validated(r) == nil {
+		if m.validatedSession(r) == nil {
 			var state requestState
 			state.addVary(w.Header(), m.vary)
 			if s, refusal := m.authenticate(w, r); refusal != nil {
@@ -98,7 +98,7 @@ func (m *Middleware) RequireVerifiedEmail(next http.Handler) http.Handler {
 func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*token.Claims) problem.Code) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var claims *token.Claims
-		if s := m.validated(r); s != nil {
+		if s := m.validatedSession(r); s != nil {
 			claims = s.claims
 		} else {
 			var state requestState
@@ -119,10 +119,10 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 	})
 }
 
-// validated returns the session in the request's context if this Middleware or
+// validatedSession returns the session in the request's context if this Middleware or
 // WithClaims put it there. A session validated by another Middleware does not
 // count, because that one may trust other issuers.
-func (m *Middleware) validated(r *http.Request) *session {
+func (m *Middleware) validatedSession(r *http.Request) *session {
 	if s := fromContext(r.Context()); s != nil && (s.by == m || s.by == nil) {
 		return s
 	}

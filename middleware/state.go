@@ -5,10 +5,9 @@ import (
 	"slices"
 )
 
-// requestState is all the memory that a protected request takes, in one
-// allocation: the copy of the request, its context and the Vary header. They have
-// the same lifetime, unless the program keeps the context; then these few hundred
-// bytes stay with it.
+// requestState holds what a protected request needs, in one allocation: the copy of
+// the request, its context and the Vary header. If the program keeps the context, it
+// keeps all of these few hundred bytes.
 type requestState struct {
 	request http.Request
 	context sessionContext

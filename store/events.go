@@ -129,10 +129,10 @@ type EventPage struct {
 type EventStore interface {
 	// Record stores effects that belong to no other transaction, in one.
 	Record(ctx context.Context, fx Effects) error
-	// Events reads events back, newest first. Pages that follow each other by their
-	// cursors hold every event exactly once, also events of the same microsecond;
-	// events recorded meanwhile do not move them. ErrBadCursor
-	// if the cursor is not one that this store returned.
+	// Events returns one page of events, newest first. A caller that follows the
+	// cursors gets each event exactly once, even if several have the same time or
+	// further events are recorded meanwhile. ErrBadCursor if this store did not return
+	// the cursor.
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// RefreshRenewal replaces the refresh tokens of a session: those issued before are
+// RefreshRenewal replaces the refresh tokens of a session. The earlier ones become
 // void at once.
 type RefreshRenewal struct {
 	SessionID string

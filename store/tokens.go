@@ -10,10 +10,12 @@ type Purpose string
 
 // The purposes of one-time tokens.
 const (
-	// PurposeReset sets a new password. The address of the user was verified.
+	// PurposeReset sets a new password. The address was verified when the token was
+	// made.
 	PurposeReset Purpose = "reset"
-	// PurposeClaim sets a new password. The address of the user was not verified.
-	PurposeClaim Purpose = "claim"
+	// PurposeConfirmAndReset sets a new password and verifies the address, which was
+	// not verified when the token was made.
+	PurposeConfirmAndReset Purpose = "claim"
 	// PurposeVerifyEmail verifies the stored address.
 	PurposeVerifyEmail Purpose = "verify_email"
 	// PurposeChangeEmail verifies a new address, which replaces the stored one.
@@ -69,9 +71,9 @@ type OneTimeTokenStore interface {
 	// the token is void or of another purpose; otherwise as ChangePassword.
 	ResetPassword(ctx context.Context, s TokenSpend, c PasswordChange) ([]string, error)
 	// StartResetSession spends a token and starts a session of kind SessionReset. With
-	// a PurposeClaim token, it also verifies the address, removes the password (whose
-	// version grows), the language and all tokens of the user, ends all sessions, and
-	// returns their ids.
+	// a PurposeConfirmAndReset token, it also verifies the address, removes the
+	// password (its version grows), the language and all tokens of the user, ends all
+	// sessions, and returns their ids.
 	StartResetSession(ctx context.Context, s TokenSpend, session SessionRecord, end SessionEnd, fx Effects) ([]string, error)
 	// VerifyEmail spends a PurposeVerifyEmail token and marks the address as verified.
 	// It returns the user after the change.

@@ -88,13 +88,13 @@ type PasswordChange struct {
 	// RequireEnabled refuses a user who is disabled.
 	RequireEnabled bool
 	// Hash and State are the new password. Its version is IfVersion+1. An empty Hash
-	// changes only the state. The version grows in that case too, so that a sign-in
-	// that has verified the password already fails.
+	// changes only the state. The version grows then too, so that a concurrent sign-in
+	// fails even if it has already verified the password.
 	Hash  string
 	State PasswordState
 	// At becomes ChangedAt.
 	At time.Time
-	// KeepEarlier is how many earlier hashes to keep, including the present one.
+	// KeepEarlier is how many earlier hashes to keep, including the current one.
 	KeepEarlier int
 	// End ends the sessions of the user. Nil ends none.
 	End *SessionEnd

@@ -10,21 +10,21 @@ import (
 // is verified again from time to time and does not stay in memory.
 const maxCached = time.Hour
 
-// cached is the cache entry of a session token that verified. The key is the whole
-// token: another signature, another header or one more byte is another entry.
+// cached is the cache entry of a verified session token. The key of the entry is the
+// whole token: another signature, another header or one more byte is another entry.
 type cached struct {
-	claims    *Claims
-	issuer    *issuer
-	key       PublicKey
-	keySeen   atomic.Uint64 // generation of the key set in which the key was last found
-	unrevoked atomic.Uint64 // version of the revocations in which the session was last not found
-	notBefore int64         // Unix nanoseconds, leeway included
-	notAfter  int64
+	claims         *Claims
+	issuer         *issuer
+	key            PublicKey
+	keyGeneration  atomic.Uint64 // generation of the key set in which the key was last found
+	checkedVersion atomic.Uint64 // version of the revocations in which the session was last not found
+	notBefore      int64         // Unix nanoseconds, leeway included
+	notAfter       int64
 }
 
-// remember caches a token that has just verified and is not revoked in the given
+// cacheToken caches a token that was just verified and is not revoked in the given
 // version of the list.
-func (v *Verifier) remember(raw string, found verified, version uint64) {
+func (v *Verifier) cacheToken(raw string, found verified, version uint64) {
 	claims := found.claims
 	from := claims.IssuedAt
 	if claims.NotBefore.After(from) {
@@ -41,14 +41,15 @@ func (v *Verifier) remember(raw string, found verified, version uint64) {
 		notBefore: from.Add(-v.leeway).UnixNano(),
 		notAfter:  until.UnixNano(),
 	}
-	e.keySeen.Store(found.generation)
-	e.unrevoked.Store(version)
+	e.keyGeneration.Store(found.generation)
+	e.checkedVersion.Store(version)
 	v.cache.Add(raw, e, until, footprint(raw, claims))
 }
 
-// recall returns the entry of a token that verified before and is still valid, or nil.
-// In that case the token is verified from the start, which also finds the reason.
-func (v *Verifier) recall(ctx context.Context, raw string) *cached {
+// cachedToken returns the entry of a token that was verified before and is still valid,
+// or nil. With nil the caller verifies the whole token, which also finds the reason why
+// it is not valid.
+func (v *Verifier) cachedToken(ctx context.Context, raw string) *cached {
 	if v.cache == nil || len(raw) > MaxSize {
 		return nil
 	}
@@ -67,27 +68,27 @@ func (v *Verifier) recall(ctx context.Context, raw string) *cached {
 // keyInUse reports whether the issuer still has the key that verified the token.
 func (e *cached) keyInUse(ctx context.Context) bool {
 	generation := e.issuer.generation()
-	if generation != 0 && generation == e.keySeen.Load() {
+	if generation != 0 && generation == e.keyGeneration.Load() {
 		return true
 	}
 	key, err := e.issuer.keys.PublicKey(ctx, e.key.ID)
 	if err != nil || !equalKeys(key, e.key) {
 		return false
 	}
-	e.keySeen.Store(generation)
+	e.keyGeneration.Store(generation)
 	return true
 }
 
 // revoked is Verifier.revoked, but searches again only if the list has grown.
 func (e *cached) revoked(v *Verifier) bool {
 	version := v.revocations.version() // before the search, so that a later addition is found next time
-	if version == e.unrevoked.Load() {
+	if version == e.checkedVersion.Load() {
 		return false
 	}
 	if v.revoked(e.claims) {
 		return true
 	}
-	e.unrevoked.Store(version)
+	e.checkedVersion.Store(version)
 	return false
 }
 

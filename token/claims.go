@@ -45,8 +45,8 @@ type Claims struct {
 	// the password was checked) have whole seconds and are in UTC. NotBefore and
 	// AuthTime are zero if the token has no such claim.
 	IssuedAt, ExpiresAt, NotBefore, AuthTime time.Time
-	// ID (jti) and SessionID (sid) are never empty in tokens that Usher issues, except
-	// for SessionID in a reset token.
+	// ID (jti) and SessionID (sid) are never empty in session and refresh tokens that
+	// Usher issues.
 	ID, SessionID string
 	// AMR lists the methods by which the user signed in (amr, RFC 8176).
 	AMR []string

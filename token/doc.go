@@ -20,9 +20,9 @@
 //     [ErrInvalid] that it is refused.
 //
 // The rules are those of RFC 7515, RFC 7519 and RFC 8725 (JSON Web Token Best Current
-// Practices). Where these leave a choice, the strict one is taken: a token needs exp,
-// iss, aud, iat, sub, typ and kid, has no duplicate members, and is at most [MaxSize]
-// bytes long. Two tokens that differ in one byte are two tokens.
+// Practices). Where they leave a choice, this package takes the strict one: a token needs
+// exp, iss, aud, iat, sub, typ and kid, has no duplicate members, and is at most
+// [MaxSize] bytes long. Two tokens that differ in one byte are two tokens.
 //
 // Verifiers, sources of keys and lists of revocations are safe for concurrent use.
 package token

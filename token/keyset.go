@@ -20,8 +20,8 @@ type KeySource interface {
 	PublicKey(ctx context.Context, kid string) (PublicKey, error)
 }
 
-// generational is the optional method of KeySource. Zero means no generation.
-type generational interface{ Generation() uint64 }
+// generationSource is the optional method of KeySource. Zero means no generation.
+type generationSource interface{ Generation() uint64 }
 
 // KeySet is a set of public keys that the program provides. It is a KeySource, and
 // publishes the keys as a JWK Set (RFC 7517). Safe for concurrent use.

@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// remoteSource is an address that this package fetches from, and how.
+// remoteSource is a URL that this package fetches, with the settings for that.
 type remoteSource struct {
 	config               string // the name of the configuration, for errors
 	url                  string
@@ -22,9 +22,9 @@ type remoteSource struct {
 	allowPrivateNetworks bool
 }
 
-// open checks the source. It returns the host of the URL, and a transport that dials
+// newTransport checks the source. It returns the host of the URL, and a transport that dials
 // public addresses only, unless private networks are allowed.
-func (s remoteSource) open(keepAlives bool) (transport http.RoundTripper, host string, err error) {
+func (s remoteSource) newTransport(keepAlives bool) (transport http.RoundTripper, host string, err error) {
 	u, err := url.Parse(s.url)
 	if err != nil {
 		return nil, "", fmt.Errorf("token: %s.URL does not parse", s.config) // err would repeat it
@@ -62,9 +62,9 @@ func (s remoteSource) open(keepAlives bool) (transport http.RoundTripper, host s
 	return t, host, nil
 }
 
-// exchange sends a request, follows no redirect, and reads an answer of at most limit
+// roundTrip sends a request, follows no redirect, and reads a response of at most limit
 // bytes. Any status except 200 and want is an error.
-func exchange(transport http.RoundTripper, req *http.Request, limit int64, want int) (*http.Response, []byte, error) {
+func roundTrip(transport http.RoundTripper, req *http.Request, limit int64, want int) (*http.Response, []byte, error) {
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return nil, nil, err

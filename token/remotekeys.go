@@ -97,7 +97,7 @@ type RemoteKeys struct {
 	opened    chan struct{}   // closed when keyfunc is set
 	keyfunc   keyfunc.Keyfunc // decides when to fetch, through checkedTransport
 	transport http.RoundTripper
-	flights   singleflight.Group
+	fetches   singleflight.Group
 	log       outageLog // used by one flight at a time
 }
 
@@ -118,7 +118,7 @@ func OpenRemoteKeys(ctx context.Context, cfg RemoteKeysConfig) (*RemoteKeys, err
 		return nil, err
 	}
 	source := remoteSource{"RemoteKeysConfig", cfg.URL, cfg.Client, cfg.InsecureLoopback, cfg.AllowPrivateNetworks}
-	transport, host, err := source.open(false)
+	transport, host, err := source.newTransport(false)
 	if err != nil {
 		return nil, err
 	}
@@ -160,9 +160,9 @@ func (r *RemoteKeys) PublicKey(ctx context.Context, kid string) (PublicKey, erro
 	if err == nil {
 		return key, nil
 	}
-	// By hand, because keyfunc fetches in the goroutine of one caller, as long as it
-	// takes, and refuses the others: here all share one fetch for up to maxWait.
-	fetched := r.flights.DoChan("refetch", r.refetch)
+	// keyfunc would fetch in the goroutine of one caller, without a limit on the time,
+	// and refuse the others. Here all callers share one fetch and wait up to maxWait.
+	fetched := r.fetches.DoChan("refetch", r.refetch)
 	timeout := time.NewTimer(maxWait)
 	defer timeout.Stop()
 	select {
@@ -174,8 +174,8 @@ func (r *RemoteKeys) PublicKey(ctx context.Context, kid string) (PublicKey, erro
 	return r.lookup(kid)
 }
 
-// refetch has keyfunc fetch the set, within the limit for unknown key ids, by asking
-// for an id that no key has.
+// refetch makes keyfunc fetch the set, within the limit for unknown key ids: it asks
+// keyfunc for an id that no key has.
 func (r *RemoteKeys) refetch() (any, error) {
 	<-r.opened
 	if r.ctx.Err() != nil {
@@ -205,8 +205,8 @@ func (r *RemoteKeys) lookup(kid string) (PublicKey, error) {
 	return key, nil
 }
 
-// fresh returns the last good set, or nil if it is too old. By hand, because keyfunc
-// keeps a set for as long as the issuer is down, and has no generations.
+// fresh returns the last good set, or nil if it is too old. keyfunc does not do this:
+// it keeps a set for as long as the issuer is down, and has no generations.
 func (r *RemoteKeys) fresh() *remoteSet {
 	set := r.set.Load()
 	if set == nil || r.cfg.Now().Sub(set.fetchedAt) >= r.cfg.MaxStale {
@@ -216,15 +216,15 @@ func (r *RemoteKeys) fresh() *remoteSet {
 }
 
 // checkedTransport is the transport of keyfunc's client. It checks the answer of the
-// issuer and passes on the keys that can verify tokens. By hand, because keyfunc bounds
-// neither size nor number of keys, accepts duplicate members and private keys, and
-// drops the whole set for one key that it cannot read.
+// issuer and passes on the keys that can verify tokens. keyfunc does not do
+// this: it limits neither the size nor the number of keys, accepts duplicate members
+// and private keys, and drops the whole set for one key that it cannot read.
 type checkedTransport struct{ *RemoteKeys }
 
 // RoundTrip lets requests at the same time share one answer, so that an older answer
 // never replaces a newer one.
 func (r checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	set, err, _ := r.flights.Do("fetch", func() (any, error) {
+	set, err, _ := r.fetches.Do("fetch", func() (any, error) {
 		set, err := r.fetch(req)
 		if r.ctx.Err() == nil { // otherwise Close ended the fetch
 			r.log.report(err)
@@ -241,7 +241,7 @@ func (r checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (r *RemoteKeys) fetch(req *http.Request) ([]byte, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
-	_, body, err := exchange(r.transport, req, r.cfg.MaxBytes, http.StatusOK)
+	_, body, err := roundTrip(r.transport, req, r.cfg.MaxBytes, http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
@@ -263,8 +263,8 @@ func (r *RemoteKeys) fetch(req *http.Request) ([]byte, error) {
 	return marshalKeys(keys)
 }
 
-// retry has the set fetched again after MinRefetch. By hand, because keyfunc waits for
-// the next Refresh.
+// retry fetches the set again after MinRefetch. keyfunc would wait for the next
+// Refresh.
 func (r *RemoteKeys) retry(context.Context, error) {
-	time.AfterFunc(r.cfg.MinRefetch, func() { _, _, _ = r.flights.Do("refetch", r.refetch) })
+	time.AfterFunc(r.cfg.MinRefetch, func() { _, _, _ = r.fetches.Do("refetch", r.refetch) })
 }

@@ -78,7 +78,7 @@ func OpenRemoteRevocations(ctx context.Context, cfg RemoteRevocationsConfig) (*R
 		cfg.Now = time.Now
 	}
 	source := remoteSource{"RemoteRevocationsConfig", cfg.URL, cfg.Client, cfg.InsecureLoopback, cfg.AllowPrivateNetworks}
-	transport, host, err := source.open(true)
+	transport, host, err := source.newTransport(true)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (r *RemoteRevocations) fetch(ctx context.Context) error {
 		req.Header.Set("If-None-Match", r.etag)
 		want = http.StatusNotModified
 	}
-	resp, body, err := exchange(r.transport, req, r.cfg.MaxBytes, want)
+	resp, body, err := roundTrip(r.transport, req, r.cfg.MaxBytes, want)
 	if err != nil {
 		return fmt.Errorf("token: fetch revocations: %w", err)
 	}

@@ -10,8 +10,8 @@ import (
 const revocationShards = 64
 
 // Revocations is a list of sessions that ended before their tokens expire. A session
-// is listed by its id (sid), and a token without session by its own id (jti), so that
-// another encoding of the same token is revoked, too.
+// is listed by its id (sid), and a token without a session by its own id (jti). Every token
+// with that id is then refused, whatever its exact text.
 //
 // Safe for concurrent use; lookups do not wait for each other. Make one with
 // NewRevocations.

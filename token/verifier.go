@@ -68,7 +68,7 @@ type issuer struct {
 	algorithms   []Algorithm
 	sessionTypes []string
 	keys         KeySource
-	generations  generational // keys, if it has generations
+	generations  generationSource // keys, if it has generations
 	validator    *jwt.Validator
 }
 
@@ -152,7 +152,7 @@ func (i Issuer) prepare(cfg VerifierConfig) (*issuer, error) {
 	if slices.Contains(ready.algorithms, HS256) != shared || shared && len(ready.algorithms) > 1 {
 		return nil, errors.New("Algorithms: HS256 must be the only one with Keys from SharedSecret, and needs them")
 	}
-	ready.generations, _ = i.Keys.(generational)
+	ready.generations, _ = i.Keys.(generationSource)
 	ready.validator = jwt.NewValidator(
 		jwt.WithIssuer(i.URL),
 		jwt.WithAudience(slices.Clone(i.Audiences)...),
@@ -202,7 +202,7 @@ func (v *Verifier) Verify(ctx context.Context, raw Secret, typ Type) (*Claims, e
 //
 // Other callers share the claims: do not change them, or Clone them first.
 func (v *Verifier) ValidateSession(ctx context.Context, raw Secret) (*Claims, error) {
-	if e := v.recall(ctx, raw.Reveal()); e != nil {
+	if e := v.cachedToken(ctx, raw.Reveal()); e != nil {
 		if e.revoked(v) {
 			return nil, errRevoked
 		}
@@ -217,7 +217,7 @@ func (v *Verifier) ValidateSession(ctx context.Context, raw Secret) (*Claims, er
 		return nil, err
 	}
 	if v.cache != nil {
-		v.remember(raw.Reveal(), found, version)
+		v.cacheToken(raw.Reveal(), found, version)
 	}
 	return found.claims, nil
 }

@@ -64,9 +64,9 @@ func (l *Log) Notify(ctx context.Context, events ...store.Event) {
 	}
 }
 
-// Store stores events that belong to no other transaction, and notifies. What they
-// report is decided already: a failure of the store is logged and changes nothing.
-// The events are stored even if the client has hung up.
+// Store stores events that belong to no other transaction, and calls Notify. A failure
+// of the store is only logged, because it cannot change what the events report. The
+// events are stored even if the client has closed its connection.
 func (l *Log) Store(ctx context.Context, events ...store.Event) {
 	after, cancel := background.Detach(ctx)
 	defer cancel()
@@ -76,11 +76,11 @@ func (l *Log) Store(ctx context.Context, events ...store.Event) {
 	l.Notify(ctx, events...)
 }
 
-// StoreSparsely is Store for an event that a client can cause without end, such as
+// StoreSampled is Store for an event that a client can cause without end, such as
 // a refused attempt. It stores at most one event a minute for each key, so that a
 // flood of attempts does not become a flood of rows; the hook gets every event.
-func (l *Log) StoreSparsely(ctx context.Context, key string, e store.Event) {
-	if l.recent.first(key, l.now()) {
+func (l *Log) StoreSampled(ctx context.Context, key string, e store.Event) {
+	if l.recent.addIfNew(key, l.now()) {
 		l.Store(ctx, e)
 	} else {
 		l.Notify(ctx, e)

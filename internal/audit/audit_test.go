@@ -21,7 +21,7 @@ func TestStoreSparsely_StoresOnceAMinuteForEachKey(t *testing.T) {
 	heard := 0
 	l := audit.NewLog(st, func(context.Context, store.Event) { heard++ }, slog.New(slog.DiscardHandler), func() time.Time { return now })
 	refuse := func(key string) {
-		l.StoreSparsely(ctx, key, l.NewEvent(store.EventThrottled, "", "", "network", audit.Client{}))
+		l.StoreSampled(ctx, key, l.NewEvent(store.EventThrottled, "", "", "network", audit.Client{}))
 	}
 	for range 100 {
 		refuse("a")

@@ -16,9 +16,9 @@ type recentKeys struct {
 	seen map[string]time.Time
 }
 
-// first reports whether no event was stored for the key within recentInterval, and
-// remembers the key. When there are too many keys it forgets all of them.
-func (r *recentKeys) first(key string, now time.Time) bool {
+// addIfNew adds the key and returns true, unless an event was stored for the key within
+// recentInterval. When there are too many keys it forgets all of them.
+func (r *recentKeys) addIfNew(key string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if at, ok := r.seen[key]; ok && now.Sub(at) < recentInterval {

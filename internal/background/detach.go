@@ -10,9 +10,9 @@ const (
 	detachedMinimum = 100 * time.Millisecond
 )
 
-// Detach returns a context for what follows a decision, such as its row in the
-// audit table: it continues when the client hangs up, but ends at the deadline of
-// the request, or shortly after if that is very near.
+// Detach returns a context for work that must not stop when the client closes its
+// connection, such as writing to the audit table. It ends after 2 seconds or at the
+// deadline of ctx, but not before 100 milliseconds have passed.
 func Detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	timeout := detachedTimeout
 	if deadline, ok := ctx.Deadline(); ok {

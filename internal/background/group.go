@@ -63,8 +63,8 @@ func (g *Group) Every(name string, interval time.Duration, do func(context.Conte
 	g.EveryOrWoken(name, interval, nil, do)
 }
 
-// EveryOrWoken is Every for work that also runs when wake receives. After that it
-// is not woken again for a moment, however often wake receives.
+// EveryOrWoken is Every for work that also runs when a value arrives on wake. It then
+// ignores wake for wakePause.
 func (g *Group) EveryOrWoken(name string, interval time.Duration, wake <-chan struct{}, do func(context.Context) error) {
 	g.Go(func(ctx context.Context) {
 		tick := time.NewTicker(interval)
@@ -86,7 +86,7 @@ func (g *Group) EveryOrWoken(name string, interval time.Duration, wake <-chan st
 			case <-woken:
 				pause = time.After(wakePause)
 			}
-			err := call(ctx, do)
+			err := runOnce(ctx, do)
 			switch {
 			case err != nil && ctx.Err() == nil && !failing:
 				g.log.Error("usher: background work fails", "work", name, "error", err)
@@ -99,8 +99,8 @@ func (g *Group) EveryOrWoken(name string, interval time.Duration, wake <-chan st
 	})
 }
 
-// call runs do once, for at most callTimeout.
-func call(ctx context.Context, do func(context.Context) error) error {
+// runOnce runs do once, for at most callTimeout.
+func runOnce(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return Guard(func() error { return do(ctx) })

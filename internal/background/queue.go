@@ -11,10 +11,10 @@ type task struct {
 	do   func(context.Context) error
 }
 
-// Enqueue runs do soon, in the goroutine of [Group.RunQueue], so that its duration
-// does not show in the time of an answer. It is for work that the client can ask
-// for again: a task is dropped, with a warning, when the queue is full, and when the
-// group ends.
+// Enqueue queues do for the goroutine of [Group.RunQueue], so that its duration does
+// not change the response time of a request. Use it only for work that the client can
+// request again: a task is dropped when the queue is full, with a warning, and when
+// the group ends.
 func (g *Group) Enqueue(name string, do func(context.Context) error) {
 	select {
 	case g.tasks <- task{name, do}:
@@ -31,7 +31,7 @@ func (g *Group) RunQueue() {
 			case <-ctx.Done():
 				return
 			case t := <-g.tasks:
-				if err := call(ctx, t.do); err != nil {
+				if err := runOnce(ctx, t.do); err != nil {
 					g.log.Error("usher: background work fails", "work", t.name, "error", err)
 				}
 			}

@@ -77,13 +77,13 @@ func (k *Keyring) Rotate(ctx context.Context) error {
 	return k.rotate(ctx, k.plan, "", audit.Client{})
 }
 
-// Replace adds a new signing key now, which signs once every verifier has had the
-// time to read it. With compromised it removes all present keys at once instead, so
-// that every token signed by them is refused. The event names by as its cause.
+// Replace adds a new signing key, which signs once every verifier has had the time
+// to read it. With compromised it removes all current keys at once instead, so that
+// every token that they signed is refused. The event records by as the client.
 func (k *Keyring) Replace(ctx context.Context, compromised bool, by audit.Client) error {
 	plan := k.planSuccessor
 	if compromised {
-		plan = k.planAnew
+		plan = k.planFromScratch
 	}
 	return k.rotate(ctx, plan, "forced", by)
 }

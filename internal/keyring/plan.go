@@ -6,25 +6,25 @@ import (
 	"github.com/usherkit/usher/internal/signing"
 )
 
-// planner returns the keys that should follow the present ones, and whether they
+// planner returns the keys that should follow the current ones, and whether they
 // differ.
-type planner func(now time.Time, present []*signing.Key) (next []*signing.Key, changed bool, err error)
+type planner func(now time.Time, current []*signing.Key) (next []*signing.Key, changed bool, err error)
 
 // plan is the regular rotation.
-func (k *Keyring) plan(now time.Time, present []*signing.Key) ([]*signing.Key, bool, error) {
-	return k.cfg.Rotation.Plan(now, present, k.cfg.Algorithm)
+func (k *Keyring) plan(now time.Time, current []*signing.Key) ([]*signing.Key, bool, error) {
+	return k.cfg.Rotation.Plan(now, current, k.cfg.Algorithm)
 }
 
-// planAnew drops all present keys.
-func (k *Keyring) planAnew(now time.Time, _ []*signing.Key) ([]*signing.Key, bool, error) {
+// planFromScratch drops all current keys.
+func (k *Keyring) planFromScratch(now time.Time, _ []*signing.Key) ([]*signing.Key, bool, error) {
 	next, _, err := k.plan(now, nil)
 	return next, true, err
 }
 
 // planSuccessor is the regular rotation with one more key, which is published now
 // and signs once every verifier has had the time to read it.
-func (k *Keyring) planSuccessor(now time.Time, present []*signing.Key) ([]*signing.Key, bool, error) {
-	next, _, err := k.plan(now, present)
+func (k *Keyring) planSuccessor(now time.Time, current []*signing.Key) ([]*signing.Key, bool, error) {
+	next, _, err := k.plan(now, current)
 	if err != nil {
 		return nil, false, err
 	}
@@ -32,7 +32,7 @@ func (k *Keyring) planSuccessor(now time.Time, present []*signing.Key) ([]*signi
 	if err != nil {
 		return nil, false, err
 	}
-	if len(present) > 0 {
+	if len(current) > 0 {
 		key.ActiveAt = now.Add(k.cfg.Rotation.PublishAhead)
 	}
 	return append(next, key), true, nil

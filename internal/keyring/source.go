@@ -18,9 +18,9 @@ const (
 
 // reload orders the reads that unknown keys cause.
 type reload struct {
-	mu   sync.Mutex
-	at   time.Time // of the last read
-	last error     // of the last read
+	mu       sync.Mutex
+	lastRead time.Time // of the last read
+	lastErr  error     // of the last read
 }
 
 // PublicKey implements [token.KeySource]. When a key id is unknown, it reads the
@@ -41,12 +41,12 @@ func (k *Keyring) loadForUnknownKey(ctx context.Context) error {
 	r := &k.reload
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.at.IsZero() && time.Since(r.at) < reloadInterval {
-		return r.last
+	if !r.lastRead.IsZero() && time.Since(r.lastRead) < reloadInterval {
+		return r.lastErr
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadTimeout)
 	defer cancel()
-	r.last = k.Load(ctx)
-	r.at = time.Now()
-	return r.last
+	r.lastErr = k.Load(ctx)
+	r.lastRead = time.Now()
+	return r.lastErr
 }

@@ -28,14 +28,14 @@ const (
 	storeTimeout = 10 * time.Second
 )
 
-// pauses follow each failed attempt; the last one repeats.
-var pauses = []time.Duration{
+// retryDelays are the waits after each failed attempt; the last one repeats.
+var retryDelays = []time.Duration{
 	10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour,
 }
 
-// Subject says what an email is about, for logs and events. It may be empty if the
+// EmailInfo describes an email, for logs and events. It may be empty if the
 // email could not be opened.
-type Subject struct {
+type EmailInfo struct {
 	Kind, UserID string
 }
 
@@ -54,8 +54,9 @@ func (e *GiveUpError) Unwrap() error { return e.Err }
 // Config holds what an Outbox works with. All fields are required.
 type Config struct {
 	Store store.OutboxStore
-	// Send delivers one email. An error that is no *GiveUpError is tried again.
-	Send   func(ctx context.Context, q store.QueuedEmail) (Subject, error)
+	// Send delivers one email. After an error other than *GiveUpError it is called
+	// again later.
+	Send   func(ctx context.Context, q store.QueuedEmail) (EmailInfo, error)
 	Audit  *audit.Log
 	Logger *slog.Logger
 	Now    func() time.Time
@@ -131,7 +132,7 @@ func (o *Outbox) deliverDue(ctx context.Context) {
 // deliver makes one attempt and records its outcome, even if ctx ends meanwhile.
 func (o *Outbox) deliver(ctx context.Context, q store.QueuedEmail) {
 	attempt, end := context.WithTimeout(ctx, sendTimeout)
-	subject, err := o.cfg.Send(attempt, q)
+	info, err := o.cfg.Send(attempt, q)
 	end()
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
@@ -139,24 +140,24 @@ func (o *Outbox) deliver(ctx context.Context, q store.QueuedEmail) {
 	switch {
 	case err == nil:
 		if err := o.cfg.Store.FinishEmail(after, q.ID, store.Effects{}); err != nil {
-			o.cfg.Logger.Error("usher: a delivered email could not be removed and will be sent again", "kind", subject.Kind, "error", err)
+			o.cfg.Logger.Error("usher: a delivered email could not be removed and will be sent again", "kind", info.Kind, "error", err)
 		}
 	case errors.As(err, &final):
-		o.giveUp(after, q, subject, final.Reason, final.Err)
+		o.giveUp(after, q, info, final.Reason, final.Err)
 	case q.Attempts >= maxAttempts:
-		o.giveUp(after, q, subject, "too_many_tries", err)
+		o.giveUp(after, q, info, "too_many_tries", err)
 	default:
-		pause := pauses[min(max(q.Attempts, 1), len(pauses))-1]
+		pause := retryDelays[min(max(q.Attempts, 1), len(retryDelays))-1]
 		if err := o.cfg.Store.RetryEmail(after, q.ID, o.cfg.Now().Add(pause)); err != nil {
 			o.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
 		}
-		o.cfg.Logger.Warn("usher: email not delivered, another attempt follows", "kind", subject.Kind, "user_id", subject.UserID, "attempt", q.Attempts, "in", pause, "error", err)
+		o.cfg.Logger.Warn("usher: email not delivered, another attempt follows", "kind", info.Kind, "user_id", info.UserID, "attempt", q.Attempts, "in", pause, "error", err)
 	}
 }
 
-func (o *Outbox) giveUp(ctx context.Context, q store.QueuedEmail, subject Subject, reason string, cause error) {
-	o.cfg.Logger.Error("usher: email given up", "kind", subject.Kind, "user_id", subject.UserID, "reason", reason, "attempts", q.Attempts, "error", cause)
-	e := o.cfg.Audit.NewEvent(store.EventEmailGivenUp, subject.UserID, "", strings.TrimSpace(reason+" "+subject.Kind), audit.Client{})
+func (o *Outbox) giveUp(ctx context.Context, q store.QueuedEmail, info EmailInfo, reason string, cause error) {
+	o.cfg.Logger.Error("usher: email given up", "kind", info.Kind, "user_id", info.UserID, "reason", reason, "attempts", q.Attempts, "error", cause)
+	e := o.cfg.Audit.NewEvent(store.EventEmailGivenUp, info.UserID, "", strings.TrimSpace(reason+" "+info.Kind), audit.Client{})
 	if err := o.cfg.Store.FinishEmail(ctx, q.ID, store.Effects{Events: []store.Event{e}}); err != nil {
 		o.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
 		return

@@ -44,15 +44,15 @@ type Config struct {
 // except its own. One goroutine at a time may call Poll.
 type Follower struct {
 	cfg Config
-	// marks remember the highest id at several times, oldest first.
-	marks []mark
-	// wholeAt is when the whole list was last read.
-	wholeAt time.Time
+	// checkpoints are the highest ids read at several times, oldest first.
+	checkpoints []checkpoint
+	// fullReadAt is when the whole list was last read.
+	fullReadAt time.Time
 	// newest is the revocation with the highest id so far.
 	newest store.Revocation
 }
 
-type mark struct {
+type checkpoint struct {
 	at time.Time
 	id int64
 }
@@ -87,7 +87,7 @@ func (f *Follower) Poll(ctx context.Context) error {
 	after := f.readFrom(now)
 	list, err := f.cfg.Store.Revocations(ctx, after)
 	if err != nil {
-		f.marks = nil
+		f.checkpoints = nil
 		return err
 	}
 	highest := after
@@ -96,27 +96,27 @@ func (f *Follower) Poll(ctx context.Context) error {
 		highest = max(highest, r.ID)
 	}
 	if after == 0 {
-		f.checkWhole(now, highest)
+		f.checkFullList(now, highest)
 	}
 	if n := len(list); n > 0 && list[n-1].ID >= f.newest.ID {
 		f.newest = list[n-1]
 	}
-	if n := len(f.marks); n > 0 {
-		highest = max(highest, f.marks[n-1].id) // rows that were removed have been read, too
+	if n := len(f.checkpoints); n > 0 {
+		highest = max(highest, f.checkpoints[n-1].id) // rows that were removed have been read, too
 	}
-	f.marks = append(f.marks, mark{now, highest})
+	f.checkpoints = append(f.checkpoints, checkpoint{now, highest})
 	return nil
 }
 
 // readFrom returns the id above which to read. Zero reads the whole list.
 func (f *Follower) readFrom(now time.Time) int64 {
-	for len(f.marks) > 1 && now.Sub(f.marks[1].at) > overlap {
-		f.marks = f.marks[1:]
+	for len(f.checkpoints) > 1 && now.Sub(f.checkpoints[1].at) > overlap {
+		f.checkpoints = f.checkpoints[1:]
 	}
-	if len(f.marks) == 0 || now.Sub(f.wholeAt) >= overlap || now.Sub(f.marks[0].at) <= overlap {
+	if len(f.checkpoints) == 0 || now.Sub(f.fullReadAt) >= overlap || now.Sub(f.checkpoints[0].at) <= overlap {
 		return 0
 	}
-	return f.marks[0].id
+	return f.checkpoints[0].id
 }
 
 // add puts a session on the list for as long as a token of it may be valid by the
@@ -132,16 +132,16 @@ func (f *Follower) add(r store.Revocation) {
 	f.cfg.List.Add(r.SessionID, until)
 }
 
-// checkWhole examines a whole list. If its ids are below those read before, they
-// begin again, and nothing remembered of them counts. If rows are missing that no
-// instance may have removed yet, the store is an older copy of itself and has lost
-// acknowledged writes; that is logged.
-func (f *Follower) checkWhole(now time.Time, highest int64) {
-	f.wholeAt = now
+// checkFullList examines a full list. If its ids are below those read before, the
+// store was replaced by an older copy, and the checkpoints are discarded. If rows are
+// missing that no instance may have removed yet, that copy has lost acknowledged
+// writes, which is logged.
+func (f *Follower) checkFullList(now time.Time, highest int64) {
+	f.fullReadAt = now
 	if highest >= f.newest.ID {
 		return
 	}
-	f.marks = nil
+	f.checkpoints = nil
 	if f.cfg.Now().Add(Retention).Before(f.newest.Until) {
 		f.cfg.Logger.Error("usher: the store has lost revocations: it is an older copy of itself, and its old sessions, passwords and one-time tokens are valid again",
 			"highest_before", f.newest.ID, "highest_now", highest)

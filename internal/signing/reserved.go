@@ -12,7 +12,7 @@ var reserved = func() map[string]struct{} {
 		// The session: OpenID Connect Core §2, Back-Channel Logout §2.4.
 		"sid", "auth_time", "amr", "acr", "azp", "nonce", "at_hash", "c_hash", "s_hash", "events",
 		"email_verified", "phone_number_verified",
-		// The kind of token and the party it speaks for: RFC 7800, 8693, 9068, 9449, 9493.
+		// The type of the token, its client and its key: RFC 7800, 8693, 9068, 9449, 9493.
 		"drn", "dsub", "token_use", "token_type", "cnf", "act", "may_act", "client_id", "sub_id", "sub_jwk",
 		// Rights: RFC 8693 §4.2, RFC 9068 §2.2.3, RFC 9396.
 		"roles", "permissions", "tenants", "dct", "scope", "scp", "groups", "entitlements", "authorization_details",

@@ -10,8 +10,8 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Rotation is the schedule by which signing keys replace each other. Its methods are
-// pure functions: the caller stores the keys and decides which instance may write.
+// Rotation is the schedule by which signing keys replace each other. It keeps no
+// state: the caller stores the keys and decides which instance may write.
 //
 // A key has three phases. First it is published but not used, so that every verifier
 // fetches it in time. Then it signs. Then a successor signs, and the key stays

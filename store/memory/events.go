@@ -12,7 +12,7 @@ import (
 
 // Record implements [store.EventStore].
 func (m *Store) Record(ctx context.Context, fx store.Effects) error {
-	return m.do(ctx, fx, func(s *transaction) error { return s.storeEffects(fx) })
+	return m.transact(ctx, fx, func(s *transaction) error { return s.storeEffects(fx) })
 }
 
 // Events implements [store.EventStore]. A cursor is the index of an event in the order
@@ -22,7 +22,7 @@ func (m *Store) Events(ctx context.Context, q store.EventQuery) (page store.Even
 	if err != nil {
 		return page, err
 	}
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		var found []position
 		for i, e := range slices.Backward(s.events) {
 			p := position{toMicros(e.At), i}

@@ -9,7 +9,7 @@ import (
 
 // DeleteExpired implements [store.Store].
 func (m *Store) DeleteExpired(ctx context.Context, now, eventsBefore time.Time, max int) (n int, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		now := toMicros(now)
 		n += expire(s, s.sessions, max, func(v store.SessionRecord) bool { return !livesAt(v, now) })
 		n += expire(s, s.tokens, max, func(v store.OneTimeToken) bool { return !now.Before(v.ExpiresAt) })

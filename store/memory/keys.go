@@ -8,7 +8,7 @@ import (
 
 // SigningKeys implements [store.KeyStore].
 func (m *Store) SigningKeys(ctx context.Context) (out store.SigningKeys, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		out = copyKeys(s.keys)
 		return nil
 	})
@@ -17,7 +17,7 @@ func (m *Store) SigningKeys(ctx context.Context) (out store.SigningKeys, err err
 
 // SaveSigningKeys implements [store.KeyStore].
 func (m *Store) SaveSigningKeys(ctx context.Context, k store.SigningKeys, fx store.Effects) error {
-	return m.do(ctx, []any{k, fx}, func(s *transaction) error {
+	return m.transact(ctx, []any{k, fx}, func(s *transaction) error {
 		if k.Version != s.keys.Version+1 {
 			return store.ErrConflict
 		}

@@ -18,7 +18,7 @@ type counter struct {
 
 // TakeLimits implements [store.LimitStore].
 func (m *Store) TakeLimits(ctx context.Context, now time.Time, limits []store.Limit) (out store.LimitResult, err error) {
-	err = m.do(ctx, limits, func(s *transaction) error {
+	err = m.transact(ctx, limits, func(s *transaction) error {
 		now := toMicros(now)
 		out = store.LimitResult{Refused: -1}
 		taken := map[string]counter{}
@@ -99,7 +99,7 @@ func (c counter) wait(l store.Limit, now time.Time) time.Duration {
 
 // ReleaseLimits implements [store.LimitStore].
 func (m *Store) ReleaseLimits(ctx context.Context, keys []string) error {
-	return m.do(ctx, keys, func(s *transaction) error {
+	return m.transact(ctx, keys, func(s *transaction) error {
 		s.releaseLimits(keys)
 		return nil
 	})
@@ -107,7 +107,7 @@ func (m *Store) ReleaseLimits(ctx context.Context, keys []string) error {
 
 // ClearLimits implements [store.LimitStore].
 func (m *Store) ClearLimits(ctx context.Context, keys []string) error {
-	return m.do(ctx, keys, func(s *transaction) error {
+	return m.transact(ctx, keys, func(s *transaction) error {
 		s.clearLimits(keys)
 		return nil
 	})

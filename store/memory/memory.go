@@ -59,9 +59,9 @@ type transaction struct {
 	undo []func()
 }
 
-// do runs f under the lock, and undoes its changes if it fails. in is the input of the
+// transact runs f under the lock, and undoes its changes if it fails. in is the input of the
 // method, whose strings are checked.
-func (m *Store) do(ctx context.Context, in any, f func(s *transaction) error) error {
+func (m *Store) transact(ctx context.Context, in any, f func(s *transaction) error) error {
 	if !cleanText(in) {
 		return errText
 	}
@@ -85,7 +85,7 @@ func (m *Store) do(ctx context.Context, in any, f func(s *transaction) error) er
 
 // put sets m[k] and records how to undo it.
 func put[K comparable, V any](s *transaction, m map[K]V, k K, v V) {
-	remember(s, m, k)
+	recordUndo(s, m, k)
 	m[k] = v
 }
 
@@ -100,11 +100,11 @@ func add[K comparable, V any](s *transaction, m map[K]V, k K, v V) error {
 
 // drop deletes m[k] and records how to undo it.
 func drop[K comparable, V any](s *transaction, m map[K]V, k K) {
-	remember(s, m, k)
+	recordUndo(s, m, k)
 	delete(m, k)
 }
 
-func remember[K comparable, V any](s *transaction, m map[K]V, k K) {
+func recordUndo[K comparable, V any](s *transaction, m map[K]V, k K) {
 	old, had := m[k]
 	s.undo = append(s.undo, func() {
 		if had {
@@ -117,7 +117,7 @@ func remember[K comparable, V any](s *transaction, m map[K]V, k K) {
 
 // Ping reports whether the store is open.
 func (m *Store) Ping(ctx context.Context) error {
-	return m.do(ctx, nil, func(*transaction) error { return nil })
+	return m.transact(ctx, nil, func(*transaction) error { return nil })
 }
 
 // Close makes all later calls fail.

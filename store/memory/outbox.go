@@ -27,7 +27,7 @@ func (s *transaction) storeEffects(fx store.Effects) error {
 
 // ClaimEmails implements [store.OutboxStore].
 func (m *Store) ClaimEmails(ctx context.Context, now time.Time, lease time.Duration, n int) (out []store.QueuedEmail, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		now := toMicros(now)
 		var due []store.QueuedEmail
 		for _, q := range s.outbox {
@@ -57,7 +57,7 @@ func byAge(a, b store.QueuedEmail) int {
 
 // FinishEmail implements [store.OutboxStore].
 func (m *Store) FinishEmail(ctx context.Context, id string, fx store.Effects) error {
-	return m.do(ctx, []any{id, fx}, func(s *transaction) error {
+	return m.transact(ctx, []any{id, fx}, func(s *transaction) error {
 		if _, ok := s.outbox[id]; !ok {
 			return nil // another caller finished it and stored its effects
 		}
@@ -68,7 +68,7 @@ func (m *Store) FinishEmail(ctx context.Context, id string, fx store.Effects) er
 
 // RetryEmail implements [store.OutboxStore].
 func (m *Store) RetryEmail(ctx context.Context, id string, notBefore time.Time) error {
-	return m.do(ctx, id, func(s *transaction) error {
+	return m.transact(ctx, id, func(s *transaction) error {
 		if q, ok := s.outbox[id]; ok {
 			q.NotBefore = toMicros(notBefore)
 			put(s, s.outbox, id, q)
@@ -79,7 +79,7 @@ func (m *Store) RetryEmail(ctx context.Context, id string, notBefore time.Time) 
 
 // EmailCount implements [store.OutboxStore].
 func (m *Store) EmailCount(ctx context.Context) (n int, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		n = len(s.outbox)
 		return nil
 	})

@@ -12,7 +12,7 @@ import (
 
 // StartSession implements [store.SessionStore].
 func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended []string, err error) {
-	err = m.do(ctx, in, func(s *transaction) error {
+	err = m.transact(ctx, in, func(s *transaction) error {
 		a, ok := s.accounts[in.Session.UserID]
 		if !ok || a.User.Status != store.StatusEnabled || a.Password.Version != in.IfPasswordVersion {
 			return store.ErrConflict
@@ -24,14 +24,14 @@ func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended 
 		put(s, s.accounts, a.User.ID, a)
 		if in.EndSession != "" {
 			if _, ok := s.sessions[in.EndSession]; ok {
-				s.end(in.EndSession, in.RevokedUntil)
+				s.endSession(in.EndSession, in.RevokedUntil)
 				ended = append(ended, in.EndSession)
 			}
 		}
 		if in.Max > 0 && in.Session.Kind == store.SessionFull {
 			live := s.liveSessions(a.User.ID, in.Session.CreatedAt)
 			for _, old := range live[min(len(live), in.Max-1):] {
-				s.end(old.ID, in.RevokedUntil)
+				s.endSession(old.ID, in.RevokedUntil)
 				ended = append(ended, old.ID)
 			}
 		}
@@ -50,7 +50,7 @@ func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended 
 
 // Session implements [store.SessionStore].
 func (m *Store) Session(ctx context.Context, id string) (out store.SessionRecord, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		found, ok := s.sessions[id]
 		if !ok {
 			return store.ErrNotFound
@@ -63,7 +63,7 @@ func (m *Store) Session(ctx context.Context, id string) (out store.SessionRecord
 
 // UserSessions implements [store.SessionStore].
 func (m *Store) UserSessions(ctx context.Context, userID string, now time.Time) (out []store.Session, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		for _, ses := range s.liveSessions(userID, now) {
 			out = append(out, copySession(ses).Session)
 		}
@@ -74,7 +74,7 @@ func (m *Store) UserSessions(ctx context.Context, userID string, now time.Time) 
 
 // SwapRefresh implements [store.SessionStore].
 func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out store.RefreshResult, err error) {
-	err = m.do(ctx, in, func(s *transaction) error {
+	err = m.transact(ctx, in, func(s *transaction) error {
 		now := toMicros(in.Now)
 		ses, ok := s.sessions[in.SessionID]
 		if !ok || !livesAt(ses, now) || s.accounts[ses.UserID].User.Status != store.StatusEnabled {
@@ -105,7 +105,7 @@ func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out stor
 			fx = store.Effects{}
 		default:
 			out.Outcome = store.RefreshReused
-			s.end(ses.ID, in.RevokedUntil)
+			s.endSession(ses.ID, in.RevokedUntil)
 			fx = in.Reused
 		}
 		out.Session = copySession(ses)
@@ -119,19 +119,19 @@ func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out stor
 
 // EndSession implements [store.SessionStore].
 func (m *Store) EndSession(ctx context.Context, userID, sessionID string, end store.SessionEnd, fx store.Effects) error {
-	return m.do(ctx, []any{userID, sessionID, fx}, func(s *transaction) error {
+	return m.transact(ctx, []any{userID, sessionID, fx}, func(s *transaction) error {
 		if ses, ok := s.sessions[sessionID]; !ok || ses.UserID != userID {
 			return store.ErrNotFound
 		}
-		s.end(sessionID, end.RevokedUntil)
+		s.endSession(sessionID, end.RevokedUntil)
 		return s.storeEffects(fx)
 	})
 }
 
 // EndUserSessions implements [store.SessionStore].
 func (m *Store) EndUserSessions(ctx context.Context, userID string, end store.SessionEnd, fx store.Effects) (ended []string, err error) {
-	err = m.do(ctx, []any{userID, end, fx}, func(s *transaction) error {
-		ended = s.endAll(userID, end)
+	err = m.transact(ctx, []any{userID, end, fx}, func(s *transaction) error {
+		ended = s.endUserSessions(userID, end)
 		return s.storeEffects(fx)
 	})
 	if err != nil {
@@ -142,7 +142,7 @@ func (m *Store) EndUserSessions(ctx context.Context, userID string, end store.Se
 
 // Revocations implements [store.SessionStore].
 func (m *Store) Revocations(ctx context.Context, after int64) (out []store.Revocation, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		for id, r := range s.revocations {
 			if id > after {
 				out = append(out, r)
@@ -183,13 +183,13 @@ func (s *transaction) insertSession(userID string, ses *store.SessionRecord) err
 }
 
 // end removes a session that exists and writes a revocation.
-func (s *transaction) end(id string, until time.Time) {
+func (s *transaction) endSession(id string, until time.Time) {
 	drop(s, s.sessions, id)
 	s.lastRevoked++ // an undone transaction leaves a gap, which is harmless
 	put(s, s.revocations, s.lastRevoked, store.Revocation{ID: s.lastRevoked, SessionID: id, Until: toMicros(until)})
 }
 
-func (s *transaction) endAll(userID string, end store.SessionEnd) []string {
+func (s *transaction) endUserSessions(userID string, end store.SessionEnd) []string {
 	var ended []string
 	for id, ses := range s.sessions {
 		if ses.UserID == userID && id != end.Except {
@@ -197,7 +197,7 @@ func (s *transaction) endAll(userID string, end store.SessionEnd) []string {
 		}
 	}
 	for _, id := range ended {
-		s.end(id, end.RevokedUntil)
+		s.endSession(id, end.RevokedUntil)
 	}
 	return ended
 }

@@ -12,7 +12,7 @@ import (
 
 // AddOneTimeToken implements [store.OneTimeTokenStore].
 func (m *Store) AddOneTimeToken(ctx context.Context, in store.TokenAddition) error {
-	return m.do(ctx, []any{in}, func(s *transaction) error {
+	return m.transact(ctx, []any{in}, func(s *transaction) error {
 		t := copyToken(in.Token)
 		if !s.valid(t, toMicros(t.CreatedAt)) {
 			return store.ErrConflict
@@ -52,7 +52,7 @@ func (s *transaction) makeRoom(t store.OneTimeToken, in store.TokenAddition) err
 
 // OneTimeToken implements [store.OneTimeTokenStore].
 func (m *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (out store.OneTimeToken, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		t, ok := s.tokens[string(hash)]
 		if !ok || !s.valid(t, toMicros(now)) {
 			return store.ErrNotFound
@@ -65,7 +65,7 @@ func (m *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (o
 
 // UserTokens implements [store.OneTimeTokenStore].
 func (m *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, now time.Time) (out []store.OneTimeToken, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		for _, t := range s.tokens {
 			if t.UserID == userID && t.Purpose == p && s.valid(t, toMicros(now)) {
 				out = append(out, copyToken(t))
@@ -79,7 +79,7 @@ func (m *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, 
 
 // DropTokens implements [store.OneTimeTokenStore].
 func (m *Store) DropTokens(ctx context.Context, userID string, p store.Purpose, now time.Time, fx store.Effects) error {
-	return m.do(ctx, []any{userID, fx}, func(s *transaction) error {
+	return m.transact(ctx, []any{userID, fx}, func(s *transaction) error {
 		n := 0
 		for hash, t := range s.tokens {
 			if t.UserID == userID && t.Purpose == p && s.valid(t, toMicros(now)) {
@@ -101,7 +101,7 @@ func byTokenAge(a, b store.OneTimeToken) int {
 
 // ResetPassword implements [store.OneTimeTokenStore].
 func (m *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c store.PasswordChange) (ended []string, err error) {
-	err = m.do(ctx, []any{spend, c}, func(s *transaction) error {
+	err = m.transact(ctx, []any{spend, c}, func(s *transaction) error {
 		t, err := s.spend(spend)
 		if err != nil {
 			return err
@@ -120,12 +120,12 @@ func (m *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c sto
 
 // StartResetSession implements [store.OneTimeTokenStore].
 func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) (ended []string, err error) {
-	err = m.do(ctx, []any{spend, ses, end, fx}, func(s *transaction) error {
+	err = m.transact(ctx, []any{spend, ses, end, fx}, func(s *transaction) error {
 		t, err := s.spend(spend)
 		if err != nil {
 			return err
 		}
-		if t.Purpose == store.PurposeClaim {
+		if t.Purpose == store.PurposeConfirmAndReset {
 			a := s.accounts[t.UserID]
 			a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, toMicros(spend.Now), ""
 			a.Password = store.Password{
@@ -134,7 +134,7 @@ func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 				ChangedAt: toMicros(spend.Now),
 			}
 			put(s, s.accounts, t.UserID, a)
-			ended = s.endAll(t.UserID, end)
+			ended = s.endUserSessions(t.UserID, end)
 			s.dropTokens(t.UserID)
 		}
 		if err := s.insertSession(t.UserID, &ses); err != nil {
@@ -150,7 +150,7 @@ func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 
 // VerifyEmail implements [store.OneTimeTokenStore].
 func (m *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx store.Effects) (out store.User, err error) {
-	err = m.do(ctx, []any{spend, fx}, func(s *transaction) error {
+	err = m.transact(ctx, []any{spend, fx}, func(s *transaction) error {
 		spend.Purposes = []store.Purpose{store.PurposeVerifyEmail}
 		t, err := s.spend(spend)
 		if err != nil {
@@ -170,7 +170,7 @@ func (m *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx stor
 
 // ChangeEmail implements [store.OneTimeTokenStore].
 func (m *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCanonical, newCanonical string, fx store.Effects) (out store.User, err error) {
-	err = m.do(ctx, []any{spend, oldCanonical, newCanonical, fx}, func(s *transaction) error {
+	err = m.transact(ctx, []any{spend, oldCanonical, newCanonical, fx}, func(s *transaction) error {
 		spend.Purposes = []store.Purpose{store.PurposeChangeEmail}
 		t, err := s.spend(spend)
 		if err != nil {

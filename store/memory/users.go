@@ -11,7 +11,7 @@ import (
 
 // CreateUser implements [store.UserStore].
 func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
-	return m.do(ctx, c, func(s *transaction) error {
+	return m.transact(ctx, c, func(s *transaction) error {
 		if len(c.Canonical) != len(c.User.LoginIDs) {
 			return errors.New("memory: UserCreation needs one canonical form for each login id")
 		}
@@ -42,7 +42,7 @@ func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
 
 // Account implements [store.UserStore].
 func (m *Store) Account(ctx context.Context, userID string) (out store.Account, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		a, ok := s.accounts[userID]
 		if !ok {
 			return store.ErrNotFound
@@ -55,7 +55,7 @@ func (m *Store) Account(ctx context.Context, userID string) (out store.Account, 
 
 // AccountByLoginID implements [store.UserStore].
 func (m *Store) AccountByLoginID(ctx context.Context, canonical string) (out store.Account, err error) {
-	err = m.do(ctx, nil, func(s *transaction) error {
+	err = m.transact(ctx, nil, func(s *transaction) error {
 		a, ok := s.accounts[s.owners[canonical]]
 		if !ok {
 			return store.ErrNotFound
@@ -68,7 +68,7 @@ func (m *Store) AccountByLoginID(ctx context.Context, canonical string) (out sto
 
 // UpdateUser implements [store.UserStore].
 func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.User, ended []string, err error) {
-	err = m.do(ctx, u, func(s *transaction) error {
+	err = m.transact(ctx, u, func(s *transaction) error {
 		a, ok := s.accounts[u.UserID]
 		if !ok {
 			return store.ErrNotFound
@@ -109,7 +109,7 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 		a.User.UpdatedAt = u.At
 		put(s, s.accounts, u.UserID, copyAccount(a))
 		if u.End != nil {
-			ended = s.endAll(u.UserID, *u.End)
+			ended = s.endUserSessions(u.UserID, *u.End)
 		}
 		if u.DropTokens {
 			s.dropTokens(u.UserID)
@@ -125,12 +125,12 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 
 // DeleteUser implements [store.UserStore].
 func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []string, err error) {
-	err = m.do(ctx, d, func(s *transaction) error {
+	err = m.transact(ctx, d, func(s *transaction) error {
 		if _, ok := s.accounts[d.UserID]; !ok {
 			return store.ErrNotFound
 		}
 		// All sessions end with their user, so End.Except is ignored.
-		ended = s.endAll(d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil})
+		ended = s.endUserSessions(d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil})
 		s.dropTokens(d.UserID)
 		for _, id := range s.canonical[d.UserID] {
 			drop(s, s.owners, id)
@@ -148,7 +148,7 @@ func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []s
 
 // ChangePassword implements [store.UserStore].
 func (m *Store) ChangePassword(ctx context.Context, c store.PasswordChange) (ended []string, err error) {
-	err = m.do(ctx, c, func(s *transaction) (err error) {
+	err = m.transact(ctx, c, func(s *transaction) (err error) {
 		ended, err = s.changePassword(c)
 		return err
 	})
@@ -180,7 +180,7 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]string, error) {
 
 	var ended []string
 	if c.End != nil {
-		ended = s.endAll(c.UserID, *c.End)
+		ended = s.endUserSessions(c.UserID, *c.End)
 	}
 	if c.DropTokens {
 		s.dropTokens(c.UserID)
@@ -200,7 +200,7 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]string, error) {
 	return ended, s.storeEffects(c.Effects)
 }
 
-// earlierHashes returns the present hash and the earlier ones, newest first, at most
+// earlierHashes returns the current hash and the earlier ones, newest first, at most
 // keep of them.
 func earlierHashes(p store.Password, keep int) []string {
 	var all []string

@@ -7,9 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// behindPooler connects once and reports whether a pooler stands between the program
-// and the server. Then the process that answers is not the one that was announced when
-// the connection was opened.
+// behindPooler connects once and reports whether a pooler is between the program and
+// the server.
 func behindPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
 	conn, err := pgx.ConnectConfig(ctx, config.Copy())
 	if err != nil {
@@ -19,6 +18,8 @@ func behindPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
 	return pooled(ctx, conn)
 }
 
+// pooled reports whether a pooler is behind the connection. Through a pooler, the process
+// id of the server is not the one that was sent when the connection was opened.
 func pooled(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	var pid uint32
 	err := conn.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&pid)

@@ -18,7 +18,7 @@ import (
 //
 // For another driver, use [sqlstore.New]. Revocations are then found only by polling.
 func New(ctx context.Context, db *sql.DB, options ...Options) (*Store, error) {
-	opts, err := single(options)
+	opts, err := onlyOptions(options)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func New(ctx context.Context, db *sql.DB, options ...Options) (*Store, error) {
 // owner of the pool: Close does not close it. At most one Options may be given. ctx
 // bounds the migrations.
 func FromPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*Store, error) {
-	opts, err := single(options)
+	opts, err := onlyOptions(options)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ const connLifetime = 30 * time.Minute
 // other clients of PostgreSQL. At most one Options may be given. ctx bounds the
 // opening, migrations included, and the Store does not keep it.
 func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
-	opts, err := single(options)
+	opts, err := onlyOptions(options)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +94,8 @@ func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
 	return store, nil
 }
 
-// single returns the only Options of a constructor, or the zero value.
-func single(options []Options) (Options, error) {
+// onlyOptions returns the only Options of a constructor, or the zero value.
+func onlyOptions(options []Options) (Options, error) {
 	switch len(options) {
 	case 0:
 		return Options{}, nil

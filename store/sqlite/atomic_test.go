@@ -43,7 +43,7 @@ var multi = map[string]struct {
 		return err
 	}},
 	"StartResetSession": {10, func(ctx context.Context, s *sqlstore.Store) error {
-		_, err := s.StartResetSession(ctx, spending("u-claim", store.PurposeClaim), *newSession("u-s2", "u"), store.SessionEnd{}, effects("x"))
+		_, err := s.StartResetSession(ctx, spending("u-claim", store.PurposeConfirmAndReset), *newSession("u-s2", "u"), store.SessionEnd{}, effects("x"))
 		return err
 	}},
 	"VerifyEmail": {7, func(ctx context.Context, s *sqlstore.Store) error {
@@ -118,7 +118,7 @@ func fill(t *testing.T, s *sqlstore.Store) {
 		}
 	}
 	for id, purpose := range map[string]store.Purpose{
-		"u-claim": store.PurposeClaim, "u-verify": store.PurposeVerifyEmail, "u-change": store.PurposeChangeEmail,
+		"u-claim": store.PurposeConfirmAndReset, "u-verify": store.PurposeVerifyEmail, "u-change": store.PurposeChangeEmail,
 	} {
 		if err := s.AddOneTimeToken(ctx, store.TokenAddition{Token: *newToken(id, "u", purpose), MaxOpen: 9}); err != nil {
 			t.Fatal(err)

@@ -168,15 +168,15 @@ func restrictFile(path string) error {
 		return fmt.Errorf("sqlite: %w", err)
 	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {
-		if err := tighten(name); err != nil {
+		if err := restrictMode(name); err != nil {
 			return fmt.Errorf("sqlite: other users may read the database, and its mode cannot be changed: %w", err)
 		}
 	}
 	return nil
 }
 
-// tighten removes the permissions of everyone but the owner, if the file exists.
-func tighten(name string) error {
+// restrictMode removes the permissions of group and others, if the file exists.
+func restrictMode(name string) error {
 	info, err := os.Stat(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

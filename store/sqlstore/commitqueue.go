@@ -17,8 +17,8 @@ import (
 // another process waits for the database.
 const maxBatch = 64
 
-// errRolledBack is the error of a step that did nothing wrong, but whose transaction
-// was rolled back because of another step. It runs again.
+// errRolledBack is the error of a step whose transaction was rolled back because
+// another step failed. The step runs again.
 var errRolledBack = errors.New("the transaction was rolled back")
 
 // commitQueue holds the steps of this process that wait for SQLite's only writer, in
@@ -36,9 +36,9 @@ type commitQueue struct {
 type step struct {
 	run       func(t *tx) error
 	exclusive bool // shares its transaction with no other step
-	hooked    bool // runs statements of the program, which its context may cancel
-	// unsynced means that the commit need not wait for the disk. It waits all the
-	// same if another step of the batch is not unsynced.
+	hooked    bool // calls the hook, so the context of the call may cancel the transaction
+	// unsynced means that the commit need not wait for the disk. The commit of a batch
+	// waits for the disk unless all of its steps are unsynced.
 	unsynced bool
 
 	lead     chan struct{} // closed when the step becomes the leader
@@ -213,7 +213,7 @@ func batch(t *tx, steps []*step) {
 		alive := false
 		sawOthers[i] = written
 		if results[i], alive = t.runInSavepoint(st, len(steps) > 1); !alive {
-			if !sawOthers[i] || !isFinding(results[i]) {
+			if !sawOthers[i] || !dependsOnData(results[i]) {
 				st.err = results[i]
 			}
 			return // the other steps run again
@@ -228,15 +228,16 @@ func batch(t *tx, steps []*step) {
 		switch {
 		case results[i] == nil:
 			st.err = committed
-		case committed == nil || !sawOthers[i] || !isFinding(results[i]):
+		case committed == nil || !sawOthers[i] || !dependsOnData(results[i]):
 			st.err = results[i]
 		}
 	}
 }
 
-// isFinding reports whether err describes what a step found in the database. If that
-// was written by another step and is lost, the step has to run again.
-func isFinding(err error) bool {
+// dependsOnData reports whether err is a result of the data that a step read. If
+// another step of the batch wrote that data and was rolled back, the step has to run
+// again.
+func dependsOnData(err error) bool {
 	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) ||
 		errors.Is(err, store.ErrLoginIDTaken) || errors.Is(err, errRefused)
 }
@@ -248,22 +249,22 @@ func (t *tx) runInSavepoint(st *step, shared bool) (err error, alive bool) {
 	if !shared {
 		return st.runRecovered(t), true
 	}
-	if err := t.control("SAVEPOINT usher_step"); err != nil {
+	if err := t.execSavepoint("SAVEPOINT usher_step"); err != nil {
 		return err, false
 	}
 	err = st.runRecovered(t)
 	if err != nil {
-		if t.control("ROLLBACK TO usher_step") != nil {
+		if t.execSavepoint("ROLLBACK TO usher_step") != nil {
 			return err, false
 		}
 	}
-	if released := t.control("RELEASE usher_step"); released != nil {
+	if released := t.execSavepoint("RELEASE usher_step"); released != nil {
 		return errors.Join(err, released), false
 	}
 	return err, true
 }
 
-func (t *tx) control(statement string) error {
+func (t *tx) execSavepoint(statement string) error {
 	_, err := t.exec(context.Background(), statement)
 	return err
 }

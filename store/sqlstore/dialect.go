@@ -45,8 +45,9 @@ func (d Dialect) sql(q string) string {
 	}
 }
 
-// unsynced returns an expression that, when a statement reads it, lets the commit of
-// the transaction not wait for the disk. On SQLite, beginUnsynced does that.
+// unsynced returns an expression for a SELECT or RETURNING list. On PostgreSQL it
+// switches off, until the transaction ends, the wait of the commit for the disk. On
+// SQLite it has no effect, and beginUnsynced does the same.
 func (d Dialect) unsynced() string {
 	if d == Postgres {
 		return `set_config('synchronous_commit', 'off', true)`
@@ -54,8 +55,8 @@ func (d Dialect) unsynced() string {
 	return `''`
 }
 
-// Errors of the drivers are recognized by their methods, so that this package links no
-// driver.
+// Methods of the drivers' errors. This package recognizes the errors by them, so that
+// it links no driver.
 type (
 	sqliteError   interface{ Code() int }
 	postgresError interface{ SQLState() string }

@@ -20,7 +20,8 @@
 //
 // Every method that writes is one transaction, and it is durable when the method
 // returns. A transaction that loses against another one (a deadlock, a busy database)
-// is run again as a whole, up to six times and while its context lasts.
+// is run again as a whole. There are at most six attempts, and none after its context
+// has ended.
 //
 // SQLite has one writer. Methods that wait for it at the same time share one transaction,
 // each within a savepoint of its own, and so one sync of the disk. A context ends the
@@ -34,7 +35,7 @@
 // # Hooks
 //
 // A [Hook] writes rows of the program in the transactions that create, change and delete
-// users, so that these rows exist if, and only if, the user does.
+// users. Either both changes are stored or neither is.
 //
 // # Migrations
 //

@@ -47,7 +47,7 @@ func (s *Store) TakeLimits(ctx context.Context, now time.Time, limits []store.Li
 			return nil
 		})
 		if err != nil || result.Refused >= 0 {
-			return s.noteRefusal(result, now, err)
+			return s.recordRefusal(result, now, err)
 		}
 	}
 
@@ -66,7 +66,7 @@ func (s *Store) TakeLimits(ctx context.Context, now time.Time, limits []store.Li
 	if errors.Is(err, errRefused) {
 		err = nil
 	}
-	return s.noteRefusal(result, now, err)
+	return s.recordRefusal(result, now, err)
 }
 
 // refusalPeriod is how long after a refusal TakeLimits reads before it locks.
@@ -82,7 +82,7 @@ func (s *Store) refusedRecently(now time.Time) bool {
 // errRefused rolls back a transaction that found an exhausted limit.
 var errRefused = errors.New("refused")
 
-func (s *Store) noteRefusal(r store.LimitResult, now time.Time, err error) (store.LimitResult, error) {
+func (s *Store) recordRefusal(r store.LimitResult, now time.Time, err error) (store.LimitResult, error) {
 	if err != nil {
 		return store.LimitResult{Refused: -1}, err
 	}

@@ -89,7 +89,7 @@ func (t *tx) setUser(ctx context.Context, userID string, set []string, args []an
 	return err
 }
 
-// earlierHashes returns the present hash and the earlier ones, newest first, at most
+// earlierHashes returns the current hash and the earlier ones, newest first, at most
 // keep of them.
 func earlierHashes(p store.Password, keep int) []string {
 	var hashes []string

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// prepareWait is how long a finished step may wait for the connection once more, to
-// prepare its statements for the next time.
+// prepareWait is how long a finished step may wait for the connection to prepare the
+// statements of later steps.
 const prepareWait = 100 * time.Millisecond
 
 // maxStatements bounds the statements that a pool keeps prepared. This package has

@@ -20,10 +20,10 @@ func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.Re
 		if a.User.Status != store.StatusEnabled || !now.Before(endsAt(ses.Session)) {
 			return store.ErrNotFound
 		}
-		out = store.RefreshResult{Outcome: outcome(in, ses), Session: ses, User: a.User}
+		out = store.RefreshResult{Outcome: refreshOutcome(in, ses), Session: ses, User: a.User}
 		switch out.Outcome {
 		case store.RefreshSwapped:
-			out.Session = swapped(in, ses)
+			out.Session = swappedSession(in, ses)
 			return t.execAll(ctx, []statement{sessionUpdate(out.Session)}, effects(in.Swapped))
 		case store.RefreshReused:
 			if _, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE id = ?`, ses.ID); err != nil {
@@ -62,8 +62,8 @@ func (t *tx) lockSession(ctx context.Context, id string) (store.Account, store.S
 	return a, ses, err
 }
 
-// outcome compares the presented token with those of the session.
-func outcome(in store.RefreshSwap, s store.SessionRecord) store.RefreshOutcome {
+// refreshOutcome compares the presented token with those of the session.
+func refreshOutcome(in store.RefreshSwap, s store.SessionRecord) store.RefreshOutcome {
 	if subtle.ConstantTimeCompare(in.Presented, s.Refresh.Current) == 1 {
 		return store.RefreshSwapped
 	}
@@ -78,8 +78,8 @@ func inGrace(in store.RefreshSwap, s store.SessionRecord) bool {
 	return toMicros(in.Now).Before(s.Refresh.RotatedAt.Add(in.Grace))
 }
 
-// swapped returns the session after the exchange.
-func swapped(in store.RefreshSwap, s store.SessionRecord) store.SessionRecord {
+// swappedSession returns the session after the exchange.
+func swappedSession(in store.RefreshSwap, s store.SessionRecord) store.SessionRecord {
 	now := toMicros(in.Now)
 	if subtle.ConstantTimeCompare(in.Presented, in.Next) != 1 {
 		s.Refresh.Previous, s.Refresh.Current = s.Refresh.Current, in.Next

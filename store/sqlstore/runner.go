@@ -116,8 +116,8 @@ func (r runner) get(ctx context.Context, dest []any, query string, args ...any) 
 	return err
 }
 
-// list reads one column of all rows.
-func list[T any](ctx context.Context, r runner, query string, args ...any) (out []T, err error) {
+// readColumn reads one column of all rows.
+func readColumn[T any](ctx context.Context, r runner, query string, args ...any) (out []T, err error) {
 	err = r.query(ctx, func(row scanner) error {
 		var v T
 		if err := row.Scan(&v); err != nil {

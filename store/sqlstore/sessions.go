@@ -112,7 +112,7 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stri
 // at now are left.
 func (t *tx) endOldest(ctx context.Context, userID string, keep int, now time.Time) ([]string, error) {
 	// SQLite has no OFFSET without a LIMIT: this is the largest one.
-	over, err := list[string](ctx, t.runner, `
+	over, err := readColumn[string](ctx, t.runner, `
 		SELECT id FROM usher_sessions WHERE user_id = ? AND kind = 'full' AND ends_at > ?
 		ORDER BY created_at DESC, id DESC LIMIT 9223372036854775807 OFFSET ?`, userID, now, keep)
 	if err != nil {
@@ -200,7 +200,7 @@ func (s *Store) EndUserSessions(ctx context.Context, userID string, end store.Se
 
 // endSessions ends a user's sessions and revokes them.
 func (t *tx) endSessions(ctx context.Context, userID string, end store.SessionEnd) ([]string, error) {
-	ended, err := list[string](ctx, t.runner,
+	ended, err := readColumn[string](ctx, t.runner,
 		`DELETE FROM usher_sessions WHERE user_id = ? AND id <> ? RETURNING id`, userID, end.Except)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ type statement struct {
 func (t *tx) execAll(ctx context.Context, lists ...[]statement) error {
 	list := slices.Concat(lists...)
 	if t.dialect == Postgres && len(list) > 1 {
-		list = []statement{joined(list)}
+		list = []statement{joinStatements(list)}
 	}
 	for _, s := range list {
 		if _, err := t.exec(ctx, s.query, s.args...); err != nil {
@@ -28,9 +28,9 @@ func (t *tx) execAll(ctx context.Context, lists ...[]statement) error {
 	return nil
 }
 
-// joined puts all statements but the last into the WITH clause of the last one.
+// joinStatements puts all statements but the last into the WITH clause of the last one.
 // PostgreSQL runs a statement there that changes rows even if its result is not used.
-func joined(list []statement) statement {
+func joinStatements(list []statement) statement {
 	var (
 		parts []string
 		out   statement

@@ -85,7 +85,7 @@ func New(ctx context.Context, db *sql.DB, d Dialect, options ...Options) (*Store
 // Ping reports whether the tables can be read.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.read(ctx, "ping", func(r runner) error {
-		_, err := list[int64](ctx, r, `SELECT version FROM usher_signing_keys`)
+		_, err := readColumn[int64](ctx, r, `SELECT version FROM usher_signing_keys`)
 		return err
 	})
 }

@@ -68,7 +68,7 @@ func (t *tx) makeRoom(ctx context.Context, add store.TokenAddition) error {
 			return err
 		}
 	}
-	open, err := list[[]byte](ctx, t.runner, `
+	open, err := readColumn[[]byte](ctx, t.runner, `
 		SELECT t.hash FROM usher_one_time_tokens t
 		WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+tokenStillValid+`
 		ORDER BY t.created_at, t.hash`, o.UserID, string(o.Purpose), o.CreatedAt)
@@ -215,8 +215,8 @@ func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 		if err != nil {
 			return err
 		}
-		if o.Purpose == store.PurposeClaim {
-			if ended, err = t.claim(ctx, a, spend.Now, end); err != nil {
+		if o.Purpose == store.PurposeConfirmAndReset {
+			if ended, err = t.giveToMailboxOwner(ctx, a, spend.Now, end); err != nil {
 				return err
 			}
 		}
@@ -232,9 +232,9 @@ func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 	return ended, nil
 }
 
-// claim gives an account to the owner of its mailbox, and removes what an earlier holder
-// had set.
-func (t *tx) claim(ctx context.Context, a store.Account, now time.Time, end store.SessionEnd) ([]string, error) {
+// giveToMailboxOwner marks the address as verified, and removes what an earlier holder of
+// the account had set.
+func (t *tx) giveToMailboxOwner(ctx context.Context, a store.Account, now time.Time, end store.SessionEnd) ([]string, error) {
 	err := t.setUser(ctx, a.User.ID,
 		[]string{
 			"email_verified = ?", "updated_at = ?", "password_hash = ?", "password_state = ?",
@@ -259,7 +259,7 @@ func (t *tx) claim(ctx context.Context, a store.Account, now time.Time, end stor
 func (s *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx store.Effects) (store.User, error) {
 	spend.Purposes = []store.Purpose{store.PurposeVerifyEmail}
 	var out store.User
-	err := s.transactWithHook(ctx, "verify e-mail", func(t *tx) error {
+	err := s.transactWithHook(ctx, "verify email", func(t *tx) error {
 		a, _, err := t.spend(ctx, spend)
 		if err != nil {
 			return err
@@ -285,7 +285,7 @@ func (s *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx stor
 func (s *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCanonical, newCanonical string, fx store.Effects) (store.User, error) {
 	spend.Purposes = []store.Purpose{store.PurposeChangeEmail}
 	var out store.User
-	err := s.transactWithHook(ctx, "change e-mail", func(t *tx) error {
+	err := s.transactWithHook(ctx, "change email", func(t *tx) error {
 		a, o, err := t.spend(ctx, spend)
 		if err != nil {
 			return err
@@ -317,7 +317,7 @@ func (s *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCano
 // renameLoginID replaces the login id old, if u has it, by u.Email, and returns the login
 // ids as typed.
 func (t *tx) renameLoginID(ctx context.Context, u store.User, old, next string) ([]string, error) {
-	canonical, err := list[string](ctx, t.runner,
+	canonical, err := readColumn[string](ctx, t.runner,
 		`SELECT canonical FROM usher_login_ids WHERE user_id = ? ORDER BY position`, u.ID)
 	if err != nil {
 		return nil, err

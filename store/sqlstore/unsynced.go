@@ -28,9 +28,9 @@ func (s *Store) beginUnsynced(ctx context.Context) (raw *sql.Tx, end func(), err
 	if err != nil {
 		return nil, nil, err
 	}
-	level, err := lowerLevel(ctx, conn)
+	level, err := lowerSyncLevel(ctx, conn)
 	end = func() {
-		if level > syncNormal && setLevel(conn, level) != nil {
+		if level > syncNormal && setSyncLevel(conn, level) != nil {
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 		}
 		_ = conn.Close() // only returns it to the pool
@@ -45,10 +45,10 @@ func (s *Store) beginUnsynced(ctx context.Context) (raw *sql.Tx, end func(), err
 	return raw, end, nil
 }
 
-// lowerLevel sets the level to NORMAL if it is higher and there is a write-ahead log.
+// lowerSyncLevel sets the level to NORMAL if it is higher and there is a write-ahead log.
 // It returns the level before, or 0 if it changed nothing. After an error the level may
 // have been set.
-func lowerLevel(ctx context.Context, conn *sql.Conn) (level int, err error) {
+func lowerSyncLevel(ctx context.Context, conn *sql.Conn) (level int, err error) {
 	var mode string
 	const query = `SELECT synchronous, journal_mode FROM pragma_synchronous, pragma_journal_mode`
 	if err := conn.QueryRowContext(ctx, query).Scan(&level, &mode); err != nil {
@@ -61,8 +61,9 @@ func lowerLevel(ctx context.Context, conn *sql.Conn) (level int, err error) {
 	return level, err
 }
 
-// setLevel has a context of its own, because the caller's may have ended.
-func setLevel(conn *sql.Conn, level int) error {
+// setSyncLevel sets the level. It has a context of its own, because the caller's may
+// have ended.
+func setSyncLevel(conn *sql.Conn, level int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), restoreWait)
 	defer cancel()
 	_, err := conn.ExecContext(ctx, "PRAGMA synchronous = "+strconv.Itoa(level))

@@ -2,7 +2,7 @@ package storetest
 
 import "github.com/usherkit/usher/store"
 
-var verifyCases = append(refuses(store.PurposeVerifyEmail, func(e *env, _ store.Account, s store.TokenSpend) error {
+var verifyCases = append(voidTokenCases(store.PurposeVerifyEmail, func(e *env, _ store.Account, s store.TokenSpend) error {
 	_, err := e.VerifyEmail(e.ctx, s, e.effects())
 	return err
 }), []testCase{
@@ -10,7 +10,7 @@ var verifyCases = append(refuses(store.PurposeVerifyEmail, func(e *env, _ store.
 		c := e.creation("anna")
 		c.User.EmailVerified = false
 		e.ok(e.CreateUser(e.ctx, c))
-		tok, fx := e.open(store.Account{User: c.User, Password: c.Password}, store.PurposeVerifyEmail), e.effects()
+		tok, fx := e.openToken(store.Account{User: c.User, Password: c.Password}, store.PurposeVerifyEmail), e.effects()
 		got, err := e.VerifyEmail(e.ctx, spend(tok), fx)
 		e.ok(err)
 		if !got.EmailVerified || got.Email != c.User.Email {
@@ -18,22 +18,22 @@ var verifyCases = append(refuses(store.PurposeVerifyEmail, func(e *env, _ store.
 		}
 		now, err := e.Account(e.ctx, c.User.ID)
 		e.ok(err)
-		e.same("account", now, store.Account{User: got, Password: c.Password})
-		e.happened(fx)
+		e.wantEqual("account", now, store.Account{User: got, Password: c.Password})
+		e.wantEffects(fx)
 		_, err = e.VerifyEmail(e.ctx, spend(tok), fx)
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"refuses a token of another purpose", func(e *env) {
 		a := e.user("anna")
-		for _, p := range []store.Purpose{store.PurposeReset, store.PurposeClaim, store.PurposeChangeEmail} {
-			s := spend(e.open(a, p))
+		for _, p := range []store.Purpose{store.PurposeReset, store.PurposeConfirmAndReset, store.PurposeChangeEmail} {
+			s := spend(e.openToken(a, p))
 			s.Purposes = []store.Purpose{store.PurposeVerifyEmail}
-			e.is(e.unchanged(func() error { _, err := e.VerifyEmail(e.ctx, s, e.effects()); return err }), store.ErrNotFound)
+			e.wantErr(e.wantUnchanged(func() error { _, err := e.VerifyEmail(e.ctx, s, e.effects()); return err }), store.ErrNotFound)
 		}
 	}},
 }...)
 
-var changeEmailCases = append(refuses(store.PurposeChangeEmail, func(e *env, _ store.Account, s store.TokenSpend) error {
+var changeEmailCases = append(voidTokenCases(store.PurposeChangeEmail, func(e *env, _ store.Account, s store.TokenSpend) error {
 	_, err := e.ChangeEmail(e.ctx, s, "anna@example.test", "new@example.test", e.effects())
 	return err
 }), []testCase{
@@ -45,32 +45,32 @@ var changeEmailCases = append(refuses(store.PurposeChangeEmail, func(e *env, _ s
 		e.ok(e.CreateUser(e.ctx, c))
 		a := store.Account{User: c.User, Password: c.Password}
 		s := e.signIn(a.User.ID)
-		tok, other, fx := e.open(a, store.PurposeChangeEmail), e.open(a, store.PurposeReset), e.effects()
+		tok, other, fx := e.openToken(a, store.PurposeChangeEmail), e.openToken(a, store.PurposeReset), e.effects()
 		got, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", fx)
 		e.ok(err)
 		want := a.User
 		want.Email, want.EmailVerified, want.UpdatedAt = "New@Example.test", true, got.UpdatedAt
 		want.LoginIDs = []string{"Nick", "New@Example.test"}
-		e.same("user", got, want)
+		e.wantEqual("user", got, want)
 		for _, id := range []string{"nick", "new@example.test"} {
 			now, err := e.AccountByLoginID(e.ctx, id)
 			e.ok(err)
-			e.same("account", now, store.Account{User: want, Password: c.Password})
+			e.wantEqual("account", now, store.Account{User: want, Password: c.Password})
 		}
 		_, err = e.AccountByLoginID(e.ctx, "anna@example.test")
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 		_, err = e.OneTimeToken(e.ctx, other.Hash, t0)
-		e.is(err, store.ErrNotFound)
-		e.lives(s.ID)
-		e.happened(fx)
+		e.wantErr(err, store.ErrNotFound)
+		e.wantLive(s.ID)
+		e.wantEffects(fx)
 		_, err = e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", fx)
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"returns ErrLoginIDTaken for another user's login id, and changes nothing", func(e *env) {
 		a := e.user("anna")
 		e.user("new")
-		tok := e.open(a, store.PurposeChangeEmail)
-		e.is(e.unchanged(func() error {
+		tok := e.openToken(a, store.PurposeChangeEmail)
+		e.wantErr(e.wantUnchanged(func() error {
 			_, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", e.effects())
 			return err
 		}), store.ErrLoginIDTaken)
@@ -79,14 +79,14 @@ var changeEmailCases = append(refuses(store.PurposeChangeEmail, func(e *env, _ s
 	}},
 	{"keeps login ids that are not the old address", func(e *env) {
 		a := e.user("anna")
-		tok := e.open(a, store.PurposeChangeEmail)
+		tok := e.openToken(a, store.PurposeChangeEmail)
 		got, err := e.ChangeEmail(e.ctx, spend(tok), "not a login id", "new@example.test", store.Effects{})
 		e.ok(err)
-		e.same("login ids", got.LoginIDs, a.User.LoginIDs)
+		e.wantEqual("login ids", got.LoginIDs, a.User.LoginIDs)
 		_, err = e.AccountByLoginID(e.ctx, "anna@example.test")
 		e.ok(err)
 		_, err = e.AccountByLoginID(e.ctx, "new@example.test")
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"changes only the spelling", func(e *env) {
 		a := e.user("new")
@@ -95,22 +95,22 @@ var changeEmailCases = append(refuses(store.PurposeChangeEmail, func(e *env, _ s
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: tok, MaxOpen: 1}))
 		got, err := e.ChangeEmail(e.ctx, spend(tok), "new@example.test", "new@example.test", store.Effects{})
 		e.ok(err)
-		e.same("user", []any{got.Email, got.LoginIDs}, []any{"NEW@example.test", []string{"NEW@example.test"}})
+		e.wantEqual("user", []any{got.Email, got.LoginIDs}, []any{"NEW@example.test", []string{"NEW@example.test"}})
 	}},
 	{"merges the address with the same login id of the user", func(e *env) {
 		c := e.creation("anna")
 		c.User.LoginIDs = append([]string{"new@Example.test"}, c.User.LoginIDs...)
 		c.Canonical = append([]string{"new@example.test"}, c.Canonical...)
 		e.ok(e.CreateUser(e.ctx, c))
-		tok := e.open(store.Account{User: c.User, Password: c.Password}, store.PurposeChangeEmail)
+		tok := e.openToken(store.Account{User: c.User, Password: c.Password}, store.PurposeChangeEmail)
 		got, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", store.Effects{})
 		e.ok(err)
-		e.same("login ids", got.LoginIDs, []string{"New@Example.test"})
+		e.wantEqual("login ids", got.LoginIDs, []string{"New@Example.test"})
 		now, err := e.AccountByLoginID(e.ctx, "new@example.test")
 		e.ok(err)
-		e.same("user", now.User, got)
+		e.wantEqual("user", now.User, got)
 		e.user("anna-2") // still takes part
 		_, err = e.AccountByLoginID(e.ctx, "anna@example.test")
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 }...)

@@ -12,20 +12,20 @@ var endCases = []testCase{
 		s, keep := e.signIn(a.User.ID), e.signIn(a.User.ID)
 		fx, until := e.effects(), t0.Add(time.Hour)
 		e.ok(e.EndSession(e.ctx, a.User.ID, s.ID, store.SessionEnd{RevokedUntil: until}, fx))
-		e.ended(until, s.ID)
-		e.lives(keep.ID)
-		e.happened(fx)
+		e.wantEnded(until, s.ID)
+		e.wantLive(keep.ID)
+		e.wantEffects(fx)
 	}},
 	{"returns ErrNotFound for another user's, a missing and an ended session", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		s, gone := e.signIn(other.User.ID), e.signIn(a.User.ID)
 		e.ok(e.EndSession(e.ctx, a.User.ID, gone.ID, store.SessionEnd{RevokedUntil: t0}, store.Effects{}))
 		for _, id := range []string{s.ID, "none", gone.ID} {
-			e.is(e.unchanged(func() error {
+			e.wantErr(e.wantUnchanged(func() error {
 				return e.EndSession(e.ctx, a.User.ID, id, store.SessionEnd{RevokedUntil: t0}, e.effects())
 			}), store.ErrNotFound)
 		}
-		e.is(e.EndSession(e.ctx, "nobody", s.ID, store.SessionEnd{}, store.Effects{}), store.ErrNotFound)
+		e.wantErr(e.EndSession(e.ctx, "nobody", s.ID, store.SessionEnd{}, store.Effects{}), store.ErrNotFound)
 	}},
 	{"ends all sessions of a user except one", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
@@ -33,10 +33,10 @@ var endCases = []testCase{
 		keep, until, fx := e.signIn(other.User.ID), t0.Add(time.Hour), e.effects()
 		ended, err := e.EndUserSessions(e.ctx, a.User.ID, store.SessionEnd{Except: s2.ID, RevokedUntil: until}, fx)
 		e.ok(err)
-		e.sameIDs("ended", ended, s1.ID, s3.ID)
-		e.ended(until, s1.ID, s3.ID)
-		e.lives(s2.ID, keep.ID)
-		e.happened(fx)
+		e.wantIDs("ended", ended, s1.ID, s3.ID)
+		e.wantEnded(until, s1.ID, s3.ID)
+		e.wantLive(s2.ID, keep.ID)
+		e.wantEffects(fx)
 	}},
 	{"returns no error if there are no sessions", func(e *env) {
 		a := e.user("anna")
@@ -44,7 +44,7 @@ var endCases = []testCase{
 			fx := e.effects()
 			ended, err := e.EndUserSessions(e.ctx, id, store.SessionEnd{}, fx)
 			e.ok(err)
-			e.sameIDs("ended", ended)
+			e.wantIDs("ended", ended)
 		}
 		n, err := e.EmailCount(e.ctx)
 		e.ok(err)
@@ -69,10 +69,10 @@ var endCases = []testCase{
 		}
 		rest, err := e.Revocations(e.ctx, all[2].ID)
 		e.ok(err)
-		e.same("the rest", rest, all[3:])
+		e.wantEqual("the rest", rest, all[3:])
 		none, err := e.Revocations(e.ctx, all[4].ID)
 		e.ok(err)
-		e.same("none", none, nil)
+		e.wantEqual("none", none, nil)
 	}},
 	{"an id is never used twice, even if the row is deleted", func(e *env) {
 		a := e.user("anna")

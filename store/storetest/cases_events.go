@@ -14,16 +14,16 @@ var eventCases = []testCase{
 	{"stores effects in one transaction", func(e *env) {
 		fx := e.effects()
 		e.ok(e.Record(e.ctx, fx))
-		e.happened(fx)
+		e.wantEffects(fx)
 		events, err := e.events(store.EventQuery{})
 		e.ok(err)
 		want := fx.Events[0]
 		want.At = want.At.Truncate(time.Microsecond)
-		e.same("event", events, []store.Event{want})
+		e.wantEqual("event", events, []store.Event{want})
 
 		second := e.effects()
 		second.Emails = append(second.Emails, fx.Emails[0])
-		e.unnamed(e.unchanged(func() error { return e.Record(e.ctx, second) }))
+		e.wantUnnamedErr(e.wantUnchanged(func() error { return e.Record(e.ctx, second) }))
 	}},
 	{"reads newest first, by user, name and time", func(e *env) {
 		var fx store.Effects

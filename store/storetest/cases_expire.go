@@ -28,7 +28,7 @@ var expireCases = []testCase{
 		hour := store.Limit{Key: "hour", Max: 9, Window: time.Hour}
 		ever := store.Limit{Key: "ever", Max: 9}
 		for _, l := range []store.Limit{brief, hour, ever} {
-			e.taken(t0, l, 1)
+			e.wantTaken(t0, l, 1)
 		}
 		fx := store.Effects{Events: []store.Event{
 			{ID: "old", At: t0.Add(-time.Hour), Name: "n"}, {ID: "new", At: t0, Name: "n"},
@@ -47,24 +47,24 @@ var expireCases = []testCase{
 		}
 		for _, id := range []string{idle.ID, over.ID} {
 			_, err := e.Session(e.ctx, id)
-			e.is(err, store.ErrNotFound)
+			e.wantErr(err, store.ErrNotFound)
 		}
-		e.lives(keep.ID)
+		e.wantLive(keep.ID)
 		rs, err := e.Revocations(e.ctx, 0)
 		e.ok(err)
 		if len(rs) != 1 || rs[0].SessionID != endLate.ID {
 			e.Fatalf("revocations %+v", rs)
 		}
 		_, err = e.OneTimeToken(e.ctx, short.Hash, t0)
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 		_, err = e.OneTimeToken(e.ctx, long.Hash, t0)
 		e.ok(err)
-		e.taken(t0, brief, 1)
-		e.taken(t0, hour, 2)
-		e.taken(t0, ever, 2)
+		e.wantTaken(t0, brief, 1)
+		e.wantTaken(t0, hour, 2)
+		e.wantTaken(t0, ever, 2)
 		events, err := e.events(store.EventQuery{})
 		e.ok(err)
-		e.same("events", events, fx.Events[1:])
+		e.wantEqual("events", events, fx.Events[1:])
 	}},
 	{"removes at most max rows of a kind", func(e *env) {
 		a := e.user("anna")
@@ -73,7 +73,7 @@ var expireCases = []testCase{
 			s.IdleExpiresAt = t0.Add(time.Minute)
 			_, err := e.StartSession(e.ctx, start(s))
 			e.ok(err)
-			e.taken(t0, store.Limit{Key: fmt.Sprint(i), Max: 1, Window: time.Minute}, 1)
+			e.wantTaken(t0, store.Limit{Key: fmt.Sprint(i), Max: 1, Window: time.Minute}, 1)
 		}
 		for _, want := range []int{4, 4, 2, 0} {
 			n, err := e.DeleteExpired(e.ctx, t0.Add(time.Hour), time.Time{}, 2)

@@ -7,7 +7,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// keys are signing keys of that version.
+// keys returns signing keys with that version.
 func keys(version int64) store.SigningKeys {
 	return store.SigningKeys{Version: version, Keys: []store.SigningKey{
 		{
@@ -32,7 +32,7 @@ var keyCases = []testCase{
 			e.ok(e.SaveSigningKeys(e.ctx, keys(version+1), fx))
 			got, err := e.SigningKeys(e.ctx)
 			e.ok(err)
-			e.same("keys", got, keys(version+1))
+			e.wantEqual("keys", got, keys(version+1))
 			if !got.Keys[1].RetiredAt.IsZero() {
 				e.Fatalf("the zero time came back as %v", got.Keys[1].RetiredAt)
 			}
@@ -40,14 +40,14 @@ var keyCases = []testCase{
 	}},
 	{"returns ErrConflict unless the version is one above the stored one", func(e *env) {
 		save := func(version int64) error {
-			return e.unchanged(func() error { return e.SaveSigningKeys(e.ctx, keys(version), e.effects()) })
+			return e.wantUnchanged(func() error { return e.SaveSigningKeys(e.ctx, keys(version), e.effects()) })
 		}
 		for _, version := range []int64{-1, 0, 2} {
-			e.is(save(version), store.ErrConflict)
+			e.wantErr(save(version), store.ErrConflict)
 		}
 		e.ok(e.SaveSigningKeys(e.ctx, keys(1), store.Effects{}))
 		for _, version := range []int64{0, 1, 3} {
-			e.is(save(version), store.ErrConflict)
+			e.wantErr(save(version), store.ErrConflict)
 		}
 	}},
 }

@@ -12,30 +12,30 @@ var lifecycleCases = []testCase{
 		e.ok(e.Ping(e.ctx))
 		a := e.user("anna")
 		e.ok(e.Close())
-		e.unnamed(e.Ping(e.ctx))
+		e.wantUnnamedErr(e.Ping(e.ctx))
 		_, err := e.Account(e.ctx, a.User.ID)
-		e.unnamed(err)
-		e.unnamed(e.Record(e.ctx, store.Effects{}))
+		e.wantUnnamedErr(err)
+		e.wantUnnamedErr(e.Record(e.ctx, store.Effects{}))
 	}},
 	{"every call with a canceled context fails and changes nothing", func(e *env) {
 		a := e.user("anna")
-		s, tok := e.signIn(a.User.ID), e.open(a, store.PurposeReset)
-		created := e.full("bert")
+		s, tok := e.signIn(a.User.ID), e.openToken(a, store.PurposeReset)
+		created := e.fullCreation("bert")
 		fx := e.effects()
 		ended, cancel := context.WithCancel(e.ctx)
 		cancel()
 		for name, call := range e.everyMethod(ended, a, s, tok, created, fx) {
-			err := e.unchanged(call)
+			err := e.wantUnchanged(call)
 			if err == nil {
 				e.Errorf("%s worked", name)
 				continue
 			}
-			e.unnamed(err)
+			e.wantUnnamedErr(err)
 		}
 	}},
 }
 
-// everyMethod calls each method of a store once, with what would work.
+// everyMethod returns, for each method of a store, a call that would succeed.
 func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionRecord, tok store.OneTimeToken, c store.UserCreation, fx store.Effects) map[string]func() error {
 	id := a.User.ID
 	reset := e.session(id)
@@ -60,7 +60,7 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 		},
 		"Revocations": func() error { _, err := e.Revocations(ctx, 0); return err },
 		"AddOneTimeToken": func() error {
-			return e.AddOneTimeToken(ctx, store.TokenAddition{Token: e.token(a, store.PurposeClaim), MaxOpen: 9, Effects: fx})
+			return e.AddOneTimeToken(ctx, store.TokenAddition{Token: e.token(a, store.PurposeConfirmAndReset), MaxOpen: 9, Effects: fx})
 		},
 		"OneTimeToken": func() error { _, err := e.OneTimeToken(ctx, tok.Hash, t0); return err },
 		"UserTokens": func() error {

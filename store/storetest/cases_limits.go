@@ -6,8 +6,8 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// taken fails the case unless the limit lets a hit through as the n-th.
-func (e *env) taken(now time.Time, l store.Limit, n int) {
+// wantTaken fails the case unless the limit allows a hit and counts it as the n-th.
+func (e *env) wantTaken(now time.Time, l store.Limit, n int) {
 	e.Helper()
 	got, err := e.TakeLimits(e.ctx, now, []store.Limit{l})
 	e.ok(err)
@@ -16,8 +16,8 @@ func (e *env) taken(now time.Time, l store.Limit, n int) {
 	}
 }
 
-// refused fails the case unless that limit refuses for so long.
-func (e *env) refused(now time.Time, index int, wait time.Duration, limits ...store.Limit) {
+// wantRefused fails the case unless the limit at index refuses a hit, for the given wait.
+func (e *env) wantRefused(now time.Time, index int, wait time.Duration, limits ...store.Limit) {
 	e.Helper()
 	got, err := e.TakeLimits(e.ctx, now, limits)
 	e.ok(err)
@@ -30,42 +30,42 @@ var limitCases = []testCase{
 	{"allows Max hits and refuses until the window ends", func(e *env) {
 		l := store.Limit{Key: "k", Max: 3, Window: time.Minute}
 		for n := range 3 {
-			e.taken(t0.Add(time.Duration(n)*time.Second), l, n+1)
+			e.wantTaken(t0.Add(time.Duration(n)*time.Second), l, n+1)
 		}
-		e.refused(t0.Add(10*time.Second), 0, 50*time.Second, l)
-		e.refused(t0.Add(59*time.Second), 0, time.Second, l)
-		e.taken(t0.Add(time.Minute), l, 1)
+		e.wantRefused(t0.Add(10*time.Second), 0, 50*time.Second, l)
+		e.wantRefused(t0.Add(59*time.Second), 0, time.Second, l)
+		e.wantTaken(t0.Add(time.Minute), l, 1)
 	}},
 	{"the window starts with the first hit and does not slide", func(e *env) {
 		l := store.Limit{Key: "k", Max: 2, Window: time.Minute}
-		e.taken(t0, l, 1)
-		e.taken(t0.Add(59*time.Second), l, 2)
-		e.taken(t0.Add(61*time.Second), l, 1)
+		e.wantTaken(t0, l, 1)
+		e.wantTaken(t0.Add(59*time.Second), l, 2)
+		e.wantTaken(t0.Add(61*time.Second), l, 1)
 	}},
 	{"a window of zero never ends", func(e *env) {
 		l := store.Limit{Key: "k", Max: 1}
-		e.taken(t0, l, 1)
-		e.refused(t0.Add(10000*time.Hour), 0, time.Hour, l)
+		e.wantTaken(t0, l, 1)
+		e.wantRefused(t0.Add(10000*time.Hour), 0, time.Hour, l)
 	}},
 	{"backoff doubles the wait after each hit beyond Max, up to MaxBackoff", func(e *env) {
 		l := store.Limit{Key: "k", Max: 2, Window: 24 * time.Hour, Backoff: 30 * time.Second, MaxBackoff: 100 * time.Second}
-		e.taken(t0, l, 1)
-		e.taken(t0, l, 2)
+		e.wantTaken(t0, l, 1)
+		e.wantTaken(t0, l, 2)
 		now := t0
 		for i, wait := range []time.Duration{30, 60, 100, 100} {
 			wait *= time.Second
-			e.refused(now, 0, wait, l)
-			e.refused(now.Add(wait-time.Second), 0, time.Second, l)
+			e.wantRefused(now, 0, wait, l)
+			e.wantRefused(now.Add(wait-time.Second), 0, time.Second, l)
 			now = now.Add(wait)
-			e.taken(now, l, 3+i)
+			e.wantTaken(now, l, 3+i)
 		}
 	}},
 	{"with backoff the window restarts with every hit", func(e *env) {
 		l := store.Limit{Key: "k", Max: 9, Window: time.Minute, Backoff: time.Second, MaxBackoff: time.Second}
-		e.taken(t0, l, 1)
-		e.taken(t0.Add(50*time.Second), l, 2)
-		e.taken(t0.Add(100*time.Second), l, 3)
-		e.taken(t0.Add(160*time.Second), l, 1)
+		e.wantTaken(t0, l, 1)
+		e.wantTaken(t0.Add(50*time.Second), l, 2)
+		e.wantTaken(t0.Add(100*time.Second), l, 3)
+		e.wantTaken(t0.Add(160*time.Second), l, 1)
 	}},
 	{"counts on all limits or on none, and returns the longest wait", func(e *env) {
 		a := store.Limit{Key: "a", Max: 5, Window: time.Minute}
@@ -73,15 +73,15 @@ var limitCases = []testCase{
 		c := store.Limit{Key: "c", Max: 1, Window: time.Hour}
 		got, err := e.TakeLimits(e.ctx, t0, []store.Limit{a, b, c})
 		e.ok(err)
-		e.same("counts", got, store.LimitResult{Refused: -1, Counts: []int{1, 1, 1}})
-		e.refused(t0, 2, time.Hour, a, b, c)
-		e.refused(t0, 0, time.Hour, c, b, a)
-		e.refused(t0, 1, time.Minute, a, b)
-		e.taken(t0, a, 2)
+		e.wantEqual("counts", got, store.LimitResult{Refused: -1, Counts: []int{1, 1, 1}})
+		e.wantRefused(t0, 2, time.Hour, a, b, c)
+		e.wantRefused(t0, 0, time.Hour, c, b, a)
+		e.wantRefused(t0, 1, time.Minute, a, b)
+		e.wantTaken(t0, a, 2)
 	}},
 	{"compares keys exactly", func(e *env) {
 		for _, key := range []string{"k", "K", "k ", " k", "%", "_", "é", "e\u0301"} {
-			e.taken(t0, store.Limit{Key: key, Max: 1, Window: time.Minute}, 1)
+			e.wantTaken(t0, store.Limit{Key: key, Max: 1, Window: time.Minute}, 1)
 		}
 	}},
 	{"allows everything without limits", func(e *env) {
@@ -94,25 +94,25 @@ var limitCases = []testCase{
 	{"a released hit did not happen", func(e *env) {
 		l := store.Limit{Key: "k", Max: 2, Window: time.Minute}
 		e.ok(e.ReleaseLimits(e.ctx, []string{"k", "unknown"}))
-		e.taken(t0, l, 1)
-		e.taken(t0, l, 2)
+		e.wantTaken(t0, l, 1)
+		e.wantTaken(t0, l, 2)
 		e.ok(e.ReleaseLimits(e.ctx, []string{"k", "unknown"}))
-		e.taken(t0, l, 2)
-		e.refused(t0, 0, time.Minute, l)
+		e.wantTaken(t0, l, 2)
+		e.wantRefused(t0, 0, time.Minute, l)
 		for range 5 {
 			e.ok(e.ReleaseLimits(e.ctx, []string{"k"}))
 		}
 		// The counter is 0, so the next hit starts the window.
-		e.taken(t0.Add(30*time.Second), l, 1)
-		e.taken(t0.Add(61*time.Second), l, 2)
+		e.wantTaken(t0.Add(30*time.Second), l, 1)
+		e.wantTaken(t0.Add(61*time.Second), l, 2)
 	}},
 	{"a cleared counter starts again", func(e *env) {
 		l, other := store.Limit{Key: "k", Max: 1}, store.Limit{Key: "other", Max: 1}
-		e.taken(t0, l, 1)
-		e.taken(t0, other, 1)
+		e.wantTaken(t0, l, 1)
+		e.wantTaken(t0, other, 1)
 		e.ok(e.ClearLimits(e.ctx, []string{"k", "unknown"}))
-		e.taken(t0, l, 1)
-		e.refused(t0, 0, time.Hour, other)
+		e.wantTaken(t0, l, 1)
+		e.wantRefused(t0, 0, time.Hour, other)
 		e.ok(e.ClearLimits(e.ctx, nil))
 	}},
 }

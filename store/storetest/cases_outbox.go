@@ -7,7 +7,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// queue puts messages into the outbox, the first the youngest.
+// queue stores n emails. The first one is the newest.
 func (e *env) queue(n int) {
 	e.Helper()
 	var fx store.Effects
@@ -20,7 +20,7 @@ func (e *env) queue(n int) {
 	e.ok(e.Record(e.ctx, fx))
 }
 
-// claim hands out the ids of what is claimed.
+// claim claims at most n emails and returns their ids.
 func (e *env) claim(now time.Time, n int) []string {
 	e.Helper()
 	mail, err := e.ClaimEmails(e.ctx, now, time.Minute, n)
@@ -40,24 +40,24 @@ var outboxCases = []testCase{
 		}}))
 		got, err := e.ClaimEmails(e.ctx, t0, time.Minute, 2)
 		e.ok(err)
-		e.same("mail", got, []store.QueuedEmail{
+		e.wantEqual("mail", got, []store.QueuedEmail{
 			{ID: "m002", Sealed: []byte{2, 0}, CreatedAt: t0.Add(-2 * time.Second), NotBefore: t0.Add(time.Minute), Attempts: 1},
 			{ID: "m001", Sealed: []byte{1, 0}, CreatedAt: t0.Add(-1 * time.Second), NotBefore: t0.Add(time.Minute), Attempts: 1},
 		})
-		e.same("the rest", e.claim(t0, 9), []string{"m000"})
-		e.same("none", e.claim(t0, 0), nil)
+		e.wantEqual("the rest", e.claim(t0, 9), []string{"m000"})
+		e.wantEqual("none", e.claim(t0, 0), nil)
 	}},
 	{"a failed email does not delay a new one", func(e *env) {
 		e.queue(3)
-		e.same("the oldest", e.claim(t0, 1), []string{"m002"})
+		e.wantEqual("the oldest", e.claim(t0, 1), []string{"m002"})
 		e.ok(e.RetryEmail(e.ctx, "m002", t0.Add(10*time.Second)))
-		e.same("the next", e.claim(t0.Add(time.Minute), 1), []string{"m001"})
-		e.same("the rest by age", e.claim(t0.Add(time.Minute), 9), []string{"m002", "m000"})
+		e.wantEqual("the next", e.claim(t0.Add(time.Minute), 1), []string{"m001"})
+		e.wantEqual("the rest by age", e.claim(t0.Add(time.Minute), 9), []string{"m002", "m000"})
 	}},
 	{"hides claimed emails until the lease ends, and then counts the next attempt", func(e *env) {
 		e.queue(1)
-		e.same("first", e.claim(t0, 9), []string{"m000"})
-		e.same("hidden", e.claim(t0.Add(59*time.Second), 9), nil)
+		e.wantEqual("first", e.claim(t0, 9), []string{"m000"})
+		e.wantEqual("hidden", e.claim(t0.Add(59*time.Second), 9), nil)
 		got, err := e.ClaimEmails(e.ctx, t0.Add(time.Minute), time.Minute, 9)
 		e.ok(err)
 		if len(got) != 1 || got[0].Attempts != 2 {
@@ -77,17 +77,17 @@ var outboxCases = []testCase{
 		}
 		events, err := e.events(store.EventQuery{})
 		e.ok(err)
-		e.same("events: the effect of the step that happened", len(events), 1)
+		e.wantEqual("events: the effect of the step that happened", len(events), 1)
 	}},
 	{"makes an email due again at the given time, and ignores a missing one", func(e *env) {
 		e.queue(1)
 		e.claim(t0, 1)
 		e.ok(e.RetryEmail(e.ctx, "m000", t0.Add(time.Second)))
 		e.ok(e.RetryEmail(e.ctx, "missing", t0))
-		e.same("early", e.claim(t0, 9), nil)
-		e.same("due", e.claim(t0.Add(time.Second), 9), []string{"m000"})
+		e.wantEqual("early", e.claim(t0, 9), nil)
+		e.wantEqual("due", e.claim(t0.Add(time.Second), 9), []string{"m000"})
 		n, err := e.EmailCount(e.ctx)
 		e.ok(err)
-		e.same("count", n, 1)
+		e.wantEqual("count", n, 1)
 	}},
 }

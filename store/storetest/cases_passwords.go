@@ -6,7 +6,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// change sets a new password and does nothing else.
+// change returns a change that sets a new password and does nothing else.
 func change(a store.Account, hash string) store.PasswordChange {
 	return store.PasswordChange{
 		UserID: a.User.ID, IfVersion: a.Password.Version,
@@ -23,14 +23,14 @@ var passwordCases = []testCase{
 		p.KeepEarlier, p.State, p.Effects = 2, store.PasswordTemporary, e.effects()
 		ended, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
-		e.sameIDs("ended", ended)
+		e.wantIDs("ended", ended)
 		got, err := e.Account(e.ctx, c.User.ID)
 		e.ok(err)
-		e.same("password", got.Password, store.Password{
+		e.wantEqual("password", got.Password, store.Password{
 			Hash: "hash-2", State: store.PasswordTemporary, Version: 2, ChangedAt: p.At,
 			Earlier: []string{"hash-1", "hash-0"},
 		})
-		e.happened(p.Effects)
+		e.wantEffects(p.Effects)
 	}},
 	{"sets the user's language unless it is empty", func(e *env) {
 		a := e.user("anna")
@@ -42,7 +42,7 @@ var passwordCases = []testCase{
 		}
 		got, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		e.same("language", got.User.Language, "fr")
+		e.wantEqual("language", got.User.Language, "fr")
 	}},
 	{"keeps no earlier hashes with KeepEarlier 0", func(e *env) {
 		a := e.user("anna")
@@ -50,7 +50,7 @@ var passwordCases = []testCase{
 		e.ok(err)
 		got, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		e.sameIDs("earlier", got.Password.Earlier)
+		e.wantIDs("earlier", got.Password.Earlier)
 	}},
 	{"an empty hash changes only the state, and fails a concurrent sign-in", func(e *env) {
 		a := e.user("anna")
@@ -70,9 +70,9 @@ var passwordCases = []testCase{
 		for _, version := range []int64{0, 2} {
 			p := change(a, "hash-2")
 			p.IfVersion, p.Effects, p.End = version, e.effects(), &store.SessionEnd{RevokedUntil: t0}
-			e.is(e.unchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrConflict)
+			e.wantErr(e.wantUnchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrConflict)
 		}
-		e.lives(s.ID)
+		e.wantLive(s.ID)
 	}},
 	{"returns ErrConflict for a disabled user only with RequireEnabled", func(e *env) {
 		a := e.user("anna")
@@ -80,14 +80,14 @@ var passwordCases = []testCase{
 		e.ok(err)
 		p := change(a, "hash-2")
 		p.RequireEnabled = true
-		e.is(e.unchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrConflict)
+		e.wantErr(e.wantUnchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrConflict)
 		p.RequireEnabled = false
 		_, err = e.ChangePassword(e.ctx, p)
 		e.ok(err)
 	}},
 	{"returns ErrNotFound for a missing user", func(e *env) {
 		_, err := e.ChangePassword(e.ctx, store.PasswordChange{UserID: "nobody", Hash: "h", At: t0})
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"ends other sessions, renews one, starts one, drops tokens, verifies, clears limits", func(e *env) {
 		c := e.creation("anna")
@@ -95,9 +95,9 @@ var passwordCases = []testCase{
 		e.ok(e.CreateUser(e.ctx, c))
 		a := store.Account{User: c.User, Password: c.Password}
 		mine, theirs := e.signIn(a.User.ID), e.signIn(a.User.ID)
-		tok := e.open(a, store.PurposeReset)
+		tok := e.openToken(a, store.PurposeReset)
 		limit := store.Limit{Key: "k", Max: 1, Window: time.Hour}
-		e.taken(t0, limit, 1)
+		e.wantTaken(t0, limit, 1)
 		fresh, until := e.session(a.User.ID), t0.Add(time.Minute)
 		p := change(a, "hash-2")
 		p.End = &store.SessionEnd{Except: mine.ID, RevokedUntil: until}
@@ -105,21 +105,21 @@ var passwordCases = []testCase{
 		p.Session, p.DropTokens, p.VerifyEmail, p.ClearLimits = &fresh, true, true, []string{"k", "unknown"}
 		ended, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
-		e.sameIDs("ended", ended, theirs.ID)
-		e.ended(until, theirs.ID)
-		e.lives(mine.ID, fresh.ID)
+		e.wantIDs("ended", ended, theirs.ID)
+		e.wantEnded(until, theirs.ID)
+		e.wantLive(mine.ID, fresh.ID)
 		got, err := e.Session(e.ctx, mine.ID)
 		e.ok(err)
 		mine.Refresh = p.Renew.Refresh
-		e.same("renewed session", got, mine)
+		e.wantEqual("renewed session", got, mine)
 		_, err = e.OneTimeToken(e.ctx, tok.Hash, t0)
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 		now, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
 		if !now.User.EmailVerified {
 			e.Fatal("the address is not verified")
 		}
-		e.taken(t0, limit, 1)
+		e.wantTaken(t0, limit, 1)
 	}},
 	{"voids the refresh token before a renewal at once", func(e *env) {
 		a := e.user("anna")
@@ -140,7 +140,7 @@ var passwordCases = []testCase{
 		for _, id := range []string{"gone", s.ID} {
 			p := change(a, "hash-2")
 			p.Renew, p.Effects = &store.RefreshRenewal{SessionID: id, Refresh: store.RefreshState{Current: hash("r"), RotatedAt: t0}}, e.effects()
-			e.is(e.unchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrNotFound)
+			e.wantErr(e.wantUnchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrNotFound)
 		}
 	}},
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// callers is how many try at the same time what may happen once.
+// callers is how many goroutines call a method at the same time.
 const callers = 64
 
-// atOnce calls f from as many goroutines, which all wait for the same moment.
-func atOnce(f func(i int) error) []error {
+// concurrently calls f in that many goroutines, which all begin at the same moment.
+func concurrently(f func(i int) error) []error {
 	errs := make([]error, callers)
 	begin := make(chan struct{})
 	var wg sync.WaitGroup
@@ -29,12 +29,12 @@ func atOnce(f func(i int) error) []error {
 	return errs
 }
 
-// oneWinner fails the case unless one caller got through and all others got
-// the named error. It returns the winner's number.
+// oneWinner fails the case unless f returns nil to one caller and loser to all others.
+// It returns the number of that one caller.
 func (e *env) oneWinner(loser error, f func(i int) error) int {
 	e.Helper()
 	winner := -1
-	for i, err := range atOnce(f) {
+	for i, err := range concurrently(f) {
 		switch {
 		case err == nil && winner < 0:
 			winner = i
@@ -50,16 +50,16 @@ func (e *env) oneWinner(loser error, f func(i int) error) int {
 	return winner
 }
 
-// numbered are effects of one caller.
-func numbered(i int) store.Effects {
+// numberedEffects returns effects whose ids contain the number of the caller.
+func numberedEffects(i int) store.Effects {
 	return store.Effects{
 		Events: []store.Event{{ID: fmt.Sprintf("event of %d", i), At: t0, Name: store.EventSignIn}},
 		Emails: []store.QueuedEmail{{ID: fmt.Sprintf("mail of %d", i), CreatedAt: t0, NotBefore: t0}},
 	}
 }
 
-// resetSession makes a reset session for caller i. It does not note it in e, which
-// only one goroutine may use.
+// resetSession returns a reset session for caller i. It does not record its id in the
+// env, which only one goroutine may use.
 func resetSession(userID string, i int) store.SessionRecord {
 	return store.SessionRecord{
 		Session: store.Session{
@@ -80,13 +80,13 @@ var raceCases = []testCase{
 				User:      store.User{ID: s.UserID, LoginIDs: []string{typed, fmt.Sprint("own-", i)}, Status: store.StatusEnabled},
 				Canonical: []string{strings.ToLower(typed), fmt.Sprint("own-", i)},
 				Session:   &s,
-				Effects:   numbered(i),
+				Effects:   numberedEffects(i),
 			})
 		})
 		a, err := e.AccountByLoginID(e.ctx, address)
 		e.ok(err)
-		e.same("user", a.User.ID, fmt.Sprintf("user-%d", winner))
-		e.happened(numbered(winner))
+		e.wantEqual("user", a.User.ID, fmt.Sprintf("user-%d", winner))
+		e.wantEffects(numberedEffects(winner))
 		for i := range callers {
 			_, err1 := e.Account(e.ctx, fmt.Sprintf("user-%d", i))
 			_, err2 := e.AccountByLoginID(e.ctx, fmt.Sprint("own-", i))
@@ -102,73 +102,73 @@ var raceCases = []testCase{
 		a := e.user("anna")
 		winner := e.oneWinner(store.ErrConflict, func(i int) error {
 			c := change(a, fmt.Sprint("hash of ", i))
-			c.Effects = numbered(i)
+			c.Effects = numberedEffects(i)
 			_, err := e.ChangePassword(e.ctx, c)
 			return err
 		})
 		got, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		e.same("password", []any{got.Password.Hash, got.Password.Version}, []any{fmt.Sprint("hash of ", winner), 2})
-		e.happened(numbered(winner))
+		e.wantEqual("password", []any{got.Password.Hash, got.Password.Version}, []any{fmt.Sprint("hash of ", winner), 2})
+		e.wantEffects(numberedEffects(winner))
 	}},
 	{"one of many resets a password with a token", func(e *env) {
 		a := e.user("anna")
-		tok := e.open(a, store.PurposeReset)
+		tok := e.openToken(a, store.PurposeReset)
 		winner := e.oneWinner(store.ErrNotFound, func(i int) error {
 			c := change(a, fmt.Sprint("hash of ", i))
-			c.Effects = numbered(i)
+			c.Effects = numberedEffects(i)
 			_, err := e.ResetPassword(e.ctx, spend(tok), c)
 			return err
 		})
 		got, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		e.same("hash", got.Password.Hash, fmt.Sprint("hash of ", winner))
-		e.happened(numbered(winner))
+		e.wantEqual("hash", got.Password.Hash, fmt.Sprint("hash of ", winner))
+		e.wantEffects(numberedEffects(winner))
 	}},
 	{"one of many starts a reset session with a token", func(e *env) {
 		a := e.user("anna")
-		tok := e.open(a, store.PurposeClaim)
+		tok := e.openToken(a, store.PurposeConfirmAndReset)
 		winner := e.oneWinner(store.ErrNotFound, func(i int) error {
-			_, err := e.StartResetSession(e.ctx, spend(tok), resetSession(a.User.ID, i), store.SessionEnd{}, numbered(i))
+			_, err := e.StartResetSession(e.ctx, spend(tok), resetSession(a.User.ID, i), store.SessionEnd{}, numberedEffects(i))
 			return err
 		})
-		e.lives(fmt.Sprintf("reset-%d", winner))
-		e.happened(numbered(winner))
+		e.wantLive(fmt.Sprintf("reset-%d", winner))
+		e.wantEffects(numberedEffects(winner))
 	}},
 	{"one of many verifies an address with a token", func(e *env) {
-		tok := e.open(e.user("anna"), store.PurposeVerifyEmail)
-		e.happened(numbered(e.oneWinner(store.ErrNotFound, func(i int) error {
-			_, err := e.VerifyEmail(e.ctx, spend(tok), numbered(i))
+		tok := e.openToken(e.user("anna"), store.PurposeVerifyEmail)
+		e.wantEffects(numberedEffects(e.oneWinner(store.ErrNotFound, func(i int) error {
+			_, err := e.VerifyEmail(e.ctx, spend(tok), numberedEffects(i))
 			return err
 		})))
 	}},
 	{"one of many changes an address with a token", func(e *env) {
-		tok := e.open(e.user("anna"), store.PurposeChangeEmail)
-		e.happened(numbered(e.oneWinner(store.ErrNotFound, func(i int) error {
-			_, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", numbered(i))
+		tok := e.openToken(e.user("anna"), store.PurposeChangeEmail)
+		e.wantEffects(numberedEffects(e.oneWinner(store.ErrNotFound, func(i int) error {
+			_, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", numberedEffects(i))
 			return err
 		})))
 	}},
 	{"one of many users changes to an address", func(e *env) {
 		tokens := make([]store.OneTimeToken, callers)
 		for i := range tokens {
-			tokens[i] = e.open(e.user(fmt.Sprint("u", i)), store.PurposeChangeEmail)
+			tokens[i] = e.openToken(e.user(fmt.Sprint("u", i)), store.PurposeChangeEmail)
 		}
 		winner := e.oneWinner(store.ErrLoginIDTaken, func(i int) error {
-			_, err := e.ChangeEmail(e.ctx, spend(tokens[i]), fmt.Sprintf("u%d@example.test", i), "new@example.test", numbered(i))
+			_, err := e.ChangeEmail(e.ctx, spend(tokens[i]), fmt.Sprintf("u%d@example.test", i), "new@example.test", numberedEffects(i))
 			return err
 		})
 		a, err := e.AccountByLoginID(e.ctx, "new@example.test")
 		e.ok(err)
-		e.same("user", a.User.ID, tokens[winner].UserID)
-		e.happened(numbered(winner))
+		e.wantEqual("user", a.User.ID, tokens[winner].UserID)
+		e.wantEffects(numberedEffects(winner))
 	}},
 	{"one of many swaps a refresh token, and the others replay it", func(e *env) {
 		s := e.signIn(e.user("anna").User.ID)
 		results := make([]store.RefreshResult, callers)
-		for i, err := range atOnce(func(i int) (err error) {
+		for i, err := range concurrently(func(i int) (err error) {
 			in := swap(s, 1)
-			in.Next, in.Swapped, in.Reused = hash(fmt.Sprint("next of ", i)), numbered(i), numbered(i+callers)
+			in.Next, in.Swapped, in.Reused = hash(fmt.Sprint("next of ", i)), numberedEffects(i), numberedEffects(i+callers)
 			results[i], err = e.SwapRefresh(e.ctx, in)
 			return err
 		}) {
@@ -189,14 +189,14 @@ var raceCases = []testCase{
 			e.Fatal("nobody won")
 		}
 		for i, r := range results {
-			e.same(fmt.Sprint("successor that caller saw: ", i), r.Session.Refresh.Current, hash(fmt.Sprint("next of ", winner)))
+			e.wantEqual(fmt.Sprint("successor that caller saw: ", i), r.Session.Refresh.Current, hash(fmt.Sprint("next of ", winner)))
 		}
-		e.happened(numbered(winner))
+		e.wantEffects(numberedEffects(winner))
 	}},
 	{"no session starts after a concurrent change of the password", func(e *env) {
 		a := e.user("anna")
 		fresh := make([]string, callers)
-		for i, err := range atOnce(func(i int) error {
+		for i, err := range concurrently(func(i int) error {
 			if i == callers/2 {
 				c := change(a, "hash-2")
 				c.End = &store.SessionEnd{RevokedUntil: t0}
@@ -218,7 +218,7 @@ var raceCases = []testCase{
 		}
 		live, err := e.UserSessions(e.ctx, a.User.ID, t0)
 		e.ok(err)
-		e.same("sessions of the password before", live, nil)
+		e.wantEqual("sessions of the password before", live, nil)
 	}},
 	{"no session survives when all end during a refresh", func(e *env) {
 		a := e.user("anna")
@@ -231,7 +231,7 @@ var raceCases = []testCase{
 				_, err := e.StartSession(e.ctx, store.SessionStart{Session: sessions[i], IfPasswordVersion: 1, Max: 1000})
 				e.ok(err)
 			}
-			for i, err := range atOnce(func(i int) error {
+			for i, err := range concurrently(func(i int) error {
 				if i == callers/2 {
 					_, err := e.EndUserSessions(e.ctx, a.User.ID, store.SessionEnd{RevokedUntil: t0}, store.Effects{})
 					return err
@@ -248,7 +248,7 @@ var raceCases = []testCase{
 			}
 			live, err := e.UserSessions(e.ctx, a.User.ID, t0)
 			e.ok(err)
-			e.same("sessions", live, nil)
+			e.wantEqual("sessions", live, nil)
 		}
 		rs, err := e.Revocations(e.ctx, 0)
 		e.ok(err)
@@ -258,7 +258,7 @@ var raceCases = []testCase{
 	}},
 	{"sessions never exceed Max", func(e *env) {
 		a := e.user("anna")
-		for _, err := range atOnce(func(i int) error {
+		for _, err := range concurrently(func(i int) error {
 			s := resetSession(a.User.ID, i)
 			s.Kind = store.SessionFull
 			_, err := e.StartSession(e.ctx, store.SessionStart{Session: s, IfPasswordVersion: 1, Max: 5})

@@ -17,7 +17,7 @@ var raceCountCases = []testCase{
 				mu     sync.Mutex
 				counts = map[int]bool{}
 			)
-			for i, err := range atOnce(func(i int) error {
+			for i, err := range concurrently(func(i int) error {
 				limits := []store.Limit{
 					{Key: fmt.Sprint("shared ", free), Max: free, Window: time.Hour},
 					{Key: fmt.Sprint("own ", free, i%2), Max: callers, Window: time.Hour},
@@ -63,16 +63,16 @@ var raceCountCases = []testCase{
 			_, err := e.TakeLimits(e.ctx, t0, in)
 			return err
 		}
-		for _, err := range atOnce(take) {
+		for _, err := range concurrently(take) {
 			e.ok(err)
 		}
 		starts := make([]store.SessionStart, callers)
 		for i := range starts {
 			starts[i] = start(e.session(a.User.ID))
 			starts[i].ClearLimits, starts[i].ReleaseLimits = []string{fmt.Sprint("other ", i%2)}, []string{"b", "a"}
-			starts[i].Effects = numbered(i)
+			starts[i].Effects = numberedEffects(i)
 		}
-		for i, err := range atOnce(func(i int) error {
+		for i, err := range concurrently(func(i int) error {
 			switch i % 4 {
 			case 0:
 				return e.ReleaseLimits(e.ctx, keys)
@@ -95,11 +95,11 @@ var raceCountCases = []testCase{
 		}
 		want := callers - callers/2 + callers/4 + 1
 		for _, l := range both {
-			e.taken(t0, l, want)
+			e.wantTaken(t0, l, want)
 		}
 	}},
 	{"DeleteExpired keeps a cleared counter that counts again", func(e *env) {
-		for i, err := range atOnce(func(i int) error {
+		for i, err := range concurrently(func(i int) error {
 			if i%8 == 0 {
 				for range 20 {
 					if _, err := e.DeleteExpired(e.ctx, t0.Add(time.Minute), time.Time{}, callers); err != nil {
@@ -138,18 +138,18 @@ var raceCountCases = []testCase{
 			winner := e.oneWinner(store.ErrConflict, func(i int) error {
 				k := keys(version + 1)
 				k.Keys[0].ID = fmt.Sprintf("key of %d", i)
-				return e.SaveSigningKeys(e.ctx, k, numbered(i+int(version)*callers))
+				return e.SaveSigningKeys(e.ctx, k, numberedEffects(i+int(version)*callers))
 			})
 			got, err := e.SigningKeys(e.ctx)
 			e.ok(err)
-			e.same("key", got.Keys[0].ID, fmt.Sprintf("key of %d", winner))
+			e.wantEqual("key", got.Keys[0].ID, fmt.Sprintf("key of %d", winner))
 		}
 	}},
 	{"each email is claimed once", func(e *env) {
 		const messages = 100
 		e.queue(messages)
 		claimed := make([][]store.QueuedEmail, callers)
-		for _, err := range atOnce(func(i int) (err error) {
+		for _, err := range concurrently(func(i int) (err error) {
 			for range 4 {
 				more, err := e.ClaimEmails(e.ctx, t0, time.Hour, 2)
 				if err != nil {
@@ -178,12 +178,12 @@ var raceCountCases = []testCase{
 		a := e.user("anna")
 		const open = 3
 		added := 0
-		for i, err := range atOnce(func(i int) error {
+		for i, err := range concurrently(func(i int) error {
 			t := store.OneTimeToken{
 				Hash: hash(fmt.Sprint("token of ", i)), UserID: a.User.ID, Purpose: store.PurposeReset, Email: a.User.Email,
 				PasswordVersion: 1, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour),
 			}
-			return e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: open, Effects: numbered(i)})
+			return e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: open, Effects: numberedEffects(i)})
 		}) {
 			if err == nil {
 				added++

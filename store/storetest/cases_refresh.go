@@ -6,7 +6,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// swap presents the n-th refresh token of a session, ten minutes on.
+// swap returns an exchange of the n-th refresh token of a session, ten minutes after t0.
 func swap(s store.SessionRecord, n int) store.RefreshSwap {
 	name := func(n int) []byte { return hash(s.ID + " refresh " + string(rune('0'+n))) }
 	return store.RefreshSwap{
@@ -28,11 +28,11 @@ var refreshCases = []testCase{
 		want.Refresh.Previous, want.Refresh.Current = in.Presented, in.Next
 		want.LastSeenAt, want.Refresh.RotatedAt, want.IdleExpiresAt = in.Now, in.Now, in.Now.Add(time.Hour)
 		want.UserAgent, want.Address = "Agent/2", "192.0.2.2"
-		e.same("result", got, store.RefreshResult{Outcome: store.RefreshSwapped, Session: want, User: a.User})
+		e.wantEqual("result", got, store.RefreshResult{Outcome: store.RefreshSwapped, Session: want, User: a.User})
 		stored, err := e.Session(e.ctx, s.ID)
 		e.ok(err)
-		e.same("session", stored, want)
-		e.happened(in.Swapped)
+		e.wantEqual("session", stored, want)
+		e.wantEffects(in.Swapped)
 	}},
 	{"keeps the user agent and address if the new ones are empty", func(e *env) {
 		s := e.signIn(e.user("anna").User.ID)
@@ -40,7 +40,7 @@ var refreshCases = []testCase{
 		in.UserAgent, in.Address = "", ""
 		got, err := e.SwapRefresh(e.ctx, in)
 		e.ok(err)
-		e.same("device", []string{got.Session.UserAgent, got.Session.Address}, []string{s.UserAgent, s.Address})
+		e.wantEqual("device", []string{got.Session.UserAgent, got.Session.Address}, []string{s.UserAgent, s.Address})
 	}},
 	{"IdleExpiresAt never exceeds ExpiresAt", func(e *env) {
 		s := e.signIn(e.user("anna").User.ID)
@@ -61,11 +61,11 @@ var refreshCases = []testCase{
 		in.Now, in.Swapped, in.Reused = in.Now.Add(9*time.Second), e.effects(), e.effects()
 		got, err := e.SwapRefresh(e.ctx, in)
 		e.ok(err)
-		e.same("result", got, store.RefreshResult{Outcome: store.RefreshReplayed, Session: first.Session, User: a.User})
+		e.wantEqual("result", got, store.RefreshResult{Outcome: store.RefreshReplayed, Session: first.Session, User: a.User})
 		stored, err := e.Session(e.ctx, s.ID)
 		e.ok(err)
-		e.same("session", stored, first.Session)
-		e.happened()
+		e.wantEqual("session", stored, first.Session)
+		e.wantEffects()
 	}},
 	{"the previous token is a reuse after the grace time, and ends the session", func(e *env) {
 		a := e.user("anna")
@@ -76,12 +76,12 @@ var refreshCases = []testCase{
 		in.Now, in.Swapped, in.Reused = in.Now.Add(11*time.Second), e.effects(), e.effects()
 		got, err := e.SwapRefresh(e.ctx, in)
 		e.ok(err)
-		e.same("result", got, store.RefreshResult{Outcome: store.RefreshReused, Session: first.Session, User: a.User})
-		e.ended(in.RevokedUntil, s.ID)
-		e.lives(keep.ID)
-		e.happened(in.Reused)
+		e.wantEqual("result", got, store.RefreshResult{Outcome: store.RefreshReused, Session: first.Session, User: a.User})
+		e.wantEnded(in.RevokedUntil, s.ID)
+		e.wantLive(keep.ID)
+		e.wantEffects(in.Reused)
 		_, err = e.SwapRefresh(e.ctx, swap(s, 2))
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"an older token is a reuse within the grace time", func(e *env) {
 		s := e.signIn(e.user("anna").User.ID)
@@ -117,7 +117,7 @@ var refreshCases = []testCase{
 				!got.Session.IdleExpiresAt.Equal(in.Now.Add(time.Hour)) {
 				e.Fatalf("got %+v", got)
 			}
-			e.same("hash", got.Session.Refresh.Current, in.Presented)
+			e.wantEqual("hash", got.Session.Refresh.Current, in.Presented)
 		}
 	}},
 	{"returns ErrNotFound for an ended or expired session, or a disabled user", func(e *env) {
@@ -125,19 +125,19 @@ var refreshCases = []testCase{
 		s := e.signIn(a.User.ID)
 		late := swap(s, 1)
 		late.Now = s.IdleExpiresAt.Add(time.Second)
-		e.is(e.unchanged(func() error { _, err := e.SwapRefresh(e.ctx, late); return err }), store.ErrNotFound)
+		e.wantErr(e.wantUnchanged(func() error { _, err := e.SwapRefresh(e.ctx, late); return err }), store.ErrNotFound)
 		_, err := e.SwapRefresh(e.ctx, store.RefreshSwap{SessionID: "none", Now: t0})
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 
 		dead := e.session(a.User.ID)
 		dead.ExpiresAt = t0.Add(time.Second) // earlier than IdleExpiresAt
 		_, err = e.StartSession(e.ctx, start(dead))
 		e.ok(err)
-		e.is(e.unchanged(func() error { _, err := e.SwapRefresh(e.ctx, swap(dead, 1)); return err }), store.ErrNotFound)
+		e.wantErr(e.wantUnchanged(func() error { _, err := e.SwapRefresh(e.ctx, swap(dead, 1)); return err }), store.ErrNotFound)
 
 		_, _, err = e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Status: ptr(store.StatusDisabled)})
 		e.ok(err)
-		e.is(e.unchanged(func() error { _, err := e.SwapRefresh(e.ctx, swap(s, 1)); return err }), store.ErrNotFound)
+		e.wantErr(e.wantUnchanged(func() error { _, err := e.SwapRefresh(e.ctx, swap(s, 1)); return err }), store.ErrNotFound)
 	}},
 	{"reads the user in the same transaction", func(e *env) {
 		a := e.user("anna")
@@ -146,6 +146,6 @@ var refreshCases = []testCase{
 		e.ok(err)
 		got, err := e.SwapRefresh(e.ctx, swap(s, 1))
 		e.ok(err)
-		e.sameIDs("roles", got.User.Roles, "new")
+		e.wantIDs("roles", got.User.Roles, "new")
 	}},
 }

@@ -17,11 +17,11 @@ var startCases = []testCase{
 		in.Session.Refresh.Previous, in.Effects = hash("before"), e.effects()
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
-		e.sameIDs("ended", ended)
+		e.wantIDs("ended", ended)
 		got, err := e.Session(e.ctx, in.Session.ID)
 		e.ok(err)
-		e.same("session", got, in.Session)
-		e.happened(in.Effects)
+		e.wantEqual("session", got, in.Session)
+		e.wantEffects(in.Effects)
 	}},
 	{"returns ErrConflict for another password version, a disabled and a missing user", func(e *env) {
 		a, off := e.user("anna"), e.creation("bert")
@@ -34,7 +34,7 @@ var startCases = []testCase{
 				in.IfPasswordVersion = 2
 			}
 			in.EndSession, in.Effects = victim.ID, e.effects()
-			e.is(e.unchanged(func() error { _, err := e.StartSession(e.ctx, in); return err }), store.ErrConflict)
+			e.wantErr(e.wantUnchanged(func() error { _, err := e.StartSession(e.ctx, in); return err }), store.ErrConflict)
 		}
 	}},
 	{"replaces the hash if it is still RehashFrom", func(e *env) {
@@ -51,7 +51,7 @@ var startCases = []testCase{
 		want.Hash = "better"
 		got, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		e.same("password", got.Password, want)
+		e.wantEqual("password", got.Password, want)
 	}},
 	{"sets the user's language unless it is empty", func(e *env) {
 		a := e.user("anna")
@@ -65,7 +65,7 @@ var startCases = []testCase{
 		want.Language = "fr, en;q=0.5"
 		got, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		e.same("user", got.User, want)
+		e.wantEqual("user", got.User, want)
 	}},
 	{"ends a session of any user", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
@@ -74,13 +74,13 @@ var startCases = []testCase{
 		in.EndSession = old.ID
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
-		e.sameIDs("ended", ended, old.ID)
-		e.ended(in.RevokedUntil, old.ID)
+		e.wantIDs("ended", ended, old.ID)
+		e.wantEnded(in.RevokedUntil, old.ID)
 		in = start(e.session(a.User.ID))
 		in.EndSession = "long gone"
 		ended, err = e.StartSession(e.ctx, in)
 		e.ok(err)
-		e.sameIDs("ended", ended)
+		e.wantIDs("ended", ended)
 	}},
 	{"ends the oldest full sessions above the maximum", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
@@ -100,37 +100,37 @@ var startCases = []testCase{
 		in.Session.CreatedAt, in.Max = t0.Add(time.Minute), 2
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
-		e.sameIDs("ended", ended, ids[0], ids[1], ids[2])
-		e.ended(in.RevokedUntil, ids[0], ids[1], ids[2])
-		e.lives(ids[3], in.Session.ID, reset.ID, unknown.ID)
+		e.wantIDs("ended", ended, ids[0], ids[1], ids[2])
+		e.wantEnded(in.RevokedUntil, ids[0], ids[1], ids[2])
+		e.wantLive(ids[3], in.Session.ID, reset.ID, unknown.ID)
 	}},
 	{"clears and releases limits", func(e *env) {
 		a := e.user("anna")
 		clear, back := store.Limit{Key: "c", Max: 9}, store.Limit{Key: "b", Max: 9}
-		e.taken(t0, clear, 1)
-		e.taken(t0, clear, 2)
-		e.taken(t0, back, 1)
-		e.taken(t0, back, 2)
+		e.wantTaken(t0, clear, 1)
+		e.wantTaken(t0, clear, 2)
+		e.wantTaken(t0, back, 1)
+		e.wantTaken(t0, back, 2)
 		in := start(e.session(a.User.ID))
 		in.ClearLimits, in.ReleaseLimits = []string{"c", "unknown"}, []string{"b", "unknown"}
 		_, err := e.StartSession(e.ctx, in)
 		e.ok(err)
-		e.taken(t0, clear, 1)
-		e.taken(t0, back, 2)
+		e.wantTaken(t0, clear, 1)
+		e.wantTaken(t0, back, 2)
 	}},
 	{"returns an error for an existing id and changes nothing", func(e *env) {
 		a := e.user("anna")
 		s, victim := e.signIn(a.User.ID), e.signIn(a.User.ID)
 		in := start(s)
 		in.EndSession, in.Effects = victim.ID, e.effects()
-		e.unnamed(e.unchanged(func() error { _, err := e.StartSession(e.ctx, in); return err }))
+		e.wantUnnamedErr(e.wantUnchanged(func() error { _, err := e.StartSession(e.ctx, in); return err }))
 	}},
 }
 
 var sessionCases = []testCase{
 	{"returns ErrNotFound if there is none", func(e *env) {
 		_, err := e.Session(e.ctx, "none")
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"returns an expired session", func(e *env) {
 		a := e.user("anna")
@@ -138,7 +138,7 @@ var sessionCases = []testCase{
 		s.IdleExpiresAt, s.ExpiresAt = t0.Add(-time.Hour), t0.Add(-time.Minute)
 		_, err := e.StartSession(e.ctx, start(s))
 		e.ok(err)
-		e.lives(s.ID)
+		e.wantLive(s.ID)
 	}},
 	{"lists a user's full sessions that are alive, newest first", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
@@ -161,7 +161,7 @@ var sessionCases = []testCase{
 		add(0, func(s *store.SessionRecord) { s.ExpiresAt = t0 })
 		got, err := e.UserSessions(e.ctx, a.User.ID, t0.Add(time.Second))
 		e.ok(err)
-		e.same("sessions", got, []store.Session{first, second, third})
+		e.wantEqual("sessions", got, []store.Session{first, second, third})
 		got, err = e.UserSessions(e.ctx, "nobody", t0)
 		e.ok(err)
 		if len(got) != 0 {

@@ -7,8 +7,8 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// spoil overwrites what a caller may still hold of an account.
-func spoil(u *store.User, p *store.Password) {
+// overwrite changes everything in an account that a caller could share with the store.
+func overwrite(u *store.User, p *store.Password) {
 	u.LoginIDs[0], u.Roles[0], u.Permissions[0] = "spoilt", "spoilt", "spoilt"
 	u.Tenants["t1"].Roles[0] = "spoilt"
 	u.Tenants["new"] = token.Tenant{}
@@ -25,25 +25,25 @@ func wipe(b []byte) {
 
 var sharingCases = []testCase{
 	{"keeps no reference to arguments", func(e *env) {
-		c, want := e.full("anna"), e.full("anna")
+		c, want := e.fullCreation("anna"), e.fullCreation("anna")
 		want.Session.ID, want.Session.Refresh.Current = c.Session.ID, append([]byte(nil), c.Session.Refresh.Current...)
 		tokenHash := append([]byte(nil), c.Token.Hash...)
 		mailID := c.Emails[0].ID
 		e.ok(e.CreateUser(e.ctx, c))
-		spoil(&c.User, &c.Password)
+		overwrite(&c.User, &c.Password)
 		c.Canonical[0], c.Session.AMR[0], c.Events[0].ID = "spoilt", "spoilt", "spoilt"
 		wipe(c.Session.Refresh.Current)
 		wipe(c.Token.Hash)
 		wipe(c.Emails[0].Sealed)
 		a, err := e.AccountByLoginID(e.ctx, "anna@example.test")
 		e.ok(err)
-		e.same("account", a, store.Account{User: want.User, Password: want.Password})
+		e.wantEqual("account", a, store.Account{User: want.User, Password: want.Password})
 		s, err := e.Session(e.ctx, want.Session.ID)
 		e.ok(err)
-		e.same("session", s, *want.Session)
+		e.wantEqual("session", s, *want.Session)
 		tok, err := e.OneTimeToken(e.ctx, tokenHash, t0)
 		e.ok(err)
-		e.same("hash", tok.Hash, tokenHash)
+		e.wantEqual("hash", tok.Hash, tokenHash)
 		mail, err := e.ClaimEmails(e.ctx, t0, time.Minute, 9)
 		e.ok(err)
 		if len(mail) != 1 || mail[0].ID != mailID || mail[0].Sealed[0] != 0 {
@@ -55,7 +55,7 @@ var sharingCases = []testCase{
 		roles[0] = "spoilt"
 		a, err = e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		e.sameIDs("roles", a.User.Roles, "r")
+		e.wantIDs("roles", a.User.Roles, "r")
 
 		k := keys(1)
 		e.ok(e.SaveSigningKeys(e.ctx, k, store.Effects{}))
@@ -63,17 +63,17 @@ var sharingCases = []testCase{
 		k.Keys[1].ID = "spoilt"
 		got, err := e.SigningKeys(e.ctx)
 		e.ok(err)
-		e.same("keys", got, keys(1))
+		e.wantEqual("keys", got, keys(1))
 	}},
 	{"returns no reference to stored data", func(e *env) {
-		c := e.full("anna")
+		c := e.fullCreation("anna")
 		e.ok(e.CreateUser(e.ctx, c))
 		e.ok(e.SaveSigningKeys(e.ctx, keys(1), store.Effects{}))
 		before := e.snapshot()
 		for range 2 {
 			a, err := e.Account(e.ctx, c.User.ID)
 			e.ok(err)
-			spoil(&a.User, &a.Password)
+			overwrite(&a.User, &a.Password)
 			s, err := e.Session(e.ctx, c.Session.ID)
 			e.ok(err)
 			wipe(s.Refresh.Current)
@@ -90,21 +90,21 @@ var sharingCases = []testCase{
 			events, err := e.events(store.EventQuery{})
 			e.ok(err)
 			events[0].ID = "spoilt"
-			e.same("the store", e.snapshot(), before)
+			e.wantEqual("the store", e.snapshot(), before)
 		}
 		u, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: c.User.ID, At: t0})
 		e.ok(err)
-		spoil(&u, &store.Password{Earlier: []string{""}})
+		overwrite(&u, &store.Password{Earlier: []string{""}})
 		got, err := e.SwapRefresh(e.ctx, swap(*c.Session, 1))
 		e.ok(err)
 		want := append([]byte(nil), got.Session.Refresh.Current...)
 		wipe(got.Session.Refresh.Current)
-		spoil(&got.User, &store.Password{Earlier: []string{""}})
+		overwrite(&got.User, &store.Password{Earlier: []string{""}})
 		s, err := e.Session(e.ctx, c.Session.ID)
 		e.ok(err)
-		e.same("hash", s.Refresh.Current, want)
+		e.wantEqual("hash", s.Refresh.Current, want)
 		a, err := e.Account(e.ctx, c.User.ID)
 		e.ok(err)
-		e.same("user", a.User, c.User)
+		e.wantEqual("user", a.User, c.User)
 	}},
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// odd are texts that mean something to a database, or might to a careless one.
-var odd = []string{
+// oddTexts are texts that a faulty store could change, confuse or run as SQL.
+var oddTexts = []string{
 	`' OR '1'='1`, `a'); DROP TABLE users;--`, `a'); DROP TABLE usher_users;--`, `$$x$$ $1`, `$1`, `?`, `?1`, `:a`, `@a`,
 	`%`, `_`, `\`, `\'`, `"`, "`", `\x00`, `\u0000`, "\r\n", "\t", " ", "  lead and trail  ", "\u00a0", "\ufeff",
 	"null", "NULL", "0", "1e3", "2026-01-02 03:04:05", "true", "{}",
@@ -19,8 +19,8 @@ var odd = []string{
 }
 
 var textCases = []testCase{
-	{"returns any text exactly, and tells it from all others", func(e *env) {
-		for i, s := range odd {
+	{"returns any text exactly, and distinguishes it from all others", func(e *env) {
+		for i, s := range oddTexts {
 			e.ok(e.CreateUser(e.ctx, store.UserCreation{
 				User: store.User{
 					ID: s, LoginIDs: []string{s}, Email: s, Name: s, GivenName: s, MiddleName: s, FamilyName: s,
@@ -44,32 +44,32 @@ var textCases = []testCase{
 				},
 			}))
 		}
-		for _, s := range odd {
+		for _, s := range oddTexts {
 			a, err := e.AccountByLoginID(e.ctx, s)
 			e.ok(err)
 			u := a.User
-			e.same("user", []any{
+			e.wantEqual("user", []any{
 				u.ID, u.LoginIDs[0], u.Email, u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture,
 				u.Roles[0], u.Permissions[0], u.Tenants[s].Roles[0], u.Attributes[s], a.Password.Hash, a.Password.Earlier[0],
 			}, []any{s, s, s, s, s, s, s, s, s, s, s, s, s, s, s})
 			ses, err := e.Session(e.ctx, s)
 			e.ok(err)
-			e.same("session", []any{ses.UserID, ses.AMR[0], ses.UserAgent, ses.Address, ses.Refresh.Current}, []any{s, s, s, s, []byte(s)})
+			e.wantEqual("session", []any{ses.UserID, ses.AMR[0], ses.UserAgent, ses.Address, ses.Refresh.Current}, []any{s, s, s, s, []byte(s)})
 			tok, err := e.OneTimeToken(e.ctx, []byte(s), t0)
 			e.ok(err)
-			e.same("token", []any{tok.UserID, tok.NewEmail}, []any{s, s})
+			e.wantEqual("token", []any{tok.UserID, tok.NewEmail}, []any{s, s})
 			events, err := e.events(store.EventQuery{UserID: s, Name: store.EventName(s)})
 			e.ok(err)
-			e.same("events", events, []store.Event{{
+			e.wantEqual("events", events, []store.Event{{
 				ID: s, At: t0, Name: store.EventName(s), UserID: s, SessionID: s, Address: s, UserAgent: s, RequestID: s, Reason: s,
 			}})
 			if len(s) <= 64 { // the maximum length of a key
-				e.taken(t0, store.Limit{Key: s, Max: 1}, 1)
+				e.wantTaken(t0, store.Limit{Key: s, Max: 1}, 1)
 			}
 			e.ok(e.FinishEmail(e.ctx, s, store.Effects{}))
 			ended, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: s})
 			e.ok(err)
-			e.sameIDs("ended", ended, s)
+			e.wantIDs("ended", ended, s)
 		}
 		if n, err := e.EmailCount(e.ctx); err != nil || n != 0 {
 			e.Fatalf("%d messages are left (%v)", n, err)
@@ -88,9 +88,9 @@ var textCases = []testCase{
 				func(c *store.UserCreation) { c.Events[0].Reason = bad },
 				func(c *store.UserCreation) { c.Emails[0].ID = bad },
 			} {
-				c := e.full("anna")
+				c := e.fullCreation("anna")
 				edit(&c)
-				e.unnamed(e.unchanged(func() error { return e.CreateUser(e.ctx, c) }))
+				e.wantUnnamedErr(e.wantUnchanged(func() error { return e.CreateUser(e.ctx, c) }))
 			}
 			for _, err := range []error{
 				func() error { _, err := e.AccountByLoginID(e.ctx, bad); return err }(),
@@ -106,7 +106,7 @@ var textCases = []testCase{
 				}
 			}
 		}
-		e.ok(e.CreateUser(e.ctx, e.full("anna")))
+		e.ok(e.CreateUser(e.ctx, e.fullCreation("anna")))
 	}},
 	{"stores any bytes", func(e *env) {
 		all := make([]byte, 256)

@@ -6,8 +6,8 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// voids are the ways in which a stored token becomes void.
-var voids = []struct {
+// voidings are the ways in which a stored token becomes void.
+var voidings = []struct {
 	name string
 	do   func(e *env, a store.Account, s *store.TokenSpend)
 }{
@@ -38,19 +38,19 @@ var voids = []struct {
 	}},
 }
 
-// refuses makes one case for each way to be void: the method that spends says
-// that there is no such token, and changes nothing.
-func refuses(purpose store.Purpose, with func(e *env, a store.Account, s store.TokenSpend) error) []testCase {
+// voidTokenCases returns one case for each of the voidings. In each, the method that
+// spends the token must return ErrNotFound and change nothing.
+func voidTokenCases(purpose store.Purpose, with func(e *env, a store.Account, s store.TokenSpend) error) []testCase {
 	var out []testCase
-	for _, v := range voids {
+	for _, v := range voidings {
 		if v.name == "of another purpose" && (purpose == store.PurposeVerifyEmail || purpose == store.PurposeChangeEmail) {
 			continue // these methods accept only one purpose
 		}
 		out = append(out, testCase{"a token " + v.name + " is void", func(e *env) {
 			a := e.user("anna")
-			s := spend(e.open(a, purpose))
+			s := spend(e.openToken(a, purpose))
 			v.do(e, a, &s)
-			e.is(e.unchanged(func() error { return with(e, a, s) }), store.ErrNotFound)
+			e.wantErr(e.wantUnchanged(func() error { return with(e, a, s) }), store.ErrNotFound)
 		}})
 	}
 	return out
@@ -64,24 +64,24 @@ var addTokenCases = []testCase{
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 1, Effects: fx}))
 		got, err := e.OneTimeToken(e.ctx, t.Hash, t0)
 		e.ok(err)
-		e.same("token", got, t)
-		e.happened(fx)
+		e.wantEqual("token", got, t)
+		e.wantEffects(fx)
 	}},
 	{"returns ErrConflict above MaxOpen tokens of the purpose", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
-		e.open(other, store.PurposeReset)
-		e.open(a, store.PurposeVerifyEmail)
-		e.open(a, store.PurposeReset)
-		e.open(a, store.PurposeReset)
+		e.openToken(other, store.PurposeReset)
+		e.openToken(a, store.PurposeVerifyEmail)
+		e.openToken(a, store.PurposeReset)
+		e.openToken(a, store.PurposeReset)
 		t := e.token(a, store.PurposeReset)
-		e.is(e.unchanged(func() error {
+		e.wantErr(e.wantUnchanged(func() error {
 			return e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 2, Effects: e.effects()})
 		}), store.ErrConflict)
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 3}))
 	}},
 	{"removes the oldest of the purpose with DropOldest", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
-		theirs, reset := e.open(other, store.PurposeVerifyEmail), e.open(a, store.PurposeReset)
+		theirs, reset := e.openToken(other, store.PurposeVerifyEmail), e.openToken(a, store.PurposeReset)
 		var (
 			all []store.OneTimeToken
 			fx  []store.Effects
@@ -93,11 +93,11 @@ var addTokenCases = []testCase{
 			all, fx = append(all, t), append(fx, e.effects())
 			e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 2, DropOldest: true, Effects: fx[i]}))
 		}
-		e.happened(fx...)
+		e.wantEffects(fx...)
 		for i, t := range all {
 			_, err := e.OneTimeToken(e.ctx, t.Hash, t0.Add(time.Minute))
 			if i < 2 {
-				e.is(err, store.ErrNotFound)
+				e.wantErr(err, store.ErrNotFound)
 			} else {
 				e.ok(err)
 			}
@@ -109,14 +109,14 @@ var addTokenCases = []testCase{
 	}},
 	{"keeps one pending change of address", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
-		first, again, theirs, reset := e.open(a, store.PurposeChangeEmail), e.open(a, store.PurposeChangeEmail),
-			e.open(other, store.PurposeChangeEmail), e.open(a, store.PurposeReset)
+		first, again, theirs, reset := e.openToken(a, store.PurposeChangeEmail), e.openToken(a, store.PurposeChangeEmail),
+			e.openToken(other, store.PurposeChangeEmail), e.openToken(a, store.PurposeReset)
 		t := e.token(a, store.PurposeChangeEmail)
 		t.NewEmail = "another@example.test"
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 1}))
 		for _, gone := range []store.OneTimeToken{first, again} {
 			_, err := e.OneTimeToken(e.ctx, gone.Hash, t0)
-			e.is(err, store.ErrNotFound)
+			e.wantErr(err, store.ErrNotFound)
 		}
 		for _, kept := range []store.OneTimeToken{t, theirs, reset} {
 			_, err := e.OneTimeToken(e.ctx, kept.Hash, t0)
@@ -125,11 +125,11 @@ var addTokenCases = []testCase{
 	}},
 	{"does not count void tokens", func(e *env) {
 		a := e.user("anna")
-		e.open(a, store.PurposeReset)
+		e.openToken(a, store.PurposeReset)
 		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))
 		e.ok(err)
 		a.Password.Version = 2
-		e.open(a, store.PurposeReset)
+		e.openToken(a, store.PurposeReset)
 		later := e.token(a, store.PurposeReset)
 		later.CreatedAt, later.ExpiresAt = t0.Add(11*time.Minute), t0.Add(21*time.Minute)
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: later, MaxOpen: 1}))
@@ -145,37 +145,37 @@ var addTokenCases = []testCase{
 			t := e.token(a, store.PurposeReset)
 			edit(&t)
 			for _, drop := range []bool{false, true} {
-				e.is(e.unchanged(func() error {
+				e.wantErr(e.wantUnchanged(func() error {
 					return e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 1, DropOldest: drop, Effects: e.effects()})
 				}), store.ErrConflict)
 			}
 		}
 		_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Status: ptr(store.StatusDisabled)})
 		e.ok(err)
-		e.is(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: e.token(a, store.PurposeReset), MaxOpen: 5}), store.ErrConflict)
+		e.wantErr(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: e.token(a, store.PurposeReset), MaxOpen: 5}), store.ErrConflict)
 	}},
 }
 
-var tokenCases = append(refuses(store.PurposeReset, func(e *env, _ store.Account, s store.TokenSpend) error {
+var tokenCases = append(voidTokenCases(store.PurposeReset, func(e *env, _ store.Account, s store.TokenSpend) error {
 	if s.Purposes[0] == "another" {
 		return store.ErrNotFound // reading takes no purpose
 	}
 	_, err := e.OneTimeToken(e.ctx, s.Hash, s.Now)
 	return err
 }), testCase{"reading does not spend", func(e *env) {
-	t := e.open(e.user("anna"), store.PurposeReset)
+	t := e.openToken(e.user("anna"), store.PurposeReset)
 	for range 3 {
 		got, err := e.OneTimeToken(e.ctx, t.Hash, t0.Add(time.Minute))
 		e.ok(err)
-		e.same("token", got, t)
+		e.wantEqual("token", got, t)
 	}
 }})
 
 var userTokenCases = []testCase{
 	{"returns the user's valid tokens of the purpose, newest first", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
-		e.open(other, store.PurposeChangeEmail)
-		e.open(a, store.PurposeReset)
+		e.openToken(other, store.PurposeChangeEmail)
+		e.openToken(a, store.PurposeReset)
 		var want []store.OneTimeToken
 		for i := range 3 {
 			t := e.token(a, store.PurposeChangeEmail)
@@ -186,7 +186,7 @@ var userTokenCases = []testCase{
 		}
 		got, err := e.UserTokens(e.ctx, a.User.ID, store.PurposeChangeEmail, t0)
 		e.ok(err)
-		e.same("tokens", got, want)
+		e.wantEqual("tokens", got, want)
 		for _, none := range []struct {
 			user    string
 			purpose store.Purpose
@@ -196,41 +196,41 @@ var userTokenCases = []testCase{
 		} {
 			got, err := e.UserTokens(e.ctx, none.user, none.purpose, none.now)
 			e.ok(err)
-			e.same("tokens", got, nil)
+			e.wantEqual("tokens", got, nil)
 		}
 		_, err = e.ChangePassword(e.ctx, change(a, "hash-2"))
 		e.ok(err)
 		got, err = e.UserTokens(e.ctx, a.User.ID, store.PurposeChangeEmail, t0)
 		e.ok(err)
-		e.same("void ones", got, nil)
+		e.wantEqual("void ones", got, nil)
 	}},
 	{"drops all of them, with the effects", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
-		gone := []store.OneTimeToken{e.open(a, store.PurposeChangeEmail), e.open(a, store.PurposeChangeEmail)}
-		kept := []store.OneTimeToken{e.open(other, store.PurposeChangeEmail), e.open(a, store.PurposeReset)}
+		gone := []store.OneTimeToken{e.openToken(a, store.PurposeChangeEmail), e.openToken(a, store.PurposeChangeEmail)}
+		kept := []store.OneTimeToken{e.openToken(other, store.PurposeChangeEmail), e.openToken(a, store.PurposeReset)}
 		fx := e.effects()
 		e.ok(e.DropTokens(e.ctx, a.User.ID, store.PurposeChangeEmail, t0, fx))
-		e.happened(fx)
+		e.wantEffects(fx)
 		for _, t := range gone {
 			_, err := e.OneTimeToken(e.ctx, t.Hash, t0)
-			e.is(err, store.ErrNotFound)
+			e.wantErr(err, store.ErrNotFound)
 		}
 		for _, t := range kept {
 			_, err := e.OneTimeToken(e.ctx, t.Hash, t0)
 			e.ok(err)
 		}
 		for _, userID := range []string{a.User.ID, "nobody"} {
-			e.is(e.unchanged(func() error {
+			e.wantErr(e.wantUnchanged(func() error {
 				return e.DropTokens(e.ctx, userID, store.PurposeChangeEmail, t0, e.effects())
 			}), store.ErrNotFound)
 		}
-		e.is(e.unchanged(func() error {
+		e.wantErr(e.wantUnchanged(func() error {
 			return e.DropTokens(e.ctx, other.User.ID, store.PurposeChangeEmail, t0.Add(time.Hour), e.effects())
 		}), store.ErrNotFound)
 	}},
 }
 
-var resetCases = append(refuses(store.PurposeReset, func(e *env, a store.Account, s store.TokenSpend) error {
+var resetCases = append(voidTokenCases(store.PurposeReset, func(e *env, a store.Account, s store.TokenSpend) error {
 	c := change(a, "hash-2")
 	c.Effects = e.effects()
 	_, err := e.ResetPassword(e.ctx, s, c)
@@ -238,16 +238,16 @@ var resetCases = append(refuses(store.PurposeReset, func(e *env, a store.Account
 }), []testCase{
 	{"spends the token and changes the password", func(e *env) {
 		a := e.user("anna")
-		s, tok, other := e.signIn(a.User.ID), e.open(a, store.PurposeClaim), e.open(a, store.PurposeReset)
+		s, tok, other := e.signIn(a.User.ID), e.openToken(a, store.PurposeConfirmAndReset), e.openToken(a, store.PurposeReset)
 		c, until := change(a, "hash-2"), t0.Add(time.Hour)
 		c.End, c.Effects = &store.SessionEnd{RevokedUntil: until}, e.effects()
 		in := spend(tok)
-		in.Purposes = []store.Purpose{store.PurposeReset, store.PurposeClaim}
+		in.Purposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndReset}
 		ended, err := e.ResetPassword(e.ctx, in, c)
 		e.ok(err)
-		e.sameIDs("ended", ended, s.ID)
-		e.ended(until, s.ID)
-		e.happened(c.Effects)
+		e.wantIDs("ended", ended, s.ID)
+		e.wantEnded(until, s.ID)
+		e.wantEffects(c.Effects)
 		got, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
 		if got.Password.Hash != "hash-2" || got.Password.Version != 2 {
@@ -255,26 +255,26 @@ var resetCases = append(refuses(store.PurposeReset, func(e *env, a store.Account
 		}
 		for _, h := range [][]byte{tok.Hash, other.Hash} {
 			_, err = e.OneTimeToken(e.ctx, h, t0)
-			e.is(err, store.ErrNotFound)
+			e.wantErr(err, store.ErrNotFound)
 		}
 		_, err = e.ResetPassword(e.ctx, in, c)
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"keeps the token after ErrConflict", func(e *env) {
 		a := e.user("anna")
-		tok := e.open(a, store.PurposeReset)
+		tok := e.openToken(a, store.PurposeReset)
 		c := change(a, "hash-2")
 		c.IfVersion = 7
-		e.is(e.unchanged(func() error { _, err := e.ResetPassword(e.ctx, spend(tok), c); return err }), store.ErrConflict)
+		e.wantErr(e.wantUnchanged(func() error { _, err := e.ResetPassword(e.ctx, spend(tok), c); return err }), store.ErrConflict)
 		c.IfVersion = 1
 		_, err := e.ResetPassword(e.ctx, spend(tok), c)
 		e.ok(err)
 	}},
 	{"changes only the password of the token's user", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
-		tok := e.open(a, store.PurposeReset)
-		err := e.unchanged(func() error { _, err := e.ResetPassword(e.ctx, spend(tok), change(other, "hash-2")); return err })
-		e.is(err, store.ErrNotFound)
+		tok := e.openToken(a, store.PurposeReset)
+		err := e.wantUnchanged(func() error { _, err := e.ResetPassword(e.ctx, spend(tok), change(other, "hash-2")); return err })
+		e.wantErr(err, store.ErrNotFound)
 	}},
 }...)
 
@@ -287,56 +287,56 @@ func (e *env) startReset(a store.Account, s store.TokenSpend, fx store.Effects) 
 	return ses, ended, err
 }
 
-var resetSessionCases = append(refuses(store.PurposeReset, func(e *env, a store.Account, s store.TokenSpend) error {
+var resetSessionCases = append(voidTokenCases(store.PurposeReset, func(e *env, a store.Account, s store.TokenSpend) error {
 	_, _, err := e.startReset(a, s, e.effects())
 	return err
 }), []testCase{
 	{"spends a reset token and changes nothing else", func(e *env) {
 		a := e.user("anna")
-		old, tok, other := e.signIn(a.User.ID), e.open(a, store.PurposeReset), e.open(a, store.PurposeReset)
+		old, tok, other := e.signIn(a.User.ID), e.openToken(a, store.PurposeReset), e.openToken(a, store.PurposeReset)
 		fx := e.effects()
 		ses, ended, err := e.startReset(a, spend(tok), fx)
 		e.ok(err)
-		e.sameIDs("ended", ended)
-		e.lives(old.ID)
+		e.wantIDs("ended", ended)
+		e.wantLive(old.ID)
 		got, err := e.Session(e.ctx, ses.ID)
 		e.ok(err)
-		e.same("session", got, ses)
+		e.wantEqual("session", got, ses)
 		now, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		e.same("account", now, a)
+		e.wantEqual("account", now, a)
 		_, err = e.OneTimeToken(e.ctx, other.Hash, t0)
 		e.ok(err)
-		e.happened(fx)
+		e.wantEffects(fx)
 		_, _, err = e.startReset(a, spend(tok), fx)
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"a claim removes what an earlier holder had set", func(e *env) {
 		c := e.creation("anna")
 		c.User.EmailVerified, c.Password.Earlier = false, []string{"hash-0"}
 		e.ok(e.CreateUser(e.ctx, c))
 		a := store.Account{User: c.User, Password: c.Password}
-		old, tok := e.signIn(a.User.ID), e.open(a, store.PurposeClaim)
-		e.open(a, store.PurposeChangeEmail)
+		old, tok := e.signIn(a.User.ID), e.openToken(a, store.PurposeConfirmAndReset)
+		e.openToken(a, store.PurposeChangeEmail)
 		fx := e.effects()
 		ses, ended, err := e.startReset(a, spend(tok), fx)
 		e.ok(err)
-		e.sameIDs("ended", ended, old.ID)
-		e.ended(t0.Add(time.Hour), old.ID)
-		e.lives(ses.ID)
+		e.wantIDs("ended", ended, old.ID)
+		e.wantEnded(t0.Add(time.Hour), old.ID)
+		e.wantLive(ses.ID)
 		now, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
 		if p := now.Password; !now.User.EmailVerified || now.User.Language != "" || p.Hash != "" || p.State != store.PasswordNone ||
 			p.Version != 2 || len(p.Earlier) != 0 {
 			e.Fatalf("account %+v", now)
 		}
-		e.happened(fx)
+		e.wantEffects(fx)
 		// The tokens and the earlier version of the password are void.
 		_, err = e.ChangePassword(e.ctx, change(a, "hash-2"))
-		e.is(err, store.ErrConflict)
+		e.wantErr(err, store.ErrConflict)
 		for _, h := range e.tokens {
 			_, err = e.OneTimeToken(e.ctx, h, t0)
-			e.is(err, store.ErrNotFound)
+			e.wantErr(err, store.ErrNotFound)
 		}
 	}},
 }...)

@@ -7,8 +7,8 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// full is a sign-up with all that can belong to it.
-func (e *env) full(name string) store.UserCreation {
+// fullCreation returns a sign-up in which every field is set.
+func (e *env) fullCreation(name string) store.UserCreation {
 	c := e.creation(name)
 	u := &c.User
 	u.LoginIDs = append(u.LoginIDs, "Second-"+name)
@@ -29,23 +29,23 @@ func (e *env) full(name string) store.UserCreation {
 
 var createCases = []testCase{
 	{"stores the user with session, token and effects", func(e *env) {
-		c := e.full("anna")
+		c := e.fullCreation("anna")
 		e.ok(e.CreateUser(e.ctx, c))
 		got, err := e.Account(e.ctx, c.User.ID)
 		e.ok(err)
-		e.same("account", got, store.Account{User: c.User, Password: c.Password})
+		e.wantEqual("account", got, store.Account{User: c.User, Password: c.Password})
 		for _, canonical := range c.Canonical {
 			got, err := e.AccountByLoginID(e.ctx, canonical)
 			e.ok(err)
-			e.same("account by login id", got, store.Account{User: c.User, Password: c.Password})
+			e.wantEqual("account by login id", got, store.Account{User: c.User, Password: c.Password})
 		}
 		s, err := e.Session(e.ctx, c.Session.ID)
 		e.ok(err)
-		e.same("session", s, *c.Session)
+		e.wantEqual("session", s, *c.Session)
 		t, err := e.OneTimeToken(e.ctx, c.Token.Hash, t0)
 		e.ok(err)
-		e.same("token", t, *c.Token)
-		e.happened(c.Effects)
+		e.wantEqual("token", t, *c.Token)
+		e.wantEffects(c.Effects)
 	}},
 	{"stores a user with nothing optional", func(e *env) {
 		c := store.UserCreation{
@@ -55,18 +55,18 @@ var createCases = []testCase{
 		e.ok(e.CreateUser(e.ctx, c))
 		got, err := e.Account(e.ctx, "bare")
 		e.ok(err)
-		e.same("account", got, store.Account{User: c.User, Password: c.Password})
+		e.wantEqual("account", got, store.Account{User: c.User, Password: c.Password})
 		if !got.User.CreatedAt.IsZero() {
 			e.Fatalf("the zero time came back as %v", got.User.CreatedAt)
 		}
 	}},
 	{"returns ErrLoginIDTaken for a taken login id, and changes nothing", func(e *env) {
-		e.ok(e.CreateUser(e.ctx, e.full("anna")))
-		other := e.full("bert")
+		e.ok(e.CreateUser(e.ctx, e.fullCreation("anna")))
+		other := e.fullCreation("bert")
 		other.Canonical[1] = "second-anna"
-		e.is(e.unchanged(func() error { return e.CreateUser(e.ctx, other) }), store.ErrLoginIDTaken)
+		e.wantErr(e.wantUnchanged(func() error { return e.CreateUser(e.ctx, other) }), store.ErrLoginIDTaken)
 		_, err := e.AccountByLoginID(e.ctx, "bert@example.test")
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"a released login id is free again", func(e *env) {
 		a := e.user("anna")
@@ -78,17 +78,17 @@ var createCases = []testCase{
 	}},
 	{"returns an error for an existing user id and changes nothing", func(e *env) {
 		a := e.user("anna")
-		c := e.full("bert")
+		c := e.fullCreation("bert")
 		c.User.ID = a.User.ID
 		c.Session.UserID, c.Token.UserID = a.User.ID, a.User.ID
-		e.unnamed(e.unchanged(func() error { return e.CreateUser(e.ctx, c) }))
+		e.wantUnnamedErr(e.wantUnchanged(func() error { return e.CreateUser(e.ctx, c) }))
 	}},
 	{"returns an error for an existing email id and changes nothing", func(e *env) {
-		first := e.full("anna")
+		first := e.fullCreation("anna")
 		e.ok(e.CreateUser(e.ctx, first))
-		c := e.full("bert")
+		c := e.fullCreation("bert")
 		c.Emails[0].ID = first.Emails[0].ID
-		e.unnamed(e.unchanged(func() error { return e.CreateUser(e.ctx, c) }))
+		e.wantUnnamedErr(e.wantUnchanged(func() error { return e.CreateUser(e.ctx, c) }))
 	}},
 	{"stores times to the microsecond and returns UTC", func(e *env) {
 		c := e.creation("anna")
@@ -108,9 +108,9 @@ var accountCases = []testCase{
 	{"returns ErrNotFound if there is none", func(e *env) {
 		e.user("anna")
 		_, err := e.Account(e.ctx, "user-bert")
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 		_, err = e.AccountByLoginID(e.ctx, "bert@example.test")
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"is found only by the exact canonical form", func(e *env) {
 		e.user("anna")
@@ -118,26 +118,26 @@ var accountCases = []testCase{
 			"", "ANNA@example.test", "anna@example.tes", "anna@example.test ", "%", "anna_example.test", "anna@Example.test",
 		} {
 			_, err := e.AccountByLoginID(e.ctx, other)
-			e.is(err, store.ErrNotFound)
+			e.wantErr(err, store.ErrNotFound)
 		}
 	}},
 }
 
 var updateCases = []testCase{
 	{"keeps the values of nil fields", func(e *env) {
-		c := e.full("anna")
+		c := e.fullCreation("anna")
 		e.ok(e.CreateUser(e.ctx, c))
 		at := t0.Add(time.Hour)
 		got, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: c.User.ID, At: at})
 		e.ok(err)
 		want := c.User
 		want.UpdatedAt = at
-		e.same("user", got, want)
-		e.sameIDs("ended", ended)
+		e.wantEqual("user", got, want)
+		e.wantIDs("ended", ended)
 		a, err := e.Account(e.ctx, c.User.ID)
 		e.ok(err)
-		e.same("account", a, store.Account{User: want, Password: c.Password})
-		e.lives(c.Session.ID)
+		e.wantEqual("account", a, store.Account{User: want, Password: c.Password})
+		e.wantLive(c.Session.ID)
 		_, err = e.OneTimeToken(e.ctx, c.Token.Hash, t0)
 		e.ok(err)
 	}},
@@ -168,14 +168,14 @@ var updateCases = []testCase{
 			Attributes: map[string]any{"k": "v"},
 			Status:     store.StatusDisabled, CreatedAt: t0, UpdatedAt: u.At,
 		}
-		e.same("user", got, want)
+		e.wantEqual("user", got, want)
 		stored, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		e.same("account", stored, store.Account{User: want, Password: a.Password})
-		e.happened(fx)
+		e.wantEqual("account", stored, store.Account{User: want, Password: a.Password})
+		e.wantEffects(fx)
 	}},
 	{"empties a list", func(e *env) {
-		c := e.full("anna")
+		c := e.fullCreation("anna")
 		e.ok(e.CreateUser(e.ctx, c))
 		got, _, err := e.UpdateUser(e.ctx, store.UserUpdate{
 			UserID: c.User.ID, At: t0, Roles: ptr([]string(nil)), Permissions: ptr([]string{}),
@@ -189,17 +189,17 @@ var updateCases = []testCase{
 	{"ends the sessions except one, and drops the tokens", func(e *env) {
 		a, other := e.user("anna"), e.user("bert")
 		s1, s2, s3 := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(other.User.ID)
-		t1, t2 := e.open(a, store.PurposeReset), e.open(other, store.PurposeReset)
+		t1, t2 := e.openToken(a, store.PurposeReset), e.openToken(other, store.PurposeReset)
 		until := t0.Add(15 * time.Minute)
 		_, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{
 			UserID: a.User.ID, At: t0, DropTokens: true, End: &store.SessionEnd{Except: s2.ID, RevokedUntil: until},
 		})
 		e.ok(err)
-		e.sameIDs("ended", ended, s1.ID)
-		e.ended(until, s1.ID)
-		e.lives(s2.ID, s3.ID)
+		e.wantIDs("ended", ended, s1.ID)
+		e.wantEnded(until, s1.ID)
+		e.wantLive(s2.ID, s3.ID)
 		_, err = e.OneTimeToken(e.ctx, t1.Hash, t0)
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 		_, err = e.OneTimeToken(e.ctx, t2.Hash, t0)
 		e.ok(err)
 	}},
@@ -213,14 +213,14 @@ var updateCases = []testCase{
 		}
 		_, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, DropTokens: true})
 		e.ok(err)
-		e.sameIDs("ended", ended)
-		e.lives(full.ID, others.ID)
+		e.wantIDs("ended", ended)
+		e.wantLive(full.ID, others.ID)
 		_, err = e.Session(e.ctx, reset.ID)
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"returns ErrNotFound for a missing user, without effects", func(e *env) {
 		e.user("anna")
-		e.is(e.unchanged(func() error {
+		e.wantErr(e.wantUnchanged(func() error {
 			_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{
 				UserID: "nobody", At: t0, Profile: store.Profile{Name: ptr("N")}, Effects: e.effects(),
 			})
@@ -231,38 +231,38 @@ var updateCases = []testCase{
 
 var deleteCases = []testCase{
 	{"removes everything of the user except events, revocations and emails", func(e *env) {
-		c := e.full("anna")
+		c := e.fullCreation("anna")
 		e.ok(e.CreateUser(e.ctx, c))
 		other := e.user("bert")
 		keep := e.signIn(other.User.ID)
 		limit, others := store.Limit{Key: "k", Max: 9}, store.Limit{Key: "l", Max: 9}
-		e.taken(t0, limit, 1)
-		e.taken(t0, others, 1)
+		e.wantTaken(t0, limit, 1)
+		e.wantTaken(t0, others, 1)
 		fx, until := e.effects(), t0.Add(time.Minute)
 		ended, err := e.DeleteUser(e.ctx, store.UserDeletion{
 			UserID: c.User.ID, End: store.SessionEnd{RevokedUntil: until}, Effects: fx, ClearLimits: []string{"k", "unknown"},
 		})
 		e.ok(err)
-		e.sameIDs("ended", ended, c.Session.ID)
-		e.ended(until, c.Session.ID)
-		e.lives(keep.ID)
-		e.taken(t0, limit, 1)
-		e.taken(t0, others, 2)
+		e.wantIDs("ended", ended, c.Session.ID)
+		e.wantEnded(until, c.Session.ID)
+		e.wantLive(keep.ID)
+		e.wantTaken(t0, limit, 1)
+		e.wantTaken(t0, others, 2)
 		_, err = e.Account(e.ctx, c.User.ID)
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 		for _, canonical := range c.Canonical {
 			_, err = e.AccountByLoginID(e.ctx, canonical)
-			e.is(err, store.ErrNotFound)
+			e.wantErr(err, store.ErrNotFound)
 		}
 		_, err = e.OneTimeToken(e.ctx, c.Token.Hash, t0)
-		e.is(err, store.ErrNotFound)
-		e.happened(c.Effects, fx)
+		e.wantErr(err, store.ErrNotFound)
+		e.wantEffects(c.Effects, fx)
 	}},
 	{"returns ErrNotFound the second time, without effects", func(e *env) {
 		a := e.user("anna")
 		_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID})
 		e.ok(err)
-		e.is(e.unchanged(func() error {
+		e.wantErr(e.wantUnchanged(func() error {
 			_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID, Effects: e.effects()})
 			return err
 		}), store.ErrNotFound)

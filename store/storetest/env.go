@@ -36,16 +36,16 @@ func (e *env) ok(err error) {
 	}
 }
 
-// is fails the case unless err is the named error.
-func (e *env) is(err, want error) {
+// wantErr fails the case unless err is the named error.
+func (e *env) wantErr(err, want error) {
 	e.Helper()
 	if !errors.Is(err, want) {
 		e.Fatalf("got error %v, want %v", err, want)
 	}
 }
 
-// unnamed fails the case unless err is an error that package store does not declare.
-func (e *env) unnamed(err error) {
+// wantUnnamedErr fails the case unless err is an error that package store does not declare.
+func (e *env) wantUnnamedErr(err error) {
 	e.Helper()
 	if err == nil {
 		e.Fatal("got no error")
@@ -57,16 +57,16 @@ func (e *env) unnamed(err error) {
 	}
 }
 
-// same compares two values. A nil and an empty list are equal.
-func (e *env) same(what string, got, want any) {
+// wantEqual fails the case unless two values are equal. A nil list equals an empty one.
+func (e *env) wantEqual(what string, got, want any) {
 	e.Helper()
 	if g, w := normal(e.T, got), normal(e.T, want); !reflect.DeepEqual(g, w) {
 		e.Fatalf("%s:\n got %s\nwant %s", what, text(g), text(w))
 	}
 }
 
-// sameIDs compares ids regardless of their order.
-func (e *env) sameIDs(what string, got []string, want ...string) {
+// wantIDs fails the case unless two lists have the same ids, in any order.
+func (e *env) wantIDs(what string, got []string, want ...string) {
 	e.Helper()
 	got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
 	if !slices.Equal(got, want) {
@@ -130,28 +130,28 @@ func (e *env) snapshot() any {
 	out := map[string]any{}
 	for _, id := range e.users {
 		a, err := e.Account(e.ctx, id)
-		out["user "+id] = seen(e, a, err)
+		out["user "+id] = mustRead(e, a, err)
 	}
 	for _, id := range e.sessionID {
 		s, err := e.Session(e.ctx, id)
-		out["session "+id] = seen(e, s, err)
+		out["session "+id] = mustRead(e, s, err)
 	}
 	for _, hash := range e.tokens {
 		t, err := e.OneTimeToken(e.ctx, hash, t0)
-		out[fmt.Sprintf("token %x", hash)] = seen(e, t, err)
+		out[fmt.Sprintf("token %x", hash)] = mustRead(e, t, err)
 	}
 	revocations, err := e.Revocations(e.ctx, 0)
-	out["revocations"] = seen(e, revocations, err)
+	out["revocations"] = mustRead(e, revocations, err)
 	mail, err := e.EmailCount(e.ctx)
-	out["mail"] = seen(e, mail, err)
+	out["mail"] = mustRead(e, mail, err)
 	events, err := e.events(store.EventQuery{Limit: 1000})
-	out["events"] = seen(e, events, err)
+	out["events"] = mustRead(e, events, err)
 	keys, err := e.SigningKeys(e.ctx)
-	out["keys"] = seen(e, keys, err)
+	out["keys"] = mustRead(e, keys, err)
 	return out
 }
 
-func seen(e *env, v any, err error) any {
+func mustRead(e *env, v any, err error) any {
 	e.Helper()
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -160,12 +160,12 @@ func seen(e *env, v any, err error) any {
 	return v
 }
 
-// unchanged runs f, which must not change the store, and returns its error.
-func (e *env) unchanged(step func() error) error {
+// wantUnchanged runs step, fails the case if it changes the store, and returns its error.
+func (e *env) wantUnchanged(step func() error) error {
 	e.Helper()
 	before := e.snapshot()
 	err := step()
-	e.same("the store after a step that failed", e.snapshot(), before)
+	e.wantEqual("the store after a step that failed", e.snapshot(), before)
 	return err
 }
 
@@ -180,7 +180,7 @@ func hash(s string) []byte {
 	return sum[:]
 }
 
-// creation is a sign-up with only the user and its password.
+// creation returns a sign-up with only the user and its password.
 func (e *env) creation(name string) store.UserCreation {
 	id := "user-" + name
 	e.users = append(e.users, id)
@@ -201,7 +201,7 @@ func (e *env) creation(name string) store.UserCreation {
 	}
 }
 
-// user makes a user.
+// user stores a user.
 func (e *env) user(name string) store.Account {
 	e.Helper()
 	c := e.creation(name)
@@ -209,7 +209,7 @@ func (e *env) user(name string) store.Account {
 	return store.Account{User: c.User, Password: c.Password}
 }
 
-// session is a session of that user, not stored yet.
+// session returns a session of that user. It is not stored yet.
 func (e *env) session(userID string) store.SessionRecord {
 	id := fmt.Sprintf("session-%d", e.next())
 	e.sessionID = append(e.sessionID, id)
@@ -246,7 +246,7 @@ func (e *env) version(userID string) int64 {
 	return a.Password.Version
 }
 
-// token is a one-time token that fits the user, not stored yet.
+// token returns a one-time token that is valid for the user. It is not stored yet.
 func (e *env) token(a store.Account, p store.Purpose) store.OneTimeToken {
 	h := hash(fmt.Sprintf("token-%d", e.next()))
 	e.tokens = append(e.tokens, h)
@@ -261,8 +261,8 @@ func (e *env) token(a store.Account, p store.Purpose) store.OneTimeToken {
 	}
 }
 
-// open stores a one-time token.
-func (e *env) open(a store.Account, p store.Purpose) store.OneTimeToken {
+// openToken stores a one-time token.
+func (e *env) openToken(a store.Account, p store.Purpose) store.OneTimeToken {
 	e.Helper()
 	t := e.token(a, p)
 	if p == store.PurposeChangeEmail {
@@ -276,7 +276,7 @@ func spend(t store.OneTimeToken) store.TokenSpend {
 	return store.TokenSpend{Hash: t.Hash, Purposes: []store.Purpose{t.Purpose}, Now: t0.Add(time.Minute)}
 }
 
-// effects are one event and one message.
+// effects returns one event and one email.
 func (e *env) effects() store.Effects {
 	n := e.next()
 	return store.Effects{
@@ -291,8 +291,8 @@ func (e *env) effects() store.Effects {
 	}
 }
 
-// happened fails the case unless exactly these effects are in the store.
-func (e *env) happened(all ...store.Effects) {
+// wantEffects fails the case unless exactly these effects are in the store.
+func (e *env) wantEffects(all ...store.Effects) {
 	e.Helper()
 	var events, mail []string
 	for _, fx := range all {
@@ -309,7 +309,7 @@ func (e *env) happened(all ...store.Effects) {
 	for _, ev := range gotEvents {
 		ids = append(ids, ev.ID)
 	}
-	e.sameIDs("events", ids, events...)
+	e.wantIDs("events", ids, events...)
 	n, err := e.EmailCount(e.ctx)
 	e.ok(err)
 	if n != len(mail) {
@@ -317,9 +317,9 @@ func (e *env) happened(all ...store.Effects) {
 	}
 }
 
-// ended fails the case unless exactly these sessions were revoked, in any
+// wantEnded fails the case unless exactly these sessions were revoked, in any
 // order, and are gone.
-func (e *env) ended(until time.Time, ids ...string) {
+func (e *env) wantEnded(until time.Time, ids ...string) {
 	e.Helper()
 	revocations, err := e.Revocations(e.ctx, 0)
 	e.ok(err)
@@ -330,15 +330,15 @@ func (e *env) ended(until time.Time, ids ...string) {
 			e.Fatalf("revocation until %v, want %v", r.Until, until)
 		}
 	}
-	e.sameIDs("revocations", got, ids...)
+	e.wantIDs("revocations", got, ids...)
 	for _, id := range ids {
 		_, err := e.Session(e.ctx, id)
-		e.is(err, store.ErrNotFound)
+		e.wantErr(err, store.ErrNotFound)
 	}
 }
 
-// lives fails the case unless these sessions have not ended.
-func (e *env) lives(ids ...string) {
+// wantLive fails the case unless these sessions have not ended.
+func (e *env) wantLive(ids ...string) {
 	e.Helper()
 	for _, id := range ids {
 		_, err := e.Session(e.ctx, id)
