@@ -11,7 +11,7 @@ import (
 
 // A user signs up, sees the dashboard, and signs out there with a plain form.
 func TestDashboardSignsOut(t *testing.T) {
-	p := begin(t, t.TempDir())
+	p := start(t, t.TempDir())
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -49,27 +49,27 @@ func TestMain(m *testing.M) {
 // process is a running example.
 type process struct {
 	*exec.Cmd
-	t    *testing.T
-	dir  string
-	url  string
-	mu   sync.Mutex
-	said bytes.Buffer
+	t       *testing.T
+	dir     string
+	url     string
+	mu      sync.Mutex
+	written bytes.Buffer
 }
 
 func (p *process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.said.Write(b)
+	return p.written.Write(b)
 }
 
 func (p *process) output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.said.String()
+	return p.written.String()
 }
 
-// begin starts the example in dir and waits for the line that says it is ready.
-func begin(t *testing.T, dir string, args ...string) *process {
+// start starts the example in dir and waits for the line that says it is ready.
+func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -84,7 +84,7 @@ func begin(t *testing.T, dir string, args ...string) *process {
 		p.Process.Kill()
 		p.Wait()
 		if t.Failed() {
-			t.Logf("the example said:\n%s", p.output())
+			t.Logf("the example wrote:\n%s", p.output())
 		}
 	})
 	ready := regexp.MustCompile(`(?m)^usher is ready at (http://\S+)$`)
@@ -98,8 +98,8 @@ func begin(t *testing.T, dir string, args ...string) *process {
 	return nil
 }
 
-// end sends SIGTERM, and fails the test unless the program exits without an error.
-func (p *process) end() {
+// stop sends SIGTERM, and fails the test unless the program exits without an error.
+func (p *process) stop() {
 	p.t.Helper()
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Fatal(err)
@@ -164,12 +164,12 @@ const ann = `{"loginId":"ann@example.com","password":"vast otter sings low"}`
 func TestStopsCleanlyAndGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	address := freeAddress(t)
-	p := begin(t, dir, "-addr", address)
+	p := start(t, dir, "-addr", address)
 	status, session := p.post("/api/auth/signup", ann)
 	if status != http.StatusCreated {
 		t.Fatalf("sign-up answers %d", status)
 	}
-	p.end()
+	p.stop()
 	for _, f := range []string{"usher.db", "usher.secret"} {
 		info, err := os.Stat(filepath.Join(dir, f))
 		if err != nil {
@@ -180,20 +180,20 @@ func TestStopsCleanlyAndGoesOn(t *testing.T) {
 		}
 	}
 
-	p = begin(t, dir, "-addr", address)
+	p = start(t, dir, "-addr", address)
 	if got := p.get("/api/me", session["sessionToken"].(string)); got != http.StatusOK {
 		t.Errorf("the session token of the first run: %d", got)
 	}
 	if status, _ := p.post("/api/auth/signin", ann); status != http.StatusOK {
 		t.Errorf("sign-in after the restart: %d", status)
 	}
-	p.end()
+	p.stop()
 }
 
 // A second program imports middleware alone, holds no users, and validates the
 // sessions of the first by its JWK Set.
 func TestSecondProgram(t *testing.T) {
-	p := begin(t, t.TempDir())
+	p := start(t, t.TempDir())
 	_, session := p.post("/api/auth/signup", ann)
 	raw := session["sessionToken"].(string)
 
@@ -320,7 +320,7 @@ func TestRefusesToStart(t *testing.T) {
 				t.Fatal("it started")
 			}
 			if !strings.Contains(string(out), c.want) {
-				t.Fatalf("it said %q, want something with %q", out, c.want)
+				t.Fatalf("it wrote %q, want something with %q", out, c.want)
 			}
 		})
 	}

@@ -5,8 +5,8 @@ import "testing"
 // The sender of the emails is an address that every mail server accepts.
 func TestMailByServer(t *testing.T) {
 	for _, delivery := range []string{"smtp://localhost:1", "smtps://user:word@localhost:1"} {
-		p := begin(t, t.TempDir(), "-mail", delivery)
-		p.end()
+		p := start(t, t.TempDir(), "-mail", delivery)
+		p.stop()
 	}
 	for baseURL, want := range map[string]string{
 		"https://app.example.com/x": "no-reply@app.example.com", "http://localhost:8080": "no-reply@localhost",

@@ -57,11 +57,10 @@ type Config struct {
 	// Timeout limits the work for one request; a request that takes longer is
 	// answered 503. Defaults to 5 seconds.
 	Timeout time.Duration
-	// OnError writes the errors of the routes and of the embedded Middleware in a
-	// format of the program. p is complete, in the reader's language, and the headers
+	// OnError writes the errors of the routes and of the embedded Middleware in the
+	// program's own format. p is complete and in the reader's language, and the headers
 	// of the error, such as Retry-After, are set. A browser that must sign in is still
-	// redirected to the sign-in page, and a form is still shown again with what is
-	// wrong. Defaults to [problem.Write], and with Pages to a page if a browser opens
+	// redirected to the sign-in page, and a form is still shown again with its errors. Defaults to [problem.Write], and with Pages to a page if a browser opens
 	// one of the routes.
 	OnError func(w http.ResponseWriter, r *http.Request, p problem.Problem)
 	// Logger gets failures and refusals, never a secret. Defaults to
@@ -117,7 +116,7 @@ func (c Config) checkAllowed() error {
 			}
 			continue
 		}
-		// An origin that may be trusted is spelled as browsers spell it.
+		// NewCrossOrigin checks that an origin is spelled as browsers spell it.
 		if _, err := middleware.NewCrossOrigin(middleware.CrossOriginConfig{TrustedOrigins: []string{o}}); err != nil {
 			return fmt.Errorf("handlers: Config.AllowedOrigins[%d] %q must be scheme, host and port as a browser writes them, such as https://app.example.com (http for loopback only)", i, o)
 		}

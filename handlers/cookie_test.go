@@ -39,7 +39,7 @@ func TestCK04_NoTokenInABody(t *testing.T) {
 	}
 }
 
-func TestCK05_CookieSaysNothing(t *testing.T) {
+func TestCK05_TheCookieRevealsNothing(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InCookies, Setup{})
 	a := k.Do(Post("/signup", SignUpBody(Ann, GoodPassword))).Want(t, 201, "")
@@ -77,7 +77,7 @@ func TestCK06_SpoiltCookiesAreNoSession(t *testing.T) {
 	}
 }
 
-func TestCK07_TooLargeFailsLoudly(t *testing.T) {
+func TestCK07_ATooLargeCookieIsAnError(t *testing.T) {
 	t.Parallel()
 	large, noise := false, ""
 	for len(noise) < 4000 { // random text, which cannot be compressed
@@ -145,7 +145,7 @@ func TestCK08_SignOutClearsTheBrowser(t *testing.T) {
 	}
 }
 
-func TestSI04_TheOwnersBrowserIsNotHeldUp(t *testing.T) {
+func TestSI04_TheOwnersBrowserIsNotBlocked(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InCookies, Setup{})
 	u := k.SignUp(Ann)
@@ -189,7 +189,7 @@ func TestASignInWithoutDeviceCookieSucceeds(t *testing.T) {
 	}
 }
 
-func TestADeadSessionLosesItsCookieAndAnOutageDoesNot(t *testing.T) {
+func TestAnEndedSessionLosesItsCookieAndAnOutageDoesNot(t *testing.T) {
 	t.Parallel()
 	faults := NewFaults()
 	k := NewKit(t, InCookies, Setup{Store: faults})

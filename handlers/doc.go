@@ -31,8 +31,8 @@
 // error. Nothing is read from the query.
 //
 // A request that changes something must come from the program's own pages or from
-// Config.TrustedOrigins. A request that is authenticated by a cookie and has
-// neither Sec-Fetch-Site nor Origin, which every current browser sends, needs an
+// Config.TrustedOrigins. Every current browser sends a Sec-Fetch-Site or Origin header,
+// which proves that. Another client that is authenticated by a cookie must send an
 // X-Requested-With header of any value:
 //
 //	curl -c jar -b jar -H 'Content-Type: application/json' -d '{"loginId":…}' https://app.example.com/auth/signin
@@ -45,7 +45,7 @@
 // # Pages
 //
 // With Config.Pages the mount also has pages for sign-up, sign-in, a forgotten
-// password, the confirmation of an address, and the account, and its routes take
+// password, the confirmation of an address, and the account. Its routes then take
 // forms as well as JSON. See package pages.
 //
 // # Answers

@@ -92,7 +92,7 @@ func TestFB01_FB02_FB03_EachCallOfTheStoreFails(t *testing.T) {
 			impatient.Handle("/auth/", quick)
 			k.SignUpVerified(Ann)
 			q := act.build(k)
-			k.Forget()
+			k.ClearRecords()
 
 			// attempt reports whether the request reached call n.
 			attempt := func(n int, kind string, do func(Ctx) error, server http.Handler, status int) bool {
@@ -101,7 +101,7 @@ func TestFB01_FB02_FB03_EachCallOfTheStoreFails(t *testing.T) {
 				faults.Arm(n, do)
 				began := time.Now()
 				a := k.Do(q)
-				took, hit := time.Since(began), faults.Made() >= n
+				took, hit := time.Since(began), faults.CallCount() >= n
 				faults.Fail(nil)
 				k.Server = patient
 				if !hit {
@@ -120,7 +120,7 @@ func TestFB01_FB02_FB03_EachCallOfTheStoreFails(t *testing.T) {
 				if took > 4*time.Second {
 					t.Errorf("%s at call %d: took %s", kind, n, took)
 				}
-				if got := k.Mails(); got != "" {
+				if got := k.EmailKinds(); got != "" {
 					t.Errorf("%s at call %d: mails are %q, want none", kind, n, got)
 				}
 				return !t.Failed()
@@ -165,7 +165,7 @@ func TestFB01_NoStore(t *testing.T) {
 			}
 		}
 		faults.Fail(nil)
-		if !k.Alive(u) {
+		if !k.IsSignedIn(u) {
 			t.Error("an outage signed a user out")
 		}
 	})
@@ -177,7 +177,7 @@ func TestFB01_ALimitThatCannotBeClearedDoesNotShutOut(t *testing.T) {
 	faults := NewFaults()
 	k := NewKit(t, InBodies, Setup{Store: faults})
 	u := k.SignUp(Ann)
-	faults.Tidying = errors.New("gone")
+	faults.CleanupErr = errors.New("gone")
 	k.Do(k.As(u, Post("/password/update", Object("newPassword", OtherPassword, "currentPassword", GoodPassword)))).Want(t, 200, "")
 }
 

@@ -143,7 +143,7 @@ func (r rubbish) of(texts ...string) string {
 // Thousands of requests with damaged bodies, cookies, headers and tokens, and with
 // tokens of a real session: none is answered with 500, and when the Service is closed
 // no goroutine is left. The test is not parallel, because it counts goroutines.
-func TestFB04_RubbishLeavesNothingOver(t *testing.T) {
+func TestFB04_DamagedRequestsLeaveNoGoroutine(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	r := rubbish{rand.New(rand.NewPCG(4, 1))}
 	bodies := []string{

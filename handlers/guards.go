@@ -13,11 +13,11 @@ import (
 
 // guards authenticate the requests to the routes of this package.
 type guards struct {
-	// session takes a bearer token or the cookies.
+	// session accepts a bearer token or the cookies.
 	session *middleware.Middleware
-	// reset takes the token of a reset session, too.
+	// reset also accepts the token of a reset session.
 	reset *middleware.Middleware
-	// bearer takes a bearer token alone.
+	// bearer accepts only a bearer token.
 	bearer *middleware.Middleware
 }
 
@@ -40,7 +40,7 @@ func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
 	}
 	session.OnRefusal = h.chain.Refuse
 	reset.OnRefusal, reset.Validator = h.chain.Refuse, resetSessions{auth}
-	bearer.OnRefusal = h.api.SignOutRefused
+	bearer.OnRefusal = h.api.SignOutWithoutBearer
 
 	var errs [4]error
 	h.Middleware, errs[0] = middleware.New(program)
@@ -50,12 +50,11 @@ func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
 	return errors.Join(errs[:]...)
 }
 
-// resetSessions validates the bearer tokens of the one route that takes reset
-// sessions.
+// resetSessions validates bearer tokens for the route that also accepts reset sessions.
 type resetSessions struct{ auth *usher.Service }
 
-// ValidateSession returns the claims of a session token, or else of a reset
-// token. The error about a token that is neither is that of a session token.
+// ValidateSession returns the claims of a session token or of a reset token. For any
+// other token it returns the error of Service.ValidateSession.
 func (s resetSessions) ValidateSession(ctx context.Context, raw token.Secret) (*token.Claims, error) {
 	claims, err := s.auth.ValidateSession(ctx, raw)
 	if err == nil {
@@ -67,36 +66,41 @@ func (s resetSessions) ValidateSession(ctx context.Context, raw token.Secret) (*
 	return nil, err
 }
 
-// claimsAction does the work of a route for a user. The claims are nil if the
-// route is open to every client and the request has no valid session.
+// claimsAction does the work of a route with the claims of the session. They are nil if
+// the route is open to every client and the request has no valid session.
 type claimsAction = func(w http.ResponseWriter, r *http.Request, claims *token.Claims) error
 
-// everyone returns the handler of an action that needs no session.
-func (h *Handlers) everyone(do route.Action) http.Handler { return h.chain.Action(do) }
+// public returns the handler of an action that needs no session.
+func (h *Handlers) public(do route.Action) http.Handler { return h.chain.Action(do) }
 
-// starting returns the handler of an action that starts a session. It needs no
-// session; one that the request has is replaced.
-func (h *Handlers) starting(do route.Action) http.Handler {
+// startsSession returns the handler of an action that starts a session. It needs no
+// session. If the request has one, the new session replaces it.
+func (h *Handlers) startsSession(do route.Action) http.Handler {
 	return h.guards.bearer.Optional(h.chain.Action(do))
 }
 
-// signedIn returns the handler of an action that requires a signed-in user.
-func (h *Handlers) signedIn(do claimsAction) http.Handler { return h.requiring(h.guards.session, do) }
+// requiresUser returns the handler of an action that requires a signed-in user.
+func (h *Handlers) requiresUser(do claimsAction) http.Handler {
+	return h.requires(h.guards.session, do)
+}
 
-// resetting returns the handler of an action that requires a signed-in user or a
-// reset session.
-func (h *Handlers) resetting(do claimsAction) http.Handler { return h.requiring(h.guards.reset, do) }
+// requiresUserOrReset returns the handler of an action that requires a signed-in user
+// or a reset session.
+func (h *Handlers) requiresUserOrReset(do claimsAction) http.Handler {
+	return h.requires(h.guards.reset, do)
+}
 
-func (h *Handlers) requiring(m *middleware.Middleware, do claimsAction) http.Handler {
+// requires returns the handler of an action behind a guard.
+func (h *Handlers) requires(m *middleware.Middleware, do claimsAction) http.Handler {
 	return m.Require(h.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
 		claims, _ := middleware.Claims(r.Context())
 		return do(w, r, &claims)
 	}))
 }
 
-// maybeSignedIn returns the handler of an action that is open to every client. A
-// session that is not valid is ignored.
-func (h *Handlers) maybeSignedIn(do claimsAction) http.Handler {
+// optionalUser returns the handler of an action that is open to every client, and gets
+// the claims of a signed-in user. A session that is not valid is ignored.
+func (h *Handlers) optionalUser(do claimsAction) http.Handler {
 	return h.guards.session.Optional(h.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
 		if claims, ok := middleware.Claims(r.Context()); ok {
 			return do(w, r, &claims)
@@ -105,17 +109,17 @@ func (h *Handlers) maybeSignedIn(do claimsAction) http.Handler {
 	}))
 }
 
-// forUser returns a page or form that requires a signed-in user, or nil for nil.
-func (h *Handlers) forUser(page http.Handler) http.Handler {
+// userPage returns a page or form that requires a signed-in user, or nil for nil.
+func (h *Handlers) userPage(page http.Handler) http.Handler {
 	if page == nil {
 		return nil
 	}
 	return h.guards.session.Require(page)
 }
 
-// forAnyone returns a page or form that is open to every client and knows a
-// signed-in user, or nil for nil.
-func (h *Handlers) forAnyone(page http.Handler) http.Handler {
+// publicPage returns a page or form that is open to every client, and gets the claims
+// of a signed-in user. It returns nil for nil.
+func (h *Handlers) publicPage(page http.Handler) http.Handler {
 	if page == nil {
 		return nil
 	}

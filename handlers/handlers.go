@@ -17,9 +17,9 @@ import (
 // Handlers serves the routes of a Service, and has the middleware for the program's
 // own routes. [New] returns one. It is safe for concurrent use.
 //
-// Each method that takes an http.ResponseWriter is one route. It is complete by
-// itself, wherever it is mounted: it checks the method, the size and type of the
-// body, and the origin, sets the headers and recovers from panics.
+// Each method that takes an http.ResponseWriter is one route, and can be mounted at any
+// path. It checks the method, the origin, and the size and type of the body, sets the
+// headers, and recovers from panics.
 type Handlers struct {
 	// Middleware has the methods for the program's own routes: h.Require,
 	// h.RequireRole and so on.
@@ -31,8 +31,8 @@ type Handlers struct {
 	guards guards
 
 	mux *http.ServeMux
-	// single are the handlers behind the methods of Handlers, by method and path.
-	single   map[string]http.Handler
+	// byRoute has the handlers behind the methods of Handlers, by method and path.
+	byRoute  map[string]http.Handler
 	notFound http.Handler
 }
 
@@ -70,6 +70,6 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	if err := h.addGuards(auth, cfg); err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
 	}
-	h.mount()
+	h.buildRoutes()
 	return h, nil
 }

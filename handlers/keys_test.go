@@ -60,7 +60,7 @@ func TestKeysAreServedFromMemoryAndCached(t *testing.T) {
 			t.Fatal(a.Status)
 		}
 	}
-	if n := faults.Made(); n != 0 {
+	if n := faults.CallCount(); n != 0 {
 		t.Errorf("the store was asked %d times", n)
 	}
 	faults.Fail(nil)
@@ -115,7 +115,7 @@ func TestSE06_TheListOfEndedSessionsIsPublished(t *testing.T) {
 }
 
 // The route works when it is mounted alone behind a check of the program.
-func TestSE06_TheListMayBeKeptFromStrangers(t *testing.T) {
+func TestSE06_TheListCanBeProtected(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InBodies, Setup{})
 	mux := http.NewServeMux()

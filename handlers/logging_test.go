@@ -282,8 +282,8 @@ func TestLG03_ALineStaysOneLine(t *testing.T) {
 func TestLG04_NoPersonalDataInTheLog(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
-		j := newJourney(t, m)
-		j.live()
+		j := newTestServer(t, m)
+		j.runLifecycle()
 		sessions := map[string]bool{}
 		page, err := j.Service.Operator("test").Events(t.Context(), usher.EventQuery{Limit: 1000})
 		if err != nil {
@@ -345,7 +345,7 @@ func (b brokenSink) WithGroup(string) slog.Handler                 { return b }
 func (b brokenSink) Handle(c context.Context, _ slog.Record) error { return b.handle(c) }
 
 // A log handler that fails or panics changes no response.
-func TestLG05_ABrokenLogDecidesNothing(t *testing.T) {
+func TestLG05_ABrokenLogChangesNoResponse(t *testing.T) {
 	t.Parallel()
 	for name, handle := range map[string]func(context.Context) error{
 		"errs":   func(context.Context) error { return errors.New("disk full") },

@@ -2,9 +2,9 @@ package handlers
 
 import "net/http"
 
-// serve answers with the route of that method and path.
+// serve serves the route of that method and path.
 func (h *Handlers) serve(route string, w http.ResponseWriter, r *http.Request) {
-	h.single[route].ServeHTTP(w, r)
+	h.byRoute[route].ServeHTTP(w, r)
 }
 
 // SignUp is POST /signup: it creates a user and signs the user in. Body:
@@ -16,9 +16,9 @@ func (h *Handlers) serve(route string, w http.ResponseWriter, r *http.Request) {
 func (h *Handlers) SignUp(w http.ResponseWriter, r *http.Request) { h.serve("POST /signup", w, r) }
 
 // SignIn is POST /signin: {"loginId","password"}. 200 with the session; 401
-// invalid_credentials for every failure. A session that the request already has
-// ends. The body authenticates the request, so a client that keeps cookies needs
-// no further header.
+// invalid_credentials for every failure. If the request already has a session, that
+// session ends. The body authenticates the request, so a client that keeps cookies
+// needs no X-Requested-With header.
 func (h *Handlers) SignIn(w http.ResponseWriter, r *http.Request) { h.serve("POST /signin", w, r) }
 
 // UpdatePassword is POST /password/update. It requires a signed-in user:
@@ -52,9 +52,8 @@ func (h *Handlers) ResetPassword(w http.ResponseWriter, r *http.Request) {
 }
 
 // VerifyReset is POST /password/reset/verify: {"token"} with the token of the
-// emailed link, which it spends. 200 with {"resetToken","expiresIn"}: a bearer
-// token that [Handlers.UpdatePassword] accepts once, and that is good for nothing
-// else.
+// emailed link, which it uses up. 200 with {"resetToken","expiresIn"}: a bearer token
+// that only [Handlers.UpdatePassword] accepts, and only once.
 func (h *Handlers) VerifyReset(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /password/reset/verify", w, r)
 }
@@ -76,9 +75,9 @@ func (h *Handlers) SendEmailVerification(w http.ResponseWriter, r *http.Request)
 // emailed link and the password of the account. password is optional if the user
 // of the account is signed in; a session that is not valid is ignored. 200 with
 // {"emailVerified":true}; sessions do not change. 403 password_required if neither
-// is there, 401 invalid_credentials for a wrong password; the link can be used
-// again after both. A cookie counts only in a request that says where it comes
-// from, by Sec-Fetch-Site, Origin or X-Requested-With.
+// is there, 401 invalid_credentials for a wrong password; after both, the link still
+// works. A session cookie is ignored if the request has none of the headers
+// Sec-Fetch-Site, Origin and X-Requested-With.
 func (h *Handlers) VerifyEmail(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /email/verify", w, r)
 }
@@ -128,8 +127,8 @@ func (h *Handlers) RevokeSession(w http.ResponseWriter, r *http.Request) {
 // SignOut is POST /signout. It ends the session of the cookie or of the bearer
 // token, and without Config.Cookies also that of {"refreshToken"}. 200 with {},
 // also if there is no session or it has ended already. 401 for a bearer token that
-// is invalid, so that a client notices a mistake. An expired bearer token ends no
-// session: send the refresh token as well.
+// is invalid, so that a client notices a mistake. An expired bearer token does not end
+// its session, so clients should send the refresh token as well.
 func (h *Handlers) SignOut(w http.ResponseWriter, r *http.Request) { h.serve("POST /signout", w, r) }
 
 // SignOutEverywhere is POST /signout/all. It requires a signed-in user, and ends

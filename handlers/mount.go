@@ -14,8 +14,8 @@ import (
 //	mux.Handle("/auth/", h)
 //	router.Mount("/auth", http.StripPrefix("/auth", h))
 //
-// A path is never cleaned or redirected: a path that is no route is 404, and a
-// method that the route does not have is 405.
+// It never cleans or redirects a path: an unknown path is answered 404, and a method
+// that the route does not have 405.
 func (h *Handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, ok := underMount(r)
 	if !ok {

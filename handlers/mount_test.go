@@ -38,8 +38,8 @@ func TestCS05_HP07_OnlyKnownMethods(t *testing.T) {
 				}
 			}
 		}
-		if got := k.Events.Take(); got != "" || !k.Alive(u) {
-			t.Errorf("events are %q, alive %t", got, k.Alive(u))
+		if got := k.Events.Take(); got != "" || !k.IsSignedIn(u) {
+			t.Errorf("events are %q, alive %t", got, k.IsSignedIn(u))
 		}
 		for path, allow := range table {
 			if strings.HasPrefix(allow, "GET, HEAD") {

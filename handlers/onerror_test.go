@@ -77,9 +77,9 @@ func TestOnErrorWritesEveryError(t *testing.T) {
 func TestOnErrorBesidePages(t *testing.T) {
 	t.Parallel()
 	k, b := NewPages(t, pages.Config{}, Setup{Config: ownErrors})
-	b.Open("/protected").To(t, "/auth/signin?return_to=%2Fprotected")
-	b.Open("/auth/account").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
-	b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401)
+	b.Open("/protected").WantRedirect(t, "/auth/signin?return_to=%2Fprotected")
+	b.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantPage(t, 401)
 	k.T = nil
 	r := k.Do(Get("/nothing", "Accept", "text/html", "Sec-Fetch-Mode", "navigate"))
 	if r.Status != 404 || r.Header.Get("Content-Type") != "application/vnd.own+json" {

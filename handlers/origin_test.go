@@ -57,7 +57,7 @@ func TestCS01_CS02_OtherSitesChangeNothing(t *testing.T) {
 	})
 }
 
-func TestCS03_ARequestThatRestsOnACookieSaysWhereItComesFrom(t *testing.T) {
+func TestCS03_ACookieRequestNeedsAnOriginHeader(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InCookies, Setup{})
 	u := k.SignUp(Ann)
@@ -235,7 +235,7 @@ func TestCS03_ABearerNeedsNoFurtherHeader(t *testing.T) {
 				}
 			}
 		}
-		if !k.Alive(other) {
+		if !k.IsSignedIn(other) {
 			t.Error("the session of the cookie has ended")
 		}
 	})
@@ -243,7 +243,7 @@ func TestCS03_ABearerNeedsNoFurtherHeader(t *testing.T) {
 
 // A refresh is authenticated by the cookie, even if the request has a bearer token. On
 // a mount without cookies it is authenticated by its body.
-func TestCS03_ABearerIsNoWayAroundForTheRefresh(t *testing.T) {
+func TestCS03_ABearerTokenDoesNotAuthenticateARefresh(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InCookies, Setup{})
 	u := k.SignUp(Ann)

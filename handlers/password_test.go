@@ -282,7 +282,7 @@ var passwordOutcomes = []outcome{
 	},
 }
 
-func TestSI01_RetryAfterIsWholeSecondsAndTellsTheTruth(t *testing.T) {
+func TestSI01_RetryAfterIsCorrectInWholeSeconds(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
 		k := NewKit(t, m, Setup{})
@@ -319,7 +319,7 @@ func TestSI08_TheAddressIsTheConnections(t *testing.T) {
 			header[name] = claimed
 		}
 		want := map[bool]int{true: 401, false: 429}[i < 5]
-		if got := k.From("203.0.113.9:1000", header); got != want {
+		if got := k.FailSignInFrom("203.0.113.9:1000", header); got != want {
 			t.Errorf("attempt %d: %d, want %d", i+1, got, want)
 		}
 	}
@@ -327,13 +327,13 @@ func TestSI08_TheAddressIsTheConnections(t *testing.T) {
 	k.SignUp(Ann)
 	for i := range 7 {
 		want := map[bool]int{true: 401, false: 429}[i < 5]
-		if got := k.From(fmt.Sprintf("[2001:db8:1:2:%x::1]:1000", i), nil); got != want {
+		if got := k.FailSignInFrom(fmt.Sprintf("[2001:db8:1:2:%x::1]:1000", i), nil); got != want {
 			t.Errorf("one /64, attempt %d: %d, want %d", i+1, got, want)
 		}
 	}
 }
 
-func TestSI08_ATrustedProxySaysWhoItIs(t *testing.T) {
+func TestSI08_ATrustedProxyNamesTheClient(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
@@ -343,11 +343,11 @@ func TestSI08_ATrustedProxySaysWhoItIs(t *testing.T) {
 		// The part that the client wrote is on the left.
 		chain := fmt.Sprintf("198.51.100.%d, 203.0.113.9, 10.1.1.1", i)
 		want := map[bool]int{true: 401, false: 429}[i < 5]
-		if got := k.From("10.0.0.1:1000", map[string]string{"X-Forwarded-For": chain}); got != want {
+		if got := k.FailSignInFrom("10.0.0.1:1000", map[string]string{"X-Forwarded-For": chain}); got != want {
 			t.Errorf("attempt %d: %d, want %d", i+1, got, want)
 		}
 	}
-	if got := k.From("10.0.0.1:1000", map[string]string{"X-Forwarded-For": "203.0.113.10"}); got != 401 {
+	if got := k.FailSignInFrom("10.0.0.1:1000", map[string]string{"X-Forwarded-For": "203.0.113.10"}); got != 401 {
 		t.Errorf("another client behind the proxy: %d, want 401", got)
 	}
 	page, err := k.Service.Operator("test").Events(t.Context(), usher.EventQuery{Name: usher.EventSignInFailed})

@@ -6,10 +6,10 @@ import (
 	"github.com/usherkit/usher/internal/route"
 )
 
-// routeEntry is one row of the table of routes.
+// routeEntry is a row of the table of routes.
 type routeEntry struct {
 	method, path string
-	// json answers programs, or is nil.
+	// json serves the JSON route, or is nil.
 	json http.Handler
 	// page shows a page (GET) or takes its form (POST), or is nil. All pages are
 	// nil without Config.Pages.
@@ -22,58 +22,58 @@ func (h *Handlers) routes() []routeEntry {
 	a, v := h.api, h.site.Views()
 	open, form := h.site.Open, h.site.Form
 	return []routeEntry{
-		{get, "/signup", nil, h.forAnyone(open(v.SignUp))},
-		{post, "/signup", h.starting(a.SignUp), form(v.SignUp)},
-		{get, "/signin", nil, h.forAnyone(open(v.SignIn))},
-		{post, "/signin", h.starting(a.SignIn), form(v.SignIn)},
+		{get, "/signup", nil, h.publicPage(open(v.SignUp))},
+		{post, "/signup", h.startsSession(a.SignUp), form(v.SignUp)},
+		{get, "/signin", nil, h.publicPage(open(v.SignIn))},
+		{post, "/signin", h.startsSession(a.SignIn), form(v.SignIn)},
 
-		{post, "/password/update", h.resetting(a.UpdatePassword), h.forUser(form(v.Password))},
-		{post, "/password/replace", h.starting(a.ReplacePassword), form(v.Replace)},
-		{get, "/forgot", nil, h.forAnyone(open(v.Forgot))},
-		{post, "/password/reset", h.everyone(a.SendPasswordReset), form(v.Forgot)},
-		{get, "/reset", nil, h.forAnyone(open(v.Reset))},
-		{post, "/password/reset/complete", h.starting(a.ResetPassword), form(v.Reset)},
-		{post, "/password/reset/verify", h.everyone(a.VerifyReset), nil},
-		{get, "/password/policy", h.everyone(a.PasswordPolicy), nil},
+		{post, "/password/update", h.requiresUserOrReset(a.UpdatePassword), h.userPage(form(v.Password))},
+		{post, "/password/replace", h.startsSession(a.ReplacePassword), form(v.Replace)},
+		{get, "/forgot", nil, h.publicPage(open(v.Forgot))},
+		{post, "/password/reset", h.public(a.SendPasswordReset), form(v.Forgot)},
+		{get, "/reset", nil, h.publicPage(open(v.Reset))},
+		{post, "/password/reset/complete", h.startsSession(a.ResetPassword), form(v.Reset)},
+		{post, "/password/reset/verify", h.public(a.VerifyReset), nil},
+		{get, "/password/policy", h.public(a.PasswordPolicy), nil},
 
-		{post, "/email/verify/send", h.signedIn(a.SendEmailVerification), h.forUser(form(v.ResendEmail))},
-		{get, "/verify", nil, h.forAnyone(open(v.Verify))},
-		{post, "/email/verify", h.maybeSignedIn(a.VerifyEmail), h.forAnyone(form(v.Verify))},
-		{post, "/email/change", h.signedIn(a.ChangeEmail), h.forUser(form(v.Email))},
-		{del, "/email/change", h.signedIn(a.CancelEmailChange), nil},
-		{post, "/account/email/cancel", nil, h.forUser(form(v.CancelEmail))},
+		{post, "/email/verify/send", h.requiresUser(a.SendEmailVerification), h.userPage(form(v.ResendEmail))},
+		{get, "/verify", nil, h.publicPage(open(v.Verify))},
+		{post, "/email/verify", h.optionalUser(a.VerifyEmail), h.publicPage(form(v.Verify))},
+		{post, "/email/change", h.requiresUser(a.ChangeEmail), h.userPage(form(v.Email))},
+		{del, "/email/change", h.requiresUser(a.CancelEmailChange), nil},
+		{post, "/account/email/cancel", nil, h.userPage(form(v.CancelEmail))},
 
-		{get, "/me", h.signedIn(a.Me), nil},
-		{patch, "/me", h.signedIn(a.UpdateMe), nil},
-		{get, "/account", nil, h.forUser(open(v.Account))},
-		{get, "/account/name", nil, h.forUser(open(v.Name))},
-		{post, "/account/name", nil, h.forUser(form(v.Name))},
-		{get, "/account/email", nil, h.forUser(open(v.Email))},
-		{get, "/account/password", nil, h.forUser(open(v.Password))},
+		{get, "/me", h.requiresUser(a.Me), nil},
+		{patch, "/me", h.requiresUser(a.UpdateMe), nil},
+		{get, "/account", nil, h.userPage(open(v.Account))},
+		{get, "/account/name", nil, h.userPage(open(v.Name))},
+		{post, "/account/name", nil, h.userPage(form(v.Name))},
+		{get, "/account/email", nil, h.userPage(open(v.Email))},
+		{get, "/account/password", nil, h.userPage(open(v.Password))},
 
-		{post, "/session/refresh", h.everyone(a.Refresh), nil},
-		{get, "/sessions", h.signedIn(a.Sessions), nil},
-		{del, "/sessions/{id}", h.signedIn(a.RevokeSession), nil},
-		{post, "/account/sessions/{id}", nil, h.forUser(form(v.RevokeSession))},
-		{post, "/signout", h.guards.bearer.Require(h.everyone(a.SignOutBearer)), form(v.SignOut)},
-		{post, "/signout/all", h.signedIn(a.SignOutEverywhere), h.forUser(form(v.SignOutEverywhere))},
+		{post, "/session/refresh", h.public(a.Refresh), nil},
+		{get, "/sessions", h.requiresUser(a.Sessions), nil},
+		{del, "/sessions/{id}", h.requiresUser(a.RevokeSession), nil},
+		{post, "/account/sessions/{id}", nil, h.userPage(form(v.RevokeSession))},
+		{post, "/signout", h.guards.bearer.Require(h.public(a.SignOutBearer)), form(v.SignOut)},
+		{post, "/signout/all", h.requiresUser(a.SignOutEverywhere), h.userPage(form(v.SignOutEverywhere))},
 
-		{get, "/keys", h.everyone(a.Keys), nil},
-		{get, "/revocations", h.everyone(a.Revocations), nil},
+		{get, "/keys", h.public(a.Keys), nil},
+		{get, "/revocations", h.public(a.Revocations), nil},
 		{get, "/icon.svg", nil, h.site.Icon()},
 	}
 }
 
-// mount makes the handlers of all paths, and those behind the methods of
-// Handlers.
-func (h *Handlers) mount() {
+// buildRoutes builds the handler of each path, and the handler behind each method of
+// Handlers, from the table of routes.
+func (h *Handlers) buildRoutes() {
 	byPath := map[string][]routeEntry{}
 	for _, e := range h.routes() {
 		if e.json != nil || e.page != nil {
 			byPath[e.path] = append(byPath[e.path], e)
 		}
 	}
-	h.mux, h.single = http.NewServeMux(), map[string]http.Handler{}
+	h.mux, h.byRoute = http.NewServeMux(), map[string]http.Handler{}
 	for path, entries := range byPath {
 		pages, json := route.Methods{}, route.Methods{}
 		for _, e := range entries {
@@ -89,14 +89,14 @@ func (h *Handlers) mount() {
 			if e.json == nil {
 				continue
 			}
-			// Mounted alone, a JSON route has its own form, and the page at its path.
+			// Mounted alone, a JSON route also serves its form and the page at its path.
 			own := route.Methods{}
 			for method, page := range pages {
 				if method == e.method || json[method] == nil {
 					own[method] = page
 				}
 			}
-			h.single[e.method+" "+path] = h.chain.FormOrJSON(own, route.Methods{e.method: e.json})
+			h.byRoute[e.method+" "+path] = h.chain.FormOrJSON(own, route.Methods{e.method: e.json})
 		}
 	}
 	h.notFound = h.chain.Path(nil)

@@ -40,7 +40,7 @@ func TestRoutes(t *testing.T) {
 			for _, m := range []Mode{InCookies, InBodies} {
 				k := NewKit(t, m, Setup{Service: o.service})
 				q := o.prepare(k)
-				k.Forget()
+				k.ClearRecords()
 				a := k.Do(q)
 				if a.Status != o.status || a.Code() != o.code || a.InputErrors() != o.fields {
 					t.Errorf("%s: answer is %d %q %q, want %d %q %q: %s", m, a.Status, a.Code(), a.InputErrors(), o.status, o.code, o.fields, a.Body)
@@ -48,7 +48,7 @@ func TestRoutes(t *testing.T) {
 				if got := k.Events.Take(); got != o.events {
 					t.Errorf("%s: events are %q, want %q", m, got, o.events)
 				}
-				if got := k.Mails(); got != o.mails {
+				if got := k.EmailKinds(); got != o.mails {
 					t.Errorf("%s: mails are %q, want %q", m, got, o.mails)
 				}
 				if o.check != nil {

@@ -41,7 +41,7 @@ func TestRS12_ResetSessionSetsOnePasswordAndNothingElse(t *testing.T) {
 			t.Errorf("answer is %v %s, want {} alone", a.Header, a.Body)
 		}
 		k.Do(update).Want(t, 401, "invalid_session")
-		if k.Alive(u) {
+		if k.IsSignedIn(u) {
 			t.Error("the session from before lives")
 		}
 		k.Do(Post("/signin", SignUpBody(Ann, GoodPassword))).Want(t, 401, "invalid_credentials")
@@ -91,10 +91,10 @@ func TestEV04_VerificationNeverTouchesASession(t *testing.T) {
 	BothModes(t, func(t *testing.T, m Mode) {
 		k := NewKit(t, m, Setup{})
 		u := k.SignUp(Ann)
-		k.Forget()
+		k.ClearRecords()
 		k.SignUp(Bob)
 		token := k.MailedToken()
-		k.Forget()
+		k.ClearRecords()
 		noCookie(t, k, k.Do(k.As(u, Post("/email/verify", Object("token", token)))).Want(t, 403, "password_required"))
 		if got := k.Events.Take(); got != "" {
 			t.Errorf("another's session gives the events %q", got)
@@ -136,7 +136,7 @@ func TestEV05_AddressChangeWaitsForTheNewAddress(t *testing.T) {
 	})
 }
 
-func TestSE02_SignInEndsTheSessionThatCameAlong(t *testing.T) {
+func TestSE02_SignInEndsTheSessionOfTheRequest(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
 		for name, enter := range map[string]Request{
@@ -159,8 +159,8 @@ func TestSE02_SignInEndsTheSessionThatCameAlong(t *testing.T) {
 			if now.ID == planted.ID || now.Cookie == planted.Cookie && m == InCookies || now.Bearer == planted.Bearer && m == InBodies {
 				t.Errorf("%s: the session was adopted", name)
 			}
-			if k.Alive(planted) || !k.Alive(now) {
-				t.Errorf("%s: planted alive %t, new alive %t", name, k.Alive(planted), k.Alive(now))
+			if k.IsSignedIn(planted) || !k.IsSignedIn(now) {
+				t.Errorf("%s: planted alive %t, new alive %t", name, k.IsSignedIn(planted), k.IsSignedIn(now))
 			}
 			k.Do(k.Refresh(planted)).Want(t, 401, "invalid_session")
 		}
@@ -188,7 +188,7 @@ func TestTV09_ATokenServesOnePurpose(t *testing.T) {
 	}
 	k.Do(Post("/session/refresh", Object("refreshToken", u.Bearer))).Want(t, 401, "invalid_session")
 	k.Do(Post("/signout", Object("refreshToken", u.Bearer))).Want(t, 200, "")
-	if !k.Alive(u) {
+	if !k.IsSignedIn(u) {
 		t.Error("a session token signed out in the place of a refresh token")
 	}
 	k.SignIn(Ann, GoodPassword)
@@ -213,7 +213,7 @@ func TestTV13_OnePlaceForTheToken(t *testing.T) {
 			}
 		}
 	}
-	if !k.Alive(u) {
+	if !k.IsSignedIn(u) {
 		t.Error("a request with a bad bearer token fell back to the cookie")
 	}
 }
@@ -225,7 +225,7 @@ func TestSignOut_EndsWhatIsGiven(t *testing.T) {
 	two := k.SignIn(Ann, GoodPassword)
 	k.Events.Take()
 	k.Do(k.As(one, Post("/signout", Object("refreshToken", two.Refresh)))).Want(t, 200, "")
-	if k.Alive(one) || k.Alive(two) {
+	if k.IsSignedIn(one) || k.IsSignedIn(two) {
 		t.Error("a session lives")
 	}
 	if got := k.Events.Take(); got != "authn_logout authn_logout" {
@@ -239,7 +239,7 @@ func TestSignOut_EndsWhatIsGiven(t *testing.T) {
 	}
 	four := k.SignIn(Ann, GoodPassword)
 	k.Do(Post("/signout", Object("refreshToken", four.Refresh))).Want(t, 200, "")
-	if k.Alive(four) {
+	if k.IsSignedIn(four) {
 		t.Error("the refresh token alone did not end the session")
 	}
 	five := k.SignIn(Ann, GoodPassword)
@@ -257,8 +257,8 @@ func TestSE06_SignedOutTokensAreDead(t *testing.T) {
 		one := k.SignUp(Ann)
 		two := k.SignIn(Ann, GoodPassword)
 		k.Do(k.As(one, Post("/signout", ""))).Want(t, 200, "")
-		if k.Alive(one) || !k.Alive(two) {
-			t.Errorf("signed out alive %t, other alive %t", k.Alive(one), k.Alive(two))
+		if k.IsSignedIn(one) || !k.IsSignedIn(two) {
+			t.Errorf("signed out alive %t, other alive %t", k.IsSignedIn(one), k.IsSignedIn(two))
 		}
 		k.Do(k.Refresh(one)).Want(t, 401, "invalid_session")
 		k.Do(k.As(two, Post("/signout/all", ""))).Want(t, 200, "")

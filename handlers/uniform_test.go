@@ -83,7 +83,7 @@ func TestEN03_EN04_ResetAnswersAreAlike(t *testing.T) {
 			t.Fatal(err)
 		}
 		k.Do(Post("/signup", `{"loginId":"bob","password":"vast otter sings low","user":{"email":"secret@corp.test"}}`)).Want(t, 201, "")
-		k.Forget()
+		k.ClearRecords()
 		ask := func(id string) *Reply {
 			return k.Do(Post("/password/reset", Object("loginId", id), "X-Request-Id", sameID))
 		}
@@ -93,7 +93,7 @@ func TestEN03_EN04_ResetAnswersAreAlike(t *testing.T) {
 		}
 		answers["known"].Want(t, 202, "")
 		sameAnswers(t, answers)
-		if got, want := k.Mails(), "confirm_and_reset confirm_and_reset reset_password"; got != want {
+		if got, want := k.EmailKinds(), "confirm_and_reset confirm_and_reset reset_password"; got != want {
 			t.Errorf("mails are %q, want %q", got, want)
 		}
 	})
@@ -289,7 +289,7 @@ func TestRS13_TheFourthAnswerIsTheSame(t *testing.T) {
 			k.Clock.Add(10*time.Minute + time.Second) // all links have expired
 		}
 		sameAnswers(t, answers)
-		if got := k.Mails(); got != strings.TrimSpace(strings.Repeat("reset_password ", 3)) {
+		if got := k.EmailKinds(); got != strings.TrimSpace(strings.Repeat("reset_password ", 3)) {
 			t.Errorf("mails are %q, want 3 about a reset", got)
 		}
 		// The limit of the network is visible, and is the same for unknown login ids.

@@ -38,12 +38,12 @@ func TestML01_ControlCharactersAreRefused(t *testing.T) {
 				t.Errorf("%s with %q: answer is %d %q, want 400", name, bad, a.Status, a.Code())
 			}
 		}
-		b.Send("/signup", "loginId", Ann, "password", GoodPassword, "name", "Ann"+bad).Page(t, 400)
-		if got, events := k.Mails(), k.Events.Take(); got != "" || events != "" {
+		b.Send("/signup", "loginId", Ann, "password", GoodPassword, "name", "Ann"+bad).WantPage(t, 400)
+		if got, events := k.EmailKinds(), k.Events.Take(); got != "" || events != "" {
 			t.Errorf("%q: mails %q, events %q", bad, got, events)
 		}
 		u := k.SignUp(Ann)
-		k.Forget()
+		k.ClearRecords()
 		for _, q := range []Request{
 			{Method: http.MethodPatch, Path: "/me", Body: Object("name", "Ann"+bad)},
 			Post("/email/change", Object("newEmail", "new"+bad+"@example.com", "currentPassword", GoodPassword)),
@@ -52,7 +52,7 @@ func TestML01_ControlCharactersAreRefused(t *testing.T) {
 				t.Errorf("%s with %q: answer is %d %q, want 400", q.Path, bad, a.Status, a.Code())
 			}
 		}
-		if got, events := k.Mails(), k.Events.Take(); got != "" || events != "" {
+		if got, events := k.EmailKinds(), k.Events.Take(); got != "" || events != "" {
 			t.Errorf("%q: mails %q, events %q", bad, got, events)
 		}
 	}
@@ -60,7 +60,7 @@ func TestML01_ControlCharactersAreRefused(t *testing.T) {
 
 // No email of any kind contains a name, a user agent or a language that an untrusted
 // client sent.
-func TestML02_WhatStrangersCallThemselvesIsInNoMail(t *testing.T) {
+func TestML02_UntrustedTextIsInNoEmail(t *testing.T) {
 	t.Parallel()
 	found := regexp.MustCompile(`(?i)evil|pay at|<a href=/|www\.`)
 	composer := mail.Composer{From: "no-reply@example.com", Name: "Example"}

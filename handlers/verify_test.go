@@ -25,7 +25,7 @@ func TestEV03_TheLinkAloneConfirmsNothing(t *testing.T) {
 		k := NewKit(t, m, Setup{})
 		squatter := k.SignUp(Ann)
 		link := k.MailedToken()
-		k.Forget()
+		k.ClearRecords()
 		click := func(pw string) *Reply { return k.Do(Post("/email/verify", Object("token", link, "password", pw))) }
 		noCookie(t, k, k.Do(Post("/email/verify", Object("token", link))).Want(t, 403, "password_required"))
 		noCookie(t, k, click("").Want(t, 403, "password_required"))
@@ -47,7 +47,7 @@ func TestEV03_TheLinkAloneConfirmsNothing(t *testing.T) {
 		}
 
 		k.Do(Post("/password/reset/complete", Object("token", k.ResetToken(Ann), "newPassword", ThirdPassword))).Want(t, 200, "")
-		if k.Alive(squatter) {
+		if k.IsSignedIn(squatter) {
 			t.Error("the squatter is still signed in")
 		}
 		k.Clock.Add(time.Hour)
@@ -67,7 +67,7 @@ func TestEV03_ALinkToANewAddressNeedsItsUser(t *testing.T) {
 	BothModes(t, func(t *testing.T, m Mode) {
 		k := NewKit(t, m, Setup{})
 		u, other := k.SignUpVerified(Ann), k.SignUp("carl@example.com")
-		k.Forget()
+		k.ClearRecords()
 		k.Do(k.As(u, Post("/email/change", Object("newEmail", Bob, "currentPassword", GoodPassword)))).Want(t, 202, "")
 		link := ""
 		for _, msg := range k.Inbox() {
@@ -75,7 +75,7 @@ func TestEV03_ALinkToANewAddressNeedsItsUser(t *testing.T) {
 				link = LinkToken(t, msg)
 			}
 		}
-		k.Forget()
+		k.ClearRecords()
 		k.Do(Post("/email/verify", Object("token", link))).Want(t, 403, "password_required")
 		k.Do(k.As(other, Post("/email/verify", Object("token", link)))).Want(t, 403, "password_required")
 		if got := k.Events.Take(); got != "" {
@@ -218,7 +218,7 @@ func TestRS05_EV01_NoRequestChangesTheOriginOfALink(t *testing.T) {
 				server := httptest.NewServer(k.Server)
 				defer server.Close()
 				q := m.make(k)
-				k.Forget()
+				k.ClearRecords()
 				contentType := "application/json"
 				if q.Body != "" && q.Body[0] != '{' {
 					contentType = "application/x-www-form-urlencoded"
@@ -262,16 +262,16 @@ func TestRS07_EV01_TheLinkGoesToTheStoredAddress(t *testing.T) {
 		} {
 			k.Clock.Add(25 * time.Hour) // earlier links have expired
 			u = k.Do(k.Refresh(u)).Want(t, 200, "").Keep(u)
-			k.Forget()
+			k.ClearRecords()
 			k.Do(k.As(u, Post("/email/verify/send", body))).Want(t, 202, "")
 			if all := k.Inbox(); len(all) != 1 || all[0].To != Ann || all[0].Kind != usher.MessageVerifyEmail {
 				t.Errorf("%s: %d emails", body, len(all))
 			}
 		}
-		k.Forget()
+		k.ClearRecords()
 		k.Do(k.As(u, Post("/email/verify/send", `{"email":"`+Bob+`","email":"`+Ann+`"}`))).Want(t, 400, "invalid_request")
 		k.Do(k.As(u, Post("/email/verify/send", `[]`))).Want(t, 400, "invalid_request")
-		if got := k.Mails(); got != "" {
+		if got := k.EmailKinds(); got != "" {
 			t.Errorf("mails: %s", got)
 		}
 	})

@@ -11,9 +11,10 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// signIn returns a function that signs in with the first of our mechanisms that
-// the server offers. The closure hides the password from printing.
-func signIn(host, username string, password usher.Secret) func(*smtp.Client) error {
+// newAuth returns a function that signs in to the server, with the first of our
+// mechanisms that the server offers. The closure keeps the password out of printed
+// values.
+func newAuth(host, username string, password usher.Secret) func(*smtp.Client) error {
 	return func(session *smtp.Client) error {
 		// The library's mechanisms allow localhost without TLS.
 		if _, secured := session.TLSConnectionState(); !secured {
@@ -34,8 +35,8 @@ func signIn(host, username string, password usher.Secret) func(*smtp.Client) err
 	}
 }
 
-// maxIterations limits how many times a server may make us hash a password, to a
-// fraction of a second. A deadline cannot end the hashing.
+// maxIterations limits the hash iterations that a server may demand. They take a
+// fraction of a second. A deadline cannot stop them.
 const maxIterations = 1_000_000
 
 // scram checks the order of the server's messages (RFC 5802 §3), which the library

@@ -32,7 +32,7 @@ func TestML03_NoSignInWithoutTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := signIn("localhost", "ann", "secret")(session); !errors.Is(err, ErrNoTLS) {
+	if err := newAuth("localhost", "ann", "secret")(session); !errors.Is(err, ErrNoTLS) {
 		t.Error(err)
 	}
 	_ = client.Close()

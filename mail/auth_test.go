@@ -12,7 +12,7 @@ import (
 	"github.com/usherkit/usher/mail"
 )
 
-func withUser(in *inbox) mail.SMTPConfig {
+func withUser(in *smtpServer) mail.SMTPConfig {
 	cfg := config(in)
 	cfg.Username, cfg.Password = usernameCanary, passwordCanary
 	return cfg
@@ -25,7 +25,7 @@ func TestSMTP_ChoiceOfMechanism(t *testing.T) {
 		"LOGIN":         "XOAUTH2 CRAM-MD5 NTLM LOGIN",
 	} {
 		for _, implicit := range []bool{false, true} {
-			in := newInbox(t, inboxOptions{implicitTLS: implicit, mechanisms: strings.Fields(offered)})
+			in := newSMTPServer(t, serverOptions{implicitTLS: implicit, mechanisms: strings.Fields(offered)})
 			cfg := withUser(in)
 			cfg.ImplicitTLS = implicit
 			if err := send(t, cfg, message(usher.MessageResetPassword)); err != nil || len(in.deliveries()) != 1 {
@@ -40,7 +40,7 @@ func TestSMTP_ChoiceOfMechanism(t *testing.T) {
 
 // A Sender signs in for every email, also concurrently.
 func TestSMTP_SignsInForEachEmail(t *testing.T) {
-	in := newInbox(t, inboxOptions{mechanisms: []string{"SCRAM-SHA-256"}})
+	in := newSMTPServer(t, serverOptions{mechanisms: []string{"SCRAM-SHA-256"}})
 	s, err := mail.SMTP(withUser(in))
 	if err != nil {
 		t.Fatal(err)
@@ -65,9 +65,9 @@ func TestSMTP_ServerWithoutOurMechanisms(t *testing.T) {
 		"", "NTLM", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256-PLUS", "XOAUTH2", "PLAIN-CLIENTTOKEN",
 		"NTLM CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-1-PLUS SCRAM-SHA-512 XOAUTH2 OAUTHBEARER EXTERNAL ANONYMOUS",
 	} {
-		in := newInbox(t, inboxOptions{mechanisms: strings.Fields(offered)})
+		in := newSMTPServer(t, serverOptions{mechanisms: strings.Fields(offered)})
 		if offered == "" {
-			in = newInbox(t, inboxOptions{}) // not even AUTH
+			in = newSMTPServer(t, serverOptions{}) // not even AUTH
 		}
 		e := fails(t, in, send(t, withUser(in), message(usher.MessageResetPassword)), "AUTH", false)
 		if !errors.Is(e, mail.ErrNoAuth) || e.Code != 0 || len(in.logins) != 0 {
@@ -89,13 +89,13 @@ func TestSMTP_ServerBreaksSCRAM(t *testing.T) {
 		"the same challenge forever": func() sasl.Server { return &script{"", "", "", ""} },
 		"nonsense":                   func() sasl.Server { return &script{"", "r=" + passwordCanary + ",,"} },
 	} {
-		in := newInbox(t, inboxOptions{mechanisms: []string{"PLAIN", "SCRAM-SHA-256"}, scram: server})
+		in := newSMTPServer(t, serverOptions{mechanisms: []string{"PLAIN", "SCRAM-SHA-256"}, scram: server})
 		e := fails(t, in, send(t, withUser(in), message(usher.MessageResetPassword)), "AUTH", false)
 		if e.Code != 0 || !strings.Contains(e.Error(), "SCRAM-SHA-256 failed") {
 			t.Errorf("%s: %v", name, e)
 		}
 	}
-	in := newInbox(t, inboxOptions{mechanisms: []string{"SCRAM-SHA-256"}})
+	in := newSMTPServer(t, serverOptions{mechanisms: []string{"SCRAM-SHA-256"}})
 	cfg := withUser(in)
 	cfg.Password = "CANARY-another"
 	if e := fails(t, in, send(t, cfg, message(usher.MessageResetPassword)), "AUTH", false); e.Code != 535 {

@@ -17,7 +17,7 @@ var plain = []string{"PLAIN"}
 // authSession is a session that offers AUTH.
 type authSession struct {
 	session
-	o inboxOptions
+	o serverOptions
 }
 
 func (s *authSession) AuthMechanisms() []string { return s.o.mechanisms }

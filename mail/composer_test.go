@@ -167,7 +167,7 @@ func TestML01_OneAddressOnly(t *testing.T) {
 	}
 }
 
-func TestML02_StrangersTextStaysOut(t *testing.T) {
+func TestML02_UntrustedTextIsLeftOut(t *testing.T) {
 	link := regexp.MustCompile(`(?i)evil|pay at|<a href=/|www\.|//`)
 	for _, s := range []string{
 		"<a href=//evil.test>", "Pay at http://evil.test", "evil.test", "www.evil.test", "mailto:x@evil.test",

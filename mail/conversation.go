@@ -12,19 +12,19 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
-// conversation is the delivery of one email over one connection. go-mail's Client
-// holds it. What the Client cannot do is here: end with a context, limit what a
-// server sends, choose among three mechanisms of sign-in, return the cause of an
-// error, and ignore a failed goodbye.
+// conversation delivers one email over one connection, with go-mail's Client. It adds
+// what the Client lacks: the delivery ends with the context, replies are limited in
+// size, three sign-in mechanisms are allowed, errors have their cause, and a failed
+// QUIT is ignored.
 type conversation struct {
 	*Sender
-	step string // what the conversation does
-	err  error  // the last reply that was not as expected
+	step string // the current step
+	err  error  // the error of the last command that failed
 }
 
 // deliver sends one email.
 func (c *conversation) deliver(ctx context.Context, msg *gomail.Msg) error {
-	// Not the context that the Client passes, which ends after the dialing.
+	// The context that the Client passes ends after dialing, so ours is used.
 	dial := func(context.Context, string, string) (net.Conn, error) { return c.dial(ctx) }
 	options := append(slices.Clip(c.options), gomail.WithDialContextFunc(dial))
 	needsUTF8 := !isASCII(msg.GetFrom()[0].Address + msg.GetTo()[0].Address)
@@ -44,9 +44,9 @@ func (c *conversation) deliver(ctx context.Context, msg *gomail.Msg) error {
 		c.step = stepTLS
 		return ErrNoTLS
 	}
-	if c.signIn != nil {
+	if c.auth != nil {
 		c.step = stepAuth
-		if err := c.signIn(session); err != nil {
+		if err := c.auth(session); err != nil {
 			return err
 		}
 	}
@@ -56,16 +56,16 @@ func (c *conversation) deliver(ctx context.Context, msg *gomail.Msg) error {
 	}
 	c.step, c.err = stepData, nil
 	if err := client.SendWithSMTPClient(session, msg); err != nil {
-		// No QUIT: it would end the email, and the server would take a part for the whole.
+		// No QUIT, because the server could accept the part sent so far as a whole email.
 		return errors.Join(c.err, err)
 	}
-	// The email is delivered, even if the goodbye fails.
+	// The email is delivered, even if QUIT fails.
 	_ = session.UpdateDeadline(quitTimeout)
 	_ = session.Quit()
 	return nil
 }
 
-// quitTimeout limits how long a server may take for its goodbye.
+// quitTimeout limits the reply to QUIT.
 const quitTimeout = time.Second
 
 // dial connects, and with implicit TLS does the handshake. The connection closes
@@ -104,11 +104,12 @@ var commandSteps = map[string]string{
 	"ehlo": stepGreeting, "starttls": stepTLS, "mail": stepMail, "rcpt": stepRcpt, "data": stepData,
 }
 
-// maxReplies limits what a server may send in one conversation, in bytes and with
-// its certificates: many times of what is needed. SMTP has no limit for a reply.
+// maxReplies limits the bytes that a server may send in one conversation, including its
+// certificates. It is many times what a server needs. SMTP itself does not limit a
+// reply.
 const maxReplies = 256 << 10
 
-// limitedConn returns an error after left bytes.
+// limitedConn is a connection from which at most left bytes can be read.
 type limitedConn struct {
 	net.Conn
 	left int

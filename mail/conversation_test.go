@@ -18,7 +18,7 @@ import (
 )
 
 func TestML03_ServerWithoutSTARTTLS(t *testing.T) {
-	in := newInbox(t, inboxOptions{noTLS: true, mechanisms: plain})
+	in := newSMTPServer(t, serverOptions{noTLS: true, mechanisms: plain})
 	cfg := config(in)
 	cfg.Username, cfg.Password = usernameCanary, passwordCanary
 	e := fails(t, in, send(t, cfg, message(usher.MessageResetPassword)), "TLS", false)
@@ -29,14 +29,14 @@ func TestML03_ServerWithoutSTARTTLS(t *testing.T) {
 
 func TestML03_WrongCertificate(t *testing.T) {
 	for _, implicit := range []bool{false, true} {
-		in := newInbox(t, inboxOptions{implicitTLS: implicit, certFor: "other.test"})
+		in := newSMTPServer(t, serverOptions{implicitTLS: implicit, certFor: "other.test"})
 		cfg := config(in)
 		cfg.ImplicitTLS = implicit
 		var host x509.HostnameError
 		if e := fails(t, in, send(t, cfg, message(usher.MessageResetPassword)), "TLS", false); !errors.As(e, &host) {
 			t.Errorf("another name, implicit %v: %v", implicit, e)
 		}
-		in = newInbox(t, inboxOptions{implicitTLS: implicit})
+		in = newSMTPServer(t, serverOptions{implicitTLS: implicit})
 		cfg = config(in)
 		cfg.ImplicitTLS = implicit
 		cfg.RootCAs = x509.NewCertPool()
@@ -48,7 +48,7 @@ func TestML03_WrongCertificate(t *testing.T) {
 }
 
 func TestML03_PlainServerBehindImplicitTLS(t *testing.T) {
-	in := newInbox(t, inboxOptions{noTLS: true})
+	in := newSMTPServer(t, serverOptions{noTLS: true})
 	cfg := config(in)
 	cfg.ImplicitTLS = true
 	fails(t, in, send(t, cfg, message(usher.MessageResetPassword)), "TLS", false)
@@ -62,7 +62,7 @@ func TestML03_ServerRefusesTheTLS(t *testing.T) {
 		"a client certificate, TLS 1.2": func(c *tls.Config) { c.ClientAuth, c.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12 },
 	} {
 		for _, implicit := range []bool{false, true} {
-			in := newInbox(t, inboxOptions{implicitTLS: implicit, tls: demand})
+			in := newSMTPServer(t, serverOptions{implicitTLS: implicit, tls: demand})
 			cfg := config(in)
 			cfg.ImplicitTLS = implicit
 			e := fails(t, in, send(t, cfg, message(usher.MessageResetPassword)), "TLS", false)
@@ -87,13 +87,13 @@ func TestML03_OurTLSRefuses(t *testing.T) {
 			_, _ = io.WriteString(c, record)
 			_, _ = io.Copy(io.Discard, c)
 		}
-		s := talker{plain: []string{"STARTTLS"}, starttls: "220 go on\r\n", upgrade: answer}
+		s := scriptedServer{plain: []string{"STARTTLS"}, starttls: "220 go on\r\n", upgrade: answer}
 		cfg := s.config(t)
 		for _, implicit := range []bool{false, true} {
 			if cfg.ImplicitTLS = implicit; implicit {
 				cfg.Port = listen(t, answer)
 			}
-			e := fails(t, &inbox{}, send(t, cfg, message(usher.MessageResetPassword)), "TLS", false)
+			e := fails(t, &smtpServer{}, send(t, cfg, message(usher.MessageResetPassword)), "TLS", false)
 			if !strings.HasSuffix(e.Error(), want) {
 				t.Errorf("implicit %v: %v, want %s", implicit, e, want)
 			}
@@ -103,13 +103,13 @@ func TestML03_OurTLSRefuses(t *testing.T) {
 
 // The server offers STARTTLS and then rejects the command.
 func TestML03_STARTTLSRefused(t *testing.T) {
-	s := talker{plain: []string{"STARTTLS"}, answer: func(command string) []string {
+	s := scriptedServer{plain: []string{"STARTTLS"}, answer: func(command string) []string {
 		if command == "STARTTLS" {
 			return []string{"454 4.7.0 not now, " + addressCanary}
 		}
 		return nil
 	}}
-	e := fails(t, &inbox{}, send(t, s.config(t), message(usher.MessageResetPassword)), "TLS", false)
+	e := fails(t, &smtpServer{}, send(t, s.config(t), message(usher.MessageResetPassword)), "TLS", false)
 	if e.Code != 454 || e.Enhanced != "4.7.0" || errors.Is(e, mail.ErrNoTLS) {
 		t.Error(e)
 	}
@@ -121,7 +121,7 @@ func TestML03_STARTTLSRefused(t *testing.T) {
 // An attacker between client and server appends replies to the last unencrypted one.
 func TestML03_AnswersInjectedBeforeTLS(t *testing.T) {
 	const injected = "220 go on\r\n250-injected\r\n250 AUTH PLAIN\r\n250 ok\r\n250 ok\r\n354 go on\r\n250 taken\r\n"
-	s := talker{
+	s := scriptedServer{
 		plain: []string{"STARTTLS"}, starttls: injected,
 		answer: func(command string) []string {
 			if command == "RCPT" {
@@ -131,14 +131,14 @@ func TestML03_AnswersInjectedBeforeTLS(t *testing.T) {
 		},
 	}
 	cfg := s.config(t)
-	if e := fails(t, &inbox{}, send(t, cfg, message(usher.MessageResetPassword)), "RCPT TO", true); e.Code != 550 {
+	if e := fails(t, &smtpServer{}, send(t, cfg, message(usher.MessageResetPassword)), "RCPT TO", true); e.Code != 550 {
 		t.Errorf("not the answer of the server: %v", e)
 	}
 	// Extensions that were offered before TLS are forgotten (RFC 3207 §4.2).
-	other := talker{plain: []string{"STARTTLS", "AUTH PLAIN"}, starttls: injected}
+	other := scriptedServer{plain: []string{"STARTTLS", "AUTH PLAIN"}, starttls: injected}
 	cfg = other.config(t)
 	cfg.Username, cfg.Password = usernameCanary, passwordCanary
-	if e := fails(t, &inbox{}, send(t, cfg, message(usher.MessageResetPassword)), "AUTH", false); !errors.Is(e, mail.ErrNoAuth) {
+	if e := fails(t, &smtpServer{}, send(t, cfg, message(usher.MessageResetPassword)), "AUTH", false); !errors.Is(e, mail.ErrNoAuth) {
 		t.Error(e)
 	}
 	if want := []string{"EHLO", "STARTTLS", "EHLO"}; !slices.Equal(other.commands(), want) {
@@ -162,7 +162,7 @@ func TestSMTP_AddressesOutsideASCII(t *testing.T) {
 		{unicode, "no-reply@example.com", nil, ""},
 		{addressCanary, "nö-reply@example.com", nil, ""},
 	} {
-		s := talker{plain: tt.offered}
+		s := scriptedServer{plain: tt.offered}
 		cfg := s.config(t)
 		cfg.InsecurePlaintextLoopback, cfg.Composer.From = true, tt.from
 		m := message(usher.MessageResetPassword)
@@ -170,7 +170,7 @@ func TestSMTP_AddressesOutsideASCII(t *testing.T) {
 		err := send(t, cfg, m)
 		i := slices.IndexFunc(s.lines(), func(line string) bool { return strings.HasPrefix(line, "MAIL") })
 		if tt.want == "" {
-			e := fails(t, &inbox{}, err, "MAIL FROM", false)
+			e := fails(t, &smtpServer{}, err, "MAIL FROM", false)
 			if i >= 0 || !strings.Contains(e.Error(), "SMTPUTF8") {
 				t.Errorf("%s: %v, %q", tt.to, e, s.lines())
 			}
@@ -184,7 +184,7 @@ func TestSMTP_AddressesOutsideASCII(t *testing.T) {
 
 func TestSMTP_StalledServer(t *testing.T) {
 	release := make(chan struct{})
-	in := newInbox(t, inboxOptions{})
+	in := newSMTPServer(t, serverOptions{})
 	in.data = func() error {
 		<-release
 		return errors.New("too late")
@@ -202,7 +202,7 @@ func TestSMTP_StalledServer(t *testing.T) {
 	l := listen(t, func(net.Conn) { <-release })
 	for step, implicit := range map[string]bool{"greeting": false, "TLS": true} {
 		cfg.Port, cfg.ImplicitTLS = l, implicit
-		e := fails(t, &inbox{}, send(t, cfg, message(usher.MessageResetPassword)), step, false)
+		e := fails(t, &smtpServer{}, send(t, cfg, message(usher.MessageResetPassword)), step, false)
 		if !errors.Is(e, context.DeadlineExceeded) {
 			t.Error(e)
 		}
@@ -237,7 +237,7 @@ func TestSMTP_InvalidGreetings(t *testing.T) {
 				_, _ = bufio.NewReader(c).ReadString('\n') // until the client has gone
 			}
 		})
-		e := fails(t, &inbox{}, send(t, mail.SMTPConfig{
+		e := fails(t, &smtpServer{}, send(t, mail.SMTPConfig{
 			Host: "127.0.0.1", Port: port, Timeout: 5 * time.Second, Composer: composer(),
 		}, message(usher.MessageResetPassword)), "greeting", false)
 		if e.Code != tt.code {
@@ -250,7 +250,7 @@ func TestSMTP_InvalidGreetings(t *testing.T) {
 func TestSMTP_EndlessReplies(t *testing.T) {
 	for at, step := range map[string]string{"EHLO": "greeting", "MAIL": "MAIL FROM", "RCPT": "RCPT TO", "DATA": "DATA"} {
 		for name, line := range map[string]string{"lines": "250-and then\r\n", "line": "and then "} {
-			s := talker{}
+			s := scriptedServer{}
 			s.answer = func(command string) []string {
 				if command != at {
 					return nil
@@ -259,7 +259,7 @@ func TestSMTP_EndlessReplies(t *testing.T) {
 			}
 			cfg := s.config(t)
 			cfg.InsecurePlaintextLoopback = true
-			e := fails(t, &inbox{}, send(t, cfg, message(usher.MessageResetPassword)), step, false)
+			e := fails(t, &smtpServer{}, send(t, cfg, message(usher.MessageResetPassword)), step, false)
 			if !strings.HasSuffix(e.Error(), "the server sends too much") {
 				t.Errorf("%s of %s: %v", name, at, e)
 			}
@@ -291,5 +291,5 @@ func TestSMTP_ConnectionRefused(t *testing.T) {
 	port := l.Addr().(*net.TCPAddr).Port
 	_ = l.Close()
 	cfg := mail.SMTPConfig{Host: "127.0.0.1", Port: port, Composer: composer()}
-	fails(t, &inbox{}, send(t, cfg, message(usher.MessageResetPassword)), "connect", false)
+	fails(t, &smtpServer{}, send(t, cfg, message(usher.MessageResetPassword)), "connect", false)
 }

@@ -25,7 +25,7 @@ type Data struct {
 	Link string
 	// ExpiresIn is how long Link works, counted from At, or zero if that is unknown.
 	ExpiresIn time.Duration
-	// At is when it happened, in the Composer's time zone.
+	// At is the time of the event that the email reports, in the Composer's time zone.
 	At time.Time
 	// Address is the client's IP address, or empty.
 	Address string
@@ -59,8 +59,8 @@ func (d *Data) Dir() string { return d.speaker.Dir() }
 // Time returns At in the reader's language.
 func (d *Data) Time() string { return d.speaker.Time(d.At) }
 
-// Validity returns a sentence that says that the link works once, and how long.
-// It rounds down, so that the link works at least as long as the email says.
+// Validity returns a sentence which says that the link works once, and for how long.
+// The time is rounded down, so that the link works at least that long.
 func (d *Data) Validity() string {
 	const day = 24 * time.Hour
 	valid := func(key string, unit time.Duration) string {
@@ -100,8 +100,8 @@ func (d *Data) Help() string {
 	return ""
 }
 
-// cleanIP returns the canonical form of an IP address without a zone, which may
-// be any text, or "" if s is not an IP address.
+// cleanIP returns the canonical form of an IP address, or "" if s is not an IP address.
+// It removes the zone, because a zone may be any text.
 func cleanIP(s string) string {
 	a, err := netip.ParseAddr(s)
 	if err != nil {

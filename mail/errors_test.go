@@ -41,7 +41,7 @@ func TestDeliveryError_Permanent(t *testing.T) {
 		{"EHLO", "550 5.1.1 no", false},
 		{"EHLO", "501 no", false},
 	} {
-		s := talker{answer: func(command string) []string {
+		s := scriptedServer{answer: func(command string) []string {
 			if command == tt.at || command == "HELO" && tt.at == "EHLO" {
 				return []string{tt.answer}
 			}
@@ -49,7 +49,7 @@ func TestDeliveryError_Permanent(t *testing.T) {
 		}}
 		cfg := s.config(t)
 		cfg.InsecurePlaintextLoopback = true
-		e := fails(t, &inbox{}, send(t, cfg, message(usher.MessageResetPassword)), steps[tt.at], tt.permanent)
+		e := fails(t, &smtpServer{}, send(t, cfg, message(usher.MessageResetPassword)), steps[tt.at], tt.permanent)
 		if fmt.Sprint(e.Code) != tt.answer[:3] {
 			t.Errorf("%s: %v", tt.answer, e)
 		}
@@ -57,7 +57,7 @@ func TestDeliveryError_Permanent(t *testing.T) {
 }
 
 func TestSMTP_TemporaryThenDelivered(t *testing.T) {
-	in := newInbox(t, inboxOptions{})
+	in := newSMTPServer(t, serverOptions{})
 	attempts := 0
 	in.data = func() error {
 		if attempts++; attempts == 1 {
@@ -79,7 +79,7 @@ func TestSMTP_PermanentRefusals(t *testing.T) {
 	refuse := func() error {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "<" + addressCanary + "> unknown " + linkCanary}
 	}
-	in := newInbox(t, inboxOptions{})
+	in := newSMTPServer(t, serverOptions{})
 	in.rcpt = refuse
 	if e := fails(t, in, send(t, config(in), message(usher.MessageResetPassword)), "RCPT TO", true); e.Code != 550 || e.Enhanced != "5.1.1" {
 		t.Error(e)
@@ -90,7 +90,7 @@ func TestSMTP_PermanentRefusals(t *testing.T) {
 
 // The email can be sent when the password is corrected.
 func TestSMTP_WrongPasswordIsNotPermanent(t *testing.T) {
-	in := newInbox(t, inboxOptions{mechanisms: plain})
+	in := newSMTPServer(t, serverOptions{mechanisms: plain})
 	cfg := config(in)
 	cfg.Username, cfg.Password = usernameCanary, "CANARY-another"
 	if e := fails(t, in, send(t, cfg, message(usher.MessageResetPassword)), "AUTH", false); e.Code != 535 {
@@ -98,7 +98,7 @@ func TestSMTP_WrongPasswordIsNotPermanent(t *testing.T) {
 	}
 
 	// The same holds for a sign-in that the server requires.
-	in = newInbox(t, inboxOptions{})
+	in = newSMTPServer(t, serverOptions{})
 	in.rcpt = func() error { return &smtp.SMTPError{Code: 530, Message: "sign in first"} }
 	fails(t, in, send(t, config(in), message(usher.MessageResetPassword)), "RCPT TO", false)
 

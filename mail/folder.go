@@ -45,7 +45,7 @@ func (f *Folder) Send(ctx context.Context, m usher.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	msg, err := f.Composer.envelope(m, true)
+	msg, err := f.Composer.mimeMessage(m, true)
 	if err != nil {
 		return err
 	}
@@ -70,8 +70,8 @@ func (f *Folder) Send(ctx context.Context, m usher.Message) error {
 	return nil
 }
 
-// writeFile writes a temporary file, syncs it, and renames it to path. It syncs
-// because the outbox forgets what is delivered.
+// writeFile writes a temporary file, syncs it, and renames it to path. It syncs the
+// file because the outbox deletes a delivered email.
 func writeFile(path string, content io.WriterTo) error {
 	// Not *.eml, so that readers do not find it. os.CreateTemp sets mode 0600.
 	temp, err := os.CreateTemp(filepath.Dir(path), ".new-*")

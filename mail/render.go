@@ -34,7 +34,7 @@ func Templates() fs.FS {
 // render executes the templates for the message's kind.
 func (c Composer) render(e *email, data *Data) error {
 	var subject, text, html strings.Builder
-	files, err := c.files(data, ".txt")
+	files, err := c.templateFiles(data, ".txt")
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (c Composer) render(e *email, data *Data) error {
 	if err := plain.ExecuteTemplate(&text, "layout", data); err != nil {
 		return err
 	}
-	if files, err = c.files(data, ".html"); err != nil {
+	if files, err = c.templateFiles(data, ".html"); err != nil {
 		return err
 	}
 	markup := htmltemplate.New("").Option("missingkey=error").Funcs(c.Funcs)
@@ -70,17 +70,17 @@ func (c Composer) render(e *email, data *Data) error {
 	return nil
 }
 
-// files returns the layout and the template of the kind. A file of Templates for
+// templateFiles returns the layout and the template of the kind. A file of Templates for
 // the language comes before one for all languages, and before the built-in one.
-func (c Composer) files(data *Data, ext string) ([]string, error) {
+func (c Composer) templateFiles(data *Data, ext string) ([]string, error) {
 	var files []string
 	for _, name := range []string{"layout", string(data.Kind)} {
-		b, err := c.own(data.Lang()+"/"+name+ext, name+ext)
+		b, err := c.readReplacement(data.Lang()+"/"+name+ext, name+ext)
 		if errors.Is(err, fs.ErrNotExist) {
 			builtIn := "layout"
 			if name != "layout" {
 				builtIn = "message"
-				b, err = c.own(builtIn + ext)
+				b, err = c.readReplacement(builtIn + ext)
 			}
 			if errors.Is(err, fs.ErrNotExist) {
 				b, err = fs.ReadFile(embedded, "templates/"+builtIn+ext)
@@ -94,8 +94,8 @@ func (c Composer) files(data *Data, ext string) ([]string, error) {
 	return files, nil
 }
 
-// own returns the first of the paths that exists in Templates.
-func (c Composer) own(paths ...string) ([]byte, error) {
+// readReplacement reads the first of the paths that exists in Templates.
+func (c Composer) readReplacement(paths ...string) ([]byte, error) {
 	if c.Templates == nil {
 		return nil, fs.ErrNotExist
 	}
@@ -112,8 +112,8 @@ func (c Composer) own(paths ...string) ([]byte, error) {
 // leave out what follows it in replies.
 const signatureMark = "-- \n"
 
-// tidy removes what the conditions of a template leave over: spaces at the end of
-// a line, except in the signature mark, and repeated empty lines.
+// tidy removes spaces at the end of a line, except in the signature mark, and repeated
+// empty lines. The conditions in the templates leave them behind.
 func tidy(s string) string {
 	var b strings.Builder
 	empty := true

@@ -66,7 +66,7 @@ type Sender struct {
 	tls           *tls.Config // nil for plaintext to a loopback address
 	implicitTLS   bool
 	options       []gomail.Option
-	signIn        func(*smtp.Client) error // nil without a Username
+	auth          func(*smtp.Client) error // nil without a Username
 	composer      Composer
 }
 
@@ -104,7 +104,7 @@ func SMTP(cfg SMTPConfig) (*Sender, error) {
 		s.options = append(s.options, gomail.WithTLSConfig(s.tls), gomail.WithTLSPolicy(gomail.TLSOpportunistic))
 	}
 	if cfg.Username != "" {
-		s.signIn = signIn(cfg.Host, cfg.Username, cfg.Password)
+		s.auth = newAuth(cfg.Host, cfg.Username, cfg.Password)
 	}
 	return s, nil
 }
@@ -154,7 +154,7 @@ func (cfg SMTPConfig) withDefaults() (SMTPConfig, error) {
 
 // Send sends the email for m. The error is a [*MessageError] or a [*DeliveryError].
 func (s *Sender) Send(ctx context.Context, m usher.Message) error {
-	msg, err := s.composer.envelope(m, false)
+	msg, err := s.composer.mimeMessage(m, false)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-func config(in *inbox) mail.SMTPConfig {
+func config(in *smtpServer) mail.SMTPConfig {
 	return mail.SMTPConfig{
 		Host: "127.0.0.1", Port: in.port, RootCAs: in.roots,
 		Timeout: 5 * time.Second, Composer: composer(),
@@ -45,7 +45,7 @@ func send(t *testing.T, cfg mail.SMTPConfig, m usher.Message) error {
 }
 
 // fails checks that no email arrived, and returns the error.
-func fails(t *testing.T, in *inbox, err error, step string, permanent bool) *mail.DeliveryError {
+func fails(t *testing.T, in *smtpServer, err error, step string, permanent bool) *mail.DeliveryError {
 	t.Helper()
 	if n := len(in.deliveries()); n != 0 {
 		t.Errorf("%d emails arrived", n)
@@ -89,14 +89,14 @@ func TestSMTP_Config(t *testing.T) {
 }
 
 func TestSMTP_Delivers(t *testing.T) {
-	for name, o := range map[string]inboxOptions{
+	for name, o := range map[string]serverOptions{
 		"STARTTLS":     {},
 		"implicit TLS": {implicitTLS: true},
 		"AUTH":         {mechanisms: plain},
 		"both":         {implicitTLS: true, mechanisms: plain},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := newInbox(t, o)
+			in := newSMTPServer(t, o)
 			cfg := config(in)
 			cfg.ImplicitTLS = o.implicitTLS
 			if o.mechanisms != nil {
@@ -170,7 +170,7 @@ func checkMail(t *testing.T, c mail.Composer, m usher.Message, data string) {
 }
 
 func TestSMTP_TextOnly(t *testing.T) {
-	in := newInbox(t, inboxOptions{})
+	in := newSMTPServer(t, serverOptions{})
 	m := message(usher.MessagePasswordChanged)
 	cfg := config(in)
 	cfg.Composer.TextOnly = true
@@ -188,7 +188,7 @@ func TestSMTP_LocalName(t *testing.T) {
 		"app.example.com": "EHLO app.example.com", "192.0.2.1": "EHLO [192.0.2.1]", "::ffff:192.0.2.1": "EHLO [192.0.2.1]",
 		"2001:db8::1": "EHLO [IPv6:2001:db8::1]", "fe80::1%eth0": "EHLO [IPv6:fe80::1]",
 	} {
-		s := talker{}
+		s := scriptedServer{}
 		cfg := s.config(t)
 		cfg.LocalName, cfg.InsecurePlaintextLoopback = name, true
 		if err := send(t, cfg, message(usher.MessageResetPassword)); err != nil || s.lines()[0] != want {
@@ -198,7 +198,7 @@ func TestSMTP_LocalName(t *testing.T) {
 }
 
 func TestML01_NothingReachesTheServer(t *testing.T) {
-	in := newInbox(t, inboxOptions{})
+	in := newSMTPServer(t, serverOptions{})
 	for _, to := range []string{"a@example.com\r\nRCPT TO:<b@example.net>", "a@example.com>\x00", "a@example.com,b@example.net"} {
 		m := message(usher.MessageResetPassword)
 		m.To = to
@@ -213,7 +213,7 @@ func TestML01_NothingReachesTheServer(t *testing.T) {
 }
 
 func TestML03_PlaintextOnlyToLoopbackAndBySwitch(t *testing.T) {
-	in := newInbox(t, inboxOptions{noTLS: true})
+	in := newSMTPServer(t, serverOptions{noTLS: true})
 	cfg := config(in)
 	cfg.InsecurePlaintextLoopback = true
 	if err := send(t, cfg, message(usher.MessageResetPassword)); err != nil || len(in.deliveries()) != 1 {
@@ -237,12 +237,12 @@ func TestML03_PlaintextOnlyToLoopbackAndBySwitch(t *testing.T) {
 // A server without TLS or with a wrong certificate gets no email. Each attempt is
 // logged with its step, and the last one causes an event.
 func TestML03_NotSentIsLoggedAndAnEvent(t *testing.T) {
-	for name, options := range map[string]inboxOptions{
+	for name, options := range map[string]serverOptions{
 		"no STARTTLS":       {noTLS: true},
 		"wrong certificate": {certFor: "other.test"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := newInbox(t, options)
+			in := newSMTPServer(t, options)
 			sender, err := mail.SMTP(config(in))
 			if err != nil {
 				t.Fatal(err)

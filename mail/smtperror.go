@@ -20,7 +20,7 @@ type cause string
 func (c cause) Error() string { return string(c) }
 
 // deliveryError returns the error of a step without any text of the server. Only
-// errors that are known to be made on this side become the cause.
+// errors that were made on the client's side become the cause.
 func (c *conversation) deliveryError(ctx context.Context, err error) error {
 	e := &DeliveryError{Server: c.address, Step: c.step}
 	var (
@@ -52,7 +52,7 @@ func (c *conversation) deliveryError(ctx context.Context, err error) error {
 	case errors.Is(err, io.EOF):
 		e.Err = io.EOF
 	case strings.HasPrefix(err.Error(), "tls: "):
-		e.Step, e.Err = stepTLS, err // of crypto/tls, such as for a version that is too old
+		e.Step, e.Err = stepTLS, err // from crypto/tls, for example for a version that is too old
 	}
 	return e
 }

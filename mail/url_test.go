@@ -58,7 +58,7 @@ func TestParseURL_Refuses(t *testing.T) {
 }
 
 func TestParseURL_ReadsUserAndPassword(t *testing.T) {
-	in := newInbox(t, inboxOptions{mechanisms: plain})
+	in := newSMTPServer(t, serverOptions{mechanisms: plain})
 	// The certificate is not trusted, so only host and port are tested here.
 	// TestSMTP_Delivers tests the sign-in.
 	m, err := mail.ParseURL(fmt.Sprintf("smtp://%s@127.0.0.1:%d", url.UserPassword(usernameCanary, passwordCanary), in.port), composer())

@@ -10,8 +10,8 @@ import (
 	"github.com/usherkit/usher/internal/useragent"
 )
 
-// prepareOwn reads the signed-in user.
-func (site *Site) prepareOwn(x *exchange) error {
+// loadUser reads the signed-in user into the page.
+func (site *Site) loadUser(x *exchange) error {
 	u, _, err := site.service.Me(x.r.Context(), x.claims)
 	if err != nil {
 		return err
@@ -21,20 +21,20 @@ func (site *Site) prepareOwn(x *exchange) error {
 }
 
 func (site *Site) accountView() *view {
-	return &view{page: "account", path: "/account", prepare: site.prepareOwn, open: func(x *exchange) error {
+	return &view{page: "account", path: "/account", prepare: site.loadUser, open: func(x *exchange) error {
 		list, err := site.service.Sessions(x.r.Context(), x.claims)
 		if err != nil {
 			return err
 		}
-		x.page.list(list, x.claims.SessionID)
+		x.page.setSessions(list, x.claims.SessionID)
 		pending, err := site.service.PendingEmail(x.r.Context(), x.page.User.ID)
-		x.page.await(pending)
+		x.page.setPendingEmail(pending)
 		return err
 	}}
 }
 
-// await shows a change of address that is not confirmed yet.
-func (p *Page) await(pending usher.PendingEmail) {
+// setPendingEmail shows a change of address that is not confirmed yet.
+func (p *Page) setPendingEmail(pending usher.PendingEmail) {
 	if pending.Address == "" {
 		return
 	}
@@ -42,11 +42,12 @@ func (p *Page) await(pending usher.PendingEmail) {
 	p.PendingEmail, p.PendingUntil, p.PendingUntilISO = pending.Address, p.speaker.Time(until), until.Format(time.RFC3339)
 }
 
-// fewSessions is how many sessions are shown at first.
-const fewSessions = 5
+// maxShownSessions is the number of sessions that are shown before the user opens the
+// full list.
+const maxShownSessions = 5
 
-// list shows the sessions, the current one first.
-func (p *Page) list(sessions []usher.Session, current string) {
+// setSessions shows the sessions, the current one first.
+func (p *Page) setSessions(sessions []usher.Session, current string) {
 	all := make([]Session, 0, len(sessions))
 	for _, s := range sessions {
 		browser, system := useragent.Of(s.UserAgent)
@@ -62,14 +63,14 @@ func (p *Page) list(sessions []usher.Session, current string) {
 			all = append(all, one)
 		}
 	}
-	few := min(len(all), fewSessions)
-	p.Sessions, p.MoreSessions = all[:few], all[few:]
+	shown := min(len(all), maxShownSessions)
+	p.Sessions, p.MoreSessions = all[:shown], all[shown:]
 }
 
 func (site *Site) nameView() *view {
 	return &view{
 		page: "name", path: "/account/name", inputs: []string{"name"}, prepare: func(x *exchange) error {
-			err := site.prepareOwn(x)
+			err := site.loadUser(x)
 			if x.in == nil {
 				x.page.values["name"] = x.page.User.Name
 			}
@@ -80,7 +81,7 @@ func (site *Site) nameView() *view {
 			if _, err := site.service.UpdateProfile(x.r.Context(), x.claims, usher.Profile{Name: &name}, site.client(x)); err != nil {
 				return err
 			}
-			return site.goOn(x, "/account", "name_changed")
+			return site.redirectWithNotice(x, "/account", "name_changed")
 		},
 	}
 }
@@ -88,7 +89,7 @@ func (site *Site) nameView() *view {
 func (site *Site) passwordView() *view {
 	inputs := []string{"currentPassword", "newPassword"}
 	return &view{
-		page: "password", path: "/account/password", inputs: inputs, required: inputs, prepare: site.prepareOwn,
+		page: "password", path: "/account/password", inputs: inputs, required: inputs, prepare: site.loadUser,
 		send: func(x *exchange) error {
 			in := usher.UpdatePasswordParams{
 				NewPassword: usher.Secret(x.in["newPassword"]), CurrentPassword: usher.Secret(x.in["currentPassword"]),
@@ -100,7 +101,7 @@ func (site *Site) passwordView() *view {
 			if err := site.visits.SetTokens(x.w, x.r, result.Authentication); err != nil {
 				return err
 			}
-			return site.goOn(x, "/account", "password_changed")
+			return site.redirectWithNotice(x, "/account", "password_changed")
 		},
 	}
 }
@@ -113,10 +114,10 @@ func (site *Site) revokeView() *view {
 			return err
 		}
 		if id == x.claims.SessionID {
-			site.visits.Forget(x.w, x.r)
+			site.visits.ClearBrowser(x.w, x.r)
 			return redirect(x.w, site.base+"/signin?notice=signed_out")
 		}
-		return site.goOn(x, "/account", "session_ended")
+		return site.redirectWithNotice(x, "/account", "session_ended")
 	}}
 }
 
@@ -134,7 +135,7 @@ func (site *Site) signOutEverywhereView() *view {
 		if err := site.service.SignOutEverywhere(x.r.Context(), x.claims, site.client(x)); err != nil {
 			return err
 		}
-		site.visits.Forget(x.w, x.r)
+		site.visits.ClearBrowser(x.w, x.r)
 		return redirect(x.w, site.base+"/signin?notice=signed_out_all")
 	}}
 }

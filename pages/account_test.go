@@ -14,14 +14,14 @@ import (
 func TestAccountNeedsASession(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	for _, path := range []string{"/account", "/account/name", "/account/email", "/account/password"} {
-		b.Open("/auth"+path).To(t, "/auth/signin?return_to=%2Fauth"+strings.ReplaceAll(path, "/", "%2F"))
+		b.Open("/auth"+path).WantRedirect(t, "/auth/signin?return_to=%2Fauth"+strings.ReplaceAll(path, "/", "%2F"))
 	}
 	for _, path := range []string{"/password/update", "/email/change", "/email/verify/send", "/signout/all", "/account/name", "/account/email/cancel", "/account/sessions/x"} {
-		b.Send(path, "x", "y").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+		b.Send(path, "x", "y").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	}
-	b.Send("/signout").To(t, "/auth/signin?notice=signed_out")
+	b.Send("/signout").WantRedirect(t, "/auth/signin?notice=signed_out")
 	// The program's own pages redirect to the sign-in, too.
-	b.Open("/protected?a=b").To(t, "/auth/signin?return_to=%2Fprotected%3Fa%3Db")
+	b.Open("/protected?a=b").WantRedirect(t, "/auth/signin?return_to=%2Fprotected%3Fa%3Db")
 	if a := k.Do(Get("~/protected")); a.Status != 401 {
 		t.Errorf("a program gets %d", a.Status)
 	}
@@ -32,35 +32,35 @@ func TestSE10_DevicesAreListedAndEndedOneByOne(t *testing.T) {
 	b.SignUp(Ann)
 	other := k.Browser(t)
 	other.Do("POST", "/auth/signin", Form("loginId", Ann, "password", GoodPassword),
-		"User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0").To(t, "/")
-	v := b.Open("/auth/account").Page(t, 200, "Firefox on Linux", "This device", "192.0.2.1")
+		"User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0").WantRedirect(t, "/")
+	v := b.Open("/auth/account").WantPage(t, 200, "Firefox on Linux", "This device", "192.0.2.1")
 	if strings.Contains(v.Body, "Gecko") {
 		t.Error("the user agent is quoted")
 	}
 	id := regexp.MustCompile(`/auth/account/sessions/([^"]+)"><button class="plain" aria-label="Sign out: Firefox on Linux"`).FindStringSubmatch(v.Body)
 	if id == nil {
-		t.Fatalf("no button:\n%s", Main(v.Body))
+		t.Fatalf("no button:\n%s", MainElement(v.Body))
 	}
-	b.Send("/account/sessions/"+id[1]).To(t, "/auth/account")
-	v = b.Open("/auth/account").Page(t, 200, "The device has been signed out.")
+	b.Send("/account/sessions/"+id[1]).WantRedirect(t, "/auth/account")
+	v = b.Open("/auth/account").WantPage(t, 200, "The device has been signed out.")
 	if strings.Contains(v.Body, "Firefox") {
 		t.Error("the device is still there")
 	}
-	other.Open("/auth/account").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
-	b.Send("/account/sessions/"+id[1]).To(t, "/auth/account") // it has ended already
-	b.Open("/auth/account").Page(t, 200)
+	other.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+	b.Send("/account/sessions/"+id[1]).WantRedirect(t, "/auth/account") // it has ended already
+	b.Open("/auth/account").WantPage(t, 200)
 }
 
 // The current device comes first and has no button, and only the first devices are
 // unfolded.
-func TestSE10_TheOwnDeviceComesFirst(t *testing.T) {
+func TestSE10_TheCurrentDeviceComesFirst(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
 	rows := func(v View) []string { return strings.Split(v.Body, "<li>")[1:] }
 	for n := 2; n <= 8; n++ {
 		k.Clock.Add(time.Minute)
-		k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword).To(t, "/")
-		v := b.Open("/auth/account").Page(t, 200)
+		k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
+		v := b.Open("/auth/account").WantPage(t, 200)
 		got := rows(v)
 		if len(got) != n || !strings.Contains(got[0], "This device") || strings.Contains(got[0], "<form") {
 			t.Fatalf("%d of %d devices, the first is %s", len(got), n, got[0])
@@ -75,15 +75,15 @@ func TestSE10_TheOwnDeviceComesFirst(t *testing.T) {
 			t.Errorf("%d devices: %d are folded, want %d", n, strings.Count(folded, "<li>"), want)
 		}
 	}
-	b.Open("/auth/account").Page(t, 200, "<summary>3 more devices</summary>")
+	b.Open("/auth/account").WantPage(t, 200, "<summary>3 more devices</summary>")
 }
 
 func TestSE10_NobodyEndsAnothersSession(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
 	u := k.SignUp(Bob)
-	b.Send("/account/sessions/"+u.ID).To(t, "/auth/account")
-	if !k.Alive(u) {
+	b.Send("/account/sessions/"+u.ID).WantRedirect(t, "/auth/account")
+	if !k.IsSignedIn(u) {
 		t.Error("another's session has ended")
 	}
 }
@@ -92,17 +92,17 @@ func TestSignOutAndEverywhere(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
 	other := k.Browser(t)
-	other.Send("/signin", "loginId", Ann, "password", GoodPassword).To(t, "/")
-	v := b.Send("/signout").To(t, "/auth/signin?notice=signed_out")
+	other.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
+	v := b.Send("/signout").WantRedirect(t, "/auth/signin?notice=signed_out")
 	if v.Header.Get("Clear-Site-Data") == "" {
 		t.Error("CK-08: no Clear-Site-Data")
 	}
-	b.Open("/auth/signin?notice=signed_out").Page(t, 200, "You’re signed out.")
-	b.Open("/auth/account").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
-	other.Open("/auth/account").Page(t, 200)
-	b.Send("/signin", "loginId", Ann, "password", GoodPassword).To(t, "/")
-	other.Send("/signout/all").To(t, "/auth/signin?notice=signed_out_all")
-	b.Open("/auth/account").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+	b.Open("/auth/signin?notice=signed_out").WantPage(t, 200, "You’re signed out.")
+	b.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+	other.Open("/auth/account").WantPage(t, 200)
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
+	other.Send("/signout/all").WantRedirect(t, "/auth/signin?notice=signed_out_all")
+	b.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	if strings.Contains(b.Open("/auth/signin?notice=<b>").Body, "&lt;b") {
 		t.Error("any notice can be put into the page")
 	}
@@ -111,13 +111,13 @@ func TestSignOutAndEverywhere(t *testing.T) {
 func TestUP01_ChangeOfPasswordAsksForTheCurrentOne(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
-	b.Send("/password/update", "newPassword", OtherPassword).Page(t, 400, "Enter your current password.")
-	b.Send("/password/update", "currentPassword", ThirdPassword, "newPassword", OtherPassword).Page(t, 401, "This is not your current password.")
-	b.Send("/password/update", "currentPassword", GoodPassword, "newPassword", "short").Page(t, 400, "Use at least 15 characters.", `value="`+Ann+`"`)
+	b.Send("/password/update", "newPassword", OtherPassword).WantPage(t, 400, "Enter your current password.")
+	b.Send("/password/update", "currentPassword", ThirdPassword, "newPassword", OtherPassword).WantPage(t, 401, "This is not your current password.")
+	b.Send("/password/update", "currentPassword", GoodPassword, "newPassword", "short").WantPage(t, 400, "Use at least 15 characters.", `value="`+Ann+`"`)
 	k.SignIn(Ann, GoodPassword)
-	b.Send("/password/update", "currentPassword", GoodPassword, "newPassword", OtherPassword).To(t, "/auth/account")
-	b.Open("/auth/account").Page(t, 200, "Your password has been changed.")
-	b.Open("/auth/account").Page(t, 200) // the message is shown once
+	b.Send("/password/update", "currentPassword", GoodPassword, "newPassword", OtherPassword).WantRedirect(t, "/auth/account")
+	b.Open("/auth/account").WantPage(t, 200, "Your password has been changed.")
+	b.Open("/auth/account").WantPage(t, 200) // the message is shown once
 	k.SignIn(Ann, OtherPassword)
 }
 
@@ -127,20 +127,20 @@ func TestSE02_SignInEndsTheSessionBefore(t *testing.T) {
 	planted := k.Browser(t)
 	planted.Cookies["__Host-session"] = b.Cookies["__Host-session"]
 	k.SignUp(Bob)
-	b.Send("/signin", "loginId", Bob, "password", GoodPassword).To(t, "/")
-	planted.Open("/auth/account").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+	b.Send("/signin", "loginId", Bob, "password", GoodPassword).WantRedirect(t, "/")
+	planted.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 }
 
 func TestRS12_AResetSignsNobodyIn(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	k.SignUpVerified(Ann)
-	b.Send("/signin", "loginId", Ann, "password", GoodPassword).To(t, "/")
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
 	b.Send("/password/reset", "loginId", Ann)
-	link := k.Link(t, usher.MessageResetPassword)
+	link := k.EmailedLink(t, usher.MessageResetPassword)
 	_, token, _ := strings.Cut(link, "token=")
-	b.Open(link).To(t, "/auth/reset")
-	b.Open("/auth/reset").Page(t, 200) // it works in a browser that is signed in
-	b.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).To(t, "/auth/signin")
-	b.Open("/auth/signin").Page(t, 200, "Your new password is set.")
-	b.Open("/auth/account").To(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+	b.Open(link).WantRedirect(t, "/auth/reset")
+	b.Open("/auth/reset").WantPage(t, 200) // it works in a browser that is signed in
+	b.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).WantRedirect(t, "/auth/signin")
+	b.Open("/auth/signin").WantPage(t, 200, "Your new password is set.")
+	b.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// check executes the template of every page, with and without optional parts, so
-// that a template that fails does so when the program starts.
+// check executes the template of every page, with and without optional parts. So a
+// broken template is an error when the program starts.
 func (site *Site) check() error {
 	if err := site.checkFiles(); err != nil {
 		return err
@@ -30,7 +30,8 @@ func (site *Site) check() error {
 	return nil
 }
 
-// checkFiles refuses files that are never read: their names are misspelt.
+// checkFiles returns an error for a file that no page reads, because its name is
+// probably misspelt.
 func (site *Site) checkFiles() error {
 	if site.cfg.Templates == nil {
 		return nil
@@ -54,10 +55,10 @@ func (site *Site) checkFiles() error {
 	})
 }
 
-// sample returns a page to check a template with. With again it has all optional
-// parts.
+// sample returns a page for the check of a template. If again is not empty, the page
+// has all optional parts, and again is its field Again.
 func (site *Site) sample(name, again string) *Page {
-	page := site.pageIn(site.catalogue.For(), name)
+	page := site.newPageIn(site.catalogue.For(), name)
 	page.missing, page.Again = &[]string{}, again
 	if again == "" {
 		return page
@@ -67,12 +68,12 @@ func (site *Site) sample(name, again string) *Page {
 	page.Address, page.ReturnTo, page.Retry = site.base+"/"+name, site.cfg.Home, site.cfg.Home
 	page.SignedIn, page.Token, page.LoginID, page.SentTo, page.Reference = true, text, text, text, text
 	page.User = usher.User{ID: text, LoginIDs: []string{text}, Name: text, Email: text}
-	page.await(usher.PendingEmail{Address: text})
-	page.list(make([]usher.Session, fewSessions+1), "")
+	page.setPendingEmail(usher.PendingEmail{Address: text})
+	page.setSessions(make([]usher.Session, maxShownSessions+1), "")
 	page.Sessions[0].Current = true
 	for _, input := range []string{"name", "loginId", "newEmail", "password", "newPassword", "currentPassword", "oldPassword"} {
 		page.values[input] = text
-		page.wrong(input, text)
+		page.addError(input, text)
 		page.links[input] = []Link{{text, site.cfg.Home}}
 	}
 	page.focus = "loginId"

@@ -6,26 +6,24 @@ import (
 	"io/fs"
 )
 
-// Config changes the look of the pages. The zero Config is valid. The name of the
-// program is that of usher.Config.Name, and the texts are those of
-// handlers.Config.Texts.
+// Config configures the pages. The zero Config is valid. The name of the program is
+// usher.Config.Name, and the texts are handlers.Config.Texts.
 type Config struct {
 	// Logo is an image of this site, as a path such as "/static/logo.svg". It is
 	// shown 32 CSS pixels high instead of the program's name. Defaults to
 	// usher.Config.Name beside its initial.
 	Logo string
-	// Accent is the color of buttons and links, as "#rrggbb". Links are made
-	// darker or lighter until they can be read (WCAG 2.2, 1.4.3). Buttons are made
-	// lighter on a dark page, and pale ones get a border, until they can be seen
-	// (1.4.11). The text on buttons is black or white, whichever can be read
-	// better. Defaults to "#3d4ed8".
+	// Accent is the color of buttons and links, as "#rrggbb". Where links
+	// would be hard to read, they get a darker or lighter shade (WCAG 2.2, 1.4.3).
+	// Where buttons would be hard to see, they get another shade or a border
+	// (1.4.11). The text on buttons is black or white, whichever has the higher
+	// contrast. Defaults to "#3d4ed8".
 	Accent string
-	// Home is where a finished sign-in goes: a path of this site. Defaults to
-	// "/".
+	// Home is the path of this site to which a sign-in leads. Defaults to "/".
 	Home string
 
-	// Templates has files that replace built-in ones of the same name, one by
-	// one: see [Files]. "custom.css" and "custom.js" are added to the built-in
+	// Templates has files that each replace the built-in file of the same name: see
+	// [Files]. "custom.css" and "custom.js" are added to the built-in
 	// style and script. handlers.New reads them and executes the template of each
 	// page once. It refuses unknown files and unknown keys of texts; files whose
 	// name begins with a dot are ignored. Defaults to none.

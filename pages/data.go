@@ -24,21 +24,21 @@ type Page struct {
 	Notice, Alert string
 	// NoticeCode names the notice, such as "verify_sent", or is empty.
 	NoticeCode string
-	// Address is the path of the page if it answers a form, whose path differs;
-	// else empty.
+	// Address is the path of the page if the page answers a form, because the path of
+	// the form differs. Otherwise it is empty.
 	Address string
-	// ReturnTo is the path to go on to after the sign-in, or empty.
+	// ReturnTo is the path to which the sign-in leads, or empty.
 	ReturnTo string
-	// SignUpClosed is true if nobody can sign up.
+	// SignUpClosed is usher.Config.SignUpClosed: users cannot sign up.
 	SignUpClosed bool
 	// SignedIn is true if the browser has a session.
 	SignedIn bool
-	// EmailVerified is true on the page of a link that does not work, if the address
-	// of the signed-in user is confirmed: such a link was opened before.
+	// EmailVerified is true on the page for a link that does not work, if the user is
+	// signed in and the address is confirmed. The link was then probably used before.
 	EmailVerified bool
 	// Policy is the policy for new passwords.
 	Policy Policy
-	// Token is that of an emailed link, for a hidden input. It is a secret.
+	// Token is the token of an emailed link, for a hidden input. It is a secret.
 	Token string
 	// LoginID names the user, for password managers. It is empty unless the user is
 	// signed in or has opened an emailed link.
@@ -49,18 +49,18 @@ type Page struct {
 	// PasswordRequired is true if the emailed link needs the password of the account,
 	// because the browser has no session of its user.
 	PasswordRequired bool
-	// Again is the path, below the mount, of the page that sends an email again.
-	// SentTo is the login id that was typed there, or empty.
+	// Again is the path, below the mount, of the page on which the user can request
+	// another email. SentTo is the login id that the user typed there, or empty.
 	Again, SentTo string
 	// Reference is the id of the request, on a page that reports a failure.
 	Reference string
 	// Retry is the path to open again, on a page that reports a temporary problem;
-	// else empty.
+	// otherwise empty.
 	Retry string
-	// PendingEmail is the new address that the user has asked for and not yet
-	// confirmed, or empty. PendingUntil is the time until which its link works, in
-	// UTC and in the language of the page; PendingUntilISO is the same for the
-	// attribute datetime.
+	// PendingEmail is the new address that the user has requested and not yet
+	// confirmed, or empty. PendingUntil is the time at which its link expires, in UTC
+	// and in the language of the page; PendingUntilISO is the same for the attribute
+	// datetime.
 	PendingEmail, PendingUntil, PendingUntilISO string
 	// User is the user of the account page. Sessions are the first five sessions of
 	// the user: the current one, then the newest ones. MoreSessions are the others.
@@ -80,8 +80,8 @@ type Page struct {
 type Policy struct {
 	// MinLength and MaxLength are in characters.
 	MinLength, MaxLength int
-	// Rules is the attribute passwordrules, which tells some password managers how
-	// to make a password.
+	// Rules is the attribute passwordrules, from which some password managers
+	// generate a password.
 	Rules string
 	// List are the rules: the length, and the rules of composition if there are any.
 	List []Rule
@@ -99,13 +99,13 @@ type Rule struct {
 type Session struct {
 	// Page is the page that the session is on.
 	Page *Page
-	// ID names the session; it opens nothing.
+	// ID is the id of the session. It is not a secret.
 	ID string
 	// Device is a name such as "Firefox on Linux".
 	Device string
 	// Address is the IP address at the last refresh, or empty.
 	Address string
-	// Seen is when the session was last refreshed, in UTC and in the language of the
+	// Seen is the time of the last refresh, in UTC and in the language of the
 	// page; SeenISO is the same for the attribute datetime.
 	Seen, SeenISO string
 	// Current is true for the session of this browser.
@@ -125,7 +125,7 @@ func (p *Page) T(key string, args ...any) string {
 func (p *Page) URL(path string) string { return p.site.base + path }
 
 // URLBack is URL with the return path.
-func (p *Page) URLBack(path string) string { return p.site.signIn(path, p.ReturnTo) }
+func (p *Page) URLBack(path string) string { return p.site.pathWithReturn(path, p.ReturnTo) }
 
 // Style returns the element style. The policy of the page allows no other.
 func (p *Page) Style() template.HTML { return p.site.files.style }
@@ -142,6 +142,6 @@ func (p *Page) Failed() bool {
 func (p *Page) Unverified() bool { return p.User.Email != "" && !p.User.EmailVerified }
 
 // wrong adds an error of one input.
-func (p *Page) wrong(field, text string) {
+func (p *Page) addError(field, text string) {
 	p.errors[field] = append(p.errors[field], text)
 }

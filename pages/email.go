@@ -13,12 +13,12 @@ func (site *Site) resendView() *view {
 			return err
 		}
 		if u.EmailVerified {
-			return site.goOn(x, "/account", "") // the page shows that the address is confirmed
+			return site.redirectWithNotice(x, "/account", "") // the page shows that the address is confirmed
 		}
 		if err := site.service.SendEmailVerification(x.r.Context(), x.claims, site.client(x)); err != nil {
 			return err
 		}
-		return site.goOn(x, "/account", "verify_sent")
+		return site.redirectWithNotice(x, "/account", "verify_sent")
 	}}
 }
 
@@ -26,25 +26,25 @@ func (site *Site) cancelEmailView() *view {
 	return &view{page: "account", path: "/account", send: func(x *exchange) error {
 		err := site.service.CancelEmailChange(x.r.Context(), x.claims, site.client(x))
 		if errors.Is(err, usher.ErrNotFound) {
-			return site.goOn(x, "/account", "") // it may have been confirmed; the page shows the address
+			return site.redirectWithNotice(x, "/account", "") // it may have been confirmed; the page shows the address
 		}
 		if err != nil {
 			return err
 		}
-		return site.goOn(x, "/account", "email_cancelled")
+		return site.redirectWithNotice(x, "/account", "email_cancelled")
 	}}
 }
 
 func (site *Site) emailView() *view {
 	inputs := []string{"newEmail", "currentPassword"}
 	return &view{
-		page: "email", path: "/account/email", inputs: inputs, required: inputs, prepare: site.prepareOwn,
+		page: "email", path: "/account/email", inputs: inputs, required: inputs, prepare: site.loadUser,
 		send: func(x *exchange) error {
 			in := usher.ChangeEmailParams{NewEmail: x.in["newEmail"], CurrentPassword: usher.Secret(x.in["currentPassword"])}
 			if err := site.service.ChangeEmail(x.r.Context(), x.claims, in, site.client(x)); err != nil {
 				return err
 			}
-			return site.goOn(x, "/account", "email_sent")
+			return site.redirectWithNotice(x, "/account", "email_sent")
 		},
 	}
 }

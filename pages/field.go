@@ -12,15 +12,15 @@ type Field struct {
 	Label, Hint string
 	// Type and Inputmode are attributes; Inputmode may be empty.
 	Type, Inputmode string
-	// Autocomplete is the attribute that tells password managers what the input is.
+	// Autocomplete is the attribute by which password managers recognize the input.
 	Autocomplete string
 	// Value is what was typed before. It is empty for a password.
 	Value string
 	// Errors say what is wrong; Links lead to pages that help.
 	Errors []string
 	Links  []Link
-	// Secret is true for a password, New for a password that is chosen now, Address
-	// for an email address or user name.
+	// Secret is true for a password, New for a new password, and Address for an email
+	// address or a login id.
 	Secret, New, Address bool
 	// Optional is true if the input may be left empty.
 	Optional bool
@@ -30,7 +30,7 @@ type Field struct {
 	Describedby string
 }
 
-// Link leads to another page.
+// Link is a link to another page.
 type Link struct {
 	Text, URL string
 }
@@ -80,7 +80,7 @@ func (p *Page) Field(name, autocomplete string) Field {
 	return f
 }
 
-// AsOptional returns the input as one that may be left empty.
+// AsOptional returns a copy of the field with Optional set.
 func (f Field) AsOptional() Field {
 	f.Optional = true
 	return f

@@ -8,10 +8,10 @@ func (site *Site) forgotView() *view {
 		page: "forgot", path: "/forgot", inputs: inputs, required: inputs,
 		open: func(x *exchange) error {
 			if x.r.URL.Query().Has("sent") {
-				return site.waiting(x, "/forgot", "sent.text")
+				return site.prepareSent(x, "/forgot", "sent.text")
 			}
 			if x.r.URL.Query().Has("link") {
-				site.suggest(x)
+				site.fillInFromLink(x)
 			}
 			return nil
 		},
@@ -20,14 +20,14 @@ func (site *Site) forgotView() *view {
 			if err := site.service.SendPasswordReset(x.r.Context(), in, site.client(x)); err != nil {
 				return err
 			}
-			return site.waitFor(x, "/forgot")
+			return site.redirectToSent(x, "/forgot")
 		},
 	}
 }
 
-// suggest fills in the login id for a user who comes from the page of a
-// verification link. The sealed note has the link, so no address is in a URL.
-func (site *Site) suggest(x *exchange) {
+// fillInFromLink fills in the login id of the account of a verification link that the
+// user has opened before. The link is in a sealed note, so the login id is in no URL.
+func (site *Site) fillInFromLink(x *exchange) {
 	raw := site.cookies.Note(x.r, noteVerify)
 	if raw == "" {
 		return

@@ -11,7 +11,7 @@ import (
 	"github.com/usherkit/usher/pages"
 )
 
-func TestCS03_AFormMustSayWhereItComesFrom(t *testing.T) {
+func TestCS03_AFormNeedsAnOriginHeader(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	k.SignUp(Ann)
 	body := Form("loginId", Ann, "password", GoodPassword)
@@ -74,46 +74,46 @@ func TestJSONIsServedBesideThePages(t *testing.T) {
 func TestErrorsStandBesideTheirInput(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	k.SignUp(Ann)
-	b.Send("/signin").Page(t, 400, "Enter your email address.", "Enter your password.", "<title>Error: ",
+	b.Send("/signin").WantPage(t, 400, "Enter your email address.", "Enter your password.", "<title>Error: ",
 		`aria-describedby="loginId-error" aria-invalid="true" autofocus`)
-	b.Send("/signin", "loginId", Ann, "password", OtherPassword).Page(t, 401,
+	b.Send("/signin", "loginId", Ann, "password", OtherPassword).WantPage(t, 401,
 		`role="alert"`, "The email address or password is wrong.", `value="`+Ann+`"`, `aria-describedby="alert" autofocus`)
-	v := b.Send("/signup", "loginId", Bob, "password", WeakPassword, "name", "Bob").Page(t, 400,
+	v := b.Send("/signup", "loginId", Bob, "password", WeakPassword, "name", "Bob").WantPage(t, 400,
 		"This password is easy to guess.", `value="`+Bob+`"`, `value="Bob"`, `aria-describedby="password-hint password-rules password-error"`)
 	if strings.Contains(v.Body, WeakPassword) {
 		t.Error("the password comes back")
 	}
-	b.Send("/signup", "loginId", Ann, "password", OtherPassword).Page(t, 409, "There’s already an account with this address.", `id="loginId-error"`)
-	b.Send("/signup", "loginId", "a@b@c", "password", OtherPassword).Page(t, 400, "Enter an email address like")
-	b.Send("/signup", "loginId", Bob, "password", OtherPassword, "name", strings.Repeat("x", 300)).Page(t, 400, "This name is too long.", `id="name-error"`)
-	v = b.Do(http.MethodPost, "/auth/signin", "loginId=a&loginId=b&password=x").Page(t, 400, "incomplete or not valid")
+	b.Send("/signup", "loginId", Ann, "password", OtherPassword).WantPage(t, 409, "There’s already an account with this address.", `id="loginId-error"`)
+	b.Send("/signup", "loginId", "a@b@c", "password", OtherPassword).WantPage(t, 400, "Enter an email address like")
+	b.Send("/signup", "loginId", Bob, "password", OtherPassword, "name", strings.Repeat("x", 300)).WantPage(t, 400, "This name is too long.", `id="name-error"`)
+	v = b.Do(http.MethodPost, "/auth/signin", "loginId=a&loginId=b&password=x").WantPage(t, 400, "incomplete or not valid")
 	if strings.Contains(v.Body, "<form") {
 		t.Error("a form that is no form of ours is shown again")
 	}
-	b.Do(http.MethodPost, "/auth/signin", "loginId=%ff&password=x").Page(t, 400)
-	b.Do(http.MethodPost, "/auth/signin", "loginId="+strings.Repeat("a", 20<<10)).Page(t, 413)
-	b.Open("/auth/password/reset").Page(t, 405)
+	b.Do(http.MethodPost, "/auth/signin", "loginId=%ff&password=x").WantPage(t, 400)
+	b.Do(http.MethodPost, "/auth/signin", "loginId="+strings.Repeat("a", 20<<10)).WantPage(t, 413)
+	b.Open("/auth/password/reset").WantPage(t, 405)
 }
 
-func TestSI01_TheLimitIsSaidInWords(t *testing.T) {
+func TestSI01_ThePageSaysHowLongToWait(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	k.SignUp(Ann)
 	for range 5 {
-		b.Send("/signin", "loginId", Ann, "password", OtherPassword).Page(t, 401)
+		b.Send("/signin", "loginId", Ann, "password", OtherPassword).WantPage(t, 401)
 	}
-	v := b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 429, "Too many attempts. Wait 30 seconds, then try again.", `value="`+Ann+`"`)
+	v := b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantPage(t, 429, "Too many attempts. Wait 30 seconds, then try again.", `value="`+Ann+`"`)
 	if v.Header.Get("Retry-After") != "30" {
 		t.Errorf("Retry-After is %q", v.Header.Get("Retry-After"))
 	}
 	b.Lang = "de"
-	b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 429, "Zu viele Versuche. Warten Sie 30 Sekunden")
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantPage(t, 429, "Zu viele Versuche. Warten Sie 30 Sekunden")
 }
 
 func TestEN01_FailedSignInsLookAlike(t *testing.T) {
 	k, _ := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
 	k.SignUp(Ann)
 	page := func(loginID string) string {
-		v := k.Browser(t).Send("/signin", "loginId", loginID, "password", OtherPassword).Page(t, 401)
+		v := k.Browser(t).Send("/signin", "loginId", loginID, "password", OtherPassword).WantPage(t, 401)
 		return strings.ReplaceAll(v.Body, loginID, "X")
 	}
 	if page(Ann) != page(Bob) {
@@ -127,22 +127,22 @@ func TestAnExpiredPasswordIsReplaced(t *testing.T) {
 	if err := k.Service.Operator("test").ExpirePassword(t.Context(), k.UserID(Ann)); err != nil {
 		t.Fatal(err)
 	}
-	b.Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", "/in").Page(t, 403,
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", "/in").WantPage(t, 403,
 		"Your password has expired.", `action="/auth/password/replace"`, `value="`+Ann+`"`, `value="/in"`)
-	b.Send("/password/replace", "loginId", Ann, "oldPassword", OtherPassword, "newPassword", ThirdPassword).Page(t, 401, "This is not your current password.")
-	b.Send("/password/replace", "loginId", Ann, "oldPassword", GoodPassword, "newPassword", GoodPassword).Page(t, 400, "You’ve used this password before.")
-	b.Send("/password/replace", "loginId", Ann, "oldPassword", GoodPassword, "newPassword", OtherPassword, "return_to", "/in").To(t, "/in")
-	b.Open("/auth/account").Page(t, 200)
+	b.Send("/password/replace", "loginId", Ann, "oldPassword", OtherPassword, "newPassword", ThirdPassword).WantPage(t, 401, "This is not your current password.")
+	b.Send("/password/replace", "loginId", Ann, "oldPassword", GoodPassword, "newPassword", GoodPassword).WantPage(t, 400, "You’ve used this password before.")
+	b.Send("/password/replace", "loginId", Ann, "oldPassword", GoodPassword, "newPassword", OtherPassword, "return_to", "/in").WantRedirect(t, "/in")
+	b.Open("/auth/account").WantPage(t, 200)
 }
 
 func TestSU08_ClosedSignUpSaysSo(t *testing.T) {
 	_, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.SignUpClosed = true }})
 	for _, v := range []View{
-		b.Open("/auth/signup").Page(t, 200), b.Send("/signup", "loginId", Ann, "password", GoodPassword).Page(t, 403),
+		b.Open("/auth/signup").WantPage(t, 200), b.Send("/signup", "loginId", Ann, "password", GoodPassword).WantPage(t, 403),
 	} {
 		if !strings.Contains(v.Body, "<h1>Sign-up is closed</h1>") || strings.Count(v.Body, "No new accounts can be created here.") != 1 ||
 			strings.Contains(v.Body, "<form") || strings.Contains(v.Body, `role="alert"`) {
-			t.Errorf("the page: %s", Main(v.Body))
+			t.Errorf("the page: %s", MainElement(v.Body))
 		}
 	}
 	if strings.Contains(b.Open("/auth/signin").Body, "/signup") {
@@ -171,19 +171,19 @@ func FuzzParseForm(f *testing.F) {
 // A form with several wrong inputs shows all errors at once.
 func TestFormsSayEverythingThatIsWrong(t *testing.T) {
 	_, b := NewPages(t, pages.Config{}, Setup{})
-	b.Open("/auth/signup").Page(t, 200)
-	v := b.Send("/signup", "loginId", "no address@", "password", "short").Page(t, 400)
+	b.Open("/auth/signup").WantPage(t, 200)
+	v := b.Send("/signup", "loginId", "no address@", "password", "short").WantPage(t, 400)
 	for _, name := range []string{"loginId", "password"} {
 		if !strings.Contains(v.Body, `id="`+name+`-error"`) {
-			t.Errorf("nothing beside %s:\n%s", name, Main(v.Body))
+			t.Errorf("nothing beside %s:\n%s", name, MainElement(v.Body))
 		}
 	}
 }
 
-func TestEV05_ThePresentAddressIsCalledSo(t *testing.T) {
+func TestEV05_TheCurrentAddressHasATextOfItsOwn(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
-	k.Forget()
+	k.ClearRecords()
 	for lang, want := range map[string]string{
 		"en": "This is already the address of your account.",
 		"de": "Das ist bereits die Adresse Ihres Kontos.",
@@ -192,9 +192,9 @@ func TestEV05_ThePresentAddressIsCalledSo(t *testing.T) {
 		"he": "זו כבר כתובת החשבון שלך.",
 	} {
 		b.Lang = lang
-		b.Send("/email/change", "newEmail", Ann, "currentPassword", GoodPassword).Page(t, 400, want, `id="newEmail-error"`)
+		b.Send("/email/change", "newEmail", Ann, "currentPassword", GoodPassword).WantPage(t, 400, want, `id="newEmail-error"`)
 	}
-	if got := k.Mails(); got != "" {
+	if got := k.EmailKinds(); got != "" {
 		t.Errorf("emails are %q", got)
 	}
 }
@@ -217,7 +217,7 @@ func TestInputsSayWhatIsWrongWithThem(t *testing.T) {
 		{"/signup", "loginId", []string{"loginId", long, "password", GoodPassword}, "This email address is too long."},
 		{"/password/reset", "loginId", []string{"loginId", long}, "This email address is too long."},
 	} {
-		v := b.Send(test.path, test.fields...).Page(t, 400)
+		v := b.Send(test.path, test.fields...).WantPage(t, 400)
 		_, beside, _ := strings.Cut(v.Body, `id="`+test.input+`-error"`)
 		if beside, _, _ = strings.Cut(beside, "</div>"); !strings.Contains(beside, test.want) {
 			t.Errorf("%s %v: beside %s stands %q", test.path, test.fields, test.input, beside)
@@ -227,9 +227,9 @@ func TestInputsSayWhatIsWrongWithThem(t *testing.T) {
 
 // With ConfirmFirst a login id that is no address is the wrong input, not the name
 // before it.
-func TestEN05_ALoginIDThatIsNoAddressIsBlamed(t *testing.T) {
+func TestEN05_ALoginIDThatIsNoAddressIsTheWrongInput(t *testing.T) {
 	_, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
-	v := b.Send("/signup", "name", "Ann", "loginId", "ann", "password", GoodPassword).Page(t, 400, "Enter your email address.", `id="loginId-error"`)
+	v := b.Send("/signup", "name", "Ann", "loginId", "ann", "password", GoodPassword).WantPage(t, 400, "Enter your email address.", `id="loginId-error"`)
 	if strings.Contains(v.Body, `id="name-error"`) {
 		t.Error("the name is blamed")
 	}

@@ -17,8 +17,8 @@ var everyPage = []string{"/signin", "/signup", "/forgot", "/forgot?sent=1", "/re
 func TestHP01_HP02_HeadersOfEveryPage(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	k.SignUp(Ann)
-	b.Send("/email/verify", "token", k.MailedToken(), "password", GoodPassword).To(t, "/auth/verify?done=1")
-	b.Send("/password/reset", "loginId", Ann).To(t, "/auth/forgot?sent=1")
+	b.Send("/email/verify", "token", k.MailedToken(), "password", GoodPassword).WantRedirect(t, "/auth/verify?done=1")
+	b.Send("/password/reset", "loginId", Ann).WantRedirect(t, "/auth/forgot?sent=1")
 	for _, path := range everyPage {
 		v := b.Open("/auth" + path)
 		for name, want := range map[string]string{
@@ -37,9 +37,9 @@ func TestHP01_HP02_HeadersOfEveryPage(t *testing.T) {
 func TestHP03_ATokenLeavesTheAddressAtOnce(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
-	link := k.Link(t, usher.MessageVerifyEmail)
+	link := k.EmailedLink(t, usher.MessageVerifyEmail)
 	_, token, _ := strings.Cut(link, "token=")
-	v := b.Open(link).To(t, "/auth/verify")
+	v := b.Open(link).WantRedirect(t, "/auth/verify")
 	if strings.Contains(v.Body, token) {
 		t.Error("the redirect repeats the token")
 	}
@@ -48,13 +48,13 @@ func TestHP03_ATokenLeavesTheAddressAtOnce(t *testing.T) {
 			t.Errorf("the cookie %s can be read", c.Name)
 		}
 	}
-	b.Open("/auth/verify").Page(t, 200, `name="token" value="`+token+`"`, Ann)
+	b.Open("/auth/verify").WantPage(t, 200, `name="token" value="`+token+`"`, Ann)
 	unknown := k.Browser(t)
-	unknown.Open(link).To(t, "/auth/verify")
-	if v := unknown.Open("/auth/verify").Page(t, 200, `href="/auth/forgot?link=1"`); strings.Count(v.Body, token) != 1 {
+	unknown.Open(link).WantRedirect(t, "/auth/verify")
+	if v := unknown.Open("/auth/verify").WantPage(t, 200, `href="/auth/forgot?link=1"`); strings.Count(v.Body, token) != 1 {
 		t.Error("the token is in more than the hidden input")
 	}
-	b.Open("/auth/verify").Page(t, 200, token) // loading it again
+	b.Open("/auth/verify").WantPage(t, 200, token) // loading it again
 }
 
 func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
@@ -90,26 +90,26 @@ func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
 	check("signup", b.Open("/auth/signup"), "name:text:name", "loginId:text:username", "password:password:new-password")
 	check("forgot", b.Open("/auth/forgot"), "loginId:text:username")
 	b.SignUp(Ann)
-	b.Open(k.Link(t, usher.MessageVerifyEmail)).To(t, "/auth/verify")
+	b.Open(k.EmailedLink(t, usher.MessageVerifyEmail)).WantRedirect(t, "/auth/verify")
 	check("verify, signed in", b.Open("/auth/verify"))
 	unknown := k.Browser(t)
-	unknown.Open(k.Link(t, usher.MessageVerifyEmail)).To(t, "/auth/verify")
-	check("verify", unknown.Open("/auth/verify").Page(t, 200, `value="`+Ann+`"`),
+	unknown.Open(k.EmailedLink(t, usher.MessageVerifyEmail)).WantRedirect(t, "/auth/verify")
+	check("verify", unknown.Open("/auth/verify").WantPage(t, 200, `value="`+Ann+`"`),
 		"username:text:username", "password:password:current-password")
 	check("password", b.Open("/auth/account/password"),
 		"username:text:username", "currentPassword:password:current-password", "newPassword:password:new-password")
 	check("email", b.Open("/auth/account/email"),
 		"username:text:username", "newEmail:email:email", "currentPassword:password:current-password")
-	k.Forget()
+	k.ClearRecords()
 	b.Send("/password/reset", "loginId", Ann)
-	b.Open(k.Link(t, usher.MessageConfirmAndReset)).To(t, "/auth/reset")
-	reset := b.Open("/auth/reset").Page(t, 200, `value="`+Ann+`"`)
+	b.Open(k.EmailedLink(t, usher.MessageConfirmAndReset)).WantRedirect(t, "/auth/reset")
+	reset := b.Open("/auth/reset").WantPage(t, 200, `value="`+Ann+`"`)
 	check("reset", reset, "username:text:username", "newPassword:password:new-password")
 	check("name", b.Open("/auth/account/name"), "name:text:name")
 	if err := k.Service.Operator("test").ExpirePassword(t.Context(), k.UserID(Ann)); err != nil {
 		t.Fatal(err)
 	}
-	replace := k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 403, `value="`+Ann+`"`)
+	replace := k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword).WantPage(t, 403, `value="`+Ann+`"`)
 	check("replace", replace, "loginId:text:username", "oldPassword:password:current-password", "newPassword:password:new-password")
 }
 
@@ -119,11 +119,11 @@ func TestHP05_WellKnownChangePassword(t *testing.T) {
 	mux.Handle("/", k.Server)
 	mux.HandleFunc("GET /.well-known/change-password", k.Handlers.WellKnownChangePassword)
 	k.Server = mux
-	b.Open("/.well-known/change-password").To(t, "/auth/account/password")
+	b.Open("/.well-known/change-password").WantRedirect(t, "/auth/account/password")
 	if v := b.Open("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200"); v.Status != 404 {
 		t.Errorf("what does not exist is %d", v.Status)
 	}
-	b.Open("/auth/account/password").To(t, "/auth/signin?return_to=%2Fauth%2Faccount%2Fpassword")
+	b.Open("/auth/account/password").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount%2Fpassword")
 }
 
 func TestHP06_AfterAFormComes303AndALocalPath(t *testing.T) {
@@ -133,16 +133,16 @@ func TestHP06_AfterAFormComes303AndALocalPath(t *testing.T) {
 		"//evil.test", `/\evil.test`, `\\evil.test`, "///evil.test", "https:evil.test", "http:/evil.test", "https://evil.test/",
 		"/%09/evil.test", "/\t/evil.test", "/x\r\nLocation: https://evil.test", "javascript:1", "/..//evil.test", "signin", "",
 	} {
-		k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", bad).To(t, "/start")
+		k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", bad).WantRedirect(t, "/start")
 	}
-	b.Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", "/reports?year=2026").To(t, "/reports?year=2026")
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", "/reports?year=2026").WantRedirect(t, "/reports?year=2026")
 	// A signed-in user is redirected at once.
-	b.Open("/auth/signin?return_to=%2Freports").To(t, "/reports")
-	b.Open("/auth/signin?return_to=%2F%2Fevil.test").To(t, "/start")
-	b.Open("/auth/signup").To(t, "/start")
-	b.Open("/auth/signin?prompt=login").Page(t, 200, "Sign in again to continue")
+	b.Open("/auth/signin?return_to=%2Freports").WantRedirect(t, "/reports")
+	b.Open("/auth/signin?return_to=%2F%2Fevil.test").WantRedirect(t, "/start")
+	b.Open("/auth/signup").WantRedirect(t, "/start")
+	b.Open("/auth/signin?prompt=login").WantPage(t, 200, "Sign in again to continue")
 	// The links to other pages keep the path.
-	k.Browser(t).Open("/auth/signin?return_to=%2Freports%3Fa%3D1").Page(t, 200,
+	k.Browser(t).Open("/auth/signin?return_to=%2Freports%3Fa%3D1").WantPage(t, 200,
 		`name="return_to" value="/reports?a=1"`, `href="/auth/signup?return_to=%2Freports%3Fa%3D1"`)
 }
 
@@ -159,15 +159,15 @@ func TestHP07_WhatIsTypedIsEscaped(t *testing.T) {
 			b.Open("/auth/signin?return_to=/" + `%22%3E%3Cscript%3Ealert(1)%3C/script%3E`),
 		} {
 			if strings.Contains(v.Body, "<script>alert") {
-				t.Errorf("unescaped:\n%s", Main(v.Body))
+				t.Errorf("unescaped:\n%s", MainElement(v.Body))
 			}
 		}
 	}
 	b.Lang = "en"
 	b.SignUp(Ann)
 	b.Send("/me") // no route for forms
-	b.Do(http.MethodPost, "/auth/account/name", Form("name", evil)).To(t, "/auth/account")
-	v := b.Open("/auth/account").Page(t, 200, "&lt;script&gt;")
+	b.Do(http.MethodPost, "/auth/account/name", Form("name", evil)).WantRedirect(t, "/auth/account")
+	v := b.Open("/auth/account").WantPage(t, 200, "&lt;script&gt;")
 	if strings.Contains(v.Body, "<script>alert") {
 		t.Error("the name is not escaped")
 	}

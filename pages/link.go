@@ -10,13 +10,12 @@ import (
 // maxLinkToken limits the length of the token of an emailed link in bytes.
 const maxLinkToken = 256
 
-// errDeadLink means that an emailed link does not work, for whatever reason.
+// errDeadLink means that an emailed link does not work, for any reason.
 var errDeadLink = errors.New("pages: the link does not work")
 
-// linkToken returns the token of the emailed link that the page is about: that of
-// the form, or that of the link that was opened. A token in the address is moved to
-// a note at once, so that it is in no history, no log of the next page and no
-// screenshot.
+// linkToken returns the token of an emailed link, from the form or from the link that
+// the user opened. It moves a token from the URL into a note and redirects, so that the
+// token does not stay in the history, in later logs or in screenshots.
 func (site *Site) linkToken(x *exchange) (usher.Secret, error) {
 	if x.in != nil {
 		return usher.Secret(x.in["token"]), nil
@@ -36,9 +35,9 @@ func (site *Site) linkToken(x *exchange) (usher.Secret, error) {
 	return "", errAnswered
 }
 
-// prepareLink looks at the emailed link without spending it, and names the account
-// on the page, because only a reader of its mailbox has the link. Opening a link
-// changes nothing, so scanners of emails may open it.
+// prepareLink reads the emailed link without using it up, so scanners of emails may
+// open it. It names the account on the page, because only a reader of the mailbox has
+// the link.
 func (site *Site) prepareLink(x *exchange, look func(raw usher.Secret) (usher.Link, error)) (usher.Link, error) {
 	raw, err := site.linkToken(x)
 	if err != nil {
@@ -58,13 +57,13 @@ func (site *Site) prepareLink(x *exchange, look func(raw usher.Secret) (usher.Li
 	return link, nil
 }
 
-// deadLink shows the one page for links that are used, expired, replaced or forged.
-// The browser forgets the link.
+// deadLink shows the page for a link that is used, expired, replaced or forged, and
+// removes the link from the browser.
 func (site *Site) deadLink(x *exchange) error {
 	if sent := x.in["token"]; x.in == nil || sent == site.cookies.Note(x.r, x.page.Name).Reveal() {
 		site.cookies.DropNote(x.w, x.r, x.page.Name)
 	}
-	page := site.page(x.r, "link")
+	page := site.newPage(x.r, "link")
 	page.Lead = page.T("link.text")
 	page.SignedIn, page.Again, page.Address = x.page.SignedIn, "/verify", x.page.Address
 	page.EmailVerified = x.claims != nil && x.claims.EmailVerified

@@ -6,90 +6,91 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// The names of the notes. A note is a short text that the browser keeps for some
-// minutes in a sealed cookie. It is in no address.
+// The names of the notes. A note is a short text in a sealed cookie that expires
+// after some minutes. It appears in no URL.
 const (
 	// noteReset and noteVerify keep the token of an emailed link after it has left
 	// the address bar. They are also the names of the pages.
 	noteReset  = "reset"
 	noteVerify = "verify"
-	// noteTyped keeps the login id that was typed last, so that the user need not
-	// type it again on the next page, and sees a typing error while waiting for an
-	// email.
-	noteTyped = "typed"
-	// noteAfter begins the names of the notes that a form leaves for the page that
-	// confirms what the form has done. The name of that page follows.
-	noteAfter = "after"
+	// noteLoginID keeps the login id that the user typed last. The next page fills it
+	// in, and the page about an email that was sent shows it, so that the user notices
+	// a typing error.
+	noteLoginID = "typed"
+	// noteConfirmation is the prefix of the notes that a form leaves for the page that
+	// confirms its action. The name of that page follows.
+	noteConfirmation = "after"
 )
 
-// after goes on to a page that confirms what a form has done, and to which user or
-// address. A note keeps that, so the page can be loaded again, but a forged link to
-// its address shows nothing. If the note cannot be kept, the user goes on all the
-// same.
-func (site *Site) after(x *exchange, path, code, to string) error {
-	if err := site.cookies.SetNote(x.w, x.r, noteAfter+x.page.Name, usher.Secret(to)); err != nil {
+// redirectToConfirmation redirects to a page that confirms the action of a form. A
+// note stores the user id or login id that the action was for. So the page can be
+// loaded again, but a forged link to it shows nothing. If the note cannot be stored,
+// it redirects all the same.
+func (site *Site) redirectToConfirmation(x *exchange, path, code, to string) error {
+	if err := site.cookies.SetNote(x.w, x.r, noteConfirmation+x.page.Name, usher.Secret(to)); err != nil {
 		site.logger.WarnContext(x.r.Context(), "pages: the note for the next page could not be kept", "error", err)
 	}
-	return site.goOn(x, path, code)
+	return site.redirectWithNotice(x, path, code)
 }
 
-// doneTo returns the user or address to which a form of this browser has done what
-// the page confirms, or "" if none has.
-func (site *Site) doneTo(x *exchange) string {
-	return site.cookies.Note(x.r, noteAfter+x.page.Name).Reveal()
+// confirmed returns the user id or login id from the note of redirectToConfirmation,
+// or "" if this browser has not sent the form that the page confirms.
+func (site *Site) confirmed(x *exchange) string {
+	return site.cookies.Note(x.r, noteConfirmation+x.page.Name).Reveal()
 }
 
-// elsewhere redirects to another path of the mount instead of showing the page.
-func (site *Site) elsewhere(x *exchange, path string) error {
+// redirectInstead redirects to another path of the mount instead of showing the page.
+func (site *Site) redirectInstead(x *exchange, path string) error {
 	_ = redirect(x.w, site.base+path)
 	return errAnswered
 }
 
 // maxTyped is the maximum length of a login id in bytes.
-const maxTyped = 254
+const maxLoginID = 254
 
-// keepTyped keeps a login id. If that fails, the user types it again.
-func (site *Site) keepTyped(x *exchange, loginID string) {
-	if loginID == "" || len(loginID) > maxTyped {
+// rememberLoginID stores a login id for the next page. A failure is only logged.
+func (site *Site) rememberLoginID(x *exchange, loginID string) {
+	if loginID == "" || len(loginID) > maxLoginID {
 		return
 	}
-	if err := site.cookies.SetNote(x.w, x.r, noteTyped, usher.Secret(loginID)); err != nil {
+	if err := site.cookies.SetNote(x.w, x.r, noteLoginID, usher.Secret(loginID)); err != nil {
 		site.logger.WarnContext(x.r.Context(), "pages: the login id could not be kept for the next page", "error", err)
 	}
 }
 
-// typed returns the login id that was typed last, or "".
-func (site *Site) typed(x *exchange) string { return site.cookies.Note(x.r, noteTyped).Reveal() }
+// rememberedLoginID returns the login id that the user typed last, or "".
+func (site *Site) rememberedLoginID(x *exchange) string {
+	return site.cookies.Note(x.r, noteLoginID).Reveal()
+}
 
-// fillIn fills in what was typed before, when a page is opened.
-func (site *Site) fillIn(x *exchange, v *view) {
+// fillInLoginID fills in the remembered login id, if the page has that input.
+func (site *Site) fillInLoginID(x *exchange, v *view) {
 	if slices.Contains(v.inputs, "loginId") {
-		x.page.values["loginId"] = site.typed(x)
+		x.page.values["loginId"] = site.rememberedLoginID(x)
 	}
 }
 
-// waitFor goes on to the page that asks the user to look for an email.
-func (site *Site) waitFor(x *exchange, path string) error {
-	site.keepTyped(x, x.in["loginId"])
+// redirectToSent redirects to the page which says that an email was sent.
+func (site *Site) redirectToSent(x *exchange, path string) error {
+	site.rememberLoginID(x, x.in["loginId"])
 	code := ""
 	if x.in["again"] != "" {
 		code = "sent_again"
 	}
-	return site.after(x, path+"?sent=1", code, x.in["loginId"])
+	return site.redirectToConfirmation(x, path+"?sent=1", code, x.in["loginId"])
 }
 
-// waiting shows the page that asks the user to look for an email, or redirects to
-// the form if no email was requested. It names the address only while that is the
-// login id that was typed last: a sign-in removes it, and for another login id no
-// email was requested.
-func (site *Site) waiting(x *exchange, path, text string) error {
-	to := site.doneTo(x)
+// prepareSent prepares the page which says that an email was sent. If this browser has
+// not requested one, it redirects to the form. The page names the login id only if it
+// is still the one that the user typed last.
+func (site *Site) prepareSent(x *exchange, path, text string) error {
+	to := site.confirmed(x)
 	if to == "" {
-		return site.elsewhere(x, path)
+		return site.redirectInstead(x, path)
 	}
-	page := site.page(x.r, "sent")
+	page := site.newPage(x.r, "sent")
 	page.Again, page.Lead = path, page.T(text+".bare")
-	if to == site.typed(x) {
+	if to == site.rememberedLoginID(x) {
 		page.SentTo, page.Lead = to, page.T(text, to)
 	}
 	x.page = page

@@ -13,48 +13,48 @@ import (
 
 // A forged link to a page that confirms something shows nothing. Only the browser that
 // sent the form sees the confirmation.
-func TestNoLinkMakesAPageSayThatAnAddressIsConfirmed(t *testing.T) {
+func TestNoForgedLinkSaysThatAnAddressIsConfirmed(t *testing.T) {
 	k, own := NewPages(t, pages.Config{}, Setup{})
 	own.SignUp(Ann)
-	link := k.Link(t, usher.MessageVerifyEmail)
+	link := k.EmailedLink(t, usher.MessageVerifyEmail)
 	const done = "/auth/verify?done=1"
 
-	k.Browser(t).Open(done).To(t, "/auth/account")
-	own.Open(done).To(t, "/auth/account")
-	own.Open("/auth/account").Page(t, 200, "Not confirmed yet")
+	k.Browser(t).Open(done).WantRedirect(t, "/auth/account")
+	own.Open(done).WantRedirect(t, "/auth/account")
+	own.Open("/auth/account").WantPage(t, 200, "Not confirmed yet")
 	holder := k.Browser(t)
-	_, token := holder.Follow(link)
-	holder.Open(done).To(t, "/auth/verify")
-	holder.Open("/auth/verify").Page(t, 200, "Confirm your email address")
-	holder.Send("/email/verify", "token", token, "password", OtherPassword).Page(t, 401)
-	holder.Open(done).To(t, "/auth/verify")
+	_, token := holder.OpenVerifyLink(link)
+	holder.Open(done).WantRedirect(t, "/auth/verify")
+	holder.Open("/auth/verify").WantPage(t, 200, "Confirm your email address")
+	holder.Send("/email/verify", "token", token, "password", OtherPassword).WantPage(t, 401)
+	holder.Open(done).WantRedirect(t, "/auth/verify")
 
-	holder.Send("/email/verify", "token", token, "password", GoodPassword).To(t, done)
+	holder.Send("/email/verify", "token", token, "password", GoodPassword).WantRedirect(t, done)
 	for range 2 { // the page can be loaded again
-		holder.Open(done).Page(t, 200, "Address confirmed", `href="/auth/signin"`)
+		holder.Open(done).WantPage(t, 200, "Address confirmed", `href="/auth/signin"`)
 	}
-	own.Open(done).To(t, "/auth/account")
-	k.Browser(t).Open(done).To(t, "/auth/account")
+	own.Open(done).WantRedirect(t, "/auth/account")
+	k.Browser(t).Open(done).WantRedirect(t, "/auth/account")
 	k.Clock.Add(10 * time.Minute)
-	holder.Open(done).To(t, "/auth/account")
-	own.Open("/auth/account").Page(t, 200, "Confirmed")
+	holder.Open(done).WantRedirect(t, "/auth/account")
+	own.Open("/auth/account").WantPage(t, 200, "Confirmed")
 }
 
-func TestNoLinkMakesAPageSayThatAMailIsOnItsWay(t *testing.T) {
+func TestNoForgedLinkSaysThatAnEmailWasSent(t *testing.T) {
 	for _, test := range []struct{ form, page string }{{"/password/reset", "/auth/forgot"}, {"/signup", "/auth/signup"}} {
 		k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
 		sent := test.page + "?sent=1"
-		b.Open(sent).To(t, test.page)
+		b.Open(sent).WantRedirect(t, test.page)
 		// A login id that was typed on another page proves nothing.
-		b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401)
-		b.Open(sent).To(t, test.page)
-		b.Open(test.page).Page(t, 200, "<form")
-		b.Send(test.form, "loginId", "no address@", "password", GoodPassword).Page(t, 400)
-		b.Open(sent).To(t, test.page)
+		b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantPage(t, 401)
+		b.Open(sent).WantRedirect(t, test.page)
+		b.Open(test.page).WantPage(t, 200, "<form")
+		b.Send(test.form, "loginId", "no address@", "password", GoodPassword).WantPage(t, 400)
+		b.Open(sent).WantRedirect(t, test.page)
 
-		b.Send(test.form, "loginId", Ann, "password", GoodPassword).To(t, sent)
+		b.Send(test.form, "loginId", Ann, "password", GoodPassword).WantRedirect(t, sent)
 		for range 2 { // the page can be loaded again
-			b.Open(sent).Page(t, 200, "Check your email", Ann)
+			b.Open(sent).WantPage(t, 200, "Check your email", Ann)
 		}
 		// The page of another form shows nothing.
 		for _, other := range []string{"/auth/forgot?sent=1", "/auth/signup?sent=1", "/auth/verify?done=1"} {
@@ -62,35 +62,35 @@ func TestNoLinkMakesAPageSayThatAMailIsOnItsWay(t *testing.T) {
 				t.Errorf("after %s, %s says that it was successful", test.form, other)
 			}
 		}
-		k.Browser(t).Open(sent).To(t, test.page)
+		k.Browser(t).Open(sent).WantRedirect(t, test.page)
 		k.Clock.Add(10 * time.Minute)
-		b.Open(sent).To(t, test.page)
+		b.Open(sent).WantRedirect(t, test.page)
 	}
 }
 
 // The page names the address of the form that was sent, not one that was typed on
 // another page since.
-func TestNoPageSaysThatAMailIsOnItsWayToAnotherAddress(t *testing.T) {
+func TestNoPageSaysThatAnEmailWasSentToAnotherAddress(t *testing.T) {
 	for _, test := range []struct{ form, page string }{{"/password/reset", "/auth/forgot"}, {"/signup", "/auth/signup"}} {
 		_, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
 		sent := test.page + "?sent=1"
-		b.Send(test.form, "loginId", Ann, "password", GoodPassword).To(t, sent)
-		b.Send("/signin", "loginId", Bob, "password", GoodPassword).Page(t, 401)
-		if v := b.Open(sent).Page(t, 200, "Check your email"); strings.Contains(v.Body, Bob) || strings.Contains(v.Body, "<form") {
-			t.Errorf("after %s for %s: %s", test.form, Ann, Main(v.Body))
+		b.Send(test.form, "loginId", Ann, "password", GoodPassword).WantRedirect(t, sent)
+		b.Send("/signin", "loginId", Bob, "password", GoodPassword).WantPage(t, 401)
+		if v := b.Open(sent).WantPage(t, 200, "Check your email"); strings.Contains(v.Body, Bob) || strings.Contains(v.Body, "<form") {
+			t.Errorf("after %s for %s: %s", test.form, Ann, MainElement(v.Body))
 		}
-		b.Open("/auth/signin").Page(t, 200, Bob)
-		b.Send(test.form, "loginId", Bob, "password", GoodPassword).To(t, sent)
-		b.Open(sent).Page(t, 200, Bob)
+		b.Open("/auth/signin").WantPage(t, 200, Bob)
+		b.Send(test.form, "loginId", Bob, "password", GoodPassword).WantRedirect(t, sent)
+		b.Open(sent).WantPage(t, 200, Bob)
 	}
 }
 
-func TestNoLinkMakesAPageSayThatSomebodyIsSignedOut(t *testing.T) {
+func TestNoForgedLinkSaysThatTheUserIsSignedOut(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
 	unknown := k.Browser(t)
 	says := func(b *Browser, path string, header ...string) bool {
-		return strings.Contains(b.Open(path, header...).Page(t, 200).Body, "You’re signed out")
+		return strings.Contains(b.Open(path, header...).WantPage(t, 200).Body, "You’re signed out")
 	}
 	for _, notice := range []string{"signed_out", "signed_out_all"} {
 		path := "/auth/signin?notice=" + notice
@@ -115,21 +115,21 @@ func TestWhatWasTypedIsKept(t *testing.T) {
 	filled := `name="loginId" type="text" inputmode="email" autocomplete="username" value="` + Ann + `"`
 
 	b := k.Browser(t)
-	b.Send("/signin", "loginId", Ann, "password", OtherPassword).Page(t, 401)
-	b.Open("/auth/forgot").Page(t, 200, filled)
-	b.Open("/auth/signin").Page(t, 200, filled)
+	b.Send("/signin", "loginId", Ann, "password", OtherPassword).WantPage(t, 401)
+	b.Open("/auth/forgot").WantPage(t, 200, filled)
+	b.Open("/auth/signin").WantPage(t, 200, filled)
 	if id, _ := focus(t, b.Open("/auth/signin")); id != "password" {
 		t.Errorf("the focus is on %q: what is left to type is the password", id)
 	}
-	b.Send("/password/reset", "loginId", Ann).To(t, "/auth/forgot?sent=1")
-	b.Open("/auth/signin").Page(t, 200, filled)
+	b.Send("/password/reset", "loginId", Ann).WantRedirect(t, "/auth/forgot?sent=1")
+	b.Open("/auth/signin").WantPage(t, 200, filled)
 
 	reader := k.Browser(t) // opens the link on another device
-	link := k.Link(t, usher.MessageResetPassword)
-	reader.Open(link).To(t, "/auth/reset")
+	link := k.EmailedLink(t, usher.MessageResetPassword)
+	reader.Open(link).WantRedirect(t, "/auth/reset")
 	_, token, _ := strings.Cut(link, "token=")
-	reader.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).To(t, "/auth/signin")
-	reader.Open("/auth/signin").Page(t, 200, filled)
+	reader.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).WantRedirect(t, "/auth/signin")
+	reader.Open("/auth/signin").WantPage(t, 200, filled)
 
 	for name, c := range b.Cookies {
 		if strings.Contains(c.Value, "ann") {
@@ -140,11 +140,11 @@ func TestWhatWasTypedIsKept(t *testing.T) {
 	if b.Cookies[note] == nil {
 		t.Fatalf("no note: %v", b.Cookies)
 	}
-	b.Send("/signin", "loginId", Ann, "password", OtherPassword).To(t, "/")
+	b.Send("/signin", "loginId", Ann, "password", OtherPassword).WantRedirect(t, "/")
 	if b.Cookies[note] != nil {
 		t.Error("kept after the sign-in")
 	}
-	b.Do("POST", "/auth/signin", Form("loginId", strings.Repeat("a", 5000), "password", "x")).Page(t, 400)
+	b.Do("POST", "/auth/signin", Form("loginId", strings.Repeat("a", 5000), "password", "x")).WantPage(t, 400)
 	if v := b.Open("/auth/forgot"); strings.Contains(v.Body, "aaa") {
 		t.Error("more is kept than a login id has")
 	}
@@ -153,51 +153,51 @@ func TestWhatWasTypedIsKept(t *testing.T) {
 func TestATakenAddressLeadsOn(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	k.SignUp(Ann)
-	b.Send("/signup", "loginId", Ann, "password", GoodPassword, "return_to", "/in").Page(t, 409,
+	b.Send("/signup", "loginId", Ann, "password", GoodPassword, "return_to", "/in").WantPage(t, 409,
 		`<a href="/auth/signin?return_to=%2Fin">Sign in</a>`, `<a href="/auth/forgot">Reset your password</a>`)
-	b.Open("/auth/signin?return_to=/in").Page(t, 200, `value="`+Ann+`"`, `name="return_to" value="/in"`)
-	b.Open("/auth/forgot").Page(t, 200, `value="`+Ann+`"`)
+	b.Open("/auth/signin?return_to=/in").WantPage(t, 200, `value="`+Ann+`"`, `name="return_to" value="/in"`)
+	b.Open("/auth/forgot").WantPage(t, 200, `value="`+Ann+`"`)
 }
 
 func TestRS03_SendAgainSends(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	k.SignUpVerified(Ann)
-	k.Forget()
-	b.Send("/password/reset", "loginId", Ann).To(t, "/auth/forgot?sent=1")
-	v := b.Open("/auth/forgot?sent=1").Page(t, 200, Ann, `action="/auth/password/reset"`,
+	k.ClearRecords()
+	b.Send("/password/reset", "loginId", Ann).WantRedirect(t, "/auth/forgot?sent=1")
+	v := b.Open("/auth/forgot?sent=1").WantPage(t, 200, Ann, `action="/auth/password/reset"`,
 		`name="loginId" value="`+Ann+`"`, `name="again" value="1"`)
 	if strings.Contains(v.Body, `class="message`) {
 		t.Error("the first email is reported as another one")
 	}
-	b.Send("/password/reset", "loginId", Ann, "again", "1").To(t, "/auth/forgot?sent=1")
-	b.Open("/auth/forgot?sent=1").Page(t, 200, Ann, "If the address belongs to an account, we’ve sent another email.")
-	if got := k.Mails(); got != "reset_password reset_password" {
+	b.Send("/password/reset", "loginId", Ann, "again", "1").WantRedirect(t, "/auth/forgot?sent=1")
+	b.Open("/auth/forgot?sent=1").WantPage(t, 200, Ann, "If the address belongs to an account, we’ve sent another email.")
+	if got := k.EmailKinds(); got != "reset_password reset_password" {
 		t.Errorf("emails: %s", got)
 	}
 	// After a sign-in, which removes the login id, the page does not offer to send again.
-	b.Send("/signin", "loginId", Ann, "password", GoodPassword).To(t, "/")
-	if v := b.Open("/auth/forgot?sent=1").Page(t, 200, "Check your email"); strings.Contains(v.Body, "<form") {
-		t.Errorf("the page: %s", Main(v.Body))
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
+	if v := b.Open("/auth/forgot?sent=1").WantPage(t, 200, "Check your email"); strings.Contains(v.Body, "<form") {
+		t.Errorf("the page: %s", MainElement(v.Body))
 	}
 }
 
 // With ConfirmFirst another email needs the password. After another sign-up the email
 // would be about a new password.
-func TestEV02_ConfirmFirstAnotherMail(t *testing.T) {
+func TestEV02_ConfirmFirstSendsAnotherEmail(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
-	b.Send("/signup", "loginId", Ann, "password", GoodPassword).To(t, "/auth/signup?sent=1")
-	v := b.Open("/auth/signup?sent=1").Page(t, 200, "sign in with the password you chose", `<a class="button" href="/auth/signin">`)
+	b.Send("/signup", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/auth/signup?sent=1")
+	v := b.Open("/auth/signup?sent=1").WantPage(t, 200, "sign in with the password you chose", `<a class="button" href="/auth/signin">`)
 	if strings.Contains(v.Body, "<form") {
 		t.Error("the page sends a form")
 	}
-	b.Open("/auth/signin").Page(t, 200, `value="`+Ann+`"`)
-	k.Forget()
-	b.Send("/signin", "loginId", Ann, "password", GoodPassword).Page(t, 401)
+	b.Open("/auth/signin").WantPage(t, 200, `value="`+Ann+`"`)
+	k.ClearRecords()
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantPage(t, 401)
 	// That email is made after the answer, so that its time reveals nothing.
 	for deadline := time.Now().Add(10 * time.Second); len(k.Mailbox.Messages()) == 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
-	if got := k.Mails(); got != "verify_email" {
+	if got := k.EmailKinds(); got != "verify_email" {
 		t.Errorf("emails: %s", got)
 	}
 }
@@ -207,10 +207,10 @@ func TestEV02_ConfirmFirstAnotherMail(t *testing.T) {
 func TestHP03_NoAddressThatAPageSendsOnHasAToken(t *testing.T) {
 	t.Parallel()
 	for path, mail := range map[string]func(k *Kit, b *Browser) string{
-		"/auth/verify": func(k *Kit, b *Browser) string { return k.Link(t, usher.MessageVerifyEmail) },
+		"/auth/verify": func(k *Kit, b *Browser) string { return k.EmailedLink(t, usher.MessageVerifyEmail) },
 		"/auth/reset": func(k *Kit, b *Browser) string {
 			b.Send("/password/reset", "loginId", Ann)
-			return k.Link(t, usher.MessageConfirmAndReset)
+			return k.EmailedLink(t, usher.MessageConfirmAndReset)
 		},
 	} {
 		k, b := NewPages(t, pages.Config{}, Setup{})
@@ -218,7 +218,7 @@ func TestHP03_NoAddressThatAPageSendsOnHasAToken(t *testing.T) {
 		link := mail(k, b)
 		_, token, _ := strings.Cut(link, "token=")
 		reader := k.Browser(t)
-		way := reader.Open(link).To(t, path)
+		way := reader.Open(link).WantRedirect(t, path)
 		if way.Header.Get("Referrer-Policy") != "no-referrer" || way.Body != "" {
 			t.Errorf("%s: Referrer-Policy %q, body %q", path, way.Header.Get("Referrer-Policy"), way.Body)
 		}
@@ -227,7 +227,7 @@ func TestHP03_NoAddressThatAPageSendsOnHasAToken(t *testing.T) {
 				t.Errorf("%s: the cookie %s can be read", path, c.Name)
 			}
 		}
-		v := reader.Open(way.Location).Page(t, 200, `name="token" value="`+token+`"`)
+		v := reader.Open(way.Location).WantPage(t, 200, `name="token" value="`+token+`"`)
 		if v.Header.Get("Referrer-Policy") != "no-referrer" {
 			t.Errorf("%s: Referrer-Policy %q", path, v.Header.Get("Referrer-Policy"))
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/usherkit/usher/internal/color"
 )
 
-// palette is the data of style.css, custom.css and icon.svg: the colors made from
-// the accent for a light and for a dark background, and the letter on the icon.
+// palette is the data of style.css, custom.css and icon.svg: the colors for light and
+// for dark pages, which are derived from the accent, and the letter on the icon.
 type palette struct {
 	color.Shades
 	Dark color.Shades

@@ -8,7 +8,7 @@ import (
 	"github.com/usherkit/usher/password"
 )
 
-// policy returns the password policy with its rules as texts.
+// policy returns the password policy with the text of each rule.
 func (site *Site) policy(s *locale.Speaker) Policy {
 	policy := site.service.PasswordPolicy()
 	out := Policy{
@@ -29,7 +29,7 @@ func (site *Site) policy(s *locale.Speaker) Policy {
 	return out
 }
 
-// passwordRules returns the attribute passwordrules.
+// passwordRules returns the value of the attribute passwordrules.
 func passwordRules(policy password.Policy) string {
 	rules := []string{"minlength: " + strconv.Itoa(policy.MinLength)}
 	for _, rule := range []struct {

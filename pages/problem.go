@@ -31,11 +31,11 @@ func (site *Site) Problem(w http.ResponseWriter, r *http.Request, err error) boo
 	if !isPage(r) {
 		return false
 	}
-	page := site.page(r, "problem")
+	page := site.newPage(r, "problem")
 	wait, limited := route.SetRetryAfter(w, err)
 	code := route.Code(err)
 	if code.Status() == http.StatusUnauthorized {
-		target := site.signIn("/signin", site.returnPath(r))
+		target := site.pathWithReturn("/signin", site.returnPath(r))
 		if errors.Is(err, usher.ErrRecentSignInRequired) {
 			target += "&prompt=login"
 		}
@@ -43,7 +43,7 @@ func (site *Site) Problem(w http.ResponseWriter, r *http.Request, err error) boo
 		return true
 	}
 	page.Title = page.T("problem." + string(code))
-	page.Lead = page.problem(code)
+	page.Lead = page.problemText(code)
 	if limited {
 		page.Lead = page.T("wait", page.speaker.Span(wait))
 	}
@@ -56,8 +56,8 @@ func (site *Site) Problem(w http.ResponseWriter, r *http.Request, err error) boo
 	return site.show(w, code.Status(), page) == nil
 }
 
-// returnPath returns where the user goes on after signing in, or tries again: the
-// page that was opened, or the account if a form was sent.
+// returnPath returns the path to which the user returns after a sign-in or after a
+// temporary problem: the page that was opened, or the account page after a form.
 func (site *Site) returnPath(r *http.Request) string {
 	if r.Method != http.MethodPost {
 		// RequestURI, not URL: a router may have cut a prefix off the latter.

@@ -10,12 +10,13 @@ import (
 	"github.com/usherkit/usher/middleware"
 )
 
-// page returns a page in the reader's language, with its title and lead.
-func (site *Site) page(r *http.Request, name string) *Page {
-	return site.pageIn(site.catalogue.For(r.Header["Accept-Language"]...), name)
+// newPage returns a page in the language of the browser, with its title and lead.
+func (site *Site) newPage(r *http.Request, name string) *Page {
+	return site.newPageIn(site.catalogue.For(r.Header["Accept-Language"]...), name)
 }
 
-func (site *Site) pageIn(s *locale.Speaker, name string) *Page {
+// newPageIn is newPage in the language of the speaker.
+func (site *Site) newPageIn(s *locale.Speaker, name string) *Page {
 	page := &Page{
 		Name: name, Product: site.service.Name(), Logo: site.cfg.Logo, Home: site.cfg.Home, Initial: site.palette.Initial,
 		Lang: s.Lang(), Dir: s.Dir(), SignUpClosed: site.service.SignUpClosed(), Policy: site.policy(s),
@@ -39,7 +40,7 @@ func (site *Site) show(w http.ResponseWriter, status int, page *Page) error {
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Language", page.Lang)
-	header.Set("Content-Security-Policy", site.files.policy)
+	header.Set("Content-Security-Policy", site.files.csp)
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if !slices.Contains(header["Vary"], "Accept-Language") {
@@ -59,8 +60,9 @@ func redirect(w http.ResponseWriter, path string) error {
 	return nil
 }
 
-// signIn returns the path of the sign-in page, or of another page that leads to it.
-func (site *Site) signIn(path, returnTo string) string {
+// pathWithReturn returns a path of the mount that passes on the path to which the
+// sign-in leads.
+func (site *Site) pathWithReturn(path, returnTo string) string {
 	target := site.base + path
 	if returnTo != "" {
 		target += "?" + url.Values{"return_to": {returnTo}}.Encode()
@@ -68,7 +70,7 @@ func (site *Site) signIn(path, returnTo string) string {
 	return target
 }
 
-// destination returns where a finished sign-in goes.
+// destination returns the path to which a sign-in leads.
 func (site *Site) destination(returnTo string) string {
 	if safe := middleware.SafeReturnTo(returnTo); safe != "" {
 		return safe

@@ -30,12 +30,12 @@ func (site *Site) sendReset(x *exchange) error {
 	}
 	site.cookies.DropNote(x.w, x.r, noteReset)
 	if result.Next != usher.NextSignIn {
-		return site.next(x, result)
+		return site.redirectAfter(x, result)
 	}
-	site.keepTyped(x, x.page.LoginID)
+	site.rememberLoginID(x, x.page.LoginID)
 	// If this browser had a session, that has ended with all the others.
 	if site.visits.CookieSession(x.r) == "" {
 		site.cookies.ClearTokens(x.w, x.r)
 	}
-	return site.goOn(x, "/signin", "reset")
+	return site.redirectWithNotice(x, "/signin", "reset")
 }

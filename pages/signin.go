@@ -13,7 +13,8 @@ func (site *Site) signInView() *view {
 	return &view{page: "signin", path: "/signin", inputs: inputs, required: inputs, open: site.openSignIn, send: site.sendSignIn}
 }
 
-// openSignIn redirects a signed-in user, unless a page asks for a new sign-in.
+// openSignIn redirects a signed-in user, unless the query asks for a new sign-in
+// (prompt=login).
 func (site *Site) openSignIn(x *exchange) error {
 	again := x.r.URL.Query().Get("prompt") == "login"
 	switch {
@@ -32,38 +33,39 @@ func (site *Site) sendSignIn(x *exchange) error {
 	in := usher.SignInParams{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"])}
 	result, err := site.service.SignIn(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
 	if errors.Is(err, usher.ErrPasswordExpired) {
-		return site.askReplace(x)
+		return site.showReplace(x)
 	}
 	if err != nil {
 		return err
 	}
-	return site.next(x, result)
+	return site.redirectAfter(x, result)
 }
 
-// next goes on with what follows a sign-in, a sign-up or a new password.
-func (site *Site) next(x *exchange, result usher.Result) error {
+// redirectAfter redirects to the next page after a sign-in, a sign-up or a new
+// password.
+func (site *Site) redirectAfter(x *exchange, result usher.Result) error {
 	switch result.Next {
 	case usher.NextSignedIn:
-		return site.enter(x, result.Authentication)
+		return site.startSession(x, result.Authentication)
 	case usher.NextConfirmEmail:
-		return site.waitFor(x, "/signup")
+		return site.redirectToSent(x, "/signup")
 	}
 	return fmt.Errorf("pages: unknown next step %q", result.Next)
 }
 
-// enter sets the cookies of a new session and goes on.
-func (site *Site) enter(x *exchange, a *usher.Authentication) error {
+// startSession sets the cookies of a new session and redirects to the destination.
+func (site *Site) startSession(x *exchange, a *usher.Authentication) error {
 	if err := site.visits.SetTokens(x.w, x.r, a); err != nil {
 		return err
 	}
-	site.cookies.DropNote(x.w, x.r, noteTyped)
+	site.cookies.DropNote(x.w, x.r, noteLoginID)
 	return redirect(x.w, site.destination(x.page.ReturnTo))
 }
 
-// askReplace shows the form that replaces an expired password, after the right
-// password.
-func (site *Site) askReplace(x *exchange) error {
-	page := site.page(x.r, "replace")
+// showReplace shows the form that replaces an expired password. The caller has
+// verified the old password.
+func (site *Site) showReplace(x *exchange) error {
+	page := site.newPage(x.r, "replace")
 	page.ReturnTo, page.values, page.focus, page.Address = x.page.ReturnTo, x.page.values, "oldPassword", x.page.Address
 	return site.show(x.w, http.StatusForbidden, page)
 }
@@ -78,6 +80,6 @@ func (site *Site) replaceView() *view {
 		if err != nil {
 			return err
 		}
-		return site.next(x, result)
+		return site.redirectAfter(x, result)
 	}}
 }

@@ -9,7 +9,7 @@ func (site *Site) signUpView() *view {
 	}
 }
 
-// prepareSignUp shows "sign-up is closed" instead of the form, if it is.
+// prepareSignUp shows "sign-up is closed" instead of the form if sign-up is closed.
 func (site *Site) prepareSignUp(x *exchange) error {
 	if x.page.SignUpClosed {
 		x.page.Title, x.page.Lead = x.page.T("problem.sign_up_closed"), x.page.T("problem.sign_up_closed.text")
@@ -19,7 +19,7 @@ func (site *Site) prepareSignUp(x *exchange) error {
 
 func (site *Site) openSignUp(x *exchange) error {
 	if x.r.URL.Query().Has("sent") {
-		return site.waiting(x, "/signup", "signup.sent.text")
+		return site.prepareSent(x, "/signup", "signup.sent.text")
 	}
 	if x.claims != nil {
 		_ = redirect(x.w, site.destination(x.page.ReturnTo))
@@ -35,5 +35,5 @@ func (site *Site) sendSignUp(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	return site.next(x, result)
+	return site.redirectAfter(x, result)
 }

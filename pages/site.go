@@ -16,7 +16,7 @@ import (
 	"github.com/usherkit/usher/middleware"
 )
 
-// Site is the pages of one mount, for package handlers.
+// Site has the pages of one mount. Package handlers uses it; programs do not.
 type Site struct {
 	cfg       Config
 	service   *usher.Service
@@ -31,7 +31,7 @@ type Site struct {
 	files   templates
 }
 
-// New returns the pages of a mount. It is for package handlers; a program sets
+// New returns the pages of a mount. Only package handlers can call it; a program sets
 // handlers.Config.Pages. An error names the setting that is wrong.
 func New(cfg Config, chain *route.Chain) (*Site, error) {
 	service := chain.Visits.Service
@@ -62,7 +62,7 @@ func New(cfg Config, chain *route.Chain) (*Site, error) {
 	return site, nil
 }
 
-// views are the pages and forms of a mount. Without pages all of them are nil.
+// views has the pages and forms of a mount. Without pages all of them are nil.
 type views struct {
 	SignIn, SignUp, Replace, Forgot, Reset, Verify *view
 	Account, Name, Email, Password                 *view
@@ -70,7 +70,7 @@ type views struct {
 	RevokeSession, SignOut, SignOutEverywhere      *view
 }
 
-// Views returns the pages and forms. The Site may be nil.
+// Views returns the pages and forms. For a nil Site all of them are nil.
 func (site *Site) Views() views {
 	if site == nil {
 		return views{}
@@ -85,7 +85,7 @@ func (site *Site) Views() views {
 	return v
 }
 
-// Icon answers with the icon of the site. It is nil if the Site is nil.
+// Icon returns the handler of the icon, or nil for a nil Site.
 func (site *Site) Icon() http.Handler {
 	if site == nil {
 		return nil

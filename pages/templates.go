@@ -18,17 +18,17 @@ var pageNames = []string{
 	"account", "name", "email", "password",
 }
 
-// templates are the files of the pages, read.
+// templates has the parsed files of the pages.
 type templates struct {
 	pages map[string]*template.Template
-	// style and script are whole elements, whose content the policy names by
-	// its hash.
+	// style and script are whole elements. The policy (CSP) allows them by the hash of
+	// their content.
 	style, script template.HTML
 	icon          []byte
-	policy        string
+	csp           string
 }
 
-// load reads every file. A file of the program replaces the built-in one.
+// load reads and parses every file. A file of the program replaces the built-in one.
 func (site *Site) load() (templates, error) {
 	t := templates{pages: map[string]*template.Template{}}
 	site.palette.Initial = initial(site.service.Name())
@@ -57,7 +57,7 @@ func (site *Site) load() (templates, error) {
 	t.icon = []byte(icon)
 	t.style = template.HTML("<style>" + style + "</style>")     //nolint:gosec // the program's own file
 	t.script = template.HTML("<script>" + script + "</script>") //nolint:gosec // the program's own file
-	t.policy = strings.Join([]string{
+	t.csp = strings.Join([]string{
 		"default-src 'none'",
 		"style-src " + hashSource(style),
 		"script-src " + hashSource(script),
@@ -75,7 +75,8 @@ func (site *Site) load() (templates, error) {
 	return t, nil
 }
 
-// hashSource allows an element with exactly this content (CSP Level 3).
+// hashSource returns the source expression that allows an element with exactly this
+// content (CSP Level 3).
 func hashSource(content string) string {
 	sum := sha256.Sum256([]byte(content))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -96,8 +97,8 @@ func (site *Site) parse(page string) (*template.Template, error) {
 	return t, nil
 }
 
-// text executes the templates of files that use the palette, one after the other.
-// All except the first may be missing.
+// text executes files as templates with the palette as data, and joins the results.
+// Every file except the first may be missing.
 func (site *Site) text(names ...string) (string, error) {
 	var out bytes.Buffer
 	for i, name := range names {

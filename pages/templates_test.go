@@ -26,7 +26,7 @@ func TestPagesSpeakTheReadersLanguage(t *testing.T) {
 		"ja":             {`lang="en"`, "<h1>Sign in</h1>"},
 	} {
 		b.Lang = lang
-		v := b.Open("/auth/signin").Page(t, 200, want...)
+		v := b.Open("/auth/signin").WantPage(t, 200, want...)
 		if v.Header.Get("Content-Language") == "" || !strings.Contains(strings.Join(v.Header["Vary"], ","), "Accept-Language") {
 			t.Errorf("%s: headers %v", lang, v.Header)
 		}
@@ -44,9 +44,9 @@ func TestLanguagesAndTextsCanBeChosen(t *testing.T) {
 		}
 	}})
 	b.Lang = "en"
-	b.Open("/auth/signin").Page(t, 200, "<h1>Herein</h1>", "Passwort vergessen?")
+	b.Open("/auth/signin").WantPage(t, 200, "<h1>Herein</h1>", "Passwort vergessen?")
 	b.Lang = "nl"
-	b.Open("/auth/signin").Page(t, 200, "<h1>Inloggen</h1>", "Forgot your password?")
+	b.Open("/auth/signin").WantPage(t, 200, "<h1>Inloggen</h1>", "Forgot your password?")
 }
 
 func TestEachFileCanBeReplacedAlone(t *testing.T) {
@@ -60,9 +60,9 @@ func TestEachFileCanBeReplacedAlone(t *testing.T) {
 		},
 		Funcs: template.FuncMap{"shout": strings.ToUpper},
 	}, Setup{Service: func(c *usher.Config) { c.Name = "Acme" }})
-	v := b.Open("/auth/forgot").Page(t, 200, "<p>ACME</p>", `name="loginId"`, `<a href="/home"><img src="/logo.png" alt="Acme">`, "h1 { color: #3d4ed8; }")
+	v := b.Open("/auth/forgot").WantPage(t, 200, "<p>ACME</p>", `name="loginId"`, `<a href="/home"><img src="/logo.png" alt="Acme">`, "h1 { color: #3d4ed8; }")
 	CheckPolicy(t, "/forgot", v)
-	b.Open("/auth/signin").Page(t, 200, "<h1>Sign in</h1>")
+	b.Open("/auth/signin").WantPage(t, 200, "<h1>Sign in</h1>")
 	if v := b.Open("/auth/icon.svg"); v.Status != 200 || v.Body != "<svg>A</svg>" || v.Header.Get("Content-Type") != "image/svg+xml; charset=utf-8" {
 		t.Errorf("icon: %d %s", v.Status, v.Body)
 	}
@@ -121,11 +121,11 @@ func TestPagesAreFilledInAtTheStart(t *testing.T) {
 		c.Texts.Texts = map[string]map[string]string{"de": {"own.help#one": "%d Tür", "own.help#other": "%d Türen"}}
 	}})
 	b.Lang = "de"
-	b.Open("/auth/forgot").Page(t, 200, "2 Türen")
+	b.Open("/auth/forgot").WantPage(t, 200, "2 Türen")
 }
 
 // A template that fails sends no part of the page.
-func TestABrokenTemplateIsAPageOfItsOwn(t *testing.T) {
+func TestABrokenTemplateSendsNoPartOfThePage(t *testing.T) {
 	broken := false
 	_, b := NewPages(t, pages.Config{
 		Templates: fstest.MapFS{"forgot.html": {Data: []byte(`{{define "content"}}half{{canary}}{{end}}`)}},
@@ -137,7 +137,7 @@ func TestABrokenTemplateIsAPageOfItsOwn(t *testing.T) {
 		}},
 	}, Setup{})
 	broken = true
-	v := b.Open("/auth/forgot").Page(t, 500, "Internal error", "Reference: ")
+	v := b.Open("/auth/forgot").WantPage(t, 500, "Internal error", "Reference: ")
 	if strings.Contains(v.Body, "half") || strings.Contains(v.Body, "canary") {
 		t.Error("the page shows what failed")
 	}

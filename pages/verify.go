@@ -16,7 +16,7 @@ func (site *Site) verifyView() *view {
 
 func (site *Site) prepareVerify(x *exchange) error {
 	if x.in == nil && x.r.URL.Query().Has("done") {
-		return site.verified(x)
+		return site.prepareVerified(x)
 	}
 	link, err := site.prepareLink(x, func(raw usher.Secret) (usher.Link, error) {
 		return site.service.VerificationLink(x.r.Context(), x.claims, raw, site.client(x))
@@ -36,21 +36,21 @@ func (site *Site) prepareVerify(x *exchange) error {
 	return nil
 }
 
-// verified says that the address is confirmed, if this browser has just done so.
-// Otherwise it redirects to the link that was opened before, or to the account,
-// which shows whether the address is confirmed.
-func (site *Site) verified(x *exchange) error {
+// prepareVerified prepares the page which says that the address is confirmed, if this
+// browser has just confirmed it. Otherwise it redirects to the link that was opened
+// before, or to the account page, which shows whether the address is confirmed.
+func (site *Site) prepareVerified(x *exchange) error {
 	switch {
-	case site.doneTo(x) != "":
+	case site.confirmed(x) != "":
 		signedIn := x.page.SignedIn
-		x.page = site.page(x.r, "verified")
+		x.page = site.newPage(x.r, "verified")
 		x.page.SignedIn = signedIn
 		x.page.Title, x.page.Lead = x.page.T("verify.done.title"), x.page.T("verify.done.text")
 		return nil
 	case site.cookies.Note(x.r, noteVerify) != "":
-		return site.elsewhere(x, "/verify")
+		return site.redirectInstead(x, "/verify")
 	}
-	return site.elsewhere(x, "/account")
+	return site.redirectInstead(x, "/account")
 }
 
 func (site *Site) sendVerify(x *exchange) error {
@@ -66,13 +66,14 @@ func (site *Site) sendVerify(x *exchange) error {
 		return err
 	}
 	site.cookies.DropNote(x.w, x.r, noteVerify)
-	site.renew(x, u)
-	return site.after(x, "/verify?done=1", "", u.ID)
+	site.refreshTokens(x, u)
+	return site.redirectToConfirmation(x, "/verify?done=1", "", u.ID)
 }
 
-// renew refreshes the tokens of a browser that is signed in as this user, so that
-// they say that the address is verified. If that fails, the next refresh does it.
-func (site *Site) renew(x *exchange, u usher.User) {
+// refreshTokens refreshes the tokens of a browser that is signed in as this user, so
+// that the new tokens contain the verified address. If it fails, the next refresh has
+// the same effect.
+func (site *Site) refreshTokens(x *exchange, u usher.User) {
 	pair, present := site.cookies.Tokens(x.r)
 	if !present || pair.Refresh == "" {
 		return

@@ -34,7 +34,7 @@ const (
 	// PasswordRequired means that the emailed link needs the password of the
 	// account, or a session of its user [403].
 	PasswordRequired Code = "password_required"
-	// SignUpClosed means that nobody can sign up [403].
+	// SignUpClosed means that users cannot sign up [403].
 	SignUpClosed Code = "sign_up_closed"
 	// Forbidden means that the user may not do this [403].
 	Forbidden Code = "forbidden"
@@ -66,14 +66,14 @@ const (
 	Unavailable Code = "unavailable"
 )
 
-// entry is what a document says of a code.
+// entry has the status and the English texts of a code.
 type entry struct {
 	status int
 	title  string
 	detail string
 }
 
-// codes is the one table of codes.
+// codes is the table of all codes.
 var codes = map[Code]entry{
 	InvalidRequest:       {400, "Invalid request", "The request is incomplete or not valid."},
 	PasswordPolicy:       {400, "Password not allowed", "Choose another password."},

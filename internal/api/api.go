@@ -1,4 +1,4 @@
-// Package api is the JSON routes: it decodes bodies, calls the Service and writes
+// Package api implements the JSON routes: it decodes bodies, calls the Service and writes
 // the answers. Package handlers documents each route.
 package api
 
@@ -10,7 +10,7 @@ import (
 	"github.com/usherkit/usher/internal/visit"
 )
 
-// API is the JSON routes of a mount. Each method is the action of one route.
+// API has the JSON routes of a mount. Each method is the action of one route.
 type API struct {
 	service *usher.Service
 	visits  *visit.Visits

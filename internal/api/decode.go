@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// maxDepth is how deep a body may nest.
+	// maxDepth is the maximum nesting depth of a body.
 	maxDepth = 32
-	// foldDepth is the depth down to which the names of members are known. A known
-	// name in another letter case is an error there.
+	// foldDepth is the maximum depth of members that the routes read. Down to it, two
+	// members whose names differ only in letter case are duplicates.
 	foldDepth = 2
 )
 
@@ -26,8 +26,7 @@ func decode(w http.ResponseWriter, r *http.Request) (object, error) {
 	return decodeBody(w, r, false)
 }
 
-// decodeOptional is decode for a route that needs no input: the body may be
-// empty.
+// decodeOptional is like decode, but the body may be empty.
 func decodeOptional(w http.ResponseWriter, r *http.Request) (object, error) {
 	return decodeBody(w, r, true)
 }

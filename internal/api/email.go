@@ -15,7 +15,7 @@ func (api *API) SendEmailVerification(w http.ResponseWriter, r *http.Request, cl
 	if err := api.service.SendEmailVerification(r.Context(), claims, api.visits.Client(w, r)); err != nil {
 		return err
 	}
-	write(w, http.StatusAccepted, notice{"If the address is not confirmed yet, an email is on its way."})
+	writeJSON(w, http.StatusAccepted, notice{"If the address is not confirmed yet, an email is on its way."})
 	return nil
 }
 
@@ -33,7 +33,7 @@ func (api *API) VerifyEmail(w http.ResponseWriter, r *http.Request, claims *toke
 	if err != nil {
 		return err
 	}
-	write(w, http.StatusOK, struct {
+	writeJSON(w, http.StatusOK, struct {
 		EmailVerified bool `json:"emailVerified"`
 	}{u.EmailVerified})
 	return nil
@@ -52,7 +52,7 @@ func (api *API) ChangeEmail(w http.ResponseWriter, r *http.Request, claims *toke
 	if err := api.service.ChangeEmail(r.Context(), claims, request, api.visits.Client(w, r)); err != nil {
 		return err
 	}
-	write(w, http.StatusAccepted, notice{"An email is on its way to the new address. Follow its link to go on."})
+	writeJSON(w, http.StatusAccepted, notice{"An email is on its way to the new address. Follow its link to go on."})
 	return nil
 }
 

@@ -9,7 +9,7 @@ func (api *API) Keys(w http.ResponseWriter, r *http.Request) error {
 	header := w.Header()
 	header.Set("Cache-Control", "public, max-age=300")
 	header.Set("ETag", etag)
-	if hasTag(r, etag) {
+	if matchesETag(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

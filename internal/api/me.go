@@ -16,10 +16,10 @@ func (api *API) Me(w http.ResponseWriter, r *http.Request, claims *token.Claims)
 	if err != nil {
 		return err
 	}
-	write(w, http.StatusOK, struct {
-		sessionJSON
+	writeJSON(w, http.StatusOK, struct {
+		authenticationJSON
 		PendingEmail string `json:"pendingEmail,omitempty"`
-	}{sessionJSON{User: userOf(u), Session: deviceOf(s, s.ID)}, pending.Address})
+	}{authenticationJSON{User: newUserJSON(u), Session: newSessionJSON(s, s.ID)}, pending.Address})
 	return nil
 }
 
@@ -37,8 +37,8 @@ func (api *API) UpdateMe(w http.ResponseWriter, r *http.Request, claims *token.C
 	if err != nil {
 		return err
 	}
-	write(w, http.StatusOK, struct {
+	writeJSON(w, http.StatusOK, struct {
 		User userJSON `json:"user"`
-	}{userOf(u)})
+	}{newUserJSON(u)})
 	return nil
 }

@@ -8,25 +8,25 @@ import (
 	"github.com/usherkit/usher/problem"
 )
 
-// object is a JSON object from a client. Its methods record members of the wrong
-// type, and err reports them all.
+// object is a JSON object from a client. Its methods record each member of the wrong
+// type, and err returns all these errors.
 type object struct {
 	members map[string]json.RawMessage
 	// prefix precedes the names of members in errors.
 	prefix string
-	wrong  *[]route.Field
+	errors *[]route.Field
 }
 
 func newObject(members map[string]json.RawMessage) object {
-	return object{members: members, wrong: new([]route.Field)}
+	return object{members: members, errors: new([]route.Field)}
 }
 
 // err returns nil if every member that was read has the right type.
 func (o object) err() error {
-	if len(*o.wrong) == 0 {
+	if len(*o.errors) == 0 {
 		return nil
 	}
-	return &route.InputError{Code: problem.InvalidRequest, Fields: *o.wrong}
+	return &route.InputError{Code: problem.InvalidRequest, Fields: *o.errors}
 }
 
 // get returns a member that is present and not null.
@@ -35,8 +35,8 @@ func (o object) get(name string) (json.RawMessage, bool) {
 	return raw, ok && string(raw) != "null"
 }
 
-func (o object) refuse(name, detail string) {
-	*o.wrong = append(*o.wrong, route.Field{Name: o.prefix + name, Code: "invalid", Detail: detail})
+func (o object) addError(name, detail string) {
+	*o.errors = append(*o.errors, route.Field{Name: o.prefix + name, Code: "invalid", Detail: detail})
 }
 
 // text returns a member that is a string. One that is absent or null is "".
@@ -47,17 +47,17 @@ func (o object) text(name string) string {
 	}
 	var s *string
 	if err := json.Unmarshal(raw, &s); err != nil || s == nil {
-		o.refuse(name, "must be text")
+		o.addError(name, "must be text")
 		return ""
 	}
 	return *s
 }
 
-// secret is text for a value that must not be printed.
+// secret is like text, for a value that must not be printed.
 func (o object) secret(name string) usher.Secret { return usher.Secret(o.text(name)) }
 
-// optional is text that returns nil for an absent member. null is "", as in a
-// merge patch (RFC 7396).
+// optional is like text, but returns nil for an absent member. null gives "", as in
+// a merge patch (RFC 7396).
 func (o object) optional(name string) *string {
 	if _, ok := o.members[name]; !ok {
 		return nil
@@ -69,13 +69,13 @@ func (o object) optional(name string) *string {
 // object returns a member that is an object. One that is absent or null is an
 // empty one.
 func (o object) object(name string) object {
-	inner := object{prefix: o.prefix + name + ".", wrong: o.wrong}
+	inner := object{prefix: o.prefix + name + ".", errors: o.errors}
 	raw, ok := o.get(name)
 	if !ok {
 		return inner
 	}
 	if err := json.Unmarshal(raw, &inner.members); err != nil {
-		o.refuse(name, "must be an object")
+		o.addError(name, "must be an object")
 	}
 	return inner
 }

@@ -24,7 +24,7 @@ func (api *API) UpdatePassword(w http.ResponseWriter, r *http.Request, claims *t
 	if err != nil {
 		return err
 	}
-	return api.next(w, r, http.StatusOK, result)
+	return api.writeResult(w, r, http.StatusOK, result)
 }
 
 // ReplacePassword answers POST /password/replace.
@@ -43,7 +43,7 @@ func (api *API) ReplacePassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return api.next(w, r, http.StatusOK, result)
+	return api.writeResult(w, r, http.StatusOK, result)
 }
 
 // policyJSON is the policy for new passwords. Zero means that the rule is off.
@@ -62,7 +62,7 @@ type policyJSON struct {
 // PasswordPolicy answers GET /password/policy.
 func (api *API) PasswordPolicy(w http.ResponseWriter, _ *http.Request) error {
 	p := api.service.PasswordPolicy()
-	write(w, http.StatusOK, policyJSON{
+	writeJSON(w, http.StatusOK, policyJSON{
 		p.MinLength, p.MaxLength, p.Lowercase, p.Uppercase, p.Number, p.NonAlphanumeric,
 		int64(p.Expiration / time.Second), p.ReuseAmount, p.LockAttempts,
 	})

@@ -19,7 +19,7 @@ func (api *API) SendPasswordReset(w http.ResponseWriter, r *http.Request) error 
 	if err := api.service.SendPasswordReset(r.Context(), request, api.visits.Client(w, r)); err != nil {
 		return err
 	}
-	write(w, http.StatusAccepted, notice{"If an account has this login id, an email is on its way."})
+	writeJSON(w, http.StatusAccepted, notice{"If an account has this login id, an email is on its way."})
 	return nil
 }
 
@@ -37,7 +37,7 @@ func (api *API) ResetPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return api.next(w, r, http.StatusOK, result)
+	return api.writeResult(w, r, http.StatusOK, result)
 }
 
 // VerifyReset answers POST /password/reset/verify.
@@ -54,9 +54,9 @@ func (api *API) VerifyReset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	write(w, http.StatusOK, struct {
+	writeJSON(w, http.StatusOK, struct {
 		ResetToken string `json:"resetToken"`
 		ExpiresIn  int64  `json:"expiresIn"`
-	}{s.Token.Reveal(), api.seconds(s.ExpiresAt)})
+	}{s.Token.Reveal(), api.secondsUntil(s.ExpiresAt)})
 	return nil
 }

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// listLifetime is how long a revocation list is reused. It is made at most ten
-// times per second, however often it is read.
-const listLifetime = 100 * time.Millisecond
+// maxListAge is how long a revocation list is reused. So the list is computed at
+// most ten times per second, however many requests ask for it.
+const maxListAge = 100 * time.Millisecond
 
-// revocationList is the last revocation list. It is safe for concurrent use.
+// revocationList caches the newest revocation list. It is safe for concurrent use.
 type revocationList struct {
 	mu   sync.Mutex
 	made time.Time
@@ -25,7 +25,7 @@ type revocationList struct {
 func (l *revocationList) current(read func() []byte) (body []byte, etag string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.made.IsZero() || time.Since(l.made) >= listLifetime {
+	if l.made.IsZero() || time.Since(l.made) >= maxListAge {
 		l.body, l.made = read(), time.Now()
 		l.etag = entityTag(l.body)
 	}
@@ -41,7 +41,7 @@ func (api *API) Revocations(w http.ResponseWriter, r *http.Request) error {
 		header.Set("Cache-Control", "private, max-age=1") // a check of the program allowed this reader
 	}
 	header.Set("ETag", etag)
-	if hasTag(r, etag) {
+	if matchesETag(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -57,7 +57,7 @@ func entityTag(body []byte) string {
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 }
 
-// hasTag reports whether the client has the body with that ETag already.
-func hasTag(r *http.Request, etag string) bool {
+// matchesETag reports whether the client already has the body with that ETag.
+func matchesETag(r *http.Request, etag string) bool {
 	return strings.Contains(strings.Join(r.Header["If-None-Match"], ","), etag)
 }

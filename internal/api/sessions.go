@@ -23,7 +23,7 @@ func (api *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return api.deliver(w, r, http.StatusOK, a)
+	return api.writeSession(w, r, http.StatusOK, a)
 }
 
 // refreshToken returns the refresh token of the cookies, or that of the body on a
@@ -49,12 +49,12 @@ func (api *API) Sessions(w http.ResponseWriter, r *http.Request, claims *token.C
 		return err
 	}
 	body := struct {
-		Sessions []deviceJSON `json:"sessions"`
-	}{make([]deviceJSON, len(list))}
+		Sessions []sessionJSON `json:"sessions"`
+	}{make([]sessionJSON, len(list))}
 	for i, s := range list {
-		body.Sessions[i] = deviceOf(s, claims.SessionID)
+		body.Sessions[i] = newSessionJSON(s, claims.SessionID)
 	}
-	write(w, http.StatusOK, body)
+	writeJSON(w, http.StatusOK, body)
 	return nil
 }
 

@@ -20,5 +20,5 @@ func (api *API) SignIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return api.next(w, r, http.StatusOK, result)
+	return api.writeResult(w, r, http.StatusOK, result)
 }

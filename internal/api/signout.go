@@ -17,11 +17,11 @@ func (api *API) SignOutBearer(w http.ResponseWriter, r *http.Request) error {
 	return api.signOut(w, r, &claims)
 }
 
-// SignOutRefused answers POST /signout for a request without a valid bearer token.
+// SignOutWithoutBearer answers POST /signout for a request without a valid bearer token.
 // Without any bearer token it ends the session of the cookie or of the refresh
 // token in the body. If the session of the bearer token has ended already, it ends
 // that of the refresh token.
-func (api *API) SignOutRefused(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
+func (api *API) SignOutWithoutBearer(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
 	ended := errors.Is(refusal.Err, token.ErrExpired) || errors.Is(refusal.Err, token.ErrRevoked)
 	switch {
 	case refusal.Code == problem.NotSignedIn && api.visits.Cookies != nil:
@@ -46,20 +46,20 @@ func (api *API) signOut(w http.ResponseWriter, r *http.Request, claims *token.Cl
 		if err := in.err(); err != nil {
 			return err
 		}
-		if err := api.signOutRefresh(r, raw, claims, c); err != nil {
+		if err := api.signOutRefreshToken(r, raw, claims, c); err != nil {
 			return err
 		}
 	}
 	if err := api.service.SignOut(r.Context(), claims, c); err != nil {
 		return err
 	}
-	write(w, http.StatusOK, empty{})
+	writeJSON(w, http.StatusOK, empty{})
 	return nil
 }
 
-// signOutRefresh ends the session of a refresh token, unless it is that of the
-// claims. An invalid token is ignored.
-func (api *API) signOutRefresh(r *http.Request, raw usher.Secret, claims *token.Claims, c usher.Client) error {
+// signOutRefreshToken ends the session of a refresh token, except if it is the
+// session of the claims. An invalid token is ignored.
+func (api *API) signOutRefreshToken(r *http.Request, raw usher.Secret, claims *token.Claims, c usher.Client) error {
 	if raw == "" {
 		return nil
 	}
@@ -81,7 +81,7 @@ func (api *API) signOutCookie(w http.ResponseWriter, r *http.Request) error {
 	if err := api.visits.EndCookieSession(w, r); err != nil {
 		return err
 	}
-	write(w, http.StatusOK, empty{})
+	writeJSON(w, http.StatusOK, empty{})
 	return nil
 }
 
@@ -94,8 +94,8 @@ func (api *API) SignOutEverywhere(w http.ResponseWriter, r *http.Request, claims
 		return err
 	}
 	if middleware.Source(r.Context()) == middleware.SourceCookie {
-		api.visits.Forget(w, r)
+		api.visits.ClearBrowser(w, r)
 	}
-	write(w, http.StatusOK, empty{})
+	writeJSON(w, http.StatusOK, empty{})
 	return nil
 }

@@ -26,10 +26,11 @@ func (api *API) SignUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return signUpError(err)
 	}
-	return api.next(w, r, http.StatusCreated, result)
+	return api.writeResult(w, r, http.StatusCreated, result)
 }
 
-// signUpError renames the inputs in an error as this route names them.
+// signUpError changes the names of inputs in an error to the names in the body of
+// this route.
 func signUpError(err error) error {
 	input := route.AsInputError(err)
 	if input == nil {

@@ -16,38 +16,39 @@ import (
 	"github.com/usherkit/usher/problem"
 )
 
-// Fail answers with an error, and logs what an operator should see.
+// Fail logs an error and answers with it.
 func (c *Chain) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	c.Visits.ForgetEnded(w, r, err)
-	c.LogRefused(w, r, err)
+	c.Visits.ClearEndedSession(w, r, err)
+	c.LogError(w, r, err)
 	c.answer(w, r, err)
 }
 
-// Refuse answers a request that the middleware refuses. The middleware has logged
-// it.
+// Refuse answers a request that the middleware refuses. It logs nothing, because the
+// middleware has logged the refusal.
 func (c *Chain) Refuse(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
 	cause := refusals[refusal.Code]
 	if cause == nil {
 		cause = errInternal
 	}
 	err := &refusedError{cause, refusal.Challenge}
-	c.Visits.ForgetEnded(w, r, err)
+	c.Visits.ClearEndedSession(w, r, err)
 	c.answer(w, r, err)
 }
 
-// answer answers with a page if a browser wants to show one, or else with a
-// problem document. If the program writes the errors, a browser that must sign in
-// is still redirected.
+// answer answers with a page if a browser will show the answer, and with a problem
+// document otherwise. With OnError it shows no page, but still redirects a
+// browser that must sign in.
 func (c *Chain) answer(w http.ResponseWriter, r *http.Request, err error) {
-	ours := c.OnError == nil || Code(err).Status() == http.StatusUnauthorized
-	if ours && c.ErrorPage != nil && c.ErrorPage(w, r, err) {
+	usePage := c.OnError == nil || Code(err).Status() == http.StatusUnauthorized
+	if usePage && c.ErrorPage != nil && c.ErrorPage(w, r, err) {
 		return
 	}
 	c.writeProblem(w, r, err)
 }
 
-// LogRefused logs an error that is about to be answered.
-func (c *Chain) LogRefused(w http.ResponseWriter, r *http.Request, err error) {
+// LogError logs an error. The level depends on the error: Error for 5xx, Info for a
+// request of another site, and Debug otherwise, also if the client has gone away.
+func (c *Chain) LogError(w http.ResponseWriter, r *http.Request, err error) {
 	level := slog.LevelDebug
 	switch {
 	case errors.Is(r.Context().Err(), context.Canceled):

@@ -19,7 +19,7 @@ import (
 	"github.com/usherkit/usher/problem"
 )
 
-// Chain is what all routes of a mount have in common.
+// Chain has the settings and the handlers that all routes of a mount share.
 type Chain struct {
 	Visits *visit.Visits
 	// AllowedOrigins are the origins whose pages may read the answers.
@@ -32,8 +32,8 @@ type Chain struct {
 	// ErrorPage answers an error with a page if a browser wants to show one. It
 	// reports whether it did. Nil means that there are no pages.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, err error) bool
-	// OnError writes an error in place of problem.Write and of pages that report a
-	// problem. Nil means that there is no other format.
+	// OnError writes errors, instead of problem.Write and of the pages that report a
+	// problem. Nil means that those write them.
 	OnError func(w http.ResponseWriter, r *http.Request, p problem.Problem)
 }
 
@@ -48,12 +48,12 @@ func (c *Chain) Path(m Methods) http.Handler {
 		m[http.MethodHead] = get
 	}
 	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
-	return alice.New(c.Headers, c.recovery, c.cors(allow), c.byMethod(m, allow), c.sameOrigin, c.deadline).
+	return alice.New(c.Headers, c.recovery, c.cors(allow), c.checkMethod(m, allow), c.checkOrigin, c.deadline).
 		ThenFunc(func(w http.ResponseWriter, r *http.Request) { m[r.Method].ServeHTTP(w, r) })
 }
 
-// Action does the work of a route. The error it returns becomes the answer; it
-// must not have written anything then.
+// Action does the work of a route. If it returns an error, it must not have written
+// anything: the error becomes the answer.
 type Action func(w http.ResponseWriter, r *http.Request) error
 
 // Action returns a handler that runs an action and answers its error.
@@ -81,8 +81,8 @@ func (c *Chain) Headers(next http.Handler) http.Handler {
 	})
 }
 
-// recovery answers 500 after a panic, and tells the client nothing about it. An
-// action writes only when its work is done, so the answer has not begun.
+// recovery answers 500 after a panic, without details. An action writes only when its
+// work is done, so the answer has not begun.
 func (c *Chain) recovery(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -101,8 +101,9 @@ func (c *Chain) recovery(next http.Handler) http.Handler {
 	})
 }
 
-// byMethod refuses methods that the path does not have.
-func (c *Chain) byMethod(m Methods, allow string) alice.Constructor {
+// checkMethod answers 404 for a path without methods, and 405 for a method that the
+// path does not have.
+func (c *Chain) checkMethod(m Methods, allow string) alice.Constructor {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
@@ -118,10 +119,10 @@ func (c *Chain) byMethod(m Methods, allow string) alice.Constructor {
 	}
 }
 
-// sameOrigin refuses requests that a page of another site sends. It protects
-// sign-in and sign-up too: to sign a user in to another account is an
-// attack as well.
-func (c *Chain) sameOrigin(next http.Handler) http.Handler {
+// checkOrigin refuses requests that a page of another site sends. It also protects
+// sign-in and sign-up, because an attacker must not sign a user in to the attacker's
+// account.
+func (c *Chain) checkOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := c.Visits.Origins.Check(r); err != nil {
 			c.Fail(w, r, err)

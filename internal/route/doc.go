@@ -1,4 +1,4 @@
-// Package route is the chain that every route runs through: recovery from
-// panics, headers, CORS, methods, the check of the origin, and the deadline. It
-// limits and reads bodies, and answers errors.
+// Package route has what every route needs. A chain of middleware recovers from
+// panics, sets headers, handles CORS, checks the method and the origin, and limits the
+// time. Other functions read bodies of limited size and answer errors.
 package route

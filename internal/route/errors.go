@@ -25,9 +25,9 @@ var (
 	errEmailNotVerified = errors.New("handlers: the email address is not confirmed")
 )
 
-// answers maps errors to codes. The first that matches counts. InputErrors and
-// limits are not in it; every other error is internal.
-var answers = []struct {
+// errorCodes maps errors to codes. The first entry that matches is used. Code handles
+// InputErrors and limits itself. An error without an entry is internal.
+var errorCodes = []struct {
 	is   error
 	code problem.Code
 }{
@@ -41,7 +41,7 @@ var answers = []struct {
 	{usher.ErrInvalidSession, problem.InvalidSession},
 	{visit.ErrNotSignedIn, problem.NotSignedIn},
 	{usher.ErrRecentSignInRequired, problem.RecentSignInRequired},
-	// Not 401: clients end their session on that, and this one may be another's.
+	// Not 401: on 401 a client drops its session, which may belong to another user.
 	{usher.ErrPasswordRequired, problem.PasswordRequired},
 	{middleware.ErrCrossOrigin, problem.CrossOrigin},
 	{usher.ErrForbidden, problem.Forbidden},
@@ -56,7 +56,8 @@ var answers = []struct {
 	{context.Canceled, problem.Unavailable},
 }
 
-// refusals are the errors behind the refusals of the middleware.
+// refusals maps the code of a refusal by the middleware to the error of the routes
+// that has the same code.
 var refusals = map[problem.Code]error{
 	problem.NotSignedIn:          visit.ErrNotSignedIn,
 	problem.InvalidSession:       usher.ErrInvalidSession,
@@ -93,7 +94,7 @@ func Code(err error) problem.Code {
 	if errors.As(err, &limit) {
 		return problem.TooManyRequests
 	}
-	for _, a := range answers {
+	for _, a := range errorCodes {
 		if errors.Is(err, a.is) {
 			return a.code
 		}
@@ -101,7 +102,7 @@ func Code(err error) problem.Code {
 	return problem.Internal
 }
 
-// InputError is a request that cannot be accepted because of its inputs.
+// InputError means that the inputs of a request are invalid.
 type InputError struct {
 	Code problem.Code
 	// Detail is an English sentence that replaces the text of the code, or empty.

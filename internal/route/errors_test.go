@@ -11,7 +11,7 @@ import (
 // English title is that of package problem, so one code has one title everywhere.
 func TestEveryProblemHasItsWords(t *testing.T) {
 	codes := []problem.Code{problem.InvalidRequest, problem.PasswordPolicy, problem.TooManyRequests, problem.Internal}
-	for _, a := range answers {
+	for _, a := range errorCodes {
 		codes = append(codes, a.code)
 	}
 	english := locale.Default().For("en")

@@ -31,7 +31,7 @@ func (v *Visits) Address(r *http.Request) netip.Addr {
 // ClientSigningIn describes a client that asks for a session. It also names the
 // session that the new one replaces: that of the cookies, which will be
 // overwritten, or that of the bearer token. The origin of the request need not be
-// checked for that, because a page of another site cannot send such a body.
+// checked for that, because a page of another site cannot send the body of a sign-in.
 func (v *Visits) ClientSigningIn(w http.ResponseWriter, r *http.Request) usher.Client {
 	c := v.Client(w, r)
 	if c.SessionID = v.CookieSession(r); c.SessionID == "" {

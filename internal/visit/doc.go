@@ -1,3 +1,3 @@
-// Package visit reads from a request which client sent it and which session it has,
-// and keeps tokens in the browser.
+// Package visit reads the client and the session of a request, and sets and clears
+// the cookies of the browser.
 package visit

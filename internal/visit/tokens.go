@@ -22,8 +22,8 @@ func (v *Visits) SetTokens(w http.ResponseWriter, r *http.Request, a *usher.Auth
 	if a.Device == "" {
 		return nil
 	}
-	// The user is signed in without the device cookie, too. The next sign-in then
-	// counts as one from an unknown browser.
+	// A sign-in needs no device cookie. Without it, the next sign-in counts as one
+	// from an unknown browser.
 	if err := v.Cookies.SetDevice(w, r, a.Device); err != nil {
 		v.Logger.WarnContext(r.Context(), "handlers: the device cookie could not be set", "error", err)
 	}
@@ -46,7 +46,8 @@ func (v *Visits) RefreshToken(r *http.Request) (usher.Secret, error) {
 }
 
 // EndCookieSession ends the session of the cookies, if there is one, and removes
-// the cookies. If the store is unavailable they stay, because the session lives.
+// the cookies. If the store is unavailable, they stay, because the session has not
+// ended.
 func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error {
 	pair, present := v.Cookies.Tokens(r)
 	if !present {
@@ -67,19 +68,20 @@ func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error 
 	if err := v.Service.SignOut(r.Context(), claims, c); err != nil {
 		return err
 	}
-	v.Forget(w, r)
+	v.ClearBrowser(w, r)
 	return nil
 }
 
-// Forget makes the browser remove the session, and what pages have stored for it.
-func (v *Visits) Forget(w http.ResponseWriter, r *http.Request) {
+// ClearBrowser removes the session cookie, and makes the browser delete everything
+// that it stores for this site (Clear-Site-Data).
+func (v *Visits) ClearBrowser(w http.ResponseWriter, r *http.Request) {
 	v.Cookies.ClearTokens(w, r)
 	w.Header().Set("Clear-Site-Data", `"cookies", "storage"`)
 }
 
-// ForgetEnded removes the cookies if err means that their session has ended, so
-// that the browser stops sending them. If the store is unavailable they stay.
-func (v *Visits) ForgetEnded(w http.ResponseWriter, r *http.Request, err error) {
+// ClearEndedSession removes the cookies if err means that their session has ended, so
+// that the browser stops sending them. If the store is unavailable, they stay.
+func (v *Visits) ClearEndedSession(w http.ResponseWriter, r *http.Request, err error) {
 	if v.Cookies == nil || !errors.Is(err, usher.ErrInvalidSession) || len(r.Header["Authorization"]) > 0 {
 		return
 	}

@@ -13,7 +13,7 @@ import (
 // ErrNotSignedIn means that the request has no session.
 var ErrNotSignedIn = errors.New("handlers: no session")
 
-// Visits looks at the requests of one mount.
+// Visits reads the client, the session and the cookies of the requests to one mount.
 type Visits struct {
 	Service *usher.Service
 	// Cookies keeps the tokens in the browser. Nil means that the tokens are in

@@ -36,11 +36,12 @@ func NewPages(t *testing.T, p pages.Config, s Setup) (*Kit, *Browser) {
 	return k, k.Browser(t)
 }
 
+// Browser returns a browser without cookies.
 func (k *Kit) Browser(t *testing.T) *Browser {
 	return &Browser{T: t, K: k, Cookies: map[string]*http.Cookie{}}
 }
 
-// View is what the browser got.
+// View is an answer as the browser sees it.
 type View struct {
 	Status   int
 	Header   http.Header
@@ -48,6 +49,9 @@ type View struct {
 	Location string
 }
 
+// Do sends a request with the browser's headers and cookies, keeps the cookies of the
+// answer, and checks what holds for every answer. header has pairs of name and value;
+// an empty value removes a header.
 func (b *Browser) Do(method, path, form string, header ...string) View {
 	b.T.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(form))
@@ -83,6 +87,7 @@ func (b *Browser) Do(method, path, form string, header ...string) View {
 	return v
 }
 
+// Open requests a page.
 func (b *Browser) Open(path string, header ...string) View {
 	b.T.Helper()
 	return b.Do(http.MethodGet, path, "", header...)
@@ -94,6 +99,7 @@ func (b *Browser) Send(path string, fields ...string) View {
 	return b.Do(http.MethodPost, "/auth"+path, Form(fields...))
 }
 
+// Form returns an encoded form, from pairs of name and value.
 func Form(fields ...string) string {
 	values := url.Values{}
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -102,32 +108,32 @@ func Form(fields ...string) string {
 	return values.Encode()
 }
 
-// Page fails the test unless the browser got a page with that status and those
+// WantPage fails the test unless the browser got a page with that status and those
 // texts.
-func (v View) Page(t *testing.T, status int, texts ...string) View {
+func (v View) WantPage(t *testing.T, status int, texts ...string) View {
 	t.Helper()
 	if v.Status != status || v.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Fatalf("got %d %q %q, want a page with %d", v.Status, v.Header.Get("Content-Type"), v.Location, status)
 	}
 	for _, text := range texts {
 		if !strings.Contains(v.Body, text) {
-			t.Errorf("the page lacks %q:\n%s", text, Main(v.Body))
+			t.Errorf("the page lacks %q:\n%s", text, MainElement(v.Body))
 		}
 	}
 	return v
 }
 
-// To fails the test unless the browser is redirected there with 303.
-func (v View) To(t *testing.T, location string) View {
+// WantRedirect fails the test unless the answer redirects to location with 303.
+func (v View) WantRedirect(t *testing.T, location string) View {
 	t.Helper()
 	if v.Status != http.StatusSeeOther || v.Location != location {
-		t.Fatalf("got %d to %q, want 303 to %q:\n%s", v.Status, v.Location, location, Main(v.Body))
+		t.Fatalf("got %d to %q, want 303 to %q:\n%s", v.Status, v.Location, location, MainElement(v.Body))
 	}
 	return v
 }
 
-// Main returns the element main of a page.
-func Main(body string) string {
+// MainElement returns the element main of a page.
+func MainElement(body string) string {
 	_, rest, _ := strings.Cut(body, "<main")
 	part, _, _ := strings.Cut(rest, "</main>")
 	return part
@@ -136,11 +142,11 @@ func Main(body string) string {
 // SignUp signs a user up.
 func (b *Browser) SignUp(loginID string) {
 	b.T.Helper()
-	b.Send("/signup", "loginId", loginID, "password", GoodPassword, "name", "Ann").To(b.T, "/")
+	b.Send("/signup", "loginId", loginID, "password", GoodPassword, "name", "Ann").WantRedirect(b.T, "/")
 }
 
-// Link returns the path of the link in the newest email of that kind.
-func (k *Kit) Link(t *testing.T, kind usher.MessageKind) string {
+// EmailedLink returns the path of the link in the newest email of that kind.
+func (k *Kit) EmailedLink(t *testing.T, kind usher.MessageKind) string {
 	t.Helper()
 	for _, m := range k.Inbox() {
 		if m.Kind == kind {
@@ -155,13 +161,13 @@ func (k *Kit) Link(t *testing.T, kind usher.MessageKind) string {
 	return ""
 }
 
-// Follow opens an emailed link that confirms an address, and returns its page and
+// OpenVerifyLink opens an emailed link that confirms an address, and returns its page and
 // token.
-func (b *Browser) Follow(link string) (View, string) {
+func (b *Browser) OpenVerifyLink(link string) (View, string) {
 	b.T.Helper()
-	b.Open(link).To(b.T, "/auth/verify")
+	b.Open(link).WantRedirect(b.T, "/auth/verify")
 	_, token, _ := strings.Cut(link, "token=")
-	return b.Open("/auth/verify").Page(b.T, 200), token
+	return b.Open("/auth/verify").WantPage(b.T, 200), token
 }
 
 // Scan opens a link as scanners of emails and link previews do.
@@ -178,14 +184,14 @@ func (b *Browser) Scan(link string) {
 	b.Do(http.MethodHead, path, "")
 }
 
-// Moving returns a browser whose user has signed up and asked for another address,
-// and the link that was sent there.
-func (k *Kit) Moving(t *testing.T, from, to string) (*Browser, string) {
+// ChangeEmail returns a browser whose user has signed up and requested a change of
+// address, and the link that was sent to the new address.
+func (k *Kit) ChangeEmail(t *testing.T, from, to string) (*Browser, string) {
 	t.Helper()
 	b := k.Browser(t)
 	b.SignUp(from)
-	b.Send("/email/change", "newEmail", to, "currentPassword", GoodPassword).To(t, "/auth/account")
-	link := k.Link(t, usher.MessageChangeEmail)
-	k.Forget()
+	b.Send("/email/change", "newEmail", to, "currentPassword", GoodPassword).WantRedirect(t, "/auth/account")
+	link := k.EmailedLink(t, usher.MessageChangeEmail)
+	k.ClearRecords()
 	return b, link
 }

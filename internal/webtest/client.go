@@ -17,15 +17,18 @@ type Request struct {
 	Header             []string
 }
 
+// With returns a copy of the request with further headers.
 func (q Request) With(header ...string) Request {
 	q.Header = append(slices.Clone(q.Header), header...)
 	return q
 }
 
+// Post returns a POST request.
 func Post(path, body string, header ...string) Request {
 	return Request{Method: http.MethodPost, Path: path, Body: body, Header: header}
 }
 
+// Get returns a GET request.
 func Get(path string, header ...string) Request {
 	return Request{Method: http.MethodGet, Path: path, Header: header}
 }
@@ -131,6 +134,7 @@ func checkCookies(t *testing.T, header http.Header) {
 	}
 }
 
+// Code returns the code of a problem document, or "".
 func (a *Reply) Code() string { s, _ := a.JSON["code"].(string); return s }
 
 // Text returns a member by its path, such as "user.email".
@@ -164,13 +168,13 @@ func (a *Reply) Want(t *testing.T, status int, code string) *Reply {
 	return a
 }
 
-// Tokens are what a client keeps of an answer.
+// Tokens has the credentials that a client keeps from an answer.
 type Tokens struct {
 	Cookie, Bearer, Refresh, ID string
 }
 
-// Keep returns what the client keeps of an answer, in addition to the cookies that
-// it had before.
+// Keep returns the credentials after an answer: those from before, updated with the
+// cookies and tokens of the answer.
 func (a *Reply) Keep(before Tokens) Tokens {
 	have := map[string]string{}
 	for _, pair := range strings.Split(before.Cookie, "; ") {
@@ -223,4 +227,5 @@ func Object(pairs ...string) string {
 	return string(b)
 }
 
+// SignUpBody returns a body for POST /signup and POST /signin.
 func SignUpBody(loginID, pw string) string { return Object("loginId", loginID, "password", pw) }

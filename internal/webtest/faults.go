@@ -19,8 +19,8 @@ type Faults struct {
 	Calls int
 	At    int // the number of the call at which Do runs; 0 means each call
 	Do    func(Ctx) error
-	// Tidying is the error of calls whose failure changes no answer.
-	Tidying error
+	// CleanupErr is the error of the calls whose failure changes no answer.
+	CleanupErr error
 }
 
 func NewFaults() *Faults { return &Faults{Store: memory.New()} }
@@ -41,8 +41,8 @@ func (f *Faults) Arm(n int, do func(Ctx) error) {
 	f.Calls, f.At, f.Do = 0, n, do
 }
 
-// Hit runs Do if it is due. Each method calls it first.
-func (f *Faults) Hit(c Ctx) error {
+// BeforeCall runs Do if it is due. Each method calls it first.
+func (f *Faults) BeforeCall(c Ctx) error {
 	f.Mu.Lock()
 	f.Calls++
 	do := f.Do
@@ -56,176 +56,176 @@ func (f *Faults) Hit(c Ctx) error {
 	return do(c)
 }
 
-// Made returns how many calls there were since Arm.
-func (f *Faults) Made() int {
+// CallCount returns the number of calls since Arm.
+func (f *Faults) CallCount() int {
 	f.Mu.Lock()
 	defer f.Mu.Unlock()
 	return f.Calls
 }
 
 func (f *Faults) CreateUser(c Ctx, in store.UserCreation) error {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return err
 	}
 	return f.Store.CreateUser(c, in)
 }
 
 func (f *Faults) Account(c Ctx, id string) (store.Account, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return store.Account{}, err
 	}
 	return f.Store.Account(c, id)
 }
 
 func (f *Faults) AccountByLoginID(c Ctx, id string) (store.Account, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return store.Account{}, err
 	}
 	return f.Store.AccountByLoginID(c, id)
 }
 
 func (f *Faults) UpdateUser(c Ctx, u store.UserUpdate) (usher.User, []string, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return usher.User{}, nil, err
 	}
 	return f.Store.UpdateUser(c, u)
 }
 
 func (f *Faults) ChangePassword(c Ctx, p store.PasswordChange) ([]string, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
 	return f.Store.ChangePassword(c, p)
 }
 
 func (f *Faults) StartSession(c Ctx, s store.SessionStart) ([]string, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
 	return f.Store.StartSession(c, s)
 }
 
 func (f *Faults) Session(c Ctx, id string) (store.SessionRecord, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return store.SessionRecord{}, err
 	}
 	return f.Store.Session(c, id)
 }
 
 func (f *Faults) UserSessions(c Ctx, id string, now time.Time) ([]usher.Session, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
 	return f.Store.UserSessions(c, id, now)
 }
 
 func (f *Faults) SwapRefresh(c Ctx, s store.RefreshSwap) (store.RefreshResult, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return store.RefreshResult{}, err
 	}
 	return f.Store.SwapRefresh(c, s)
 }
 
 func (f *Faults) EndSession(c Ctx, user, id string, end store.SessionEnd, fx store.Effects) error {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return err
 	}
 	return f.Store.EndSession(c, user, id, end, fx)
 }
 
 func (f *Faults) EndUserSessions(c Ctx, user string, end store.SessionEnd, fx store.Effects) ([]string, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
 	return f.Store.EndUserSessions(c, user, end, fx)
 }
 
 func (f *Faults) AddOneTimeToken(c Ctx, a store.TokenAddition) error {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return err
 	}
 	return f.Store.AddOneTimeToken(c, a)
 }
 
 func (f *Faults) OneTimeToken(c Ctx, hash []byte, now time.Time) (store.OneTimeToken, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return store.OneTimeToken{}, err
 	}
 	return f.Store.OneTimeToken(c, hash, now)
 }
 
 func (f *Faults) UserTokens(c Ctx, user string, p store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
 	return f.Store.UserTokens(c, user, p, now)
 }
 
 func (f *Faults) DropTokens(c Ctx, user string, p store.Purpose, now time.Time, fx store.Effects) error {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return err
 	}
 	return f.Store.DropTokens(c, user, p, now, fx)
 }
 
 func (f *Faults) ResetPassword(c Ctx, s store.TokenSpend, p store.PasswordChange) ([]string, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
 	return f.Store.ResetPassword(c, s, p)
 }
 
 func (f *Faults) StartResetSession(c Ctx, s store.TokenSpend, session store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]string, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
 	return f.Store.StartResetSession(c, s, session, end, fx)
 }
 
 func (f *Faults) VerifyEmail(c Ctx, s store.TokenSpend, fx store.Effects) (usher.User, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return usher.User{}, err
 	}
 	return f.Store.VerifyEmail(c, s, fx)
 }
 
 func (f *Faults) ChangeEmail(c Ctx, s store.TokenSpend, old, new string, fx store.Effects) (usher.User, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return usher.User{}, err
 	}
 	return f.Store.ChangeEmail(c, s, old, new, fx)
 }
 
 func (f *Faults) TakeLimits(c Ctx, now time.Time, l []store.Limit) (store.LimitResult, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return store.LimitResult{}, err
 	}
 	return f.Store.TakeLimits(c, now, l)
 }
 
 func (f *Faults) ReleaseLimits(c Ctx, keys []string) error {
-	if f.Tidying != nil {
-		return f.Tidying
+	if f.CleanupErr != nil {
+		return f.CleanupErr
 	}
 	return f.Store.ReleaseLimits(c, keys)
 }
 
 func (f *Faults) ClearLimits(c Ctx, keys []string) error {
-	if f.Tidying != nil {
-		return f.Tidying
+	if f.CleanupErr != nil {
+		return f.CleanupErr
 	}
 	return f.Store.ClearLimits(c, keys)
 }
 
 func (f *Faults) EmailCount(c Ctx) (int, error) {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return 0, err
 	}
 	return f.Store.EmailCount(c)
 }
 
 func (f *Faults) Record(c Ctx, fx store.Effects) error {
-	if err := f.Hit(c); err != nil {
+	if err := f.BeforeCall(c); err != nil {
 		return err
 	}
 	return f.Store.Record(c, fx)

@@ -40,6 +40,7 @@ const (
 	InBodies  Mode = false
 )
 
+// String returns "cookies" or "bodies".
 func (m Mode) String() string {
 	if m {
 		return "cookies"
@@ -47,7 +48,7 @@ func (m Mode) String() string {
 	return "bodies"
 }
 
-// Kit is handlers with all parts that a test can inspect.
+// Kit has handlers and all their parts, so that a test can inspect them.
 type Kit struct {
 	T        *testing.T
 	Mode     Mode
@@ -120,7 +121,7 @@ func NewKit(t testing.TB, m Mode, s Setup) *Kit {
 		_, _ = io.WriteString(w, "in")
 	})))
 	k.Server = mux
-	k.Forget()
+	k.ClearRecords()
 	return k
 }
 
@@ -146,18 +147,19 @@ func (k *Kit) SignUpVerified(loginID string) Tokens {
 	k.Inbox() // emails are sent concurrently: wait for earlier ones
 	u := k.SignUp(loginID)
 	k.Do(k.As(u, Post("/email/verify", Object("token", k.MailedToken())))).Want(k.T, 200, "")
-	k.Forget()
+	k.ClearRecords()
 	return u
 }
 
+// SignIn signs a user in.
 func (k *Kit) SignIn(loginID, pw string) Tokens {
 	k.T.Helper()
 	return k.Do(Post("/signin", SignUpBody(loginID, pw))).Want(k.T, 200, "").Keep(Tokens{})
 }
 
-// Alive reports whether the session is valid, by its session token and in the
+// IsSignedIn reports whether the session is valid, by its session token and in the
 // store.
-func (k *Kit) Alive(u Tokens) bool {
+func (k *Kit) IsSignedIn(u Tokens) bool {
 	k.T.Helper()
 	return k.Do(k.As(u, Get("~/protected"))).Status == 200 && k.Do(k.As(u, Get("/me"))).Status == 200
 }
@@ -179,7 +181,7 @@ func (k *Kit) ResetToken(loginID string) string {
 	return k.MailedToken()
 }
 
-// Inbox returns the messages since the last Forget, once the outbox is empty.
+// Inbox returns the messages since the last ClearRecords, once the outbox is empty.
 func (k *Kit) Inbox() []usher.Message {
 	deadline := time.Now().Add(10 * time.Second)
 	for time.Now().Before(deadline) {
@@ -192,8 +194,8 @@ func (k *Kit) Inbox() []usher.Message {
 	return nil
 }
 
-// Mails returns the kinds of the messages, sorted.
-func (k *Kit) Mails() string {
+// EmailKinds returns the kinds of the messages, sorted.
+func (k *Kit) EmailKinds() string {
 	var kinds []string
 	for _, m := range k.Inbox() {
 		kinds = append(kinds, string(m.Kind))
@@ -215,8 +217,9 @@ func (k *Kit) MailedToken() string {
 	return ""
 }
 
-// Forget drops the events and messages so far.
-func (k *Kit) Forget() {
+// ClearRecords waits until the outbox is empty and drops the recorded messages and
+// events.
+func (k *Kit) ClearRecords() {
 	k.Inbox()
 	k.Mailbox.Reset()
 	k.Events.Take()
@@ -232,14 +235,15 @@ func LinkToken(t *testing.T, m usher.Message) string {
 	return u.Query().Get("token")
 }
 
-// Unlimited turns the limits up, so that a test may fail often.
+// Unlimited raises the limits, so that a test may send many requests that fail.
 func Unlimited(c *usher.Config) {
 	c.Limits.FreeFailures, c.Limits.NetworkFailures, c.Limits.SignUps = 100, 1_000_000, 1_000_000
 	c.Limits.ResetEmails, c.Limits.ResetRequests, c.Limits.Emails = 100, 1_000_000, 1000
 }
 
-// From sends a sign-in that fails from an address, and returns the status.
-func (k *Kit) From(remote string, header map[string]string) int {
+// FailSignInFrom sends a sign-in with a wrong password from an address, and returns the
+// status of the answer.
+func (k *Kit) FailSignInFrom(remote string, header map[string]string) int {
 	r := httptest.NewRequest(http.MethodPost, "https://app.example/auth/signin", strings.NewReader(SignUpBody(Ann, OtherPassword)))
 	r.RemoteAddr = remote
 	r.Header.Set("Content-Type", "application/json")

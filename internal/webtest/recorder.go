@@ -17,14 +17,17 @@ type Clock struct {
 	At time.Time
 }
 
+// NewClock returns a clock at a fixed time.
 func NewClock() *Clock { return &Clock{At: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
 
+// Now returns the time of the clock.
 func (c *Clock) Now() time.Time {
 	c.Mu.Lock()
 	defer c.Mu.Unlock()
 	return c.At
 }
 
+// Add moves the clock.
 func (c *Clock) Add(d time.Duration) {
 	c.Mu.Lock()
 	defer c.Mu.Unlock()
@@ -37,6 +40,7 @@ type Mailbox struct {
 	All []usher.Message
 }
 
+// Send keeps a message.
 func (m *Mailbox) Send(_ context.Context, msg usher.Message) error {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
@@ -44,12 +48,14 @@ func (m *Mailbox) Send(_ context.Context, msg usher.Message) error {
 	return nil
 }
 
+// Messages returns the kept messages, oldest first.
 func (m *Mailbox) Messages() []usher.Message {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
 	return slices.Clone(m.All)
 }
 
+// Reset drops all messages.
 func (m *Mailbox) Reset() {
 	m.Mu.Lock()
 	defer m.Mu.Unlock()
@@ -62,6 +68,7 @@ type Recorder struct {
 	All []string
 }
 
+// Hook records an event. It is a function for usher.Config.OnEvent.
 func (r *Recorder) Hook(_ context.Context, e usher.Event) {
 	r.Mu.Lock()
 	defer r.Mu.Unlock()
@@ -87,6 +94,7 @@ type LockedWriter struct {
 	W  io.Writer
 }
 
+// Write writes under the lock.
 func (l *LockedWriter) Write(p []byte) (int, error) {
 	l.Mu.Lock()
 	defer l.Mu.Unlock()

@@ -8,7 +8,8 @@
 //
 //	go test ./proof/browser -update
 //
-// those of the documentation go into docs/screenshots.
+// those of the documentation go into docs/screenshots. With the environment variable
+// BROWSER_ONLY only the tests run whose name contains its value.
 package browser
 
 import (

@@ -46,7 +46,7 @@ func (s scenario) run(ctx context.Context) (o outcome, err error) {
 	d := &deployment{ctx: ctx}
 	defer d.close()
 	var missing errMissing
-	if err := d.begin(s); errors.As(err, &missing) || errors.Is(err, pgtest.ErrMissing) {
+	if err := d.start(s); errors.As(err, &missing) || errors.Is(err, pgtest.ErrMissing) {
 		return outcome{missing: err.Error()}, nil
 	} else if err != nil {
 		return outcome{}, err
@@ -84,8 +84,8 @@ func (s scenario) run(ctx context.Context) (o outcome, err error) {
 	return o, ctx.Err()
 }
 
-// begin starts the server and the instances, and signs the users up.
-func (d *deployment) begin(s scenario) (err error) {
+// start starts the server and the instances, and signs the users up.
+func (d *deployment) start(s scenario) (err error) {
 	if d.dir, err = os.MkdirTemp("", "drill"); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (d *deployment) begin(s scenario) (err error) {
 	}
 	d.load = newLoad(s.users, addresses...)
 	for _, m := range d.instances {
-		if err := ready(d.ctx, m.url); err != nil {
+		if err := waitUntilReady(d.ctx, m.url); err != nil {
 			return err
 		}
 	}
@@ -137,8 +137,8 @@ func (d *deployment) close() {
 	}
 }
 
-// ready waits until an instance reports itself ready.
-func ready(ctx context.Context, url string) error {
+// waitUntilReady waits until an instance reports itself ready.
+func waitUntilReady(ctx context.Context, url string) error {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		resp, err := http.Get(url + "/ready")
 		if err != nil {

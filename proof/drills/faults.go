@@ -23,25 +23,25 @@ type drill struct {
 	run        func(ctx context.Context) (outcome, error)
 }
 
-// of returns a function that runs a new scenario.
-func of(newScenario func() scenario) func(context.Context) (outcome, error) {
+// runNew returns a function that runs a new scenario.
+func runNew(newScenario func() scenario) func(context.Context) (outcome, error) {
 	return func(ctx context.Context) (outcome, error) { return newScenario().run(ctx) }
 }
 
 var drills = []drill{
-	{"instance-killed", "one of two instances gets SIGKILL and is started again after 3 s", of(instanceKilled)},
-	{"postgres-killed", "the PostgreSQL server gets SIGKILL with all its processes and is started again after 3 s", of(postgresKilled)},
-	{"failover", "the server gets SIGKILL; after 2 s its synchronous standby is promoted, at another address", of(failover)},
-	{"latency", "150 ms ± 50 ms in each direction between the instances and the server, for 6 s", of(toxic("latency", map[string]any{"latency": 150, "jitter": 50}))},
-	{"cut", "all connections to the server are reset and new ones refused, for 5 s", of(cut)},
-	{"black-hole", "connections to the server stay open, but no data passes, for 6 s", of(toxic("timeout", map[string]any{"timeout": 0}))},
-	{"frozen", "the server is stopped (SIGSTOP) for 6 s", of(frozen)},
-	{"read-only", "the server refuses writes for 5 s", of(readOnly)},
-	{"disk-full", "the server's disk is full for 5 s", of(diskFull)},
-	{"pool-exhausted", "every connection of both instances waits for a lock for 7 s", of(poolExhausted)},
-	{"clock-3s", "the clock of one instance is 3 s ahead", of(clockOff(3 * time.Second))},
-	{"clock-3s-slow", "the clock of one instance is 3 s behind", of(clockOff(-3 * time.Second))},
-	{"clock-10min", "a third instance starts with a clock that is 10 min ahead", of(clockWrong)},
+	{"instance-killed", "one of two instances gets SIGKILL and is started again after 3 s", runNew(instanceKilled)},
+	{"postgres-killed", "the PostgreSQL server gets SIGKILL with all its processes and is started again after 3 s", runNew(postgresKilled)},
+	{"failover", "the server gets SIGKILL; after 2 s its synchronous standby is promoted, at another address", runNew(failover)},
+	{"latency", "150 ms ± 50 ms in each direction between the instances and the server, for 6 s", runNew(toxic("latency", map[string]any{"latency": 150, "jitter": 50}))},
+	{"cut", "all connections to the server are reset and new ones refused, for 5 s", runNew(cut)},
+	{"black-hole", "connections to the server stay open, but no data passes, for 6 s", runNew(toxic("timeout", map[string]any{"timeout": 0}))},
+	{"frozen", "the server is stopped (SIGSTOP) for 6 s", runNew(frozen)},
+	{"read-only", "the server refuses writes for 5 s", runNew(readOnly)},
+	{"disk-full", "the server's disk is full for 5 s", runNew(diskFull)},
+	{"pool-exhausted", "every connection of both instances waits for a lock for 7 s", runNew(poolExhausted)},
+	{"clock-3s", "the clock of one instance is 3 s ahead", runNew(clockOff(3 * time.Second))},
+	{"clock-3s-slow", "the clock of one instance is 3 s behind", runNew(clockOff(-3 * time.Second))},
+	{"clock-10min", "a third instance starts with a clock that is 10 min ahead", runNew(clockWrong)},
 	{"restore", "the database is replaced by an older backup while the instances run", restore},
 }
 
@@ -90,8 +90,8 @@ func failover() scenario {
 	}
 }
 
-// through configures a toxiproxy between the instances and the server.
-func through(proxy **toxiproxy) (pgtest.Options, func(d *deployment) (string, error)) {
+// behindToxiproxy configures a toxiproxy between the instances and the server.
+func behindToxiproxy(proxy **toxiproxy) (pgtest.Options, func(d *deployment) (string, error)) {
 	port := freePort()
 	return pgtest.Options{Durable: true, Port: port}, func(d *deployment) (string, error) {
 		listen := freeAddress()
@@ -108,7 +108,7 @@ func through(proxy **toxiproxy) (pgtest.Options, func(d *deployment) (string, er
 func toxic(kind string, attributes map[string]any) func() scenario {
 	return func() scenario {
 		var proxy *toxiproxy
-		cluster, db := through(&proxy)
+		cluster, db := behindToxiproxy(&proxy)
 		return scenario{
 			cluster: cluster, db: db, duration: 6 * time.Second,
 			inject: func(*deployment) error { return proxy.addToxic(kind, attributes) },
@@ -119,7 +119,7 @@ func toxic(kind string, attributes map[string]any) func() scenario {
 
 func cut() scenario {
 	var proxy *toxiproxy
-	cluster, db := through(&proxy)
+	cluster, db := behindToxiproxy(&proxy)
 	return scenario{
 		cluster: cluster, db: db, duration: 5 * time.Second,
 		inject: func(*deployment) error { return proxy.setEnabled(false) },

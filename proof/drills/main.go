@@ -9,6 +9,8 @@
 // It starts temporary PostgreSQL servers, and instances as processes of their own, on
 // the loopback interface. It needs PostgreSQL's programs and installs toxiproxy with
 // the go command. The drill disk-full needs root, and proxies needs nginx and haproxy.
+// With the environment variable KEEP=1 the logs of the instances stay in the temporary
+// folder.
 package main
 
 import (

@@ -24,7 +24,7 @@ import (
 )
 
 // proxies runs the lifecycle of an account through nginx and haproxy, with TLS, in front
-// of two instances that get every other request, with and without forged addresses.
+// of two instances that take turns, with and without forged client addresses.
 func proxies(ctx context.Context) error {
 	d := &deployment{ctx: ctx}
 	defer d.close()
@@ -32,7 +32,7 @@ func proxies(ctx context.Context) error {
 		if _, err := exec.LookPath(name); err != nil {
 			return err
 		}
-		if err := d.behind(name, freeAddress()); err != nil {
+		if err := d.lifecycleBehind(name, freeAddress()); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		d.close()
@@ -41,10 +41,10 @@ func proxies(ctx context.Context) error {
 	return nil
 }
 
-// behind runs the lifecycle behind one kind of proxy.
-func (d *deployment) behind(name, front string) error {
+// lifecycleBehind runs the lifecycle behind one kind of proxy.
+func (d *deployment) lifecycleBehind(name, front string) error {
 	flags := []string{"-proxy", "127.0.0.1/32", "-base", "https://" + front}
-	if err := d.begin(scenario{users: 1, cluster: pgtest.Options{}, flags: [2][]string{flags, flags}}); err != nil {
+	if err := d.start(scenario{users: 1, cluster: pgtest.Options{}, flags: [2][]string{flags, flags}}); err != nil {
 		return err
 	}
 	pool, cert, err := certificate(d.dir)

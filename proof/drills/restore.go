@@ -24,7 +24,7 @@ func restore(ctx context.Context) (o outcome, err error) {
 	}
 	d := &deployment{ctx: ctx}
 	defer d.close()
-	if err := d.begin(scenario{cluster: pgtest.Options{Durable: true}, users: 4}); errors.Is(err, pgtest.ErrMissing) {
+	if err := d.start(scenario{cluster: pgtest.Options{Durable: true}, users: 4}); errors.Is(err, pgtest.ErrMissing) {
 		return outcome{missing: err.Error()}, nil
 	} else if err != nil {
 		return o, err

@@ -16,7 +16,7 @@ type user struct {
 	load             *load
 	n                int
 	id               string
-	passwords        []string // the acknowledged one, and one that may have been set
+	passwords        []string // the acknowledged password, and one that may have been set
 	session, refresh string   // the tokens; "" is signed out
 	unansweredSince  time.Time
 	ended            []endedSession
@@ -37,7 +37,7 @@ type reply struct {
 	Code         string `json:"code"`
 }
 
-// unknown reports whether the client cannot know what became of the request.
+// unknown reports whether the client cannot know if the request had an effect.
 func (r reply) unknown() bool { return r.status == 0 || r.status >= 500 || r.status == 429 }
 
 // request sends a request, each to another instance than the one before.

@@ -11,14 +11,14 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// exchange is one request of a page, and the page that answers it.
+// exchange is a request for a page and the page that answers it.
 type exchange struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	page *Page
-	// in is what the user typed; nil when the page is opened.
+	// in has the inputs of the form, or is nil when the page is opened.
 	in map[string]string
-	// claims are those of the session, or nil.
+	// claims are the claims of the session, or nil.
 	claims *token.Claims
 }
 
@@ -29,25 +29,24 @@ func (site *Site) client(x *exchange) usher.Client { return site.visits.Client(x
 type view struct {
 	// page is the name of the page, path is where it is opened.
 	page, path string
-	// inputs are those of the form in their order; required are those that must not
-	// be empty. A form without inputs shows each error on the problem page.
+	// inputs are the inputs of the form in their order. required are the inputs that
+	// must not be empty. A form without inputs shows each error on the problem page.
 	inputs, required []string
-	// prepare fills in the page. If it answers in another way, it returns
-	// errAnswered.
+	// prepare fills in the page. It returns errAnswered if it has answered the request
+	// itself, for example with a redirect.
 	prepare func(x *exchange) error
-	// open changes the page before it is opened. Nil means that nothing changes.
+	// open runs after prepare when the page is opened. It may be nil.
 	open func(x *exchange) error
-	// send does the work of the form and goes on.
+	// send does the work of the form and redirects to the next page.
 	send func(x *exchange) error
 }
 
-// errAnswered means that the answer is written.
+// errAnswered means that the answer is already written.
 var errAnswered = errors.New("pages: answered")
 
-// exchange begins to answer a request of a page.
-
+// exchange returns a new exchange with the page of a view.
 func (site *Site) exchange(w http.ResponseWriter, r *http.Request, v *view) *exchange {
-	x := &exchange{w: w, r: r, page: site.page(r, v.page)}
+	x := &exchange{w: w, r: r, page: site.newPage(r, v.page)}
 	if claims, ok := middleware.Claims(r.Context()); ok {
 		x.claims, x.page.SignedIn = &claims, true
 	}
@@ -62,14 +61,14 @@ func (site *Site) Open(v *view) http.Handler {
 	return site.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
 		x := site.exchange(w, r, v)
 		x.page.ReturnTo = middleware.SafeReturnTo(r.URL.Query().Get("return_to"))
-		site.fillIn(x, v)
-		err := site.ready(x, v)
+		site.fillInLoginID(x, v)
+		err := site.prepare(x, v)
 		if err == nil && v.open != nil {
 			err = v.open(x)
 		}
 		if err == nil {
-			site.greet(x)
-			x.page.begin(v.inputs, v.inputs)
+			site.setNotice(x)
+			x.page.setFocus(v.inputs, v.inputs)
 			err = site.show(w, http.StatusOK, x.page)
 		}
 		return site.finish(x, err)
@@ -100,44 +99,44 @@ func (site *Site) Form(v *view) http.Handler {
 				x.page.values[name] = in[name]
 			}
 		}
-		if err := site.ready(x, v); err != nil {
+		if err := site.prepare(x, v); err != nil {
 			return site.finish(x, err)
 		}
 		for _, name := range v.required {
 			if in[name] == "" {
-				x.page.wrong(name, x.page.invalid(name, "required"))
+				x.page.addError(name, x.page.invalidText(name, "required"))
 			}
 		}
 		if x.page.Failed() {
-			return site.again(x, v, http.StatusBadRequest)
+			return site.showAgain(x, v, http.StatusBadRequest)
 		}
 		err = v.send(x)
 		if err == nil || len(v.inputs) == 0 {
 			return site.finish(x, err)
 		}
-		status := site.explain(w, x.page, err, v.inputs)
+		status := site.showError(w, x.page, err, v.inputs)
 		if status == 0 {
 			return site.finish(x, err)
 		}
-		site.chain.LogRefused(w, r, err)
-		return site.again(x, v, status)
+		site.chain.LogError(w, r, err)
+		return site.showAgain(x, v, status)
 	})
 }
 
-// ready prepares the page.
-func (site *Site) ready(x *exchange, v *view) error {
+// prepare calls the prepare function of the view, if it has one.
+func (site *Site) prepare(x *exchange, v *view) error {
 	if v.prepare == nil {
 		return nil
 	}
 	return v.prepare(x)
 }
 
-// again shows the page with what was typed and what is wrong. The focus is on the
+// showAgain shows the page with the inputs that the user typed and with the errors. The focus is on the
 // first input with an error, or else on another input, because a screen reader
 // reads the error together with the focused input.
-func (site *Site) again(x *exchange, v *view, status int) error {
+func (site *Site) showAgain(x *exchange, v *view, status int) error {
 	if slices.Contains(v.inputs, "loginId") {
-		site.keepTyped(x, x.in["loginId"])
+		site.rememberLoginID(x, x.in["loginId"])
 	}
 	for _, name := range v.inputs {
 		if len(x.page.errors[name]) > 0 {
@@ -145,13 +144,13 @@ func (site *Site) again(x *exchange, v *view, status int) error {
 			break
 		}
 	}
-	x.page.begin(v.required, v.inputs)
+	x.page.setFocus(v.required, v.inputs)
 	return site.show(x.w, status, x.page)
 }
 
-// begin puts the focus on the first of the wanted inputs that is empty, or else on
-// the first input, unless an input has the focus already.
-func (p *Page) begin(wanted, all []string) {
+// setFocus sets the input that gets the focus, unless one is set already: the first of
+// the wanted inputs that is empty, or else the first of all inputs.
+func (p *Page) setFocus(wanted, all []string) {
 	for _, name := range wanted {
 		if p.focus == "" && p.values[name] == "" {
 			p.focus = name
@@ -162,33 +161,35 @@ func (p *Page) begin(wanted, all []string) {
 	}
 }
 
-// finish answers the errors that have a page of their own.
+// finish answers an error that has its own page. It returns nil if the request is
+// answered, and every other error unchanged.
 func (site *Site) finish(x *exchange, err error) error {
 	switch {
 	case errors.Is(err, errAnswered):
 		return nil
 	case errors.Is(err, errDeadLink):
-		site.chain.LogRefused(x.w, x.r, usher.ErrInvalidToken)
+		site.chain.LogError(x.w, x.r, usher.ErrInvalidToken)
 		return site.deadLink(x)
 	}
 	return err
 }
 
-// greet shows the message that the last page has left.
-func (site *Site) greet(x *exchange) {
+// setNotice shows the notice that the previous request has left for this page.
+func (site *Site) setNotice(x *exchange) {
 	code := site.cookies.Flash(x.w, x.r)
 	if code == "" {
-		code = signedOut(x)
+		code = signOutNotice(x)
 	}
 	if key := "notice." + code; code != "" && x.page.speaker.Has(key) {
 		x.page.Notice, x.page.NoticeCode = x.page.T(key), code
 	}
 }
 
-// signedOut returns the code of the message after a sign-out. A sign-out removes all
-// cookies, so the message is in the address. It is shown only if nobody is signed in
-// and the browser says that this site led here, so that a forged link shows nothing.
-func signedOut(x *exchange) string {
+// signOutNotice returns the code of the notice after a sign-out, or "". A sign-out
+// removes all cookies, so the code is in the URL. A forged link must not show the
+// notice. So it is shown only if the user is not signed in, and if the browser reports
+// that this site led here.
+func signOutNotice(x *exchange) string {
 	code := x.r.URL.Query().Get("notice")
 	known := code == "signed_out" || code == "signed_out_all"
 	if known && x.claims == nil && x.r.Header.Get("Sec-Fetch-Site") == "same-origin" {
@@ -197,9 +198,9 @@ func signedOut(x *exchange) string {
 	return ""
 }
 
-// goOn leaves a message for the next page and redirects to it. If the message cannot
-// be kept, the user goes on all the same.
-func (site *Site) goOn(x *exchange, path, code string) error {
+// redirectWithNotice redirects to a page and stores a notice for it in a cookie. If
+// the notice cannot be stored, it redirects without one.
+func (site *Site) redirectWithNotice(x *exchange, path, code string) error {
 	if code != "" {
 		if err := site.cookies.SetFlash(x.w, x.r, code); err != nil {
 			site.logger.WarnContext(x.r.Context(), "pages: the message for the next page could not be kept", "error", err)

@@ -16,10 +16,9 @@ import (
 // maxLine is the longest line of an email in bytes (RFC 5322 §2.1.1).
 const maxLine = 998
 
-// envelope returns the email for m. With readable, parts without long lines are
-// not encoded, for a file that developers read; servers on the way of an email may
-// require the encoding.
-func (c Composer) envelope(m usher.Message, readable bool) (*gomail.Msg, error) {
+// mimeMessage returns the email for m. With readable, parts without long lines are not
+// encoded, because developers read the file. Mail servers may require the encoding.
+func (c Composer) mimeMessage(m usher.Message, readable bool) (*gomail.Msg, error) {
 	e, err := c.compose(m)
 	if err != nil {
 		return nil, err
@@ -38,7 +37,7 @@ func (c Composer) envelope(m usher.Message, readable bool) (*gomail.Msg, error) 
 	msg.Subject(e.subject)
 	msg.SetDateWithValue(e.at.UTC())
 	// A message that is sent again has the same id, so that receivers can recognize
-	// it. The hash is a valid id whatever characters m.ID has.
+	// it. m.ID may contain characters that are invalid here; its hash does not.
 	msg.SetMessageIDWithValue(shortID(m.ID) + "@" + domain)
 	// Suppresses out-of-office replies (RFC 3834 §5).
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")

@@ -21,8 +21,8 @@ import (
 // delivery is an email that the server accepted.
 type delivery struct{ from, to, data string }
 
-// inbox is a complete SMTP server.
-type inbox struct {
+// smtpServer is a complete SMTP server that keeps the emails it accepts.
+type smtpServer struct {
 	port   int
 	roots  *x509.CertPool
 	rcpt   func() error // answers RCPT TO
@@ -32,7 +32,7 @@ type inbox struct {
 	logins []string // the mechanisms of the sign-ins that succeeded
 }
 
-type inboxOptions struct {
+type serverOptions struct {
 	implicitTLS, noTLS bool
 	certFor            string             // defaults to 127.0.0.1
 	mechanisms         []string           // of AUTH, none by default
@@ -40,9 +40,9 @@ type inboxOptions struct {
 	tls                func(*tls.Config)  // changes the server's requirements
 }
 
-func newInbox(t *testing.T, o inboxOptions) *inbox {
+func newSMTPServer(t *testing.T, o serverOptions) *smtpServer {
 	t.Helper()
-	in := &inbox{}
+	in := &smtpServer{}
 	var cert tls.Certificate
 	cert, in.roots = newCertificate(t, o.certFor)
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
@@ -81,7 +81,7 @@ func newInbox(t *testing.T, o inboxOptions) *inbox {
 	return in
 }
 
-func (in *inbox) deliveries() []delivery {
+func (in *smtpServer) deliveries() []delivery {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.got
@@ -94,7 +94,7 @@ func (quiet) Printf(string, ...any) {}
 func (quiet) Println(...any) {}
 
 type session struct {
-	in *inbox
+	in *smtpServer
 	d  delivery
 }
 

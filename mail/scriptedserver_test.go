@@ -14,9 +14,9 @@ import (
 	"github.com/usherkit/usher/mail"
 )
 
-// talker is an SMTP server that sends any extensions and replies, correct or not, and
+// scriptedServer is an SMTP server that sends any extensions and replies, correct or not, and
 // accepts every email.
-type talker struct {
+type scriptedServer struct {
 	plain, secured []string                      // extensions before and under TLS
 	starttls       string                        // the complete reply to STARTTLS
 	cert           tls.Certificate               // under TLS
@@ -28,7 +28,7 @@ type talker struct {
 }
 
 // config starts the server. Its certificate is trusted.
-func (s *talker) config(t *testing.T) mail.SMTPConfig {
+func (s *scriptedServer) config(t *testing.T) mail.SMTPConfig {
 	t.Helper()
 	cert, roots := newCertificate(t, "")
 	s.cert = cert
@@ -38,7 +38,7 @@ func (s *talker) config(t *testing.T) mail.SMTPConfig {
 	}
 }
 
-func (s *talker) serve(c net.Conn) {
+func (s *scriptedServer) serve(c net.Conn) {
 	offers := s.plain
 	say := func(lines ...string) { _, _ = io.WriteString(c, strings.Join(lines, "\r\n")+"\r\n") }
 	r := bufio.NewReader(c)
@@ -89,14 +89,14 @@ func (s *talker) serve(c net.Conn) {
 }
 
 // lines returns the lines that the server received.
-func (s *talker) lines() []string {
+func (s *scriptedServer) lines() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.heard)
 }
 
 // commands returns the first words of the lines.
-func (s *talker) commands() []string {
+func (s *scriptedServer) commands() []string {
 	lines := s.lines()
 	for i, line := range lines {
 		lines[i], _, _ = strings.Cut(line, " ")

@@ -8,7 +8,7 @@ import (
 )
 
 // There is a text for every code of a usher.FieldError and each input that can have it.
-func TestEveryInputHasWordsForEveryCode(t *testing.T) {
+func TestEveryInputHasATextForEveryCode(t *testing.T) {
 	codes := []string{"required", "invalid", "too_long", "not_allowed"}
 	impossible := func(input, code string) bool {
 		return code == "not_allowed" && input != "newEmail" || code == "required" && input == "name"
@@ -27,7 +27,7 @@ func TestEveryInputHasWordsForEveryCode(t *testing.T) {
 			page := &Page{Name: v.page, speaker: s, Policy: Policy{MaxLength: 256}}
 			for _, input := range v.inputs {
 				for _, code := range codes {
-					if text := page.unfit(input, code); slices.Contains(general, text) && !impossible(input, code) {
+					if text := page.fieldErrorText(input, code); slices.Contains(general, text) && !impossible(input, code) {
 						t.Errorf("%s: on %s, %s that is %s has only the text for any input: %s", lang, v.page, input, code, text)
 					}
 				}

@@ -27,13 +27,13 @@ type device struct {
 	seen            []string // every secret that it has received
 }
 
-// journey is a server over TLS on a database in a file.
-type journey struct {
+// testServer is a server over TLS on a database in a file.
+type testServer struct {
 	*Kit
 	server *httptest.Server
 }
 
-func newJourney(t *testing.T, m Mode) *journey {
+func newTestServer(t *testing.T, m Mode) *testServer {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
 	if err != nil {
@@ -47,10 +47,10 @@ func newJourney(t *testing.T, m Mode) *journey {
 	k := NewKit(t, m, Setup{Store: store})
 	server := httptest.NewTLSServer(k.Server)
 	t.Cleanup(server.Close)
-	return &journey{k, server}
+	return &testServer{k, server}
 }
 
-func (j *journey) device() *device {
+func (j *testServer) device() *device {
 	client := *j.server.Client() // each device has its own jar
 	if j.Mode == InCookies {
 		client.Jar, _ = cookiejar.New(nil)
@@ -68,7 +68,7 @@ func (d *device) send(method, path, body string) *Reply {
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	r.Header.Set("User-Agent", "journey")
+	r.Header.Set("User-Agent", "lifecycle")
 	if d.mode == InCookies {
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	} else if d.bearer != "" {
@@ -104,7 +104,7 @@ func (d *device) get(path string) *Reply {
 	return d.send(http.MethodGet, "/auth"+path, "")
 }
 
-func (d *device) renew() *Reply {
+func (d *device) refreshTokens() *Reply {
 	d.t.Helper()
 	if d.mode == InCookies {
 		return d.post("/session/refresh", "")
@@ -112,8 +112,8 @@ func (d *device) renew() *Reply {
 	return d.post("/session/refresh", Object("refreshToken", d.refresh))
 }
 
-// mustBeIn fails unless the device is signed in.
-func (d *device) mustBeIn() {
+// wantSignedIn fails unless the device is signed in.
+func (d *device) wantSignedIn() {
 	d.t.Helper()
 	d.get("/me").Want(d.t, 200, "")
 	if a := d.send(http.MethodGet, "/protected", ""); a.Status != 200 {
@@ -121,10 +121,10 @@ func (d *device) mustBeIn() {
 	}
 }
 
-// mustBeOut fails unless the device is signed out, with both its tokens.
-func (d *device) mustBeOut() {
+// wantSignedOut fails unless the device is signed out, with both its tokens.
+func (d *device) wantSignedOut() {
 	d.t.Helper()
-	if a := d.renew(); a.Status != 401 {
+	if a := d.refreshTokens(); a.Status != 401 {
 		d.t.Fatalf("refresh answers %d, want 401", a.Status)
 	}
 	if a := d.send(http.MethodGet, "/protected", ""); a.Status != 401 {
@@ -135,9 +135,9 @@ func (d *device) mustBeOut() {
 	}
 }
 
-// live goes through the lifecycle of an account, and returns every secret that
+// runLifecycle goes through the lifecycle of an account, and returns every secret that
 // occurred.
-func (j *journey) live() (secrets []string) {
+func (j *testServer) runLifecycle() (secrets []string) {
 	t := j.T
 	home, phone := j.device(), j.device()
 	passwords := []string{GoodPassword, "canary second password", "canary third password", "canary fourth password"}
@@ -154,21 +154,21 @@ func (j *journey) live() (secrets []string) {
 			}
 			if i == n {
 				probe.post("/signout", Object("refreshToken", probe.refresh)).Want(t, 200, "")
-				probe.mustBeOut()
+				probe.wantSignedOut()
 			}
 			secrets = append(secrets, probe.seen...)
 		}
 		j.Clock.Add(time.Hour) // the waits after failures are over
-		home.renew()
-		phone.renew()
+		home.refreshTokens()
+		phone.refreshTokens()
 	}
 
 	// Sign up, read the account, confirm the address.
 	home.post("/signup", `{"loginId":"ann@example.com","password":"`+GoodPassword+`","user":{"name":"Ann"}}`).Want(t, 201, "")
-	home.mustBeIn()
+	home.wantSignedIn()
 	home.post("/email/verify", Object("token", j.MailedToken())).Want(t, 200, "")
-	home.renew().Want(t, 200, "")
-	if me := home.get("/me").Want(t, 200, ""); me.JSON["user"].(map[string]any)["emailVerified"] != true || me.Text("session.userAgent") != "journey" {
+	home.refreshTokens().Want(t, 200, "")
+	if me := home.get("/me").Want(t, 200, ""); me.JSON["user"].(map[string]any)["emailVerified"] != true || me.Text("session.userAgent") != "lifecycle" {
 		t.Fatalf("me is %s", me.Body)
 	}
 	home.send(http.MethodPatch, "/auth/me", `{"name":"Ann B."}`).Want(t, 200, "")
@@ -176,15 +176,15 @@ func (j *journey) live() (secrets []string) {
 	// Update at home: the phone is signed out, home is not.
 	phone.post("/signin", SignUpBody(Ann, passwords[0])).Want(t, 200, "")
 	home.post("/password/update", Object("newPassword", passwords[1])).Want(t, 200, "")
-	phone.mustBeOut()
-	home.mustBeIn()
-	home.renew().Want(t, 200, "")
+	phone.wantSignedOut()
+	home.wantSignedIn()
+	home.refreshTokens().Want(t, 200, "")
 	onlyPassword(1)
 
 	// Replace on the phone: home is signed out.
 	phone.post("/password/replace", Object("loginId", Ann, "oldPassword", passwords[1], "newPassword", passwords[2])).Want(t, 200, "")
-	home.mustBeOut()
-	phone.mustBeIn()
+	home.wantSignedOut()
+	phone.wantSignedIn()
 	onlyPassword(2)
 
 	// Reset by the emailed link: all devices are signed out.
@@ -192,15 +192,15 @@ func (j *journey) live() (secrets []string) {
 	home.post("/signin", SignUpBody(Ann, passwords[2])).Want(t, 200, "")
 	j.device().post("/password/reset", Object("loginId", "ANN@Example.com")).Want(t, 202, "")
 	link := j.MailedToken()
-	home.mustBeIn()
+	home.wantSignedIn()
 	for range 2 { // opening a link changes nothing
 		j.device().get("/password/reset/complete?token="+link).Want(t, 405, "method_not_allowed")
 	}
 	reader := j.device()
 	reader.post("/password/reset/complete", Object("token", link, "newPassword", passwords[3])).Want(t, 200, "")
-	reader.mustBeOut()
-	home.mustBeOut()
-	phone.mustBeOut()
+	reader.wantSignedOut()
+	home.wantSignedOut()
+	phone.wantSignedOut()
 	reader.post("/password/reset/complete", Object("token", link, "newPassword", passwords[0])).Want(t, 400, "invalid_token")
 	onlyPassword(3)
 
@@ -216,12 +216,12 @@ func (j *journey) live() (secrets []string) {
 			home.send(http.MethodDelete, "/auth/sessions/"+m["id"].(string), "").Want(t, 204, "")
 		}
 	}
-	phone.mustBeOut()
-	home.mustBeIn()
+	phone.wantSignedOut()
+	home.wantSignedIn()
 	phone.post("/signin", SignUpBody(Ann, passwords[3])).Want(t, 200, "")
 	home.post("/signout/all", "").Want(t, 200, "")
-	home.mustBeOut()
-	phone.mustBeOut()
+	home.wantSignedOut()
+	phone.wantSignedOut()
 
 	secrets = append(secrets, passwords...)
 	for _, m := range j.Inbox() {
@@ -235,11 +235,11 @@ func (j *journey) live() (secrets []string) {
 	return append(secrets, link, Secret.Reveal())
 }
 
-func TestJourney_LG02(t *testing.T) {
+func TestLG02_TheLifecycleLogsNoSecret(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
-		j := newJourney(t, m)
-		secrets := j.live()
+		j := newTestServer(t, m)
+		secrets := j.runLifecycle()
 		log := j.Logs.Bytes()
 		if len(log) == 0 {
 			t.Fatal("nothing was logged")

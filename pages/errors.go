@@ -11,14 +11,14 @@ import (
 	"github.com/usherkit/usher/problem"
 )
 
-// explain shows an error on the page, beside the input that caused it or above the
-// form. It returns the status, or 0 for an error that belongs to no form. inputs are
-// those of the page.
-func (site *Site) explain(w http.ResponseWriter, page *Page, err error, inputs []string) int {
+// showError shows an error on the page, beside the input that caused it or above the
+// form. inputs are the inputs of the page. It returns the status of the answer, or 0
+// for an error that a form cannot show.
+func (site *Site) showError(w http.ResponseWriter, page *Page, err error, inputs []string) int {
 	var several *usher.InputErrors
 	if errors.As(err, &several) {
 		for _, one := range several.All {
-			site.explain(w, page, one, inputs)
+			site.showError(w, page, one, inputs)
 		}
 		return route.Code(err).Status()
 	}
@@ -33,7 +33,7 @@ func (site *Site) explain(w http.ResponseWriter, page *Page, err error, inputs [
 	case errors.As(err, &policy):
 		name := inputs[len(inputs)-1] // the new password comes last on every page
 		for _, v := range policy.Violations {
-			page.wrong(name, page.violation(v))
+			page.addError(name, page.violationText(v))
 		}
 	case errors.As(err, &field):
 		name := inputs[0]
@@ -42,39 +42,39 @@ func (site *Site) explain(w http.ResponseWriter, page *Page, err error, inputs [
 				name = one
 			}
 		}
-		page.wrong(name, page.unfit(name, field.Code))
+		page.addError(name, page.fieldErrorText(name, field.Code))
 	case errors.Is(err, usher.ErrInvalidCredentials):
-		site.explainCredentials(page, inputs)
+		site.showCredentialsError(page, inputs)
 	case errors.Is(err, usher.ErrRecentSignInRequired):
-		page.wrong("currentPassword", page.invalid("currentPassword", "required"))
+		page.addError("currentPassword", page.invalidText("currentPassword", "required"))
 	case errors.Is(err, usher.ErrPasswordRequired):
-		page.wrong("password", page.invalid("password", "required"))
+		page.addError("password", page.invalidText("password", "required"))
 	case errors.Is(err, usher.ErrLoginIDTaken):
-		page.wrong("loginId", page.T("signup.taken"))
+		page.addError("loginId", page.T("signup.taken"))
 		page.links["loginId"] = []Link{
 			{page.T("signup.signin"), page.URLBack("/signin")}, {page.T("signup.reset"), page.URL("/forgot")},
 		}
 	case errors.Is(err, usher.ErrSignUpClosed):
 		// The page says so already, and has no form.
 	case errors.Is(err, usher.ErrUserDisabled), errors.Is(err, usher.ErrConflict), errors.Is(err, usher.ErrUnavailable):
-		page.Alert = page.problem(route.Code(err))
+		page.Alert = page.problemText(route.Code(err))
 	default:
 		return 0
 	}
 	return route.Code(err).Status()
 }
 
-// explainCredentials says that a password is wrong: beside the input if the user is
-// known, or above the form if the login id may be wrong as well.
-func (site *Site) explainCredentials(page *Page, inputs []string) {
+// showCredentialsError shows that a password is wrong: beside the input if the user is
+// known, and above the form if the login id may be wrong too.
+func (site *Site) showCredentialsError(page *Page, inputs []string) {
 	for _, name := range []string{"currentPassword", "oldPassword"} {
 		if slices.Contains(inputs, name) {
-			page.wrong(name, page.invalid(name, "wrong"))
+			page.addError(name, page.invalidText(name, "wrong"))
 			return
 		}
 	}
 	if !slices.Contains(inputs, "loginId") {
-		page.wrong("password", page.invalid("password", "wrong"))
+		page.addError("password", page.invalidText("password", "wrong"))
 		return
 	}
 	page.Alert = page.T("signin.failed")
@@ -84,9 +84,9 @@ func (site *Site) explainCredentials(page *Page, inputs []string) {
 	page.focus = "password"
 }
 
-// problem returns the text of an error: the one for this page, or the one for all
-// pages, or that of problem documents.
-func (p *Page) problem(code problem.Code) string {
+// problemText returns the text of an error: the text for this page if there is one, or
+// the text for all pages, or else the text of problem documents.
+func (p *Page) problemText(code problem.Code) string {
 	for _, key := range []string{p.Name + ".problem." + string(code), "problem." + string(code) + ".page"} {
 		if p.speaker.Has(key) {
 			return p.T(key)
@@ -95,21 +95,21 @@ func (p *Page) problem(code problem.Code) string {
 	return p.T("problem." + string(code) + ".text")
 }
 
-// unfit returns what is wrong with an input. For a password it uses the texts of the
-// policy, which say how long a password may be.
-func (p *Page) unfit(field, code string) string {
+// fieldErrorText returns the text for an invalid input. For a password it uses the
+// texts of the policy, which say how long a password may be.
+func (p *Page) fieldErrorText(field, code string) string {
 	switch {
 	case route.IsPassword(field) && code == "too_long":
 		return p.T("policy.too_long", p.Policy.MaxLength)
 	case route.IsPassword(field) && code == "invalid":
 		return p.T("policy.not_utf8")
 	}
-	return p.invalid(field, code)
+	return p.invalidText(field, code)
 }
 
-// invalid returns what is wrong with an input: the text for this page and input, or
-// for this input, or for any input.
-func (p *Page) invalid(field, code string) string {
+// invalidText returns the text for an invalid input: the text for this page and input
+// if there is one, or the text for this input, or else the text for every input.
+func (p *Page) invalidText(field, code string) string {
 	for _, of := range []string{p.Name + "." + field + ".", field + ".", ""} {
 		key := "invalid." + of + code
 		if p.speaker.Has(key) {
@@ -119,8 +119,8 @@ func (p *Page) invalid(field, code string) string {
 	return p.T("invalid.invalid")
 }
 
-// violation returns which rule a password breaks.
-func (p *Page) violation(v password.Violation) string {
+// violationText returns the text for a rule of the policy that a password breaks.
+func (p *Page) violationText(v password.Violation) string {
 	key := "policy." + string(v.Code)
 	switch {
 	case !p.speaker.Has(key):
