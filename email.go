@@ -31,9 +31,9 @@ type VerifyEmailParams struct {
 // stored address. The newest three links are valid. If the address is verified
 // already, it sends nothing and returns nil.
 //
-// If the address had too many emails, for whatever reason, it also sends nothing
-// and returns nil: the caller has not proven the address, and an error would reveal
-// what emails it gets.
+// If the address had too many emails of any kind, it also sends nothing and returns
+// nil: the caller has not proven the address, and an error would reveal what emails
+// the address gets.
 //
 // Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; a [*LimitError]
 // if the user has requested too many links in this hour; [ErrUnavailable].
@@ -143,8 +143,8 @@ var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChan
 // starts nor changes a session.
 //
 // The link proves only the mailbox, and its reader may not be the user who made the
-// account. So the caller must also hold the account: either claims (which may be
-// nil) are those of a live session of the link's user, or the password is right.
+// account. So the caller must also prove the account: by claims of a live session of the
+// link's user, or by the password. claims may be nil.
 // The password counts as in a sign-in. Nothing is spent on an error. The owner of a
 // mailbox who does not know the password requests a reset
 // ([Service.SendPasswordReset]), which removes the earlier password.

@@ -65,7 +65,7 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 		return token.Pair{}, err
 	}
 	p := token.Pair{
-		SessionExpiresAt: earliest(now.Add(s.cfg.Sessions.TokenLifetime), session.ExpiresAt),
+		SessionExpiresAt: earlier(now.Add(s.cfg.Sessions.TokenLifetime), session.ExpiresAt),
 		RefreshExpiresAt: session.IdleExpiresAt,
 	}
 	p.Session, err = signing.Sign(key, signing.Claims{
@@ -220,8 +220,8 @@ func (s *Service) revokeLocally(sessions ...string) {
 	}
 }
 
-// earliest returns the earlier time.
-func earliest(a, b time.Time) time.Time {
+// earlier returns the earlier time.
+func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a
 	}

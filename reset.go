@@ -34,10 +34,9 @@ type ResetPasswordParams struct {
 }
 
 // maxOpenTokens is how many emailed links of one purpose a user may have open. Any
-// client can request a reset, so open reset links stay valid until they expire and
-// a further one is not sent: otherwise an attacker could void the owner's link.
-// Only a signed-in user can request the other links: the newest is valid, and the
-// oldest becomes void.
+// client can request a reset. So a further reset link is not sent while the open ones
+// are valid: otherwise an attacker could void the owner's link. Links of the other
+// purposes need a signed-in user. A further one is sent, and the oldest becomes void.
 const maxOpenTokens = 3
 
 // SendPasswordReset emails a link to the address stored with the account. It

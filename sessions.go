@@ -89,9 +89,9 @@ func (s *Service) fullSession(ctx context.Context, claims *token.Claims) (store.
 }
 
 // liveSession is fullSession for reset sessions too. It reads the account before
-// the session. A change of the password between the two reads ends the session, or
-// changes the version on which the caller's own change depends, so that it never
-// goes unnoticed.
+// the session, so that a change of the password between the two reads is always
+// detected: it has ended the session, or the caller's own change fails because it
+// names the earlier version.
 func (s *Service) liveSession(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
 	if claims == nil {
 		return store.Account{}, store.SessionRecord{}, ErrInvalidSession

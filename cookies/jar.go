@@ -41,9 +41,9 @@ type Jar struct {
 	store sessions.Store
 	// serverSide means that the store keeps the values and the cookie contains an id.
 	serverSide bool
-	// opened maps the text of session cookies to their tokens. It is nil if the
-	// cache is disabled.
-	opened *tokencache.Cache[token.Pair]
+	// cache maps the text of session cookies to their tokens. It is nil if it is
+	// disabled.
+	cache *tokencache.Cache[token.Pair]
 }
 
 // New returns a Jar. Its errors name the field of cfg that is missing or invalid.
@@ -62,7 +62,7 @@ func New(cfg Config) (*Jar, error) {
 	j := &Jar{cfg: cfg, store: store, serverSide: serverSide}
 	// The sessions of another store may change while the cookie stays the same.
 	if cfg.Store == nil && !cfg.Plain && cfg.CacheBytes > 0 {
-		j.opened = tokencache.New[token.Pair](cfg.CacheBytes, cfg.Now)
+		j.cache = tokencache.New[token.Pair](cfg.CacheBytes, cfg.Now)
 	}
 	return j, nil
 }
@@ -151,8 +151,8 @@ func findCookie(r *http.Request, name string) (text string, n int) {
 }
 
 // write saves a session in the store and adds its cookie to the response. If the
-// store already has a session for the request, sameSession reports by its values
-// whether to update that one; otherwise write erases it and saves a new one, so
+// store already has a session for the request and sameSession returns true for its
+// values, write updates that one. Otherwise write deletes it and saves a new one, so
 // that an attacker who planted or knows the old id gains nothing.
 func (j *Jar) write(w http.ResponseWriter, r *http.Request, spec cookieSpec, values map[string]string, lifetime time.Duration, sameSession func(old map[string]string) bool) error {
 	if err := j.checkHost(r); err != nil {

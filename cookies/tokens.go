@@ -26,13 +26,13 @@ func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 	if j.cfg.Plain {
 		return j.plainTokens(r)
 	}
-	if j.opened == nil {
+	if j.cache == nil {
 		return j.open(r)
 	}
 	// The cache contains only values of cookies that were opened successfully.
 	text, n := findCookie(r, j.cfg.Name)
 	if n == 1 {
-		if e := j.opened.Get(text); e != nil {
+		if e := j.cache.Get(text); e != nil {
 			return e.Value, true
 		}
 	}
@@ -65,7 +65,7 @@ func (j *Jar) cacheOpened(text string, pair token.Pair) {
 		until = most
 	}
 	if until.After(now) {
-		j.opened.Add(text, pair, until, len(pair.Session)+len(pair.Refresh))
+		j.cache.Add(text, pair, until, len(pair.Session)+len(pair.Refresh))
 	}
 }
 

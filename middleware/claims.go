@@ -28,8 +28,8 @@ var sessionKey = &contextKey{"session"}
 type session struct {
 	claims *token.Claims
 	source CredentialSource
-	// by is the Middleware that validated the session, nil after WithClaims.
-	by *Middleware
+	// validatedBy is the Middleware that validated the session, nil after WithClaims.
+	validatedBy *Middleware
 }
 
 // Claims returns a copy of the verified claims of the request's session. It

@@ -123,7 +123,7 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 // WithClaims put it there. A session validated by another Middleware does not
 // count, because that one may trust other issuers.
 func (m *Middleware) validatedSession(r *http.Request) *session {
-	if s := fromContext(r.Context()); s != nil && (s.by == m || s.by == nil) {
+	if s := fromContext(r.Context()); s != nil && (s.validatedBy == m || s.validatedBy == nil) {
 		return s
 	}
 	return nil

@@ -15,8 +15,8 @@ type Limit struct {
 	// With Backoff, it restarts with every hit. 0 never ends.
 	Window time.Duration
 	// Backoff, if positive, delays the hits beyond Max instead of refusing them until
-	// the window ends: after hit Max, the next one is allowed Backoff later, and each
-	// further one after twice the wait before it, at most MaxBackoff (0: no maximum).
+	// the window ends. The first of them is allowed Backoff after hit Max. For each
+	// further one the wait doubles, up to MaxBackoff (0: no maximum).
 	Backoff, MaxBackoff time.Duration
 }
 
@@ -33,8 +33,8 @@ type LimitStore interface {
 
 // LimitResult is the result of [LimitStore.TakeLimits].
 type LimitResult struct {
-	// Refused is the index of the limit that refused, or -1. Of several it is the one
-	// with the longest wait.
+	// Refused is the index of the limit that refused, or -1. If several refused, it is
+	// the index of the one with the longest wait.
 	Refused int
 	// RetryAfter is how long that limit will refuse; an hour if it has no end.
 	RetryAfter time.Duration

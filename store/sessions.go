@@ -108,8 +108,8 @@ type Revocation struct {
 	// ID grows with every revocation.
 	ID        int64
 	SessionID string
-	// Until is when the last session token of the session expires. The revocation is
-	// not needed after that.
+	// Until is the time after which no session token of the session is valid and the
+	// revocation is not needed.
 	Until time.Time
 }
 

@@ -27,9 +27,9 @@ import (
 )
 
 // Store keeps everything that must outlive the process. Each method is one transaction:
-// it happens whole or not at all, also if the process is killed, and its effect is
-// durable when it returns nil. The effect of a [LimitStore] method may become durable
-// together with the next other transaction.
+// all of it happens or none of it, even if the process is killed. Its effect is durable
+// when it returns nil. Only the effect of a [LimitStore] method may become durable
+// later, with the next transaction of another kind.
 //
 // Some acts can happen only once: a login id is taken, a one-time token is spent, a
 // refresh token is exchanged. Of concurrent callers, in any number of instances, exactly
@@ -75,7 +75,8 @@ type Effects struct {
 type SessionEnd struct {
 	// Except is the id of a session that does not end. Defaults to none.
 	Except string
-	// RevokedUntil is when the last session token of these sessions expires.
+	// RevokedUntil becomes [Revocation.Until]. No session token of these sessions is
+	// valid after it.
 	RevokedUntil time.Time
 }
 

@@ -35,7 +35,7 @@ func split(raw string) (s segments, ok bool) {
 	}, true
 }
 
-// decodeSegment decodes canonical, unpadded base64url, in which a value has only one form.
+// decodeSegment decodes unpadded base64url, and refuses all but the canonical encoding.
 func decodeSegment(s string) ([]byte, error) {
 	if strings.ContainsAny(s, "\r\n") { // encoding/base64 would skip it
 		return nil, errors.New("line break in base64url")

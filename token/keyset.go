@@ -10,9 +10,10 @@ import (
 )
 
 // KeySource finds the key that verifies a token. It must be safe for concurrent use.
-// An optional method Generation() uint64, which returns another non-zero number after
-// each change of the keys, makes cached validation faster: the Verifier then asks for
-// the key only if the number has changed.
+//
+// An optional method Generation() uint64 makes cached validation faster: the Verifier
+// asks for the key only if the number has changed. The number must change with the
+// keys. While it is zero, the Verifier always asks.
 type KeySource interface {
 	// PublicKey returns the key with the given id. The error is ErrUnknownKey if the
 	// set has no such key; the token is then refused. With ErrNoKeys or any other error

@@ -137,8 +137,9 @@ func publicAddress(addr netip.Addr) bool {
 	return true
 }
 
-// guardedDialer checks the address that a name resolved to just before it is dialed,
-// so that a name that resolves to another address the second time does not get past.
+// guardedDialer returns a dialer that refuses private addresses. It checks the resolved
+// address just before the connection, so that a name cannot pass the check with one
+// address and then resolve to another.
 func guardedDialer(allowLoopback bool) *net.Dialer {
 	return &net.Dialer{ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)

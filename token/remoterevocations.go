@@ -52,9 +52,9 @@ type RemoteRevocations struct {
 	list      *Revocations
 	log       outageLog
 
-	etag  string        // of the last good fetch
-	known chan struct{} // closed after the first good fetch
-	first sync.Once
+	etag        string        // of the last good fetch
+	fetched     chan struct{} // closed after the first good fetch
+	fetchedOnce sync.Once
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -83,7 +83,7 @@ func OpenRemoteRevocations(ctx context.Context, cfg RemoteRevocationsConfig) (*R
 		return nil, err
 	}
 	r := &RemoteRevocations{
-		cfg: cfg, transport: transport, list: NewRevocations(), known: make(chan struct{}), done: make(chan struct{}),
+		cfg: cfg, transport: transport, list: NewRevocations(), fetched: make(chan struct{}), done: make(chan struct{}),
 		log: outageLog{
 			logger: cfg.Logger, host: host,
 			start: "cannot fetch the list of revoked sessions; sessions revoked from now on are accepted until their tokens expire",
@@ -108,14 +108,14 @@ func (r *RemoteRevocations) List() *Revocations { return r.list }
 // waits up to 150 milliseconds, and then returns an *Error that is ErrUnavailable.
 func (r *RemoteRevocations) Wait(ctx context.Context) error {
 	select {
-	case <-r.known:
+	case <-r.fetched:
 		return nil
 	default:
 	}
 	timeout := time.NewTimer(maxWait)
 	defer timeout.Stop()
 	select {
-	case <-r.known:
+	case <-r.fetched:
 		return nil
 	case <-timeout.C:
 	case <-ctx.Done():
@@ -187,6 +187,6 @@ func (r *RemoteRevocations) fetch(ctx context.Context) error {
 		r.list.Add(one.SessionID, time.Unix(one.Until, 0))
 	}
 	r.etag = resp.Header.Get("ETag")
-	r.first.Do(func() { close(r.known) })
+	r.fetchedOnce.Do(func() { close(r.fetched) })
 	return nil
 }

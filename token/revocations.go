@@ -16,10 +16,10 @@ const revocationShards = 64
 // Safe for concurrent use; lookups do not wait for each other. Make one with
 // NewRevocations.
 type Revocations struct {
-	seed   maphash.Seed
-	count  atomic.Int64
-	grown  atomic.Uint64
-	shards [revocationShards]revocationShard
+	seed      maphash.Seed
+	count     atomic.Int64
+	additions atomic.Uint64
+	shards    [revocationShards]revocationShard
 }
 
 type revocationShard struct {
@@ -56,13 +56,13 @@ func (r *Revocations) Add(sessionID string, until time.Time) {
 	}
 	if !known {
 		r.count.Add(1)
-		r.grown.Add(1) // after the entry, so that a caller that sees the new version finds it
+		r.additions.Add(1) // after the entry, so that a caller that sees the new version finds it
 	}
 }
 
 // version changes whenever a session is added. A caller that reads it, and then finds
 // that a session is not revoked, need not search again until it changes.
-func (r *Revocations) version() uint64 { return r.grown.Load() }
+func (r *Revocations) version() uint64 { return r.additions.Load() }
 
 // Revoked reports whether the session is on the list. It stays there until Prune drops
 // it, even if the clock is set back.

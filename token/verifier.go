@@ -211,7 +211,7 @@ func (v *Verifier) ValidateSession(ctx context.Context, raw Secret) (*Claims, er
 	version := v.revocations.version()
 	found, err := v.verify(ctx, raw.Reveal(), TypeSession)
 	if found.claims != nil && v.revoked(found.claims) {
-		return nil, errRevoked // also if it has expired: that is not its only fault then
+		return nil, errRevoked // even if the token has also expired
 	}
 	if err != nil {
 		return nil, err

@@ -18,8 +18,9 @@ type verified struct {
 	generation uint64
 }
 
-// verify checks a token. With an error it returns claims in one case only: if the only
-// fault is exp, so that ValidateSession can see whether the session is revoked, too.
+// verify checks a token. With an error it returns no claims, except if the token has
+// expired and has no other fault: ValidateSession then reads in them whether the
+// session is revoked.
 func (v *Verifier) verify(ctx context.Context, raw string, want Type) (verified, error) {
 	if len(raw) > MaxSize {
 		return verified{}, errTooLong

@@ -1,4 +1,4 @@
-// Package audit stores the events of a service in its audit table and hands them to
+// Package audit stores the events of a Service in the audit table and passes them to
 // the program's hook and log.
 package audit
 
@@ -14,7 +14,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// Client is what an event keeps of the client that caused it.
+// Client describes the client that caused an event.
 type Client struct {
 	Address              netip.Addr
 	UserAgent, RequestID string
@@ -49,7 +49,7 @@ func (l *Log) NewEvent(name store.EventName, userID, sessionID, reason string, c
 	}
 }
 
-// Notify hands events that are stored to the hook and to the log, at level Debug. A
+// Notify passes stored events to the hook and to the log, at level Debug. A
 // panic of the hook is logged.
 func (l *Log) Notify(ctx context.Context, events ...store.Event) {
 	for _, e := range events {

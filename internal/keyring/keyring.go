@@ -68,7 +68,7 @@ func (k *Keyring) Load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return k.use(before, read)
+	return k.install(before, read)
 }
 
 // Rotate reads the keys, changes them to what the rotation plans for now, and uses
@@ -119,14 +119,14 @@ func (k *Keyring) rotate(ctx context.Context, plan planner, reason string, by au
 			read = keys{version: read.version + 1, list: next}
 			k.cfg.Audit.Notify(ctx, event)
 		}
-		return k.use(before, read)
+		return k.install(before, read)
 	}
 	return ErrBusy
 }
 
-// use replaces the keys that were in use before by those that were read, unless
-// newer ones are in use already.
-func (k *Keyring) use(before *keys, read keys) error {
+// install puts the keys that were read into use. before are the keys that were in use
+// when the read began: if newer ones were installed since, it does nothing.
+func (k *Keyring) install(before *keys, read keys) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.current.Load()

@@ -16,7 +16,7 @@ const (
 	reloadTimeout = 500 * time.Millisecond
 )
 
-// reload orders the reads that unknown keys cause.
+// reload limits how often unknown key ids cause a read.
 type reload struct {
 	mu       sync.Mutex
 	lastRead time.Time // of the last read

@@ -19,7 +19,7 @@ const (
 	pollTimeout = 3 * time.Second
 	// overlap is how far back each poll reads again, because a transaction of
 	// another instance may become visible after a later one. It is longer than any
-	// transaction may take. The whole list is read as often.
+	// transaction may take, and also how often the whole list is read.
 	overlap = 30 * time.Second
 )
 
@@ -78,8 +78,8 @@ func (f *Follower) Follow(g *background.Group) {
 }
 
 // Poll reads what is new, plus the overlap. It reads the whole list the first time,
-// the first time after a failure, and once per overlap: the store that answers may
-// be a standby or a restored backup, whose ids begin again below those already read.
+// after a failure, and once per overlap, because the store may have become a standby
+// or a restored backup, whose next ids are below those already read.
 func (f *Follower) Poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
@@ -132,10 +132,10 @@ func (f *Follower) add(r store.Revocation) {
 	f.cfg.List.Add(r.SessionID, until)
 }
 
-// checkFullList examines a full list. If its ids are below those read before, the
-// store was replaced by an older copy, and the checkpoints are discarded. If rows are
-// missing that no instance may have removed yet, that copy has lost acknowledged
-// writes, which is logged.
+// checkFullList compares a full list with what was read before. If its highest id is
+// lower, rows have expired or the store is an older copy of itself, so it discards the
+// checkpoints. If the newest row known before cannot have expired, acknowledged writes
+// were lost, and it logs an error.
 func (f *Follower) checkFullList(now time.Time, highest int64) {
 	f.fullReadAt = now
 	if highest >= f.newest.ID {

@@ -55,8 +55,7 @@ func (r Rotation) withDefaults() (Rotation, error) {
 //     successor of another algorithm that never signed is dropped.
 //   - If a successor has taken over, it sets RetiredAt and RemovedAt of the others.
 //   - It drops a retired key at RemovedAt.
-//   - It moves times that a clock running ahead set too late back to where they
-//     should be.
+//   - If a clock that ran ahead has set an activation too late, it corrects that.
 func (r Rotation) Plan(now time.Time, keys []*Key, alg token.Algorithm) (next []*Key, changed bool, err error) {
 	if r, err = r.withDefaults(); err != nil {
 		return nil, false, err

@@ -11,7 +11,7 @@ import (
 func (m *Store) DeleteExpired(ctx context.Context, now, eventsBefore time.Time, max int) (n int, err error) {
 	err = m.transact(ctx, nil, func(s *transaction) error {
 		now := toMicros(now)
-		n += expire(s, s.sessions, max, func(v store.SessionRecord) bool { return !livesAt(v, now) })
+		n += expire(s, s.sessions, max, func(v store.SessionRecord) bool { return !liveAt(v, now) })
 		n += expire(s, s.tokens, max, func(v store.OneTimeToken) bool { return !now.Before(v.ExpiresAt) })
 		n += expire(s, s.revocations, max, func(v store.Revocation) bool { return !now.Before(v.Until) })
 		n += expire(s, s.limits, max, func(v counter) bool { return !v.until.IsZero() && !now.Before(v.until) })

@@ -47,10 +47,10 @@ func New() *Store {
 }
 
 var (
-	errClosed = errors.New("memory: the store is closed")
-	errText   = errors.New("memory: text is not UTF-8, or holds a zero byte")
-	errExists = errors.New("memory: a row with this id exists")
-	errOwner  = errors.New("memory: the session belongs to another user")
+	errClosed      = errors.New("memory: the store is closed")
+	errInvalidText = errors.New("memory: text is not UTF-8, or holds a zero byte")
+	errDuplicateID = errors.New("memory: a row with this id exists")
+	errWrongUser   = errors.New("memory: the session belongs to another user")
 )
 
 // transaction records how to undo what a method did.
@@ -63,7 +63,7 @@ type transaction struct {
 // method, whose strings are checked.
 func (m *Store) transact(ctx context.Context, in any, f func(s *transaction) error) error {
 	if !cleanText(in) {
-		return errText
+		return errInvalidText
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,7 +92,7 @@ func put[K comparable, V any](s *transaction, m map[K]V, k K, v V) {
 // add is put for a key that must be new.
 func add[K comparable, V any](s *transaction, m map[K]V, k K, v V) error {
 	if _, ok := m[k]; ok {
-		return errExists
+		return errDuplicateID
 	}
 	put(s, m, k, v)
 	return nil

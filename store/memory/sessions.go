@@ -77,7 +77,7 @@ func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out stor
 	err = m.transact(ctx, in, func(s *transaction) error {
 		now := toMicros(in.Now)
 		ses, ok := s.sessions[in.SessionID]
-		if !ok || !livesAt(ses, now) || s.accounts[ses.UserID].User.Status != store.StatusEnabled {
+		if !ok || !liveAt(ses, now) || s.accounts[ses.UserID].User.Status != store.StatusEnabled {
 			return store.ErrNotFound
 		}
 		out = store.RefreshResult{User: copyUser(s.accounts[ses.UserID].User)}
@@ -154,7 +154,7 @@ func (m *Store) Revocations(ctx context.Context, after int64) (out []store.Revoc
 	return out, err
 }
 
-func livesAt(s store.SessionRecord, now time.Time) bool {
+func liveAt(s store.SessionRecord, now time.Time) bool {
 	return now.Before(s.IdleExpiresAt) && now.Before(s.ExpiresAt)
 }
 
@@ -162,7 +162,7 @@ func livesAt(s store.SessionRecord, now time.Time) bool {
 func (s *transaction) liveSessions(userID string, now time.Time) []store.SessionRecord {
 	var out []store.SessionRecord
 	for _, ses := range s.sessions {
-		if ses.UserID == userID && ses.Kind == store.SessionFull && livesAt(ses, now) {
+		if ses.UserID == userID && ses.Kind == store.SessionFull && liveAt(ses, now) {
 			out = append(out, ses)
 		}
 	}
@@ -177,7 +177,7 @@ func (s *transaction) insertSession(userID string, ses *store.SessionRecord) err
 		return nil
 	}
 	if ses.UserID != userID {
-		return errOwner
+		return errWrongUser
 	}
 	return add(s, s.sessions, ses.ID, copySession(*ses))
 }

@@ -15,20 +15,20 @@ func behindPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
 		return false, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	return pooled(ctx, conn)
+	return usesPooler(ctx, conn)
 }
 
-// pooled reports whether a pooler is behind the connection. Through a pooler, the process
+// usesPooler reports whether a pooler is behind the connection. Through a pooler, the process
 // id of the server is not the one that was sent when the connection was opened.
-func pooled(ctx context.Context, conn *pgx.Conn) (bool, error) {
+func usesPooler(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	var pid uint32
 	err := conn.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&pid)
 	return pid != conn.PgConn().PID(), err
 }
 
-// stillPrimary rejects a connection whose server has become a standby. Servers of
+// rejectStandby rejects a connection whose server has become a standby. Servers of
 // version 14 and later report that themselves, so the check costs no round trip.
-func stillPrimary(_ context.Context, conn *pgx.Conn) error {
+func rejectStandby(_ context.Context, conn *pgx.Conn) error {
 	if conn.PgConn().ParameterStatus("in_hot_standby") == "on" {
 		return driver.ErrBadConn
 	}

@@ -20,7 +20,7 @@ func (s *Store) NotifyRevocations(ctx context.Context, wake func()) error {
 		return fmt.Errorf("postgres: listen: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if between, err := pooled(ctx, conn); err != nil {
+	if between, err := usesPooler(ctx, conn); err != nil {
 		return fmt.Errorf("postgres: listen: %w", err)
 	} else if between {
 		return errPooler

@@ -81,7 +81,7 @@ func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
 	}
 	// A pooler may deliver notifications that another client listens for.
 	config.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) {}
-	db := stdlib.OpenDB(*config, stdlib.OptionResetSession(stillPrimary))
+	db := stdlib.OpenDB(*config, stdlib.OptionResetSession(rejectStandby))
 	db.SetMaxOpenConns(opts.MaxConns)
 	db.SetMaxIdleConns(opts.MaxConns)
 	db.SetConnMaxLifetime(connLifetime)

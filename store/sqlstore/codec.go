@@ -12,7 +12,7 @@ import (
 
 // errText refuses text that not every engine can store. The statement is not sent, and
 // the transaction is rolled back.
-var errText = errors.New("text is not UTF-8, or holds a zero byte")
+var errInvalidText = errors.New("text is not UTF-8, or holds a zero byte")
 
 // toMicros returns a time as it is stored: in UTC and whole microseconds.
 func toMicros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
@@ -27,7 +27,7 @@ func bind(args []any) ([]any, error) {
 		switch v := arg.(type) {
 		case string:
 			if !utf8.ValidString(v) || strings.IndexByte(v, 0) >= 0 {
-				return nil, errText
+				return nil, errInvalidText
 			}
 			out[i] = v
 		case time.Time:

@@ -22,10 +22,10 @@ const maxBatch = 64
 var errRolledBack = errors.New("the transaction was rolled back")
 
 // commitQueue holds the steps of this process that wait for SQLite's only writer, in
-// the order in which they arrived. The first step is the leader of a batch: it opens
-// a transaction, runs itself and the steps that wait by then, each within a savepoint
-// of its own, and commits. The commit is what syncs the disk, so that many steps cost
-// one sync. No step is acknowledged before the commit.
+// the order in which they arrived. The first step is the leader of a batch: its
+// goroutine opens a transaction, runs the leader and all steps that wait at that
+// moment, each within a savepoint of its own, and commits. Only the commit syncs the
+// disk, so a batch costs one sync. No step returns before the commit.
 type commitQueue struct {
 	mu        sync.Mutex
 	hasLeader bool
@@ -36,7 +36,7 @@ type commitQueue struct {
 type step struct {
 	run       func(t *tx) error
 	exclusive bool // shares its transaction with no other step
-	hooked    bool // calls the hook, so the context of the call may cancel the transaction
+	callsHook bool // calls the hook, so the context of the call may cancel the transaction
 	// unsynced means that the commit need not wait for the disk. The commit of a batch
 	// waits for the disk unless all of its steps are unsynced.
 	unsynced bool
@@ -73,8 +73,9 @@ func (q *commitQueue) leave(st *step) bool {
 	return true
 }
 
-// takeFollowers removes the steps that run in the leader's transaction: all up to the
-// first that is exclusive, or that needs a sync while the transaction has none.
+// takeFollowers removes from the queue the steps that run in the leader's transaction.
+// It stops at the first step that is exclusive, or that needs a sync if the transaction
+// is unsynced.
 func (q *commitQueue) takeFollowers(unsynced bool) []*step {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -142,7 +143,7 @@ func (st *step) result() error {
 // leadBatch runs the leader and its followers in one transaction.
 func (s *Store) leadBatch(ctx context.Context, leader *step) {
 	unsynced := leader.unsynced && !s.queue.urgent()
-	raw, end, err := s.begin(ctx, leader.hooked, unsynced)
+	raw, end, err := s.begin(ctx, leader.callsHook, unsynced)
 	if err != nil {
 		leader.err = err
 		return
@@ -156,7 +157,7 @@ func (s *Store) leadBatch(ctx context.Context, leader *step) {
 	// After a commit this does nothing.
 	defer raw.Rollback()
 	if leader.exclusive {
-		if leader.err = leader.run(s.newTx(raw, !leader.hooked)); leader.err == nil {
+		if leader.err = leader.run(s.newTx(raw, !leader.callsHook)); leader.err == nil {
 			leader.err = raw.Commit()
 		}
 		return
@@ -199,8 +200,8 @@ func (s *Store) begin(ctx context.Context, hooked, unsynced bool) (raw *sql.Tx, 
 	return raw, end, nil
 }
 
-// batch runs steps in one transaction and commits it. A step that fails leaves no
-// trace, and the others keep what they did.
+// batch runs steps in one transaction and commits it. A step that fails is rolled back
+// alone.
 func batch(t *tx, steps []*step) {
 	for _, st := range steps {
 		st.err = errRolledBack
@@ -244,7 +245,7 @@ func dependsOnData(err error) bool {
 
 // runInSavepoint runs a step, within a savepoint if others share the transaction. It
 // returns alive false if the transaction is lost: SQLite rolls back the whole
-// transaction after some errors, a full disk for one.
+// transaction after some errors, such as a full disk.
 func (t *tx) runInSavepoint(st *step, shared bool) (err error, alive bool) {
 	if !shared {
 		return st.runRecovered(t), true

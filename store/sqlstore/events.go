@@ -86,7 +86,7 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.EventPage
 // eventConditions returns the WHERE clause of a query and its arguments.
 func eventConditions(q store.EventQuery) (string, []any, error) {
 	where, args := "", []any{}
-	also := func(condition string, values ...any) {
+	addCondition := func(condition string, values ...any) {
 		if where == "" {
 			where = " WHERE " + condition
 		} else {
@@ -95,20 +95,20 @@ func eventConditions(q store.EventQuery) (string, []any, error) {
 		args = append(args, values...)
 	}
 	if q.UserID != "" {
-		also("user_id = ?", q.UserID)
+		addCondition("user_id = ?", q.UserID)
 	}
 	if q.Name != "" {
-		also("name = ?", string(q.Name))
+		addCondition("name = ?", string(q.Name))
 	}
 	if !q.Before.IsZero() {
-		also("at < ?", q.Before)
+		addCondition("at < ?", q.Before)
 	}
 	if q.Cursor != "" {
 		after, err := parseEventCursor(q.Cursor)
 		if err != nil {
 			return "", nil, err
 		}
-		also("(at, seq) < (?, ?)", after.at, after.seq)
+		addCondition("(at, seq) < (?, ?)", after.at, after.seq)
 	}
 	return where, args, nil
 }

@@ -102,15 +102,15 @@ func (r runner) query(ctx context.Context, scan func(row scanner) error, query s
 
 type scanner interface{ Scan(dest ...any) error }
 
-// get reads one row. It returns store.ErrNotFound if there is none, also if an
-// argument could never have been stored.
+// get reads one row. It returns store.ErrNotFound if there is none, or if an argument
+// is text that cannot be stored.
 func (r runner) get(ctx context.Context, dest []any, query string, args ...any) error {
 	found := false
 	err := r.query(ctx, func(row scanner) error {
 		found = true
 		return row.Scan(dest...)
 	}, query, args...)
-	if errors.Is(err, errText) || err == nil && !found {
+	if errors.Is(err, errInvalidText) || err == nil && !found {
 		return store.ErrNotFound
 	}
 	return err

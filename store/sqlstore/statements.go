@@ -29,7 +29,8 @@ func (t *tx) execAll(ctx context.Context, lists ...[]statement) error {
 }
 
 // joinStatements puts all statements but the last into the WITH clause of the last one.
-// PostgreSQL runs a statement there that changes rows even if its result is not used.
+// PostgreSQL runs a statement in a WITH clause that changes rows even if no other
+// statement reads its result.
 func joinStatements(list []statement) statement {
 	var (
 		parts []string
@@ -41,7 +42,7 @@ func joinStatements(list []statement) statement {
 		out.args = append(out.args, s.args...)
 	}
 	final := list[last]
-	// A part with a WITH of its own is in parentheses; the last statement is not.
+	// The last statement may begin with WITH itself: then its clause continues this one.
 	if rest, found := strings.CutPrefix(strings.TrimSpace(final.query), "WITH "); found {
 		final.query = ", " + rest
 	} else {

@@ -31,9 +31,9 @@ func (s *Store) transact(ctx context.Context, name string, f func(t *tx) error) 
 }
 
 // transactUnsynced is transact for the counters of limits, whose commit need not wait
-// for the disk. The answer to an attempt is written afterwards, and its commit syncs
-// the counters too. A power failure can lose the counts of attempts that were not
-// answered yet, and counts that no write follows, such as those of opened links.
+// for the disk. The outcome of an attempt is stored afterwards, and that commit syncs
+// the counters too. A power failure can lose the counts of attempts without a stored
+// outcome.
 func (s *Store) transactUnsynced(ctx context.Context, name string, f func(t *tx) error) error {
 	return s.retry(ctx, name, step{run: f, unsynced: true})
 }
@@ -43,7 +43,7 @@ func (s *Store) transactUnsynced(ctx context.Context, name string, f func(t *tx)
 // take long, or their context may cancel them, which rolls back a whole transaction
 // of SQLite.
 func (s *Store) transactWithHook(ctx context.Context, name string, f func(t *tx) error) error {
-	return s.retry(ctx, name, step{run: f, exclusive: s.hook != nil, hooked: s.hook != nil})
+	return s.retry(ctx, name, step{run: f, exclusive: s.hook != nil, callsHook: s.hook != nil})
 }
 
 // retry runs a step until it succeeds, or fails for another reason than a lost

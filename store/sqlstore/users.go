@@ -158,7 +158,7 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 			return err
 		}
 		set, args := []string{"updated_at = ?"}, []any{c.At}
-		with := func(column string, value any) {
+		setColumn := func(column string, value any) {
 			set, args = append(set, column+" = ?"), append(args, value)
 		}
 		for _, f := range []struct {
@@ -173,27 +173,27 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 			{"picture", c.Profile.Picture},
 		} {
 			if f.value != nil {
-				with(f.column, *f.value)
+				setColumn(f.column, *f.value)
 			}
 		}
 		if c.Roles != nil {
-			with("roles", asJSON{*c.Roles})
+			setColumn("roles", asJSON{*c.Roles})
 		}
 		if c.Permissions != nil {
-			with("permissions", asJSON{*c.Permissions})
+			setColumn("permissions", asJSON{*c.Permissions})
 		}
 		if c.Tenants != nil {
-			with("tenants", asJSON{*c.Tenants})
+			setColumn("tenants", asJSON{*c.Tenants})
 		}
 		if c.Attributes != nil {
-			with("attributes", asJSON{*c.Attributes})
+			setColumn("attributes", asJSON{*c.Attributes})
 		}
 		if c.Status != nil {
-			with("status", string(*c.Status))
+			setColumn("status", string(*c.Status))
 		}
 		if c.Email != nil {
-			with("email", c.Email.Address)
-			with("email_verified", c.Email.Verified)
+			setColumn("email", c.Email.Address)
+			setColumn("email_verified", c.Email.Verified)
 		}
 		if err := t.setUser(ctx, c.UserID, set, args); err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 
 var endCases = []testCase{
 	{"ends one session of the user and writes a revocation", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		s, keep := e.signIn(a.User.ID), e.signIn(a.User.ID)
 		fx, until := e.effects(), t0.Add(time.Hour)
 		e.ok(e.EndSession(e.ctx, a.User.ID, s.ID, store.SessionEnd{RevokedUntil: until}, fx))
@@ -17,7 +17,7 @@ var endCases = []testCase{
 		e.wantEffects(fx)
 	}},
 	{"returns ErrNotFound for another user's, a missing and an ended session", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		s, gone := e.signIn(other.User.ID), e.signIn(a.User.ID)
 		e.ok(e.EndSession(e.ctx, a.User.ID, gone.ID, store.SessionEnd{RevokedUntil: t0}, store.Effects{}))
 		for _, id := range []string{s.ID, "none", gone.ID} {
@@ -28,7 +28,7 @@ var endCases = []testCase{
 		e.wantErr(e.EndSession(e.ctx, "nobody", s.ID, store.SessionEnd{}, store.Effects{}), store.ErrNotFound)
 	}},
 	{"ends all sessions of a user except one", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		s1, s2, s3 := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(a.User.ID)
 		keep, until, fx := e.signIn(other.User.ID), t0.Add(time.Hour), e.effects()
 		ended, err := e.EndUserSessions(e.ctx, a.User.ID, store.SessionEnd{Except: s2.ID, RevokedUntil: until}, fx)
@@ -39,7 +39,7 @@ var endCases = []testCase{
 		e.wantEffects(fx)
 	}},
 	{"returns no error if there are no sessions", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		for _, id := range []string{a.User.ID, "nobody"} {
 			fx := e.effects()
 			ended, err := e.EndUserSessions(e.ctx, id, store.SessionEnd{}, fx)
@@ -53,7 +53,7 @@ var endCases = []testCase{
 		}
 	}},
 	{"revocations have growing ids and are read from any id", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		var ids []string
 		for range 5 {
 			s := e.signIn(a.User.ID)
@@ -75,7 +75,7 @@ var endCases = []testCase{
 		e.wantEqual("none", none, nil)
 	}},
 	{"an id is never used twice, even if the row is deleted", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		var last int64
 		for range 3 {
 			s := e.signIn(a.User.ID)

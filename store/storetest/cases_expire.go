@@ -9,18 +9,18 @@ import (
 
 var expireCases = []testCase{
 	{"removes expired rows, and nothing else", func(e *env) {
-		a := e.user("anna")
-		idle, over := e.session(a.User.ID), e.session(a.User.ID)
+		a := e.createUser("anna")
+		idle, over := e.newSession(a.User.ID), e.newSession(a.User.ID)
 		idle.IdleExpiresAt = t0.Add(time.Minute)
 		over.ExpiresAt = t0.Add(time.Minute)
 		for _, s := range []store.SessionRecord{idle, over} {
-			_, err := e.StartSession(e.ctx, start(s))
+			_, err := e.StartSession(e.ctx, sessionStart(s))
 			e.ok(err)
 		}
 		keep, end, endLate := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(a.User.ID)
 		e.ok(e.EndSession(e.ctx, a.User.ID, end.ID, store.SessionEnd{RevokedUntil: t0.Add(time.Minute)}, store.Effects{}))
 		e.ok(e.EndSession(e.ctx, a.User.ID, endLate.ID, store.SessionEnd{RevokedUntil: t0.Add(time.Hour)}, store.Effects{}))
-		short, long := e.token(a, store.PurposeReset), e.token(a, store.PurposeReset)
+		short, long := e.newToken(a, store.PurposeReset), e.newToken(a, store.PurposeReset)
 		short.ExpiresAt, long.ExpiresAt = t0.Add(time.Minute), t0.Add(time.Hour)
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: short, MaxOpen: 9}))
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: long, MaxOpen: 9}))
@@ -67,11 +67,11 @@ var expireCases = []testCase{
 		e.wantEqual("events", events, fx.Events[1:])
 	}},
 	{"removes at most max rows of a kind", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		for i := range 5 {
-			s := e.session(a.User.ID)
+			s := e.newSession(a.User.ID)
 			s.IdleExpiresAt = t0.Add(time.Minute)
-			_, err := e.StartSession(e.ctx, start(s))
+			_, err := e.StartSession(e.ctx, sessionStart(s))
 			e.ok(err)
 			e.wantTaken(t0, store.Limit{Key: fmt.Sprint(i), Max: 1, Window: time.Minute}, 1)
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// keys returns signing keys with that version.
-func keys(version int64) store.SigningKeys {
+// signingKeys returns signing keys with that version.
+func signingKeys(version int64) store.SigningKeys {
 	return store.SigningKeys{Version: version, Keys: []store.SigningKey{
 		{
 			ID: fmt.Sprintf("b-%d", version), Algorithm: "ES256", Private: []byte{0, 1, 0xff}, CreatedAt: t0,
@@ -29,10 +29,10 @@ var keyCases = []testCase{
 	{"replaces all keys", func(e *env) {
 		for version := range int64(3) {
 			fx := e.effects()
-			e.ok(e.SaveSigningKeys(e.ctx, keys(version+1), fx))
+			e.ok(e.SaveSigningKeys(e.ctx, signingKeys(version+1), fx))
 			got, err := e.SigningKeys(e.ctx)
 			e.ok(err)
-			e.wantEqual("keys", got, keys(version+1))
+			e.wantEqual("keys", got, signingKeys(version+1))
 			if !got.Keys[1].RetiredAt.IsZero() {
 				e.Fatalf("the zero time came back as %v", got.Keys[1].RetiredAt)
 			}
@@ -40,12 +40,12 @@ var keyCases = []testCase{
 	}},
 	{"returns ErrConflict unless the version is one above the stored one", func(e *env) {
 		save := func(version int64) error {
-			return e.wantUnchanged(func() error { return e.SaveSigningKeys(e.ctx, keys(version), e.effects()) })
+			return e.wantUnchanged(func() error { return e.SaveSigningKeys(e.ctx, signingKeys(version), e.effects()) })
 		}
 		for _, version := range []int64{-1, 0, 2} {
 			e.wantErr(save(version), store.ErrConflict)
 		}
-		e.ok(e.SaveSigningKeys(e.ctx, keys(1), store.Effects{}))
+		e.ok(e.SaveSigningKeys(e.ctx, signingKeys(1), store.Effects{}))
 		for _, version := range []int64{0, 1, 3} {
 			e.wantErr(save(version), store.ErrConflict)
 		}

@@ -10,7 +10,7 @@ import (
 var lifecycleCases = []testCase{
 	{"works while it is open and fails once it is closed", func(e *env) {
 		e.ok(e.Ping(e.ctx))
-		a := e.user("anna")
+		a := e.createUser("anna")
 		e.ok(e.Close())
 		e.wantUnnamedErr(e.Ping(e.ctx))
 		_, err := e.Account(e.ctx, a.User.ID)
@@ -18,7 +18,7 @@ var lifecycleCases = []testCase{
 		e.wantUnnamedErr(e.Record(e.ctx, store.Effects{}))
 	}},
 	{"every call with a canceled context fails and changes nothing", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		s, tok := e.signIn(a.User.ID), e.openToken(a, store.PurposeReset)
 		created := e.fullCreation("bert")
 		fx := e.effects()
@@ -38,7 +38,7 @@ var lifecycleCases = []testCase{
 // everyMethod returns, for each method of a store, a call that would succeed.
 func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionRecord, tok store.OneTimeToken, c store.UserCreation, fx store.Effects) map[string]func() error {
 	id := a.User.ID
-	reset := e.session(id)
+	reset := e.newSession(id)
 	return map[string]func() error{
 		"CreateUser":       func() error { return e.CreateUser(ctx, c) },
 		"Account":          func() error { _, err := e.Account(ctx, id); return err },
@@ -48,11 +48,11 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 			return err
 		},
 		"DeleteUser":     func() error { _, err := e.DeleteUser(ctx, store.UserDeletion{UserID: id}); return err },
-		"ChangePassword": func() error { _, err := e.ChangePassword(ctx, change(a, "hash-2")); return err },
-		"StartSession":   func() error { _, err := e.StartSession(ctx, start(reset)); return err },
+		"ChangePassword": func() error { _, err := e.ChangePassword(ctx, passwordChange(a, "hash-2")); return err },
+		"StartSession":   func() error { _, err := e.StartSession(ctx, sessionStart(reset)); return err },
 		"Session":        func() error { _, err := e.Session(ctx, s.ID); return err },
 		"UserSessions":   func() error { _, err := e.UserSessions(ctx, id, t0); return err },
-		"SwapRefresh":    func() error { _, err := e.SwapRefresh(ctx, swap(s, 1)); return err },
+		"SwapRefresh":    func() error { _, err := e.SwapRefresh(ctx, refreshSwap(s, 1)); return err },
 		"EndSession":     func() error { return e.EndSession(ctx, id, s.ID, store.SessionEnd{}, fx) },
 		"EndUserSessions": func() error {
 			_, err := e.EndUserSessions(ctx, id, store.SessionEnd{}, fx)
@@ -60,7 +60,7 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 		},
 		"Revocations": func() error { _, err := e.Revocations(ctx, 0); return err },
 		"AddOneTimeToken": func() error {
-			return e.AddOneTimeToken(ctx, store.TokenAddition{Token: e.token(a, store.PurposeConfirmAndReset), MaxOpen: 9, Effects: fx})
+			return e.AddOneTimeToken(ctx, store.TokenAddition{Token: e.newToken(a, store.PurposeConfirmAndReset), MaxOpen: 9, Effects: fx})
 		},
 		"OneTimeToken": func() error { _, err := e.OneTimeToken(ctx, tok.Hash, t0); return err },
 		"UserTokens": func() error {
@@ -69,15 +69,15 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 		},
 		"DropTokens": func() error { return e.DropTokens(ctx, id, store.PurposeReset, t0, fx) },
 		"ResetPassword": func() error {
-			_, err := e.ResetPassword(ctx, spend(tok), change(a, "hash-2"))
+			_, err := e.ResetPassword(ctx, tokenSpend(tok), passwordChange(a, "hash-2"))
 			return err
 		},
 		"StartResetSession": func() error {
-			_, err := e.StartResetSession(ctx, spend(tok), reset, store.SessionEnd{}, fx)
+			_, err := e.StartResetSession(ctx, tokenSpend(tok), reset, store.SessionEnd{}, fx)
 			return err
 		},
-		"VerifyEmail": func() error { _, err := e.VerifyEmail(ctx, spend(tok), fx); return err },
-		"ChangeEmail": func() error { _, err := e.ChangeEmail(ctx, spend(tok), "a", "b", fx); return err },
+		"VerifyEmail": func() error { _, err := e.VerifyEmail(ctx, tokenSpend(tok), fx); return err },
+		"ChangeEmail": func() error { _, err := e.ChangeEmail(ctx, tokenSpend(tok), "a", "b", fx); return err },
 		"TakeLimits": func() error {
 			_, err := e.TakeLimits(ctx, t0, []store.Limit{{Key: "k", Max: 1}})
 			return err
@@ -85,7 +85,7 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 		"ReleaseLimits":   func() error { return e.ReleaseLimits(ctx, []string{"k"}) },
 		"ClearLimits":     func() error { return e.ClearLimits(ctx, []string{"k"}) },
 		"SigningKeys":     func() error { _, err := e.SigningKeys(ctx); return err },
-		"SaveSigningKeys": func() error { return e.SaveSigningKeys(ctx, keys(1), fx) },
+		"SaveSigningKeys": func() error { return e.SaveSigningKeys(ctx, signingKeys(1), fx) },
 		"ClaimEmails":     func() error { _, err := e.ClaimEmails(ctx, t0, time.Minute, 9); return err },
 		"FinishEmail":     func() error { return e.FinishEmail(ctx, "mail-1", fx) },
 		"RetryEmail":      func() error { return e.RetryEmail(ctx, "mail-1", t0) },

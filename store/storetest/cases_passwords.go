@@ -6,8 +6,8 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// change returns a change that sets a new password and does nothing else.
-func change(a store.Account, hash string) store.PasswordChange {
+// passwordChange returns a change that sets a new password and does nothing else.
+func passwordChange(a store.Account, hash string) store.PasswordChange {
 	return store.PasswordChange{
 		UserID: a.User.ID, IfVersion: a.Password.Version,
 		Hash: hash, State: store.PasswordActive, At: t0.Add(time.Minute),
@@ -16,10 +16,10 @@ func change(a store.Account, hash string) store.PasswordChange {
 
 var passwordCases = []testCase{
 	{"sets hash, state, version and time, and keeps earlier hashes", func(e *env) {
-		c := e.creation("anna")
+		c := e.newCreation("anna")
 		c.Password.Earlier = []string{"hash-0", "hash-00"}
 		e.ok(e.CreateUser(e.ctx, c))
-		p := change(store.Account{User: c.User, Password: c.Password}, "hash-2")
+		p := passwordChange(store.Account{User: c.User, Password: c.Password}, "hash-2")
 		p.KeepEarlier, p.State, p.Effects = 2, store.PasswordTemporary, e.effects()
 		ended, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
@@ -33,9 +33,9 @@ var passwordCases = []testCase{
 		e.wantEffects(p.Effects)
 	}},
 	{"sets the user's language unless it is empty", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		for i, language := range []string{"fr", ""} {
-			p := change(a, "hash-2")
+			p := passwordChange(a, "hash-2")
 			p.IfVersion, p.Language = int64(i+1), language
 			_, err := e.ChangePassword(e.ctx, p)
 			e.ok(err)
@@ -45,16 +45,16 @@ var passwordCases = []testCase{
 		e.wantEqual("language", got.User.Language, "fr")
 	}},
 	{"keeps no earlier hashes with KeepEarlier 0", func(e *env) {
-		a := e.user("anna")
-		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))
+		a := e.createUser("anna")
+		_, err := e.ChangePassword(e.ctx, passwordChange(a, "hash-2"))
 		e.ok(err)
 		got, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
 		e.wantIDs("earlier", got.Password.Earlier)
 	}},
 	{"an empty hash changes only the state, and fails a concurrent sign-in", func(e *env) {
-		a := e.user("anna")
-		p := change(a, "")
+		a := e.createUser("anna")
+		p := passwordChange(a, "")
 		p.State = store.PasswordExpired
 		_, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
@@ -65,20 +65,20 @@ var passwordCases = []testCase{
 		}
 	}},
 	{"returns ErrConflict for another version, without effects", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		s := e.signIn(a.User.ID)
 		for _, version := range []int64{0, 2} {
-			p := change(a, "hash-2")
+			p := passwordChange(a, "hash-2")
 			p.IfVersion, p.Effects, p.End = version, e.effects(), &store.SessionEnd{RevokedUntil: t0}
 			e.wantErr(e.wantUnchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrConflict)
 		}
 		e.wantLive(s.ID)
 	}},
 	{"returns ErrConflict for a disabled user only with RequireEnabled", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Status: ptr(store.StatusDisabled)})
 		e.ok(err)
-		p := change(a, "hash-2")
+		p := passwordChange(a, "hash-2")
 		p.RequireEnabled = true
 		e.wantErr(e.wantUnchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrConflict)
 		p.RequireEnabled = false
@@ -90,7 +90,7 @@ var passwordCases = []testCase{
 		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"ends other sessions, renews one, starts one, drops tokens, verifies, clears limits", func(e *env) {
-		c := e.creation("anna")
+		c := e.newCreation("anna")
 		c.User.EmailVerified = false
 		e.ok(e.CreateUser(e.ctx, c))
 		a := store.Account{User: c.User, Password: c.Password}
@@ -98,8 +98,8 @@ var passwordCases = []testCase{
 		tok := e.openToken(a, store.PurposeReset)
 		limit := store.Limit{Key: "k", Max: 1, Window: time.Hour}
 		e.wantTaken(t0, limit, 1)
-		fresh, until := e.session(a.User.ID), t0.Add(time.Minute)
-		p := change(a, "hash-2")
+		fresh, until := e.newSession(a.User.ID), t0.Add(time.Minute)
+		p := passwordChange(a, "hash-2")
 		p.End = &store.SessionEnd{Except: mine.ID, RevokedUntil: until}
 		p.Renew = &store.RefreshRenewal{SessionID: mine.ID, Refresh: store.RefreshState{Current: hash("renewed"), RotatedAt: t0.Add(time.Minute)}}
 		p.Session, p.DropTokens, p.VerifyEmail, p.ClearLimits = &fresh, true, true, []string{"k", "unknown"}
@@ -122,23 +122,23 @@ var passwordCases = []testCase{
 		e.wantTaken(t0, limit, 1)
 	}},
 	{"voids the refresh token before a renewal at once", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		s := e.signIn(a.User.ID)
-		p := change(a, "hash-2")
+		p := passwordChange(a, "hash-2")
 		p.Renew = &store.RefreshRenewal{SessionID: s.ID, Refresh: store.RefreshState{Current: hash("renewed"), RotatedAt: t0}}
 		_, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
-		got, err := e.SwapRefresh(e.ctx, swap(s, 1))
+		got, err := e.SwapRefresh(e.ctx, refreshSwap(s, 1))
 		e.ok(err)
 		if got.Outcome != store.RefreshReused {
 			e.Fatalf("outcome %d", got.Outcome)
 		}
 	}},
 	{"returns ErrNotFound if the session to renew has ended, without effects", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		s := e.signIn(other.User.ID)
 		for _, id := range []string{"gone", s.ID} {
-			p := change(a, "hash-2")
+			p := passwordChange(a, "hash-2")
 			p.Renew, p.Effects = &store.RefreshRenewal{SessionID: id, Refresh: store.RefreshState{Current: hash("r"), RotatedAt: t0}}, e.effects()
 			e.wantErr(e.wantUnchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrNotFound)
 		}

@@ -99,9 +99,9 @@ var raceCases = []testCase{
 		}
 	}},
 	{"one of many changes a password", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		winner := e.oneWinner(store.ErrConflict, func(i int) error {
-			c := change(a, fmt.Sprint("hash of ", i))
+			c := passwordChange(a, fmt.Sprint("hash of ", i))
 			c.Effects = numberedEffects(i)
 			_, err := e.ChangePassword(e.ctx, c)
 			return err
@@ -112,12 +112,12 @@ var raceCases = []testCase{
 		e.wantEffects(numberedEffects(winner))
 	}},
 	{"one of many resets a password with a token", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		tok := e.openToken(a, store.PurposeReset)
 		winner := e.oneWinner(store.ErrNotFound, func(i int) error {
-			c := change(a, fmt.Sprint("hash of ", i))
+			c := passwordChange(a, fmt.Sprint("hash of ", i))
 			c.Effects = numberedEffects(i)
-			_, err := e.ResetPassword(e.ctx, spend(tok), c)
+			_, err := e.ResetPassword(e.ctx, tokenSpend(tok), c)
 			return err
 		})
 		got, err := e.Account(e.ctx, a.User.ID)
@@ -126,36 +126,36 @@ var raceCases = []testCase{
 		e.wantEffects(numberedEffects(winner))
 	}},
 	{"one of many starts a reset session with a token", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		tok := e.openToken(a, store.PurposeConfirmAndReset)
 		winner := e.oneWinner(store.ErrNotFound, func(i int) error {
-			_, err := e.StartResetSession(e.ctx, spend(tok), resetSession(a.User.ID, i), store.SessionEnd{}, numberedEffects(i))
+			_, err := e.StartResetSession(e.ctx, tokenSpend(tok), resetSession(a.User.ID, i), store.SessionEnd{}, numberedEffects(i))
 			return err
 		})
 		e.wantLive(fmt.Sprintf("reset-%d", winner))
 		e.wantEffects(numberedEffects(winner))
 	}},
 	{"one of many verifies an address with a token", func(e *env) {
-		tok := e.openToken(e.user("anna"), store.PurposeVerifyEmail)
+		tok := e.openToken(e.createUser("anna"), store.PurposeVerifyEmail)
 		e.wantEffects(numberedEffects(e.oneWinner(store.ErrNotFound, func(i int) error {
-			_, err := e.VerifyEmail(e.ctx, spend(tok), numberedEffects(i))
+			_, err := e.VerifyEmail(e.ctx, tokenSpend(tok), numberedEffects(i))
 			return err
 		})))
 	}},
 	{"one of many changes an address with a token", func(e *env) {
-		tok := e.openToken(e.user("anna"), store.PurposeChangeEmail)
+		tok := e.openToken(e.createUser("anna"), store.PurposeChangeEmail)
 		e.wantEffects(numberedEffects(e.oneWinner(store.ErrNotFound, func(i int) error {
-			_, err := e.ChangeEmail(e.ctx, spend(tok), "anna@example.test", "new@example.test", numberedEffects(i))
+			_, err := e.ChangeEmail(e.ctx, tokenSpend(tok), "anna@example.test", "new@example.test", numberedEffects(i))
 			return err
 		})))
 	}},
 	{"one of many users changes to an address", func(e *env) {
 		tokens := make([]store.OneTimeToken, callers)
 		for i := range tokens {
-			tokens[i] = e.openToken(e.user(fmt.Sprint("u", i)), store.PurposeChangeEmail)
+			tokens[i] = e.openToken(e.createUser(fmt.Sprint("u", i)), store.PurposeChangeEmail)
 		}
 		winner := e.oneWinner(store.ErrLoginIDTaken, func(i int) error {
-			_, err := e.ChangeEmail(e.ctx, spend(tokens[i]), fmt.Sprintf("u%d@example.test", i), "new@example.test", numberedEffects(i))
+			_, err := e.ChangeEmail(e.ctx, tokenSpend(tokens[i]), fmt.Sprintf("u%d@example.test", i), "new@example.test", numberedEffects(i))
 			return err
 		})
 		a, err := e.AccountByLoginID(e.ctx, "new@example.test")
@@ -164,10 +164,10 @@ var raceCases = []testCase{
 		e.wantEffects(numberedEffects(winner))
 	}},
 	{"one of many swaps a refresh token, and the others replay it", func(e *env) {
-		s := e.signIn(e.user("anna").User.ID)
+		s := e.signIn(e.createUser("anna").User.ID)
 		results := make([]store.RefreshResult, callers)
 		for i, err := range concurrently(func(i int) (err error) {
-			in := swap(s, 1)
+			in := refreshSwap(s, 1)
 			in.Next, in.Swapped, in.Reused = hash(fmt.Sprint("next of ", i)), numberedEffects(i), numberedEffects(i+callers)
 			results[i], err = e.SwapRefresh(e.ctx, in)
 			return err
@@ -194,11 +194,11 @@ var raceCases = []testCase{
 		e.wantEffects(numberedEffects(winner))
 	}},
 	{"no session starts after a concurrent change of the password", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		fresh := make([]string, callers)
 		for i, err := range concurrently(func(i int) error {
 			if i == callers/2 {
-				c := change(a, "hash-2")
+				c := passwordChange(a, "hash-2")
 				c.End = &store.SessionEnd{RevokedUntil: t0}
 				_, err := e.ChangePassword(e.ctx, c)
 				return err
@@ -221,7 +221,7 @@ var raceCases = []testCase{
 		e.wantEqual("sessions of the password before", live, nil)
 	}},
 	{"no session survives when all end during a refresh", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		for round := range 4 {
 			sessions := make([]store.SessionRecord, callers)
 			for i := range sessions {
@@ -236,7 +236,7 @@ var raceCases = []testCase{
 					_, err := e.EndUserSessions(e.ctx, a.User.ID, store.SessionEnd{RevokedUntil: t0}, store.Effects{})
 					return err
 				}
-				_, err := e.SwapRefresh(e.ctx, swap(sessions[i], 1))
+				_, err := e.SwapRefresh(e.ctx, refreshSwap(sessions[i], 1))
 				if errors.Is(err, store.ErrNotFound) {
 					return nil
 				}
@@ -257,7 +257,7 @@ var raceCases = []testCase{
 		}
 	}},
 	{"sessions never exceed Max", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		for _, err := range concurrently(func(i int) error {
 			s := resetSession(a.User.ID, i)
 			s.Kind = store.SessionFull

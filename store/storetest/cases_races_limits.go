@@ -52,7 +52,7 @@ var raceCountCases = []testCase{
 		}
 	}},
 	{"each hit is released once", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		both := []store.Limit{{Key: "a", Max: 9 * callers, Window: time.Hour}, {Key: "b", Max: 9 * callers, Window: time.Hour}}
 		keys := []string{"a", "b"}
 		take := func(i int) error {
@@ -68,7 +68,7 @@ var raceCountCases = []testCase{
 		}
 		starts := make([]store.SessionStart, callers)
 		for i := range starts {
-			starts[i] = start(e.session(a.User.ID))
+			starts[i] = sessionStart(e.newSession(a.User.ID))
 			starts[i].ClearLimits, starts[i].ReleaseLimits = []string{fmt.Sprint("other ", i%2)}, []string{"b", "a"}
 			starts[i].Effects = numberedEffects(i)
 		}
@@ -136,7 +136,7 @@ var raceCountCases = []testCase{
 	{"one of many saves signing keys, first and later", func(e *env) {
 		for version := range int64(2) {
 			winner := e.oneWinner(store.ErrConflict, func(i int) error {
-				k := keys(version + 1)
+				k := signingKeys(version + 1)
 				k.Keys[0].ID = fmt.Sprintf("key of %d", i)
 				return e.SaveSigningKeys(e.ctx, k, numberedEffects(i+int(version)*callers))
 			})
@@ -147,7 +147,7 @@ var raceCountCases = []testCase{
 	}},
 	{"each email is claimed once", func(e *env) {
 		const messages = 100
-		e.queue(messages)
+		e.queueEmails(messages)
 		claimed := make([][]store.QueuedEmail, callers)
 		for _, err := range concurrently(func(i int) (err error) {
 			for range 4 {
@@ -175,7 +175,7 @@ var raceCountCases = []testCase{
 		}
 	}},
 	{"one-time tokens never exceed MaxOpen", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		const open = 3
 		added := 0
 		for i, err := range concurrently(func(i int) error {

@@ -6,14 +6,14 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-func start(s store.SessionRecord) store.SessionStart {
+func sessionStart(s store.SessionRecord) store.SessionStart {
 	return store.SessionStart{Session: s, IfPasswordVersion: 1, Max: 100, RevokedUntil: t0.Add(time.Minute)}
 }
 
 var startCases = []testCase{
 	{"starts a session", func(e *env) {
-		a := e.user("anna")
-		in := start(e.session(a.User.ID))
+		a := e.createUser("anna")
+		in := sessionStart(e.newSession(a.User.ID))
 		in.Session.Refresh.Previous, in.Effects = hash("before"), e.effects()
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
@@ -24,12 +24,12 @@ var startCases = []testCase{
 		e.wantEffects(in.Effects)
 	}},
 	{"returns ErrConflict for another password version, a disabled and a missing user", func(e *env) {
-		a, off := e.user("anna"), e.creation("bert")
+		a, off := e.createUser("anna"), e.newCreation("bert")
 		off.User.Status = store.StatusDisabled
 		e.ok(e.CreateUser(e.ctx, off))
 		victim := e.signIn(a.User.ID)
 		for _, userID := range []string{a.User.ID, off.User.ID, "nobody"} {
-			in := start(e.session(userID))
+			in := sessionStart(e.newSession(userID))
 			if userID == a.User.ID {
 				in.IfPasswordVersion = 2
 			}
@@ -38,12 +38,12 @@ var startCases = []testCase{
 		}
 	}},
 	{"replaces the hash if it is still RehashFrom", func(e *env) {
-		a := e.user("anna")
-		in := start(e.session(a.User.ID))
+		a := e.createUser("anna")
+		in := sessionStart(e.newSession(a.User.ID))
 		in.RehashFrom, in.RehashTo = "hash-1", "better"
 		_, err := e.StartSession(e.ctx, in)
 		e.ok(err)
-		again := start(e.session(a.User.ID))
+		again := sessionStart(e.newSession(a.User.ID))
 		again.RehashFrom, again.RehashTo = "hash-1", "later"
 		_, err = e.StartSession(e.ctx, again)
 		e.ok(err)
@@ -54,9 +54,9 @@ var startCases = []testCase{
 		e.wantEqual("password", got.Password, want)
 	}},
 	{"sets the user's language unless it is empty", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		for _, language := range []string{"fr, en;q=0.5", ""} {
-			in := start(e.session(a.User.ID))
+			in := sessionStart(e.newSession(a.User.ID))
 			in.Language = language
 			_, err := e.StartSession(e.ctx, in)
 			e.ok(err)
@@ -68,35 +68,35 @@ var startCases = []testCase{
 		e.wantEqual("user", got.User, want)
 	}},
 	{"ends a session of any user", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		old := e.signIn(other.User.ID)
-		in := start(e.session(a.User.ID))
+		in := sessionStart(e.newSession(a.User.ID))
 		in.EndSession = old.ID
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
 		e.wantIDs("ended", ended, old.ID)
 		e.wantEnded(in.RevokedUntil, old.ID)
-		in = start(e.session(a.User.ID))
+		in = sessionStart(e.newSession(a.User.ID))
 		in.EndSession = "long gone"
 		ended, err = e.StartSession(e.ctx, in)
 		e.ok(err)
 		e.wantIDs("ended", ended)
 	}},
 	{"ends the oldest full sessions above the maximum", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		var ids []string
 		for i := range 4 {
-			s := e.session(a.User.ID)
+			s := e.newSession(a.User.ID)
 			s.CreatedAt = t0.Add(time.Duration(i) * time.Second)
-			_, err := e.StartSession(e.ctx, start(s))
+			_, err := e.StartSession(e.ctx, sessionStart(s))
 			e.ok(err)
 			ids = append(ids, s.ID)
 		}
-		reset, unknown := e.session(a.User.ID), e.signIn(other.User.ID)
+		reset, unknown := e.newSession(a.User.ID), e.signIn(other.User.ID)
 		reset.Kind, reset.CreatedAt = store.SessionReset, t0.Add(-time.Hour)
-		_, err := e.StartSession(e.ctx, start(reset))
+		_, err := e.StartSession(e.ctx, sessionStart(reset))
 		e.ok(err)
-		in := start(e.session(a.User.ID))
+		in := sessionStart(e.newSession(a.User.ID))
 		in.Session.CreatedAt, in.Max = t0.Add(time.Minute), 2
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
@@ -105,13 +105,13 @@ var startCases = []testCase{
 		e.wantLive(ids[3], in.Session.ID, reset.ID, unknown.ID)
 	}},
 	{"clears and releases limits", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		clear, back := store.Limit{Key: "c", Max: 9}, store.Limit{Key: "b", Max: 9}
 		e.wantTaken(t0, clear, 1)
 		e.wantTaken(t0, clear, 2)
 		e.wantTaken(t0, back, 1)
 		e.wantTaken(t0, back, 2)
-		in := start(e.session(a.User.ID))
+		in := sessionStart(e.newSession(a.User.ID))
 		in.ClearLimits, in.ReleaseLimits = []string{"c", "unknown"}, []string{"b", "unknown"}
 		_, err := e.StartSession(e.ctx, in)
 		e.ok(err)
@@ -119,9 +119,9 @@ var startCases = []testCase{
 		e.wantTaken(t0, back, 2)
 	}},
 	{"returns an error for an existing id and changes nothing", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		s, victim := e.signIn(a.User.ID), e.signIn(a.User.ID)
-		in := start(s)
+		in := sessionStart(s)
 		in.EndSession, in.Effects = victim.ID, e.effects()
 		e.wantUnnamedErr(e.wantUnchanged(func() error { _, err := e.StartSession(e.ctx, in); return err }))
 	}},
@@ -133,23 +133,23 @@ var sessionCases = []testCase{
 		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"returns an expired session", func(e *env) {
-		a := e.user("anna")
-		s := e.session(a.User.ID)
+		a := e.createUser("anna")
+		s := e.newSession(a.User.ID)
 		s.IdleExpiresAt, s.ExpiresAt = t0.Add(-time.Hour), t0.Add(-time.Minute)
-		_, err := e.StartSession(e.ctx, start(s))
+		_, err := e.StartSession(e.ctx, sessionStart(s))
 		e.ok(err)
 		e.wantLive(s.ID)
 	}},
 	{"lists a user's full sessions that are alive, newest first", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		e.signIn(other.User.ID)
 		add := func(age time.Duration, edit func(s *store.SessionRecord)) store.Session {
-			s := e.session(a.User.ID)
+			s := e.newSession(a.User.ID)
 			s.CreatedAt = t0.Add(-age)
 			if edit != nil {
 				edit(&s)
 			}
-			_, err := e.StartSession(e.ctx, start(s))
+			_, err := e.StartSession(e.ctx, sessionStart(s))
 			e.ok(err)
 			return s.Session
 		}

@@ -57,18 +57,18 @@ var sharingCases = []testCase{
 		e.ok(err)
 		e.wantIDs("roles", a.User.Roles, "r")
 
-		k := keys(1)
+		k := signingKeys(1)
 		e.ok(e.SaveSigningKeys(e.ctx, k, store.Effects{}))
 		wipe(k.Keys[0].Private)
 		k.Keys[1].ID = "spoilt"
 		got, err := e.SigningKeys(e.ctx)
 		e.ok(err)
-		e.wantEqual("keys", got, keys(1))
+		e.wantEqual("keys", got, signingKeys(1))
 	}},
 	{"returns no reference to stored data", func(e *env) {
 		c := e.fullCreation("anna")
 		e.ok(e.CreateUser(e.ctx, c))
-		e.ok(e.SaveSigningKeys(e.ctx, keys(1), store.Effects{}))
+		e.ok(e.SaveSigningKeys(e.ctx, signingKeys(1), store.Effects{}))
 		before := e.snapshot()
 		for range 2 {
 			a, err := e.Account(e.ctx, c.User.ID)
@@ -95,7 +95,7 @@ var sharingCases = []testCase{
 		u, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: c.User.ID, At: t0})
 		e.ok(err)
 		overwrite(&u, &store.Password{Earlier: []string{""}})
-		got, err := e.SwapRefresh(e.ctx, swap(*c.Session, 1))
+		got, err := e.SwapRefresh(e.ctx, refreshSwap(*c.Session, 1))
 		e.ok(err)
 		want := append([]byte(nil), got.Session.Refresh.Current...)
 		wipe(got.Session.Refresh.Current)

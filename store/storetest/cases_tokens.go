@@ -25,7 +25,7 @@ var voidings = []struct {
 		e.ok(err)
 	}},
 	{"for an earlier password", func(e *env, a store.Account, _ *store.TokenSpend) {
-		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))
+		_, err := e.ChangePassword(e.ctx, passwordChange(a, "hash-2"))
 		e.ok(err)
 	}},
 	{"of a deleted user", func(e *env, a store.Account, _ *store.TokenSpend) {
@@ -47,8 +47,8 @@ func voidTokenCases(purpose store.Purpose, with func(e *env, a store.Account, s 
 			continue // these methods accept only one purpose
 		}
 		out = append(out, testCase{"a token " + v.name + " is void", func(e *env) {
-			a := e.user("anna")
-			s := spend(e.openToken(a, purpose))
+			a := e.createUser("anna")
+			s := tokenSpend(e.openToken(a, purpose))
 			v.do(e, a, &s)
 			e.wantErr(e.wantUnchanged(func() error { return with(e, a, s) }), store.ErrNotFound)
 		}})
@@ -58,8 +58,8 @@ func voidTokenCases(purpose store.Purpose, with func(e *env, a store.Account, s 
 
 var addTokenCases = []testCase{
 	{"stores the token with its effects", func(e *env) {
-		a := e.user("anna")
-		t, fx := e.token(a, store.PurposeChangeEmail), e.effects()
+		a := e.createUser("anna")
+		t, fx := e.newToken(a, store.PurposeChangeEmail), e.effects()
 		t.NewEmail = "New@Example.test"
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 1, Effects: fx}))
 		got, err := e.OneTimeToken(e.ctx, t.Hash, t0)
@@ -68,19 +68,19 @@ var addTokenCases = []testCase{
 		e.wantEffects(fx)
 	}},
 	{"returns ErrConflict above MaxOpen tokens of the purpose", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		e.openToken(other, store.PurposeReset)
 		e.openToken(a, store.PurposeVerifyEmail)
 		e.openToken(a, store.PurposeReset)
 		e.openToken(a, store.PurposeReset)
-		t := e.token(a, store.PurposeReset)
+		t := e.newToken(a, store.PurposeReset)
 		e.wantErr(e.wantUnchanged(func() error {
 			return e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 2, Effects: e.effects()})
 		}), store.ErrConflict)
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 3}))
 	}},
 	{"removes the oldest of the purpose with DropOldest", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		theirs, reset := e.openToken(other, store.PurposeVerifyEmail), e.openToken(a, store.PurposeReset)
 		var (
 			all []store.OneTimeToken
@@ -88,7 +88,7 @@ var addTokenCases = []testCase{
 		)
 		for i := range 4 {
 			// Newer tokens expire earlier here, so that only the age decides.
-			t := e.token(a, store.PurposeVerifyEmail)
+			t := e.newToken(a, store.PurposeVerifyEmail)
 			t.CreatedAt, t.ExpiresAt = t0.Add(time.Duration(i)*time.Second), t0.Add(time.Hour-time.Duration(i)*time.Minute)
 			all, fx = append(all, t), append(fx, e.effects())
 			e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 2, DropOldest: true, Effects: fx[i]}))
@@ -108,10 +108,10 @@ var addTokenCases = []testCase{
 		}
 	}},
 	{"keeps one pending change of address", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		first, again, theirs, reset := e.openToken(a, store.PurposeChangeEmail), e.openToken(a, store.PurposeChangeEmail),
 			e.openToken(other, store.PurposeChangeEmail), e.openToken(a, store.PurposeReset)
-		t := e.token(a, store.PurposeChangeEmail)
+		t := e.newToken(a, store.PurposeChangeEmail)
 		t.NewEmail = "another@example.test"
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 1}))
 		for _, gone := range []store.OneTimeToken{first, again} {
@@ -124,25 +124,25 @@ var addTokenCases = []testCase{
 		}
 	}},
 	{"does not count void tokens", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		e.openToken(a, store.PurposeReset)
-		_, err := e.ChangePassword(e.ctx, change(a, "hash-2"))
+		_, err := e.ChangePassword(e.ctx, passwordChange(a, "hash-2"))
 		e.ok(err)
 		a.Password.Version = 2
 		e.openToken(a, store.PurposeReset)
-		later := e.token(a, store.PurposeReset)
+		later := e.newToken(a, store.PurposeReset)
 		later.CreatedAt, later.ExpiresAt = t0.Add(11*time.Minute), t0.Add(21*time.Minute)
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: later, MaxOpen: 1}))
 	}},
 	{"returns ErrConflict if the token is void already", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		for _, edit := range []func(t *store.OneTimeToken){
 			func(t *store.OneTimeToken) { t.UserID = "nobody" },
 			func(t *store.OneTimeToken) { t.Email = "else@example.test" },
 			func(t *store.OneTimeToken) { t.PasswordVersion = 2 },
 			func(t *store.OneTimeToken) { t.ExpiresAt = t0.Add(-time.Second) },
 		} {
-			t := e.token(a, store.PurposeReset)
+			t := e.newToken(a, store.PurposeReset)
 			edit(&t)
 			for _, drop := range []bool{false, true} {
 				e.wantErr(e.wantUnchanged(func() error {
@@ -152,7 +152,7 @@ var addTokenCases = []testCase{
 		}
 		_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Status: ptr(store.StatusDisabled)})
 		e.ok(err)
-		e.wantErr(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: e.token(a, store.PurposeReset), MaxOpen: 5}), store.ErrConflict)
+		e.wantErr(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: e.newToken(a, store.PurposeReset), MaxOpen: 5}), store.ErrConflict)
 	}},
 }
 
@@ -163,7 +163,7 @@ var tokenCases = append(voidTokenCases(store.PurposeReset, func(e *env, _ store.
 	_, err := e.OneTimeToken(e.ctx, s.Hash, s.Now)
 	return err
 }), testCase{"reading does not spend", func(e *env) {
-	t := e.openToken(e.user("anna"), store.PurposeReset)
+	t := e.openToken(e.createUser("anna"), store.PurposeReset)
 	for range 3 {
 		got, err := e.OneTimeToken(e.ctx, t.Hash, t0.Add(time.Minute))
 		e.ok(err)
@@ -173,12 +173,12 @@ var tokenCases = append(voidTokenCases(store.PurposeReset, func(e *env, _ store.
 
 var userTokenCases = []testCase{
 	{"returns the user's valid tokens of the purpose, newest first", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		e.openToken(other, store.PurposeChangeEmail)
 		e.openToken(a, store.PurposeReset)
 		var want []store.OneTimeToken
 		for i := range 3 {
-			t := e.token(a, store.PurposeChangeEmail)
+			t := e.newToken(a, store.PurposeChangeEmail)
 			t.NewEmail = "New@Example.test"
 			t.CreatedAt = t0.Add(time.Duration(i) * time.Second)
 			e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 9}))
@@ -198,14 +198,14 @@ var userTokenCases = []testCase{
 			e.ok(err)
 			e.wantEqual("tokens", got, nil)
 		}
-		_, err = e.ChangePassword(e.ctx, change(a, "hash-2"))
+		_, err = e.ChangePassword(e.ctx, passwordChange(a, "hash-2"))
 		e.ok(err)
 		got, err = e.UserTokens(e.ctx, a.User.ID, store.PurposeChangeEmail, t0)
 		e.ok(err)
 		e.wantEqual("void ones", got, nil)
 	}},
 	{"drops all of them, with the effects", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		gone := []store.OneTimeToken{e.openToken(a, store.PurposeChangeEmail), e.openToken(a, store.PurposeChangeEmail)}
 		kept := []store.OneTimeToken{e.openToken(other, store.PurposeChangeEmail), e.openToken(a, store.PurposeReset)}
 		fx := e.effects()
@@ -231,17 +231,17 @@ var userTokenCases = []testCase{
 }
 
 var resetCases = append(voidTokenCases(store.PurposeReset, func(e *env, a store.Account, s store.TokenSpend) error {
-	c := change(a, "hash-2")
+	c := passwordChange(a, "hash-2")
 	c.Effects = e.effects()
 	_, err := e.ResetPassword(e.ctx, s, c)
 	return err
 }), []testCase{
 	{"spends the token and changes the password", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		s, tok, other := e.signIn(a.User.ID), e.openToken(a, store.PurposeConfirmAndReset), e.openToken(a, store.PurposeReset)
-		c, until := change(a, "hash-2"), t0.Add(time.Hour)
+		c, until := passwordChange(a, "hash-2"), t0.Add(time.Hour)
 		c.End, c.Effects = &store.SessionEnd{RevokedUntil: until}, e.effects()
-		in := spend(tok)
+		in := tokenSpend(tok)
 		in.Purposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndReset}
 		ended, err := e.ResetPassword(e.ctx, in, c)
 		e.ok(err)
@@ -261,19 +261,22 @@ var resetCases = append(voidTokenCases(store.PurposeReset, func(e *env, a store.
 		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"keeps the token after ErrConflict", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		tok := e.openToken(a, store.PurposeReset)
-		c := change(a, "hash-2")
+		c := passwordChange(a, "hash-2")
 		c.IfVersion = 7
-		e.wantErr(e.wantUnchanged(func() error { _, err := e.ResetPassword(e.ctx, spend(tok), c); return err }), store.ErrConflict)
+		e.wantErr(e.wantUnchanged(func() error { _, err := e.ResetPassword(e.ctx, tokenSpend(tok), c); return err }), store.ErrConflict)
 		c.IfVersion = 1
-		_, err := e.ResetPassword(e.ctx, spend(tok), c)
+		_, err := e.ResetPassword(e.ctx, tokenSpend(tok), c)
 		e.ok(err)
 	}},
 	{"changes only the password of the token's user", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		tok := e.openToken(a, store.PurposeReset)
-		err := e.wantUnchanged(func() error { _, err := e.ResetPassword(e.ctx, spend(tok), change(other, "hash-2")); return err })
+		err := e.wantUnchanged(func() error {
+			_, err := e.ResetPassword(e.ctx, tokenSpend(tok), passwordChange(other, "hash-2"))
+			return err
+		})
 		e.wantErr(err, store.ErrNotFound)
 	}},
 }...)
@@ -281,7 +284,7 @@ var resetCases = append(voidTokenCases(store.PurposeReset, func(e *env, a store.
 // startReset starts a reset session.
 func (e *env) startReset(a store.Account, s store.TokenSpend, fx store.Effects) (store.SessionRecord, []string, error) {
 	e.Helper()
-	ses := e.session(a.User.ID)
+	ses := e.newSession(a.User.ID)
 	ses.Kind, ses.AMR = store.SessionReset, []string{"email"}
 	ended, err := e.StartResetSession(e.ctx, s, ses, store.SessionEnd{RevokedUntil: t0.Add(time.Hour)}, fx)
 	return ses, ended, err
@@ -292,10 +295,10 @@ var resetSessionCases = append(voidTokenCases(store.PurposeReset, func(e *env, a
 	return err
 }), []testCase{
 	{"spends a reset token and changes nothing else", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		old, tok, other := e.signIn(a.User.ID), e.openToken(a, store.PurposeReset), e.openToken(a, store.PurposeReset)
 		fx := e.effects()
-		ses, ended, err := e.startReset(a, spend(tok), fx)
+		ses, ended, err := e.startReset(a, tokenSpend(tok), fx)
 		e.ok(err)
 		e.wantIDs("ended", ended)
 		e.wantLive(old.ID)
@@ -308,18 +311,18 @@ var resetSessionCases = append(voidTokenCases(store.PurposeReset, func(e *env, a
 		_, err = e.OneTimeToken(e.ctx, other.Hash, t0)
 		e.ok(err)
 		e.wantEffects(fx)
-		_, _, err = e.startReset(a, spend(tok), fx)
+		_, _, err = e.startReset(a, tokenSpend(tok), fx)
 		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"a claim removes what an earlier holder had set", func(e *env) {
-		c := e.creation("anna")
+		c := e.newCreation("anna")
 		c.User.EmailVerified, c.Password.Earlier = false, []string{"hash-0"}
 		e.ok(e.CreateUser(e.ctx, c))
 		a := store.Account{User: c.User, Password: c.Password}
 		old, tok := e.signIn(a.User.ID), e.openToken(a, store.PurposeConfirmAndReset)
 		e.openToken(a, store.PurposeChangeEmail)
 		fx := e.effects()
-		ses, ended, err := e.startReset(a, spend(tok), fx)
+		ses, ended, err := e.startReset(a, tokenSpend(tok), fx)
 		e.ok(err)
 		e.wantIDs("ended", ended, old.ID)
 		e.wantEnded(t0.Add(time.Hour), old.ID)
@@ -332,7 +335,7 @@ var resetSessionCases = append(voidTokenCases(store.PurposeReset, func(e *env, a
 		}
 		e.wantEffects(fx)
 		// The tokens and the earlier version of the password are void.
-		_, err = e.ChangePassword(e.ctx, change(a, "hash-2"))
+		_, err = e.ChangePassword(e.ctx, passwordChange(a, "hash-2"))
 		e.wantErr(err, store.ErrConflict)
 		for _, h := range e.tokens {
 			_, err = e.OneTimeToken(e.ctx, h, t0)

@@ -9,7 +9,7 @@ import (
 
 // fullCreation returns a sign-up in which every field is set.
 func (e *env) fullCreation(name string) store.UserCreation {
-	c := e.creation(name)
+	c := e.newCreation(name)
 	u := &c.User
 	u.LoginIDs = append(u.LoginIDs, "Second-"+name)
 	c.Canonical = append(c.Canonical, "second-"+name)
@@ -19,9 +19,9 @@ func (e *env) fullCreation(name string) store.UserCreation {
 	u.Tenants = map[string]token.Tenant{"t1": {Roles: []string{"owner"}, Permissions: []string{"all"}}, "t2": {}}
 	u.Attributes = map[string]any{"plan": "gold", "seats": 3.5, "on": true, "list": []any{"a", 1.0, nil}}
 	c.Password.Earlier = []string{"hash-0", "hash-00"}
-	s := e.session(u.ID)
+	s := e.newSession(u.ID)
 	c.Session = &s
-	t := e.token(store.Account{User: *u, Password: c.Password}, store.PurposeVerifyEmail)
+	t := e.newToken(store.Account{User: *u, Password: c.Password}, store.PurposeVerifyEmail)
 	c.Token = &t
 	c.Effects = e.effects()
 	return c
@@ -69,15 +69,15 @@ var createCases = []testCase{
 		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"a released login id is free again", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID})
 		e.ok(err)
-		again := e.creation("anna")
+		again := e.newCreation("anna")
 		again.User.ID = "another"
 		e.ok(e.CreateUser(e.ctx, again))
 	}},
 	{"returns an error for an existing user id and changes nothing", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		c := e.fullCreation("bert")
 		c.User.ID = a.User.ID
 		c.Session.UserID, c.Token.UserID = a.User.ID, a.User.ID
@@ -91,7 +91,7 @@ var createCases = []testCase{
 		e.wantUnnamedErr(e.wantUnchanged(func() error { return e.CreateUser(e.ctx, c) }))
 	}},
 	{"stores times to the microsecond and returns UTC", func(e *env) {
-		c := e.creation("anna")
+		c := e.newCreation("anna")
 		zone := time.FixedZone("far east", 9*3600)
 		c.User.CreatedAt = time.Date(2026, 1, 2, 3, 4, 5, 123456789, zone)
 		e.ok(e.CreateUser(e.ctx, c))
@@ -106,14 +106,14 @@ var createCases = []testCase{
 
 var accountCases = []testCase{
 	{"returns ErrNotFound if there is none", func(e *env) {
-		e.user("anna")
+		e.createUser("anna")
 		_, err := e.Account(e.ctx, "user-bert")
 		e.wantErr(err, store.ErrNotFound)
 		_, err = e.AccountByLoginID(e.ctx, "bert@example.test")
 		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"is found only by the exact canonical form", func(e *env) {
-		e.user("anna")
+		e.createUser("anna")
 		for _, other := range []string{
 			"", "ANNA@example.test", "anna@example.tes", "anna@example.test ", "%", "anna_example.test", "anna@Example.test",
 		} {
@@ -142,7 +142,7 @@ var updateCases = []testCase{
 		e.ok(err)
 	}},
 	{"changes every named field", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		fx := e.effects()
 		u := store.UserUpdate{
 			UserID: a.User.ID,
@@ -187,7 +187,7 @@ var updateCases = []testCase{
 		}
 	}},
 	{"ends the sessions except one, and drops the tokens", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
+		a, other := e.createUser("anna"), e.createUser("bert")
 		s1, s2, s3 := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(other.User.ID)
 		t1, t2 := e.openToken(a, store.PurposeReset), e.openToken(other, store.PurposeReset)
 		until := t0.Add(15 * time.Minute)
@@ -204,11 +204,11 @@ var updateCases = []testCase{
 		e.ok(err)
 	}},
 	{"drops reset sessions with the tokens, and no other sessions", func(e *env) {
-		a, other := e.user("anna"), e.user("bert")
-		full, reset, others := e.signIn(a.User.ID), e.session(a.User.ID), e.session(other.User.ID)
+		a, other := e.createUser("anna"), e.createUser("bert")
+		full, reset, others := e.signIn(a.User.ID), e.newSession(a.User.ID), e.newSession(other.User.ID)
 		for _, s := range []*store.SessionRecord{&reset, &others} {
 			s.Kind = store.SessionReset
-			_, err := e.StartSession(e.ctx, start(*s))
+			_, err := e.StartSession(e.ctx, sessionStart(*s))
 			e.ok(err)
 		}
 		_, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, DropTokens: true})
@@ -219,7 +219,7 @@ var updateCases = []testCase{
 		e.wantErr(err, store.ErrNotFound)
 	}},
 	{"returns ErrNotFound for a missing user, without effects", func(e *env) {
-		e.user("anna")
+		e.createUser("anna")
 		e.wantErr(e.wantUnchanged(func() error {
 			_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{
 				UserID: "nobody", At: t0, Profile: store.Profile{Name: ptr("N")}, Effects: e.effects(),
@@ -233,7 +233,7 @@ var deleteCases = []testCase{
 	{"removes everything of the user except events, revocations and emails", func(e *env) {
 		c := e.fullCreation("anna")
 		e.ok(e.CreateUser(e.ctx, c))
-		other := e.user("bert")
+		other := e.createUser("bert")
 		keep := e.signIn(other.User.ID)
 		limit, others := store.Limit{Key: "k", Max: 9}, store.Limit{Key: "l", Max: 9}
 		e.wantTaken(t0, limit, 1)
@@ -259,7 +259,7 @@ var deleteCases = []testCase{
 		e.wantEffects(c.Effects, fx)
 	}},
 	{"returns ErrNotFound the second time, without effects", func(e *env) {
-		a := e.user("anna")
+		a := e.createUser("anna")
 		_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID})
 		e.ok(err)
 		e.wantErr(e.wantUnchanged(func() error {

@@ -180,8 +180,8 @@ func hash(s string) []byte {
 	return sum[:]
 }
 
-// creation returns a sign-up with only the user and its password.
-func (e *env) creation(name string) store.UserCreation {
+// newCreation returns a sign-up with only the user and its password.
+func (e *env) newCreation(name string) store.UserCreation {
 	id := "user-" + name
 	e.users = append(e.users, id)
 	return store.UserCreation{
@@ -201,16 +201,16 @@ func (e *env) creation(name string) store.UserCreation {
 	}
 }
 
-// user stores a user.
-func (e *env) user(name string) store.Account {
+// createUser stores a user.
+func (e *env) createUser(name string) store.Account {
 	e.Helper()
-	c := e.creation(name)
+	c := e.newCreation(name)
 	e.ok(e.CreateUser(e.ctx, c))
 	return store.Account{User: c.User, Password: c.Password}
 }
 
-// session returns a session of that user. It is not stored yet.
-func (e *env) session(userID string) store.SessionRecord {
+// newSession returns a session of that user. It is not stored yet.
+func (e *env) newSession(userID string) store.SessionRecord {
 	id := fmt.Sprintf("session-%d", e.next())
 	e.sessionID = append(e.sessionID, id)
 	return store.SessionRecord{
@@ -233,7 +233,7 @@ func (e *env) session(userID string) store.SessionRecord {
 // signIn starts a session.
 func (e *env) signIn(userID string) store.SessionRecord {
 	e.Helper()
-	s := e.session(userID)
+	s := e.newSession(userID)
 	_, err := e.StartSession(e.ctx, store.SessionStart{Session: s, IfPasswordVersion: e.version(userID), Max: 100})
 	e.ok(err)
 	return s
@@ -246,8 +246,8 @@ func (e *env) version(userID string) int64 {
 	return a.Password.Version
 }
 
-// token returns a one-time token that is valid for the user. It is not stored yet.
-func (e *env) token(a store.Account, p store.Purpose) store.OneTimeToken {
+// newToken returns a one-time token that is valid for the user. It is not stored yet.
+func (e *env) newToken(a store.Account, p store.Purpose) store.OneTimeToken {
 	h := hash(fmt.Sprintf("token-%d", e.next()))
 	e.tokens = append(e.tokens, h)
 	return store.OneTimeToken{
@@ -264,7 +264,7 @@ func (e *env) token(a store.Account, p store.Purpose) store.OneTimeToken {
 // openToken stores a one-time token.
 func (e *env) openToken(a store.Account, p store.Purpose) store.OneTimeToken {
 	e.Helper()
-	t := e.token(a, p)
+	t := e.newToken(a, p)
 	if p == store.PurposeChangeEmail {
 		t.NewEmail = "New@Example.test"
 	}
@@ -272,7 +272,7 @@ func (e *env) openToken(a store.Account, p store.Purpose) store.OneTimeToken {
 	return t
 }
 
-func spend(t store.OneTimeToken) store.TokenSpend {
+func tokenSpend(t store.OneTimeToken) store.TokenSpend {
 	return store.TokenSpend{Hash: t.Hash, Purposes: []store.Purpose{t.Purpose}, Now: t0.Add(time.Minute)}
 }
 
