@@ -16,9 +16,9 @@ import (
 
 const canaryError = "canary-sql: SELECT * FROM users at /var/db/canary.db"
 
-// acts are requests that succeed if the store does. Each function prepares what its
+// storeRequests are requests that succeed if the store does. Each function prepares what its
 // request needs, on a kit in which ann is signed in.
-var acts = []struct {
+var storeRequests = []struct {
 	name  string
 	build func(k *Kit) Request
 }{
@@ -78,7 +78,7 @@ func TestFB01_FB02_FB03_EachCallOfTheStoreFails(t *testing.T) {
 		<-c.Done()
 		return c.Err()
 	}
-	for _, act := range acts {
+	for _, act := range storeRequests {
 		t.Run(act.name, func(t *testing.T) {
 			t.Parallel()
 			faults := NewFaults()

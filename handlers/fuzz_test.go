@@ -113,10 +113,10 @@ func FuzzFB04_Pages(f *testing.F) {
 	})
 }
 
-// rubbish returns changed copies of valid texts: cut, doubled, swapped and damaged.
-type rubbish struct{ *rand.Rand }
+// damagedText returns changed copies of valid texts: cut, doubled, swapped and damaged.
+type damagedText struct{ *rand.Rand }
 
-func (r rubbish) of(texts ...string) string {
+func (r damagedText) of(texts ...string) string {
 	b := []byte(texts[r.IntN(len(texts))])
 	for range r.IntN(4) {
 		if len(b) == 0 {
@@ -145,7 +145,7 @@ func (r rubbish) of(texts ...string) string {
 // no goroutine is left. The test is not parallel, because it counts goroutines.
 func TestFB04_DamagedRequestsLeaveNoGoroutine(t *testing.T) {
 	before := goleak.IgnoreCurrent()
-	r := rubbish{rand.New(rand.NewPCG(4, 1))}
+	r := damagedText{rand.New(rand.NewPCG(4, 1))}
 	bodies := []string{
 		SignUpBody(Ann, GoodPassword), Object("token", strings.Repeat("A", 43), "newPassword", GoodPassword), Object("refreshToken", "e30.e30.AA"),
 		Object("newEmail", Bob, "currentPassword", "x"), `{"user":{"name":"x","roles":[1,{"a":null}]}}`, Form("loginId", Ann, "password", "x"), "null", "[]",

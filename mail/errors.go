@@ -72,10 +72,10 @@ func (e *DeliveryError) Error() string {
 // Unwrap returns Err.
 func (e *DeliveryError) Unwrap() error { return e.Err }
 
-// Permanent reports whether the server rejects this message for good, so that it
-// is useless to send it again: a code from 500 for its recipient or its content
-// (RFC 5321 §4.2.1). A rejection that concerns every email of the program is not
-// permanent, because the emails can be sent when the configuration is corrected:
+// Permanent reports whether the server rejected this message permanently, so that
+// another attempt would be useless: with a code from 500 to 599 for its recipient or
+// its content (RFC 5321 §4.2.1). A rejection that concerns every email of the program
+// is not permanent, because the operator can correct the configuration:
 //
 //   - any rejection before the recipient, such as of the sender
 //   - missing authentication (RFC 4954 §6)

@@ -18,7 +18,7 @@ func (site *Site) check() error {
 	}
 	for _, name := range pageNames {
 		for _, again := range []string{"", "/forgot", "/signup"} {
-			page := site.sample(name, again)
+			page := site.samplePage(name, again)
 			if err := site.files.pages[name].ExecuteTemplate(io.Discard, "layout", page); err != nil {
 				return fmt.Errorf("%s.html: %w", name, err)
 			}
@@ -55,9 +55,9 @@ func (site *Site) checkFiles() error {
 	})
 }
 
-// sample returns a page for the check of a template. If again is not empty, the page
+// samplePage returns a page for the check of a template. If again is not empty, the page
 // has all optional parts, and again is its field Again.
-func (site *Site) sample(name, again string) *Page {
+func (site *Site) samplePage(name, again string) *Page {
 	page := site.newPageIn(site.catalogue.For(), name)
 	page.missing, page.Again = &[]string{}, again
 	if again == "" {

@@ -23,10 +23,10 @@ type Config struct {
 	Home string
 
 	// Templates has files that each replace the built-in file of the same name: see
-	// [Files]. "custom.css" and "custom.js" are added to the built-in
-	// style and script. handlers.New reads them and executes the template of each
-	// page once. It refuses unknown files and unknown keys of texts; files whose
-	// name begins with a dot are ignored. Defaults to none.
+	// [Files]. "custom.css" and "custom.js" are added to the built-in style and
+	// script. handlers.New reads all files and executes the template of each page
+	// once. An unknown file or an unknown key of a text is an error. Files whose name
+	// begins with a dot are ignored. Defaults to none.
 	Templates fs.FS
 	// Funcs are further functions for the templates. Defaults to none.
 	Funcs template.FuncMap
@@ -35,7 +35,7 @@ type Config struct {
 //go:embed files
 var builtIn embed.FS
 
-// Files returns the built-in files of the pages, to copy from: layout.html,
+// Files returns the built-in files of the pages, as a starting point: layout.html,
 // parts.html, one file for each page, style.css, page.js and icon.svg. All except
 // page.js are templates; the data of the html files is a [*Page].
 func Files() fs.FS {

@@ -11,7 +11,7 @@ import (
 type Page struct {
 	// Name is the name of the page, such as "signin". Its file is signin.html.
 	Name string
-	// Product is usher.Config.Name. Logo and Home are those of the [Config].
+	// Product is usher.Config.Name. Logo and Home are the settings of the [Config].
 	Product, Logo, Home string
 	// Initial is the first letter of Product.
 	Initial string
@@ -80,10 +80,10 @@ type Page struct {
 type Policy struct {
 	// MinLength and MaxLength are in characters.
 	MinLength, MaxLength int
-	// Rules is the attribute passwordrules, from which some password managers
+	// Rules is the value of the attribute passwordrules, from which some password managers
 	// generate a password.
 	Rules string
-	// List are the rules: the length, and the rules of composition if there are any.
+	// List has the rules: the length, and the composition rules if there are any.
 	List []Rule
 }
 
@@ -112,8 +112,8 @@ type Session struct {
 	Current bool
 }
 
-// T returns the text of a key in the reader's language. The arguments replace the
-// verbs in the text.
+// T returns the text of a key in the reader's language, formatted with the
+// arguments.
 func (p *Page) T(key string, args ...any) string {
 	if p.missing != nil && !p.site.catalogue.Knows(key) {
 		*p.missing = append(*p.missing, key)
@@ -124,13 +124,14 @@ func (p *Page) T(key string, args ...any) string {
 // URL returns the path of a page or route of the mount, such as "/signin".
 func (p *Page) URL(path string) string { return p.site.base + path }
 
-// URLBack is URL with the return path.
+// URLBack is like URL, and adds ReturnTo to the query.
 func (p *Page) URLBack(path string) string { return p.site.pathWithReturn(path, p.ReturnTo) }
 
-// Style returns the element style. The policy of the page allows no other.
+// Style returns the style element. The policy (CSP) of the page allows no other style.
 func (p *Page) Style() template.HTML { return p.site.files.style }
 
-// Script returns the element script. The policy of the page allows no other.
+// Script returns the script element. The policy (CSP) of the page allows no other
+// script.
 func (p *Page) Script() template.HTML { return p.site.files.script }
 
 // Failed reports whether the page says that something is wrong.

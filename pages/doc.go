@@ -1,7 +1,6 @@
-// Package pages is the HTML pages that users see: sign-up, sign-in, resetting a
-// forgotten password, confirming an address, and the account. They work without
-// JavaScript, load nothing from other sites, and forbid that by their policy
-// (CSP).
+// Package pages has the HTML pages for users: sign-up, sign-in, resetting a forgotten
+// password, confirming an address, and the account. They work without JavaScript. They
+// load nothing from other sites, and their policy (CSP) forbids it.
 //
 // handlers.Config.Pages turns them on:
 //

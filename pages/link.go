@@ -15,7 +15,8 @@ var errDeadLink = errors.New("pages: the link does not work")
 
 // linkToken returns the token of an emailed link, from the form or from the link that
 // the user opened. It moves a token from the URL into a note and redirects, so that the
-// token does not stay in the history, in later logs or in screenshots.
+// token does not stay in the history, in later logs or in screenshots. After the
+// redirect it returns errAnswered.
 func (site *Site) linkToken(x *exchange) (usher.Secret, error) {
 	if x.in != nil {
 		return usher.Secret(x.in["token"]), nil
@@ -57,9 +58,9 @@ func (site *Site) prepareLink(x *exchange, look func(raw usher.Secret) (usher.Li
 	return link, nil
 }
 
-// deadLink shows the page for a link that is used, expired, replaced or forged, and
+// showDeadLink shows the page for a link that is used, expired, replaced or forged, and
 // removes the link from the browser.
-func (site *Site) deadLink(x *exchange) error {
+func (site *Site) showDeadLink(x *exchange) error {
 	if sent := x.in["token"]; x.in == nil || sent == site.cookies.Note(x.r, x.page.Name).Reveal() {
 		site.cookies.DropNote(x.w, x.r, x.page.Name)
 	}

@@ -45,7 +45,7 @@ func (site *Site) redirectInstead(x *exchange, path string) error {
 	return errAnswered
 }
 
-// maxTyped is the maximum length of a login id in bytes.
+// maxLoginID is the maximum length of a login id in bytes.
 const maxLoginID = 254
 
 // rememberLoginID stores a login id for the next page. A failure is only logged.

@@ -31,8 +31,8 @@ type Site struct {
 	files   templates
 }
 
-// New returns the pages of a mount. Only package handlers can call it; a program sets
-// handlers.Config.Pages. An error names the setting that is wrong.
+// New returns the pages of a mount. It is for package handlers: the type of chain is
+// internal. A program sets handlers.Config.Pages instead. An error names the setting that is wrong.
 func New(cfg Config, chain *route.Chain) (*Site, error) {
 	service := chain.Visits.Service
 	u, err := url.Parse(service.PagesURL())

@@ -32,11 +32,11 @@ type templates struct {
 func (site *Site) load() (templates, error) {
 	t := templates{pages: map[string]*template.Template{}}
 	site.palette.Initial = initial(site.service.Name())
-	style, err := site.text("style.css", "custom.css")
+	style, err := site.executeFiles("style.css", "custom.css")
 	if err != nil {
 		return t, err
 	}
-	icon, err := site.text("icon.svg")
+	icon, err := site.executeFiles("icon.svg")
 	if err != nil {
 		return t, err
 	}
@@ -97,9 +97,9 @@ func (site *Site) parse(page string) (*template.Template, error) {
 	return t, nil
 }
 
-// text executes files as templates with the palette as data, and joins the results.
+// executeFiles executes files as templates with the palette as data, and joins the results.
 // Every file except the first may be missing.
-func (site *Site) text(names ...string) (string, error) {
+func (site *Site) executeFiles(names ...string) (string, error) {
 	var out bytes.Buffer
 	for i, name := range names {
 		text, err := site.read(name)

@@ -44,8 +44,8 @@ type view struct {
 // errAnswered means that the answer is already written.
 var errAnswered = errors.New("pages: answered")
 
-// exchange returns a new exchange with the page of a view.
-func (site *Site) exchange(w http.ResponseWriter, r *http.Request, v *view) *exchange {
+// newExchange returns an exchange with the page of a view.
+func (site *Site) newExchange(w http.ResponseWriter, r *http.Request, v *view) *exchange {
 	x := &exchange{w: w, r: r, page: site.newPage(r, v.page)}
 	if claims, ok := middleware.Claims(r.Context()); ok {
 		x.claims, x.page.SignedIn = &claims, true
@@ -59,7 +59,7 @@ func (site *Site) Open(v *view) http.Handler {
 		return nil
 	}
 	return site.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
-		x := site.exchange(w, r, v)
+		x := site.newExchange(w, r, v)
 		x.page.ReturnTo = middleware.SafeReturnTo(r.URL.Query().Get("return_to"))
 		site.fillInLoginID(x, v)
 		err := site.prepare(x, v)
@@ -90,7 +90,7 @@ func (site *Site) Form(v *view) http.Handler {
 		if err != nil {
 			return err
 		}
-		x := site.exchange(w, r, v)
+		x := site.newExchange(w, r, v)
 		x.in = in
 		x.page.Address = site.base + v.path
 		x.page.ReturnTo = middleware.SafeReturnTo(in["return_to"])
@@ -131,9 +131,9 @@ func (site *Site) prepare(x *exchange, v *view) error {
 	return v.prepare(x)
 }
 
-// showAgain shows the page with the inputs that the user typed and with the errors. The focus is on the
-// first input with an error, or else on another input, because a screen reader
-// reads the error together with the focused input.
+// showAgain shows the page with the inputs that the user typed and with the errors. The
+// focus is on the first input with an error, or else on another input, because a screen
+// reader reads the error together with the focused input.
 func (site *Site) showAgain(x *exchange, v *view, status int) error {
 	if slices.Contains(v.inputs, "loginId") {
 		site.rememberLoginID(x, x.in["loginId"])
@@ -169,12 +169,12 @@ func (site *Site) finish(x *exchange, err error) error {
 		return nil
 	case errors.Is(err, errDeadLink):
 		site.chain.LogError(x.w, x.r, usher.ErrInvalidToken)
-		return site.deadLink(x)
+		return site.showDeadLink(x)
 	}
 	return err
 }
 
-// setNotice shows the notice that the previous request has left for this page.
+// setNotice sets the notice that the previous request stored for this page.
 func (site *Site) setNotice(x *exchange) {
 	code := site.cookies.Flash(x.w, x.r)
 	if code == "" {
@@ -199,7 +199,7 @@ func signOutNotice(x *exchange) string {
 }
 
 // redirectWithNotice redirects to a page and stores a notice for it in a cookie. If
-// the notice cannot be stored, it redirects without one.
+// the notice cannot be stored, it redirects without one. An empty code means no notice.
 func (site *Site) redirectWithNotice(x *exchange, path, code string) error {
 	if code != "" {
 		if err := site.cookies.SetFlash(x.w, x.r, code); err != nil {

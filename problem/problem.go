@@ -8,23 +8,23 @@ import (
 
 // Problem is a problem document.
 type Problem struct {
-	// Type identifies the kind of problem. Defaults to that of the code.
+	// Type identifies the kind of problem. Defaults to the type of the code.
 	Type string `json:"type"`
-	// Title names the kind of problem in a few words. Defaults to that of the
-	// code, in English, or else to that of the status.
+	// Title names the kind of problem in a few words. Defaults to the title of
+	// the code, in English, or else to the standard text of the status.
 	Title string `json:"title"`
-	// Status is the HTTP status. Defaults to that of the code, or else to 500.
+	// Status is the HTTP status. Defaults to the status of the code, or else to 500.
 	Status int `json:"status"`
 	// Code names the kind of problem for clients: one of the constants, or a code
 	// of the program. Required.
 	Code Code `json:"code"`
-	// Detail is a sentence for the client. Defaults to that of the code, in
-	// English.
+	// Detail is a sentence for the client. Defaults to the detail of the code,
+	// in English.
 	Detail string `json:"detail"`
 	// Fields are the inputs that are wrong. Defaults to none.
 	Fields []Field `json:"fields,omitempty"`
-	// RequestID names the request in the log. Defaults to what [RequestID]
-	// returns.
+	// RequestID names the request in the log. Defaults to the result of
+	// [RequestID].
 	RequestID string `json:"requestId"`
 }
 

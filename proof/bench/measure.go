@@ -149,7 +149,7 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// leastMost formats the range of a list.
-func leastMost(list []float64, format func(float64) string) string {
+// formatRange formats the range of a list.
+func formatRange(list []float64, format func(float64) string) string {
 	return format(slices.Min(list)) + " – " + format(slices.Max(list))
 }

@@ -97,7 +97,7 @@ func (s *suite) protected() error {
 	s.section("A protected request", fmt.Sprintf("One goroutine, from the request in memory to the handler that reads the subject. CPU time of the process with garbage collection, which other work on the machine does not change. ES256 token of %d bytes, %d rounds of %v for each row, in turn.", len(f.raw), s.rounds, s.each))
 	s.header("", "of Usher's with a bearer token", "median", "least – most", "allocations", "bytes", "")
 	for _, r := range results {
-		s.row(r.name, times(median(r.cpu)/median(bearer.cpu)), nanos(median(r.cpu)), leastMost(r.cpu, nanos), fmt.Sprintf("%.0f", r.allocs), fmt.Sprintf("%.0f", r.bytes), r.note)
+		s.row(r.name, times(median(r.cpu)/median(bearer.cpu)), nanos(median(r.cpu)), formatRange(r.cpu, nanos), fmt.Sprintf("%.0f", r.allocs), fmt.Sprintf("%.0f", r.bytes), r.note)
 	}
 	s.judgeProtected(results, jwts)
 	return s.floodCache(f)

@@ -116,7 +116,7 @@ const (
 	endMark   = "<!-- measured: end -->"
 )
 
-// write replaces what stands between the marks of the page by the report.
+// write replaces the text between the marks of the page with the report.
 func (s *suite) write(page string) error {
 	text, err := os.ReadFile(page)
 	if err != nil {

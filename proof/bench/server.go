@@ -106,7 +106,7 @@ type server struct {
 
 // startServer starts a server process and signs a user in.
 func startServer(set serverSettings, user int) (*server, error) {
-	cmd, err := restarted(serverCommand, set)
+	cmd, err := selfCommand(serverCommand, set)
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +125,8 @@ func startServer(set serverSettings, user int) (*server, error) {
 	return s, nil
 }
 
-// restarted returns this program as a command, with settings as JSON.
-func restarted(command string, settings any) (*exec.Cmd, error) {
+// selfCommand returns this program as a command, with settings as JSON.
+func selfCommand(command string, settings any) (*exec.Cmd, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err

@@ -97,8 +97,8 @@ func (s *suite) signInOn(engine string, limit float64, store store.Store) error 
 	if err != nil {
 		return err
 	}
-	bare := &result{benchmark: collected(benchmark{name: "bare hash", run: bareHash})}
-	own := &result{benchmark: collected(signInBenchmark("sign-in on "+engine, h, users))}
+	bare := &result{benchmark: withGC(benchmark{name: "bare hash", run: bareHash})}
+	own := &result{benchmark: withGC(signInBenchmark("sign-in on "+engine, h, users))}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	var wall, cpu []float64
 	for round := range 4 * s.rounds {
@@ -120,8 +120,8 @@ func (s *suite) signInOn(engine string, limit float64, store store.Store) error 
 	return nil
 }
 
-// collected runs the garbage collector after each run.
-func collected(b benchmark) benchmark {
+// withGC runs the garbage collector after each run.
+func withGC(b benchmark) benchmark {
 	run := b.run
 	b.run = func(n int) error {
 		for range n {

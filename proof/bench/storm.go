@@ -159,7 +159,7 @@ func (s *suite) stormOn(set serverSettings, users int) (*stormResult, error) {
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", srv.pid), []byte("5"), 0); err != nil {
 		return nil, err
 	}
-	clients, err := restarted(clientsCommand, stormClients{srv.base, users})
+	clients, err := selfCommand(clientsCommand, stormClients{srv.base, users})
 	if err != nil {
 		return nil, err
 	}

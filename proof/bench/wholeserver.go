@@ -80,7 +80,7 @@ func (s *suite) wholeServer() error {
 	s.header("", "requests per second", "least – most", "server's CPU per request", "p99")
 	plain := func(x float64) string { return fmt.Sprintf("%.0f", x) }
 	for _, r := range rows {
-		s.row(r.name, plain(median(r.rate)), leastMost(r.rate, plain), nanos(median(r.cpu)), nanos(median(r.p99)))
+		s.row(r.name, plain(median(r.rate)), formatRange(r.rate, plain), nanos(median(r.cpu)), nanos(median(r.p99)))
 	}
 	for _, pair := range [][2]*row{{rows[0], rows[1]}, {rows[2], rows[3]}} {
 		open, protected := pair[0], pair[1]

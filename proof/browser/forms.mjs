@@ -5,7 +5,7 @@ export const forms = [
   ["passwords of 64 characters and emoji, pasted", async (s) => {
     for (const pw of ["x1".repeat(10) + "ÄÖß 漢字 ".repeat(5) + "y".repeat(9), "🦦🧭🪴🫖🎻🧶🪁🛶🏔️🌋🥨🍐🪕🦚🧊"]) {
       const user = address("emoji");
-      const page = await s.visit("plain", { permissions: ["clipboard-read", "clipboard-write"] });
+      const page = await s.open("plain", { permissions: ["clipboard-read", "clipboard-write"] });
       await page.goto("/auth/signup");
       await fill(page, { loginId: user });
       await page.evaluate((text) => navigator.clipboard.writeText(text), pw);
@@ -13,46 +13,46 @@ export const forms = [
       await page.keyboard.press("Control+V");
       s.equal(await page.locator("[name=password]").inputValue(), pw, "pasted");
       await submit(page);
-      await s.at(page, "/", "Home");
-      const again = await s.visit("plain", { js: false });
+      await s.expectPage(page, "/", "Home");
+      const again = await s.open("plain", { js: false });
       await again.goto("/auth/signin");
       await signIn(again, user, pw);
-      await s.at(again, "/", "Home");
+      await s.expectPage(again, "/", "Home");
     }
   }],
 
   ["/.well-known/change-password", async (s) => {
     const user = address("manager");
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     await page.goto("/auth/signup");
     await fill(page, { loginId: user, password });
     await submit(page);
-    await s.at(page, "/", "Home");
+    await s.expectPage(page, "/", "Home");
     await page.goto("/.well-known/change-password");
-    await s.at(page, "/auth/account/password", "Change your password");
-    const visitor = await s.visit("plain");
+    await s.expectPage(page, "/auth/account/password", "Change your password");
+    const visitor = await s.open("plain");
     await visitor.goto("/.well-known/change-password");
-    await s.at(visitor, "/auth/signin", "Sign in");
+    await s.expectPage(visitor, "/auth/signin", "Sign in");
     await signIn(visitor, user, password);
-    await s.at(visitor, "/auth/account/password", "Change your password");
+    await s.expectPage(visitor, "/auth/account/password", "Change your password");
     const form = await visitor.evaluate(() => [...document.querySelectorAll("main form input")].map((e) => `${e.name}:${e.type}:${e.autocomplete}`));
     s.equal(form.join(" "), "username:text:username currentPassword:password:current-password newPassword:password:new-password", "inputs");
   }],
 
   ["a page that requires a recent sign-in does not redirect in a loop", async (s) => {
     const user = address("recent");
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     await page.goto("/auth/signup");
     await fill(page, { loginId: user, password });
     await submit(page);
-    await s.at(page, "/", "Home");
+    await s.expectPage(page, "/", "Home");
     await page.goto("/recent");
-    await s.at(page, "/auth/signin", "Sign in");
+    await s.expectPage(page, "/auth/signin", "Sign in");
     await page.getByText("sign in again to continue").waitFor();
   }],
 
   ["the script only adds to the pages", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     await page.goto("/auth/signup");
     const count = page.locator(".count"), status = count.getByRole("status");
     s.ok(await count.isHidden(), "the counter shows before anything is typed");
@@ -82,45 +82,45 @@ export const forms = [
     s.equal(new URL(page.url()).pathname, "/auth/forgot", "address");
     await page.reload();
     s.equal(await page.locator(".errors").count(), 0, "errors after loading again");
-    const without = await s.visit("plain", { js: false });
+    const without = await s.open("plain", { js: false });
     await without.goto("/auth/signin");
     s.ok(await without.locator(".reveal").isHidden(), "a button that does nothing without JavaScript");
   }],
 
   ["a link still works after a scanner has followed it", async (s) => {
     const user = address("scanned");
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     await page.goto("/auth/signup");
     await fill(page, { loginId: user, password });
     await submit(page);
-    const link = await s.link("plain", user, "verify_email");
+    const link = await s.emailedLink("plain", user, "verify_email");
     // A link scanner opens the link in a browser and runs its scripts.
-    for (let i = 0; i < 3; i++) await (await s.visit("plain")).goto(link);
+    for (let i = 0; i < 3; i++) await (await s.open("plain")).goto(link);
     await page.goto(link);
     await submit(page);
-    await s.at(page, "/auth/verify", "Address confirmed");
+    await s.expectPage(page, "/auth/verify", "Address confirmed");
   }],
 
   ["a forged link shows no notice", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     await page.goto("/auth/verify?done=1");
-    await s.at(page, "/auth/signin", "Sign in");
+    await s.expectPage(page, "/auth/signin", "Sign in");
     await page.goto("/auth/forgot?sent=1");
-    await s.at(page, "/auth/forgot", "Forgot your password?");
+    await s.expectPage(page, "/auth/forgot", "Forgot your password?");
     await page.goto("/auth/signup?sent=1");
-    await s.at(page, "/auth/signup", "Create your account");
+    await s.expectPage(page, "/auth/signup", "Create your account");
     await page.goto("/auth/signin?notice=signed_out_all");
-    await s.at(page, "/auth/signin", "Sign in");
+    await s.expectPage(page, "/auth/signin", "Sign in");
     s.equal(await page.getByRole("status").count(), 0, "notices");
     await fill(page, { loginId: "nobody@example.com", password });
     await submit(page);
     await page.getByRole("alert").waitFor();
     await page.goto("/auth/forgot?sent=1");
-    await s.at(page, "/auth/forgot", "Forgot your password?");
+    await s.expectPage(page, "/auth/forgot", "Forgot your password?");
   }],
 
   ["a form of another site is refused", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     const base = s.settings.sites.plain, foreign = s.settings.sites.closed;
     await page.route(foreign + "/evil", (route) => route.fulfill({
       contentType: "text/html",
@@ -128,7 +128,7 @@ export const forms = [
     }));
     await page.goto(foreign + "/evil");
     await page.getByRole("button").click();
-    await s.at(page, "/auth/signin", "Cross-origin request");
+    await s.expectPage(page, "/auth/signin", "Cross-origin request");
     s.failures = s.failures.filter((c) => !c.startsWith("foreign request"));
   }],
 ];

@@ -6,7 +6,7 @@ const signUp = async (page, user, name = "Ann Lindqvist") => {
   await page.waitForURL((u) => u.pathname === "/");
 };
 
-const enter = async (page, user) => {
+const signInAndWait = async (page, user) => {
   await page.goto("/auth/signin");
   await signIn(page, user, password);
   await page.waitForURL((u) => u.pathname === "/");
@@ -14,7 +14,7 @@ const enter = async (page, user) => {
 
 export const gallery = [
   ["gallery: sign-in", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     await page.goto("/auth/signin");
     await s.inspect(page, "signin", { docs: true });
     await submit(page);
@@ -26,11 +26,11 @@ export const gallery = [
     await page.getByRole("alert").waitFor();
     await s.inspect(page, "signin-failed", { docs: true });
     await page.goto("/inside");
-    await s.at(page, "/auth/signin", "Sign in");
+    await s.expectPage(page, "/auth/signin", "Sign in");
     await s.inspect(page, "signin-return");
   }],
   ["gallery: sign-up", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     await page.goto("/auth/signup");
     await page.locator("[name=password]").fill("vast otter sings");
     await page.locator("[name=name]").focus();
@@ -46,7 +46,7 @@ export const gallery = [
     await page.getByText("easy to guess").waitFor();
     await s.inspect(page, "signup-weak");
     const user = address("taken");
-    await signUp(await s.visit("plain"), user);
+    await signUp(await s.open("plain"), user);
     await page.locator("[name=loginId]").fill(user);
     await page.locator("[name=password]").fill(password);
     await submit(page);
@@ -54,36 +54,36 @@ export const gallery = [
     await s.inspect(page, "signup-taken");
   }],
   ["gallery: sign-up that is closed, confirmed first, or composed", async (s) => {
-    let page = await s.visit("closed");
+    let page = await s.open("closed");
     await page.goto("/auth/signup");
     await s.inspect(page, "signup-closed");
-    page = await s.visit("confirmFirst");
+    page = await s.open("confirmFirst");
     await page.goto("/auth/signup");
     const user = address("first");
     await page.locator("[name=loginId]").fill(user);
     await page.locator("[name=password]").fill(password);
     await submit(page);
-    await s.at(page, "/auth/signup", "Check your email");
+    await s.expectPage(page, "/auth/signup", "Check your email");
     await page.getByText(user).waitFor();
     await s.inspect(page, "signup-sent");
-    page = await s.visit("composed");
+    page = await s.open("composed");
     await page.goto("/auth/signup");
     await page.locator("[name=password]").fill("otter7");
     await s.inspect(page, "signup-rules");
   }],
   ["gallery: forgotten password", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     const user = address("forgetful");
-    await signUp(await s.visit("plain"), user);
+    await signUp(await s.open("plain"), user);
     await page.goto("/auth/forgot");
     await s.inspect(page, "forgot");
     await page.locator("[name=loginId]").fill(user);
     await submit(page);
-    await s.at(page, "/auth/forgot", "Check your email");
+    await s.expectPage(page, "/auth/forgot", "Check your email");
     await s.inspect(page, "forgot-sent", { docs: true });
-    const link = await s.link("plain", user, "confirm_and_reset");
+    const link = await s.emailedLink("plain", user, "confirm_and_reset");
     await page.goto(link);
-    await s.at(page, "/auth/reset", "Set a new password");
+    await s.expectPage(page, "/auth/reset", "Set a new password");
     await s.inspect(page, "reset", { docs: true });
     await page.locator("[name=newPassword]").fill("short");
     await submit(page);
@@ -91,53 +91,53 @@ export const gallery = [
     await s.inspect(page, "reset-short");
     await page.locator("[name=newPassword]").fill(otherPassword);
     await submit(page);
-    await s.at(page, "/auth/signin", "Sign in");
+    await s.expectPage(page, "/auth/signin", "Sign in");
     await s.inspect(page, "signin-after-reset");
     await page.goto(link);
-    await s.at(page, "/auth/reset", "This link no longer works");
+    await s.expectPage(page, "/auth/reset", "This link no longer works");
     await s.inspect(page, "link-reset", { docs: true });
   }],
   ["gallery: confirming an address", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     const user = address("confirming");
     await signUp(page, user);
-    const link = await s.link("plain", user, "verify_email");
+    const link = await s.emailedLink("plain", user, "verify_email");
     await page.goto(link);
-    await s.at(page, "/auth/verify", "Confirm your email address");
+    await s.expectPage(page, "/auth/verify", "Confirm your email address");
     await s.inspect(page, "verify", { docs: true });
-    const visitor = await s.visit("plain");
+    const visitor = await s.open("plain");
     await visitor.goto(link);
-    await s.at(visitor, "/auth/verify", "Confirm your email address");
+    await s.expectPage(visitor, "/auth/verify", "Confirm your email address");
     await s.inspect(visitor, "verify-password", { docs: true });
     await visitor.locator("[name=password]").fill(otherPassword);
     await submit(visitor);
     await visitor.getByText("This is not the password of this account.").waitFor();
     await s.inspect(visitor, "verify-password-wrong");
     await visitor.getByRole("link", { name: "Set a new password" }).click();
-    await s.at(visitor, "/auth/forgot", "Forgot your password?");
+    await s.expectPage(visitor, "/auth/forgot", "Forgot your password?");
     await s.inspect(visitor, "forgot-from-link");
     await submit(page);
-    await s.at(page, "/auth/verify", "Address confirmed");
+    await s.expectPage(page, "/auth/verify", "Address confirmed");
     await s.inspect(page, "verified");
     await page.goto(link);
-    await s.at(page, "/auth/verify", "This link no longer works");
+    await s.expectPage(page, "/auth/verify", "This link no longer works");
     await s.inspect(page, "link-verify");
     await visitor.goto(link);
     await s.inspect(visitor, "link-verify-visitor");
   }],
   ["gallery: account", async (s) => {
     const user = address("ann.lindqvist");
-    const page = await s.visit("plain", { userAgent: "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15" });
+    const page = await s.open("plain", { userAgent: "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15" });
     await signUp(page, user);
     await page.goto("/auth/account");
     await s.inspect(page, "account-unconfirmed");
-    await page.goto(await s.link("plain", user, "verify_email"));
+    await page.goto(await s.emailedLink("plain", user, "verify_email"));
     await submit(page);
     for (const userAgent of [
       "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
       "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
     ]) {
-      await enter(await s.visit("plain", { userAgent }), user);
+      await signInAndWait(await s.open("plain", { userAgent }), user);
     }
     await page.goto("/auth/account");
     await s.inspect(page, "account", { docs: true });
@@ -158,10 +158,10 @@ export const gallery = [
     await page.locator("[name=currentPassword]").fill(password);
     await submit(page);
     await page.getByText("sent an email to the new address").waitFor();
-    const change = await s.link("plain", moved, "change_email");
+    const change = await s.emailedLink("plain", moved, "change_email");
     await page.goto(change);
     await s.inspect(page, "verify-change");
-    const visitor = await s.visit("plain");
+    const visitor = await s.open("plain");
     await visitor.goto(change);
     await s.inspect(visitor, "verify-change-password");
     await page.goto("/auth/account/password");
@@ -179,12 +179,12 @@ export const gallery = [
   ["gallery: many devices", async (s) => {
     const user = address("many");
     for (const lang of ["en", "es", "fr", "de", "he"]) {
-      const page = await s.visit("plain", { lang });
+      const page = await s.open("plain", { lang });
       if (lang === "en") {
         await signUp(page, user);
-        for (let i = 0; i < 6; i++) await enter(await s.visit("plain"), user);
+        for (let i = 0; i < 6; i++) await signInAndWait(await s.open("plain"), user);
       } else {
-        await enter(page, user);
+        await signInAndWait(page, user);
       }
       await page.goto("/auth/account");
       await page.locator("summary").click();
@@ -193,7 +193,7 @@ export const gallery = [
   }],
   ["gallery: long names and a dark accent", async (s) => {
     const user = `${"heinrich-".repeat(6)}${address("x")}`;
-    const page = await s.visit("night");
+    const page = await s.open("night");
     await page.goto("/auth/signin");
     await s.inspect(page, "signin-night");
     await signUp(page, user, "Annabellachristinadorothea ".repeat(5) + "x".repeat(60));
@@ -204,26 +204,26 @@ export const gallery = [
     await submit(page);
     await page.getByText(user).waitFor();
     await s.inspect(page, "forgot-sent-night");
-    await page.goto(await s.link("night", user, "confirm_and_reset"));
-    await s.at(page, "/auth/reset", "Set a new password");
+    await page.goto(await s.emailedLink("night", user, "confirm_and_reset"));
+    await s.expectPage(page, "/auth/reset", "Set a new password");
     await page.getByText(user, { exact: true }).waitFor();
     s.equal(await page.locator("[name=username]").inputValue(), user, "the user name for password managers");
     await s.inspect(page, "reset-night");
   }],
   ["gallery: an expired password", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     const user = address("expired");
-    await signUp(await s.visit("plain"), user);
-    await s.expire("plain", user);
+    await signUp(await s.open("plain"), user);
+    await s.expirePassword("plain", user);
     await page.goto("/auth/signin");
     await page.locator("[name=loginId]").fill(user);
     await page.locator("[name=password]").fill(password);
     await submit(page);
-    await s.at(page, "/auth/signin", "Choose a new password");
+    await s.expectPage(page, "/auth/signin", "Choose a new password");
     await s.inspect(page, "replace");
   }],
   ["gallery: limits and problems", async (s) => {
-    const page = await s.visit("throttled");
+    const page = await s.open("throttled");
     await page.goto("/auth/signin");
     for (let i = 0; i < 6; i++) {
       await page.locator("[name=loginId]").fill("guessed@example.com");
@@ -237,7 +237,7 @@ export const gallery = [
   }],
   ["gallery: languages", async (s) => {
     for (const lang of ["de", "fr", "es", "he"]) {
-      const page = await s.visit("plain", { lang });
+      const page = await s.open("plain", { lang });
       const user = address(lang);
       const schemes = lang === "he" ? ["light", "dark"] : ["light"]; // the colors are those of English
       await page.goto("/auth/signin");
@@ -259,8 +259,8 @@ export const gallery = [
       await submit(page);
       await page.getByRole("status").waitFor();
       await s.inspect(page, `account-pending-${lang}`, { schemes });
-      const visitor = await s.visit("plain", { lang });
-      await visitor.goto(await s.link("plain", user, "verify_email"));
+      const visitor = await s.open("plain", { lang });
+      await visitor.goto(await s.emailedLink("plain", user, "verify_email"));
       await visitor.locator("[name=password]").waitFor();
       await s.inspect(visitor, `verify-password-${lang}`, { schemes });
       await page.goto("/auth/forgot");
@@ -271,9 +271,9 @@ export const gallery = [
     }
   }],
   ["gallery: a style of its own", async (s) => {
-    const page = await s.visit("branded");
+    const page = await s.open("branded");
     await page.goto("/auth/signin");
-    await s.at(page, "/auth/signin", "Welcome aboard");
+    await s.expectPage(page, "/auth/signin", "Welcome aboard");
     await s.inspect(page, "signin-branded", { docs: true });
   }],
 ];

@@ -11,7 +11,7 @@ export const password = "vast otter sings low";
 export const otherPassword = "calm heron reads maps";
 
 let addresses = 0;
-// Returns an email address that is unique in the run.
+// Returns an email address that no other call returns.
 export const address = (name) => `${name}${++addresses}@example.com`;
 
 export const submit = (page) => page.locator("main button.primary").click();
@@ -42,7 +42,7 @@ export class Harness {
   }
 
   // Opens a site in a new browser context with its own cookies and language, with or without JavaScript.
-  async visit(site, { js = true, lang = "en", ...more } = {}) {
+  async open(site, { js = true, lang = "en", ...more } = {}) {
     const context = await this.browser.newContext({
       ignoreHTTPSErrors: true, javaScriptEnabled: js, locale: lang, baseURL: this.settings.sites[site],
       viewport: { width: 1100, height: 860 }, timezoneId: "UTC", colorScheme: "light", ...more,
@@ -74,7 +74,8 @@ export class Harness {
     }
   }
 
-  test(site, path, method = "GET", body = "") {
+  // Sends a request without a browser and returns the body. A status of 300 or more is an error.
+  request(site, path, method = "GET", body = "") {
     return new Promise((done, fail) => {
       const headers = body ? { "Content-Type": "application/json" } : {};
       const request = https.request(this.settings.sites[site] + path, { method, headers, rejectUnauthorized: false }, (answer) => {
@@ -88,31 +89,32 @@ export class Harness {
   }
 
   // Waits for an email of a kind and returns the link in the newest one.
-  async link(site, to, kind) {
+  async emailedLink(site, to, kind) {
     for (let i = 0; i < 100; i++) {
-      const { link } = JSON.parse(await this.test(site, `/test/link?to=${encodeURIComponent(to)}&kind=${kind}`));
+      const { link } = JSON.parse(await this.request(site, `/test/link?to=${encodeURIComponent(to)}&kind=${kind}`));
       if (link) return link;
       await new Promise((done) => setTimeout(done, 50));
     }
     throw new Error(`no email ${kind} to ${to}`);
   }
 
-  expire(site, user) {
-    return this.test(site, `/test/expire?user=${encodeURIComponent(user)}`, "POST");
+  // Makes the password of a user expire.
+  expirePassword(site, user) {
+    return this.request(site, `/test/expire?user=${encodeURIComponent(user)}`, "POST");
   }
 
   // Makes the store of the site "broken" fail with "down" or "panic", or work again with "".
   breakStore(how) {
-    return this.test("broken", `/test/break?how=${how}`, "POST");
+    return this.request("broken", `/test/break?how=${how}`, "POST");
   }
 
   // Signs a user in on one more device, without a browser.
-  device(site, loginId) {
-    return this.test(site, "/auth/signin", "POST", JSON.stringify({ loginId, password }));
+  signInOnDevice(site, loginId) {
+    return this.request(site, "/auth/signin", "POST", JSON.stringify({ loginId, password }));
   }
 
   // Waits for the focus: Chromium sets autofocus when it next paints the page.
-  async focused(page, selector) {
+  async waitForFocus(page, selector) {
     try {
       await page.locator(`${selector}:focus`).waitFor();
     } catch (err) {
@@ -120,16 +122,18 @@ export class Harness {
     }
   }
 
+  // Fails unless got equals want. what names the value.
   equal(got, want, what) {
     if (got !== want) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
   }
 
+  // Fails with what if value is false.
   ok(value, what) {
     if (!value) throw new Error(what);
   }
 
   // Waits for a heading and checks the path.
-  async at(page, path, heading) {
+  async expectPage(page, path, heading) {
     await page.getByRole("heading", { level: 1, name: heading, exact: true }).waitFor();
     this.equal(new URL(page.url()).pathname, path, "path");
   }
@@ -142,18 +146,18 @@ export class Harness {
     };
     for (const scheme of schemes) {
       await page.emulateMedia({ colorScheme: scheme });
-      await this.axe(page, `${name} (${scheme})`);
+      await this.checkWithAxe(page, `${name} (${scheme})`);
       await shot(`${name}-${scheme}.png`, { fullPage: true });
     }
     // In reverse order, so that the scheme changes once less and ends light.
     await page.setViewportSize({ width: 320, height: 640 });
     for (const scheme of schemes.toReversed()) {
       await page.emulateMedia({ colorScheme: scheme });
-      await this.axe(page, `${name} (${scheme}, 320 px)`);
+      await this.checkWithAxe(page, `${name} (${scheme}, 320 px)`);
     }
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     if (width > 320) this.failures.push(`${name}: ${width} px wide on a screen of 320`);
-    await this.targets(page, name);
+    await this.checkTargets(page, name);
     await shot(`${name}-phone.png`, { fullPage: true });
     // Text of twice the size (WCAG 2.2, 1.4.4).
     await page.evaluate(() => (document.documentElement.style.fontSize = "200%"));
@@ -164,10 +168,11 @@ export class Harness {
     await page.setViewportSize({ width: 1100, height: 860 });
   }
 
-  async axe(page, name) {
+  // Records each violation that axe finds.
+  async checkWithAxe(page, name) {
     // evaluate does not add a script element, so the page's Content-Security-Policy stays in force.
     if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
-    // Without JavaScript axe would never end.
+    // In a page without JavaScript axe would never end.
     const late = new Promise((_, fail) => setTimeout(fail, 30_000, new Error(`${name}: axe does not end`)).unref());
     const found = await Promise.race([late, page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), tags)]);
     for (const v of found.violations) {
@@ -177,7 +182,7 @@ export class Harness {
 
   // Checks that each target is at least 24 by 24 pixels, or that a circle of 24 pixels around it meets no other target
   // (WCAG 2.2, 2.5.8). Links within a sentence are exempt.
-  async targets(page, name) {
+  async checkTargets(page, name) {
     const small = await page.evaluate(() => {
       const inSentence = (e) => e.matches("a:not(.button)") && e.closest("p, li, dd, label")?.textContent.trim() !== e.textContent.trim() && getComputedStyle(e).display === "inline";
       const all = [...document.querySelectorAll("a[href], button, input:not([type=hidden]):not(.unseen), select, summary")].filter((e) => e.offsetParent);

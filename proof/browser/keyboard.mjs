@@ -25,7 +25,7 @@ class Keyboard {
 
   // Presses Tab until the wanted element has the focus: an input by its name, a link or a button by where it leads. After
   // the last element the focus leaves the page and returns, so a focus trap fails the test.
-  async to(what, how = "Tab") {
+  async focusOn(what, how = "Tab") {
     const passed = [];
     for (let i = 0; i < 80; i++) {
       const { is, ring, visible, index } = await this.focus();
@@ -42,7 +42,7 @@ class Keyboard {
 
   async type(inputs) {
     for (const [name, text] of Object.entries(inputs)) {
-      await this.to(name);
+      await this.focusOn(name);
       await this.page.keyboard.press("Control+A");
       await this.page.keyboard.type(text);
     }
@@ -51,33 +51,33 @@ class Keyboard {
   // Presses a key and waits for the next page.
   async press(key, path) {
     await Promise.all([this.page.waitForNavigation(), this.page.keyboard.press(key)]);
-    this.at(path);
+    this.expectPath(path);
   }
 
-  at(path) {
+  expectPath(path) {
     this.s.equal(new URL(this.page.url()).pathname, path, "path");
   }
 
   // Fills in a form and submits it with Enter in the last input.
-  async send(inputs, path) {
+  async fillAndSubmit(inputs, path) {
     await this.type(inputs);
     await this.press("Enter", path);
   }
 
-  async follow(href, path = href) {
-    await this.to(href);
+  async followLink(href, path = href) {
+    await this.focusOn(href);
     await this.press("Enter", path);
   }
 
   // Presses the button of a form with the space bar.
-  async push(action, path) {
-    await this.to(action);
+  async pressButton(action, path) {
+    await this.focusOn(action);
     await this.press("Space", path);
   }
 
   // After an error, the invalid input has the focus.
   async errorAt(name) {
-    await this.s.focused(this.page, "[aria-invalid=true]");
+    await this.s.waitForFocus(this.page, "[aria-invalid=true]");
     const { is } = await this.focus();
     this.s.equal(is, name, "focus after an error");
   }
@@ -86,7 +86,7 @@ class Keyboard {
 export const keyboard = [
   ["sign-up and sign-out by keyboard alone", async (s) => {
     const user = address("keys");
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     const at = () => page.evaluate(() => {
       const e = document.activeElement, ring = getComputedStyle(e);
       return { name: e.name || e.textContent.trim() || e.getAttribute("aria-label"), ring: ring.outlineStyle !== "none" && parseFloat(ring.outlineWidth) >= 2 };
@@ -99,7 +99,7 @@ export const keyboard = [
     };
     await page.goto("/auth/signup");
     // The first input has the focus.
-    await s.focused(page, "[name=name]");
+    await s.waitForFocus(page, "[name=name]");
     await page.keyboard.press("Shift+Tab");
     s.equal((await at()).name, "NNorthwind", "focus");
     await tab("name");
@@ -113,94 +113,94 @@ export const keyboard = [
     s.equal(await page.locator("[name=password]").getAttribute("type"), "text", "shown password");
     s.equal((await at()).name, "password", "focus");
     await page.keyboard.press("Enter");
-    await s.at(page, "/", "Home");
+    await s.expectPage(page, "/", "Home");
     await page.goto("/auth/account");
     for (const want of ["NNorthwind", "Send the email again", "Change", "Change", "Change", "Sign out everywhere", "Sign out", "Back to Northwind"]) await tab(want);
     await page.keyboard.press("Shift+Tab");
     await page.keyboard.press("Enter");
-    await s.at(page, "/auth/signin", "Sign in");
+    await s.expectPage(page, "/auth/signin", "Sign in");
     await page.getByText("You’re signed out.").waitFor();
     // The first input has the focus.
-    await s.focused(page, "[name=loginId]");
+    await s.waitForFocus(page, "[name=loginId]");
     await page.keyboard.type(user);
     await page.keyboard.press("Tab");
     await page.keyboard.type(password);
     await page.keyboard.press("Enter");
-    await s.at(page, "/", "Home");
+    await s.expectPage(page, "/", "Home");
   }],
   ["the lifecycle of an account, by keyboard alone", async (s) => {
     const user = address("keyboard"), moved = address("moved-keyboard");
-    const page = await s.visit("plain"), keys = new Keyboard(s, page);
+    const page = await s.open("plain"), keys = new Keyboard(s, page);
 
     // Sign-up, with one mistake.
     await page.goto("/inside");
-    keys.at("/auth/signin");
-    await keys.follow(/^\/auth\/signup/, "/auth/signup");
-    await keys.send({ name: "Ann", loginId: user, password: "short" }, "/auth/signup");
+    keys.expectPath("/auth/signin");
+    await keys.followLink(/^\/auth\/signup/, "/auth/signup");
+    await keys.fillAndSubmit({ name: "Ann", loginId: user, password: "short" }, "/auth/signup");
     await keys.errorAt("password");
-    await keys.send({ password }, "/inside");
+    await keys.fillAndSubmit({ password }, "/inside");
 
     // Confirmation of the address.
-    await page.goto(await s.link("plain", user, "verify_email"));
-    await keys.push("/auth/email/verify", "/auth/verify");
+    await page.goto(await s.emailedLink("plain", user, "verify_email"));
+    await keys.pressButton("/auth/email/verify", "/auth/verify");
     await page.goto("/auth/account");
     s.equal(await page.locator("[href='/auth/account/email']").count(), 1, "the account");
 
     // Changes of name, password and address.
-    await keys.follow("/auth/account/name");
-    await keys.send({ name: "Ann Lindqvist" }, "/auth/account");
-    const other = await s.visit("plain"), otherKeys = new Keyboard(s, other);
+    await keys.followLink("/auth/account/name");
+    await keys.fillAndSubmit({ name: "Ann Lindqvist" }, "/auth/account");
+    const other = await s.open("plain"), otherKeys = new Keyboard(s, other);
     await other.goto("/auth/signin");
-    await otherKeys.send({ loginId: user, password }, "/");
-    await keys.follow("/auth/account/password");
-    await keys.send({ currentPassword: otherPassword, newPassword: otherPassword }, "/auth/account/password");
+    await otherKeys.fillAndSubmit({ loginId: user, password }, "/");
+    await keys.followLink("/auth/account/password");
+    await keys.fillAndSubmit({ currentPassword: otherPassword, newPassword: otherPassword }, "/auth/account/password");
     await keys.errorAt("currentPassword");
-    await keys.send({ currentPassword: password, newPassword: otherPassword }, "/auth/account");
+    await keys.fillAndSubmit({ currentPassword: password, newPassword: otherPassword }, "/auth/account");
     await other.goto("/auth/account");
-    otherKeys.at("/auth/signin");
-    await keys.follow("/auth/account/email");
-    await keys.send({ newEmail: "nowhere", currentPassword: otherPassword }, "/auth/account/email");
+    otherKeys.expectPath("/auth/signin");
+    await keys.followLink("/auth/account/email");
+    await keys.fillAndSubmit({ newEmail: "nowhere", currentPassword: otherPassword }, "/auth/account/email");
     await keys.errorAt("newEmail");
-    await keys.send({ newEmail: address("mistyped-keyboard"), currentPassword: otherPassword }, "/auth/account");
-    await keys.push("/auth/account/email/cancel", "/auth/account");
+    await keys.fillAndSubmit({ newEmail: address("mistyped-keyboard"), currentPassword: otherPassword }, "/auth/account");
+    await keys.pressButton("/auth/account/email/cancel", "/auth/account");
     s.equal(await page.locator("[action='/auth/account/email/cancel']").count(), 0, "changes that are pending");
-    await keys.follow("/auth/account/email");
-    await keys.send({ newEmail: moved, currentPassword: otherPassword }, "/auth/account");
-    await page.goto(await s.link("plain", moved, "change_email"));
-    await keys.push("/auth/email/verify", "/auth/verify");
+    await keys.followLink("/auth/account/email");
+    await keys.fillAndSubmit({ newEmail: moved, currentPassword: otherPassword }, "/auth/account");
+    await page.goto(await s.emailedLink("plain", moved, "change_email"));
+    await keys.pressButton("/auth/email/verify", "/auth/verify");
 
     // A sign-out of another device.
-    await otherKeys.send({ loginId: moved, password: otherPassword }, "/auth/account");
+    await otherKeys.fillAndSubmit({ loginId: moved, password: otherPassword }, "/auth/account");
     const session = await other.evaluate(() => [...document.querySelectorAll(".sessions li")].find((e) => e.querySelector(".tag"))?.querySelector("form")?.getAttribute("action"));
     await page.goto("/auth/account");
     const devices = await page.locator(".sessions li").count();
     s.equal(devices, 2, "devices");
-    await keys.push(session ?? /^\/auth\/account\/sessions\//, "/auth/account");
+    await keys.pressButton(session ?? /^\/auth\/account\/sessions\//, "/auth/account");
     s.equal(await page.locator(".sessions li").count(), 1, "devices");
     await other.goto("/auth/account");
-    otherKeys.at("/auth/signin");
+    otherKeys.expectPath("/auth/signin");
 
     // Backwards with Shift+Tab, and a sign-out.
-    await keys.to("/auth/signout/all");
-    await keys.to("/auth/signout", "Shift+Tab");
+    await keys.focusOn("/auth/signout/all");
+    await keys.focusOn("/auth/signout", "Shift+Tab");
     await keys.press("Enter", "/auth/signin");
 
     // A forgotten password.
-    await keys.follow(/^\/auth\/forgot/, "/auth/forgot");
-    await keys.send({ loginId: moved }, "/auth/forgot");
-    await page.goto(await s.link("plain", moved, "reset_password"));
-    keys.at("/auth/reset");
-    await keys.send({ newPassword: "passwordpassword" }, "/auth/reset");
+    await keys.followLink(/^\/auth\/forgot/, "/auth/forgot");
+    await keys.fillAndSubmit({ loginId: moved }, "/auth/forgot");
+    await page.goto(await s.emailedLink("plain", moved, "reset_password"));
+    keys.expectPath("/auth/reset");
+    await keys.fillAndSubmit({ newPassword: "passwordpassword" }, "/auth/reset");
     await keys.errorAt("newPassword");
-    await keys.send({ newPassword: password }, "/auth/signin");
-    await keys.send({ loginId: moved, password: otherPassword }, "/auth/signin");
+    await keys.fillAndSubmit({ newPassword: password }, "/auth/signin");
+    await keys.fillAndSubmit({ loginId: moved, password: otherPassword }, "/auth/signin");
     s.equal((await keys.focus()).is, "password", "focus after a failed sign-in");
-    await keys.send({ loginId: moved, password }, "/");
+    await keys.fillAndSubmit({ loginId: moved, password }, "/");
 
     // A sign-out everywhere.
     await page.goto("/auth/account");
-    await keys.push("/auth/signout/all", "/auth/signin");
+    await keys.pressButton("/auth/signout/all", "/auth/signin");
     await page.goto("/inside");
-    keys.at("/auth/signin");
+    keys.expectPath("/auth/signin");
   }],
 ];

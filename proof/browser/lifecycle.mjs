@@ -4,37 +4,37 @@ import { address, fill, otherPassword, password, signIn, submit } from "./harnes
 // Signs up, confirms the address, changes name, password and address, resets the password, and signs out.
 const account = (js) => async (s) => {
   const user = address("life");
-  const page = await s.visit("plain", { js });
+  const page = await s.open("plain", { js });
 
   // A protected page leads to the sign-in, which leads back to that page.
   await page.goto("/inside?tab=2");
-  await s.at(page, "/auth/signin", "Sign in");
+  await s.expectPage(page, "/auth/signin", "Sign in");
   await page.getByRole("link", { name: "Create an account" }).click();
-  await s.at(page, "/auth/signup", "Create your account");
+  await s.expectPage(page, "/auth/signup", "Create your account");
   await fill(page, { name: "Ann", loginId: user, password: "short" });
   await submit(page);
   await page.getByText("Use at least 15 characters.").waitFor();
   s.equal(await page.locator("[name=loginId]").inputValue(), user, "what was typed");
   s.equal(await page.locator("[name=name]").inputValue(), "Ann", "what was typed");
   s.equal(await page.locator("[name=password]").inputValue(), "", "a password comes back");
-  await s.focused(page, "[name=password]");
+  await s.waitForFocus(page, "[name=password]");
   await fill(page, { password });
   await submit(page);
-  await s.at(page, "/inside", "Inside");
+  await s.expectPage(page, "/inside", "Inside");
   s.equal(new URL(page.url()).search, "?tab=2", "query");
 
   // The emailed link shows the account, leaves no token in the URL, and does nothing until a button is pressed.
-  const link = await s.link("plain", user, "verify_email");
+  const link = await s.emailedLink("plain", user, "verify_email");
   await page.goto("/auth/account");
   await page.getByText("Not confirmed yet", { exact: true }).waitFor();
   await page.goto(link);
-  await s.at(page, "/auth/verify", "Confirm your email address");
+  await s.expectPage(page, "/auth/verify", "Confirm your email address");
   s.equal(new URL(page.url()).search, "", "the token stays in the address");
   await page.getByText(user).waitFor();
   await submit(page);
-  await s.at(page, "/auth/verify", "Address confirmed");
+  await s.expectPage(page, "/auth/verify", "Address confirmed");
   await page.reload();
-  await s.at(page, "/auth/verify", "Address confirmed");
+  await s.expectPage(page, "/auth/verify", "Address confirmed");
   await page.goto("/auth/account");
   await page.getByText("Confirmed", { exact: true }).waitFor();
 
@@ -43,24 +43,24 @@ const account = (js) => async (s) => {
   s.equal(await page.locator("[name=name]").inputValue(), "Ann", "the name");
   await fill(page, { name: "Ann <b>Lindqvist</b>" });
   await submit(page);
-  await s.at(page, "/auth/account", "Your account");
+  await s.expectPage(page, "/auth/account", "Your account");
   await page.getByText("Ann <b>Lindqvist</b>").waitFor();
 
   // Password, while another device is signed in.
-  const other = await s.visit("plain", { js });
+  const other = await s.open("plain", { js });
   await other.goto("/auth/signin");
   await signIn(other, user, password);
-  await s.at(other, "/", "Home");
+  await s.expectPage(other, "/", "Home");
   await page.getByRole("link", { name: "Change password" }).click();
   await fill(page, { currentPassword: otherPassword, newPassword: otherPassword });
   await submit(page);
   await page.getByText("This is not your current password.").waitFor();
-  await s.focused(page, "[name=currentPassword]");
+  await s.waitForFocus(page, "[name=currentPassword]");
   await fill(page, { currentPassword: password, newPassword: otherPassword });
   await submit(page);
   await page.getByText("Your password has been changed.").waitFor();
   await other.goto("/auth/account");
-  await s.at(other, "/auth/signin", "Sign in");
+  await s.expectPage(other, "/auth/signin", "Sign in");
 
   // The address, mistyped at first. The account page shows the pending change and can cancel it.
   const moved = address("moved"), mistyped = address("mistyped");
@@ -72,106 +72,106 @@ const account = (js) => async (s) => {
   await page.goto("/auth/account");
   if (js) await s.inspect(page, "account-pending");
   await page.getByRole("button", { name: "Cancel the change of email address" }).click();
-  await s.at(page, "/auth/account", "Your account");
+  await s.expectPage(page, "/auth/account", "Your account");
   await page.getByText("The change has been canceled.").waitFor();
   s.equal(await page.getByText(mistyped).count(), 0, "the cancelled address");
   if (js) await s.inspect(page, "account-cancelled", { schemes: ["light"] });
-  await other.goto(await s.link("plain", mistyped, "change_email"));
-  await s.at(other, "/auth/verify", "This link no longer works");
+  await other.goto(await s.emailedLink("plain", mistyped, "change_email"));
+  await s.expectPage(other, "/auth/verify", "This link no longer works");
   await other.goto("/auth/account");
-  await s.at(other, "/auth/signin", "Sign in");
+  await s.expectPage(other, "/auth/signin", "Sign in");
   await page.getByRole("link", { name: "Change email address" }).click();
   await fill(page, { newEmail: moved, currentPassword: otherPassword });
   await submit(page);
   await page.getByText("sent an email to the new address").waitFor();
   await page.getByText(user).waitFor();
-  await page.goto(await s.link("plain", moved, "change_email"));
-  await s.at(page, "/auth/verify", "Confirm your new email address");
+  await page.goto(await s.emailedLink("plain", moved, "change_email"));
+  await s.expectPage(page, "/auth/verify", "Confirm your new email address");
   await submit(page);
-  await s.at(page, "/auth/verify", "Address confirmed");
+  await s.expectPage(page, "/auth/verify", "Address confirmed");
   await page.goto("/auth/account");
   await page.getByText(moved).waitFor();
 
   // A sign-out of another device.
   await signIn(other, moved, otherPassword);
-  await s.at(other, "/auth/account", "Your account");
+  await s.expectPage(other, "/auth/account", "Your account");
   await page.reload();
   await page.locator(".sessions li").filter({ hasNot: page.getByText("This device") }).getByRole("button").click();
   await page.getByText("The device has been signed out.").waitFor();
   s.equal(await page.locator(".sessions li").count(), 1, "devices");
   await other.goto("/auth/account");
-  await s.at(other, "/auth/signin", "Sign in");
+  await s.expectPage(other, "/auth/signin", "Sign in");
 
   // A forgotten password, in a browser that is signed in.
   await page.goto("/auth/forgot");
   await fill(page, { loginId: moved });
   await submit(page);
-  await s.at(page, "/auth/forgot", "Check your email");
-  const reset = await s.link("plain", moved, "reset_password");
+  await s.expectPage(page, "/auth/forgot", "Check your email");
+  const reset = await s.emailedLink("plain", moved, "reset_password");
   await page.goto(reset);
-  await s.at(page, "/auth/reset", "Set a new password");
+  await s.expectPage(page, "/auth/reset", "Set a new password");
   s.equal(new URL(page.url()).search, "", "the token stays in the address");
   s.equal(await page.locator("[autocomplete=username]").inputValue(), moved, "the user name for password managers");
   await page.reload();
-  await s.at(page, "/auth/reset", "Set a new password");
+  await s.expectPage(page, "/auth/reset", "Set a new password");
   await fill(page, { newPassword: "passwordpassword" });
   await submit(page);
   await page.getByText("easy to guess").waitFor();
   await fill(page, { newPassword: password });
   await submit(page);
-  await s.at(page, "/auth/signin", "Sign in");
+  await s.expectPage(page, "/auth/signin", "Sign in");
   await page.getByText("Your new password is set.").waitFor();
   await other.goto(reset);
-  await s.at(other, "/auth/reset", "This link no longer works");
+  await s.expectPage(other, "/auth/reset", "This link no longer works");
 
   // A sign-out everywhere.
   await signIn(page, moved, password);
-  await s.at(page, "/", "Home");
+  await s.expectPage(page, "/", "Home");
   await page.goto("/auth/account");
   await page.getByRole("button", { name: "Sign out everywhere" }).click();
-  await s.at(page, "/auth/signin", "Sign in");
+  await s.expectPage(page, "/auth/signin", "Sign in");
   await page.getByText("You’re signed out everywhere.").waitFor();
   await page.goto("/inside");
-  await s.at(page, "/auth/signin", "Sign in");
+  await s.expectPage(page, "/auth/signin", "Sign in");
 };
 
 // With ConfirmFirst, sign-up does not reveal whether an account exists.
 const confirmFirst = (js) => async (s) => {
   const user = address("first");
-  const page = await s.visit("confirmFirst", { js });
+  const page = await s.open("confirmFirst", { js });
   await page.goto("/auth/signup");
   await fill(page, { loginId: user, password });
   await submit(page);
-  await s.at(page, "/auth/signup", "Check your email");
+  await s.expectPage(page, "/auth/signup", "Check your email");
   await page.goto("/auth/signin");
   await signIn(page, user, password);
   await page.getByText("isn’t confirmed yet").waitFor();
-  await page.goto(await s.link("confirmFirst", user, "verify_email"));
+  await page.goto(await s.emailedLink("confirmFirst", user, "verify_email"));
   await page.getByText("enter the password you chose").waitFor();
   await fill(page, { password });
   await page.keyboard.press("Enter");
-  await s.at(page, "/auth/verify", "Address confirmed");
+  await s.expectPage(page, "/auth/verify", "Address confirmed");
   await page.goto("/auth/signin");
   await signIn(page, user, password);
-  await s.at(page, "/", "Home");
+  await s.expectPage(page, "/", "Home");
 };
 
 // An attacker signs up with the address of a victim. The victim's click confirms nothing; a reset by email gives the
 // account to the victim.
 const claim = (js) => async (s) => {
   const user = address("victim");
-  const attacker = await s.visit("plain", { js });
+  const attacker = await s.open("plain", { js });
   await attacker.goto("/auth/signup");
   await fill(attacker, { loginId: user, password });
   await submit(attacker);
-  await s.at(attacker, "/", "Home");
-  const owner = await s.visit("plain", { js });
-  const link = await s.link("plain", user, "verify_email");
+  await s.expectPage(attacker, "/", "Home");
+  const owner = await s.open("plain", { js });
+  const link = await s.emailedLink("plain", user, "verify_email");
   await owner.goto(link);
-  await s.at(owner, "/auth/verify", "Confirm your email address");
+  await s.expectPage(owner, "/auth/verify", "Confirm your email address");
   await submit(owner);
   await owner.getByText("Enter your password.").waitFor();
-  await s.focused(owner, "[name=password]");
+  await s.waitForFocus(owner, "[name=password]");
   await fill(owner, { password: otherPassword });
   await submit(owner);
   await owner.getByText("This is not the password of this account.").waitFor();
@@ -179,42 +179,42 @@ const claim = (js) => async (s) => {
   await attacker.goto("/auth/account");
   await attacker.getByText("Not confirmed yet", { exact: true }).waitFor();
   await owner.getByRole("link", { name: "Set a new password" }).click();
-  await s.at(owner, "/auth/forgot", "Forgot your password?");
+  await s.expectPage(owner, "/auth/forgot", "Forgot your password?");
   s.equal(await owner.locator("[name=loginId]").inputValue(), user, "the login id of the link");
   s.ok(!decodeURIComponent(owner.url()).includes(user), "an address in the address bar");
   await submit(owner);
-  await owner.goto(await s.link("plain", user, "confirm_and_reset"));
+  await owner.goto(await s.emailedLink("plain", user, "confirm_and_reset"));
   await fill(owner, { newPassword: otherPassword });
   await submit(owner);
-  await s.at(owner, "/auth/signin", "Sign in");
+  await s.expectPage(owner, "/auth/signin", "Sign in");
   await attacker.goto("/auth/account");
-  await s.at(attacker, "/auth/signin", "Sign in");
+  await s.expectPage(attacker, "/auth/signin", "Sign in");
   await signIn(attacker, user, password);
   await attacker.getByText("is wrong").waitFor();
   await signIn(owner, user, otherPassword);
-  await s.at(owner, "/", "Home");
+  await s.expectPage(owner, "/", "Home");
   await owner.goto("/auth/account");
   await owner.getByText("Confirmed", { exact: true }).waitFor();
   await owner.goto(link);
-  await s.at(owner, "/auth/verify", "This link no longer works");
+  await s.expectPage(owner, "/auth/verify", "This link no longer works");
 };
 
 const expired = (js) => async (s) => {
   const user = address("expired");
-  const page = await s.visit("plain", { js });
+  const page = await s.open("plain", { js });
   await page.goto("/auth/signup");
   await fill(page, { loginId: user, password });
   await submit(page);
-  await s.at(page, "/", "Home");
-  await s.expire("plain", user);
-  const fresh = await s.visit("plain", { js });
+  await s.expectPage(page, "/", "Home");
+  await s.expirePassword("plain", user);
+  const fresh = await s.open("plain", { js });
   await fresh.goto("/inside");
   await signIn(fresh, user, password);
-  await s.at(fresh, "/auth/signin", "Choose a new password");
+  await s.expectPage(fresh, "/auth/signin", "Choose a new password");
   s.equal(await fresh.locator("[name=loginId]").inputValue(), user, "what was typed");
   await fill(fresh, { oldPassword: password, newPassword: otherPassword });
   await submit(fresh);
-  await s.at(fresh, "/inside", "Inside");
+  await s.expectPage(fresh, "/inside", "Inside");
 };
 
 const withAndWithoutScript = (name, test) => [[`${name}, with JavaScript`, test(true)], [`${name}, without JavaScript`, test(false)]];

@@ -29,7 +29,7 @@ const longAddress = (name) => address("a".repeat(50) + name).replace("example.co
 
 export const states = [
   ["states: problems as pages of their own", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     await page.goto("/auth/signin");
     await expect(s, page, 405, "problem-405", () => send(page, "/auth/account"));
     await page.goto("/auth/signin");
@@ -46,7 +46,7 @@ export const states = [
     s.failures = s.failures.filter((c) => !c.startsWith("foreign request"));
   }],
   ["states: too many emails", async (s) => {
-    const page = await s.visit("throttled");
+    const page = await s.open("throttled");
     await signUp(page, address("emails"), "Ann");
     for (let i = 0; i < 3; i++) {
       await page.goto("/auth/account");
@@ -55,10 +55,10 @@ export const states = [
     await expect(s, page, 429, "problem-429", () => send(page, "/auth/email/verify/send"));
   }],
   ["states: the store is unavailable", async (s) => {
-    const page = await s.visit("broken");
+    const page = await s.open("broken");
     const user = address("broken");
     await signUp(page, user, "Ann");
-    const visitor = await s.visit("broken");
+    const visitor = await s.open("broken");
     await visitor.goto("/auth/signin");
     await visitor.locator("[name=loginId]").fill(user);
     await visitor.locator("[name=password]").fill(password);
@@ -76,7 +76,7 @@ export const states = [
     s.failures = s.failures.filter((c) => !/status of 50[03]/.test(c));
   }],
   ["states: a user without a name, asked to sign in again", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     const user = address("nameless");
     await signUp(page, user);
     await page.goto("/auth/account");
@@ -92,32 +92,32 @@ export const states = [
     await s.inspect(page, "signin-again-failed");
   }],
   ["states: many devices", async (s) => {
-    const page = await s.visit("plain");
+    const page = await s.open("plain");
     const user = address("devices");
     await signUp(page, user, "Ann");
-    for (let i = 0; i < 14; i++) await s.device("plain", user);
+    for (let i = 0; i < 14; i++) await s.signInOnDevice("plain", user);
     await page.goto("/auth/account");
     await s.inspect(page, "account-devices");
   }],
   ["states: long texts", async (s) => {
     for (const lang of ["en", "de"]) {
-      const page = await s.visit("plain", { lang, userAgent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0" });
+      const page = await s.open("plain", { lang, userAgent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0" });
       const user = longAddress(lang);
       await signUp(page, user, longName);
       await page.goto("/auth/account");
       await s.inspect(page, `account-long-${lang}`, { schemes: ["light"] });
-      await page.goto(await s.link("plain", user, "verify_email"));
+      await page.goto(await s.emailedLink("plain", user, "verify_email"));
       await s.inspect(page, `verify-long-${lang}`, { schemes: ["light"] });
       await page.goto("/auth/forgot");
       await page.locator("[name=loginId]").fill(user);
       await submitAndWait(page);
       await s.inspect(page, `forgot-sent-long-${lang}`, { schemes: ["light"] });
-      await page.goto(await s.link("plain", user, "confirm_and_reset"));
+      await page.goto(await s.emailedLink("plain", user, "confirm_and_reset"));
       await s.inspect(page, `reset-long-${lang}`, { schemes: ["light"] });
     }
   }],
   ["states: the example", async (s) => {
-    const page = await s.visit("example", { js: false });
+    const page = await s.open("example", { js: false });
     const at = (path) => page.waitForURL((u) => u.pathname === path);
     await page.goto("/");
     await page.getByRole("link", { name: "Create an account" }).click();
@@ -133,7 +133,7 @@ export const states = [
     await page.goto("/dashboard");
     await at("/auth/signin");
     // axe needs a browser that runs scripts.
-    const other = await s.visit("example");
+    const other = await s.open("example");
     await other.goto("/");
     await s.inspect(other, "example-home");
     await other.goto("/auth/signin?return_to=%2Fdashboard");

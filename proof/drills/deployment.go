@@ -36,16 +36,16 @@ type scenario struct {
 	check func(d *deployment, o *outcome) error
 }
 
-// errMissing says why a drill cannot run on this machine.
-type errMissing struct{ why string }
+// missingError says why a drill cannot run on this machine.
+type missingError struct{ why string }
 
-func (e errMissing) Error() string { return e.why }
+func (e missingError) Error() string { return e.why }
 
 // run injects the fault under load and returns what the clients saw.
 func (s scenario) run(ctx context.Context) (o outcome, err error) {
 	d := &deployment{ctx: ctx}
 	defer d.close()
-	var missing errMissing
+	var missing missingError
 	if err := d.start(s); errors.As(err, &missing) || errors.Is(err, pgtest.ErrMissing) {
 		return outcome{missing: err.Error()}, nil
 	} else if err != nil {

@@ -151,11 +151,11 @@ func readOnly() scenario {
 func diskFull() scenario {
 	dir, err := os.MkdirTemp("", "disk")
 	if err == nil && os.Geteuid() != 0 {
-		err = errMissing{"it needs root, to mount a small disk"}
+		err = missingError{"it needs root, to mount a small disk"}
 	}
 	if err == nil {
 		if out, mountErr := exec.Command("mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", dir).CombinedOutput(); mountErr != nil {
-			err = errMissing{"a small disk cannot be mounted: " + strings.TrimSpace(string(out))}
+			err = missingError{"a small disk cannot be mounted: " + strings.TrimSpace(string(out))}
 		}
 	}
 	ballast := filepath.Join(dir, "ballast")

@@ -59,7 +59,7 @@ func (l *load) count(r reply, took time.Duration, path string) {
 	if took > maxAnswerTime {
 		l.violation(nil, "%s took %s", path, took.Round(time.Millisecond))
 	}
-	if r.unknown() && r.status != http.StatusTooManyRequests { // 429 is an answer: try again later
+	if r.outcomeUnknown() && r.status != http.StatusTooManyRequests { // 429 is an answer: try again later
 		l.unavailable.Add(1)
 		l.mu.Lock()
 		l.lastUnavailable = time.Now()

@@ -32,7 +32,7 @@ func startToxiproxy(ctx context.Context, dir, listen, target string) (*toxiproxy
 			install.Dir = dir // outside any module
 			install.Env = append(os.Environ(), "GOBIN="+bin, "GOFLAGS=")
 			if out, err := install.CombinedOutput(); err != nil {
-				return nil, errMissing{fmt.Sprintf("toxiproxy cannot be installed: %v %s", err, out)}
+				return nil, missingError{fmt.Sprintf("toxiproxy cannot be installed: %v %s", err, out)}
 			}
 		}
 	}

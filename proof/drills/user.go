@@ -37,8 +37,8 @@ type reply struct {
 	Code         string `json:"code"`
 }
 
-// unknown reports whether the client cannot know if the request had an effect.
-func (r reply) unknown() bool { return r.status == 0 || r.status >= 500 || r.status == 429 }
+// outcomeUnknown reports whether the client cannot know if the request had an effect.
+func (r reply) outcomeUnknown() bool { return r.status == 0 || r.status >= 500 || r.status == 429 }
 
 // request sends a request, each to another instance than the one before.
 func (u *user) request(method, path, bearer string, body map[string]string) reply {
@@ -113,7 +113,7 @@ func (u *user) signIn() {
 	for i, password := range u.passwords {
 		r := u.request("POST", "/api/auth/signin", "", map[string]string{"loginId": u.id, "password": password})
 		switch {
-		case r.unknown():
+		case r.outcomeUnknown():
 			return
 		case r.status == http.StatusOK:
 			u.passwords, u.session, u.refresh = []string{password}, r.SessionToken, r.RefreshToken
@@ -129,7 +129,7 @@ func (u *user) signIn() {
 func (u *user) refreshSession() {
 	r := u.request("POST", "/api/auth/session/refresh", "", map[string]string{"refreshToken": u.refresh})
 	switch {
-	case r.unknown():
+	case r.outcomeUnknown():
 		if u.unansweredSince.IsZero() {
 			u.unansweredSince = time.Now()
 		}
@@ -146,7 +146,7 @@ func (u *user) refreshSession() {
 }
 
 func (u *user) validate() {
-	if r := u.request("GET", "/api/me", u.session, nil); !r.unknown() && r.status != http.StatusOK {
+	if r := u.request("GET", "/api/me", u.session, nil); !r.outcomeUnknown() && r.status != http.StatusOK {
 		u.load.violation(&u.load.out.signedOut, "the session of %s was refused: %d", u.id, r.status)
 	}
 }
@@ -178,7 +178,7 @@ func (u *user) signOut() {
 	switch {
 	case r.status == http.StatusOK:
 		u.recordEnd()
-	case !r.unknown():
+	case !r.outcomeUnknown():
 		u.load.violation(&u.load.out.signedOut, "%s could not sign out: %d %s", u.id, r.status, r.Code)
 	}
 	// The client forgets the tokens, whatever the answer.
@@ -206,7 +206,7 @@ func (u *user) replacePassword() {
 	case r.status == http.StatusOK:
 		u.recordEnd()
 		u.passwords, u.session, u.refresh, u.unansweredSince = []string{password}, r.SessionToken, r.RefreshToken, time.Time{}
-	case r.unknown():
+	case r.outcomeUnknown():
 		u.passwords = []string{u.passwords[0], password}
 		u.session, u.refresh, u.unansweredSince = "", "", time.Time{}
 	default:
