@@ -95,7 +95,7 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmai
 	switch {
 	case len(queued) > 0:
 	case t.Purpose == store.PurposeChangeEmail:
-		// The change is pending all the same. Otherwise PendingEmail would reveal
+		// The change is stored as pending anyway. Otherwise PendingEmail would reveal
 		// what emails the address gets.
 		event.Reason = cmp.Or(event.Reason, "too_many_mails")
 	default:

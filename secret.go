@@ -146,5 +146,5 @@ func checkSecrets(secret Secret, old []Secret, peppers []password.Pepper) error 
 	return nil
 }
 
-// Secret is a string that refuses to print. See [token.Secret].
+// Secret is a string that prints as "[redacted]". See [token.Secret].
 type Secret = token.Secret

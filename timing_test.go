@@ -37,7 +37,8 @@ func (w *stopwatch) measure(n int) {
 	}
 }
 
-// at returns, for each function, the duration that one run in part stays below.
+// at returns a quantile of the durations of each function: 1/part of its runs are
+// shorter.
 func (w *stopwatch) at(part int) []time.Duration {
 	var out []time.Duration
 	for _, all := range w.times {

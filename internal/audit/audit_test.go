@@ -15,7 +15,7 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
-func TestStoreSparsely_StoresOnceAMinuteForEachKey(t *testing.T) {
+func TestStoreSampled_StoresOnceAMinuteForEachKey(t *testing.T) {
 	ctx, st := t.Context(), memory.New()
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	heard := 0

@@ -135,8 +135,8 @@ func (f *fleet) client() usher.Client {
 	}
 }
 
-// person signs a new user up on the first instance.
-func (f *fleet) person() (string, *usher.Authentication) {
+// signUp signs a new user up on the first instance.
+func (f *fleet) signUp() (string, *usher.Authentication) {
 	f.t.Helper()
 	id := fmt.Sprintf("p%d@example.com", f.n.Add(1))
 	a, err := f.at(0).SignUp(f.t.Context(), usher.SignUpParams{LoginID: id, Password: goodPassword}, f.client())
@@ -146,7 +146,7 @@ func (f *fleet) person() (string, *usher.Authentication) {
 	return id, a.Authentication
 }
 
-// verification is what a person gives to confirm the address.
+// verification returns the input that confirms the address of a user.
 func (f *fleet) verification(id string) usher.VerifyEmailParams {
 	f.t.Helper()
 	return usher.VerifyEmailParams{Token: f.mail.token(f.t, id, usher.MessageVerifyEmail), Password: goodPassword}

@@ -40,7 +40,7 @@ func (f *fleet) load(ctx context.Context) (good int64, bad []string) {
 		n    atomic.Int64
 	)
 	for i := range f.instances {
-		_, a := f.person()
+		_, a := f.signUp()
 		done.Go(func() {
 			for round := i; ctx.Err() == nil; round++ {
 				b, err := f.at(round).RefreshSession(context.WithoutCancel(ctx), a.Tokens.Refresh, f.client())
@@ -79,7 +79,7 @@ func TestJK07_RotationUnderLoadRefusesNothing(t *testing.T) {
 	if len(bad) > 0 || good < 100 {
 		t.Fatalf("%d of %d were refused: %.300v", len(bad), good, bad)
 	}
-	_, a := f.person()
+	_, a := f.signUp()
 	if now := f.at(0).keyIDs(t); len(now) < 2 || kid(t, a) == first[0] {
 		t.Fatalf("the keys did not turn: %v, then %v, and %s signs", first, now, kid(t, a))
 	}
@@ -101,7 +101,7 @@ func kid(t *testing.T, a *usher.Authentication) string {
 func TestJK07_ACompromisedKeyIsOutEverywhere(t *testing.T) {
 	overInstances(t, func(t *testing.T, f *fleet) {
 		for round := range 2 {
-			id, a := f.person()
+			id, a := f.signUp()
 			for _, m := range f.instances {
 				if !m.alive(t, a) {
 					t.Fatal("a good token is refused")
@@ -190,7 +190,7 @@ func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
 func TestJK07_ANewSecretWithoutDowntime(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 2)
-	id, a := f.person()
+	id, a := f.signUp()
 	check := func(step string) {
 		t.Helper()
 		for i, m := range f.instances {
@@ -233,7 +233,7 @@ func TestJK07_ANewSecretWithoutDowntime(t *testing.T) {
 func TestJK07_KeysThatWentBackAreNoticed(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 2)
-	id, a := f.person()
+	id, a := f.signUp()
 	if _, err := f.at(0).store.DB().Exec(`DELETE FROM usher_signing_keys`); err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func TestInstancesBehindAPooler(t *testing.T) {
 	f.add()
 	f.addOn(postgres.Options{ListenURL: past})
 	for range 5 {
-		id, a := f.person()
+		id, a := f.signUp()
 		winners(t, together(20, func(i int) error {
 			_, err := f.at(i).RefreshSession(t.Context(), a.Tokens.Refresh, f.client())
 			return err

@@ -47,7 +47,7 @@ func TestST01_OneOfFiftySignUpsWins(t *testing.T) {
 func TestSI07_AHundredGuessesCostFiveHashesInAll(t *testing.T) {
 	overInstances(t, func(t *testing.T, f *fleet) {
 		for round := range *rounds {
-			id, _ := f.person()
+			id, _ := f.signUp()
 			client := f.client() // all guesses come from one network
 			before := f.hashes()
 			// The right password clears the counter, so all attempts are counted before any is
@@ -108,10 +108,11 @@ func TestRS03_OneOfTwentyResetsWins(t *testing.T) {
 	})
 }
 
-// resetLink makes a person whose address is proven and asks for a reset.
+// resetLink signs up a user, confirms the address, and requests a reset. It returns the
+// token of the emailed link.
 func (f *fleet) resetLink() (id string, token usher.Secret) {
 	f.t.Helper()
-	id, _ = f.person()
+	id, _ = f.signUp()
 	if _, err := f.at(1).VerifyEmail(f.t.Context(), nil, f.verification(id), f.client()); err != nil {
 		f.t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestST02_ATokenAndItsEffectAreOne(t *testing.T) {
 func TestUP05_OneOfTenReplacesWins(t *testing.T) {
 	overInstances(t, func(t *testing.T, f *fleet) {
 		for round := range *rounds {
-			id, _ := f.person()
+			id, _ := f.signUp()
 			password := func(i int) usher.Secret { return usher.Secret(fmt.Sprintf("new password, number %d", i)) }
 			errs := together(10, func(i int) error {
 				_, err := f.at(i).ReplacePassword(t.Context(),
@@ -167,7 +168,7 @@ func TestUP05_OneOfTenReplacesWins(t *testing.T) {
 func TestSE05_ReuseOnAnotherMachineEndsTheSession(t *testing.T) {
 	overInstances(t, func(t *testing.T, f *fleet) {
 		for range 5 {
-			_, first := f.person()
+			_, first := f.signUp()
 			second, err := f.at(0).RefreshSession(t.Context(), first.Tokens.Refresh, f.client())
 			if err != nil {
 				t.Fatal(err)
@@ -189,7 +190,7 @@ func TestSE05_ReuseOnAnotherMachineEndsTheSession(t *testing.T) {
 
 func TestSE08_TwentyRefreshesKeepOneSession(t *testing.T) {
 	overInstances(t, func(t *testing.T, f *fleet) {
-		_, a := f.person()
+		_, a := f.signUp()
 		for round := range 25 {
 			got := make([]usher.Secret, 20)
 			errs := together(20, func(i int) error {

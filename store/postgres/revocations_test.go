@@ -88,8 +88,8 @@ func TestSE06_TheEndOfASessionHoldsEverywhere(t *testing.T) {
 		var took []time.Duration
 		for name, end := range f.waysOut() {
 			for i := range f.instances {
-				id, a := f.person()
-				other, _ := f.person()
+				id, a := f.signUp()
+				other, _ := f.signUp()
 				bystander := f.signIn(f.at(i), other, goodPassword)
 				if err := end(f.at(i), id, a); err != nil {
 					t.Fatalf("%s: %v", name, err)
@@ -122,7 +122,7 @@ func TestSE06_WithoutNotificationsThePollFindsIt(t *testing.T) {
 	f.instances = append(f.instances, &instance{s, f.at(0).store})
 	var took []time.Duration
 	for range 5 {
-		_, a := f.person()
+		_, a := f.signUp()
 		if err := f.at(0).Operator("test").SignOutUser(t.Context(), a.User.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestSE06_ALostConnectionMissesNothing(t *testing.T) {
 		for f.endListeners() < 1 {
 			time.Sleep(10 * time.Millisecond) // the first clients connect
 		}
-		_, a := f.person()
+		_, a := f.signUp()
 		if err := f.at(0).Operator("test").SignOutUser(t.Context(), a.User.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestSE06_ALostConnectionMissesNothing(t *testing.T) {
 
 func TestSE06_AMachineThatStartsKnowsWhoIsSignedOut(t *testing.T) {
 	f := newFleet(t, 1)
-	_, a := f.person()
+	_, a := f.signUp()
 	if err := f.at(0).Operator("test").SignOutUser(t.Context(), a.User.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -171,8 +171,8 @@ func TestSE06_AMachineThatStartsKnowsWhoIsSignedOut(t *testing.T) {
 func TestSE06_AStepThatCommitsLateIsFound(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 2)
-	_, late := f.person()
-	_, early := f.person()
+	_, late := f.signUp()
+	_, early := f.signUp()
 	tx, err := f.at(0).store.DB().BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -203,8 +203,8 @@ func TestSE06_ValidationReadsNoDatabase(t *testing.T) {
 		t.Skip("only a server of the tests' own may be stopped")
 	}
 	f := newFleet(t, 2)
-	_, a := f.person()
-	_, b := f.person()
+	_, a := f.signUp()
+	_, b := f.signUp()
 	if err := f.at(0).Operator("test").SignOutUser(t.Context(), b.User.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ func TestOnlyCountersDoNotWaitForTheDisk(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, pgtest.With(t, pgtest.Schema(t), "synchronous_commit", "on"))
 	now := time.Now()
-	person := store.UserCreation{
+	creation := store.UserCreation{
 		User:      store.User{ID: "u", LoginIDs: []string{"u@example.test"}, Status: store.StatusEnabled, CreatedAt: now, UpdatedAt: now},
 		Canonical: []string{"u@example.test"},
 		Password:  store.Password{Hash: "hash", State: store.PasswordActive, Version: 1, ChangedAt: now},
@@ -24,7 +24,7 @@ func TestOnlyCountersDoNotWaitForTheDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(s.CreateUser(ctx, person))
+	must(s.CreateUser(ctx, creation))
 	_, err := s.DB().ExecContext(ctx, `
 		CREATE TABLE seen (at SERIAL, setting TEXT);
 		CREATE FUNCTION note() RETURNS trigger AS $$
@@ -46,7 +46,7 @@ func TestOnlyCountersDoNotWaitForTheDisk(t *testing.T) {
 	}
 	_, err = s.StartSession(ctx, store.SessionStart{
 		Session:     store.SessionRecord{Session: store.Session{ID: "s", UserID: "u", Kind: store.SessionFull, CreatedAt: now, IdleExpiresAt: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour)}},
-		ClearLimits: []string{"k"}, IfPasswordVersion: person.Password.Version,
+		ClearLimits: []string{"k"}, IfPasswordVersion: creation.Password.Version,
 	})
 	must(err)
 	if last() != "on" {

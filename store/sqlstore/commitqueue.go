@@ -88,7 +88,7 @@ func (q *commitQueue) takeFollowers(unsynced bool) []*step {
 	return followers
 }
 
-// urgent reports whether a step waits whose commit must wait for the disk.
+// urgent reports whether any waiting step needs a sync of the disk.
 func (q *commitQueue) urgent() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

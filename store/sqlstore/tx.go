@@ -89,7 +89,7 @@ func (s *Store) runOnce(ctx context.Context, st *step) error {
 	return raw.Commit()
 }
 
-// newTx returns what a step works with.
+// newTx returns the transaction that a step runs in.
 func (s *Store) newTx(raw *sql.Tx, uncancelable bool) *tx {
 	return &tx{runner: runner{conn: raw, dialect: s.dialect, prepared: s.writeStatements, tx: raw, uncancelable: uncancelable}, raw: raw, hook: s.hook}
 }
