@@ -108,7 +108,7 @@ func TestCK07_ATooLargeCookieIsAnError(t *testing.T) {
 		}
 		k.Logs.Reset()
 	}
-	// No session is left that nobody has a token of.
+	// The session whose cookie could not be set has ended.
 	list, err := k.Store.UserSessions(t.Context(), k.UserID(Bob), k.Clock.Now())
 	if err != nil || len(list) != 0 {
 		t.Errorf("%d sessions live, %v", len(list), err)

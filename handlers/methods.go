@@ -65,8 +65,8 @@ func (h *Handlers) PasswordPolicy(w http.ResponseWriter, r *http.Request) {
 }
 
 // SendEmailVerification is POST /email/verify/send. It requires a signed-in user,
-// and sends another email that asks to confirm the address. 202; 429 with
-// Retry-After if the account has asked too often.
+// and sends another email with a link that confirms the address. 202; 429 with
+// Retry-After if the account has requested too many emails.
 func (h *Handlers) SendEmailVerification(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /email/verify/send", w, r)
 }
@@ -85,7 +85,7 @@ func (h *Handlers) VerifyEmail(w http.ResponseWriter, r *http.Request) {
 // ChangeEmail is POST /email/change. It requires a signed-in user:
 // {"newEmail","currentPassword"}. 202; the address changes when the user confirms
 // the new one. An earlier change that is not confirmed is replaced. 429 with
-// Retry-After if the account has asked too often.
+// Retry-After if the account has requested too many emails.
 func (h *Handlers) ChangeEmail(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /email/change", w, r)
 }
