@@ -65,7 +65,7 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 		return token.Pair{}, err
 	}
 	p := token.Pair{
-		SessionExpiresAt: earlier(now.Add(s.cfg.Sessions.TokenLifetime), session.ExpiresAt),
+		SessionExpiresAt: earlier(now.Add(s.cfg.Sessions.TokenLifetime), session.IdleExpiresAt),
 		RefreshExpiresAt: session.IdleExpiresAt,
 	}
 	p.Session, err = signing.Sign(key, signing.Claims{

@@ -232,3 +232,25 @@ func TestSE05_AnExchangedRefreshTokenOpensNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A session token expires with its session, whichever end of the session comes first.
+func TestSE04_NoSessionTokenOutlivesItsSession(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]usher.SessionConfig{
+		"idle":     {Idle: time.Minute, TokenLifetime: 10 * time.Minute},
+		"absolute": {Idle: 2 * time.Minute, Absolute: 2 * time.Minute, TokenLifetime: 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, func(cfg *usher.Config) { cfg.Sessions = c })
+			a := k.signUp(ann)
+			for range 2 {
+				claims := k.claims(a)
+				if end := a.Session.IdleExpiresAt; claims.ExpiresAt.After(end) || a.Tokens.SessionExpiresAt.After(end) {
+					t.Errorf("the token expires at %s, the session at %s", claims.ExpiresAt, end)
+				}
+				k.clock.add(50 * time.Second)
+				a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+			}
+		})
+	}
+}
