@@ -230,3 +230,31 @@ func TestPW11_SU04_SU05_OnlyNamedMembersCount(t *testing.T) {
 		t.Errorf("user is %+v, %v", u, err)
 	}
 }
+
+// Clients that are careless but clear are understood: another spelling of UTF-8, a
+// byte order mark, an encoding that is none.
+func TestHarmlessSpellingsOfJSONAreAccepted(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InBodies, Setup{})
+	k.SignUp(Ann)
+	body := SignUpBody(Ann, GoodPassword)
+	for name, q := range map[string]Request{
+		"charset":           Post("/signin", body, "Content-Type", "application/json; charset=UTF8"),
+		"byte order mark":   Post("/signin", "\ufeff"+body),
+		"identity encoding": Post("/signin", body, "Content-Encoding", "Identity"),
+	} {
+		if a := k.Do(q); a.Status != 200 {
+			t.Errorf("%s: %d %s", name, a.Status, a.Body)
+		}
+	}
+	for name, q := range map[string]Request{
+		"another charset": Post("/signin", body, "Content-Type", "application/json; charset=latin1"),
+		"gzip":            Post("/signin", body, "Content-Encoding", "gzip"),
+		"two encodings":   Post("/signin", body, "Content-Encoding", "identity", "Content-Encoding", "gzip"),
+		"two marks":       Post("/signin", "\ufeff\ufeff"+body),
+	} {
+		if a := k.Do(q); a.Status != 415 && a.Status != 400 {
+			t.Errorf("%s: %d", name, a.Status)
+		}
+	}
+}

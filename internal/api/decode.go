@@ -42,7 +42,8 @@ func decodeBody(w http.ResponseWriter, r *http.Request, optional bool) (object, 
 	if err != nil {
 		return object{}, err
 	}
-	members, err := parse(body)
+	// A byte order mark may precede the text (RFC 8259 §8.1).
+	members, err := parse(bytes.TrimPrefix(body, []byte("\ufeff")))
 	return newObject(members), err
 }
 

@@ -25,10 +25,12 @@ func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // IsJSON reports whether the headers announce JSON in UTF-8 (RFC 8259), not
-// compressed. No form can send that, so a page of another site cannot send it
+// compressed. The charset may be spelled "utf8". No form can send that, so a page of another site cannot send it
 // without a preflight.
 func IsJSON(h http.Header) bool {
-	if len(h["Content-Type"]) != 1 || len(h["Content-Encoding"]) > 0 {
+	encoding := h["Content-Encoding"]
+	plain := len(encoding) == 0 || len(encoding) == 1 && strings.EqualFold(encoding[0], "identity")
+	if len(h["Content-Type"]) != 1 || !plain {
 		return false
 	}
 	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
@@ -36,7 +38,7 @@ func IsJSON(h http.Header) bool {
 		return false
 	}
 	charset, given := params["charset"]
-	return !given || strings.EqualFold(charset, "utf-8")
+	return !given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }
 
 // IsForm reports whether the request is a form of a page, as browsers send it.
