@@ -46,7 +46,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// TrustedOrigins are further origins, such as "https://app.example.com",
 	// whose pages may send requests that change something. Scheme, host and
-	// port are compared. Defaults to none: only this origin.
+	// port are compared. The origin of the request's Host and that of the BaseURL of
+	// the Service are always trusted. Defaults to none.
 	TrustedOrigins []string
 	// AllowedOrigins are origins whose pages may read the answers (CORS).
 	// Scheme, host and port are compared exactly. If they may also send requests
@@ -54,6 +55,11 @@ type Config struct {
 	// origin, and is an error together with Cookies. Defaults to none.
 	AllowedOrigins []string
 
+	// HSTS is the value of the header Strict-Transport-Security (RFC 6797) in answers
+	// over https, such as "max-age=31536000; includeSubDomains". It binds the whole
+	// host, not only these routes: a browser that has seen it opens the host, or all
+	// its subdomains, over https alone. Defaults to none.
+	HSTS string
 	// Timeout limits the work for one request; a request that takes longer is
 	// answered 503. Defaults to 5 seconds.
 	Timeout time.Duration
@@ -80,14 +86,18 @@ func (c Config) complete(auth *usher.Service) (Config, error) {
 		c.Now = time.Now
 	}
 	c.TrustedProxies = slices.Clone(c.TrustedProxies)
-	c.TrustedOrigins = slices.Clone(c.TrustedOrigins)
+	own, err := url.Parse(auth.PagesURL())
+	if err != nil {
+		return Config{}, fmt.Errorf("handlers: the BaseURL of the Service: %w", err)
+	}
+	// The origin of BaseURL is the program's own, also behind a proxy that changes Host.
+	c.TrustedOrigins = append(slices.Clone(c.TrustedOrigins), own.Scheme+"://"+own.Host)
 	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
 	if c.Timeout < 0 {
 		return Config{}, errors.New("handlers: Config.Timeout must not be negative")
 	}
 	if c.Pages != nil && c.Cookies == nil {
-		var err error
-		if c.Cookies, err = newJar(auth, c.Now); err != nil {
+		if c.Cookies, err = newJar(auth, own.Scheme == "http", c.Now); err != nil {
 			return Config{}, err
 		}
 	}
@@ -96,14 +106,10 @@ func (c Config) complete(auth *usher.Service) (Config, error) {
 
 // newJar returns the jar of a Service. It needs no Logger: usher.New has warned of
 // http, and the jar has no other unsafe setting.
-func newJar(auth *usher.Service, now func() time.Time) (*cookies.Jar, error) {
-	u, err := url.Parse(auth.PagesURL())
-	if err != nil {
-		return nil, fmt.Errorf("handlers: the address of the pages: %w", err)
-	}
+func newJar(auth *usher.Service, loopback bool, now func() time.Time) (*cookies.Jar, error) {
 	secrets := auth.CookieSecrets()
 	return cookies.New(cookies.Config{
-		Secret: secrets[0], OldSecrets: secrets[1:], InsecureLoopback: u.Scheme == "http",
+		Secret: secrets[0], OldSecrets: secrets[1:], InsecureLoopback: loopback,
 		Logger: slog.New(slog.DiscardHandler), Now: now,
 	})
 }

@@ -54,7 +54,7 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 		return nil, fmt.Errorf("handlers: %w", err)
 	}
 	chain := &route.Chain{
-		Visits: visits, AllowedOrigins: cfg.AllowedOrigins, Timeout: cfg.Timeout, Logger: cfg.Logger, Now: cfg.Now,
+		Visits: visits, AllowedOrigins: cfg.AllowedOrigins, HSTS: cfg.HSTS, Timeout: cfg.Timeout, Logger: cfg.Logger, Now: cfg.Now,
 		OnError: cfg.OnError,
 	}
 	if chain.Catalogue, err = locale.New(cfg.Texts.Languages, cfg.Texts.Texts); err != nil {

@@ -210,6 +210,19 @@ func TestRequestID(t *testing.T) {
 	_, _ = io.Copy(io.Discard, w.Result().Body)
 }
 
+// The header binds the whole host, so the mount sends it only if the program says so.
+func TestHP01_HSTSOnlyIfConfigured(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"", "max-age=86400"} {
+		k := NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) { c.HSTS = value }})
+		w := httptest.NewRecorder()
+		k.Handlers.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "https://app.example/keys", nil))
+		if got := w.Result().Header.Get("Strict-Transport-Security"); got != value {
+			t.Errorf("configured as %q, sent as %q", value, got)
+		}
+	}
+}
+
 func TestHP01_HSTSOverTLSOnly(t *testing.T) {
 	t.Parallel()
 	k := NewKit(t, InBodies, Setup{})

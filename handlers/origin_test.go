@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -99,6 +100,24 @@ func TestTrustedOrigins(t *testing.T) {
 	k.Do(Post("/signup", SignUpBody(Ann, GoodPassword), "Origin", "https://good.test", "Sec-Fetch-Site", "cross-site")).Want(t, 201, "")
 	for _, o := range []string{"http://good.test", "https://good.test:444", "https://good.test.evil.test", "null"} {
 		k.Do(Post("/signup", SignUpBody(Bob, GoodPassword), "Origin", o)).Want(t, 403, "cross_origin")
+	}
+}
+
+// A proxy may change Host, and an old browser sends no Sec-Fetch-Site. The origin of
+// BaseURL is the program's own all the same, and nothing that looks like it.
+func TestCS03_TheOriginOfBaseURLIsAlwaysTrusted(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InCookies, Setup{})
+	base := strings.TrimSuffix(k.Service.PagesURL(), "/auth")
+	for origin, want := range map[string]int{base: 201, base + ".evil.test": 403, strings.Replace(base, "https", "http", 1): 403, base + ":444": 403} {
+		r := httptest.NewRequest(http.MethodPost, "https://internal.test:8443/signup", strings.NewReader(Object("loginId", Ann, "password", GoodPassword)))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Origin", origin)
+		w := httptest.NewRecorder()
+		k.Handlers.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("from %s: %d, want %d: %s", origin, w.Code, want, w.Body)
+		}
 	}
 }
 

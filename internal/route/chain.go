@@ -24,6 +24,8 @@ type Chain struct {
 	Visits *visit.Visits
 	// AllowedOrigins are the origins whose pages may read the answers.
 	AllowedOrigins []string
+	// HSTS is the value of Strict-Transport-Security over https, or empty.
+	HSTS string
 	// Timeout limits the work for one request.
 	Timeout   time.Duration
 	Catalogue *locale.Catalogue
@@ -74,8 +76,8 @@ func (c *Chain) Headers(next http.Handler) http.Handler {
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		if middleware.ClientScheme(r, c.Visits.TrustedProxies) == "https" {
-			header.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		if c.HSTS != "" && middleware.ClientScheme(r, c.Visits.TrustedProxies) == "https" {
+			header.Set("Strict-Transport-Security", c.HSTS)
 		}
 		next.ServeHTTP(w, r)
 	})

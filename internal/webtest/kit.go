@@ -100,7 +100,7 @@ func NewKit(t testing.TB, m Mode, s Setup) *Kit {
 	k.Service, err = usher.New(context.Background(), k.Store, cfg)
 	must(err)
 	t.Cleanup(func() { k.Service.Close(context.Background()) })
-	hc := handlers.Config{Logger: logger, Now: k.Clock.Now}
+	hc := handlers.Config{Logger: logger, Now: k.Clock.Now, HSTS: "max-age=31536000; includeSubDomains"}
 	if m == InCookies {
 		jc := cookies.Config{Secret: Secret, Logger: logger, Now: k.Clock.Now}
 		if s.Jar != nil {
