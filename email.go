@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
@@ -258,6 +259,7 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 // [*LimitError], also if the user has requested too many changes in this hour;
 // [ErrUnavailable].
 func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmailParams, c Client) error {
+	in.NewEmail = loginid.Trim(in.NewEmail)
 	canonical, badEmail := canonicalEmail("newEmail", in.NewEmail, s.cfg.UnicodeLoginIDs)
 	var badPassword error
 	if in.CurrentPassword != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/logs"
@@ -115,8 +116,11 @@ func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
 	if len(in.LoginIDs) == 0 {
 		return User{}, nil, &FieldError{"loginIds", "required", "must have at least one"}
 	}
+	in.Email, in.LoginIDs = loginid.Trim(in.Email), slices.Clone(in.LoginIDs)
 	canonical := make([]string, len(in.LoginIDs))
 	for i, id := range in.LoginIDs {
+		id = loginid.Trim(id)
+		in.LoginIDs[i] = id
 		var err error
 		if canonical[i], err = canonicalLoginID(id, s.cfg.UnicodeLoginIDs); err != nil {
 			return User{}, nil, err

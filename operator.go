@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/usherkit/usher/internal/audit"
+	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -44,6 +45,7 @@ func (o *Operator) User(ctx context.Context, userID string) (User, error) {
 //
 // Errors: a [*FieldError]; [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) UserByLoginID(ctx context.Context, loginID string) (User, error) {
+	loginID = loginid.Trim(loginID)
 	canonical, err := canonicalLoginID(loginID, true)
 	if err != nil {
 		return User{}, err
@@ -78,6 +80,7 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 		return User{}, err
 	}
 	if in.Email != nil && in.Email.Address != "" {
+		in.Email = &EmailAddress{Address: loginid.Trim(in.Email.Address), Verified: in.Email.Verified}
 		if _, err := canonicalEmail("email", in.Email.Address, o.s.cfg.UnicodeLoginIDs); err != nil {
 			return User{}, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -51,6 +52,7 @@ type ReplacePasswordParams struct {
 // CurrentPassword is wrong; a [*LimitError]; [ErrConflict] if a concurrent call
 // changed the password; the error of [Config.Claims]; [ErrUnavailable].
 func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePasswordParams, c Client) (Result, error) {
+	in.LoginID = loginid.Trim(in.LoginID)
 	if err := s.checkUpdate(in); err != nil {
 		return Result{}, err
 	}
@@ -251,6 +253,7 @@ func (s *Service) changeAndRenewSession(ctx context.Context, account store.Accou
 // [*LimitError]; [ErrInvalidCredentials]; [ErrUserDisabled]; the error of
 // [Config.Claims]; [ErrUnavailable].
 func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams, c Client) (Result, error) {
+	in.LoginID = loginid.Trim(in.LoginID)
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	err := inputErrors(badID, s.checkPasswordInput("oldPassword", in.OldPassword), s.checkPasswordInput("newPassword", in.NewPassword))
 	if err != nil {

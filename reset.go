@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/store"
@@ -52,6 +53,7 @@ const maxOpenTokens = 3
 // is not allowed; a [*LimitError] after too many requests from the network;
 // [ErrUnavailable].
 func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetParams, c Client) error {
+	in.LoginID = loginid.Trim(in.LoginID)
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	link := linkTarget{in.RedirectURL, in.Parameter}
 	_, badLink := s.resetURL(link, "x")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
 )
 
@@ -29,6 +30,7 @@ const noticeAfter = 5
 // full; [ErrInvalidCredentials]; [ErrUserDisabled]; [ErrPasswordExpired]; the error
 // of [Config.Claims]; [ErrUnavailable].
 func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (Result, error) {
+	in.LoginID = loginid.Trim(in.LoginID)
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	if err := inputErrors(badID, s.checkPasswordInput("password", in.Password)); err != nil {
 		return Result{}, err

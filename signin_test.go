@@ -272,3 +272,43 @@ func TestSI09_TheOwnerIsTold(t *testing.T) {
 		t.Error("the next sign-in reports failures that were reported before")
 	}
 }
+
+// Keyboards of phones add a blank after an address that they complete. Blanks at both
+// ends do not count on any route, and nothing else is folded.
+func TestSU06_BlanksAroundALoginIDDoNotCount(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	const typed = "  Ann@example.com "
+	r := usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: typed, Email: " ann@example.com", Password: goodPassword}, home))
+	if r.User.LoginID() != "Ann@example.com" || r.User.Email != "ann@example.com" {
+		t.Errorf("stored as %q with the address %q", r.User.LoginID(), r.User.Email)
+	}
+	k.wantEmails("verify_email")
+	usher.Must(k.SignIn(ctx, usher.SignInParams{LoginID: typed, Password: goodPassword}, home))
+	usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: typed, OldPassword: goodPassword, NewPassword: otherPassword}, home))
+	a := usher.Must(k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: otherPassword}, home))
+	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{LoginID: typed, NewPassword: thirdPassword}, home))
+	if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: typed}, home); err != nil {
+		t.Error(err)
+	}
+	a = usher.Must(k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: thirdPassword}, home))
+	err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: " new@example.com ", CurrentPassword: thirdPassword}, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := usher.Must(k.PendingEmail(ctx, a.User.ID)); p.Address != "new@example.com" {
+		t.Errorf("the pending address is %q", p.Address)
+	}
+	o := k.Operator("test")
+	if u := usher.Must(o.UserByLoginID(ctx, typed)); u.ID != a.User.ID {
+		t.Error("another user has the login id")
+	}
+	given := usher.ImportUserParams{LoginIDs: []string{" bob@example.com "}, Password: goodPassword}
+	if u := usher.Must(o.ImportUser(ctx, given)); u.LoginID() != "bob@example.com" || u.Email != "bob@example.com" || given.LoginIDs[0] != " bob@example.com " {
+		t.Errorf("imported as %q with the address %q, from %q", u.LoginID(), u.Email, given.LoginIDs)
+	}
+	for _, id := range []string{"ann @example.com", "ann@ example.com", "\u00a0ann@example.com", "\tann@example.com", " "} {
+		_, err := k.SignIn(ctx, usher.SignInParams{LoginID: id, Password: thirdPassword}, home)
+		wantField(t, err, "loginId")
+	}
+}

@@ -41,6 +41,7 @@ type SignUpParams struct {
 // network or if the hashing queue is full; [ErrLoginIDTaken], except with
 // Config.ConfirmFirst; the error of [Config.Claims]; [ErrUnavailable].
 func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result, error) {
+	in.LoginID, in.Email = loginid.Trim(in.LoginID), loginid.Trim(in.Email)
 	if s.cfg.SignUpClosed {
 		return Result{}, ErrSignUpClosed
 	}

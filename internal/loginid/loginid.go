@@ -73,6 +73,10 @@ func Canonical(s string, unicodeLocal bool) (string, error) {
 	return c, nil
 }
 
+// Trim removes the blanks (U+0020) at both ends of a login id or an address as typed.
+// Keyboards of phones add one after a completed address.
+func Trim(s string) string { return strings.Trim(s, " ") }
+
 // CanonicalEmail is [Canonical] for a string that must be an email address.
 func CanonicalEmail(s string, unicodeLocal bool) (string, error) {
 	c, err := Canonical(s, unicodeLocal)
