@@ -83,7 +83,7 @@ func TestFB01_FB02_FB03_EachCallOfTheStoreFails(t *testing.T) {
 			t.Parallel()
 			faults := NewFaults()
 			k := NewKit(t, InBodies, Setup{Store: faults, Service: Unlimited})
-			quick, err := handlers.New(k.Service, handlers.Config{Timeout: 150 * time.Millisecond, Now: k.Clock.Now})
+			quick, err := handlers.New(k.Service, handlers.Config{Timeout: 150 * time.Millisecond, Now: k.Clock.Now, HSTS: HSTS})
 			if err != nil {
 				t.Fatal(err)
 			}

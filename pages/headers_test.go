@@ -24,7 +24,7 @@ func TestHP01_HP02_HeadersOfEveryPage(t *testing.T) {
 		for name, want := range map[string]string{
 			"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
 			"Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
-			"Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+			"Strict-Transport-Security": HSTS,
 		} {
 			if got := v.Header.Get(name); got != want {
 				t.Errorf("%s: %s is %q, want %q", path, name, got, want)

@@ -20,7 +20,7 @@ func checkEveryView(t *testing.T, method, path string, v View) {
 	path = method + " " + path
 	want := map[string]string{
 		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-		"Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+		"Strict-Transport-Security": HSTS,
 	}
 	contentType, _, _ := strings.Cut(v.Header.Get("Content-Type"), "; charset=utf-8")
 	switch contentType {

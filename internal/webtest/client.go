@@ -80,7 +80,7 @@ func checkEveryAnswer(t *testing.T, q Request, a *Reply) {
 	want := map[string]string{
 		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 		"Content-Security-Policy":   "default-src 'none'; frame-ancestors 'none'",
-		"Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+		"Strict-Transport-Security": HSTS,
 	}
 	if strings.HasPrefix(q.Path, "/keys") && (a.Status == 200 || a.Status == 304) {
 		want["Cache-Control"] = "public, max-age=300"

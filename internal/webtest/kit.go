@@ -71,6 +71,9 @@ type Setup struct {
 	Jar     func(*cookies.Config)
 }
 
+// HSTS is the Strict-Transport-Security that the kits configure.
+const HSTS = "max-age=31536000; includeSubDomains"
+
 // NewKit mounts handlers at /auth, on a store in memory, with a clock that stands
 // still, the cheapest hash that is allowed, and a log of everything.
 func NewKit(t testing.TB, m Mode, s Setup) *Kit {
@@ -100,7 +103,7 @@ func NewKit(t testing.TB, m Mode, s Setup) *Kit {
 	k.Service, err = usher.New(context.Background(), k.Store, cfg)
 	must(err)
 	t.Cleanup(func() { k.Service.Close(context.Background()) })
-	hc := handlers.Config{Logger: logger, Now: k.Clock.Now, HSTS: "max-age=31536000; includeSubDomains"}
+	hc := handlers.Config{Logger: logger, Now: k.Clock.Now, HSTS: HSTS}
 	if m == InCookies {
 		jc := cookies.Config{Secret: Secret, Logger: logger, Now: k.Clock.Now}
 		if s.Jar != nil {
