@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/internal/background"
+	"github.com/usherkit/usher/internal/ipaddr"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 )
@@ -64,9 +65,9 @@ func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, 
 	if a.device != "" {
 		own.Key = s.limitKey("device", a.account.User.ID, a.device)
 	} else {
-		own.Key = s.limitKey(limitLoginID, a.canonical, networkOf(a.client))
+		own.Key = s.limitKey(limitLoginID, a.canonical, ipaddr.Network(a.client.Address))
 		a.networkLimits = []namedLimit{{limitNetwork, store.Limit{
-			Key: s.limitKey(limitNetwork, networkOf(a.client)), Max: l.NetworkFailures, Window: l.NetworkWindow,
+			Key: s.limitKey(limitNetwork, ipaddr.Network(a.client.Address)), Max: l.NetworkFailures, Window: l.NetworkWindow,
 		}}}
 	}
 	a.backoffLimit = namedLimit{limitLoginID, own}
@@ -86,7 +87,7 @@ func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, 
 // their account, so that other clients in the network cannot use it up. It is never
 // released.
 func (s *Service) checksLimit(a *attempt) namedLimit {
-	owner := []string{"network", networkOf(a.client)}
+	owner := []string{"network", ipaddr.Network(a.client.Address)}
 	if a.device != "" {
 		owner = []string{"user", a.account.User.ID}
 	}
@@ -103,7 +104,7 @@ func (s *Service) lockLimit(a *attempt) namedLimit {
 	if a.accountExists() {
 		return namedLimit{limitLock, store.Limit{Key: s.lockKey(a.account.User.ID), Max: math.MaxInt32}}
 	}
-	key := s.limitKey(limitLock, "", networkOf(a.client))
+	key := s.limitKey(limitLock, "", ipaddr.Network(a.client.Address))
 	return namedLimit{limitLock, store.Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}
 }
 

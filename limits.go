@@ -3,7 +3,6 @@ package usher
 import (
 	"context"
 	"encoding/base64"
-	"net/netip"
 	"time"
 
 	"github.com/usherkit/usher/internal/background"
@@ -35,20 +34,6 @@ func (s *Service) limitKey(kind string, parts ...string) string {
 		all = append(all, []byte(p))
 	}
 	return base64.RawURLEncoding.EncodeToString(s.limitMAC.Sum(all...)[:18])
-}
-
-// networkOf returns the network that a client is counted as: an IPv4 address, or
-// the /64 prefix of an IPv6 address, because one client usually has the whole
-// prefix.
-func networkOf(c Client) string {
-	a := c.Address.Unmap()
-	switch {
-	case !a.IsValid():
-		return "unknown"
-	case a.Is4():
-		return a.String()
-	}
-	return netip.PrefixFrom(a.WithZone(""), 64).Masked().String()
 }
 
 // namedLimit is a limit with the name that errors and events use.

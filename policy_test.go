@@ -309,6 +309,29 @@ func inputNames(t *testing.T, err error) string {
 	return strings.Join(names, " ")
 }
 
+func TestSU09_AProfileShowsSomethingAndTurnsNothingAround(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	set := func(name string) error {
+		_, err := k.UpdateProfile(ctx, k.claims(a), usher.Profile{Name: &name}, home)
+		return err
+	}
+	for _, bad := range []string{
+		" ", "\u00a0", "\u200b", "\u200d\ufe0f", "\u3164", "\u2800", "\u202e\u200b",
+		"Ann\u202e", "\u2066Ann", "\u200eAnn", "\u061cAnn",
+	} {
+		if got := inputNames(t, set(bad)); got != "name:invalid" {
+			t.Errorf("%+q: inputs are %q", bad, got)
+		}
+	}
+	for _, good := range []string{"", "Ann", "\u05d0\u05e0\u05d4", "\u0646\u200c\u0647", "\u26f9\U0001f3fd\u200d\u2640\ufe0f", "\u5b89"} {
+		if err := set(good); err != nil {
+			t.Errorf("%+q: %v", good, err)
+		}
+	}
+}
+
 // An error names all the inputs that are wrong; a single one is returned as it is.
 func TestInputErrorsAreReportedTogether(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,8 @@ package usher
 import (
 	"context"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/weburl"
@@ -28,8 +30,8 @@ func applyProfile(p Profile, u *User) {
 	}
 }
 
-// checkProfile returns the errors of fields that are too long, have control
-// characters, or are no URL.
+// checkProfile returns the errors of fields that are too long, have control or bidi
+// control characters, show nothing, or are no URL.
 func checkProfile(p Profile) error {
 	var errs []error
 	for _, f := range []struct {
@@ -51,8 +53,12 @@ func checkProfile(p Profile) error {
 			errs = append(errs, &FieldError{f.name, "too_long", fmt.Sprintf("must be at most %d bytes", f.max)})
 			continue
 		}
-		if logs.Clean(*f.value, f.max) != *f.value {
+		if logs.Clean(*f.value, f.max) != *f.value || strings.ContainsFunc(*f.value, isBidiControl) {
 			errs = append(errs, &FieldError{f.name, "invalid", "must be UTF-8 text without control characters"})
+			continue
+		}
+		if *f.value != "" && !strings.ContainsFunc(*f.value, isVisible) {
+			errs = append(errs, &FieldError{f.name, "invalid", "must be empty or have a visible character"})
 			continue
 		}
 		if f.name == "picture" && *f.value != "" {
@@ -62,6 +68,18 @@ func checkProfile(p Profile) error {
 		}
 	}
 	return inputErrors(errs...)
+}
+
+// isBidiControl reports whether a character changes the direction of the text around
+// it (Unicode Bidirectional Algorithm, UAX #9 §2). A name with one could turn the words
+// of a page or of an email around.
+func isBidiControl(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
+
+// isVisible reports whether a character shows something. Format characters, such as
+// U+200B, and the fillers of Hangul and Braille do not.
+func isVisible(r rune) bool {
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) &&
+		!unicode.Is(unicode.Variation_Selector, r) && r != '\u2800'
 }
 
 // UpdateProfile changes the profile fields that are not nil, and returns the user.

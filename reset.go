@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/usherkit/usher/internal/ipaddr"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/internal/weburl"
@@ -60,7 +61,7 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 	if err := inputErrors(badID, badLink); err != nil {
 		return err
 	}
-	if _, err := s.takeLimitsOrError(ctx, c, s.hourlyLimit(limitResetRequests, s.cfg.Limits.ResetRequests, networkOf(c))); err != nil {
+	if _, err := s.takeLimitsOrError(ctx, c, s.hourlyLimit(limitResetRequests, s.cfg.Limits.ResetRequests, ipaddr.Network(c.Address))); err != nil {
 		return err
 	}
 	account, err := s.store.AccountByLoginID(ctx, canonical)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/usherkit/usher/internal/ipaddr"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
 )
@@ -58,7 +59,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 	if err := inputErrors(err, badPassword); err != nil {
 		return Result{}, err
 	}
-	limit := s.hourlyLimit(limitSignUps, s.cfg.Limits.SignUps, networkOf(c))
+	limit := s.hourlyLimit(limitSignUps, s.cfg.Limits.SignUps, ipaddr.Network(c.Address))
 	if _, err := s.takeLimitsOrError(ctx, c, limit); err != nil {
 		return Result{}, err
 	}

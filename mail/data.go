@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/ipaddr"
 	"github.com/usherkit/usher/internal/locale"
 )
 
@@ -107,5 +108,5 @@ func cleanIP(s string) string {
 	if err != nil {
 		return ""
 	}
-	return a.Unmap().WithZone("").String()
+	return ipaddr.Canonical(a).String()
 }

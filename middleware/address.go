@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/usherkit/usher/internal/ipaddr"
 )
 
 // ClientAddress returns the address of the client: the peer of the connection or,
@@ -64,11 +66,11 @@ func ClientScheme(r *http.Request, trusted []netip.Prefix) string {
 	return "http"
 }
 
-// parseHop parses an address with or without a port. It maps IPv4-in-IPv6
-// addresses to IPv4 and removes the zone, so that prefixes match.
+// parseHop parses an address with or without a port. Its form is canonical, so that
+// prefixes match.
 func parseHop(s string) (netip.Addr, bool) {
 	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return ap.Addr().Unmap().WithZone(""), true
+		return ipaddr.Canonical(ap.Addr()), true
 	}
 	if len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' {
 		s = s[1 : len(s)-1]
@@ -77,7 +79,7 @@ func parseHop(s string) (netip.Addr, bool) {
 	if err != nil {
 		return netip.Addr{}, false
 	}
-	return a.Unmap().WithZone(""), true
+	return ipaddr.Canonical(a), true
 }
 
 func contains(prefixes []netip.Prefix, a netip.Addr) bool {

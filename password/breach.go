@@ -110,6 +110,10 @@ func (c *RangeClient) Breached(ctx context.Context, digest [sha1.Size]byte) (boo
 	req.Header.Set("Add-Padding", "true")
 	resp, err := client.Do(req)
 	if err != nil {
+		// The URL in a *url.Error has five digits of the digest.
+		if failed, ok := errors.AsType[*url.Error](err); ok {
+			err = failed.Err
+		}
 		return false, fmt.Errorf("password: RangeClient: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()

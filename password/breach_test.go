@@ -119,7 +119,7 @@ func TestPW10_RangeClientGivesUp(t *testing.T) {
 	defer s.Close()
 	defer close(stop)
 	_, err := (&password.RangeClient{URL: s.URL, Timeout: 20 * time.Millisecond}).Breached(t.Context(), [sha1.Size]byte{})
-	if !errors.Is(err, context.DeadlineExceeded) {
+	if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "/range/") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -135,7 +135,7 @@ func TestPW10_FailuresAreLoud(t *testing.T) {
 	for name, answer := range answers {
 		s := httptest.NewServer(answer)
 		leaked, err := (&password.RangeClient{URL: s.URL}).Breached(t.Context(), sha1.Sum([]byte(leakedPassword)))
-		if leaked || err == nil {
+		if leaked || err == nil || strings.Contains(err.Error(), digits[:5]) {
 			t.Errorf("%s: %v, %v", name, leaked, err)
 		}
 		s.Close()

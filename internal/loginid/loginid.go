@@ -53,6 +53,11 @@ func Canonical(s string, unicodeLocal bool) (string, error) {
 	if len(local) > maxLocalPart && address {
 		return "", &Error{"too_long", "must have at most 64 bytes before the @"}
 	}
+	if address && strings.Contains(local, "=?") {
+		// Mail programs decode =?utf-8?q?…?= in the header To (RFC 2047), so the user
+		// would see another address.
+		return "", &Error{"invalid", "has a character that is not allowed"}
+	}
 	local, ok := canonicalLocal(local, unicodeLocal)
 	if !ok {
 		return "", &Error{"invalid", "has a character that is not allowed"}

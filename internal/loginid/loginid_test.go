@@ -28,6 +28,21 @@ func TestSU01_CanonicalForms(t *testing.T) {
 	}
 }
 
+// A mail program decodes an encoded word (RFC 2047) in the header To, so the user
+// would see another address.
+func TestSU01_NoEncodedWordBeforeTheAt(t *testing.T) {
+	for _, s := range []string{"=?utf-8?q?victim=40bank.test=3e=20?=@evil.test", "ann=?x@example.com"} {
+		if got, err := Canonical(s, true); err == nil {
+			t.Errorf("%q is accepted as %q", s, got)
+		}
+	}
+	for _, s := range []string{"ann=x?@example.com", "=?"} {
+		if _, err := Canonical(s, true); err != nil {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
 // A canonical form is its own canonical form, has a bounded length, contains no
 // character that could break an email header, and has no ASCII that the input
 // does not have.

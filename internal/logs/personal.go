@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
+
+	"github.com/usherkit/usher/internal/ipaddr"
 )
 
 // Network returns the network of a client's address, which is logged instead of
@@ -11,7 +13,7 @@ import (
 // "unknown" for an invalid one.
 func Network(a netip.Addr) string {
 	bits := 64
-	if a = a.Unmap().WithZone(""); a.Is4() {
+	if a = ipaddr.Canonical(a); a.Is4() {
 		bits = 24
 	}
 	p, err := a.Prefix(bits)

@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"store/storetest": {"store", "token"},
 
 	// The rules, and what they stand on.
-	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/keyring", "internal/loginid", "internal/logs",
+	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/ipaddr", "internal/keyring", "internal/loginid", "internal/logs",
 		"internal/outbox", "internal/revocation", "internal/seal", "internal/signing", "internal/weburl", "golang.org/x/text"},
 	"token": {"internal/logs", "internal/strictjson", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset",
 		"golang.org/x/sync/singleflight", "golang.org/x/time/rate"},
@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 
 	// HTTP.
 	"problem":        {},
-	"middleware":     {"token", "problem", "internal/logs"},
+	"middleware":     {"token", "problem", "internal/ipaddr", "internal/logs"},
 	"cookies":        {"token", "internal/logs", "internal/seal", "internal/tokencache", "github.com/gorilla/sessions", "github.com/gorilla/securecookie"},
 	"internal/visit": {"", "token", "middleware", "cookies", "problem"},
 	"internal/route": {"", "password", "middleware", "problem", "internal/locale", "internal/logs", "internal/visit", "github.com/justinas/alice"},
@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"descope": {"", "token"},
 
 	// Emails and texts.
-	"mail":  {"", "texts", "internal/color", "internal/locale", "internal/loginid", "internal/useragent", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
+	"mail":  {"", "texts", "internal/color", "internal/ipaddr", "internal/locale", "internal/loginid", "internal/useragent", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
 	"texts": {},
 
 	// Mechanisms know no Service.
@@ -64,7 +64,8 @@ var mayImport = map[string][]string{
 	"internal/weburl":     {},
 	"internal/color":      {},
 	"internal/locale":     {"texts", "golang.org/x/text"},
-	"internal/logs":       {},
+	"internal/ipaddr":     {},
+	"internal/logs":       {"internal/ipaddr"},
 	"internal/seal":       {},
 	"internal/tokencache": {},
 	"internal/useragent":  {},

@@ -76,8 +76,8 @@ func Parse(raw string) (*url.URL, error) {
 		return nil, errors.New("must have a host without escaped characters")
 	}
 	query, err := url.QueryUnescape(u.RawQuery)
-	if err != nil || strings.ContainsFunc(query+u.Path, isControl) || strings.ContainsAny(u.Path, `\@`) {
-		return nil, errors.New("must have no control characters, and neither a backslash nor an @ in its path")
+	if err != nil || strings.ContainsFunc(query+u.Path, isControl) || strings.ContainsAny(u.Path, `\@;`) {
+		return nil, errors.New("must have no control characters, and none of backslash, @ and ; in its path")
 	}
 	if u.Path != "" && (path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") && u.Path != "/") || u.RawPath != "" {
 		return nil, errors.New("must have a path without dots, doubled slashes and escaped characters")

@@ -17,7 +17,7 @@ func FuzzRedirect(f *testing.F) {
 		"http://good.test/cb", "javascript:alert(1)", "https://good.test/cb/../x", "https://good.test/cbx",
 		"https://good.test/cb\r\n", "https://good.test/cb?t=1", "https://good.test/cb?token=1", "https://good.test/cb#x",
 		"https://good.test/cb/%2e%2e/x", `https://good.test\@evil.test/cb`, "https://GOOD.test/cb", "https://good.test:443/cb",
-		"http://127.0.0.1:9000/x/@", "https://good.test/cb/@evil.test/",
+		"http://127.0.0.1:9000/x/@", "https://good.test/cb/..;/x", "https://good.test/cb;/../x", "https://good.test/cb/@evil.test/",
 	} {
 		f.Add(s, "token")
 		f.Add(s, "code")
@@ -42,7 +42,7 @@ func FuzzRedirect(f *testing.F) {
 		if u.Host == "good.test" && u.Path != "/cb" && !strings.HasPrefix(u.Path, "/cb/") {
 			t.Fatalf("%+q leads to the path %+q", raw, u.Path)
 		}
-		for _, part := range []string{"\\", "\r", "\n", "\t", " ", "/../", "/./", "@"} {
+		for _, part := range []string{"\\", "\r", "\n", "\t", " ", "/../", "/./", "@", ";"} {
 			if strings.Contains(origin+u.Path, part) {
 				t.Fatalf("%+q holds %q", got, part)
 			}
