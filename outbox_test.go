@@ -353,3 +353,48 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 		t.Fatalf("%d attempts", m.count())
 	}
 }
+
+// A shutdown that interrupts an attempt does not count as one: the next instance sends
+// the email at once, with all attempts that were left.
+func TestML05_AnInterruptedAttemptDoesNotCount(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ failuresBefore, shutdowns, failuresAfter int }{
+		"during the last attempt": {11, 1, 0},
+		"again and again":         {0, 20, 11},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begun := make(chan struct{}, 100)
+				m := &attemptMailer{answer: func(ctx context.Context, n int) error {
+					if n -= c.failuresBefore; n > 0 && n <= c.shutdowns {
+						begun <- struct{}{}
+						<-ctx.Done()
+						return ctx.Err()
+					} else if n <= c.shutdowns+c.failuresAfter {
+						return errors.New("not now")
+					}
+					return nil
+				}}
+				k := newInstance(t, memory.New(), withMailer(m))
+				k.signUp(ann)
+				for range c.shutdowns {
+					select {
+					case <-begun:
+					case <-time.After(10 * time.Hour): // the bubble's clock
+						t.Fatalf("no attempt after %d", m.count())
+					}
+					k.Close(ctx)
+					k = newInstance(t, k.store, withMailer(m))
+					if synctest.Wait(); time.Now() != m.at[len(m.at)-1] {
+						t.Error("the next instance did not send at once")
+					}
+				}
+				time.Sleep(10 * time.Hour) // the bubble's clock
+				events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventEmailGivenUp})).Events
+				if want := c.failuresBefore + c.shutdowns + c.failuresAfter + 1; m.count() != want || len(events) != 0 {
+					t.Errorf("%d attempts, want %d; given up: %+v", m.count(), want, events)
+				}
+			})
+		})
+	}
+}

@@ -30,6 +30,10 @@ type OutboxStore interface {
 	// RetryEmail makes an email due again at notBefore. It does nothing if the email
 	// does not exist.
 	RetryEmail(ctx context.Context, id string, notBefore time.Time) error
+	// ReleaseEmail makes a claimed email due again at notBefore, and does not count
+	// the attempt that ClaimEmails counted. It does nothing if the email does not
+	// exist.
+	ReleaseEmail(ctx context.Context, id string, notBefore time.Time) error
 	// EmailCount returns how many emails are queued.
 	EmailCount(ctx context.Context) (int, error)
 }

@@ -129,7 +129,8 @@ func (o *Outbox) deliverDue(ctx context.Context) {
 	}
 }
 
-// deliver makes one attempt and records its outcome, even if ctx ends meanwhile.
+// deliver makes one attempt and records its outcome, even if ctx ends meanwhile. An
+// attempt that ends because ctx ended does not count.
 func (o *Outbox) deliver(ctx context.Context, q store.QueuedEmail) {
 	attempt, end := context.WithTimeout(ctx, sendTimeout)
 	info, err := o.cfg.Send(attempt, q)
@@ -144,6 +145,10 @@ func (o *Outbox) deliver(ctx context.Context, q store.QueuedEmail) {
 		}
 	case errors.As(err, &final):
 		o.giveUp(after, q, info, final.Reason, final.Err)
+	case ctx.Err() != nil: // the instance stops, so the attempt says nothing about the email
+		if err := o.cfg.Store.ReleaseEmail(after, q.ID, o.cfg.Now()); err != nil {
+			o.cfg.Logger.Error("usher: the outbox cannot be written", "error", err)
+		}
 	case q.Attempts >= maxAttempts:
 		o.giveUp(after, q, info, "too_many_tries", err)
 	default:

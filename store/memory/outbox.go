@@ -68,9 +68,20 @@ func (m *Store) FinishEmail(ctx context.Context, id string, fx store.Effects) er
 
 // RetryEmail implements [store.OutboxStore].
 func (m *Store) RetryEmail(ctx context.Context, id string, notBefore time.Time) error {
+	return m.requeue(ctx, id, notBefore, 0)
+}
+
+// ReleaseEmail implements [store.OutboxStore].
+func (m *Store) ReleaseEmail(ctx context.Context, id string, notBefore time.Time) error {
+	return m.requeue(ctx, id, notBefore, 1)
+}
+
+// requeue makes an email due again, with fewer attempts.
+func (m *Store) requeue(ctx context.Context, id string, notBefore time.Time, fewer int) error {
 	return m.transact(ctx, id, func(s *transaction) error {
 		if q, ok := s.outbox[id]; ok {
 			q.NotBefore = toMicros(notBefore)
+			q.Attempts = max(q.Attempts-fewer, 0)
 			put(s, s.outbox, id, q)
 		}
 		return nil

@@ -95,6 +95,7 @@ func statements(t *testing.T) ([]string, func(query string) []string) {
 	_, err = s.EmailCount(ctx)
 	must(t, err)
 	must(t, s.RetryEmail(ctx, "up-u", now))
+	must(t, s.ReleaseEmail(ctx, "up-u", now))
 
 	var texts []string
 	for text := range f.texts {

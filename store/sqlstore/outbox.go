@@ -68,6 +68,16 @@ func (s *Store) RetryEmail(ctx context.Context, id string, notBefore time.Time) 
 	})
 }
 
+// ReleaseEmail implements [store.OutboxStore].
+func (s *Store) ReleaseEmail(ctx context.Context, id string, notBefore time.Time) error {
+	return s.transact(ctx, "release email", func(t *tx) error {
+		_, err := t.exec(ctx, `
+			UPDATE usher_outbox SET not_before = ?, tries = CASE WHEN tries > 0 THEN tries - 1 ELSE 0 END
+			WHERE id = ?`, notBefore, id)
+		return err
+	})
+}
+
 // EmailCount implements [store.OutboxStore].
 func (s *Store) EmailCount(ctx context.Context) (int, error) {
 	var n int

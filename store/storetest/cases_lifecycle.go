@@ -89,6 +89,7 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 		"ClaimEmails":     func() error { _, err := e.ClaimEmails(ctx, t0, time.Minute, 9); return err },
 		"FinishEmail":     func() error { return e.FinishEmail(ctx, "mail-1", fx) },
 		"RetryEmail":      func() error { return e.RetryEmail(ctx, "mail-1", t0) },
+		"ReleaseEmail":    func() error { return e.ReleaseEmail(ctx, "mail-1", t0) },
 		"EmailCount":      func() error { _, err := e.EmailCount(ctx); return err },
 		"Record":          func() error { return e.Record(ctx, fx) },
 		"Events":          func() error { _, err := e.Events(ctx, store.EventQuery{}); return err },

@@ -90,4 +90,19 @@ var outboxCases = []testCase{
 		e.ok(err)
 		e.wantEqual("count", n, 1)
 	}},
+	{"does not count the attempt of a released email, and ignores a missing one", func(e *env) {
+		e.queueEmails(1)
+		e.claimEmails(t0, 1)
+		for range 3 {
+			e.claimEmails(t0.Add(time.Hour), 1)
+			e.ok(e.ReleaseEmail(e.ctx, "m000", t0.Add(time.Second)))
+		}
+		e.ok(e.ReleaseEmail(e.ctx, "missing", t0))
+		e.wantEqual("early", e.claimEmails(t0, 9), nil)
+		got, err := e.ClaimEmails(e.ctx, t0.Add(time.Second), time.Minute, 9)
+		e.ok(err)
+		if len(got) != 1 || got[0].Attempts != 2 {
+			e.Fatalf("got %+v, want one email at its second attempt", got)
+		}
+	}},
 }
