@@ -6,7 +6,7 @@
 // Any number of instances may open the same database. The tables are in the first schema
 // of the connection's search_path, and their names begin with usher_. [Open] creates
 // them, or brings them up to date, under a lock. It needs no extension and no setting of
-// the server: the default isolation level, READ COMMITTED, is enough. A program with a
+// the server, and does not depend on its default isolation level. A program with a
 // pool of its own passes it to [New] or [FromPool].
 //
 // # Revocations

@@ -25,8 +25,16 @@ func open(t testing.TB, dsn string) *postgres.Store {
 	return s
 }
 
+// The contract holds whatever isolation level the database gives to transactions by
+// default. The other tests run at its own default, read committed.
 func TestST04_PostgresKeepsTheContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t, pgtest.Schema(t)) })
+	for _, level := range []string{"repeatable read", "serializable"} {
+		t.Run(level, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) store.Store {
+				return open(t, pgtest.With(t, pgtest.Schema(t), "default_transaction_isolation", level))
+			})
+		})
+	}
 }
 
 func TestManyInstancesMayStartAtOnce(t *testing.T) {

@@ -175,7 +175,7 @@ func (s *Store) leadBatch(ctx context.Context, leader *step) {
 // wait for the database; it ends the transaction only for a step with a hook.
 func (s *Store) begin(ctx context.Context, hooked, unsynced bool) (raw *sql.Tx, end func(), err error) {
 	if hooked {
-		raw, err = s.writeDB.BeginTx(ctx, nil)
+		raw, err = s.writeDB.BeginTx(ctx, s.dialect.txOptions())
 		return raw, func() {}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -186,7 +186,7 @@ func (s *Store) begin(ctx context.Context, hooked, unsynced bool) (raw *sql.Tx, 
 	if unsynced {
 		raw, end, err = s.beginUnsynced(detached)
 	} else {
-		raw, err = s.writeDB.BeginTx(detached, nil)
+		raw, err = s.writeDB.BeginTx(detached, s.dialect.txOptions())
 		end = func() {}
 	}
 	if !stop() && err == nil {

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"errors"
 	"strconv"
 	"strings"
@@ -43,6 +44,16 @@ func (d Dialect) sql(q string) string {
 		b.WriteString(strconv.Itoa(n))
 		q = after
 	}
+}
+
+// txOptions returns the options of every transaction. The statements lock the rows that
+// they decide by, and after the wait for a lock they must see what was committed
+// meanwhile. That is READ COMMITTED, whatever the default of the database is.
+func (d Dialect) txOptions() *sql.TxOptions {
+	if d == Postgres {
+		return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	}
+	return nil
 }
 
 // unsynced returns an expression for a SELECT or RETURNING list. On PostgreSQL it

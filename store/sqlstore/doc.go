@@ -13,8 +13,8 @@
 // timeout, journal_mode=WAL, synchronous=FULL, and transactions that begin as IMMEDIATE.
 // [Options.ReadDB] may then be a pool of readers. Package sqlite does all of this.
 //
-// PostgreSQL needs no settings: the default isolation level, READ COMMITTED, is enough,
-// and a pooler may hand out connections by transaction.
+// PostgreSQL needs no settings: every transaction asks for READ COMMITTED, whatever the
+// default of the database is, and a pooler may hand out connections by transaction.
 //
 // # Transactions
 //

@@ -77,7 +77,7 @@ func (s *Store) runOnce(ctx context.Context, st *step) error {
 	if s.queue != nil {
 		return s.enqueue(ctx, st)
 	}
-	raw, err := s.writeDB.BeginTx(ctx, nil)
+	raw, err := s.writeDB.BeginTx(ctx, s.dialect.txOptions())
 	if err != nil {
 		return err
 	}

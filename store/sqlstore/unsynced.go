@@ -36,7 +36,7 @@ func (s *Store) beginUnsynced(ctx context.Context) (raw *sql.Tx, end func(), err
 		_ = conn.Close() // only returns it to the pool
 	}
 	if err == nil {
-		raw, err = conn.BeginTx(ctx, nil)
+		raw, err = conn.BeginTx(ctx, s.dialect.txOptions())
 	}
 	if err != nil {
 		end()
