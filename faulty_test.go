@@ -80,17 +80,17 @@ func (f *faulty) AccountByLoginID(ctx context.Context, id string) (store.Account
 	return callResult(f, ctx, "AccountByLoginID", func() (store.Account, error) { return f.Store.AccountByLoginID(ctx, id) })
 }
 
-func (f *faulty) UpdateUser(ctx context.Context, u store.UserUpdate) (out usher.User, ended []string, err error) {
+func (f *faulty) UpdateUser(ctx context.Context, u store.UserUpdate) (out usher.User, ended []store.Event, err error) {
 	err = f.call(ctx, "UpdateUser", func() (err error) { out, ended, err = f.Store.UpdateUser(ctx, u); return err })
 	return out, ended, err
 }
 
-func (f *faulty) ChangePassword(ctx context.Context, c store.PasswordChange) ([]string, error) {
-	return callResult(f, ctx, "ChangePassword", func() ([]string, error) { return f.Store.ChangePassword(ctx, c) })
+func (f *faulty) ChangePassword(ctx context.Context, c store.PasswordChange) ([]store.Event, error) {
+	return callResult(f, ctx, "ChangePassword", func() ([]store.Event, error) { return f.Store.ChangePassword(ctx, c) })
 }
 
-func (f *faulty) StartSession(ctx context.Context, s store.SessionStart) ([]string, error) {
-	return callResult(f, ctx, "StartSession", func() ([]string, error) { return f.Store.StartSession(ctx, s) })
+func (f *faulty) StartSession(ctx context.Context, s store.SessionStart) ([]store.Event, error) {
+	return callResult(f, ctx, "StartSession", func() ([]store.Event, error) { return f.Store.StartSession(ctx, s) })
 }
 
 func (f *faulty) Session(ctx context.Context, id string) (store.SessionRecord, error) {
@@ -121,12 +121,12 @@ func (f *faulty) DropTokens(ctx context.Context, user string, p store.Purpose, n
 	return f.call(ctx, "DropTokens", func() error { return f.Store.DropTokens(ctx, user, p, now, fx) })
 }
 
-func (f *faulty) ResetPassword(ctx context.Context, s store.TokenSpend, c store.PasswordChange) ([]string, error) {
-	return callResult(f, ctx, "ResetPassword", func() ([]string, error) { return f.Store.ResetPassword(ctx, s, c) })
+func (f *faulty) ResetPassword(ctx context.Context, s store.TokenSpend, c store.PasswordChange) ([]store.Event, error) {
+	return callResult(f, ctx, "ResetPassword", func() ([]store.Event, error) { return f.Store.ResetPassword(ctx, s, c) })
 }
 
-func (f *faulty) StartResetSession(ctx context.Context, s store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]string, error) {
-	return callResult(f, ctx, "StartResetSession", func() ([]string, error) { return f.Store.StartResetSession(ctx, s, ses, end, fx) })
+func (f *faulty) StartResetSession(ctx context.Context, s store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]store.Event, error) {
+	return callResult(f, ctx, "StartResetSession", func() ([]store.Event, error) { return f.Store.StartResetSession(ctx, s, ses, end, fx) })
 }
 
 func (f *faulty) VerifyEmail(ctx context.Context, s store.TokenSpend, fx store.Effects) (usher.User, error) {

@@ -60,7 +60,7 @@ func (g *gate) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (
 	return r, err
 }
 
-func (g *gate) StartSession(ctx context.Context, s store.SessionStart) ([]string, error) {
+func (g *gate) StartSession(ctx context.Context, s store.SessionStart) ([]store.Event, error) {
 	g.wait()
 	return g.Store.StartSession(ctx, s)
 }

@@ -104,7 +104,7 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 func (o *Operator) Disable(ctx context.Context, userID string) error {
 	status := StatusDisabled
 	return o.setStatus(ctx, userID, store.UserUpdate{
-		Status: &status, DropTokens: true, End: &store.SessionEnd{RevokedUntil: o.s.revokedUntil(o.s.now())},
+		Status: &status, DropTokens: true, End: o.sessionEnd("user_disabled"),
 	}, EventUserDisabled)
 }
 
@@ -124,8 +124,7 @@ func (o *Operator) setStatus(ctx context.Context, userID string, u store.UserUpd
 	if err != nil {
 		return o.s.storeError(err)
 	}
-	o.s.revokeLocally(ended...)
-	o.s.audit.Notify(ctx, e)
+	o.s.afterSessionsEnded(ctx, ended, e)
 	return nil
 }
 
@@ -136,15 +135,14 @@ func (o *Operator) setStatus(ctx context.Context, userID string, u store.UserUpd
 func (o *Operator) Delete(ctx context.Context, userID string) error {
 	e := o.event(EventUserDeleted, userID)
 	ended, err := o.s.store.DeleteUser(ctx, store.UserDeletion{
-		UserID: userID, End: store.SessionEnd{RevokedUntil: o.s.revokedUntil(o.s.now())}, Effects: store.Effects{Events: []Event{e}},
+		UserID: userID, End: *o.sessionEnd("user_deleted"), Effects: store.Effects{Events: []Event{e}},
 		// The only counter of an account that never expires.
 		ClearLimits: []string{o.s.lockKey(userID)},
 	})
 	if err != nil {
 		return o.s.storeError(err)
 	}
-	o.s.revokeLocally(ended...)
-	o.s.audit.Notify(ctx, e)
+	o.s.afterSessionsEnded(ctx, ended, e)
 	return nil
 }
 
@@ -155,7 +153,7 @@ func (o *Operator) SignOutUser(ctx context.Context, userID string) error {
 	if _, err := o.s.store.Account(ctx, userID); err != nil {
 		return o.s.storeError(err)
 	}
-	return o.s.endUserSessions(ctx, userID, o.event(EventSignOut, userID))
+	return o.s.endUserSessions(ctx, userID, o.event(EventSignOut, userID), o.client)
 }
 
 // SetPassword gives a user a password that meets the policy. All sessions end and
@@ -199,10 +197,9 @@ func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 	if account.Password.State == store.PasswordNone {
 		return ErrConflict
 	}
-	now := o.s.now()
 	return o.s.changePassword(ctx, store.PasswordChange{
 		UserID: userID, IfVersion: account.Password.Version, State: store.PasswordExpired, At: account.Password.ChangedAt,
-		KeepEarlier: len(account.Password.Earlier), End: &store.SessionEnd{RevokedUntil: o.s.revokedUntil(now)},
+		KeepEarlier: len(account.Password.Earlier), End: o.sessionEnd("password_changed"),
 	}, "", "expired_by_operator", o.client)
 }
 
@@ -233,6 +230,11 @@ type RotateKeysParams struct {
 // Errors: [ErrUnavailable].
 func (o *Operator) RotateKeys(ctx context.Context, in RotateKeysParams) error {
 	return o.s.storeError(o.s.keys.Replace(ctx, in.Compromised, audit.Client{Actor: o.client.actor}))
+}
+
+// sessionEnd says how the sessions end that the operator ends.
+func (o *Operator) sessionEnd(reason string) *store.SessionEnd {
+	return o.s.sessionEnd(reason, o.client)
 }
 
 // event returns an event that the operator causes.

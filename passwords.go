@@ -189,7 +189,7 @@ func (s *Service) preparePasswordChange(ctx context.Context, account store.Accou
 		UserID: u.ID, IfVersion: p.Version, RequireEnabled: true,
 		Hash: hash, State: store.PasswordActive, At: now,
 		KeepEarlier: max(0, s.cfg.Password.ReuseAmount-1),
-		End:         &store.SessionEnd{RevokedUntil: s.revokedUntil(now)},
+		End:         s.sessionEnd("password_changed", c),
 		DropTokens:  true,
 		Effects:     store.Effects{Emails: notice},
 	}, nil
@@ -202,18 +202,14 @@ func (s *Service) changePassword(ctx context.Context, change store.PasswordChang
 	if err != nil {
 		return s.storeError(err)
 	}
-	s.afterPasswordChange(ctx, change.Effects, change.UserID, ended, c)
+	s.afterPasswordChange(ctx, change.Effects, ended)
 	return nil
 }
 
 // afterPasswordChange follows a transaction that changed a password.
-func (s *Service) afterPasswordChange(ctx context.Context, effects store.Effects, userID string, ended []string, c Client) {
-	s.revokeLocally(ended...)
+func (s *Service) afterPasswordChange(ctx context.Context, effects store.Effects, ended []Event) {
 	s.wakeOutbox(effects.Emails)
-	s.audit.Notify(ctx, effects.Events...)
-	for _, id := range ended {
-		s.audit.Notify(ctx, s.newEvent(EventSessionEnded, userID, id, "password_changed", c))
-	}
+	s.afterSessionsEnded(ctx, ended, effects.Events...)
 }
 
 // changeAndRenewSession stores a new password, ends the other sessions and issues

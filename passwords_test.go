@@ -182,7 +182,7 @@ func TestUP04_ChangeEndsOthersAndRenewsTheCaller(t *testing.T) {
 	k.events.reset()
 	_, err := k.RefreshSession(ctx, one.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
-	k.wantEvents("authn_token_reuse")
+	k.wantEvents("authn_token_reuse session_ended:token_reused")
 	k.wantEnded(again)
 }
 

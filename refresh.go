@@ -146,7 +146,10 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 		Now: now, Idle: s.cfg.Sessions.Idle, Grace: s.cfg.Sessions.Grace,
 		UserAgent: logs.Clean(c.UserAgent, 256), RevokedUntil: s.revokedUntil(now),
 		Swapped: store.Effects{Events: []Event{s.newEvent(EventSessionRenewed, claims.Subject, claims.SessionID, "", c)}},
-		Reused:  store.Effects{Events: []Event{s.newEvent(EventTokenReused, claims.Subject, claims.SessionID, "", c)}},
+		Reused: store.Effects{Events: []Event{
+			s.newEvent(EventTokenReused, claims.Subject, claims.SessionID, "", c),
+			s.newEvent(EventSessionEnded, claims.Subject, claims.SessionID, "token_reused", c),
+		}},
 	}
 	if c.Address.IsValid() {
 		swap.Address = c.Address.String()

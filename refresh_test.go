@@ -94,7 +94,7 @@ func TestSE05_RefreshRotatesAndReuseEndsTheSession(t *testing.T) {
 	k.clock.add(2 * time.Second)
 	_, err := k.RefreshSession(ctx, r1.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
-	k.wantEvents("authn_token_reuse")
+	k.wantEvents("authn_token_reuse session_ended:token_reused")
 	k.wantEnded(r2)
 	stored := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventTokenReused})).Events
 	if len(stored) != 1 || stored[0].SessionID != r1.Session.ID || stored[0].UserID != r1.User.ID {

@@ -268,7 +268,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	if err != nil {
 		return Result{}, s.storeError(err)
 	}
-	s.afterPasswordChange(ctx, change.Effects, t.UserID, ended, c)
+	s.afterPasswordChange(ctx, change.Effects, ended)
 	if auth == nil {
 		return Result{Next: NextSignIn}, nil
 	}
@@ -341,15 +341,13 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 		events = append(events, s.newEvent(EventEmailVerified, t.UserID, session.ID, "reset", c))
 	}
 	spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: now}
-	end := store.SessionEnd{RevokedUntil: s.revokedUntil(now)}
-	ended, err := s.store.StartResetSession(ctx, spend, session, end, store.Effects{Events: events})
+	ended, err := s.store.StartResetSession(ctx, spend, session, *s.sessionEnd("password_removed", c), store.Effects{Events: events})
 	if errors.Is(err, ErrNotFound) {
 		return ResetSession{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
 		return ResetSession{}, s.storeError(err)
 	}
-	s.revokeLocally(ended...)
-	s.audit.Notify(ctx, events...)
+	s.afterSessionsEnded(ctx, ended, events...)
 	return ResetSession{Token: signed, ExpiresAt: session.ExpiresAt}, nil
 }

@@ -1,14 +1,17 @@
 package usher_test
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
@@ -265,5 +268,115 @@ func TestSI04_StrangersCannotKeepTheResetMailAway(t *testing.T) {
 	k.resetToken(ann, usher.MessageResetPassword)
 	if n := len(k.inbox()); n > 5 {
 		t.Errorf("%d emails", n)
+	}
+}
+
+// Each revocation has one event, with the owner of the session, in the table and for
+// the hook.
+func TestLG06_EveryEndedSessionHasItsEvent(t *testing.T) {
+	t.Parallel()
+	const bob = "bob@example.com"
+	in := func(k *kit, loginID string, c usher.Client) *usher.Authentication {
+		return k.signIn(loginID, goodPassword, c)
+	}
+	for name, end := range map[string]func(k *kit, a *usher.Authentication, inAnnsBrowser usher.Client) error{
+		"sign-in":        func(k *kit, a *usher.Authentication, c usher.Client) error { in(k, ann, c); return nil },
+		"sign-in of Bob": func(k *kit, a *usher.Authentication, c usher.Client) error { in(k, bob, c); return nil },
+		"too many": func(k *kit, a *usher.Authentication, c usher.Client) error {
+			for range 2 {
+				k.clock.add(time.Second)
+				in(k, ann, home)
+			}
+			return nil
+		},
+		"sign-out": func(k *kit, a *usher.Authentication, c usher.Client) error { return k.SignOut(ctx, k.claims(a), c) },
+		"everywhere": func(k *kit, a *usher.Authentication, c usher.Client) error {
+			return k.SignOutEverywhere(ctx, k.claims(a), c)
+		},
+		"operator": func(k *kit, a *usher.Authentication, _ usher.Client) error {
+			return k.Operator("o").SignOutUser(ctx, a.User.ID)
+		},
+		"disable": func(k *kit, a *usher.Authentication, _ usher.Client) error {
+			return k.Operator("o").Disable(ctx, a.User.ID)
+		},
+		"delete": func(k *kit, a *usher.Authentication, _ usher.Client) error {
+			return k.Operator("o").Delete(ctx, a.User.ID)
+		},
+		"expired password": func(k *kit, a *usher.Authentication, _ usher.Client) error {
+			return k.Operator("o").ExpirePassword(ctx, a.User.ID)
+		},
+		"set password": func(k *kit, a *usher.Authentication, _ usher.Client) error {
+			return k.Operator("o").SetPassword(ctx, a.User.ID, otherPassword, true)
+		},
+		"revoke": func(k *kit, a *usher.Authentication, c usher.Client) error {
+			return k.RevokeSession(ctx, k.claims(a), a.Session.ID, c)
+		},
+		"sign-up": func(k *kit, _ *usher.Authentication, c usher.Client) error {
+			_, err := k.SignUp(ctx, usher.SignUpParams{LoginID: "new@example.com", Password: goodPassword}, c)
+			return err
+		},
+		"update": func(k *kit, a *usher.Authentication, c usher.Client) error {
+			_, err := k.UpdatePassword(ctx, k.claims(in(k, ann, home)), usher.UpdatePasswordParams{NewPassword: otherPassword}, c)
+			return err
+		},
+		"replace in another's browser": func(k *kit, a *usher.Authentication, c usher.Client) error {
+			_, err := k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: bob, OldPassword: goodPassword, NewPassword: otherPassword}, c)
+			return err
+		},
+		"reset in another's browser": func(k *kit, a *usher.Authentication, c usher.Client) error {
+			_, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: k.resetToken(bob, usher.MessageConfirmAndReset), NewPassword: otherPassword}, c)
+			return err
+		},
+		"reset session": func(k *kit, a *usher.Authentication, c usher.Client) error {
+			_, err := k.VerifyReset(ctx, k.resetToken(bob, usher.MessageConfirmAndReset), c)
+			return err
+		},
+		"reuse": func(k *kit, a *usher.Authentication, c usher.Client) error {
+			usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, c))
+			k.clock.add(time.Hour)
+			_, err := k.RefreshSession(ctx, a.Tokens.Refresh, c)
+			if !errors.Is(err, usher.ErrInvalidSession) {
+				return err
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, func(c *usher.Config) { c.Sessions.Max, c.ResetSignsIn = 2, true })
+			b := k.signUp(bob)
+			a := k.signUpVerified(ann)
+			owners := map[string]string{b.Session.ID: b.User.ID, a.Session.ID: a.User.ID}
+			c := from("192.0.2.77")
+			c.SessionID = a.Session.ID
+			k.events.reset()
+			if err := end(k, a, c); err != nil {
+				t.Fatal(err)
+			}
+			var heard []usher.Event
+			for _, e := range k.events.all {
+				if e.Name == usher.EventSessionEnded {
+					heard = append(heard, e)
+				}
+			}
+			stored := usher.Must(k.Operator("o").Events(ctx, usher.EventQuery{Name: usher.EventSessionEnded})).Events
+			byID := func(a, b usher.Event) int { return strings.Compare(a.ID, b.ID) }
+			slices.SortFunc(heard, byID)
+			slices.SortFunc(stored, byID)
+			if !reflect.DeepEqual(heard, stored) {
+				t.Errorf("the hook heard %+v, the table has %+v", heard, stored)
+			}
+			ended := usher.Must(k.store.Revocations(ctx, 0))
+			if len(ended) == 0 || len(ended) != len(stored) {
+				t.Fatalf("%d sessions ended with %d events", len(ended), len(stored))
+			}
+			for _, e := range stored {
+				if !slices.ContainsFunc(ended, func(r store.Revocation) bool { return r.SessionID == e.SessionID }) {
+					t.Errorf("session %s did not end: %+v", e.SessionID, e)
+				}
+				if e.UserID != owners[e.SessionID] || e.Reason == "" || (e.Address == "") != (e.Actor == "o") {
+					t.Errorf("the event is %+v, the owner %s", e, owners[e.SessionID])
+				}
+			}
+		})
 	}
 }

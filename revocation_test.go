@@ -39,7 +39,7 @@ func TestSE06_SignOutHoldsHereAtOnceAndElsewhereInASecond(t *testing.T) {
 				if err := out(k, a); err != nil {
 					t.Fatal(err)
 				}
-				k.wantEvents("authn_logout")
+				k.wantEvents("authn_logout session_ended:signed_out")
 				k.wantEnded(a)
 				_, err := other.RefreshSession(ctx, a.Tokens.Refresh, home)
 				wantErr(t, err, usher.ErrInvalidSession)

@@ -113,7 +113,7 @@ func TestLifecycleOfAnAccount(t *testing.T) {
 	if err := k.SignOutEverywhere(ctx, claims, home); err != nil {
 		t.Fatal(err)
 	}
-	step("sign out everywhere", "authn_logout:everywhere", "")
+	step("sign out everywhere", "authn_logout:everywhere session_ended:signed_out", "")
 	if k.isLive(f) || k.isLive(g) {
 		t.Fatal("all sessions were to end")
 	}
@@ -337,7 +337,7 @@ func TestNoBackgroundLeavesTheWorkToOtherInstances(t *testing.T) {
 // deleting is a store that deletes the user before it changes anything.
 type deleting struct{ store.Store }
 
-func (d deleting) UpdateUser(ctx context.Context, u store.UserUpdate) (usher.User, []string, error) {
+func (d deleting) UpdateUser(ctx context.Context, u store.UserUpdate) (usher.User, []store.Event, error) {
 	_, err := d.DeleteUser(ctx, store.UserDeletion{UserID: u.UserID})
 	if err != nil {
 		return usher.User{}, nil, err
@@ -345,7 +345,7 @@ func (d deleting) UpdateUser(ctx context.Context, u store.UserUpdate) (usher.Use
 	return d.Store.UpdateUser(ctx, u)
 }
 
-func (d deleting) ChangePassword(ctx context.Context, c store.PasswordChange) ([]string, error) {
+func (d deleting) ChangePassword(ctx context.Context, c store.PasswordChange) ([]store.Event, error) {
 	if _, err := d.DeleteUser(ctx, store.UserDeletion{UserID: c.UserID}); err != nil {
 		return nil, err
 	}

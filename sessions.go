@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/usherkit/usher/store"
@@ -38,7 +39,7 @@ func (s *Service) RevokeSession(ctx context.Context, claims *token.Claims, sessi
 	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return err
 	}
-	return s.endSession(ctx, claims.Subject, sessionID, s.newEvent(EventSessionEnded, claims.Subject, sessionID, "revoked", c))
+	return s.endSession(ctx, claims.Subject, sessionID, "revoked", c)
 }
 
 // SignOut ends the session of the claims, which come from a session token or a
@@ -49,7 +50,8 @@ func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) e
 	if claims == nil {
 		return nil
 	}
-	err := s.endSession(ctx, claims.Subject, claims.SessionID, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "", c))
+	signOut := s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "", c)
+	err := s.endSession(ctx, claims.Subject, claims.SessionID, "signed_out", c, signOut)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -63,7 +65,7 @@ func (s *Service) SignOutEverywhere(ctx context.Context, claims *token.Claims, c
 	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return err
 	}
-	return s.endUserSessions(ctx, claims.Subject, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "everywhere", c))
+	return s.endUserSessions(ctx, claims.Subject, s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "everywhere", c), c)
 }
 
 // ValidateRefresh returns the claims of a refresh token without exchanging it. It
@@ -129,14 +131,35 @@ func (s *Service) servesRefreshToken(r store.RefreshState, jti string, now time.
 		subtle.ConstantTimeCompare(hash, r.Previous) == 1 && now.Before(r.RotatedAt.Add(s.cfg.Sessions.Grace))
 }
 
-// endSession ends one session in the store and in this instance.
-func (s *Service) endSession(ctx context.Context, userID, sessionID string, e Event) error {
-	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
-	if err := s.store.EndSession(ctx, userID, sessionID, end, store.Effects{Events: []Event{e}}); err != nil {
+// sessionEnd says how sessions end early: until when they stay revoked, and the event
+// of each of them.
+func (s *Service) sessionEnd(reason string, c Client) *store.SessionEnd {
+	return &store.SessionEnd{
+		RevokedUntil: s.revokedUntil(s.now()),
+		Event:        s.newEvent(EventSessionEnded, "", "", reason, c),
+	}
+}
+
+// afterSessionsEnded follows a transaction that ended sessions and stored their events
+// after the events in cause.
+func (s *Service) afterSessionsEnded(ctx context.Context, ended []Event, cause ...Event) {
+	for _, e := range ended {
+		s.revokeLocally(e.SessionID)
+	}
+	s.audit.Notify(ctx, cause...)
+	s.audit.Notify(ctx, ended...)
+}
+
+// endSession ends one session in the store and in this instance. Its event follows the
+// events in cause.
+func (s *Service) endSession(ctx context.Context, userID, sessionID, reason string, c Client, cause ...Event) error {
+	end := *s.sessionEnd(reason, c)
+	ended := []Event{end.EventFor(userID, sessionID)}
+	effects := store.Effects{Events: slices.Concat(cause, ended)}
+	if err := s.store.EndSession(ctx, userID, sessionID, end, effects); err != nil {
 		return s.storeError(err)
 	}
-	s.revokeLocally(sessionID)
-	s.audit.Notify(ctx, e)
+	s.afterSessionsEnded(ctx, ended, cause...)
 	return nil
 }
 
@@ -148,7 +171,7 @@ func (s *Service) endPreviousSession(ctx context.Context, c Client) {
 	}
 	session, err := s.store.Session(ctx, c.SessionID)
 	if err == nil {
-		err = s.endSession(ctx, session.UserID, session.ID, s.newEvent(EventSessionEnded, session.UserID, session.ID, "replaced", c))
+		err = s.endSession(ctx, session.UserID, session.ID, "replaced", c)
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		s.cfg.Logger.Warn("usher: the previous session of the request could not be ended", "error", err)
@@ -156,14 +179,13 @@ func (s *Service) endPreviousSession(ctx context.Context, c Client) {
 }
 
 // endUserSessions ends all sessions of a user in the store and in this instance.
-func (s *Service) endUserSessions(ctx context.Context, userID string, e Event) error {
-	end := store.SessionEnd{RevokedUntil: s.revokedUntil(s.now())}
-	ids, err := s.store.EndUserSessions(ctx, userID, end, store.Effects{Events: []Event{e}})
+func (s *Service) endUserSessions(ctx context.Context, userID string, signOut Event, c Client) error {
+	effects := store.Effects{Events: []Event{signOut}}
+	ended, err := s.store.EndUserSessions(ctx, userID, *s.sessionEnd("signed_out", c), effects)
 	if err != nil {
 		return s.storeError(err)
 	}
-	s.revokeLocally(ids...)
-	s.audit.Notify(ctx, e)
+	s.afterSessionsEnded(ctx, ended, signOut)
 	return nil
 }
 

@@ -99,10 +99,10 @@ func TestSE09_FourWaysToEndAllSessions(t *testing.T) {
 		end    func(k *kit, a *usher.Authentication) error
 		events string
 	}{
-		"disable":         {func(k *kit, a *usher.Authentication) error { return k.Operator("test").Disable(ctx, a.User.ID) }, "user_disabled:operator"},
-		"delete":          {func(k *kit, a *usher.Authentication) error { return k.Operator("test").Delete(ctx, a.User.ID) }, "user_deleted:operator"},
-		"everywhere":      {func(k *kit, a *usher.Authentication) error { return k.SignOutEverywhere(ctx, k.claims(a), home) }, "authn_logout:everywhere"},
-		"operator":        {func(k *kit, a *usher.Authentication) error { return k.Operator("test").SignOutUser(ctx, a.User.ID) }, "authn_logout:operator"},
+		"disable":         {func(k *kit, a *usher.Authentication) error { return k.Operator("test").Disable(ctx, a.User.ID) }, "user_disabled:operator session_ended:user_disabled session_ended:user_disabled session_ended:user_disabled"},
+		"delete":          {func(k *kit, a *usher.Authentication) error { return k.Operator("test").Delete(ctx, a.User.ID) }, "user_deleted:operator session_ended:user_deleted session_ended:user_deleted session_ended:user_deleted"},
+		"everywhere":      {func(k *kit, a *usher.Authentication) error { return k.SignOutEverywhere(ctx, k.claims(a), home) }, "authn_logout:everywhere session_ended:signed_out session_ended:signed_out session_ended:signed_out"},
+		"operator":        {func(k *kit, a *usher.Authentication) error { return k.Operator("test").SignOutUser(ctx, a.User.ID) }, "authn_logout:operator session_ended:signed_out session_ended:signed_out session_ended:signed_out"},
 		"expire password": {func(k *kit, a *usher.Authentication) error { return k.Operator("test").ExpirePassword(ctx, a.User.ID) }, "authn_password_change:expired_by_operator session_ended:password_changed session_ended:password_changed session_ended:password_changed"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -117,7 +117,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	}
 	start := store.SessionStart{
 		Session: session, IfPasswordVersion: a.account.Password.Version,
-		EndSession: a.client.SessionID, Max: s.cfg.Sessions.Max, RevokedUntil: s.revokedUntil(s.now()),
+		EndSession: a.client.SessionID, Max: s.cfg.Sessions.Max, End: *s.sessionEnd("replaced", a.client),
 	}
 	if language := clientLanguage(a.client); language != u.Language && (a.device != "" || u.Language == "") {
 		start.Language = language
@@ -142,12 +142,8 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	if err != nil {
 		return nil, s.storeError(err)
 	}
-	s.revokeLocally(ended...)
 	s.wakeOutbox(start.Emails)
-	s.audit.Notify(ctx, start.Events...)
-	for _, id := range ended {
-		s.audit.Notify(ctx, s.newEvent(EventSessionEnded, u.ID, id, "replaced", a.client))
-	}
+	s.afterSessionsEnded(ctx, ended, start.Events...)
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, a.device)}, nil
 }
 

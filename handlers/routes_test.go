@@ -208,7 +208,7 @@ var sessionOutcomes = []outcome{
 			k.Clock.Add(11 * time.Second)
 			return k.Refresh(u)
 		},
-		status: 401, code: "invalid_session", events: "authn_token_reuse", check: cookieCleared,
+		status: 401, code: "invalid_session", events: "authn_token_reuse session_ended:token_reused", check: cookieCleared,
 	},
 	// /me and /sessions
 	{
@@ -271,7 +271,7 @@ var sessionOutcomes = []outcome{
 	},
 	// POST /signout
 	{
-		name: "sign-out", prepare: asAnn(Post("/signout", "")), status: 200, events: "authn_logout", check: cookieCleared,
+		name: "sign-out", prepare: asAnn(Post("/signout", "")), status: 200, events: "authn_logout session_ended:signed_out", check: cookieCleared,
 	},
 	{name: "sign-out, nobody", prepare: plain(Post("/signout", "")), status: 200, check: noCookie},
 	{
@@ -288,7 +288,7 @@ var sessionOutcomes = []outcome{
 			k.SignIn(Ann, GoodPassword)
 			return k.As(u, Post("/signout/all", ""))
 		},
-		status: 200, events: "authn_logout:everywhere", check: cookieCleared,
+		status: 200, events: "authn_logout:everywhere session_ended:signed_out session_ended:signed_out", check: cookieCleared,
 	},
 	{name: "sign-out everywhere, nobody", prepare: plain(Post("/signout/all", "")), status: 401, code: "not_signed_in"},
 	// GET /keys

@@ -12,7 +12,7 @@ import (
 // timed measures how long the sign-ins of another store take.
 type timed struct{ store.Store }
 
-func (t timed) StartSession(ctx context.Context, in store.SessionStart) ([]string, error) {
+func (t timed) StartSession(ctx context.Context, in store.SessionStart) ([]store.Event, error) {
 	began := time.Now()
 	defer func() { fmt.Println("measured:", time.Since(began) > 0) }()
 	return t.Store.StartSession(ctx, in)

@@ -15,10 +15,10 @@ type RefreshRenewal struct {
 // SessionStore keeps sessions and revocations.
 type SessionStore interface {
 	// StartSession starts a session for a user whose password was verified. It returns
-	// the ids of the sessions it ended: EndSession, and the oldest above Max.
+	// the events of the sessions it ended: EndSession, and the oldest above Max.
 	// ErrConflict if the version of the password is not IfPasswordVersion, or if the
 	// user is disabled or deleted.
-	StartSession(ctx context.Context, s SessionStart) ([]string, error)
+	StartSession(ctx context.Context, s SessionStart) ([]Event, error)
 	// Session returns a session that has not ended, ErrNotFound if there is none. It
 	// returns expired sessions too, until DeleteExpired removes them.
 	Session(ctx context.Context, id string) (SessionRecord, error)
@@ -29,11 +29,11 @@ type SessionStore interface {
 	// session has ended or expired, or its user is disabled.
 	SwapRefresh(ctx context.Context, s RefreshSwap) (RefreshResult, error)
 	// EndSession ends one session of the user. ErrNotFound if the user has no such
-	// session.
+	// session. The event of the session is among fx, and end.Event is ignored.
 	EndSession(ctx context.Context, userID, sessionID string, end SessionEnd, fx Effects) error
-	// EndUserSessions ends the user's sessions and returns their ids. It is not an
+	// EndUserSessions ends the user's sessions and returns their events. It is not an
 	// error if there are none.
-	EndUserSessions(ctx context.Context, userID string, end SessionEnd, fx Effects) ([]string, error)
+	EndUserSessions(ctx context.Context, userID string, end SessionEnd, fx Effects) ([]Event, error)
 	// Revocations returns the revocations with an ID above after, ordered by ID.
 	// Transactions may become visible out of order, so callers read recent IDs again.
 	Revocations(ctx context.Context, after int64) ([]Revocation, error)
@@ -53,8 +53,8 @@ type SessionStart struct {
 	EndSession string
 	// Max is how many full sessions the user may have, including this one.
 	Max int
-	// RevokedUntil is for the revocations of the sessions that end.
-	RevokedUntil time.Time
+	// End says how EndSession and the sessions above Max end. Its Except is ignored.
+	End SessionEnd
 	// ClearLimits are keys of limits to remove, ReleaseLimits of limits to lower by one.
 	ClearLimits, ReleaseLimits []string
 	Effects
@@ -90,7 +90,8 @@ type RefreshSwap struct {
 	UserAgent, Address string
 	// RevokedUntil is for the revocation of a session that ends by reuse.
 	RevokedUntil time.Time
-	// Swapped and Reused are the effects of these outcomes. A replay has none.
+	// Swapped and Reused are the effects of these outcomes. Reused has the event of the
+	// session that ends. A replay has none.
 	Swapped, Reused Effects
 }
 

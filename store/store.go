@@ -23,6 +23,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 )
 
@@ -71,13 +72,25 @@ type Effects struct {
 	Emails []QueuedEmail
 }
 
-// SessionEnd describes sessions that end early. Each of them leaves a [Revocation].
+// SessionEnd describes sessions that end early. Each of them leaves a [Revocation] and
+// an event.
 type SessionEnd struct {
 	// Except is the id of a session that does not end. Defaults to none.
 	Except string
 	// RevokedUntil becomes [Revocation.Until]. No session token of these sessions is
 	// valid after it.
 	RevokedUntil time.Time
+	// Event is stored once for each session that ends, in the same transaction and as
+	// EventFor completes it. Without a Name no event is stored.
+	Event Event
+}
+
+// EventFor returns the event of one session that ends: Event with a new random ID and
+// with the session and its own user, who need not be the user that the caller acts for.
+func (e SessionEnd) EventFor(userID, sessionID string) Event {
+	event := e.Event
+	event.ID, event.UserID, event.SessionID = rand.Text(), userID, sessionID
+	return event
 }
 
 // Clock is an optional ability of a [Store] that has a clock of its own. Instances

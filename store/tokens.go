@@ -69,12 +69,12 @@ type OneTimeTokenStore interface {
 	DropTokens(ctx context.Context, userID string, p Purpose, now time.Time, fx Effects) error
 	// ResetPassword spends a token and changes the password of its user. ErrNotFound if
 	// the token is void or of another purpose; otherwise as ChangePassword.
-	ResetPassword(ctx context.Context, s TokenSpend, c PasswordChange) ([]string, error)
+	ResetPassword(ctx context.Context, s TokenSpend, c PasswordChange) ([]Event, error)
 	// StartResetSession spends a token and starts a session of kind SessionReset. With
 	// a PurposeConfirmAndReset token, it also verifies the address, removes the
 	// password (its version grows), the language and all tokens of the user, ends all
-	// sessions, and returns their ids.
-	StartResetSession(ctx context.Context, s TokenSpend, session SessionRecord, end SessionEnd, fx Effects) ([]string, error)
+	// sessions, and returns their events.
+	StartResetSession(ctx context.Context, s TokenSpend, session SessionRecord, end SessionEnd, fx Effects) ([]Event, error)
 	// VerifyEmail spends a PurposeVerifyEmail token and marks the address as verified.
 	// It returns the user after the change.
 	VerifyEmail(ctx context.Context, s TokenSpend, fx Effects) (User, error)

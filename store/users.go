@@ -18,17 +18,17 @@ type UserStore interface {
 	// is none.
 	AccountByLoginID(ctx context.Context, canonical string) (Account, error)
 	// UpdateUser changes fields of a user. It returns the user after the change, and
-	// the ids of the sessions it ended. ErrNotFound if there is no such user.
-	UpdateUser(ctx context.Context, u UserUpdate) (User, []string, error)
+	// the events of the sessions it ended. ErrNotFound if there is no such user.
+	UpdateUser(ctx context.Context, u UserUpdate) (User, []Event, error)
 	// DeleteUser removes a user and everything that belongs to it, except events,
-	// revocations and queued emails. It returns the ids of the sessions it ended.
+	// revocations and queued emails. It returns the events of the sessions it ended.
 	// ErrNotFound if there is no such user.
-	DeleteUser(ctx context.Context, d UserDeletion) ([]string, error)
-	// ChangePassword sets a password. It returns the ids of the sessions it ended.
+	DeleteUser(ctx context.Context, d UserDeletion) ([]Event, error)
+	// ChangePassword sets a password. It returns the events of the sessions it ended.
 	// ErrConflict if IfVersion is not the version of the password, or if the user is
 	// disabled and RequireEnabled is set. ErrNotFound if there is no such user, or if
 	// the session of Renew has ended.
-	ChangePassword(ctx context.Context, c PasswordChange) ([]string, error)
+	ChangePassword(ctx context.Context, c PasswordChange) ([]Event, error)
 }
 
 // UserCreation is the input of [UserStore.CreateUser].
@@ -59,7 +59,8 @@ type UserUpdate struct {
 	At time.Time
 	// End ends the sessions of the user. Nil ends none.
 	End *SessionEnd
-	// DropTokens removes the one-time tokens and the reset sessions of the user.
+	// DropTokens removes the one-time tokens and the reset sessions of the user. A reset
+	// session that only it removes leaves no revocation and no event.
 	DropTokens bool
 	Effects
 }
@@ -98,7 +99,8 @@ type PasswordChange struct {
 	KeepEarlier int
 	// End ends the sessions of the user. Nil ends none.
 	End *SessionEnd
-	// DropTokens removes the one-time tokens and the reset sessions of the user.
+	// DropTokens removes the one-time tokens and the reset sessions of the user. A reset
+	// session that only it removes leaves no revocation and no event.
 	DropTokens bool
 	// VerifyEmail marks the stored address as verified.
 	VerifyEmail bool

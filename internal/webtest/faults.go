@@ -84,21 +84,21 @@ func (f *Faults) AccountByLoginID(c Ctx, id string) (store.Account, error) {
 	return f.Store.AccountByLoginID(c, id)
 }
 
-func (f *Faults) UpdateUser(c Ctx, u store.UserUpdate) (usher.User, []string, error) {
+func (f *Faults) UpdateUser(c Ctx, u store.UserUpdate) (usher.User, []store.Event, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return usher.User{}, nil, err
 	}
 	return f.Store.UpdateUser(c, u)
 }
 
-func (f *Faults) ChangePassword(c Ctx, p store.PasswordChange) ([]string, error) {
+func (f *Faults) ChangePassword(c Ctx, p store.PasswordChange) ([]store.Event, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
 	return f.Store.ChangePassword(c, p)
 }
 
-func (f *Faults) StartSession(c Ctx, s store.SessionStart) ([]string, error) {
+func (f *Faults) StartSession(c Ctx, s store.SessionStart) ([]store.Event, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (f *Faults) EndSession(c Ctx, user, id string, end store.SessionEnd, fx sto
 	return f.Store.EndSession(c, user, id, end, fx)
 }
 
-func (f *Faults) EndUserSessions(c Ctx, user string, end store.SessionEnd, fx store.Effects) ([]string, error) {
+func (f *Faults) EndUserSessions(c Ctx, user string, end store.SessionEnd, fx store.Effects) ([]store.Event, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
@@ -168,14 +168,14 @@ func (f *Faults) DropTokens(c Ctx, user string, p store.Purpose, now time.Time, 
 	return f.Store.DropTokens(c, user, p, now, fx)
 }
 
-func (f *Faults) ResetPassword(c Ctx, s store.TokenSpend, p store.PasswordChange) ([]string, error) {
+func (f *Faults) ResetPassword(c Ctx, s store.TokenSpend, p store.PasswordChange) ([]store.Event, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}
 	return f.Store.ResetPassword(c, s, p)
 }
 
-func (f *Faults) StartResetSession(c Ctx, s store.TokenSpend, session store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]string, error) {
+func (f *Faults) StartResetSession(c Ctx, s store.TokenSpend, session store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]store.Event, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}

@@ -126,7 +126,7 @@ func newSession(userID, id string) store.SessionStart {
 			},
 			Refresh: store.RefreshState{Current: filledHash, RotatedAt: now},
 		},
-		IfPasswordVersion: 1, Max: 100, RevokedUntil: now.Add(time.Hour),
+		IfPasswordVersion: 1, Max: 100, End: store.SessionEnd{RevokedUntil: now.Add(time.Hour)},
 		Effects: store.Effects{Events: []usher.Event{newEvent(id, usher.EventSignIn, userID), newEvent(id+"-2", usher.EventSessionCreated, userID)}},
 	}
 }

@@ -16,13 +16,17 @@ func (s *transaction) storeEffects(fx store.Effects) error {
 			return err
 		}
 	}
+	s.storeEvents(fx.Events)
+	return nil
+}
+
+func (s *transaction) storeEvents(events []store.Event) {
 	before := s.events
 	s.undo = append(s.undo, func() { s.events = before })
-	for _, e := range fx.Events {
+	for _, e := range events {
 		e.At = toMicros(e.At)
 		s.events = append(s.events, e)
 	}
-	return nil
 }
 
 // ClaimEmails implements [store.OutboxStore].

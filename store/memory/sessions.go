@@ -11,7 +11,7 @@ import (
 )
 
 // StartSession implements [store.SessionStore].
-func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended []string, err error) {
+func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended []store.Event, err error) {
 	err = m.transact(ctx, in, func(s *transaction) error {
 		a, ok := s.accounts[in.Session.UserID]
 		if !ok || a.User.Status != store.StatusEnabled || a.Password.Version != in.IfPasswordVersion {
@@ -23,17 +23,13 @@ func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended 
 		a.User.Language = cmp.Or(in.Language, a.User.Language)
 		put(s, s.accounts, a.User.ID, a)
 		if in.EndSession != "" {
-			if _, ok := s.sessions[in.EndSession]; ok {
-				s.endSession(in.EndSession, in.RevokedUntil)
-				ended = append(ended, in.EndSession)
+			if previous, ok := s.sessions[in.EndSession]; ok {
+				ended = append(ended, s.endSessions(in.End, previous)...)
 			}
 		}
 		if in.Max > 0 && in.Session.Kind == store.SessionFull {
 			live := s.liveSessions(a.User.ID, in.Session.CreatedAt)
-			for _, old := range live[min(len(live), in.Max-1):] {
-				s.endSession(old.ID, in.RevokedUntil)
-				ended = append(ended, old.ID)
-			}
+			ended = append(ended, s.endSessions(in.End, live[min(len(live), in.Max-1):]...)...)
 		}
 		if err := s.insertSession(a.User.ID, &in.Session); err != nil {
 			return err
@@ -129,7 +125,7 @@ func (m *Store) EndSession(ctx context.Context, userID, sessionID string, end st
 }
 
 // EndUserSessions implements [store.SessionStore].
-func (m *Store) EndUserSessions(ctx context.Context, userID string, end store.SessionEnd, fx store.Effects) (ended []string, err error) {
+func (m *Store) EndUserSessions(ctx context.Context, userID string, end store.SessionEnd, fx store.Effects) (ended []store.Event, err error) {
 	err = m.transact(ctx, []any{userID, end, fx}, func(s *transaction) error {
 		ended = s.endUserSessions(userID, end)
 		return s.storeEffects(fx)
@@ -189,15 +185,25 @@ func (s *transaction) endSession(id string, until time.Time) {
 	put(s, s.revocations, s.lastRevoked, store.Revocation{ID: s.lastRevoked, SessionID: id, Until: toMicros(until)})
 }
 
-func (s *transaction) endUserSessions(userID string, end store.SessionEnd) []string {
-	var ended []string
-	for id, ses := range s.sessions {
-		if ses.UserID == userID && id != end.Except {
-			ended = append(ended, id)
-		}
+// endSessions ends sessions that exist, and stores and returns their events.
+func (s *transaction) endSessions(end store.SessionEnd, sessions ...store.SessionRecord) []store.Event {
+	var ended []store.Event
+	for _, ses := range sessions {
+		s.endSession(ses.ID, end.RevokedUntil)
+		ended = append(ended, end.EventFor(ses.UserID, ses.ID))
 	}
-	for _, id := range ended {
-		s.endSession(id, end.RevokedUntil)
+	if end.Event.Name != "" {
+		s.storeEvents(ended)
 	}
 	return ended
+}
+
+func (s *transaction) endUserSessions(userID string, end store.SessionEnd) []store.Event {
+	var own []store.SessionRecord
+	for id, ses := range s.sessions {
+		if ses.UserID == userID && id != end.Except {
+			own = append(own, ses)
+		}
+	}
+	return s.endSessions(end, own...)
 }

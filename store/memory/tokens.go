@@ -100,7 +100,7 @@ func byTokenAge(a, b store.OneTimeToken) int {
 }
 
 // ResetPassword implements [store.OneTimeTokenStore].
-func (m *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c store.PasswordChange) (ended []string, err error) {
+func (m *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c store.PasswordChange) (ended []store.Event, err error) {
 	err = m.transact(ctx, []any{spend, c}, func(s *transaction) error {
 		t, err := s.spend(spend)
 		if err != nil {
@@ -119,7 +119,7 @@ func (m *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c sto
 }
 
 // StartResetSession implements [store.OneTimeTokenStore].
-func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) (ended []string, err error) {
+func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) (ended []store.Event, err error) {
 	err = m.transact(ctx, []any{spend, ses, end, fx}, func(s *transaction) error {
 		t, err := s.spend(spend)
 		if err != nil {

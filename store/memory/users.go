@@ -67,7 +67,7 @@ func (m *Store) AccountByLoginID(ctx context.Context, canonical string) (out sto
 }
 
 // UpdateUser implements [store.UserStore].
-func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.User, ended []string, err error) {
+func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.User, ended []store.Event, err error) {
 	err = m.transact(ctx, u, func(s *transaction) error {
 		a, ok := s.accounts[u.UserID]
 		if !ok {
@@ -124,13 +124,13 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 }
 
 // DeleteUser implements [store.UserStore].
-func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []string, err error) {
+func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []store.Event, err error) {
 	err = m.transact(ctx, d, func(s *transaction) error {
 		if _, ok := s.accounts[d.UserID]; !ok {
 			return store.ErrNotFound
 		}
 		// All sessions end with their user, so End.Except is ignored.
-		ended = s.endUserSessions(d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil})
+		ended = s.endUserSessions(d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil, Event: d.End.Event})
 		s.dropTokens(d.UserID)
 		for _, id := range s.canonical[d.UserID] {
 			drop(s, s.owners, id)
@@ -147,7 +147,7 @@ func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []s
 }
 
 // ChangePassword implements [store.UserStore].
-func (m *Store) ChangePassword(ctx context.Context, c store.PasswordChange) (ended []string, err error) {
+func (m *Store) ChangePassword(ctx context.Context, c store.PasswordChange) (ended []store.Event, err error) {
 	err = m.transact(ctx, c, func(s *transaction) (err error) {
 		ended, err = s.changePassword(c)
 		return err
@@ -158,7 +158,7 @@ func (m *Store) ChangePassword(ctx context.Context, c store.PasswordChange) (end
 	return ended, nil
 }
 
-func (s *transaction) changePassword(c store.PasswordChange) ([]string, error) {
+func (s *transaction) changePassword(c store.PasswordChange) ([]store.Event, error) {
 	a, ok := s.accounts[c.UserID]
 	if !ok {
 		return nil, store.ErrNotFound
@@ -178,7 +178,7 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]string, error) {
 	a.User.Language = cmp.Or(c.Language, a.User.Language)
 	put(s, s.accounts, c.UserID, copyAccount(a))
 
-	var ended []string
+	var ended []store.Event
 	if c.End != nil {
 		ended = s.endUserSessions(c.UserID, *c.End)
 	}

@@ -105,7 +105,7 @@ func (g gate) TakeLimits(ctx context.Context, now time.Time, limits []store.Limi
 }
 
 // StartSession waits, for it clears what was counted.
-func (g gate) StartSession(ctx context.Context, in store.SessionStart) ([]string, error) {
+func (g gate) StartSession(ctx context.Context, in store.SessionStart) ([]store.Event, error) {
 	if b := g.f.counted; b != nil {
 		b.coming.Wait()
 	}

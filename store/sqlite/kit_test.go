@@ -98,7 +98,7 @@ func spending(id string, purpose store.Purpose) store.TokenSpend {
 func signIn(id string, n int) store.SessionStart {
 	return store.SessionStart{
 		Session: *newSession(fmt.Sprintf("%s-in%d", id, n), id), IfPasswordVersion: 1,
-		RehashFrom: "hash-1", RehashTo: "hash-1b", Max: 1, RevokedUntil: now.Add(time.Hour),
+		RehashFrom: "hash-1", RehashTo: "hash-1b", Max: 1, End: store.SessionEnd{RevokedUntil: now.Add(time.Hour)},
 		ClearLimits: []string{"k"}, ReleaseLimits: []string{"l"}, Effects: effects(fmt.Sprintf("in-%s-%d", id, n)),
 	}
 }

@@ -121,7 +121,7 @@ func signInOnce(s *Store, w, n int) error {
 	id := fmt.Sprint("u", w)
 	_, err := s.StartSession(context.Background(), store.SessionStart{
 		Session: *benchSession(id, fmt.Sprintf("s%d-%d", w, n)), IfPasswordVersion: 1, Max: 5,
-		RevokedUntil: time.Unix(1e9, 0), Effects: benchEvent(w, n),
+		End: store.SessionEnd{RevokedUntil: time.Unix(1e9, 0)}, Effects: benchEvent(w, n),
 	})
 	return err
 }

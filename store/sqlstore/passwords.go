@@ -8,8 +8,8 @@ import (
 )
 
 // ChangePassword implements [store.UserStore].
-func (s *Store) ChangePassword(ctx context.Context, c store.PasswordChange) ([]string, error) {
-	var ended []string
+func (s *Store) ChangePassword(ctx context.Context, c store.PasswordChange) ([]store.Event, error) {
+	var ended []store.Event
 	err := s.transactWithHook(ctx, "change password", func(t *tx) error {
 		a, err := t.lockAccount(ctx, c.UserID)
 		if err != nil {
@@ -25,7 +25,7 @@ func (s *Store) ChangePassword(ctx context.Context, c store.PasswordChange) ([]s
 }
 
 // changePassword is ChangePassword for a user whose row is locked already.
-func (t *tx) changePassword(ctx context.Context, a store.Account, c store.PasswordChange) ([]string, error) {
+func (t *tx) changePassword(ctx context.Context, a store.Account, c store.PasswordChange) ([]store.Event, error) {
 	if a.Password.Version != c.IfVersion || c.RequireEnabled && a.User.Status != store.StatusEnabled {
 		return nil, store.ErrConflict
 	}
@@ -47,7 +47,7 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 		return nil, err
 	}
 
-	var ended []string
+	var ended []store.Event
 	if c.End != nil {
 		var err error
 		if ended, err = t.endSessions(ctx, a.User.ID, *c.End); err != nil {

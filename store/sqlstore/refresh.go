@@ -29,10 +29,7 @@ func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.Re
 			if _, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE id = ?`, ses.ID); err != nil {
 				return err
 			}
-			if err := t.revoke(ctx, []string{ses.ID}, in.RevokedUntil); err != nil {
-				return err
-			}
-			return t.storeEffects(ctx, in.Reused)
+			return t.execAll(ctx, revocations([]string{ses.ID}, in.RevokedUntil, t.dialect), effects(in.Reused))
 		default:
 			return nil
 		}

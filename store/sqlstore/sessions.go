@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/usherkit/usher/store"
@@ -52,12 +53,11 @@ func sessionInsert(userID string, s *store.SessionRecord) ([]statement, error) {
 }
 
 // StartSession implements [store.SessionStore].
-func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]string, error) {
-	var ended []string
+func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]store.Event, error) {
+	var ended []store.Event
 	err := s.transact(ctx, "start session", func(t *tx) error {
-		ended = nil
 		userID := in.Session.UserID
-		a, err := t.lockAccount(ctx, userID)
+		a, err := t.lockAccountAndOwner(ctx, userID, in.EndSession)
 		if errors.Is(err, store.ErrNotFound) {
 			return store.ErrConflict
 		}
@@ -77,23 +77,15 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stri
 				return err
 			}
 		}
-		if in.EndSession != "" {
-			n, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE id = ?`, in.EndSession)
-			if err != nil {
-				return err
-			}
-			if n > 0 {
-				ended = append(ended, in.EndSession)
-			}
-		}
+		over, args := "id = ?", []any{in.EndSession}
 		if in.Max > 0 && in.Session.Kind == store.SessionFull {
-			over, err := t.endOldest(ctx, userID, in.Max-1, in.Session.CreatedAt)
-			if err != nil {
-				return err
-			}
-			ended = append(ended, over...)
+			// SQLite has no OFFSET without a LIMIT: this is the largest one.
+			over = `id IN (SELECT ? UNION ALL SELECT id FROM (
+				SELECT id FROM usher_sessions WHERE user_id = ? AND id <> ? AND kind = 'full' AND ends_at > ?
+				ORDER BY created_at DESC, id DESC LIMIT 9223372036854775807 OFFSET ?) oldest)`
+			args = append(args, userID, in.EndSession, in.Session.CreatedAt, in.Max-1)
 		}
-		if err := t.revoke(ctx, ended, in.RevokedUntil); err != nil {
+		if ended, err = t.endSessionsWhere(ctx, in.End, over, args...); err != nil {
 			return err
 		}
 		session, err := sessionInsert(userID, &in.Session)
@@ -108,22 +100,29 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stri
 	return ended, nil
 }
 
-// endOldest removes the user's oldest full sessions until at most keep of those alive
-// at now are left.
-func (t *tx) endOldest(ctx context.Context, userID string, keep int, now time.Time) ([]string, error) {
-	// SQLite has no OFFSET without a LIMIT: this is the largest one.
-	over, err := readColumn[string](ctx, t.runner, `
-		SELECT id FROM usher_sessions WHERE user_id = ? AND kind = 'full' AND ends_at > ?
-		ORDER BY created_at DESC, id DESC LIMIT 9223372036854775807 OFFSET ?`, userID, now, keep)
-	if err != nil {
-		return nil, err
+// lockAccountAndOwner is lockAccount that also locks the owner of a session, who may be
+// another user. It locks both in the order of their ids, so that two users who sign in
+// with each other's session do not wait for each other.
+func (t *tx) lockAccountAndOwner(ctx context.Context, userID, sessionID string) (store.Account, error) {
+	if sessionID == "" {
+		return t.lockAccount(ctx, userID)
 	}
-	for _, id := range over {
-		if _, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE id = ?`, id); err != nil {
-			return nil, err
+	var found store.Account
+	err := t.query(ctx, func(row scanner) error {
+		var a store.Account
+		if err := row.Scan(accountDest(&a)...); err != nil {
+			return err
 		}
+		if a.User.ID == userID {
+			found = a
+		}
+		return nil
+	}, `SELECT `+accountColumns+` FROM usher_users u
+		WHERE u.id IN (?, (SELECT s.user_id FROM usher_sessions s WHERE s.id = ?)) ORDER BY u.id FOR UPDATE`, userID, sessionID)
+	if err == nil && found.User.ID == "" {
+		err = store.ErrNotFound
 	}
-	return over, nil
+	return found, err
 }
 
 // Session implements [store.SessionStore].
@@ -172,16 +171,13 @@ func (s *Store) EndSession(ctx context.Context, userID, sessionID string, end st
 		if n == 0 {
 			return store.ErrNotFound
 		}
-		if err := t.revoke(ctx, []string{sessionID}, end.RevokedUntil); err != nil {
-			return err
-		}
-		return t.storeEffects(ctx, fx)
+		return t.execAll(ctx, revocations([]string{sessionID}, end.RevokedUntil, t.dialect), effects(fx))
 	})
 }
 
 // EndUserSessions implements [store.SessionStore].
-func (s *Store) EndUserSessions(ctx context.Context, userID string, end store.SessionEnd, fx store.Effects) ([]string, error) {
-	var ended []string
+func (s *Store) EndUserSessions(ctx context.Context, userID string, end store.SessionEnd, fx store.Effects) ([]store.Event, error) {
+	var ended []store.Event
 	err := s.transact(ctx, "end sessions", func(t *tx) error {
 		if _, err := t.lockAccount(ctx, userID); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
@@ -198,33 +194,63 @@ func (s *Store) EndUserSessions(ctx context.Context, userID string, end store.Se
 	return ended, nil
 }
 
-// endSessions ends a user's sessions and revokes them.
-func (t *tx) endSessions(ctx context.Context, userID string, end store.SessionEnd) ([]string, error) {
-	ended, err := readColumn[string](ctx, t.runner,
-		`DELETE FROM usher_sessions WHERE user_id = ? AND id <> ? RETURNING id`, userID, end.Except)
+// endSessions ends a user's sessions.
+func (t *tx) endSessions(ctx context.Context, userID string, end store.SessionEnd) ([]store.Event, error) {
+	return t.endSessionsWhere(ctx, end, "user_id = ? AND id <> ?", userID, end.Except)
+}
+
+// endSessionsWhere ends the sessions that meet a condition, revokes them, and stores and
+// returns their events.
+func (t *tx) endSessionsWhere(ctx context.Context, end store.SessionEnd, condition string, args ...any) ([]store.Event, error) {
+	var ended []store.Event
+	err := t.query(ctx, func(row scanner) error {
+		var id, userID string
+		if err := row.Scan(&id, &userID); err != nil {
+			return err
+		}
+		ended = append(ended, end.EventFor(userID, id))
+		return nil
+	}, `DELETE FROM usher_sessions WHERE `+condition+` RETURNING id, user_id`, args...)
 	if err != nil {
 		return nil, err
 	}
-	return ended, t.revoke(ctx, ended, end.RevokedUntil)
+	for part := range slices.Chunk(ended, maxEndedRows) {
+		ids := make([]string, len(part))
+		for i, e := range part {
+			ids[i] = e.SessionID
+		}
+		fx := store.Effects{Events: part}
+		if end.Event.Name == "" {
+			fx.Events = nil
+		}
+		if err := t.execAll(ctx, revocations(ids, end.RevokedUntil, t.dialect), effects(fx)); err != nil {
+			return nil, err
+		}
+	}
+	return ended, nil
 }
+
+// maxEndedRows is how many ended sessions one statement writes. Each needs ten
+// parameters for its event, and SQLite allows 32,766 in a statement.
+const maxEndedRows = 1000
 
 // NotifyChannel is the channel of PostgreSQL that is notified when a transaction
 // commits new revocations.
 const NotifyChannel = "usher_revocations"
 
-// revoke writes a revocation for each session.
-func (t *tx) revoke(ctx context.Context, ids []string, until time.Time) error {
+// revocations returns the statements that write a revocation for each session.
+func revocations(ids []string, until time.Time, d Dialect) []statement {
+	var args []any
 	for _, id := range ids {
-		if _, err := t.exec(ctx,
-			`INSERT INTO usher_revocations (session_id, revoked_until) VALUES (?, ?)`, id, until); err != nil {
-			return err
-		}
+		args = append(args, id, until)
 	}
-	if len(ids) == 0 || t.dialect != Postgres {
-		return nil
+	list := []statement{{`INSERT INTO usher_revocations (session_id, revoked_until) VALUES ` + valueRows("(?, ?)", len(ids)), args}}
+	if d == Postgres {
+		// RETURNING, because a WITH clause does not run a SELECT that nothing reads.
+		list[0].query += ` RETURNING pg_notify(?, '')`
+		list[0].args = append(args, NotifyChannel)
 	}
-	_, err := t.exec(ctx, `SELECT pg_notify(?, '')`, NotifyChannel)
-	return err
+	return list
 }
 
 // Revocations implements [store.SessionStore].

@@ -187,8 +187,8 @@ func (t *tx) dropTokens(ctx context.Context, userID string) error {
 }
 
 // ResetPassword implements [store.OneTimeTokenStore].
-func (s *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c store.PasswordChange) ([]string, error) {
-	var ended []string
+func (s *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c store.PasswordChange) ([]store.Event, error) {
+	var ended []store.Event
 	err := s.transactWithHook(ctx, "reset password", func(t *tx) error {
 		a, o, err := t.spend(ctx, spend)
 		if err != nil {
@@ -207,8 +207,8 @@ func (s *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c sto
 }
 
 // StartResetSession implements [store.OneTimeTokenStore].
-func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]string, error) {
-	var ended []string
+func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, ses store.SessionRecord, end store.SessionEnd, fx store.Effects) ([]store.Event, error) {
+	var ended []store.Event
 	err := s.transactWithHook(ctx, "start reset session", func(t *tx) error {
 		ended = nil
 		a, o, err := t.spend(ctx, spend)
@@ -234,7 +234,7 @@ func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 
 // giveToMailboxOwner marks the address as verified, and removes what an earlier holder of
 // the account had set.
-func (t *tx) giveToMailboxOwner(ctx context.Context, a store.Account, now time.Time, end store.SessionEnd) ([]string, error) {
+func (t *tx) giveToMailboxOwner(ctx context.Context, a store.Account, now time.Time, end store.SessionEnd) ([]store.Event, error) {
 	err := t.setUser(ctx, a.User.ID,
 		[]string{
 			"email_verified = ?", "updated_at = ?", "password_hash = ?", "password_state = ?",

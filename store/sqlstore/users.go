@@ -148,10 +148,10 @@ func (t *tx) lockAccount(ctx context.Context, userID string) (store.Account, err
 }
 
 // UpdateUser implements [store.UserStore].
-func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User, []string, error) {
+func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User, []store.Event, error) {
 	var (
 		user  store.User
-		ended []string
+		ended []store.Event
 	)
 	err := s.transactWithHook(ctx, "update user", func(t *tx) error {
 		if _, err := t.lockAccount(ctx, c.UserID); err != nil {
@@ -225,8 +225,8 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 }
 
 // DeleteUser implements [store.UserStore].
-func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]string, error) {
-	var ended []string
+func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]store.Event, error) {
+	var ended []store.Event
 	err := s.transactWithHook(ctx, "delete user", func(t *tx) error {
 		a, err := t.lockAccount(ctx, d.UserID)
 		if err != nil {
@@ -236,7 +236,7 @@ func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]string,
 			return err
 		}
 		// All sessions end with their user, so d.End.Except is ignored.
-		ended, err = t.endSessions(ctx, d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil})
+		ended, err = t.endSessions(ctx, d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil, Event: d.End.Event})
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ var endCases = []testCase{
 		keep, until, fx := e.signIn(other.User.ID), t0.Add(time.Hour), e.effects()
 		ended, err := e.EndUserSessions(e.ctx, a.User.ID, store.SessionEnd{Except: s2.ID, RevokedUntil: until}, fx)
 		e.ok(err)
-		e.wantIDs("ended", ended, s1.ID, s3.ID)
+		e.wantIDs("ended", sessionIDs(ended), s1.ID, s3.ID)
 		e.wantEnded(until, s1.ID, s3.ID)
 		e.wantLive(s2.ID, keep.ID)
 		e.wantEffects(fx)
@@ -44,7 +44,7 @@ var endCases = []testCase{
 			fx := e.effects()
 			ended, err := e.EndUserSessions(e.ctx, id, store.SessionEnd{}, fx)
 			e.ok(err)
-			e.wantIDs("ended", ended)
+			e.wantIDs("ended", sessionIDs(ended))
 		}
 		n, err := e.EmailCount(e.ctx)
 		e.ok(err)

@@ -23,7 +23,7 @@ var passwordCases = []testCase{
 		p.KeepEarlier, p.State, p.Effects = 2, store.PasswordTemporary, e.effects()
 		ended, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
-		e.wantIDs("ended", ended)
+		e.wantIDs("ended", sessionIDs(ended))
 		got, err := e.Account(e.ctx, c.User.ID)
 		e.ok(err)
 		e.wantEqual("password", got.Password, store.Password{
@@ -105,7 +105,7 @@ var passwordCases = []testCase{
 		p.Session, p.DropTokens, p.VerifyEmail, p.ClearLimits = &fresh, true, true, []string{"k", "unknown"}
 		ended, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
-		e.wantIDs("ended", ended, theirs.ID)
+		e.wantIDs("ended", sessionIDs(ended), theirs.ID)
 		e.wantEnded(until, theirs.ID)
 		e.wantLive(mine.ID, fresh.ID)
 		got, err := e.Session(e.ctx, mine.ID)

@@ -7,7 +7,7 @@ import (
 )
 
 func sessionStart(s store.SessionRecord) store.SessionStart {
-	return store.SessionStart{Session: s, IfPasswordVersion: 1, Max: 100, RevokedUntil: t0.Add(time.Minute)}
+	return store.SessionStart{Session: s, IfPasswordVersion: 1, Max: 100, End: store.SessionEnd{RevokedUntil: t0.Add(time.Minute)}}
 }
 
 var startCases = []testCase{
@@ -17,7 +17,7 @@ var startCases = []testCase{
 		in.Session.Refresh.Previous, in.Effects = hash("before"), e.effects()
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
-		e.wantIDs("ended", ended)
+		e.wantIDs("ended", sessionIDs(ended))
 		got, err := e.Session(e.ctx, in.Session.ID)
 		e.ok(err)
 		e.wantEqual("session", got, in.Session)
@@ -74,13 +74,13 @@ var startCases = []testCase{
 		in.EndSession = old.ID
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
-		e.wantIDs("ended", ended, old.ID)
-		e.wantEnded(in.RevokedUntil, old.ID)
+		e.wantIDs("ended", sessionIDs(ended), old.ID)
+		e.wantEnded(in.End.RevokedUntil, old.ID)
 		in = sessionStart(e.newSession(a.User.ID))
 		in.EndSession = "long gone"
 		ended, err = e.StartSession(e.ctx, in)
 		e.ok(err)
-		e.wantIDs("ended", ended)
+		e.wantIDs("ended", sessionIDs(ended))
 	}},
 	{"ends the oldest full sessions above the maximum", func(e *env) {
 		a, other := e.createUser("anna"), e.createUser("bert")
@@ -100,8 +100,8 @@ var startCases = []testCase{
 		in.Session.CreatedAt, in.Max = t0.Add(time.Minute), 2
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
-		e.wantIDs("ended", ended, ids[0], ids[1], ids[2])
-		e.wantEnded(in.RevokedUntil, ids[0], ids[1], ids[2])
+		e.wantIDs("ended", sessionIDs(ended), ids[0], ids[1], ids[2])
+		e.wantEnded(in.End.RevokedUntil, ids[0], ids[1], ids[2])
 		e.wantLive(ids[3], in.Session.ID, reset.ID, unknown.ID)
 	}},
 	{"clears and releases limits", func(e *env) {

@@ -69,7 +69,7 @@ var textCases = []testCase{
 			e.ok(e.FinishEmail(e.ctx, s, store.Effects{}))
 			ended, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: s})
 			e.ok(err)
-			e.wantIDs("ended", ended, s)
+			e.wantIDs("ended", sessionIDs(ended), s)
 		}
 		if n, err := e.EmailCount(e.ctx); err != nil || n != 0 {
 			e.Fatalf("%d messages are left (%v)", n, err)

@@ -245,7 +245,7 @@ var resetCases = append(voidTokenCases(store.PurposeReset, func(e *env, a store.
 		in.Purposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndReset}
 		ended, err := e.ResetPassword(e.ctx, in, c)
 		e.ok(err)
-		e.wantIDs("ended", ended, s.ID)
+		e.wantIDs("ended", sessionIDs(ended), s.ID)
 		e.wantEnded(until, s.ID)
 		e.wantEffects(c.Effects)
 		got, err := e.Account(e.ctx, a.User.ID)
@@ -282,7 +282,7 @@ var resetCases = append(voidTokenCases(store.PurposeReset, func(e *env, a store.
 }...)
 
 // startReset starts a reset session.
-func (e *env) startReset(a store.Account, s store.TokenSpend, fx store.Effects) (store.SessionRecord, []string, error) {
+func (e *env) startReset(a store.Account, s store.TokenSpend, fx store.Effects) (store.SessionRecord, []store.Event, error) {
 	e.Helper()
 	ses := e.newSession(a.User.ID)
 	ses.Kind, ses.AMR = store.SessionReset, []string{"email"}
@@ -300,7 +300,7 @@ var resetSessionCases = append(voidTokenCases(store.PurposeReset, func(e *env, a
 		fx := e.effects()
 		ses, ended, err := e.startReset(a, tokenSpend(tok), fx)
 		e.ok(err)
-		e.wantIDs("ended", ended)
+		e.wantIDs("ended", sessionIDs(ended))
 		e.wantLive(old.ID)
 		got, err := e.Session(e.ctx, ses.ID)
 		e.ok(err)
@@ -324,7 +324,7 @@ var resetSessionCases = append(voidTokenCases(store.PurposeReset, func(e *env, a
 		fx := e.effects()
 		ses, ended, err := e.startReset(a, tokenSpend(tok), fx)
 		e.ok(err)
-		e.wantIDs("ended", ended, old.ID)
+		e.wantIDs("ended", sessionIDs(ended), old.ID)
 		e.wantEnded(t0.Add(time.Hour), old.ID)
 		e.wantLive(ses.ID)
 		now, err := e.Account(e.ctx, a.User.ID)

@@ -133,7 +133,7 @@ var updateCases = []testCase{
 		want := c.User
 		want.UpdatedAt = at
 		e.wantEqual("user", got, want)
-		e.wantIDs("ended", ended)
+		e.wantIDs("ended", sessionIDs(ended))
 		a, err := e.Account(e.ctx, c.User.ID)
 		e.ok(err)
 		e.wantEqual("account", a, store.Account{User: want, Password: c.Password})
@@ -195,7 +195,7 @@ var updateCases = []testCase{
 			UserID: a.User.ID, At: t0, DropTokens: true, End: &store.SessionEnd{Except: s2.ID, RevokedUntil: until},
 		})
 		e.ok(err)
-		e.wantIDs("ended", ended, s1.ID)
+		e.wantIDs("ended", sessionIDs(ended), s1.ID)
 		e.wantEnded(until, s1.ID)
 		e.wantLive(s2.ID, s3.ID)
 		_, err = e.OneTimeToken(e.ctx, t1.Hash, t0)
@@ -213,7 +213,7 @@ var updateCases = []testCase{
 		}
 		_, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, DropTokens: true})
 		e.ok(err)
-		e.wantIDs("ended", ended)
+		e.wantIDs("ended", sessionIDs(ended))
 		e.wantLive(full.ID, others.ID)
 		_, err = e.Session(e.ctx, reset.ID)
 		e.wantErr(err, store.ErrNotFound)
@@ -243,7 +243,7 @@ var deleteCases = []testCase{
 			UserID: c.User.ID, End: store.SessionEnd{RevokedUntil: until}, Effects: fx, ClearLimits: []string{"k", "unknown"},
 		})
 		e.ok(err)
-		e.wantIDs("ended", ended, c.Session.ID)
+		e.wantIDs("ended", sessionIDs(ended), c.Session.ID)
 		e.wantEnded(until, c.Session.ID)
 		e.wantLive(keep.ID)
 		e.wantTaken(t0, limit, 1)

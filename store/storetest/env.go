@@ -74,6 +74,14 @@ func (e *env) wantIDs(what string, got []string, want ...string) {
 	}
 }
 
+// sessionIDs returns the sessions of events.
+func sessionIDs(events []store.Event) (ids []string) {
+	for _, e := range events {
+		ids = append(ids, e.SessionID)
+	}
+	return ids
+}
+
 func text(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Session", sessionCases},
 		{"SwapRefresh", refreshCases},
 		{"EndSession", endCases},
+		{"EndedEvents", endedEventCases},
 		{"AddOneTimeToken", addTokenCases},
 		{"OneTimeToken", tokenCases},
 		{"UserTokens", userTokenCases},
