@@ -82,7 +82,8 @@ func WithClaims(ctx context.Context, claims *token.Claims) context.Context {
 }
 
 // sessionContext is a context with a session. It saves the second allocation of
-// context.WithValue.
+// context.WithValue. It refers to nothing of the request, because a program may keep
+// the context for work that goes on after the response.
 type sessionContext struct {
 	context.Context
 	session session

@@ -24,13 +24,12 @@ func (m *Middleware) RequireFunc(next http.HandlerFunc) http.Handler { return m.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.validatedSession(r) == nil {
-			var state requestState
-			state.addVary(w.Header(), m.vary)
+			addVary(w.Header(), m.vary)
 			if s, refusal := m.authenticate(w, r); refusal != nil {
 				m.logRefusal(w, r, refusal)
 				r = r.WithContext(withoutSession(r.Context()))
 			} else {
-				r = state.withSession(r, s)
+				r = r.WithContext(&sessionContext{r.Context(), s})
 			}
 		}
 		next.ServeHTTP(w, r)
@@ -101,14 +100,13 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 		if s := m.validatedSession(r); s != nil {
 			claims = s.claims
 		} else {
-			var state requestState
-			state.addVary(w.Header(), m.vary)
+			addVary(w.Header(), m.vary)
 			s, refusal := m.authenticate(w, r)
 			if refusal != nil {
 				m.refuse(w, r, refusal, maxAge)
 				return
 			}
-			r = state.withSession(r, s)
+			r = r.WithContext(&sessionContext{r.Context(), s})
 			claims = s.claims
 		}
 		if code := check(claims); code != "" {
@@ -127,4 +125,12 @@ func (m *Middleware) validatedSession(r *http.Request) *session {
 		return s
 	}
 	return nil
+}
+
+// addVary adds names to the Vary header, so that no cache serves the response of
+// one user to another.
+func addVary(h http.Header, names string) {
+	if have := h["Vary"]; !slices.Contains(have, names) {
+		h["Vary"] = append(have, names)
+	}
 }
