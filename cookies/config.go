@@ -47,7 +47,9 @@ type Config struct {
 	SessionName, RefreshName string
 	// Domain makes browsers send the session cookie to every host of a domain,
 	// each of which can then take over sessions. It cannot be combined with names
-	// that begin with __Host-. Defaults to "": only the host that set the cookie.
+	// that begin with __Host-. Cookies of an earlier Domain stay valid, and are
+	// deleted when the next one is set. Defaults to "": only the host that set the
+	// cookie.
 	Domain string
 	// SameSite is http.SameSiteLaxMode or http.SameSiteStrictMode. With Plain,
 	// with Domain, or with a Name without prefix, it must be

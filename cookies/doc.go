@@ -26,7 +26,8 @@
 //
 // # Invalid cookies
 //
-// A cookie that is forged or damaged, or that the request contains twice, reads as
-// empty and is never an error. A cookie that would be too large for a browser is
-// an error, and the response does not set it.
+// A cookie that is forged or damaged reads as empty and is never an error. If a request
+// has several cookies of one name, those that do not open are ignored; see [Jar.Tokens].
+// A cookie that would be too large for a browser is an error, and the response does not
+// set it.
 package cookies

@@ -36,10 +36,16 @@ var signingKey = func() *signing.Key {
 // with that many permissions.
 func issue(t testing.TB, sid string, permissions int) token.Pair {
 	t.Helper()
+	return issueAt(t, sid, permissions, start)
+}
+
+// issueAt is issue at another time.
+func issueAt(t testing.TB, sid string, permissions int, at time.Time) token.Pair {
+	t.Helper()
 	i := signing.Claims{
 		Type: token.TypeSession, Issuer: issuerURL, Audience: []string{issuerURL},
 		Subject: "01980c6e-1b1b-7c3c-9f55-0d3c2b1a0f00", SessionID: sid, ID: "5RQ2PZ7XJ4YB3WKNEH6ACDMTV9",
-		IssuedAt: start, ExpiresAt: start.Add(10 * time.Minute), AuthTime: start, AMR: []string{"pwd"},
+		IssuedAt: at, ExpiresAt: at.Add(10 * time.Minute), AuthTime: at, AMR: []string{"pwd"},
 		EmailVerified: true, Roles: []string{"editor", "author"},
 	}
 	for n := range permissions {
@@ -49,7 +55,7 @@ func issue(t testing.TB, sid string, permissions int) token.Pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := token.Pair{Session: session, SessionExpiresAt: i.ExpiresAt, RefreshExpiresAt: start.AddDate(0, 0, 14)}
+	p := token.Pair{Session: session, SessionExpiresAt: i.ExpiresAt, RefreshExpiresAt: at.AddDate(0, 0, 14)}
 	i.Type, i.ExpiresAt, i.ID = token.TypeRefresh, p.RefreshExpiresAt, "6RQ2PZ7XJ4YB3WKNEH6ACDMTV9"
 	if p.Refresh, err = signing.Sign(signingKey, i); err != nil {
 		t.Fatal(err)

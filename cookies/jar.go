@@ -83,53 +83,65 @@ func (j *Jar) stateSpec(name string) cookieSpec {
 	return cookieSpec{name: name, sameSite: http.SameSiteLaxMode}
 }
 
-// read returns the values of the session in the cookie with the given name, or
-// nil. present reports whether the request has such a cookie.
-func (j *Jar) read(r *http.Request, name string) (values map[string]string, present bool) {
-	s, present := j.load(r, name)
-	if s == nil {
-		return nil, present
+// read returns the values of the session in the one cookie with the given name that
+// opens, or nil.
+func (j *Jar) read(r *http.Request, name string) map[string]string {
+	all, _ := j.openAll(r, name)
+	if len(all) != 1 {
+		return nil
 	}
-	values, _ = asStrings(s.Values)
-	return values, true
+	values, _ := asStrings(all[0].Values)
+	return values
 }
 
-// load returns the session that the store has for the cookie, or nil.
-func (j *Jar) load(r *http.Request, name string) (s *sessions.Session, present bool) {
-	value, present := singleCookie(r, name)
+// load returns the session that the store has for the only cookie with the given name,
+// or nil.
+func (j *Jar) load(r *http.Request, name string) *sessions.Session {
+	value := singleCookie(r, name)
 	if value == "" || len(name)+len(value) > maxSize {
-		return nil, present
+		return nil
 	}
 	// A copy of the request and New instead of Get, because gorilla's registry
 	// would otherwise change the caller's request.
 	s, err := j.store.New(r.WithContext(r.Context()), name)
 	if err == nil && s != nil && !s.IsNew {
-		return s, true
+		return s
 	}
 	var se securecookie.Error
 	if j.serverSide && err != nil && !errors.Is(err, fs.ErrNotExist) && !(errors.As(err, &se) && se.IsDecode()) {
 		j.cfg.Logger.WarnContext(r.Context(), "cookies: the session store failed", "cookie", name, "error", err)
 	}
-	return nil, true
+	return nil
 }
 
-// singleCookie returns the value of the only cookie with the given name. If there
-// are several, another host of the domain may have planted one (RFC 6265bis §8.6),
-// so the value is "".
-func singleCookie(r *http.Request, name string) (value string, present bool) {
+// singleCookie returns the value of the only cookie with the given name, and "" if
+// there is none, or several, or one with a malformed value.
+func singleCookie(r *http.Request, name string) string {
 	if _, n := findCookie(r, name); n != 1 {
-		return "", n > 0
+		return ""
 	}
 	c, err := r.Cookie(name)
 	if err != nil {
-		return "", true
+		return ""
 	}
-	return c.Value, true
+	return c.Value
 }
 
 // findCookie returns how many cookies with the given name the request has, and the
 // raw value of the last one.
 func findCookie(r *http.Request, name string) (text string, n int) {
+	eachCookie(r, name, func(value string) { text, n = value, n+1 })
+	return text, n
+}
+
+// cookieTexts returns the raw values of the cookies with the given name.
+func cookieTexts(r *http.Request, name string) (all []string) {
+	eachCookie(r, name, func(value string) { all = append(all, value) })
+	return all
+}
+
+// eachCookie calls do with the raw value of each cookie with the given name.
+func eachCookie(r *http.Request, name string, do func(value string)) {
 	for _, line := range r.Header["Cookie"] {
 		for more := true; more; {
 			pair := line
@@ -142,12 +154,10 @@ func findCookie(r *http.Request, name string) (text string, n int) {
 				key, rest = pair[:end], pair[end+1:]
 			}
 			if strings.Trim(key, " \t") == name {
-				text = strings.TrimRight(rest, " \t")
-				n++
+				do(strings.TrimRight(rest, " \t"))
 			}
 		}
 	}
-	return text, n
 }
 
 // write saves a session in the store and adds its cookie to the response. If the
@@ -164,9 +174,10 @@ func (j *Jar) write(w http.ResponseWriter, r *http.Request, spec cookieSpec, val
 		s.Values[k] = v
 	}
 	old := j.stored(r, spec)
-	if old != nil && sameSession != nil {
-		if oldValues, ok := asStrings(old.Values); ok && sameSession(oldValues) {
-			s.ID, old = old.ID, nil
+	for i, one := range old {
+		if oldValues, ok := asStrings(one.Values); ok && sameSession != nil && sameSession(oldValues) {
+			s.ID, old = one.ID, slices.Delete(old, i, i+1)
+			break
 		}
 	}
 	value, err := j.save(r, s)
@@ -177,18 +188,18 @@ func (j *Jar) write(w http.ResponseWriter, r *http.Request, spec cookieSpec, val
 	if err := checkCookie(c); err != nil {
 		return err
 	}
-	addCookie(w, c)
+	j.addWithTwins(w, r, c)
 	j.erase(r, spec, old)
 	return nil
 }
 
-// stored returns the request's session if a store keeps it, or nil.
-func (j *Jar) stored(r *http.Request, spec cookieSpec) *sessions.Session {
+// stored returns the request's sessions if a store keeps them.
+func (j *Jar) stored(r *http.Request, spec cookieSpec) []*sessions.Session {
 	if !j.serverSide {
 		return nil
 	}
-	s, _ := j.load(r, spec.name)
-	return s
+	all, _ := j.openAll(r, spec.name)
+	return all
 }
 
 // save saves the session in the store and returns the value of its cookie. The
@@ -206,15 +217,14 @@ func (j *Jar) save(r *http.Request, s *sessions.Session) (string, error) {
 	return "", errors.New("cookies: the session store set no cookie")
 }
 
-// erase deletes a session from the store that keeps it. A failure is only logged,
-// because the browser no longer has the id and the session expires in the store.
-func (j *Jar) erase(r *http.Request, spec cookieSpec, s *sessions.Session) {
-	if s == nil {
-		return
-	}
-	s.Options = j.options(spec, -time.Second)
-	if err := j.store.Save(r.WithContext(r.Context()), headerOnly{}, s); err != nil {
-		j.cfg.Logger.WarnContext(r.Context(), "cookies: the session store failed to delete a session", "cookie", spec.name, "error", err)
+// erase deletes sessions from the store that keeps them. A failure is only logged,
+// because the browser no longer has the ids and the sessions expire in the store.
+func (j *Jar) erase(r *http.Request, spec cookieSpec, all []*sessions.Session) {
+	for _, s := range all {
+		s.Options = j.options(spec, -time.Second)
+		if err := j.store.Save(r.WithContext(r.Context()), headerOnly{}, s); err != nil {
+			j.cfg.Logger.WarnContext(r.Context(), "cookies: the session store failed to delete a session", "cookie", spec.name, "error", err)
+		}
 	}
 }
 
@@ -250,19 +260,23 @@ func checkCookie(c *http.Cookie) error {
 	return nil
 }
 
-// addCookie sets a cookie and removes an earlier value of it from the response, as
-// when a request refreshes and then signs out (RFC 6265bis §4.1.1).
-func addCookie(w http.ResponseWriter, c *http.Cookie) {
+// addCookie adds cookies of one name to the response. It removes earlier ones, as when a
+// request refreshes and then signs out (RFC 6265bis §4.1.1). The last cookie is the one
+// that stays, even in browsers to which the others are the same cookie.
+func addCookie(w http.ResponseWriter, cookies ...*http.Cookie) {
 	h := w.Header()
-	h["Set-Cookie"] = append(slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
-		return strings.HasPrefix(line, c.Name+"=")
-	}), c.String())
+	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
+		return strings.HasPrefix(line, cookies[0].Name+"=")
+	})
+	for _, c := range cookies {
+		h["Set-Cookie"] = append(h["Set-Cookie"], c.String())
+	}
 }
 
-// deleteCookie deletes a cookie, and its session if a store keeps it.
+// deleteCookie deletes a cookie and its twins, and their sessions if a store keeps them.
 func (j *Jar) deleteCookie(w http.ResponseWriter, r *http.Request, spec cookieSpec) {
 	j.erase(r, spec, j.stored(r, spec))
-	addCookie(w, j.cookie(spec, "", -1))
+	j.addWithTwins(w, r, j.cookie(spec, "", -1))
 }
 
 // checkHost returns ErrNotLoopback if InsecureLoopback forbids cookies for the

@@ -13,23 +13,20 @@ func (j *Jar) plainSpecs() (session, refresh cookieSpec) {
 		cookieSpec{j.cfg.RefreshName, j.cfg.Domain, j.cfg.SameSite}
 }
 
-func (j *Jar) plainTokens(r *http.Request) (token.Pair, bool) {
-	session, hasSession := plainValue(r, j.cfg.SessionName)
-	refresh, hasRefresh := plainValue(r, j.cfg.RefreshName)
-	if hasSession && session == "" || hasRefresh && refresh == "" {
-		return token.Pair{}, true
+func (j *Jar) plainTokens(r *http.Request) (pair token.Pair, present, conflict bool) {
+	session, n := findCookie(r, j.cfg.SessionName)
+	refresh, m := findCookie(r, j.cfg.RefreshName)
+	if n > 1 || m > 1 {
+		pair, conflict = j.plainTokensOfSeveral(r)
+		return pair, true, conflict
 	}
-	return token.Pair{Session: token.Secret(session), Refresh: token.Secret(refresh)}, hasSession || hasRefresh
-}
-
-// plainValue is singleCookie without the check of the value's characters, which
-// costs an allocation: the validation of the token refuses them too.
-func plainValue(r *http.Request, name string) (value string, present bool) {
-	text, n := findCookie(r, name)
-	if n != 1 || strings.HasPrefix(text, `"`) {
-		return singleCookie(r, name)
+	// A valid token has no quotes. The validation of the token refuses every other
+	// character.
+	session, refresh = strings.Trim(session, `"`), strings.Trim(refresh, `"`)
+	if n == 1 && session == "" || m == 1 && refresh == "" {
+		return token.Pair{}, true, false
 	}
-	return text, true
+	return token.Pair{Session: token.Secret(session), Refresh: token.Secret(refresh)}, n+m > 0, false
 }
 
 // setPlain sets both cookies or none. Each expires with its token. Without a
@@ -54,7 +51,8 @@ func (j *Jar) setPlain(w http.ResponseWriter, r *http.Request, pair token.Pair) 
 			return err
 		}
 	}
-	addCookie(w, session)
-	addCookie(w, refresh)
+	j.addWithTwins(w, r, session)
+	j.addWithTwins(w, r, refresh)
+	j.DropNote(w, r, noteConflict)
 	return nil
 }

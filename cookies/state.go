@@ -79,7 +79,7 @@ func (j *Jar) DropNote(w http.ResponseWriter, r *http.Request, name string) {
 // text returns the text in a cookie, or "" if it has expired. The expiry is sealed
 // in the cookie, because clients may keep cookies for longer.
 func (j *Jar) text(r *http.Request, spec cookieSpec) string {
-	values, _ := j.read(r, spec.name)
+	values := j.read(r, spec.name)
 	if !parseTime(values[keyEnd]).After(j.cfg.Now()) {
 		return ""
 	}
@@ -92,7 +92,7 @@ func (j *Jar) setText(w http.ResponseWriter, r *http.Request, spec cookieSpec, t
 }
 
 func (j *Jar) deleteIfPresent(w http.ResponseWriter, r *http.Request, spec cookieSpec) {
-	if _, present := singleCookie(r, spec.name); present {
+	if _, n := findCookie(r, spec.name); n > 0 {
 		j.deleteCookie(w, r, spec)
 	}
 }

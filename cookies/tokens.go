@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorilla/sessions"
+
 	"github.com/usherkit/usher/token"
 )
 
@@ -19,39 +21,53 @@ const (
 func (j *Jar) sessionSpec() cookieSpec { return cookieSpec{j.cfg.Name, j.cfg.Domain, j.cfg.SameSite} }
 
 // Tokens returns the tokens in the request's session cookie. present reports
-// whether the request has such a cookie; pair is zero if the cookie is forged,
-// damaged, sealed with an unknown key, or there twice. With Config.Plain, the times
-// in pair are zero and one of the tokens may be missing.
+// whether the request has such a cookie; pair is zero if that cookie is forged,
+// damaged, or sealed with an unknown key. Of several such cookies, those that cannot be
+// opened or have expired are ignored. If the others belong to one session, the newest
+// counts, and otherwise none; see [Jar.RejectConflict]. With Config.Plain, the times in
+// pair are zero and one of the tokens may be missing.
 func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
-	if j.cfg.Plain {
-		return j.plainTokens(r)
-	}
-	if j.cache == nil {
-		return j.open(r)
-	}
-	// The cache contains only values of cookies that were opened successfully.
-	text, n := findCookie(r, j.cfg.Name)
-	if n == 1 {
-		if e := j.cache.Get(text); e != nil {
-			return e.Value, true
-		}
-	}
-	pair, present = j.open(r)
-	if n == 1 && pair.Session != "" {
-		j.cacheOpened(text, pair)
-	}
+	pair, present, _ = j.tokens(r)
 	return pair, present
 }
 
-// open decrypts the session cookie.
-func (j *Jar) open(r *http.Request) (pair token.Pair, present bool) {
-	values, present := j.read(r, j.cfg.Name)
+// tokens is Tokens. conflict reports whether the request has session cookies of
+// different sessions.
+func (j *Jar) tokens(r *http.Request) (pair token.Pair, present, conflict bool) {
+	if j.cfg.Plain {
+		return j.plainTokens(r)
+	}
+	text, n := findCookie(r, j.cfg.Name)
+	switch {
+	case n == 0:
+		return token.Pair{}, false, false
+	case n > 1:
+		pair, conflict = j.tokensOfSeveral(r)
+		return pair, true, conflict
+	case j.cache != nil:
+		// The cache contains only values of cookies that were opened successfully.
+		if e := j.cache.Get(text); e != nil {
+			return e.Value, true, false
+		}
+	}
+	if s := j.load(r, j.cfg.Name); s != nil {
+		pair = asPair(s)
+	}
+	if j.cache != nil && pair.Session != "" {
+		j.cacheOpened(text, pair)
+	}
+	return pair, true, false
+}
+
+// asPair returns the tokens in a session.
+func asPair(s *sessions.Session) token.Pair {
+	values, _ := asStrings(s.Values)
 	return token.Pair{
 		Session:          token.Secret(values[keySession]),
 		Refresh:          token.Secret(values[keyRefresh]),
 		SessionExpiresAt: parseTime(values[keySessionEnd]),
 		RefreshExpiresAt: parseTime(values[keyRefreshEnd]),
-	}, present
+	}
 }
 
 // maxCached is the longest time that the content of a cookie stays in the cache.
@@ -69,8 +85,9 @@ func (j *Jar) cacheOpened(text string, pair token.Pair) {
 	}
 }
 
-// SetTokens adds the session cookie to the response. The cookie expires with the
-// refresh token. Call it before the response is written.
+// SetTokens adds the session cookie to the response, and deletes cookies of its name
+// that the browser may have for other domains. The cookie expires with the refresh
+// token. Call it before the response is written.
 //
 // Its errors include [ErrTooLarge], [ErrNotLoopback] and [ErrExpired]. It has then
 // added no cookie and the browser is not signed in, so the sign-in must fail.
@@ -91,18 +108,23 @@ func (j *Jar) SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair)
 		keyRefresh: pair.Refresh.Reveal(), keyRefreshEnd: formatTime(pair.RefreshExpiresAt),
 	}
 	sid := sessionID(pair.Session.Reveal())
-	return j.write(w, r, j.sessionSpec(), values, lifetime, func(old map[string]string) bool {
+	err := j.write(w, r, j.sessionSpec(), values, lifetime, func(old map[string]string) bool {
 		return sid != "" && sessionID(old[keySession]) == sid
 	})
+	if err == nil {
+		j.DropNote(w, r, noteConflict)
+	}
+	return err
 }
 
-// ClearTokens deletes the session cookie, and its session in Config.Store. It does
-// not revoke the tokens; usher.Service.SignOut does.
+// ClearTokens deletes the session cookie, and its session in Config.Store. It also
+// deletes cookies of its name that the browser may have for other domains. It does not
+// revoke the tokens; usher.Service.SignOut does.
 func (j *Jar) ClearTokens(w http.ResponseWriter, r *http.Request) {
 	if j.cfg.Plain {
 		session, refresh := j.plainSpecs()
-		addCookie(w, j.cookie(session, "", -1))
-		addCookie(w, j.cookie(refresh, "", -1))
+		j.addWithTwins(w, r, j.cookie(session, "", -1))
+		j.addWithTwins(w, r, j.cookie(refresh, "", -1))
 		return
 	}
 	j.deleteCookie(w, r, j.sessionSpec())
@@ -110,22 +132,25 @@ func (j *Jar) ClearTokens(w http.ResponseWriter, r *http.Request) {
 
 // sessionID returns the claim sid of a token without verifying the token. Use it
 // only to compare tokens that came from the Service.
-func sessionID(raw string) string {
+func sessionID(raw string) string { return unverifiedClaims(raw).SessionID }
+
+// sessionClaims are the claims by which a jar compares tokens.
+type sessionClaims struct {
+	SessionID string `json:"sid"`
+	ExpiresAt int64  `json:"exp"`
+}
+
+// unverifiedClaims returns claims of a token, or zero if it is malformed.
+func unverifiedClaims(raw string) (claims sessionClaims) {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {
-		return ""
+		return sessionClaims{}
 	}
 	payload, err := b64.DecodeString(parts[1])
-	if err != nil {
-		return ""
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
+		return sessionClaims{}
 	}
-	var claims struct {
-		SessionID string `json:"sid"`
-	}
-	if json.Unmarshal(payload, &claims) != nil {
-		return ""
-	}
-	return claims.SessionID
+	return claims
 }
 
 func formatTime(t time.Time) string {

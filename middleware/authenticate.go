@@ -9,7 +9,10 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-var errNoToken = errors.New("middleware: the session cookie contains no token")
+var (
+	errNoToken  = errors.New("middleware: the session cookie contains no token")
+	errConflict = errors.New("middleware: the session cookies belong to different sessions")
+)
 
 // authenticate finds the one credential of the request and validates it. It
 // returns either a session or a refusal.
@@ -34,11 +37,22 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (sessi
 	if err := m.checkOrigin(r); err != nil {
 		return session{}, newRefusal(problem.CrossOrigin, err)
 	}
+	if c, ok := m.cfg.Cookies.(conflictRejecter); ok && pair == (token.Pair{}) && c.RejectConflict(w, r) {
+		noStore(w)
+		return session{}, newRefusal(problem.InvalidSession, errConflict)
+	}
 	claims, refusal := m.authenticatePair(w, r, pair)
 	if refusal != nil {
 		return session{}, refusal
 	}
 	return session{claims, SourceCookie, m}, nil
+}
+
+// conflictRejecter is an optional ability of Config.Cookies. cookies.Jar implements it.
+type conflictRejecter interface {
+	// RejectConflict reports whether the request has session cookies of different
+	// sessions. It then adds cookies to the response that delete all of them.
+	RejectConflict(w http.ResponseWriter, r *http.Request) bool
 }
 
 // checkOrigin checks the origin of a request with a cookie. The handshake of a

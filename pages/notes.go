@@ -20,16 +20,26 @@ const (
 	// noteConfirmation is the prefix of the notes that a form leaves for the page that
 	// confirms its action. The name of that page follows.
 	noteConfirmation = "after"
+	// noteSignedIn keeps the user id and the session id of the last sign-in, and
+	// noteRedirects how often the sign-in page has redirected a signed-in user. By them
+	// the sign-in page notices that it is shown again and again.
+	noteSignedIn  = "signedin"
+	noteRedirects = "redirects"
 )
+
+// keepNote stores a note. A failure is only logged.
+func (site *Site) keepNote(x *exchange, name, text string) {
+	if err := site.cookies.SetNote(x.w, x.r, name, usher.Secret(text)); err != nil {
+		site.logger.WarnContext(x.r.Context(), "pages: a note for the next page could not be kept", "note", name, "error", err)
+	}
+}
 
 // redirectToConfirmation redirects to a page that confirms the action of a form. A
 // note stores the user id or login id that the action was for. So the page can be
 // loaded again, but a forged link to it shows nothing. If the note cannot be stored,
 // it redirects all the same.
 func (site *Site) redirectToConfirmation(x *exchange, path, code, to string) error {
-	if err := site.cookies.SetNote(x.w, x.r, noteConfirmation+x.page.Name, usher.Secret(to)); err != nil {
-		site.logger.WarnContext(x.r.Context(), "pages: the note for the next page could not be kept", "error", err)
-	}
+	site.keepNote(x, noteConfirmation+x.page.Name, to)
 	return site.redirectWithNotice(x, path, code)
 }
 
@@ -53,9 +63,7 @@ func (site *Site) rememberLoginID(x *exchange, loginID string) {
 	if loginID == "" || len(loginID) > maxLoginID {
 		return
 	}
-	if err := site.cookies.SetNote(x.w, x.r, noteLoginID, usher.Secret(loginID)); err != nil {
-		site.logger.WarnContext(x.r.Context(), "pages: the login id could not be kept for the next page", "error", err)
-	}
+	site.keepNote(x, noteLoginID, loginID)
 }
 
 // rememberedLoginID returns the login id that the user typed last, or "".

@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/problem"
+	"github.com/usherkit/usher/token"
 )
 
 func (site *Site) signInView() *view {
@@ -14,19 +18,65 @@ func (site *Site) signInView() *view {
 }
 
 // openSignIn redirects a signed-in user, unless the query asks for a new sign-in
-// (prompt=login).
+// (prompt=login). Otherwise the page says why it is shown, if that is known.
 func (site *Site) openSignIn(x *exchange) error {
 	again := x.r.URL.Query().Get("prompt") == "login"
 	switch {
-	case x.claims != nil && !again:
+	case x.claims != nil && again:
+		x.page.Lead = x.page.T("signin.again")
+	case x.claims == nil && site.cookies.HadConflict(x.r):
+		x.page.Lead = x.page.T("signin.conflict")
+	case site.signInLoops(x):
+		_, present := site.cookies.Tokens(x.r)
+		site.logger.WarnContext(x.r.Context(), "pages: a browser that has signed in was led back to the sign-in page",
+			"session_cookie", present, "signed_in", x.claims != nil, "request_id", problem.RequestID(x.w, x.r))
+		x.page.Alert = x.page.T("signin.loop")
+	case x.claims != nil:
 		_ = redirect(x.w, site.destination(x.page.ReturnTo))
 		return errAnswered
-	case x.claims != nil:
-		x.page.Lead = x.page.T("signin.again")
 	case x.page.ReturnTo != "":
 		x.page.Lead = x.page.T("signin.reason")
 	}
 	return nil
+}
+
+const (
+	// A signed-in user who opens the sign-in page is redirected to another page. If
+	// that page redirects back, the browser is at the sign-in page again within
+	// redirectPause. After maxRedirects of these the page is shown.
+	maxRedirects  = 5
+	redirectPause = 10 * time.Second
+)
+
+// signInLoops reports whether the program and the sign-in page send the browser back
+// and forth. Either this browser has started a session that is live, and does not send
+// it. Or it sends it, and the program refuses it.
+func (site *Site) signInLoops(x *exchange) bool {
+	if from := x.r.Header.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" {
+		return false // a link of another site, with which browsers send no SameSite=Strict cookie
+	}
+	if x.claims == nil {
+		user, session, ok := strings.Cut(site.cookies.Note(x.r, noteSignedIn).Reveal(), " ")
+		if !ok {
+			return false
+		}
+		_, _, err := site.service.Me(x.r.Context(), &token.Claims{Type: token.TypeSession, Subject: user, SessionID: session})
+		return err == nil
+	}
+	if x.page.ReturnTo == "" {
+		return false
+	}
+	var count, last int64
+	_, _ = fmt.Sscan(site.cookies.Note(x.r, noteRedirects).Reveal(), &count, &last)
+	now := site.chain.Now()
+	if now.Sub(time.Unix(last, 0)) > redirectPause {
+		count = 0
+	}
+	if count++; count > maxRedirects {
+		return true
+	}
+	site.keepNote(x, noteRedirects, fmt.Sprint(count, " ", now.Unix()))
+	return false
 }
 
 func (site *Site) sendSignIn(x *exchange) error {
@@ -59,6 +109,7 @@ func (site *Site) startSession(x *exchange, a *usher.Authentication) error {
 		return err
 	}
 	site.cookies.DropNote(x.w, x.r, noteLoginID)
+	site.keepNote(x, noteSignedIn, a.User.ID+" "+a.Session.ID)
 	return redirect(x.w, site.destination(x.page.ReturnTo))
 }
 

@@ -1,0 +1,238 @@
+package cookies
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/sessions"
+
+	"github.com/usherkit/usher/token"
+)
+
+// A browser has several cookies of one name if they differ in domain or path: after
+// Config.Domain was changed, or if another host of the domain or another program set
+// one. A request does not say which cookie is which (RFC 6265bis §8.6).
+
+const (
+	// maxOpened is how many cookies of one name are opened. If there are more, none
+	// counts.
+	maxOpened = 8
+	// maxTwinBytes bounds the headers that delete the twins of a cookie, because proxies
+	// refuse responses with large headers.
+	maxTwinBytes = 2000
+
+	// noteConflict is the name of the note that RejectConflict leaves.
+	noteConflict = "conflict"
+)
+
+// openAll returns the session of each cookie with the given name that opens. n is how
+// many such cookies the request has.
+func (j *Jar) openAll(r *http.Request, name string) (all []*sessions.Session, n int) {
+	_, n = findCookie(r, name)
+	switch {
+	case n == 1:
+		if s := j.load(r, name); s != nil {
+			all = append(all, s)
+		}
+	case n <= maxOpened:
+		for _, one := range splitRequest(r, name) {
+			if s := j.load(one, name); s != nil {
+				all = append(all, s)
+			}
+		}
+	}
+	return all, n
+}
+
+// splitRequest returns a copy of the request for each of its cookies with the given
+// name, with no other cookie in it.
+func splitRequest(r *http.Request, name string) (all []*http.Request) {
+	for _, text := range cookieTexts(r, name) {
+		one := r.WithContext(r.Context())
+		one.Header = r.Header.Clone()
+		one.Header["Cookie"] = []string{name + "=" + text}
+		all = append(all, one)
+	}
+	return all
+}
+
+// newest returns the tokens of the one session that all pairs belong to, by the time at
+// which their session token expires. conflict reports that they belong to several.
+func newest(pairs []token.Pair) (pair token.Pair, conflict bool) {
+	for i, p := range pairs {
+		switch {
+		case i == 0:
+			pair = p
+		case sessionOf(p) != sessionOf(pair):
+			return token.Pair{}, true
+		case p.SessionExpiresAt.After(pair.SessionExpiresAt):
+			pair = p
+		}
+	}
+	return pair, false
+}
+
+// sessionOf returns the id of the session of a pair, or its session token if that has
+// no id.
+func sessionOf(p token.Pair) string {
+	if sid := sessionID(p.Session.Reveal()); sid != "" {
+		return sid
+	}
+	return p.Session.Reveal()
+}
+
+// tokensOfSeveral chooses among several session cookies.
+func (j *Jar) tokensOfSeveral(r *http.Request) (pair token.Pair, conflict bool) {
+	all, n := j.openAll(r, j.cfg.Name)
+	if n > maxOpened {
+		return token.Pair{}, true
+	}
+	var pairs []token.Pair
+	for _, s := range all {
+		p := asPair(s)
+		end := p.RefreshExpiresAt
+		if p.Refresh == "" {
+			end = p.SessionExpiresAt
+		}
+		if p.Session != "" && end.After(j.cfg.Now()) {
+			pairs = append(pairs, p)
+		}
+	}
+	return newest(pairs)
+}
+
+// plainTokensOfSeveral is tokensOfSeveral for Config.Plain. The jar cannot verify
+// tokens, so every JWT that has a session and has not expired counts as one that opens.
+func (j *Jar) plainTokensOfSeveral(r *http.Request) (pair token.Pair, conflict bool) {
+	now, session, expires := j.cfg.Now().Unix(), "", int64(0)
+	for _, c := range []struct {
+		name string
+		to   *token.Secret
+	}{{j.cfg.SessionName, &pair.Session}, {j.cfg.RefreshName, &pair.Refresh}} {
+		texts := cookieTexts(r, c.name)
+		if len(texts) > maxOpened {
+			return token.Pair{}, true
+		}
+		expires = 0
+		for _, text := range texts {
+			claims := unverifiedClaims(text)
+			switch {
+			case claims.SessionID == "" || claims.ExpiresAt <= now:
+			case session != "" && claims.SessionID != session:
+				return token.Pair{}, true
+			case claims.ExpiresAt > expires:
+				session, expires, *c.to = claims.SessionID, claims.ExpiresAt, token.Secret(text)
+			}
+		}
+	}
+	return pair, false
+}
+
+// RejectConflict reports whether the request has session cookies of different sessions.
+// None of them counts then, because another host of the domain may have set one to sign
+// the user in to another account. RejectConflict deletes all of them, and logs a
+// warning. Package middleware calls it.
+func (j *Jar) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
+	if _, _, conflict := j.tokens(r); !conflict {
+		return false
+	}
+	j.cfg.Logger.WarnContext(r.Context(), "cookies: several session cookies belong to different sessions, so none of them counts", "cookies", strings.Join(j.cfg.tokenNames(), ", "))
+	j.ClearTokens(w, r)
+	if err := j.SetNote(w, r, noteConflict, "1"); err != nil {
+		j.cfg.Logger.WarnContext(r.Context(), "cookies: the sign-in page will not say that the session cookies were rejected", "error", err)
+	}
+	return true
+}
+
+// HadConflict reports whether [Jar.RejectConflict] rejects this request, or rejected one
+// of this browser in the last ten minutes and no tokens were set since. A sign-in page
+// then says why it is shown.
+func (j *Jar) HadConflict(r *http.Request) bool {
+	if j.Note(r, noteConflict) != "" {
+		return true
+	}
+	_, _, conflict := j.tokens(r)
+	return conflict
+}
+
+// addWithTwins adds a cookie to the response, after lines that delete its twins: the
+// cookies of the same name that the browser may have for another domain or path. If the
+// request has one cookie, the twins are those that another Config.Domain would have
+// left. If it has several, they also have the paths that match the request.
+func (j *Jar) addWithTwins(w http.ResponseWriter, r *http.Request, c *http.Cookie) {
+	addCookie(w, append(j.twins(r, c), c)...)
+}
+
+func (j *Jar) twins(r *http.Request, c *http.Cookie) (all []*http.Cookie) {
+	_, n := findCookie(r, c.Name)
+	// Browsers accept the prefix __Host- only without a domain and with the path "/".
+	if n == 0 || hasPrefix(c.Name, hostPrefix) {
+		return nil
+	}
+	paths := []string{"/"}
+	if n > 1 {
+		paths = append(paths, matchingPaths(r)...)
+	}
+	domains := append([]string{""}, parentDomains(r.Host)...)
+	if c.Domain != "" && !slices.Contains(domains, domainName(c.Domain)) {
+		domains = append(domains, domainName(c.Domain))
+	}
+	size := 0
+	for _, path := range paths {
+		for _, domain := range domains {
+			twin := &http.Cookie{
+				Name: c.Name, Path: path, Domain: domain, MaxAge: -1, Secure: c.Secure, HttpOnly: true, SameSite: c.SameSite,
+			}
+			if size += len(twin.String()); size > maxTwinBytes {
+				return all
+			}
+			if path != c.Path || domain != domainName(c.Domain) {
+				all = append(all, twin)
+			}
+		}
+	}
+	return all
+}
+
+// domainName returns the value of an attribute Domain in the form in which it is
+// compared.
+func domainName(s string) string { return strings.ToLower(strings.TrimPrefix(s, ".")) }
+
+// parentDomains returns a host without port and the domains that it is in, except the
+// top one. It returns none for an IP address or a single label.
+func parentDomains(host string) (all []string) {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = domainName(strings.TrimSuffix(host, "."))
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return nil
+	}
+	for strings.Contains(host, ".") && len(all) < maxOpened {
+		all = append(all, host)
+		_, host, _ = strings.Cut(host, ".")
+	}
+	return all
+}
+
+// matchingPaths returns the paths, except "/", with which a cookie is sent with the
+// request (RFC 6265bis §5.1.4), the shortest first. It reads the request line, because a
+// router may have stripped a prefix from r.URL.
+func matchingPaths(r *http.Request) (all []string) {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	if !strings.HasPrefix(path, "/") {
+		path = r.URL.EscapedPath()
+	}
+	for i := 1; i < len(path); i++ {
+		if path[i] == '/' {
+			all = append(all, path[:i], path[:i+1])
+		}
+	}
+	if len(path) > 1 && !strings.HasSuffix(path, "/") {
+		all = append(all, path)
+	}
+	return all
+}

@@ -1,0 +1,285 @@
+package cookies_test
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/token"
+)
+
+// client keeps cookies as browsers do (RFC 6265bis §5.7): by name, domain and path, and
+// apart for a host and for a domain of the same name. With oneForBoth the last two are
+// the same cookie, as in RFC 6265 and in package cookiejar.
+type client struct {
+	host       string
+	oneForBoth bool
+	all        []*http.Cookie
+}
+
+func (b *client) same(x, y *http.Cookie) bool {
+	domain := func(c *http.Cookie) string {
+		if b.oneForBoth && c.Domain == "" {
+			return b.host
+		}
+		return c.Domain
+	}
+	return x.Name == y.Name && domain(x) == domain(y) && x.Path == y.Path
+}
+
+func (b *client) keep(lines []*http.Cookie) {
+	for _, c := range lines {
+		c.Domain = strings.ToLower(c.Domain)
+		if c.Domain != "" && c.Domain != b.host && !strings.HasSuffix(b.host, "."+c.Domain) ||
+			strings.HasPrefix(c.Name, "__Host-") && (c.Domain != "" || c.Path != "/") {
+			continue // browsers reject it
+		}
+		b.all = slices.DeleteFunc(b.all, func(old *http.Cookie) bool { return b.same(old, c) })
+		if c.MaxAge >= 0 {
+			b.all = append(b.all, c)
+		}
+	}
+}
+
+// request returns a request with the cookies that the browser sends, the ones with the
+// longest path first.
+func (b *client) request(path string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Host = b.host
+	all := slices.Clone(b.all)
+	slices.SortStableFunc(all, func(x, y *http.Cookie) int { return len(y.Path) - len(x.Path) })
+	for _, c := range all {
+		if c.Path == path || strings.HasPrefix(path, strings.TrimSuffix(c.Path, "/")+"/") {
+			r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+		}
+	}
+	return r
+}
+
+// do sends a request, and keeps the cookies of the response.
+func (b *client) do(path string, handle func(http.ResponseWriter, *http.Request)) {
+	w := httptest.NewRecorder()
+	handle(w, b.request(path))
+	b.keep(w.Result().Cookies())
+}
+
+// sessionIn returns the session id in the tokens of a pair, or "".
+func sessionIn(t *testing.T, p token.Pair) string {
+	t.Helper()
+	if p.Session == "" {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(p.Session.Reveal(), ".")[1])
+	var claims struct {
+		SessionID string `json:"sid"`
+	}
+	if err = cmp.Or(err, json.Unmarshal(payload, &claims)); err != nil {
+		t.Fatal(err)
+	}
+	return claims.SessionID
+}
+
+// jars has the ways in which a jar keeps tokens.
+var jars = map[string]func(*testing.T, *cookies.Config){
+	"sealed": func(_ *testing.T, c *cookies.Config) { c.Name = "__Secure-session" },
+	"plain":  func(_ *testing.T, c *cookies.Config) { c.Plain = true },
+	"files": func(t *testing.T, c *cookies.Config) {
+		c.Name, c.Secret, c.Store = "__Secure-session", "", fileStore(t)
+	},
+}
+
+// Sign-in, refresh and sign-out after a change of Config.Domain.
+func TestCK10_AChangeOfTheDomainLeavesNoSecondCookie(t *testing.T) {
+	for kind, change := range jars {
+		for _, domains := range [][2]string{
+			{"", "example.com"}, {"", "app.example.com"}, {"example.com", ""}, {"app.example.com", ""},
+			{"app.example.com", "example.com"}, {"example.com", "app.example.com"}, {"example.com", ".Example.com"},
+		} {
+			for _, oneForBoth := range []bool{false, true} {
+				name := fmt.Sprintf("%s, from %q to %q, %t", kind, domains[0], domains[1], oneForBoth)
+				var shared cookies.Config
+				change(t, &shared)
+				at := func(domain string) *cookies.Jar {
+					return newJar(t, func(c *cookies.Config) {
+						*c = cookies.Config{Secret: c.Secret, Now: c.Now, Logger: c.Logger, Name: shared.Name, Plain: shared.Plain, Store: shared.Store, Domain: domain}
+						if c.Store != nil {
+							c.Secret = ""
+						}
+					})
+				}
+				before, after := at(domains[0]), at(domains[1])
+				set := func(jar *cookies.Jar, sid string) func(http.ResponseWriter, *http.Request) {
+					return func(w http.ResponseWriter, r *http.Request) {
+						if err := jar.SetTokens(w, r, issue(t, sid, 0)); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+				for _, next := range []string{"s1", "s2"} { // a refresh, and another sign-in
+					b := &client{host: "app.example.com", oneForBoth: oneForBoth}
+					b.do("/", set(before, "s1"))
+					n := len(b.all)
+					if p, _ := after.Tokens(b.request("/")); sessionIn(t, p) != "s1" {
+						t.Errorf("%s: the change signs the user out", name)
+					}
+					b.do("/", set(after, next))
+					if p, _ := after.Tokens(b.request("/")); sessionIn(t, p) != next || len(b.all) != n {
+						t.Errorf("%s: after %s the browser has %d cookies, and the session is %q", name, next, len(b.all), sessionIn(t, p))
+					}
+					b.do("/", after.ClearTokens)
+					if len(b.all) != 0 {
+						t.Errorf("%s: after the sign-out %d cookies are left", name, len(b.all))
+					}
+				}
+				b := &client{host: "app.example.com", oneForBoth: oneForBoth}
+				b.do("/", set(before, "s1"))
+				if b.do("/", after.ClearTokens); len(b.all) != 0 {
+					t.Errorf("%s: a sign-out right after the change leaves %d cookies", name, len(b.all))
+				}
+			}
+		}
+	}
+}
+
+// By default no cookie has a twin, so that nothing else is sent.
+func TestCK10_AHostCookieIsSetAndDeletedByOneLine(t *testing.T) {
+	jar := newJar(t, nil)
+	b := &client{host: "app.example.com"}
+	for range 2 {
+		b.do("/a/b", func(w http.ResponseWriter, r *http.Request) {
+			if err := jar.SetTokens(w, r, issue(t, "s1", 0)); err != nil || len(w.Header()["Set-Cookie"]) != 1 {
+				t.Errorf("%v %q", err, w.Header()["Set-Cookie"])
+			}
+		})
+	}
+	b.do("/a/b", func(w http.ResponseWriter, r *http.Request) {
+		if jar.ClearTokens(w, r); len(w.Header()["Set-Cookie"]) != 1 {
+			t.Errorf("%q", w.Header()["Set-Cookie"])
+		}
+	})
+}
+
+func TestCK09_OneSessionCookieThatOpensCounts(t *testing.T) {
+	clock := start
+	for kind, change := range jars {
+		clock = start
+		jar := newJar(t, func(c *cookies.Config) {
+			change(t, c)
+			c.Now = func() time.Time { return clock }
+		})
+		newer := issueAt(t, "s1", 0, start.Add(time.Minute))
+		for name, test := range map[string]struct {
+			cookies string
+			want    string
+		}{
+			"forged before":           {"evil own", "s1"},
+			"forged after":            {"own evil", "s1"},
+			"twice":                   {"own own", "s1"},
+			"an older one before":     {"old own", "s1"},
+			"an older one after":      {"own old", "s1"},
+			"another session":         {"own other", ""},
+			"another session, forged": {"evil other own", ""},
+			"forged alone":            {"evil evil", ""},
+			"too many":                {strings.Repeat("own ", 9), ""},
+		} {
+			made := map[string][]*http.Cookie{
+				"old": set(t, jar, request(), issue(t, "s1", 0)),
+				"own": set(t, jar, request(), newer), "other": set(t, jar, request(), issue(t, "s2", 0)),
+			}
+			for _, c := range made["own"] {
+				made["evil"] = append(made["evil"], &http.Cookie{Name: c.Name, Value: "evil"})
+			}
+			r := request()
+			for _, which := range strings.Fields(test.cookies) {
+				for _, c := range made[which] {
+					r.AddCookie(c)
+				}
+			}
+			p, present := jar.Tokens(r)
+			if sessionIn(t, p) != test.want || !present {
+				t.Errorf("%s, %s: the session is %q, present is %t", kind, name, sessionIn(t, p), present)
+			}
+			if test.want != "" && (p.Session != newer.Session || p.Refresh != newer.Refresh) {
+				t.Errorf("%s, %s: not the newest tokens", kind, name)
+			}
+			conflict := strings.HasPrefix(name, "another") || name == "too many"
+			if jar.HadConflict(r) != conflict || jar.RejectConflict(httptest.NewRecorder(), r) != conflict {
+				t.Errorf("%s, %s: conflict is not %t", kind, name, conflict)
+			}
+		}
+		old := set(t, jar, request(), issue(t, "s1", 0))
+		// A cookie that has expired does not count against another one.
+		clock = start.AddDate(0, 0, 15)
+		later := set(t, jar, request(), issueAt(t, "s2", 0, clock))
+		if p, _ := jar.Tokens(request(append(old, later...)...)); sessionIn(t, p) != "s2" {
+			t.Errorf("%s: beside an expired cookie the session is %q", kind, sessionIn(t, p))
+		}
+	}
+}
+
+// Whatever domain and path the cookies have, all of them are deleted, and the next
+// sign-in works. The sign-in page learns why it is shown.
+func TestCK09_CookiesOfDifferentSessionsAreDeleted(t *testing.T) {
+	var log bytes.Buffer
+	for kind, change := range jars {
+		log.Reset()
+		jar := newJar(t, func(c *cookies.Config) {
+			change(t, c)
+			c.Domain, c.Logger = "example.com", slog.New(slog.NewTextHandler(&log, nil))
+		})
+		for _, planted := range []http.Cookie{
+			{Path: "/"}, {Path: "/", Domain: "app.example.com"}, {Path: "/app"}, {Path: "/app/", Domain: "example.com"}, {Path: "/app/x/y"},
+		} {
+			b := &client{host: "app.example.com"}
+			b.keep(set(t, jar, request(), issue(t, "s1", 0)))
+			for _, c := range set(t, jar, request(), issue(t, "s2", 0)) {
+				c.Domain, c.Path = planted.Domain, planted.Path
+				b.keep([]*http.Cookie{c})
+			}
+			rejected := false
+			b.do("/app/x/y", func(w http.ResponseWriter, r *http.Request) { rejected = jar.RejectConflict(w, r) })
+			if len(b.all) != 1 || !rejected || !jar.HadConflict(b.request("/signin")) {
+				t.Errorf("%s, planted for %q %s: rejected is %t, the browser has %d cookies", kind, planted.Domain, planted.Path, rejected, len(b.all))
+			}
+			b.do("/signin", func(w http.ResponseWriter, r *http.Request) {
+				if err := jar.SetTokens(w, r, issue(t, "s1", 0)); err != nil {
+					t.Error(err)
+				}
+			})
+			if p, _ := jar.Tokens(b.request("/app/x/y")); sessionIn(t, p) != "s1" || jar.HadConflict(b.request("/app/x/y")) {
+				t.Errorf("%s, planted for %q %s: after the next sign-in the session is %q", kind, planted.Domain, planted.Path, sessionIn(t, p))
+			}
+		}
+		if n := strings.Count(log.String(), "several session cookies belong to different sessions"); n != 5 {
+			t.Errorf("%s: %d lines say why, want 5:\n%s", kind, n, log.String())
+		}
+	}
+}
+
+// A request with many cookies and a long path does not make a response that proxies
+// refuse.
+func TestCK09_TheLinesThatDeleteCookiesAreBounded(t *testing.T) {
+	jar := newJar(t, func(c *cookies.Config) { c.Plain, c.Domain = true, "example.com" })
+	own := set(t, jar, request(), issue(t, "s1", 0))
+	r := request(slices.Concat(own, own)...)
+	r.Host, r.RequestURI = strings.Repeat("a.", 100)+"example.com", strings.Repeat("/a", 1000)
+	w := httptest.NewRecorder()
+	jar.ClearTokens(w, r)
+	size := 0
+	for _, line := range w.Header()["Set-Cookie"] {
+		size += len(line)
+	}
+	if n := len(w.Header()["Set-Cookie"]); n > 62 || size > 5000 {
+		t.Errorf("%d lines, %d bytes", n, size)
+	}
+}
