@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/usherkit/usher/internal/revocation"
 	"github.com/usherkit/usher/internal/seal"
 	"github.com/usherkit/usher/internal/signing"
+	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -40,7 +40,7 @@ import (
 //     Sessions, RevokeSession, SignOut, SignOutEverywhere
 //   - Other verifiers: JWKS, Revocations
 //   - Administration: Operator
-//   - Running: Ping, Hashes, PagesURL, CookieSecrets, Close
+//   - Running: Ping, Hashes, BaseURL, PagesURL, CookieSecrets, Close
 //
 // Methods that require a signed-in user take the verified claims of a token, from
 // [Service.ValidateSession] or from package middleware. Methods that count attempts
@@ -264,9 +264,12 @@ func (s *Service) Revocations() []byte { return s.revocations.JSON() }
 // if that is empty.
 func (s *Service) Name() string { return s.cfg.Name }
 
+// BaseURL returns [Config.BaseURL] without a slash at its end.
+func (s *Service) BaseURL() string { return s.cfg.BaseURL }
+
 // PagesURL returns the URL of the HTML pages, [Config.BaseURL] and
 // [Config.PagesPath], without a slash at its end.
-func (s *Service) PagesURL() string { return s.cfg.BaseURL + strings.TrimSuffix(s.cfg.PagesPath, "/") }
+func (s *Service) PagesURL() string { return weburl.Join(s.cfg.BaseURL, s.cfg.PagesPath) }
 
 // ConfirmsFirst returns [Config.ConfirmFirst].
 func (s *Service) ConfirmsFirst() bool { return s.cfg.ConfirmFirst }

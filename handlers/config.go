@@ -14,6 +14,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/problem"
@@ -23,6 +24,14 @@ import (
 // Config configures [Handlers]. With the zero Config there are no pages, and tokens are
 // in bodies and in the Authorization header.
 type Config struct {
+	// Path is the path of the program where the handlers are mounted, such as "/auth";
+	// "/" is the root. It is the path as the program receives it: without a prefix that
+	// a proxy removes, and with one that http.StripPrefix removes. Set it if a router
+	// other than net/http.ServeMux passes on whole paths to a mount without Pages, or
+	// if a proxy changes the path of the pages. Defaults to usher.Config.PagesPath
+	// with Pages, and otherwise to what ServeMux or http.StripPrefix tell.
+	Path string
+
 	// Cookies keeps the tokens in the browser, and no body has a token. With Pages it
 	// defaults to a jar whose keys are derived from the secrets of the Service, and
 	// which sets cookies for http if the BaseURL of the Service is http. Without
@@ -93,6 +102,11 @@ func (c Config) complete(auth *usher.Service) (Config, error) {
 	// The origin of BaseURL is the program's own, also behind a proxy that changes Host.
 	c.TrustedOrigins = append(slices.Clone(c.TrustedOrigins), own.Scheme+"://"+own.Host)
 	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
+	if c.Path != "" {
+		if err := weburl.CheckPath(c.Path); err != nil {
+			return Config{}, fmt.Errorf("handlers: Config.Path %w", err)
+		}
+	}
 	if c.Timeout < 0 {
 		return Config{}, errors.New("handlers: Config.Timeout must not be negative")
 	}

@@ -30,7 +30,8 @@ type Handlers struct {
 	site   *pages.Site // nil without Config.Pages
 	guards guards
 
-	mux *http.ServeMux
+	mount *mount
+	mux   *http.ServeMux
 	// byRoute has the handlers behind the methods of Handlers, by method and path.
 	byRoute  map[string]http.Handler
 	notFound http.Handler
@@ -60,7 +61,7 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	if chain.Catalogue, err = locale.New(cfg.Texts.Languages, cfg.Texts.Texts); err != nil {
 		return nil, fmt.Errorf("handlers: Config.Texts: %w", err)
 	}
-	h := &Handlers{chain: chain, api: api.New(chain)}
+	h := &Handlers{chain: chain, api: api.New(chain), mount: newMount(auth, cfg)}
 	if cfg.Pages != nil {
 		if h.site, err = pages.New(*cfg.Pages, chain); err != nil {
 			return nil, err

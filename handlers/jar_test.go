@@ -40,7 +40,7 @@ func serviceAt(t *testing.T, st store.Store, baseURL string, secrets ...usher.Se
 // signUpAt signs ann up at the origin and returns the session cookie.
 func signUpAt(t *testing.T, h *handlers.Handlers, origin string) *http.Cookie {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodPost, origin+"/signup", strings.NewReader(SignUpBody(Ann, GoodPassword)))
+	r := httptest.NewRequest(http.MethodPost, origin+"/auth/signup", strings.NewReader(SignUpBody(Ann, GoodPassword)))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
@@ -84,7 +84,7 @@ func TestCK05_TheJarOfThePagesFollowsTheSecret(t *testing.T) {
 	_, before, _ := serviceAt(t, st, "https://app.example", Secret)
 	c := signUpAt(t, before, "https://app.example")
 	open := func(h *handlers.Handlers) int {
-		r := httptest.NewRequest(http.MethodGet, "https://app.example/me", nil)
+		r := httptest.NewRequest(http.MethodGet, "https://app.example/auth/me", nil)
 		r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"net/http"
@@ -9,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/pages"
 )
 
 // table is every route of the mount and its methods.
@@ -106,6 +109,111 @@ func TestMountedAnywhere(t *testing.T) {
 		if w.Code != 200 || !strings.Contains(w.Body.String(), `"keys"`) {
 			t.Errorf("%s: %d", path, w.Code)
 		}
+	}
+}
+
+// Under ServeMux, stripped or not, and as the only handler, a path has one meaning.
+// proof/routers has the same test for other routers.
+func TestHP08_EachPathHasOneMeaning(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"", "/auth", "/app/auth", "/account"} {
+		withPages, _ := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.PagesPath = at + "/" }})
+		withPath := NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) { c.Path = at + "/" }})
+		plain := NewKit(t, InBodies, Setup{})
+		mux := func(h http.Handler) http.Handler {
+			m := http.NewServeMux()
+			m.Handle(at+"/", h)
+			return m
+		}
+		for name, server := range map[string]http.Handler{
+			"pages": mux(withPages.Handlers), "pages, stripped": mux(http.StripPrefix(at, withPages.Handlers)), "pages, no router": withPages.Handlers,
+			"path": mux(withPath.Handlers), "path, stripped": mux(http.StripPrefix(at, withPath.Handlers)), "path, no router": withPath.Handlers,
+			"plain": mux(plain.Handlers), "plain, stripped": mux(http.StripPrefix(at, plain.Handlers)), "plain, no router": http.StripPrefix(at, plain.Handlers),
+		} {
+			for _, prefix := range []string{"", "/auth", "/app", "/app/auth", "/account", "/auth/auth", "/account/account", "/app/auth/app/auth", "/app/auth/auth"} {
+				r := httptest.NewRequest(http.MethodPost, "https://app.example"+prefix+"/signup", strings.NewReader("{}"))
+				r.Header.Set("Content-Type", "application/json")
+				w := httptest.NewRecorder()
+				want := http.StatusNotFound
+				if prefix == at {
+					want = http.StatusBadRequest
+				}
+				if server.ServeHTTP(w, r); w.Code != want {
+					t.Errorf("%s at %q: %s/signup is answered %d, want %d", name, at, prefix, w.Code, want)
+				}
+			}
+		}
+	}
+}
+
+// A wrong mount is a warning with the path, once, and the mistake of a client is none.
+func TestHP09_AWrongMountIsOneWarning(t *testing.T) {
+	t.Parallel()
+	const unknown, other = "handlers: no route has this path", "handlers: the pages are mounted at another path"
+	open := func(server http.Handler, path string) {
+		r := httptest.NewRequest(http.MethodGet, "https://app.example"+path, nil)
+		r.Header.Set("Accept", "text/html")
+		server.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	at := func(path string, h http.Handler) http.Handler {
+		m := http.NewServeMux()
+		m.Handle(path, h)
+		return m
+	}
+	for _, test := range []struct {
+		name          string
+		mount         func(h http.Handler) http.Handler
+		pages         bool
+		baseURL, path string
+		open          []string
+		want          string // the message, or ""
+		parts         []string
+	}{
+		{"a router that passes on whole paths", func(h http.Handler) http.Handler { return h }, false, "", "", []string{"/api/auth/keys"},
+			unknown, []string{`"path":"/api/auth/keys"`, "handlers.Config.Path to /api/auth/"}},
+		{"a proxy that removes the path of the pages", func(h http.Handler) http.Handler { return at("/", h) }, true, "", "", []string{"/signin"},
+			unknown, []string{`"path":"/signin"`, `"mount":"/auth/"`, "handlers.Config.Path to / "}},
+		{"pages at another path", func(h http.Handler) http.Handler { return at("/login/", h) }, true, "", "", []string{"/login/signin"},
+			other, []string{`"path":"/login/signin"`, `"mount":"/login/"`, `"links":"/auth/"`, "usher.Config.PagesPath"}},
+		{"pages stripped of another path", func(h http.Handler) http.Handler { return at("/login/", http.StripPrefix("/login", h)) }, true, "", "", []string{"/login/signin"},
+			other, []string{`"mount":"/login/"`}},
+		{"another path on purpose", func(h http.Handler) http.Handler { return at("/login/", h) }, true, "", "/login", []string{"/login/signin", "/login/account"}, "", nil},
+		{"the right path", func(h http.Handler) http.Handler { return at("/auth/", h) }, true, "", "", []string{"/auth/signin", "/auth/auth/signin", "/auth/x/signin"}, "", nil},
+		{"a proxy that removes the path of BaseURL", func(h http.Handler) http.Handler { return at("/auth/", h) }, true, "https://app.example/app", "", []string{"/auth/signin"}, "", nil},
+		{"no route at all", func(h http.Handler) http.Handler { return at("/", h) }, true, "", "", []string{"/favicon.ico", "/wp-admin"}, "", nil},
+		{"JSON routes elsewhere", func(h http.Handler) http.Handler { return at("/api/", h) }, false, "", "", []string{"/api/keys", "/api/signin"}, "", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			k := NewKit(t, Mode(test.pages), Setup{
+				Service: func(c *usher.Config) { c.BaseURL = cmp.Or(test.baseURL, c.BaseURL) },
+				Config: func(c *handlers.Config) {
+					if c.Path = test.path; test.pages {
+						c.Pages = &pages.Config{}
+					}
+				},
+			})
+			server := test.mount(k.Handlers)
+			for range 3 {
+				for _, path := range test.open {
+					open(server, path)
+				}
+			}
+			log := k.Logs.String()
+			for _, message := range []string{unknown, other} {
+				want := 0
+				if message == test.want {
+					want = 1
+				}
+				if got := strings.Count(log, message); got != want {
+					t.Errorf("%q is logged %d times, want %d", message, got, want)
+				}
+			}
+			for _, part := range test.parts {
+				if !strings.Contains(log, part) {
+					t.Errorf("the log lacks %s", part)
+				}
+			}
+		})
 	}
 }
 

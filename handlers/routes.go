@@ -79,6 +79,7 @@ func (h *Handlers) buildRoutes() {
 		for _, e := range entries {
 			if e.page != nil {
 				pages[e.method] = e.page
+				h.mount.opensPage[path] = h.mount.opensPage[path] || e.method == http.MethodGet
 			}
 			if e.json != nil {
 				json[e.method] = e.json

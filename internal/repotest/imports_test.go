@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"pages": {"", "token", "password", "middleware", "cookies", "problem", "internal/color", "internal/locale", "internal/route",
 		"internal/useragent", "internal/visit"},
 	"handlers": {"", "token", "middleware", "cookies", "pages", "problem", "texts", "internal/api", "internal/locale", "internal/logs", "internal/route",
-		"internal/visit"},
+		"internal/visit", "internal/weburl"},
 	"descope": {"", "token"},
 
 	// Emails and texts.

@@ -1,5 +1,5 @@
-// Package weburl checks the web addresses that come from the configuration and from
-// clients.
+// Package weburl checks and joins the web addresses and paths that come from the
+// configuration and from clients.
 package weburl
 
 import (
@@ -27,6 +27,35 @@ func CheckBase(raw string) error {
 		return errors.New("must begin with https:// (http is accepted for localhost and loopback addresses only)")
 	}
 	return nil
+}
+
+// CheckPath accepts a path of the configuration that other paths are joined to: it
+// begins with a slash, and every parser reads it in the same way.
+func CheckPath(raw string) error {
+	if !strings.HasPrefix(raw, "/") || path.Clean(raw) != raw && path.Clean(raw)+"/" != raw ||
+		strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`?#%\`, r) }) {
+		return errors.New("must be a path such as /auth, without dots, doubled slashes, escaped characters, query and fragment")
+	}
+	return nil
+}
+
+// Join joins an address or a path with further paths by single slashes. The result
+// does not end in a slash.
+func Join(base string, paths ...string) string {
+	base = strings.TrimRight(base, "/")
+	for _, p := range paths {
+		if p = strings.Trim(p, "/"); p != "" {
+			base += "/" + p
+		}
+	}
+	return base
+}
+
+// CutPath returns the rest of a path below prefix, and whether the path is prefix
+// (then the rest is empty) or below it. An empty prefix is above every path.
+func CutPath(path, prefix string) (rest string, below bool) {
+	rest, below = strings.CutPrefix(path, prefix)
+	return rest, below && (rest == "" || rest[0] == '/')
 }
 
 // CheckAllowed accepts an address for the list of allowed redirects: absolute,
