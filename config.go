@@ -41,13 +41,15 @@ type Config struct {
 	// a request is ignored. The scheme must be https. For localhost and loopback
 	// addresses http is accepted, and New logs a warning. Required.
 	BaseURL string
-	// PagesPath is the path of the HTML pages under BaseURL. Emailed links lead there.
-	// Defaults to "/auth".
+	// PagesPath is the path of the HTML pages under BaseURL. Defaults to "/auth".
 	PagesPath string
+	// Links says where emailed links lead if not to the pages.
+	Links Links
 	// Audience is the aud claim of the tokens. ValidateSession accepts a token that
 	// has at least one of these values. Defaults to BaseURL alone.
 	Audience []string
-	// Redirects are the URLs that an emailed link may lead to instead of the pages.
+	// Redirects are the URLs that a reset link may lead to instead, if a request asks
+	// for one.
 	// The redirectUrl of a request must have the scheme, host and port of one of them,
 	// and the same path or a path below it. Defaults to none.
 	Redirects []string
@@ -290,6 +292,12 @@ func (c Config) validate() error {
 	if err := weburl.CheckBase(c.BaseURL); err != nil {
 		return fmt.Errorf("usher: Config.BaseURL %w", err)
 	}
+	if !strings.HasPrefix(c.PagesPath, "/") || strings.ContainsAny(c.PagesPath, "?#\\ ") {
+		return errors.New("usher: Config.PagesPath must be a path that begins with a slash")
+	}
+	if err := c.Links.validate(); err != nil {
+		return err
+	}
 	if !isName(c.Name) {
 		return errors.New("usher: Config.Name must be one line of at most 100 characters, without control characters")
 	}
@@ -335,9 +343,6 @@ func (c Config) validate() error {
 		if n.value < 1 || n.value > n.max {
 			return fmt.Errorf("usher: Config.%s is %d, must be from 1 to %d", n.name, n.value, n.max)
 		}
-	}
-	if !strings.HasPrefix(c.PagesPath, "/") || strings.ContainsAny(c.PagesPath, "?#\\ ") {
-		return errors.New("usher: Config.PagesPath must be a path that begins with a slash")
 	}
 	for _, a := range c.Audience {
 		if a == "" {

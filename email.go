@@ -68,7 +68,7 @@ func (s *Service) sendVerification(ctx context.Context, account store.Account, c
 		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeVerifyEmail, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
-	m := forUser(u, Message{Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt}, c)
+	m := forUser(u, Message{Kind: MessageVerifyEmail, Link: linkWithToken(s.Links().VerifyEmail, raw), At: now, ExpiresAt: t.ExpiresAt}, c)
 	event := s.newEvent(EventEmailVerifyRequested, u.ID, "", "", c)
 	return s.sendLink(ctx, t, linkEmail{to: u.Email, Message: m}, event, c)
 }
@@ -300,7 +300,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
 	l := linkEmail{to: in.NewEmail, notices: notice, Message: forUser(u, Message{
-		Kind: MessageChangeEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: t.ExpiresAt,
+		Kind: MessageChangeEmail, Link: linkWithToken(s.Links().VerifyEmail, raw), At: now, ExpiresAt: t.ExpiresAt,
 	}, c)}
 	event := s.newEvent(EventEmailChangeRequested, u.ID, session.ID, "", c)
 	if taken {

@@ -1,12 +1,51 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
+	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
+
+// Links holds the addresses to which emailed links lead. An address is an https URL
+// (http is accepted for localhost and loopback addresses), or has the scheme of an
+// app, such as "myapp://reset". The link is the address with the query parameter
+// "token". Many mail programs show a link with the scheme of an app as plain text, so
+// an https URL that the app has registered reaches more users.
+type Links struct {
+	// ResetPassword is the form for a new password, which sends the token with it to
+	// POST /password/reset/complete. Defaults to the page /reset below
+	// [Config.PagesPath].
+	ResetPassword string
+	// VerifyEmail confirms an address, also a new one, by POST /email/verify. Defaults
+	// to the page /verify below [Config.PagesPath].
+	VerifyEmail string
+}
+
+func (l Links) validate() error {
+	for field, address := range map[string]string{"ResetPassword": l.ResetPassword, "VerifyEmail": l.VerifyEmail} {
+		if address == "" {
+			continue
+		}
+		if err := weburl.CheckLink(address); err != nil {
+			return fmt.Errorf("usher: Config.Links.%s %w", field, err)
+		}
+	}
+	return nil
+}
+
+// Links returns where emailed links lead: [Config.Links], with the pages for the empty
+// fields.
+func (s *Service) Links() Links {
+	return Links{
+		ResetPassword: cmp.Or(s.cfg.Links.ResetPassword, weburl.Join(s.PagesURL(), "reset")),
+		VerifyEmail:   cmp.Or(s.cfg.Links.VerifyEmail, weburl.Join(s.PagesURL(), "verify")),
+	}
+}
 
 // Link describes an emailed link to the client that holds it. That client can read
 // the mailbox that the link was sent to.

@@ -2,6 +2,7 @@ package usher_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -252,4 +253,60 @@ func TestRS09_TokenIsBoundToUserPurposeAddressAndPassword(t *testing.T) {
 		}
 		usher.Must(k.confirm(verify, home))
 	})
+}
+
+// Emailed links lead to the pages, or to the addresses of the program. A custom scheme
+// is one of an app, and an address that could run a script or reach another site is
+// refused.
+func TestRS15_LinksLeadWhereTheConfigurationSays(t *testing.T) {
+	for _, test := range []struct {
+		change        func(*usher.Config)
+		verify, reset string
+	}{
+		{func(c *usher.Config) {}, "https://app.example/auth/verify?token=", "https://app.example/auth/reset?token="},
+		{func(c *usher.Config) { c.Links.ResetPassword = "myapp://reset" }, "https://app.example/auth/verify?token=", "myapp://reset?token="},
+		{
+			func(c *usher.Config) {
+				c.Links = usher.Links{ResetPassword: "https://spa.example/?page=reset", VerifyEmail: "com.example.app:/verify"}
+			}, "com.example.app:/verify?token=", "https://spa.example/?page=reset&token=",
+		},
+	} {
+		k := newKit(t, test.change)
+		a := k.signUp("ann@example.com")
+		k.wantLink(usher.MessageVerifyEmail, test.verify)
+		if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: "ann@example.com"}, usher.Client{}); err != nil {
+			t.Fatal(err)
+		}
+		k.wantLink(usher.MessageConfirmAndReset, test.reset)
+		claims, err := k.ValidateSession(ctx, a.Tokens.Session)
+		if err == nil {
+			err = k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}, usher.Client{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.wantLink(usher.MessageChangeEmail, test.verify)
+	}
+	for _, address := range []string{
+		"/reset", "spa.example/reset", "http://spa.example/reset", "https://spa.example/#reset", "https://spa.example/?token=x", "https://ann@spa.example/",
+		"javascript:alert(1)", "JavaScript://x", "data:text/html,x", "file:///x", "mailto:ann@example.com", "myapp:reset", "myapp://a b", "myapp://reset#x", "myapp:",
+	} {
+		wantConfigError(t, "Links.ResetPassword", func(c *usher.Config) { c.Links.ResetPassword = address })
+		wantConfigError(t, "Links.VerifyEmail", func(c *usher.Config) { c.Links.VerifyEmail = address })
+	}
+}
+
+// wantLink fails the test unless the newest email of the kind has a link that begins
+// with prefix.
+func (k *kit) wantLink(kind usher.MessageKind, prefix string) {
+	k.t.Helper()
+	for _, m := range slices.Backward(k.inbox()) {
+		if m.Kind == kind {
+			if !strings.HasPrefix(m.Link.Reveal(), prefix) || strings.Count(m.Link.Reveal(), "token=") != 1 {
+				k.t.Errorf("%s leads to %s, want %s", kind, m.Link.Reveal(), prefix)
+			}
+			return
+		}
+	}
+	k.t.Errorf("no email of kind %s", kind)
 }

@@ -3,7 +3,6 @@ package usher
 import (
 	"context"
 	"errors"
-	"net/url"
 	"time"
 
 	"github.com/usherkit/usher/internal/ipaddr"
@@ -90,12 +89,11 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 // linkTarget is where the client wants the emailed link to lead.
 type linkTarget struct{ redirect, parameter string }
 
-// resetURL returns the URL in the email: the reset page under Config.BaseURL, or
-// the client's redirect URL if Config.Redirects allows it. Otherwise the error is a
+// resetURL returns the URL in the email: Links.ResetPassword, or the client's redirect URL if Config.Redirects allows it. Otherwise the error is a
 // *FieldError for redirectUrl.
 func (s *Service) resetURL(l linkTarget, raw string) (Secret, error) {
 	if l.redirect == "" {
-		return s.pageLink("reset", raw), nil
+		return linkWithToken(s.Links().ResetPassword, raw), nil
 	}
 	parameter := l.parameter
 	if parameter == "" {
@@ -111,10 +109,8 @@ func (s *Service) resetURL(l linkTarget, raw string) (Secret, error) {
 	return Secret(address), nil
 }
 
-// pageLink returns the URL of a page with a one-time token.
-func (s *Service) pageLink(page, raw string) Secret {
-	return Secret(s.cfg.BaseURL + s.cfg.PagesPath + "/" + page + "?token=" + url.QueryEscape(raw))
-}
+// linkWithToken returns an emailed link: an address of [Links] with a one-time token.
+func linkWithToken(address, raw string) Secret { return Secret(weburl.WithToken(address, raw)) }
 
 // sendReset stores effects and, within the limits, the email with a reset link, in one
 // transaction.

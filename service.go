@@ -40,7 +40,7 @@ import (
 //     Sessions, RevokeSession, SignOut, SignOutEverywhere
 //   - Other verifiers: JWKS, Revocations
 //   - Administration: Operator
-//   - Running: Ping, Hashes, BaseURL, PagesURL, CookieSecrets, Close
+//   - Running: Ping, Hashes, BaseURL, PagesURL, Links, CookieSecrets, Close
 //
 // Methods that require a signed-in user take the verified claims of a token, from
 // [Service.ValidateSession] or from package middleware. Methods that count attempts

@@ -242,7 +242,7 @@ func (s *Service) addVerificationEmail(ctx context.Context, creation *store.User
 	now := s.now()
 	raw := randomString(32)
 	m := Message{
-		Kind: MessageVerifyEmail, Link: s.pageLink("verify", raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
+		Kind: MessageVerifyEmail, Link: linkWithToken(s.Links().VerifyEmail, raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
 	queued, err := s.prepareEmail(ctx, creation.User.Email, forUser(creation.User, m, c), c)
 	if len(queued) == 0 {

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
+	"weak"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/api"
 	"github.com/usherkit/usher/internal/locale"
 	"github.com/usherkit/usher/internal/route"
 	"github.com/usherkit/usher/internal/visit"
+	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/pages"
 )
@@ -37,8 +40,9 @@ type Handlers struct {
 	notFound http.Handler
 }
 
-// New returns the handlers of a Service. An error names the setting that is
-// wrong.
+// New returns the handlers of a Service. It logs a warning if emailed links lead to
+// pages and neither Config.Pages nor an earlier mount of the Service has them. An error
+// names the setting that is wrong.
 func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	if auth == nil {
 		return nil, errors.New("handlers: New needs a Service: usher.New makes one")
@@ -72,5 +76,28 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 		return nil, fmt.Errorf("handlers: %w", err)
 	}
 	h.buildRoutes()
+	warnOfMissingPages(auth, cfg)
 	return h, nil
+}
+
+// withPages has the Services of which a mount has pages, as weak pointers.
+var withPages sync.Map
+
+// warnOfMissingPages logs a warning if emailed links lead to pages that no mount of the
+// Service has.
+func warnOfMissingPages(auth *usher.Service, cfg Config) {
+	service := weak.Make(auth)
+	if cfg.Pages != nil {
+		withPages.Store(service, true)
+	}
+	if _, has := withPages.Load(service); has {
+		return
+	}
+	links := auth.Links()
+	for setting, link := range map[string]string{"ResetPassword": links.ResetPassword, "VerifyEmail": links.VerifyEmail} {
+		if _, page := weburl.CutPath(link, auth.PagesURL()); page {
+			cfg.Logger.Warn("handlers: emailed links lead to a page that the program does not have", "link", link,
+				"advice", "set usher.Config.Links."+setting+", or make the mount with handlers.Config.Pages first")
+		}
+	}
 }

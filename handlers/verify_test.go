@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"bufio"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/store"
@@ -275,4 +277,41 @@ func TestRS07_EV01_TheLinkGoesToTheStoredAddress(t *testing.T) {
 			t.Errorf("mails: %s", got)
 		}
 	})
+}
+
+// A program whose emailed links lead to pages that no mount has gets a warning when it
+// starts.
+func TestRS15_LinksToMissingPagesAreAWarning(t *testing.T) {
+	t.Parallel()
+	const message = "handlers: emailed links lead to a page that the program does not have"
+	for _, test := range []struct {
+		name  string
+		links usher.Links
+		pages bool
+		want  int
+	}{
+		{"neither", usher.Links{}, false, 2},
+		{"pages", usher.Links{}, true, 0},
+		{"links", usher.Links{ResetPassword: "myapp://reset", VerifyEmail: "https://spa.example/verify"}, false, 0},
+		{"one link", usher.Links{ResetPassword: "myapp://reset"}, false, 1},
+	} {
+		k := NewKit(t, Mode(test.pages), Setup{
+			Service: func(c *usher.Config) { c.Links = test.links },
+			Config: func(c *handlers.Config) {
+				if test.pages {
+					c.Pages = &pages.Config{}
+				}
+			},
+		})
+		if got := strings.Count(k.Logs.String(), message); got != test.want {
+			t.Errorf("%s: %d warnings, want %d:\n%s", test.name, got, test.want, k.Logs)
+		}
+		if !test.pages {
+			continue
+		}
+		// A second mount of the same program needs no pages.
+		if _, err := handlers.New(k.Service, handlers.Config{Logger: slog.New(slog.NewTextHandler(k.Logs, nil))}); err != nil || strings.Contains(k.Logs.String(), message) {
+			t.Errorf("beside a mount with pages: %v\n%s", err, k.Logs)
+		}
+	}
 }

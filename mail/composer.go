@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"maps"
 	netmail "net/mail"
@@ -16,6 +17,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/locale"
 	"github.com/usherkit/usher/internal/useragent"
+	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/texts"
 )
 
@@ -163,9 +165,10 @@ func (c Composer) compose(m usher.Message) (*email, error) {
 	}
 	data.Browser, data.System = useragent.Of(m.UserAgent)
 	if hasLink {
-		if data.Link = m.Link.Reveal(); !isLink(data.Link) {
-			return fail("Link", "must be an absolute http or https URL in ASCII without spaces")
+		if !isLink(m.Link.Reveal()) {
+			return fail("Link", "must be an absolute URL in ASCII without spaces, http, https or with the scheme of an app")
 		}
+		data.Link = template.URL(m.Link.Reveal()) //nolint:gosec // isLink has checked the scheme
 		data.ExpiresIn = max(0, m.ExpiresAt.Sub(e.at))
 	}
 	if err := c.render(e, &data); err != nil {
@@ -215,5 +218,8 @@ func isLink(s string) bool {
 		}
 	}
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
+	if err != nil || u.User != nil {
+		return false
+	}
+	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" || weburl.IsAppScheme(u.Scheme) && u.Opaque == ""
 }

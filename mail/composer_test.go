@@ -206,6 +206,19 @@ func TestRender_InvalidLink(t *testing.T) {
 	}
 }
 
+// A link with the scheme of an app is in both parts of the email.
+func TestRS15_LinksOfAppsAreShown(t *testing.T) {
+	m := message(usher.MessageVerifyEmail)
+	m.Link = "com.example.app:/verify?token=abc"
+	_, text, html, err := composer().Render(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text, "\ncom.example.app:/verify?token=abc\n") || !strings.Contains(html, `href="com.example.app:/verify?token=abc"`) {
+		t.Errorf("the email lacks the link:\n%s\n%s", text, html)
+	}
+}
+
 func FuzzRender(f *testing.F) {
 	f.Add("192.0.2.1", firefox, "ann@example.com")
 	f.Add("fe80::1%eth0", "<a href=//evil.test>", "ann@bücher.example")

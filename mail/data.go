@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"html/template"
 	"net/netip"
 	"strings"
 	"time"
@@ -22,8 +23,9 @@ type Data struct {
 	Logo *Logo
 	// Light and Dark are the colors for light and for dark mode.
 	Light, Dark Shades
-	// Link is the message's link, which is a secret. Notices have none.
-	Link string
+	// Link is the message's link, which is a secret. Notices have none. Its type lets
+	// templates show a link with the scheme of an app.
+	Link template.URL
 	// ExpiresIn is how long Link works, counted from At, or zero if that is unknown.
 	ExpiresIn time.Duration
 	// At is the time of the event that the email reports, in the Composer's time zone.

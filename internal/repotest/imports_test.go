@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"descope": {"", "token"},
 
 	// Emails and texts.
-	"mail":  {"", "texts", "internal/color", "internal/ipaddr", "internal/locale", "internal/loginid", "internal/useragent", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
+	"mail":  {"", "texts", "internal/color", "internal/ipaddr", "internal/locale", "internal/loginid", "internal/useragent", "internal/weburl", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
 	"texts": {},
 
 	// Mechanisms know no Service.

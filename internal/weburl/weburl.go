@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -56,6 +57,53 @@ func Join(base string, paths ...string) string {
 func CutPath(path, prefix string) (rest string, below bool) {
 	rest, below = strings.CutPrefix(path, prefix)
 	return rest, below && (rest == "" || rest[0] == '/')
+}
+
+// appScheme is the form of a scheme that an app registers (RFC 3986 §3.1).
+var appScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
+
+// IsAppScheme reports whether an app may have registered the scheme, such as "myapp":
+// it is none of the web, and none that a browser or a system handles itself.
+func IsAppScheme(scheme string) bool {
+	switch scheme {
+	case "http", "https", "ws", "wss", "ftp", "file", "filesystem", "blob", "data", "javascript", "vbscript", "about", "view-source", "mailto", "tel", "sms":
+		return false
+	}
+	return appScheme.MatchString(scheme)
+}
+
+// CheckLink accepts an address that emailed links lead to: absolute, without user,
+// fragment and a parameter "token". It must be https, or http for localhost and
+// loopback addresses, or have the scheme of an app.
+func CheckLink(raw string) error {
+	scheme, _, _ := strings.Cut(raw, ":")
+	var u *url.URL
+	var err error
+	if IsAppScheme(scheme) {
+		u, err = url.Parse(raw)
+		if err != nil || len(raw) > 2048 || u.Opaque != "" || u.User != nil || u.Host+u.Path == "" ||
+			strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"'<>\`, r) }) {
+			return errors.New("must be an address such as myapp://reset, in ASCII without spaces and quotes")
+		}
+	} else if u, err = Parse(raw); err != nil {
+		return err
+	} else if !secure(u) {
+		return errors.New("must begin with https:// (http is accepted for localhost and loopback addresses only) or with the scheme of an app")
+	}
+	if u.Fragment != "" || u.Query().Has("token") {
+		return errors.New("must have no fragment and no parameter token")
+	}
+	return nil
+}
+
+// WithToken returns an address that [CheckLink] accepts, with the token as the query
+// parameter "token".
+func WithToken(address, token string) string {
+	separator := "?"
+	if strings.Contains(address, "?") {
+		separator = "&"
+	}
+	return address + separator + "token=" + url.QueryEscape(token)
 }
 
 // CheckAllowed accepts an address for the list of allowed redirects: absolute,
