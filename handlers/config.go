@@ -50,8 +50,9 @@ type Config struct {
 	Texts texts.Catalogue
 
 	// TrustedProxies are the networks of the proxies in front of this program,
-	// whose X-Forwarded-For and X-Forwarded-Proto are believed. Defaults to
-	// none.
+	// whose X-Forwarded-For and X-Forwarded-Proto are trusted, and
+	// [middleware.UnixSocket] if a proxy connects by a Unix socket. The clients of any
+	// other proxy count as one network, with the limits of one. Defaults to none.
 	TrustedProxies []netip.Prefix
 	// TrustedOrigins are further origins, such as "https://app.example.com",
 	// whose pages may send requests that change something. Scheme, host and

@@ -3,7 +3,11 @@ package handlers_test
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,6 +16,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/middleware"
 )
 
 // passwordOutcomes are the outcomes of the routes about passwords.
@@ -353,5 +358,43 @@ func TestSI08_ATrustedProxyNamesTheClient(t *testing.T) {
 	page, err := k.Service.Operator("test").Events(t.Context(), usher.EventQuery{Name: usher.EventSignInFailed})
 	if err != nil || len(page.Events) == 0 || page.Events[0].Address != "203.0.113.10" {
 		t.Errorf("page.Events are %v, %v", page.Events, err)
+	}
+}
+
+// Behind a proxy that is not trusted all clients count as one network, and the log says
+// so once. A proxy that connects by a Unix socket is trusted by name.
+func TestSI08_AProxyMustBeTrusted(t *testing.T) {
+	t.Parallel()
+	loopback := netip.MustParsePrefix("127.0.0.0/8")
+	for _, c := range []struct {
+		network, address string
+		trusted          netip.Prefix
+		last, warnings   int
+	}{
+		{"unix", filepath.Join(t.TempDir(), "s"), middleware.UnixSocket, 401, 0},
+		{"unix", filepath.Join(t.TempDir(), "s"), loopback, 429, 1},
+		{"tcp", "127.0.0.1:0", loopback, 401, 0},
+		{"tcp", "127.0.0.1:0", middleware.UnixSocket, 429, 1},
+	} {
+		k := NewKit(t, InBodies, Setup{Config: func(h *handlers.Config) { h.TrustedProxies = []netip.Prefix{c.trusted} }})
+		l := usher.Must(net.Listen(c.network, c.address))
+		server := httptest.Server{Listener: l, Config: &http.Server{Handler: k.Server}}
+		server.Start()
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return net.Dial(c.network, l.Addr().String())
+		}}}
+		for i := range 7 {
+			r := usher.Must(http.NewRequest("POST", "http://app.example/auth/signin", strings.NewReader(SignUpBody(Ann, OtherPassword))))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i))
+			response := usher.Must(client.Do(r))
+			if response.Body.Close(); i == 6 && response.StatusCode != c.last {
+				t.Errorf("%s, trusting %s: %d, want %d", c.network, c.trusted, response.StatusCode, c.last)
+			}
+		}
+		server.Close()
+		if n := strings.Count(k.Logs.String(), "count as one network"); n != c.warnings {
+			t.Errorf("%s, trusting %s: %d warnings, want %d", c.network, c.trusted, n, c.warnings)
+		}
 	}
 }

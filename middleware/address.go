@@ -1,12 +1,19 @@
 package middleware
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/usherkit/usher/internal/ipaddr"
 )
+
+// UnixSocket is an entry for TrustedProxies that stands for every peer that connects
+// by a Unix socket, because such a peer has no address. Only a proxy may then be able
+// to open the socket: protect it by the permissions of its directory.
+var UnixSocket = netip.PrefixFrom(netip.IPv6Unspecified(), 128) // no peer has this address
 
 // ClientAddress returns the address of the client: the peer of the connection or,
 // if the peer is a trusted proxy, the right-most entry of X-Forwarded-For that is
@@ -15,11 +22,11 @@ import (
 // result is the proxy to the right of it.
 //
 // ClientAddress reads no other header, because many proxies forward X-Real-IP,
-// True-Client-IP and Forwarded from clients. The result is invalid if the
-// connection has no IP address, as with a Unix socket.
+// True-Client-IP and Forwarded from clients. The result is invalid if the peer has no
+// IP address, as with a Unix socket, and is not trusted or names no client.
 func ClientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
-	at, ok := parseHop(r.RemoteAddr)
-	if !ok || !contains(trusted, at) {
+	at, ok := peer(r, trusted)
+	if !ok {
 		return at
 	}
 	lines := r.Header["X-Forwarded-For"]
@@ -49,7 +56,7 @@ func ClientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
 // X-Forwarded-Proto; otherwise it is "https" if the connection uses TLS.
 func ClientScheme(r *http.Request, trusted []netip.Prefix) string {
 	if lines := r.Header["X-Forwarded-Proto"]; len(lines) > 0 && len(trusted) > 0 {
-		if at, ok := parseHop(r.RemoteAddr); ok && contains(trusted, at) {
+		if _, ok := peer(r, trusted); ok {
 			last := lines[len(lines)-1]
 			last = strings.Trim(last[strings.LastIndexByte(last, ',')+1:], " \t")
 			switch {
@@ -64,6 +71,16 @@ func ClientScheme(r *http.Request, trusted []netip.Prefix) string {
 		return "https"
 	}
 	return "http"
+}
+
+// peer returns the address of the connection's peer, which is invalid for a Unix
+// socket, and whether the peer is a trusted proxy.
+func peer(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
+	if at, ok := parseHop(r.RemoteAddr); ok {
+		return at, contains(trusted, at)
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return netip.Addr{}, ok && local.Network() == "unix" && slices.Contains(trusted, UnixSocket)
 }
 
 // parseHop parses an address with or without a port. Its form is canonical, so that

@@ -1,7 +1,9 @@
 package middleware_test
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -90,6 +92,45 @@ func TestSI08_ClientScheme(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
+}
+
+// A proxy that connects by a Unix socket has no address. It is trusted by name.
+func TestSI08_AProxyBehindAUnixSocket(t *testing.T) {
+	unix, tcp := &net.UnixAddr{Name: "/run/app.sock", Net: "unix"}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
+	socket := []netip.Prefix{middleware.UnixSocket}
+	forwarded := []string{"X-Forwarded-For", "1.1.1.1, 203.0.113.5", "X-Forwarded-Proto", "https"}
+	for name, c := range map[string]struct {
+		local           net.Addr
+		peer            string
+		trusted         []netip.Prefix
+		headers         []string
+		address, scheme string
+	}{
+		"trusted":                     {unix, "@", socket, forwarded, "203.0.113.5", "https"},
+		"trusted, peer without name":  {unix, "", socket, forwarded, "203.0.113.5", "https"},
+		"trusted, named peer":         {unix, "/tmp/client", socket, forwarded, "203.0.113.5", "https"},
+		"trusted, no header":          {unix, "@", socket, nil, "invalid IP", "http"},
+		"trusted, rubbish":            {unix, "@", socket, []string{"X-Forwarded-For", "203.0.113.5, unix:"}, "invalid IP", "http"},
+		"trusted, a second proxy":     {unix, "@", append(socket, proxies...), []string{"X-Forwarded-For", "203.0.113.5, 10.0.0.1"}, "203.0.113.5", "http"},
+		"not trusted":                 {unix, "@", proxies, forwarded, "invalid IP", "http"},
+		"not trusted, no proxies":     {unix, "@", nil, forwarded, "invalid IP", "http"},
+		"TCP":                         {tcp, "203.0.113.9:1", socket, forwarded, "203.0.113.9", "http"},
+		"TCP, the unspecified sender": {tcp, "", socket, forwarded, "invalid IP", "http"},
+		"no connection":               {nil, "@", socket, forwarded, "invalid IP", "http"},
+	} {
+		r := request("GET", "/", headers(c.headers...))
+		if r.RemoteAddr, r.TLS = c.peer, nil; c.local != nil {
+			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, c.local))
+		}
+		if got := middleware.ClientAddress(r, c.trusted); got.String() != c.address {
+			t.Errorf("%s: address %s, want %s", name, got, c.address)
+		}
+		if got := middleware.ClientScheme(r, c.trusted); got != c.scheme {
+			t.Errorf("%s: scheme %s, want %s", name, got, c.scheme)
+		}
+	}
+	w := newWorld(t)
+	w.middleware(func(c *middleware.Config) { c.TrustedProxies = socket }) // it is a valid entry
 }
 
 // For all headers, the address is one that a trusted proxy reported, and a client

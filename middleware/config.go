@@ -62,8 +62,8 @@ type Config struct {
 	Refresher Refresher
 
 	// TrustedProxies are the networks of the proxies in front of this program,
-	// whose X-Forwarded-For and X-Forwarded-Proto headers are trusted. Defaults
-	// to none.
+	// whose X-Forwarded-For and X-Forwarded-Proto headers are trusted, and
+	// [UnixSocket] if a proxy connects by a Unix socket. Defaults to none.
 	TrustedProxies []netip.Prefix
 	// TrustedOrigins are further origins, such as "https://app.example.com", whose
 	// pages may send requests that change something, with the cookies of this

@@ -24,7 +24,8 @@ type CrossOriginConfig struct {
 	// must be https, except on loopback hosts. Defaults to none.
 	TrustedOrigins []string
 	// TrustedProxies are the networks of the proxies whose X-Forwarded-Proto
-	// header is trusted. Defaults to none.
+	// header is trusted, and [UnixSocket] if a proxy connects by a Unix socket.
+	// Defaults to none.
 	TrustedProxies []netip.Prefix
 	// OnRefusal writes the response to requests that Handler refuses. Defaults
 	// to [WriteRefusal].

@@ -3,6 +3,7 @@ package visit
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/middleware"
@@ -11,6 +12,7 @@ import (
 
 // Client describes the client that sent the request.
 func (v *Visits) Client(w http.ResponseWriter, r *http.Request) usher.Client {
+	v.warnOfProxy(r)
 	c := usher.Client{
 		Address:   v.Address(r),
 		UserAgent: r.UserAgent(),
@@ -26,6 +28,23 @@ func (v *Visits) Client(w http.ResponseWriter, r *http.Request) usher.Client {
 // Address returns the IP address of the client.
 func (v *Visits) Address(r *http.Request) netip.Addr {
 	return middleware.ClientAddress(r, v.TrustedProxies)
+}
+
+// warnOfProxy warns once if a proxy seems to have sent the request and its clients have
+// no addresses: the peer is a Unix socket, or it is in a private network, sends
+// X-Forwarded-For and is not trusted.
+func (v *Visits) warnOfProxy(r *http.Request) {
+	at := v.Address(r)
+	if at.IsValid() {
+		trusted := slices.ContainsFunc(v.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(at) })
+		private := at.IsLoopback() || at.IsPrivate()
+		if trusted || !private || r.Header["X-Forwarded-For"] == nil || at != middleware.ClientAddress(r, nil) {
+			return
+		}
+	}
+	v.proxyWarning.Do(func() {
+		v.Logger.Warn("handlers: all clients behind the proxy count as one network, because their addresses are unknown: name the proxy in Config.TrustedProxies (middleware.UnixSocket for a Unix socket), and let it set X-Forwarded-For")
+	})
 }
 
 // ClientSigningIn describes a client that asks for a session. It also names the

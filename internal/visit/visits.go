@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"sync"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
@@ -24,4 +25,6 @@ type Visits struct {
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
+
+	proxyWarning sync.Once
 }
