@@ -317,3 +317,37 @@ func TestSI02_ALockOutlivesAChangeOfSecret(t *testing.T) {
 	usher.Must(other.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, home))
 	k.signIn(ann, otherPassword, nth(14))
 }
+
+// A change costs a hash, whichever of many changes at the same time wins. One account
+// or one link must not occupy the hashing slots of all users.
+func TestSI10_ChangesOfThePasswordAreCountedBeforeTheyHash(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	claims := k.claims(k.signUpVerified(ann))
+	k.signUpVerified("bob@example.com")
+	raw := k.resetToken("bob@example.com", usher.MessageResetPassword)
+	for _, c := range []struct {
+		name   string
+		hashes uint64
+		change func(pw usher.Secret, c usher.Client) error
+	}{
+		{"by a recent session", 5, func(pw usher.Secret, c usher.Client) error {
+			return errOf(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: pw}, c))
+		}},
+		{"by a link", 5, func(pw usher.Secret, c usher.Client) error {
+			return errOf(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: pw}, c))
+		}},
+	} {
+		before := k.Hashes()
+		concurrently(64, func(i int) {
+			err := c.change(usher.Secret(fmt.Sprintf("another password %d", i)), nth(i))
+			var limit *usher.LimitError
+			if errors.As(err, &limit) && limit.Limit != "password_changes" {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
+		if n := k.Hashes() - before; n > c.hashes {
+			t.Errorf("%s: 64 changes at once computed %d hashes, at most %d are meant", c.name, n, c.hashes)
+		}
+	}
+}

@@ -20,7 +20,7 @@ const (
 	limitResetEmails   = "reset_mails"
 	limitNotices       = "notices"
 	limitLock          = "lock"
-	limitReuse         = "reused_passwords"
+	limitChanges       = "password_changes"
 	limitHashing       = "hashing"
 	limitLinks         = "links"
 )

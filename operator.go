@@ -171,7 +171,7 @@ func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, te
 	if err != nil {
 		return o.s.storeError(err)
 	}
-	change, err := o.s.preparePasswordChange(ctx, account, pw, provenByPassword, o.client)
+	change, err := o.s.preparePasswordChange(ctx, account, pw, proof{kind: proofOperator}, o.client)
 	if err != nil {
 		return err
 	}

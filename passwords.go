@@ -41,9 +41,9 @@ type ReplacePasswordParams struct {
 // The caller's session gets new tokens, and the result is [NextSignedIn]. A reset
 // session ends, and the result is [NextSignIn].
 //
-// A reuse rule ([password.Policy.ReuseAmount]) compares the new password with
-// earlier ones. Without CurrentPassword a session may have five comparisons in an
-// hour.
+// The policy accepts at most five new passwords of a user in an hour without
+// CurrentPassword, and ten with it: each costs a hash, and with a reuse rule
+// ([password.Policy.ReuseAmount]) one for each earlier password.
 //
 // Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors];
 // [ErrInvalidSession]; [ErrForbidden] if LoginID is not the user's;
@@ -66,9 +66,12 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err := s.authorizeUpdate(ctx, &account, session.Session, in.CurrentPassword, c); err != nil {
 		return Result{}, err
 	}
-	by := proof(session.ID)
-	if in.CurrentPassword != "" {
-		by = provenByPassword
+	by := proof{proofSession, account.User.ID}
+	switch {
+	case in.CurrentPassword != "":
+		by.kind = proofPassword
+	case session.Kind == store.SessionReset:
+		by = proof{proofLink, session.ID}
 	}
 	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, by, c)
 	if err != nil {
@@ -156,24 +159,35 @@ func (s *Service) verifyAccountPassword(ctx context.Context, account store.Accou
 	return nil
 }
 
-// proof is what authorizes a change of password: the id of a session, or the hash
-// of an emailed link.
-type proof string
+// proof is what authorizes a change of password. Changes are counted by it.
+type proof struct {
+	kind string
+	id   string // of the user, of the reset session, or the hash of the link
+}
 
-// provenByPassword is the proof of a caller that gave the current password in the
-// same call, or of an operator. The reuse rule reveals nothing to them.
-const provenByPassword proof = ""
+// The kinds of proof. A stolen session cannot use up what the owner has with the
+// password or with an emailed link.
+const (
+	proofSession  = "session"
+	proofPassword = "password" // in the same call
+	proofLink     = "link"
+	proofOperator = "operator" // is not counted
+)
 
 // preparePasswordChange applies the policy, hashes the password and returns the
 // change. Every method that sets a password uses it. The change ends all sessions
 // and drops all emailed links. It costs one hash, and with a reuse rule one more
-// for each earlier password.
+// for each earlier password. The policy is applied first, so a refused password
+// counts nothing.
 func (s *Service) preparePasswordChange(ctx context.Context, account store.Account, pw Secret, by proof, c Client) (store.PasswordChange, error) {
 	u, p := account.User, account.Password
 	if err := s.checkPolicy(ctx, pw, u); err != nil {
 		return store.PasswordChange{}, err
 	}
-	if err := s.checkReuse(ctx, account, pw, by, c); err != nil {
+	if err := s.countPasswordChange(ctx, by, c); err != nil {
+		return store.PasswordChange{}, err
+	}
+	if err := s.checkReuse(ctx, account, pw, c); err != nil {
 		return store.PasswordChange{}, err
 	}
 	hash, err := s.hasher.Hash(ctx, pw.Reveal())
@@ -242,7 +256,8 @@ func (s *Service) changeAndRenewSession(ctx context.Context, account store.Accou
 // ReplacePassword sets a new password for a user who proves the old one, which may
 // be expired or temporary, and signs the user in: it returns [NextSignedIn]. All
 // other sessions of the user end, open emailed links become void, and an email
-// notifies the user. It counts against the limits of a sign-in. The old password is
+// notifies the user. It counts against the limits of a sign-in, and of
+// [Service.UpdatePassword] with CurrentPassword. The old password is
 // checked first, so a wrong one gets the same error whatever the new one is.
 //
 // Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors]; a
@@ -276,7 +291,7 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 			Code: password.CodeReused, Limit: 1, Detail: "The new password must be another one.",
 		}}}
 	}
-	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, provenByPassword, c)
+	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, proof{proofPassword, account.User.ID}, c)
 	if err != nil {
 		return Result{}, err
 	}

@@ -62,23 +62,37 @@ func (s *Service) checkPolicyWith(ctx context.Context, policy password.Policy, p
 	return s.storeError(err)
 }
 
-// reuseAttempts is how many new passwords one session or one emailed link may have
-// compared with earlier passwords in an hour.
-const reuseAttempts = 5
+// How many new passwords of a user are hashed in an hour. A change costs a hash, and
+// with a reuse rule one more for each earlier password. The answer of the reuse rule
+// reveals whether a guess was right, so a caller without the current password gets
+// fewer attempts.
+const (
+	maxPasswordChanges         = 10
+	maxUnprovenPasswordChanges = 5 // without the current password
+)
 
-// checkReuse compares the new password with earlier ones. A refusal reveals that a
-// guess was right, so a caller without the current password gets only
-// reuseAttempts. They are counted before the comparison and never released, because
-// an accepted password reveals something as well.
-func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, by proof, c Client) error {
+// countPasswordChange counts a change before anything is hashed, in the queue of the
+// attempts. The count is never released, because an accepted password reveals
+// something as well, and because calls at the same time all hash, whichever wins.
+func (s *Service) countPasswordChange(ctx context.Context, by proof, c Client) error {
+	limit := s.hourlyLimit(limitChanges, maxUnprovenPasswordChanges, by.kind, by.id)
+	switch by.kind {
+	case proofOperator:
+		return nil
+	case proofPassword:
+		limit.Max = maxPasswordChanges
+	}
+	return s.admitAttempt(ctx, c, func() (*refusedLimit, error) {
+		_, refused, err := s.takeLimits(ctx, limit)
+		return refused, err
+	})
+}
+
+// checkReuse compares the new password with earlier ones.
+func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, c Client) error {
 	policy, p := s.cfg.Password, account.Password
 	if policy.ReuseAmount == 0 || p.Hash == "" {
 		return nil
-	}
-	if by != provenByPassword {
-		if _, err := s.takeLimitsOrError(ctx, c, s.hourlyLimit(limitReuse, reuseAttempts, string(by))); err != nil {
-			return err
-		}
 	}
 	err := policy.CheckReuse(ctx, s.hasher, pw.Reveal(), append([]string{p.Hash}, p.Earlier...))
 	var refused *password.PolicyError

@@ -221,7 +221,7 @@ func TestPO05_AStolenSessionCannotGuessThroughTheReuseRule(t *testing.T) {
 		wantPolicy(t, update(goodPassword, ""), password.CodeReused)
 	}
 	hashes := k.Hashes()
-	if l := wantLimit(t, update(goodPassword, "")); l.Limit != "reused_passwords" || l.RetryAfter != time.Hour {
+	if l := wantLimit(t, update(goodPassword, "")); l.Limit != "password_changes" || l.RetryAfter != time.Hour {
 		t.Errorf("wait %s for %s", l.RetryAfter, l.Limit)
 	}
 	if n := k.Hashes() - hashes; n != 0 {

@@ -212,9 +212,8 @@ var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndR
 // email notifies the user. The result is [NextSignIn], or [NextSignedIn] with
 // [Config.ResetSignsIn].
 //
-// The link is spent only if the policy accepts the new password. With a reuse rule
-// ([password.Policy.ReuseAmount]) one link may have five passwords compared in an
-// hour.
+// The link is spent only if the policy accepts the new password. At most five
+// passwords that the policy accepts are hashed for one link in an hour.
 //
 // Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors];
 // [ErrInvalidToken] if the link is unknown, used, expired, or void because the
@@ -239,7 +238,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	if t.Purpose == store.PurposeConfirmAndReset || account.User.Language == "" {
 		account.User.Language = clientLanguage(c) // the client has proven the mailbox
 	}
-	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, proof(encode(t.Hash)), c)
+	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, proof{proofLink, encode(t.Hash)}, c)
 	if err != nil {
 		return Result{}, err
 	}
