@@ -266,7 +266,7 @@ func TestLastValueOfACookieWins(t *testing.T) {
 	for _, c := range w.Result().Cookies() {
 		names = append(names, fmt.Sprint(c.Name, c.MaxAge < 0))
 	}
-	if diff := cmp.Diff([]string{"__Host-session-themefalse", "__Host-flashfalse", "__Host-sessiontrue"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"__Host-session-themefalse", "__Host-flashfalse", "__Host-sessiontrue", "__Host-endedfalse", "__Host-endedtrue"}, names); diff != "" {
 		t.Fatal(diff)
 	}
 }

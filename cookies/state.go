@@ -14,8 +14,8 @@ const (
 	// stateLifetime is the lifetime of state for one of the next requests.
 	stateLifetime = 10 * time.Minute
 
-	deviceName, flashName, notePrefix = "device", "flash", "note_"
-	keyText, keyEnd                   = "t", "e"
+	deviceName, flashName, endedName, notePrefix = "device", "flash", "ended", "note_"
+	keyText, keyEnd                              = "t", "e"
 )
 
 var (

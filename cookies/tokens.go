@@ -120,14 +120,21 @@ func (j *Jar) SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair)
 // ClearTokens deletes the session cookie, and its session in Config.Store. It also
 // deletes cookies of its name that the browser may have for other domains. It does not
 // revoke the tokens; usher.Service.SignOut does.
+//
+// It also sets and deletes another cookie. Chromium keeps whole pages for the back
+// button, those with Cache-Control: no-store too, until a cookie changes. The deletion of
+// a cookie that was set on the way to a page, as after a sign-in, is no change to it, but
+// a new cookie is.
 func (j *Jar) ClearTokens(w http.ResponseWriter, r *http.Request) {
 	if j.cfg.Plain {
 		session, refresh := j.plainSpecs()
 		j.addWithTwins(w, r, j.cookie(session, "", -1))
 		j.addWithTwins(w, r, j.cookie(refresh, "", -1))
-		return
+	} else {
+		j.deleteCookie(w, r, j.sessionSpec())
 	}
-	j.deleteCookie(w, r, j.sessionSpec())
+	ended := j.stateSpec(endedName)
+	addCookie(w, j.cookie(ended, "1", time.Second), j.cookie(ended, "", -1))
 }
 
 // sessionID returns the claim sid of a token without verifying the token. Use it

@@ -56,9 +56,8 @@ type Config struct {
 	// Authorization header is read.
 	Cookies TokenCookies
 	// Refresher exchanges the refresh token in a cookie if the session token has
-	// expired. The response then has Cache-Control: no-store, unless the handler
-	// sets another value. Requires Cookies. Defaults to nil: expired session
-	// tokens are refused.
+	// expired. Requires Cookies. Defaults to nil: expired session tokens are
+	// refused.
 	Refresher Refresher
 
 	// TrustedProxies are the networks of the proxies in front of this program,

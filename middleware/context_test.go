@@ -20,7 +20,7 @@ import (
 )
 
 // A protected request makes three allocations: its context, the copy of the request,
-// and the Vary header. Finding the credential in a cache makes none.
+// and two headers of the response. Finding the credential in a cache makes none.
 func TestRequire_Allocations(t *testing.T) {
 	w := newWorld(t)
 	for name, c := range map[string]cookieRequest{
@@ -130,6 +130,44 @@ func TestVaryOfOthersStays(t *testing.T) {
 		inner = c.inner
 		if got := strings.Join(do(h, request("GET", c.path, bearer(w.issue(nil)))).Header().Values("Vary"), "|"); got != c.want {
 			t.Errorf("%s: %s, want %s", c.path, got, c.want)
+		}
+	}
+}
+
+// An answer for a signed-in user is not stored, neither on disk nor as a whole page, so
+// that the back button does not show it after the sign-out. The handler may decide
+// otherwise.
+func TestHP10_AnswersForASignedInUserAreNotStored(t *testing.T) {
+	w := newWorld(t)
+	m := w.middleware(nil)
+	signedIn := func(r *http.Request) { r.AddCookie(cookieFor(w.issue(nil), "")) }
+	page := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	own := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Cache-Control", "private, max-age=60")
+	})
+	// A value that an outer handler sets for all pages does not count.
+	outer := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("Cache-Control", "no-cache")
+			next.ServeHTTP(rw, r)
+		})
+	}
+	for name, c := range map[string]struct {
+		h      http.Handler
+		change func(*http.Request)
+		want   string
+	}{
+		"cookie":                  {m.Require(page), signedIn, "no-store"},
+		"bearer":                  {m.Require(page), bearer(w.issue(nil)), "no-store"},
+		"recent":                  {m.RequireRecent(time.Minute)(page), signedIn, "no-store"},
+		"optional":                {m.Optional(page), signedIn, "no-store"},
+		"optional, not signed in": {m.Optional(page), nil, ""},
+		"refused":                 {m.Require(page), nil, "no-store"},
+		"set by an outer handler": {outer(m.Require(page)), signedIn, "no-store"},
+		"set by the handler":      {m.Require(own), signedIn, "private, max-age=60"},
+	} {
+		if got := do(c.h, request("GET", "/", c.change)).Header().Get("Cache-Control"); got != c.want {
+			t.Errorf("%s: Cache-Control is %q, want %q", name, got, c.want)
 		}
 	}
 }

@@ -45,6 +45,12 @@
 // for another reason, the response is 503 and the cookie stays, so that an outage
 // signs no user out.
 //
+// # Caches
+//
+// The response to a request with a valid session has Cache-Control: no-store, so that
+// the back button of a browser does not show it after the sign-out. A handler may set
+// another value, such as "private, max-age=3600" for an image that every user sees.
+//
 // # Refusals
 //
 // A refused request gets a problem document of package problem. Config.SignInPath

@@ -42,7 +42,7 @@ func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, refresh tok
 }
 
 // noStore forbids caches to store a response that sets cookies, which Set-Cookie
-// alone does not (RFC 9111 §7.3). A handler may set another Cache-Control later.
+// alone does not (RFC 9111 §7.3).
 func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
 
 // exchanges lets concurrent requests with the same refresh token share one

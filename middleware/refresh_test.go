@@ -92,7 +92,7 @@ func TestRefreshIsNotStored(t *testing.T) {
 		"refreshed":                    {expired, nil, "", "no-store"},
 		"refused, the cookie cleared":  {expired, token.ErrInvalid, "", "no-store"},
 		"refreshed, the handler's own": {expired, nil, "private, max-age=5", "private, max-age=5"},
-		"valid":                        {good, nil, "", ""},
+		"valid":                        {good, nil, "", "no-store"},
 		"outage":                       {expired, errors.New("database is gone"), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 
 // Require allows only requests with a valid session. If several Require… methods
 // of one Middleware are nested, only the outermost validates the session; the
-// others read the claims from the context.
+// others read the claims from the context. The response has Cache-Control:
+// no-store, unless the handler sets another value.
 func (m *Middleware) Require(next http.Handler) http.Handler {
 	return m.guard(next, 0, func(*token.Claims) problem.Code { return "" })
 }
@@ -24,11 +25,13 @@ func (m *Middleware) RequireFunc(next http.HandlerFunc) http.Handler { return m.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.validatedSession(r) == nil {
-			addVary(w.Header(), m.vary)
+			headers := new(privateHeaders)
+			headers.addVary(w.Header(), m.vary)
 			if s, refusal := m.authenticate(w, r); refusal != nil {
 				m.logRefusal(w, r, refusal)
 				r = r.WithContext(withoutSession(r.Context()))
 			} else {
+				headers.noStore(w.Header())
 				r = r.WithContext(&sessionContext{r.Context(), s})
 			}
 		}
@@ -100,12 +103,14 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 		if s := m.validatedSession(r); s != nil {
 			claims = s.claims
 		} else {
-			addVary(w.Header(), m.vary)
+			headers := new(privateHeaders)
+			headers.addVary(w.Header(), m.vary)
 			s, refusal := m.authenticate(w, r)
 			if refusal != nil {
 				m.refuse(w, r, refusal, maxAge)
 				return
 			}
+			headers.noStore(w.Header())
 			r = r.WithContext(&sessionContext{r.Context(), s})
 			claims = s.claims
 		}
@@ -127,10 +132,24 @@ func (m *Middleware) validatedSession(r *http.Request) *session {
 	return nil
 }
 
+// privateHeaders holds the values of two headers of a response, in one allocation.
+type privateHeaders struct{ vary, cacheControl [1]string }
+
 // addVary adds names to the Vary header, so that no cache serves the response of
 // one user to another.
-func addVary(h http.Header, names string) {
-	if have := h["Vary"]; !slices.Contains(have, names) {
+func (p *privateHeaders) addVary(h http.Header, names string) {
+	switch have := h["Vary"]; {
+	case len(have) == 0:
+		p.vary[0] = names
+		h["Vary"] = p.vary[:]
+	case !slices.Contains(have, names):
 		h["Vary"] = append(have, names)
 	}
+}
+
+// noStore forbids browsers to keep the response, so that the back button does not show
+// it after the sign-out. A handler may set another Cache-Control later.
+func (p *privateHeaders) noStore(h http.Header) {
+	p.cacheControl[0] = "no-store"
+	h["Cache-Control"] = p.cacheControl[:]
 }

@@ -114,7 +114,7 @@ func (site *Site) revokeView() *view {
 			return err
 		}
 		if id == x.claims.SessionID {
-			site.visits.ClearBrowser(x.w, x.r)
+			site.cookies.ClearTokens(x.w, x.r)
 			return redirect(x.w, site.base+"/signin?notice=signed_out")
 		}
 		return site.redirectWithNotice(x, "/account", "session_ended")
@@ -135,7 +135,7 @@ func (site *Site) signOutEverywhereView() *view {
 		if err := site.service.SignOutEverywhere(x.r.Context(), x.claims, site.client(x)); err != nil {
 			return err
 		}
-		site.visits.ClearBrowser(x.w, x.r)
+		site.cookies.ClearTokens(x.w, x.r)
 		return redirect(x.w, site.base+"/signin?notice=signed_out_all")
 	}}
 }

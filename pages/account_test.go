@@ -88,14 +88,15 @@ func TestSE10_NobodyEndsAnothersSession(t *testing.T) {
 	}
 }
 
-func TestSignOutAndEverywhere(t *testing.T) {
+func TestCK08_SignOutAndEverywhere(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
 	other := k.Browser(t)
 	other.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
+	device := b.Cookies["__Host-device"]
 	v := b.Send("/signout").WantRedirect(t, "/auth/signin?notice=signed_out")
-	if v.Header.Get("Clear-Site-Data") == "" {
-		t.Error("CK-08: no Clear-Site-Data")
+	if b.Cookies["__Host-session"] != nil || device == nil || b.Cookies["__Host-device"] != device || v.Header.Get("Clear-Site-Data") != "" {
+		t.Errorf("CK-08: after the sign-out the browser has %v, Clear-Site-Data is %q", b.Cookies, v.Header.Get("Clear-Site-Data"))
 	}
 	b.Open("/auth/signin?notice=signed_out").WantPage(t, 200, "You’re signed out.")
 	b.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")

@@ -68,15 +68,8 @@ func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error 
 	if err := v.Service.SignOut(r.Context(), claims, c); err != nil {
 		return err
 	}
-	v.ClearBrowser(w, r)
-	return nil
-}
-
-// ClearBrowser removes the session cookie, and makes the browser delete everything
-// that it stores for this site (Clear-Site-Data).
-func (v *Visits) ClearBrowser(w http.ResponseWriter, r *http.Request) {
 	v.Cookies.ClearTokens(w, r)
-	w.Header().Set("Clear-Site-Data", `"cookies", "storage"`)
+	return nil
 }
 
 // ClearEndedSession removes the cookies if err means that their session has ended, so

@@ -79,9 +79,6 @@ func (b *Browser) Do(method, path, form string, header ...string) View {
 			delete(b.Cookies, c.Name)
 		}
 	}
-	if strings.Contains(got.Header.Get("Clear-Site-Data"), "cookies") {
-		clear(b.Cookies)
-	}
 	v := View{Status: got.StatusCode, Header: got.Header, Body: w.Body.String(), Location: got.Header.Get("Location")}
 	checkEveryView(b.T, method, path, v)
 	return v

@@ -67,7 +67,7 @@ func TestPagesInChromium(t *testing.T) {
 	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
 		missing(t, "run npm ci --ignore-scripts in proof/browser first")
 	}
-	urls := map[string]string{"example": startExample(t)}
+	urls := map[string]string{"example": startExample(t), "readme": startReadme(t)}
 	for name, s := range sites {
 		urls[name] = serve(t, s)
 	}

@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { forms } from "./forms.mjs";
 import { gallery } from "./gallery.mjs";
+import { history } from "./history.mjs";
 import { keyboard } from "./keyboard.mjs";
 import { lifecycle } from "./lifecycle.mjs";
 import { states } from "./states.mjs";
@@ -15,6 +16,7 @@ if (settings.docs) mkdirSync(settings.docs, { recursive: true });
 
 const browser = await chromium.launch({
   executablePath: settings.chromium,
+  ignoreDefaultArgs: ["--disable-back-forward-cache"], // the browsers of users keep whole pages for the back button
   args: [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -23,7 +25,7 @@ const browser = await chromium.launch({
 process.on("SIGINT", () => browser.close().finally(() => process.exit(1)));
 
 // Two at a time: while one waits for a password hash, the other has a core.
-const tests = [...lifecycle, ...forms, ...keyboard, ...gallery, ...states].filter(([name]) => name.includes(only));
+const tests = [...history, ...lifecycle, ...forms, ...keyboard, ...gallery, ...states].filter(([name]) => name.includes(only));
 const next = async () => {
   for (let test; (test = tests.shift()); ) {
     const [name, act] = test;

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -12,10 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -214,43 +209,4 @@ func (b *breakable) AccountByLoginID(ctx context.Context, canonical string) (sto
 		return store.Account{}, err
 	}
 	return b.Store.AccountByLoginID(ctx, canonical)
-}
-
-// startExample builds and starts the example program and returns its URL. Chromium
-// accepts Secure cookies from localhost over plain HTTP.
-func startExample(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	program := filepath.Join(dir, "example")
-	if out, err := exec.Command("go", "build", "-o", program, "../../example").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	cmd := exec.Command(program, "-addr", "localhost:0")
-	cmd.Dir = dir
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-	})
-	ready := make(chan string, 1)
-	go func() {
-		for lines := bufio.NewScanner(stdout); lines.Scan(); { // to the end, so that the pipe does not fill
-			if url, ok := strings.CutPrefix(lines.Text(), "usher is ready at "); ok {
-				ready <- url
-			}
-		}
-	}()
-	select {
-	case url := <-ready:
-		return url
-	case <-time.After(20 * time.Second):
-		t.Fatal("the example is not ready within 20 s")
-		return ""
-	}
 }
