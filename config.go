@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -111,6 +112,11 @@ type Config struct {
 	// EventRetention is how long the audit table keeps an event. Defaults to 400 days;
 	// at least 1 hour.
 	EventRetention time.Duration
+	// EventRetentionByName is how long the audit table keeps the events of a name that
+	// are kept for a shorter time. EventSessionRenewed, which every refresh stores,
+	// defaults to 24 hours, and every other name to EventRetention; from 1 minute to
+	// EventRetention.
+	EventRetentionByName map[EventName]time.Duration
 	// Logger receives warnings and failures, never a secret. Defaults to
 	// slog.Default().
 	Logger *slog.Logger
@@ -173,50 +179,6 @@ type SessionConfig struct {
 // maxTokenLifetime is the maximum of SessionConfig.TokenLifetime.
 const maxTokenLifetime = time.Hour
 
-// LimitConfig holds the limits on attempts and emails. A zero field means its
-// default.
-//
-// A network is an IPv4 address or the /64 prefix of an IPv6 address. A known
-// browser is one that has signed in to the account since its last password change.
-// The store keeps the counters, so all instances with the same [Config.Secret]
-// share them.
-type LimitConfig struct {
-	// FreeFailures is how many consecutive failures one login id may have from one
-	// network, or from one known browser, before further attempts must wait. Defaults
-	// to 5.
-	FreeFailures int
-	// Wait is the first waiting time. It doubles with each failure, up to MaxWait.
-	// They default to 30 seconds and 1 hour.
-	Wait, MaxWait time.Duration
-	// NetworkFailures is how many failures a network may have within NetworkWindow,
-	// over all login ids. They default to 20 and 5 minutes.
-	NetworkFailures int
-	NetworkWindow   time.Duration
-	// NetworkAttempts is how many passwords are checked for one network within
-	// NetworkWindow, right or wrong, so that one client cannot keep the instance
-	// hashing. Known browsers are counted by account instead. Raise it if more users
-	// than that sign in behind one address at the same time. Defaults to 300.
-	NetworkAttempts int
-	// SignUps is how many sign-ups a network may make in an hour. Defaults to 10.
-	SignUps int
-	// ResetEmails is how many reset emails an account gets in an hour at the request
-	// of unknown browsers, and how many more at the request of known browsers.
-	// Further requests send nothing and get the same answer. Defaults to 3.
-	ResetEmails int
-	// ResetRequests is how many reset requests a network may make in an hour. Defaults
-	// to 10.
-	ResetRequests int
-	// Emails is how many emails of all kinds an address gets in an hour. The last of
-	// them is reserved for a reset, and a known browser may cause one more reset
-	// email. In an hour a user may request at most Emails minus 2 links that prove the
-	// stored address, and the same number of links that change it. Notices of a
-	// changed password or address do not count if the address is proven; at most 20 of
-	// them are sent in an hour. Defaults to 5.
-	Emails int
-	// OutboxSize is how many emails may wait in the outbox. Defaults to 10,000.
-	OutboxSize int
-}
-
 // complete returns a copy with every default filled in, or an error that names the
 // wrong setting.
 func (c Config) complete() (Config, error) {
@@ -225,6 +187,9 @@ func (c Config) complete() (Config, error) {
 	c.VerifyLifetime = cmp.Or(c.VerifyLifetime, 24*time.Hour)
 	c.Algorithm = cmp.Or(c.Algorithm, token.ES256)
 	c.EventRetention = cmp.Or(c.EventRetention, 400*24*time.Hour)
+	byName := map[EventName]time.Duration{EventSessionRenewed: min(24*time.Hour, c.EventRetention)}
+	maps.Copy(byName, c.EventRetentionByName)
+	c.EventRetentionByName = byName
 	c.Logger = logs.Guard(cmp.Or(c.Logger, slog.Default()))
 	if c.Now == nil {
 		c.Now = time.Now
@@ -270,21 +235,6 @@ func (c SessionConfig) complete() SessionConfig {
 	return c
 }
 
-func (c LimitConfig) complete() LimitConfig {
-	c.FreeFailures = cmp.Or(c.FreeFailures, 5)
-	c.Wait = cmp.Or(c.Wait, 30*time.Second)
-	c.MaxWait = cmp.Or(c.MaxWait, time.Hour)
-	c.NetworkFailures = cmp.Or(c.NetworkFailures, 20)
-	c.NetworkWindow = cmp.Or(c.NetworkWindow, 5*time.Minute)
-	c.NetworkAttempts = cmp.Or(c.NetworkAttempts, 300)
-	c.SignUps = cmp.Or(c.SignUps, 10)
-	c.ResetEmails = cmp.Or(c.ResetEmails, 3)
-	c.ResetRequests = cmp.Or(c.ResetRequests, 10)
-	c.Emails = cmp.Or(c.Emails, 5)
-	c.OutboxSize = cmp.Or(c.OutboxSize, 10000)
-	return c
-}
-
 func (c Config) validate() error {
 	if err := checkSecrets(c.Secret, c.OldSecrets, c.Hashing.Peppers); err != nil {
 		return err
@@ -324,6 +274,11 @@ func (c Config) validate() error {
 	} {
 		if d.value < d.min || d.value > d.max {
 			return fmt.Errorf("usher: Config.%s is %s, must be from %s to %s", d.name, d.value, d.min, d.max)
+		}
+	}
+	for name, d := range c.EventRetentionByName {
+		if d < time.Minute || d > c.EventRetention {
+			return fmt.Errorf("usher: Config.EventRetentionByName[%q] is %s, must be from 1m to Config.EventRetention (%s)", name, d, c.EventRetention)
 		}
 	}
 	for _, n := range []struct {

@@ -2,17 +2,21 @@ package usher_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
@@ -100,6 +104,12 @@ func TestConfigNamesTheWrongSetting(t *testing.T) {
 		{"ResetLifetime", func(c *usher.Config) { c.ResetLifetime = 25 * time.Hour }},
 		{"VerifyLifetime", func(c *usher.Config) { c.VerifyLifetime = 25 * time.Hour }},
 		{"EventRetention", func(c *usher.Config) { c.EventRetention = time.Minute }},
+		{"EventRetentionByName", func(c *usher.Config) {
+			c.EventRetentionByName = map[usher.EventName]time.Duration{usher.EventSignIn: 401 * 24 * time.Hour}
+		}},
+		{"EventRetentionByName", func(c *usher.Config) {
+			c.EventRetentionByName = map[usher.EventName]time.Duration{usher.EventSessionRenewed: time.Second}
+		}},
 		{"Algorithm", func(c *usher.Config) { c.Algorithm = "HS256" }},
 		{"Limits.FreeFailures", func(c *usher.Config) { c.Limits.FreeFailures = 101 }},
 		{"Limits.Wait", func(c *usher.Config) { c.Limits.Wait = 2 * time.Hour }},
@@ -194,4 +204,96 @@ func TestCF03_NoInsecureSkipVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// refreshedTable is a store that holds only the numbers of the events that refreshes and
+// sign-ins store. Removing a row takes 0.2 ms of the bubble's clock.
+type refreshedTable struct {
+	store.Store
+	mu     sync.Mutex
+	events map[usher.EventName]map[int64]int // numbers by second
+}
+
+func (r *refreshedTable) add(name usher.EventName, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events[name][time.Now().Unix()] += n
+}
+
+func (r *refreshedTable) count(name usher.EventName) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, rows := range r.events[name] {
+		n += rows
+	}
+	return n
+}
+
+func (r *refreshedTable) DeleteExpired(ctx context.Context, x store.Expiry) (int, error) {
+	total := 0
+	r.mu.Lock()
+	for name, seconds := range r.events {
+		before := x.NamedEventsBefore[name]
+		if before.IsZero() {
+			before = x.EventsBefore
+		}
+		removed := 0
+		for at, n := range seconds {
+			if at < before.Unix() {
+				n = min(n, x.Max-removed)
+				removed += n
+				if seconds[at] -= n; seconds[at] == 0 {
+					delete(seconds, at)
+				}
+			}
+		}
+		total += removed
+	}
+	r.mu.Unlock()
+	time.Sleep(time.Duration(total) * 200 * time.Microsecond)
+	return total, ctx.Err()
+}
+
+// With a thousand refreshes a second the table holds what they store within their
+// retention, and no more after a day than after two hours. Other events stay.
+func TestLM06_CleaningKeepsUpWithAThousandRefreshesASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := &refreshedTable{Store: memory.New(), events: map[usher.EventName]map[int64]int{
+			usher.EventSessionRenewed: {}, usher.EventSignIn: {},
+		}}
+		newInstance(t, table, func(c *usher.Config) {
+			c.EventRetentionByName = map[usher.EventName]time.Duration{usher.EventSessionRenewed: time.Hour}
+		})
+		const hour, perSecond = 3600, 1000
+		for second := range 4 * hour {
+			table.add(usher.EventSessionRenewed, perSecond)
+			table.add(usher.EventSignIn, 1)
+			time.Sleep(time.Second) // the bubble's clock
+			if n := table.count(usher.EventSessionRenewed); n > (hour+2*60)*perSecond {
+				t.Fatalf("after %d minutes the table has %d rows of refreshes", second/60, n)
+			}
+		}
+		if n := table.count(usher.EventSessionRenewed); n < hour*perSecond {
+			t.Errorf("%d rows of refreshes are left, so some were removed too early", n)
+		}
+		if n := table.count(usher.EventSignIn); n != 4*hour {
+			t.Errorf("%d of %d rows of sign-ins are left", n, 4*hour)
+		}
+	})
+}
+
+// Rows that were not removed in one run are removed in the next, which follows at once.
+func TestLM06_ABacklogIsRemovedWithoutAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := &refreshedTable{Store: memory.New(), events: map[usher.EventName]map[int64]int{usher.EventSessionRenewed: {}}}
+		table.add(usher.EventSessionRenewed, 1_000_000)
+		time.Sleep(24 * time.Hour)
+		newInstance(t, table)
+		time.Sleep(5 * time.Minute) // the rows take 200 s
+		if n := table.count(usher.EventSessionRenewed); n != 0 {
+			t.Errorf("%d expired rows are left", n)
+		}
+	})
 }

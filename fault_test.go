@@ -242,9 +242,9 @@ func (b *panickingStore) FinishEmail(ctx context.Context, id string, fx store.Ef
 	return b.Store.FinishEmail(ctx, id, fx)
 }
 
-func (b *panickingStore) DeleteExpired(ctx context.Context, now, before time.Time, n int) (int, error) {
+func (b *panickingStore) DeleteExpired(ctx context.Context, x store.Expiry) (int, error) {
 	b.check()
-	return b.Store.DeleteExpired(ctx, now, before, n)
+	return b.Store.DeleteExpired(ctx, x)
 }
 
 // Background work survives a store that panics, and continues when the store works

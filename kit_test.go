@@ -122,6 +122,9 @@ func (k *kit) signOutByRefreshToken(refresh usher.Secret) error {
 	return k.SignOut(ctx, claims, home)
 }
 
+// expiry removes what has expired at now, and no events.
+func expiry(now time.Time) store.Expiry { return store.Expiry{Now: now, Max: 1000} }
+
 // clock is a clock that only add moves.
 type clock struct {
 	mu sync.Mutex

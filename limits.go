@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"time"
@@ -117,4 +118,63 @@ func limitKeys(limits []namedLimit) []string {
 		keys[i] = l.Key
 	}
 	return keys
+}
+
+// LimitConfig holds the limits on attempts and emails. A zero field means its
+// default.
+//
+// A network is an IPv4 address or the /64 prefix of an IPv6 address. A known
+// browser is one that has signed in to the account since its last password change.
+// The store keeps the counters, so all instances with the same [Config.Secret]
+// share them.
+type LimitConfig struct {
+	// FreeFailures is how many consecutive failures one login id may have from one
+	// network, or from one known browser, before further attempts must wait. Defaults
+	// to 5.
+	FreeFailures int
+	// Wait is the first waiting time. It doubles with each failure, up to MaxWait.
+	// They default to 30 seconds and 1 hour.
+	Wait, MaxWait time.Duration
+	// NetworkFailures is how many failures a network may have within NetworkWindow,
+	// over all login ids. They default to 20 and 5 minutes.
+	NetworkFailures int
+	NetworkWindow   time.Duration
+	// NetworkAttempts is how many passwords are checked for one network within
+	// NetworkWindow, right or wrong, so that one client cannot keep the instance
+	// hashing. Known browsers are counted by account instead. Raise it if more users
+	// than that sign in behind one address at the same time. Defaults to 300.
+	NetworkAttempts int
+	// SignUps is how many sign-ups a network may make in an hour. Defaults to 10.
+	SignUps int
+	// ResetEmails is how many reset emails an account gets in an hour at the request
+	// of unknown browsers, and how many more at the request of known browsers.
+	// Further requests send nothing and get the same answer. Defaults to 3.
+	ResetEmails int
+	// ResetRequests is how many reset requests a network may make in an hour. Defaults
+	// to 10.
+	ResetRequests int
+	// Emails is how many emails of all kinds an address gets in an hour. The last of
+	// them is reserved for a reset, and a known browser may cause one more reset
+	// email. In an hour a user may request at most Emails minus 2 links that prove the
+	// stored address, and the same number of links that change it. Notices of a
+	// changed password or address do not count if the address is proven; at most 20 of
+	// them are sent in an hour. Defaults to 5.
+	Emails int
+	// OutboxSize is how many emails may wait in the outbox. Defaults to 10,000.
+	OutboxSize int
+}
+
+func (c LimitConfig) complete() LimitConfig {
+	c.FreeFailures = cmp.Or(c.FreeFailures, 5)
+	c.Wait = cmp.Or(c.Wait, 30*time.Second)
+	c.MaxWait = cmp.Or(c.MaxWait, time.Hour)
+	c.NetworkFailures = cmp.Or(c.NetworkFailures, 20)
+	c.NetworkWindow = cmp.Or(c.NetworkWindow, 5*time.Minute)
+	c.NetworkAttempts = cmp.Or(c.NetworkAttempts, 300)
+	c.SignUps = cmp.Or(c.SignUps, 10)
+	c.ResetEmails = cmp.Or(c.ResetEmails, 3)
+	c.ResetRequests = cmp.Or(c.ResetRequests, 10)
+	c.Emails = cmp.Or(c.Emails, 5)
+	c.OutboxSize = cmp.Or(c.OutboxSize, 10000)
+	return c
 }

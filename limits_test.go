@@ -225,7 +225,7 @@ func TestADeletedUserLeavesNoCounterBehind(t *testing.T) {
 	}
 	left := func() (rows int) {
 		t.Helper()
-		if _, err := store.DeleteExpired(ctx, k.clock.now().AddDate(1, 0, 0), time.Time{}, 1000); err != nil {
+		if _, err := store.DeleteExpired(ctx, expiry(k.clock.now().AddDate(1, 0, 0))); err != nil {
 			t.Fatal(err)
 		}
 		if err := store.DB().QueryRow(`SELECT count(*) FROM usher_limits`).Scan(&rows); err != nil {

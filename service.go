@@ -156,7 +156,10 @@ func (s *Service) start(ctx context.Context) error {
 	}
 	follower.Follow(s.background)
 	s.background.Every("rotate keys", keysInterval, s.keys.Rotate)
-	s.background.Every("remove expired rows", cleanInterval, s.deleteExpired)
+	more := make(chan struct{}, 1)
+	s.background.EveryOrWoken("remove expired rows", cleanInterval, more, func(ctx context.Context) error {
+		return s.deleteExpired(ctx, more)
+	})
 	s.background.Every("compare clocks", clockInterval, s.checkClock)
 	s.background.RunQueue()
 	s.outbox.Deliver(s.background)
@@ -174,6 +177,8 @@ func (s *Service) Close(ctx context.Context) error { return s.background.Close(c
 const (
 	keysInterval  = 5 * time.Second
 	cleanInterval = time.Minute
+	// cleanSlice bounds one run. If expired rows are left, the next run follows at once.
+	cleanSlice = 5 * time.Second
 )
 
 // enqueue runs do in the background, soon after the call returns. With
@@ -189,16 +194,23 @@ func (s *Service) enqueue(ctx context.Context, name string, do func(context.Cont
 }
 
 // deleteExpired removes expired rows, in transactions so small that they delay no
-// other caller noticeably.
-func (s *Service) deleteExpired(ctx context.Context) error {
-	const rows, transactions = 1000, 20
+// other caller noticeably. If rows are left after cleanSlice, it sends to more.
+func (s *Service) deleteExpired(ctx context.Context, more chan<- struct{}) error {
 	now := s.now()
 	s.revocations.Prune(now)
-	for range transactions {
-		n, err := s.store.DeleteExpired(ctx, now, now.Add(-s.cfg.EventRetention), rows)
-		if err != nil || n < rows {
+	x := store.Expiry{Now: now, EventsBefore: now.Add(-s.cfg.EventRetention), NamedEventsBefore: map[EventName]time.Time{}, Max: 1000}
+	for name, kept := range s.cfg.EventRetentionByName {
+		x.NamedEventsBefore[name] = now.Add(-kept)
+	}
+	for began := time.Now(); time.Since(began) < cleanSlice; {
+		n, err := s.store.DeleteExpired(ctx, x)
+		if err != nil || n < x.Max {
 			return err
 		}
+	}
+	select {
+	case more <- struct{}{}:
+	default: // a run is due already
 	}
 	return nil
 }

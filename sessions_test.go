@@ -319,7 +319,7 @@ func TestSE06_RevocationsOutliveTokensOfLongerLives(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.add(20 * time.Minute)
-	if _, err := store.DeleteExpired(ctx, c.now(), time.Time{}, 1000); err != nil {
+	if _, err := store.DeleteExpired(ctx, expiry(c.now())); err != nil {
 		t.Fatal(err)
 	}
 	later := newKitOn(t, store, c)

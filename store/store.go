@@ -52,15 +52,27 @@ type Store interface {
 	OutboxStore
 	EventStore
 
-	// DeleteExpired removes at most max rows of each kind that have expired at now:
-	// sessions, one-time tokens, revocations after Until, limits after their window,
-	// and events from before eventsBefore (zero keeps all events). It returns how many
-	// rows it removed.
-	DeleteExpired(ctx context.Context, now, eventsBefore time.Time, max int) (int, error)
+	// DeleteExpired removes expired rows: sessions, one-time tokens, revocations after
+	// Until, limits after their window, and the events that x names. It returns how
+	// many rows it removed. If that is less than x.Max, no expired row is left, except
+	// those that a concurrent transaction has locked.
+	DeleteExpired(ctx context.Context, x Expiry) (int, error)
 	// Ping returns an error if the store cannot be reached.
 	Ping(ctx context.Context) error
 	// Close releases the resources of the store. Later calls fail.
 	Close() error
+}
+
+// Expiry is the input of [Store.DeleteExpired].
+type Expiry struct {
+	// Now is the time at which rows have expired.
+	Now time.Time
+	// EventsBefore removes the events from before that time. Zero removes none.
+	EventsBefore time.Time
+	// NamedEventsBefore removes the events of a name from before a later time.
+	NamedEventsBefore map[EventName]time.Time
+	// Max is how many rows of each kind are removed at most.
+	Max int
 }
 
 // Effects are stored in the same transaction as the change that caused them: both

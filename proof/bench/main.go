@@ -1,7 +1,7 @@
 // Command bench measures what Usher costs beside other libraries, and writes the
 // tables of docs/performance.md:
 //
-//	cd proof/bench && go run .                          # everything, 15 minutes on an idle machine
+//	cd proof/bench && go run .                          # everything, 25 minutes on an idle machine
 //	cd proof/bench && go run . -quick                   # short rounds and small numbers; writes nothing
 //	cd proof/bench && go run . -only protected,refresh  # some parts; writes nothing
 //	cd proof/bench && go run . -no-postgres             # on a machine without PostgreSQL
@@ -14,6 +14,7 @@
 //	server      the whole server, with and without authentication
 //	storm       protected requests while 500 users sign in at once
 //	growth      store calls as users and revocations grow
+//	retention   the size of the audit table at a thousand refreshes a second
 //
 // The bench is a module of its own, so that the measured libraries never become
 // dependencies of a program that uses Usher. If a measurement fails, the command
@@ -47,6 +48,7 @@ var parts = []part{
 	{"server", (*suite).wholeServer},
 	{"storm", (*suite).storm},
 	{"growth", (*suite).growth},
+	{"retention", (*suite).retention},
 }
 
 func main() {

@@ -2,24 +2,27 @@ package memory
 
 import (
 	"context"
-	"time"
 
 	"github.com/usherkit/usher/store"
 )
 
 // DeleteExpired implements [store.Store].
-func (m *Store) DeleteExpired(ctx context.Context, now, eventsBefore time.Time, max int) (n int, err error) {
+func (m *Store) DeleteExpired(ctx context.Context, x store.Expiry) (n int, err error) {
 	err = m.transact(ctx, nil, func(s *transaction) error {
-		now := toMicros(now)
+		now, max := toMicros(x.Now), x.Max
 		n += expire(s, s.sessions, max, func(v store.SessionRecord) bool { return !liveAt(v, now) })
 		n += expire(s, s.tokens, max, func(v store.OneTimeToken) bool { return !now.Before(v.ExpiresAt) })
 		n += expire(s, s.revocations, max, func(v store.Revocation) bool { return !now.Before(v.Until) })
 		n += expire(s, s.limits, max, func(v counter) bool { return !v.until.IsZero() && !now.Before(v.until) })
-		left := max
+		removed := map[store.EventName]int{}
 		kept := make([]store.Event, 0, len(s.events))
 		for _, e := range s.events {
-			if left > 0 && e.At.Before(toMicros(eventsBefore)) && !eventsBefore.IsZero() {
-				left--
+			kind, before := e.Name, x.NamedEventsBefore[e.Name]
+			if !e.At.Before(toMicros(before)) {
+				kind, before = "", x.EventsBefore
+			}
+			if removed[kind] < max && e.At.Before(toMicros(before)) {
+				removed[kind]++
 				n++
 				continue
 			}

@@ -143,6 +143,7 @@ func TestARoleThatOwnsNothingServes(t *testing.T) {
 		s.Close()
 		t.Fatal("the role may create tables")
 	}
+	expired := store.Expiry{Now: time.Now().Add(400 * 24 * time.Hour), EventsBefore: time.Now().Add(time.Hour), Max: 1000}
 	store, err := postgres.Open(t.Context(), serving, postgres.Options{SkipMigrations: true})
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +151,7 @@ func TestARoleThatOwnsNothingServes(t *testing.T) {
 	defer store.Close()
 	works(t, store)
 	heard(t, store)
-	if n, err := store.DeleteExpired(t.Context(), time.Now().Add(400*24*time.Hour), time.Now().Add(time.Hour), 1000); err != nil || n == 0 {
+	if n, err := store.DeleteExpired(t.Context(), expired); err != nil || n == 0 {
 		t.Fatalf("%d expired rows went (%v)", n, err)
 	}
 	for _, forbidden := range []string{

@@ -102,8 +102,11 @@ var multi = map[string]struct {
 		return err
 	}},
 	"Record": {4, func(ctx context.Context, s *sqlstore.Store) error { return s.Record(ctx, effects("x")) }},
-	"DeleteExpired": {7, func(ctx context.Context, s *sqlstore.Store) error {
-		_, err := s.DeleteExpired(ctx, now.Add(100*time.Hour), now.Add(time.Hour), 100)
+	"DeleteExpired": {8, func(ctx context.Context, s *sqlstore.Store) error {
+		_, err := s.DeleteExpired(ctx, store.Expiry{
+			Now: now.Add(100 * time.Hour), EventsBefore: now.Add(time.Hour), Max: 100,
+			NamedEventsBefore: map[store.EventName]time.Time{store.EventSessionRenewed: now.Add(2 * time.Hour)},
+		})
 		return err
 	}},
 }

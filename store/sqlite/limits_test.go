@@ -44,7 +44,7 @@ func TestLM04_ManyMadeUpKeysNeitherFillTheMemoryNorFlushACounter(t *testing.T) {
 		t.Fatalf("the attacked account's counter was lost: %+v", r)
 	}
 	for range 3 { // in small transactions
-		n, err := s.DeleteExpired(ctx, now.Add(2*time.Minute), time.Time{}, 1000)
+		n, err := s.DeleteExpired(ctx, store.Expiry{Now: now.Add(2 * time.Minute), Max: 1000})
 		must(t, err)
 		if n != 1000 {
 			t.Fatalf("%d rows went, want 1000", n)

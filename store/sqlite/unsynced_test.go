@@ -193,7 +193,7 @@ func TestAClearedCounterIsDeletedAsExpired(t *testing.T) {
 	must(t, err)
 	must(t, s.ReleaseLimits(ctx, []string{"given back"}))
 	must(t, s.ClearLimits(ctx, []string{"cleared", "given back"}))
-	n, err := s.DeleteExpired(ctx, now, time.Time{}, 100)
+	n, err := s.DeleteExpired(ctx, store.Expiry{Now: now, Max: 100})
 	must(t, err)
 	var left string
 	must(t, s.DB().QueryRowContext(ctx, `SELECT group_concat(name) FROM usher_limits`).Scan(&left))

@@ -86,7 +86,7 @@ var endCases = []testCase{
 				e.Fatalf("%d revocations above %d, want the new one", len(all), last)
 			}
 			last = all[0].ID
-			_, err = e.DeleteExpired(e.ctx, t0.Add(time.Second), time.Time{}, 10)
+			_, err = e.DeleteExpired(e.ctx, store.Expiry{Now: t0.Add(time.Second), Max: 10})
 			e.ok(err)
 		}
 	}},

@@ -35,12 +35,12 @@ var expireCases = []testCase{
 		}}
 		e.ok(e.Record(e.ctx, fx))
 
-		n, err := e.DeleteExpired(e.ctx, t0.Add(2*time.Minute), time.Time{}, 100)
+		n, err := e.DeleteExpired(e.ctx, store.Expiry{Now: t0.Add(2 * time.Minute), Max: 100})
 		e.ok(err)
 		if n != 5 { // two sessions, a revocation, a token, a limit
 			e.Fatalf("%d rows went, want 5", n)
 		}
-		n, err = e.DeleteExpired(e.ctx, t0.Add(2*time.Minute), t0.Add(-time.Minute), 100)
+		n, err = e.DeleteExpired(e.ctx, store.Expiry{Now: t0.Add(2 * time.Minute), EventsBefore: t0.Add(-time.Minute), Max: 100})
 		e.ok(err)
 		if n != 1 {
 			e.Fatalf("%d rows went, want 1 event", n)
@@ -76,7 +76,7 @@ var expireCases = []testCase{
 			e.wantTaken(t0, store.Limit{Key: fmt.Sprint(i), Max: 1, Window: time.Minute}, 1)
 		}
 		for _, want := range []int{4, 4, 2, 0} {
-			n, err := e.DeleteExpired(e.ctx, t0.Add(time.Hour), time.Time{}, 2)
+			n, err := e.DeleteExpired(e.ctx, store.Expiry{Now: t0.Add(time.Hour), Max: 2})
 			e.ok(err)
 			if n != want {
 				e.Fatalf("%d rows went, want %d", n, want)
@@ -84,6 +84,41 @@ var expireCases = []testCase{
 		}
 		if rs, err := e.Revocations(e.ctx, 0); err != nil || len(rs) != 0 {
 			e.Fatalf("a session that ran out left revocations %v (%v)", rs, err)
+		}
+	}},
+	{"removes events by the time of their name", func(e *env) {
+		var fx store.Effects
+		for i := range 8 {
+			fx.Events = append(fx.Events, store.Event{
+				ID: fmt.Sprint(i), At: t0.Add(time.Duration(i/2) * time.Hour),
+				Name: []store.EventName{store.EventSessionRenewed, store.EventSignIn}[i%2],
+			})
+		}
+		e.ok(e.Record(e.ctx, fx))
+		x := store.Expiry{
+			Now: t0, EventsBefore: t0.Add(time.Hour), Max: 2,
+			NamedEventsBefore: map[store.EventName]time.Time{store.EventSessionRenewed: t0.Add(3 * time.Hour), store.EventSignOut: t0.Add(9 * time.Hour)},
+		}
+		total := 0
+		for rounds := 0; ; rounds++ {
+			n, err := e.DeleteExpired(e.ctx, x)
+			e.ok(err)
+			total += n
+			if n < x.Max {
+				break
+			}
+			if rounds > 4 {
+				e.Fatal("the rows do not end")
+			}
+		}
+		events, err := e.events(store.EventQuery{})
+		e.ok(err)
+		got := ""
+		for _, ev := range events {
+			got += ev.ID
+		}
+		if got != "7653" || total != 4 {
+			e.Fatalf("%d events went, those left are %s", total, got)
 		}
 	}},
 }

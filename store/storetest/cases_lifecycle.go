@@ -93,7 +93,10 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 		"EmailCount":      func() error { _, err := e.EmailCount(ctx); return err },
 		"Record":          func() error { return e.Record(ctx, fx) },
 		"Events":          func() error { _, err := e.Events(ctx, store.EventQuery{}); return err },
-		"DeleteExpired":   func() error { _, err := e.DeleteExpired(ctx, t0, t0, 9); return err },
-		"Ping":            func() error { return e.Ping(ctx) },
+		"DeleteExpired": func() error {
+			_, err := e.DeleteExpired(ctx, store.Expiry{Now: t0, EventsBefore: t0, Max: 9})
+			return err
+		},
+		"Ping": func() error { return e.Ping(ctx) },
 	}
 }

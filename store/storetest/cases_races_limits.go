@@ -83,7 +83,7 @@ var raceCountCases = []testCase{
 				if _, err := e.TakeLimits(e.ctx, t0, []store.Limit{{Key: "other 1", Max: callers, Window: time.Hour}}); err != nil {
 					return err
 				}
-				_, err := e.DeleteExpired(e.ctx, t0, time.Time{}, callers)
+				_, err := e.DeleteExpired(e.ctx, store.Expiry{Now: t0, Max: callers})
 				return err
 			default:
 				return take(i)
@@ -102,7 +102,7 @@ var raceCountCases = []testCase{
 		for i, err := range concurrently(func(i int) error {
 			if i%8 == 0 {
 				for range 20 {
-					if _, err := e.DeleteExpired(e.ctx, t0.Add(time.Minute), time.Time{}, callers); err != nil {
+					if _, err := e.DeleteExpired(e.ctx, store.Expiry{Now: t0.Add(time.Minute), Max: callers}); err != nil {
 						return err
 					}
 				}
