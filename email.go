@@ -93,8 +93,10 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmai
 	if err != nil {
 		return err
 	}
+	counted := []namedLimit{s.linksPerHour(t.UserID, t.Purpose)}
 	switch {
 	case len(queued) > 0:
+		counted = append(counted, s.emailLimit(l.to))
 	case t.Purpose == store.PurposeChangeEmail:
 		// The change is stored as pending anyway. Otherwise PendingEmail would reveal
 		// what emails the address gets.
@@ -108,7 +110,7 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmai
 	effects := store.Effects{Events: []Event{event}, Emails: append(l.notices, queued...)}
 	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, DropOldest: true, Effects: effects})
 	if err != nil {
-		s.releaseLimits(ctx, s.emailLimit(l.to), s.linksPerHour(t.UserID, t.Purpose)) // nothing was sent
+		s.releaseLimits(ctx, counted...) // nothing was sent
 	}
 	if errors.Is(err, ErrConflict) {
 		return s.recordWithoutLink(ctx, t, l, event, "changed_meanwhile")

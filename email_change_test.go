@@ -1,12 +1,16 @@
 package usher_test
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
+	"github.com/usherkit/usher/token"
 )
 
 func TestEV05_APendingChangeIsSeenAndTakenBack(t *testing.T) {
@@ -322,4 +326,58 @@ func TestEV05_OperatorSetsTheAddress(t *testing.T) {
 	wantErr(t, err, usher.ErrInvalidToken)
 	_, err = k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Email: &usher.EmailAddress{Address: "not an address"}})
 	wantField(t, err, "email")
+}
+
+// conflictingStore refuses one-time tokens as if the account had changed meanwhile.
+type conflictingStore struct {
+	store.Store
+	conflict bool
+}
+
+func (s *conflictingStore) AddOneTimeToken(ctx context.Context, a store.TokenAddition) error {
+	if s.conflict {
+		return store.ErrConflict
+	}
+	return s.Store.AddOneTimeToken(ctx, a)
+}
+
+func (s *conflictingStore) Unwrap() store.Store { return s.Store }
+
+// A change of address without an email, because the address has had enough, releases
+// no email. Otherwise a user could send any number to another person's address, by
+// changes that conflict with a change of the password.
+func TestML04_AChangeWithoutAnEmailReleasesNone(t *testing.T) {
+	t.Parallel()
+	s := &conflictingStore{Store: memory.New()}
+	k := newKitOn(t, s, newClock())
+	byAnn, byBob := k.claims(k.signUpVerified(ann)), k.claims(k.signUpVerified("bob@example.com"))
+	change := func(claims *token.Claims) {
+		t.Helper()
+		in := usher.ChangeEmailParams{NewEmail: "victim@example.com", CurrentPassword: goodPassword}
+		if err := k.ChangeEmail(ctx, claims, in, home); err != nil {
+			t.Fatal(err)
+		}
+	}
+	emails := func() (n int) {
+		for _, m := range k.inbox() {
+			if m.To == "victim@example.com" {
+				n++
+			}
+		}
+		return n
+	}
+	for _, claims := range []*token.Claims{byAnn, byAnn, byAnn, byBob} {
+		change(claims)
+	}
+	if n := emails(); n != 4 {
+		t.Fatalf("%d emails, want 4 of the hour's 5: one is reserved for a reset", n)
+	}
+	s.conflict = true
+	change(byBob)
+	change(byBob)
+	s.conflict = false
+	change(byBob)
+	if n := emails(); n != 4 {
+		t.Errorf("%d emails to one address in an hour, want 4", n)
+	}
 }
