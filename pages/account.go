@@ -114,8 +114,7 @@ func (site *Site) revokeView() *view {
 			return err
 		}
 		if id == x.claims.SessionID {
-			site.cookies.ClearTokens(x.w, x.r)
-			return redirect(x.w, site.base+"/signin?notice=signed_out")
+			return site.redirectSignedOut(x, "signed_out")
 		}
 		return site.redirectWithNotice(x, "/account", "session_ended")
 	}}
@@ -126,7 +125,7 @@ func (site *Site) signOutView() *view {
 		if err := site.visits.EndCookieSession(x.w, x.r); err != nil {
 			return err
 		}
-		return redirect(x.w, site.base+"/signin?notice=signed_out")
+		return site.redirectSignedOut(x, "signed_out")
 	}}
 }
 
@@ -135,7 +134,19 @@ func (site *Site) signOutEverywhereView() *view {
 		if err := site.service.SignOutEverywhere(x.r.Context(), x.claims, site.client(x)); err != nil {
 			return err
 		}
-		site.cookies.ClearTokens(x.w, x.r)
-		return redirect(x.w, site.base+"/signin?notice=signed_out_all")
+		return site.redirectSignedOut(x, "signed_out_all")
 	}}
+}
+
+// redirectSignedOut removes what the browser keeps of a user who has signed out, and
+// redirects to the return path or to the sign-in page, which shows a notice.
+func (site *Site) redirectSignedOut(x *exchange, code string) error {
+	if _, present := site.cookies.Tokens(x.r); present {
+		site.cookies.ClearTokens(x.w, x.r)
+	}
+	site.cookies.DropNote(x.w, x.r, noteLoginID)
+	if x.page.ReturnTo != "" {
+		return redirect(x.w, x.page.ReturnTo)
+	}
+	return site.redirectWithNotice(x, "/signin", code)
 }

@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func TestAccountNeedsASession(t *testing.T) {
 	for _, path := range []string{"/password/update", "/email/change", "/email/verify/send", "/signout/all", "/account/name", "/account/email/cancel", "/account/sessions/x"} {
 		b.Send(path, "x", "y").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	}
-	b.Send("/signout").WantRedirect(t, "/auth/signin?notice=signed_out")
+	b.Send("/signout").WantRedirect(t, "/auth/signin")
 	// The program's own pages redirect to the sign-in, too.
 	b.Open("/protected?a=b").WantRedirect(t, "/auth/signin?return_to=%2Fprotected%3Fa%3Db")
 	if a := k.Do(Get("~/protected")); a.Status != 401 {
@@ -94,18 +95,75 @@ func TestCK08_SignOutAndEverywhere(t *testing.T) {
 	other := k.Browser(t)
 	other.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
 	device := b.Cookies["__Host-device"]
-	v := b.Send("/signout").WantRedirect(t, "/auth/signin?notice=signed_out")
+	v := b.Send("/signout").WantRedirect(t, "/auth/signin")
 	if b.Cookies["__Host-session"] != nil || device == nil || b.Cookies["__Host-device"] != device || v.Header.Get("Clear-Site-Data") != "" {
 		t.Errorf("CK-08: after the sign-out the browser has %v, Clear-Site-Data is %q", b.Cookies, v.Header.Get("Clear-Site-Data"))
 	}
-	b.Open("/auth/signin?notice=signed_out").WantPage(t, 200, "You’re signed out.")
+	b.Open("/auth/signin").WantPage(t, 200, "You’re signed out.")
 	b.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	other.Open("/auth/account").WantPage(t, 200)
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
-	other.Send("/signout/all").WantRedirect(t, "/auth/signin?notice=signed_out_all")
+	other.Send("/signout/all").WantRedirect(t, "/auth/signin")
+	other.Open("/auth/signin").WantPage(t, 200, "You’re signed out everywhere.")
 	b.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	if strings.Contains(b.Open("/auth/signin?notice=<b>").Body, "&lt;b") {
 		t.Error("any notice can be put into the page")
+	}
+}
+
+// After each kind of sign-out the browser goes where the program wants it to, if that is
+// a path of this site.
+func TestHP06_SignOutFollowsTheReturnPath(t *testing.T) {
+	k, b := NewPages(t, pages.Config{Home: "/start"}, Setup{})
+	b.Send("/signup", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/start")
+	for _, path := range []string{"/signout", "/signout/all", "/account/sessions/"} {
+		for to, want := range map[string]string{
+			"/bye?a=b": "/bye?a=b", "": "/auth/signin", "//evil.test": "/auth/signin", "https://evil.test/": "/auth/signin",
+		} {
+			b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/start")
+			own := path
+			if path == "/account/sessions/" {
+				list, err := k.Store.UserSessions(t.Context(), k.UserID(Ann), k.Clock.Now())
+				if err != nil || len(list) != 1 {
+					t.Fatalf("%d sessions, %v", len(list), err)
+				}
+				own += list[0].ID
+			}
+			b.Send(own, "return_to", to).WantRedirect(t, want)
+			b.Open("/protected").WantRedirect(t, "/auth/signin?return_to=%2Fprotected")
+		}
+	}
+	b.Send("/signout", "return_to", "/bye").WantRedirect(t, "/bye") // the session has ended already
+}
+
+// A message that the program keeps for its own next page is neither shown nor used up
+// by the pages.
+func TestHP11_TheFlashMessageOfTheProgramIsLeftAlone(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	mux := http.NewServeMux()
+	mux.Handle("/", k.Server)
+	mux.HandleFunc("/save", func(w http.ResponseWriter, r *http.Request) {
+		if err := k.Jar.SetFlash(w, r, "signed_out"); err != nil {
+			t.Error(err)
+		}
+	})
+	var got string
+	mux.HandleFunc("/next", func(w http.ResponseWriter, r *http.Request) { got = k.Jar.Flash(w, r) })
+	k.Server = mux
+	b.Open("/save")
+	for _, path := range []string{"/auth/signin", "/auth/signup", "/auth/forgot"} {
+		if v := b.Open(path).WantPage(t, 200); strings.Contains(v.Body, `id="notice"`) {
+			t.Errorf("%s shows a message of the program:\n%s", path, MainElement(v.Body))
+		}
+	}
+	b.SignUp(Ann)
+	b.Open("/auth/account").WantPage(t, 200)
+	b.Send("/account/name", "name", "Ann Lindqvist").WantRedirect(t, "/auth/account")
+	b.Open("/auth/account").WantPage(t, 200, "Your name has been saved.")
+	b.Send("/signout").WantRedirect(t, "/auth/signin")
+	b.Open("/auth/signin").WantPage(t, 200, "You’re signed out.")
+	if b.Open("/next"); got != "signed_out" {
+		t.Errorf("the program reads %q, want its own message", got)
 	}
 }
 

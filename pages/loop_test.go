@@ -97,7 +97,7 @@ func TestCK10_SignInWorksAfterAChangeOfTheCookie(t *testing.T) {
 				t.Errorf("%s: after sign-in %d the page is %d to %q", name, i+1, got.Status, got.Location)
 			}
 		}
-		v.ask(after, "/auth/signout", "x", "y").WantRedirect(t, "/auth/signin?notice=signed_out")
+		v.ask(after, "/auth/signout", "x", "y").WantRedirect(t, "/auth/signin")
 		v.ask(after, "/protected").WantRedirect(t, "/auth/signin?return_to=%2Fprotected")
 	}
 }

@@ -20,6 +20,8 @@ const (
 	// noteConfirmation is the prefix of the notes that a form leaves for the page that
 	// confirms its action. The name of that page follows.
 	noteConfirmation = "after"
+	// noteNotice keeps the code of the notice that the next page shows.
+	noteNotice = "notice"
 	// noteSignedIn keeps the user id and the session id of the last sign-in, and
 	// noteRedirects how often the sign-in page has redirected a signed-in user. By them
 	// the sign-in page notices that it is shown again and again.

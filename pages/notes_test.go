@@ -92,19 +92,29 @@ func TestNoForgedLinkSaysThatTheUserIsSignedOut(t *testing.T) {
 	says := func(b *Browser, path string, header ...string) bool {
 		return strings.Contains(b.Open(path, header...).WantPage(t, 200).Body, "You’re signed out")
 	}
-	for _, notice := range []string{"signed_out", "signed_out_all"} {
-		path := "/auth/signin?notice=" + notice
-		for _, site := range []string{"cross-site", "same-site", "none", ""} {
-			if says(unknown, path, "Sec-Fetch-Site", site) {
-				t.Errorf("%s from %q says so", notice, site)
+	for _, path := range []string{"/auth/signin?notice=signed_out", "/auth/signin?notice=signed_out_all"} {
+		for _, site := range []string{"cross-site", "same-site", "same-origin", "none", ""} {
+			if says(unknown, path, "Sec-Fetch-Site", site) || says(b, path+"&prompt=login", "Sec-Fetch-Site", site) {
+				t.Errorf("%s from %q says so", path, site)
 			}
 		}
-		if !says(unknown, path) {
-			t.Errorf("%s: our own redirect does not say so", notice)
+	}
+	for _, form := range []string{"/signout", "/signout/all"} {
+		b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
+		b.Send(form).WantRedirect(t, "/auth/signin")
+		if !says(b, "/auth/signin", "Sec-Fetch-Site", "") {
+			t.Errorf("%s: our own redirect does not say so", form)
 		}
-		if says(b, path+"&prompt=login") {
-			t.Errorf("%s: the page says so although a user is signed in", notice)
+		if says(b, "/auth/signin") {
+			t.Errorf("%s: the page says so twice", form)
 		}
+	}
+	// Nor does the page say so after the next sign-in.
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
+	b.Send("/signout").WantRedirect(t, "/auth/signin")
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
+	if says(b, "/auth/signin?prompt=login") {
+		t.Error("the page says so although a user is signed in")
 	}
 }
 

@@ -109,6 +109,7 @@ func (site *Site) startSession(x *exchange, a *usher.Authentication) error {
 		return err
 	}
 	site.cookies.DropNote(x.w, x.r, noteLoginID)
+	site.cookies.DropNote(x.w, x.r, noteNotice)
 	site.keepNote(x, noteSignedIn, a.User.ID+" "+a.Session.ID)
 	return redirect(x.w, site.destination(x.page.ReturnTo))
 }

@@ -174,37 +174,21 @@ func (site *Site) finish(x *exchange, err error) error {
 	return err
 }
 
-// setNotice sets the notice that the previous request stored for this page.
+// setNotice sets the notice that the previous request stored for this page. It is in a
+// note of the pages: a flash message is the program's.
 func (site *Site) setNotice(x *exchange) {
-	code := site.cookies.Flash(x.w, x.r)
-	if code == "" {
-		code = signOutNotice(x)
-	}
+	code := site.cookies.Note(x.r, noteNotice).Reveal()
+	site.cookies.DropNote(x.w, x.r, noteNotice)
 	if key := "notice." + code; code != "" && x.page.speaker.Has(key) {
 		x.page.Notice, x.page.NoticeCode = x.page.T(key), code
 	}
-}
-
-// signOutNotice returns the code of the notice after a sign-out, or "". A sign-out
-// removes all cookies, so the code is in the URL. A forged link must not show the
-// notice. So it is shown only if the user is not signed in, and if the browser reports
-// that this site led here.
-func signOutNotice(x *exchange) string {
-	code := x.r.URL.Query().Get("notice")
-	known := code == "signed_out" || code == "signed_out_all"
-	if known && x.claims == nil && x.r.Header.Get("Sec-Fetch-Site") == "same-origin" {
-		return code
-	}
-	return ""
 }
 
 // redirectWithNotice redirects to a page and stores a notice for it in a cookie. If
 // the notice cannot be stored, it redirects without one. An empty code means no notice.
 func (site *Site) redirectWithNotice(x *exchange, path, code string) error {
 	if code != "" {
-		if err := site.cookies.SetFlash(x.w, x.r, code); err != nil {
-			site.logger.WarnContext(x.r.Context(), "pages: the message for the next page could not be kept", "error", err)
-		}
+		site.keepNote(x, noteNotice, code)
 	}
 	return redirect(x.w, site.base+path)
 }
