@@ -2,6 +2,7 @@ package usher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,13 +46,21 @@ func (s *Service) clockDifference(ctx context.Context) (time.Duration, error) {
 	return 0, nil
 }
 
+// compareClocks notes by how much the clock of this instance is ahead of the store's.
+func (s *Service) compareClocks(ctx context.Context) (time.Duration, error) {
+	off, err := s.clockDifference(ctx)
+	if err == nil {
+		s.clockAhead.Store(int64(off))
+	}
+	return off, err
+}
+
 // checkClock compares the clocks, and logs a difference.
 func (s *Service) checkClock(ctx context.Context) error {
-	off, err := s.clockDifference(ctx)
+	off, err := s.compareClocks(ctx)
 	if err != nil {
 		return err
 	}
-	s.clockAhead.Store(int64(off))
 	if off.Abs() > clockAlarm {
 		s.cfg.Logger.Error("usher: the clock of this instance differs from the store's: other instances refuse what it signs", "ahead", off)
 	}
@@ -64,4 +73,33 @@ func (s *Service) clockUsable() error {
 		return fmt.Errorf("%w: it is ahead of the store's by %s", errClock, off.Round(time.Second))
 	}
 	return nil
+}
+
+// timeToMaintain returns the time at which rows have expired and keys are due: that of
+// the store's clock, which it compares first. It returns an error while the clock of
+// this instance is too wrong to serve. Without a clock in the store it also returns an
+// error for an hour after the wall clock of this computer has jumped.
+func (s *Service) timeToMaintain(ctx context.Context) (time.Time, error) {
+	off, err := s.compareClocks(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if err := s.clockUsable(); err != nil {
+		return time.Time{}, err
+	}
+	if s.jumps != nil {
+		if by := s.jumps.Jump(); by != 0 {
+			return time.Time{}, fmt.Errorf("%w: it has jumped by %s within the last hour", errClock, by.Round(time.Second))
+		}
+	}
+	return s.now().Add(-off), nil
+}
+
+// rotateKeys reads the signing keys, and changes them as planned unless the clock is
+// wrong.
+func (s *Service) rotateKeys(ctx context.Context) error {
+	if _, err := s.timeToMaintain(ctx); err != nil {
+		return errors.Join(err, s.keys.Load(ctx))
+	}
+	return s.keys.Rotate(ctx)
 }

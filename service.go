@@ -12,6 +12,7 @@ import (
 
 	"github.com/usherkit/usher/internal/audit"
 	"github.com/usherkit/usher/internal/background"
+	"github.com/usherkit/usher/internal/clock"
 	"github.com/usherkit/usher/internal/keyring"
 	"github.com/usherkit/usher/internal/outbox"
 	"github.com/usherkit/usher/internal/revocation"
@@ -66,7 +67,8 @@ type Service struct {
 	emailBox, deviceBox  *seal.Box
 	limitMAC, refreshMAC *seal.MAC
 
-	clockAhead atomic.Int64 // how far this instance's clock is ahead of the store's, in nanoseconds
+	clockAhead atomic.Int64        // how far this instance's clock is ahead of the store's, in nanoseconds
+	jumps      *clock.JumpDetector // nil if the store has a clock, or with Config.Now
 }
 
 // New returns a Service on a store. It makes the first signing key if there is
@@ -82,6 +84,10 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 	if st == nil {
 		return nil, errors.New("usher: New needs a Store: sqlite.Open opens one")
 	}
+	var jumps *clock.JumpDetector
+	if _, ok := store.Find[store.Clock](st); !ok && cfg.Now == nil {
+		jumps = clock.NewJumpDetector()
+	}
 	cfg, err := cfg.complete()
 	if err != nil {
 		return nil, err
@@ -91,6 +97,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 		store:        st,
 		revocations:  token.NewRevocations(),
 		attemptSlots: make(chan struct{}, maxConcurrentAttempts),
+		jumps:        jumps,
 	}
 	s.audit = audit.NewLog(st, cfg.OnEvent, cfg.Logger, s.now)
 	if s.hasher, err = password.NewHasher(cfg.Hashing); err != nil {
@@ -155,7 +162,7 @@ func (s *Service) start(ctx context.Context) error {
 		return nil
 	}
 	follower.Follow(s.background)
-	s.background.Every("rotate keys", keysInterval, s.keys.Rotate)
+	s.background.Every("rotate keys", keysInterval, s.rotateKeys)
 	more := make(chan struct{}, 1)
 	s.background.EveryOrWoken("remove expired rows", cleanInterval, more, func(ctx context.Context) error {
 		return s.deleteExpired(ctx, more)
@@ -193,10 +200,13 @@ func (s *Service) enqueue(ctx context.Context, name string, do func(context.Cont
 	}
 }
 
-// deleteExpired removes expired rows, in transactions so small that they delay no
-// other caller noticeably. If rows are left after cleanSlice, it sends to more.
+// deleteExpired removes what has expired by the store's clock, in transactions so small
+// that they delay no other caller noticeably. If rows are left after cleanSlice, it sends to more.
 func (s *Service) deleteExpired(ctx context.Context, more chan<- struct{}) error {
-	now := s.now()
+	now, err := s.timeToMaintain(ctx)
+	if err != nil {
+		return err
+	}
 	s.revocations.Prune(now)
 	x := store.Expiry{Now: now, EventsBefore: now.Add(-s.cfg.EventRetention), NamedEventsBefore: map[EventName]time.Time{}, Max: 1000}
 	for name, kept := range s.cfg.EventRetentionByName {

@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"store/storetest": {"store", "token"},
 
 	// The rules, and what they stand on.
-	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/ipaddr", "internal/keyring", "internal/loginid", "internal/logs",
+	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/clock", "internal/ipaddr", "internal/keyring", "internal/loginid", "internal/logs",
 		"internal/outbox", "internal/revocation", "internal/seal", "internal/signing", "internal/weburl", "golang.org/x/text"},
 	"token": {"internal/logs", "internal/strictjson", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset",
 		"golang.org/x/sync/singleflight", "golang.org/x/time/rate"},
@@ -64,6 +64,7 @@ var mayImport = map[string][]string{
 	"internal/weburl":     {},
 	"internal/color":      {},
 	"internal/locale":     {"texts", "golang.org/x/text"},
+	"internal/clock":      {},
 	"internal/ipaddr":     {},
 	"internal/logs":       {"internal/ipaddr"},
 	"internal/seal":       {},
