@@ -194,7 +194,7 @@ func (c Config) complete() (Config, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
+	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
 	if u, err := url.Parse(c.BaseURL); err == nil {
 		c.Name = cmp.Or(c.Name, u.Hostname())
 	}
@@ -242,8 +242,8 @@ func (c Config) validate() error {
 	if err := weburl.CheckBase(c.BaseURL); err != nil {
 		return fmt.Errorf("usher: Config.BaseURL %w", err)
 	}
-	if !strings.HasPrefix(c.PagesPath, "/") || strings.ContainsAny(c.PagesPath, "?#\\ ") {
-		return errors.New("usher: Config.PagesPath must be a path that begins with a slash")
+	if err := weburl.CheckPath(c.PagesPath); err != nil {
+		return fmt.Errorf("usher: Config.PagesPath %w", err)
 	}
 	if err := c.Links.validate(); err != nil {
 		return err

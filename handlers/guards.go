@@ -36,7 +36,7 @@ func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
 	case cfg.OnError != nil:
 		program.OnRefusal = h.chain.Refuse
 	case h.site != nil:
-		program.OnRefusal = middleware.RedirectToSignIn(h.site.SignInPath())
+		program.SignInPath, program.BasePath = h.site.SignInPath(), h.site.BasePath()
 	}
 	session.OnRefusal = h.chain.Refuse
 	reset.OnRefusal, reset.Validator = h.chain.Refuse, resetSessions{auth}

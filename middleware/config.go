@@ -77,6 +77,11 @@ type Config struct {
 	// [RedirectToSignIn], so set only one of them. Defaults to "": every refusal
 	// is a problem document.
 	SignInPath string
+	// BasePath is the path of the program's public address, such as "/app" for
+	// https://example.com/app, if a proxy removes it from the path of each request.
+	// The sign-in page of SignInPath then returns to the public path. A path that
+	// begins with BasePath already is left as it is. Defaults to "".
+	BasePath string
 	// OnRefusal writes the response to a refused request. Defaults to
 	// [WriteRefusal].
 	OnRefusal func(w http.ResponseWriter, r *http.Request, refusal Refusal)
@@ -117,7 +122,7 @@ func New(cfg Config) (*Middleware, error) {
 	}
 	cfg.TrustedProxies = slices.Clone(cfg.TrustedProxies)
 	if cfg.SignInPath != "" {
-		cfg.OnRefusal = RedirectToSignIn(cfg.SignInPath)
+		cfg.OnRefusal = redirectToSignIn(cfg.SignInPath, strings.TrimSuffix(cfg.BasePath, "/"))
 	} else if cfg.OnRefusal == nil {
 		cfg.OnRefusal = WriteRefusal
 	}
@@ -137,6 +142,9 @@ func (c Config) validate() error {
 	}
 	if strings.ContainsFunc(c.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
 		return errors.New("middleware: Config.Realm must be printable ASCII without quotes and backslashes")
+	}
+	if c.BasePath != "" && SafeReturnTo(c.BasePath) == "" {
+		return fmt.Errorf("middleware: Config.BasePath %q must be a path such as /app", c.BasePath)
 	}
 	if c.SignInPath == "" {
 		return nil

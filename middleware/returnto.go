@@ -42,6 +42,19 @@ func SafeReturnTo(s string) string {
 	return s
 }
 
+// ReturnTo returns the path of the request as the browser sees it, for a sign-in page
+// that returns to it, or "" if [SafeReturnTo] refuses it. basePath is that of
+// Config.BasePath, without a slash at its end.
+func ReturnTo(r *http.Request, basePath string) string {
+	// Not r.URL, from which a router may have stripped a prefix.
+	back := SafeReturnTo(r.RequestURI)
+	path, _, _ := strings.Cut(back, "?")
+	if back == "" || path == basePath || strings.HasPrefix(path, basePath+"/") {
+		return back
+	}
+	return SafeReturnTo(basePath + back)
+}
+
 // RedirectToSignIn returns a Config.OnRefusal for programs with pages. If a browser
 // opens a page and its user must sign in, it redirects to path (303) with the
 // path of that page as return_to. If the user is signed in but not recently
@@ -49,8 +62,14 @@ func SafeReturnTo(s string) string {
 // page does not redirect back at once. Other refusals go to [WriteRefusal].
 //
 // An empty path means "/auth/signin". path may be an absolute URL; then there is
-// no return_to.
+// no return_to. Behind a proxy that removes a prefix from the path, use Config.SignInPath
+// and Config.BasePath instead.
 func RedirectToSignIn(path string) func(w http.ResponseWriter, r *http.Request, refusal Refusal) {
+	return redirectToSignIn(path, "")
+}
+
+// redirectToSignIn is RedirectToSignIn with Config.BasePath.
+func redirectToSignIn(path, base string) func(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	if path == "" {
 		path = "/auth/signin"
 	}
@@ -62,8 +81,7 @@ func RedirectToSignIn(path string) func(w http.ResponseWriter, r *http.Request, 
 			return
 		}
 		query := target.Query()
-		// Not r.URL, from which a router may have stripped a prefix.
-		if back := SafeReturnTo(r.RequestURI); local && back != "" {
+		if back := ReturnTo(r, base); local && back != "" {
 			query.Set("return_to", back)
 		}
 		if refusal.Code == problem.RecentSignInRequired {

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -95,5 +96,29 @@ func TestHP06_RedirectToSignIn(t *testing.T) {
 	body, _ := io.ReadAll(do(ready.Require(whoami), request("GET", "/", page)).Body)
 	if len(body) != 0 {
 		t.Fatalf("body %q", body)
+	}
+}
+
+// A proxy removes the path of the program's public address. The sign-in page returns to
+// the public path.
+func TestHP06_TheReturnPathIsPublic(t *testing.T) {
+	m, err := middleware.New(middleware.Config{Validator: newWorld(t).config().Validator, SignInPath: "/app/auth/signin", BasePath: "/app/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/dashboard?x=1": "/app/dashboard?x=1", "/": "/app/", "/app/dashboard": "/app/dashboard", "/application": "/app/application", "/x?y=/app": "/app/x?y=/app",
+	} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("Accept", "text/html")
+		w := httptest.NewRecorder()
+		m.RequireFunc(func(http.ResponseWriter, *http.Request) {}).ServeHTTP(w, r)
+		u, err := url.Parse(w.Header().Get("Location"))
+		if err != nil || u.Path != "/app/auth/signin" || u.Query().Get("return_to") != want {
+			t.Errorf("%s leads to %s, want return_to %s", path, u, want)
+		}
+	}
+	if _, err := middleware.New(middleware.Config{Validator: newWorld(t).config().Validator, SignInPath: "/auth/signin", BasePath: "app"}); err == nil || !strings.Contains(err.Error(), "BasePath") {
+		t.Errorf("BasePath without a slash: %v", err)
 	}
 }

@@ -19,7 +19,8 @@ type Config struct {
 	// (1.4.11). The text on buttons is black or white, whichever has the higher
 	// contrast. Defaults to "#3d4ed8".
 	Accent string
-	// Home is the path of this site to which a sign-in leads. Defaults to "/".
+	// Home is the path of this site to which a sign-in leads. Defaults to the path of
+	// usher.Config.BaseURL, "/" for most programs.
 	Home string
 
 	// Templates has files that each replace the built-in file of the same name: see

@@ -172,3 +172,40 @@ func TestHP07_WhatIsTypedIsEscaped(t *testing.T) {
 		t.Error("the name is not escaped")
 	}
 }
+
+// A proxy removes the path of BaseURL. Every redirect leads to a path of the program as
+// the browser sees it.
+func TestHP06_RedirectsKeepThePathOfBaseURL(t *testing.T) {
+	_, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.BaseURL = "https://app.example/app" }})
+	b.Send("/signup", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/app/")
+	clear(b.Cookies)
+	b.Open("/protected?x=1").WantRedirect(t, "/app/auth/signin?return_to=%2Fapp%2Fprotected%3Fx%3D1")
+	b.Open("/auth/account").WantRedirect(t, "/app/auth/signin?return_to=%2Fapp%2Fauth%2Faccount")
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword, "return_to", "/app/protected?x=1").WantRedirect(t, "/app/protected?x=1")
+}
+
+// PagesPath may end in a slash, or be the root: no path has a doubled slash.
+func TestHP13_PathsAreJoinedBySingleSlashes(t *testing.T) {
+	for _, path := range []string{"/", "/auth", "/auth/", "/a/b/"} {
+		for _, base := range []string{"https://app.example", "https://app.example/", "https://app.example/app/"} {
+			k, _ := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.BaseURL, c.PagesPath = base, path }})
+			mount := strings.TrimSuffix(path, "/")
+			mux := http.NewServeMux()
+			mux.Handle(mount+"/", k.Handlers)
+			k.Server = mux
+			b := k.Browser(t)
+			prefix := "https://app.example" + strings.TrimSuffix(strings.TrimPrefix(base, "https://app.example"), "/") + mount
+			public := strings.TrimPrefix(prefix, "https://app.example")
+			b.Open(mount+"/signup").WantPage(t, 200, `action="`+public+`/signup"`)
+			b.Do(http.MethodPost, mount+"/signup", Form("loginId", Ann, "password", GoodPassword))
+			b.Do(http.MethodPost, mount+"/password/reset", Form("loginId", Ann)).WantRedirect(t, public+"/forgot?sent=1")
+			for _, m := range k.Inbox() {
+				link, _, _ := strings.Cut(m.Link.Reveal(), "?token=")
+				if link != prefix+"/verify" && link != prefix+"/reset" {
+					t.Errorf("BaseURL %s, PagesPath %s: the link leads to %s", base, path, link)
+				}
+				b.Open(mount+strings.TrimPrefix(m.Link.Reveal(), prefix)).WantRedirect(t, strings.TrimPrefix(link, "https://app.example"))
+			}
+		}
+	}
+}

@@ -60,8 +60,7 @@ func (site *Site) Problem(w http.ResponseWriter, r *http.Request, err error) boo
 // temporary problem: the page that was opened, or the account page after a form.
 func (site *Site) returnPath(r *http.Request) string {
 	if r.Method != http.MethodPost {
-		// RequestURI, not URL: a router may have cut a prefix off the latter.
-		if back := middleware.SafeReturnTo(r.RequestURI); back != "" {
+		if back := middleware.ReturnTo(r, site.root); back != "" {
 			return back
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
@@ -25,8 +26,10 @@ type Site struct {
 	cookies   *cookies.Jar
 	catalogue *locale.Catalogue
 	logger    *slog.Logger
-	// base is the path of the pages, such as "/auth".
-	base    string
+	// base is the path of the pages, such as "/auth", and root that of the program's
+	// public address, such as "".
+	base, root string
+
 	palette palette
 	files   templates
 }
@@ -39,7 +42,8 @@ func New(cfg Config, chain *route.Chain) (*Site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("handlers: the address of the pages: %w", err)
 	}
-	cfg.Home = cmp.Or(cfg.Home, "/")
+	root := strings.TrimSuffix(u.Path, strings.TrimPrefix(service.PagesURL(), service.BaseURL()))
+	cfg.Home = cmp.Or(cfg.Home, root+"/")
 	cfg.Accent = cmp.Or(cfg.Accent, color.DefaultAccent)
 	for field, path := range map[string]string{"Home": cfg.Home, "Logo": cfg.Logo} {
 		if path != "" && middleware.SafeReturnTo(path) == "" {
@@ -48,7 +52,7 @@ func New(cfg Config, chain *route.Chain) (*Site, error) {
 	}
 	site := &Site{
 		cfg: cfg, service: service, visits: chain.Visits, chain: chain, cookies: chain.Visits.Cookies,
-		catalogue: chain.Catalogue, logger: chain.Logger, base: u.Path,
+		catalogue: chain.Catalogue, logger: chain.Logger, base: u.Path, root: root,
 	}
 	if site.palette, err = newPalette(cfg.Accent); err != nil {
 		return nil, fmt.Errorf("handlers: Config.Pages.Accent %w", err)
@@ -98,6 +102,9 @@ func (site *Site) Icon() http.Handler {
 
 // Redirect answers with 303 to a path of the mount, such as "/signin".
 func (site *Site) Redirect(w http.ResponseWriter, path string) { _ = redirect(w, site.base+path) }
+
+// BasePath returns the path of the program's public address.
+func (site *Site) BasePath() string { return site.root }
 
 // SignInPath returns the path of the sign-in page.
 func (site *Site) SignInPath() string { return site.base + "/signin" }

@@ -27,7 +27,8 @@
 // # Values
 //
 // A text may contain verbs of package fmt. Explicit indexes change the order of
-// the arguments: "Confirm %[1]s". A text that depends on a number has one key
+// the arguments: "Confirm %[1]s". A percent sign that is not part of a verb with an
+// argument is shown as it is. A text that depends on a number has one key
 // for each plural category that Unicode CLDR defines for the language:
 //
 //	"minutes#one":   "%d minute",

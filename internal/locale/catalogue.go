@@ -7,9 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
-	"golang.org/x/text/message/catalog"
 
 	"github.com/usherkit/usher/texts"
 )
@@ -29,7 +27,7 @@ var Default = sync.OnceValue(func() *Catalogue {
 // Catalogue holds the texts of several languages. It is immutable, and safe for
 // concurrent use.
 type Catalogue struct {
-	builder  *catalog.Builder
+	texts    map[language.Tag]Texts
 	matcher  language.Matcher
 	tags     []language.Tag
 	english  Texts
@@ -52,7 +50,7 @@ func New(languages []string, own map[string]Texts) (*Catalogue, error) {
 		}
 	}
 	c := &Catalogue{
-		builder:  catalog.NewBuilder(catalog.Fallback(language.English)),
+		texts:    map[language.Tag]Texts{},
 		english:  withoutPlurals(merged("en", own)),
 		known:    map[string]bool{},
 		speakers: map[language.Tag]*Speaker{},
@@ -135,39 +133,17 @@ func withoutPlurals(all Texts) Texts {
 
 // add adds the texts of one language.
 func (c *Catalogue) add(tag language.Tag, all Texts) error {
-	for name := range withoutPlurals(all) {
-		c.known[name] = true
-	}
-	plurals, others := map[string][]any{}, Texts{}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		name, category, isPlural := strings.Cut(key, "#")
-		if !isPlural {
-			if err := c.builder.SetString(tag, key, all[key]); err != nil {
-				return fmt.Errorf("%s: %w", key, err)
-			}
-			continue
-		}
-		switch category {
-		case "zero", "one", "two", "few", "many":
-			plurals[name] = append(plurals[name], category, all[key])
-		case "other":
-			others[name] = all[key]
-		default:
+		switch {
+		case isPlural && !slices.Contains(categories[:], category):
 			return fmt.Errorf("%s: %q is not a plural category", key, category)
-		}
-	}
-	for name := range plurals {
-		if others[name] == "" {
+		case isPlural && all[name+"#other"] == "":
 			return fmt.Errorf("%s: the plural category \"other\" is missing", name)
 		}
+		c.known[name] = true
 	}
-	for name, other := range others {
-		// The first matching case is used, and "other" matches every number.
-		cases := append(plurals[name], "other", other)
-		if err := c.builder.Set(tag, name, plural.Selectf(1, "%d", cases...)); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
+	c.texts[tag] = all
 	return nil
 }
 

@@ -1,10 +1,14 @@
 package locale
 
 import (
+	"cmp"
+	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 )
@@ -15,6 +19,9 @@ type Speaker struct {
 	catalogue *Catalogue
 	tag       language.Tag
 	rtl       bool
+	// sources are the languages that have texts: that of the reader, its parents and
+	// English.
+	sources []language.Tag
 }
 
 func newSpeaker(c *Catalogue, tag language.Tag) *Speaker {
@@ -24,7 +31,12 @@ func newSpeaker(c *Catalogue, tag language.Tag) *Speaker {
 	case "Adlm", "Arab", "Hebr", "Mand", "Mend", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa":
 		rtl = true
 	}
-	return &Speaker{catalogue: c, tag: tag, rtl: rtl}
+	s := &Speaker{catalogue: c, tag: tag, rtl: rtl}
+	for l := tag; l != language.Und; l = l.Parent() {
+		s.sources = append(s.sources, l)
+	}
+	s.sources = append(s.sources, language.English)
+	return s
 }
 
 // Lang returns the language as a BCP 47 tag, for the attribute lang and the
@@ -41,7 +53,8 @@ func (s *Speaker) Dir() string {
 }
 
 // Text returns the text of a key, formatted with the arguments. It returns an
-// unknown key unchanged, and ignores arguments that the text does not use. If the
+// unknown key unchanged, and ignores arguments that the text does not use. A percent
+// sign that is not part of a verb with an argument is part of the text. If the
 // language is written from right to left, string arguments are isolated (UAX #9
 // §2.4.2), so that an address or a name does not change the order of the words
 // around it.
@@ -49,17 +62,73 @@ func (s *Speaker) Text(key string, args ...any) string {
 	if s.rtl {
 		args = isolated(args)
 	}
-	fallback := key
-	if english, ok := s.catalogue.english[key]; ok {
-		fallback = english
+	return s.format(s.find(key, args), args)
+}
+
+// find returns the text of a key in the language, in one of its parents or in English.
+// Of a text with plural categories it returns the one for the first argument.
+func (s *Speaker) find(key string, args []any) string {
+	for _, l := range s.sources {
+		all := s.catalogue.texts[l]
+		if text, ok := all[key]; ok {
+			return text
+		}
+		if other, ok := all[key+"#other"]; ok {
+			return cmp.Or(all[key+"#"+category(l, args)], other)
+		}
 	}
-	// A Printer is not safe for concurrent use.
-	p := message.NewPrinter(s.tag, message.Catalog(s.catalogue.builder))
-	if len(args) == 0 && !s.Has(key) {
-		return fallback
+	return key
+}
+
+// categories are the plural categories of Unicode CLDR, indexed by plural.Form.
+var categories = [...]string{
+	plural.Other: "other", plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few", plural.Many: "many",
+}
+
+// category returns the plural category of the first argument in a language.
+func category(l language.Tag, args []any) string {
+	if len(args) == 0 {
+		return "other"
 	}
-	text, _, _ := strings.Cut(p.Sprintf(message.Key(key, fallback), args...), "%!(EXTRA ")
-	return text
+	n, ok := args[0].(int)
+	if !ok {
+		return "other"
+	}
+	return categories[plural.Cardinal.MatchPlural(l, n, 0, 0, 0, 0)]
+}
+
+// verb is a verb of package fmt, with its index. A space is no flag, because a percent
+// sign before a space ends a word: "50% of".
+var verb = regexp.MustCompile(`%(?:%|(?:\[(\d+)\])?([-+#0]*\d*(?:\.\d+)?[a-zA-Z]))`)
+
+// format replaces the verbs of a text by the arguments. A verb without an argument, or
+// with one of another type, is part of the text.
+func (s *Speaker) format(text string, args []any) string {
+	next := 0
+	return verb.ReplaceAllStringFunc(text, func(found string) string {
+		if found == "%%" {
+			return "%"
+		}
+		m := verb.FindStringSubmatch(found)
+		i := next
+		if m[1] != "" {
+			n, _ := strconv.Atoi(m[1])
+			i = n - 1
+		}
+		if i < 0 || i >= len(args) {
+			return found
+		}
+		formatted := fmt.Sprint(args[i])
+		if _, isText := args[i].(string); !isText || m[2] != "s" {
+			// A Printer is not safe for concurrent use.
+			formatted = message.NewPrinter(s.tag).Sprintf("%"+m[2], args[i])
+			if strings.HasPrefix(formatted, "%!"+m[2][len(m[2])-1:]) {
+				return found
+			}
+		}
+		next = i + 1
+		return formatted
+	})
 }
 
 // Has reports whether there is a text for the key, at least in English.
@@ -117,6 +186,5 @@ func (s *Speaker) Device(browser, system string) string {
 
 // plain is Text without isolation, for arguments that are not input of a user.
 func (s *Speaker) plain(key string, args ...any) string {
-	ltr := Speaker{catalogue: s.catalogue, tag: s.tag}
-	return ltr.Text(key, args...)
+	return s.format(s.find(key, args), args)
 }

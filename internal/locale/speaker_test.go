@@ -57,3 +57,30 @@ func TestText_IgnoresUnusedArguments(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A percent sign in a text of the program, or in an argument, is shown as it is.
+func TestHP12_APercentSignIsText(t *testing.T) {
+	c, err := locale.New(nil, map[string]locale.Texts{"en": {
+		"signin.title": "100% yours", "signin.submit": "50%!", "signup.title": "20%discount", "sent.text": "90% sure that %s is 100%",
+		"minutes#one": "%d% minute", "minutes#other": "100% of %[1]d minutes, %%d", "own.price": "%.2f, now 30% less, %[2]d%", "verify.lead": "%d of %s: %[9]s",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	en := c.For("en")
+	for got, want := range map[string]string{
+		en.Text("signin.title"):              "100% yours",
+		en.Text("signin.submit"):             "50%!",
+		en.Text("signup.title"):              "20%discount",
+		en.Text("sent.text", "a%s%!(EXTRA "): "90% sure that a%s%!(EXTRA  is 100%",
+		en.Text("minutes", 1):                "1% minute",
+		en.Text("minutes", 1500):             "100% of 1,500 minutes, %d",
+		en.Text("own.price", 2.5, 7):         "2.50, now 30% less, 7%",
+		en.Text("verify.lead", "Ann"):        "%d of Ann: %[9]s",
+		en.Text("100% unknown"):              "100% unknown",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -26,6 +26,8 @@ func CheckBase(raw string) error {
 		return errors.New("must be an address such as https://app.example.com, without user, query or fragment")
 	case !secure(u):
 		return errors.New("must begin with https:// (http is accepted for localhost and loopback addresses only)")
+	case u.Path != "" && CheckPath(u.EscapedPath()) != nil:
+		return errors.New("must have a path without dots, doubled slashes and escaped characters")
 	}
 	return nil
 }

@@ -56,3 +56,21 @@ func FuzzRedirect(f *testing.F) {
 func isPrintableASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) < 0
 }
+
+func TestJoin(t *testing.T) {
+	for _, test := range []struct {
+		base  string
+		paths []string
+		want  string
+	}{
+		{"https://a.test", []string{"/auth", "reset"}, "https://a.test/auth/reset"},
+		{"https://a.test/", []string{"/", "/reset/"}, "https://a.test/reset"},
+		{"https://a.test/app//", []string{"/auth/"}, "https://a.test/app/auth"},
+		{"", []string{"/"}, ""},
+		{"", []string{"auth/"}, "/auth"},
+	} {
+		if got := Join(test.base, test.paths...); got != test.want {
+			t.Errorf("Join(%q, %q) is %q, want %q", test.base, test.paths, got, test.want)
+		}
+	}
+}
