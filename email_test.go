@@ -200,7 +200,10 @@ func TestEV03_PreHijackingFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKit(t)
-			mallory := usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: otherPassword}, home))
+			name, picture := "Mallory", "https://evil.test/me.png"
+			mallory := usher.Must(k.SignUp(ctx, usher.SignUpParams{
+				LoginID: ann, Password: otherPassword, Profile: usher.Profile{Name: &name, Picture: &picture},
+			}, home))
 			k.wantEmails("verify_email")
 			err := k.ChangeEmail(ctx, k.claims(mallory), usher.ChangeEmailParams{NewEmail: "mallory@evil.test", CurrentPassword: otherPassword}, home)
 			if err != nil {
@@ -218,7 +221,7 @@ func TestEV03_PreHijackingFails(t *testing.T) {
 			_, err = k.confirm(pending, nth(3))
 			wantErr(t, err, usher.ErrInvalidToken)
 			u := usher.Must(k.Operator("test").UserByLoginID(ctx, ann))
-			if !u.EmailVerified || u.Email != ann || u.ID != mallory.User.ID {
+			if !u.EmailVerified || u.Email != ann || u.ID != mallory.User.ID || u.Name != "" || u.Picture != "" {
 				t.Fatalf("the user is %+v", u)
 			}
 		})

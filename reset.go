@@ -243,6 +243,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 		return Result{}, err
 	}
 	change.VerifyEmail, change.Language = true, account.User.Language
+	change.ClearProfile = t.Purpose == store.PurposeConfirmAndReset
 	change.ClearLimits = []string{s.lockKey(t.UserID)}
 	change.Events = []Event{
 		s.newEvent(EventPasswordReset, t.UserID, "", string(t.Purpose), c),

@@ -106,6 +106,8 @@ type PasswordChange struct {
 	VerifyEmail bool
 	// Language becomes the user's, unless it is empty.
 	Language string
+	// ClearProfile empties the fields of Profile.
+	ClearProfile bool
 	// Renew gives a session that does not end new refresh tokens. Nil renews none.
 	Renew *RefreshRenewal
 	// Session starts. Nil starts none.
@@ -176,6 +178,12 @@ func (u User) LoginID() string {
 // Profile holds the fields that users edit themselves. A nil field changes nothing.
 type Profile struct {
 	Name, GivenName, MiddleName, FamilyName, Phone, Picture *string
+}
+
+// WithoutProfile returns the user with the fields of [Profile] empty.
+func WithoutProfile(u User) User {
+	u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture = "", "", "", "", "", ""
+	return u
 }
 
 // PasswordState is what a stored password may be used for.

@@ -128,6 +128,7 @@ func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 		if t.Purpose == store.PurposeConfirmAndReset {
 			a := s.accounts[t.UserID]
 			a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, toMicros(spend.Now), ""
+			a.User = store.WithoutProfile(a.User)
 			a.Password = store.Password{
 				State:     store.PasswordNone,
 				Version:   a.Password.Version + 1,

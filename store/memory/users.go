@@ -176,6 +176,9 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]store.Event, err
 		a.User.EmailVerified, a.User.UpdatedAt = true, c.At
 	}
 	a.User.Language = cmp.Or(c.Language, a.User.Language)
+	if c.ClearProfile {
+		a.User = store.WithoutProfile(a.User)
+	}
 	put(s, s.accounts, c.UserID, copyAccount(a))
 
 	var ended []store.Event

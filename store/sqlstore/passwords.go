@@ -24,6 +24,11 @@ func (s *Store) ChangePassword(ctx context.Context, c store.PasswordChange) ([]s
 	return ended, nil
 }
 
+// emptyProfile are the assignments of store.WithoutProfile.
+var emptyProfile = []string{
+	"name = ''", "given_name = ''", "middle_name = ''", "family_name = ''", "phone = ''", "picture = ''",
+}
+
 // changePassword is ChangePassword for a user whose row is locked already.
 func (t *tx) changePassword(ctx context.Context, a store.Account, c store.PasswordChange) ([]store.Event, error) {
 	if a.Password.Version != c.IfVersion || c.RequireEnabled && a.User.Status != store.StatusEnabled {
@@ -42,6 +47,10 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 	if c.Language != "" {
 		set, args = append(set, "language = ?"), append(args, c.Language)
 		a.User.Language = c.Language
+	}
+	if c.ClearProfile {
+		set = append(set, emptyProfile...)
+		a.User = store.WithoutProfile(a.User)
 	}
 	if err := t.setUser(ctx, a.User.ID, set, args); err != nil {
 		return nil, err

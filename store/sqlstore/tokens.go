@@ -236,10 +236,10 @@ func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 // the account had set.
 func (t *tx) giveToMailboxOwner(ctx context.Context, a store.Account, now time.Time, end store.SessionEnd) ([]store.Event, error) {
 	err := t.setUser(ctx, a.User.ID,
-		[]string{
+		append([]string{
 			"email_verified = ?", "updated_at = ?", "password_hash = ?", "password_state = ?",
 			"password_version = ?", "password_changed_at = ?", "password_earlier = ?", "language = ?",
-		},
+		}, emptyProfile...),
 		[]any{true, now, "", string(store.PasswordNone), a.Password.Version + 1, now, asJSON{[]string(nil)}, ""})
 	if err != nil {
 		return nil, err
@@ -252,6 +252,7 @@ func (t *tx) giveToMailboxOwner(ctx context.Context, a store.Account, now time.T
 		return nil, err
 	}
 	a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, toMicros(now), ""
+	a.User = store.WithoutProfile(a.User)
 	return ended, t.runHook(ctx, PasswordChanged, a.User)
 }
 

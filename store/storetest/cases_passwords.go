@@ -89,9 +89,9 @@ var passwordCases = []testCase{
 		_, err := e.ChangePassword(e.ctx, store.PasswordChange{UserID: "nobody", Hash: "h", At: t0})
 		e.wantErr(err, store.ErrNotFound)
 	}},
-	{"ends other sessions, renews one, starts one, drops tokens, verifies, clears limits", func(e *env) {
+	{"ends other sessions, renews one, starts one, drops tokens, verifies, clears profile and limits", func(e *env) {
 		c := e.newCreation("anna")
-		c.User.EmailVerified = false
+		c.User.EmailVerified, c.User.Name = false, "Mallory"
 		e.ok(e.CreateUser(e.ctx, c))
 		a := store.Account{User: c.User, Password: c.Password}
 		mine, theirs := e.signIn(a.User.ID), e.signIn(a.User.ID)
@@ -103,6 +103,7 @@ var passwordCases = []testCase{
 		p.End = &store.SessionEnd{Except: mine.ID, RevokedUntil: until}
 		p.Renew = &store.RefreshRenewal{SessionID: mine.ID, Refresh: store.RefreshState{Current: hash("renewed"), RotatedAt: t0.Add(time.Minute)}}
 		p.Session, p.DropTokens, p.VerifyEmail, p.ClearLimits = &fresh, true, true, []string{"k", "unknown"}
+		p.ClearProfile = true
 		ended, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
 		e.wantIDs("ended", sessionIDs(ended), theirs.ID)
@@ -116,8 +117,8 @@ var passwordCases = []testCase{
 		e.wantErr(err, store.ErrNotFound)
 		now, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		if !now.User.EmailVerified {
-			e.Fatal("the address is not verified")
+		if !now.User.EmailVerified || now.User.Name != "" {
+			e.Fatalf("the address is not verified, or the profile is still there: %+v", now.User)
 		}
 		e.wantTaken(t0, limit, 1)
 	}},

@@ -317,6 +317,7 @@ var resetSessionCases = append(voidTokenCases(store.PurposeReset, func(e *env, a
 	{"a claim removes what an earlier holder had set", func(e *env) {
 		c := e.newCreation("anna")
 		c.User.EmailVerified, c.Password.Earlier = false, []string{"hash-0"}
+		c.User.Name, c.User.Phone, c.User.Picture = "Mallory", "1", "https://evil.test/me.png"
 		e.ok(e.CreateUser(e.ctx, c))
 		a := store.Account{User: c.User, Password: c.Password}
 		old, tok := e.signIn(a.User.ID), e.openToken(a, store.PurposeConfirmAndReset)
@@ -332,6 +333,9 @@ var resetSessionCases = append(voidTokenCases(store.PurposeReset, func(e *env, a
 		if p := now.Password; !now.User.EmailVerified || now.User.Language != "" || p.Hash != "" || p.State != store.PasswordNone ||
 			p.Version != 2 || len(p.Earlier) != 0 {
 			e.Fatalf("account %+v", now)
+		}
+		if u := now.User; u.Name+u.GivenName+u.FamilyName+u.Phone+u.Picture != "" {
+			e.Fatalf("the profile of the earlier holder is still there: %+v", u)
 		}
 		e.wantEffects(fx)
 		// The tokens and the earlier version of the password are void.
