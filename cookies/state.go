@@ -59,14 +59,19 @@ func (j *Jar) Note(r *http.Request, name string) token.Secret {
 	return token.Secret(j.text(r, j.stateSpec(notePrefix+name)))
 }
 
-// SetNote keeps a short text for one of the next pages, for at most ten minutes,
-// such as the token of an emailed link after it was removed from the address bar.
-// name has up to 16 lower-case letters.
+// SetNote keeps a short text for one of the next pages, for at most ten minutes. name
+// has up to 16 lower-case letters.
 func (j *Jar) SetNote(w http.ResponseWriter, r *http.Request, name string, text token.Secret) error {
+	return j.SetNoteFor(w, r, name, text, stateLifetime)
+}
+
+// SetNoteFor is SetNote for a text that is kept until lifetime has passed, such as the
+// token of an emailed link after it was removed from the address bar.
+func (j *Jar) SetNoteFor(w http.ResponseWriter, r *http.Request, name string, text token.Secret, lifetime time.Duration) error {
 	if !noteName.MatchString(name) {
 		return errors.New("cookies: the name of a note must have 1 to 16 lower-case letters")
 	}
-	return j.setText(w, r, j.stateSpec(notePrefix+name), text.Reveal(), stateLifetime)
+	return j.setText(w, r, j.stateSpec(notePrefix+name), text.Reveal(), lifetime)
 }
 
 // DropNote deletes the note with the given name.

@@ -144,7 +144,9 @@ func (site *Site) redirectSignedOut(x *exchange, code string) error {
 	if _, present := site.cookies.Tokens(x.r); present {
 		site.cookies.ClearTokens(x.w, x.r)
 	}
-	site.cookies.DropNote(x.w, x.r, noteLoginID)
+	for _, name := range []string{noteLoginID, noteReset, noteVerify} {
+		site.cookies.DropNote(x.w, x.r, name)
+	}
 	if x.page.ReturnTo != "" {
 		return redirect(x.w, x.page.ReturnTo)
 	}

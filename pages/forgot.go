@@ -28,7 +28,7 @@ func (site *Site) forgotView() *view {
 // fillInFromLink fills in the login id of the account of a verification link that the
 // user has opened before. The link is in a sealed note, so the login id is in no URL.
 func (site *Site) fillInFromLink(x *exchange) {
-	raw := site.cookies.Note(x.r, noteVerify)
+	raw := site.openedLink(x, noteVerify)
 	if raw == "" {
 		return
 	}

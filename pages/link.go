@@ -3,6 +3,7 @@ package pages
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/usherkit/usher"
 )
@@ -10,8 +11,22 @@ import (
 // maxLinkToken limits the length of the token of an emailed link in bytes.
 const maxLinkToken = 256
 
-// errDeadLink means that an emailed link does not work, for any reason.
-var errDeadLink = errors.New("pages: the link does not work")
+// linkLifetime is how long a browser keeps the token of an emailed link: as long as
+// any link is valid (usher.Config.VerifyLifetime). So the page can be loaded again, for
+// example by a phone that has closed the tab.
+const linkLifetime = 24 * time.Hour
+
+// deadNote replaces the token in the note of a link that does not work. The page can
+// then be loaded again without a further attempt to use the link.
+const deadNote = "-"
+
+var (
+	// errDeadLink means that an emailed link does not work, for any reason.
+	errDeadLink = errors.New("pages: the link does not work")
+	// errNoLink means that the page of a link was opened by a browser that has not
+	// opened the link, or that keeps no cookies.
+	errNoLink = errors.New("pages: this browser has no link")
+)
 
 // linkToken returns the token of an emailed link, from the form or from the link that
 // the user opened. It moves a token from the URL into a note and redirects, so that the
@@ -23,17 +38,44 @@ func (site *Site) linkToken(x *exchange) (usher.Secret, error) {
 	}
 	query := x.r.URL.Query()
 	if !query.Has("token") {
-		return site.cookies.Note(x.r, x.page.Name), nil
+		switch note := site.cookies.Note(x.r, x.page.Name); note {
+		case "":
+			return "", errNoLink
+		case deadNote:
+			return "", nil
+		default:
+			return note, nil
+		}
 	}
 	raw := query.Get("token")
 	if raw == "" || len(raw) > maxLinkToken {
 		return "", nil
 	}
-	if err := site.cookies.SetNote(x.w, x.r, x.page.Name, usher.Secret(raw)); err != nil {
+	if err := site.cookies.SetNoteFor(x.w, x.r, x.page.Name, usher.Secret(raw), linkLifetime); err != nil {
 		return "", err
 	}
 	_ = redirect(x.w, site.base+"/"+x.page.Name)
 	return "", errAnswered
+}
+
+// openedLink returns the token of the emailed link that this browser opened last for a
+// page, or "" if there is none that may still work.
+func (site *Site) openedLink(x *exchange, name string) usher.Secret {
+	if note := site.cookies.Note(x.r, name); note != deadNote {
+		return note
+	}
+	return ""
+}
+
+// spendLink records that the emailed link which this browser opened last for a page
+// does not work any more.
+func (site *Site) spendLink(x *exchange, name string) {
+	if site.openedLink(x, name) == "" {
+		return
+	}
+	if err := site.cookies.SetNoteFor(x.w, x.r, name, deadNote, linkLifetime); err != nil {
+		site.cookies.DropNote(x.w, x.r, name)
+	}
 }
 
 // prepareLink reads the emailed link without using it up, so scanners of emails may
@@ -61,11 +103,16 @@ func (site *Site) prepareLink(x *exchange, look func(raw usher.Secret) (usher.Li
 // showDeadLink shows the page for a link that is used, expired, replaced or forged, and
 // removes the link from the browser.
 func (site *Site) showDeadLink(x *exchange) error {
-	if sent := x.in["token"]; x.in == nil || sent == site.cookies.Note(x.r, x.page.Name).Reveal() {
-		site.cookies.DropNote(x.w, x.r, x.page.Name)
+	if sent := x.in["token"]; x.in == nil || sent == site.openedLink(x, x.page.Name).Reveal() {
+		site.spendLink(x, x.page.Name)
 	}
+	return site.showLink(x, "link.title", "link.text")
+}
+
+// showLink shows the page for a link that cannot be used, with the texts of two keys.
+func (site *Site) showLink(x *exchange, title, lead string) error {
 	page := site.newPage(x.r, "link")
-	page.Lead = page.T("link.text")
+	page.Title, page.Lead = page.T(title), page.T(lead)
 	page.SignedIn, page.Again, page.Address = x.page.SignedIn, "/verify", x.page.Address
 	page.EmailVerified = x.claims != nil && x.claims.EmailVerified
 	page.ReturnTo = site.base + "/account"

@@ -74,7 +74,7 @@ func TestRS08_EN03_TheSentPageRevealsNothing(t *testing.T) {
 }
 
 // One page reports every link that does not work: random, used, expired, replaced or
-// missing.
+// damaged.
 func TestEN07_DeadLinksLookAlike(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
 	k.SignUpVerified(Ann)
@@ -92,7 +92,7 @@ func TestEN07_DeadLinksLookAlike(t *testing.T) {
 	var first string
 	for name, link := range map[string]string{
 		"random": "/auth/reset?token=" + strings.Repeat("x", 43), "used": used, "replaced": replaced, "old": old,
-		"missing": "/auth/reset", "empty": "/auth/reset?token=", "long": "/auth/reset?token=" + strings.Repeat("x", 5000),
+		"empty": "/auth/reset?token=", "long": "/auth/reset?token=" + strings.Repeat("x", 5000),
 	} {
 		unknown := k.Browser(t)
 		if v := unknown.Open(link); v.Status == 303 {
@@ -129,6 +129,62 @@ func TestRS13_LoadingADeadPageAgainIsNoAttempt(t *testing.T) {
 	b.Open("/auth/reset").WantPage(t, 200, Ann)
 	_, token, _ := strings.Cut(link, "token=")
 	b.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).WantRedirect(t, "/auth/signin")
+}
+
+// The page of a link can be loaded again as long as the link works. A browser that has
+// no link, because another one opened it or because it keeps no cookies, is told to open
+// the link again, in every language.
+func TestEV06_RS16_ALinkThatWorksIsNotSaidToBeDead(t *testing.T) {
+	for _, test := range []struct{ page, works string }{{"/auth/verify", "Confirm your email address"}, {"/auth/reset", "Set a new password"}} {
+		k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ResetLifetime = 24 * time.Hour }})
+		k.SignUpVerified(Bob)
+		b.Send("/password/reset", "loginId", Bob)
+		k.Browser(t).SignUp(Ann)
+		link := k.EmailedLink(t, usher.MessageVerifyEmail)
+		if test.page == "/auth/reset" {
+			link = k.EmailedLink(t, usher.MessageResetPassword)
+		}
+		b.Open(link).WantRedirect(t, test.page)
+		for _, after := range []time.Duration{0, 11 * time.Minute, 23 * time.Hour} {
+			k.Clock.Add(after)
+			b.Open(test.page).WantPage(t, 200, test.works)
+		}
+		const again = "Open the link in the email again"
+		other := k.Browser(t)
+		for range 2 {
+			if v := other.Open(test.page).WantPage(t, 400, again, "allow cookies"); strings.Contains(v.Body, "no longer works") {
+				t.Error("a page without a link says that the link does not work")
+			}
+		}
+		for lang, text := range map[string]string{"de": "Öffnen Sie den Link", "es": "Abra otra vez el enlace", "fr": "Ouvrez à nouveau le lien", "he": "יש לפתוח שוב את הקישור"} {
+			other.Lang = lang
+			other.Open(test.page).WantPage(t, 400, text)
+		}
+		other.Lang = ""
+		other.Open(link).WantRedirect(t, test.page)
+		other.Open(test.page).WantPage(t, 200, test.works)
+
+		// Once it is used, it is dead, and stays so however often the page is loaded.
+		_, token, _ := strings.Cut(link, "token=")
+		if test.page == "/auth/reset" {
+			other.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).WantRedirect(t, "/auth/signin")
+		} else {
+			other.Send("/email/verify", "token", token, "password", GoodPassword).WantRedirect(t, "/auth/verify?done=1")
+		}
+		for range 2 {
+			other.Open(test.page).WantPage(t, 400, "This link no longer works")
+			b.Open(test.page).WantPage(t, 400, "This link no longer works")
+		}
+	}
+}
+
+// On a shared computer a link does not outlive the sign-out.
+func TestEV06_SignOutRemovesAnOpenedLink(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	b.Open(k.EmailedLink(t, usher.MessageVerifyEmail)).WantRedirect(t, "/auth/verify")
+	b.Send("/signout")
+	b.Open("/auth/verify").WantPage(t, 400, "Open the link in the email again")
 }
 
 func TestRS14_TheOwnerIsNotified(t *testing.T) {

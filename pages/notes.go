@@ -7,7 +7,7 @@ import (
 )
 
 // The names of the notes. A note is a short text in a sealed cookie that expires
-// after some minutes. It appears in no URL.
+// after ten minutes, or with the link that it keeps. It appears in no URL.
 const (
 	// noteReset and noteVerify keep the token of an emailed link after it has left
 	// the address bar. They are also the names of the pages.

@@ -28,7 +28,7 @@ func (site *Site) sendReset(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	site.cookies.DropNote(x.w, x.r, noteReset)
+	site.spendLink(x, noteReset)
 	if result.Next != usher.NextSignIn {
 		return site.redirectAfter(x, result)
 	}

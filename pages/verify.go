@@ -47,7 +47,7 @@ func (site *Site) prepareVerified(x *exchange) error {
 		x.page.SignedIn = signedIn
 		x.page.Title, x.page.Lead = x.page.T("verify.done.title"), x.page.T("verify.done.text")
 		return nil
-	case site.cookies.Note(x.r, noteVerify) != "":
+	case site.openedLink(x, noteVerify) != "":
 		return site.redirectInstead(x, "/verify")
 	}
 	return site.redirectInstead(x, "/account")
@@ -65,7 +65,7 @@ func (site *Site) sendVerify(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	site.cookies.DropNote(x.w, x.r, noteVerify)
+	site.spendLink(x, noteVerify)
 	site.refreshTokens(x, u)
 	return site.redirectToConfirmation(x, "/verify?done=1", "", u.ID)
 }

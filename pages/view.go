@@ -170,6 +170,8 @@ func (site *Site) finish(x *exchange, err error) error {
 	case errors.Is(err, errDeadLink):
 		site.chain.LogError(x.w, x.r, usher.ErrInvalidToken)
 		return site.showDeadLink(x)
+	case errors.Is(err, errNoLink):
+		return site.showLink(x, "link.missing.title", "link.missing.text")
 	}
 	return err
 }
