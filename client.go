@@ -1,6 +1,11 @@
 package usher
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
+)
 
 // Client describes the client of a call, as far as the caller knows it. All fields
 // are optional. Clients without an address share the limits of one network.
@@ -24,6 +29,22 @@ type Client struct {
 	// planted it in the browser does not share the new one.
 	SessionID string
 
+	// PrepareDelivery gets the tokens of a session before the session is stored, and
+	// before any other session ends. It prepares whatever brings them to the client,
+	// such as a cookie. If it returns an error, the call returns that error and has
+	// changed nothing. Only calls that sign a user in, and UpdatePassword, use it.
+	PrepareDelivery func(token.Pair) error
+
 	// actor is the name of the operator who causes the events.
 	actor string
+}
+
+// newTokens issues the tokens of a session that will be stored, and prepares their
+// delivery.
+func (s *Service) newTokens(u User, session store.SessionRecord, jti string, custom map[string]any, c Client) (token.Pair, error) {
+	tokens, err := s.issueTokens(u, session, jti, custom)
+	if err == nil && c.PrepareDelivery != nil {
+		err = c.PrepareDelivery(tokens)
+	}
+	return tokens, err
 }

@@ -236,7 +236,7 @@ func (s *Service) changeAndRenewSession(ctx context.Context, account store.Accou
 	}
 	jti := randomString(32)
 	session.Refresh = store.RefreshState{Current: hashOf(jti), RotatedAt: change.At}
-	tokens, err := s.issueTokens(u, session, jti, custom)
+	tokens, err := s.newTokens(u, session, jti, custom, c)
 	if err != nil {
 		return nil, err
 	}
@@ -310,7 +310,7 @@ func (s *Service) changeAndSignIn(ctx context.Context, a *attempt, change store.
 		return nil, err
 	}
 	session, jti := s.newSession(u.ID, c)
-	tokens, err := s.issueTokens(u, session, jti, custom)
+	tokens, err := s.newTokens(u, session, jti, custom, c)
 	if err != nil {
 		return nil, err
 	}

@@ -285,7 +285,7 @@ func (s *Service) addResetSignIn(ctx context.Context, u User, change *store.Pass
 	}
 	session, jti := s.newSession(u.ID, c)
 	session.AMR = []string{"email"}
-	tokens, err := s.issueTokens(u, session, jti, custom)
+	tokens, err := s.newTokens(u, session, jti, custom, c)
 	if err != nil {
 		return nil, err
 	}

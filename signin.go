@@ -110,7 +110,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 		return nil, err
 	}
 	session, jti := s.newSession(u.ID, a.client)
-	tokens, err := s.issueTokens(u, session, jti, custom)
+	tokens, err := s.newTokens(u, session, jti, custom, a.client)
 	if err != nil {
 		s.resetLimits(ctx, a)
 		return nil, err

@@ -86,19 +86,19 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 		}
 		return Result{Next: NextConfirmEmail}, nil
 	}
-	if u.Email != "" {
-		if err := s.addVerificationEmail(ctx, &creation, c); err != nil {
-			return Result{}, err
-		}
-	}
 	session, jti := s.newSession(u.ID, c)
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
 		return Result{}, err
 	}
-	tokens, err := s.issueTokens(u, session, jti, custom)
+	tokens, err := s.newTokens(u, session, jti, custom, c)
 	if err != nil {
 		return Result{}, err
+	}
+	if u.Email != "" {
+		if err := s.addVerificationEmail(ctx, &creation, c); err != nil {
+			return Result{}, err
+		}
 	}
 	creation.Session = &session
 	creation.Events = append(creation.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))

@@ -1,6 +1,7 @@
 package cookies
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -160,37 +161,75 @@ func eachCookie(r *http.Request, name string, do func(value string)) {
 	}
 }
 
-// write saves a session in the store and adds its cookie to the response. If the
-// store already has a session for the request and sameSession returns true for its
-// values, write updates that one. Otherwise write deletes it and saves a new one, so
-// that an attacker who planted or knows the old id gains nothing.
-func (j *Jar) write(w http.ResponseWriter, r *http.Request, spec cookieSpec, values map[string]string, lifetime time.Duration, sameSession func(old map[string]string) bool) error {
+// Delivery is a cookie, or the two of Config.Plain, that can be added to a response. See
+// [Jar.Prepare].
+type Delivery struct {
+	set     func(w http.ResponseWriter) error
+	discard func()
+}
+
+// Set adds the cookies to the response. Call it before the response is written. An error
+// can occur only with Config.Store, and only for the tokens of a session that the
+// request belongs to; then it has added no cookie.
+func (d *Delivery) Set(w http.ResponseWriter) error { return d.set(w) }
+
+// Discard removes what [Jar.Prepare] has saved in Config.Store. Call it if the cookies
+// will not be set.
+func (d *Delivery) Discard() {
+	if d.discard != nil {
+		d.discard()
+	}
+}
+
+// prepare makes a cookie. If the store keeps sessions, it saves a new one, except if the
+// store already has a session for the request for whose values sameSession returns true.
+// That one is updated by Delivery.Set. Otherwise Delivery.Set deletes those of the
+// request, so that an attacker who planted or knows an old id gains nothing.
+func (j *Jar) prepare(r *http.Request, spec cookieSpec, values map[string]string, lifetime time.Duration, sameSession func(old map[string]string) bool) (*Delivery, error) {
 	if err := j.checkHost(r); err != nil {
-		return err
+		return nil, err
 	}
 	s := sessions.NewSession(j.store, spec.name)
 	s.Options = j.options(spec, lifetime)
 	for k, v := range values {
 		s.Values[k] = v
 	}
+	add := func(w http.ResponseWriter, c *http.Cookie, old []*sessions.Session) {
+		j.addWithTwins(w, r, c)
+		j.erase(r, spec, old)
+	}
 	old := j.stored(r, spec)
 	for i, one := range old {
 		if oldValues, ok := asStrings(one.Values); ok && sameSession != nil && sameSession(oldValues) {
 			s.ID, old = one.ID, slices.Delete(old, i, i+1)
-			break
+			return &Delivery{set: func(w http.ResponseWriter) error {
+				c, err := j.saved(r, spec, s, lifetime)
+				if err == nil {
+					add(w, c, old)
+				}
+				return err
+			}}, nil
 		}
 	}
+	c, err := j.saved(r, spec, s, lifetime)
+	if err != nil {
+		return nil, err
+	}
+	d := &Delivery{set: func(w http.ResponseWriter) error { add(w, c, old); return nil }}
+	if j.serverSide {
+		d.discard = func() { j.erase(r.WithContext(context.WithoutCancel(r.Context())), spec, []*sessions.Session{s}) }
+	}
+	return d, nil
+}
+
+// saved saves the session in the store and returns its cookie.
+func (j *Jar) saved(r *http.Request, spec cookieSpec, s *sessions.Session, lifetime time.Duration) (*http.Cookie, error) {
 	value, err := j.save(r, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c := j.cookie(spec, value, lifetime)
-	if err := checkCookie(c); err != nil {
-		return err
-	}
-	j.addWithTwins(w, r, c)
-	j.erase(r, spec, old)
-	return nil
+	return c, checkCookie(c)
 }
 
 // stored returns the request's sessions if a store keeps them.

@@ -29,17 +29,17 @@ func (j *Jar) plainTokens(r *http.Request) (pair token.Pair, present, conflict b
 	return token.Pair{Session: token.Secret(session), Refresh: token.Secret(refresh)}, n+m > 0, false
 }
 
-// setPlain sets both cookies or none. Each expires with its token. Without a
-// refresh token it deletes the cookie of an earlier one.
-func (j *Jar) setPlain(w http.ResponseWriter, r *http.Request, pair token.Pair) error {
+// preparePlain prepares both cookies or none. Each expires with its token. Without a
+// refresh token the cookie of an earlier one is deleted.
+func (j *Jar) preparePlain(r *http.Request, pair token.Pair) (*Delivery, error) {
 	if err := j.checkHost(r); err != nil {
-		return err
+		return nil, err
 	}
 	sessionSpec, refreshSpec := j.plainSpecs()
 	now := j.cfg.Now()
 	sessionLifetime, refreshLifetime := pair.SessionExpiresAt.Sub(now), pair.RefreshExpiresAt.Sub(now)
 	if pair.Session == "" || sessionLifetime < time.Second || pair.Refresh != "" && refreshLifetime < time.Second {
-		return ErrExpired
+		return nil, ErrExpired
 	}
 	session := j.cookie(sessionSpec, pair.Session.Reveal(), sessionLifetime)
 	refresh := j.cookie(refreshSpec, pair.Refresh.Reveal(), refreshLifetime)
@@ -48,11 +48,13 @@ func (j *Jar) setPlain(w http.ResponseWriter, r *http.Request, pair token.Pair) 
 	}
 	for _, c := range []*http.Cookie{session, refresh} {
 		if err := checkCookie(c); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	j.addWithTwins(w, r, session)
-	j.addWithTwins(w, r, refresh)
-	j.DropNote(w, r, noteConflict)
-	return nil
+	return &Delivery{set: func(w http.ResponseWriter) error {
+		j.addWithTwins(w, r, session)
+		j.addWithTwins(w, r, refresh)
+		j.DropNote(w, r, noteConflict)
+		return nil
+	}}, nil
 }

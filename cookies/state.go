@@ -93,7 +93,11 @@ func (j *Jar) text(r *http.Request, spec cookieSpec) string {
 
 func (j *Jar) setText(w http.ResponseWriter, r *http.Request, spec cookieSpec, text string, lifetime time.Duration) error {
 	values := map[string]string{keyText: text, keyEnd: formatTime(j.cfg.Now().Add(lifetime))}
-	return j.write(w, r, spec, values, lifetime, nil)
+	d, err := j.prepare(r, spec, values, lifetime, nil)
+	if err != nil {
+		return err
+	}
+	return d.Set(w)
 }
 
 func (j *Jar) deleteIfPresent(w http.ResponseWriter, r *http.Request, spec cookieSpec) {

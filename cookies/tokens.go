@@ -89,11 +89,25 @@ func (j *Jar) cacheOpened(text string, pair token.Pair) {
 // that the browser may have for other domains. The cookie expires with the refresh
 // token. Call it before the response is written.
 //
-// Its errors include [ErrTooLarge], [ErrNotLoopback] and [ErrExpired]. It has then
-// added no cookie and the browser is not signed in, so the sign-in must fail.
+// Its errors are those of [Jar.Prepare], after which it has added no cookie, so the
+// browser is not signed in.
 func (j *Jar) SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair) error {
+	d, err := j.Prepare(r, pair)
+	if err != nil {
+		return err
+	}
+	return d.Set(w)
+}
+
+// Prepare makes the session cookie for the response to r, and changes nothing in the
+// browser. A sign-in calls it before it stores the session (see
+// usher.Client.PrepareDelivery), so that it fails if the browser would not get the
+// session. With Config.Store the tokens of a new session are saved.
+//
+// Its errors include [ErrTooLarge], [ErrNotLoopback] and [ErrExpired].
+func (j *Jar) Prepare(r *http.Request, pair token.Pair) (*Delivery, error) {
 	if j.cfg.Plain {
-		return j.setPlain(w, r, pair)
+		return j.preparePlain(r, pair)
 	}
 	end := pair.RefreshExpiresAt
 	if pair.Refresh == "" {
@@ -101,20 +115,28 @@ func (j *Jar) SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair)
 	}
 	lifetime := end.Sub(j.cfg.Now())
 	if pair.Session == "" || lifetime < time.Second {
-		return ErrExpired
+		return nil, ErrExpired
 	}
 	values := map[string]string{
 		keySession: pair.Session.Reveal(), keySessionEnd: formatTime(pair.SessionExpiresAt),
 		keyRefresh: pair.Refresh.Reveal(), keyRefreshEnd: formatTime(pair.RefreshExpiresAt),
 	}
 	sid := sessionID(pair.Session.Reveal())
-	err := j.write(w, r, j.sessionSpec(), values, lifetime, func(old map[string]string) bool {
+	d, err := j.prepare(r, j.sessionSpec(), values, lifetime, func(old map[string]string) bool {
 		return sid != "" && sessionID(old[keySession]) == sid
 	})
-	if err == nil {
-		j.DropNote(w, r, noteConflict)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	set := d.set
+	d.set = func(w http.ResponseWriter) error {
+		err := set(w)
+		if err == nil {
+			j.DropNote(w, r, noteConflict)
+		}
+		return err
+	}
+	return d, nil
 }
 
 // ClearTokens deletes the session cookie, and its session in Config.Store. It also

@@ -94,11 +94,10 @@ func (site *Site) passwordView() *view {
 			in := usher.UpdatePasswordParams{
 				NewPassword: usher.Secret(x.in["newPassword"]), CurrentPassword: usher.Secret(x.in["currentPassword"]),
 			}
-			result, err := site.service.UpdatePassword(x.r.Context(), x.claims, in, site.client(x))
+			_, err := site.visits.Start(x.w, x.r, site.client(x), func(c usher.Client) (usher.Result, error) {
+				return site.service.UpdatePassword(x.r.Context(), x.claims, in, c)
+			})
 			if err != nil {
-				return err
-			}
-			if err := site.visits.SetTokens(x.w, x.r, result.Authentication); err != nil {
 				return err
 			}
 			return site.redirectWithNotice(x, "/account", "password_changed")

@@ -21,7 +21,9 @@ func (site *Site) resetView() *view {
 
 func (site *Site) sendReset(x *exchange) error {
 	in := usher.ResetPasswordParams{Token: usher.Secret(x.in["token"]), NewPassword: usher.Secret(x.in["newPassword"])}
-	result, err := site.service.ResetPassword(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+	result, err := site.visits.Start(x.w, x.r, site.visits.ClientSigningIn(x.w, x.r), func(c usher.Client) (usher.Result, error) {
+		return site.service.ResetPassword(x.r.Context(), in, c)
+	})
 	if errors.Is(err, usher.ErrInvalidToken) {
 		return errDeadLink
 	}

@@ -81,7 +81,9 @@ func (site *Site) signInLoops(x *exchange) bool {
 
 func (site *Site) sendSignIn(x *exchange) error {
 	in := usher.SignInParams{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"])}
-	result, err := site.service.SignIn(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+	result, err := site.visits.Start(x.w, x.r, site.visits.ClientSigningIn(x.w, x.r), func(c usher.Client) (usher.Result, error) {
+		return site.service.SignIn(x.r.Context(), in, c)
+	})
 	if errors.Is(err, usher.ErrPasswordExpired) {
 		return site.showReplace(x)
 	}
@@ -96,22 +98,14 @@ func (site *Site) sendSignIn(x *exchange) error {
 func (site *Site) redirectAfter(x *exchange, result usher.Result) error {
 	switch result.Next {
 	case usher.NextSignedIn:
-		return site.startSession(x, result.Authentication)
+		site.cookies.DropNote(x.w, x.r, noteLoginID)
+		site.cookies.DropNote(x.w, x.r, noteNotice)
+		site.keepNote(x, noteSignedIn, result.Authentication.User.ID+" "+result.Authentication.Session.ID)
+		return redirect(x.w, site.destination(x.page.ReturnTo))
 	case usher.NextConfirmEmail:
 		return site.redirectToSent(x, "/signup")
 	}
 	return fmt.Errorf("pages: unknown next step %q", result.Next)
-}
-
-// startSession sets the cookies of a new session and redirects to the destination.
-func (site *Site) startSession(x *exchange, a *usher.Authentication) error {
-	if err := site.visits.SetTokens(x.w, x.r, a); err != nil {
-		return err
-	}
-	site.cookies.DropNote(x.w, x.r, noteLoginID)
-	site.cookies.DropNote(x.w, x.r, noteNotice)
-	site.keepNote(x, noteSignedIn, a.User.ID+" "+a.Session.ID)
-	return redirect(x.w, site.destination(x.page.ReturnTo))
 }
 
 // showReplace shows the form that replaces an expired password. The caller has
@@ -128,7 +122,9 @@ func (site *Site) replaceView() *view {
 		in := usher.ReplacePasswordParams{
 			LoginID: x.in["loginId"], OldPassword: usher.Secret(x.in["oldPassword"]), NewPassword: usher.Secret(x.in["newPassword"]),
 		}
-		result, err := site.service.ReplacePassword(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+		result, err := site.visits.Start(x.w, x.r, site.visits.ClientSigningIn(x.w, x.r), func(c usher.Client) (usher.Result, error) {
+			return site.service.ReplacePassword(x.r.Context(), in, c)
+		})
 		if err != nil {
 			return err
 		}

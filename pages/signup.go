@@ -31,7 +31,9 @@ func (site *Site) openSignUp(x *exchange) error {
 func (site *Site) sendSignUp(x *exchange) error {
 	name := x.in["name"]
 	in := usher.SignUpParams{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"]), Profile: usher.Profile{Name: &name}}
-	result, err := site.service.SignUp(x.r.Context(), in, site.visits.ClientSigningIn(x.w, x.r))
+	result, err := site.visits.Start(x.w, x.r, site.visits.ClientSigningIn(x.w, x.r), func(c usher.Client) (usher.Result, error) {
+		return site.service.SignUp(x.r.Context(), in, c)
+	})
 	if err != nil {
 		return err
 	}

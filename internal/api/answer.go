@@ -73,26 +73,24 @@ type tokensJSON struct {
 	ExpiresIn    int64  `json:"expiresIn"`
 }
 
-// writeSession answers with a session. The tokens are in cookies if the mount has
-// cookies, and in the body otherwise.
-func (api *API) writeSession(w http.ResponseWriter, r *http.Request, status int, a *usher.Authentication) error {
+// writeSession answers with a session. The tokens are in the body if the mount has no
+// cookies.
+func (api *API) writeSession(w http.ResponseWriter, status int, a *usher.Authentication) {
 	body := authenticationJSON{User: newUserJSON(a.User), Session: newSessionJSON(a.Session, a.Session.ID)}
 	if api.visits.Cookies == nil {
 		body.tokensJSON = &tokensJSON{a.Tokens.Session.Reveal(), a.Tokens.Refresh.Reveal(), api.secondsUntil(a.Tokens.SessionExpiresAt)}
-	} else if err := api.visits.SetTokens(w, r, a); err != nil {
-		return err
 	}
 	writeJSON(w, status, body)
-	return nil
 }
 
 // writeResult answers with the result of the Service: the session, with the given
 // status; or a notice that an email was sent; or an empty object if the user has to
 // sign in next.
-func (api *API) writeResult(w http.ResponseWriter, r *http.Request, status int, result usher.Result) error {
+func (api *API) writeResult(w http.ResponseWriter, status int, result usher.Result) error {
 	switch result.Next {
 	case usher.NextSignedIn:
-		return api.writeSession(w, r, status, result.Authentication)
+		api.writeSession(w, status, result.Authentication)
+		return nil
 	case usher.NextConfirmEmail:
 		writeJSON(w, http.StatusAccepted, notice{"An email is on its way. Follow its link to go on."})
 		return nil

@@ -20,11 +20,13 @@ func (api *API) UpdatePassword(w http.ResponseWriter, r *http.Request, claims *t
 	if err := in.err(); err != nil {
 		return err
 	}
-	result, err := api.service.UpdatePassword(r.Context(), claims, request, api.visits.Client(w, r))
+	result, err := api.visits.Start(w, r, api.visits.Client(w, r), func(c usher.Client) (usher.Result, error) {
+		return api.service.UpdatePassword(r.Context(), claims, request, c)
+	})
 	if err != nil {
 		return err
 	}
-	return api.writeResult(w, r, http.StatusOK, result)
+	return api.writeResult(w, http.StatusOK, result)
 }
 
 // ReplacePassword answers POST /password/replace.
@@ -39,11 +41,13 @@ func (api *API) ReplacePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := in.err(); err != nil {
 		return err
 	}
-	result, err := api.service.ReplacePassword(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	result, err := api.visits.Start(w, r, api.visits.ClientSigningIn(w, r), func(c usher.Client) (usher.Result, error) {
+		return api.service.ReplacePassword(r.Context(), request, c)
+	})
 	if err != nil {
 		return err
 	}
-	return api.writeResult(w, r, http.StatusOK, result)
+	return api.writeResult(w, http.StatusOK, result)
 }
 
 // policyJSON is the policy for new passwords. Zero means that the rule is off.

@@ -23,7 +23,15 @@ func (api *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return api.writeSession(w, r, http.StatusOK, a)
+	// If the cookies cannot be set, the session goes on: the browser still has the
+	// refresh token that was exchanged.
+	if api.visits.Cookies != nil {
+		if err := api.visits.Cookies.SetTokens(w, r, a.Tokens); err != nil {
+			return err
+		}
+	}
+	api.writeSession(w, http.StatusOK, a)
+	return nil
 }
 
 // refreshToken returns the refresh token of the cookies, or that of the body on a

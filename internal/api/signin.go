@@ -16,9 +16,11 @@ func (api *API) SignIn(w http.ResponseWriter, r *http.Request) error {
 	if err := in.err(); err != nil {
 		return err
 	}
-	result, err := api.service.SignIn(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	result, err := api.visits.Start(w, r, api.visits.ClientSigningIn(w, r), func(c usher.Client) (usher.Result, error) {
+		return api.service.SignIn(r.Context(), request, c)
+	})
 	if err != nil {
 		return err
 	}
-	return api.writeResult(w, r, http.StatusOK, result)
+	return api.writeResult(w, http.StatusOK, result)
 }

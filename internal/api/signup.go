@@ -22,11 +22,13 @@ func (api *API) SignUp(w http.ResponseWriter, r *http.Request) error {
 	if err := in.err(); err != nil {
 		return err
 	}
-	result, err := api.service.SignUp(r.Context(), request, api.visits.ClientSigningIn(w, r))
+	result, err := api.visits.Start(w, r, api.visits.ClientSigningIn(w, r), func(c usher.Client) (usher.Result, error) {
+		return api.service.SignUp(r.Context(), request, c)
+	})
 	if err != nil {
 		return signUpError(err)
 	}
-	return api.writeResult(w, r, http.StatusCreated, result)
+	return api.writeResult(w, http.StatusCreated, result)
 }
 
 // signUpError changes the names of inputs in an error to the names in the body of

@@ -5,29 +5,39 @@ import (
 	"net/http"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/token"
 )
 
-// SetTokens puts the tokens of a new or refreshed session into the cookies. If
-// the browser cannot keep them, the session ends at once, because no
-// client could end it later.
-func (v *Visits) SetTokens(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
-	if err := v.Cookies.SetTokens(w, r, a.Tokens); err != nil {
-		claims := &token.Claims{Subject: a.User.ID, SessionID: a.Session.ID}
-		if end := v.Service.SignOut(r.Context(), claims, v.Client(w, r)); end != nil {
-			v.Logger.ErrorContext(r.Context(), "handlers: a session whose cookies could not be set was not ended", "error", end)
-		}
+// Start calls start, which may start or renew a session for the client, and sets the
+// cookies of that session. They are made before the session is stored. So if they cannot
+// be set, start fails, and has ended and stored nothing.
+func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, start func(usher.Client) (usher.Result, error)) (usher.Result, error) {
+	if v.Cookies == nil {
+		return start(c)
+	}
+	var delivery *cookies.Delivery
+	c.PrepareDelivery = func(tokens token.Pair) (err error) {
+		delivery, err = v.Cookies.Prepare(r, tokens)
 		return err
 	}
-	if a.Device == "" {
-		return nil
+	result, err := start(c)
+	switch {
+	case delivery == nil:
+		return result, err
+	case err != nil:
+		delivery.Discard()
+		return result, err
+	}
+	if err := delivery.Set(w); err != nil {
+		return usher.Result{}, err
 	}
 	// A sign-in needs no device cookie. Without it, the next sign-in counts as one
 	// from an unknown browser.
-	if err := v.Cookies.SetDevice(w, r, a.Device); err != nil {
+	if err := v.Cookies.SetDevice(w, r, result.Authentication.Device); err != nil {
 		v.Logger.WarnContext(r.Context(), "handlers: the device cookie could not be set", "error", err)
 	}
-	return nil
+	return result, nil
 }
 
 // RefreshToken returns the refresh token in the cookies.
