@@ -228,13 +228,13 @@ func TestSignOut_EndsWhatIsGiven(t *testing.T) {
 	if k.IsSignedIn(one) || k.IsSignedIn(two) {
 		t.Error("a session lives")
 	}
-	if got := k.Events.Take(); got != "authn_logout authn_logout" {
+	if got := k.Events.Take(); got != "authn_logout session_ended:signed_out authn_logout session_ended:signed_out" {
 		t.Errorf("events are %q", got)
 	}
 	three := k.SignIn(Ann, GoodPassword)
 	k.Events.Take()
 	k.Do(k.As(three, Post("/signout", Object("refreshToken", three.Refresh)))).Want(t, 200, "")
-	if got := k.Events.Take(); got != "authn_logout" {
+	if got := k.Events.Take(); got != "authn_logout session_ended:signed_out" {
 		t.Errorf("events are %q, want one sign-out", got)
 	}
 	four := k.SignIn(Ann, GoodPassword)
