@@ -214,7 +214,7 @@ func TestHA06_CostlyHashesAreNotImported(t *testing.T) {
 func TestHA07_BcryptGivesWayToTheWholePassword(t *testing.T) {
 	k := newKit(t)
 	long := strings.Repeat("vast otter sings low and ", 4)[:80]
-	hash, err := bcrypt.GenerateFromPassword([]byte(long[:72]), bcrypt.MinCost)
+	hash, err := bcrypt.GenerateFromPassword([]byte(long[:72]), bcrypt.MinCost+1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,18 +112,30 @@ func argon2Params(version, costs string) (Params, error) {
 	return p, p.checkCaps()
 }
 
-func (f *foreignArgon2) encode() string {
-	return fmt.Sprintf("$x-%s$v=%d$m=%d,t=%d,p=%d$%s$%s", f.variant, argon2.Version,
-		f.params.Memory, f.params.Time, f.params.Threads, b64(f.salt), b64(f.tag))
+func (f *foreignArgon2) encode() string { return f.description() + "$" + b64(f.tag) }
+
+func (f *foreignArgon2) description() string {
+	return fmt.Sprintf("$x-%s$v=%d$m=%d,t=%d,p=%d$%s", f.variant, argon2.Version,
+		f.params.Memory, f.params.Time, f.params.Threads, b64(f.salt))
+}
+
+func (f *foreignArgon2) weak() bool {
+	return uint64(f.params.Memory)*uint64(f.params.Time) < minArgon2Import
+}
+
+func (f *foreignArgon2) result() []byte { return f.tag }
+
+func (f *foreignArgon2) derive(pw string) ([]byte, error) {
+	key := argon2.IDKey
+	if f.variant == "argon2i" {
+		key = argon2.Key
+	}
+	return key([]byte(pw), f.salt, f.params.Time, f.params.Memory, f.params.Threads, uint32(len(f.tag))), nil
 }
 
 func (*foreignArgon2) pepperID() string { return "" }
 
 func (f *foreignArgon2) matches(c candidate, _ []byte) (bool, error) {
-	key := argon2.IDKey
-	if f.variant == "argon2i" {
-		key = argon2.Key
-	}
-	tag := key([]byte(c.typed), f.salt, f.params.Time, f.params.Memory, f.params.Threads, uint32(len(f.tag)))
-	return subtle.ConstantTimeCompare(tag, f.tag) == 1, nil
+	tag, err := f.derive(c.typed)
+	return err == nil && subtle.ConstantTimeCompare(tag, f.tag) == 1, err
 }

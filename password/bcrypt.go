@@ -13,14 +13,16 @@ import (
 // the rehash after the first successful sign-in covers all of it.
 type Bcrypt struct {
 	// Hash is the usual string of 60 characters, starting with $2a$, $2b$ or
-	// $2y$, with a cost of 4 to 14.
+	// $2y$, with a cost of 5 to 14. A hash with cost 4 cannot be wrapped: import
+	// the user without a password, who then sets one by an emailed link.
 	Hash string
 }
 
 const (
-	maxBcryptCost = 14
-	bcryptLen     = 60
-	bcryptPrefix  = len("$2b$12$")
+	minBcryptImport = 5
+	maxBcryptCost   = 14
+	bcryptLen       = 60
+	bcryptPrefix    = len("$2b$12$")
 )
 
 type bcryptHash struct {
@@ -31,11 +33,23 @@ type bcryptHash struct {
 }
 
 func (b *Bcrypt) convert() (imported, error) {
-	s, err := parseBcrypt(b.Hash, false)
+	s, err := importBcrypt(b.Hash, false)
 	if err != nil {
 		return imported{}, importErr("Bcrypt.Hash", "%v", err)
 	}
 	return imported{scheme: s}, nil
+}
+
+// importBcrypt is parseBcrypt for a hash that is not stored yet.
+func importBcrypt(hash string, prehash bool) (*bcryptHash, error) {
+	s, err := parseBcrypt(hash, prehash)
+	if err != nil {
+		return nil, err
+	}
+	if cost, err := bcrypt.Cost([]byte(hash)); err != nil || cost < minBcryptImport {
+		return nil, fmt.Errorf("cost %d is under the minimum of %d; import the user without a password", cost, minBcryptImport)
+	}
+	return s, nil
 }
 
 func parseBcrypt(hash string, prehash bool) (*bcryptHash, error) {

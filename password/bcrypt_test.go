@@ -12,7 +12,7 @@ import (
 func TestHA07_BcryptBecomesAHashOfTheWholePassword(t *testing.T) {
 	h := newHasher(t, password.HasherConfig{})
 	long := strings.Repeat("0123456789", 8)
-	theirs, err := bcrypt.GenerateFromPassword([]byte(long[:72]), bcrypt.MinCost) // what other systems store for 80 characters
+	theirs, err := bcrypt.GenerateFromPassword([]byte(long[:72]), bcrypt.MinCost+1) // what other systems store for 80 characters
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestHA07_DjangoBcryptSHA256(t *testing.T) {
 	h := newHasher(t, password.HasherConfig{})
 	// hex(SHA-256) of the password, made with Python's hashlib.
 	const digest = "d7458de4f20172f84efe99afb44982b889388853e740346b356d09e29797094b"
-	theirs, err := bcrypt.GenerateFromPassword([]byte(digest), bcrypt.MinCost)
+	theirs, err := bcrypt.GenerateFromPassword([]byte(digest), bcrypt.MinCost+1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func (d *Django) convert() (imported, error) {
 	case "bcrypt":
 		in = &Bcrypt{Hash: rest}
 	case "bcrypt_sha256":
-		s, err := parseBcrypt(rest, true)
+		s, err := importBcrypt(rest, true)
 		if err != nil {
 			return imported{}, importErr("Django.Hash", "%v", err)
 		}

@@ -119,6 +119,9 @@ func (h *Hasher) hash(ctx context.Context, text string) (string, error) {
 // the NFC form of pw with hashes made by this package, and pw as typed with
 // hashes of other systems.
 //
+// If encoded came from another system and all slots of such hashes are busy, ok is
+// false, as for a wrong password.
+//
 // If encoded is unusable, ok is false and the error wraps [ErrDamagedHash].
 // [ErrEmpty], [ErrNotUTF8], [ErrTooLong], a [*BusyError] and the error of ctx
 // mean that pw was not compared.
@@ -134,10 +137,16 @@ func (h *Hasher) Verify(ctx context.Context, encoded, pw string) (ok, rehash boo
 		}
 		return false, false, damage
 	}
-	err = h.run(ctx, h.slotsOf(stored), func() (err error) {
+	in := h.slotsOf(stored)
+	err = h.run(ctx, in, func() (err error) {
 		ok, err = stored.matches(c, pepper)
 		return err
 	})
+	var busy *BusyError
+	if in == h.foreignSlots && errors.As(err, &busy) {
+		// An answer of its own would reveal which accounts were imported.
+		return false, false, h.verifyDummy(ctx, c)
+	}
 	if err != nil {
 		return false, false, err
 	}
@@ -200,9 +209,14 @@ func (h *Hasher) Busy() error { return h.slots.busy() }
 
 // slotsOf returns the slots that verify stored.
 func (h *Hasher) slotsOf(stored scheme) *slots {
-	switch stored.(type) {
-	case *native, *wrapped:
+	switch stored := stored.(type) {
+	case *native:
 		return h.slots
+	case *wrapped:
+		// The rounds of phpass take seconds for a long password.
+		if _, slow := stored.inner.(phpass); !slow {
+			return h.slots
+		}
 	}
 	return h.foreignSlots
 }

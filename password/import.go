@@ -66,7 +66,9 @@ type imported struct {
 // accepts it and asks for a rehash after the first success. Import wraps fast
 // hashes (MD5, SHA-1, SHA-2, phpass) in a hash with the current settings, so that
 // a stolen table is as hard to attack as native hashes; that takes one expensive
-// computation. Other formats are only checked.
+// computation. It does the same to slow formats with costs that are too low: PBKDF2
+// under 100,000 iterations, scrypt under N × R × P = 2^17, Argon2 under 16 MiB × 1
+// pass. Other hashes are only checked.
 //
 // Costs are limited because each sign-in has to pay them: bcrypt cost 14, Argon2
 // and scrypt 256 MiB, Argon2 10 passes, PBKDF2 2,000,000 iterations.
@@ -81,6 +83,9 @@ func (h *Hasher) Import(ctx context.Context, f Foreign) (string, error) {
 	in, err := format.convert()
 	if err != nil {
 		return "", err
+	}
+	if slow, ok := in.scheme.(derived); ok && slow.weak() {
+		in = imported{inner: weakInner{slow}, innerHash: b64(slow.result())}
 	}
 	if in.scheme != nil {
 		return in.scheme.encode(), nil

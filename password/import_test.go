@@ -67,7 +67,7 @@ var foreignVectors = []struct {
 		password.Foreign{PBKDF2: &password.PBKDF2{
 			Type: "sha1", Hash: unhex("4b007901b765489abead49d926f721d065a429c1"), Salt: []byte("salt"), Iterations: 4096,
 		}},
-		"$x-pbkdf2-sha1$i=4096$",
+		"$x-wrapped$x-pbkdf2-sha1:i=4096:c2FsdA:20$argon2id$",
 	},
 	{ // RFC 7914 §11.
 		"pbkdf2 sha256", "passwd",
@@ -75,7 +75,7 @@ var foreignVectors = []struct {
 			Type: "sha256", Salt: []byte("salt"), Iterations: 1,
 			Hash: unhex("55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783"),
 		}},
-		"$x-pbkdf2-sha256$i=1$",
+		"$x-wrapped$x-pbkdf2-sha256:i=1:c2FsdA:64$argon2id$",
 	},
 	{ // Python's hashlib.pbkdf2_hmac.
 		"pbkdf2 sha512", "password",
@@ -83,7 +83,7 @@ var foreignVectors = []struct {
 			Type: "sha512", Salt: []byte("salt"), Iterations: 4096,
 			Hash: unhex("d197b1b33db0143e018b12f3d1d1479e6cdebdcc97c5c0f87f6902e072f457b5143f30602641b3d55cd335988cb36b84376060ecd532e039b742a239434af2d5"),
 		}},
-		"$x-pbkdf2-sha512$i=4096$",
+		"$x-wrapped$x-pbkdf2-sha512:i=4096:c2FsdA:64$argon2id$",
 	},
 	{ // RFC 7914 §12.
 		"scrypt", "pleaseletmein",

@@ -90,13 +90,23 @@ func checkPBKDF2Cost(iterations, length, digestSize int) error {
 	return nil
 }
 
-func (f *foreignPBKDF2) encode() string {
-	return fmt.Sprintf("$x-pbkdf2-%s$i=%d$%s$%s", f.digest, f.iterations, b64(f.salt), b64(f.tag))
+func (f *foreignPBKDF2) encode() string { return f.description() + "$" + b64(f.tag) }
+
+func (f *foreignPBKDF2) description() string {
+	return fmt.Sprintf("$x-pbkdf2-%s$i=%d$%s", f.digest, f.iterations, b64(f.salt))
+}
+
+func (f *foreignPBKDF2) weak() bool { return f.iterations < minPBKDF2Import }
+
+func (f *foreignPBKDF2) result() []byte { return f.tag }
+
+func (f *foreignPBKDF2) derive(pw string) ([]byte, error) {
+	return pbkdf2.Key(newDigest(f.digest), pw, f.salt, f.iterations, len(f.tag))
 }
 
 func (*foreignPBKDF2) pepperID() string { return "" }
 
 func (f *foreignPBKDF2) matches(c candidate, _ []byte) (bool, error) {
-	tag, err := pbkdf2.Key(newDigest(f.digest), c.typed, f.salt, f.iterations, len(f.tag))
+	tag, err := f.derive(c.typed)
 	return err == nil && subtle.ConstantTimeCompare(tag, f.tag) == 1, err
 }

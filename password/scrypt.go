@@ -13,13 +13,13 @@ type Scrypt struct {
 	Hash, Salt []byte
 	// N is the cost, a power of two; R the block size; P the parallelism. The
 	// memory, 128 × R × (N + P) bytes, is at most 256 MiB, and the work, N × R × P,
-	// at most 2^23.
+	// at most 2^21.
 	N, R, P int
 }
 
 const (
 	maxScryptMemory = 256 << 20
-	maxScryptWork   = 1 << 23
+	maxScryptWork   = 1 << 21
 )
 
 type scryptHash struct {
@@ -68,13 +68,23 @@ func parseScrypt(fields []string) (*scryptHash, error) {
 	return s, err
 }
 
-func (s *scryptHash) encode() string {
-	return fmt.Sprintf("$x-scrypt$n=%d,r=%d,p=%d$%s$%s", s.n, s.r, s.p, b64(s.salt), b64(s.tag))
+func (s *scryptHash) encode() string { return s.description() + "$" + b64(s.tag) }
+
+func (s *scryptHash) description() string {
+	return fmt.Sprintf("$x-scrypt$n=%d,r=%d,p=%d$%s", s.n, s.r, s.p, b64(s.salt))
+}
+
+func (s *scryptHash) weak() bool { return s.n*s.r*s.p < minScryptImport }
+
+func (s *scryptHash) result() []byte { return s.tag }
+
+func (s *scryptHash) derive(pw string) ([]byte, error) {
+	return scrypt.Key([]byte(pw), s.salt, s.n, s.r, s.p, len(s.tag))
 }
 
 func (*scryptHash) pepperID() string { return "" }
 
 func (s *scryptHash) matches(c candidate, _ []byte) (bool, error) {
-	tag, err := scrypt.Key([]byte(c.typed), s.salt, s.n, s.r, s.p, len(s.tag))
+	tag, err := s.derive(c.typed)
 	return err == nil && subtle.ConstantTimeCompare(tag, s.tag) == 1, err
 }

@@ -335,3 +335,32 @@ func TestLM02_MemoryIsBounded(t *testing.T) {
 		t.Errorf("%d hashed, %d busy", done.Load(), busy.Load())
 	}
 }
+
+// While all slots of imported hashes are busy, an imported account answers like one
+// with a wrong password. A refusal would reveal that it was imported.
+func TestEN06_BusyForeignSlotsRevealNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, err := NewHasher(HasherConfig{Slots: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, f := range map[string]Foreign{
+			"bcrypt": {Bcrypt: &Bcrypt{Hash: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}},
+			"phpass": {PHPass: &PHPass{Hash: "$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0"}},
+		} {
+			stored, err := h.Import(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := h.foreignSlots.acquire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before := h.Count()
+			ok, rehash, err := h.Verify(t.Context(), stored, "U*U")
+			if ok || rehash || err != nil || h.Count() != before+1 {
+				t.Errorf("%s: %v, %v, %v with %d computations, want what a wrong password gets", name, ok, rehash, err, h.Count()-before)
+			}
+			h.foreignSlots.release(time.Second)
+		}
+	})
+}

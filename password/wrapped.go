@@ -1,6 +1,9 @@
 package password
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // fast is a hash of another system that is too cheap to be stored. Only its
 // description is stored, and its result is the input of a native hash (OWASP
@@ -28,9 +31,12 @@ func parseWrapped(fields []string) (*wrapped, error) {
 	}
 	var inner fast
 	var err error
-	if strings.HasPrefix(fields[0], "phpass-") {
+	switch {
+	case strings.HasPrefix(fields[0], "phpass-"):
 		inner, err = parsePHPass(fields[0])
-	} else {
+	case strings.HasPrefix(fields[0], "x-"):
+		inner, err = parseWeakInner(fields[0])
+	default:
 		inner, err = parseDigest(fields[0])
 	}
 	if err != nil {
@@ -49,4 +55,57 @@ func (w *wrapped) pepperID() string { return w.outer.keyID }
 
 func (w *wrapped) matches(c candidate, pepper []byte) (bool, error) {
 	return w.outer.matchesText(w.inner.sum(c.typed), pepper)
+}
+
+// The costs below which a hash of a slow format is wrapped.
+const (
+	minPBKDF2Import = 100_000
+	minScryptImport = 1 << 17
+	minArgon2Import = 16 << 10 // KiB × passes
+)
+
+// derived is a hash of a slow format: the output of a key derivation.
+type derived interface {
+	scheme
+	// description is the stored string without the last field, the output.
+	description() string
+	// weak reports whether the costs are too low for the hash to be stored.
+	weak() bool
+	// result returns the output of the right password.
+	result() []byte
+	// derive returns the output of a password.
+	derive(pw string) ([]byte, error)
+}
+
+// weakInner describes the inner hash of a wrapped one that has a slow format, as its
+// description with : for $, and the length of the output.
+type weakInner struct{ of derived }
+
+func (w weakInner) describe() string {
+	return strings.ReplaceAll(w.of.description()[1:], "$", ":") + ":" + strconv.Itoa(len(w.of.result()))
+}
+
+func parseWeakInner(s string) (weakInner, error) {
+	i := strings.LastIndexByte(s, ':')
+	length, err := strconv.Atoi(s[i+1:])
+	if i < 0 || err != nil || length < minTag || length > maxTag {
+		return weakInner{}, errForm
+	}
+	stored, err := parse("$" + strings.ReplaceAll(s[:i], ":", "$") + "$" + b64(make([]byte, length)))
+	if err != nil {
+		return weakInner{}, err
+	}
+	of, ok := stored.(derived)
+	if inner := (weakInner{of}); !ok || inner.describe() != s {
+		return weakInner{}, errForm
+	}
+	return weakInner{of}, nil
+}
+
+func (w weakInner) sum(pw string) string {
+	tag, err := w.of.derive(pw)
+	if err != nil {
+		return "" // is the output of no password
+	}
+	return b64(tag)
 }

@@ -1,12 +1,16 @@
 package password_test
 
 import (
+	"crypto/pbkdf2"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
 	"testing"
 
 	"github.com/usherkit/usher/password"
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/scrypt"
 )
 
 func TestHA08_FastHashesAreWrapped(t *testing.T) {
@@ -45,5 +49,63 @@ func TestHA08_FastHashesAreWrapped(t *testing.T) {
 	}
 	if h.Count() != uint64(2*n) || n < 8 {
 		t.Errorf("%d computations for %d imports and checks", h.Count(), n)
+	}
+}
+
+// A slow format with tiny costs is as fast to attack as a fast one.
+func TestHA08_SlowFormatsWithTinyCostsAreWrapped(t *testing.T) {
+	const pw = "vast otter sings low"
+	salt := []byte("c2FsdA salt$:")
+	h := newHasher(t, password.HasherConfig{})
+	key := func(b []byte, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	argon := func(memory, passes uint32) *password.Argon2 {
+		return &password.Argon2{
+			Hash: argon2.IDKey([]byte(pw), salt, passes, memory, 2, 32), Salt: salt,
+			Memory: int(memory), Iterations: int(passes), Threads: 2,
+		}
+	}
+	derived := func(iterations int) *password.PBKDF2 {
+		return &password.PBKDF2{Type: "sha256", Hash: key(pbkdf2.Key(sha256.New, pw, salt, iterations, 32)), Salt: salt, Iterations: iterations}
+	}
+	memoryHard := func(n int) *password.Scrypt {
+		return &password.Scrypt{Hash: key(scrypt.Key([]byte(pw), salt, n, 8, 1, 48)), Salt: salt, N: n, R: 8, P: 1}
+	}
+	for name, c := range map[string]struct {
+		f       password.Foreign
+		wrapped bool
+	}{
+		"pbkdf2 with 1 iteration":       {password.Foreign{PBKDF2: derived(1)}, true},
+		"pbkdf2 with 99,999 iterations": {password.Foreign{PBKDF2: derived(99_999)}, true},
+		"pbkdf2 with 100,000":           {password.Foreign{PBKDF2: derived(100_000)}, false},
+		"scrypt with N 2":               {password.Foreign{Scrypt: memoryHard(2)}, true},
+		"scrypt with N 2^13":            {password.Foreign{Scrypt: memoryHard(1 << 13)}, true},
+		"scrypt with N 2^14":            {password.Foreign{Scrypt: memoryHard(1 << 14)}, false},
+		"argon2 of Django before 3.2":   {password.Foreign{Argon2: argon(512, 2)}, true},
+		"argon2 with 8 MiB × 2":         {password.Foreign{Argon2: argon(8<<10, 2)}, false},
+	} {
+		stored, err := h.Import(t.Context(), c.f)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := strings.Contains(stored, "$argon2id$v=19$m=19456,t=2,p=1$"); got != c.wrapped {
+			t.Errorf("%s: wrapped is %v: %q", name, got, stored)
+		}
+		if ok, rehash := verify(t, h, stored, pw); !ok || !rehash {
+			t.Errorf("%s: the right password is %v, rehash %v", name, ok, rehash)
+		}
+		if ok, _ := verify(t, h, stored, pw+"x"); ok {
+			t.Errorf("%s: a wrong password signs in", name)
+		}
+	}
+	_, err := h.Import(t.Context(), password.Foreign{Bcrypt: &password.Bcrypt{Hash: "$2a$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}})
+	if err == nil || !strings.Contains(err.Error(), "import the user without a password") {
+		t.Errorf("bcrypt with cost 4: %v", err)
 	}
 }
