@@ -72,6 +72,9 @@ func WriteRefusal(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal, maxAge time.Duration) {
 	refusal.Challenge = challenge(m.cfg.Realm, refusal.Code, maxAge)
 	m.logRefusal(w, r, refusal)
+	if refusal.Code == problem.Unavailable {
+		w.Header().Set("Retry-After", problem.UnavailableRetryAfter)
+	}
 	m.cfg.OnRefusal(w, r, *refusal)
 }
 

@@ -20,6 +20,11 @@ type RemoteConfig struct {
 	// KeysURL is the URL of the issuer's JWK Set. Defaults to Issuer followed by
 	// "/auth/keys".
 	KeysURL string
+	// KeysFile is the path of a file that keeps the issuer's keys over a restart, for at
+	// most 24 hours after they were fetched. See File of [token.RemoteKeysConfig].
+	// Defaults to none: a program that starts while the issuer is down answers 503 until
+	// the issuer is back.
+	KeysFile string
 	// Audiences are the accepted values of the claim aud; a token needs one of
 	// them. Defaults to Issuer.
 	Audiences []string
@@ -82,6 +87,7 @@ func OpenRemote(ctx context.Context, cfg RemoteConfig) (*Remote, error) {
 	}
 	keys, err := token.OpenRemoteKeys(ctx, token.RemoteKeysConfig{
 		URL:                  cfg.KeysURL,
+		File:                 cfg.KeysFile,
 		Client:               cfg.Client,
 		InsecureLoopback:     cfg.InsecureLoopback,
 		AllowPrivateNetworks: cfg.AllowPrivateNetworks,

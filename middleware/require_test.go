@@ -177,7 +177,7 @@ func TestChainValidatesOnceEach(t *testing.T) {
 	}
 }
 
-func TestFB01_NothingJudgedMeansNothingServed(t *testing.T) {
+func TestFB01_FB06_NothingJudgedMeansNothingServed(t *testing.T) {
 	w := newWorld(t)
 	for name, f := range map[string]validatorFunc{
 		"unavailable": func(context.Context, string) (*token.Claims, error) { return nil, token.ErrUnavailable },
@@ -187,7 +187,7 @@ func TestFB01_NothingJudgedMeansNothingServed(t *testing.T) {
 		m := w.middleware(func(c *middleware.Config) { c.Validator = f })
 		r := request("GET", "/", func(r *http.Request) { r.AddCookie(cookieFor("x", "y")) })
 		got := do(m.Require(whoami), r)
-		if got.Code != 503 || code(t, got) != "unavailable" || len(got.Result().Cookies()) != 0 {
+		if got.Code != 503 || code(t, got) != "unavailable" || len(got.Result().Cookies()) != 0 || got.Header().Get("Retry-After") != "5" {
 			t.Errorf("%s: %d %v", name, got.Code, got.Header())
 		}
 		if got := do(m.Optional(whoami), r); !strings.Contains(got.Body.String(), `"ok":false`) {

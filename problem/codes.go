@@ -62,9 +62,13 @@ const (
 	// Internal means that the program failed [500].
 	Internal Code = "internal"
 	// Unavailable means that the program cannot answer at the moment. Nothing was
-	// changed; try again [503].
+	// changed; the Retry-After header says in how many seconds to try again [503].
 	Unavailable Code = "unavailable"
 )
+
+// UnavailableRetryAfter is the Retry-After header of answers with [Unavailable], in
+// seconds.
+const UnavailableRetryAfter = "5"
 
 // entry has the status and the English texts of a code.
 type entry struct {

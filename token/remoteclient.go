@@ -80,23 +80,26 @@ func roundTrip(transport http.RoundTripper, req *http.Request, limit int64, want
 	return resp, body, err
 }
 
-// outageLog logs the start and the end of an outage, and no failure in between.
+// outageLog logs the start and the end of an outage, and in between only that its
+// consequence has changed.
 type outageLog struct {
-	logger     *slog.Logger
-	host       string
-	start, end string // messages
-	failing    bool
+	logger *slog.Logger
+	host   string
+	end    string // message
+	last   string // the last message of a failure, or ""
 }
 
-// report takes the outcome of each fetch. One goroutine at a time may call it.
-func (o *outageLog) report(err error) {
+// report takes the outcome of each fetch, and the message in case it failed. One
+// goroutine at a time may call it.
+func (o *outageLog) report(err error, message string) {
 	switch {
-	case err != nil && !o.failing:
-		o.logger.Warn(o.start, "host", o.host, "error", err)
-	case err == nil && o.failing:
+	case err == nil && o.last != "":
 		o.logger.Info(o.end, "host", o.host)
+		o.last = ""
+	case err != nil && o.last != message:
+		o.logger.Warn(message, "host", o.host, "error", err)
+		o.last = message
 	}
-	o.failing = err != nil
 }
 
 func loopbackHost(host string) bool {

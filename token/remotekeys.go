@@ -24,6 +24,8 @@ const (
 	// maxWait bounds how long a caller with an unknown key id waits for a fetch, so
 	// that the first token after a rotation is accepted.
 	maxWait = 150 * time.Millisecond
+	// minPause and maxPause bound the pauses between fetches while no keys are known.
+	minPause, maxPause = 250 * time.Millisecond, 5 * time.Second
 )
 
 // RemoteKeysConfig configures RemoteKeys.
@@ -39,11 +41,18 @@ type RemoteKeysConfig struct {
 	// Refresh is how often the set is fetched. Defaults to 1 hour.
 	Refresh time.Duration
 	// MinRefetch is the minimum time between two fetches that are caused by unknown
-	// key ids or by failures. Defaults to 30 seconds.
+	// key ids or by failures. Defaults to 30 seconds. While there are no keys that can
+	// be used, the pauses are shorter: 250 milliseconds, doubling to 5 seconds.
 	MinRefetch time.Duration
-	// MaxStale is how long the last good set is used while fetching fails. Defaults
-	// to 24 hours.
+	// MaxStale is how long the last good set is used while fetching fails, counted
+	// from its fetch. Defaults to 24 hours.
 	MaxStale time.Duration
+	// File is the path of a file that keeps the last good set, so that a program that
+	// restarts while the issuer is down can verify tokens. It has the public keys, the
+	// URL and the time of the fetch. A set of another URL, or one that is MaxStale old,
+	// is not used. Every process that can write the file can forge tokens, so it is
+	// created for its owner alone, and not used if other users may write it. Defaults to none.
+	File string
 	// Timeout bounds one fetch. Defaults to 5 seconds.
 	Timeout time.Duration
 	// MaxBytes bounds the size of the set. Defaults to 256 KiB.
@@ -98,7 +107,10 @@ type RemoteKeys struct {
 	keyfunc   keyfunc.Keyfunc // decides when to fetch, through checkedTransport
 	transport http.RoundTripper
 	fetches   singleflight.Group
-	log       outageLog // used by one flight at a time
+	limiter   *rate.Limiter // of the fetches for unknown key ids and after failures
+	pause     atomic.Int64  // a time.Duration: how long to wait after a failure
+	log       outageLog     // used by one flight at a time
+	fileLog   outageLog     // used by one flight at a time
 }
 
 // remoteSet is the outcome of a good fetch. It never changes.
@@ -108,9 +120,18 @@ type remoteSet struct {
 	generation uint64
 }
 
+func newRemoteSet(keys []PublicKey, fetchedAt time.Time) *remoteSet {
+	s := &remoteSet{keys: make(map[string]PublicKey, len(keys)), fetchedAt: fetchedAt, generation: 1}
+	for _, k := range keys {
+		s.keys[k.ID] = k
+	}
+	return s
+}
+
 // OpenRemoteKeys fetches the set and starts to refresh it in the background until
 // Close is called. ctx bounds the first fetch only. An issuer that is down is not an
-// error: tokens fail with ErrUnavailable until a fetch works. The error is about the
+// error: tokens fail with ErrUnavailable until a fetch works, unless
+// RemoteKeysConfig.File has keys that can be used. The error is about the
 // configuration, or is that of ctx.
 func OpenRemoteKeys(ctx context.Context, cfg RemoteKeysConfig) (*RemoteKeys, error) {
 	cfg, err := cfg.complete()
@@ -122,21 +143,21 @@ func OpenRemoteKeys(ctx context.Context, cfg RemoteKeysConfig) (*RemoteKeys, err
 	if err != nil {
 		return nil, err
 	}
-	r := &RemoteKeys{cfg: cfg, transport: transport, opened: make(chan struct{}), log: outageLog{
-		logger: cfg.Logger, host: host,
-		start: "cannot fetch the issuer's keys; the last good ones stay in use",
-		end:   "the issuer's keys are fetched again",
-	}}
+	r := &RemoteKeys{
+		cfg: cfg, transport: transport, opened: make(chan struct{}),
+		limiter: rate.NewLimiter(rate.Every(cfg.MinRefetch), 1),
+		log:     outageLog{logger: cfg.Logger, host: host, end: "the issuer's keys are fetched again"},
+		fileLog: outageLog{logger: cfg.Logger, host: host, end: "the file of the issuer's keys is written again"},
+	}
+	r.readFile()
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	limiter := rate.NewLimiter(rate.Every(cfg.MinRefetch), 1)
-	limiter.Allow() // the first fetch counts
 	stop := context.AfterFunc(ctx, r.cancel)
 	r.keyfunc, err = keyfunc.NewDefaultOverrideCtx(r.ctx, []string{cfg.URL}, keyfunc.Override{
 		Client:                  &http.Client{Transport: checkedTransport{r}},
 		HTTPTimeout:             cfg.Timeout,
 		RateLimitWaitMax:        cfg.Timeout, // of the wait for the limiter and the fetch together
 		RefreshInterval:         cfg.Refresh,
-		RefreshUnknownKID:       limiter,
+		RefreshUnknownKID:       r.limiter,
 		RefreshErrorHandlerFunc: func(string) func(context.Context, error) { return r.retry },
 	})
 	close(r.opened)
@@ -154,7 +175,8 @@ func OpenRemoteKeys(ctx context.Context, cfg RemoteKeysConfig) (*RemoteKeys, err
 func (r *RemoteKeys) Close() { r.cancel() }
 
 // PublicKey implements KeySource. It answers from memory if the key id is known.
-// Otherwise it waits up to 150 milliseconds for a fetch, if MinRefetch allows one.
+// Otherwise it waits up to 150 milliseconds for a fetch, if the last one is long enough
+// ago; see RemoteKeysConfig.MinRefetch.
 func (r *RemoteKeys) PublicKey(ctx context.Context, kid string) (PublicKey, error) {
 	key, err := r.lookup(kid)
 	if err == nil {
@@ -180,6 +202,9 @@ func (r *RemoteKeys) refetch() (any, error) {
 	<-r.opened
 	if r.ctx.Err() != nil {
 		return nil, r.ctx.Err()
+	}
+	if r.limiter.Tokens() < 0.99 { // keyfunc would wait, and have less time for the fetch
+		return nil, nil
 	}
 	return r.keyfunc.Storage().KeyRead(r.ctx, "")
 }
@@ -225,9 +250,10 @@ type checkedTransport struct{ *RemoteKeys }
 // never replaces a newer one.
 func (r checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	set, err, _ := r.fetches.Do("fetch", func() (any, error) {
+		r.limiter.Allow() // each fetch counts
 		set, err := r.fetch(req)
 		if r.ctx.Err() == nil { // otherwise Close ended the fetch
-			r.log.report(err)
+			r.report(err)
 		}
 		return set, err
 	})
@@ -235,6 +261,18 @@ func (r checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(set.([]byte))), Request: req}, nil
+}
+
+// report logs the outcome of a fetch, and decides when the next one may follow.
+func (r *RemoteKeys) report(err error) {
+	pause, start := r.cfg.MinRefetch, "cannot fetch the issuer's keys; the last good ones stay in use"
+	if err != nil && r.fresh() == nil {
+		start = "cannot fetch the issuer's keys, and no keys are known; sessions cannot be validated"
+		pause = min(max(2*time.Duration(r.pause.Load()), minPause), maxPause, r.cfg.MinRefetch)
+	}
+	r.pause.Store(int64(pause))
+	r.limiter.SetLimit(rate.Every(pause))
+	r.log.report(err, start)
 }
 
 // fetch puts the keys of the issuer in place and returns them as a JWK Set.
@@ -249,10 +287,7 @@ func (r *RemoteKeys) fetch(req *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := &remoteSet{keys: make(map[string]PublicKey, len(keys)), fetchedAt: r.cfg.Now(), generation: 1}
-	for _, k := range keys {
-		next.keys[k.ID] = k
-	}
+	next := newRemoteSet(keys, r.cfg.Now())
 	if old := r.set.Load(); old != nil {
 		next.generation = old.generation
 		if !maps.EqualFunc(old.keys, next.keys, equalKeys) {
@@ -260,11 +295,14 @@ func (r *RemoteKeys) fetch(req *http.Request) ([]byte, error) {
 		}
 	}
 	r.set.Store(next)
-	return marshalKeys(keys)
+	set, err := marshalKeys(keys)
+	if err == nil {
+		r.writeFile(set, next.fetchedAt)
+	}
+	return set, err
 }
 
-// retry fetches the set again after MinRefetch. keyfunc would wait for the next
-// Refresh.
+// retry fetches the set again after a pause. keyfunc would wait for the next Refresh.
 func (r *RemoteKeys) retry(context.Context, error) {
-	time.AfterFunc(r.cfg.MinRefetch, func() { _, _, _ = r.fetches.Do("refetch", r.refetch) })
+	time.AfterFunc(time.Duration(r.pause.Load()), func() { _, _, _ = r.fetches.Do("refetch", r.refetch) })
 }

@@ -86,8 +86,7 @@ func OpenRemoteRevocations(ctx context.Context, cfg RemoteRevocationsConfig) (*R
 		cfg: cfg, transport: transport, list: NewRevocations(), fetched: make(chan struct{}), done: make(chan struct{}),
 		log: outageLog{
 			logger: cfg.Logger, host: host,
-			start: "cannot fetch the list of revoked sessions; sessions revoked from now on are accepted until their tokens expire",
-			end:   "the list of revoked sessions is fetched again",
+			end: "the list of revoked sessions is fetched again",
 		},
 	}
 	r.refresh(ctx)
@@ -107,10 +106,8 @@ func (r *RemoteRevocations) List() *Revocations { return r.list }
 // Wait returns nil once the list has been fetched. Call it before the Verifier. It
 // waits up to 150 milliseconds, and then returns an *Error that is ErrUnavailable.
 func (r *RemoteRevocations) Wait(ctx context.Context) error {
-	select {
-	case <-r.fetched:
+	if r.known() {
 		return nil
-	default:
 	}
 	timeout := time.NewTimer(maxWait)
 	defer timeout.Stop()
@@ -121,6 +118,16 @@ func (r *RemoteRevocations) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	return &Error{Reason: ReasonUnavailable, err: errors.New("the list of revoked sessions is not known yet")}
+}
+
+// known reports whether the list has been fetched.
+func (r *RemoteRevocations) known() bool {
+	select {
+	case <-r.fetched:
+		return true
+	default:
+		return false
+	}
 }
 
 // Close ends the fetching and waits for it to end. The list stays as it is.
@@ -151,7 +158,11 @@ func (r *RemoteRevocations) refresh(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	r.log.report(err)
+	message := "cannot fetch the list of revoked sessions; sessions revoked from now on are accepted until their tokens expire"
+	if !r.known() {
+		message = "cannot fetch the list of revoked sessions, and none is known; sessions cannot be validated"
+	}
+	r.log.report(err, message)
 	r.list.Prune(r.cfg.Now().Add(-maxLeeway))
 }
 

@@ -110,10 +110,13 @@ func (c *Chain) writeProblem(w http.ResponseWriter, r *http.Request, err error) 
 }
 
 // SetRetryAfter sets the header that says when to try again, if err means that a
-// limit is reached. It returns how long to wait.
+// limit is reached or that the program is unavailable. It returns how long a limit lasts.
 func SetRetryAfter(w http.ResponseWriter, err error) (wait time.Duration, limited bool) {
 	var limit *usher.LimitError
 	if !errors.As(err, &limit) {
+		if Code(err) == problem.Unavailable {
+			w.Header().Set("Retry-After", problem.UnavailableRetryAfter)
+		}
 		return 0, false
 	}
 	seconds := max(1, int64((limit.RetryAfter+time.Second-1)/time.Second))

@@ -112,6 +112,9 @@ func (v View) WantPage(t *testing.T, status int, texts ...string) View {
 	if v.Status != status || v.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Fatalf("got %d %q %q, want a page with %d", v.Status, v.Header.Get("Content-Type"), v.Location, status)
 	}
+	if got := v.Header.Get("Retry-After"); status == 503 && got != "5" {
+		t.Errorf("Retry-After of an outage is %q", got)
+	}
 	for _, text := range texts {
 		if !strings.Contains(v.Body, text) {
 			t.Errorf("the page lacks %q:\n%s", text, MainElement(v.Body))

@@ -101,6 +101,9 @@ func checkEveryAnswer(t *testing.T, q Request, a *Reply) {
 		len(a.Body) > 0 && !strings.HasSuffix(contentType, "; charset=utf-8") {
 		t.Errorf("HP-01: %s %s: Content-Type is %q", q.Method, q.Path, contentType)
 	}
+	if got := a.Header.Get("Retry-After"); a.Status == 503 && got != "5" {
+		t.Errorf("FB-06: %s %s: Retry-After of an outage is %q", q.Method, q.Path, got)
+	}
 	if id := a.Header.Get("X-Request-Id"); id == "" {
 		t.Errorf("%s %s: no X-Request-Id", q.Method, q.Path)
 	}

@@ -1,0 +1,109 @@
+package token
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/usherkit/usher/internal/strictjson"
+)
+
+// keysFile is the content of RemoteKeysConfig.File: a JWK Set with two more members.
+type keysFile struct {
+	Keys      json.RawMessage `json:"keys"`
+	URL       string          `json:"url"`
+	FetchedAt time.Time       `json:"fetchedAt"`
+}
+
+// readFile puts the keys of RemoteKeysConfig.File in place, if they can be used. A file
+// that cannot be used is like none, with a warning.
+func (r *RemoteKeys) readFile() {
+	if r.cfg.File == "" {
+		return
+	}
+	keys, fetchedAt, err := r.parseFile()
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		r.cfg.Logger.Warn("the file of the issuer's keys cannot be used", "file", r.cfg.File, "error", err)
+		return
+	}
+	r.set.Store(newRemoteSet(keys, fetchedAt))
+}
+
+func (r *RemoteKeys) parseFile() ([]PublicKey, time.Time, error) {
+	f, err := os.Open(r.cfg.File)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if mode := info.Mode(); !mode.IsRegular() || runtime.GOOS != "windows" && mode.Perm()&0o022 != 0 {
+		return nil, time.Time{}, fmt.Errorf("it must be a regular file that only its owner can write, and its mode is %s", mode)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, r.cfg.MaxBytes+4096))
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if _, err := strictjson.Parse(text); err != nil {
+		return nil, time.Time{}, err
+	}
+	var content keysFile
+	if err := json.Unmarshal(text, &content); err != nil {
+		return nil, time.Time{}, err
+	}
+	age := r.cfg.Now().Sub(content.FetchedAt)
+	switch {
+	case content.URL != r.cfg.URL:
+		return nil, time.Time{}, errors.New("its keys are those of another URL")
+	case age < -maxLeeway:
+		return nil, time.Time{}, errors.New("its time lies in the future")
+	case age >= r.cfg.MaxStale:
+		return nil, time.Time{}, fmt.Errorf("its keys are %s old, the limit is %s", age.Round(time.Minute), r.cfg.MaxStale)
+	}
+	keys, err := parseKeys(text, r.cfg.MaxKeys)
+	return keys, content.FetchedAt, err
+}
+
+// writeFile replaces RemoteKeysConfig.File by a JWK Set.
+func (r *RemoteKeys) writeFile(set []byte, fetchedAt time.Time) {
+	if r.cfg.File == "" {
+		return
+	}
+	var content keysFile
+	err := json.Unmarshal(set, &content)
+	content.URL, content.FetchedAt = r.cfg.URL, fetchedAt.UTC()
+	text, err2 := json.Marshal(content)
+	if err = errors.Join(err, err2); err == nil {
+		err = replaceFile(r.cfg.File, text)
+	}
+	r.fileLog.report(err, "the file of the issuer's keys cannot be written")
+}
+
+// replaceFile writes a file of mode 0600, so that a reader finds the old content or the
+// new one.
+func replaceFile(path string, content []byte) error {
+	temp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = temp.Write(content)
+	err = errors.Join(err, temp.Sync(), temp.Close())
+	if err == nil {
+		err = os.Rename(temp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temp.Name()))
+	}
+	return nil
+}
