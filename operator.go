@@ -183,9 +183,9 @@ func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, te
 	return o.s.changePassword(ctx, change, "", "operator", o.client)
 }
 
-// ExpirePassword makes a user choose a new password, for example after a
-// compromise. All sessions end, and a sign-in with the right password returns
-// ErrPasswordExpired.
+// ExpirePassword makes a user choose a new password. All sessions end, and a sign-in
+// with the right password returns ErrPasswordExpired. Anyone who knows the password can
+// still replace it, so after a compromise use [Operator.RequireReset].
 //
 // Errors: [ErrNotFound]; [ErrConflict] if the user has no password or a concurrent
 // call changed it; [ErrUnavailable].
@@ -201,6 +201,25 @@ func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 		UserID: userID, IfVersion: account.Password.Version, State: store.PasswordExpired, At: account.Password.ChangedAt,
 		KeepEarlier: len(account.Password.Earlier), End: o.sessionEnd("password_changed"),
 	}, "", "expired_by_operator", o.client)
+}
+
+// RequireReset makes the password of a user useless, after a compromise: only a link
+// emailed to the user's address sets a new one. All sessions end, open emailed links
+// become void, and all known browsers become unknown. The user is not notified; call
+// [Service.SendPasswordReset] to send the link. A user without an address needs
+// [Operator.SetPassword].
+//
+// Errors: [ErrNotFound]; [ErrConflict] if a concurrent call changed the password;
+// [ErrUnavailable].
+func (o *Operator) RequireReset(ctx context.Context, userID string) error {
+	account, err := o.s.store.Account(ctx, userID)
+	if err != nil {
+		return o.s.storeError(err)
+	}
+	return o.s.changePassword(ctx, store.PasswordChange{
+		UserID: userID, IfVersion: account.Password.Version, State: store.PasswordNone, At: o.s.now(),
+		KeepEarlier: len(account.Password.Earlier), End: o.sessionEnd("password_changed"), DropTokens: true,
+	}, "", "reset_required", o.client)
 }
 
 // Events returns one page of the audit table, newest event first. For the following

@@ -258,6 +258,43 @@ func TestPO04_AnExpiredPasswordDoesNotComeBackInAnotherForm(t *testing.T) {
 	}
 }
 
+// After a compromise the attacker has the password, a session, a known browser and
+// perhaps a pending change of address. Only the mailbox counts.
+func TestPO07_AfterACompromiseOnlyTheMailboxCounts(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	thief := usher.Must(k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: goodPassword}, home))
+	in := usher.ChangeEmailParams{NewEmail: "thief@evil.test", CurrentPassword: goodPassword}
+	if err := k.ChangeEmail(ctx, k.claims(thief), in, home); err != nil {
+		t.Fatal(err)
+	}
+	moved := tokenIn(t, k.wantEmails("change_email email_changing")[0])
+	k.clock.add(time.Second)
+	if err := k.Operator("ops:bob").RequireReset(ctx, a.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	if k.isLive(a) || k.isLive(thief) {
+		t.Error("a session goes on")
+	}
+	known := home
+	known.Device = thief.Device
+	wantErr(t, k.trySignIn(ann, goodPassword, known), usher.ErrInvalidCredentials)
+	wantErr(t, k.replace(ann, goodPassword, otherPassword), usher.ErrInvalidCredentials)
+	_, err := k.confirm(moved, known)
+	wantErr(t, err, usher.ErrInvalidToken)
+
+	raw := k.resetToken(ann, usher.MessageResetPassword)
+	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, nth(1)))
+	k.signIn(ann, otherPassword, home)
+	// The browser that the thief made known is an unknown one.
+	for i := range 5 {
+		wantErr(t, k.trySignIn(ann, usher.Secret(fmt.Sprint("a wrong password ", i)), known), usher.ErrInvalidCredentials)
+	}
+	wantLimit(t, k.trySignIn(ann, otherPassword, home)) // they counted for the network
+	wantErr(t, k.Operator("ops:bob").RequireReset(ctx, "nobody"), usher.ErrNotFound)
+}
+
 // A user who signed up with another person's address cannot flood it by changing the
 // password, and cannot fill the outbox that way.
 func TestML04_ChangesOfPasswordAreNoMailBomb(t *testing.T) {

@@ -89,7 +89,7 @@ type PasswordChange struct {
 	// RequireEnabled refuses a user who is disabled.
 	RequireEnabled bool
 	// Hash and State are the new password. Its version is IfVersion+1. An empty Hash
-	// changes only the state. The version grows then too, so that a concurrent sign-in
+	// leaves the hash as it is. The version grows then too, so that a concurrent sign-in
 	// fails even if it has already verified the password.
 	Hash  string
 	State PasswordState

@@ -167,10 +167,10 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]store.Event, err
 		return nil, store.ErrConflict
 	}
 	p := &a.Password
-	p.State, p.Version = c.State, c.IfVersion+1
+	p.State, p.Version, p.ChangedAt = c.State, c.IfVersion+1, c.At
 	if c.Hash != "" {
 		p.Earlier = earlierHashes(*p, c.KeepEarlier)
-		p.Hash, p.ChangedAt = c.Hash, c.At
+		p.Hash = c.Hash
 	}
 	if c.VerifyEmail && a.User.Email != "" && !a.User.EmailVerified {
 		a.User.EmailVerified, a.User.UpdatedAt = true, c.At

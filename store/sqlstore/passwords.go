@@ -34,10 +34,10 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 	if a.Password.Version != c.IfVersion || c.RequireEnabled && a.User.Status != store.StatusEnabled {
 		return nil, store.ErrConflict
 	}
-	set, args := []string{"password_state = ?", "password_version = ?"}, []any{string(c.State), c.IfVersion + 1}
+	set, args := []string{"password_state = ?", "password_version = ?", "password_changed_at = ?"}, []any{string(c.State), c.IfVersion + 1, c.At}
 	if c.Hash != "" {
-		set = append(set, "password_hash = ?", "password_changed_at = ?", "password_earlier = ?")
-		args = append(args, c.Hash, c.At, asJSON{earlierHashes(a.Password, c.KeepEarlier)})
+		set = append(set, "password_hash = ?", "password_earlier = ?")
+		args = append(args, c.Hash, asJSON{earlierHashes(a.Password, c.KeepEarlier)})
 	}
 	if c.VerifyEmail && a.User.Email != "" && !a.User.EmailVerified {
 		set = append(set, "email_verified = ?", "updated_at = ?")

@@ -52,7 +52,7 @@ var passwordCases = []testCase{
 		e.ok(err)
 		e.wantIDs("earlier", got.Password.Earlier)
 	}},
-	{"an empty hash changes only the state, and fails a concurrent sign-in", func(e *env) {
+	{"an empty hash keeps the hash, and fails a concurrent sign-in", func(e *env) {
 		a := e.createUser("anna")
 		p := passwordChange(a, "")
 		p.State = store.PasswordExpired
@@ -60,7 +60,8 @@ var passwordCases = []testCase{
 		e.ok(err)
 		got, err := e.Account(e.ctx, a.User.ID)
 		e.ok(err)
-		if got.Password.Hash != "hash-1" || got.Password.State != store.PasswordExpired || got.Password.Version != 2 {
+		if got.Password.Hash != "hash-1" || got.Password.State != store.PasswordExpired || got.Password.Version != 2 ||
+			!got.Password.ChangedAt.Equal(p.At) {
 			e.Fatalf("got %+v", got.Password)
 		}
 	}},
