@@ -41,8 +41,10 @@
 //
 // [New] brings the tables up to date, in one transaction and under a lock, so any number
 // of instances may start at once. The table usher_migrations records each file with its
-// checksum: a file that was changed later is refused, and so is a database of a newer
-// program. [Migrations] returns the files for other tools.
+// checksum, and the oldest version that can run on the tables after it. A file that was
+// changed later is refused. The tables of a newer version are accepted if they are usable
+// by this one: each migration keeps them usable by the version before it. [Migrations]
+// returns the files for other tools.
 //
 // # What is stored
 //

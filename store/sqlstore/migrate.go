@@ -20,6 +20,11 @@ var migrations embed.FS
 // Migrations returns the numbered SQL files that create the tables, for programs that
 // run migrations with their own tool and set [Options.SkipMigrations]. It panics if the
 // dialect is unknown.
+//
+// Each migration leaves the tables usable by the version before it: it adds tables,
+// columns with a default, and indexes. What no version uses any more is removed one
+// version later, by a migration whose first line is "-- usable-from: " and the number
+// of the last migration of the oldest version that can run on the new tables.
 func Migrations(d Dialect) fs.FS {
 	if !d.known() {
 		panic(fmt.Sprintf("sqlstore: unknown dialect %q", string(d)))
@@ -32,9 +37,29 @@ func Migrations(d Dialect) fs.FS {
 }
 
 type migration struct {
-	version        int64
+	version int64
+	// usableFrom is the last migration of the oldest version that can run on the tables
+	// after this one.
+	usableFrom     int64
 	name, checksum string
 	text           string
+}
+
+// strictMigrations is how many migrations there were before older versions could run on
+// newer tables.
+const strictMigrations = 3
+
+// usableFrom returns what the first line of a migration says, or the version before it.
+func usableFrom(version int64, text string) (int64, error) {
+	line, _, _ := strings.Cut(text, "\n")
+	given, found := strings.CutPrefix(line, "-- usable-from: ")
+	switch {
+	case found:
+		return strconv.ParseInt(strings.TrimSpace(given), 10, 64)
+	case version <= strictMigrations:
+		return version, nil
+	}
+	return version - 1, nil
 }
 
 // readMigrations returns the files in order. Their numbers must have no gaps.
@@ -54,8 +79,12 @@ func readMigrations(files fs.FS) ([]migration, error) {
 		if err != nil {
 			return nil, err
 		}
+		from, err := usableFrom(version, string(text))
+		if err != nil || from > version {
+			return nil, fmt.Errorf("file %s: usable-from must be the number of a migration, at most its own", name)
+		}
 		sum := sha256.Sum256(text)
-		out = append(out, migration{version, name, hex.EncodeToString(sum[:]), string(text)})
+		out = append(out, migration{version, from, name, hex.EncodeToString(sum[:]), string(text)})
 	}
 	return out, nil
 }
@@ -113,50 +142,71 @@ func migrateWith(ctx context.Context, db *sql.DB, d Dialect, files []migration) 
 }
 
 func runMigrations(ctx context.Context, r runner, files []migration) error {
-	if _, err := r.exec(ctx, `
-		CREATE TABLE IF NOT EXISTS usher_migrations (
-			version    BIGINT PRIMARY KEY,
-			name       TEXT NOT NULL,
-			checksum   TEXT NOT NULL,
-			applied_at BIGINT NOT NULL
-		)`); err != nil {
+	if err := createMigrationsTable(ctx, r); err != nil {
 		return err
 	}
 	applied, err := appliedMigrations(ctx, r)
 	if err != nil {
 		return err
 	}
-	if len(applied) > len(files) {
-		return fmt.Errorf("the database is newer than this program: it has migration %d, the program knows up to %d",
-			len(applied), len(files))
-	}
 	for i, got := range applied {
+		if i >= len(files) {
+			if got.usableFrom > int64(len(files)) {
+				return fmt.Errorf("the database is newer than this program: after %s it needs a program with migration %d, this one has %d",
+					got.name, got.usableFrom, len(files))
+			}
+			continue
+		}
 		if got.version != files[i].version || got.checksum != files[i].checksum {
 			return fmt.Errorf("migration %d is not the one that ran on this database (%s there, %s here)",
 				files[i].version, got.name, files[i].name)
 		}
 	}
-	for _, m := range files[len(applied):] {
+	for _, m := range files[min(len(applied), len(files)):] {
 		// Without parameters, both drivers accept several statements at once.
 		if _, err := r.conn.ExecContext(ctx, m.text); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		if _, err := r.exec(ctx, `INSERT INTO usher_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)`,
-			m.version, m.name, m.checksum, time.Now()); err != nil {
+		if _, err := r.exec(ctx, `INSERT INTO usher_migrations (version, name, checksum, applied_at, usable_from) VALUES (?, ?, ?, ?, ?)`,
+			m.version, m.name, m.checksum, time.Now(), m.usableFrom); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// createMigrationsTable creates the table of the migrations that have run, and adds to
+// an older one the column for the versions that can run on the tables.
+func createMigrationsTable(ctx context.Context, r runner) error {
+	if _, err := r.exec(ctx, `
+		CREATE TABLE IF NOT EXISTS usher_migrations (
+			version     BIGINT PRIMARY KEY,
+			name        TEXT NOT NULL,
+			checksum    TEXT NOT NULL,
+			applied_at  BIGINT NOT NULL,
+			usable_from BIGINT
+		)`); err != nil {
+		return err
+	}
+	columns := `SELECT name FROM pragma_table_info('usher_migrations') WHERE name = 'usable_from'`
+	if r.dialect == Postgres {
+		columns = `SELECT attname::text FROM pg_attribute WHERE attrelid = 'usher_migrations'::regclass AND attname = 'usable_from'`
+	}
+	found, err := readColumn[string](ctx, r, columns)
+	if err == nil && len(found) == 0 {
+		_, err = r.exec(ctx, `ALTER TABLE usher_migrations ADD COLUMN usable_from BIGINT`)
+	}
+	return err
+}
+
 func appliedMigrations(ctx context.Context, r runner) (out []migration, err error) {
 	err = r.query(ctx, func(row scanner) error {
 		var m migration
-		if err := row.Scan(&m.version, &m.name, &m.checksum); err != nil {
+		if err := row.Scan(&m.version, &m.name, &m.checksum, &m.usableFrom); err != nil {
 			return err
 		}
 		out = append(out, m)
 		return nil
-	}, `SELECT version, name, checksum FROM usher_migrations ORDER BY version`)
+	}, `SELECT version, name, checksum, COALESCE(usable_from, version) FROM usher_migrations ORDER BY version`)
 	return out, err
 }

@@ -78,7 +78,7 @@ func TestMigrationsRunOnceThoughManyStartAtTheSameTime(t *testing.T) {
 
 func TestNewRefusesADatabaseItDoesNotKnow(t *testing.T) {
 	for name, c := range map[string]struct{ spoil, want string }{
-		"from a newer program":     {`INSERT INTO usher_migrations VALUES (999, '0999_later.sql', 'x', 0)`, "newer than this program"},
+		"from a newer program":     {`INSERT INTO usher_migrations (version, name, checksum, applied_at) VALUES (999, '0999_later.sql', 'x', 0)`, "newer than this program"},
 		"made by a changed file":   {`UPDATE usher_migrations SET checksum = 'x' WHERE version = 1`, "not the one that ran"},
 		"where the tables are not": {`DELETE FROM usher_migrations`, "already exists"},
 	} {

@@ -48,8 +48,8 @@ const migrateTimeout = 10 * time.Minute
 // New returns a store in the given database and brings its tables up to date. At
 // most one Options may be given. ctx bounds the migrations, which may wait for those
 // of another process, but at most 10 minutes. New fails if the database cannot be
-// reached or has the tables of a newer version of this package, or if a migration
-// was changed after it had run.
+// reached, if its tables are of a newer version that this one cannot run on (see
+// [Migrations]), or if a migration was changed after it had run.
 //
 // The caller remains the owner of the database: Close does not close it.
 func New(ctx context.Context, db *sql.DB, d Dialect, options ...Options) (*Store, error) {
