@@ -4,6 +4,8 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -175,6 +177,52 @@ func TestHA05_AnEmptyHashFailsClosed(t *testing.T) {
 	}
 	if got, want := k.events.take(), "authn_login_fail:no_password"; got != want {
 		t.Errorf("events are %q, want %q", got, want)
+	}
+}
+
+// A dry run returns the failures of the import: users and failures are the same, and
+// nothing is written.
+func TestSU10_ADryRunReportsTheFailuresOfTheImport(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.signUp(ann)
+	users := func(ids ...[]string) (list []usher.ImportUserParams) {
+		for _, id := range ids {
+			list = append(list, usher.ImportUserParams{LoginIDs: id})
+		}
+		return list
+	}
+	list := users(
+		[]string{"bob@example.com"}, []string{"BOB@example.com"}, []string{" bob@EXAMPLE.com"}, // one login id
+		[]string{"carl@example.com", "bob@example.com"}, []string{"carl@example.com"}, // the first of these fails, so the second does not
+		[]string{"dora", "Dora"}, []string{"dora"}, // twice in one user
+		[]string{"ANN@example.com"}, []string{"not an address@"}, []string{},
+	)
+	short := usher.ImportUserParams{LoginIDs: []string{"eve@example.com"}, Password: "short"}
+	odd := usher.ImportUserParams{LoginIDs: []string{"eve@example.com"}, Attributes: map[string]any{"f": func() {}}}
+	list = append(list, short, odd, usher.ImportUserParams{LoginIDs: []string{"eve@example.com"}})
+	describe := func(users []usher.User, failures []usher.ImportFailure) string {
+		var b strings.Builder
+		for _, u := range users {
+			fmt.Fprintln(&b, u.LoginIDs)
+		}
+		for _, f := range failures {
+			fmt.Fprintln(&b, f.Index, f.Err)
+		}
+		return b.String()
+	}
+	k.events.reset()
+	dry := describe(k.Operator("o").Import(ctx, list, true))
+	k.wantEvents("")
+	if _, err := k.Operator("o").UserByLoginID(ctx, "bob@example.com"); !errors.Is(err, usher.ErrNotFound) {
+		t.Fatalf("the dry run stored a user: %v", err)
+	}
+	real := describe(k.Operator("o").Import(ctx, list, false))
+	if dry != real {
+		t.Errorf("the dry run says\n%s\nthe import\n%s", dry, real)
+	}
+	if n := strings.Count(real, usher.ErrLoginIDTaken.Error()); n != 5 {
+		t.Errorf("%d login ids were taken:\n%s", n, real)
 	}
 }
 

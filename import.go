@@ -51,15 +51,19 @@ type ImportFailure struct {
 
 // Import creates users of another system. It imports each user in a transaction of
 // its own and returns the created users, and a failure for each of the others. With
-// dryRun it checks everything and writes nothing.
+// dryRun it writes nothing, and returns the failures that the import would have.
 //
 // Hashes of other systems are replaced at each user's first sign-in. A hash that
 // costs too much to compute is a failure.
 func (o *Operator) Import(ctx context.Context, list []ImportUserParams, dryRun bool) ([]User, []ImportFailure) {
 	var users []User
 	var failures []ImportFailure
+	var taken map[string]bool
+	if dryRun {
+		taken = map[string]bool{}
+	}
 	for i, in := range list {
-		u, err := o.importUser(ctx, in, dryRun)
+		u, err := o.importUser(ctx, in, taken)
 		if err != nil {
 			failures = append(failures, ImportFailure{i, err})
 			continue
@@ -73,11 +77,12 @@ func (o *Operator) Import(ctx context.Context, list []ImportUserParams, dryRun b
 //
 // Errors: those of [ImportFailure.Err].
 func (o *Operator) ImportUser(ctx context.Context, in ImportUserParams) (User, error) {
-	return o.importUser(ctx, in, false)
+	return o.importUser(ctx, in, nil)
 }
 
-// importUser imports one user, or only checks it with dryRun.
-func (o *Operator) importUser(ctx context.Context, in ImportUserParams, dryRun bool) (User, error) {
+// importUser imports one user. If taken is not nil, it only checks the user, and adds its
+// login ids to those that earlier users of a dry run have taken.
+func (o *Operator) importUser(ctx context.Context, in ImportUserParams, taken map[string]bool) (User, error) {
 	s := o.s
 	u, canonical, err := s.importedUser(in)
 	if err != nil {
@@ -87,17 +92,8 @@ func (o *Operator) importUser(ctx context.Context, in ImportUserParams, dryRun b
 	if err != nil {
 		return User{}, err
 	}
-	if dryRun {
-		for _, id := range canonical {
-			_, err := s.store.AccountByLoginID(ctx, id)
-			if err == nil {
-				return User{}, ErrLoginIDTaken
-			}
-			if !errors.Is(err, ErrNotFound) {
-				return User{}, s.storeError(err)
-			}
-		}
-		return u, nil
+	if taken != nil {
+		return u, s.takeInDryRun(ctx, canonical, taken)
 	}
 	e := s.newEvent(EventUserImported, u.ID, "", "", Client{})
 	err = s.store.CreateUser(ctx, store.UserCreation{
@@ -108,6 +104,25 @@ func (o *Operator) importUser(ctx context.Context, in ImportUserParams, dryRun b
 	}
 	s.audit.Notify(ctx, e)
 	return u, nil
+}
+
+// takeInDryRun adds the login ids of one user to taken, or returns ErrLoginIDTaken if the
+// store, an earlier user or the user itself has one of them already.
+func (s *Service) takeInDryRun(ctx context.Context, canonical []string, taken map[string]bool) error {
+	for i, id := range canonical {
+		if taken[id] || slices.Contains(canonical[:i], id) {
+			return ErrLoginIDTaken
+		}
+		if _, err := s.store.AccountByLoginID(ctx, id); err == nil {
+			return ErrLoginIDTaken
+		} else if !errors.Is(err, ErrNotFound) {
+			return s.storeError(err)
+		}
+	}
+	for _, id := range canonical {
+		taken[id] = true
+	}
+	return nil
 }
 
 // importedUser checks the inputs, except the password, and returns the user and the
@@ -135,7 +150,7 @@ func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
 	case loginid.IsEmail(canonical[0]):
 		email = in.LoginIDs[0]
 	}
-	if err := checkProfile(in.Profile); err != nil {
+	if err := inputErrors(checkProfile(in.Profile), checkAttributes(in.Attributes)); err != nil {
 		return User{}, nil, err
 	}
 	now := s.now()

@@ -79,6 +79,11 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 	if err := checkProfile(in.Profile); err != nil {
 		return User{}, err
 	}
+	if in.Attributes != nil {
+		if err := checkAttributes(*in.Attributes); err != nil {
+			return User{}, err
+		}
+	}
 	if in.Email != nil && in.Email.Address != "" {
 		in.Email = &EmailAddress{Address: loginid.Trim(in.Email.Address), Verified: in.Email.Verified}
 		if _, err := canonicalEmail("email", in.Email.Address, o.s.cfg.UnicodeLoginIDs); err != nil {

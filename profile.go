@@ -2,6 +2,7 @@ package usher
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode"
@@ -80,6 +81,14 @@ func isBidiControl(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
 func isVisible(r rune) bool {
 	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) &&
 		!unicode.Is(unicode.Variation_Selector, r) && r != '\u2800'
+}
+
+// checkAttributes returns an error for attributes that cannot be stored as JSON.
+func checkAttributes(attributes map[string]any) error {
+	if _, err := json.Marshal(attributes); err != nil {
+		return &FieldError{"attributes", "invalid", "must be values that JSON can hold"}
+	}
+	return nil
 }
 
 // UpdateProfile changes the profile fields that are not nil, and returns the user.
