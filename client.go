@@ -26,7 +26,8 @@ type Client struct {
 	Device Secret
 	// SessionID is the session that the request already has, taken from a verified
 	// token. A call that signs a user in ends that session, so that an attacker who
-	// planted it in the browser does not share the new one.
+	// planted it in the browser does not share the new one. So does a call that resets a
+	// password, so that the client does not go on as another user.
 	SessionID string
 
 	// PrepareDelivery gets the tokens of a session before the session is stored, and

@@ -364,7 +364,7 @@ func (s *transactionCounter) ReleaseLimits(ctx context.Context, keys []string) e
 	return s.Store.ReleaseLimits(ctx, keys)
 }
 
-func (s *transactionCounter) CreateUser(ctx context.Context, c store.UserCreation) error {
+func (s *transactionCounter) CreateUser(ctx context.Context, c store.UserCreation) ([]store.Event, error) {
 	s.writes.Add(1)
 	return s.Store.CreateUser(ctx, c)
 }

@@ -68,8 +68,8 @@ func callResult[T any](f *faulty, ctx context.Context, method string, do func() 
 	return out, err
 }
 
-func (f *faulty) CreateUser(ctx context.Context, c store.UserCreation) error {
-	return f.call(ctx, "CreateUser", func() error { return f.Store.CreateUser(ctx, c) })
+func (f *faulty) CreateUser(ctx context.Context, c store.UserCreation) ([]store.Event, error) {
+	return callResult(f, ctx, "CreateUser", func() ([]store.Event, error) { return f.Store.CreateUser(ctx, c) })
 }
 
 func (f *faulty) Account(ctx context.Context, id string) (store.Account, error) {
@@ -185,7 +185,7 @@ func newScene(t *testing.T, mode string) *scene {
 	now := s.clock.now()
 	for _, id := range []string{"ann", "bob"} {
 		email := id + "@example.com"
-		err := f.CreateUser(ctx, store.UserCreation{
+		_, err := f.CreateUser(ctx, store.UserCreation{
 			User: usher.User{
 				ID: id, LoginIDs: []string{email}, Email: email, EmailVerified: id == "bob",
 				Status: usher.StatusEnabled, CreatedAt: now, UpdatedAt: now,

@@ -166,7 +166,7 @@ func TestHA05_ADamagedHashFailsClosed(t *testing.T) {
 func TestHA05_AnEmptyHashFailsClosed(t *testing.T) {
 	k := newKit(t)
 	u := usher.User{ID: "u1", LoginIDs: []string{"ann@example.com"}, Status: usher.StatusEnabled}
-	err := k.store.CreateUser(ctx, store.UserCreation{
+	_, err := k.store.CreateUser(ctx, store.UserCreation{
 		User: u, Canonical: u.LoginIDs, Password: store.Password{State: store.PasswordActive, Version: 1},
 	})
 	if err != nil {

@@ -96,7 +96,7 @@ func (o *Operator) importUser(ctx context.Context, in ImportUserParams, taken ma
 		return u, s.takeInDryRun(ctx, canonical, taken)
 	}
 	e := s.newEvent(EventUserImported, u.ID, "", "", Client{})
-	err = s.store.CreateUser(ctx, store.UserCreation{
+	_, err = s.store.CreateUser(ctx, store.UserCreation{
 		User: u, Canonical: canonical, Password: pw, Effects: store.Effects{Events: []Event{e}},
 	})
 	if err != nil {

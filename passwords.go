@@ -78,7 +78,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 		return Result{}, err
 	}
 	if session.Kind == store.SessionReset {
-		change.ClearLimits = []string{s.lockKey(account.User.ID)}
+		change.ClearLimits, change.Replaces = []string{s.lockKey(account.User.ID)}, s.replacedSession(c)
 		if err := s.changePassword(ctx, change, session.ID, "reset_session", c); err != nil {
 			return Result{}, userGoneError(err)
 		}
@@ -314,7 +314,7 @@ func (s *Service) changeAndSignIn(ctx context.Context, a *attempt, change store.
 	if err != nil {
 		return nil, err
 	}
-	change.Session = &session
+	change.Session, change.Replaces = &session, s.replacedSession(c)
 	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
 	err = s.changePassword(ctx, change, session.ID, "replace", c)
 	if errors.Is(err, ErrConflict) {
@@ -323,6 +323,5 @@ func (s *Service) changeAndSignIn(ctx context.Context, a *attempt, change store.
 	if err != nil {
 		return nil, err
 	}
-	s.endPreviousSession(ctx, c)
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, a.device)}, nil
 }

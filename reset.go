@@ -244,7 +244,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	}
 	change.VerifyEmail, change.Language = true, account.User.Language
 	change.ClearProfile = t.Purpose == store.PurposeConfirmAndReset
-	change.ClearLimits = []string{s.lockKey(t.UserID)}
+	change.ClearLimits, change.Replaces = []string{s.lockKey(t.UserID)}, s.replacedSession(c)
 	change.Events = []Event{
 		s.newEvent(EventPasswordReset, t.UserID, "", string(t.Purpose), c),
 		s.newEvent(EventPasswordChanged, t.UserID, "", "reset", c),
@@ -268,7 +268,6 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	if auth == nil {
 		return Result{Next: NextSignIn}, nil
 	}
-	s.endPreviousSession(ctx, c)
 	return signedIn(auth), nil
 }
 

@@ -163,19 +163,11 @@ func (s *Service) endSession(ctx context.Context, userID, sessionID, reason stri
 	return nil
 }
 
-// endPreviousSession ends the session that the request already had, so that an
-// attacker who planted it does not share the new one.
-func (s *Service) endPreviousSession(ctx context.Context, c Client) {
-	if c.SessionID == "" {
-		return
-	}
-	session, err := s.store.Session(ctx, c.SessionID)
-	if err == nil {
-		err = s.endSession(ctx, session.UserID, session.ID, "replaced", c)
-	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		s.cfg.Logger.Warn("usher: the previous session of the request could not be ended", "error", err)
-	}
+// replacedSession is the session that the request already had. It ends in the
+// transaction that gives the client another session, so that an attacker who planted it
+// does not share the new one, even if the client does not wait for the answer.
+func (s *Service) replacedSession(c Client) store.ReplacedSession {
+	return store.ReplacedSession{ID: c.SessionID, End: *s.sessionEnd("replaced", c)}
 }
 
 // endUserSessions ends all sessions of a user in the store and in this instance.

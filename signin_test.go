@@ -1,12 +1,15 @@
 package usher_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // failSignIn signs in with a wrong password and expects ErrInvalidCredentials.
@@ -310,5 +313,80 @@ func TestSU06_BlanksAroundALoginIDDoNotCount(t *testing.T) {
 	for _, id := range []string{"ann @example.com", "ann@ example.com", "\u00a0ann@example.com", "\tann@example.com", " "} {
 		_, err := k.SignIn(ctx, usher.SignInParams{LoginID: id, Password: thirdPassword}, home)
 		wantField(t, err, "loginId")
+	}
+}
+
+// lostClient is a store during whose next change of a user the client hangs up.
+type lostClient struct {
+	store.Store
+	end func()
+}
+
+func (h *lostClient) CreateUser(ctx context.Context, c store.UserCreation) ([]store.Event, error) {
+	defer h.end()
+	return h.Store.CreateUser(ctx, c)
+}
+
+func (h *lostClient) ChangePassword(ctx context.Context, c store.PasswordChange) ([]store.Event, error) {
+	defer h.end()
+	return h.Store.ChangePassword(ctx, c)
+}
+
+func (h *lostClient) ResetPassword(ctx context.Context, s store.TokenSpend, c store.PasswordChange) ([]store.Event, error) {
+	defer h.end()
+	return h.Store.ResetPassword(ctx, s, c)
+}
+
+func (h *lostClient) StartSession(ctx context.Context, s store.SessionStart) ([]store.Event, error) {
+	defer h.end()
+	return h.Store.StartSession(ctx, s)
+}
+
+// The session that the browser had belongs to another user.
+func TestSE15_TheSessionBeforeEndsAlthoughTheClientHangsUp(t *testing.T) {
+	t.Parallel()
+	reset := func(ctx context.Context, k *kit, c usher.Client) error {
+		_, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: k.resetToken(ann, usher.MessageResetPassword), NewPassword: otherPassword}, c)
+		return err
+	}
+	for name, call := range map[string]func(ctx context.Context, k *kit, c usher.Client) error{
+		"sign-up": func(ctx context.Context, k *kit, c usher.Client) error {
+			_, err := k.SignUp(ctx, usher.SignUpParams{LoginID: "new@example.com", Password: goodPassword}, c)
+			return err
+		},
+		"sign-in": func(ctx context.Context, k *kit, c usher.Client) error {
+			_, err := k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: goodPassword}, c)
+			return err
+		},
+		"replace": func(ctx context.Context, k *kit, c usher.Client) error {
+			in := usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}
+			_, err := k.ReplacePassword(ctx, in, c)
+			return err
+		},
+		"reset": reset, "reset that signs in": reset,
+	} {
+		st := &lostClient{memory.New(), func() {}}
+		k := newKitOn(t, st, newClock(), func(c *usher.Config) { c.ResetSignsIn = strings.HasSuffix(name, "signs in") })
+		k.signUpVerified(ann)
+		k.signUpVerified(mallory)
+		before := k.signIn(mallory, goodPassword, home)
+		c := home
+		c.SessionID = before.Session.ID
+		k.events.reset()
+		client, gone := context.WithCancel(ctx)
+		st.end = gone
+		err := call(client, k, c)
+		st.end = func() {}
+		if client.Err() == nil {
+			t.Fatalf("%s: the client did not hang up", name)
+		}
+		k.wantEnded(before)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		events := usher.Must(k.store.Events(ctx, usher.EventQuery{Name: usher.EventSessionEnded, UserID: before.User.ID, Limit: 10})).Events
+		if len(events) != 1 || events[0].SessionID != before.Session.ID || events[0].Reason != "replaced" {
+			t.Errorf("%s: the audit table has %v", name, events)
+		}
 	}
 }

@@ -102,7 +102,8 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 	}
 	creation.Session = &session
 	creation.Events = append(creation.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
-	err = s.createUser(ctx, creation)
+	creation.Replaces = s.replacedSession(c)
+	ended, err := s.createUser(ctx, creation)
 	if errors.Is(err, ErrLoginIDTaken) {
 		s.audit.Store(ctx, s.newEvent(EventSignUpRefused, "", "", "login_id_taken", c))
 		return Result{}, ErrLoginIDTaken
@@ -111,8 +112,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 		return Result{}, s.storeError(err)
 	}
 	s.wakeOutbox(creation.Emails)
-	s.audit.Notify(ctx, creation.Events...)
-	s.endPreviousSession(ctx, c)
+	s.afterSessionsEnded(ctx, ended, creation.Events...)
 	return signedIn(&Authentication{
 		User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, ""), FirstSeen: true,
 	}), nil
@@ -126,7 +126,7 @@ func (s *Service) signUpConfirmFirst(ctx context.Context, creation store.UserCre
 		if err := s.addVerificationEmail(ctx, &creation, c); err != nil {
 			return err
 		}
-		err = s.createUser(ctx, creation)
+		_, err = s.createUser(ctx, creation)
 		if err == nil {
 			s.wakeOutbox(creation.Emails)
 			s.audit.Notify(ctx, creation.Events...)
@@ -175,12 +175,12 @@ func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account,
 
 // createUser stores a new user. If that fails, the email does not count against the
 // limits of the address, because it was not sent.
-func (s *Service) createUser(ctx context.Context, creation store.UserCreation) error {
-	err := s.store.CreateUser(ctx, creation)
+func (s *Service) createUser(ctx context.Context, creation store.UserCreation) ([]Event, error) {
+	ended, err := s.store.CreateUser(ctx, creation)
 	if err != nil && len(creation.Emails) > 0 {
 		s.releaseLimits(ctx, s.emailLimit(creation.User.Email))
 	}
-	return err
+	return ended, err
 }
 
 // newUser checks the inputs, except the password, and returns the user and the

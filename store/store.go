@@ -105,6 +105,14 @@ func (e SessionEnd) EventFor(userID, sessionID string) Event {
 	return event
 }
 
+// ReplacedSession is a session of any user that ends when a client gets another one.
+type ReplacedSession struct {
+	// ID is the id of the session. Empty, or the id of one that has ended, ends none.
+	ID string
+	// End says how it ends. Its Except is ignored.
+	End SessionEnd
+}
+
 // Clock is an optional ability of a [Store] that has a clock of its own. Instances
 // compare it with theirs to detect a wrong clock.
 type Clock interface {

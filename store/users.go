@@ -9,9 +9,9 @@ import (
 
 // UserStore keeps users and their passwords.
 type UserStore interface {
-	// CreateUser stores a new user. ErrLoginIDTaken if another user has one of the
-	// canonical login ids.
-	CreateUser(ctx context.Context, c UserCreation) error
+	// CreateUser stores a new user. It returns the events of the sessions it ended.
+	// ErrLoginIDTaken if another user has one of the canonical login ids.
+	CreateUser(ctx context.Context, c UserCreation) ([]Event, error)
 	// Account returns the user with an id. ErrNotFound if there is none.
 	Account(ctx context.Context, userID string) (Account, error)
 	// AccountByLoginID returns the user with a canonical login id. ErrNotFound if there
@@ -39,6 +39,8 @@ type UserCreation struct {
 	Password  Password
 	// Session is the first session of the user. Nil starts none.
 	Session *SessionRecord
+	// Replaces is the session that ends.
+	Replaces ReplacedSession
 	// Token is the one-time token of the email in Effects. Nil stores none.
 	Token *OneTimeToken
 	Effects
@@ -112,6 +114,8 @@ type PasswordChange struct {
 	Renew *RefreshRenewal
 	// Session starts. Nil starts none.
 	Session *SessionRecord
+	// Replaces is a further session that ends.
+	Replaces ReplacedSession
 	// ClearLimits are keys of limits to remove.
 	ClearLimits []string
 	Effects

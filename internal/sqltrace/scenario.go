@@ -96,18 +96,20 @@ func Shared(ctx context.Context, st store.Store, name string) error {
 	s := &scenario{ctx: ctx, st: st, name: name}
 	email, changed, user := name+"@example.test", name+"-new@example.test", s.id("user")
 	reset := s.token("reset 1", store.PurposeReset, email, 1)
-	s.ok("CreateUser", st.CreateUser(ctx, store.UserCreation{
+	_, err := st.CreateUser(ctx, store.UserCreation{
 		User: store.User{
 			ID: user, LoginIDs: []string{email, name + " nick"}, Email: email, Name: "N", Roles: []string{"r"}, Language: "de",
 			Attributes: map[string]any{"k": "v"}, Status: store.StatusEnabled, CreatedAt: t0, UpdatedAt: t0,
 		},
 		Canonical: []string{email, name + " nick"}, Session: s.session("s1"), Token: &reset, Effects: s.effects("created"),
 		Password: store.Password{Hash: "h1", State: store.PasswordActive, Version: 1, ChangedAt: t0},
-	}))
-	s.want("CreateUser again", st.CreateUser(ctx, store.UserCreation{
+	})
+	s.ok("CreateUser", err)
+	_, err = st.CreateUser(ctx, store.UserCreation{
 		User: store.User{ID: s.id("other"), LoginIDs: []string{email}, Status: store.StatusEnabled}, Canonical: []string{email},
-	}), store.ErrLoginIDTaken)
-	_, err := st.Account(ctx, user)
+	})
+	s.want("CreateUser again", err, store.ErrLoginIDTaken)
+	_, err = st.Account(ctx, user)
 	s.ok("Account", err)
 	_, err = st.AccountByLoginID(ctx, email)
 	s.ok("AccountByLoginID", err)

@@ -63,9 +63,9 @@ func (f *Faults) CallCount() int {
 	return f.Calls
 }
 
-func (f *Faults) CreateUser(c Ctx, in store.UserCreation) error {
+func (f *Faults) CreateUser(c Ctx, in store.UserCreation) ([]store.Event, error) {
 	if err := f.BeforeCall(c); err != nil {
-		return err
+		return nil, err
 	}
 	return f.Store.CreateUser(c, in)
 }

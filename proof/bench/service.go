@@ -44,7 +44,7 @@ func addUsers(st store.Store, n int, hashing password.HasherConfig) error {
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	for i := range n {
-		err := st.CreateUser(context.Background(), store.UserCreation{
+		_, err := st.CreateUser(context.Background(), store.UserCreation{
 			User: usher.User{
 				ID: fmt.Sprint("user-", i), LoginIDs: []string{login(i)}, Email: login(i), EmailVerified: true,
 				Roles: []string{"editor"}, Permissions: []string{"write"}, Status: usher.StatusEnabled, CreatedAt: now, UpdatedAt: now,

@@ -198,6 +198,15 @@ func (s *transaction) endSessions(end store.SessionEnd, sessions ...store.Sessio
 	return ended
 }
 
+// endReplaced ends a session, of any user, if there is one with that id.
+func (s *transaction) endReplaced(r store.ReplacedSession) []store.Event {
+	previous, ok := s.sessions[r.ID]
+	if !ok {
+		return nil
+	}
+	return s.endSessions(r.End, previous)
+}
+
 func (s *transaction) endUserSessions(userID string, end store.SessionEnd) []store.Event {
 	var own []store.SessionRecord
 	for id, ses := range s.sessions {

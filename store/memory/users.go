@@ -10,8 +10,8 @@ import (
 )
 
 // CreateUser implements [store.UserStore].
-func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
-	return m.transact(ctx, c, func(s *transaction) error {
+func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) (ended []store.Event, err error) {
+	err = m.transact(ctx, c, func(s *transaction) error {
 		if len(c.Canonical) != len(c.User.LoginIDs) {
 			return errors.New("memory: UserCreation needs one canonical form for each login id")
 		}
@@ -28,6 +28,7 @@ func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
 			return err
 		}
 		put(s, s.canonical, c.User.ID, slices.Clone(c.Canonical))
+		ended = s.endReplaced(c.Replaces)
 		if err := s.insertSession(c.User.ID, c.Session); err != nil {
 			return err
 		}
@@ -38,6 +39,10 @@ func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
 		}
 		return s.storeEffects(c.Effects)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
 }
 
 // Account implements [store.UserStore].
@@ -185,6 +190,7 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]store.Event, err
 	if c.End != nil {
 		ended = s.endUserSessions(c.UserID, *c.End)
 	}
+	ended = append(ended, s.endReplaced(c.Replaces)...)
 	if c.DropTokens {
 		s.dropTokens(c.UserID)
 	}

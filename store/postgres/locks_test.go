@@ -63,7 +63,7 @@ func TestST06_UsersWhoSwapABrowserDoNotDeadlock(t *testing.T) {
 	for pair := range 8 {
 		users := []string{fmt.Sprint("a", pair), fmt.Sprint("b", pair)}
 		for _, u := range users {
-			if err := st.CreateUser(t.Context(), store.UserCreation{
+			if _, err := st.CreateUser(t.Context(), store.UserCreation{
 				User: store.User{ID: u, Status: store.StatusEnabled}, Password: store.Password{Version: 1},
 			}); err != nil {
 				t.Fatal(err)

@@ -24,8 +24,9 @@ func TestOnlyCountersDoNotWaitForTheDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(s.CreateUser(ctx, creation))
-	_, err := s.DB().ExecContext(ctx, `
+	_, err := s.CreateUser(ctx, creation)
+	must(err)
+	_, err = s.DB().ExecContext(ctx, `
 		CREATE TABLE seen (at SERIAL, setting TEXT);
 		CREATE FUNCTION note() RETURNS trigger AS $$
 		BEGIN

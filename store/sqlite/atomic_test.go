@@ -17,7 +17,7 @@ var multi = map[string]struct {
 	least int
 	call  func(ctx context.Context, s *sqlstore.Store) error
 }{
-	"CreateUser": {9, func(ctx context.Context, s *sqlstore.Store) error { return s.CreateUser(ctx, creation("w")) }},
+	"CreateUser": {9, func(ctx context.Context, s *sqlstore.Store) error { return errOf(s.CreateUser(ctx, creation("w"))) }},
 	"UpdateUser": {8, func(ctx context.Context, s *sqlstore.Store) error {
 		status := store.StatusDisabled
 		_, _, err := s.UpdateUser(ctx, store.UserUpdate{
@@ -116,7 +116,7 @@ func fill(t *testing.T, s *sqlstore.Store) {
 	t.Helper()
 	ctx := context.Background()
 	for _, id := range []string{"u", "v"} {
-		if err := s.CreateUser(ctx, creation(id)); err != nil {
+		if _, err := s.CreateUser(ctx, creation(id)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 func BenchmarkStartSession(b *testing.B) {
 	s := openNew(b)
-	must(b, s.CreateUser(context.Background(), creation("u")))
+	must(b, errOf(s.CreateUser(context.Background(), creation("u"))))
 	n := 0
 	for b.Loop() {
 		n++
@@ -24,7 +24,7 @@ func BenchmarkStartSession(b *testing.B) {
 
 func BenchmarkSwapRefresh(b *testing.B) {
 	s := openNew(b)
-	must(b, s.CreateUser(context.Background(), creation("u")))
+	must(b, errOf(s.CreateUser(context.Background(), creation("u"))))
 	n := 0
 	in := refresh("u-s1", "0")
 	for b.Loop() {

@@ -83,7 +83,7 @@ func TestWaitingStepsShareOneCommit(t *testing.T) {
 	s, db := openFaulty(t, &f, nil)
 	const clients = 64
 	for n := range clients {
-		must(t, s.CreateUser(ctx, creation(fmt.Sprint("u", n))))
+		must(t, errOf(s.CreateUser(ctx, creation(fmt.Sprint("u", n)))))
 	}
 	f.count = map[string]int{}
 	c := hold(t, s, &f)
@@ -132,7 +132,7 @@ func together(t *testing.T, fail func(f *faults) func(n int) error) (errs [3]err
 	var f faults
 	s, db := openFaulty(t, &f, nil)
 	for n := range 3 {
-		must(t, s.CreateUser(context.Background(), creation(fmt.Sprint("u", n))))
+		must(t, errOf(s.CreateUser(context.Background(), creation(fmt.Sprint("u", n)))))
 	}
 	c := hold(t, s, &f)
 	for n := range 3 {
@@ -184,11 +184,11 @@ func TestFB02_NoAnswerRestsOnWhatIsLost(t *testing.T) {
 	s, db := openFaulty(t, &f, nil)
 	c := hold(t, s, &f)
 	var lost, other error
-	c.add(ctx, func(ctx context.Context) { lost = s.CreateUser(ctx, creation("u")) })
+	c.add(ctx, func(ctx context.Context) { lost = errOf(s.CreateUser(ctx, creation("u"))) })
 	c.add(ctx, func(ctx context.Context) {
 		same := creation("u")
 		same.User.ID, same.Session, same.Token, same.Effects = "other", nil, nil, effects("up-other")
-		other = s.CreateUser(ctx, same)
+		other = errOf(s.CreateUser(ctx, same))
 	})
 	failed := false
 	c.release(func(int) error {
@@ -253,7 +253,7 @@ func TestFB03_APanicInAStepIsItsCallersAlone(t *testing.T) {
 		}()
 		u := creation("u")
 		u.User.Attributes = map[string]any{"x": panicking{}}
-		t.Errorf("no panic but %v", s.CreateUser(ctx, u))
+		t.Errorf("no panic but %v", errOf(s.CreateUser(ctx, u)))
 	})
 	c.add(ctx, func(ctx context.Context) { must(t, s.Record(ctx, effects("b"))) })
 	c.release(nil)
@@ -314,9 +314,9 @@ func TestAStepWithAHookSharesNoTransaction(t *testing.T) {
 	c := hold(t, s, &f)
 	c.add(ctx, func(ctx context.Context) { must(t, s.Record(ctx, effects("a"))) })
 	c.add(ctx, func(ctx context.Context) { must(t, s.Record(ctx, effects("b"))) })
-	c.add(ctx, func(ctx context.Context) { must(t, s.CreateUser(ctx, creation("u"))) })
+	c.add(ctx, func(ctx context.Context) { must(t, errOf(s.CreateUser(ctx, creation("u")))) })
 	c.add(ctx, func(ctx context.Context) {
-		if err := s.CreateUser(context.WithValue(ctx, refusal{}, true), creation("v")); !errors.Is(err, errInjected) {
+		if _, err := s.CreateUser(context.WithValue(ctx, refusal{}, true), creation("v")); !errors.Is(err, errInjected) {
 			t.Errorf("got %v", err)
 		}
 	})

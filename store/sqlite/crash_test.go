@@ -48,7 +48,7 @@ func actUntilKilled(path, round string) error {
 		go func() {
 			for n := 0; ; n++ {
 				id := fmt.Sprintf("r%s-w%d-%d", round, worker, n)
-				if err := s.CreateUser(context.Background(), creation(id)); err != nil {
+				if _, err := s.CreateUser(context.Background(), creation(id)); err != nil {
 					failed <- err
 				}
 				fmt.Printf("up %s\n", id)

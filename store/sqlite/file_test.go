@@ -30,7 +30,7 @@ func TestST05_OnlyTheOwnerCanOpenTheFiles(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0)) // so that the umask removes no permissions
 	path := filepath.Join(t.TempDir(), "usher.db")
 	s := open(t, path)
-	must(t, s.CreateUser(context.Background(), creation("u")))
+	must(t, errOf(s.CreateUser(context.Background(), creation("u"))))
 	for suffix, mode := range modes(t, path) {
 		if mode != 0o600 {
 			t.Errorf("usher.db%s has mode %o", suffix, mode)
@@ -87,7 +87,7 @@ func TestOpenTakesAnyFileName(t *testing.T) {
 	for _, name := range []string{"a?b=c&mode=memory.db", "100%.db", "a#b.db", "a b.db", "ä%20.db"} {
 		path := filepath.Join(t.TempDir(), name)
 		s := open(t, path)
-		must(t, s.CreateUser(context.Background(), creation("u")))
+		must(t, errOf(s.CreateUser(context.Background(), creation("u"))))
 		must(t, s.Close())
 		info, err := os.Stat(path)
 		must(t, err)
@@ -100,7 +100,7 @@ func TestOpenTakesAnyFileName(t *testing.T) {
 func TestCloseMovesTheLogIntoTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "usher.db")
 	s := open(t, path)
-	must(t, s.CreateUser(context.Background(), creation("u")))
+	must(t, errOf(s.CreateUser(context.Background(), creation("u"))))
 	must(t, s.Close())
 	must(t, s.Close()) // a second Close is no error
 	if _, err := os.Stat(path + "-wal"); !os.IsNotExist(err) {

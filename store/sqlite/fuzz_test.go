@@ -25,7 +25,7 @@ func FuzzStoreText(f *testing.F) {
 			User:      store.User{ID: text, LoginIDs: []string{text}, Email: text, Name: text, Roles: []string{text}, Status: store.StatusEnabled},
 			Canonical: []string{text},
 		}
-		err := s.CreateUser(ctx, c)
+		_, err := s.CreateUser(ctx, c)
 		if keeps := utf8.ValidString(text) && !strings.Contains(text, "\x00"); !keeps {
 			if err == nil {
 				t.Fatalf("%q was taken", text)

@@ -44,7 +44,7 @@ func TestMixedLoadNeverFindsTheDatabaseLocked(t *testing.T) {
 
 // journey makes the calls of one user, and of the background work of a Service.
 func journey(ctx context.Context, s store.Store, id string) error {
-	if err := s.CreateUser(ctx, creation(id)); err != nil {
+	if _, err := s.CreateUser(ctx, creation(id)); err != nil {
 		return err
 	}
 	if _, err := s.TakeLimits(ctx, now, []store.Limit{{Key: id, Max: 5, Window: time.Minute}, {Key: "all", Max: 1 << 30}}); err != nil {

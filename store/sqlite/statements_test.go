@@ -17,7 +17,7 @@ func TestST03_NothingGivenIsPartOfAStatement(t *testing.T) {
 	s, db := openFaulty(t, &f, nil)
 	c := creation(mark)
 	c.User.Name, c.User.Roles, c.User.Attributes = mark, []string{mark}, map[string]any{mark: mark}
-	must(t, s.CreateUser(ctx, c))
+	must(t, errOf(s.CreateUser(ctx, c)))
 	roles := []string{mark}
 	_, _, err := s.UpdateUser(ctx, store.UserUpdate{UserID: mark, At: now, Roles: &roles, Profile: store.Profile{Name: &roles[0]}})
 	must(t, err)

@@ -17,7 +17,7 @@ func TestST04_SQLiteKeepsTheContract(t *testing.T) {
 
 func TestST01_UniquenessIsAConstraintOfTheDatabase(t *testing.T) {
 	s := openNew(t)
-	must(t, s.CreateUser(context.Background(), creation("u")))
+	must(t, errOf(s.CreateUser(context.Background(), creation("u"))))
 	_, err := s.DB().Exec(`INSERT INTO usher_login_ids (canonical, user_id, position) VALUES ('u@example.test', 'u', 7)`)
 	var coded interface{ Code() int }
 	if !errors.As(err, &coded) || coded.Code() != 1555 { // SQLITE_CONSTRAINT_PRIMARYKEY
@@ -29,7 +29,7 @@ func TestST01_UniquenessIsAConstraintOfTheDatabase(t *testing.T) {
 func TestOpenBringsAnEarlierDatabaseUpToDate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "usher.db")
 	s := open(t, path)
-	must(t, s.CreateUser(context.Background(), creation("u")))
+	must(t, errOf(s.CreateUser(context.Background(), creation("u"))))
 	must(t, s.Close())
 	db, err := sql.Open("sqlite", "file:"+path)
 	must(t, err)
@@ -48,3 +48,6 @@ func TestOpenBringsAnEarlierDatabaseUpToDate(t *testing.T) {
 		t.Errorf("the user is %+v", a.User)
 	}
 }
+
+// errOf returns the error of a call that also returns a value.
+func errOf[T any](_ T, err error) error { return err }

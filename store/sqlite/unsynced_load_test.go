@@ -176,7 +176,7 @@ func step(ctx context.Context, s *sqlstore.Store, id string) (err error) {
 	default:
 		c := creation(id)
 		c.Effects = effects(id)
-		return s.CreateUser(ctx, c)
+		return errOf(s.CreateUser(ctx, c))
 	}
 	return errors.Join(err, errNotKept)
 }

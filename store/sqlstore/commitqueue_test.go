@@ -28,7 +28,7 @@ func BenchmarkDurableWrites(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/%d/%s", name, writers, mode.name), func(b *testing.B) {
 					s := benchStore(b, mode.synchronous, mode.shared)
 					for w := range writers {
-						if err := s.CreateUser(b.Context(), benchUser(w)); err != nil {
+						if _, err := s.CreateUser(b.Context(), benchUser(w)); err != nil {
 							b.Fatal(err)
 						}
 					}

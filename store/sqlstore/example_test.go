@@ -53,7 +53,7 @@ func ExampleNew() {
 		}
 		return n
 	}
-	if err := st.CreateUser(ctx, store.UserCreation{User: store.User{ID: "u1"}}); err != nil {
+	if _, err := st.CreateUser(ctx, store.UserCreation{User: store.User{ID: "u1"}}); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("after sign-up:", carts())

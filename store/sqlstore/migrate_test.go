@@ -119,7 +119,7 @@ func TestMigrationsAreHandedOutForOtherTools(t *testing.T) {
 	if err := s.Ping(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CreateUser(context.Background(), store.UserCreation{User: store.User{ID: "u"}}); err != nil {
+	if _, err := s.CreateUser(context.Background(), store.UserCreation{User: store.User{ID: "u"}}); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {

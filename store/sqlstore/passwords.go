@@ -11,7 +11,7 @@ import (
 func (s *Store) ChangePassword(ctx context.Context, c store.PasswordChange) ([]store.Event, error) {
 	var ended []store.Event
 	err := s.transactWithHook(ctx, "change password", func(t *tx) error {
-		a, err := t.lockAccount(ctx, c.UserID)
+		a, err := t.lockAccountAndOwner(ctx, c.UserID, c.Replaces.ID)
 		if err != nil {
 			return err
 		}
@@ -63,6 +63,11 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 			return nil, err
 		}
 	}
+	replaced, err := t.endReplaced(ctx, c.Replaces)
+	if err != nil {
+		return nil, err
+	}
+	ended = append(ended, replaced...)
 	if c.DropTokens {
 		if err := t.dropTokens(ctx, a.User.ID); err != nil {
 			return nil, err

@@ -199,6 +199,14 @@ func (t *tx) endSessions(ctx context.Context, userID string, end store.SessionEn
 	return t.endSessionsWhere(ctx, end, "user_id = ? AND id <> ?", userID, end.Except)
 }
 
+// endReplaced ends a session, of any user, if there is one with that id.
+func (t *tx) endReplaced(ctx context.Context, r store.ReplacedSession) ([]store.Event, error) {
+	if r.ID == "" {
+		return nil, nil
+	}
+	return t.endSessionsWhere(ctx, r.End, "id = ?", r.ID)
+}
+
 // endSessionsWhere ends the sessions that meet a condition, revokes them, and stores and
 // returns their events.
 func (t *tx) endSessionsWhere(ctx context.Context, end store.SessionEnd, condition string, args ...any) ([]store.Event, error) {

@@ -190,6 +190,11 @@ func (t *tx) dropTokens(ctx context.Context, userID string) error {
 func (s *Store) ResetPassword(ctx context.Context, spend store.TokenSpend, c store.PasswordChange) ([]store.Event, error) {
 	var ended []store.Event
 	err := s.transactWithHook(ctx, "reset password", func(t *tx) error {
+		if c.Replaces.ID != "" {
+			if _, err := t.lockAccountAndOwner(ctx, c.UserID, c.Replaces.ID); err != nil {
+				return err
+			}
+		}
 		a, o, err := t.spend(ctx, spend)
 		if err != nil {
 			return err

@@ -31,12 +31,22 @@ func accountDest(a *store.Account) []any {
 }
 
 // CreateUser implements [store.UserStore].
-func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
+func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) ([]store.Event, error) {
 	if len(c.Canonical) != len(c.User.LoginIDs) {
-		return errors.New("sqlstore: create user: as many canonical forms as login ids are needed")
+		return nil, errors.New("sqlstore: create user: as many canonical forms as login ids are needed")
 	}
-	return s.transactWithHook(ctx, "create user", func(t *tx) error {
+	var ended []store.Event
+	err := s.transactWithHook(ctx, "create user", func(t *tx) (err error) {
 		u, p := c.User, c.Password
+		if c.Replaces.ID != "" {
+			// The new user has no row to lock.
+			if _, err := t.lockAccountAndOwner(ctx, u.ID, c.Replaces.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		if ended, err = t.endReplaced(ctx, c.Replaces); err != nil {
+			return err
+		}
 		if _, err := t.exec(ctx, `
 			INSERT INTO usher_users (id, login_ids, email, email_verified,
 				name, given_name, middle_name, family_name, phone, picture, language,
@@ -77,6 +87,10 @@ func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) error {
 		}
 		return t.storeEffects(ctx, c.Effects)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
 }
 
 // takeLoginIDs inserts the canonical forms of a user's login ids. Of concurrent callers

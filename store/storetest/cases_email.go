@@ -9,7 +9,7 @@ var verifyCases = append(voidTokenCases(store.PurposeVerifyEmail, func(e *env, _
 	{"spends the token and marks the address", func(e *env) {
 		c := e.newCreation("anna")
 		c.User.EmailVerified = false
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		tok, fx := e.openToken(store.Account{User: c.User, Password: c.Password}, store.PurposeVerifyEmail), e.effects()
 		got, err := e.VerifyEmail(e.ctx, tokenSpend(tok), fx)
 		e.ok(err)
@@ -42,7 +42,7 @@ var changeEmailCases = append(voidTokenCases(store.PurposeChangeEmail, func(e *e
 		c.User.EmailVerified = false
 		c.User.LoginIDs = append([]string{"Nick"}, c.User.LoginIDs...)
 		c.Canonical = append([]string{"nick"}, c.Canonical...)
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		a := store.Account{User: c.User, Password: c.Password}
 		s := e.signIn(a.User.ID)
 		tok, other, fx := e.openToken(a, store.PurposeChangeEmail), e.openToken(a, store.PurposeReset), e.effects()
@@ -101,7 +101,7 @@ var changeEmailCases = append(voidTokenCases(store.PurposeChangeEmail, func(e *e
 		c := e.newCreation("anna")
 		c.User.LoginIDs = append([]string{"new@Example.test"}, c.User.LoginIDs...)
 		c.Canonical = append([]string{"new@example.test"}, c.Canonical...)
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		tok := e.openToken(store.Account{User: c.User, Password: c.Password}, store.PurposeChangeEmail)
 		got, err := e.ChangeEmail(e.ctx, tokenSpend(tok), "anna@example.test", "new@example.test", store.Effects{})
 		e.ok(err)

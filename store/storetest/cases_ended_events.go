@@ -86,6 +86,30 @@ var waysToEnd = []endedEventCase{
 	}},
 }
 
+// replaceCase is a way to replace a session, for the user of an account.
+type replaceCase struct {
+	name    string
+	replace func(e *env, a store.Account, r store.ReplacedSession, fx store.Effects) ([]store.Event, error)
+}
+
+var waysToReplace = []replaceCase{
+	{"CreateUser", func(e *env, a store.Account, r store.ReplacedSession, fx store.Effects) ([]store.Event, error) {
+		c := e.newCreation(fmt.Sprint("new", e.next()))
+		c.Replaces, c.Effects = r, fx
+		return e.CreateUser(e.ctx, c)
+	}},
+	{"ChangePassword", func(e *env, a store.Account, r store.ReplacedSession, fx store.Effects) ([]store.Event, error) {
+		c := passwordChange(a, "hash-2")
+		c.Replaces, c.Effects = r, fx
+		return e.ChangePassword(e.ctx, c)
+	}},
+	{"ResetPassword", func(e *env, a store.Account, r store.ReplacedSession, fx store.Effects) ([]store.Event, error) {
+		c := passwordChange(a, "hash-2")
+		c.Replaces, c.Effects = r, fx
+		return e.ResetPassword(e.ctx, tokenSpend(e.openToken(a, store.PurposeReset)), c)
+	}},
+}
+
 var endedEventCases = func() (cases []testCase) {
 	for _, way := range waysToEnd {
 		cases = append(cases, testCase{way.name + " stores the event of each session it ends", func(e *env) {
@@ -106,6 +130,36 @@ var endedEventCases = func() (cases []testCase) {
 			e.wantUnnamedErr(e.wantNoFurtherEvents(func() error { _, err := way.end(e, a, sessionEnd("x"), fx); return err }))
 		}})
 	}
+	for _, way := range waysToReplace {
+		cases = append(cases, testCase{way.name + " ends the session of any user that it replaces", func(e *env) {
+			a, other := e.createUser("anna"), e.createUser("bert")
+			keep, theirs, own := e.signIn(other.User.ID), e.signIn(other.User.ID), e.signIn(a.User.ID)
+			end := sessionEnd(way.name)
+			for _, id := range []string{"", "long gone", theirs.ID, theirs.ID} {
+				ended, err := way.replace(e, a, store.ReplacedSession{ID: id, End: end}, e.effects())
+				e.ok(err)
+				if len(ended) > 0 {
+					e.wantEndedEvents(ended, end, theirs)
+				} else if id != theirs.ID {
+					e.wantLive(theirs.ID)
+				}
+				a, err = e.Account(e.ctx, a.User.ID)
+				e.ok(err)
+			}
+			e.wantEnded(end.RevokedUntil, theirs.ID)
+			e.wantLive(keep.ID, own.ID)
+		}}, testCase{way.name + " replaces no session if it fails", func(e *env) {
+			a := e.createUser("anna")
+			theirs, fx := e.signIn(e.createUser("bert").User.ID), e.effects()
+			e.ok(e.Record(e.ctx, fx))
+			fx.Events = nil // the outbox refuses the same email
+			e.wantUnnamedErr(e.wantNoFurtherEvents(func() error {
+				_, err := way.replace(e, a, store.ReplacedSession{ID: theirs.ID, End: sessionEnd("x")}, fx)
+				return err
+			}))
+			e.wantLive(theirs.ID)
+		}})
+	}
 	return append(cases, testCase{"StartSession names the owner of the session it replaces", func(e *env) {
 		a, other := e.createUser("anna"), e.createUser("bert")
 		own, theirs := e.signIn(a.User.ID), e.signIn(other.User.ID)
@@ -114,6 +168,35 @@ var endedEventCases = func() (cases []testCase) {
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
 		e.wantEndedEvents(ended, in.End, own, theirs)
+	}}, testCase{"of many sign-ups and changes that replace one session, one ends it", func(e *env) {
+		other := e.createUser("bert")
+		victim := e.signIn(other.User.ID)
+		var users [callers]store.Account
+		for i := range users {
+			users[i] = e.createUser(fmt.Sprint("anna", i))
+		}
+		ended := make([][]store.Event, callers)
+		for i, err := range concurrently(func(i int) (err error) {
+			r := store.ReplacedSession{ID: victim.ID, End: sessionEnd("race")}
+			if i%2 == 0 {
+				c := passwordChange(users[i], "hash-2")
+				c.Replaces = r
+				ended[i], err = e.ChangePassword(e.ctx, c)
+				return err
+			}
+			id := fmt.Sprint("new-", i)
+			ended[i], err = e.CreateUser(e.ctx, store.UserCreation{User: store.User{ID: id, LoginIDs: []string{id}}, Canonical: []string{id}, Replaces: r})
+			return err
+		}) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		var all []store.Event
+		for _, list := range ended {
+			all = append(all, list...)
+		}
+		e.wantEndedEvents(all, sessionEnd("race"), victim)
 	}}, testCase{"hundreds of sessions end in one transaction", func(e *env) {
 		a := e.createUser("anna")
 		sessions := make([]store.SessionRecord, 1050)

@@ -40,7 +40,7 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 	id := a.User.ID
 	reset := e.newSession(id)
 	return map[string]func() error{
-		"CreateUser":       func() error { return e.CreateUser(ctx, c) },
+		"CreateUser":       func() error { _, err := e.CreateUser(ctx, c); return err },
 		"Account":          func() error { _, err := e.Account(ctx, id); return err },
 		"AccountByLoginID": func() error { _, err := e.AccountByLoginID(ctx, "anna@example.test"); return err },
 		"UpdateUser": func() error {

@@ -18,7 +18,7 @@ var passwordCases = []testCase{
 	{"sets hash, state, version and time, and keeps earlier hashes", func(e *env) {
 		c := e.newCreation("anna")
 		c.Password.Earlier = []string{"hash-0", "hash-00"}
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		p := passwordChange(store.Account{User: c.User, Password: c.Password}, "hash-2")
 		p.KeepEarlier, p.State, p.Effects = 2, store.PasswordTemporary, e.effects()
 		ended, err := e.ChangePassword(e.ctx, p)
@@ -93,7 +93,7 @@ var passwordCases = []testCase{
 	{"ends other sessions, renews one, starts one, drops tokens, verifies, clears profile and limits", func(e *env) {
 		c := e.newCreation("anna")
 		c.User.EmailVerified, c.User.Name = false, "Mallory"
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		a := store.Account{User: c.User, Password: c.Password}
 		mine, theirs := e.signIn(a.User.ID), e.signIn(a.User.ID)
 		tok := e.openToken(a, store.PurposeReset)

@@ -76,12 +76,13 @@ var raceCases = []testCase{
 		winner := e.oneWinner(store.ErrLoginIDTaken, func(i int) error {
 			typed := address[:i%10] + strings.ToUpper(address[i%10:i%10+8]) + address[i%10+8:]
 			s := resetSession(fmt.Sprintf("user-%d", i), i)
-			return e.CreateUser(e.ctx, store.UserCreation{
+			_, err := e.CreateUser(e.ctx, store.UserCreation{
 				User:      store.User{ID: s.UserID, LoginIDs: []string{typed, fmt.Sprint("own-", i)}, Status: store.StatusEnabled},
 				Canonical: []string{strings.ToLower(typed), fmt.Sprint("own-", i)},
 				Session:   &s,
 				Effects:   numberedEffects(i),
 			})
+			return err
 		})
 		a, err := e.AccountByLoginID(e.ctx, address)
 		e.ok(err)

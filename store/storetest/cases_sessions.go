@@ -26,7 +26,7 @@ var startCases = []testCase{
 	{"returns ErrConflict for another password version, a disabled and a missing user", func(e *env) {
 		a, off := e.createUser("anna"), e.newCreation("bert")
 		off.User.Status = store.StatusDisabled
-		e.ok(e.CreateUser(e.ctx, off))
+		e.create(off)
 		victim := e.signIn(a.User.ID)
 		for _, userID := range []string{a.User.ID, off.User.ID, "nobody"} {
 			in := sessionStart(e.newSession(userID))

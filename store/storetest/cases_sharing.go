@@ -29,7 +29,7 @@ var sharingCases = []testCase{
 		want.Session.ID, want.Session.Refresh.Current = c.Session.ID, append([]byte(nil), c.Session.Refresh.Current...)
 		tokenHash := append([]byte(nil), c.Token.Hash...)
 		mailID := c.Emails[0].ID
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		overwrite(&c.User, &c.Password)
 		c.Canonical[0], c.Session.AMR[0], c.Events[0].ID = "spoilt", "spoilt", "spoilt"
 		wipe(c.Session.Refresh.Current)
@@ -67,7 +67,7 @@ var sharingCases = []testCase{
 	}},
 	{"returns no reference to stored data", func(e *env) {
 		c := e.fullCreation("anna")
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		e.ok(e.SaveSigningKeys(e.ctx, signingKeys(1), store.Effects{}))
 		before := e.snapshot()
 		for range 2 {

@@ -21,7 +21,7 @@ var oddTexts = []string{
 var textCases = []testCase{
 	{"returns any text exactly, and distinguishes it from all others", func(e *env) {
 		for i, s := range oddTexts {
-			e.ok(e.CreateUser(e.ctx, store.UserCreation{
+			e.create(store.UserCreation{
 				User: store.User{
 					ID: s, LoginIDs: []string{s}, Email: s, Name: s, GivenName: s, MiddleName: s, FamilyName: s,
 					Phone: s, Picture: s, Roles: []string{s}, Permissions: []string{s},
@@ -42,7 +42,7 @@ var textCases = []testCase{
 					Events: []store.Event{{ID: s, At: t0, Name: store.EventName(s), UserID: s, SessionID: s, Address: s, UserAgent: s, RequestID: s, Reason: s}},
 					Emails: []store.QueuedEmail{{ID: s, Sealed: []byte(s), CreatedAt: t0, NotBefore: t0.Add(time.Duration(i))}},
 				},
-			}))
+			})
 		}
 		for _, s := range oddTexts {
 			a, err := e.AccountByLoginID(e.ctx, s)
@@ -90,7 +90,7 @@ var textCases = []testCase{
 			} {
 				c := e.fullCreation("anna")
 				edit(&c)
-				e.wantUnnamedErr(e.wantUnchanged(func() error { return e.CreateUser(e.ctx, c) }))
+				e.wantUnnamedErr(e.wantUnchanged(func() error { _, err := e.CreateUser(e.ctx, c); return err }))
 			}
 			for _, err := range []error{
 				func() error { _, err := e.AccountByLoginID(e.ctx, bad); return err }(),
@@ -106,7 +106,7 @@ var textCases = []testCase{
 				}
 			}
 		}
-		e.ok(e.CreateUser(e.ctx, e.fullCreation("anna")))
+		e.create(e.fullCreation("anna"))
 	}},
 	{"stores any bytes", func(e *env) {
 		all := make([]byte, 256)

@@ -318,7 +318,7 @@ var resetSessionCases = append(voidTokenCases(store.PurposeReset, func(e *env, a
 		c := e.newCreation("anna")
 		c.User.EmailVerified, c.Password.Earlier = false, []string{"hash-0"}
 		c.User.Name, c.User.Phone, c.User.Picture = "Mallory", "1", "https://evil.test/me.png"
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		a := store.Account{User: c.User, Password: c.Password}
 		old, tok := e.signIn(a.User.ID), e.openToken(a, store.PurposeConfirmAndReset)
 		e.openToken(a, store.PurposeChangeEmail)

@@ -30,7 +30,7 @@ func (e *env) fullCreation(name string) store.UserCreation {
 var createCases = []testCase{
 	{"stores the user with session, token and effects", func(e *env) {
 		c := e.fullCreation("anna")
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		got, err := e.Account(e.ctx, c.User.ID)
 		e.ok(err)
 		e.wantEqual("account", got, store.Account{User: c.User, Password: c.Password})
@@ -52,7 +52,7 @@ var createCases = []testCase{
 			User:     store.User{ID: "bare", Status: store.StatusEnabled},
 			Password: store.Password{State: store.PasswordNone},
 		}
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		got, err := e.Account(e.ctx, "bare")
 		e.ok(err)
 		e.wantEqual("account", got, store.Account{User: c.User, Password: c.Password})
@@ -61,10 +61,10 @@ var createCases = []testCase{
 		}
 	}},
 	{"returns ErrLoginIDTaken for a taken login id, and changes nothing", func(e *env) {
-		e.ok(e.CreateUser(e.ctx, e.fullCreation("anna")))
+		e.create(e.fullCreation("anna"))
 		other := e.fullCreation("bert")
 		other.Canonical[1] = "second-anna"
-		e.wantErr(e.wantUnchanged(func() error { return e.CreateUser(e.ctx, other) }), store.ErrLoginIDTaken)
+		e.wantErr(e.wantUnchanged(func() error { _, err := e.CreateUser(e.ctx, other); return err }), store.ErrLoginIDTaken)
 		_, err := e.AccountByLoginID(e.ctx, "bert@example.test")
 		e.wantErr(err, store.ErrNotFound)
 	}},
@@ -74,27 +74,27 @@ var createCases = []testCase{
 		e.ok(err)
 		again := e.newCreation("anna")
 		again.User.ID = "another"
-		e.ok(e.CreateUser(e.ctx, again))
+		e.create(again)
 	}},
 	{"returns an error for an existing user id and changes nothing", func(e *env) {
 		a := e.createUser("anna")
 		c := e.fullCreation("bert")
 		c.User.ID = a.User.ID
 		c.Session.UserID, c.Token.UserID = a.User.ID, a.User.ID
-		e.wantUnnamedErr(e.wantUnchanged(func() error { return e.CreateUser(e.ctx, c) }))
+		e.wantUnnamedErr(e.wantUnchanged(func() error { _, err := e.CreateUser(e.ctx, c); return err }))
 	}},
 	{"returns an error for an existing email id and changes nothing", func(e *env) {
 		first := e.fullCreation("anna")
-		e.ok(e.CreateUser(e.ctx, first))
+		e.create(first)
 		c := e.fullCreation("bert")
 		c.Emails[0].ID = first.Emails[0].ID
-		e.wantUnnamedErr(e.wantUnchanged(func() error { return e.CreateUser(e.ctx, c) }))
+		e.wantUnnamedErr(e.wantUnchanged(func() error { _, err := e.CreateUser(e.ctx, c); return err }))
 	}},
 	{"stores times to the microsecond and returns UTC", func(e *env) {
 		c := e.newCreation("anna")
 		zone := time.FixedZone("far east", 9*3600)
 		c.User.CreatedAt = time.Date(2026, 1, 2, 3, 4, 5, 123456789, zone)
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		a, err := e.Account(e.ctx, c.User.ID)
 		e.ok(err)
 		want := time.Date(2026, 1, 1, 18, 4, 5, 123456000, time.UTC)
@@ -126,7 +126,7 @@ var accountCases = []testCase{
 var updateCases = []testCase{
 	{"keeps the values of nil fields", func(e *env) {
 		c := e.fullCreation("anna")
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		at := t0.Add(time.Hour)
 		got, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: c.User.ID, At: at})
 		e.ok(err)
@@ -176,7 +176,7 @@ var updateCases = []testCase{
 	}},
 	{"empties a list", func(e *env) {
 		c := e.fullCreation("anna")
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		got, _, err := e.UpdateUser(e.ctx, store.UserUpdate{
 			UserID: c.User.ID, At: t0, Roles: ptr([]string(nil)), Permissions: ptr([]string{}),
 			Tenants: ptr(map[string]token.Tenant(nil)), Attributes: ptr(map[string]any{}),
@@ -232,7 +232,7 @@ var updateCases = []testCase{
 var deleteCases = []testCase{
 	{"removes everything of the user except events, revocations and emails", func(e *env) {
 		c := e.fullCreation("anna")
-		e.ok(e.CreateUser(e.ctx, c))
+		e.create(c)
 		other := e.createUser("bert")
 		keep := e.signIn(other.User.ID)
 		limit, others := store.Limit{Key: "k", Max: 9}, store.Limit{Key: "l", Max: 9}

@@ -209,11 +209,18 @@ func (e *env) newCreation(name string) store.UserCreation {
 	}
 }
 
-// createUser stores a user.
+// create stores a user.
+func (e *env) create(c store.UserCreation) {
+	e.Helper()
+	_, err := e.CreateUser(e.ctx, c)
+	e.ok(err)
+}
+
+// createUser is create for a new user with that name.
 func (e *env) createUser(name string) store.Account {
 	e.Helper()
 	c := e.newCreation(name)
-	e.ok(e.CreateUser(e.ctx, c))
+	e.create(c)
 	return store.Account{User: c.User, Password: c.Password}
 }
 
