@@ -54,16 +54,14 @@ type Config struct {
 	// [middleware.UnixSocket] if a proxy connects by a Unix socket. The clients of any
 	// other proxy count as one network, with the limits of one. Defaults to none.
 	TrustedProxies []netip.Prefix
-	// TrustedOrigins are further origins, such as "https://app.example.com",
-	// whose pages may send requests that change something. Scheme, host and
-	// port are compared. The origin of the request's Host and that of the BaseURL of
-	// the Service are always trusted. Defaults to none.
+	// TrustedOrigins are further origins, such as "https://app.example.com", whose pages
+	// may read the answers (CORS) and send requests that change something: of these
+	// routes, of the program's routes behind the embedded Middleware, and of those in
+	// [Handlers.CORS]. Scheme, host and port are compared exactly. "*" trusts every
+	// origin, and is an error together with Cookies or Pages. The origin of the
+	// request's Host and that of the BaseURL of the Service are always trusted.
+	// Defaults to none.
 	TrustedOrigins []string
-	// AllowedOrigins are origins whose pages may read the answers (CORS).
-	// Scheme, host and port are compared exactly. If they may also send requests
-	// that change something, name them in TrustedOrigins, too. "*" allows every
-	// origin, and is an error together with Cookies. Defaults to none.
-	AllowedOrigins []string
 
 	// HSTS is the value of the header Strict-Transport-Security (RFC 6797) in answers
 	// over https, such as "max-age=31536000; includeSubDomains". It binds the whole
@@ -88,7 +86,7 @@ type Config struct {
 }
 
 // complete returns a copy with every default filled in. An error names the setting
-// that is wrong. Package middleware checks the proxies and trusted origins.
+// that is wrong. Package middleware checks the proxies.
 func (c Config) complete(auth *usher.Service) (Config, error) {
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
 	c.Logger = logs.Guard(cmp.Or(c.Logger, slog.Default()))
@@ -100,9 +98,7 @@ func (c Config) complete(auth *usher.Service) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("handlers: the BaseURL of the Service: %w", err)
 	}
-	// The origin of BaseURL is the program's own, also behind a proxy that changes Host.
-	c.TrustedOrigins = append(slices.Clone(c.TrustedOrigins), own.Scheme+"://"+own.Host)
-	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
+	c.TrustedOrigins = slices.Clone(c.TrustedOrigins)
 	if c.Path != "" {
 		if err := weburl.CheckPath(c.Path); err != nil {
 			return Config{}, fmt.Errorf("handlers: Config.Path %w", err)
@@ -116,7 +112,7 @@ func (c Config) complete(auth *usher.Service) (Config, error) {
 			return Config{}, err
 		}
 	}
-	return c, c.checkAllowed()
+	return c, c.checkOrigins()
 }
 
 // newJar returns the jar of a Service. It needs no Logger: usher.New has warned of
@@ -129,18 +125,29 @@ func newJar(auth *usher.Service, loopback bool, now func() time.Time) (*cookies.
 	})
 }
 
-func (c Config) checkAllowed() error {
-	for i, o := range c.AllowedOrigins {
+func (c Config) checkOrigins() error {
+	for i, o := range c.TrustedOrigins {
 		if o == "*" {
 			if c.Cookies != nil {
-				return errors.New(`handlers: Config.AllowedOrigins must not have "*" beside Cookies: name the origins`)
+				return errors.New(`handlers: Config.TrustedOrigins must not have "*" beside Cookies: name the origins`)
 			}
 			continue
 		}
 		// NewCrossOrigin checks that an origin is spelled as browsers spell it.
 		if _, err := middleware.NewCrossOrigin(middleware.CrossOriginConfig{TrustedOrigins: []string{o}}); err != nil {
-			return fmt.Errorf("handlers: Config.AllowedOrigins[%d] %q must be scheme, host and port as a browser writes them, such as https://app.example.com (http for loopback only)", i, o)
+			return fmt.Errorf("handlers: Config.TrustedOrigins[%d] %q must be scheme, host and port as a browser writes them, such as https://app.example.com (http for loopback only)", i, o)
 		}
 	}
 	return nil
+}
+
+// writers returns the origins whose pages may send requests that are authenticated by a
+// cookie. The origin of BaseURL is the program's own, also behind a proxy that changes
+// Host.
+func (c Config) writers(auth *usher.Service) []string {
+	all := slices.DeleteFunc(slices.Clone(c.TrustedOrigins), func(o string) bool { return o == "*" })
+	if own, err := url.Parse(auth.BaseURL()); err == nil { // complete has parsed it before
+		all = append(all, own.Scheme+"://"+own.Host)
+	}
+	return all
 }

@@ -42,6 +42,11 @@
 // Sign-in, sign-up, replacement and reset are authenticated by their body, and no form
 // of another site can send such a body.
 //
+// The pages of Config.TrustedOrigins may also read the answers (CORS), and with
+// [Handlers.CORS] those of the program's own routes:
+//
+//	mux.Handle("/api/", h.CORS(h.Require(api)))
+//
 // # Pages
 //
 // With Config.Pages the mount also has pages for sign-up, sign-in, a forgotten

@@ -21,10 +21,19 @@ type guards struct {
 	bearer *middleware.Middleware
 }
 
+// CORS lets the pages of Config.TrustedOrigins read the answers of the program's own
+// routes, and answers the preflight requests of browsers with 204 before they reach
+// next. These have the method OPTIONS, which a ServeMux pattern with another method does
+// not match, so wrap the mux or use patterns without a method:
+//
+//	mux.Handle("/api/", h.CORS(h.Require(api)))
+//	server := handlers.NewServer(addr, h.CORS(mux))
+func (h *Handlers) CORS(next http.Handler) http.Handler { return h.chain.CORS(next) }
+
 // addGuards makes the guards, and the middleware of the program's own routes.
 func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
 	bearer := middleware.Config{
-		Validator: auth, TrustedProxies: cfg.TrustedProxies, TrustedOrigins: cfg.TrustedOrigins,
+		Validator: auth, TrustedProxies: cfg.TrustedProxies, TrustedOrigins: cfg.writers(auth),
 		Logger: cfg.Logger, Now: cfg.Now,
 	}
 	either := bearer

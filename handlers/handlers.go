@@ -53,13 +53,13 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	}
 	visits := &visit.Visits{Service: auth, Cookies: cfg.Cookies, TrustedProxies: cfg.TrustedProxies, Logger: cfg.Logger}
 	visits.Origins, err = middleware.NewCrossOrigin(middleware.CrossOriginConfig{
-		TrustedOrigins: cfg.TrustedOrigins, TrustedProxies: cfg.TrustedProxies,
+		TrustedOrigins: cfg.writers(auth), TrustedProxies: cfg.TrustedProxies,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
 	}
 	chain := &route.Chain{
-		Visits: visits, AllowedOrigins: cfg.AllowedOrigins, HSTS: cfg.HSTS, Timeout: cfg.Timeout, Logger: cfg.Logger, Now: cfg.Now,
+		Visits: visits, Origins: cfg.TrustedOrigins, HSTS: cfg.HSTS, Timeout: cfg.Timeout, Logger: cfg.Logger, Now: cfg.Now,
 		OnError: cfg.OnError,
 	}
 	if chain.Catalogue, err = locale.New(cfg.Texts.Languages, cfg.Texts.Texts); err != nil {

@@ -128,13 +128,13 @@ func TestCS06_CORS(t *testing.T) {
 	}
 	off := NewKit(t, InBodies, Setup{})
 	if a := off.Do(Get("/keys", "Origin", "https://good.test")); a.Header.Get("Access-Control-Allow-Origin") != "" || a.Header.Get("Vary") != "" {
-		t.Errorf("without AllowedOrigins: %v", a.Header)
+		t.Errorf("without TrustedOrigins: %v", a.Header)
 	}
 	off.Do(preflight("https://good.test")).Want(t, 405, "method_not_allowed")
 
 	BothModes(t, func(t *testing.T, m Mode) {
 		k := NewKit(t, m, Setup{Config: func(c *handlers.Config) {
-			c.AllowedOrigins, c.TrustedOrigins = []string{"https://good.test"}, []string{"https://good.test"}
+			c.TrustedOrigins = []string{"https://good.test"}
 		}})
 		for _, o := range []string{"https://evil.test", "https://good.test.evil.test", "null", "http://good.test", "https://good.test/", "https://GOOD.test"} {
 			for _, a := range []*Reply{k.Do(Get("/password/policy", "Origin", o)), k.Do(preflight(o))} {
@@ -156,7 +156,7 @@ func TestCS06_CORS(t *testing.T) {
 			t.Errorf("preflight: %d %v", a.Status, a.Header)
 		}
 	})
-	all := NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) { c.AllowedOrigins = []string{"*"} }})
+	all := NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) { c.TrustedOrigins = []string{"*"} }})
 	for origin, want := range map[string]string{"https://any.test": "*", "null": ""} {
 		if a := all.Do(Get("/keys", "Origin", origin)); a.Header.Get("Access-Control-Allow-Origin") != want || a.Header.Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("every client, %s: %v", origin, a.Header)
@@ -171,12 +171,12 @@ func TestConfigErrors(t *testing.T) {
 		t.Errorf("no Service: %v", err)
 	}
 	for field, cfg := range map[string]handlers.Config{
-		"AllowedOrigins":    {AllowedOrigins: []string{"*"}, Cookies: k.Jar},
-		"AllowedOrigins[1]": {AllowedOrigins: []string{"https://good.test", "https://good.test/x"}},
-		"AllowedOrigins[0]": {AllowedOrigins: []string{"null"}},
-		"TrustedOrigins":    {TrustedOrigins: []string{"http://good.test"}},
-		"TrustedProxies":    {TrustedProxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}},
-		"Timeout":           {Timeout: -1},
+		"TrustedOrigins":     {TrustedOrigins: []string{"*"}, Cookies: k.Jar},
+		"TrustedOrigins[1]":  {TrustedOrigins: []string{"https://good.test", "https://good.test/x"}},
+		"TrustedOrigins[0]":  {TrustedOrigins: []string{"null"}},
+		`"http://good.test"`: {TrustedOrigins: []string{"http://good.test"}},
+		"TrustedProxies":     {TrustedProxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}},
+		"Timeout":            {Timeout: -1},
 	} {
 		if _, err := handlers.New(k.Service, cfg); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: error is %v", field, err)

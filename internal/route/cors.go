@@ -1,37 +1,51 @@
 package route
 
 import (
+	"cmp"
 	"net/http"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/justinas/alice"
 )
 
 // cors allows the pages of some origins to read the answers (Fetch standard, CORS
 // protocol). The origin is compared, never reflected. The null origin, which any
-// sandboxed frame has, is never allowed.
+// sandboxed frame has, is never allowed. allow are the methods, or "" for the one that a
+// preflight request asks for.
 func (c *Chain) cors(allow string) alice.Constructor {
 	return func(next http.Handler) http.Handler {
-		if len(c.AllowedOrigins) == 0 {
+		if len(c.Origins) == 0 {
 			return next
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			header := w.Header()
-			header.Add("Vary", "Origin")
+			if !slices.Contains(header["Vary"], "Origin") {
+				header.Add("Vary", "Origin")
+			}
 			allowed := c.allowOrigin(w, r)
-			if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+			method := r.Header.Get("Access-Control-Request-Method")
+			if r.Method != http.MethodOptions || method == "" {
 				next.ServeHTTP(w, r)
 				return
 			}
 			if allowed {
-				header.Set("Access-Control-Allow-Methods", allow)
-				header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Requested-With, X-Request-Id")
+				if allow == "" && isToken(method) {
+					header.Set("Access-Control-Allow-Methods", method)
+				} else {
+					header.Set("Access-Control-Allow-Methods", allow)
+				}
+				header.Set("Access-Control-Allow-Headers", cmp.Or(requestedHeaders(r), "Authorization, Content-Type, X-Requested-With, X-Request-Id"))
 				header.Set("Access-Control-Max-Age", "600")
 			}
 			w.WriteHeader(http.StatusNoContent)
 		})
 	}
 }
+
+// CORS is the CORS protocol for the program's own routes.
+func (c *Chain) CORS(next http.Handler) http.Handler { return c.cors("")(next) }
 
 // allowOrigin sets the headers that allow the request's origin, and reports
 // whether it is allowed.
@@ -42,9 +56,9 @@ func (c *Chain) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	}
 	header := w.Header()
 	switch {
-	case slices.Contains(c.AllowedOrigins, origins[0]):
+	case slices.Contains(c.Origins, origins[0]):
 		header.Set("Access-Control-Allow-Origin", origins[0])
-	case slices.Contains(c.AllowedOrigins, "*"):
+	case slices.Contains(c.Origins, "*"):
 		header.Set("Access-Control-Allow-Origin", "*")
 	default:
 		return false
@@ -55,3 +69,35 @@ func (c *Chain) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	header.Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate, X-Request-Id")
 	return true
 }
+
+// The most that a preflight request may ask for.
+const (
+	maxRequestedHeaders = 32
+	maxHeaderName       = 64 // bytes
+)
+
+// requestedHeaders returns the names of headers that a preflight request asks for, such
+// as traceparent, or "" if there are none, too many, or other text among them. Any
+// header is allowed: a trusted page may send what another client may send.
+func requestedHeaders(r *http.Request) string {
+	lines := r.Header["Access-Control-Request-Headers"]
+	if len(lines) != 1 || len(lines[0]) > maxRequestedHeaders*maxHeaderName {
+		return ""
+	}
+	names := strings.Split(lines[0], ",")
+	if len(names) > maxRequestedHeaders {
+		return ""
+	}
+	for i, name := range names {
+		if names[i] = strings.Trim(name, " \t"); !isToken(names[i]) {
+			return ""
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// token is a token of RFC 9110 §5.6.2.
+var token = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// isToken reports whether s can be the name of a header or a method.
+func isToken(s string) bool { return len(s) <= maxHeaderName && token.MatchString(s) }
