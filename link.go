@@ -50,6 +50,8 @@ func (s *Service) Links() Links {
 // Link describes an emailed link to the client that holds it. That client can read
 // the mailbox that the link was sent to.
 type Link struct {
+	// UserID is the id of the link's user.
+	UserID string
 	// LoginID is the main login id of the link's user. It is empty with NewEmail: a
 	// mistyped address may belong to another person, and that person must not learn
 	// about the user.
@@ -73,7 +75,7 @@ func (s *Service) ResetLink(ctx context.Context, raw Secret, c Client) (Link, er
 	if err != nil {
 		return Link{}, err
 	}
-	return Link{LoginID: account.User.LoginID(), Email: t.Email}, nil
+	return Link{UserID: t.UserID, LoginID: account.User.LoginID(), Email: t.Email}, nil
 }
 
 // VerificationLink describes a link that confirms an address, without spending it.
@@ -91,9 +93,9 @@ func (s *Service) VerificationLink(ctx context.Context, claims *token.Claims, ra
 		return Link{}, err
 	}
 	if t.Purpose == store.PurposeChangeEmail {
-		return Link{Email: t.NewEmail, NewEmail: true, PasswordRequired: !signedIn}, nil
+		return Link{UserID: t.UserID, Email: t.NewEmail, NewEmail: true, PasswordRequired: !signedIn}, nil
 	}
-	return Link{LoginID: account.User.LoginID(), Email: t.Email, PasswordRequired: !signedIn}, nil
+	return Link{UserID: t.UserID, LoginID: account.User.LoginID(), Email: t.Email, PasswordRequired: !signedIn}, nil
 }
 
 // lookUpLink is lookUpToken with the account of the token. A link of a disabled

@@ -14,11 +14,11 @@ import (
 // Looking up a link spends nothing and names its user.
 func TestRS04_ALinkCanBeLookedAt(t *testing.T) {
 	k := newKit(t)
-	k.signUpVerified("Ann@example.com")
+	a := k.signUpVerified("Ann@example.com")
 	raw := k.resetToken("ann@example.com", usher.MessageResetPassword)
 	for range 30 { // no limit counts it
 		l, err := k.ResetLink(ctx, raw, usher.Client{})
-		if err != nil || l != (usher.Link{LoginID: "Ann@example.com", Email: "Ann@example.com"}) {
+		if err != nil || l != (usher.Link{UserID: a.User.ID, LoginID: "Ann@example.com", Email: "Ann@example.com"}) {
 			t.Fatalf("%+v, %v", l, err)
 		}
 	}
@@ -30,6 +30,36 @@ func TestRS04_ALinkCanBeLookedAt(t *testing.T) {
 	}
 	if _, err := k.ResetLink(ctx, raw, usher.Client{}); !errors.Is(err, usher.ErrInvalidToken) {
 		t.Errorf("once spent: %v", err)
+	}
+}
+
+// A reset ends the session that the client already has, also if that is another user's:
+// the client must not go on as that user. The other sessions of that user go on.
+func TestRS17_AResetEndsTheSessionOfTheClient(t *testing.T) {
+	t.Parallel()
+	for _, twoSteps := range []bool{false, true} {
+		k := newKit(t)
+		k.signUpVerified(ann)
+		other := k.signUp("bob@example.com")
+		elsewhere := k.signIn("bob@example.com", goodPassword, home)
+		raw := k.resetToken(ann, usher.MessageResetPassword)
+		c := home
+		c.SessionID = other.Session.ID
+		k.events.reset()
+		if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: "short"}, c); err == nil || !k.isLive(other) {
+			t.Fatalf("two steps %t: a refused password: %v, live %t", twoSteps, err, k.isLive(other))
+		}
+		if twoSteps {
+			rs := usher.Must(k.VerifyReset(ctx, raw, c))
+			claims := usher.Must(k.ValidateReset(ctx, rs.Token))
+			usher.Must(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, c))
+		} else {
+			usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, c))
+		}
+		k.wantEnded(other)
+		if !k.isLive(elsewhere) {
+			t.Errorf("two steps %t: the session of another client has ended", twoSteps)
+		}
 	}
 }
 
@@ -52,7 +82,7 @@ func TestEV05_ALinkToANewAddressSaysSo(t *testing.T) {
 	}
 	for who, password := range map[*token.Claims]bool{claims: false, nil: true} {
 		l, err := k.VerificationLink(ctx, who, usher.Secret(raw), usher.Client{})
-		if err != nil || l != (usher.Link{Email: "new@example.com", NewEmail: true, PasswordRequired: password}) {
+		if err != nil || l != (usher.Link{UserID: a.User.ID, Email: "new@example.com", NewEmail: true, PasswordRequired: password}) {
 			t.Errorf("%+v, %v", l, err)
 		}
 	}

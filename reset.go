@@ -209,7 +209,8 @@ var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndR
 
 // ResetPassword spends an emailed link and sets the password. All sessions of the
 // user end, all emailed links become void, a locked password is unlocked, and an
-// email notifies the user. The result is [NextSignIn], or [NextSignedIn] with
+// email notifies the user. If [Client.SessionID] is set, that session ends, also if it
+// is another user's. The result is [NextSignIn], or [NextSignedIn] with
 // [Config.ResetSignsIn].
 //
 // The link is spent only if the policy accepts the new password. At most five

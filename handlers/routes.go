@@ -32,7 +32,7 @@ func (h *Handlers) routes() []routeEntry {
 		{get, "/forgot", nil, h.publicPage(open(v.Forgot))},
 		{post, "/password/reset", h.public(a.SendPasswordReset), form(v.Forgot)},
 		{get, "/reset", nil, h.publicPage(open(v.Reset))},
-		{post, "/password/reset/complete", h.startsSession(a.ResetPassword), form(v.Reset)},
+		{post, "/password/reset/complete", h.startsSession(a.ResetPassword), h.publicPage(form(v.Reset))},
 		{post, "/password/reset/verify", h.public(a.VerifyReset), nil},
 		{get, "/password/policy", h.public(a.PasswordPolicy), nil},
 

@@ -20,6 +20,19 @@ func (site *Site) loadUser(x *exchange) error {
 	return nil
 }
 
+// otherUser returns the login id of the user who is signed in, if that is not the user
+// with that id, and otherwise "".
+func (site *Site) otherUser(x *exchange, userID string) string {
+	if x.claims == nil || x.claims.Subject == userID {
+		return ""
+	}
+	u, _, err := site.service.Me(x.r.Context(), x.claims)
+	if err != nil {
+		return "" // the session has ended, or the page does without the hint
+	}
+	return u.LoginID()
+}
+
 func (site *Site) accountView() *view {
 	return &view{page: "account", path: "/account", prepare: site.loadUser, open: func(x *exchange) error {
 		list, err := site.service.Sessions(x.r.Context(), x.claims)
@@ -140,9 +153,7 @@ func (site *Site) signOutEverywhereView() *view {
 // redirectSignedOut removes what the browser keeps of a user who has signed out, and
 // redirects to the return path or to the sign-in page, which shows a notice.
 func (site *Site) redirectSignedOut(x *exchange, code string) error {
-	if _, present := site.cookies.Tokens(x.r); present {
-		site.cookies.ClearTokens(x.w, x.r)
-	}
+	site.visits.ClearTokens(x.w, x.r)
 	for _, name := range []string{noteLoginID, noteReset, noteVerify} {
 		site.cookies.DropNote(x.w, x.r, name)
 	}

@@ -111,6 +111,79 @@ func TestCK08_SignOutAndEverywhere(t *testing.T) {
 	}
 }
 
+// Two users share a browser. The link of one of them ends the session of the other, says
+// so before and after, and asks the first one to sign in.
+func TestRS17_AResetBesideTheSessionOfAnotherUser(t *testing.T) {
+	for _, json := range []bool{false, true} {
+		k, b := NewPages(t, pages.Config{}, Setup{})
+		k.SignUpVerified(Ann)
+		b.SignUp(Bob)
+		b.Send("/password/reset", "loginId", Ann)
+		link := k.EmailedLink(t, usher.MessageResetPassword)
+		_, token, _ := strings.Cut(link, "token=")
+		b.Open(link).WantRedirect(t, "/auth/reset")
+		b.Open("/auth/reset").WantPage(t, 200, Ann, "You’re signed in here as "+Bob+".")
+		if json {
+			v := b.Do("POST", "/auth/password/reset/complete", Object("token", token, "newPassword", OtherPassword),
+				"Content-Type", "application/json", "Sec-Fetch-Mode", "cors")
+			if v.Status != 200 {
+				t.Fatalf("%d %s", v.Status, v.Body)
+			}
+		} else {
+			b.Send("/password/reset/complete", "token", token, "newPassword", "short").WantPage(t, 400, "You’re signed in here as "+Bob+".")
+			b.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).WantRedirect(t, "/auth/signin")
+			b.Open("/auth/signin").WantPage(t, 200, "Your new password is set.", "the other account", `value="`+Ann+`"`)
+		}
+		if b.Cookies["__Host-session"] != nil {
+			t.Errorf("JSON %t: the browser keeps the cookie of the other user", json)
+		}
+		b.Open("/protected").WantRedirect(t, "/auth/signin?return_to=%2Fprotected")
+		b.Send("/signin", "loginId", Ann, "password", OtherPassword).WantRedirect(t, "/")
+		b.Open("/auth/account").WantPage(t, 200, Ann)
+	}
+}
+
+// A link that confirms an address of one user in the browser of another one names the
+// user who stays signed in, before and after, and leads on to the sign-in, not into the
+// account of that user.
+func TestEV07_ALinkBesideTheSessionOfAnotherUser(t *testing.T) {
+	for _, change := range []bool{false, true} {
+		k, b := NewPages(t, pages.Config{}, Setup{})
+		var link string
+		if change {
+			_, link = k.ChangeEmail(t, Ann, "new@example.com")
+		} else {
+			k.SignUp(Ann)
+			link = k.EmailedLink(t, usher.MessageVerifyEmail)
+		}
+		b.SignUp(Bob)
+		v, token := b.OpenVerifyLink(link)
+		v.WantPage(t, 200, "You’re signed in here as "+Bob+".")
+		b.Send("/email/verify", "token", token, "password", OtherPassword).WantPage(t, 401, "You’re signed in here as "+Bob+".")
+		b.Send("/email/verify", "token", token, "password", GoodPassword).WantRedirect(t, "/auth/verify?done=1")
+		v = b.Open("/auth/verify?done=1").WantPage(t, 200, "Address confirmed", "You’re still signed in here as "+Bob+".",
+			`href="/auth/signin?prompt=select_account"`)
+		if strings.Contains(MainElement(v.Body), `href="/"`) {
+			t.Errorf("the page leads into the account of the other user:\n%s", MainElement(v.Body))
+		}
+		v = b.Open("/auth/signin?prompt=select_account").WantPage(t, 200, "You’re signed in here as "+Bob+".")
+		if strings.Contains(v.Body, "some time ago") {
+			t.Error("the sign-in page says that the sign-in is too old")
+		}
+		b.Open("/auth/account").WantPage(t, 200, Bob)
+	}
+	// In the user's own browser nothing of this is said.
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	v, token := b.OpenVerifyLink(k.EmailedLink(t, usher.MessageVerifyEmail))
+	b.Send("/email/verify", "token", token).WantRedirect(t, "/auth/verify?done=1")
+	for _, page := range []View{v, b.Open("/auth/verify?done=1").WantPage(t, 200, `href="/"`)} {
+		if strings.Contains(page.Body, "signed in here") {
+			t.Errorf("the page names another user:\n%s", MainElement(page.Body))
+		}
+	}
+}
+
 // After each kind of sign-out the browser goes where the program wants it to, if that is
 // a path of this site.
 func TestHP06_SignOutFollowsTheReturnPath(t *testing.T) {

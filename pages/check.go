@@ -66,7 +66,7 @@ func (site *Site) samplePage(name, again string) *Page {
 	const text = "sample"
 	page.Title, page.Lead, page.Notice, page.NoticeCode, page.Alert = text, text, text, text, text
 	page.Address, page.ReturnTo, page.Retry = site.base+"/"+name, site.cfg.Home, site.cfg.Home
-	page.SignedIn, page.Token, page.LoginID, page.SentTo, page.Reference = true, text, text, text, text
+	page.SignedIn, page.Token, page.LoginID, page.OtherUser, page.SentTo, page.Reference = true, text, text, text, text, text
 	page.User = usher.User{ID: text, LoginIDs: []string{text}, Name: text, Email: text}
 	page.setPendingEmail(usher.PendingEmail{Address: text})
 	page.setSessions(make([]usher.Session, maxShownSessions+1), "")

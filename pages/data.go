@@ -49,6 +49,9 @@ type Page struct {
 	// PasswordRequired is true if the emailed link needs the password of the account,
 	// because the browser has no session of its user.
 	PasswordRequired bool
+	// OtherUser is the login id of the signed-in user, if the emailed link is another
+	// user's; otherwise empty.
+	OtherUser string
 	// Again is the path, below the mount, of the page on which the user can request
 	// another email. SentTo is the login id that the user typed there, or empty.
 	Again, SentTo string
@@ -126,6 +129,15 @@ func (p *Page) URL(path string) string { return p.site.base + path }
 
 // URLBack is like URL, and adds ReturnTo to the query.
 func (p *Page) URLBack(path string) string { return p.site.pathWithReturn(path, p.ReturnTo) }
+
+// SignInURL returns the path of the sign-in page. If a user is signed in, it asks for
+// the form all the same (prompt=select_account, a parameter of OpenID Connect).
+func (p *Page) SignInURL() string {
+	if p.SignedIn {
+		return p.URL("/signin?prompt=select_account")
+	}
+	return p.URL("/signin")
+}
 
 // Style returns the style element. The policy (CSP) of the page allows no other style.
 func (p *Page) Style() template.HTML { return p.site.files.style }

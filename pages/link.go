@@ -96,7 +96,7 @@ func (site *Site) prepareLink(x *exchange, look func(raw usher.Secret) (usher.Li
 	if err != nil {
 		return usher.Link{}, err
 	}
-	x.page.Token, x.page.LoginID = raw.Reveal(), link.LoginID
+	x.page.Token, x.page.LoginID, x.page.OtherUser = raw.Reveal(), link.LoginID, site.otherUser(x, link.UserID)
 	return link, nil
 }
 

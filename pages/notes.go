@@ -99,7 +99,7 @@ func (site *Site) prepareSent(x *exchange, path, text string) error {
 		return site.redirectInstead(x, path)
 	}
 	page := site.newPage(x.r, "sent")
-	page.Again, page.Lead = path, page.T(text+".bare")
+	page.SignedIn, page.Again, page.Lead = x.page.SignedIn, path, page.T(text+".bare")
 	if to == site.rememberedLoginID(x) {
 		page.SentTo, page.Lead = to, page.T(text, to)
 	}

@@ -35,9 +35,9 @@ func (site *Site) sendReset(x *exchange) error {
 		return site.redirectAfter(x, result)
 	}
 	site.rememberLoginID(x, x.page.LoginID)
-	// If this browser had a session, that has ended with all the others.
-	if site.visits.CookieSession(x.r) == "" {
-		site.cookies.ClearTokens(x.w, x.r)
+	notice := "reset"
+	if x.page.OtherUser != "" {
+		notice = "reset_beside"
 	}
-	return site.redirectWithNotice(x, "/signin", "reset")
+	return site.redirectWithNotice(x, "/signin", notice)
 }

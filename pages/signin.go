@@ -18,12 +18,16 @@ func (site *Site) signInView() *view {
 }
 
 // openSignIn redirects a signed-in user, unless the query asks for a new sign-in
-// (prompt=login). Otherwise the page says why it is shown, if that is known.
+// (prompt=login) or for another account (prompt=select_account). Otherwise the page says why it is shown, if that is known.
 func (site *Site) openSignIn(x *exchange) error {
-	again := x.r.URL.Query().Get("prompt") == "login"
+	prompt := x.r.URL.Query().Get("prompt")
 	switch {
-	case x.claims != nil && again:
+	case x.claims != nil && prompt == "login":
 		x.page.Lead = x.page.T("signin.again")
+	case x.claims != nil && prompt == "select_account":
+		if user := site.otherUser(x, ""); user != "" {
+			x.page.Lead = x.page.T("signin.beside", user)
+		}
 	case x.claims == nil && site.cookies.HadConflict(x.r):
 		x.page.Lead = x.page.T("signin.conflict")
 	case site.signInLoops(x):

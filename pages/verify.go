@@ -42,9 +42,9 @@ func (site *Site) prepareVerify(x *exchange) error {
 func (site *Site) prepareVerified(x *exchange) error {
 	switch {
 	case site.confirmed(x) != "":
-		signedIn := x.page.SignedIn
-		x.page = site.newPage(x.r, "verified")
-		x.page.SignedIn = signedIn
+		page := site.newPage(x.r, "verified")
+		page.SignedIn, page.OtherUser = x.page.SignedIn, site.otherUser(x, site.confirmed(x))
+		x.page = page
 		x.page.Title, x.page.Lead = x.page.T("verify.done.title"), x.page.T("verify.done.text")
 		return nil
 	case site.openedLink(x, noteVerify) != "":

@@ -94,7 +94,7 @@ func (api *API) SignOutEverywhere(w http.ResponseWriter, r *http.Request, claims
 		return err
 	}
 	if middleware.Source(r.Context()) == middleware.SourceCookie {
-		api.visits.Cookies.ClearTokens(w, r)
+		api.visits.ClearTokens(w, r)
 	}
 	writeJSON(w, http.StatusOK, empty{})
 	return nil

@@ -12,6 +12,9 @@ import (
 // Start calls start, which may start or renew a session for the client, and sets the
 // cookies of that session. They are made before the session is stored. So if they cannot
 // be set, start fails, and has ended and stored nothing.
+//
+// If the user has to sign in next, as after a reset, the session that the client had has
+// ended, whoever's it was, and its cookies are removed.
 func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, start func(usher.Client) (usher.Result, error)) (usher.Result, error) {
 	if v.Cookies == nil {
 		return start(c)
@@ -22,6 +25,9 @@ func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, s
 		return err
 	}
 	result, err := start(c)
+	if err == nil && result.Next == usher.NextSignIn {
+		v.ClearTokens(w, r)
+	}
 	switch {
 	case delivery == nil:
 		return result, err
@@ -85,7 +91,15 @@ func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error 
 // ClearEndedSession removes the cookies if err means that their session has ended, so
 // that the browser stops sending them. If the store is unavailable, they stay.
 func (v *Visits) ClearEndedSession(w http.ResponseWriter, r *http.Request, err error) {
-	if v.Cookies == nil || !errors.Is(err, usher.ErrInvalidSession) || len(r.Header["Authorization"]) > 0 {
+	if !errors.Is(err, usher.ErrInvalidSession) || len(r.Header["Authorization"]) > 0 {
+		return
+	}
+	v.ClearTokens(w, r)
+}
+
+// ClearTokens removes the cookies with the tokens, if the request has them.
+func (v *Visits) ClearTokens(w http.ResponseWriter, r *http.Request) {
+	if v.Cookies == nil {
 		return
 	}
 	if _, present := v.Cookies.Tokens(r); present {
