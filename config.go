@@ -159,10 +159,10 @@ type SessionConfig struct {
 	// Absolute ends a session that long after the password was checked. Defaults to 30
 	// days, or to 24 hours with KeepRefreshToken; from 1 minute to 366 days.
 	Absolute time.Duration
-	// Grace is how long an exchanged refresh token still returns the same successor.
-	// It covers two tabs that refresh together, and a lost response. After that time
-	// the use of the token counts as theft and ends the session. Defaults to 10
-	// seconds; at most 60 seconds.
+	// Grace is how long an exchanged refresh token still returns the newest token of
+	// the session, for tabs that refresh together. After that time it returns a
+	// further one, or ends the session if its successor was used; see
+	// [Service.RefreshSession]. Defaults to 10 seconds; at most 60 seconds.
 	Grace time.Duration
 	// KeepRefreshToken switches off the rotation of refresh tokens, for clients that
 	// cannot store a new one. A stolen refresh token is then valid until the session

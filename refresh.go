@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/usherkit/usher/internal/background"
@@ -89,12 +90,16 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 	return p, nil
 }
 
-// successorIDs returns the jti that follows the presented refresh token, for each
-// secret, newest first. It is derived and not random, so that every instance
-// answers a repeated refresh with the same successor although the store holds only
-// hashes.
-func (s *Service) successorIDs(sessionID string, presented []byte) []string {
-	sums := s.refreshMAC.Sums([]byte(sessionID), presented)
+// childIDs returns the jti of a child of the refresh token with that hash, for each
+// secret, newest first. issuedAt is zero for the first child. The ids are derived and
+// not random, so that every instance answers a repeated refresh with the same token
+// although the store holds only hashes.
+func (s *Service) childIDs(sessionID string, parent []byte, issuedAt time.Time) []string {
+	parts := [][]byte{[]byte(sessionID), parent}
+	if !issuedAt.IsZero() {
+		parts = append(parts, strconv.AppendInt(nil, issuedAt.UnixMicro(), 10))
+	}
+	sums := s.refreshMAC.Sums(parts...)
 	all := make([]string, len(sums))
 	for i, sum := range sums {
 		all[i] = base64.RawURLEncoding.EncodeToString(sum)
@@ -123,14 +128,30 @@ func (s *Service) ValidateReset(ctx context.Context, raw Secret) (*token.Claims,
 }
 
 // RefreshSession exchanges a refresh token for new tokens. It reads the user again,
-// so the session token has the current roles. Within [SessionConfig.Grace] the
-// previous refresh token returns the same successor. Any other use of an exchanged
+// so the session token has the current roles.
+//
+// A client whose answer was lost repeats the call with the same token, at any time.
+// Until one of the new refresh tokens is presented, the repetition returns a further
+// one; within [SessionConfig.Grace] it returns the same one. The first of them that is
+// presented makes the others, and the exchanged token, invalid. The use of an invalid
 // token counts as theft and ends the session.
 //
 // Errors: [ErrInvalidSession] if the token is not valid, or the session has ended,
 // or the user is disabled; the error of [Config.Claims]; [ErrUnavailable], after
 // which the client may repeat the call with the same token.
 func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) (*Authentication, error) {
+	return s.swapRefresh(ctx, refresh, c, func(swap *store.RefreshSwap) {
+		swap.Next = swap.Presented
+		if !s.cfg.Sessions.KeepRefreshToken {
+			swap.Next = hashOf(s.childIDs(swap.SessionID, swap.Presented, time.Time{})[0])
+		}
+		swap.Again = hashOf(s.childIDs(swap.SessionID, swap.Presented, swap.Now)[0])
+	})
+}
+
+// swapRefresh is RefreshSession. setNext sets the hashes of the new token; without
+// them the refresh token is validated and not exchanged.
+func (s *Service) swapRefresh(ctx context.Context, refresh Secret, c Client, setNext func(*store.RefreshSwap)) (*Authentication, error) {
 	claims, err := s.verifier.Verify(ctx, refresh, token.TypeRefresh)
 	if err != nil {
 		return nil, tokenError(err)
@@ -139,10 +160,9 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	if err != nil {
 		return nil, err
 	}
-	now, presented := s.now(), hashOf(claims.ID)
-	next := s.successorIDs(claims.SessionID, presented)
+	now := s.now()
 	swap := store.RefreshSwap{
-		SessionID: claims.SessionID, Presented: presented, Next: hashOf(next[0]),
+		SessionID: claims.SessionID, Presented: hashOf(claims.ID),
 		Now: now, Idle: s.cfg.Sessions.Idle, Grace: s.cfg.Sessions.Grace,
 		UserAgent: logs.Clean(c.UserAgent, 256), RevokedUntil: s.revokedUntil(now),
 		Swapped: store.Effects{Events: []Event{s.newEvent(EventSessionRenewed, claims.Subject, claims.SessionID, "", c)}},
@@ -154,9 +174,7 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	if c.Address.IsValid() {
 		swap.Address = c.Address.String()
 	}
-	if s.cfg.Sessions.KeepRefreshToken {
-		swap.Next, next = presented, []string{claims.ID}
-	}
+	setNext(&swap)
 	r, err := s.store.SwapRefresh(ctx, swap)
 	if err != nil {
 		return nil, s.sessionEndedError(ctx, err, claims, c)
@@ -169,17 +187,30 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 	case store.RefreshSwapped:
 		s.audit.Notify(ctx, swap.Swapped.Events...)
 	}
-	for _, jti := range next {
-		if bytes.Equal(hashOf(jti), r.Session.Refresh.Current) {
-			tokens, err := s.issueTokens(r.User, r.Session, jti, custom)
-			if err != nil {
-				return nil, err
-			}
-			return &Authentication{User: r.User, Session: r.Session.Session, Tokens: tokens}, nil
+	jti := s.issuedID(r, claims.ID)
+	if jti == "" {
+		// Another instance derived the token with a secret that this one does not have.
+		return nil, fmt.Errorf("%w: Config.Secret differs between the instances; during a change, add the other one to OldSecrets", ErrUnavailable)
+	}
+	tokens, err := s.issueTokens(r.User, r.Session, jti, custom)
+	if err != nil {
+		return nil, err
+	}
+	return &Authentication{User: r.User, Session: r.Session.Session, Tokens: tokens}, nil
+}
+
+// issuedID returns the jti of the refresh token that the client gets, or "" if it
+// cannot be derived. Another instance may have issued the token, with another secret.
+func (s *Service) issuedID(r store.RefreshResult, presented string) string {
+	state := r.Session.Refresh
+	candidates := append([]string{presented}, s.childIDs(r.Session.ID, state.Previous, time.Time{})...)
+	candidates = append(candidates, s.childIDs(r.Session.ID, state.Previous, state.RotatedAt)...)
+	for _, jti := range candidates {
+		if bytes.Equal(hashOf(jti), r.Token) {
+			return jti
 		}
 	}
-	// Another instance derived the successor with a secret that this one does not have.
-	return nil, fmt.Errorf("%w: Config.Secret differs between the instances; during a change, add the other one to OldSecrets", ErrUnavailable)
+	return ""
 }
 
 // claimsBeforeRefresh calls Config.Claims before anything is written. It reads the
@@ -205,6 +236,19 @@ func (s *Service) RefreshTokens(ctx context.Context, refreshToken Secret, addres
 		return token.Pair{}, err
 	}
 	return a.Tokens, nil
+}
+
+// SessionToken returns a session token for the session of a refresh token, and does not
+// exchange the refresh token. Package middleware uses it for a request whose response
+// cannot set cookies. An invalid refresh token ends the session, as in RefreshSession.
+//
+// Errors: those of RefreshSession.
+func (s *Service) SessionToken(ctx context.Context, refreshToken Secret, address netip.Addr, userAgent string) (Secret, error) {
+	a, err := s.swapRefresh(ctx, refreshToken, Client{Address: address, UserAgent: userAgent}, func(*store.RefreshSwap) {})
+	if err != nil {
+		return "", err
+	}
+	return a.Tokens.Session, nil
 }
 
 // revokedUntil returns how long a revocation made at now is kept: until every

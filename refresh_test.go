@@ -2,74 +2,14 @@ package usher_test
 
 import (
 	"context"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/store"
-	"github.com/usherkit/usher/token"
 )
-
-func TestSE03_AbsoluteLifeCountsFromThePassword(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	a := k.signUpVerified(ann)
-	end := k.clock.now().Add(30 * 24 * time.Hour)
-	within := func(a *usher.Authentication) {
-		t.Helper()
-		for _, raw := range []usher.Secret{a.Tokens.Session, a.Tokens.Refresh} {
-			if exp := payload(t, raw)["exp"].(float64); int64(exp) > end.Unix() {
-				t.Fatal("a token outlives the session")
-			}
-		}
-		if a.Tokens.RefreshExpiresAt.After(end) || a.Tokens.SessionExpiresAt.After(end) || !a.Session.ExpiresAt.Equal(end) {
-			t.Fatalf("times are %+v", a.Tokens)
-		}
-	}
-	within(a)
-	for day := 1; day <= 29; day++ {
-		k.clock.add(24 * time.Hour)
-		a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-		within(a)
-		if got := int64(payload(t, a.Tokens.Session)["auth_time"].(float64)); got != end.Add(-30*24*time.Hour).Unix() {
-			t.Fatal("refreshing moved the sign-in")
-		}
-	}
-	k.clock.add(24*time.Hour - time.Second)
-	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-	within(a)
-	k.clock.add(2 * time.Second)
-	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
-	wantErr(t, err, usher.ErrInvalidSession)
-	k.clock.add(10 * time.Second)
-	_, err = k.ValidateSession(ctx, a.Tokens.Session)
-	wantErr(t, err, token.ErrExpired)
-}
-
-func TestSE04_InactivityEndsASession(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		cfg  usher.SessionConfig
-		idle time.Duration
-	}{
-		"default": {usher.SessionConfig{}, 14 * 24 * time.Hour},
-		"an hour": {usher.SessionConfig{Idle: time.Hour, Absolute: 24 * time.Hour}, time.Hour},
-	} {
-		t.Run(name, func(t *testing.T) {
-			k := newKit(t, func(cfg *usher.Config) { cfg.Sessions = c.cfg })
-			a := k.signUpVerified(ann)
-			k.clock.add(c.idle - time.Minute)
-			a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-			k.clock.add(c.idle + time.Second)
-			// The store decides, whatever leeway the token check allows.
-			_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
-			wantErr(t, err, usher.ErrInvalidSession)
-			k.clock.add(time.Minute)
-			_, err = k.RefreshSession(ctx, a.Tokens.Refresh, home)
-			wantErr(t, err, usher.ErrInvalidSession)
-		})
-	}
-}
 
 func TestSE05_RefreshRotatesAndReuseEndsTheSession(t *testing.T) {
 	t.Parallel()
@@ -92,26 +32,130 @@ func TestSE05_RefreshRotatesAndReuseEndsTheSession(t *testing.T) {
 	}
 	k.wantEvents("")
 	k.clock.add(2 * time.Second)
+	r3 := usher.Must(k.RefreshSession(ctx, r2.Tokens.Refresh, home))
+	k.wantEvents("session_renewed")
 	_, err := k.RefreshSession(ctx, r1.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
 	k.wantEvents("authn_token_reuse session_ended:token_reused")
-	k.wantEnded(r2)
+	k.wantEnded(r3)
 	stored := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventTokenReused})).Events
 	if len(stored) != 1 || stored[0].SessionID != r1.Session.ID || stored[0].UserID != r1.User.ID {
 		t.Fatalf("stored events are %+v", stored)
 	}
 }
 
-// A token older than the previous one counts as theft at once.
-func TestSE05_OlderTokenIsTheftWithinTheGrace(t *testing.T) {
+// Tabs that refresh one after the other may present a token that is several exchanges
+// old, until the grace time of its own exchange is over.
+func TestSE05_WithinTheGraceNoTokenOfTheChainIsTheft(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	r1 := k.signUpVerified(ann)
-	r2 := usher.Must(k.RefreshSession(ctx, r1.Tokens.Refresh, home))
-	r3 := usher.Must(k.RefreshSession(ctx, r2.Tokens.Refresh, home))
-	_, err := k.RefreshSession(ctx, r1.Tokens.Refresh, home)
+	kits := [2]*kit{k, k.secondInstance()}
+	chain := []*usher.Authentication{k.signUpVerified(ann)}
+	for i := range 3 { // at 0, 3 and 6 s
+		chain = append(chain, usher.Must(kits[i%2].RefreshSession(ctx, chain[i].Tokens.Refresh, home)))
+		k.clock.add(3 * time.Second)
+	}
+	for i := range 3 { // at 9, 12 and 15 s
+		late := usher.Must(kits[i%2].RefreshSession(ctx, chain[i].Tokens.Refresh, home))
+		if late.Tokens.Refresh != chain[3].Tokens.Refresh || !k.isLive(late) {
+			t.Fatalf("the token of exchange %d does not get the newest one", i)
+		}
+		k.clock.add(3 * time.Second)
+	}
+	if a := usher.Must(k.RefreshSession(ctx, chain[3].Tokens.Refresh, home)); !k.isLive(a) {
+		t.Fatal("the session ended")
+	}
+	_, err := k.RefreshSession(ctx, chain[2].Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
-	k.wantEnded(r3)
+	k.wantEnded(chain[3])
+}
+
+// Of the further tokens for a token whose answers were lost, the first that is presented
+// makes all others invalid.
+func TestSE12_ALostAnswerIsRepeatedAtAnyTime(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	kits := [2]*kit{k, k.secondInstance()}
+	first := k.signUpVerified(ann)
+	var answers []*usher.Authentication
+	for i := range 4 {
+		for range 2 { // another tab gets the same
+			answers = append(answers, usher.Must(kits[i%2].RefreshSession(ctx, first.Tokens.Refresh, home)))
+		}
+		if a, b := answers[2*i], answers[2*i+1]; a.Tokens.Refresh != b.Tokens.Refresh || !k.isLive(a) {
+			t.Fatal("two tabs have different tokens")
+		}
+		k.clock.add(3 * 24 * time.Hour)
+	}
+	next := usher.Must(k.RefreshSession(ctx, answers[2].Tokens.Refresh, home))
+	next = usher.Must(k.RefreshSession(ctx, next.Tokens.Refresh, home))
+	_, err := k.RefreshSession(ctx, answers[6].Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.wantEnded(next)
+}
+
+// A thief who presents a stolen token all the time does not always get what its owner
+// gets. One of them loses, and that ends the session.
+func TestSE13_AThiefWhoRepeatsATokenDoesNotFollowItsOwner(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	stolen := k.signUpVerified(ann)
+	thief := map[usher.Secret]bool{}
+	repeat := func() {
+		for range 20 {
+			k.clock.add(9 * time.Second)
+			thief[usher.Must(k.RefreshSession(ctx, stolen.Tokens.Refresh, nth(7))).Tokens.Refresh] = true
+		}
+	}
+	repeat()
+	k.clock.add(time.Second)
+	owner := usher.Must(k.RefreshSession(ctx, stolen.Tokens.Refresh, home))
+	repeat()
+	if thief[owner.Tokens.Refresh] {
+		t.Fatal("the thief has the owner's token")
+	}
+	_, err := k.RefreshSession(ctx, owner.Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	for raw := range thief {
+		_, err := k.RefreshSession(ctx, raw, nth(7))
+		wantErr(t, err, usher.ErrInvalidSession)
+	}
+}
+
+// A session token without an exchange: for a response that cannot carry a new refresh
+// token.
+func TestSE16_ARefreshTokenIsValidatedWithoutAnExchange(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	sessionToken := func(refresh usher.Secret) error {
+		raw, err := k.SessionToken(ctx, refresh, home.Address, "browser")
+		if err == nil {
+			claims := usher.Must(k.ValidateSession(ctx, raw))
+			if claims.SessionID != a.Session.ID || !claims.EmailVerified {
+				t.Fatalf("claims are %+v", claims)
+			}
+		}
+		return err
+	}
+	before := usher.Must(k.store.Session(ctx, a.Session.ID))
+	k.clock.add(time.Hour)
+	for range 3 {
+		wantErr(t, sessionToken(a.Tokens.Refresh), nil)
+	}
+	if after := usher.Must(k.store.Session(ctx, a.Session.ID)); !reflect.DeepEqual(before, after) {
+		t.Fatalf("the session changed:\n%+v\n%+v", before, after)
+	}
+	k.wantEvents("")
+	b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home)) // its answer is lost
+	k.clock.add(time.Hour)
+	wantErr(t, sessionToken(a.Tokens.Refresh), nil)
+	wantErr(t, sessionToken(b.Tokens.Refresh), nil)
+	usher.Must(k.RefreshSession(ctx, b.Tokens.Refresh, home))
+	k.events.reset()
+	wantErr(t, sessionToken(a.Tokens.Refresh), usher.ErrInvalidSession)
+	k.wantEvents("authn_token_reuse session_ended:token_reused")
+	k.wantEnded(b)
 }
 
 func TestSE05_RotationCanBeOff(t *testing.T) {
@@ -131,6 +175,53 @@ func TestSE05_RotationCanBeOff(t *testing.T) {
 	k.clock.add(21*time.Hour + time.Minute)
 	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
+}
+
+// Instances may disagree on rotation while the setting is being changed.
+func TestSE05_RotationIsSwitchedOnAndOffWhileInstancesRun(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]time.Duration{"within the grace time": time.Second, "after it": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			rotating := newKit(t)
+			keeping := newKitOn(t, rotating.store, rotating.clock, func(c *usher.Config) {
+				*c = rotating.cfg
+				c.Sessions.KeepRefreshToken, c.Sessions.Absolute = true, 30*24*time.Hour
+			})
+			id := func(k *kit, a *usher.Authentication) string {
+				t.Helper()
+				rotating.clock.add(after)
+				b, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
+				if err != nil || !k.isLive(b) {
+					t.Fatalf("signed out: %v", err)
+				}
+				return payload(t, b.Tokens.Refresh)["jti"].(string)
+			}
+			first := rotating.signUpVerified(ann)
+			second := usher.Must(rotating.RefreshSession(ctx, first.Tokens.Refresh, home))
+			third := usher.Must(rotating.RefreshSession(ctx, second.Tokens.Refresh, home))
+			// The client did not get the answer, and repeats its request to other instances.
+			want := payload(t, third.Tokens.Refresh)["jti"]
+			if after > 10*time.Second {
+				want = payload(t, second.Tokens.Refresh)["jti"]
+			}
+			if got := id(keeping, second); got != want {
+				t.Fatal("the client got another token than it can use")
+			}
+			id(rotating, second)
+			// It got the answer.
+			if got := id(keeping, third); got != payload(t, third.Tokens.Refresh)["jti"] {
+				t.Fatal("the token was not kept")
+			}
+			if after < 10*time.Second {
+				for _, late := range []*usher.Authentication{first, second} {
+					if got := id(keeping, late); got != want {
+						t.Fatal("a late tab got another token")
+					}
+				}
+			}
+			id(rotating, third)
+		})
+	}
 }
 
 func TestSE08_ParallelRefreshesNeitherEndNorFork(t *testing.T) {
@@ -164,31 +255,6 @@ func TestSE08_ParallelRefreshesNeitherEndNorFork(t *testing.T) {
 				t.Fatal("the one live token does not serve")
 			}
 		})
-	}
-}
-
-func TestSE09_RefreshReadsRolesAndStateAgain(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	a := k.signUpVerified(ann)
-	roles := []string{"admin", "editor"}
-	usher.Must(k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Roles: &roles}))
-	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-	if c := k.claims(a); !c.HasRole("admin") || !c.HasRole("editor") {
-		t.Fatalf("roles are %v", c.Roles)
-	}
-	roles = []string{"editor"}
-	usher.Must(k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Roles: &roles}))
-	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-	if c := k.claims(a); c.HasRole("admin") || !c.HasRole("editor") {
-		t.Fatalf("roles are %v", c.Roles)
-	}
-	// A repeated refresh reads them as well.
-	roles = nil
-	usher.Must(k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Roles: &roles}))
-	b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
-	if c := k.claims(b); len(c.Roles) != 0 {
-		t.Fatalf("roles are %v", c.Roles)
 	}
 }
 
@@ -253,4 +319,54 @@ func TestSE04_NoSessionTokenOutlivesItsSession(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A browser whose answers get lost, late or out of order, and whose tabs present a token
+// that another tab has exchanged within the grace time, stays signed in, except if an
+// answer arrives after a later token than its own was presented.
+func TestSE12_NoHistoryOfAnHonestClientEndsItsSession(t *testing.T) {
+	t.Parallel()
+	s, h := newSearch(t)
+	s.check = func(h history) {
+		if h.ended {
+			s.Fatalf("signed out: %q", h.events)
+		}
+	}
+	s.next = func(h history) []history {
+		out := s.ownerPresents(h, h.jar())
+		for _, i := range h.late() {
+			out = append(out, s.ownerPresents(h, i)...)
+		}
+		for n, i := range h.held {
+			if !h.obsolete(i) {
+				next := h.arrives(i)
+				next.held = slices.Delete(slices.Clone(h.held), n, n+1)
+				out = append(out, next)
+			}
+		}
+		return append(out, h.waits(within), h.waits(beyond))
+	}
+	s.run(h, 8)
+}
+
+func TestSE13_OfTwoClientsWithOneTokenAtMostOneGoesOn(t *testing.T) {
+	t.Parallel()
+	s, h := newSearch(t)
+	s.check = s.mustEnd
+	s.next = func(h history) []history {
+		out := s.ownerPresents(h, h.jar())
+		out = out[:min(len(out), 2)] // the answer arrives or is lost
+		if len(h.thief) == 0 {
+			h := h
+			h.events, h.thief = append(slices.Clone(h.events), "theft"), []int{h.jar()}
+			out = append(out, h)
+		}
+		for _, i := range h.thief {
+			next, answer := s.present(h, "thief", i)
+			next.thief = got(h.thief, answer)
+			out = append(out, next)
+		}
+		return append(out, h.waits(within), h.waits(beyond))
+	}
+	s.run(h, 8)
 }

@@ -351,3 +351,28 @@ func TestSE06_ANotificationIsFollowedAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestSE09_RefreshReadsRolesAndStateAgain(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	roles := []string{"admin", "editor"}
+	usher.Must(k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Roles: &roles}))
+	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	if c := k.claims(a); !c.HasRole("admin") || !c.HasRole("editor") {
+		t.Fatalf("roles are %v", c.Roles)
+	}
+	roles = []string{"editor"}
+	usher.Must(k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Roles: &roles}))
+	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	if c := k.claims(a); c.HasRole("admin") || !c.HasRole("editor") {
+		t.Fatalf("roles are %v", c.Roles)
+	}
+	// A repeated refresh reads them as well.
+	roles = nil
+	usher.Must(k.Operator("test").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Roles: &roles}))
+	b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	if c := k.claims(b); len(c.Roles) != 0 {
+		t.Fatalf("roles are %v", c.Roles)
+	}
+}

@@ -38,7 +38,7 @@ import (
 //   - Email addresses: SendEmailVerification, VerificationLink, VerifyEmail,
 //     ChangeEmail, PendingEmail, CancelEmailChange
 //   - Sessions: ValidateSession, ValidateRefresh, RefreshSession, RefreshTokens,
-//     Sessions, RevokeSession, SignOut, SignOutEverywhere
+//     SessionToken, Sessions, RevokeSession, SignOut, SignOutEverywhere
 //   - Other verifiers: JWKS, Revocations
 //   - Administration: Operator
 //   - Running: Ping, Hashes, BaseURL, PagesURL, Links, CookieSecrets, Close

@@ -2,11 +2,9 @@ package usher
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -116,19 +114,12 @@ func (s *Service) liveSession(ctx context.Context, claims *token.Claims) (store.
 		account.User.Status != StatusEnabled {
 		return store.Account{}, store.SessionRecord{}, ErrInvalidSession
 	}
-	if claims.Type == token.TypeRefresh && !s.servesRefreshToken(session.Refresh, claims.ID, now) {
+	// Methods that do not exchange a refresh token refuse an exchanged one too (RFC 9700
+	// §4.14.2).
+	if claims.Type == token.TypeRefresh && !session.Refresh.Validates(hashOf(claims.ID), now, s.cfg.Sessions.Grace) {
 		return store.Account{}, store.SessionRecord{}, s.sessionEndedError(ctx, ErrNotFound, claims, Client{})
 	}
 	return account, session, nil
-}
-
-// servesRefreshToken reports whether the refresh token with that jti is the current
-// one, or the previous one within the grace time. Methods that do not exchange it
-// refuse an older one too (RFC 9700 §4.14.2).
-func (s *Service) servesRefreshToken(r store.RefreshState, jti string, now time.Time) bool {
-	hash := hashOf(jti)
-	return subtle.ConstantTimeCompare(hash, r.Current) == 1 ||
-		subtle.ConstantTimeCompare(hash, r.Previous) == 1 && now.Before(r.RotatedAt.Add(s.cfg.Sessions.Grace))
 }
 
 // sessionEnd says how sessions end early: until when they stay revoked, and the event

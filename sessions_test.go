@@ -327,3 +327,64 @@ func TestSE06_RevocationsOutliveTokensOfLongerLives(t *testing.T) {
 		t.Error("a token of a session that has ended is accepted again")
 	}
 }
+
+func TestSE03_AbsoluteLifeCountsFromThePassword(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	end := k.clock.now().Add(30 * 24 * time.Hour)
+	within := func(a *usher.Authentication) {
+		t.Helper()
+		for _, raw := range []usher.Secret{a.Tokens.Session, a.Tokens.Refresh} {
+			if exp := payload(t, raw)["exp"].(float64); int64(exp) > end.Unix() {
+				t.Fatal("a token outlives the session")
+			}
+		}
+		if a.Tokens.RefreshExpiresAt.After(end) || a.Tokens.SessionExpiresAt.After(end) || !a.Session.ExpiresAt.Equal(end) {
+			t.Fatalf("times are %+v", a.Tokens)
+		}
+	}
+	within(a)
+	for day := 1; day <= 29; day++ {
+		k.clock.add(24 * time.Hour)
+		a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+		within(a)
+		if got := int64(payload(t, a.Tokens.Session)["auth_time"].(float64)); got != end.Add(-30*24*time.Hour).Unix() {
+			t.Fatal("refreshing moved the sign-in")
+		}
+	}
+	k.clock.add(24*time.Hour - time.Second)
+	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	within(a)
+	k.clock.add(2 * time.Second)
+	_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.clock.add(10 * time.Second)
+	_, err = k.ValidateSession(ctx, a.Tokens.Session)
+	wantErr(t, err, token.ErrExpired)
+}
+
+func TestSE04_InactivityEndsASession(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cfg  usher.SessionConfig
+		idle time.Duration
+	}{
+		"default": {usher.SessionConfig{}, 14 * 24 * time.Hour},
+		"an hour": {usher.SessionConfig{Idle: time.Hour, Absolute: 24 * time.Hour}, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, func(cfg *usher.Config) { cfg.Sessions = c.cfg })
+			a := k.signUpVerified(ann)
+			k.clock.add(c.idle - time.Minute)
+			a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+			k.clock.add(c.idle + time.Second)
+			// The store decides, whatever leeway the token check allows.
+			_, err := k.RefreshSession(ctx, a.Tokens.Refresh, home)
+			wantErr(t, err, usher.ErrInvalidSession)
+			k.clock.add(time.Minute)
+			_, err = k.RefreshSession(ctx, a.Tokens.Refresh, home)
+			wantErr(t, err, usher.ErrInvalidSession)
+		})
+	}
+}

@@ -74,6 +74,11 @@ func (s *service) RefreshTokens(ctx context.Context, refresh token.Secret, _ net
 	return s.issue()
 }
 
+func (s *service) SessionToken(ctx context.Context, refresh token.Secret, a netip.Addr, ua string) (token.Secret, error) {
+	p, err := s.RefreshTokens(ctx, refresh, a, ua)
+	return p.Session, err
+}
+
 func (s *service) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

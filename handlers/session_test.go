@@ -1,7 +1,9 @@
 package handlers_test
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -303,4 +305,90 @@ func TestSignInAfterExpiredPassword(t *testing.T) {
 	k.Do(Post("/signin", SignUpBody(Ann, GoodPassword))).Want(t, 403, "password_expired")
 	k.Do(Post("/password/replace", Object("loginId", Ann, "oldPassword", GoodPassword, "newPassword", GoodPassword))).Want(t, 400, "password_policy")
 	k.Do(Post("/password/replace", Object("loginId", Ann, "oldPassword", GoodPassword, "newPassword", OtherPassword))).Want(t, 200, "")
+}
+
+// The response with the new refresh token does not reach the client: the network loses
+// it, a wrapper of the program sends other headers, or the client hangs up.
+func TestSE12_ALostResponseSignsNobodyOut(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		u := k.SignUp(Ann)
+		for range 3 {
+			k.Clock.Add(11 * time.Minute)
+			k.Do(k.Refresh(u)).Want(t, 200, "") // it never arrives
+			if m == InBodies {
+				continue
+			}
+			k.Clock.Add(11 * time.Minute)
+			r := httptest.NewRequest(http.MethodGet, "https://app.example/protected", nil)
+			r.Header.Set("Cookie", u.Cookie)
+			discarded := httptest.NewRecorder()
+			if k.Server.ServeHTTP(discarded, r); discarded.Code != 200 {
+				t.Fatalf("through a wrapper: %d", discarded.Code)
+			}
+			k.Clock.Add(11 * time.Minute)
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			k.Server.ServeHTTP(httptest.NewRecorder(), r.WithContext(gone))
+		}
+		k.Clock.Add(11 * time.Minute)
+		u = k.Do(k.Refresh(u)).Want(t, 200, "").Keep(u)
+		k.Clock.Add(11 * time.Minute)
+		if u = k.Do(k.Refresh(u)).Want(t, 200, "").Keep(u); !k.IsSignedIn(u) {
+			t.Error("the session ended")
+		}
+	})
+}
+
+// The handshake of a WebSocket is authenticated by the refresh token too, and the
+// library that writes the 101 response does not know of our cookies.
+func TestSE16_AWebSocketLeavesTheRefreshTokenToTheBrowser(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InCookies, Setup{})
+	u := k.SignUp(Ann)
+	socket := k.Handlers.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+		_ = rw.Flush()
+	}))
+	server := httptest.NewServer(socket)
+	defer server.Close()
+	connect := func() int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Fetch-Site": {"same-origin"}, "Cookie": {u.Cookie}}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res.StatusCode
+	}
+	k.Events.Take()
+	for range 3 {
+		k.Clock.Add(time.Hour)
+		if status := connect(); status != http.StatusSwitchingProtocols {
+			t.Fatalf("status is %d", status)
+		}
+	}
+	if got := k.Events.Take(); got != "" {
+		t.Errorf("events are %q", got)
+	}
+	k.Clock.Add(time.Hour)
+	next := k.Do(k.Refresh(u)).Want(t, 200, "").Keep(u)
+	k.Clock.Add(time.Hour)
+	next = k.Do(k.Refresh(next)).Want(t, 200, "").Keep(next)
+	k.Clock.Add(time.Hour)
+	if status := connect(); status != http.StatusUnauthorized || k.IsSignedIn(next) {
+		t.Errorf("a stolen cookie that is two exchanges old: %d", status)
+	}
 }

@@ -34,6 +34,10 @@ type Refresher interface {
 	// the session has ended; the Middleware then deletes the cookies. Any other
 	// error means that the token could not be exchanged; the cookies stay.
 	RefreshTokens(ctx context.Context, refreshToken token.Secret, address netip.Addr, userAgent string) (token.Pair, error)
+	// SessionToken returns a session token for the session of a refresh token, and
+	// does not exchange the refresh token. It is for a protocol upgrade, whose
+	// response cannot set cookies. Its errors are those of RefreshTokens.
+	SessionToken(ctx context.Context, refreshToken token.Secret, address netip.Addr, userAgent string) (token.Secret, error)
 }
 
 // TokenCookies keeps the tokens of a session in cookies. cookies.Jar implements
@@ -56,8 +60,9 @@ type Config struct {
 	// Authorization header is read.
 	Cookies TokenCookies
 	// Refresher exchanges the refresh token in a cookie if the session token has
-	// expired. Requires Cookies. Defaults to nil: expired session tokens are
-	// refused.
+	// expired. On a protocol upgrade, such as the handshake of a WebSocket, it
+	// validates the refresh token and exchanges nothing. Requires Cookies. Defaults
+	// to nil: expired session tokens are refused.
 	Refresher Refresher
 
 	// TrustedProxies are the networks of the proxies in front of this program,

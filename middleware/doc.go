@@ -40,10 +40,11 @@
 // A request with a cookie that could change something must come from the
 // program's own pages; see [CrossOrigin]. If the session token in a cookie has
 // expired, the [Refresher] exchanges the refresh token and the response carries
-// the new cookie. Concurrent requests with the same cookie share one exchange. If
-// the session has ended, the response deletes the cookie. If the exchange fails
-// for another reason, the response is 503 and the cookie stays, so that an outage
-// signs no user out.
+// the new cookie. Concurrent requests with the same cookie share one exchange. A
+// protocol upgrade, such as the handshake of a WebSocket, exchanges nothing,
+// because its response cannot set the cookie. If the session has ended, the
+// response deletes the cookie. If the exchange fails for another reason, the
+// response is 503 and the cookie stays, so that an outage signs no user out.
 //
 // # Caches
 //

@@ -156,7 +156,7 @@ func (fakeCookies) ClearTokens(w http.ResponseWriter, _ *http.Request) {
 // refresher calls f and counts the calls.
 type refresher struct {
 	mu    sync.Mutex
-	calls int
+	calls int // of RefreshTokens
 	f     func(ctx context.Context, refresh string) (token.Pair, error)
 }
 
@@ -165,6 +165,11 @@ func (r *refresher) RefreshTokens(ctx context.Context, refresh token.Secret, _ n
 	r.calls++
 	r.mu.Unlock()
 	return r.f(ctx, refresh.Reveal())
+}
+
+func (r *refresher) SessionToken(ctx context.Context, refresh token.Secret, _ netip.Addr, _ string) (token.Secret, error) {
+	pair, err := r.f(ctx, refresh.Reveal())
+	return pair.Session, err
 }
 
 // validatorFunc is a Validator made of a function.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,11 +17,22 @@ import (
 const refreshTimeout = 5 * time.Second
 
 // refresh exchanges the refresh token, puts the new tokens into the response and
-// validates the new session token.
+// validates the new session token. On a protocol upgrade it validates the refresh
+// token and exchanges nothing, because the 101 response of a WebSocket library has
+// none of the headers that were set before.
 func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, refresh token.Secret) (*token.Claims, *Refusal) {
-	pair, err := m.exchanges.do(r.Context(), refresh, func(ctx context.Context) (token.Pair, error) {
-		return m.cfg.Refresher.RefreshTokens(ctx, refresh, ClientAddress(r, m.cfg.TrustedProxies), r.UserAgent())
-	})
+	address, upgrade := ClientAddress(r, m.cfg.TrustedProxies), isUpgrade(r)
+	var pair token.Pair
+	var err error
+	if upgrade {
+		ctx, cancel := context.WithTimeout(r.Context(), refreshTimeout)
+		pair.Session, err = m.cfg.Refresher.SessionToken(ctx, refresh, address, r.UserAgent())
+		cancel()
+	} else {
+		pair, err = m.exchanges.do(r.Context(), refresh, func(ctx context.Context) (token.Pair, error) {
+			return m.cfg.Refresher.RefreshTokens(ctx, refresh, address, r.UserAgent())
+		})
+	}
 	if errors.Is(err, token.ErrInvalid) {
 		noStore(w)
 		m.cfg.Cookies.ClearTokens(w, r)
@@ -28,17 +40,35 @@ func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, refresh tok
 	if err != nil {
 		return nil, refusalFor(err)
 	}
-	noStore(w)
-	// Set the cookies before anything else can fail: the old refresh token is
-	// used up.
-	if err := m.cfg.Cookies.SetTokens(w, r, pair); err != nil {
-		return nil, newRefusal(problem.Internal, err)
+	if !upgrade {
+		noStore(w)
+		// Set the cookies before anything else can fail, because the refresh token has
+		// been exchanged.
+		if err := m.cfg.Cookies.SetTokens(w, r, pair); err != nil {
+			return nil, newRefusal(problem.Internal, err)
+		}
 	}
 	claims, err := m.validate(r, pair.Session.Reveal())
 	if err != nil {
 		return nil, refusalFor(err)
 	}
 	return claims, nil
+}
+
+// isUpgrade reports whether the request asks for another protocol on its connection: an
+// upgrade (RFC 9110 §7.8), or CONNECT (RFC 8441), as WebSockets over HTTP/2 use it.
+func isUpgrade(r *http.Request) bool {
+	if r.Method == http.MethodConnect {
+		return true
+	}
+	for _, value := range r.Header["Connection"] {
+		for option := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(option), "Upgrade") {
+				return r.Header["Upgrade"] != nil
+			}
+		}
+	}
+	return false
 }
 
 // noStore forbids caches to store a response that sets cookies, which Set-Cookie

@@ -205,6 +205,62 @@ func (f refresherFunc) RefreshTokens(ctx context.Context, refresh token.Secret, 
 	return f(ctx, refresh.Reveal(), a, ua)
 }
 
+func (f refresherFunc) SessionToken(ctx context.Context, refresh token.Secret, a netip.Addr, ua string) (token.Secret, error) {
+	pair, err := f(ctx, refresh.Reveal(), a, ua)
+	return pair.Session, err
+}
+
+// Whoever hijacks the connection writes a response without the cookies.
+func TestSE16_AProtocolUpgradeExchangesNothing(t *testing.T) {
+	w := newWorld(t)
+	header := func(pairs ...string) func(*http.Request) {
+		return func(r *http.Request) {
+			for n := 0; n < len(pairs); n += 2 {
+				r.Header.Add(pairs[n], pairs[n+1])
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		method  string
+		header  func(*http.Request)
+		upgrade bool
+	}{
+		"WebSocket":             {"GET", header("Connection", "Upgrade", "Upgrade", "websocket"), true},
+		"Firefox":               {"GET", header("Connection", "keep-alive, Upgrade", "Upgrade", "websocket"), true},
+		"two headers":           {"GET", header("Connection", "keep-alive", "Connection", "upgrade", "Upgrade", "WebSocket"), true},
+		"another protocol":      {"POST", header("Connection", "Upgrade", "Upgrade", "connect-udp"), true},
+		"HTTP/2":                {"CONNECT", header(":protocol", "websocket"), true},
+		"no upgrade":            {"GET", header(), false},
+		"a proxy's fixed value": {"GET", header("Connection", "upgrade"), false},
+		"hop by hop elsewhere":  {"GET", header("Connection", "keep-alive", "Upgrade", "h2c"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for err, status := range map[error]int{nil: 200, token.ErrInvalid: 401, errors.New("database is gone"): 503} {
+				counter := &refresher{}
+				h := w.refreshing(counter, nil).Require(whoami)
+				if err != nil {
+					counter.f = func(context.Context, string) (token.Pair, error) { return token.Pair{}, err }
+				}
+				got := do(h, request(c.method, "/", func(r *http.Request) {
+					withCookie(w.expired(), "refresh-1")(r)
+					r.Header.Set("Sec-Fetch-Site", "same-origin")
+					c.header(r)
+				}))
+				if got.Code != status || (counter.calls == 0) != c.upgrade {
+					t.Fatalf("%d after %d exchanges: %s", got.Code, counter.calls, got.Body)
+				}
+				set, cleared := got.Header().Get("Set-Cookie"), err == token.ErrInvalid
+				if want := cleared || err == nil && !c.upgrade; (set != "") != want {
+					t.Fatalf("%v: Set-Cookie: %q", err, set)
+				}
+				if err == nil && !strings.Contains(got.Body.String(), `"kind":"cookie","ok":true,"subject":"user-1"`) {
+					t.Fatal(got.Body)
+				}
+			}
+		})
+	}
+}
+
 func TestSE08_TwentyRequestsOfOnePageRefreshOnce(t *testing.T) {
 	w := newWorld(t)
 	fresh := w.issue(func(i *signing.Claims) { i.ID = "token-2" })

@@ -5,13 +5,6 @@ import (
 	"time"
 )
 
-// RefreshRenewal replaces the refresh tokens of a session. The earlier ones become
-// void at once.
-type RefreshRenewal struct {
-	SessionID string
-	Refresh   RefreshState
-}
-
 // SessionStore keeps sessions and revocations.
 type SessionStore interface {
 	// StartSession starts a session for a user whose password was verified. It returns
@@ -25,8 +18,8 @@ type SessionStore interface {
 	// UserSessions returns the user's full sessions that have not expired at now,
 	// newest first.
 	UserSessions(ctx context.Context, userID string, now time.Time) ([]Session, error)
-	// SwapRefresh exchanges a refresh token; see [RefreshOutcome]. ErrNotFound if the
-	// session has ended or expired, or its user is disabled.
+	// SwapRefresh exchanges a refresh token, as [RefreshSwap.Apply] decides. ErrNotFound
+	// if the session has ended or expired, or its user is disabled.
 	SwapRefresh(ctx context.Context, s RefreshSwap) (RefreshResult, error)
 	// EndSession ends one session of the user. ErrNotFound if the user has no such
 	// session. The event of the session is among fx, and end.Event is ignored.
@@ -58,50 +51,6 @@ type SessionStart struct {
 	// ClearLimits are keys of limits to remove, ReleaseLimits of limits to lower by one.
 	ClearLimits, ReleaseLimits []string
 	Effects
-}
-
-// RefreshOutcome is the outcome of an exchange of a refresh token.
-type RefreshOutcome int
-
-// The outcomes of [SessionStore.SwapRefresh].
-const (
-	// RefreshSwapped: the token was the current one, and Next replaced it.
-	RefreshSwapped RefreshOutcome = iota + 1
-	// RefreshReplayed: the token was the previous one, within the grace time. The
-	// session is unchanged.
-	RefreshReplayed
-	// RefreshReused: the token was an older one. The session has ended.
-	RefreshReused
-)
-
-// RefreshSwap is the input of [SessionStore.SwapRefresh].
-type RefreshSwap struct {
-	SessionID string
-	// Presented is the hash of the presented refresh token, Next of its successor. If
-	// they are equal (rotation is switched off), only the times of the session change.
-	Presented, Next []byte
-	// Now becomes LastSeenAt and Refresh.RotatedAt. Now plus Idle, but at most
-	// ExpiresAt, becomes IdleExpiresAt.
-	Now  time.Time
-	Idle time.Duration
-	// Grace is how long after Refresh.RotatedAt the previous token is accepted.
-	Grace time.Duration
-	// UserAgent and Address replace those of the session, unless they are empty.
-	UserAgent, Address string
-	// RevokedUntil is for the revocation of a session that ends by reuse.
-	RevokedUntil time.Time
-	// Swapped and Reused are the effects of these outcomes. Reused has the event of the
-	// session that ends. A replay has none.
-	Swapped, Reused Effects
-}
-
-// RefreshResult is the result of [SessionStore.SwapRefresh].
-type RefreshResult struct {
-	Outcome RefreshOutcome
-	// Session and User are those after the exchange. After a reuse, Session is the
-	// one before it ended.
-	Session SessionRecord
-	User    User
 }
 
 // Revocation records that a session ended before its tokens expired.
@@ -155,15 +104,4 @@ type Session struct {
 type SessionRecord struct {
 	Session
 	Refresh RefreshState
-}
-
-// RefreshState identifies the refresh tokens of a session by their hashes.
-type RefreshState struct {
-	// Current is SHA-256 of the jti of the refresh token in use.
-	Current []byte
-	// Previous is the hash of the token before it, which may be presented again
-	// within the grace time. It is empty if there is none.
-	Previous []byte
-	// RotatedAt is when Current took its place.
-	RotatedAt time.Time
 }

@@ -70,6 +70,14 @@ func copySession(s store.SessionRecord) store.SessionRecord {
 	s.CreatedAt, s.LastSeenAt = toMicros(s.CreatedAt), toMicros(s.LastSeenAt)
 	s.IdleExpiresAt, s.ExpiresAt = toMicros(s.IdleExpiresAt), toMicros(s.ExpiresAt)
 	s.Refresh.RotatedAt = toMicros(s.Refresh.RotatedAt)
+	s.Refresh.Siblings = slices.Clone(s.Refresh.Siblings)
+	for i, h := range s.Refresh.Siblings {
+		s.Refresh.Siblings[i] = bytes.Clone(h)
+	}
+	s.Refresh.Retired = slices.Clone(s.Refresh.Retired)
+	for i, t := range s.Refresh.Retired {
+		s.Refresh.Retired[i] = store.RetiredToken{Hash: bytes.Clone(t.Hash), Until: toMicros(t.Until)}
+	}
 	return s
 }
 

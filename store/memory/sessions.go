@@ -1,9 +1,9 @@
 package memory
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"crypto/subtle"
 	"slices"
 	"time"
 
@@ -71,40 +71,21 @@ func (m *Store) UserSessions(ctx context.Context, userID string, now time.Time) 
 // SwapRefresh implements [store.SessionStore].
 func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out store.RefreshResult, err error) {
 	err = m.transact(ctx, in, func(s *transaction) error {
-		now := toMicros(in.Now)
 		ses, ok := s.sessions[in.SessionID]
-		if !ok || !liveAt(ses, now) || s.accounts[ses.UserID].User.Status != store.StatusEnabled {
+		if !ok || !liveAt(ses, toMicros(in.Now)) || s.accounts[ses.UserID].User.Status != store.StatusEnabled {
 			return store.ErrNotFound
 		}
-		out = store.RefreshResult{User: copyUser(s.accounts[ses.UserID].User)}
-		fx := in.Swapped
-		inGrace := now.Before(ses.Refresh.RotatedAt.Add(in.Grace))
-		switch {
-		case subtle.ConstantTimeCompare(in.Presented, ses.Refresh.Current) == 1:
-			out.Outcome = store.RefreshSwapped
-			if subtle.ConstantTimeCompare(in.Presented, in.Next) != 1 {
-				ses.Refresh.Previous, ses.Refresh.Current = ses.Refresh.Current, in.Next
-			} else if !inGrace {
-				ses.Refresh.Previous = nil // moving RotatedAt must not make it valid again
-			}
-			ses.LastSeenAt, ses.Refresh.RotatedAt = now, now
-			ses.IdleExpiresAt = now.Add(in.Idle)
-			if ses.IdleExpiresAt.After(ses.ExpiresAt) {
-				ses.IdleExpiresAt = ses.ExpiresAt
-			}
-			ses.UserAgent = cmp.Or(in.UserAgent, ses.UserAgent)
-			ses.Address = cmp.Or(in.Address, ses.Address)
-			put(s, s.sessions, ses.ID, copySession(ses))
-		case len(ses.Refresh.Previous) > 0 && inGrace &&
-			subtle.ConstantTimeCompare(in.Presented, ses.Refresh.Previous) == 1:
-			out.Outcome = store.RefreshReplayed
-			fx = store.Effects{}
-		default:
-			out.Outcome = store.RefreshReused
+		out = in.Apply(copySession(ses))
+		out.Token, out.User = bytes.Clone(out.Token), copyUser(s.accounts[ses.UserID].User)
+		var fx store.Effects
+		switch out.Outcome {
+		case store.RefreshSwapped:
+			put(s, s.sessions, ses.ID, copySession(out.Session))
+			fx = in.Swapped
+		case store.RefreshReused:
 			s.endSession(ses.ID, in.RevokedUntil)
 			fx = in.Reused
 		}
-		out.Session = copySession(ses)
 		return s.storeEffects(fx)
 	})
 	if err != nil {

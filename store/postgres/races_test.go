@@ -178,11 +178,59 @@ func TestSE05_ReuseOnAnotherMachineEndsTheSession(t *testing.T) {
 				t.Fatalf("within the grace time another instance gives another successor (%v)", err)
 			}
 			f.ahead.Add(int64(11 * time.Second))
+			if _, err := f.at(0).RefreshSession(t.Context(), second.Tokens.Refresh, f.client()); err != nil {
+				t.Fatal(err)
+			}
 			if _, err := f.at(1).RefreshSession(t.Context(), first.Tokens.Refresh, f.client()); !errors.Is(err, usher.ErrInvalidSession) {
 				t.Fatalf("an old refresh token: %v", err)
 			}
 			if _, err := f.at(0).RefreshSession(t.Context(), second.Tokens.Refresh, f.client()); !errors.Is(err, usher.ErrInvalidSession) {
 				t.Fatalf("its successor: %v", err)
+			}
+		}
+	})
+}
+
+// Answers are lost, and the requests are repeated on several instances at one instant.
+// Then two clients present two of the answers.
+func TestSE13_OfTwoAnswersOnManyInstancesOneServes(t *testing.T) {
+	overInstances(t, func(t *testing.T, f *fleet) {
+		for range 5 {
+			_, a := f.signUp()
+			var answers [2]usher.Secret
+			for n := range answers {
+				got := make([]usher.Secret, 64)
+				winners(t, together(len(got), func(i int) error {
+					b, err := f.at(i).RefreshSession(t.Context(), a.Tokens.Refresh, f.client())
+					if err == nil {
+						got[i] = b.Tokens.Refresh
+					}
+					return err
+				})) // all callers
+				for _, raw := range got {
+					if raw != got[0] {
+						t.Fatal("callers hold different tokens")
+					}
+				}
+				answers[n] = got[0]
+				f.ahead.Add(int64(11 * time.Second))
+			}
+			var served [2]atomic.Int32
+			errs := together(64, func(i int) error {
+				_, err := f.at(i/2).RefreshSession(t.Context(), answers[i%2], f.client())
+				if err == nil {
+					served[i%2].Add(1)
+				}
+				return err
+			})
+			winners(t, errs, usher.ErrInvalidSession)
+			if first, second := served[0].Load(), served[1].Load(); (first == 0) == (second == 0) {
+				t.Fatalf("%d and %d callers were served", first, second)
+			}
+			for _, raw := range append(answers[:], a.Tokens.Refresh) {
+				if _, err := f.at(0).RefreshSession(t.Context(), raw, f.client()); !errors.Is(err, usher.ErrInvalidSession) {
+					t.Fatalf("the session goes on: %v", err)
+				}
 			}
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/storetest"
@@ -36,6 +37,7 @@ func TestOpenBringsAnEarlierDatabaseUpToDate(t *testing.T) {
 	for _, back := range []string{
 		`ALTER TABLE usher_users DROP COLUMN language`,
 		`ALTER TABLE usher_events DROP COLUMN actor`,
+		`ALTER TABLE usher_sessions DROP COLUMN refresh_others`,
 		`DELETE FROM usher_migrations WHERE version > 1`,
 	} {
 		_, err := db.Exec(back)
@@ -51,3 +53,35 @@ func TestOpenBringsAnEarlierDatabaseUpToDate(t *testing.T) {
 
 // errOf returns the error of a call that also returns a value.
 func errOf[T any](_ T, err error) error { return err }
+
+// During an update an instance of the version before exchanges refresh tokens in the same
+// database. It writes all columns but refresh_others, whose content is then void.
+func TestSE12_AnInstanceOfTheVersionBeforeMayExchangeToo(t *testing.T) {
+	ctx, s := context.Background(), openNew(t)
+	must(t, errOf(s.CreateUser(ctx, creation("u"))))
+	swap := func(presented, next string, after time.Duration) store.RefreshResult {
+		t.Helper()
+		in := refresh("u-s1", next)
+		in.Presented, in.Again, in.Now = digest(presented), digest(next+" again"), in.Now.Add(after)
+		in.Swapped, in.Reused = store.Effects{}, store.Effects{}
+		r, err := s.SwapRefresh(ctx, in)
+		must(t, err)
+		return r
+	}
+	swap("u-s1", "lost", 0)
+	if r := swap("u-s1", "lost", time.Minute); len(r.Session.Refresh.Siblings) != 1 {
+		t.Fatalf("the state is %+v", r.Session.Refresh)
+	}
+	_, err := s.DB().Exec(`UPDATE usher_sessions SET refresh_hash = ?, previous_hash = ?, rotated_at = ? WHERE id = 'u-s1'`,
+		digest("old version"), digest("lost again"), now.Add(2*time.Minute).UnixMicro())
+	must(t, err)
+	if r := swap("lost again", "", 65*time.Second); r.Outcome != store.RefreshReplayed {
+		t.Fatalf("the token that the earlier version exchanged: outcome %d", r.Outcome)
+	}
+	if r := swap("old version", "new", 2*time.Minute); r.Outcome != store.RefreshSwapped || len(r.Session.Refresh.Siblings) != 0 {
+		t.Fatalf("the token of the earlier version: %+v", r)
+	}
+	if r := swap("lost", "x", 2*time.Minute); r.Outcome != store.RefreshReused {
+		t.Fatalf("a child from before: outcome %d", r.Outcome)
+	}
+}

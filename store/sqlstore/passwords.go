@@ -75,8 +75,9 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 	}
 	if r := c.Renew; r != nil {
 		n, err := t.exec(ctx, `
-			UPDATE usher_sessions SET refresh_hash = ?, previous_hash = ?, rotated_at = ?
-			WHERE id = ? AND user_id = ?`, r.Refresh.Current, r.Refresh.Previous, r.Refresh.RotatedAt, r.SessionID, a.User.ID)
+			UPDATE usher_sessions SET refresh_hash = ?, previous_hash = ?, rotated_at = ?, refresh_others = ?
+			WHERE id = ? AND user_id = ?`,
+			r.Refresh.Current, r.Refresh.Previous, r.Refresh.RotatedAt, othersParam(r.Refresh), r.SessionID, a.User.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -1,9 +1,11 @@
 package sqlstore
 
 import (
-	"cmp"
+	"bytes"
 	"context"
-	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"time"
 
 	"github.com/usherkit/usher/store"
 )
@@ -12,18 +14,17 @@ import (
 func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.RefreshResult, error) {
 	var out store.RefreshResult
 	err := s.transact(ctx, "swap refresh token", func(t *tx) error {
-		now := toMicros(in.Now)
 		a, ses, err := t.lockSession(ctx, in.SessionID)
 		if err != nil {
 			return err
 		}
-		if a.User.Status != store.StatusEnabled || !now.Before(endsAt(ses.Session)) {
+		if a.User.Status != store.StatusEnabled || !toMicros(in.Now).Before(endsAt(ses.Session)) {
 			return store.ErrNotFound
 		}
-		out = store.RefreshResult{Outcome: refreshOutcome(in, ses), Session: ses, User: a.User}
+		out = in.Apply(ses)
+		out.User = a.User
 		switch out.Outcome {
 		case store.RefreshSwapped:
-			out.Session = swappedSession(in, ses)
 			return t.execAll(ctx, []statement{sessionUpdate(out.Session)}, effects(in.Swapped))
 		case store.RefreshReused:
 			if _, err := t.exec(ctx, `DELETE FROM usher_sessions WHERE id = ?`, ses.ID); err != nil {
@@ -59,49 +60,63 @@ func (t *tx) lockSession(ctx context.Context, id string) (store.Account, store.S
 	return a, ses, err
 }
 
-// refreshOutcome compares the presented token with those of the session.
-func refreshOutcome(in store.RefreshSwap, s store.SessionRecord) store.RefreshOutcome {
-	if subtle.ConstantTimeCompare(in.Presented, s.Refresh.Current) == 1 {
-		return store.RefreshSwapped
-	}
-	if len(s.Refresh.Previous) > 0 && inGrace(in, s) &&
-		subtle.ConstantTimeCompare(in.Presented, s.Refresh.Previous) == 1 {
-		return store.RefreshReplayed
-	}
-	return store.RefreshReused
-}
-
-func inGrace(in store.RefreshSwap, s store.SessionRecord) bool {
-	return toMicros(in.Now).Before(s.Refresh.RotatedAt.Add(in.Grace))
-}
-
-// swappedSession returns the session after the exchange.
-func swappedSession(in store.RefreshSwap, s store.SessionRecord) store.SessionRecord {
-	now := toMicros(in.Now)
-	if subtle.ConstantTimeCompare(in.Presented, in.Next) != 1 {
-		s.Refresh.Previous, s.Refresh.Current = s.Refresh.Current, in.Next
-	} else if !inGrace(in, s) {
-		// Without rotation RotatedAt moves too. A token that was replaced before
-		// rotation was switched off must not become valid again.
-		s.Refresh.Previous = nil
-	}
-	s.LastSeenAt, s.Refresh.RotatedAt = now, now
-	s.IdleExpiresAt = toMicros(now.Add(in.Idle))
-	if s.IdleExpiresAt.After(s.ExpiresAt) {
-		s.IdleExpiresAt = s.ExpiresAt
-	}
-	s.UserAgent = cmp.Or(in.UserAgent, s.UserAgent)
-	s.Address = cmp.Or(in.Address, s.Address)
-	return s
-}
-
 // sessionUpdate writes the columns that a refresh may change.
 func sessionUpdate(s store.SessionRecord) statement {
 	return statement{`
 		UPDATE usher_sessions SET last_seen_at = ?, idle_expires_at = ?, ends_at = ?, user_agent = ?, address = ?,
-			refresh_hash = ?, previous_hash = ?, rotated_at = ?
+			refresh_hash = ?, previous_hash = ?, rotated_at = ?, refresh_others = ?
 		WHERE id = ?`, []any{
 		s.LastSeenAt, s.IdleExpiresAt, endsAt(s.Session), s.UserAgent, s.Address,
-		s.Refresh.Current, s.Refresh.Previous, s.Refresh.RotatedAt, s.ID,
+		s.Refresh.Current, s.Refresh.Previous, s.Refresh.RotatedAt, othersParam(s.Refresh), s.ID,
 	}}
+}
+
+// refreshOthers is the JSON of the column refresh_others. An instance of an earlier
+// version writes the other columns and not this one. So the content counts only if
+// Current and RotatedAt are those of the row.
+type refreshOthers struct {
+	Current   []byte               `json:"current"`
+	RotatedAt time.Time            `json:"rotatedAt"`
+	Siblings  [][]byte             `json:"siblings,omitempty"`
+	Retired   []store.RetiredToken `json:"retired,omitempty"`
+}
+
+// othersParam returns the parameter for the column refresh_others.
+func othersParam(r store.RefreshState) any {
+	if len(r.Siblings)+len(r.Retired) == 0 {
+		return ""
+	}
+	out := refreshOthers{Current: r.Current, RotatedAt: toMicros(r.RotatedAt), Siblings: r.Siblings}
+	for _, t := range r.Retired {
+		out.Retired = append(out.Retired, store.RetiredToken{Hash: t.Hash, Until: toMicros(t.Until)})
+	}
+	return asJSON{out}
+}
+
+// othersColumn scans the column refresh_others. It must follow the other columns of the
+// state.
+type othersColumn struct{ to *store.RefreshState }
+
+func (c othersColumn) Scan(src any) error {
+	c.to.Siblings, c.to.Retired = nil, nil
+	var text []byte
+	switch v := src.(type) {
+	case string:
+		text = []byte(v)
+	case []byte:
+		text = v
+	default:
+		return fmt.Errorf("JSON is stored as %T", src)
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	var in refreshOthers
+	if err := json.Unmarshal(text, &in); err != nil {
+		return err
+	}
+	if bytes.Equal(in.Current, c.to.Current) && in.RotatedAt.Equal(c.to.RotatedAt) {
+		c.to.Siblings, c.to.Retired = in.Siblings, in.Retired
+	}
+	return nil
 }

@@ -20,11 +20,12 @@ func sessionDest(s *store.Session) []any {
 	}
 }
 
-const recordColumns = sessionColumns + `, s.refresh_hash, s.previous_hash, s.rotated_at`
+const recordColumns = sessionColumns + `, s.refresh_hash, s.previous_hash, s.rotated_at, s.refresh_others`
 
 func recordDest(s *store.SessionRecord) []any {
 	return append(sessionDest(&s.Session),
-		bytesColumn{&s.Refresh.Current}, bytesColumn{&s.Refresh.Previous}, timeColumn{&s.Refresh.RotatedAt})
+		bytesColumn{&s.Refresh.Current}, bytesColumn{&s.Refresh.Previous}, timeColumn{&s.Refresh.RotatedAt},
+		othersColumn{&s.Refresh})
 }
 
 // endsAt returns when a session expires unless it is refreshed.
@@ -45,10 +46,11 @@ func sessionInsert(userID string, s *store.SessionRecord) ([]statement, error) {
 	}
 	return []statement{{`
 		INSERT INTO usher_sessions (id, user_id, kind, created_at, last_seen_at, idle_expires_at, expires_at, ends_at,
-			amr, user_agent, address, refresh_hash, previous_hash, rotated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, []any{
+			amr, user_agent, address, refresh_hash, previous_hash, rotated_at, refresh_others)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, []any{
 		s.ID, s.UserID, string(s.Kind), s.CreatedAt, s.LastSeenAt, s.IdleExpiresAt, s.ExpiresAt, endsAt(s.Session),
 		asJSON{s.AMR}, s.UserAgent, s.Address, s.Refresh.Current, s.Refresh.Previous, s.Refresh.RotatedAt,
+		othersParam(s.Refresh),
 	}}}, nil
 }
 

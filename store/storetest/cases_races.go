@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -193,6 +194,69 @@ var raceCases = []testCase{
 			e.wantEqual(fmt.Sprint("successor that caller saw: ", i), r.Session.Refresh.Current, hash(fmt.Sprint("next of ", winner)))
 		}
 		e.wantEffects(numberedEffects(winner))
+	}},
+	{"one of many gives an exchanged token a further child, and the others replay it", func(e *env) {
+		s := e.signIn(e.createUser("anna").User.ID)
+		e.swap(refreshSwap(s, 1), 0, store.RefreshSwapped)
+		results := make([]store.RefreshResult, callers)
+		for i, err := range concurrently(func(i int) (err error) {
+			in := refreshSwap(s, 1)
+			in.Now, in.Again, in.Swapped = in.Now.Add(time.Minute), hash(fmt.Sprint("child of ", i)), numberedEffects(i)
+			results[i], err = e.SwapRefresh(e.ctx, in)
+			return err
+		}) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		winner := slices.IndexFunc(results, func(r store.RefreshResult) bool { return r.Outcome == store.RefreshSwapped })
+		for i, r := range results {
+			if i != winner && r.Outcome != store.RefreshReplayed {
+				e.Fatalf("caller %d: outcome %d beside the winner %d", i, r.Outcome, winner)
+			}
+			e.wantEqual(fmt.Sprint("token of caller ", i), r.Token, hash(fmt.Sprint("child of ", winner)))
+		}
+		e.wantEffects(numberedEffects(winner))
+	}},
+	{"of two children that many present one has children of its own", func(e *env) {
+		s := e.signIn(e.createUser("anna").User.ID)
+		children := e.manyChildren(s, 2)
+		results := make([]store.RefreshResult, callers)
+		errs := concurrently(func(i int) (err error) {
+			in := refreshSwap(s, 1)
+			in.Presented, in.Next = children[i%2], hash(fmt.Sprint("child of child ", i%2))
+			in.Now, in.Swapped, in.Reused = in.Now.Add(time.Minute), numberedEffects(i), numberedEffects(i)
+			results[i], err = e.SwapRefresh(e.ctx, in)
+			return err
+		})
+		first, reuse := -1, -1
+		for i, r := range results {
+			switch r.Outcome {
+			case store.RefreshSwapped:
+				if first >= 0 {
+					e.Fatalf("%d and %d were exchanged", first, i)
+				}
+				first = i
+			case store.RefreshReused:
+				if reuse >= 0 {
+					e.Fatalf("%d and %d ended the session", reuse, i)
+				}
+				reuse = i
+			case store.RefreshReplayed:
+			default:
+				e.wantErr(errs[i], store.ErrNotFound)
+			}
+		}
+		if first < 0 || reuse < 0 || first%2 == reuse%2 {
+			e.Fatalf("%d was exchanged, %d ended the session", first, reuse)
+		}
+		for i, r := range results {
+			if r.Outcome == store.RefreshReplayed && i%2 != first%2 {
+				e.Fatalf("both branches go on: %d and %d", first, i)
+			}
+		}
+		e.wantEnded(refreshSwap(s, 1).RevokedUntil, s.ID)
+		e.wantEffects(numberedEffects(first), numberedEffects(reuse))
 	}},
 	{"no session starts after a concurrent change of the password", func(e *env) {
 		a := e.createUser("anna")
