@@ -23,7 +23,6 @@ type attempt struct {
 
 	backoffLimit  namedLimit   // failures of the login id in this network, or of the known browser
 	networkLimits []namedLimit // failures of the network; none for a known browser
-	checksLimit   namedLimit   // checks, right or wrong
 	lockLimit     namedLimit   // consecutive failures over all networks
 	failures      int          // consecutive failures before this attempt
 	rehash        bool         // the stored hash has outdated costs
@@ -71,9 +70,8 @@ func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, 
 		}}}
 	}
 	a.backoffLimit = namedLimit{limitLoginID, own}
-	a.checksLimit = s.checksLimit(a)
 	a.lockLimit = s.lockLimit(a)
-	counts, refused, err := s.takeLimits(ctx, append([]namedLimit{a.checksLimit}, a.failureLimits()...)...)
+	counts, refused, err := s.takeLimits(ctx, append(s.attemptLimits(a), a.failureLimits()...)...)
 	if err != nil || refused != nil {
 		return refused, err
 	}
@@ -81,19 +79,31 @@ func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, 
 	return nil, nil
 }
 
-// checksLimit returns the limit on password checks, right or wrong: each costs a
+// knownAttemptsFactor is how many times Limits.NetworkAttempts the known browsers of a
+// network have together.
+const knownAttemptsFactor = 5
+
+// attemptLimits returns the limits on password checks, right or wrong: each costs a
 // hash, and a client with an account must not occupy all slots with its right
 // password. The limit is that of the network. Known browsers have the limit of
-// their account, so that other clients in the network cannot use it up. It is never
-// released.
-func (s *Service) checksLimit(a *attempt) namedLimit {
-	owner := []string{"network", ipaddr.Network(a.client.Address)}
-	if a.device != "" {
-		owner = []string{"user", a.account.User.ID}
+// their account, so that other clients in the network cannot use it up, and a higher
+// one for all known browsers of the network, so that many accounts of one client do
+// not add up. They are never released.
+func (s *Service) attemptLimits(a *attempt) []namedLimit {
+	network := ipaddr.Network(a.client.Address)
+	limit := func(most int, owner ...string) namedLimit {
+		return namedLimit{limitAttempts, store.Limit{
+			Key: s.limitKey(limitAttempts, owner...), Max: most, Window: s.cfg.Limits.NetworkWindow,
+		}}
 	}
-	return namedLimit{limitAttempts, store.Limit{
-		Key: s.limitKey(limitAttempts, owner...), Max: s.cfg.Limits.NetworkAttempts, Window: s.cfg.Limits.NetworkWindow,
-	}}
+	most := s.cfg.Limits.NetworkAttempts
+	if a.device == "" {
+		return []namedLimit{limit(most, "network", network)}
+	}
+	return []namedLimit{
+		limit(most, "user", a.account.User.ID),
+		limit(most*knownAttemptsFactor, "known browsers", network),
+	}
 }
 
 // lockLimit returns the counter of the consecutive failures of an account, over all
@@ -135,12 +145,12 @@ func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) erro
 		reason = "no_password"
 	}
 	if reason != "" {
-		if err := s.hasher.VerifyDummy(ctx, pw.Reveal()); err != nil {
+		if err := s.hasher.VerifyDummy(inQueueOf(ctx, a.client), pw.Reveal()); err != nil {
 			return s.abandonAttempt(ctx, a, err)
 		}
 		return s.failAttempt(ctx, a, reason)
 	}
-	ok, rehash, err := s.hasher.Verify(ctx, a.account.Password.Hash, pw.Reveal())
+	ok, rehash, err := s.hasher.Verify(inQueueOf(ctx, a.client), a.account.Password.Hash, pw.Reveal())
 	switch {
 	case errors.Is(err, password.ErrDamagedHash):
 		s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", a.account.User.ID, "error", err)
@@ -219,6 +229,12 @@ func (s *Service) resetLimits(ctx context.Context, a *attempt) {
 	}
 }
 
+// inQueueOf returns a context whose hashes wait in the queue of the client's network.
+// Networks take turns, so that one with many requests delays no other.
+func inQueueOf(ctx context.Context, c Client) context.Context {
+	return password.WithClient(ctx, ipaddr.WideNetwork(c.Address))
+}
+
 // maxConcurrentAttempts is how many attempts are looked up and counted at the same
 // time. A store handles more than a thousand a second, and no instance hashes that
 // many, so attempts wait here only under a flood of them.
@@ -233,6 +249,7 @@ const maxConcurrentAttempts = 32
 // A refused attempt gives up its slot before the hook and the log are called. A
 // hook that hangs therefore delays only refused attempts.
 func (s *Service) admitAttempt(ctx context.Context, c Client, work func() (*refusedLimit, error)) error {
+	ctx = inQueueOf(ctx, c)
 	refused, err := s.inAttemptSlot(ctx, work)
 	var busy *password.BusyError
 	switch {
@@ -258,7 +275,7 @@ func (s *Service) inAttemptSlot(ctx context.Context, work func() (*refusedLimit,
 		}
 	}
 	defer func() { <-s.attemptSlots }()
-	if err := s.hasher.Busy(); err != nil {
+	if err := s.hasher.Busy(ctx); err != nil {
 		return nil, err
 	}
 	return work()

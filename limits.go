@@ -141,8 +141,9 @@ type LimitConfig struct {
 	NetworkWindow   time.Duration
 	// NetworkAttempts is how many passwords are checked for one network within
 	// NetworkWindow, right or wrong, so that one client cannot keep the instance
-	// hashing. Known browsers are counted by account instead. Raise it if more users
-	// than that sign in behind one address at the same time. Defaults to 300.
+	// hashing. Known browsers are counted by account instead, and those of one network
+	// have five times as many together. Raise it if more users than that sign in behind
+	// one address at the same time. Defaults to 300.
 	NetworkAttempts int
 	// SignUps is how many sign-ups a network may make in an hour. Defaults to 10.
 	SignUps int

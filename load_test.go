@@ -8,6 +8,7 @@ import (
 	"runtime/metrics"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -262,5 +263,77 @@ func TestLM04_RepeatedRequestsDoNotFloodTheAuditTrail(t *testing.T) {
 	}
 	if n := k.events.count(usher.EventForbidden); n != 100 {
 		t.Errorf("the hook heard of %d refusals, want each", n)
+	}
+}
+
+// Known browsers of ten accounts sign in from one address over 16 connections, as fast
+// as they are answered. A user elsewhere does not wait for all of them.
+func TestLM08_OneNetworkLeavesTheOthersTheirSignIns(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) {
+		c.Hashing.Slots, c.Limits.NetworkAttempts, c.Limits.SignUps = 1, 1_000_000, 100
+	})
+	k.signUp(ann)
+	id := func(i int) string { return fmt.Sprintf("mallory%d@example.com", i%10) }
+	attackers := make([]usher.Client, 10)
+	for i := range attackers {
+		attackers[i] = home
+		attackers[i].Device = k.signUp(id(i)).Device
+	}
+	var served atomic.Int64
+	stop := make(chan struct{})
+	var attack sync.WaitGroup
+	for i := range 16 {
+		attack.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					if err := k.trySignIn(id(i), goodPassword, attackers[i%10]); err != nil {
+						t.Error(err)
+						return
+					}
+					served.Add(1)
+				}
+			}
+		})
+	}
+	defer attack.Wait()
+	defer close(stop)
+	for served.Load() < 32 { // the queue is full
+		runtime.Gosched()
+	}
+	before := served.Load()
+	const signIns = 10
+	for range signIns {
+		k.signIn(ann, goodPassword, nth(100))
+	}
+	// Without turns each of them waits for the 15 others in the queue.
+	if n := float64(served.Load()-before) / signIns; n > 8 {
+		t.Errorf("%.1f sign-ins of one network were served during each of another, want about 2", n)
+	}
+}
+
+// The limit of an account does not add up over the accounts of one client.
+func TestLM08_TheKnownBrowsersOfANetworkHaveALimitTogether(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, withNetworkAttempts(4))
+	passed := 0
+	for i := range 10 {
+		id := fmt.Sprintf("mallory%d@example.com", i)
+		a := k.signUp(id)
+		for range 4 {
+			c := home
+			c.Device = a.Device
+			if err := k.trySignIn(id, goodPassword, c); err == nil {
+				passed++
+			} else {
+				wantLimit(t, err)
+			}
+		}
+	}
+	if passed != 20 {
+		t.Errorf("%d sign-ins of known browsers of one network, want five times its 4", passed)
 	}
 }

@@ -94,7 +94,7 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 	if policy.ReuseAmount == 0 || p.Hash == "" {
 		return nil
 	}
-	err := policy.CheckReuse(ctx, s.hasher, pw.Reveal(), append([]string{p.Hash}, p.Earlier...))
+	err := policy.CheckReuse(inQueueOf(ctx, c), s.hasher, pw.Reveal(), append([]string{p.Hash}, p.Earlier...))
 	var refused *password.PolicyError
 	switch {
 	case err == nil, errors.As(err, &refused):

@@ -68,7 +68,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 			return Result{}, err
 		}
 	}
-	hash, err := s.hasher.Hash(ctx, in.Password.Reveal())
+	hash, err := s.hasher.Hash(inQueueOf(ctx, c), in.Password.Reveal())
 	if err != nil {
 		s.releaseLimits(ctx, limit)
 		return Result{}, s.hashError(ctx, err, c)

@@ -27,7 +27,7 @@ var (
 // computations.
 //
 // At most HasherConfig.Slots computations run at once; further calls queue in
-// order of arrival. A call returns a [BusyError] at once if it would wait longer
+// order of arrival, and the clients that [WithClient] names take turns. A call returns a [BusyError] at once if it would wait longer
 // than HasherConfig.QueueWait. Canceling the context of a queued call removes it
 // from the queue; a computation that has started runs to its end.
 //
@@ -202,10 +202,11 @@ func (h *Hasher) Count() uint64 { return h.count.Load() }
 // default. It is for metrics and memory planning.
 func (h *Hasher) Slots() int { return h.slots.n }
 
-// Busy returns a [*BusyError] if a computation requested now would wait longer
-// than QueueWait, estimated from the queue and the duration of recent
-// computations. Callers use it to skip work that a refused hash would waste.
-func (h *Hasher) Busy() error { return h.slots.busy() }
+// Busy returns a [*BusyError] if a computation requested now by the client of ctx (see
+// [WithClient]) would wait longer than QueueWait, estimated from the queue and the
+// duration of recent computations. Callers use it to skip work that a refused hash
+// would waste.
+func (h *Hasher) Busy(ctx context.Context) error { return h.slots.busy(clientOf(ctx)) }
 
 // slotsOf returns the slots that verify stored.
 func (h *Hasher) slotsOf(stored scheme) *slots {

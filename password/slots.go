@@ -1,7 +1,6 @@
 package password
 
 import (
-	"container/list"
 	"context"
 	"fmt"
 	"sync"
@@ -22,15 +21,15 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("password: all hashing slots are busy, retry after %s", e.RetryAfter)
 }
 
-// slots limits how many computations run at once and queues the others in order
-// of arrival.
+// slots limits how many computations run at once. The others queue in order of
+// arrival, and clients take turns.
 type slots struct {
 	n    int
 	wait time.Duration
 
 	mu    sync.Mutex
 	free  int
-	queue list.List     // of chan struct{}; closing one gives its owner a slot
+	queue fairQueue
 	held  time.Duration // moving average of how long a slot is held; 0 before the first
 }
 
@@ -38,23 +37,23 @@ func newSlots(n int, wait time.Duration) *slots {
 	return &slots{n: n, free: n, wait: wait}
 }
 
-// busy returns a *BusyError if a new caller would wait too long.
-func (s *slots) busy() error {
+// busy returns a *BusyError if a new caller of the client would wait too long.
+func (s *slots) busy(client string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.checkQueue()
+	return s.checkQueue(client)
 }
 
-// checkQueue returns a *BusyError if a new caller is expected to wait longer
+// checkQueue returns a *BusyError if a new caller of the client is expected to wait longer
 // than s.wait. Refusing it at once keeps the queue short for the others. The
 // caller holds s.mu.
-func (s *slots) checkQueue() error {
+func (s *slots) checkQueue(client string) error {
 	if s.free > 0 {
 		return nil
 	}
 	// Slots are released one after the other; the next one on average after half
 	// the time between two releases.
-	expected := s.held / time.Duration(s.n) * time.Duration(2*s.queue.Len()+1) / 2
+	expected := s.held / time.Duration(s.n) * time.Duration(2*s.queue.ahead(client)+1) / 2
 	if expected <= s.wait {
 		return nil
 	}
@@ -68,26 +67,26 @@ func (s *slots) acquire(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	// While the queue is not empty, a released slot passes to its first caller
+	// While the queue is not empty, a released slot passes to one of its callers
 	// and s.free is 0, so a new caller never overtakes.
 	if s.free > 0 {
 		s.free--
 		s.mu.Unlock()
 		return nil
 	}
-	if err := s.checkQueue(); err != nil {
+	client := clientOf(ctx)
+	if err := s.checkQueue(client); err != nil {
 		s.mu.Unlock()
 		return err
 	}
-	ready := make(chan struct{})
-	place := s.queue.PushBack(ready)
+	w := s.queue.push(client)
 	s.mu.Unlock()
 
 	timer := time.NewTimer(s.wait)
 	defer timer.Stop()
 	var err error
 	select {
-	case <-ready:
+	case <-w.ready:
 		// ctx may have ended at the same moment; then the slot goes to the next
 		// caller.
 		if err = ctx.Err(); err == nil {
@@ -98,20 +97,20 @@ func (s *slots) acquire(ctx context.Context) error {
 	case <-timer.C:
 		err = &BusyError{RetryAfter: retryAfter(s.wait)}
 	}
-	s.abandon(place, ready)
+	s.abandon(w)
 	return err
 }
 
 // abandon leaves the queue, or passes on the slot if one was assigned in the
 // meantime.
-func (s *slots) abandon(place *list.Element, ready <-chan struct{}) {
+func (s *slots) abandon(w *waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
-	case <-ready:
+	case <-w.ready:
 		s.passOn()
 	default:
-		s.queue.Remove(place)
+		s.queue.remove(w)
 	}
 }
 
@@ -127,15 +126,14 @@ func (s *slots) release(held time.Duration) {
 	s.passOn()
 }
 
-// passOn gives a slot to the first caller in the queue, or frees it if the queue
-// is empty. The caller holds s.mu.
+// passOn gives a slot to the next caller in the queue, or frees it if the queue is
+// empty. The caller holds s.mu.
 func (s *slots) passOn() {
-	first := s.queue.Front()
-	if first == nil {
-		s.free++
+	if next := s.queue.pop(); next != nil {
+		close(next.ready)
 		return
 	}
-	close(s.queue.Remove(first).(chan struct{}))
+	s.free++
 }
 
 // retryAfter rounds wait up to whole seconds, the unit of the Retry-After header.

@@ -77,7 +77,7 @@ func TestLM02_HopelessCallersAreRefusedAtOnce(t *testing.T) {
 		}
 		var running, most, done, busy, late atomic.Int32
 		compute := sleeping(&running, &most, 300*time.Millisecond)
-		if err := errors.Join(h.run(t.Context(), h.slots, compute), h.Busy()); err != nil {
+		if err := errors.Join(h.run(t.Context(), h.slots, compute), h.Busy(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
@@ -98,7 +98,7 @@ func TestLM02_HopelessCallersAreRefusedAtOnce(t *testing.T) {
 		}
 		synctest.Wait()
 		var b *BusyError
-		if err := h.Busy(); !errors.As(err, &b) || b.RetryAfter != time.Second {
+		if err := h.Busy(t.Context()); !errors.As(err, &b) || b.RetryAfter != time.Second {
 			t.Errorf("with a full queue, Busy returns %v", err)
 		}
 		wg.Wait()
@@ -108,7 +108,7 @@ func TestLM02_HopelessCallersAreRefusedAtOnce(t *testing.T) {
 		if done.Load() != 12 || busy.Load() != 487 || late.Load() != 1 || most.Load() != 3 {
 			t.Errorf("done %d, refused at once %d, refused later %d, most at once %d", done.Load(), busy.Load(), late.Load(), most.Load())
 		}
-		if err := h.Busy(); err != nil {
+		if err := h.Busy(t.Context()); err != nil {
 			t.Errorf("with an empty queue, Busy returns %v", err)
 		}
 	})
@@ -147,8 +147,8 @@ func TestLM02_CanceledCallersLeaveTheQueue(t *testing.T) {
 			t.Errorf("took %v", d)
 		}
 		wg.Wait()
-		if h.Count() != 2 || most.Load() != 1 || h.slots.free != 1 || h.slots.queue.Len() != 0 {
-			t.Errorf("Count %d, most %d, free %d, queued %d", h.Count(), most.Load(), h.slots.free, h.slots.queue.Len())
+		if h.Count() != 2 || most.Load() != 1 || h.slots.free != 1 || h.slots.queue.length != 0 {
+			t.Errorf("Count %d, most %d, free %d, queued %d", h.Count(), most.Load(), h.slots.free, h.slots.queue.length)
 		}
 	})
 }
@@ -202,8 +202,8 @@ func TestLM02_NoSlotIsLost(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if s.free != 2 || s.queue.Len() != 0 {
-		t.Errorf("free %d, queued %d", s.free, s.queue.Len())
+	if s.free != 2 || s.queue.length != 0 {
+		t.Errorf("free %d, queued %d", s.free, s.queue.length)
 	}
 }
 
@@ -254,7 +254,7 @@ func TestLM02_SlowImportedHashesDelayNobody(t *testing.T) {
 		}
 		synctest.Wait()
 		start := time.Now()
-		if err := errors.Join(h.Busy(), h.VerifyDummy(t.Context(), "vast otter sings low")); err != nil || time.Since(start) != 0 {
+		if err := errors.Join(h.Busy(t.Context()), h.VerifyDummy(t.Context(), "vast otter sings low")); err != nil || time.Since(start) != 0 {
 			t.Errorf("%v, after %v", err, time.Since(start))
 		}
 		wg.Wait()
@@ -272,7 +272,7 @@ func TestLM02_OneStallDoesNotRefuseCallers(t *testing.T) {
 	if err := s.acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.busy(); err != nil {
+	if err := s.busy(""); err != nil {
 		t.Errorf("after one stall, with an empty queue: %v", err)
 	}
 }

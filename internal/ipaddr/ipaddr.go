@@ -19,15 +19,22 @@ func Canonical(a netip.Addr) netip.Addr {
 	return netip.AddrFrom4([4]byte(all[12:]))
 }
 
+// WideNetwork returns the largest network that is usually given to one customer: an
+// IPv4 address, or the /48 prefix of an IPv6 address (RFC 6177). For an invalid address
+// it returns "unknown".
+func WideNetwork(a netip.Addr) string { return network(a, 48) }
+
 // Network returns the network that counts as one client: an IPv4 address, or the /64
 // prefix of an IPv6 address, because one client usually has the whole prefix. For an
 // invalid address it returns "unknown".
-func Network(a netip.Addr) string {
+func Network(a netip.Addr) string { return network(a, 64) }
+
+func network(a netip.Addr, bits int) string {
 	switch a = Canonical(a); {
 	case !a.IsValid():
 		return "unknown"
 	case a.Is4():
 		return a.String()
 	}
-	return netip.PrefixFrom(a, 64).Masked().String()
+	return netip.PrefixFrom(a, bits).Masked().String()
 }

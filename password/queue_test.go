@@ -1,0 +1,60 @@
+package password
+
+import (
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// One client with any number of callers delays another by at most one computation.
+func TestLM08_ClientsTakeTurns(t *testing.T) {
+	const hash = 60 * time.Millisecond
+	for _, attackers := range []int{1, 10} {
+		synctest.Test(t, func(t *testing.T) {
+			h, err := NewHasher(HasherConfig{Slots: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			attempt := func(client string) error {
+				return h.run(WithClient(t.Context(), client), h.slots, func() error { time.Sleep(hash); return nil })
+			}
+			stop := make(chan struct{})
+			var wg sync.WaitGroup
+			for i := range attackers {
+				for range 64 {
+					wg.Go(func() {
+						for {
+							select {
+							case <-stop:
+								return
+							default:
+							}
+							if attempt("attacker "+strconv.Itoa(i)) != nil {
+								time.Sleep(10 * time.Millisecond)
+							}
+						}
+					})
+				}
+			}
+			time.Sleep(10 * time.Second)
+			for i := range 50 {
+				start := time.Now()
+				if err := attempt("user"); err != nil {
+					t.Fatalf("%d attackers: sign-in %d: %v", attackers, i, err)
+				}
+				// Two slots: each attacker is served once before, and one hash is running.
+				if took, most := time.Since(start), hash*time.Duration(attackers/2+3); took > most {
+					t.Fatalf("%d attackers: sign-in %d took %s, at most %s is meant", attackers, i, took, most)
+				}
+				time.Sleep(700 * time.Millisecond)
+			}
+			close(stop)
+			wg.Wait()
+			if h.slots.queue.length != 0 || len(h.slots.queue.byClient) != 0 || h.slots.queue.turns.Len() != 0 || h.slots.free != 2 {
+				t.Errorf("the queue is not empty: %d callers, %d free", h.slots.queue.length, h.slots.free)
+			}
+		})
+	}
+}
