@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/usherkit/usher/store"
@@ -134,6 +135,22 @@ var passwordCases = []testCase{
 		e.ok(err)
 		if got.Outcome != store.RefreshReused {
 			e.Fatalf("outcome %d", got.Outcome)
+		}
+	}},
+	{"voids all children of an exchanged token at once", func(e *env) {
+		a := e.createUser("anna")
+		for i := range 4 {
+			s := e.signIn(a.User.ID)
+			in, children := refreshSwap(s, 1), e.manyChildren(s, 3)
+			p := passwordChange(a, fmt.Sprint("hash of change ", i))
+			p.IfVersion = e.version(a.User.ID)
+			p.Renew = &store.RefreshRenewal{SessionID: s.ID, Refresh: store.RefreshState{Current: hash("renewed"), RotatedAt: in.Now}}
+			_, err := e.ChangePassword(e.ctx, p)
+			e.ok(err)
+			if i < len(children) {
+				in.Presented = children[i]
+			}
+			e.swap(in, time.Second, store.RefreshReused)
 		}
 	}},
 	{"returns ErrNotFound if the session to renew has ended, without effects", func(e *env) {

@@ -15,6 +15,8 @@ var startCases = []testCase{
 		a := e.createUser("anna")
 		in := sessionStart(e.newSession(a.User.ID))
 		in.Session.Refresh.Previous, in.Effects = hash("before"), e.effects()
+		in.Session.Refresh.Siblings = [][]byte{hash("sibling 1"), hash("sibling 2")}
+		in.Session.Refresh.Retired = []store.RetiredToken{{Hash: hash("retired"), Until: t0.Add(time.Second)}}
 		ended, err := e.StartSession(e.ctx, in)
 		e.ok(err)
 		e.wantIDs("ended", sessionIDs(ended))
