@@ -55,8 +55,10 @@ func newMount(auth *usher.Service, cfg Config) *mount {
 // With another router than net/http.ServeMux and without http.StripPrefix, the path
 // must be that of the pages (usher.Config.PagesPath) or Config.Path.
 //
-// It never cleans or redirects a path: an unknown path is answered 404, and a method
-// that the route does not have 405.
+// It never cleans or redirects a path: an unknown path, or one with escapes, is answered
+// 404, and a method that the route does not have 405. net/http.ServeMux redirects a
+// path such as /auth//signin with 307 before h gets it, and the client sends the form or
+// the body again, to the same host.
 func (h *Handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	below, ok := h.underMount(r)
 	if !ok {
@@ -74,27 +76,23 @@ func (h *Handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // underMount returns the request with the path below the mount, and false for a path
-// that is not below the mount, or that a ServeMux would clean and redirect.
+// that is not below the mount, that a ServeMux would clean and redirect, or that has
+// needless escapes: a router or a proxy may read these in another way.
 func (h *Handlers) underMount(r *http.Request) (*http.Request, bool) {
-	p, raw := r.URL.Path, r.URL.RawPath
+	p := r.URL.Path
 	stripped, known := strippedPrefix(r)
 	prefix, ok := weburl.CutPath(h.mount.at(stripped, subtree(r.Pattern)), stripped)
 	if rest, below := weburl.CutPath(p, prefix); ok && below && prefix != "" {
 		p = rest
-		if raw != "" {
-			if raw, ok = strings.CutPrefix(raw, prefix); !ok {
-				return r, false
-			}
-		}
 		u := new(url.URL)
 		*u = *r.URL
-		u.Path, u.RawPath = p, raw
+		u.Path = p
 		r = r.WithContext(r.Context())
 		r.URL = u
 	} else if known && !(ok && below) {
 		return r, false
 	}
-	return r, strings.HasPrefix(p, "/") && path.Clean(p) == p
+	return r, strings.HasPrefix(p, "/") && path.Clean(p) == p && r.URL.RawPath == ""
 }
 
 // at returns the path of the mount, as this program receives it, without a slash

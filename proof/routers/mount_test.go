@@ -119,6 +119,43 @@ func TestHP08_EachPathHasOneMeaning(t *testing.T) {
 	}
 }
 
+// A guard of the program in front of one route holds for every spelling of its path.
+func TestHP08_NoPathLeadsAroundAGuard(t *testing.T) {
+	for _, stripped := range []bool{false, true} {
+		s := setup{at: "/auth", pages: true, stripped: stripped}
+		h := s.handlers(t)
+		if stripped {
+			h = http.StripPrefix("/auth", h)
+		}
+		guard := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+		router := chi.NewRouter()
+		router.Handle("/auth/keys", guard)
+		router.Mount("/auth", h)
+		gorilla := mux.NewRouter().UseEncodedPath()
+		gorilla.Handle("/auth/keys", guard)
+		gorilla.PathPrefix("/auth/").Handler(h)
+		gin.SetMode(gin.ReleaseMode)
+		engine := gin.New()
+		engine.UseRawPath = true
+		engine.Any("/auth/*path", func(c *gin.Context) {
+			if c.Param("path") == "/keys" {
+				guard(c.Writer, c.Request)
+				return
+			}
+			gin.WrapH(h)(c)
+		})
+		for name, server := range map[string]http.Handler{"chi": router, "gorilla/mux": gorilla, "gin": engine} {
+			for _, path := range []string{"/auth/keys", "/auth/%6beys", "/auth/auth/keys", "/auth/auth%2Fkeys", "/auth/%61uth/keys", "/auth//keys", "/auth/./keys", "/auth/x/../keys"} {
+				r := httptest.NewRequest(http.MethodGet, path, nil)
+				w := httptest.NewRecorder()
+				if server.ServeHTTP(w, r); w.Code == http.StatusOK {
+					t.Errorf("%s, stripped %t: %s is answered 200", name, stripped, path)
+				}
+			}
+		}
+	}
+}
+
 // handlers returns the handlers of a program with this setup.
 func (s setup) handlers(t *testing.T) http.Handler {
 	t.Helper()
