@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/usherkit/usher/internal/background"
@@ -244,7 +245,8 @@ const maxConcurrentAttempts = 32
 // maxConcurrentAttempts slots. Further attempts wait in order. An attempt that
 // could not be hashed within Config.Hashing.QueueWait is refused before anything is
 // read or written, and is not counted. The refusal is the same as that of the
-// hashing queue, so it reveals nothing about the login id.
+// hashing queue, so it reveals nothing about the login id. If the store does not answer
+// the attempts in the slots, the error is ErrUnavailable.
 //
 // A refused attempt gives up its slot before the hook and the log are called. A
 // hook that hangs therefore delays only refused attempts.
@@ -267,30 +269,57 @@ func (s *Service) admitAttempt(ctx context.Context, c Client, work func() (*refu
 
 // inAttemptSlot runs work in one of the slots.
 func (s *Service) inAttemptSlot(ctx context.Context, work func() (*refusedLimit, error)) (*refusedLimit, error) {
-	select {
-	case s.attemptSlots <- struct{}{}:
-	default:
-		if err := s.waitForAttemptSlot(ctx); err != nil {
-			return nil, err
-		}
+	slot, err := s.attemptSlots.take(ctx, s.cfg.Hashing.QueueWait)
+	if err != nil {
+		return nil, err
 	}
-	defer func() { <-s.attemptSlots }()
+	defer s.attemptSlots.release(slot)
 	if err := s.hasher.Busy(ctx); err != nil {
 		return nil, err
 	}
 	return work()
 }
 
-// waitForAttemptSlot waits for a slot, at most Config.Hashing.QueueWait.
-func (s *Service) waitForAttemptSlot(ctx context.Context) error {
-	timer := time.NewTimer(s.cfg.Hashing.QueueWait)
+// attemptSlots are the slots of attempts that are being looked up and counted.
+type attemptSlots struct {
+	free  chan int                                         // slots that no attempt has
+	since [maxConcurrentAttempts]atomic.Pointer[time.Time] // when an attempt took the slot; nil if free
+}
+
+func newAttemptSlots() *attemptSlots {
+	q := &attemptSlots{free: make(chan int, maxConcurrentAttempts)}
+	for i := range q.since {
+		q.free <- i
+	}
+	return q
+}
+
+var errStoreHangs = errors.New("the store does not answer other attempts")
+
+// take waits for a slot, at most for the given time. After that the error is
+// errStoreHangs if an attempt has had its slot for as long, because it waits for nothing
+// but the store, and a *password.BusyError if not.
+func (q *attemptSlots) take(ctx context.Context, wait time.Duration) (slot int, err error) {
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case s.attemptSlots <- struct{}{}:
-		return nil
+	case slot = <-q.free:
 	case <-ctx.Done():
-		return ctx.Err()
+		return 0, ctx.Err()
 	case <-timer.C:
-		return &password.BusyError{RetryAfter: time.Second}
+		for i := range q.since {
+			if since := q.since[i].Load(); since != nil && time.Since(*since) > wait*9/10 {
+				return 0, errStoreHangs
+			}
+		}
+		return 0, &password.BusyError{RetryAfter: time.Second}
 	}
+	now := time.Now()
+	q.since[slot].Store(&now)
+	return slot, nil
+}
+
+func (q *attemptSlots) release(slot int) {
+	q.since[slot].Store(nil)
+	q.free <- slot
 }

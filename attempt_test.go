@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -15,18 +16,29 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
+// slowStore needs that long to look up an account.
+type slowStore struct {
+	store.Store
+	takes time.Duration
+}
+
+func (s slowStore) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
+	select {
+	case <-time.After(s.takes):
+		return s.Store.AccountByLoginID(ctx, canonical)
+	case <-ctx.Done():
+		return store.Account{}, ctx.Err()
+	}
+}
+
 // callCounter counts the store calls that attempts cause.
 type callCounter struct {
 	store.Store
 	reads, counts atomic.Int64
-	hold          chan struct{} // if not nil, look-ups wait until it is closed
 }
 
 func (s *callCounter) AccountByLoginID(ctx context.Context, canonical string) (store.Account, error) {
 	s.reads.Add(1)
-	if s.hold != nil {
-		<-s.hold
-	}
 	return s.Store.AccountByLoginID(ctx, canonical)
 }
 
@@ -69,29 +81,44 @@ func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
 	k.signIn("ann@example.com", goodPassword, home)
 }
 
-// A sign-in that waits too long for the store is refused with a time to retry, and
-// does not count as an outage.
-func TestLM02_AStoreThatIsSlowUnderAStormIsNoOutage(t *testing.T) {
-	store := &callCounter{Store: memory.New(), hold: make(chan struct{})}
-	k := newKitOn(t, store, newClock(), func(c *usher.Config) { c.Hashing.QueueWait = 100 * time.Millisecond })
-	var judged, busy atomic.Int64
-	concurrently(64, func(i int) {
-		err := k.trySignIn(fmt.Sprintf("u%d@example.com", i), otherPassword, nth(i))
-		var l *usher.LimitError
-		switch {
-		case errors.Is(err, usher.ErrInvalidCredentials):
-			judged.Add(1)
-		case errors.As(err, &l) && l.Limit == "hashing":
-			if busy.Add(1) == 32 { // the store is busy with the others
-				close(store.hold)
-			}
-		default:
-			t.Error(err)
-		}
-	})
-	if judged.Load() == 0 || store.reads.Load() != 32 {
-		t.Errorf("%d checked, %d refused, %d look-ups", judged.Load(), busy.Load(), store.reads.Load())
+// An attempt that waits too long is refused: as one too many if the store only has much
+// to do, and as an outage if the store does not answer.
+func TestLM02_FB06_OnlyABusyStoreIsALimit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		calls     int
+		takes     time.Duration // a look-up in the store
+		busy, out int           // refusals
+	}{
+		"fast":                 {40, 10 * time.Millisecond, 0, 0},
+		"busy":                 {100, 90 * time.Millisecond, 100 - 2*32, 0},
+		"hangs":                {40, time.Hour, 0, 40},
+		"hangs, a storm":       {400, time.Hour, 0, 400},
+		"slower than the wait": {100, 150 * time.Millisecond, 0, 100 - 32},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newInstance(t, slowStore{memory.New(), c.takes}, func(c *usher.Config) { c.Hashing.QueueWait = 110 * time.Millisecond })
+				var busy, out atomic.Int64
+				concurrently(c.calls, func(i int) {
+					call, cancel := context.WithTimeout(ctx, 5*time.Second)
+					defer cancel()
+					_, err := k.SignIn(call, usher.SignInParams{LoginID: fmt.Sprintf("u%d@example.com", i), Password: otherPassword}, nth(i))
+					var l *usher.LimitError
+					switch {
+					case errors.As(err, &l):
+						busy.Add(1)
+					case errors.Is(err, usher.ErrUnavailable):
+						out.Add(1)
+					}
+				})
+				if busy.Load() != int64(c.busy) || out.Load() != int64(c.out) {
+					t.Errorf("of %d sign-ins %d were too many and %d met an outage, want %d and %d", c.calls, busy.Load(), out.Load(), c.busy, c.out)
+				}
+			})
+		})
 	}
+	k := newKit(t)
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	if _, err := k.SignIn(gone, usher.SignInParams{LoginID: "ann@example.com", Password: otherPassword}, home); err == nil {

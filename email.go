@@ -91,6 +91,7 @@ type linkEmail struct {
 func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, c Client) error {
 	queued, err := s.prepareEmail(ctx, l.to, l.Message, c)
 	if err != nil {
+		s.releaseAfterOutage(ctx, &err, s.linksPerHour(t.UserID, t.Purpose))
 		return err
 	}
 	counted := []namedLimit{s.linksPerHour(t.UserID, t.Purpose)}
@@ -284,16 +285,18 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		return err
 	}
 	u := account.User
-	if _, err := s.takeLimitsOrError(ctx, c, s.linksPerHour(u.ID, store.PurposeChangeEmail)); err != nil {
-		return err
-	}
 	owner, err := s.store.AccountByLoginID(ctx, canonical)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return s.storeError(err)
 	}
 	taken := err == nil && owner.User.ID != u.ID
+	links := s.linksPerHour(u.ID, store.PurposeChangeEmail)
+	if _, err := s.takeLimitsOrError(ctx, c, links); err != nil {
+		return err
+	}
 	notice, err := s.prepareNotice(ctx, u, Message{Kind: MessageEmailChanging}, c)
 	if err != nil {
+		s.releaseAfterOutage(ctx, &err, links)
 		return err
 	}
 	now, raw := s.now(), randomString(32)

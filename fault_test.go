@@ -67,6 +67,45 @@ func TestFB01_FB02_EveryCallOfTheStoreFailsOnce(t *testing.T) {
 	}
 }
 
+// However often a call of the store fails, no retry is one too many, and the email is
+// sent when the store works again.
+func TestFB06_AnOutageIsNeverALimit(t *testing.T) {
+	t.Parallel()
+	for name, act := range flows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n := int64(1); ; n++ {
+				s := newScene(t, "fail").prepare(name)
+				var err error
+				for range 12 {
+					s.store.calls.Store(0)
+					s.store.at, s.store.hit = n, nil
+					_, err = act(countedContext(ctx), s)
+					if len(s.store.hit) == 0 {
+						return
+					}
+					if err == nil {
+						break // the call may fail
+					}
+					wantErr(t, err, usher.ErrUnavailable)
+				}
+				if err == nil {
+					continue
+				}
+				hit := s.store.hit[0]
+				s.store.at = 0
+				s.events.reset()
+				if _, err := act(countedContext(ctx), s); err != nil {
+					t.Errorf("call %d, %s: after twelve failures: %v", n, hit, err)
+				}
+				if n := s.events.count(usher.EventEmailDropped); n > 0 {
+					t.Errorf("call %d, %s: after twelve failures %d emails were dropped", n, hit, n)
+				}
+			}
+		})
+	}
+}
+
 // A store that hangs delays a caller little beyond its deadline, and authenticates
 // no client.
 func TestFB01_StoreHangs(t *testing.T) {

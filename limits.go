@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"time"
 
 	"github.com/usherkit/usher/internal/background"
@@ -109,6 +110,15 @@ func (s *Service) releaseLimits(ctx context.Context, limits ...namedLimit) {
 	defer cancel()
 	if err := s.store.ReleaseLimits(ctx, limitKeys(limits)); err != nil {
 		s.cfg.Logger.Warn("usher: a limit could not be released", "error", err)
+	}
+}
+
+// releaseAfterOutage releases limits if *err says that the store failed after they were
+// counted. Otherwise the retries during an outage would count as too many. Nothing is
+// released for a client that hung up, because the work was done. It is to be deferred.
+func (s *Service) releaseAfterOutage(ctx context.Context, err *error, limits ...namedLimit) {
+	if errors.Is(*err, ErrUnavailable) && !errors.Is(ctx.Err(), context.Canceled) {
+		s.releaseLimits(ctx, limits...)
 	}
 }
 

@@ -185,7 +185,7 @@ func (s *Service) prepareNotice(ctx context.Context, u User, m Message, c Client
 		return s.prepareEmail(ctx, u.Email, m, c)
 	}
 	var limited *LimitError
-	_, err := s.takeLimitsOrError(ctx, c, s.hourlyLimit(limitNotices, noticesPerHour, u.ID))
+	_, err := s.takeLimitsOrError(ctx, c, s.noticeLimit(u))
 	if errors.As(err, &limited) {
 		s.reportDroppedEmail(ctx, m, "too_many_notices", c)
 		return nil, nil
@@ -194,6 +194,14 @@ func (s *Service) prepareNotice(ctx context.Context, u User, m Message, c Client
 		return nil, err
 	}
 	return s.sealEmail(u.Email, m, c), nil
+}
+
+// noticeLimit returns the limit that prepareNotice counts on.
+func (s *Service) noticeLimit(u User) namedLimit {
+	if u.EmailVerified {
+		return s.hourlyLimit(limitNotices, noticesPerHour, u.ID)
+	}
+	return s.emailLimit(u.Email)
 }
 
 // reportDroppedEmail reports an email that will not be sent.

@@ -51,7 +51,7 @@ type ReplacePasswordParams struct {
 // (a refresh does not make a sign-in more recent); [ErrInvalidCredentials] if
 // CurrentPassword is wrong; a [*LimitError]; [ErrConflict] if a concurrent call
 // changed the password; the error of [Config.Claims]; [ErrUnavailable].
-func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePasswordParams, c Client) (Result, error) {
+func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePasswordParams, c Client) (_ Result, err error) {
 	in.LoginID = loginid.Trim(in.LoginID)
 	if err := s.checkUpdate(in); err != nil {
 		return Result{}, err
@@ -77,6 +77,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err != nil {
 		return Result{}, err
 	}
+	defer s.releaseAfterOutage(ctx, &err, s.changeLimits(account.User, change, by)...)
 	if session.Kind == store.SessionReset {
 		change.ClearLimits, change.Replaces = []string{s.lockKey(account.User.ID)}, s.replacedSession(c)
 		if err := s.changePassword(ctx, change, session.ID, "reset_session", c); err != nil {
@@ -179,7 +180,7 @@ const (
 // and drops all emailed links. It costs one hash, and with a reuse rule one more
 // for each earlier password. The policy is applied first, so a refused password
 // counts nothing.
-func (s *Service) preparePasswordChange(ctx context.Context, account store.Account, pw Secret, by proof, c Client) (store.PasswordChange, error) {
+func (s *Service) preparePasswordChange(ctx context.Context, account store.Account, pw Secret, by proof, c Client) (_ store.PasswordChange, err error) {
 	u, p := account.User, account.Password
 	if err := s.checkPolicy(ctx, pw, u); err != nil {
 		return store.PasswordChange{}, err
@@ -187,6 +188,7 @@ func (s *Service) preparePasswordChange(ctx context.Context, account store.Accou
 	if err := s.countPasswordChange(ctx, by, c); err != nil {
 		return store.PasswordChange{}, err
 	}
+	defer s.releaseAfterOutage(ctx, &err, s.passwordChangeLimits(by)...)
 	if err := s.checkReuse(ctx, account, pw, c); err != nil {
 		return store.PasswordChange{}, err
 	}
@@ -263,10 +265,10 @@ func (s *Service) changeAndRenewSession(ctx context.Context, account store.Accou
 // Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors]; a
 // [*LimitError]; [ErrInvalidCredentials]; [ErrUserDisabled]; the error of
 // [Config.Claims]; [ErrUnavailable].
-func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams, c Client) (Result, error) {
+func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams, c Client) (_ Result, err error) {
 	in.LoginID = loginid.Trim(in.LoginID)
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
-	err := inputErrors(badID, s.checkPasswordInput("oldPassword", in.OldPassword), s.checkPasswordInput("newPassword", in.NewPassword))
+	err = inputErrors(badID, s.checkPasswordInput("oldPassword", in.OldPassword), s.checkPasswordInput("newPassword", in.NewPassword))
 	if err != nil {
 		return Result{}, err
 	}
@@ -291,10 +293,12 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 			Code: password.CodeReused, Limit: 1, Detail: "The new password must be another one.",
 		}}}
 	}
-	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, proof{proofPassword, account.User.ID}, c)
+	by := proof{proofPassword, account.User.ID}
+	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, by, c)
 	if err != nil {
 		return Result{}, err
 	}
+	defer s.releaseAfterOutage(ctx, &err, s.changeLimits(account.User, change, by)...)
 	auth, err := s.changeAndSignIn(ctx, a, change, c)
 	if err != nil {
 		return Result{}, err

@@ -72,9 +72,22 @@ const (
 )
 
 // countPasswordChange counts a change before anything is hashed, in the queue of the
-// attempts. The count is never released, because an accepted password reveals
-// something as well, and because calls at the same time all hash, whichever wins.
+// attempts. The count is released only after an outage, because an accepted password
+// reveals something as well, and because calls at the same time all hash, whichever
+// wins.
 func (s *Service) countPasswordChange(ctx context.Context, by proof, c Client) error {
+	limits := s.passwordChangeLimits(by)
+	if len(limits) == 0 {
+		return nil
+	}
+	return s.admitAttempt(ctx, c, func() (*refusedLimit, error) {
+		_, refused, err := s.takeLimits(ctx, limits...)
+		return refused, err
+	})
+}
+
+// passwordChangeLimits returns the limit of countPasswordChange, or none for operators.
+func (s *Service) passwordChangeLimits(by proof) []namedLimit {
 	limit := s.hourlyLimit(limitChanges, maxUnprovenPasswordChanges, by.kind, by.id)
 	switch by.kind {
 	case proofOperator:
@@ -82,10 +95,17 @@ func (s *Service) countPasswordChange(ctx context.Context, by proof, c Client) e
 	case proofPassword:
 		limit.Max = maxPasswordChanges
 	}
-	return s.admitAttempt(ctx, c, func() (*refusedLimit, error) {
-		_, refused, err := s.takeLimits(ctx, limit)
-		return refused, err
-	})
+	return []namedLimit{limit}
+}
+
+// changeLimits returns what was counted for a change of password: the change itself, and
+// its notice.
+func (s *Service) changeLimits(u User, change store.PasswordChange, by proof) []namedLimit {
+	limits := s.passwordChangeLimits(by)
+	if len(change.Emails) > 0 {
+		limits = append(limits, s.noticeLimit(u))
+	}
+	return limits
 }
 
 // checkReuse compares the new password with earlier ones.

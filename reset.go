@@ -52,7 +52,7 @@ const maxOpenTokens = 3
 // Errors: a [*FieldError] or [*InputErrors] for malformed input or a redirect that
 // is not allowed; a [*LimitError] after too many requests from the network;
 // [ErrUnavailable].
-func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetParams, c Client) error {
+func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetParams, c Client) (err error) {
 	in.LoginID = loginid.Trim(in.LoginID)
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
 	link := linkTarget{in.RedirectURL, in.Parameter}
@@ -60,9 +60,11 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 	if err := inputErrors(badID, badLink); err != nil {
 		return err
 	}
-	if _, err := s.takeLimitsOrError(ctx, c, s.hourlyLimit(limitResetRequests, s.cfg.Limits.ResetRequests, ipaddr.Network(c.Address))); err != nil {
+	limit := s.hourlyLimit(limitResetRequests, s.cfg.Limits.ResetRequests, ipaddr.Network(c.Address))
+	if _, err := s.takeLimitsOrError(ctx, c, limit); err != nil {
 		return err
 	}
+	defer s.releaseAfterOutage(ctx, &err, limit)
 	account, err := s.store.AccountByLoginID(ctx, canonical)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return s.storeError(err)
@@ -220,7 +222,7 @@ var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndR
 // [ErrInvalidToken] if the link is unknown, used, expired, or void because the
 // password or the address has changed; a [*LimitError]; the error of
 // [Config.Claims], with Config.ResetSignsIn; [ErrUnavailable].
-func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c Client) (Result, error) {
+func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c Client) (_ Result, err error) {
 	if err := inputErrors(checkTokenGiven(in.Token), s.checkPasswordInput("newPassword", in.NewPassword)); err != nil {
 		return Result{}, err
 	}
@@ -239,10 +241,12 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	if t.Purpose == store.PurposeConfirmAndReset || account.User.Language == "" {
 		account.User.Language = clientLanguage(c) // the client has proven the mailbox
 	}
-	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, proof{proofLink, encode(t.Hash)}, c)
+	by := proof{proofLink, encode(t.Hash)}
+	change, err := s.preparePasswordChange(ctx, account, in.NewPassword, by, c)
 	if err != nil {
 		return Result{}, err
 	}
+	defer s.releaseAfterOutage(ctx, &err, s.changeLimits(account.User, change, by)...)
 	change.VerifyEmail, change.Language = true, account.User.Language
 	change.ClearProfile = t.Purpose == store.PurposeConfirmAndReset
 	change.ClearLimits, change.Replaces = []string{s.lockKey(t.UserID)}, s.replacedSession(c)

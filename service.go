@@ -51,11 +51,10 @@ import (
 // [ErrUnavailable] means that the call authenticated no client, but its change may
 // have been stored.
 type Service struct {
-	cfg    Config
-	store  store.Store
-	hasher *password.Hasher
-	// attemptSlots has an entry for each attempt that is being looked up and counted.
-	attemptSlots chan struct{}
+	cfg          Config
+	store        store.Store
+	hasher       *password.Hasher
+	attemptSlots *attemptSlots
 
 	verifier    *token.Verifier
 	keys        *keyring.Keyring
@@ -96,7 +95,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 		cfg:          cfg,
 		store:        st,
 		revocations:  token.NewRevocations(),
-		attemptSlots: make(chan struct{}, maxConcurrentAttempts),
+		attemptSlots: newAttemptSlots(),
 		jumps:        jumps,
 	}
 	s.audit = audit.NewLog(st, cfg.OnEvent, cfg.Logger, s.now)

@@ -140,6 +140,10 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 		return nil, s.failAttempt(ctx, a, "changed_meanwhile")
 	}
 	if err != nil {
+		s.resetLimits(ctx, a) // the password was right
+		if len(start.Emails) > 0 {
+			s.releaseLimits(ctx, s.emailLimit(u.Email)) // nothing was sent
+		}
 		return nil, s.storeError(err)
 	}
 	s.wakeOutbox(start.Emails)

@@ -41,7 +41,7 @@ type SignUpParams struct {
 // [*InputErrors] of both kinds; a [*LimitError] after too many sign-ups from the
 // network or if the hashing queue is full; [ErrLoginIDTaken], except with
 // Config.ConfirmFirst; the error of [Config.Claims]; [ErrUnavailable].
-func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result, error) {
+func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Result, err error) {
 	in.LoginID, in.Email = loginid.Trim(in.LoginID), loginid.Trim(in.Email)
 	if s.cfg.SignUpClosed {
 		return Result{}, ErrSignUpClosed
@@ -73,6 +73,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (Result
 		s.releaseLimits(ctx, limit)
 		return Result{}, s.hashError(ctx, err, c)
 	}
+	defer s.releaseAfterOutage(ctx, &err, limit)
 	now := s.now()
 	u.Language = clientLanguage(c)
 	creation := store.UserCreation{
@@ -166,6 +167,9 @@ func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account,
 		return err
 	}
 	if err := s.store.Record(ctx, effects); err != nil {
+		if len(effects.Emails) > 0 {
+			s.releaseLimits(ctx, s.emailLimit(u.Email)) // nothing was sent
+		}
 		return s.storeError(err)
 	}
 	s.wakeOutbox(effects.Emails)

@@ -364,3 +364,28 @@ func (l *leakedPasswords) Breached(context.Context, [20]byte) (bool, error) {
 	l.asked++
 	return l.found, nil
 }
+
+// A sign-up that fails in the program's code sends nothing, and uses up no email of the
+// address.
+func TestML04_AFailedSignUpUsesUpNoEmail(t *testing.T) {
+	t.Parallel()
+	broken := true
+	k := newKit(t, func(c *usher.Config) {
+		c.Claims = func(context.Context, usher.User) (map[string]any, error) {
+			if broken {
+				return nil, errors.New("broken")
+			}
+			return nil, nil
+		}
+	})
+	for i := range 8 {
+		if _, err := k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, nth(i)); err == nil {
+			t.Fatal("signed up without claims")
+		}
+	}
+	broken = false
+	k.signUp(ann)
+	if got := k.emailKinds(); got != "verify_email" {
+		t.Errorf("emails are %q", got)
+	}
+}
