@@ -40,7 +40,8 @@ type Config struct {
 	Cookies *cookies.Jar
 
 	// Pages turns on the HTML pages. The routes then take forms as well as JSON, and
-	// the embedded Middleware redirects browsers to the sign-in page. Defaults to nil:
+	// the embedded Middleware redirects users who navigate to the sign-in page, or shows
+	// them a page about the refusal. Defaults to nil:
 	// no pages, and 415 for forms.
 	Pages *pages.Config
 
@@ -74,8 +75,9 @@ type Config struct {
 	// OnError writes the errors of the routes and of the embedded Middleware in the
 	// program's own format. p is complete and in the reader's language, and the headers
 	// of the error, such as Retry-After, are set. A browser that must sign in is still
-	// redirected to the sign-in page, and a form is still shown again with its errors. Defaults to [problem.Write], and with Pages to a page if a browser opens
-	// one of the routes.
+	// redirected to the sign-in page, and a form is still shown again with its errors.
+	// Defaults to [problem.Write], and with Pages to a page if the user navigates
+	// ([middleware.IsNavigation]).
 	OnError func(w http.ResponseWriter, r *http.Request, p problem.Problem)
 	// Logger gets failures and refusals, never a secret. Defaults to
 	// slog.Default().

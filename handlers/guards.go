@@ -41,11 +41,8 @@ func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
 		either.Cookies, either.Refresher = cfg.Cookies, auth
 	}
 	program, session, reset := either, either, either
-	switch {
-	case cfg.OnError != nil:
-		program.OnRefusal = h.chain.Refuse
-	case h.site != nil:
-		program.SignInPath, program.BasePath = h.site.SignInPath(), h.site.BasePath()
+	if cfg.OnError != nil || h.site != nil {
+		program.OnRefusal = h.chain.RefuseProgram
 	}
 	session.OnRefusal = h.chain.Refuse
 	reset.OnRefusal, reset.Validator = h.chain.Refuse, resetSessions{auth}

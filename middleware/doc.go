@@ -55,7 +55,7 @@
 // # Refusals
 //
 // A refused request gets a problem document of package problem. Config.SignInPath
-// sends browsers to a sign-in page instead, and Config.OnRefusal replaces the
+// sends users who navigate to a sign-in page instead, and Config.OnRefusal replaces the
 // response. [RequestID] gives every request an id that documents and logs
 // contain.
 package middleware

@@ -43,9 +43,19 @@ func SafeReturnTo(s string) string {
 }
 
 // ReturnTo returns the path of the request as the browser sees it, for a sign-in page
-// that returns to it, or "" if [SafeReturnTo] refuses it. basePath is that of
+// that returns to it. For a POST it returns the path of the page of this site that sent
+// the form (Referer), because the address of a form need not be a page. It returns "" if
+// there is no such path, or [SafeReturnTo] refuses it. basePath is that of
 // Config.BasePath, without a slash at its end.
 func ReturnTo(r *http.Request, basePath string) string {
+	if r.Method == http.MethodPost {
+		u, err := url.Parse(r.Referer())
+		// Behind a proxy, Host may be another one than in the browser.
+		if err != nil || u.Host == "" || u.Host != r.Host && r.Header.Get("Sec-Fetch-Site") != "same-origin" {
+			return ""
+		}
+		return SafeReturnTo(u.RequestURI())
+	}
 	// Not r.URL, from which a router may have stripped a prefix.
 	back := SafeReturnTo(r.RequestURI)
 	path, _, _ := strings.Cut(back, "?")
@@ -56,8 +66,8 @@ func ReturnTo(r *http.Request, basePath string) string {
 }
 
 // RedirectToSignIn returns a Config.OnRefusal for programs with pages. If a browser
-// opens a page and its user must sign in, it redirects to path (303) with the
-// path of that page as return_to. If the user is signed in but not recently
+// opens a page or sends a form ([IsNavigation]) and its user must sign in, it redirects
+// to path (303) with the path of the page as return_to ([ReturnTo]). If the user is signed in but not recently
 // enough, it adds prompt=login, a parameter of OpenID Connect, so that the sign-in
 // page does not redirect back at once. Other refusals go to [WriteRefusal].
 //
@@ -76,7 +86,7 @@ func redirectToSignIn(path, base string) func(w http.ResponseWriter, r *http.Req
 	local := SafeReturnTo(path) != ""
 	return func(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 		target, err := url.Parse(path)
-		if err != nil || refusal.Code.Status() != http.StatusUnauthorized || !isNavigation(r) {
+		if err != nil || refusal.Code.Status() != http.StatusUnauthorized || !IsNavigation(r) {
 			WriteRefusal(w, r, refusal)
 			return
 		}
@@ -94,13 +104,24 @@ func redirectToSignIn(path, base string) func(w http.ResponseWriter, r *http.Req
 	}
 }
 
-// isNavigation reports whether a browser requests a page to show.
-func isNavigation(r *http.Request) bool {
-	if r.Method != http.MethodGet {
-		return false
-	}
+// IsNavigation reports whether a browser will show the response as a page, because the
+// user opens a link or sends a form. It returns false for requests of scripts and of
+// other programs. It decides by Sec-Fetch-Mode, which every current browser sends, and
+// without that header by Accept and by the type of the form.
+func IsNavigation(r *http.Request) bool {
 	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
 		return mode == "navigate"
 	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return false
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		return true
+	case http.MethodPost:
+		mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+		mediaType = strings.ToLower(strings.TrimSpace(mediaType))
+		return mediaType == "application/x-www-form-urlencoded" || mediaType == "multipart/form-data"
+	}
+	return false
 }

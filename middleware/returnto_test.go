@@ -60,6 +60,24 @@ func TestHP06_RedirectToSignIn(t *testing.T) {
 	w := newWorld(t)
 	m := w.middleware(func(c *middleware.Config) { c.SignInPath = "/auth/signin" })
 	page := func(r *http.Request) { r.Header.Set("Accept", "text/html,*/*;q=0.8") }
+	all := func(changes ...func(*http.Request)) func(*http.Request) {
+		return func(r *http.Request) {
+			for _, change := range changes {
+				change(r)
+			}
+		}
+	}
+	contentType := func(value string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set("Content-Type", value) }
+	}
+	form := func(referer string) func(*http.Request) {
+		return func(r *http.Request) {
+			page(r)
+			contentType("application/x-www-form-urlencoded")(r)
+			r.Header.Set("Sec-Fetch-Mode", "navigate")
+			r.Header.Set("Referer", referer)
+		}
+	}
 	old := w.issue(func(i *signing.Claims) { i.AuthTime = start.Add(-time.Hour) })
 	for name, c := range map[string]struct {
 		h        http.Handler
@@ -76,7 +94,21 @@ func TestHP06_RedirectToSignIn(t *testing.T) {
 		"post":            {m.Require(whoami), request("POST", "/a", page), 401, ""},
 		"bad token":       {m.Require(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.AddCookie(cookieFor("x", "")) }), 303, "/auth/signin?return_to=%2Fa"},
 		"signed in, old":  {m.RequireRecent(time.Minute)(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.AddCookie(cookieFor(old, "")) }), 303, "/auth/signin?prompt=login&return_to=%2Fa"},
-		"lacks the right": {m.RequireRole("x")(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.AddCookie(cookieFor(old, "")) }), 403, ""},
+		"form":            {m.Require(whoami), request("POST", "/a", all(form("https://app.example.com/a/new?b=c"))), 303, "/auth/signin?return_to=%2Fa%2Fnew%3Fb%3Dc"},
+		"form, multipart": {m.Require(whoami), request("POST", "/a", all(form("https://app.example.com/a"), contentType("multipart/form-data; boundary=x"))), 303, "/auth/signin?return_to=%2Fa"},
+		"form, old browser": {m.Require(whoami), request("POST", "/a", all(page, contentType("application/x-www-form-urlencoded"), func(r *http.Request) {
+			r.Header.Set("Referer", "https://app.example.com/a")
+		})), 303, "/auth/signin?return_to=%2Fa"},
+		"form, host rewritten": {m.Require(whoami), request("POST", "/a", all(form("https://public.example.com/a"), func(r *http.Request) {
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+		})), 303, "/auth/signin?return_to=%2Fa"},
+		"form, no referrer":      {m.Require(whoami), request("POST", "/a", all(form(""))), 303, "/auth/signin"},
+		"form, another site":     {m.Require(whoami), request("POST", "/a", all(form("https://evil.test/a"))), 303, "/auth/signin"},
+		"form, unsafe referrer":  {m.Require(whoami), request("POST", "/a", all(form("https://app.example.com//evil.test"))), 303, "/auth/signin"},
+		"form, signed in, old":   {m.RequireRecent(time.Minute)(whoami), request("POST", "/a", all(form("https://app.example.com/a"), func(r *http.Request) { r.AddCookie(cookieFor(old, "")); r.Header.Set("Sec-Fetch-Site", "same-origin") })), 303, "/auth/signin?prompt=login&return_to=%2Fa"},
+		"form sent by a script":  {m.Require(whoami), request("POST", "/a", all(form("https://app.example.com/a"), func(r *http.Request) { r.Header.Set("Sec-Fetch-Mode", "cors") })), 401, ""},
+		"form sent by a program": {m.Require(whoami), request("POST", "/a", all(contentType("application/x-www-form-urlencoded"))), 401, ""},
+		"lacks the right":        {m.RequireRole("x")(whoami), request("GET", "/a", func(r *http.Request) { page(r); r.AddCookie(cookieFor(old, "")) }), 403, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := do(c.h, c.r)

@@ -55,6 +55,9 @@ type Page struct {
 	// Again is the path, below the mount, of the page on which the user can request
 	// another email. SentTo is the login id that the user typed there, or empty.
 	Again, SentTo string
+	// Code is the code of the problem, such as "forbidden", on a page that reports one;
+	// otherwise empty. Package problem lists the codes.
+	Code string
 	// Reference is the id of the request, on a page that reports a failure.
 	Reference string
 	// Retry is the path to open again, on a page that reports a temporary problem;

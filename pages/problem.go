@@ -1,9 +1,9 @@
 package pages
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/route"
@@ -11,44 +11,36 @@ import (
 	"github.com/usherkit/usher/problem"
 )
 
-// isPage reports whether a browser will show the answer as a page.
-func isPage(r *http.Request) bool {
-	if route.IsForm(r) {
-		return true
-	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
-	}
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate"
-	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
-}
-
 // Problem answers an error with a page, or by a redirect to the sign-in page, if a
-// browser will show the answer. Otherwise it writes nothing and returns false.
-func (site *Site) Problem(w http.ResponseWriter, r *http.Request, err error) bool {
-	if !isPage(r) {
+// browser will show the answer. Otherwise it writes nothing and returns false. program is
+// true for the program's own routes, to which scripts may send forms, too.
+func (site *Site) Problem(w http.ResponseWriter, r *http.Request, err error, program bool) bool {
+	if !middleware.IsNavigation(r) && (program || !route.IsForm(r)) {
 		return false
+	}
+	back := site.returnPath(r)
+	if program {
+		back = cmp.Or(middleware.ReturnTo(r, site.root), site.cfg.Home)
 	}
 	page := site.newPage(r, "problem")
 	wait, limited := route.SetRetryAfter(w, err)
 	code := route.Code(err)
 	if code.Status() == http.StatusUnauthorized {
-		target := site.pathWithReturn("/signin", site.returnPath(r))
+		target := site.pathWithReturn("/signin", back)
 		if errors.Is(err, usher.ErrRecentSignInRequired) {
 			target += "&prompt=login"
 		}
 		_ = redirect(w, target)
 		return true
 	}
-	page.Title = page.T("problem." + string(code))
+	page.Code = string(code)
+	page.Title = page.T("problem." + page.Code)
 	page.Lead = page.problemText(code)
 	if limited {
 		page.Lead = page.T("wait", page.speaker.Span(wait))
 	}
 	if limited || code.Status() == http.StatusServiceUnavailable {
-		page.Retry = site.returnPath(r)
+		page.Retry = back
 	}
 	if code.Status() >= http.StatusInternalServerError {
 		page.Reference = problem.RequestID(w, r)

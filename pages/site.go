@@ -102,9 +102,3 @@ func (site *Site) Icon() http.Handler {
 
 // Redirect answers with 303 to a path of the mount, such as "/signin".
 func (site *Site) Redirect(w http.ResponseWriter, path string) { _ = redirect(w, site.base+path) }
-
-// BasePath returns the path of the program's public address.
-func (site *Site) BasePath() string { return site.root }
-
-// SignInPath returns the path of the sign-in page.
-func (site *Site) SignInPath() string { return site.base + "/signin" }

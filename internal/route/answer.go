@@ -20,27 +20,31 @@ import (
 func (c *Chain) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	c.Visits.ClearEndedSession(w, r, err)
 	c.LogError(w, r, err)
-	c.answer(w, r, err)
+	c.answer(w, r, err, false)
 }
 
 // Refuse answers a request that the middleware refuses. It logs nothing, because the
 // middleware has logged the refusal.
 func (c *Chain) Refuse(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
-	cause := refusals[refusal.Code]
-	if cause == nil {
-		cause = errInternal
-	}
-	err := &refusedError{cause, refusal.Challenge}
+	err := newRefusedError(refusal)
 	c.Visits.ClearEndedSession(w, r, err)
-	c.answer(w, r, err)
+	c.answer(w, r, err, false)
+}
+
+// RefuseProgram is Refuse for the program's own routes, which do not run through the
+// chain. It leaves the cookies as they are: a session of the program may just have been
+// replaced in another tab.
+func (c *Chain) RefuseProgram(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
+	c.setHeaders(w, r)
+	c.answer(w, r, newRefusedError(refusal), true)
 }
 
 // answer answers with a page if a browser will show the answer, and with a problem
 // document otherwise. With OnError it shows no page, but still redirects a
-// browser that must sign in.
-func (c *Chain) answer(w http.ResponseWriter, r *http.Request, err error) {
+// browser that must sign in. program is true for the program's own routes.
+func (c *Chain) answer(w http.ResponseWriter, r *http.Request, err error, program bool) {
 	usePage := c.OnError == nil || Code(err).Status() == http.StatusUnauthorized
-	if usePage && c.ErrorPage != nil && c.ErrorPage(w, r, err) {
+	if usePage && c.ErrorPage != nil && c.ErrorPage(w, r, err, program) {
 		return
 	}
 	c.writeProblem(w, r, err)

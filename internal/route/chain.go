@@ -32,8 +32,9 @@ type Chain struct {
 	Logger    *slog.Logger
 	Now       func() time.Time
 	// ErrorPage answers an error with a page if a browser wants to show one. It
-	// reports whether it did. Nil means that there are no pages.
-	ErrorPage func(w http.ResponseWriter, r *http.Request, err error) bool
+	// reports whether it did. program is true for the program's own routes. Nil means
+	// that there are no pages.
+	ErrorPage func(w http.ResponseWriter, r *http.Request, err error, program bool) bool
 	// OnError writes errors, instead of problem.Write and of the pages that report a
 	// problem. Nil means that those write them.
 	OnError func(w http.ResponseWriter, r *http.Request, p problem.Problem)
@@ -70,17 +71,21 @@ func (c *Chain) Action(do Action) http.Handler {
 // Headers sets the headers that every answer has.
 func (c *Chain) Headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		problem.RequestID(w, r)
-		header := w.Header()
-		header.Set("Cache-Control", "no-store")
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Referrer-Policy", "no-referrer")
-		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		if c.HSTS != "" && middleware.ClientScheme(r, c.Visits.TrustedProxies) == "https" {
-			header.Set("Strict-Transport-Security", c.HSTS)
-		}
+		c.setHeaders(w, r)
 		next.ServeHTTP(w, r)
 	})
+}
+
+func (c *Chain) setHeaders(w http.ResponseWriter, r *http.Request) {
+	problem.RequestID(w, r)
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	if c.HSTS != "" && middleware.ClientScheme(r, c.Visits.TrustedProxies) == "https" {
+		header.Set("Strict-Transport-Security", c.HSTS)
+	}
 }
 
 // recovery answers 500 after a panic, without details. An action writes only when its
@@ -97,7 +102,7 @@ func (c *Chain) recovery(next http.Handler) http.Handler {
 			}
 			c.Logger.ErrorContext(r.Context(), "handlers: panic", "request_id", problem.RequestID(w, r),
 				"route", r.Pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			c.answer(w, r, errInternal)
+			c.answer(w, r, errInternal, false)
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -77,6 +77,14 @@ type refusedError struct {
 
 func (e *refusedError) Unwrap() error { return e.error }
 
+func newRefusedError(refusal middleware.Refusal) error {
+	cause := refusals[refusal.Code]
+	if cause == nil {
+		cause = errInternal
+	}
+	return &refusedError{cause, refusal.Challenge}
+}
+
 // challenges are the WWW-Authenticate headers of RFC 6750 §3 and RFC 9470 §3, as
 // package middleware writes them.
 var challenges = map[problem.Code]string{

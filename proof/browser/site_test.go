@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -148,6 +149,10 @@ func serve(t *testing.T, s site) string {
 	mux.HandleFunc("GET /.well-known/change-password", auth.WellKnownChangePassword)
 	mux.HandleFunc("GET /{$}", page("Home"))
 	mux.Handle("GET /inside", auth.Require(page("Inside")))
+	// A page with forms: to a route for signed-in users, and to one for a role.
+	mux.Handle("GET /write", page("Write", `<form method=post action=/write><button>Save</button></form><form method=post action=/admin><button>Publish</button></form>`))
+	mux.Handle("POST /write", auth.Require(page("Saved")))
+	mux.Handle("POST /admin", auth.RequireRole("admin")(page("Published")))
 	mux.Handle("GET /recent", auth.RequireRecent(time.Nanosecond)(page("Recent")))
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /logo.svg", func(w http.ResponseWriter, _ *http.Request) {
@@ -170,10 +175,10 @@ func serve(t *testing.T, s site) string {
 	return base
 }
 
-func page(text string) http.HandlerFunc {
+func page(text string, more ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = io.WriteString(w, "<!doctype html><html lang=en><title>"+text+"</title><h1>"+text+"</h1>")
+		_, _ = io.WriteString(w, "<!doctype html><html lang=en><title>"+text+"</title><h1>"+text+"</h1>"+strings.Join(more, ""))
 	}
 }
 

@@ -1,5 +1,5 @@
 // Rare states, inspected: problems of each status, and unusual accounts.
-import { address, otherPassword, password, signUp, submit } from "./harness.mjs";
+import { address, otherPassword, password, signIn, signUp, submit } from "./harness.mjs";
 
 const submitAndWait = (page) => Promise.all([page.waitForNavigation(), submit(page)]);
 
@@ -44,6 +44,24 @@ export const states = [
     await page.goto(foreign + "/evil");
     await expect(s, page, 403, "problem-403", () => page.getByRole("button").click());
     s.failures = s.failures.filter((c) => !c.startsWith("foreign request"));
+  }],
+  ["states: forms of the program that are refused", async (s) => {
+    const page = await s.open("plain");
+    const user = address("refused");
+    await signUp(page, user, "Ann");
+    await page.goto("/write");
+    const tab = await page.context().newPage();
+    await tab.goto("/auth/account");
+    await tab.getByRole("button", { name: "Sign out", exact: true }).click();
+    await s.expectPage(tab, "/auth/signin", "Sign in");
+    await page.getByRole("button", { name: "Save" }).click();
+    await s.expectPage(page, "/auth/signin", "Sign in");
+    await signIn(page, user, password);
+    await s.expectPage(page, "/write", "Write");
+    await page.getByRole("button", { name: "Save" }).click();
+    await s.expectPage(page, "/write", "Saved");
+    await page.goto("/write");
+    await expect(s, page, 403, "problem-forbidden", () => page.getByRole("button", { name: "Publish" }).click());
   }],
   ["states: too many emails", async (s) => {
     const page = await s.open("throttled");
