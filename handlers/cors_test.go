@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/pages"
 )
 
 // preflight returns the answer to a preflight request that asks for headers.
@@ -109,5 +111,38 @@ func TestCS08_OneListOfOrigins(t *testing.T) {
 	all.Server = all.Handlers.CORS(http.NotFoundHandler())
 	if got := preflight(all.Server, "https://any.test", "DELETE", "/api/x").Get("Access-Control-Allow-Methods"); got != "DELETE" {
 		t.Errorf("every origin: preflight allows %q", got)
+	}
+}
+
+// A page may have the token of an emailed link. A script of a trusted origin reads the
+// JSON routes, and no page.
+func TestCS09_NoScriptOfAnotherOriginReadsAPage(t *testing.T) {
+	t.Parallel()
+	const good = "https://good.app.example"
+	k, b := NewPages(t, pages.Config{}, Setup{Config: func(c *handlers.Config) { c.TrustedOrigins = []string{good} }})
+	b.SignUp(Ann)
+	b.Open(k.EmailedLink(t, usher.MessageVerifyEmail)).WantRedirect(t, "/auth/verify")
+	plain := k.Server
+	for _, server := range []http.Handler{plain, k.Handlers.CORS(plain)} {
+		k.Server = server
+		for _, path := range []string{"/auth/verify", "/auth/account", "/auth/signin", "/auth/icon.svg"} {
+			for _, mode := range []string{"cors", ""} {
+				v := b.Open(path, "Origin", good, "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", mode, "Accept", "text/html")
+				for name := range v.Header {
+					if strings.HasPrefix(name, "Access-Control-") {
+						t.Errorf("%s, mode %q: has %s", path, mode, name)
+					}
+				}
+				if mode == "cors" && v.Status != 403 {
+					t.Errorf("%s for a script: %d", path, v.Status)
+				}
+			}
+		}
+		if v := b.Open("/auth/me", "Origin", good, "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "cors"); v.Status != 200 || v.Header.Get("Access-Control-Allow-Origin") != good {
+			t.Errorf("a JSON route: %d %v", v.Status, v.Header)
+		}
+		// The script of a page itself, and a link on another site, open it.
+		b.Open("/auth/verify", "Sec-Fetch-Mode", "cors").WantPage(t, 200)
+		b.Open("/auth/verify", "Sec-Fetch-Site", "cross-site").WantPage(t, 200)
 	}
 }

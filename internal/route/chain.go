@@ -45,13 +45,18 @@ type Methods map[string]http.Handler
 
 // Path returns the handler of one path. It is complete by itself, wherever it is
 // mounted. Without methods it answers 404.
-func (c *Chain) Path(m Methods) http.Handler {
+func (c *Chain) Path(m Methods) http.Handler { return c.path(m, c.cors) }
+
+// page is Path for pages, which other origins must not read.
+func (c *Chain) page(m Methods) http.Handler { return c.path(m, c.noCORS) }
+
+func (c *Chain) path(m Methods, cors func(allow string) alice.Constructor) http.Handler {
 	m = maps.Clone(m)
 	if get, ok := m[http.MethodGet]; ok {
 		m[http.MethodHead] = get
 	}
 	allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
-	return alice.New(c.Headers, c.recovery, c.cors(allow), c.checkMethod(m, allow), c.checkOrigin, c.deadline).
+	return alice.New(c.Headers, c.recovery, cors(allow), c.checkMethod(m, allow), c.checkOrigin, c.deadline).
 		ThenFunc(func(w http.ResponseWriter, r *http.Request) { m[r.Method].ServeHTTP(w, r) })
 }
 

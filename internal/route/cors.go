@@ -2,12 +2,15 @@ package route
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/justinas/alice"
+
+	"github.com/usherkit/usher/middleware"
 )
 
 // cors allows the pages of some origins to read the answers (Fetch standard, CORS
@@ -40,6 +43,24 @@ func (c *Chain) cors(allow string) alice.Constructor {
 				header.Set("Access-Control-Max-Age", "600")
 			}
 			w.WriteHeader(http.StatusNoContent)
+		})
+	}
+}
+
+// noCORS keeps scripts of other origins from reading a page, which may have the token of
+// an emailed link, also where a trusted origin may read the JSON routes. It removes
+// headers that a CORS handler of the program has set.
+func (c *Chain) noCORS(string) alice.Constructor {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for _, name := range []string{"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers"} {
+				w.Header().Del(name)
+			}
+			if site := r.Header.Get("Sec-Fetch-Site"); r.Header.Get("Sec-Fetch-Mode") == "cors" && (site == "same-site" || site == "cross-site") {
+				c.Fail(w, r, fmt.Errorf("%w: a script of another origin asks for a page", middleware.ErrCrossOrigin))
+				return
+			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }

@@ -14,9 +14,9 @@ func (c *Chain) FormOrJSON(pages, json Methods) http.Handler {
 	case len(pages) == 0:
 		return c.Path(json)
 	case len(json) == 0:
-		return c.Path(c.formsOnly(pages))
+		return c.page(c.formsOnly(pages))
 	}
-	page, program := c.Path(pages), c.Path(json)
+	page, program := c.page(pages), c.Path(json)
 	opens := pages[http.MethodGet] != nil
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if IsForm(r) || opens && r.Method != http.MethodPost && r.Method != http.MethodOptions {
