@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/usherkit/usher/internal/background"
@@ -158,14 +159,27 @@ func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit)
 	return "", nil
 }
 
-// countDummyEmail makes the store do the work of an email for a login id that gets
-// none, so that the time of the answer does not reveal which login ids exist.
-func (s *Service) countDummyEmail(ctx context.Context, canonical string, c Client) error {
-	_, err := s.countEmail(ctx, c, []namedLimit{
+// prepareDummyEmail does the work of prepareEmailWithin for a login id that gets no
+// email, so that the time of the answer does not reveal which login ids exist. Callers
+// do not store the email that it returns.
+func (s *Service) prepareDummyEmail(ctx context.Context, canonical string, m Message, c Client) ([]store.QueuedEmail, error) {
+	refused, err := s.countEmail(ctx, c, []namedLimit{
 		s.hourlyLimit(limitResetEmails, s.cfg.Limits.ResetEmails, "", canonical),
 		s.hourlyLimit(limitEmails, s.cfg.Limits.Emails, "", canonical),
 	})
-	return err
+	if err != nil || refused != "" {
+		return nil, err
+	}
+	return s.sealEmail(canonical, m, c), nil
+}
+
+// dummyLimits returns as many limits, which do not exist.
+func dummyLimits(limits []namedLimit) []namedLimit {
+	limits = slices.Clone(limits)
+	for i := range limits {
+		limits[i].Key = "none " + limits[i].Key
+	}
+	return limits
 }
 
 // noticesPerHour is how many notices of changes one account gets in an hour.

@@ -78,14 +78,11 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 		event.Reason = "disabled"
 	case u.Email == "":
 		event.Reason = "no_address"
-	default:
-		return s.sendReset(ctx, account, link, store.Effects{Events: []Event{event}}, c)
 	}
-	if err := s.countDummyEmail(ctx, canonical, c); err != nil {
-		return err
+	if event.Reason != "" {
+		account = store.Account{}
 	}
-	s.audit.Store(ctx, event)
-	return nil
+	return s.sendReset(ctx, account, canonical, link, event, c)
 }
 
 // linkTarget is where the client wants the emailed link to lead.
@@ -114,9 +111,10 @@ func (s *Service) resetURL(l linkTarget, raw string) (Secret, error) {
 // linkWithToken returns an emailed link: an address of [Links] with a one-time token.
 func linkWithToken(address, raw string) Secret { return Secret(weburl.WithToken(address, raw)) }
 
-// sendReset stores effects and, within the limits, the email with a reset link, in one
-// transaction.
-func (s *Service) sendReset(ctx context.Context, account store.Account, link linkTarget, effects store.Effects, c Client) error {
+// sendReset stores an event and, within the limits, the email with a reset link, in one
+// transaction. Without an account it sends nothing, and does the same work with as many
+// round trips to the store. canonical is the login id that the client gave.
+func (s *Service) sendReset(ctx context.Context, account store.Account, canonical string, link linkTarget, event Event, c Client) error {
 	u, now := account.User, s.now()
 	raw := randomString(32)
 	address, err := s.resetURL(link, raw)
@@ -128,35 +126,43 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, link lin
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ResetLifetime),
 	}
 	m := Message{Kind: MessageResetPassword, Link: address, At: now, ExpiresAt: t.ExpiresAt}
-	if !u.EmailVerified {
+	if u.ID != "" && !u.EmailVerified {
 		t.Purpose, m.Kind = store.PurposeConfirmAndReset, MessageConfirmAndReset
 		u.Language = "" // it is that of the client that signed up
 	}
 	m = forUser(u, m, c)
-	recordOnly := func(reason string) error {
-		effects.Events[0].Reason = reason
-		s.audit.Store(ctx, effects.Events...)
-		return nil
-	}
+	refused := event // if no link is sent
 	limits := s.resetEmailLimits(account, c)
-	if effects.Emails, err = s.prepareEmailWithin(ctx, u.Email, m, c, limits...); err != nil {
+	add := store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, Effects: store.Effects{Events: []Event{event}}}
+	if u.ID != "" {
+		add.Emails, err = s.prepareEmailWithin(ctx, u.Email, m, c, limits...)
+		refused.Reason = "too_many_mails"
+	} else {
+		limits = dummyLimits(limits)
+		add.Emails, err = s.prepareDummyEmail(ctx, canonical, m, c)
+	}
+	if err != nil {
 		return err
 	}
-	if len(effects.Emails) == 0 {
-		return recordOnly("too_many_mails")
+	if len(add.Emails) == 0 {
+		s.audit.Store(ctx, refused)
+		return nil
 	}
-	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, Effects: effects})
-	if err != nil {
+	if u.ID != "" {
+		refused.Reason = "too_many_links"
+	}
+	add.Refused = &store.TokenRefusal{ReleaseLimits: limitKeys(limits), Effects: store.Effects{Events: []Event{refused}}}
+	err = s.store.AddOneTimeToken(ctx, add)
+	switch {
+	case errors.Is(err, ErrConflict):
+		s.audit.Notify(ctx, refused)
+		return nil
+	case err != nil:
 		s.releaseLimits(ctx, limits...) // nothing was sent
-	}
-	if errors.Is(err, ErrConflict) {
-		return recordOnly("too_many_links")
-	}
-	if err != nil {
 		return s.storeError(err)
 	}
-	s.wakeOutbox(effects.Emails)
-	s.audit.Notify(ctx, effects.Events...)
+	s.wakeOutbox(add.Emails)
+	s.audit.Notify(ctx, event)
 	return nil
 }
 

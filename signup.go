@@ -155,13 +155,13 @@ func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account,
 	var err error
 	switch {
 	case u.Email == "" || u.Status != StatusEnabled:
-		err = s.countDummyEmail(ctx, canonical, c)
+		_, err = s.prepareDummyEmail(ctx, canonical, Message{Kind: MessageAlreadyRegistered}, c)
 	case u.EmailVerified:
 		effects.Emails, err = s.prepareEmail(ctx, u.Email, forUser(u, Message{Kind: MessageAlreadyRegistered}, c), c)
 	default:
 		// The client that signed up first may not own the mailbox. The owner gets
 		// a link that sets a new password and ends all sessions.
-		return s.sendReset(ctx, account, linkTarget{}, effects, c)
+		return s.sendReset(ctx, account, canonical, linkTarget{}, effects.Events[0], c)
 	}
 	if err != nil {
 		return err

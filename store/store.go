@@ -37,7 +37,7 @@ import (
 // one succeeds. The others get the error named at the method.
 //
 // A method that returns [ErrNotFound], [ErrConflict] or [ErrLoginIDTaken] has changed
-// nothing. After any other error the outcome is unknown, or the store cannot be reached;
+// nothing, except for [TokenAddition.Refused]. After any other error the outcome is unknown, or the store cannot be reached;
 // the Service returns usher.ErrUnavailable.
 //
 // Methods keep no reference to their arguments and return no reference to stored data.

@@ -49,6 +49,15 @@ type TokenAddition struct {
 	// refused.
 	DropOldest bool
 	Effects
+	// Refused happens instead if the token is refused. Nil changes nothing then.
+	Refused *TokenRefusal
+}
+
+// TokenRefusal is what [OneTimeTokenStore.AddOneTimeToken] stores instead of a token.
+type TokenRefusal struct {
+	// ReleaseLimits are keys of limits to lower by one.
+	ReleaseLimits []string
+	Effects
 }
 
 // OneTimeTokenStore keeps one-time tokens. A token is void when it has expired, when its
@@ -57,7 +66,9 @@ type TokenAddition struct {
 type OneTimeTokenStore interface {
 	// AddOneTimeToken stores a token. It removes the user's tokens of the same purpose
 	// with another NewEmail, so that only one change of address is pending. ErrConflict
-	// if the user has MaxOpen tokens, or if the token is void already.
+	// if the user has MaxOpen tokens, or if the token is void already, because it has
+	// expired or has no user. With Refused, a store does the same work and the same
+	// number of round trips whether or not the token is refused.
 	AddOneTimeToken(ctx context.Context, a TokenAddition) error
 	// OneTimeToken returns a token that is valid at now, and does not spend it.
 	OneTimeToken(ctx context.Context, hash []byte, now time.Time) (OneTimeToken, error)

@@ -77,7 +77,7 @@ var mayImport = map[string][]string{
 	"proof/drills":      {anyOurs, "github.com/jackc/pgx"},
 	"proof/browser":     {anyOurs},
 	"internal/pgtest":   {"github.com/jackc/pgx"},
-	"internal/sqltrace": {"store", "store/sqlstore"},
+	"internal/sqltrace": {"", "password", "store", "store/sqlstore"},
 	"internal/webtest":  {anyOurs},
 	"internal/repotest": {},
 }

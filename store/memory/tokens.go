@@ -12,29 +12,36 @@ import (
 
 // AddOneTimeToken implements [store.OneTimeTokenStore].
 func (m *Store) AddOneTimeToken(ctx context.Context, in store.TokenAddition) error {
-	return m.transact(ctx, []any{in}, func(s *transaction) error {
+	refused := false
+	err := m.transact(ctx, []any{in}, func(s *transaction) error {
 		t := copyToken(in.Token)
-		if !s.valid(t, toMicros(t.CreatedAt)) {
+		refused = !s.valid(t, toMicros(t.CreatedAt)) || s.makeRoom(t, in) != nil
+		switch {
+		case refused && in.Refused == nil:
 			return store.ErrConflict
-		}
-		if err := s.makeRoom(t, in); err != nil {
-			return err
+		case refused:
+			s.releaseLimits(in.Refused.ReleaseLimits)
+			return s.storeEffects(in.Refused.Effects)
 		}
 		if err := add(s, s.tokens, string(t.Hash), t); err != nil {
 			return err
 		}
 		return s.storeEffects(in.Effects)
 	})
+	if err == nil && refused {
+		err = store.ErrConflict
+	}
+	return err
 }
 
 // makeRoom removes the tokens that t replaces.
 func (s *transaction) makeRoom(t store.OneTimeToken, in store.TokenAddition) error {
-	var open []store.OneTimeToken
-	for hash, other := range s.tokens {
+	var open, replaced []store.OneTimeToken
+	for _, other := range s.tokens {
 		switch {
 		case other.UserID != t.UserID || other.Purpose != t.Purpose:
 		case other.NewEmail != t.NewEmail:
-			drop(s, s.tokens, hash)
+			replaced = append(replaced, other)
 		case s.valid(other, toMicros(t.CreatedAt)):
 			open = append(open, other)
 		}
@@ -44,8 +51,8 @@ func (s *transaction) makeRoom(t store.OneTimeToken, in store.TokenAddition) err
 		return store.ErrConflict
 	}
 	slices.SortFunc(open, byTokenAge)
-	for _, oldest := range open[:min(over, len(open))] {
-		drop(s, s.tokens, string(oldest.Hash))
+	for _, old := range slices.Concat(replaced, open[:min(over, len(open))]) {
+		drop(s, s.tokens, string(old.Hash))
 	}
 	return nil
 }

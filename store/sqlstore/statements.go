@@ -13,6 +13,13 @@ type statement struct {
 	args  []any
 }
 
+// withoutEffect returns an insert of one row as a statement that does the same work,
+// except that it inserts nothing.
+func (s statement) withoutEffect() statement {
+	before, row, _ := strings.Cut(s.query, "VALUES (")
+	return statement{before + "SELECT " + strings.TrimSuffix(strings.TrimSpace(row), ")") + " WHERE 1 = 0", s.args}
+}
+
 // execAll runs statements that do not depend on each other. PostgreSQL gets them as
 // one statement, because each one is a round trip to the server.
 func (t *tx) execAll(ctx context.Context, lists ...[]statement) error {

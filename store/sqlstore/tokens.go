@@ -25,66 +25,82 @@ func tokenDest(t *store.OneTimeToken) []any {
 	}
 }
 
-func (t *tx) insertToken(ctx context.Context, o store.OneTimeToken) error {
-	_, err := t.exec(ctx, `
+func tokenInsert(o store.OneTimeToken) statement {
+	return statement{`
 		INSERT INTO usher_one_time_tokens (hash, user_id, purpose, email, new_email, password_version, created_at, expires_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		o.Hash, o.UserID, string(o.Purpose), o.Email, o.NewEmail, o.PasswordVersion, o.CreatedAt, o.ExpiresAt)
-	return err
+		[]any{o.Hash, o.UserID, string(o.Purpose), o.Email, o.NewEmail, o.PasswordVersion, o.CreatedAt, o.ExpiresAt}}
 }
 
 // AddOneTimeToken implements [store.OneTimeTokenStore].
 func (s *Store) AddOneTimeToken(ctx context.Context, add store.TokenAddition) error {
-	o := add.Token
-	return s.transact(ctx, "add one-time token", func(t *tx) error {
+	o, refused := add.Token, false
+	err := s.transact(ctx, "add one-time token", func(t *tx) error {
 		a, err := t.lockAccount(ctx, o.UserID)
-		if errors.Is(err, store.ErrNotFound) {
-			return store.ErrConflict // the token is void already
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
 		}
+		refused = err != nil || a.User.Status != store.StatusEnabled || a.User.Email != o.Email ||
+			a.Password.Version != o.PasswordVersion || !o.CreatedAt.Before(o.ExpiresAt)
+		replaced, full, err := t.replacedTokens(ctx, add)
 		if err != nil {
 			return err
 		}
-		if a.User.Status != store.StatusEnabled || a.User.Email != o.Email ||
-			a.Password.Version != o.PasswordVersion || !o.CreatedAt.Before(o.ExpiresAt) {
+		if refused = refused || full; !refused {
+			return t.execAll(ctx, replaced, []statement{tokenInsert(o)}, effects(add.Effects), refusalLimits(add, false))
+		}
+		if add.Refused == nil {
 			return store.ErrConflict
 		}
-		if err := t.makeRoom(ctx, add); err != nil {
-			return err
+		// As many statements as for a token that is not refused.
+		list := []statement{tokenInsert(o).withoutEffect()}
+		for _, q := range add.Emails {
+			list = append(list, emailInsert(q).withoutEffect())
 		}
-		if err := t.insertToken(ctx, o); err != nil {
-			return err
-		}
-		return t.storeEffects(ctx, add.Effects)
+		return t.execAll(ctx, list, effects(add.Refused.Effects), refusalLimits(add, true))
 	})
+	if err == nil && refused {
+		err = store.ErrConflict
+	}
+	return err
 }
 
-// makeRoom removes the tokens that a new one replaces.
-func (t *tx) makeRoom(ctx context.Context, add store.TokenAddition) error {
-	o := add.Token
-	if o.NewEmail != "" {
-		if _, err := t.exec(ctx, `
-			DELETE FROM usher_one_time_tokens WHERE user_id = ? AND purpose = ? AND new_email <> ?`,
-			o.UserID, string(o.Purpose), o.NewEmail); err != nil {
-			return err
+// refusalLimits returns the statement that lowers the limits of a refusal. If the token
+// was not refused, it lowers none.
+func refusalLimits(add store.TokenAddition, refused bool) []statement {
+	if add.Refused == nil {
+		return nil
+	}
+	keys := slices.Clone(add.Refused.ReleaseLimits)
+	for i := range keys {
+		if !refused {
+			keys[i] = "none " + keys[i]
 		}
 	}
+	return lowerLimits(nil, keys)
+}
+
+// replacedTokens returns the statements that remove the tokens that a new one replaces,
+// and whether there is no room for it.
+func (t *tx) replacedTokens(ctx context.Context, add store.TokenAddition) (list []statement, full bool, err error) {
+	o := add.Token
 	open, err := readColumn[[]byte](ctx, t.runner, `
 		SELECT t.hash FROM usher_one_time_tokens t
-		WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+tokenStillValid+`
-		ORDER BY t.created_at, t.hash`, o.UserID, string(o.Purpose), o.CreatedAt)
-	if err != nil {
-		return err
-	}
+		WHERE t.user_id = ? AND t.purpose = ? AND t.new_email = ? AND t.expires_at > ? AND `+tokenStillValid+`
+		ORDER BY t.created_at, t.hash`, o.UserID, string(o.Purpose), o.NewEmail, o.CreatedAt)
 	over := max(0, len(open)+1-add.MaxOpen)
-	if over > 0 && !add.DropOldest {
-		return store.ErrConflict
+	if err != nil || over > 0 && !add.DropOldest {
+		return nil, true, err
+	}
+	if o.NewEmail != "" {
+		list = append(list, statement{`
+			DELETE FROM usher_one_time_tokens WHERE user_id = ? AND purpose = ? AND new_email <> ?`,
+			[]any{o.UserID, string(o.Purpose), o.NewEmail}})
 	}
 	for _, hash := range open[:min(over, len(open))] {
-		if _, err := t.exec(ctx, `DELETE FROM usher_one_time_tokens WHERE hash = ?`, hash); err != nil {
-			return err
-		}
+		list = append(list, statement{`DELETE FROM usher_one_time_tokens WHERE hash = ?`, []any{hash}})
 	}
-	return nil
+	return list, false, nil
 }
 
 // OneTimeToken implements [store.OneTimeTokenStore].

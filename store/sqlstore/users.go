@@ -71,7 +71,7 @@ func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) ([]store.E
 			return err
 		}
 		if c.Token != nil {
-			if err := t.insertToken(ctx, *c.Token); err != nil {
+			if err := t.execAll(ctx, []statement{tokenInsert(*c.Token)}); err != nil {
 				return err
 			}
 		}

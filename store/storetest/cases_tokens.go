@@ -79,6 +79,39 @@ var addTokenCases = []testCase{
 		}), store.ErrConflict)
 		e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 3}))
 	}},
+	{"stores the refusal instead of a token that is refused", func(e *env) {
+		a := e.createUser("anna")
+		e.openToken(a, store.PurposeReset)
+		limit := store.Limit{Key: "k", Max: 9}
+		e.wantTaken(t0, limit, 1)
+		e.wantTaken(t0, limit, 2)
+		var stored []store.Effects
+		add := func(userID string, maxOpen int) error {
+			t := e.newToken(a, store.PurposeReset)
+			t.UserID = userID
+			in := store.TokenAddition{Token: t, MaxOpen: maxOpen, Effects: e.effects(), Refused: &store.TokenRefusal{
+				ReleaseLimits: []string{"k", "unknown"}, Effects: store.Effects{Events: e.effects().Events},
+			}}
+			err := e.AddOneTimeToken(e.ctx, in)
+			if err == nil {
+				stored = append(stored, in.Effects)
+			} else {
+				stored = append(stored, in.Refused.Effects)
+			}
+			_, found := e.OneTimeToken(e.ctx, t.Hash, t0)
+			if (found == nil) != (err == nil) {
+				e.Fatalf("reading the token: %v, adding it: %v", found, err)
+			}
+			return err
+		}
+		e.wantErr(add(a.User.ID, 1), store.ErrConflict)
+		e.wantTaken(t0, limit, 2) // it was lowered
+		e.wantErr(add("nobody", 1), store.ErrConflict)
+		e.wantErr(add("", 1), store.ErrConflict)
+		e.ok(add(a.User.ID, 2))
+		e.wantTaken(t0, limit, 1)
+		e.wantEffects(stored...)
+	}},
 	{"removes the oldest of the purpose with DropOldest", func(e *env) {
 		a, other := e.createUser("anna"), e.createUser("bert")
 		theirs, reset := e.openToken(other, store.PurposeVerifyEmail), e.openToken(a, store.PurposeReset)
