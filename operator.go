@@ -72,7 +72,8 @@ type UpdateUserParams struct {
 
 // UpdateUser changes a user and returns it. New roles, permissions and tenants
 // appear in session tokens issued from then on; an earlier session token keeps the
-// old ones until it expires. If Email is set, all emailed links become void.
+// old ones until it expires. The guards of package middleware accept added ones at once,
+// because they read the user before they refuse. If Email is set, all emailed links become void.
 //
 // Errors: a [*FieldError] or [*InputErrors]; [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserParams) (User, error) {

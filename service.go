@@ -38,7 +38,8 @@ import (
 //   - Email addresses: SendEmailVerification, VerificationLink, VerifyEmail,
 //     ChangeEmail, PendingEmail, CancelEmailChange
 //   - Sessions: ValidateSession, ValidateRefresh, RefreshSession, RefreshTokens,
-//     SessionToken, Sessions, RevokeSession, SignOut, SignOutEverywhere
+//     SessionToken, CurrentClaims, ReissueSessionToken, Sessions, RevokeSession,
+//     SignOut, SignOutEverywhere
 //   - Other verifiers: JWKS, Revocations
 //   - Administration: Operator
 //   - Running: Ping, Hashes, BaseURL, PagesURL, Links, CookieSecrets, Close

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -16,6 +17,40 @@ import (
 func (s *Service) Me(ctx context.Context, claims *token.Claims) (User, Session, error) {
 	account, session, err := s.fullSession(ctx, claims)
 	return account.User, session.Session, err
+}
+
+// CurrentClaims returns a copy of the claims of a session token with the roles,
+// permissions, tenants and the verified address that the user has now. Package
+// middleware calls it before it refuses a user.
+//
+// Errors: [ErrInvalidSession] if the session has ended; [ErrUnavailable].
+func (s *Service) CurrentClaims(ctx context.Context, claims *token.Claims) (*token.Claims, error) {
+	account, _, err := s.fullSession(ctx, claims)
+	if err != nil {
+		return nil, err
+	}
+	u, current := account.User, claims.Clone()
+	current.EmailVerified, current.Roles, current.Permissions, current.Tenants = u.EmailVerified, u.Roles, u.Permissions, u.Tenants
+	return &current, nil
+}
+
+// ReissueSessionToken returns a new session token for the session of the claims, with
+// the claims that the user has now, and when it expires. The refresh token and the
+// session do not change.
+//
+// Errors: [ErrInvalidSession] if the session has ended; the error of [Config.Claims];
+// [ErrUnavailable].
+func (s *Service) ReissueSessionToken(ctx context.Context, claims *token.Claims) (Secret, time.Time, error) {
+	account, session, err := s.fullSession(ctx, claims)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	custom, err := s.customClaims(ctx, account.User)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	tokens, err := s.issueTokens(account.User, session, randomString(32), custom)
+	return tokens.Session, tokens.SessionExpiresAt, err
 }
 
 // Sessions returns the user's live sessions, newest first.

@@ -74,10 +74,12 @@ func (h *Handlers) SendEmailVerification(w http.ResponseWriter, r *http.Request)
 // VerifyEmail is POST /email/verify: {"token","password"} with the token of the
 // emailed link and the password of the account. password is optional if the user
 // of the account is signed in; a session that is not valid is ignored. 200 with
-// {"emailVerified":true}; sessions do not change. 403 password_required if neither
-// is there, 401 invalid_credentials for a wrong password; after both, the link still
-// works. A session cookie is ignored if the request has none of the headers
-// Sec-Fetch-Site, Origin and X-Requested-With.
+// {"emailVerified":true}. If the user of the account is signed in, the cookies get new
+// tokens, or without Config.Cookies the answer also has "sessionToken" and "expiresIn",
+// so that the claim email_verified is true at once. No session starts or ends. 403
+// password_required if neither is there, 401 invalid_credentials for a wrong password;
+// after both, the link still works. A session cookie is ignored if the request has none
+// of the headers Sec-Fetch-Site, Origin and X-Requested-With.
 func (h *Handlers) VerifyEmail(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /email/verify", w, r)
 }

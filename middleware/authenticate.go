@@ -26,7 +26,7 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (sessi
 		if err != nil {
 			return session{}, refusalFor(err)
 		}
-		return session{claims, SourceBearer, m}, nil
+		return session{claims: claims, source: SourceBearer, validatedBy: m}, nil
 	case m.cfg.Cookies == nil:
 		return session{}, newRefusal(problem.NotSignedIn, nil)
 	}
@@ -45,7 +45,7 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (sessi
 	if refusal != nil {
 		return session{}, refusal
 	}
-	return session{claims, SourceCookie, m}, nil
+	return session{claims: claims, source: SourceCookie, validatedBy: m}, nil
 }
 
 // conflictRejecter is an optional ability of Config.Cookies. cookies.Jar implements it.

@@ -30,6 +30,8 @@ type session struct {
 	source CredentialSource
 	// validatedBy is the Middleware that validated the session, nil after WithClaims.
 	validatedBy *Middleware
+	// current means that a ClaimsReader has read the claims during this request.
+	current bool
 }
 
 // Claims returns a copy of the verified claims of the request's session. It

@@ -27,6 +27,16 @@ type Validator interface {
 	ValidateSession(ctx context.Context, raw token.Secret) (*token.Claims, error)
 }
 
+// ClaimsReader is an optional ability of a [Validator]. usher.Service implements it. A
+// session token contains what was true when it was issued, some minutes ago.
+type ClaimsReader interface {
+	// CurrentClaims returns claims with the roles, permissions, tenants and the
+	// verified address that the user has now. A guard calls it once for a request that
+	// it would refuse otherwise. An error that matches token.ErrInvalid means that the
+	// session has ended. Any other error means that the claims could not be read.
+	CurrentClaims(ctx context.Context, claims *token.Claims) (*token.Claims, error)
+}
+
 // Refresher exchanges refresh tokens. usher.Service implements it.
 type Refresher interface {
 	// RefreshTokens returns the next tokens of the session. address and userAgent

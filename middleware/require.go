@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -41,7 +42,8 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 
 // RequireRole allows users with any of the roles. Roles within a tenant do not
 // count. Without a role it refuses every request. To require several roles, nest
-// several RequireRole.
+// several RequireRole. Before it refuses a user, it reads the current roles, if the
+// Validator is a [ClaimsReader].
 func (m *Middleware) RequireRole(anyOf ...string) func(http.Handler) http.Handler {
 	anyOf = slices.Clone(anyOf)
 	return func(next http.Handler) http.Handler {
@@ -55,7 +57,8 @@ func (m *Middleware) RequireRole(anyOf ...string) func(http.Handler) http.Handle
 }
 
 // RequirePermission allows users with the permission. Permissions within a tenant
-// do not count.
+// do not count. Before it refuses a user, it reads the current permissions, if the
+// Validator is a [ClaimsReader].
 func (m *Middleware) RequirePermission(permission string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return m.guard(next, 0, func(c *token.Claims) problem.Code {
@@ -85,7 +88,8 @@ func (m *Middleware) RequireRecent(maxAge time.Duration) func(http.Handler) http
 }
 
 // RequireVerifiedEmail allows users who have confirmed their email address, by the
-// claim email_verified.
+// claim email_verified. Before it refuses a user, it reads whether the address is
+// confirmed by now, if the Validator is a [ClaimsReader].
 func (m *Middleware) RequireVerifiedEmail(next http.Handler) http.Handler {
 	return m.guard(next, 0, func(c *token.Claims) problem.Code {
 		if c.EmailVerified {
@@ -99,27 +103,55 @@ func (m *Middleware) RequireVerifiedEmail(next http.Handler) http.Handler {
 // returns "". Otherwise it refuses the request with the code of check.
 func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*token.Claims) problem.Code) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var claims *token.Claims
-		if s := m.validatedSession(r); s != nil {
-			claims = s.claims
-		} else {
+		s := m.validatedSession(r)
+		if s == nil {
 			headers := new(privateHeaders)
 			headers.addVary(w.Header(), m.vary)
-			s, refusal := m.authenticate(w, r)
+			authenticated, refusal := m.authenticate(w, r)
 			if refusal != nil {
 				m.refuse(w, r, refusal, maxAge)
 				return
 			}
 			headers.noStore(w.Header())
-			r = r.WithContext(&sessionContext{r.Context(), s})
-			claims = s.claims
+			ctx := &sessionContext{r.Context(), authenticated}
+			r, s = r.WithContext(ctx), &ctx.session
 		}
-		if code := check(claims); code != "" {
-			m.refuse(w, r, newRefusal(code, nil), maxAge)
-			return
+		if code := check(s.claims); code != "" {
+			current, refusal := m.currentClaims(r.Context(), s, code)
+			if refusal == nil && check(current) != "" {
+				refusal = newRefusal(code, nil)
+			}
+			if refusal != nil {
+				m.refuse(w, r, refusal, maxAge)
+				return
+			}
+			r = r.WithContext(&sessionContext{r.Context(), session{current, s.source, s.validatedBy, true}})
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// currentTimeout limits one call of a ClaimsReader, because the program's own routes
+// may have no deadline.
+const currentTimeout = 5 * time.Second
+
+// currentClaims returns the claims of the session as they are now, if the Validator can
+// read them, and otherwise as they are in the token. code is the reason for which a
+// request would be refused.
+func (m *Middleware) currentClaims(ctx context.Context, s *session, code problem.Code) (*token.Claims, *Refusal) {
+	reader, ok := m.cfg.Validator.(ClaimsReader)
+	// The time of the sign-in does not change. Claims of WithClaims need not be those of
+	// a session.
+	if !ok || s.current || s.validatedBy == nil || code == problem.RecentSignInRequired {
+		return s.claims, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, currentTimeout)
+	defer cancel()
+	current, err := reader.CurrentClaims(ctx, s.claims)
+	if err != nil {
+		return nil, refusalFor(err)
+	}
+	return current, nil
 }
 
 // validatedSession returns the session in the request's context if this Middleware or

@@ -149,6 +149,56 @@ func TestEV02_UnverifiedEmailIsRefused(t *testing.T) {
 	}
 }
 
+// reader is a Validator that knows the current claims.
+type reader struct {
+	*world
+	current func() (*token.Claims, error)
+	calls   int
+}
+
+func (r *reader) CurrentClaims(_ context.Context, c *token.Claims) (*token.Claims, error) {
+	if r.calls++; c.Subject != "user-1" || c.SessionID != "session-1" {
+		r.t.Errorf("asked for %s %s", c.Subject, c.SessionID)
+	}
+	return r.current()
+}
+
+func TestEV08_AGuardReadsTheClaimsOnceBeforeItRefuses(t *testing.T) {
+	confirmed := &token.Claims{Subject: "user-1", SessionID: "session-1", EmailVerified: true, Roles: []string{"a"}, Permissions: []string{"p"}}
+	for name, test := range map[string]struct {
+		claims *token.Claims
+		err    error
+		guards func(m *middleware.Middleware) http.Handler
+		status int
+		calls  int
+	}{
+		"confirmed":          {confirmed, nil, func(m *middleware.Middleware) http.Handler { return m.RequireVerifiedEmail(whoami) }, 200, 1},
+		"role":               {confirmed, nil, func(m *middleware.Middleware) http.Handler { return m.RequireRole("b", "a")(whoami) }, 200, 1},
+		"permission":         {confirmed, nil, func(m *middleware.Middleware) http.Handler { return m.RequirePermission("p")(whoami) }, 200, 1},
+		"another role":       {confirmed, nil, func(m *middleware.Middleware) http.Handler { return m.RequireRole("b")(whoami) }, 403, 1},
+		"two guards":         {confirmed, nil, func(m *middleware.Middleware) http.Handler { return m.RequireVerifiedEmail(m.RequireRole("a")(whoami)) }, 200, 1},
+		"the second refuses": {confirmed, nil, func(m *middleware.Middleware) http.Handler { return m.RequireVerifiedEmail(m.RequireRole("b")(whoami)) }, 403, 1},
+		"ended":              {nil, token.ErrInvalid, func(m *middleware.Middleware) http.Handler { return m.RequireVerifiedEmail(whoami) }, 401, 1},
+		"outage":             {nil, errors.New("gone"), func(m *middleware.Middleware) http.Handler { return m.RequireVerifiedEmail(whoami) }, 503, 1},
+		"nothing to refuse":  {nil, errors.New("gone"), func(m *middleware.Middleware) http.Handler { return m.Require(m.Optional(whoami)) }, 200, 0},
+		"time of sign-in":    {confirmed, nil, func(m *middleware.Middleware) http.Handler { return m.RequireRecent(-time.Hour)(whoami) }, 401, 0},
+	} {
+		r := &reader{world: newWorld(t), current: func() (*token.Claims, error) { return test.claims, test.err }}
+		m := r.middleware(func(c *middleware.Config) { c.Validator = r })
+		got := do(test.guards(m), request("GET", "/", bearer(r.issue(nil))))
+		if got.Code != test.status || r.calls != test.calls {
+			t.Errorf("%s: %d after %d calls, want %d after %d", name, got.Code, r.calls, test.status, test.calls)
+		}
+	}
+	// Claims that the program has set are what they are.
+	r := &reader{world: newWorld(t)}
+	h := r.middleware(func(c *middleware.Config) { c.Validator = r }).RequireVerifiedEmail(whoami)
+	q := request("GET", "/", nil)
+	if got := do(h, q.WithContext(middleware.WithClaims(q.Context(), &token.Claims{Subject: "x"}))); got.Code != 403 || r.calls != 0 {
+		t.Errorf("WithClaims: %d after %d calls", got.Code, r.calls)
+	}
+}
+
 // A chain of one Middleware validates once, and does not accept the claims that
 // another Middleware validated.
 func TestChainValidatesOnceEach(t *testing.T) {

@@ -66,27 +66,6 @@ func (site *Site) sendVerify(x *exchange) error {
 		return err
 	}
 	site.spendLink(x, noteVerify)
-	site.refreshTokens(x, u)
+	site.visits.RefreshCookies(x.w, x.r, u.ID)
 	return site.redirectToConfirmation(x, "/verify?done=1", "", u.ID)
-}
-
-// refreshTokens refreshes the tokens of a browser that is signed in as this user, so
-// that the new tokens contain the verified address. If it fails, the next refresh has
-// the same effect.
-func (site *Site) refreshTokens(x *exchange, u usher.User) {
-	pair, present := site.cookies.Tokens(x.r)
-	if !present || pair.Refresh == "" {
-		return
-	}
-	own, err := site.service.ValidateRefresh(x.r.Context(), pair.Refresh)
-	if err != nil || own.Subject != u.ID {
-		return
-	}
-	a, err := site.service.RefreshSession(x.r.Context(), pair.Refresh, site.client(x))
-	if err == nil {
-		err = site.cookies.SetTokens(x.w, x.r, a.Tokens)
-	}
-	if err != nil {
-		site.logger.InfoContext(x.r.Context(), "pages: the session was not refreshed after a verification", "error", err)
-	}
 }

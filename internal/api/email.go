@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
 
@@ -33,9 +34,25 @@ func (api *API) VerifyEmail(w http.ResponseWriter, r *http.Request, claims *toke
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, struct {
-		EmailVerified bool `json:"emailVerified"`
-	}{u.EmailVerified})
+	body := struct {
+		EmailVerified bool   `json:"emailVerified"`
+		SessionToken  string `json:"sessionToken,omitempty"`
+		ExpiresIn     int64  `json:"expiresIn,omitempty"`
+	}{EmailVerified: u.EmailVerified}
+	switch signedIn := claims != nil && claims.Subject == u.ID; {
+	case signedIn && api.visits.Cookies == nil:
+		// The link is spent, so a failure is only logged. The next refresh has the
+		// same effect.
+		raw, until, err := api.service.ReissueSessionToken(r.Context(), claims)
+		if err != nil {
+			api.visits.Logger.InfoContext(r.Context(), "handlers: no session token was issued after a verification", "error", err)
+			break
+		}
+		body.SessionToken, body.ExpiresIn = raw.Reveal(), api.secondsUntil(until)
+	case signedIn && middleware.Source(r.Context()) == middleware.SourceCookie:
+		api.visits.RefreshCookies(w, r, u.ID)
+	}
+	writeJSON(w, http.StatusOK, body)
 	return nil
 }
 

@@ -61,6 +61,27 @@ func (v *Visits) RefreshToken(r *http.Request) (usher.Secret, error) {
 	return pair.Refresh, nil
 }
 
+// RefreshCookies exchanges the refresh token in the cookies, if they are those of a
+// session of the user, so that the new session token has the claims that the user has
+// now. A failure is only logged: the next refresh has the same effect.
+func (v *Visits) RefreshCookies(w http.ResponseWriter, r *http.Request, userID string) {
+	if v.Cookies == nil {
+		return
+	}
+	pair, _ := v.Cookies.Tokens(r)
+	own, err := v.Service.ValidateRefresh(r.Context(), pair.Refresh)
+	if err != nil || own.Subject != userID {
+		return
+	}
+	a, err := v.Service.RefreshSession(r.Context(), pair.Refresh, v.Client(w, r))
+	if err == nil {
+		err = v.Cookies.SetTokens(w, r, a.Tokens)
+	}
+	if err != nil {
+		v.Logger.InfoContext(r.Context(), "handlers: the session was not refreshed after a verification", "error", err)
+	}
+}
+
 // EndCookieSession ends the session of the cookies, if there is one, and removes
 // the cookies. If the store is unavailable, they stay, because the session has not
 // ended.
