@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,10 +23,11 @@ type attempt struct {
 	client    Client
 	device    string // id of the browser, if it is known
 
-	backoffLimit  namedLimit   // failures of the login id in this network, or of the known browser
-	networkLimits []namedLimit // failures of the network; none for a known browser
-	lockLimit     namedLimit   // consecutive failures over all networks
-	failures      int          // consecutive failures before this attempt
+	backoffLimits []namedLimit // failures of the login id in the client's networks, or of the known browser
+	networkFails  []namedLimit // failures of the networks; none for a known browser
+	lockLimits    []namedLimit // consecutive failures: of the known browser, if any, and over all networks
+	failures      int          // consecutive failures before this attempt, over all networks
+	lockFailures  int          // those that may lock the password for this client
 	rehash        bool         // the stored hash has outdated costs
 }
 
@@ -55,7 +57,7 @@ func (s *Service) beginAttemptFor(ctx context.Context, account store.Account, c 
 }
 
 // countAttempt takes all limits of the attempt in one transaction. A known browser
-// has a counter of its own, so that an attacker cannot lock the owner out.
+// has counters of its own, so that an attacker cannot lock the owner out.
 func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, error) {
 	l := s.cfg.Limits
 	own := store.Limit{Max: l.FreeFailures, Window: 24 * time.Hour, Backoff: l.Wait, MaxBackoff: l.MaxWait}
@@ -64,19 +66,18 @@ func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, 
 	}
 	if a.device != "" {
 		own.Key = s.limitKey("device", a.account.User.ID, a.device)
+		a.backoffLimits = []namedLimit{{limitLoginID, own}}
 	} else {
-		own.Key = s.limitKey(limitLoginID, a.canonical, ipaddr.Network(a.client.Address))
-		a.networkLimits = []namedLimit{{limitNetwork, store.Limit{
-			Key: s.limitKey(limitNetwork, ipaddr.Network(a.client.Address)), Max: l.NetworkFailures, Window: l.NetworkWindow,
-		}}}
+		a.backoffLimits = s.networkLimits(limitLoginID, own, a.client, a.canonical)
+		a.networkFails = s.networkLimits(limitNetwork, store.Limit{Max: l.NetworkFailures, Window: l.NetworkWindow}, a.client)
 	}
-	a.backoffLimit = namedLimit{limitLoginID, own}
-	a.lockLimit = s.lockLimit(a)
+	a.lockLimits = s.lockLimits(a)
 	counts, refused, err := s.takeLimits(ctx, append(s.attemptLimits(a), a.failureLimits()...)...)
 	if err != nil || refused != nil {
 		return refused, err
 	}
-	a.failures = max(0, counts[len(counts)-1]-1)
+	locks := counts[len(counts)-len(a.lockLimits):]
+	a.lockFailures, a.failures = max(0, locks[0]-1), max(0, locks[len(locks)-1]-1)
 	return nil, nil
 }
 
@@ -91,42 +92,44 @@ const knownAttemptsFactor = 5
 // one for all known browsers of the network, so that many accounts of one client do
 // not add up. They are never released.
 func (s *Service) attemptLimits(a *attempt) []namedLimit {
-	network := ipaddr.Network(a.client.Address)
-	limit := func(most int, owner ...string) namedLimit {
-		return namedLimit{limitAttempts, store.Limit{
-			Key: s.limitKey(limitAttempts, owner...), Max: most, Window: s.cfg.Limits.NetworkWindow,
-		}}
-	}
-	most := s.cfg.Limits.NetworkAttempts
+	l := store.Limit{Max: s.cfg.Limits.NetworkAttempts, Window: s.cfg.Limits.NetworkWindow}
 	if a.device == "" {
-		return []namedLimit{limit(most, "network", network)}
+		return s.networkLimits(limitAttempts, l, a.client, "network")
 	}
-	return []namedLimit{
-		limit(most, "user", a.account.User.ID),
-		limit(most*knownAttemptsFactor, "known browsers", network),
-	}
+	user, together := l, l
+	user.Key = s.limitKey(limitAttempts, "user", a.account.User.ID)
+	together.Max *= knownAttemptsFactor
+	return append([]namedLimit{{limitAttempts, user}}, s.networkLimits(limitAttempts, together, a.client, "known browsers")...)
 }
 
-// lockLimit returns the counter of the consecutive failures of an account, over all
-// networks (NIST SP 800-63B-4 §3.2.2). It never refuses, because a locked password
-// must look like a wrong one. A login id without a user counts for its network, so
-// that the store does the same work.
-func (s *Service) lockLimit(a *attempt) namedLimit {
-	if a.accountExists() {
-		return namedLimit{limitLock, store.Limit{Key: s.lockKey(a.account.User.ID), Max: math.MaxInt32}}
+// lockLimits returns the counters of consecutive failures (NIST SP 800-63B-4 §3.2.2): of
+// a known browser, which alone can lock the password for that browser, and of the
+// account over all networks. They never refuse, because a locked password must look like
+// a wrong one. A login id without a user counts for its network, so that the store does
+// the same work.
+func (s *Service) lockLimits(a *attempt) []namedLimit {
+	if !a.accountExists() {
+		key := s.limitKey(limitLock, "", ipaddr.Network(a.client.Address))
+		return []namedLimit{{limitLock, store.Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}}
 	}
-	key := s.limitKey(limitLock, "", ipaddr.Network(a.client.Address))
-	return namedLimit{limitLock, store.Limit{Key: key, Max: math.MaxInt32, Window: 24 * time.Hour}}
+	all := namedLimit{limitLock, store.Limit{Key: s.lockKey(a.account.User.ID), Max: math.MaxInt32}}
+	if a.device == "" {
+		return []namedLimit{all}
+	}
+	key := s.limitKey(limitLock, a.account.User.ID, a.device)
+	return []namedLimit{{limitLock, store.Limit{Key: key, Max: math.MaxInt32, Window: deviceLifetime}}, all}
 }
 
-// failureLimits returns the limits that count failures. lockLimit is the last.
+// failureLimits returns the limits that count failures. lockLimits are the last.
 func (a *attempt) failureLimits() []namedLimit {
-	return append(append([]namedLimit{a.backoffLimit}, a.networkLimits...), a.lockLimit)
+	return slices.Concat(a.backoffLimits, a.networkFails, a.lockLimits)
 }
 
-// passwordLocked reports whether consecutive failures have locked the password.
+// passwordLocked reports whether consecutive failures have locked the password for the
+// client: those of a known browser for that browser, and those over all networks for all
+// unknown browsers.
 func (s *Service) passwordLocked(a *attempt) bool {
-	return a.accountExists() && a.failures >= s.cfg.Password.LockAttempts
+	return a.accountExists() && a.lockFailures >= s.cfg.Password.LockAttempts
 }
 
 // accountExists reports whether the login id has a user.
@@ -166,7 +169,7 @@ func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) erro
 	return nil
 }
 
-// lockKey returns the key of an account's lockLimit. It does not depend on
+// lockKey returns the key of the counter in lockLimits that is over all networks. It does not depend on
 // Config.Secret, so that a new secret unlocks no password. A plain hash of the user
 // id reveals nothing, because the id is random.
 func (s *Service) lockKey(userID string) string { return encode(hashOf(limitLock + " " + userID)[:18]) }
@@ -210,7 +213,7 @@ func (s *Service) limitsOnSuccess(a *attempt) (clear, release []string) {
 	if s.cfg.InsecureNoThrottle {
 		return nil, nil
 	}
-	return limitKeys([]namedLimit{a.backoffLimit, a.lockLimit}), limitKeys(a.networkLimits)
+	return limitKeys(slices.Concat(a.backoffLimits, a.lockLimits)), limitKeys(a.networkFails)
 }
 
 // resetLimits applies limitsOnSuccess where no other transaction does.
@@ -233,7 +236,8 @@ func (s *Service) resetLimits(ctx context.Context, a *attempt) {
 // inQueueOf returns a context whose hashes wait in the queue of the client's network.
 // Networks take turns, so that one with many requests delays no other.
 func inQueueOf(ctx context.Context, c Client) context.Context {
-	return password.WithClient(ctx, ipaddr.WideNetwork(c.Address))
+	networks := ipaddr.Networks(c.Address)
+	return password.WithClient(ctx, networks[len(networks)-1])
 }
 
 // maxConcurrentAttempts is how many attempts are looked up and counted at the same

@@ -5,9 +5,12 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/usherkit/usher/internal/background"
+	"github.com/usherkit/usher/internal/ipaddr"
 	"github.com/usherkit/usher/store"
 )
 
@@ -47,6 +50,24 @@ type namedLimit struct {
 // hourlyLimit returns a limit of n in an hour.
 func (s *Service) hourlyLimit(name string, n int, parts ...string) namedLimit {
 	return namedLimit{name, store.Limit{Key: s.limitKey(name, parts...), Max: n, Window: time.Hour}}
+}
+
+// networkLimits returns limits of the networks that a client may have: the given one for
+// an IPv4 address or a /64 of IPv6, and four times as much for each wider network, the
+// /56 and the /48. A customer with a /48 has 65,536 networks of a /64.
+func (s *Service) networkLimits(name string, limit store.Limit, c Client, parts ...string) []namedLimit {
+	var all []namedLimit
+	for _, network := range ipaddr.Networks(c.Address) {
+		limit.Key = s.limitKey(name, append(slices.Clip(parts), network)...)
+		all = append(all, namedLimit{name, limit})
+		limit.Max = min(limit.Max*4, math.MaxInt32)
+	}
+	return all
+}
+
+// hourlyNetworkLimits returns networkLimits of n in an hour.
+func (s *Service) hourlyNetworkLimits(name string, n int, c Client) []namedLimit {
+	return s.networkLimits(name, store.Limit{Max: n, Window: time.Hour}, c)
 }
 
 // emailLimit returns the limit on emails of all kinds to an address.

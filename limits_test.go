@@ -329,3 +329,70 @@ func TestML04_FiveMailsPerAddressAndHour(t *testing.T) {
 		t.Fatal("an hour later the next one must go out")
 	}
 }
+
+// A hundred failures by others refuse the right password to unknown browsers. The
+// owner's known browser has a count of its own.
+func TestSI02_TheLockLeavesTheOwnersBrowserIn(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Password.LockAttempts = 10 })
+	a := k.signUpVerified(ann)
+	owner := from("203.0.113.9")
+	owner.Device = a.Device
+	claims := k.claims(a)
+	lock := func() {
+		t.Helper()
+		for i := range 10 {
+			k.failSignIn(ann, nth(i))
+		}
+		wantErr(t, k.trySignIn(ann, goodPassword, nth(20)), usher.ErrInvalidCredentials)
+		k.clock.add(25 * time.Hour)
+	}
+	lock()
+	in := usher.UpdatePasswordParams{NewPassword: thirdPassword, CurrentPassword: goodPassword}
+	b := usher.Must(k.UpdatePassword(ctx, claims, in, owner))
+	k.signIn(ann, thirdPassword, nth(21)) // the owner's success ends the row of failures
+
+	owner.Device = b.Device
+	for i := range 10 {
+		k.failSignIn(ann, nth(i))
+	}
+	k.clock.add(time.Minute)
+	k.events.reset()
+	k.signIn(ann, thirdPassword, owner)
+	if n := k.events.count(usher.EventSignInAfterFailures); n != 1 {
+		t.Errorf("%d events of a sign-in after failures, want one", n)
+	}
+
+	// The same limit holds for the known browser's own failures.
+	for range 10 {
+		k.clock.add(25 * time.Hour)
+		k.failSignIn(ann, owner)
+	}
+	k.clock.add(25 * time.Hour)
+	wantErr(t, k.trySignIn(ann, otherPassword, owner), usher.ErrInvalidCredentials)
+}
+
+// A customer with a /48 of IPv6 has 65,536 networks of a /64.
+func TestSI08_WiderNetworksHaveHigherLimits(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.signUp(ann)
+	at := func(i int) usher.Client { return from(fmt.Sprintf("2001:db8:1:%x::1", i)) } // a /64 of its own
+	failures := 0
+	for i := range 200 {
+		if err := k.trySignIn(ann, otherPassword, at(i*256)); errors.Is(err, usher.ErrInvalidCredentials) {
+			failures++
+		} else {
+			wantLimit(t, err)
+		}
+	}
+	if failures != 80 { // 5 free ones × 4 × 4
+		t.Errorf("one /48 guessed %d times, want 80", failures)
+	}
+	for i := range 200 {
+		err := k.trySignIn("bob@example.com", otherPassword, from(fmt.Sprintf("2001:db8:2:%x::1", i)))
+		if i < 20 != errors.Is(err, usher.ErrInvalidCredentials) {
+			t.Fatalf("attempt %d of one /56: %v, want 20 free ones", i, err)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/usherkit/usher/internal/ipaddr"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/internal/weburl"
@@ -60,11 +59,11 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 	if err := inputErrors(badID, badLink); err != nil {
 		return err
 	}
-	limit := s.hourlyLimit(limitResetRequests, s.cfg.Limits.ResetRequests, ipaddr.Network(c.Address))
-	if _, err := s.takeLimitsOrError(ctx, c, limit); err != nil {
+	limits := s.hourlyNetworkLimits(limitResetRequests, s.cfg.Limits.ResetRequests, c)
+	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
 		return err
 	}
-	defer s.releaseAfterOutage(ctx, &err, limit)
+	defer s.releaseAfterOutage(ctx, &err, limits...)
 	account, err := s.store.AccountByLoginID(ctx, canonical)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return s.storeError(err)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/usherkit/usher/internal/ipaddr"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
 )
@@ -59,8 +58,8 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	if err := inputErrors(err, badPassword); err != nil {
 		return Result{}, err
 	}
-	limit := s.hourlyLimit(limitSignUps, s.cfg.Limits.SignUps, ipaddr.Network(c.Address))
-	if _, err := s.takeLimitsOrError(ctx, c, limit); err != nil {
+	limits := s.hourlyNetworkLimits(limitSignUps, s.cfg.Limits.SignUps, c)
+	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
 		return Result{}, err
 	}
 	if s.cfg.Password.Breached != nil {
@@ -70,10 +69,10 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	}
 	hash, err := s.hasher.Hash(inQueueOf(ctx, c), in.Password.Reveal())
 	if err != nil {
-		s.releaseLimits(ctx, limit)
+		s.releaseLimits(ctx, limits...)
 		return Result{}, s.hashError(ctx, err, c)
 	}
-	defer s.releaseAfterOutage(ctx, &err, limit)
+	defer s.releaseAfterOutage(ctx, &err, limits...)
 	now := s.now()
 	u.Language = clientLanguage(c)
 	creation := store.UserCreation{

@@ -19,15 +19,19 @@ func Canonical(a netip.Addr) netip.Addr {
 	return netip.AddrFrom4([4]byte(all[12:]))
 }
 
-// WideNetwork returns the largest network that is usually given to one customer: an
-// IPv4 address, or the /48 prefix of an IPv6 address (RFC 6177). For an invalid address
-// it returns "unknown".
-func WideNetwork(a netip.Addr) string { return network(a, 48) }
-
 // Network returns the network that counts as one client: an IPv4 address, or the /64
 // prefix of an IPv6 address, because one client usually has the whole prefix. For an
 // invalid address it returns "unknown".
 func Network(a netip.Addr) string { return network(a, 64) }
+
+// Networks returns the networks that one customer may have, smallest first: an IPv4
+// address, or the /64, /56 and /48 prefixes of an IPv6 address (RFC 6177).
+func Networks(a netip.Addr) []string {
+	if a = Canonical(a); !a.Is6() {
+		return []string{network(a, 64)}
+	}
+	return []string{network(a, 64), network(a, 56), network(a, 48)}
+}
 
 func network(a netip.Addr, bits int) string {
 	switch a = Canonical(a); {
