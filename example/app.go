@@ -138,7 +138,7 @@ func (a *app) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", http.StripPrefix("/auth", a.browser))
 	mux.Handle("/api/auth/", http.StripPrefix("/api/auth", a.api))
-	mux.Handle("GET /dashboard", a.browser.Require(http.HandlerFunc(a.dashboard)))
+	mux.Handle("GET /dashboard", a.browser.RequireUser(dashboard))
 	mux.Handle("GET /api/me", a.browser.Require(http.HandlerFunc(me)))
 	mux.HandleFunc("GET /.well-known/change-password", a.browser.WellKnownChangePassword)
 	mux.HandleFunc("GET /{$}", home)

@@ -2,7 +2,6 @@ package main
 
 import (
 	_ "embed"
-	"errors"
 	"html/template"
 	"net/http"
 
@@ -18,18 +17,10 @@ var templates = template.Must(template.New("pages").Parse(pagesHTML))
 // home shows the start page. It requires no session.
 func home(w http.ResponseWriter, _ *http.Request) { show(w, "home", nil) }
 
-// dashboard shows the user's data. It requires a signed-in user.
-func (a *app) dashboard(w http.ResponseWriter, r *http.Request) {
+// dashboard shows the user's data.
+func dashboard(w http.ResponseWriter, r *http.Request, user usher.User) {
 	claims, _ := middleware.Claims(r.Context())
-	user, err := a.service.Operator("example").User(r.Context(), claims.Subject)
-	switch {
-	case errors.Is(err, usher.ErrNotFound):
-		http.Error(w, "This account is gone.", http.StatusGone)
-	case err != nil:
-		http.Error(w, "Try again in a moment.", http.StatusServiceUnavailable)
-	default:
-		show(w, "dashboard", map[string]any{"User": user, "Claims": claims})
-	}
+	show(w, "dashboard", map[string]any{"User": user, "Claims": claims})
 }
 
 func show(w http.ResponseWriter, page string, data any) {

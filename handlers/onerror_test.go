@@ -2,15 +2,20 @@ package handlers_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/problem"
+	"github.com/usherkit/usher/store"
 )
 
 // ownErrors writes errors in a format of the program.
@@ -90,4 +95,34 @@ func TestOnErrorBesidePages(t *testing.T) {
 			t.Errorf("a program without a session: %d %s", r.Status, r.Body)
 		}
 	}
+}
+
+// RequireUser passes the user as the store has it, so that a page can greet by name. It
+// refuses as Require does.
+func TestRequireUser(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		faults := NewFaults()
+		k := NewKit(t, m, Setup{Store: faults})
+		mux := http.NewServeMux()
+		mux.Handle("/auth/", k.Server)
+		mux.Handle("/greeting", k.Handlers.RequireUser(func(w http.ResponseWriter, r *http.Request, user usher.User) {
+			fmt.Fprint(w, "hello, ", user.Name, " ", user.LoginID(), " ", user.ID == middleware.Subject(r.Context()))
+		}))
+		k.Server = mux
+		u := k.SignUp(Ann)
+		k.Do(k.As(u, Request{Method: "PATCH", Path: "/me", Body: Object("name", "Ann Lindqvist")})).Want(t, 200, "")
+		greeting := k.As(u, Get("~/greeting"))
+		if a := k.Do(greeting).Want(t, 200, ""); string(a.Body) != "hello, Ann Lindqvist ann@example.com true" {
+			t.Errorf("%s", a.Body)
+		}
+		k.Do(Get("~/greeting")).Want(t, 401, "not_signed_in")
+		faults.Fail(errors.New("gone"))
+		k.Do(greeting).Want(t, 503, "unavailable")
+		faults.Fail(store.ErrNotFound) // the session has ended; this instance does not know yet
+		a := k.Do(greeting).Want(t, 401, "invalid_session")
+		if a.Header.Get("Cache-Control") != "no-store" || !strings.Contains(a.Header.Get("WWW-Authenticate"), "invalid_token") {
+			t.Errorf("headers are %v", a.Header)
+		}
+	})
 }

@@ -121,11 +121,20 @@ func TestPW04_TooLongSaysHowLong(t *testing.T) {
 
 // The rules of the policy are beside the input, also if the length is the only rule.
 // Advice that does not meet the policy is not.
-func TestThePolicyStandsBesideTheInput(t *testing.T) {
-	_, b := NewPages(t, pages.Config{}, Setup{})
+func TestHP15_ThePolicyStandsBesideTheInput(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
 	const advice = "A few words in a row are easy to remember."
 	b.Open("/auth/signup").WantPage(t, 200, `<ul class="rules" id="password-rules">`, `<li data-rule="length">At least 15 characters`, advice,
 		`aria-describedby="password-hint password-rules"`)
+	b.SignUp(Ann)
+	b.Open("/auth/account/password").WantPage(t, 200, "At least 15 characters")
+	b.Send("/password/reset", "loginId", Ann)
+	b.Open(k.EmailedLink(t, usher.MessageConfirmAndReset)).WantRedirect(t, "/auth/reset")
+	b.Open("/auth/reset").WantPage(t, 200, "At least 15 characters")
+	if err := k.Service.Operator("test").ExpirePassword(t.Context(), k.UserID(Ann)); err != nil {
+		t.Fatal(err)
+	}
+	k.Browser(t).Send("/signin", "loginId", Ann, "password", GoodPassword).WantPage(t, 403, "At least 15 characters")
 	_, b = NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.Password.Number = true }})
 	v := b.Open("/auth/signup").WantPage(t, 200, `<li data-rule="length">`, `<li data-rule="number">`, `aria-describedby="password-rules"`)
 	if strings.Contains(v.Body, advice) {

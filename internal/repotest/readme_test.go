@@ -142,8 +142,8 @@ func visitReadmeProgram(t *testing.T, base string) {
 		t.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar}
-	// visit opens a page, or sends a form, and checks the final address.
-	visit := func(path string, form url.Values, wantPath string) {
+	// visit opens a page, or sends a form, and checks the final address and its text.
+	visit := func(path string, form url.Values, wantPath string, texts ...string) {
 		t.Helper()
 		method, body := "GET", io.Reader(nil)
 		if form != nil {
@@ -167,16 +167,40 @@ func visitReadmeProgram(t *testing.T, base string) {
 		if got := answer.Request.URL.Path; answer.StatusCode != http.StatusOK || got != wantPath {
 			t.Fatalf("%s ends at %s with status %d, want %s", path, got, answer.StatusCode, wantPath)
 		}
+		page, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range texts {
+			if !strings.Contains(string(page), text) {
+				t.Errorf("%s lacks %q:\n%s", path, text, page)
+			}
+		}
 	}
 	account := url.Values{"loginId": {"ann@example.com"}, "password": {"vast otter sings low"}}
 	visit("/dashboard", nil, "/auth/signin")
-	visit("/auth/signup", nil, "/auth/signup")
-	visit("/auth/signup", account, "/dashboard")
+	visit("/auth/signup", nil, "/auth/signup", "At least 15 characters")
+	visit("/auth/signup", account, "/dashboard", "hello, ann@example.com")
 	visit("/dashboard", nil, "/dashboard")
+	visit("/auth/account/name", url.Values{"name": {"Ann Lindqvist"}}, "/auth/account")
+	visit("/dashboard", nil, "/dashboard", "hello, Ann Lindqvist")
 	visit("/.well-known/change-password", nil, "/auth/account/password")
 	visit("/auth/account", nil, "/auth/account")
 	visit("/auth/signout", url.Values{}, "/auth/signin")
 	visit("/auth/signin", account, "/dashboard")
+}
+
+// Before the first address to open, the README says how long a password must be, and by
+// what the program greets.
+func TestHP15_ReadmeSaysWhatANewcomerMeets(t *testing.T) {
+	t.Parallel()
+	intro, _, _ := strings.Cut(readFile(t, "README.md"), "go run ./example")
+	_, intro, _ = strings.Cut(intro, "go run .")
+	for _, want := range []string{"at least 15 characters", "greets you by the name"} {
+		if !strings.Contains(intro, want) {
+			t.Errorf("the README does not say %q after the program", want)
+		}
+	}
 }
 
 // The curl commands in the README print what it shows, with its program running.

@@ -39,6 +39,14 @@ func (c *Chain) RefuseProgram(w http.ResponseWriter, r *http.Request, refusal mi
 	c.answer(w, r, newRefusedError(refusal), true)
 }
 
+// FailProgram is Fail for the program's own routes, which do not run through the chain.
+func (c *Chain) FailProgram(w http.ResponseWriter, r *http.Request, err error) {
+	c.setHeaders(w, r)
+	c.Visits.ClearEndedSession(w, r, err)
+	c.LogError(w, r, err)
+	c.answer(w, r, err, true)
+}
+
 // answer answers with a page if a browser will show the answer, and with a problem
 // document otherwise. With OnError it shows no page, but still redirects a
 // browser that must sign in. program is true for the program's own routes.
