@@ -332,6 +332,10 @@ func (c Config) logWarnings() {
 		text string
 	}{
 		{!strings.HasPrefix(strings.ToLower(c.BaseURL), "https:"), "BaseURL is plain http: use it for development on this computer only, and https in production"},
+		{
+			weburl.HasAppScheme(c.Links.ResetPassword) || weburl.HasAppScheme(c.Links.VerifyEmail),
+			"Links has the scheme of an app: mail programs remove such links, and another app may register the scheme; an https URL that the app claims avoids both",
+		},
 		{c.InsecureNoThrottle, "InsecureNoThrottle: attackers can guess passwords without limit"},
 		{c.ResetSignsIn, "ResetSignsIn: an attacker who can read a reset email is signed in (the OWASP Forgot Password Cheat Sheet advises against it)"},
 		{c.Sessions.KeepRefreshToken, "Sessions.KeepRefreshToken: the use of a stolen refresh token is not detected (RFC 9700 §4.14.2)"},

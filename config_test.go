@@ -172,12 +172,13 @@ func TestCF03_UnsafeSettingsWarn(t *testing.T) {
 	c := newConfig(&log)
 	c.InsecureNoThrottle, c.ResetSignsIn, c.Sessions.KeepRefreshToken = true, true, true
 	c.Password.InsecureAllowCommon = true
+	c.Links.ResetPassword = "myapp://reset"
 	s, err := usher.New(ctx, memory.New(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Close(ctx)
-	for _, name := range []string{"InsecureNoThrottle", "ResetSignsIn", "KeepRefreshToken", "InsecureAllowCommon"} {
+	for _, name := range []string{"InsecureNoThrottle", "ResetSignsIn", "KeepRefreshToken", "InsecureAllowCommon", "Links has the scheme of an app"} {
 		if n := strings.Count(log.String(), name); n != 1 {
 			t.Errorf("%s is in %d lines, want 1:\n%s", name, n, &log)
 		}

@@ -14,8 +14,9 @@ import (
 // Links holds the addresses to which emailed links lead. An address is an https URL
 // (http is accepted for localhost and loopback addresses), or has the scheme of an
 // app, such as "myapp://reset". The link is the address with the query parameter
-// "token". Many mail programs show a link with the scheme of an app as plain text, so
-// an https URL that the app has registered reaches more users.
+// "token", behind its own query and before its fragment. New logs a warning about the
+// scheme of an app: many mail programs remove such links, and another app may register
+// the scheme. An https URL that the app claims avoids both.
 type Links struct {
 	// ResetPassword is the form for a new password, which sends the token with it to
 	// POST /password/reset/complete. Defaults to the page /reset below

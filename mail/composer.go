@@ -221,5 +221,5 @@ func isLink(s string) bool {
 	if err != nil || u.User != nil {
 		return false
 	}
-	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" || weburl.IsAppScheme(u.Scheme) && u.Opaque == ""
+	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" || weburl.HasAppScheme(s) && u.Opaque == ""
 }

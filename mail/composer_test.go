@@ -214,8 +214,13 @@ func TestRS15_LinksOfAppsAreShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text, "\ncom.example.app:/verify?token=abc\n") || !strings.Contains(html, `href="com.example.app:/verify?token=abc"`) {
+	if !strings.Contains(text, "\ncom.example.app:/verify?token=abc\n") || !strings.Contains(html, `href="com.example.app:/verify?token=abc"`) ||
+		!strings.Contains(html, ">com.example.app:/verify?token=abc<") {
 		t.Errorf("the email lacks the link:\n%s\n%s", text, html)
+	}
+	m.Link = "https://example.com/verify?token=abc"
+	if _, _, html, err = composer().Render(m); err != nil || strings.Contains(html, ">"+m.Link.Reveal()) {
+		t.Errorf("the text of the HTML part has an https link: %v\n%s", err, html)
 	}
 }
 

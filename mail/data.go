@@ -9,6 +9,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/ipaddr"
 	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/internal/weburl"
 )
 
 // Data is the data of the templates.
@@ -43,6 +44,10 @@ type Data struct {
 // T returns the text of a key in the reader's language, formatted with the
 // arguments.
 func (d *Data) T(key string, args ...any) string { return d.speaker.Text(key, args...) }
+
+// ShowLink reports whether the link must be readable in the HTML part, too: mail programs
+// remove links with the scheme of an app.
+func (d *Data) ShowLink() bool { return weburl.HasAppScheme(string(d.Link)) }
 
 // Part returns a part of the kind's text: "subject", "title", "intro", "action" or
 // "notyou".

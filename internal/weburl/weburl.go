@@ -64,9 +64,11 @@ func CutPath(path, prefix string) (rest string, below bool) {
 // appScheme is the form of a scheme that an app registers (RFC 3986 §3.1).
 var appScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
 
-// IsAppScheme reports whether an app may have registered the scheme, such as "myapp":
-// it is none of the web, and none that a browser or a system handles itself.
-func IsAppScheme(scheme string) bool {
+// HasAppScheme reports whether an app may have registered the scheme of an address,
+// such as "myapp": it is none of the web, and none that a browser or a system handles
+// itself.
+func HasAppScheme(address string) bool {
+	scheme, _, _ := strings.Cut(address, ":")
 	switch scheme {
 	case "http", "https", "ws", "wss", "ftp", "file", "filesystem", "blob", "data", "javascript", "vbscript", "about", "view-source", "mailto", "tel", "sms":
 		return false
@@ -74,14 +76,13 @@ func IsAppScheme(scheme string) bool {
 	return appScheme.MatchString(scheme)
 }
 
-// CheckLink accepts an address that emailed links lead to: absolute, without user,
-// fragment and a parameter "token". It must be https, or http for localhost and
+// CheckLink accepts an address that emailed links lead to: absolute, without user and
+// a parameter "token". It must be https, or http for localhost and
 // loopback addresses, or have the scheme of an app.
 func CheckLink(raw string) error {
-	scheme, _, _ := strings.Cut(raw, ":")
 	var u *url.URL
 	var err error
-	if IsAppScheme(scheme) {
+	if HasAppScheme(raw) {
 		u, err = url.Parse(raw)
 		if err != nil || len(raw) > 2048 || u.Opaque != "" || u.User != nil || u.Host+u.Path == "" ||
 			strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"'<>\`, r) }) {
@@ -92,20 +93,25 @@ func CheckLink(raw string) error {
 	} else if !secure(u) {
 		return errors.New("must begin with https:// (http is accepted for localhost and loopback addresses only) or with the scheme of an app")
 	}
-	if u.Fragment != "" || u.Query().Has("token") {
-		return errors.New("must have no fragment and no parameter token")
+	if u.Query().Has("token") {
+		return errors.New("must have no parameter token")
 	}
 	return nil
 }
 
 // WithToken returns an address that [CheckLink] accepts, with the token as the query
-// parameter "token".
+// parameter "token", behind its own query and before its fragment.
 func WithToken(address, token string) string {
+	address, fragment, hasFragment := strings.Cut(address, "#")
 	separator := "?"
 	if strings.Contains(address, "?") {
 		separator = "&"
 	}
-	return address + separator + "token=" + url.QueryEscape(token)
+	address += separator + "token=" + url.QueryEscape(token)
+	if hasFragment {
+		address += "#" + fragment
+	}
+	return address
 }
 
 // CheckAllowed accepts an address for the list of allowed redirects: absolute,
