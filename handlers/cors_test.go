@@ -102,6 +102,15 @@ func TestCS08_OneListOfOrigins(t *testing.T) {
 		}
 	})
 
+	// The web view of an app has an origin of its own.
+	app := NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) { c.TrustedOrigins = []string{"capacitor://localhost"} }})
+	for origin, want := range map[string]int{"capacitor://localhost": 201, "capacitor://evil": 403, "null": 403} {
+		a := app.Do(Post("/signup", SignUpBody(Ann, GoodPassword), "Origin", origin))
+		if got := a.Header.Get("Access-Control-Allow-Origin"); a.Status != want || (got == origin) != (want == 201) {
+			t.Errorf("%s: %d, allowed %q", origin, a.Status, got)
+		}
+	}
+
 	// Without cookies every origin may be trusted.
 	all := NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) { c.TrustedOrigins = []string{"*"} }})
 	a := all.Do(Post("/signup", SignUpBody(Ann, GoodPassword), "Origin", "https://any.test", "Sec-Fetch-Site", "cross-site")).Want(t, 201, "")

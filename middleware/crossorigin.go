@@ -21,7 +21,8 @@ type CrossOriginConfig struct {
 	// TrustedOrigins are origins that may send requests that change something,
 	// besides the program's own: scheme, host and port as browsers write them,
 	// such as "https://app.example.com". They are compared exactly. The scheme
-	// must be https, except on loopback hosts. Defaults to none.
+	// must be https, except on loopback hosts, or that of an app whose pages are in
+	// a web view, such as "capacitor://localhost". Defaults to none.
 	TrustedOrigins []string
 	// TrustedProxies are the networks of the proxies whose X-Forwarded-Proto
 	// header is trusted, and [UnixSocket] if a proxy connects by a Unix socket.
@@ -79,8 +80,8 @@ func checkOrigin(o string) error {
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != o:
 		return errors.New("must consist of scheme, host and port, such as https://app.example.com")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return errors.New("must begin with https:// (http is for loopback only)")
+	case u.Scheme == "http" && !isLoopback(u.Hostname()) || slices.Contains([]string{"ftp", "ws", "wss"}, u.Scheme):
+		return errors.New("must begin with https:// (http is for loopback only) or with the scheme of an app")
 	case strings.ToLower(o) != o || strings.Contains(o, "*"):
 		return errors.New("must be in lower case and without a wildcard")
 	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80", strings.HasSuffix(o, ":"):

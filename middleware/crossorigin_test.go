@@ -154,6 +154,7 @@ func TestCrossOriginConfig(t *testing.T) {
 		"https://app.example.com": true, "https://app.example.com:8443": true, "http://localhost:3000": true, "http://127.0.0.1": true, "http://[::1]:80x": false,
 		"": false, "null": false, "*": false, "app.example.com": false, "http://app.example.com": false, "https://app.example.com/": false,
 		"https://app.example.com:443": false, "https://App.example.com": false, "https://*.example.com": false, "https://a@b": false, "https://app.example.com:": false,
+		"capacitor://localhost": true, "ionic://localhost": true, "capacitor://": false, "wss://app.example.com": false, "ftp://app.example.com": false, "file:///x": false,
 	} {
 		_, err := middleware.NewCrossOrigin(middleware.CrossOriginConfig{TrustedOrigins: []string{origin}})
 		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "TrustedOrigins[0]") {
