@@ -332,8 +332,9 @@ func TestLG06_EveryEndedSessionHasItsEvent(t *testing.T) {
 			return err
 		},
 		"reuse": func(k *kit, a *usher.Authentication, c usher.Client) error {
-			usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, c))
+			next := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, c))
 			k.clock.add(time.Hour)
+			usher.Must(k.RefreshSession(ctx, next.Tokens.Refresh, c))
 			_, err := k.RefreshSession(ctx, a.Tokens.Refresh, c)
 			if !errors.Is(err, usher.ErrInvalidSession) {
 				return err
