@@ -26,6 +26,9 @@ type (
 	EventQuery = store.EventQuery
 	// EventPage is one page of events.
 	EventPage = store.EventPage
+	// Rejection is the error with which the program's own code refuses a change of a
+	// user. See [store.Rejection].
+	Rejection = store.Rejection
 )
 
 // The states of a user.

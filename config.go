@@ -98,7 +98,8 @@ type Config struct {
 	// Service sets or that other programs trust, such as sub, roles or scope, are
 	// reserved in any letter case; to return one is an error. The client can read the
 	// claims, so they should contain no personal data. An error fails the sign-in or
-	// refresh, which then returns it. Defaults to none.
+	// refresh, which then returns it; a [*Rejection] reaches the client as 422.
+	// Defaults to none.
 	Claims func(ctx context.Context, u User) (map[string]any, error)
 
 	// Limits holds the limits on attempts and emails.

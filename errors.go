@@ -12,7 +12,8 @@ import (
 // Operator method is one of them, [ErrLoginIDTaken], [ErrNotFound] or
 // [ErrConflict], or wraps one. The other types are [*FieldError],
 // [*password.PolicyError], [*InputErrors], [*LimitError], and [*token.Error] of the
-// methods that only validate a token. An error of [Config.Claims] is wrapped. Claims
+// methods that only validate a token. A [*Rejection] of the program's own code is
+// wrapped, as is any other error of [Config.Claims]. Claims
 // that are reserved, or too large for a token, are an error without a type.
 var (
 	// ErrInvalidCredentials is the error of every failed password check: unknown login

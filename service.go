@@ -321,10 +321,11 @@ func (s *Service) Ping(ctx context.Context) error {
 	return s.storeError(s.store.Ping(ctx))
 }
 
-// storeError returns ErrNotFound, ErrConflict and ErrLoginIDTaken of the store as
-// they are, and any other error as ErrUnavailable.
+// storeError returns ErrNotFound, ErrConflict, ErrLoginIDTaken and a *Rejection of the
+// store as they are, and any other error as ErrUnavailable.
 func (s *Service) storeError(err error) error {
-	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrLoginIDTaken) {
+	var rejection *Rejection
+	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrLoginIDTaken) || errors.As(err, &rejection) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -39,7 +39,9 @@ type SignUpParams struct {
 // Errors: [ErrSignUpClosed]; a [*FieldError], a [*password.PolicyError] or
 // [*InputErrors] of both kinds; a [*LimitError] after too many sign-ups from the
 // network or if the hashing queue is full; [ErrLoginIDTaken], except with
-// Config.ConfirmFirst; the error of [Config.Claims]; [ErrUnavailable].
+// Config.ConfirmFirst; a [*Rejection] of a hook of the store, also with
+// Config.ConfirmFirst, so a hook must not reject by what the store contains; the error
+// of [Config.Claims]; [ErrUnavailable].
 func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Result, err error) {
 	in.LoginID, in.Email = loginid.Trim(in.LoginID), loginid.Trim(in.Email)
 	if s.cfg.SignUpClosed {
@@ -109,7 +111,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 		return Result{}, ErrLoginIDTaken
 	}
 	if err != nil {
-		return Result{}, s.storeError(err)
+		return Result{}, s.signUpError(ctx, err, c)
 	}
 	s.wakeOutbox(creation.Emails)
 	s.afterSessionsEnded(ctx, ended, creation.Events...)
@@ -133,7 +135,7 @@ func (s *Service) signUpConfirmFirst(ctx context.Context, creation store.UserCre
 			return nil
 		}
 		if !errors.Is(err, ErrLoginIDTaken) {
-			return s.storeError(err)
+			return s.signUpError(ctx, err, c)
 		}
 		account, err = s.store.AccountByLoginID(ctx, canonical) // a concurrent sign-up was faster
 		if errors.Is(err, ErrNotFound) {
@@ -174,6 +176,15 @@ func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account,
 	s.wakeOutbox(effects.Emails)
 	s.audit.Notify(ctx, effects.Events...)
 	return nil
+}
+
+// signUpError is storeError for a new user. It records the refusal by a hook.
+func (s *Service) signUpError(ctx context.Context, err error, c Client) error {
+	var rejection *Rejection
+	if errors.As(err, &rejection) {
+		s.audit.Store(ctx, s.newEvent(EventSignUpRefused, "", "", "rejected", c))
+	}
+	return s.storeError(err)
 }
 
 // createUser stores a new user. If that fails, the email does not count against the

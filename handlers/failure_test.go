@@ -1,10 +1,13 @@
 package handlers_test
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,8 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/store/sqlite"
+	"github.com/usherkit/usher/store/sqlstore"
 )
 
 const canaryError = "canary-sql: SELECT * FROM users at /var/db/canary.db"
@@ -241,3 +246,69 @@ func TestABrokenBody(t *testing.T) {
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, fmt.Errorf("unexpected end") }
+
+// The program's own code, a hook of the store or Config.Claims, refuses with a code, a
+// field and a sentence of its own. Its other errors are outages.
+func TestFB07_TheProgramRefuses(t *testing.T) {
+	t.Parallel()
+	var refusal, claimsError error
+	refused := &usher.Rejection{Code: "not_invited", Field: "loginId", Message: "Ask a colleague for an invitation."}
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{
+		Hook: func(context.Context, *sql.Tx, sqlstore.Change) error { return refusal },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	k := NewKit(t, InBodies, Setup{Store: st, Service: func(c *usher.Config) {
+		Unlimited(c)
+		c.Claims = func(context.Context, usher.User) (map[string]any, error) { return nil, claimsError }
+	}})
+	ann := k.SignUpVerified(Ann)
+	k.SignIn(Ann, GoodPassword)
+	patch := Request{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`}
+	update := Post("/password/update", Object("newPassword", OtherPassword, "currentPassword", GoodPassword))
+	replace := Post("/password/replace", Object("loginId", Ann, "oldPassword", GoodPassword, "newPassword", OtherPassword))
+	complete := Post("/password/reset/complete", Object("token", k.ResetToken(Ann), "newPassword", OtherPassword))
+	for name, c := range map[string]struct {
+		q    Request
+		hook bool // the hook takes part
+		jwt  bool // tokens are issued
+	}{
+		"sign-up": {Post("/signup", SignUpBody(Bob, GoodPassword)), true, true},
+		"sign-in": {Post("/signin", SignUpBody(Ann, GoodPassword)), false, true},
+		"refresh": {k.Refresh(ann), false, true},
+		"profile": {k.As(ann, patch), true, false},
+		"update":  {k.As(ann, update), true, true},
+		"replace": {replace, true, true},
+		"reset":   {complete, true, false},
+	} {
+		for cause, set := range map[string]func(error){"hook": func(err error) { refusal = err }, "claims": func(err error) { claimsError = err }} {
+			if cause == "hook" && !c.hook || cause == "claims" && !c.jwt {
+				continue
+			}
+			set(fmt.Errorf("the program: %w", refused))
+			a := k.Do(c.q).Want(t, 422, "rejected")
+			if a.Text("detail") != refused.Message || !strings.Contains(string(a.Body), `"fields":[{"field":"loginId","code":"not_invited","detail":"Ask a colleague`) {
+				t.Errorf("%s, refused by the %s: %s", name, cause, a.Body)
+			}
+			set(errors.New(canaryError))
+			if a := k.Do(c.q); a.Status < 500 || strings.Contains(string(a.Body), "canary") || cause == "hook" && a.Status != 503 {
+				t.Errorf("%s, a failure of the %s: %d %s", name, cause, a.Status, a.Body)
+			}
+			set(nil)
+		}
+	}
+	refusal = refused
+	if err := k.Service.Operator("test").Delete(t.Context(), k.UserID(Ann)); !errors.As(err, new(*usher.Rejection)) || errors.Is(err, usher.ErrUnavailable) {
+		t.Errorf("a deletion: %v", err)
+	}
+	refusal = nil
+	if !k.IsSignedIn(ann) {
+		t.Error("a refusal signed the user out")
+	}
+	k.SignUp(Bob) // nothing was left behind
+	if events := k.Events.Take(); !strings.Contains(events, "user_create_fail:rejected") {
+		t.Errorf("events are %q", events)
+	}
+}

@@ -11,7 +11,8 @@ func (h *Handlers) serve(route string, w http.ResponseWriter, r *http.Request) {
 //
 //	{"loginId","password","user":{"name","email","givenName","middleName","familyName","phone","picture"}}
 //
-// user and its members are optional. 201 with the session; 409 login_id_taken.
+// user and its members are optional. 201 with the session; 409 login_id_taken; 422
+// rejected if a hook of the program refuses, with its code and field in fields.
 // With usher.Config.ConfirmFirst always 202, without a session.
 func (h *Handlers) SignUp(w http.ResponseWriter, r *http.Request) { h.serve("POST /signup", w, r) }
 

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -23,13 +24,16 @@ func (site *Site) showError(w http.ResponseWriter, page *Page, err error, inputs
 		return route.Code(err).Status()
 	}
 	var (
-		field  *usher.FieldError
-		policy *password.PolicyError
+		field    *usher.FieldError
+		policy   *password.PolicyError
+		rejected *usher.Rejection
 	)
 	wait, limited := route.SetRetryAfter(w, err)
 	switch {
 	case limited:
 		page.Alert = page.T("wait", page.speaker.Span(wait))
+	case errors.As(err, &rejected):
+		page.showRejection(rejected, inputs)
 	case errors.As(err, &policy):
 		name := inputs[len(inputs)-1] // the new password comes last on every page
 		for _, v := range policy.Violations {
@@ -62,6 +66,29 @@ func (site *Site) showError(w http.ResponseWriter, page *Page, err error, inputs
 		return 0
 	}
 	return route.Code(err).Status()
+}
+
+// showRejection shows an error of the program's own code beside its input, or above the
+// form.
+func (p *Page) showRejection(rejected *usher.Rejection, inputs []string) {
+	name, text := rejected.Field, p.rejectionText(rejected)
+	if name == "email" && slices.Contains(inputs, "loginId") { // the address of a sign-up is its login id
+		name = "loginId"
+	}
+	if slices.Contains(inputs, name) {
+		p.addError(name, text)
+	} else {
+		p.Alert = text
+	}
+}
+
+// rejectionText returns the text of an error of the program's own code. A text
+// own.rejected.<code> of the program comes first, because it is in the reader's language.
+func (p *Page) rejectionText(rejected *usher.Rejection) string {
+	if key := "own.rejected." + rejected.Code; p.speaker.Has(key) {
+		return p.T(key)
+	}
+	return cmp.Or(rejected.Message, p.problemText(problem.Rejected))
 }
 
 // showCredentialsError shows that a password is wrong: beside the input if the user is

@@ -9,6 +9,7 @@ import (
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/pages"
+	"github.com/usherkit/usher/texts"
 )
 
 func TestCS03_AFormNeedsAnOriginHeader(t *testing.T) {
@@ -233,4 +234,31 @@ func TestEN05_ALoginIDThatIsNoAddressIsTheWrongInput(t *testing.T) {
 	if strings.Contains(v.Body, `id="name-error"`) {
 		t.Error("the name is blamed")
 	}
+}
+
+// A refusal by the program's own code is beside its input or above the form, in the
+// program's words.
+func TestFB07_APageShowsTheProgramsRefusal(t *testing.T) {
+	store := NewFaults()
+	own := texts.Catalogue{Texts: map[string]map[string]string{"de": {"own.rejected.not_invited": "Nur mit Einladung."}, "en": {"own.rejected.not_invited": "Only with an invitation."}}}
+	_, b := NewPages(t, pages.Config{}, Setup{Store: store, Config: func(c *handlers.Config) { c.Texts = own }})
+	b.SignUp(Ann)
+	for _, c := range []struct {
+		rejection usher.Rejection
+		language  string
+		want      []string
+	}{
+		{usher.Rejection{Code: "x", Field: "loginId", Message: "Ask <a> colleague."}, "en", []string{`id="loginId-error"`, "Ask &lt;a&gt; colleague."}},
+		{usher.Rejection{Code: "x", Field: "email", Message: "Ask."}, "en", []string{`id="loginId-error"`, "Ask."}},
+		{usher.Rejection{Code: "x", Message: "Ask."}, "en", []string{`id="alert"`, "Ask."}},
+		{usher.Rejection{Code: "x", Field: "color", Message: "Ask."}, "en", []string{`id="alert"`, "Ask."}},
+		{usher.Rejection{Code: "x"}, "de", []string{`id="alert"`, "Das wird hier nicht angenommen."}},
+		{usher.Rejection{Code: "not_invited", Field: "loginId", Message: "Ask."}, "de", []string{`id="loginId-error"`, "Nur mit Einladung."}},
+	} {
+		store.Fail(&c.rejection)
+		v := b.Do(http.MethodPost, "/auth/signup", Form("loginId", Bob, "password", GoodPassword), "Accept-Language", c.language)
+		v.WantPage(t, 422, c.want...)
+	}
+	store.Fail(&usher.Rejection{Code: "x", Field: "name", Message: "Another name, please."})
+	b.Send("/account/name", "name", "Eve").WantPage(t, 422, "Another name, please.")
 }

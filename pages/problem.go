@@ -36,6 +36,10 @@ func (site *Site) Problem(w http.ResponseWriter, r *http.Request, err error, pro
 	page.Code = string(code)
 	page.Title = page.T("problem." + page.Code)
 	page.Lead = page.problemText(code)
+	var rejected *usher.Rejection
+	if errors.As(err, &rejected) {
+		page.Lead = page.rejectionText(rejected)
+	}
 	if limited {
 		page.Lead = page.T("wait", page.speaker.Span(wait))
 	}

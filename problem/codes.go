@@ -56,6 +56,9 @@ const (
 	TooLarge Code = "too_large"
 	// UnsupportedMediaType means that the body has the wrong Content-Type [415].
 	UnsupportedMediaType Code = "unsupported_media_type"
+	// Rejected means that the program's own rules refuse the request. Fields has the
+	// program's code [422].
+	Rejected Code = "rejected"
 	// TooManyRequests means that a limit is reached; the Retry-After header says
 	// in how many seconds to try again [429].
 	TooManyRequests Code = "too_many_requests"
@@ -99,6 +102,7 @@ var codes = map[Code]entry{
 	Conflict:             {409, "Conflict", "This was changed in the meantime, so your change wasn’t saved."},
 	TooLarge:             {413, "Too large", "The body is too large."},
 	UnsupportedMediaType: {415, "Unsupported media type", "The body has the wrong Content-Type."},
+	Rejected:             {422, "Not accepted", "This is not accepted here."},
 	TooManyRequests:      {429, "Too many requests", "Wait before you try again."},
 	Internal:             {500, "Internal error", "Something went wrong on our side. Please try again."},
 	Unavailable:          {503, "Temporarily unavailable", "The service is unavailable right now. Try again in a moment."},

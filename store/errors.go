@@ -15,3 +15,25 @@ var (
 	// ErrBadCursor means that a cursor is malformed.
 	ErrBadCursor = errors.New("usher: the cursor is not valid")
 )
+
+// Rejection is the error with which the program's own code refuses a change of a user,
+// such as a sign-up without an invitation. A hook of the store or usher.Config.Claims
+// returns it. The client gets the status 422 with its fields, and a page shows Message
+// beside the input. The change does not happen. Any other error of that code counts as
+// an outage.
+type Rejection struct {
+	// Code is stable and names the reason, such as "not_invited". Required.
+	Code string
+	// Field is the input that caused it, such as "loginId". Defaults to none.
+	Field string
+	// Message is a sentence for the user. Defaults to a general one.
+	Message string
+}
+
+// Error names the code and the field.
+func (e *Rejection) Error() string {
+	if e.Field == "" {
+		return "usher: the program rejects this: " + e.Code
+	}
+	return "usher: the program rejects " + e.Field + ": " + e.Code
+}

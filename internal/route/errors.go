@@ -129,14 +129,20 @@ func BadBody(detail string) error {
 // AsInputError returns err as an InputError, or nil if inputs did not cause it.
 func AsInputError(err error) *InputError {
 	var (
-		input   *InputError
-		several *usher.InputErrors
-		policy  *password.PolicyError
-		one     *usher.FieldError
+		input    *InputError
+		several  *usher.InputErrors
+		policy   *password.PolicyError
+		one      *usher.FieldError
+		rejected *usher.Rejection
 	)
 	switch {
 	case errors.As(err, &input):
 		return input
+	case errors.As(err, &rejected):
+		return &InputError{
+			Code: problem.Rejected, Detail: rejected.Message,
+			Fields: []Field{{Name: rejected.Field, Code: rejected.Code, Detail: rejected.Message}},
+		}
 	case errors.As(err, &several):
 		all := &InputError{Code: problem.InvalidRequest}
 		for _, err := range several.All {

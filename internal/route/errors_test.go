@@ -10,7 +10,7 @@ import (
 // Every error that the routes answer has a title and a text in the catalogue. The
 // English title is that of package problem, so one code has one title everywhere.
 func TestEveryProblemHasItsWords(t *testing.T) {
-	codes := []problem.Code{problem.InvalidRequest, problem.PasswordPolicy, problem.TooManyRequests, problem.Internal}
+	codes := []problem.Code{problem.InvalidRequest, problem.PasswordPolicy, problem.TooManyRequests, problem.Internal, problem.Rejected}
 	for _, a := range errorCodes {
 		codes = append(codes, a.code)
 	}

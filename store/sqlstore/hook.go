@@ -40,6 +40,9 @@ type Change struct {
 // with it, so everything a hook does must go through tx. A hook must not commit or roll
 // back, and should be quick: rows are locked until it returns (on SQLite, the whole
 // database).
+//
+// A hook refuses the change with a [*store.Rejection], which reaches the client as 422.
+// Any other error counts as an outage: the client gets 503 and may try again.
 type Hook func(ctx context.Context, tx *sql.Tx, change Change) error
 
 // runHook runs the hook, if there is one.
