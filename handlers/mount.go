@@ -136,10 +136,11 @@ func receivedPath(r *http.Request) string {
 }
 
 // subtree returns the path of a ServeMux pattern that matches everything below it,
-// such as "/auth" for "POST example.com/auth/", or "".
+// such as "/auth" for "POST example.com/auth/", or "". A path with a wildcard tells
+// nothing about a request.
 func subtree(pattern string) string {
 	slash := strings.IndexByte(pattern, '/')
-	if slash < 0 || !strings.HasSuffix(pattern, "/") {
+	if slash < 0 || !strings.HasSuffix(pattern, "/") || strings.Contains(pattern, "{") {
 		return ""
 	}
 	return strings.TrimSuffix(pattern[slash:], "/")

@@ -103,9 +103,12 @@ func TestMountedAnywhere(t *testing.T) {
 	outer.Handle("/auth/", k.Handlers)
 	outer.Handle("app.example/api/v1/auth/", k.Handlers)
 	outer.Handle("/stripped/", http.StripPrefix("/stripped", k.Handlers))
+	outer.HandleFunc("/t/{tenant}/auth/", func(w http.ResponseWriter, r *http.Request) {
+		http.StripPrefix("/t/"+r.PathValue("tenant")+"/auth", k.Handlers).ServeHTTP(w, r)
+	})
 	root := http.NewServeMux()
 	root.Handle("/", k.Handlers)
-	for path, server := range map[string]http.Handler{"/auth/keys": outer, "/api/v1/auth/keys": outer, "/stripped/keys": outer, "/keys": root} {
+	for path, server := range map[string]http.Handler{"/auth/keys": outer, "/api/v1/auth/keys": outer, "/stripped/keys": outer, "/t/acme/auth/keys": outer, "/keys": root} {
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "https://app.example"+path, nil))
 		if w.Code != 200 || !strings.Contains(w.Body.String(), `"keys"`) {
