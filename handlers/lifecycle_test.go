@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -88,8 +89,11 @@ func (d *device) send(method, path, body string) *Reply {
 		d.seen = append(d.seen, c.Value)
 	}
 	if s := a.Text("sessionToken"); s != "" {
-		d.bearer, d.refresh = s, a.Text("refreshToken")
+		d.bearer, d.refresh = s, cmp.Or(a.Text("refreshToken"), d.refresh)
 		d.seen = append(d.seen, d.bearer, d.refresh)
+		if device := a.Text("deviceToken"); device != "" {
+			d.seen = append(d.seen, device)
+		}
 	}
 	return a
 }
@@ -265,7 +269,7 @@ func TestLG02_CanariesInEveryInput(t *testing.T) {
 		const canary = "canary-0c9b7e5f"
 		u := k.SignUp(Ann)
 		body := Object("loginId", canary+"@example.com", "password", canary, "newPassword", canary, "oldPassword", canary, "currentPassword", canary,
-			"token", canary, "refreshToken", canary, "redirectUrl", "https://good.test/"+canary, "newEmail", canary)
+			"token", canary, "refreshToken", canary, "deviceToken", canary, "redirectUrl", "https://good.test/"+canary, "newEmail", canary)
 		for path := range table {
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 				for _, b := range []string{body, `{"` + canary, canary, `{"loginId":{"` + canary + `":1}}`, `{"` + canary + `":1,"` + canary + `":2}`} {

@@ -17,8 +17,9 @@ func (h *Handlers) serve(route string, w http.ResponseWriter, r *http.Request) {
 func (h *Handlers) SignUp(w http.ResponseWriter, r *http.Request) { h.serve("POST /signup", w, r) }
 
 // SignIn is POST /signin: {"loginId","password"}. 200 with the session; 401
-// invalid_credentials for every failure. If the request already has a session, that
-// session ends. The body authenticates the request, so a client that keeps cookies
+// invalid_credentials for every failure. Without Config.Cookies the body may also have
+// "deviceToken" (see the documentation of the package). If the request already has a
+// session, that session ends. The body authenticates the request, so a client that keeps cookies
 // needs no X-Requested-With header.
 func (h *Handlers) SignIn(w http.ResponseWriter, r *http.Request) { h.serve("POST /signin", w, r) }
 
@@ -76,8 +77,8 @@ func (h *Handlers) SendEmailVerification(w http.ResponseWriter, r *http.Request)
 // emailed link and the password of the account. password is optional if the user
 // of the account is signed in; a session that is not valid is ignored. 200 with
 // {"emailVerified":true}. If the user of the account is signed in, the cookies get new
-// tokens, or without Config.Cookies the answer also has "sessionToken" and "expiresIn",
-// so that the claim email_verified is true at once. No session starts or ends. 403
+// tokens, or without Config.Cookies the answer also has "sessionToken" and "expiresIn"
+// (the refresh token stays), so that the claim email_verified is true at once. No session starts or ends. 403
 // password_required if neither is there, 401 invalid_credentials for a wrong password;
 // after both, the link still works. A session cookie is ignored if the request has none
 // of the headers Sec-Fetch-Site, Origin and X-Requested-With.

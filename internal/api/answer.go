@@ -71,6 +71,8 @@ type tokensJSON struct {
 	SessionToken string `json:"sessionToken"`
 	RefreshToken string `json:"refreshToken"`
 	ExpiresIn    int64  `json:"expiresIn"`
+	// DeviceToken is empty after a refresh, which makes no device known.
+	DeviceToken string `json:"deviceToken,omitempty"`
 }
 
 // writeSession answers with a session. The tokens are in the body if the mount has no
@@ -78,7 +80,9 @@ type tokensJSON struct {
 func (api *API) writeSession(w http.ResponseWriter, status int, a *usher.Authentication) {
 	body := authenticationJSON{User: newUserJSON(a.User), Session: newSessionJSON(a.Session, a.Session.ID)}
 	if api.visits.Cookies == nil {
-		body.tokensJSON = &tokensJSON{a.Tokens.Session.Reveal(), a.Tokens.Refresh.Reveal(), api.secondsUntil(a.Tokens.SessionExpiresAt)}
+		body.tokensJSON = &tokensJSON{
+			a.Tokens.Session.Reveal(), a.Tokens.Refresh.Reveal(), api.secondsUntil(a.Tokens.SessionExpiresAt), a.Device.Reveal(),
+		}
 	}
 	writeJSON(w, status, body)
 }

@@ -24,3 +24,12 @@ type API struct {
 func New(chain *route.Chain) *API {
 	return &API{service: chain.Visits.Service, visits: chain.Visits, chain: chain, now: chain.Now}
 }
+
+// withDevice adds the device token of the body to a client, if the mount has no cookies.
+// Call it before in.err.
+func (api *API) withDevice(c usher.Client, in object) usher.Client {
+	if api.visits.Cookies == nil {
+		c.Device = in.secret("deviceToken")
+	}
+	return c
+}

@@ -27,10 +27,11 @@ func (api *API) VerifyEmail(w http.ResponseWriter, r *http.Request, claims *toke
 		return err
 	}
 	request := usher.VerifyEmailParams{Token: in.secret("token"), Password: in.secret("password")}
+	client := api.withDevice(api.visits.Client(w, r), in)
 	if err := in.err(); err != nil {
 		return err
 	}
-	u, err := api.service.VerifyEmail(r.Context(), claims, request, api.visits.Client(w, r))
+	u, err := api.service.VerifyEmail(r.Context(), claims, request, client)
 	if err != nil {
 		return err
 	}
@@ -63,10 +64,11 @@ func (api *API) ChangeEmail(w http.ResponseWriter, r *http.Request, claims *toke
 		return err
 	}
 	request := usher.ChangeEmailParams{NewEmail: in.text("newEmail"), CurrentPassword: in.secret("currentPassword")}
+	client := api.withDevice(api.visits.Client(w, r), in)
 	if err := in.err(); err != nil {
 		return err
 	}
-	if err := api.service.ChangeEmail(r.Context(), claims, request, api.visits.Client(w, r)); err != nil {
+	if err := api.service.ChangeEmail(r.Context(), claims, request, client); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusAccepted, notice{"An email is on its way to the new address. Follow its link to go on."})

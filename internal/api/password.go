@@ -17,10 +17,11 @@ func (api *API) UpdatePassword(w http.ResponseWriter, r *http.Request, claims *t
 	request := usher.UpdatePasswordParams{
 		LoginID: in.text("loginId"), NewPassword: in.secret("newPassword"), CurrentPassword: in.secret("currentPassword"),
 	}
+	client := api.withDevice(api.visits.ClientSigningIn(w, r), in)
 	if err := in.err(); err != nil {
 		return err
 	}
-	result, err := api.visits.Start(w, r, api.visits.ClientSigningIn(w, r), func(c usher.Client) (usher.Result, error) {
+	result, err := api.visits.Start(w, r, client, func(c usher.Client) (usher.Result, error) {
 		return api.service.UpdatePassword(r.Context(), claims, request, c)
 	})
 	if err != nil {
@@ -38,10 +39,11 @@ func (api *API) ReplacePassword(w http.ResponseWriter, r *http.Request) error {
 	request := usher.ReplacePasswordParams{
 		LoginID: in.text("loginId"), OldPassword: in.secret("oldPassword"), NewPassword: in.secret("newPassword"),
 	}
+	client := api.withDevice(api.visits.ClientSigningIn(w, r), in)
 	if err := in.err(); err != nil {
 		return err
 	}
-	result, err := api.visits.Start(w, r, api.visits.ClientSigningIn(w, r), func(c usher.Client) (usher.Result, error) {
+	result, err := api.visits.Start(w, r, client, func(c usher.Client) (usher.Result, error) {
 		return api.service.ReplacePassword(r.Context(), request, c)
 	})
 	if err != nil {

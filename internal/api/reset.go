@@ -13,10 +13,11 @@ func (api *API) SendPasswordReset(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	request := usher.SendPasswordResetParams{LoginID: in.text("loginId"), RedirectURL: in.text("redirectUrl")}
+	client := api.withDevice(api.visits.Client(w, r), in)
 	if err := in.err(); err != nil {
 		return err
 	}
-	if err := api.service.SendPasswordReset(r.Context(), request, api.visits.Client(w, r)); err != nil {
+	if err := api.service.SendPasswordReset(r.Context(), request, client); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusAccepted, notice{"If an account has this login id, an email is on its way."})

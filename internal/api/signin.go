@@ -13,10 +13,11 @@ func (api *API) SignIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	request := usher.SignInParams{LoginID: in.text("loginId"), Password: in.secret("password")}
+	client := api.withDevice(api.visits.ClientSigningIn(w, r), in)
 	if err := in.err(); err != nil {
 		return err
 	}
-	result, err := api.visits.Start(w, r, api.visits.ClientSigningIn(w, r), func(c usher.Client) (usher.Result, error) {
+	result, err := api.visits.Start(w, r, client, func(c usher.Client) (usher.Result, error) {
 		return api.service.SignIn(r.Context(), request, c)
 	})
 	if err != nil {

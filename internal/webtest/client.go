@@ -1,6 +1,7 @@
 package webtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -197,9 +198,7 @@ func (a *Reply) Keep(before Tokens) Tokens {
 	}
 	slices.Sort(pairs)
 	w := Tokens{Cookie: strings.Join(pairs, "; "), Bearer: a.Text("sessionToken"), Refresh: a.Text("refreshToken"), ID: a.Text("session.id")}
-	if w.Bearer == "" {
-		w.Bearer, w.Refresh = before.Bearer, before.Refresh
-	}
+	w.Bearer, w.Refresh = cmp.Or(w.Bearer, before.Bearer), cmp.Or(w.Refresh, before.Refresh)
 	return w
 }
 
