@@ -1,5 +1,5 @@
 // Rare states, inspected: problems of each status, and unusual accounts.
-import { address, otherPassword, password, signIn, signUp, submit } from "./harness.mjs";
+import { address, fill, otherPassword, password, signIn, signUp, submit } from "./harness.mjs";
 
 const submitAndWait = (page) => Promise.all([page.waitForNavigation(), submit(page)]);
 
@@ -62,6 +62,39 @@ export const states = [
     await s.expectPage(page, "/write", "Saved");
     await page.goto("/write");
     await expect(s, page, 403, "problem-forbidden", () => page.getByRole("button", { name: "Publish" }).click());
+  }],
+  ["states: links beside the session of another user", async (s) => {
+    const ann = address("ann"), bob = address("bob");
+    await signUp(await s.open("plain"), ann, "Ann");
+    const page = await s.open("plain");
+    await signUp(page, bob, "Bob");
+    await page.goto(await s.emailedLink("plain", ann, "verify_email"));
+    await page.getByText(`signed in here as ${bob}`).waitFor();
+    await s.inspect(page, "verify-beside");
+    await fill(page, { password });
+    await submit(page);
+    await s.expectPage(page, "/auth/verify", "Address confirmed");
+    await s.inspect(page, "verified-beside");
+    await page.getByRole("link", { name: "Sign in" }).click();
+    await s.expectPage(page, "/auth/signin", "Sign in");
+    await page.getByText(`signed in here as ${bob}`).waitFor();
+
+    await page.goto("/auth/forgot");
+    await fill(page, { loginId: ann });
+    await submit(page);
+    await s.expectPage(page, "/auth/forgot", "Check your email");
+    await page.goto(await s.emailedLink("plain", ann, "reset_password"));
+    await page.getByText(`signed in here as ${bob}`).waitFor();
+    await s.inspect(page, "reset-beside");
+    await fill(page, { newPassword: otherPassword });
+    await submit(page);
+    await s.expectPage(page, "/auth/signin", "Sign in");
+    await page.getByText("signed out of the other account").waitFor();
+    await s.inspect(page, "signin-reset-beside");
+    await signIn(page, ann, otherPassword);
+    await s.expectPage(page, "/", "Home");
+    await page.goto("/auth/account");
+    await page.getByText(ann, { exact: true }).waitFor();
   }],
   ["states: too many emails", async (s) => {
     const page = await s.open("throttled");
