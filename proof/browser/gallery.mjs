@@ -106,6 +106,9 @@ export const gallery = [
     await s.expectPage(page, "/auth/verify", "Confirm your email address");
     await s.inspect(page, "verify", { docs: true });
     const visitor = await s.open("plain");
+    await visitor.goto("/auth/verify");
+    await s.expectPage(visitor, "/auth/verify", "Open the link in the email again");
+    await s.inspect(visitor, "link-missing");
     await visitor.goto(link);
     await s.expectPage(visitor, "/auth/verify", "Confirm your email address");
     await s.inspect(visitor, "verify-password", { docs: true });
