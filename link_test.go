@@ -2,6 +2,7 @@ package usher_test
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -341,4 +342,45 @@ func (k *kit) wantLink(kind usher.MessageKind, prefix string) {
 		}
 	}
 	k.t.Errorf("no email of kind %s", kind)
+}
+
+// Three requests of others use up the reset emails of an account. Once their links are
+// dead, the owner in a new browser gets one more.
+func TestRS13_DeadLinksLeaveTheOwnerOneMore(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.signUpVerified(ann)
+	k.clock.add(time.Hour)
+	for i := range 3 {
+		k.requestReset(ann, nth(i))
+	}
+	k.wantEmails("reset_password reset_password reset_password")
+	k.requestReset(ann, nth(4)) // three links are open
+	k.wantEmails("")
+	k.clock.add(11 * time.Minute)
+	k.requestReset(ann, nth(4))
+	raw := tokenIn(t, k.wantEmails("reset_password")[0])
+	k.requestReset(ann, nth(5)) // that one is open
+	k.wantEmails("")
+	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, nth(4)))
+	k.wantEmails("password_changed")
+	for i, want := range []string{"reset_password", "", ""} { // the limit of the address holds
+		k.clock.add(11 * time.Minute)
+		k.requestReset(ann, nth(10+i))
+		k.wantEmails(want)
+	}
+}
+
+// The known browser of the owner is not counted with the requests of its network.
+func TestRS13_ANeighbourDoesNotUseUpTheOwnersRequests(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	owner := home
+	owner.Device = k.signUpVerified(ann).Device
+	for i := range 10 {
+		k.requestReset(fmt.Sprintf("u%d@example.com", i), home)
+	}
+	wantLimit(t, k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: ann}, home))
+	k.requestReset(ann, owner)
+	k.wantEmails("reset_password")
 }

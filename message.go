@@ -122,14 +122,9 @@ func clientLanguage(c Client) string { return logs.Clean(c.Language, 128) }
 func (s *Service) prepareEmail(ctx context.Context, address string, m Message, c Client) ([]store.QueuedEmail, error) {
 	limit := s.emailLimit(address)
 	limit.Max = max(1, limit.Max-1)
-	return s.prepareEmailWithin(ctx, address, m, c, limit)
-}
-
-// prepareEmailWithin is prepareEmail with the given limits.
-func (s *Service) prepareEmailWithin(ctx context.Context, address string, m Message, c Client, limits ...namedLimit) ([]store.QueuedEmail, error) {
 	refused := "bad_address"
 	if _, err := canonicalLoginID(address, true); err == nil {
-		if refused, err = s.countEmail(ctx, c, limits); err != nil {
+		if refused, err = s.countEmail(ctx, c, limit); err != nil {
 			return nil, err
 		}
 	}
@@ -142,7 +137,7 @@ func (s *Service) prepareEmailWithin(ctx context.Context, address string, m Mess
 
 // countEmail counts one email against all limits, and returns the reason if it must
 // not be sent.
-func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit) (refused string, err error) {
+func (s *Service) countEmail(ctx context.Context, c Client, limits ...namedLimit) (refused string, err error) {
 	waiting, err := s.store.EmailCount(ctx)
 	if err != nil {
 		return "", s.storeError(err)
@@ -159,18 +154,24 @@ func (s *Service) countEmail(ctx context.Context, c Client, limits []namedLimit)
 	return "", nil
 }
 
-// prepareDummyEmail does the work of prepareEmailWithin for a login id that gets no
-// email, so that the time of the answer does not reveal which login ids exist. Callers
+// prepareDummyEmail does the work of prepareEmail for a login id that gets no email, so
+// that the time of the answer does not reveal which login ids exist. Callers
 // do not store the email that it returns.
 func (s *Service) prepareDummyEmail(ctx context.Context, canonical string, m Message, c Client) ([]store.QueuedEmail, error) {
-	refused, err := s.countEmail(ctx, c, []namedLimit{
-		s.hourlyLimit(limitResetEmails, s.cfg.Limits.ResetEmails, "", canonical),
-		s.hourlyLimit(limitEmails, s.cfg.Limits.Emails, "", canonical),
-	})
+	refused, err := s.countEmail(ctx, c, s.dummyEmailLimits(canonical)...)
 	if err != nil || refused != "" {
 		return nil, err
 	}
 	return s.sealEmail(canonical, m, c), nil
+}
+
+// dummyEmailLimits returns the limits on emails to a login id that gets none, as many as
+// resetEmailLimits has.
+func (s *Service) dummyEmailLimits(canonical string) []namedLimit {
+	return []namedLimit{
+		s.hourlyLimit(limitResetEmails, s.cfg.Limits.ResetEmails, "", canonical),
+		s.hourlyLimit(limitEmails, s.cfg.Limits.Emails, "", canonical),
+	}
 }
 
 // dummyLimits returns as many limits, which do not exist.

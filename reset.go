@@ -49,8 +49,8 @@ const maxOpenTokens = 3
 // account has set. A disabled user gets no email.
 //
 // Errors: a [*FieldError] or [*InputErrors] for malformed input or a redirect that
-// is not allowed; a [*LimitError] after too many requests from the network;
-// [ErrUnavailable].
+// is not allowed; a [*LimitError] after too many requests by unknown browsers of the
+// network; [ErrUnavailable].
 func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetParams, c Client) (err error) {
 	in.LoginID = loginid.Trim(in.LoginID)
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
@@ -59,16 +59,18 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 	if err := inputErrors(badID, badLink); err != nil {
 		return err
 	}
-	limits := s.hourlyNetworkLimits(limitResetRequests, s.cfg.Limits.ResetRequests, c)
-	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
-		return err
-	}
-	defer s.releaseAfterOutage(ctx, &err, limits...)
 	account, err := s.store.AccountByLoginID(ctx, canonical)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return s.storeError(err)
 	}
 	u := account.User
+	if u.ID == "" || s.knownDeviceID(account, c) == "" { // others must not use up what a known browser needs
+		limits := s.hourlyNetworkLimits(limitResetRequests, s.cfg.Limits.ResetRequests, c)
+		if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
+			return err
+		}
+		defer s.releaseAfterOutage(ctx, &err, limits...)
+	}
 	event := s.newEvent(EventResetRequested, u.ID, "", "", c)
 	switch {
 	case u.ID == "":
@@ -130,26 +132,35 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, canonica
 		u.Language = "" // it is that of the client that signed up
 	}
 	m = forUser(u, m, c)
-	refused := event // if no link is sent
-	limits := s.resetEmailLimits(account, c)
-	add := store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, Effects: store.Effects{Events: []Event{event}}}
-	if u.ID != "" {
-		add.Emails, err = s.prepareEmailWithin(ctx, u.Email, m, c, limits...)
-		refused.Reason = "too_many_mails"
-	} else {
-		limits = dummyLimits(limits)
-		add.Emails, err = s.prepareDummyEmail(ctx, canonical, m, c)
+	known := u.ID != ""
+	limits, to := s.resetEmailLimits(account, c), u.Email
+	if !known {
+		limits, to = s.dummyEmailLimits(canonical), canonical
 	}
+	refusal, limits, maxOpen, err := s.countResetEmail(ctx, to, c, limits)
 	if err != nil {
 		return err
 	}
-	if len(add.Emails) == 0 {
+	refused := event // if no link is sent
+	if refusal != "" {
+		if known {
+			s.reportDroppedEmail(ctx, m, refusal, c)
+			refused.Reason = "too_many_mails"
+		}
 		s.audit.Store(ctx, refused)
 		return nil
 	}
-	if u.ID != "" {
+	switch {
+	case !known:
+		limits = dummyLimits(limits)
+	case maxOpen == maxOpenTokens:
 		refused.Reason = "too_many_links"
+	default:
+		refused.Reason = "too_many_mails"
 	}
+	add := store.TokenAddition{Token: t, MaxOpen: maxOpen, Effects: store.Effects{
+		Events: []Event{event}, Emails: s.sealEmail(to, m, c),
+	}}
 	add.Refused = &store.TokenRefusal{ReleaseLimits: limitKeys(limits), Effects: store.Effects{Events: []Event{refused}}}
 	err = s.store.AddOneTimeToken(ctx, add)
 	switch {
@@ -163,6 +174,24 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, canonica
 	s.wakeOutbox(add.Emails)
 	s.audit.Notify(ctx, event)
 	return nil
+}
+
+// countResetEmail counts an email on the limits of resetEmailLimits, and returns how many
+// links may be open with the new one. If the limit of the account refuses, because others
+// have used it up, one more email goes out within the limit of the address, provided that
+// no link is open any more. It returns the limits that it counted on, and the reason if
+// the email must not be sent.
+func (s *Service) countResetEmail(ctx context.Context, to string, c Client, limits []namedLimit) (refusal string, counted []namedLimit, maxOpen int, err error) {
+	if _, err := canonicalLoginID(to, true); err != nil {
+		return "bad_address", nil, 0, nil
+	}
+	refusal, err = s.countEmail(ctx, c, limits...)
+	if err != nil || refusal != "too_many_mails" {
+		return refusal, limits, maxOpenTokens, err
+	}
+	counted = limits[1:]
+	refusal, err = s.countEmail(ctx, c, counted...)
+	return refusal, counted, 1, err
 }
 
 // resetEmailLimits returns the limits on reset emails to an account. Unknown
