@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -34,23 +33,26 @@ func (s *Service) CurrentClaims(ctx context.Context, claims *token.Claims) (*tok
 	return &current, nil
 }
 
-// ReissueSessionToken returns a new session token for the session of the claims, with
-// the claims that the user has now, and when it expires. The refresh token and the
-// session do not change.
+// ReissueSessionToken returns a session token that differs from the one of the claims in
+// what has changed for the user, such as the verified address. It expires at the same
+// time, and the refresh token does not change. The store is not asked.
 //
-// Errors: [ErrInvalidSession] if the session has ended; the error of [Config.Claims];
-// [ErrUnavailable].
-func (s *Service) ReissueSessionToken(ctx context.Context, claims *token.Claims) (Secret, time.Time, error) {
-	account, session, err := s.fullSession(ctx, claims)
-	if err != nil {
-		return "", time.Time{}, err
+// Errors: [ErrInvalidSession] if the claims are not those of the user; the error of
+// [Config.Claims]; [ErrUnavailable].
+func (s *Service) ReissueSessionToken(ctx context.Context, claims *token.Claims, u User) (Secret, error) {
+	if claims == nil || claims.Type != token.TypeSession || claims.Subject != u.ID {
+		return "", ErrInvalidSession
 	}
-	custom, err := s.customClaims(ctx, account.User)
+	custom, err := s.customClaims(ctx, u)
 	if err != nil {
-		return "", time.Time{}, err
+		return "", err
 	}
-	tokens, err := s.issueTokens(account.User, session, randomString(32), custom)
-	return tokens.Session, tokens.SessionExpiresAt, err
+	session := store.SessionRecord{
+		Session: Session{ID: claims.SessionID, CreatedAt: claims.AuthTime, AMR: claims.AMR, IdleExpiresAt: claims.ExpiresAt},
+		Refresh: store.RefreshState{RotatedAt: s.now()},
+	}
+	tokens, err := s.issueTokens(u, session, randomString(32), custom)
+	return tokens.Session, err
 }
 
 // Sessions returns the user's live sessions, newest first.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher"
 	. "github.com/usherkit/usher/internal/webtest"
@@ -98,7 +99,11 @@ func TestEV08_TheAnswerToAVerificationRenewsTheSession(t *testing.T) {
 			k.Server = guard.RequireVerifiedEmail(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 			return k.Do(k.As(u, Get("~/"))).Status == 200
 		}
+		k.Clock.Add(3 * time.Minute)
 		a := k.Do(k.As(u, Post("/email/verify", Object("token", link)))).Want(t, 200, "")
+		if m == InBodies && a.JSON["expiresIn"] != float64(7*60) {
+			t.Errorf("the new token expires after %v s, want when the old one does", a.JSON["expiresIn"])
+		}
 		after := a.Keep(u)
 		if !verified(after) || verified(u) || verified(other) {
 			t.Error("the new token does not say that the address is confirmed, or an old one does")

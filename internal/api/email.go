@@ -44,12 +44,12 @@ func (api *API) VerifyEmail(w http.ResponseWriter, r *http.Request, claims *toke
 	case signedIn && api.visits.Cookies == nil:
 		// The link is spent, so a failure is only logged. The next refresh has the
 		// same effect.
-		raw, until, err := api.service.ReissueSessionToken(r.Context(), claims)
+		raw, err := api.service.ReissueSessionToken(r.Context(), claims, u)
 		if err != nil {
 			api.visits.Logger.InfoContext(r.Context(), "handlers: no session token was issued after a verification", "error", err)
 			break
 		}
-		body.SessionToken, body.ExpiresIn = raw.Reveal(), api.secondsUntil(until)
+		body.SessionToken, body.ExpiresIn = raw.Reveal(), api.secondsUntil(claims.ExpiresAt)
 	case signedIn && middleware.Source(r.Context()) == middleware.SourceCookie:
 		api.visits.RefreshCookies(w, r, u.ID)
 	}
