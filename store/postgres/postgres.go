@@ -53,8 +53,8 @@ const connLifetime = 30 * time.Minute
 
 // Open opens the store in the database that url names, as a URL
 // ("postgres://user@host/db?sslmode=verify-full") or as keywords and values
-// ("host=/run/postgresql dbname=app"), and brings its tables up to date. What
-// url leaves out comes from the environment (PGHOST, PGPASSWORD, …) as with
+// ("host=/run/postgresql dbname=app"), and brings its tables up to date. The database
+// must have the encoding UTF8. What url leaves out comes from the environment (PGHOST, PGPASSWORD, …) as with
 // other clients of PostgreSQL. At most one Options may be given. ctx bounds the
 // opening, migrations included, and the Store does not keep it.
 func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
@@ -68,9 +68,9 @@ func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
 	if opts.MaxConns == 0 {
 		opts.MaxConns = 4 * runtime.NumCPU()
 	}
-	config, err := pgx.ParseConfig(url)
+	config, err := parseURL(url)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", err) // pgx leaves the password out
+		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	pooled, err := behindPooler(ctx, config)
 	if err != nil {
@@ -100,6 +100,11 @@ func onlyOptions(options []Options) (Options, error) {
 	case 0:
 		return Options{}, nil
 	case 1:
+		if u := options[0].ListenURL; u != "" {
+			if _, err := parseURL(u); err != nil {
+				return Options{}, fmt.Errorf("postgres: Options.ListenURL: %w", err)
+			}
+		}
 		return options[0], nil
 	default:
 		return Options{}, errors.New("postgres: at most one Options may be given")
@@ -114,8 +119,8 @@ func newStore(ctx context.Context, db *sql.DB, config *pgx.ConnConfig, opts Opti
 	s := &Store{db: db, listen: config.Copy()}
 	if opts.ListenURL != "" {
 		var err error
-		if s.listen, err = pgx.ParseConfig(opts.ListenURL); err != nil {
-			return nil, fmt.Errorf("postgres: ListenURL: %w", err)
+		if s.listen, err = parseURL(opts.ListenURL); err != nil {
+			return nil, fmt.Errorf("postgres: Options.ListenURL: %w", err)
 		}
 	}
 	var err error

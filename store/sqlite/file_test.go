@@ -123,3 +123,60 @@ func TestST02_WritesAreSyncedAndForeignKeysHold(t *testing.T) {
 		}
 	}
 }
+
+// A damaged file is refused with its path and what to do, and is left as it is.
+func TestST08_ADamagedFileIsRefusedWithWhatToDo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "usher.db")
+	s := open(t, path)
+	must(t, errOf(s.CreateUser(context.Background(), creation("u"))))
+	must(t, s.Close())
+	good, err := os.ReadFile(path)
+	must(t, err)
+	zeros := make([]byte, 8192)
+	for name, damaged := range map[string][]byte{
+		"text":                  []byte("not a database"),
+		"zeros":                 zeros,
+		"half of it":            good[:len(good)/2],
+		"its first page alone":  good[:4096],
+		"without its header":    append(make([]byte, 100), good[100:]...),
+		"its schema in pieces":  append(append([]byte{}, good[:100]...), append(make([]byte, 3996), good[4096:]...)...),
+		"an SQLCipher database": append([]byte{0x8f, 0x21}, good[2:]...),
+	} {
+		must(t, os.WriteFile(path, damaged, 0o644))
+		must(t, os.Chmod(path, 0o644))
+		s, err := sqlite.Open(t.Context(), path)
+		if err == nil {
+			s.Close()
+			t.Errorf("%s: was opened", name)
+			continue
+		}
+		for _, want := range []string{path, "not a database or is damaged", "restore a backup"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: the error lacks %q: %v", name, want, err)
+			}
+		}
+		if after, err := os.ReadFile(path); err != nil || string(after) != string(damaged) {
+			t.Errorf("%s: the file was changed (%v)", name, err)
+		}
+		if info, err := os.Stat(path); name == "text" && (err != nil || info.Mode().Perm() != 0o644) {
+			t.Errorf("%s: the mode of a file of another program was changed", name)
+		}
+	}
+}
+
+// The URL of another database is refused, and its password is not repeated.
+func TestST08_AURLIsNoPath(t *testing.T) {
+	for url, want := range map[string]string{
+		"postgres://user:s3cret@host/db": "postgres.Open",
+		"mysql://user:s3cret@host/db":    "path of a file",
+		"sqlite:///var/lib/app.db":       "path of a file",
+		"  ":                             "path is empty",
+	} {
+		if s, err := sqlite.Open(t.Context(), url); err == nil {
+			s.Close()
+			t.Errorf("%q was opened", url)
+		} else if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q: got %v, want it to say %q", url, err, want)
+		}
+	}
+}

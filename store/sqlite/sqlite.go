@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -72,7 +73,8 @@ func Open(ctx context.Context, path string, options ...Options) (*Store, error) 
 		return nil, err
 	}
 	if err := s.start(ctx, path, opts); err != nil {
-		return nil, errors.Join(err, s.closePools())
+		_ = s.closePools() // its checkpoint fails for the same reason
+		return nil, openError(path, err)
 	}
 	return s, nil
 }
@@ -90,6 +92,18 @@ func (s *Store) start(ctx context.Context, path string, opts Options) error {
 		return err
 	}
 	s.Store, err = sqlstore.New(ctx, s.write, sqlstore.SQLite, sqlstore.Options{Hook: opts.Hook, ReadDB: s.read})
+	return err
+}
+
+var errNotADatabase = errors.New("it is not a database or is damaged: restore a backup, or name another file")
+
+// openError adds to an error of SQLite for a file that it cannot read what to do.
+func openError(path string, err error) error {
+	const corrupt, notADatabase = 11, 26 // SQLITE_CORRUPT, SQLITE_NOTADB
+	var coded interface{ Code() int }
+	if errors.As(err, &coded) && (coded.Code()&0xff == corrupt || coded.Code()&0xff == notADatabase) {
+		return fmt.Errorf("sqlite: %s: %w (%w)", path, errNotADatabase, err)
+	}
 	return err
 }
 
@@ -136,11 +150,14 @@ func open(path string, conns int, params ...string) (*sql.DB, error) {
 
 // cleanPath returns the absolute path, which a URI needs.
 func cleanPath(path string) (string, error) {
-	if path == "" {
-		return "", errors.New("sqlite: the path is empty")
+	if strings.TrimSpace(path) == "" {
+		return "", errors.New("sqlite: the path is empty: name a file, such as /var/lib/app/usher.db")
 	}
 	if strings.Contains(path, ":memory:") || strings.HasPrefix(path, "file:") {
 		return "", fmt.Errorf("sqlite: %q is not the path of a file: use package memory for a store in memory", path)
+	}
+	if scheme, _, isURL := strings.Cut(path, "://"); isURL { // without the rest, which may have a password
+		return "", fmt.Errorf("sqlite: a URL with the scheme %q is not the path of a file: name a file, such as /var/lib/app/usher.db; for PostgreSQL use postgres.Open", scheme)
 	}
 	if strings.IndexByte(path, 0) >= 0 {
 		return "", errors.New("sqlite: the path contains a zero byte")
@@ -152,8 +169,11 @@ func cleanPath(path string) (string, error) {
 	return abs, nil
 }
 
+// fileHead begins each SQLite file.
+const fileHead = "SQLite format 3\x00"
+
 // restrictFile creates the file if needed and lets only its owner open it, before SQLite
-// writes to it. SQLite gives the files -wal and -shm the mode of the database.
+// writes to it. A file of another kind is refused and stays as it is. SQLite gives the files -wal and -shm the mode of the database.
 func restrictFile(path string) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("sqlite: the folder of the database: %w", err)
@@ -164,8 +184,16 @@ func restrictFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
-	if err := f.Close(); err != nil {
+	head := make([]byte, len(fileHead))
+	n, err := f.ReadAt(head, 0) // a new file is empty
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("sqlite: %w", err)
+	}
+	if n > 0 && string(head[:n]) != fileHead {
+		return fmt.Errorf("sqlite: %s: %w", path, errNotADatabase)
 	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {
 		if err := restrictMode(name); err != nil {

@@ -71,6 +71,9 @@ func New(ctx context.Context, db *sql.DB, d Dialect, options ...Options) (*Store
 	if d == SQLite {
 		s.queue, s.writeStatements, s.readStatements = &commitQueue{}, newStatements(s.writeDB), newStatements(s.readDB)
 	}
+	if err := checkEncoding(ctx, db, d); err != nil {
+		return nil, err
+	}
 	if opts.SkipMigrations {
 		return s, nil
 	}
@@ -80,6 +83,26 @@ func New(ctx context.Context, db *sql.DB, d Dialect, options ...Options) (*Store
 		return nil, fmt.Errorf("sqlstore: migrate: %w", err)
 	}
 	return s, nil
+}
+
+// checkEncoding refuses a database or a connection that cannot hold every character.
+// Otherwise the first name with such a character would be an outage.
+func checkEncoding(ctx context.Context, db *sql.DB, d Dialect) error {
+	if d != Postgres {
+		return nil
+	}
+	var server, client, name string
+	err := db.QueryRowContext(ctx, `SELECT current_setting('server_encoding'), current_setting('client_encoding'), current_database()`).
+		Scan(&server, &client, &name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("sqlstore: the encoding of the database: %w", err)
+	case server != "UTF8":
+		return fmt.Errorf("sqlstore: the database %s has the encoding %s, must have UTF8: create another one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and move the data with pg_dump", name, server)
+	case client != "UTF8":
+		return fmt.Errorf("sqlstore: the connections to the database %s have the client_encoding %s, must have UTF8: remove client_encoding from the URL, from PGCLIENTENCODING and from the settings of the role", name, client)
+	}
+	return nil
 }
 
 // Ping reports whether the tables can be read.

@@ -1,0 +1,123 @@
+package postgres_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/usherkit/usher/internal/pgtest"
+	"github.com/usherkit/usher/store/postgres"
+)
+
+// A database or a connection that cannot hold every character is refused at the start,
+// with its encoding and what to do.
+func TestST08_OnlyUTF8Serves(t *testing.T) {
+	ctx := context.Background()
+	utf8 := pgtest.Database(t)
+	admin, err := sql.Open("pgx", utf8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	for _, encoding := range []string{"LATIN1", "SQL_ASCII", "EUC_JP"} {
+		name := "usher_" + strings.ToLower(encoding)
+		if _, err := admin.ExecContext(ctx, fmt.Sprintf("CREATE DATABASE %s ENCODING '%s' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0", name, encoding)); err != nil {
+			t.Fatal(err)
+		}
+		other, err := url.Parse(utf8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.Path = "/" + name
+		defer admin.ExecContext(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+		for opening, open := range openers(other.String()) {
+			wantOpenError(t, opening+", "+encoding, open, encoding, "ENCODING 'UTF8'", name)
+		}
+	}
+	for _, client := range []string{"LATIN1", "SQL_ASCII"} {
+		for opening, open := range openers(pgtest.With(t, utf8, "client_encoding", client)) {
+			wantOpenError(t, opening+", client "+client, open, client, "client_encoding")
+		}
+	}
+	for opening, open := range openers(pgtest.With(t, utf8, "client_encoding", "utf-8")) {
+		if err := open(); err != nil {
+			t.Errorf("%s: %v", opening, err)
+		}
+	}
+}
+
+// openers returns the ways to open a store in a database.
+func openers(url string) map[string]func() error {
+	ctx := context.Background()
+	return map[string]func() error{
+		"Open":    func() error { return closeOpened(postgres.Open(ctx, url)) },
+		"Migrate": func() error { return postgres.Migrate(ctx, url) },
+		"SkipMigrations": func() error {
+			return closeOpened(postgres.Open(ctx, url, postgres.Options{SkipMigrations: true}))
+		},
+		"New": func() error {
+			db, err := sql.Open("pgx", url)
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			return closeOpened(postgres.New(ctx, db))
+		},
+	}
+}
+
+func closeOpened(s *postgres.Store, err error) error {
+	if err == nil {
+		return s.Close()
+	}
+	return err
+}
+
+func wantOpenError(t *testing.T, name string, open func() error, texts ...string) {
+	t.Helper()
+	err := open()
+	if err == nil {
+		t.Errorf("%s: opened", name)
+		return
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: the error lacks %q: %v", name, text, err)
+		}
+	}
+}
+
+// A URL of another database says what is expected, and repeats no password.
+func TestST08_AnotherURLIsRefusedWithWhatToDo(t *testing.T) {
+	for _, variable := range []string{"PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"} {
+		t.Setenv(variable, "")
+	}
+	for url, want := range map[string]string{
+		"":                            "the URL is empty",
+		"  ":                          "the URL is empty",
+		"mysql://user:s3cret@host/db": `"mysql"`,
+		"jdbc:postgresql://host/db?password=s3cret": `"jdbc:postgresql"`,
+		"https://user:s3cret@host/db":               `"https"`,
+		"sqlite:///var/lib/app.db":                  `"sqlite"`,
+		`"postgres://user:s3cret@host/db"`:          "quotes",
+		"user:s3cret@host/db":                       "postgres://",
+	} {
+		for name, open := range map[string]func() error{
+			"Open": func() error { return closeOpened(postgres.Open(context.Background(), url)) },
+			"ListenURL": func() error {
+				return closeOpened(postgres.Open(context.Background(), "host=/nonexistent", postgres.Options{ListenURL: url}))
+			},
+		} {
+			if name == "ListenURL" && strings.TrimSpace(url) == "" {
+				continue
+			}
+			err := open()
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "postgres://") {
+				t.Errorf("%s(%q): %v", name, url, err)
+			}
+		}
+	}
+}
