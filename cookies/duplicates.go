@@ -136,7 +136,7 @@ func (j *Jar) plainTokensOfSeveral(r *http.Request) (pair token.Pair, conflict b
 // the user in to another account. RejectConflict deletes all of them, and logs a
 // warning. Package middleware calls it.
 func (j *Jar) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
-	if _, _, conflict := j.tokens(r); !conflict {
+	if !j.conflict(r) {
 		return false
 	}
 	j.cfg.Logger.WarnContext(r.Context(), "cookies: several session cookies belong to different sessions, so none of them counts", "cookies", strings.Join(j.cfg.tokenNames(), ", "))
@@ -151,11 +151,19 @@ func (j *Jar) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
 // of this browser in the last ten minutes and no tokens were set since. A sign-in page
 // then says why it is shown.
 func (j *Jar) HadConflict(r *http.Request) bool {
-	if j.Note(r, noteConflict) != "" {
-		return true
+	return j.Note(r, noteConflict) != "" || j.conflict(r)
+}
+
+// conflict reports whether the request has session cookies of different sessions. A
+// single cookie is not opened for that.
+func (j *Jar) conflict(r *http.Request) bool {
+	for _, name := range j.cfg.tokenNames() {
+		if _, n := findCookie(r, name); n > 1 {
+			_, _, conflict := j.tokens(r)
+			return conflict
+		}
 	}
-	_, _, conflict := j.tokens(r)
-	return conflict
+	return false
 }
 
 // addWithTwins adds a cookie to the response, after lines that delete its twins: the
