@@ -46,8 +46,9 @@ type Config struct {
 	PagesPath string
 	// Links says where emailed links lead if not to the pages.
 	Links Links
-	// Audience is the aud claim of the tokens. ValidateSession accepts a token that
-	// has at least one of these values. Defaults to BaseURL alone.
+	// Audience is the aud claim of session tokens. ValidateSession accepts a token that
+	// has at least one of these values. Defaults to BaseURL alone. Refresh tokens and
+	// tokens of reset sessions have another one, which only the Service accepts.
 	Audience []string
 	// Redirects are the URLs that a reset link may lead to instead, if a request asks
 	// for one.
@@ -301,8 +302,11 @@ func (c Config) validate() error {
 		}
 	}
 	for _, a := range c.Audience {
-		if a == "" {
+		switch {
+		case a == "":
 			return errors.New("usher: Config.Audience has an empty entry")
+		case slices.Contains(c.ownAudience(), a):
+			return fmt.Errorf("usher: Config.Audience has %q, the audience of refresh tokens", a)
 		}
 	}
 	switch c.Algorithm {
@@ -315,6 +319,10 @@ func (c Config) validate() error {
 	}
 	return nil
 }
+
+// ownAudience is the aud claim of the tokens that only the Service accepts. A verifier
+// that does not check typ refuses them because of it (RFC 8725 §3.12).
+func (c Config) ownAudience() []string { return []string{c.BaseURL + "/#refresh"} }
 
 // isName reports whether s can be part of an email subject and a page title.
 func isName(s string) bool {

@@ -80,7 +80,7 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 		return token.Pair{}, fmt.Errorf("usher: session token: %w", err)
 	}
 	p.Refresh, err = signing.Sign(key, signing.Claims{
-		Type: token.TypeRefresh, Issuer: s.cfg.BaseURL, Audience: s.cfg.Audience,
+		Type: token.TypeRefresh, Issuer: s.cfg.BaseURL, Audience: s.cfg.ownAudience(),
 		Subject: u.ID, SessionID: session.ID, ID: jti,
 		IssuedAt: session.Refresh.RotatedAt, ExpiresAt: p.RefreshExpiresAt, AuthTime: session.CreatedAt,
 	})
@@ -124,7 +124,7 @@ func (s *Service) ValidateSession(ctx context.Context, raw Secret) (*token.Claim
 // Errors: a [*token.Error], which matches [token.ErrInvalid] or
 // [token.ErrUnavailable].
 func (s *Service) ValidateReset(ctx context.Context, raw Secret) (*token.Claims, error) {
-	return s.verifier.Verify(ctx, raw, token.TypeReset)
+	return s.ownVerifier.Verify(ctx, raw, token.TypeReset)
 }
 
 // RefreshSession exchanges a refresh token for new tokens. It reads the user again,
@@ -152,7 +152,7 @@ func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) 
 // swapRefresh is RefreshSession. setNext sets the hashes of the new token; without
 // them the refresh token is validated and not exchanged.
 func (s *Service) swapRefresh(ctx context.Context, refresh Secret, c Client, setNext func(*store.RefreshSwap)) (*Authentication, error) {
-	claims, err := s.verifier.Verify(ctx, refresh, token.TypeRefresh)
+	claims, err := s.ownVerifier.Verify(ctx, refresh, token.TypeRefresh)
 	if err != nil {
 		return nil, tokenError(err)
 	}

@@ -57,7 +57,8 @@ type Service struct {
 	hasher       *password.Hasher
 	attemptSlots *attemptSlots
 
-	verifier    *token.Verifier
+	verifier    *token.Verifier // of session tokens
+	ownVerifier *token.Verifier // of the tokens that only the Service accepts
 	keys        *keyring.Keyring
 	revocations *token.Revocations
 	audit       *audit.Log
@@ -107,7 +108,10 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s.outbox = outbox.New(outbox.Config{Store: st, Send: s.deliver, Audit: s.audit, Logger: cfg.Logger, Now: s.now})
-	if s.verifier, err = s.newVerifier(); err != nil {
+	if s.verifier, err = s.newVerifier(cfg.Audience); err != nil {
+		return nil, fmt.Errorf("usher: %w", err)
+	}
+	if s.ownVerifier, err = s.newVerifier(cfg.ownAudience()); err != nil {
 		return nil, fmt.Errorf("usher: %w", err)
 	}
 	cfg.logWarnings()
@@ -118,12 +122,13 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// newVerifier returns the verifier of the tokens that this Service issues.
-func (s *Service) newVerifier() (*token.Verifier, error) {
+// newVerifier returns a verifier of the tokens that this Service issues for one of the
+// audiences.
+func (s *Service) newVerifier(audiences []string) (*token.Verifier, error) {
 	return token.NewVerifier(token.VerifierConfig{
 		Issuers: []token.Issuer{{
 			URL:        s.cfg.BaseURL,
-			Audiences:  s.cfg.Audience,
+			Audiences:  audiences,
 			Algorithms: []token.Algorithm{token.ES256, token.EdDSA, token.RS256},
 			Keys:       s.keys,
 		}},

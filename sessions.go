@@ -108,7 +108,7 @@ func (s *Service) SignOutEverywhere(ctx context.Context, claims *token.Claims, c
 //
 // Errors: [ErrInvalidSession]; [ErrUnavailable].
 func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.Claims, error) {
-	claims, err := s.verifier.Verify(ctx, refresh, token.TypeRefresh)
+	claims, err := s.ownVerifier.Verify(ctx, refresh, token.TypeRefresh)
 	if err != nil {
 		return nil, tokenError(err)
 	}

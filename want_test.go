@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
@@ -356,5 +358,37 @@ func (s *search) mustEnd(h history) {
 			h, answer = s.present(h, "owner", h.jar())
 			h.owner = got(h.owner, answer)
 		}
+	}
+}
+
+// A verifier of another program checks the signature, the issuer, the audience and the
+// time, as most do, and not the type.
+func TestTV09_AnotherVerifierRefusesARefreshToken(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	reset := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
+	set, err := keyfunc.NewJWKSetJSON(k.JWKS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		raw      usher.Secret
+		accepted bool
+	}{
+		"session token": {a.Tokens.Session, true}, "refresh token": {a.Tokens.Refresh, false}, "reset token": {reset.Token, false},
+	} {
+		_, err := jwt.Parse(c.raw.Reveal(), set.Keyfunc, jwt.WithAudience(k.BaseURL()), jwt.WithIssuer(k.BaseURL()), jwt.WithTimeFunc(k.clock.now))
+		if (err == nil) != c.accepted {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := k.RefreshSession(ctx, a.Tokens.Refresh, home); err != nil {
+		t.Errorf("the Service: %v", err)
+	}
+	cfg := k.cfg
+	cfg.Audience = []string{k.BaseURL(), k.BaseURL() + "/#refresh"}
+	if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "Config.Audience") {
+		t.Errorf("the audience of refresh tokens as that of session tokens: %v", err)
 	}
 }
