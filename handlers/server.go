@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -42,6 +43,8 @@ func NewServer(addr string, h http.Handler) *http.Server {
 type answer struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	// context is that of the request.
+	context context.Context
 	// http2 is true if a stream that has a deadline in the past is reset, even if nothing
 	// is written. Then only a write may have a deadline.
 	http2 bool
@@ -51,7 +54,7 @@ type answer struct {
 }
 
 func newAnswer(w http.ResponseWriter, r *http.Request) *answer {
-	a := &answer{ResponseWriter: w, control: http.NewResponseController(w), http2: r.ProtoMajor >= 2}
+	a := &answer{ResponseWriter: w, control: http.NewResponseController(w), context: r.Context(), http2: r.ProtoMajor >= 2}
 	a.afterWrite()
 	return a
 }
@@ -131,6 +134,13 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		a.ownWrite.Store(true)
 	}
 	return conn, rw, err
+}
+
+// CloseNotify is deprecated in net/http, and still required by streams of gin.
+func (a *answer) CloseNotify() <-chan bool {
+	closed := make(chan bool, 1)
+	context.AfterFunc(a.context, func() { closed <- true })
+	return closed
 }
 
 func (a *answer) SetReadDeadline(t time.Time) error {
