@@ -62,6 +62,8 @@ func (s remoteSource) newTransport(keepAlives bool) (transport http.RoundTripper
 	return t, host, nil
 }
 
+var errOverLimit = errors.New("the answer is over the limit")
+
 // roundTrip sends a request, follows no redirect, and reads a response of at most limit
 // bytes. Any status except 200 and want is an error.
 func roundTrip(transport http.RoundTripper, req *http.Request, limit int64, want int) (*http.Response, []byte, error) {
@@ -75,7 +77,7 @@ func roundTrip(transport http.RoundTripper, req *http.Request, limit int64, want
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err == nil && int64(len(body)) > limit {
-		err = fmt.Errorf("the answer has more than %d bytes", limit)
+		err = fmt.Errorf("%w of %d bytes", errOverLimit, limit)
 	}
 	return resp, body, err
 }

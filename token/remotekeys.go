@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -286,6 +287,9 @@ func (r *RemoteKeys) fetch(req *http.Request) ([]byte, error) {
 	keys, err := parseKeys(body, r.cfg.MaxKeys)
 	if err != nil {
 		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the set has no key that can verify tokens")
 	}
 	next := newRemoteSet(keys, r.cfg.Now())
 	if old := r.set.Load(); old != nil {

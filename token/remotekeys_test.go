@@ -247,6 +247,9 @@ func TestJK04_NoKeysNoEntry(t *testing.T) {
 			}
 		}
 		unavailable("before the first good fetch")
+		r.set(serve(newKeySet(t).JSON()))
+		time.Sleep(time.Minute)
+		unavailable("with a set that has no key")
 		r.set(serve(newKeySet(t, key.Public()).JSON()))
 		time.Sleep(time.Minute)
 		synctest.Wait()

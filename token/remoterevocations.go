@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/usherkit/usher/internal/logs"
@@ -25,8 +26,10 @@ type RemoteRevocationsConfig struct {
 	Every time.Duration
 	// Timeout bounds one fetch. Defaults to 5 seconds.
 	Timeout time.Duration
-	// MaxBytes bounds the size of the list. Defaults to 8 MiB, enough for about
-	// 100,000 sessions.
+	// MaxBytes bounds the size of the list. Over it, sessions cannot be validated: Wait
+	// fails with ErrUnavailable, because an ended session could be among those that were
+	// not read. Defaults to 8 MiB, enough for about 100,000 sessions that ended within
+	// the lifetime of a session token.
 	MaxBytes int64
 	// Client provides the Transport, as in RemoteKeysConfig.
 	Client *http.Client
@@ -45,14 +48,18 @@ type RemoteRevocationsConfig struct {
 
 // RemoteRevocations follows the list of revoked sessions that an issuer publishes.
 // While the issuer is down, the known sessions stay revoked, and a session that is
-// revoked in the meantime is accepted until its token expires.
+// revoked in the meantime is accepted until its token expires. Each 30 seconds, and
+// after entries were dropped because their time has passed, it reads the whole list, so
+// that a clock that was wrong for a while loses no entry for good.
 type RemoteRevocations struct {
 	cfg       RemoteRevocationsConfig
 	transport http.RoundTripper
 	list      *Revocations
 	log       outageLog
 
-	etag        string        // of the last good fetch
+	etag        string        // of the last good fetch; empty if the next one must be a full one
+	fullAt      time.Time     // of the last full fetch
+	tooLong     atomic.Bool   // the last answer was over MaxBytes
 	fetched     chan struct{} // closed after the first good fetch
 	fetchedOnce sync.Once
 
@@ -104,8 +111,12 @@ func OpenRemoteRevocations(ctx context.Context, cfg RemoteRevocationsConfig) (*R
 func (r *RemoteRevocations) List() *Revocations { return r.list }
 
 // Wait returns nil once the list has been fetched. Call it before the Verifier. It
-// waits up to 150 milliseconds, and then returns an *Error that is ErrUnavailable.
+// waits up to 150 milliseconds, and then returns an *Error that is ErrUnavailable. It
+// also returns that while the list is over MaxBytes.
 func (r *RemoteRevocations) Wait(ctx context.Context) error {
+	if r.tooLong.Load() {
+		return &Error{Reason: ReasonUnavailable, err: errors.New("the list of revoked sessions is longer than MaxBytes")}
+	}
 	if r.known() {
 		return nil
 	}
@@ -119,6 +130,9 @@ func (r *RemoteRevocations) Wait(ctx context.Context) error {
 	}
 	return &Error{Reason: ReasonUnavailable, err: errors.New("the list of revoked sessions is not known yet")}
 }
+
+// fullInterval is how often the whole list is read even if its ETag is unchanged.
+const fullInterval = 30 * time.Second
 
 // known reports whether the list has been fetched.
 func (r *RemoteRevocations) known() bool {
@@ -159,11 +173,21 @@ func (r *RemoteRevocations) refresh(ctx context.Context) {
 		return
 	}
 	message := "cannot fetch the list of revoked sessions; sessions revoked from now on are accepted until their tokens expire"
-	if !r.known() {
+	switch {
+	case errors.Is(err, errOverLimit):
+		message = "the list of revoked sessions is longer than MaxBytes; sessions cannot be validated"
+		r.tooLong.Store(true)
+	case err == nil:
+		r.tooLong.Store(false)
+	case !r.known():
 		message = "cannot fetch the list of revoked sessions, and none is known; sessions cannot be validated"
 	}
 	r.log.report(err, message)
+	before := r.list.Len()
 	r.list.Prune(r.cfg.Now().Add(-maxLeeway))
+	if r.list.Len() < before || time.Since(r.fullAt) >= fullInterval {
+		r.etag = ""
+	}
 }
 
 // fetch fetches the list once. On an error the known list stays as it is.
@@ -197,7 +221,7 @@ func (r *RemoteRevocations) fetch(ctx context.Context) error {
 	for _, one := range list {
 		r.list.Add(one.SessionID, time.Unix(one.Until, 0))
 	}
-	r.etag = resp.Header.Get("ETag")
+	r.etag, r.fullAt = resp.Header.Get("ETag"), time.Now()
 	r.fetchedOnce.Do(func() { close(r.fetched) })
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -193,4 +194,64 @@ func TestRemoteRevocationsConfigErrors(t *testing.T) {
 	if s := fmt.Sprintf("%+v", token.RemoteRevocationsConfig{Bearer: "hunter2"}); strings.Contains(s, "hunter2") {
 		t.Error("the configuration prints its secret")
 	}
+}
+
+// A clock that was ahead for a while has emptied the list. The issuer's list is the
+// same, so that it would answer 304 for ever.
+func TestSE06_AClockThatWasWrongLosesNoEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ahead atomic.Int64
+		list := listOf("a")
+		r, _, _ := followList(t, func(c *token.RemoteRevocationsConfig) {
+			c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		}, func(q *http.Request) (*http.Response, error) {
+			if q.Header.Get("If-None-Match") == `"1"` {
+				return body(304, strings.NewReader("")), nil
+			}
+			resp := body(200, strings.NewReader(string(list)))
+			resp.Header.Set("ETag", `"1"`)
+			return resp, nil
+		})
+		defer r.Close()
+		ahead.Store(int64(2 * time.Hour))
+		time.Sleep(1500 * time.Millisecond)
+		if r.List().Revoked("a") {
+			t.Fatal("the clock had no effect")
+		}
+		ahead.Store(0)
+		time.Sleep(1500 * time.Millisecond)
+		if !r.List().Revoked("a") {
+			t.Error("the entry is lost")
+		}
+	})
+}
+
+// A list that is too long could have any session, so no session is validated.
+func TestSE06_AListThatIsTooLongClosesTheDoor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, o, log := followList(t, func(c *token.RemoteRevocationsConfig) { c.MaxBytes = 1000 }, serve(listOf("a")))
+		defer r.Close()
+		if err := r.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var many []string
+		for i := range 100 {
+			many = append(many, fmt.Sprint("session ", i))
+		}
+		o.set(serve(listOf(many...)))
+		time.Sleep(1500 * time.Millisecond)
+		if err := r.Wait(t.Context()); !errors.Is(err, token.ErrUnavailable) || log.events.Load() != 1 {
+			t.Errorf("with a list over MaxBytes: %v, %d log events", err, log.events.Load())
+		}
+		o.set(down) // an outage does not open it again
+		time.Sleep(1500 * time.Millisecond)
+		if err := r.Wait(t.Context()); !errors.Is(err, token.ErrUnavailable) {
+			t.Errorf("in an outage after that: %v", err)
+		}
+		o.set(serve(listOf("b")))
+		time.Sleep(1500 * time.Millisecond)
+		if err := r.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
