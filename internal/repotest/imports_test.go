@@ -23,9 +23,9 @@ var mayImport = map[string][]string{
 	// The contract of the stores, and the stores.
 	"store":           {"token", "internal/logs"},
 	"store/memory":    {"store", "token"},
-	"store/sqlstore":  {"store"},
+	"store/sqlstore":  {"store", "internal/pipeline"},
 	"store/sqlite":    {"store", "store/sqlstore", "modernc.org/sqlite"},
-	"store/postgres":  {"store", "store/sqlstore", "github.com/jackc/pgx"},
+	"store/postgres":  {"store", "store/sqlstore", "internal/pipeline", "github.com/jackc/pgx"},
 	"store/storetest": {"store", "token"},
 
 	// The rules, and what they stand on.
@@ -77,6 +77,7 @@ var mayImport = map[string][]string{
 	"proof/drills":      {anyOurs, "github.com/jackc/pgx"},
 	"proof/browser":     {anyOurs},
 	"internal/pgtest":   {"github.com/jackc/pgx"},
+	"internal/pipeline": {},
 	"internal/sqltrace": {"", "password", "store", "store/sqlstore"},
 	"internal/webtest":  {anyOurs},
 	"internal/repotest": {},

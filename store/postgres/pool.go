@@ -16,6 +16,8 @@ import (
 // close it. At most one Options may be given. ctx bounds the opening, migrations
 // included.
 //
+// Open and FromPool need fewer round trips to the server for a transaction.
+//
 // For another driver, use [sqlstore.New]. Revocations are then found only by polling.
 func New(ctx context.Context, db *sql.DB, options ...Options) (*Store, error) {
 	opts, err := onlyOptions(options)
@@ -55,5 +57,7 @@ func FromPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*Sto
 	if pool == nil {
 		return nil, errors.New("postgres: no pool was given")
 	}
-	return newStore(ctx, stdlib.OpenDBFromPool(pool), pool.Config().ConnConfig, opts)
+	db := sql.OpenDB(pipelineConnector{stdlib.GetPoolConnector(pool)})
+	db.SetMaxIdleConns(0) // the pool keeps them
+	return newStore(ctx, db, pool.Config().ConnConfig, opts)
 }

@@ -81,7 +81,7 @@ func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
 	}
 	// A pooler may deliver notifications that another client listens for.
 	config.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) {}
-	db := stdlib.OpenDB(*config, stdlib.OptionResetSession(rejectStandby))
+	db := sql.OpenDB(pipelineConnector{stdlib.GetConnector(*config, stdlib.OptionResetSession(rejectStandby))})
 	db.SetMaxOpenConns(opts.MaxConns)
 	db.SetMaxIdleConns(opts.MaxConns)
 	db.SetConnMaxLifetime(connLifetime)
@@ -128,7 +128,8 @@ func newStore(ctx context.Context, db *sql.DB, config *pgx.ConnConfig, opts Opti
 	return s, err
 }
 
-// DB returns the pool, for the program's own tables in the same database.
+// DB returns the pool, for the program's own tables in the same database. With
+// [sql.Conn.Raw], a connection of Open and FromPool has the method Conn() *pgx.Conn.
 func (s *Store) DB() *sql.DB { return s.db }
 
 // Close closes the pool, if Open created it. It waits for calls in progress. Later calls

@@ -57,17 +57,22 @@ func openCounted(t *testing.T) (*postgres.Store, sqltrace.Counter) {
 	}
 	// The driver pings a connection that was idle for a second.
 	noPing := stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false })
-	db := stdlib.OpenDB(*config, noPing)
-	db.SetMaxOpenConns(1)
-	t.Cleanup(func() { db.Close() })
-	st, err := postgres.New(t.Context(), db)
+	st, err := postgres.OpenConnector(t.Context(), config, noPing)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { st.Close() })
 	return st, func() int { return int(ready.Swap(0)) }
 }
 
 func TestEN08_AResetMakesTheSameRoundTripsForEveryLoginID(t *testing.T) {
 	st, count := openCounted(t)
 	sqltrace.ResetRoundTrips(t, st, count)
+}
+
+func TestST09_ASignInMakesFewRoundTrips(t *testing.T) {
+	st, count := openCounted(t)
+	if n := sqltrace.SignInRoundTrips(t, st, count); n > 5 {
+		t.Errorf("a sign-in makes %d round trips", n)
+	}
 }

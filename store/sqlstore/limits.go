@@ -198,10 +198,9 @@ func (t *tx) saveCounters(ctx context.Context, keys []string, taken map[string]c
 		c := taken[key]
 		args = append(args, key, c.hits, c.since, c.until)
 	}
-	_, err := t.exec(ctx, `
-		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES `+valueRows("(?, ?, ?, ?)", len(keys))+`
-		ON CONFLICT (name) DO UPDATE SET hits = excluded.hits, since = excluded.since, expires_at = excluded.expires_at`, args...)
-	return err
+	return t.execAll(ctx, []statement{{`
+		INSERT INTO usher_limits (name, hits, since, expires_at) VALUES ` + valueRows("(?, ?, ?, ?)", len(keys)) + `
+		ON CONFLICT (name) DO UPDATE SET hits = excluded.hits, since = excluded.since, expires_at = excluded.expires_at`, args}})
 }
 
 // valueRows repeats a row of parameters n times.

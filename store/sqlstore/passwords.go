@@ -100,8 +100,7 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 
 // setUser changes columns of a user's row. set is SQL from this package, never input.
 func (t *tx) setUser(ctx context.Context, userID string, set []string, args []any) error {
-	_, err := t.exec(ctx, `UPDATE usher_users SET `+strings.Join(set, ", ")+` WHERE id = ?`, append(args, userID)...)
-	return err
+	return t.execAll(ctx, []statement{{`UPDATE usher_users SET ` + strings.Join(set, ", ") + ` WHERE id = ?`, append(args, userID)}})
 }
 
 // earlierHashes returns the current hash and the earlier ones, newest first, at most

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 
+	"github.com/usherkit/usher/internal/pipeline"
 	"github.com/usherkit/usher/store"
 )
 
@@ -48,15 +49,24 @@ func (r runner) prepare(ctx context.Context, query string) (*sql.Stmt, func()) {
 	return stmt, r.prepared.release
 }
 
+// statementContext returns the context for one statement.
+func (r runner) statementContext(ctx context.Context) context.Context {
+	if r.uncancelable {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if r.dialect == Postgres && pipeline.Of(ctx) == pipeline.Program {
+		ctx = pipeline.Mark(ctx, pipeline.Own)
+	}
+	return ctx
+}
+
 // exec runs a statement and returns how many rows it changed.
 func (r runner) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	bound, err := bind(args)
 	if err != nil {
 		return 0, err
 	}
-	if r.uncancelable {
-		ctx = context.WithoutCancel(ctx)
-	}
+	ctx = r.statementContext(ctx)
 	stmt, done := r.prepare(ctx, query)
 	defer done()
 	var res sql.Result
@@ -77,9 +87,7 @@ func (r runner) query(ctx context.Context, scan func(row scanner) error, query s
 	if err != nil {
 		return err
 	}
-	if r.uncancelable {
-		ctx = context.WithoutCancel(ctx)
-	}
+	ctx = r.statementContext(ctx)
 	stmt, done := r.prepare(ctx, query)
 	defer done()
 	var rows *sql.Rows

@@ -59,7 +59,15 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stor
 	var ended []store.Event
 	err := s.transact(ctx, "start session", func(t *tx) error {
 		userID := in.Session.UserID
-		a, err := t.lockAccountAndOwner(ctx, userID, in.EndSession)
+		over, args := "id = ?", []any{in.EndSession}
+		if in.Max > 0 && in.Session.Kind == store.SessionFull {
+			// SQLite has no OFFSET without a LIMIT: this is the largest one.
+			over = `id IN (SELECT ? UNION ALL SELECT id FROM (
+				SELECT id FROM usher_sessions WHERE user_id = ? AND id <> ? AND kind = 'full' AND ends_at > ?
+				ORDER BY created_at DESC, id DESC LIMIT 9223372036854775807 OFFSET ?) oldest)`
+			args = append(args, userID, in.EndSession, in.Session.CreatedAt, in.Max-1)
+		}
+		a, removed, err := t.lockAndRemove(ctx, userID, in.EndSession, over, args)
 		if errors.Is(err, store.ErrNotFound) {
 			return store.ErrConflict
 		}
@@ -79,15 +87,7 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stor
 				return err
 			}
 		}
-		over, args := "id = ?", []any{in.EndSession}
-		if in.Max > 0 && in.Session.Kind == store.SessionFull {
-			// SQLite has no OFFSET without a LIMIT: this is the largest one.
-			over = `id IN (SELECT ? UNION ALL SELECT id FROM (
-				SELECT id FROM usher_sessions WHERE user_id = ? AND id <> ? AND kind = 'full' AND ends_at > ?
-				ORDER BY created_at DESC, id DESC LIMIT 9223372036854775807 OFFSET ?) oldest)`
-			args = append(args, userID, in.EndSession, in.Session.CreatedAt, in.Max-1)
-		}
-		if ended, err = t.endSessionsWhere(ctx, in.End, over, args...); err != nil {
+		if ended, err = t.recordEnds(ctx, in.End, removed); err != nil {
 			return err
 		}
 		session, err := sessionInsert(userID, &in.Session)
@@ -125,6 +125,40 @@ func (t *tx) lockAccountAndOwner(ctx context.Context, userID, sessionID string) 
 		err = store.ErrNotFound
 	}
 	return found, err
+}
+
+// lockAndRemove is lockAccountAndOwner that also removes sessions. On PostgreSQL it is one
+// round trip: the second statement waits for the first one in the server, and sees what
+// was committed before it got the lock.
+func (t *tx) lockAndRemove(ctx context.Context, userID, sessionID, condition string, args []any) (a store.Account, removed []endedSession, err error) {
+	if t.dialect != Postgres {
+		if a, err = t.lockAccount(ctx, userID); err != nil {
+			return a, nil, err
+		}
+		removed, err = t.removeSessions(ctx, condition, args...)
+		return a, removed, err
+	}
+	lock := statement{`SELECT u.id FROM usher_users u
+		WHERE u.id IN (?, (SELECT s.user_id FROM usher_sessions s WHERE s.id = ?)) ORDER BY u.id FOR UPDATE`, []any{userID, sessionID}}
+	if err := t.execAll(ctx, []statement{lock}); err != nil {
+		return a, nil, err
+	}
+	err = t.query(ctx, func(row scanner) error {
+		var s endedSession
+		if err := row.Scan(append(accountDest(&a), &s.id, &s.userID)...); err != nil {
+			return err
+		}
+		if s.id != "" {
+			removed = append(removed, s)
+		}
+		return nil
+	}, `WITH gone AS (DELETE FROM usher_sessions WHERE `+condition+` RETURNING id, user_id)
+		SELECT `+accountColumns+`, COALESCE(gone.id, ''), COALESCE(gone.user_id, '')
+		FROM usher_users u LEFT JOIN gone ON true WHERE u.id = ?`, append(args, userID)...)
+	if err == nil && a.User.ID == "" {
+		err = store.ErrNotFound
+	}
+	return a, removed, err
 }
 
 // Session implements [store.SessionStore].
@@ -212,26 +246,39 @@ func (t *tx) endReplaced(ctx context.Context, r store.ReplacedSession) ([]store.
 // endSessionsWhere ends the sessions that meet a condition, revokes them, and stores and
 // returns their events.
 func (t *tx) endSessionsWhere(ctx context.Context, end store.SessionEnd, condition string, args ...any) ([]store.Event, error) {
-	var ended []store.Event
-	err := t.query(ctx, func(row scanner) error {
-		var id, userID string
-		if err := row.Scan(&id, &userID); err != nil {
-			return err
-		}
-		ended = append(ended, end.EventFor(userID, id))
-		return nil
-	}, `DELETE FROM usher_sessions WHERE `+condition+` RETURNING id, user_id`, args...)
+	removed, err := t.removeSessions(ctx, condition, args...)
 	if err != nil {
 		return nil, err
 	}
-	for part := range slices.Chunk(ended, maxEndedRows) {
-		ids := make([]string, len(part))
-		for i, e := range part {
-			ids[i] = e.SessionID
+	return t.recordEnds(ctx, end, removed)
+}
+
+type endedSession struct{ id, userID string }
+
+// removeSessions removes the sessions that meet a condition.
+func (t *tx) removeSessions(ctx context.Context, condition string, args ...any) (removed []endedSession, err error) {
+	err = t.query(ctx, func(row scanner) error {
+		var s endedSession
+		if err := row.Scan(&s.id, &s.userID); err != nil {
+			return err
 		}
-		fx := store.Effects{Events: part}
-		if end.Event.Name == "" {
-			fx.Events = nil
+		removed = append(removed, s)
+		return nil
+	}, `DELETE FROM usher_sessions WHERE `+condition+` RETURNING id, user_id`, args...)
+	return removed, err
+}
+
+// recordEnds writes the revocations and the events of sessions that were removed, and
+// returns the events.
+func (t *tx) recordEnds(ctx context.Context, end store.SessionEnd, removed []endedSession) (ended []store.Event, err error) {
+	for part := range slices.Chunk(removed, maxEndedRows) {
+		ids, fx := make([]string, len(part)), store.Effects{}
+		for i, s := range part {
+			e := end.EventFor(s.userID, s.id)
+			ids[i], ended = s.id, append(ended, e)
+			if e.Name != "" {
+				fx.Events = append(fx.Events, e)
+			}
 		}
 		if err := t.execAll(ctx, revocations(ids, end.RevokedUntil, t.dialect), effects(fx)); err != nil {
 			return nil, err

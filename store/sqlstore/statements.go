@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/usherkit/usher/internal/pipeline"
 )
 
 // statement changes rows and returns none.
@@ -21,11 +23,15 @@ func (s statement) withoutEffect() statement {
 }
 
 // execAll runs statements that do not depend on each other. PostgreSQL gets them as
-// one statement, because each one is a round trip to the server.
+// one statement, because each one is a round trip to the server. It may get them later
+// in the transaction, so their errors may be those of a later statement or of the commit.
 func (t *tx) execAll(ctx context.Context, lists ...[]statement) error {
 	list := slices.Concat(lists...)
-	if t.dialect == Postgres && len(list) > 1 {
-		list = []statement{joinStatements(list)}
+	if t.dialect == Postgres {
+		ctx = pipeline.Mark(ctx, pipeline.Deferred)
+		if len(list) > 1 {
+			list = []statement{joinStatements(list)}
+		}
 	}
 	for _, s := range list {
 		if _, err := t.exec(ctx, s.query, s.args...); err != nil {
