@@ -17,7 +17,6 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
-	"github.com/usherkit/usher/token"
 )
 
 // wantErr fails unless err is want.
@@ -201,7 +200,7 @@ type issuedToken struct {
 
 // newSearch returns a search, and a session whose owner has its first token.
 func newSearch(t *testing.T) (*search, history) {
-	k := newKit(t, func(c *usher.Config) { c.OnEvent, c.Algorithm = nil, token.EdDSA })
+	k := newKit(t, func(c *usher.Config) { c.OnEvent = nil })
 	a := k.signUp(ann)
 	h := history{at: k.clock.now(), session: usher.Must(k.store.Session(ctx, a.Session.ID)), owner: []int{1}}
 	h.tokens = []issuedToken{{}, {raw: a.Tokens.Refresh, hash: string(h.session.Refresh.Current)}} // 0 is no token
