@@ -312,3 +312,23 @@ func TestFB07_TheProgramRefuses(t *testing.T) {
 		t.Errorf("events are %q", events)
 	}
 }
+
+// A refusal by Config.Claims in a refresh on the way to a protected route is no outage.
+func TestFB07_TheProgramRefusesARefreshInPassing(t *testing.T) {
+	t.Parallel()
+	var refusal error
+	k := NewKit(t, InCookies, Setup{Service: func(c *usher.Config) {
+		c.Claims = func(context.Context, usher.User) (map[string]any, error) { return nil, refusal }
+	}})
+	u := k.SignUp(Ann)
+	k.Clock.Add(11 * time.Minute) // the session token has expired
+	refusal = &usher.Rejection{Code: "unpaid", Message: "Pay the bill first."}
+	for _, path := range []string{"/me", "~/protected"} {
+		a := k.Do(k.As(u, Get(path))).Want(t, 422, "rejected")
+		if a.Text("detail") != "Pay the bill first." || !strings.Contains(string(a.Body), `"code":"unpaid"`) {
+			t.Errorf("%s: %s", path, a.Body)
+		}
+	}
+	refusal = nil
+	k.Do(k.As(u, Get("/me"))).Want(t, 200, "")
+}

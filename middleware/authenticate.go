@@ -99,8 +99,12 @@ func (m *Middleware) validate(r *http.Request, raw string) (*token.Claims, error
 // refusalFor returns the refusal for an error of the Validator or Refresher. Only
 // token.ErrInvalid means that the token is invalid.
 func refusalFor(err error) *Refusal {
-	if errors.Is(err, token.ErrInvalid) {
+	var rejected rejection
+	switch {
+	case errors.Is(err, token.ErrInvalid):
 		return newRefusal(problem.InvalidSession, err)
+	case errors.As(err, &rejected):
+		return newRefusal(problem.Rejected, err)
 	}
 	return newRefusal(problem.Unavailable, err)
 }

@@ -24,13 +24,21 @@ type Refusal struct {
 	//	CrossOrigin           a page of another site sent the request
 	//	Unavailable           the session cannot be validated at the moment
 	//	Internal              the refreshed tokens could not be put into cookies
+	//	Rejected              the program refuses to refresh the session (usher.Rejection)
 	//
 	// Code.Status returns the HTTP status.
 	Code problem.Code
 	// Challenge is the value of the WWW-Authenticate header (RFC 6750 §3), or "".
 	Challenge string
-	// Err is the cause, for logs. It must not reach the client. It may be nil.
+	// Err is the cause, for logs. Except a usher.Rejection, it must not reach the client.
+	// It may be nil.
 	Err error
+}
+
+// rejection is a usher.Rejection, by which Config.Claims refuses a refresh.
+type rejection interface {
+	error
+	Rejection() (code, field, message string)
 }
 
 func newRefusal(code problem.Code, err error) *Refusal { return &Refusal{Code: code, Err: err} }
@@ -64,7 +72,13 @@ func WriteRefusal(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	if refusal.Challenge != "" {
 		w.Header().Set("WWW-Authenticate", refusal.Challenge)
 	}
-	problem.Write(w, r, problem.Problem{Code: refusal.Code})
+	p := problem.Problem{Code: refusal.Code}
+	var rejected rejection
+	if refusal.Code == problem.Rejected && errors.As(refusal.Err, &rejected) {
+		code, field, message := rejected.Rejection()
+		p.Detail, p.Fields = message, []problem.Field{{Field: field, Code: code, Detail: message}}
+	}
+	problem.Write(w, r, p)
 }
 
 // refuse logs the refusal and writes the response. maxAge is that of

@@ -71,6 +71,9 @@ func TestTV15_Challenges(t *testing.T) {
 	down := w.middleware(func(c *middleware.Config) {
 		c.Validator = validatorFunc(func(context.Context, string) (*token.Claims, error) { return nil, token.ErrUnavailable })
 	})
+	rejects := w.middleware(func(c *middleware.Config) {
+		c.Validator = validatorFunc(func(context.Context, string) (*token.Claims, error) { return nil, rejection{token.ErrUnavailable} })
+	})
 	for name, c := range map[string]struct {
 		h         http.Handler
 		raw       token.Secret
@@ -85,6 +88,7 @@ func TestTV15_Challenges(t *testing.T) {
 			`Bearer realm="shop", error="insufficient_user_authentication", max_age=300`},
 		"not verified": {m.RequireVerifiedEmail(whoami), old, 403, "email_not_verified", ""},
 		"outage":       {down.Require(whoami), old, 503, "unavailable", ""},
+		"rejected":     {rejects.Require(whoami), old, 422, "rejected", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := do(c.h, request("GET", "/", func(r *http.Request) {
@@ -169,3 +173,8 @@ func TestLG02_LogNamesTheClassAndNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// rejection stands for a usher.Rejection.
+type rejection struct{ error }
+
+func (rejection) Rejection() (code, field, message string) { return "unpaid", "", "Pay first." }

@@ -37,3 +37,6 @@ func (e *Rejection) Error() string {
 	}
 	return "usher: the program rejects " + e.Field + ": " + e.Code
 }
+
+// Rejection returns the fields, for package middleware, which does not import this one.
+func (e *Rejection) Rejection() (code, field, message string) { return e.Code, e.Field, e.Message }

@@ -79,6 +79,9 @@ func (e *refusedError) Unwrap() error { return e.error }
 
 func newRefusedError(refusal middleware.Refusal) error {
 	cause := refusals[refusal.Code]
+	if refusal.Code == problem.Rejected {
+		cause = refusal.Err
+	}
 	if cause == nil {
 		cause = errInternal
 	}
