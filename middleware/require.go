@@ -25,6 +25,7 @@ func (m *Middleware) RequireFunc(next http.HandlerFunc) http.Handler { return m.
 // has a valid session; an invalid token is treated like none.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cookies := len(w.Header()["Set-Cookie"])
 		if m.validatedSession(r) == nil {
 			headers := new(privateHeaders)
 			headers.addVary(w.Header(), m.vary)
@@ -36,7 +37,7 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 				r = r.WithContext(&sessionContext{r.Context(), s})
 			}
 		}
-		next.ServeHTTP(w, r)
+		serveRefreshed(next, w, r, cookies)
 	})
 }
 
@@ -103,7 +104,7 @@ func (m *Middleware) RequireVerifiedEmail(next http.Handler) http.Handler {
 // returns "". Otherwise it refuses the request with the code of check.
 func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*token.Claims) problem.Code) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := m.validatedSession(r)
+		s, cookies := m.validatedSession(r), len(w.Header()["Set-Cookie"])
 		if s == nil {
 			headers := new(privateHeaders)
 			headers.addVary(w.Header(), m.vary)
@@ -127,7 +128,7 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 			}
 			r = r.WithContext(&sessionContext{r.Context(), session{current, s.source, s.validatedBy, true}})
 		}
-		next.ServeHTTP(w, r)
+		serveRefreshed(next, w, r, cookies)
 	})
 }
 

@@ -1,0 +1,70 @@
+package middleware
+
+import (
+	"io"
+	"net/http"
+	"strings"
+)
+
+// serveRefreshed calls next. If the response has more cookies than the given number,
+// this Middleware has set new tokens: then no cache may store the response, whatever
+// next does to its headers.
+func serveRefreshed(next http.Handler, w http.ResponseWriter, r *http.Request, cookiesBefore int) {
+	if len(w.Header()["Set-Cookie"]) <= cookiesBefore {
+		next.ServeHTTP(w, r)
+		return
+	}
+	t := &tokenResponse{ResponseWriter: w}
+	next.ServeHTTP(t, r)
+	t.protect()
+}
+
+// tokenResponse is a response with new tokens in its cookies. When its header is
+// written, it has Cache-Control: no-store, or private if the handler has set that. A
+// handler may have deleted the header, as http.FileServer does for its errors.
+type tokenResponse struct {
+	http.ResponseWriter
+	written bool
+}
+
+// Unwrap is for [http.ResponseController].
+func (t *tokenResponse) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// protect corrects the header unless it has been written.
+func (t *tokenResponse) protect() {
+	if t.written {
+		return
+	}
+	t.written = true
+	h := t.Header()
+	value := strings.ToLower(strings.Join(h["Cache-Control"], ","))
+	if h["Set-Cookie"] != nil && !strings.Contains(value, "no-store") && !strings.Contains(value, "private") {
+		h.Set("Cache-Control", "no-store")
+	}
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (t *tokenResponse) WriteHeader(status int) {
+	if status >= http.StatusOK { // the others are followed by the header
+		t.protect()
+	}
+	t.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (t *tokenResponse) Write(b []byte) (int, error) {
+	t.protect()
+	return t.ResponseWriter.Write(b)
+}
+
+// ReadFrom implements [io.ReaderFrom], so that the server can send a file.
+func (t *tokenResponse) ReadFrom(r io.Reader) (int64, error) {
+	t.protect()
+	return io.Copy(t.ResponseWriter, r)
+}
+
+// Flush implements [http.Flusher].
+func (t *tokenResponse) Flush() {
+	t.protect()
+	_ = http.NewResponseController(t.ResponseWriter).Flush() // an http.Flusher has no error
+}

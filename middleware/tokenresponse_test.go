@@ -1,0 +1,69 @@
+package middleware_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/usherkit/usher/middleware"
+)
+
+// Handlers may delete or replace headers that were set before, as the file server of
+// net/http does for its errors. The cookies with the new tokens are in the response.
+func TestCK12_NoCacheStoresNewTokens(t *testing.T) {
+	w := newWorld(t)
+	files := http.FileServerFS(fstest.MapFS{"a.txt": {Data: []byte("a")}})
+	set := func(value string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", value)
+			_, _ = io.WriteString(w, "page")
+		})
+	}
+	refreshed := withCookie(w.expired(), "refresh-1")
+	for name, c := range map[string]struct {
+		next   http.Handler
+		path   string
+		change func(*http.Request)
+		want   string
+	}{
+		"an error of the file server": {files, "/missing.txt", refreshed, "no-store"},
+		"a file":                      {files, "/a.txt", refreshed, "no-store"},
+		"public":                      {set("public, max-age=600"), "/", refreshed, "no-store"},
+		"private":                     {set("private, max-age=600"), "/", refreshed, "private, max-age=600"},
+		"without new tokens":          {set("public, max-age=600"), "/", withCookie(w.issue(nil), ""), "public, max-age=600"},
+		"nothing written":             {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Del("Cache-Control") }), "/", refreshed, "no-store"},
+		"after an early hint": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusEarlyHints)
+			w.Header().Del("Cache-Control")
+			w.WriteHeader(http.StatusNoContent)
+		}), "/", refreshed, "no-store"},
+		"a stream": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Del("Cache-Control")
+			w.(http.Flusher).Flush()
+			_ = http.NewResponseController(w).Flush()
+		}), "/", refreshed, "no-store"},
+	} {
+		for kind, guard := range map[string]func(*middleware.Middleware) http.Handler{
+			"Require":  func(m *middleware.Middleware) http.Handler { return m.Require(c.next) },
+			"Optional": func(m *middleware.Middleware) http.Handler { return m.Optional(c.next) },
+			"nested":   func(m *middleware.Middleware) http.Handler { return m.Require(m.RequireRecent(time.Hour)(c.next)) },
+		} {
+			s := httptest.NewServer(guard(w.refreshing(&refresher{}, nil)))
+			r := request("GET", c.path, c.change)
+			r.RequestURI, r.URL.Scheme, r.URL.Host = "", "http", strings.TrimPrefix(s.URL, "http://")
+			got, err := s.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.Body.Close()
+			s.Close()
+			if value := got.Header.Get("Cache-Control"); value != c.want {
+				t.Errorf("%s, %s: Cache-Control is %q, want %q", name, kind, value, c.want)
+			}
+		}
+	}
+}
