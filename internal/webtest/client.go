@@ -198,7 +198,7 @@ func (a *Reply) Keep(before Tokens) Tokens {
 	}
 	slices.Sort(pairs)
 	w := Tokens{Cookie: strings.Join(pairs, "; "), Bearer: a.Text("sessionToken"), Refresh: a.Text("refreshToken"), ID: a.Text("session.id")}
-	w.Bearer, w.Refresh = cmp.Or(w.Bearer, before.Bearer), cmp.Or(w.Refresh, before.Refresh)
+	w.Bearer, w.Refresh, w.ID = cmp.Or(w.Bearer, before.Bearer), cmp.Or(w.Refresh, before.Refresh), cmp.Or(w.ID, before.ID)
 	return w
 }
 

@@ -149,7 +149,7 @@ func (k *Kit) SignUpVerified(loginID string) Tokens {
 	k.T.Helper()
 	k.Inbox() // emails are sent concurrently: wait for earlier ones
 	u := k.SignUp(loginID)
-	k.Do(k.As(u, Post("/email/verify", Object("token", k.MailedToken())))).Want(k.T, 200, "")
+	u = k.Do(k.As(u, Post("/email/verify", Object("token", k.MailedToken())))).Want(k.T, 200, "").Keep(u)
 	k.ClearRecords()
 	return u
 }
