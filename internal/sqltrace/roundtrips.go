@@ -84,6 +84,41 @@ func ResetRoundTrips(t *testing.T, st store.Store, count Counter) {
 	}
 }
 
+// SignUpRoundTrips fails the test unless a sign-up that is confirmed first makes the same
+// number of round trips whatever account there is.
+func SignUpRoundTrips(t *testing.T, st store.Store, count Counter) {
+	s := newService(t, st, func(c *usher.Config) { c.ConfirmFirst, c.Limits.SignUps = true, 1000 })
+	want := 0
+	for _, round := range []string{"first", "then"} { // the first round prepares statements
+		var list []usher.ImportUserParams
+		for _, u := range []usher.ImportUserParams{{EmailVerified: true}, {}, {Disabled: true}} {
+			u.LoginIDs = []string{fmt.Sprintf("up-%s-%d@example.com", round, len(list))}
+			list = append(list, u)
+		}
+		list = append(list, usher.ImportUserParams{LoginIDs: []string{"up-" + round}}) // without an address
+		if _, failures := s.Operator("test").Import(t.Context(), list, false); failures != nil {
+			t.Fatal(failures)
+		}
+		for i, u := range append([]usher.ImportUserParams{{LoginIDs: []string{"free-" + round + "@example.com"}}}, list...) {
+			in := usher.SignUpParams{LoginID: u.LoginIDs[0], Password: "vast otter sings low"}
+			if i == len(list) {
+				in.Email = "other-" + round + "@example.com"
+			}
+			count()
+			if _, err := s.SignUp(t.Context(), in, home); err != nil {
+				t.Fatal(err)
+			}
+			got := count()
+			if i == 0 {
+				want = got
+			} else if round == "then" && got != want {
+				t.Errorf("user %d: %d round trips, for a free login id %d", i, got, want)
+			}
+		}
+	}
+	t.Logf("%d round trips", want)
+}
+
 // SignInRoundTrips returns the round trips of a sign-in with the right password, from a
 // browser that has another session.
 func SignInRoundTrips(t *testing.T, st store.Store, count Counter) int {

@@ -70,6 +70,11 @@ func TestEN08_AResetMakesTheSameRoundTripsForEveryLoginID(t *testing.T) {
 	sqltrace.ResetRoundTrips(t, st, count)
 }
 
+func TestEN08_ASignUpMakesTheSameRoundTripsForEveryLoginID(t *testing.T) {
+	st, count := openCounted(t)
+	sqltrace.SignUpRoundTrips(t, st, count)
+}
+
 func TestST09_ASignInMakesFewRoundTrips(t *testing.T) {
 	st, count := openCounted(t)
 	if n := sqltrace.SignInRoundTrips(t, st, count); n > 5 {
