@@ -55,7 +55,8 @@ const (
 )
 
 // Event is something that the Service did or refused, as it is passed to Config.OnEvent
-// and stored in the audit table. It contains no password, token, link or email address.
+// and, except for some that a client can cause without end, stored in the audit table. It
+// contains no password, token, link or email address.
 type Event struct {
 	// ID is random.
 	ID string

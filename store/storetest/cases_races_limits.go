@@ -195,4 +195,60 @@ var raceCountCases = []testCase{
 			e.Fatalf("%d tokens and %d messages, want %d (%v)", added, n, open, err)
 		}
 	}},
+	{"each of many tokens is either added or refused", func(e *env) {
+		a := e.createUser("anna")
+		const open = 3
+		added, events := 0, []string{}
+		for i, err := range concurrently(func(i int) error {
+			t := store.OneTimeToken{
+				Hash: hash(fmt.Sprint("token of ", i)), UserID: a.User.ID, Purpose: store.PurposeReset, Email: a.User.Email,
+				PasswordVersion: 1, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour),
+			}
+			refused := &store.TokenRefusal{Effects: store.Effects{Events: numberedEffects(i + callers).Events}}
+			return e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: open, Effects: numberedEffects(i), Refused: refused})
+		}) {
+			switch {
+			case err == nil:
+				added++
+				events = append(events, numberedEffects(i).Events[0].ID)
+			case errors.Is(err, store.ErrConflict):
+				events = append(events, numberedEffects(i + callers).Events[0].ID)
+			default:
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		stored, err := e.events(store.EventQuery{Limit: 1000})
+		e.ok(err)
+		var ids []string
+		for _, ev := range stored {
+			ids = append(ids, ev.ID)
+		}
+		e.wantIDs("events", ids, events...)
+		if n, err := e.EmailCount(e.ctx); err != nil || n != open || added != open {
+			e.Fatalf("%d tokens and %d messages, want %d (%v)", added, n, open, err)
+		}
+	}},
+	{"each expired row is removed once", func(e *env) {
+		var fx store.Effects
+		for i := range 4 * callers {
+			fx.Events = append(fx.Events, store.Event{ID: fmt.Sprint(i), At: t0, Name: store.EventSessionRenewed})
+		}
+		e.ok(e.Record(e.ctx, fx))
+		x := store.Expiry{Now: t0, Max: 10, NamedEventsBefore: map[store.EventName]time.Time{store.EventSessionRenewed: t0.Add(time.Second)}}
+		removed := make([]int, callers)
+		for i, err := range concurrently(func(i int) (err error) { removed[i], err = e.DeleteExpired(e.ctx, x); return err }) {
+			if err != nil {
+				e.Fatalf("caller %d: %v", i, err)
+			}
+		}
+		total := 0
+		for _, n := range removed {
+			total += n
+		}
+		left, err := e.events(store.EventQuery{Limit: 1000})
+		e.ok(err)
+		if total+len(left) != len(fx.Events) {
+			e.Fatalf("%d rows were removed and %d are left, of %d", total, len(left), len(fx.Events))
+		}
+	}},
 }
