@@ -120,8 +120,8 @@ func SignUpRoundTrips(t *testing.T, st store.Store, count Counter) {
 }
 
 // SignInRoundTrips returns the round trips of a sign-in with the right password, from a
-// browser that has another session.
-func SignInRoundTrips(t *testing.T, st store.Store, count Counter) int {
+// browser that has another session, and those of a refresh.
+func SignInRoundTrips(t *testing.T, st store.Store, count Counter) (signIn, refresh int) {
 	s := newService(t, st, func(*usher.Config) {})
 	up, err := s.SignUp(t.Context(), usher.SignUpParams{LoginID: "ann@example.com", Password: "vast otter sings low"}, home)
 	if err != nil {
@@ -129,15 +129,18 @@ func SignInRoundTrips(t *testing.T, st store.Store, count Counter) int {
 	}
 	c := home
 	c.SessionID = up.Authentication.Session.ID
-	trips := 0
 	for range 3 { // the first times prepare statements
 		count()
 		in, err := s.SignIn(t.Context(), usher.SignInParams{LoginID: "ann@example.com", Password: "vast otter sings low"}, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		trips = count()
+		signIn = count()
 		c.SessionID = in.Authentication.Session.ID
+		if _, err := s.RefreshSession(t.Context(), in.Authentication.Tokens.Refresh, c); err != nil {
+			t.Fatal(err)
+		}
+		refresh = count()
 	}
-	return trips
+	return signIn, refresh
 }

@@ -45,8 +45,20 @@ func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.Re
 func (t *tx) lockSession(ctx context.Context, id string) (store.Account, store.SessionRecord, error) {
 	var (
 		userID string
+		a      store.Account
 		ses    store.SessionRecord
 	)
+	if t.dialect == Postgres {
+		// One round trip; see lockAndRemove.
+		lock := statement{`SELECT u.id FROM usher_users u
+			WHERE u.id = (SELECT s.user_id FROM usher_sessions s WHERE s.id = ?) FOR UPDATE`, []any{id}}
+		if err := t.execAll(ctx, []statement{lock}); err != nil {
+			return a, ses, err
+		}
+		err := t.get(ctx, append(accountDest(&a), recordDest(&ses)...), `SELECT `+accountColumns+`, `+recordColumns+`
+			FROM usher_sessions s JOIN usher_users u ON u.id = s.user_id WHERE s.id = ? FOR UPDATE OF s`, id)
+		return a, ses, err
+	}
 	if err := t.get(ctx, []any{&userID}, `SELECT user_id FROM usher_sessions WHERE id = ?`, id); err != nil {
 		return store.Account{}, ses, err
 	}
