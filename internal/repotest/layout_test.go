@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -38,6 +39,24 @@ func TestLayoutStaysSmall(t *testing.T) {
 		if limit.n > limit.atMost || limit.n == 0 {
 			t.Errorf("%s: %d, want at most %d", limit.what, limit.n, limit.atMost)
 		}
+	}
+}
+
+// Windows cannot check out a name that ends with a space. Such a file may come from a test
+// that opens a database.
+func TestLayoutHasNoNameWithABlankEnd(t *testing.T) {
+	t.Parallel()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); strings.TrimSpace(name) != name {
+			t.Errorf("%q: the name begins or ends with a space", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
