@@ -327,7 +327,7 @@ type maintainedStore struct {
 
 func (s *maintainedStore) DeleteExpired(ctx context.Context, x store.Expiry) (int, error) {
 	s.cleaned.Add(1)
-	if off := x.Now.Sub(time.Now()).Abs(); off > time.Second {
+	if off := time.Until(x.Now).Abs(); off > time.Second {
 		return 0, fmt.Errorf("cleaned by a clock that is off by %s", off)
 	}
 	return s.storeWithClock.DeleteExpired(ctx, x)
