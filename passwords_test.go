@@ -269,7 +269,12 @@ func TestPO07_AfterACompromiseOnlyTheMailboxCounts(t *testing.T) {
 	if err := k.ChangeEmail(ctx, k.claims(thief), in, home); err != nil {
 		t.Fatal(err)
 	}
-	moved := tokenIn(t, k.wantEmails("change_email email_changing")[0])
+	var moved usher.Secret
+	for _, m := range k.wantEmails("change_email email_changing") { // in any order
+		if m.Kind == usher.MessageChangeEmail {
+			moved = tokenIn(t, m)
+		}
+	}
 	k.clock.add(time.Second)
 	if err := k.Operator("ops:bob").RequireReset(ctx, a.User.ID); err != nil {
 		t.Fatal(err)
