@@ -210,7 +210,7 @@ func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 }
 
 // RequireReset makes the password of a user useless, after a compromise: only a link
-// emailed to the user's address sets a new one. All sessions end, open emailed links
+// emailed to the user's address sets a new one, and not the same one again. All sessions end, open emailed links
 // become void, and all known browsers become unknown. The user is not notified; call
 // [Service.SendPasswordReset] to send the link. A user without an address needs
 // [Operator.SetPassword].

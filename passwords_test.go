@@ -290,6 +290,8 @@ func TestPO07_AfterACompromiseOnlyTheMailboxCounts(t *testing.T) {
 	wantErr(t, err, usher.ErrInvalidToken)
 
 	raw := k.resetToken(ann, usher.MessageResetPassword)
+	_, err = k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, nth(1))
+	wantPolicy(t, err, password.CodeReused)
 	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, nth(1)))
 	k.signIn(ann, otherPassword, home)
 	// The browser that the thief made known is an unknown one.

@@ -108,9 +108,13 @@ func (s *Service) changeLimits(u User, change store.PasswordChange, by proof) []
 	return limits
 }
 
-// checkReuse compares the new password with earlier ones.
+// checkReuse compares the new password with earlier ones: as many as the policy says, and
+// always with one that an operator has made useless, because others know it.
 func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, c Client) error {
 	policy, p := s.cfg.Password, account.Password
+	if p.State == store.PasswordNone {
+		policy.ReuseAmount = max(policy.ReuseAmount, 1)
+	}
 	if policy.ReuseAmount == 0 || p.Hash == "" {
 		return nil
 	}

@@ -136,6 +136,8 @@ func (k *kit) wantEmails(want string) []usher.Message {
 	k.mail.mu.Lock()
 	k.mail.all = nil
 	k.mail.mu.Unlock()
+	// They are delivered at the same time, so in any order.
+	slices.SortStableFunc(all, func(a, b usher.Message) int { return strings.Compare(string(a.Kind), string(b.Kind)) })
 	return all
 }
 
