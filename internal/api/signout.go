@@ -14,28 +14,34 @@ import (
 // ends the session of that token.
 func (api *API) SignOutBearer(w http.ResponseWriter, r *http.Request) error {
 	claims, _ := middleware.Claims(r.Context())
-	return api.signOut(w, r, &claims)
+	return api.signOut(w, r, &claims, false)
 }
 
 // SignOutWithoutBearer answers POST /signout for a request without a valid bearer token.
-// Without any bearer token it ends the session of the cookie or of the refresh
-// token in the body. If the session of the bearer token has ended already, it ends
-// that of the refresh token.
+// It ends the session of the cookie or of the refresh token in the body. If the bearer
+// token has expired and there is neither, the answer is 401, because the session of that
+// token may go on.
 func (api *API) SignOutWithoutBearer(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
-	ended := errors.Is(refusal.Err, token.ErrExpired) || errors.Is(refusal.Err, token.ErrRevoked)
+	expired := errors.Is(refusal.Err, token.ErrExpired)
+	proceed := refusal.Code == problem.NotSignedIn || expired || errors.Is(refusal.Err, token.ErrRevoked)
+	if proceed && expired && api.visits.Cookies != nil {
+		_, proceed = api.visits.Cookies.Tokens(r)
+	}
 	switch {
-	case refusal.Code == problem.NotSignedIn && api.visits.Cookies != nil:
-		api.chain.Action(api.signOutCookie).ServeHTTP(w, r)
-	case refusal.Code == problem.NotSignedIn || ended:
-		api.chain.Action(func(w http.ResponseWriter, r *http.Request) error { return api.signOut(w, r, nil) }).ServeHTTP(w, r)
-	default:
+	case !proceed:
 		api.chain.Refuse(w, r, refusal)
+	case api.visits.Cookies != nil:
+		api.chain.Action(api.signOutCookie).ServeHTTP(w, r)
+	default:
+		api.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
+			return api.signOut(w, r, nil, expired)
+		}).ServeHTTP(w, r)
 	}
 }
 
 // signOut ends the session of the claims, if there are any, and that of the
-// refresh token in the body.
-func (api *API) signOut(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+// refresh token in the body, which the client must send if required is true.
+func (api *API) signOut(w http.ResponseWriter, r *http.Request, claims *token.Claims, required bool) error {
 	in, err := decodeOptional(w, r)
 	if err != nil {
 		return err
@@ -45,6 +51,9 @@ func (api *API) signOut(w http.ResponseWriter, r *http.Request, claims *token.Cl
 		raw := in.secret("refreshToken")
 		if err := in.err(); err != nil {
 			return err
+		}
+		if required && raw == "" {
+			return usher.ErrInvalidSession
 		}
 		if err := api.signOutRefreshToken(r, raw, claims, c); err != nil {
 			return err
