@@ -137,8 +137,8 @@ func (s *Service) ValidateReset(ctx context.Context, raw Secret) (*token.Claims,
 // token counts as theft and ends the session.
 //
 // Errors: [ErrInvalidSession] if the token is not valid, or the session has ended,
-// or the user is disabled; the error of [Config.Claims]; [ErrUnavailable], after
-// which the client may repeat the call with the same token.
+// or the user is disabled; the error of [Config.Claims] if the session is live;
+// [ErrUnavailable]. After the last two the client may repeat the call with the same token.
 func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) (*Authentication, error) {
 	return s.swapRefresh(ctx, refresh, c, func(swap *store.RefreshSwap) {
 		swap.Next = swap.Presented
@@ -156,9 +156,14 @@ func (s *Service) swapRefresh(ctx context.Context, refresh Secret, c Client, set
 	if err != nil {
 		return nil, tokenError(err)
 	}
-	custom, err := s.claimsBeforeRefresh(ctx, claims, c)
-	if err != nil {
-		return nil, err
+	var custom map[string]any
+	var refusal error // of Config.Claims, which is called before anything is written
+	if s.cfg.Claims != nil {
+		account, err := s.store.Account(ctx, claims.Subject)
+		if err != nil {
+			return nil, s.sessionEndedError(ctx, err, claims, c)
+		}
+		custom, refusal = s.customClaims(ctx, account.User)
 	}
 	now := s.now()
 	swap := store.RefreshSwap{
@@ -174,7 +179,9 @@ func (s *Service) swapRefresh(ctx context.Context, refresh Secret, c Client, set
 	if c.Address.IsValid() {
 		swap.Address = c.Address.String()
 	}
-	setNext(&swap)
+	if refusal == nil {
+		setNext(&swap)
+	} // Otherwise the token is validated, because the refusal is for a live session only.
 	r, err := s.store.SwapRefresh(ctx, swap)
 	if err != nil {
 		return nil, s.sessionEndedError(ctx, err, claims, c)
@@ -186,6 +193,9 @@ func (s *Service) swapRefresh(ctx context.Context, refresh Secret, c Client, set
 		return nil, ErrInvalidSession
 	case store.RefreshSwapped:
 		s.audit.Notify(ctx, swap.Swapped.Events...)
+	}
+	if refusal != nil {
+		return nil, refusal
 	}
 	jti := s.issuedID(r, claims.ID)
 	if jti == "" {
@@ -211,19 +221,6 @@ func (s *Service) issuedID(r store.RefreshResult, presented string) string {
 		}
 	}
 	return ""
-}
-
-// claimsBeforeRefresh calls Config.Claims before anything is written. It reads the
-// user only if Config.Claims is set, because the exchange reads the user anyway.
-func (s *Service) claimsBeforeRefresh(ctx context.Context, claims *token.Claims, c Client) (map[string]any, error) {
-	if s.cfg.Claims == nil {
-		return nil, nil
-	}
-	account, err := s.store.Account(ctx, claims.Subject)
-	if err != nil {
-		return nil, s.sessionEndedError(ctx, err, claims, c)
-	}
-	return s.customClaims(ctx, account.User)
 }
 
 // RefreshTokens is [Service.RefreshSession] with the signature that package

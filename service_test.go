@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -320,4 +321,38 @@ func TestAUserWhoIsDeletedMeanwhileHasNoSession(t *testing.T) {
 			wantErr(t, act(k, k.signUpVerified(ann)), usher.ErrInvalidSession)
 		})
 	}
+}
+
+// The program's refusal tells about the user, so it is for live sessions, and a stolen
+// token is noticed while the program refuses.
+func TestSE18_OnlyALiveSessionGetsTheRefusalOfConfigClaims(t *testing.T) {
+	t.Parallel()
+	unpaid := &usher.Rejection{Code: "unpaid"}
+	var refuse atomic.Bool
+	k := newKit(t, func(c *usher.Config) {
+		c.Claims = func(context.Context, usher.User) (map[string]any, error) {
+			if refuse.Load() {
+				return nil, unpaid
+			}
+			return nil, nil
+		}
+	})
+	ended, stolen := k.signUp(ann), k.signUp("ben@example.com")
+	k.clock.add(time.Minute)
+	used := usher.Must(k.RefreshSession(ctx, stolen.Tokens.Refresh, home))
+	used = usher.Must(k.RefreshSession(ctx, used.Tokens.Refresh, home))
+	if err := k.signOutByRefreshToken(ended.Tokens.Refresh); err != nil {
+		t.Fatal(err)
+	}
+	k.clock.add(time.Minute)
+	refuse.Store(true)
+	_, err := k.RefreshSession(ctx, used.Tokens.Refresh, home)
+	wantErr(t, err, unpaid)
+	_, err = k.RefreshSession(ctx, ended.Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.events.reset()
+	_, err = k.RefreshSession(ctx, stolen.Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.wantEvents("authn_token_reuse session_ended:token_reused")
+	k.wantEnded(used)
 }

@@ -40,8 +40,8 @@ type SignUpParams struct {
 // [*InputErrors] of both kinds; a [*LimitError] after too many sign-ups from the
 // network or if the hashing queue is full; [ErrLoginIDTaken], except with
 // Config.ConfirmFirst; a [*Rejection] of a hook of the store, also with
-// Config.ConfirmFirst, so a hook must not reject by what the store contains; the error
-// of [Config.Claims]; [ErrUnavailable].
+// Config.ConfirmFirst, where it reveals that the login id is free; the error of
+// [Config.Claims]; [ErrUnavailable].
 func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Result, err error) {
 	in.LoginID, in.Email = loginid.Trim(in.LoginID), loginid.Trim(in.Email)
 	if s.cfg.SignUpClosed {

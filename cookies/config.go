@@ -152,7 +152,7 @@ func (c Config) checkName(name string) error {
 		return fmt.Errorf("cookies: the name %q with the domain %q is not a valid cookie: %w", name, c.Domain, err)
 	}
 	switch {
-	case slices.Contains([]string{deviceName, flashName}, strings.TrimPrefix(name, hostPrefix)),
+	case slices.Contains([]string{deviceName, flashName, endedName}, strings.TrimPrefix(name, hostPrefix)),
 		strings.HasPrefix(strings.TrimPrefix(name, hostPrefix), notePrefix):
 		return fmt.Errorf("cookies: the name %q is used by another cookie of the jar; choose another one", name)
 	case hasPrefix(name, hostPrefix) && c.Domain != "":

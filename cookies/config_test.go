@@ -47,6 +47,8 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		"bad name":              {cookies.Config{Secret: secret, Name: "a b"}, "the name"},
 		"bad domain":            {cookies.Config{Secret: secret, Name: "__Secure-x", Domain: "exa mple"}, "the domain"},
 		"device's name":         {cookies.Config{Secret: secret, Name: "__Host-device"}, "is used by"},
+		"name of the sign-out":  {cookies.Config{Secret: secret, Name: "__Host-ended"}, "is used by"},
+		"its name on loopback":  {cookies.Config{Secret: secret, Plain: true, InsecureLoopback: true, RefreshName: "ended"}, "is used by"},
 		"name with plain":       {cookies.Config{Secret: secret, Plain: true, Name: "x"}, "Config.Name"},
 		"DS without plain":      {cookies.Config{Secret: secret, SessionName: "x"}, "Config.SessionName"},
 		"one name for both":     {cookies.Config{Secret: secret, Plain: true, SessionName: "DSR"}, "the same"},
