@@ -253,25 +253,6 @@ func TestSignOut_EndsWhatIsGiven(t *testing.T) {
 	k.Do(Post("/signout", `{"refreshToken":1}`)).Want(t, 400, "invalid_request")
 }
 
-// An expired bearer token ends nothing. The session goes on with its refresh token, so
-// the answer must not say that it has ended.
-func TestSE17_AnExpiredTokenIsNoSignOut(t *testing.T) {
-	t.Parallel()
-	k := NewKit(t, InBodies, Setup{})
-	u := k.SignUp(Ann)
-	k.Clock.Add(11 * time.Minute)
-	k.Do(k.As(u, Post("/signout", ""))).Want(t, 401, "invalid_session")
-	k.Do(k.Refresh(u)).Want(t, 200, "")
-
-	bearer := "Bearer " + u.Bearer
-	k = NewKit(t, InCookies, Setup{Store: k.Store})
-	browser := k.SignIn(Ann, GoodPassword)
-	k.Clock.Add(11 * time.Minute)
-	k.Do(Post("/signout", "", "Authorization", bearer)).Want(t, 401, "invalid_session")
-	k.Do(Post("/signout", "", "Authorization", bearer, "Cookie", browser.Cookie, "Sec-Fetch-Site", "same-origin")).Want(t, 200, "")
-	k.Do(k.As(browser, Get("/me"))).Want(t, 401, "invalid_session")
-}
-
 func TestSE06_SignedOutTokensAreDead(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
