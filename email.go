@@ -111,7 +111,7 @@ func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmai
 	effects := store.Effects{Events: []Event{event}, Emails: append(l.notices, queued...)}
 	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{Token: t, MaxOpen: maxOpenTokens, DropOldest: true, Effects: effects})
 	if err != nil {
-		s.releaseLimits(ctx, counted...) // nothing was sent
+		s.releaseUnlessHungUp(ctx, counted...) // nothing was sent
 	}
 	if errors.Is(err, ErrConflict) {
 		return s.recordWithoutLink(ctx, t, l, event, "changed_meanwhile")

@@ -1,6 +1,7 @@
 package usher_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
 )
 
 // verifyToken signs up and returns the token of the verification link.
@@ -275,4 +278,52 @@ func TestRS01_EV01_AThousandTokensAreRandomAndStoredHashed(t *testing.T) {
 		}
 	}
 	k.wantAbsent("a verification token", all[len(all)-3:]...)
+}
+
+// lostAnswer is a store that keeps links and users, whose client hangs up before it hears
+// of it, as PostgreSQL does when a commit is cancelled.
+type lostAnswer struct {
+	store.Store
+	cancel func()
+	emails int
+}
+
+func (l *lostAnswer) AddOneTimeToken(ctx context.Context, add store.TokenAddition) error {
+	if err := l.Store.AddOneTimeToken(ctx, add); err != nil {
+		return err
+	}
+	l.emails += len(add.Emails)
+	l.cancel()
+	return ctx.Err()
+}
+
+// An email counts although the client hangs up at the moment of the commit and its request
+// fails.
+func TestML04_HangingUpIsNoMailBomb(t *testing.T) {
+	t.Parallel()
+	for name, send := range map[string]func(context.Context, *kit, *token.Claims) error{
+		"verification": func(ctx context.Context, k *kit, claims *token.Claims) error {
+			return k.SendEmailVerification(ctx, claims, home)
+		},
+		"reset": func(ctx context.Context, k *kit, _ *token.Claims) error {
+			return k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: ann}, home)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKit(t, func(c *usher.Config) { c.ResetLifetime = time.Minute })
+			claims := k.claims(k.signUp(ann))
+			lost := &lostAnswer{Store: k.store}
+			b := newKitOn(t, lost, k.clock, func(c *usher.Config) { c.ResetLifetime = time.Minute })
+			for range 9 {
+				var gone context.Context
+				gone, lost.cancel = context.WithCancel(ctx)
+				_ = send(gone, b, claims)
+				k.clock.add(2 * time.Minute) // links of a reset expire
+			}
+			if n := lost.emails; n == 0 || n > 4 { // after that of the sign-up
+				t.Errorf("%d emails in an hour, want at most 4", n)
+			}
+		})
+	}
 }

@@ -122,7 +122,7 @@ func (s *Service) limitExceeded(ctx context.Context, r *refusedLimit, c Client) 
 }
 
 // releaseLimits lowers each counter by one. Callers use it for an attempt that was
-// counted but was not a guess, and for an email that was not sent.
+// counted but was not a guess.
 func (s *Service) releaseLimits(ctx context.Context, limits ...namedLimit) {
 	if s.cfg.InsecureNoThrottle || len(limits) == 0 {
 		return
@@ -135,10 +135,19 @@ func (s *Service) releaseLimits(ctx context.Context, limits ...namedLimit) {
 }
 
 // releaseAfterOutage releases limits if *err says that the store failed after they were
-// counted. Otherwise the retries during an outage would count as too many. Nothing is
-// released for a client that hung up, because the work was done. It is to be deferred.
+// counted. Otherwise the retries during an outage would count as too many. It is to be
+// deferred.
 func (s *Service) releaseAfterOutage(ctx context.Context, err *error, limits ...namedLimit) {
-	if errors.Is(*err, ErrUnavailable) && !errors.Is(ctx.Err(), context.Canceled) {
+	if errors.Is(*err, ErrUnavailable) {
+		s.releaseUnlessHungUp(ctx, limits...)
+	}
+}
+
+// releaseUnlessHungUp is releaseLimits for work that failed. Nothing is released for a
+// client that hung up: its transaction may have committed, or its work was done, and
+// hanging up at that moment must make neither free.
+func (s *Service) releaseUnlessHungUp(ctx context.Context, limits ...namedLimit) {
+	if !errors.Is(ctx.Err(), context.Canceled) {
 		s.releaseLimits(ctx, limits...)
 	}
 }

@@ -3,6 +3,7 @@ package usher_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -278,5 +279,31 @@ func TestPW11_NoHintsAndNoQuestions(t *testing.T) {
 				t.Errorf("%T has a field %s", v, f.Name)
 			}
 		}
+	}
+}
+
+// hangingUp are clients that hang up during the look-up.
+type hangingUp struct {
+	asked  int
+	cancel func()
+}
+
+func (h *hangingUp) Breached(context.Context, [20]byte) (bool, error) {
+	h.asked++
+	h.cancel()
+	return false, nil
+}
+
+// Nor can a client that hangs up after the look-up, before a password is hashed.
+func TestSU08_LookUpsForClientsThatHangUpAreLimited(t *testing.T) {
+	leaked := &hangingUp{}
+	k := newKit(t, func(c *usher.Config) { c.Password.Breached = leaked })
+	for i := range 15 {
+		var gone context.Context
+		gone, leaked.cancel = context.WithCancel(ctx)
+		_, _ = k.SignUp(gone, usher.SignUpParams{LoginID: ann, Password: usher.Secret(fmt.Sprintf("a long password %d", i))}, home)
+	}
+	if leaked.asked != 10 || k.Hashes() != 0 {
+		t.Errorf("asked %d times, %d hashes, want 10 and none", leaked.asked, k.Hashes())
 	}
 }

@@ -210,10 +210,10 @@ func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 }
 
 // RequireReset makes the password of a user useless, after a compromise: only a link
-// emailed to the user's address sets a new one, and not the same one again. All sessions end, open emailed links
-// become void, and all known browsers become unknown. The user is not notified; call
-// [Service.SendPasswordReset] to send the link. A user without an address needs
-// [Operator.SetPassword].
+// emailed to the user's address sets a new one, and not the same one again. All
+// sessions end, open emailed links become void, and all known browsers become unknown.
+// The user is not notified; call [Service.SendPasswordReset] to send the link. A user
+// without an address needs [Operator.SetPassword].
 //
 // Errors: [ErrNotFound]; [ErrConflict] if a concurrent call changed the password;
 // [ErrUnavailable].

@@ -168,7 +168,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, canonica
 		s.audit.Notify(ctx, refused)
 		return nil
 	case err != nil:
-		s.releaseLimits(ctx, limits...) // nothing was sent
+		s.releaseUnlessHungUp(ctx, limits...) // nothing was sent
 		return s.storeError(err)
 	}
 	s.wakeOutbox(add.Emails)

@@ -142,7 +142,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	if err != nil {
 		s.resetLimits(ctx, a) // the password was right
 		if len(start.Emails) > 0 {
-			s.releaseLimits(ctx, s.emailLimit(u.Email)) // nothing was sent
+			s.releaseUnlessHungUp(ctx, s.emailLimit(u.Email)) // nothing was sent
 		}
 		return nil, s.storeError(err)
 	}

@@ -71,7 +71,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	}
 	hash, err := s.hasher.Hash(inQueueOf(ctx, c), in.Password.Reveal())
 	if err != nil {
-		s.releaseLimits(ctx, limits...)
+		s.releaseUnlessHungUp(ctx, limits...)
 		return Result{}, s.hashError(ctx, err, c)
 	}
 	defer s.releaseAfterOutage(ctx, &err, limits...)
@@ -174,7 +174,7 @@ func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account,
 	})
 	if !errors.Is(err, ErrConflict) {
 		if len(effects.Emails) > 0 {
-			s.releaseLimits(ctx, s.emailLimit(u.Email)) // nothing was sent
+			s.releaseUnlessHungUp(ctx, s.emailLimit(u.Email)) // nothing was sent
 		}
 		return s.storeError(err)
 	}
@@ -197,7 +197,7 @@ func (s *Service) signUpError(ctx context.Context, err error, c Client) error {
 func (s *Service) createUser(ctx context.Context, creation store.UserCreation) ([]Event, error) {
 	ended, err := s.store.CreateUser(ctx, creation)
 	if err != nil && len(creation.Emails) > 0 {
-		s.releaseLimits(ctx, s.emailLimit(creation.User.Email))
+		s.releaseUnlessHungUp(ctx, s.emailLimit(creation.User.Email))
 	}
 	return ended, err
 }
