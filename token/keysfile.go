@@ -51,6 +51,9 @@ func (r *RemoteKeys) parseFile() ([]PublicKey, time.Time, error) {
 	if mode := info.Mode(); !mode.IsRegular() || runtime.GOOS != "windows" && mode.Perm()&0o022 != 0 {
 		return nil, time.Time{}, fmt.Errorf("it must be a regular file that only its owner can write, and its mode is %s", mode)
 	}
+	if !isOwn(info) {
+		return nil, time.Time{}, errors.New("another user owns it")
+	}
 	text, err := io.ReadAll(io.LimitReader(f, r.cfg.MaxBytes+4096))
 	if err != nil {
 		return nil, time.Time{}, err

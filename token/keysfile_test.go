@@ -192,6 +192,16 @@ func TestJK11_TheFileIsSafe(t *testing.T) {
 		}
 		r.Close()
 	}
+	if os.Geteuid() == 0 { // only root can give a file away
+		if err := errors.Join(os.WriteFile(cfg.File, text, 0o600), os.Chmod(cfg.File, 0o644), os.Chown(cfg.File, 65534, -1)); err != nil {
+			t.Fatal(err)
+		}
+		r, log := openWithFile(t, cfg, down)
+		if _, err := r.PublicKey(t.Context(), key.ID); !errors.Is(err, token.ErrNoKeys) || !strings.Contains(log.String(), "another user") {
+			t.Errorf("another user owns it: %v, the log is %s", err, log)
+		}
+		r.Close()
+	}
 	// A file that cannot be written is a warning, and changes nothing else.
 	cfg.File = filepath.Join(folder, "missing", "keys.json")
 	r, log := openWithFile(t, cfg, serve([]byte(set)))

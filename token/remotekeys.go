@@ -52,7 +52,8 @@ type RemoteKeysConfig struct {
 	// restarts while the issuer is down can verify tokens. It has the public keys, the
 	// URL and the time of the fetch. A set of another URL, or one that is MaxStale old,
 	// is not used. Every process that can write the file can forge tokens, so it is
-	// created for its owner alone, and not used if other users may write it. Defaults to none.
+	// created for its owner alone, and not used if other users may write it, or if it
+	// belongs to a user other than this program's and root. Defaults to none.
 	File string
 	// Timeout bounds one fetch. Defaults to 5 seconds.
 	Timeout time.Duration

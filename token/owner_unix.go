@@ -1,0 +1,15 @@
+//go:build unix
+
+package token
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// isOwn reports whether this program's user or root owns the file.
+func isOwn(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (stat.Uid == 0 || int64(stat.Uid) == int64(os.Geteuid()))
+}
