@@ -26,6 +26,10 @@ func (j *Jar) plainTokens(r *http.Request) (pair token.Pair, present, conflict b
 	if n == 1 && session == "" || m == 1 && refresh == "" {
 		return token.Pair{}, true, false
 	}
+	a, b := unverifiedClaims(session).SessionID, unverifiedClaims(refresh).SessionID
+	if a != "" && b != "" && a != b {
+		return token.Pair{}, true, true // another host may have set one of them
+	}
 	return token.Pair{Session: token.Secret(session), Refresh: token.Secret(refresh)}, n+m > 0, false
 }
 

@@ -31,6 +31,33 @@ func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 	return pair, present
 }
 
+// AllTokens returns the tokens of every session cookie of the request that opens, for a
+// sign-out, which ends all their sessions. With Config.Plain, each pair has one token.
+// Cookies beyond the eighth of a name do not count.
+func (j *Jar) AllTokens(r *http.Request) []token.Pair {
+	var all []token.Pair
+	if !j.cfg.Plain {
+		opened, _ := j.openAll(r, j.cfg.Name)
+		for _, s := range opened {
+			all = append(all, asPair(s))
+		}
+		return all
+	}
+	for _, text := range firstTexts(r, j.cfg.RefreshName) {
+		all = append(all, token.Pair{Refresh: token.Secret(text)})
+	}
+	for _, text := range firstTexts(r, j.cfg.SessionName) {
+		all = append(all, token.Pair{Session: token.Secret(text)})
+	}
+	return all
+}
+
+// firstTexts returns the values of the first maxOpened cookies of a name.
+func firstTexts(r *http.Request, name string) []string {
+	texts := cookieTexts(r, name)
+	return texts[:min(len(texts), maxOpened)]
+}
+
 // tokens is Tokens. conflict reports whether the request has session cookies of
 // different sessions.
 func (j *Jar) tokens(r *http.Request) (pair token.Pair, present, conflict bool) {

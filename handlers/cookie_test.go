@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,46 @@ func TestCK09_OneCookieThatOpensIsTheSession(t *testing.T) {
 				t.Errorf("%s: the cookies stay: %s", q.Path, set)
 			}
 		}
+	}
+}
+
+// A host of the same domain that sets a second session cookie must not keep the user
+// from signing out.
+func TestCK09_SignOutEndsTheSessionOfEachCookie(t *testing.T) {
+	t.Parallel()
+	sealed := func(t *testing.T, k *Kit) (own, other string) {
+		return sessionCookie(t, k.SignUp(Ann)), sessionCookie(t, k.SignUp(Bob))
+	}
+	plain := func(t *testing.T, k *Kit) (own, other string) {
+		own, other = k.SignUp(Ann).Cookie, k.SignUp(Bob).Cookie
+		session := regexp.MustCompile(`__Host-DS=[^;]+`).FindString(own)
+		refresh := regexp.MustCompile(`__Host-DSR=[^;]+`).FindString(other)
+		if session == "" || refresh == "" {
+			t.Fatalf("the cookies are %q", own)
+		}
+		return session, refresh
+	}
+	for name, c := range map[string]struct {
+		jar     func(*cookies.Config)
+		cookies func(*testing.T, *Kit) (own, other string)
+	}{
+		"two sealed cookies":                      {nil, sealed},
+		"plain tokens of one user and of another": {func(c *cookies.Config) { c.Plain, c.SessionName, c.RefreshName = true, "__Host-DS", "__Host-DSR" }, plain},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := NewKit(t, InCookies, Setup{Jar: c.jar})
+			own, other := c.cookies(t, k)
+			both := []string{"Cookie", own + "; " + other, "Sec-Fetch-Site", "same-origin"}
+			k.Do(Get("/me", both...)).Want(t, 401, "invalid_session")
+			k.Events.Take()
+			k.Do(Post("/signout", "", both...)).Want(t, 200, "")
+			if n := strings.Count(k.Events.Take(), "session_ended:signed_out"); n != 2 {
+				t.Errorf("%d sessions ended, want both", n)
+			}
+			for _, cookie := range []string{own, other} {
+				k.Do(Get("/me", "Cookie", cookie, "Sec-Fetch-Site", "same-origin")).Want(t, 401, "invalid_session")
+			}
+		})
 	}
 }
 

@@ -83,30 +83,48 @@ func (v *Visits) RefreshCookies(w http.ResponseWriter, r *http.Request, userID s
 }
 
 // EndCookieSession ends the session of the cookies, if there is one, and removes
-// the cookies. If the store is unavailable, they stay, because the session has not
+// the cookies. If another host has set a second session cookie, it ends the sessions of
+// both, because it cannot know which is the user's. If the store is unavailable, they stay, because the session has not
 // ended.
 func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error {
-	pair, present := v.Cookies.Tokens(r)
-	if !present {
+	if _, present := v.Cookies.Tokens(r); !present {
 		return nil
 	}
 	if err := v.Origins.CheckCookie(r); err != nil {
 		return err
 	}
-	c := v.Client(w, r)
-	claims, err := v.Service.ValidateRefresh(r.Context(), pair.Refresh)
-	if err != nil {
-		// A jar may keep the session token alone.
-		claims, err = v.Service.ValidateSession(r.Context(), pair.Session)
-	}
-	if err != nil && !errors.Is(err, token.ErrInvalid) {
-		return err
-	}
-	if err := v.Service.SignOut(r.Context(), claims, c); err != nil {
-		return err
+	c, ended := v.Client(w, r), map[string]bool{}
+	for _, pair := range v.Cookies.AllTokens(r) {
+		claims, err := v.claimsOf(r, pair)
+		if err != nil {
+			return err
+		}
+		if claims == nil || ended[claims.SessionID] {
+			continue
+		}
+		if err := v.Service.SignOut(r.Context(), claims, c); err != nil {
+			return err
+		}
+		ended[claims.SessionID] = true
 	}
 	v.Cookies.ClearTokens(w, r)
 	return nil
+}
+
+// claimsOf returns the claims of the refresh token of a pair or, if the jar keeps none,
+// of its session token. They are nil if no token is valid.
+func (v *Visits) claimsOf(r *http.Request, pair token.Pair) (*token.Claims, error) {
+	claims, err := v.Service.ValidateRefresh(r.Context(), pair.Refresh)
+	if err != nil {
+		claims, err = v.Service.ValidateSession(r.Context(), pair.Session)
+	}
+	switch {
+	case errors.Is(err, token.ErrInvalid):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return claims, nil
 }
 
 // ClearEndedSession removes the cookies if err means that their session has ended, so
