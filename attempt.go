@@ -236,8 +236,13 @@ func (s *Service) resetLimits(ctx context.Context, a *attempt) {
 // inQueueOf returns a context whose hashes wait in the queue of the client's network.
 // Networks take turns, so that one with many requests delays no other.
 func inQueueOf(ctx context.Context, c Client) context.Context {
+	return password.WithClient(ctx, widestNetwork(c))
+}
+
+// widestNetwork returns the largest network that the customer behind a client may have.
+func widestNetwork(c Client) string {
 	networks := ipaddr.Networks(c.Address)
-	return password.WithClient(ctx, networks[len(networks)-1])
+	return networks[len(networks)-1]
 }
 
 // maxConcurrentAttempts is how many attempts are looked up and counted at the same

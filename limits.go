@@ -191,8 +191,8 @@ type LimitConfig struct {
 	// of unknown browsers, and how many more at the request of known browsers.
 	// Further requests send nothing and get the same answer. Defaults to 3.
 	ResetEmails int
-	// ResetRequests is how many reset requests a network may make in an hour. Defaults
-	// to 10.
+	// ResetRequests is how many reset requests a network may make in an hour. A known
+	// browser has as many of its own. Defaults to 10.
 	ResetRequests int
 	// Emails is how many emails of all kinds an address gets in an hour. The last of
 	// them is reserved for a reset, and a known browser may cause one more reset

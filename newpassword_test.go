@@ -307,3 +307,31 @@ func TestSU08_LookUpsForClientsThatHangUpAreLimited(t *testing.T) {
 		t.Errorf("asked %d times, %d hashes, want 10 and none", leaked.asked, k.Hashes())
 	}
 }
+
+// Neither links that do not exist nor the requests of a known browser fill the audit
+// table. The hook gets every event.
+func TestLM06_RefusedLinksAndRequestsDoNotFillTheAuditTable(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	known := home
+	known.Device = k.signUp(ann).Device
+	k.events.reset()
+	for i := range 30 {
+		_, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: "no such link", NewPassword: otherPassword}, home)
+		wantErr(t, err, usher.ErrInvalidToken)
+		err = k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: ann}, known)
+		if i < 10 && err != nil {
+			t.Fatal(err)
+		} else if i >= 10 {
+			wantLimit(t, err)
+		}
+	}
+	for name, most := range map[usher.EventName]int{usher.EventTokenRefused: 1, usher.EventResetRequested: 10} {
+		if n := len(usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: name})).Events); n == 0 || n > most {
+			t.Errorf("%d rows of %s, want at most %d", n, name, most)
+		}
+	}
+	if n := strings.Count(k.events.take(), "authn_token_refused"); n != 30 {
+		t.Errorf("the hook got %d events of refused links, want 30", n)
+	}
+}

@@ -49,8 +49,8 @@ const maxOpenTokens = 3
 // account has set. A disabled user gets no email.
 //
 // Errors: a [*FieldError] or [*InputErrors] for malformed input or a redirect that
-// is not allowed; a [*LimitError] after too many requests by unknown browsers of the
-// network; [ErrUnavailable].
+// is not allowed; a [*LimitError] after too many requests by the known browser, or by
+// unknown browsers of the network; [ErrUnavailable].
 func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetParams, c Client) (err error) {
 	in.LoginID = loginid.Trim(in.LoginID)
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
@@ -64,13 +64,16 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 		return s.storeError(err)
 	}
 	u := account.User
-	if u.ID == "" || s.knownDeviceID(account, c) == "" { // others must not use up what a known browser needs
-		limits := s.hourlyNetworkLimits(limitResetRequests, s.cfg.Limits.ResetRequests, c)
-		if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
-			return err
+	limits := s.hourlyNetworkLimits(limitResetRequests, s.cfg.Limits.ResetRequests, c)
+	if u.ID != "" {
+		if device := s.knownDeviceID(account, c); device != "" { // others must not use up what a known browser needs
+			limits = []namedLimit{s.hourlyLimit(limitResetRequests, s.cfg.Limits.ResetRequests, u.ID, device)}
 		}
-		defer s.releaseAfterOutage(ctx, &err, limits...)
 	}
+	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
+		return err
+	}
+	defer s.releaseAfterOutage(ctx, &err, limits...)
 	event := s.newEvent(EventResetRequested, u.ID, "", "", c)
 	switch {
 	case u.ID == "":
@@ -234,9 +237,10 @@ func checkTokenGiven(raw Secret) error {
 	return nil
 }
 
-// refuseToken records that a token was refused and returns ErrInvalidToken.
+// refuseToken records that a token was refused and returns ErrInvalidToken. No limit
+// counts such calls, so the record is sampled.
 func (s *Service) refuseToken(ctx context.Context, userID string, c Client) error {
-	s.audit.Store(ctx, s.newEvent(EventTokenRefused, userID, "", "one_time_token", c))
+	s.audit.StoreSampled(ctx, "token "+userID+" "+widestNetwork(c), s.newEvent(EventTokenRefused, userID, "", "one_time_token", c))
 	return ErrInvalidToken
 }
 
