@@ -194,6 +194,9 @@ func (j *Jar) twins(r *http.Request, c *http.Cookie) (all []*http.Cookie) {
 			twin := &http.Cookie{
 				Name: c.Name, Path: path, Domain: domain, MaxAge: -1, Secure: c.Secure, HttpOnly: true, SameSite: c.SameSite,
 			}
+			if twin.Valid() != nil {
+				continue // the client chose a Host or a path that no cookie can have
+			}
 			if size += len(twin.String()); size > maxTwinBytes {
 				return all
 			}

@@ -6,9 +6,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -282,5 +284,25 @@ func TestCK09_TheLinesThatDeleteCookiesAreBounded(t *testing.T) {
 	}
 	if n := len(w.Header()["Set-Cookie"]); n > 62 || size > 5000 {
 		t.Errorf("%d lines, %d bytes", n, size)
+	}
+}
+
+// A client chooses Host and path. What is no domain or path of a cookie has no twin.
+// net/http would drop parts of it, and write a line to the log of the process.
+func TestCK10_OnlyDomainsAndPathsOfCookiesHaveTwins(t *testing.T) {
+	var lines bytes.Buffer
+	log.SetOutput(&lines)
+	defer log.SetOutput(os.Stderr)
+	jar := newJar(t, func(c *cookies.Config) { c.Name, c.Domain = "__Secure-s", "example.com" })
+	old := set(t, jar, request(), issue(t, "one", 0))[0]
+	r := request(old, old)
+	r.Host, r.RequestURI = "my_app.a;b.example.com", "/a;b/c"
+	all := set(t, jar, r, issue(t, "one", 0))
+	if lines.Len() > 0 {
+		t.Errorf("net/http logged:\n%s", &lines)
+	}
+	last := all[len(all)-1]
+	if last.MaxAge < 0 || last.Domain != "example.com" || len(all) < 2 {
+		t.Errorf("the cookies are %v", all)
 	}
 }
