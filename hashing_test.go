@@ -257,6 +257,10 @@ func TestHA06_CostlyHashesAreNotImported(t *testing.T) {
 	if got, want := k.events.take(), "user_imported"; got != want {
 		t.Errorf("events are %q, want %q", got, want)
 	}
+	page := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventUserImported}))
+	if len(page.Events) != 1 || page.Events[0].Actor != "test" {
+		t.Errorf("stored %+v, want one event with the operator as its actor", page.Events)
+	}
 }
 
 func TestHA07_BcryptGivesWayToTheWholePassword(t *testing.T) {

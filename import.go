@@ -88,14 +88,14 @@ func (o *Operator) importUser(ctx context.Context, in ImportUserParams, taken ma
 	if err != nil {
 		return User{}, err
 	}
-	pw, err := s.importedPassword(ctx, in, u)
+	pw, err := s.importedPassword(ctx, in, u, o.client)
 	if err != nil {
 		return User{}, err
 	}
 	if taken != nil {
 		return u, s.takeInDryRun(ctx, canonical, taken)
 	}
-	e := s.newEvent(EventUserImported, u.ID, "", "", Client{})
+	e := s.newEvent(EventUserImported, u.ID, "", "", o.client)
 	_, err = s.store.CreateUser(ctx, store.UserCreation{
 		User: u, Canonical: canonical, Password: pw, Effects: store.Effects{Events: []Event{e}},
 	})
@@ -167,7 +167,7 @@ func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
 }
 
 // importedPassword checks the password or the hash and returns what to store.
-func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u User) (store.Password, error) {
+func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u User, c Client) (store.Password, error) {
 	pw := store.Password{State: store.PasswordNone, Version: 1, ChangedAt: s.now()}
 	var err error
 	switch {
@@ -191,7 +191,7 @@ func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u U
 		return store.Password{}, fmt.Errorf("usher: hash: %w", err)
 	}
 	if err != nil {
-		return store.Password{}, s.hashError(ctx, err, Client{})
+		return store.Password{}, s.hashError(ctx, err, c)
 	}
 	pw.State = store.PasswordActive
 	return pw, nil
