@@ -306,3 +306,22 @@ func TestCK10_OnlyDomainsAndPathsOfCookiesHaveTwins(t *testing.T) {
 		t.Errorf("the cookies are %v", all)
 	}
 }
+
+// A request may have cookies of different sessions and sign in all the same. The sign-in
+// page must not report a conflict that is over.
+func TestCK11_ASignInEndsTheConflictOfItsRequest(t *testing.T) {
+	jar := newJar(t, nil)
+	r := request(set(t, jar, request(), issue(t, "one", 0))[0], set(t, jar, request(), issue(t, "two", 0))[0])
+	w := httptest.NewRecorder()
+	if !jar.RejectConflict(w, r) {
+		t.Fatal("there is no conflict")
+	}
+	if err := jar.SetTokens(w, r, issue(t, "three", 0)); err != nil {
+		t.Fatal(err)
+	}
+	browser := client{host: "app.example.com"}
+	browser.keep(w.Result().Cookies())
+	if r := browser.request("/"); jar.HadConflict(r) {
+		t.Errorf("the browser has %v", browser.all)
+	}
+}

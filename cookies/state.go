@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher/token"
@@ -100,8 +102,10 @@ func (j *Jar) setText(w http.ResponseWriter, r *http.Request, spec cookieSpec, t
 	return d.Set(w)
 }
 
+// deleteIfPresent deletes a cookie that the request has, or that the response was to set.
 func (j *Jar) deleteIfPresent(w http.ResponseWriter, r *http.Request, spec cookieSpec) {
-	if _, n := findCookie(r, spec.name); n > 0 {
+	added := slices.ContainsFunc(w.Header()["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, spec.name+"=") })
+	if _, n := findCookie(r, spec.name); n > 0 || added {
 		j.deleteCookie(w, r, spec)
 	}
 }
