@@ -58,7 +58,8 @@ type Config struct {
 	SameSite http.SameSite
 	// InsecureLoopback makes cookies for http, without Secure and without name
 	// prefix, for development. The jar then sets cookies only if the request's
-	// Host is localhost or a loopback address. Defaults to false.
+	// Host is localhost or a loopback address and no proxy has forwarded it. Defaults
+	// to false.
 	InsecureLoopback bool
 
 	// CacheBytes limits the memory of the cache of opened session cookies, at least

@@ -318,8 +318,10 @@ func (j *Jar) deleteCookie(w http.ResponseWriter, r *http.Request, spec cookieSp
 	j.addWithTwins(w, r, j.cookie(spec, "", -1))
 }
 
-// checkHost returns ErrNotLoopback if InsecureLoopback forbids cookies for the
-// request's Host.
+// checkHost returns ErrNotLoopback if InsecureLoopback forbids cookies for the request: it
+// has another Host, or was forwarded by a proxy. Proxies often send a Host of their own,
+// such as 127.0.0.1. The address of the peer does not count, because the port of a
+// container is reached through another address than the browser's.
 func (j *Jar) checkHost(r *http.Request) error {
 	if !j.cfg.InsecureLoopback {
 		return nil
@@ -329,11 +331,19 @@ func (j *Jar) checkHost(r *http.Request) error {
 		host = h
 	}
 	host = strings.Trim(host, "[]")
-	if a, err := netip.ParseAddr(host); host == "localhost" || err == nil && a.IsLoopback() {
-		return nil
+	if a, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !a.IsLoopback()) {
+		return fmt.Errorf("%w: the request has another Host", ErrNotLoopback)
 	}
-	return fmt.Errorf("%w: the request has another Host", ErrNotLoopback)
+	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via"} {
+		if r.Header[name] != nil {
+			return fmt.Errorf("%w: a proxy has forwarded the request", ErrNotLoopback)
+		}
+	}
+	return nil
 }
+
+// LoopbackOnly reports whether the jar has Config.InsecureLoopback.
+func (j *Jar) LoopbackOnly() bool { return j.cfg.InsecureLoopback }
 
 // headerOnly is a ResponseWriter that keeps only the headers.
 type headerOnly http.Header

@@ -1,6 +1,7 @@
 package cookies_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -109,6 +110,14 @@ func TestCF03_PlainHTTPIsForLoopback(t *testing.T) {
 			t.Errorf("%s: %v", host, cs)
 		} else if ok && (len(cs) != 4 || cs[0].Name != "session" || cs[0].Secure || !cs[0].HttpOnly || cs[1].Name != "device") {
 			t.Errorf("%s: %v", host, cs)
+		}
+	}
+	for _, header := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"} {
+		r := request()
+		r.Host = "127.0.0.1:8080" // what a proxy sends by default
+		r.Header.Set(header, "x")
+		if err := jar.SetTokens(httptest.NewRecorder(), r, p); !errors.Is(err, cookies.ErrNotLoopback) {
+			t.Errorf("forwarded with %s: %v", header, err)
 		}
 	}
 	plain := newJar(t, func(c *cookies.Config) { c.InsecureLoopback, c.Plain = true, true })

@@ -109,6 +109,9 @@ func (c Config) complete(auth *usher.Service) (Config, error) {
 	if c.Timeout < 0 {
 		return Config{}, errors.New("handlers: Config.Timeout must not be negative")
 	}
+	if c.Cookies != nil && c.Cookies.LoopbackOnly() && own.Scheme == "https" {
+		return Config{}, errors.New("handlers: Config.Cookies has InsecureLoopback, which is for development, but the BaseURL of the Service is https")
+	}
 	if c.Pages != nil && c.Cookies == nil {
 		if c.Cookies, err = newJar(auth, own.Scheme == "http", c.Now); err != nil {
 			return Config{}, err

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
 )
@@ -170,7 +172,12 @@ func TestConfigErrors(t *testing.T) {
 	if _, err := handlers.New(nil, handlers.Config{}); err == nil || !strings.Contains(err.Error(), "Service") {
 		t.Errorf("no Service: %v", err)
 	}
+	loopback, err := cookies.New(cookies.Config{Secret: Secret, InsecureLoopback: true, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for field, cfg := range map[string]handlers.Config{
+		"InsecureLoopback":   {Cookies: loopback},
 		"TrustedOrigins":     {TrustedOrigins: []string{"*"}, Cookies: k.Jar},
 		"TrustedOrigins[1]":  {TrustedOrigins: []string{"https://good.test", "https://good.test/x"}},
 		"TrustedOrigins[0]":  {TrustedOrigins: []string{"null"}},
