@@ -335,3 +335,24 @@ func TestLM06_RefusedLinksAndRequestsDoNotFillTheAuditTable(t *testing.T) {
 		t.Errorf("the hook got %d events of refused links, want 30", n)
 	}
 }
+
+// A user who is signed in, or has an emailed link, cannot cause them without end either.
+func TestSU08_LookUpsForChangesAreLimited(t *testing.T) {
+	t.Parallel()
+	leaked := &leakedPasswords{}
+	k := newKit(t, func(c *usher.Config) { c.Password.Breached = leaked })
+	claims := k.claims(k.signUp(ann))
+	leaked.found, leaked.asked = true, 0
+	for i := range 40 {
+		in := usher.UpdatePasswordParams{NewPassword: usher.Secret(fmt.Sprintf("leaked by others %d", i))}
+		_, err := k.UpdatePassword(ctx, claims, in, home)
+		if i < 30 {
+			wantPolicy(t, err, password.CodeBreached)
+		} else {
+			wantLimit(t, err)
+		}
+	}
+	if leaked.asked != 30 {
+		t.Errorf("asked %d times, want 30", leaked.asked)
+	}
+}

@@ -179,11 +179,22 @@ const (
 // change. Every method that sets a password uses it. The change ends all sessions
 // and drops all emailed links. It costs one hash, and with a reuse rule one more
 // for each earlier password. The policy is applied first, so a refused password
-// counts nothing.
+// does not count as a change. If the list of leaked passwords is queried, that counts by
+// itself.
 func (s *Service) preparePasswordChange(ctx context.Context, account store.Account, pw Secret, by proof, c Client) (_ store.PasswordChange, err error) {
 	u, p := account.User, account.Password
-	if err := s.checkPolicy(ctx, pw, u); err != nil {
+	if err := s.checkPolicyLocally(ctx, pw, u); err != nil {
 		return store.PasswordChange{}, err
+	}
+	if s.cfg.Password.Breached != nil {
+		lookUps := s.lookUpLimits(by)
+		if _, err := s.takeLimitsOrError(ctx, c, lookUps...); err != nil {
+			return store.PasswordChange{}, err
+		}
+		defer s.releaseAfterOutage(ctx, &err, lookUps...)
+		if err := s.checkPolicy(ctx, pw, u); err != nil {
+			return store.PasswordChange{}, err
+		}
 	}
 	if err := s.countPasswordChange(ctx, by, c); err != nil {
 		return store.PasswordChange{}, err

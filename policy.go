@@ -69,6 +69,8 @@ func (s *Service) checkPolicyWith(ctx context.Context, policy password.Policy, p
 const (
 	maxPasswordChanges         = 10
 	maxUnprovenPasswordChanges = 5 // without the current password
+	// How many of them are looked up in the list of leaked passwords, on another server.
+	maxPasswordLookUps = 30
 )
 
 // countPasswordChange counts a change before anything is hashed, in the queue of the
@@ -96,6 +98,15 @@ func (s *Service) passwordChangeLimits(by proof) []namedLimit {
 		limit.Max = maxPasswordChanges
 	}
 	return []namedLimit{limit}
+}
+
+// lookUpLimits returns the limit on look-ups in the list of leaked passwords, or none for
+// operators.
+func (s *Service) lookUpLimits(by proof) []namedLimit {
+	if by.kind == proofOperator {
+		return nil
+	}
+	return []namedLimit{s.hourlyLimit(limitChanges, maxPasswordLookUps, "look-ups", by.kind, by.id)}
 }
 
 // changeLimits returns what was counted for a change of password: the change itself, and
