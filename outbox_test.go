@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,10 +37,11 @@ func (m *attemptMailer) Send(ctx context.Context, msg usher.Message) error {
 	return m.answer(ctx, n)
 }
 
-func (m *attemptMailer) count() int {
+// times returns the time of each attempt.
+func (m *attemptMailer) times() []time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.at)
+	return slices.Clone(m.at)
 }
 
 // waiting returns how many emails are in the outbox.
@@ -138,8 +140,8 @@ func TestOutboxGivesUpExpiredLinks(t *testing.T) {
 		time.Sleep(time.Hour) // the bubble's clock
 		k.wantEvents("authn_password_reset_request mail_given_up:link_expired reset_password")
 		// Attempts at 0 s, 10 s, 40 s, 100 s and 400 s; the next is due at 1300 s.
-		if m.count() != 5 || k.waiting() != 0 {
-			t.Fatalf("%d attempts, %d waiting", m.count(), k.waiting())
+		if len(m.times()) != 5 || k.waiting() != 0 {
+			t.Fatalf("%d attempts, %d waiting", len(m.times()), k.waiting())
 		}
 	})
 }
@@ -212,18 +214,18 @@ func TestOutboxSurvivesTheProcess(t *testing.T) {
 		dying.importUser(ann)
 		dying.requestReset(ann, home)
 		synctest.Wait()
-		if first.count() != 1 {
-			t.Fatalf("%d attempts before the instance ended", first.count())
+		if len(first.times()) != 1 {
+			t.Fatalf("%d attempts before the instance ended", len(first.times()))
 		}
 		dying.Close(ctx)
 		k := newInstance(t, store, withMailer(second))
 		time.Sleep(90 * time.Second) // the bubble's clock
-		if second.count() != 0 {
+		if len(second.times()) != 0 {
 			t.Fatal("sent again within the lease")
 		}
 		time.Sleep(time.Minute)
-		if second.count() != 1 || second.all[0].ID != first.all[0].ID || k.waiting() != 0 {
-			t.Fatalf("%d attempts after the lease", second.count())
+		if len(second.times()) != 1 || second.all[0].ID != first.all[0].ID || k.waiting() != 0 {
+			t.Fatalf("%d attempts after the lease", len(second.times()))
 		}
 		if err := k.checkLink(second.all[0]); err != nil {
 			t.Fatalf("the link came too late: %v", err)
@@ -339,9 +341,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	k := newKit(t, withMailer(m))
 	k.signUp(ann)
 	<-sending
-	if err := errors.Join(k.Close(ctx), k.Close(ctx)); err != nil {
-		t.Fatal(err)
-	}
+	usher.Must(0, errors.Join(k.Close(ctx), k.Close(ctx)))
 	goleak.VerifyNone(t, before)
 	if k.waiting() != 1 {
 		t.Fatal("the email is gone")
@@ -349,8 +349,8 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	k.clock.add(time.Minute)
 	next := k.secondInstance()
 	next.inbox()
-	if m.count() != 2 || m.all[0].ID != m.all[1].ID {
-		t.Fatalf("%d attempts", m.count())
+	if len(m.times()) != 2 || m.all[0].ID != m.all[1].ID {
+		t.Fatalf("%d attempts", len(m.times()))
 	}
 }
 
@@ -381,18 +381,18 @@ func TestML05_AnInterruptedAttemptDoesNotCount(t *testing.T) {
 					select {
 					case <-begun:
 					case <-time.After(10 * time.Hour): // the bubble's clock
-						t.Fatalf("no attempt after %d", m.count())
+						t.Fatalf("no attempt after %d", len(m.times()))
 					}
 					k.Close(ctx)
 					k = newInstance(t, k.store, withMailer(m))
-					if synctest.Wait(); time.Now() != m.at[len(m.at)-1] {
+					if synctest.Wait(); time.Now() != m.times()[len(m.times())-1] {
 						t.Error("the next instance did not send at once")
 					}
 				}
 				time.Sleep(10 * time.Hour) // the bubble's clock
 				events := usher.Must(k.Operator("test").Events(ctx, usher.EventQuery{Name: usher.EventEmailGivenUp})).Events
-				if want := c.failuresBefore + c.shutdowns + c.failuresAfter + 1; m.count() != want || len(events) != 0 {
-					t.Errorf("%d attempts, want %d; given up: %+v", m.count(), want, events)
+				if want := c.failuresBefore + c.shutdowns + c.failuresAfter + 1; len(m.times()) != want || len(events) != 0 {
+					t.Errorf("%d attempts, want %d; given up: %+v", len(m.times()), want, events)
 				}
 			})
 		})
