@@ -45,6 +45,9 @@ type Jar struct {
 	// cache maps the text of session cookies to their tokens. It is nil if it is
 	// disabled.
 	cache *tokencache.Cache[token.Pair]
+	// pairs maps session tokens to the refresh tokens that they came with, with
+	// Config.Plain; see belongTogether.
+	pairs *tokencache.Cache[string]
 }
 
 // New returns a Jar. Its errors name the field of cfg that is missing or invalid.
@@ -64,6 +67,9 @@ func New(cfg Config) (*Jar, error) {
 	// The sessions of another store may change while the cookie stays the same.
 	if cfg.Store == nil && !cfg.Plain && cfg.CacheBytes > 0 {
 		j.cache = tokencache.New[token.Pair](cfg.CacheBytes, cfg.Now)
+	}
+	if cfg.Plain {
+		j.pairs = tokencache.New[string](tokencache.MinBytes, cfg.Now)
 	}
 	return j, nil
 }

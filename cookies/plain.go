@@ -26,11 +26,24 @@ func (j *Jar) plainTokens(r *http.Request) (pair token.Pair, present, conflict b
 	if n == 1 && session == "" || m == 1 && refresh == "" {
 		return token.Pair{}, true, false
 	}
-	a, b := unverifiedClaims(session).SessionID, unverifiedClaims(refresh).SessionID
-	if a != "" && b != "" && a != b {
+	if n+m == 2 && !j.belongTogether(session, refresh) {
 		return token.Pair{}, true, true // another host may have set one of them
 	}
 	return token.Pair{Session: token.Secret(session), Refresh: token.Secret(refresh)}, n+m > 0, false
+}
+
+// belongTogether reports whether two tokens are not of different sessions. It decodes
+// tokens that it has not seen together lately.
+func (j *Jar) belongTogether(session, refresh string) bool {
+	if e := j.pairs.Get(session); e != nil && e.Value == refresh {
+		return true
+	}
+	a, b := unverifiedClaims(session).SessionID, unverifiedClaims(refresh).SessionID
+	if a != "" && b != "" && a != b {
+		return false
+	}
+	j.pairs.Add(session, refresh, j.cfg.Now().Add(maxCached), len(refresh))
+	return true
 }
 
 // preparePlain prepares both cookies or none. Each expires with its token. Without a
