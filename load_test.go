@@ -203,6 +203,7 @@ func TestLM04_MadeUpLoginIDsDoNotFillTheMemory(t *testing.T) {
 		for i := range 250_000 {
 			if i%25_000 == 0 {
 				k.clock.add(time.Second)
+				runtime.GC() // a busy computer collects late, and the peak would be garbage
 			}
 			in := usher.SignInParams{LoginID: fmt.Sprintf("m%d@example.com", i), Password: otherPassword}
 			if _, err := k.SignIn(ctx, in, attacker); !errors.As(err, &l) {
