@@ -2,7 +2,6 @@ package mail
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/atomicfile"
 )
 
 // Folder is an [usher.Mailer] that writes each email to a file, for development
@@ -53,7 +53,7 @@ func (f *Folder) Send(ctx context.Context, m usher.Message) error {
 		return fmt.Errorf("mail: folder: %w", err)
 	}
 	name := fmt.Sprintf("%s-%s-%s.eml", m.At.UTC().Format("20060102T150405Z"), m.Kind, shortID(m.ID))
-	if err := writeFile(filepath.Join(f.Path, name), msg); err != nil {
+	if err := atomicfile.Write(filepath.Join(f.Path, name), msg); err != nil {
 		return fmt.Errorf("mail: folder: %w", err)
 	}
 	if f.InsecurePrintLinks == nil {
@@ -67,24 +67,5 @@ func (f *Folder) Send(ctx context.Context, m usher.Message) error {
 	defer f.printing.Unlock()
 	// The email is delivered, even if the line cannot be printed.
 	_, _ = fmt.Fprintln(f.InsecurePrintLinks, line)
-	return nil
-}
-
-// writeFile writes a temporary file, syncs it, and renames it to path. It syncs the
-// file because the outbox deletes a delivered email.
-func writeFile(path string, content io.WriterTo) error {
-	// Not *.eml, so that readers do not find it. os.CreateTemp sets mode 0600.
-	temp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = content.WriteTo(temp)
-	err = errors.Join(err, temp.Sync(), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp.Name()))
-	}
 	return nil
 }

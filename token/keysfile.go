@@ -1,16 +1,17 @@
 package token
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
+	"github.com/usherkit/usher/internal/atomicfile"
 	"github.com/usherkit/usher/internal/strictjson"
 )
 
@@ -88,25 +89,7 @@ func (r *RemoteKeys) writeFile(set []byte, fetchedAt time.Time) {
 	content.URL, content.FetchedAt = r.cfg.URL, fetchedAt.UTC()
 	text, err2 := json.Marshal(content)
 	if err = errors.Join(err, err2); err == nil {
-		err = replaceFile(r.cfg.File, text)
+		err = atomicfile.Write(r.cfg.File, bytes.NewReader(text))
 	}
 	r.fileLog.report(err, "the file of the issuer's keys cannot be written")
-}
-
-// replaceFile writes a file of mode 0600, so that a reader finds the old content or the
-// new one.
-func replaceFile(path string, content []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = temp.Write(content)
-	err = errors.Join(err, temp.Sync(), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp.Name()))
-	}
-	return nil
 }

@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	// The rules, and what they stand on.
 	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/clock", "internal/ipaddr", "internal/keyring", "internal/loginid", "internal/logs",
 		"internal/outbox", "internal/revocation", "internal/seal", "internal/signing", "internal/weburl", "golang.org/x/text"},
-	"token": {"internal/logs", "internal/strictjson", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset",
+	"token": {"internal/atomicfile", "internal/logs", "internal/strictjson", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset",
 		"golang.org/x/sync/singleflight", "golang.org/x/time/rate"},
 	"password": {"golang.org/x/crypto", "golang.org/x/text"},
 
@@ -49,10 +49,11 @@ var mayImport = map[string][]string{
 	"descope": {"", "token"},
 
 	// Emails and texts.
-	"mail":  {"", "texts", "internal/color", "internal/ipaddr", "internal/locale", "internal/loginid", "internal/useragent", "internal/weburl", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
+	"mail":  {"", "texts", "internal/atomicfile", "internal/color", "internal/ipaddr", "internal/locale", "internal/loginid", "internal/useragent", "internal/weburl", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
 	"texts": {},
 
 	// Mechanisms know no Service.
+	"internal/atomicfile": {},
 	"internal/audit":      {"store", "internal/background", "internal/logs"},
 	"internal/background": {},
 	"internal/keyring":    {"store", "token", "internal/audit", "internal/seal", "internal/signing"},

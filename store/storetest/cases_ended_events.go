@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/usherkit/usher/store"
@@ -14,6 +15,22 @@ func sessionEnd(reason string) store.SessionEnd {
 		Address: "192.0.2.9", UserAgent: "Agent/9", RequestID: "request-9",
 		UserID: "not the owner", SessionID: "not the session",
 	}}
+}
+
+// endAtOnce ends a session by many callers, and fails unless exactly one of them returned
+// and stored its event.
+func (e *env) endAtOnce(victim store.SessionRecord, end func(i int) ([]store.Event, error)) {
+	e.Helper()
+	ended := make([][]store.Event, callers)
+	for i, err := range concurrently(func(i int) (err error) {
+		ended[i], err = end(i)
+		return err
+	}) {
+		if err != nil {
+			e.Fatalf("caller %d: %v", i, err)
+		}
+	}
+	e.wantEndedEvents(slices.Concat(ended...), sessionEnd("race"), victim)
 }
 
 // wantEndedEvents fails the case unless the store has exactly one event for each of these
@@ -175,28 +192,16 @@ var endedEventCases = func() (cases []testCase) {
 		for i := range users {
 			users[i] = e.createUser(fmt.Sprint("anna", i))
 		}
-		ended := make([][]store.Event, callers)
-		for i, err := range concurrently(func(i int) (err error) {
+		e.endAtOnce(victim, func(i int) ([]store.Event, error) {
 			r := store.ReplacedSession{ID: victim.ID, End: sessionEnd("race")}
 			if i%2 == 0 {
 				c := passwordChange(users[i], "hash-2")
 				c.Replaces = r
-				ended[i], err = e.ChangePassword(e.ctx, c)
-				return err
+				return e.ChangePassword(e.ctx, c)
 			}
 			id := fmt.Sprint("new-", i)
-			ended[i], err = e.CreateUser(e.ctx, store.UserCreation{User: store.User{ID: id, LoginIDs: []string{id}}, Canonical: []string{id}, Replaces: r})
-			return err
-		}) {
-			if err != nil {
-				e.Fatalf("caller %d: %v", i, err)
-			}
-		}
-		var all []store.Event
-		for _, list := range ended {
-			all = append(all, list...)
-		}
-		e.wantEndedEvents(all, sessionEnd("race"), victim)
+			return e.CreateUser(e.ctx, store.UserCreation{User: store.User{ID: id, LoginIDs: []string{id}}, Canonical: []string{id}, Replaces: r})
+		})
 	}}, testCase{"hundreds of sessions end in one transaction", func(e *env) {
 		a := e.createUser("anna")
 		sessions := make([]store.SessionRecord, 1050)
@@ -221,28 +226,17 @@ var endedEventCases = func() (cases []testCase) {
 	}}, testCase{"of many callers who end a session, one stores its event", func(e *env) {
 		a, other := e.createUser("anna"), e.createUser("bert")
 		victim := e.signIn(other.User.ID)
-		ended := make([][]store.Event, callers)
-		for i, err := range concurrently(func(i int) (err error) {
+		e.endAtOnce(victim, func(i int) (ended []store.Event, err error) {
 			switch i % 3 {
 			case 0:
-				ended[i], err = e.EndUserSessions(e.ctx, other.User.ID, sessionEnd("race"), store.Effects{})
+				return e.EndUserSessions(e.ctx, other.User.ID, sessionEnd("race"), store.Effects{})
 			case 1:
-				_, ended[i], err = e.UpdateUser(e.ctx, store.UserUpdate{UserID: other.User.ID, At: t0, End: ptr(sessionEnd("race"))})
-			default:
-				s := resetSession(a.User.ID, i)
-				ended[i], err = e.StartSession(e.ctx, store.SessionStart{Session: s, IfPasswordVersion: 1, Max: 1000, EndSession: victim.ID, End: sessionEnd("race")})
+				_, ended, err = e.UpdateUser(e.ctx, store.UserUpdate{UserID: other.User.ID, At: t0, End: ptr(sessionEnd("race"))})
+				return ended, err
 			}
-			return err
-		}) {
-			if err != nil {
-				e.Fatalf("caller %d: %v", i, err)
-			}
-		}
-		var all []store.Event
-		for _, list := range ended {
-			all = append(all, list...)
-		}
-		e.wantEndedEvents(all, sessionEnd("race"), victim)
+			s := resetSession(a.User.ID, i)
+			return e.StartSession(e.ctx, store.SessionStart{Session: s, IfPasswordVersion: 1, Max: 1000, EndSession: victim.ID, End: sessionEnd("race")})
+		})
 	}}, testCase{"users who replace each other's session at Max all sign in", func(e *env) {
 		pair := []store.Account{e.createUser("anna"), e.createUser("bert")}
 		newest := []string{e.signIn(pair[0].User.ID).ID, e.signIn(pair[1].User.ID).ID}
