@@ -92,8 +92,9 @@ func (s *Service) SendPasswordReset(ctx context.Context, in SendPasswordResetPar
 // linkTarget is where the client wants the emailed link to lead.
 type linkTarget struct{ redirect, parameter string }
 
-// resetURL returns the URL in the email: Links.ResetPassword, or the client's redirect URL if Config.Redirects allows it. Otherwise the error is a
-// *FieldError for redirectUrl.
+// resetURL returns the URL in the email: Links.ResetPassword, or the client's redirect
+// URL if Config.Redirects allows it. Otherwise the error is a *FieldError for
+// redirectUrl.
 func (s *Service) resetURL(l linkTarget, raw string) (Secret, error) {
 	if l.redirect == "" {
 		return linkWithToken(s.Links().ResetPassword, raw), nil

@@ -263,7 +263,7 @@ func (j *Jar) save(r *http.Request, s *sessions.Session) (string, error) {
 }
 
 // erase deletes sessions from the store that keeps them. A failure is only logged,
-// because the browser no longer has the ids and the sessions expire in the store.
+// because the browser has lost the ids, and the sessions expire in the store.
 func (j *Jar) erase(r *http.Request, spec cookieSpec, all []*sessions.Session) {
 	for _, s := range all {
 		s.Options = j.options(spec, -time.Second)

@@ -210,7 +210,7 @@ func (f refresherFunc) SessionToken(ctx context.Context, refresh token.Secret, a
 	return pair.Session, err
 }
 
-// Whoever hijacks the connection writes a response without the cookies.
+// A handler that hijacks the connection writes a response without the cookies.
 func TestSE16_AProtocolUpgradeExchangesNothing(t *testing.T) {
 	w := newWorld(t)
 	header := func(pairs ...string) func(*http.Request) {

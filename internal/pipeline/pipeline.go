@@ -11,7 +11,7 @@ const (
 	Program Kind = iota
 	// Own is a statement of a store. It may be sent together with those before it.
 	Own
-	// Deferred is a statement of a store whose result nobody reads. It may be sent later
+	// Deferred is a statement of a store whose result is not read. It may be sent later
 	// in its transaction, together with the next statement or with COMMIT.
 	Deferred
 )

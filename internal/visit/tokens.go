@@ -14,7 +14,7 @@ import (
 // be set, start fails, and has ended and stored nothing.
 //
 // If the user has to sign in next, as after a reset, the session that the client had has
-// ended, whoever's it was, and its cookies are removed.
+// ended, even that of another user, and its cookies are removed.
 func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, start func(usher.Client) (usher.Result, error)) (usher.Result, error) {
 	if v.Cookies == nil {
 		return start(c)
@@ -84,8 +84,8 @@ func (v *Visits) RefreshCookies(w http.ResponseWriter, r *http.Request, userID s
 
 // EndCookieSession ends the session of the cookies, if there is one, and removes
 // the cookies. If another host has set a second session cookie, it ends the sessions of
-// both, because it cannot know which is the user's. If the store is unavailable, they stay, because the session has not
-// ended.
+// both, because it cannot know which is the user's. If the store is unavailable, the
+// cookies stay, because the session has not ended.
 func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error {
 	if _, present := v.Cookies.Tokens(r); !present {
 		return nil

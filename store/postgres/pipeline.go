@@ -16,7 +16,7 @@ import (
 )
 
 // pipelineConnector opens connections that need fewer round trips for a transaction: BEGIN
-// is sent with the first statement, and statements whose results nobody reads are sent
+// is sent with the first statement, and statements whose results are not read are sent
 // with the next one or with COMMIT. The server runs all statements one after another, as
 // if they had been sent so. Only their errors arrive later.
 type pipelineConnector struct{ driver.Connector }
