@@ -299,17 +299,17 @@ func TestRefusesToStart(t *testing.T) {
 		args []string
 		want string
 	}{
-		"http for other hosts":   {[]string{"-addr", "0.0.0.0:0"}, "http is accepted for localhost and loopback addresses only"},
-		"short secret":           {[]string{"-secret-file", short}, "must have at least 32"},
-		"password minimum":       {[]string{"-password-min", "7"}, "less than 8"},
-		"unknown store":          {[]string{"-db", "mysql://x"}, "-db: must be sqlite:FILE or postgres://"},
-		"unknown mail":           {[]string{"-mail", "pigeon:loft"}, "-mail: "},
-		"redirect over http":     {[]string{"-redirect", "http://app.example"}, "https"},
-		"trusted proxy":          {[]string{"-trusted-proxy", "everyone"}, "must be a network"},
-		"stray argument":         {[]string{"serve"}, "unexpected argument"},
-		"database out of reach":  {[]string{"-db", "postgres://127.0.0.1:1/x?connect_timeout=1"}, "-db: "},
-		"folder does not exist":  {[]string{"-db", "sqlite:/nowhere/usher.db"}, "-db: "},
-		"descope, not yet there": {[]string{"-management-key", "k"}, "Descope"},
+		"http for other hosts":  {[]string{"-addr", "0.0.0.0:0"}, "http is accepted for localhost and loopback addresses only"},
+		"short secret":          {[]string{"-secret-file", short}, "must have at least 32"},
+		"password minimum":      {[]string{"-password-min", "7"}, "less than 8"},
+		"unknown store":         {[]string{"-db", "mysql://x"}, "-db: must be sqlite:FILE or postgres://"},
+		"unknown mail":          {[]string{"-mail", "pigeon:loft"}, "-mail: "},
+		"redirect over http":    {[]string{"-redirect", "http://app.example"}, "https"},
+		"trusted proxy":         {[]string{"-trusted-proxy", "everyone"}, "must be a network"},
+		"stray argument":        {[]string{"serve"}, "unexpected argument"},
+		"database out of reach": {[]string{"-db", "postgres://127.0.0.1:1/x?connect_timeout=1"}, "-db: "},
+		"folder does not exist": {[]string{"-db", "sqlite:/nowhere/usher.db"}, "-db: "},
+		"unknown flag":          {[]string{"-nothing", "k"}, "not defined"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -17,8 +17,6 @@ type settings struct {
 	mail           string
 	baseURL        string
 	secretFile     string
-	project        string
-	managementKey  string
 	passwordMin    int
 	redirects      list
 	trustedProxies prefixes
@@ -63,8 +61,6 @@ func parseFlags(args []string, out io.Writer) (settings, error) {
 	f.StringVar(&s.mail, "mail", "dir:mail", "`delivery` of emails: dir:FOLDER (one .eml file for each email), smtp://user:pass@host:port or smtps://…")
 	f.StringVar(&s.baseURL, "base-url", "", "public `URL`, with which emailed links and iss begin (default http:// and the address)")
 	f.StringVar(&s.secretFile, "secret-file", "usher.secret", "`file` of the secret; created with mode 0600 if it is missing")
-	f.StringVar(&s.project, "project", "local", "project `id` of the Descope routes")
-	f.StringVar(&s.managementKey, "management-key", "", "`key` for the Descope management routes (default none)")
 	f.IntVar(&s.passwordMin, "password-min", 15, "minimum `length` of a password, at least 8")
 	f.Var(&s.redirects, "redirect", "a `URL` that redirectUrl may lead to; may be given more than once (default the base URL)")
 	f.Var(&s.trustedProxies, "trusted-proxy", "a `CIDR` of proxies whose X-Forwarded-For is trusted; may be given more than once (default none)")
@@ -74,9 +70,6 @@ func parseFlags(args []string, out io.Writer) (settings, error) {
 	}
 	if f.NArg() > 0 {
 		return settings{}, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	}
-	if s.managementKey != "" || s.project != "local" {
-		return settings{}, errors.New("-project and -management-key belong to the Descope routes, which this version does not have yet")
 	}
 	return s, nil
 }
