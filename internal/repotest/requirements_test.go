@@ -22,14 +22,15 @@ const catalogue = "docs/requirements.md"
 
 // requirement is an entry of the catalogue.
 type requirement struct {
-	id     string // such as "PW-08"
-	proof  string // the line below the sentence
-	tests  []string
-	reason string // why there is no test
+	id      string // such as "PW-08"
+	sources string // what the sentence cites
+	proof   string // the line below the sentence
+	tests   []string
+	reason  string // why there is no test
 }
 
 var (
-	sentenceLine = regexp.MustCompile(`(?m)^- \*\*([A-Z]{2}-\d\d)\*\* .+\. \[.+\]\\\n  (.*)$`)
+	sentenceLine = regexp.MustCompile(`(?m)^- \*\*([A-Z]{2}-\d\d)\*\* .+\. \[(.+)\]\\\n  (.*)$`)
 	reasonLine   = regexp.MustCompile(`^(?:Does not apply|Not built yet): .+\.$`)
 	testName     = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
 )
@@ -38,7 +39,7 @@ var (
 func requirements(t *testing.T) (all []requirement) {
 	t.Helper()
 	for _, m := range sentenceLine.FindAllStringSubmatch(readFile(t, catalogue), -1) {
-		r := requirement{id: m[1], proof: m[2]}
+		r := requirement{id: m[1], sources: m[2], proof: m[3]}
 		if strings.HasPrefix(r.proof, "Tests: ") {
 			for _, name := range testName.FindAllStringSubmatch(r.proof, -1) {
 				r.tests = append(r.tests, name[1])
