@@ -37,6 +37,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		"CK-03 default, domain": {cookies.Config{Secret: secret, Domain: "example.com"}, "Config.Domain"},
 		"CK-03 __Host, domain":  {cookies.Config{Secret: secret, Name: "__Host-x", Domain: "example.com"}, "Config.Domain"},
 		"CK-03 __host, domain":  {cookies.Config{Secret: secret, Name: "__host-x", Domain: "example.com"}, "Config.Domain"},
+		"CK-03 a prefix alone":  {cookies.Config{Secret: secret, Name: "__Host-", Domain: "example.com"}, "Config.Domain"},
 		"CK-03 plain __Host":    {cookies.Config{Secret: secret, Plain: true, SessionName: "__Host-x", Domain: "example.com"}, "Config.Domain"},
 		"CK-02 SameSite=None":   {cookies.Config{Secret: secret, SameSite: http.SameSiteNoneMode}, "Config.SameSite"},
 		"CK-02 SameSite unset":  {cookies.Config{Secret: secret, SameSite: http.SameSiteDefaultMode}, "Config.SameSite"},
@@ -59,6 +60,18 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 	} {
 		_, err := cookies.New(c.cfg)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestConfigAcceptsTheLimits(t *testing.T) {
+	for name, cfg := range map[string]cookies.Config{
+		"the smallest cache": {Secret: secret, CacheBytes: 1 << 20},
+		"lax as by default":  {Secret: secret, SameSite: http.SameSiteLaxMode},
+		"strict as required": {Secret: secret, Name: "__Secure-x", Domain: "example.com", SameSite: http.SameSiteStrictMode},
+	} {
+		if _, err := cookies.New(cfg); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

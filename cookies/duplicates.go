@@ -155,15 +155,14 @@ func (j *Jar) HadConflict(r *http.Request) bool {
 }
 
 // conflict reports whether the request has session cookies of different sessions. A
-// single cookie is not opened for that.
+// single sealed cookie is not opened for that. The two cookies of Config.Plain may be of
+// different sessions even if there is one of each.
 func (j *Jar) conflict(r *http.Request) bool {
-	for _, name := range j.cfg.tokenNames() {
-		if _, n := findCookie(r, name); n > 1 {
-			_, _, conflict := j.tokens(r)
-			return conflict
-		}
+	if _, n := findCookie(r, j.cfg.Name); n < 2 && !j.cfg.Plain {
+		return false
 	}
-	return false
+	_, _, conflict := j.tokens(r)
+	return conflict
 }
 
 // addWithTwins adds a cookie to the response, after lines that delete its twins: the
@@ -185,8 +184,8 @@ func (j *Jar) twins(r *http.Request, c *http.Cookie) (all []*http.Cookie) {
 		paths = append(paths, matchingPaths(r)...)
 	}
 	domains := append([]string{""}, parentDomains(r.Host)...)
-	if c.Domain != "" && !slices.Contains(domains, domainName(c.Domain)) {
-		domains = append(domains, domainName(c.Domain))
+	if own := domainName(c.Domain); !slices.Contains(domains, own) {
+		domains = append(domains, own)
 	}
 	size := 0
 	for _, path := range paths {
@@ -242,7 +241,7 @@ func matchingPaths(r *http.Request) (all []string) {
 			all = append(all, path[:i], path[:i+1])
 		}
 	}
-	if len(path) > 1 && !strings.HasSuffix(path, "/") {
+	if path != "" && !strings.HasSuffix(path, "/") {
 		all = append(all, path)
 	}
 	return all

@@ -193,6 +193,7 @@ func TestCK09_OneSessionCookieThatOpensCounts(t *testing.T) {
 			"another session":         {"own other", ""},
 			"another session, forged": {"evil other own", ""},
 			"forged alone":            {"evil evil", ""},
+			"as many as count":        {strings.Repeat("own ", 8), "s1"},
 			"too many":                {strings.Repeat("own ", 9), ""},
 		} {
 			made := map[string][]*http.Cookie{
@@ -241,7 +242,7 @@ func TestCK09_CookiesOfDifferentSessionsAreDeleted(t *testing.T) {
 			c.Domain, c.Logger = "example.com", slog.New(slog.NewTextHandler(&log, nil))
 		})
 		for _, planted := range []http.Cookie{
-			{Path: "/"}, {Path: "/", Domain: "app.example.com"}, {Path: "/app"}, {Path: "/app/", Domain: "example.com"}, {Path: "/app/x/y"},
+			{Path: "/"}, {Path: "/", Domain: "app.example.com"}, {Path: "/app"}, {Path: "/app/", Domain: "example.com"}, {Path: "/app/work/y"},
 		} {
 			b := &client{host: "app.example.com"}
 			b.keep(set(t, jar, request(), issue(t, "s1", 0)))
@@ -250,7 +251,7 @@ func TestCK09_CookiesOfDifferentSessionsAreDeleted(t *testing.T) {
 				b.keep([]*http.Cookie{c})
 			}
 			rejected := false
-			b.do("/app/x/y", func(w http.ResponseWriter, r *http.Request) { rejected = jar.RejectConflict(w, r) })
+			b.do("/app/work/y", func(w http.ResponseWriter, r *http.Request) { rejected = jar.RejectConflict(w, r) })
 			if len(b.all) != 1 || !rejected || !jar.HadConflict(b.request("/signin")) {
 				t.Errorf("%s, planted for %q %s: rejected is %t, the browser has %d cookies", kind, planted.Domain, planted.Path, rejected, len(b.all))
 			}
@@ -259,12 +260,15 @@ func TestCK09_CookiesOfDifferentSessionsAreDeleted(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			if p, _ := jar.Tokens(b.request("/app/x/y")); sessionIn(t, p) != "s1" || jar.HadConflict(b.request("/app/x/y")) {
+			if p, _ := jar.Tokens(b.request("/app/work/y")); sessionIn(t, p) != "s1" || jar.HadConflict(b.request("/app/work/y")) {
 				t.Errorf("%s, planted for %q %s: after the next sign-in the session is %q", kind, planted.Domain, planted.Path, sessionIn(t, p))
 			}
 		}
 		if n := strings.Count(log.String(), "several session cookies belong to different sessions"); n != 5 {
 			t.Errorf("%s: %d lines say why, want 5:\n%s", kind, n, log.String())
+		}
+		if strings.Contains(log.String(), "will not say") {
+			t.Errorf("%s: the log reports a note that failed:\n%s", kind, log.String())
 		}
 	}
 }
@@ -287,6 +291,66 @@ func TestCK09_TheLinesThatDeleteCookiesAreBounded(t *testing.T) {
 	}
 }
 
+// A single cookie may be for the host or for one of its domains, the first eight, but it
+// can only have the path of the jar.
+func TestCK10_OneCookieHasTwinsAtItsPathOnly(t *testing.T) {
+	jar := newJar(t, func(c *cookies.Config) { c.Name = "__Secure-s" })
+	r := request(set(t, jar, request(), issue(t, "s1", 0))...)
+	r.Host, r.RequestURI = "a.b.c.d.e.f.g.h.example.com", "/a/b"
+	all := set(t, jar, r, issue(t, "s1", 0))
+	for _, c := range all {
+		if c.Path != "/" {
+			t.Errorf("%s", c.Raw)
+		}
+	}
+	if len(all) != 8+1 || !strings.HasPrefix(all[0].Domain, "a.b.") || !strings.HasPrefix(all[7].Domain, "h.example") {
+		t.Errorf("the cookies are %v", all)
+	}
+}
+
+// Behind a proxy the Host of a request may lie outside of Config.Domain.
+func TestCK10_TwinsOfTheConfiguredDomainOnAnyHost(t *testing.T) {
+	jar := newJar(t, func(c *cookies.Config) { c.Name, c.Domain = "__Secure-s", "Example.com" })
+	old := set(t, jar, request(), issue(t, "s1", 0))[0]
+	r := request(old, old)
+	r.Host, r.RequestURI = "10.0.0.7:8080", "/app/x"
+	lines := map[string]int{}
+	for _, c := range set(t, jar, r, issue(t, "s1", 0)) {
+		lines[strings.ToLower(c.Domain)+c.Path]++
+	}
+	if lines["example.com/app"] != 1 || lines["example.com/"] != 1 || lines["/app"] != 1 {
+		t.Errorf("the lines are %v", lines)
+	}
+	r.RequestURI = "/"
+	if all := set(t, jar, r, issue(t, "s1", 0)); len(all) != 2 {
+		t.Errorf("at / the lines are %v", all)
+	}
+}
+
+// Without a refresh token, a cookie counts until its session token expires.
+func TestCK09_CookiesWithoutARefreshTokenExpireWithTheirSession(t *testing.T) {
+	clock := start
+	jar := newJar(t, func(c *cookies.Config) { c.Now = func() time.Time { return clock } })
+	made := func(sid string, refresh bool) *http.Cookie {
+		p := issue(t, sid, 0)
+		if !refresh {
+			p.Refresh, p.RefreshExpiresAt = "", time.Time{}
+		}
+		return set(t, jar, request(), p)[0]
+	}
+	long, short := made("long", true), made("short", false)
+	if p, _ := jar.Tokens(request(short, short)); sessionIn(t, p) != "short" {
+		t.Errorf("two cookies of one session give %q", sessionIn(t, p))
+	}
+	if !jar.HadConflict(request(long, short)) {
+		t.Error("two sessions are no conflict")
+	}
+	clock = start.Add(10 * time.Minute)
+	if p, _ := jar.Tokens(request(long, short)); sessionIn(t, p) != "long" {
+		t.Errorf("beside a cookie without a live token the session is %q", sessionIn(t, p))
+	}
+}
+
 // A client chooses Host and path. What is no domain or path of a cookie has no twin.
 // net/http would drop parts of it, and write a line to the log of the process.
 func TestCK10_OnlyDomainsAndPathsOfCookiesHaveTwins(t *testing.T) {
@@ -296,7 +360,7 @@ func TestCK10_OnlyDomainsAndPathsOfCookiesHaveTwins(t *testing.T) {
 	jar := newJar(t, func(c *cookies.Config) { c.Name, c.Domain = "__Secure-s", "example.com" })
 	old := set(t, jar, request(), issue(t, "one", 0))[0]
 	r := request(old, old)
-	r.Host, r.RequestURI = "my_app.a;b.example.com", "/a;b/c"
+	r.Host, r.RequestURI = "my_app.a;b.example.com", "/x/a;b/c"
 	all := set(t, jar, r, issue(t, "one", 0))
 	if lines.Len() > 0 {
 		t.Errorf("net/http logged:\n%s", &lines)
@@ -304,6 +368,9 @@ func TestCK10_OnlyDomainsAndPathsOfCookiesHaveTwins(t *testing.T) {
 	last := all[len(all)-1]
 	if last.MaxAge < 0 || last.Domain != "example.com" || len(all) < 2 {
 		t.Errorf("the cookies are %v", all)
+	}
+	if !slices.ContainsFunc(all, func(c *http.Cookie) bool { return c.Domain == "example.com" && c.Path == "/x" }) {
+		t.Errorf("a domain behind one that no cookie has keeps its cookies: %v", all)
 	}
 }
 

@@ -151,15 +151,9 @@ func cookieTexts(r *http.Request, name string) (all []string) {
 func eachCookie(r *http.Request, name string, do func(value string)) {
 	for _, line := range r.Header["Cookie"] {
 		for more := true; more; {
-			pair := line
-			end := strings.IndexByte(line, ';')
-			if more = end >= 0; more {
-				pair, line = line[:end], line[end+1:]
-			}
-			key, rest := pair, ""
-			if end := strings.IndexByte(pair, '='); end >= 0 {
-				key, rest = pair[:end], pair[end+1:]
-			}
+			var pair string
+			pair, line, more = strings.Cut(line, ";")
+			key, rest, _ := strings.Cut(pair, "=")
 			if strings.Trim(key, " \t") == name {
 				do(strings.TrimRight(rest, " \t"))
 			}

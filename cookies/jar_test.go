@@ -79,6 +79,9 @@ func TestCK01_CK02_Attributes(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				if name == "hostile store" && c.Value != "abc" {
+					t.Errorf("the value of another cookie: %s", line)
+				}
 				if !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode {
 					t.Errorf("%s", line)
 				}
@@ -168,6 +171,7 @@ func TestCK06_CK09_ForgedDamagedDoubled(t *testing.T) {
 			"unreadable twin": {n + `e"vil; ` + n + good.Value},
 			"twin, no value":  {"__Host-session; " + n + good.Value},
 			"two headers":     {n + good.Value, n + "evil"},
+			"empty pairs":     {";;" + n + good.Value + ";=;"},
 			"spaces":          {n + good.Value + ";   __Host-session =evil"},
 		} {
 			r := request()
@@ -274,9 +278,22 @@ func TestLastValueOfACookieWins(t *testing.T) {
 func TestSetTokensRefusesExpiredTokens(t *testing.T) {
 	for name, change := range map[string]func(*cookies.Config){"sealed": nil, "plain": func(c *cookies.Config) { c.Plain = true }} {
 		jar := newJar(t, change)
-		expired := issue(t, "s1", 1)
+		live := issue(t, "s1", 1)
+		live.SessionExpiresAt, live.RefreshExpiresAt = start.Add(time.Second), start.Add(time.Second)
+		if err := jar.SetTokens(httptest.NewRecorder(), request(), live); err != nil {
+			t.Errorf("%s: tokens that live for a second: %v", name, err)
+		}
+		expired, missing, half := live, live, live
 		expired.SessionExpiresAt, expired.RefreshExpiresAt = start.Add(-time.Hour), start
-		for _, p := range []token.Pair{{}, expired} {
+		missing.Session = ""
+		half.RefreshExpiresAt = start.Add(time.Second - 1)
+		bad := []token.Pair{{}, expired, missing, half}
+		if name == "plain" { // each has a cookie
+			half = live
+			half.SessionExpiresAt = start.Add(time.Second - 1)
+			bad = append(bad, half)
+		}
+		for _, p := range bad {
 			w := httptest.NewRecorder()
 			if err := jar.SetTokens(w, request(), p); !errors.Is(err, cookies.ErrExpired) || len(w.Header()) != 0 {
 				t.Errorf("%s: %v, %v", name, err, w.Header())
@@ -339,6 +356,13 @@ func TestLogHasNoSecret(t *testing.T) {
 	if read(strings.Repeat("a", 5000)); log.Len() != 0 {
 		t.Error("the store got a cookie that is larger than browsers keep")
 	}
+	if read(strings.Repeat("a", 4097-len("__Host-session"))); log.Len() != 0 {
+		t.Error("the store got a cookie of 4,097 bytes")
+	}
+	if read(strings.Repeat("a", 4096-len("__Host-session"))); log.Len() == 0 {
+		t.Error("the store did not get a cookie of 4,096 bytes")
+	}
+	log.Reset()
 	read("canary")
 	if !strings.Contains(log.String(), "connection refused") || strings.Contains(log.String(), "canary") {
 		t.Fatal(log.String())

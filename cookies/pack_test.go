@@ -44,6 +44,28 @@ func TestPackRoundTrip(t *testing.T) {
 	}
 }
 
+// Each of these is cut, or says more than it has.
+func TestUnpackRefusesDamagedValues(t *testing.T) {
+	for name, in := range map[string]string{
+		"nothing":                     "",
+		"another version":             "\x02\x01a\x00\x01x",
+		"a name without its end":      "\x01\x02a",
+		"a name alone":                "\x01\x01a",
+		"an unknown kind":             "\x01\x01a\x02\x01x",
+		"a kind alone":                "\x01\x01a\x00",
+		"a length without its end":    "\x01\x01a\x00\x80",
+		"one byte less than its size": "\x01\x01a\x00\x02x",
+		"a token of one part":         "\x01\x01a\x01\x01x",
+		"a token of two parts":        "\x01\x01a\x01\x01x\x01y",
+		"one name twice":              "\x01\x01a\x00\x01x\x01a\x00\x01x",
+	} {
+		var values map[any]any
+		if err := (packer{}).Deserialize([]byte(in), &values); err == nil || values != nil {
+			t.Errorf("%s: %v, %v", name, values, err)
+		}
+	}
+}
+
 func FuzzPack(f *testing.F) {
 	b, _ := packer{}.Serialize(map[any]any{"s": "eyJhIjoxfQ.eyJiIjoyfQ.c2ln", "t": "text"})
 	f.Add(b)

@@ -2,6 +2,8 @@ package cookies_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +45,77 @@ func TestPlainTokens(t *testing.T) {
 	} {
 		if got, present := jar.Tokens(request(c.cookies...)); got != c.want || present != c.present {
 			t.Errorf("%s: %t", name, present)
+		}
+	}
+}
+
+// Another host of the domain may have set one of the two cookies. Both are deleted then,
+// so that the user can sign in again.
+func TestCK09_PlainTokensOfOneSessionOnly(t *testing.T) {
+	one, two := issue(t, "s1", 0), issue(t, "s2", 0)
+	none := token.Pair{Session: "e30.e30.e30", Refresh: "e30.e30.e30"} // no session id
+	for name, c := range map[string]struct {
+		session, refresh token.Secret
+		together         bool
+	}{
+		"one session":          {one.Session, one.Refresh, true},
+		"two sessions":         {one.Session, two.Refresh, false},
+		"no id beside one":     {none.Session, one.Refresh, true},
+		"an id beside none":    {one.Session, none.Refresh, true},
+		"neither is a token":   {"x", "y", true},
+		"a token beside a JWT": {"x", one.Refresh, true},
+	} {
+		jar := newJar(t, func(c *cookies.Config) { c.Plain = true })
+		both := func(refresh token.Secret) *http.Request {
+			return request(&http.Cookie{Name: "DS", Value: c.session.Reveal()}, &http.Cookie{Name: "DSR", Value: refresh.Reveal()})
+		}
+		want := token.Pair{Session: c.session, Refresh: c.refresh}
+		if !c.together {
+			want = token.Pair{}
+		}
+		for range 2 { // the second time it is known
+			if got, present := jar.Tokens(both(c.refresh)); got != want || !present || jar.HadConflict(both(c.refresh)) == c.together {
+				t.Errorf("%s: belong together is %t", name, !c.together)
+			}
+		}
+		w := httptest.NewRecorder()
+		if jar.RejectConflict(w, both(c.refresh)) == c.together {
+			t.Errorf("%s: rejected is %t", name, c.together)
+		}
+		if lines := strings.Join(w.Header()["Set-Cookie"], "\n"); !c.together && (!strings.Contains(lines, "DS=; ") || !strings.Contains(lines, "DSR=; ")) {
+			t.Errorf("%s: the cookies stay:\n%s", name, lines)
+		}
+		if got, _ := jar.Tokens(both(two.Refresh)); (got == token.Pair{}) != (c.session == one.Session) {
+			t.Errorf("%s: after them, the refresh token of another session is judged by the earlier one", name)
+		}
+	}
+}
+
+// The expired one of two cookies does not count, from the second at which it expires.
+func TestCK09_PlainTokensExpire(t *testing.T) {
+	clock := start
+	jar := newJar(t, func(c *cookies.Config) { c.Plain, c.Now = true, func() time.Time { return clock } })
+	first, later := issue(t, "s1", 0), issueAt(t, "s2", 0, start.Add(time.Minute))
+	r := request(&http.Cookie{Name: "DS", Value: first.Session.Reveal()}, &http.Cookie{Name: "DS", Value: later.Session.Reveal()})
+	clock = first.SessionExpiresAt.Add(-time.Second)
+	if !jar.HadConflict(r) {
+		t.Error("two live sessions are no conflict")
+	}
+	clock = first.SessionExpiresAt
+	if p, _ := jar.Tokens(r); p.Session != later.Session {
+		t.Errorf("beside an expired token the session is %q", sessionIn(t, p))
+	}
+}
+
+// An empty cookie is what is left of a token, so that the other one does not count.
+func TestPlainTokensBesideAnEmptyCookie(t *testing.T) {
+	jar := newJar(t, func(c *cookies.Config) { c.Plain = true })
+	p := issue(t, "s1", 0)
+	for _, header := range []string{"DS=; DSR=" + p.Refresh.Reveal(), "DS=" + p.Session.Reveal() + "; DSR=", `DS=""`, `DSR=""`, "DS"} {
+		r := request()
+		r.Header["Cookie"] = []string{header}
+		if got, present := jar.Tokens(r); got != (token.Pair{}) || !present {
+			t.Errorf("%.8s: present is %t, session %t, refresh %t", header, present, got.Session != "", got.Refresh != "")
 		}
 	}
 }

@@ -170,6 +170,17 @@ func TestNoteIsSealedAndExpiresAfterTenMinutes(t *testing.T) {
 	}
 }
 
+func TestNoteWithoutALifetimeIsDeleted(t *testing.T) {
+	jar := newJar(t, nil)
+	w := httptest.NewRecorder()
+	if err := jar.SetNoteFor(w, request(), "next", "/", 0); err != nil {
+		t.Fatal(err)
+	}
+	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 || !c[0].Expires.Before(start) {
+		t.Errorf("the cookies are %v", c)
+	}
+}
+
 // Whatever a Cookie header contains, Note, Device and Flash return only texts that
 // the jar sealed.
 func FuzzFB04_State(f *testing.F) {

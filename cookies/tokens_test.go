@@ -1,6 +1,7 @@
 package cookies_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -112,6 +113,33 @@ func TestOpenedCookies_ExpiredOnesLeaveMemory(t *testing.T) {
 		}
 		runtime.KeepAlive(jar)
 	})
+}
+
+// CacheBytes bounds what the cache holds: the text of the cookies and their tokens.
+func TestOpenedCookies_TheCacheIsBounded(t *testing.T) {
+	jar := newJar(t, func(c *cookies.Config) { c.CacheBytes = 1 << 20 })
+	held := 0
+	var all []*http.Request
+	for i := range 600 {
+		one := token.Secret(fmt.Sprintf("%01000d", i)) // no JWT, so that it is not packed
+		p := token.Pair{Session: one, Refresh: one, SessionExpiresAt: start.Add(time.Hour), RefreshExpiresAt: start.Add(time.Hour)}
+		c := set(t, jar, request(), p)[0]
+		all = append(all, request(c))
+		jar.Tokens(all[i])
+		jar.Tokens(all[i])
+	}
+	for _, r := range all {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		jar.Tokens(r)
+		if runtime.ReadMemStats(&after); after.Mallocs == before.Mallocs { // not opened
+			_, value, _ := strings.Cut(r.Header.Get("Cookie"), "=")
+			held += len(value) + 2*1000
+		}
+	}
+	if held > 1<<20 || held < 1<<19 {
+		t.Errorf("the cache holds %d bytes", held)
+	}
 }
 
 func TestOpenedCookies_ManyAtOnce(t *testing.T) {
