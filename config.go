@@ -139,8 +139,8 @@ type Rotation struct {
 	// Every is how long a key signs. Defaults to 90 days.
 	Every time.Duration
 	// PublishAhead is how long a key is published before it signs. It must be shorter
-	// than Every, and longer than verifiers cache a fetched key set. The first key of
-	// a store signs at once. Defaults to 24 hours.
+	// than Every, and longer than verifiers cache a fetched key set: less than 5 minutes
+	// logs a warning. The first key of a store signs at once. Defaults to 24 hours.
 	PublishAhead time.Duration
 	// KeepAfter is how long a key stays published after it stopped signing. A value
 	// below the lifetime of the longest token is raised to it. Defaults to that
@@ -177,6 +177,10 @@ type SessionConfig struct {
 	// Defaults to 100; at most 10,000.
 	Max int
 }
+
+// minPublishAhead is the shortest PublishAhead without a warning: caches keep the key set
+// for a minute, and a verifier fetches it every minute, or after a pause if that failed.
+const minPublishAhead = 5 * time.Minute
 
 // maxTokenLifetime is the maximum of SessionConfig.TokenLifetime.
 const maxTokenLifetime = time.Hour
@@ -347,6 +351,7 @@ func (c Config) logWarnings() {
 		},
 		{c.InsecureNoThrottle, "InsecureNoThrottle: attackers can guess passwords without limit"},
 		{c.ResetSignsIn, "ResetSignsIn: an attacker who can read a reset email is signed in (the OWASP Forgot Password Cheat Sheet advises against it)"},
+		{c.Rotation.PublishAhead < minPublishAhead, "Rotation.PublishAhead is shorter than 5 minutes: verifiers and caches may still have the key set without a key that signs already, and refuse its tokens"},
 		{c.Sessions.KeepRefreshToken, "Sessions.KeepRefreshToken: the use of a stolen refresh token is not detected (RFC 9700 §4.14.2)"},
 	} {
 		if s.on {

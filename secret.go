@@ -12,21 +12,18 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/usherkit/usher/internal/seal"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/token"
 )
-
-// minSecret is the minimum length of a secret in bytes (RFC 7518 §3.2 for
-// HMAC-SHA-256).
-const minSecret = 32
 
 // SecretFile returns the secret in the file at path, without white space at its
 // ends. If there is no such file, it creates one with 32 random bytes in base64 and
 // mode 0600. An attacker who can read the file can open everything that the Service
 // seals: keep it apart from the database and its backups.
 //
-// Errors: those of package os, wrapped, and one for a file with fewer than 32
-// bytes.
+// Errors: those of package os, wrapped, and one for a file with fewer than 32 bytes or
+// with one character repeated.
 func SecretFile(path string) (Secret, error) {
 	secret, err := readSecretFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,8 +39,8 @@ func readSecretFile(path string) (Secret, error) {
 		return "", fmt.Errorf("usher: secret file: %w", err)
 	}
 	s := strings.TrimSpace(string(b))
-	if len(s) < minSecret {
-		return "", fmt.Errorf("usher: secret file %s has %d bytes, must have at least %d", path, len(s), minSecret)
+	if err := seal.CheckSecret(s); err != nil {
+		return "", fmt.Errorf("usher: secret file %s %w", path, err)
 	}
 	return Secret(s), nil
 }
@@ -51,7 +48,7 @@ func readSecretFile(path string) (Secret, error) {
 // newSecretFile writes a complete file under another name and links it to path, so
 // that processes that start at the same time all read the same secret.
 func newSecretFile(path string) (Secret, error) {
-	raw := make([]byte, minSecret)
+	raw := make([]byte, 32)
 	rand.Read(raw)
 	text := base64.RawStdEncoding.EncodeToString(raw)
 	temp := path + "." + rand.Text()
@@ -118,11 +115,8 @@ func checkSecrets(secret Secret, old []Secret, peppers []password.Pepper) error 
 	}
 	names := map[string]string{}
 	check := func(name, value string) error {
-		if len(value) < minSecret {
-			return fmt.Errorf("usher: %s has %d bytes, must have at least %d random ones", name, len(value), minSecret)
-		}
-		if strings.Count(value, value[:1]) == len(value) {
-			return fmt.Errorf("usher: %s is one character repeated, must be random", name)
+		if err := seal.CheckSecret(value); err != nil {
+			return fmt.Errorf("usher: %s %w", name, err)
 		}
 		if other, ok := names[value]; ok {
 			return fmt.Errorf("usher: %s and %s are the same: one key, one use", other, name)

@@ -17,13 +17,17 @@ import (
 
 func TestConfigErrorsNameTheField(t *testing.T) {
 	const canary = token.Secret("canary-canary")
-	long := func(s string) token.Secret { return token.Secret(strings.Repeat(s, 32)) }
+	long := func(s string) token.Secret { return token.Secret(strings.Repeat(s+"-", 16)) }
 	for name, c := range map[string]struct {
 		cfg  cookies.Config
 		want string
 	}{
 		"CF-01 no secret":       {cookies.Config{}, "Config.Secret"},
 		"CF-01 short secret":    {cookies.Config{Secret: canary}, "Config.Secret has 13 bytes"},
+		"CF-01 weak secret":     {cookies.Config{Secret: token.Secret(strings.Repeat("a", 64))}, "Config.Secret is one character repeated"},
+		"CF-01 weak old secret": {cookies.Config{Secret: secret, OldSecrets: []token.Secret{token.Secret(strings.Repeat("a", 64))}}, "Config.OldSecrets[0] is one"},
+		"CF-01 weak hash":       {cookies.Config{KeyPairs: []cookies.KeyPair{{token.Secret(strings.Repeat("a", 64)), long("b")}}}, "KeyPairs[0].Hash is one"},
+		"CF-01 weak block":      {cookies.Config{KeyPairs: []cookies.KeyPair{{long("a"), token.Secret(strings.Repeat("b", 32))}}}, "KeyPairs[0].Block is one"},
 		"short old secret":      {cookies.Config{Secret: secret, OldSecrets: []token.Secret{canary}}, "Config.OldSecrets[0]"},
 		"old secrets alone":     {cookies.Config{OldSecrets: []token.Secret{secret}}, "Config.Secret has 0 bytes"},
 		"repeated secret":       {cookies.Config{Secret: secret, OldSecrets: []token.Secret{secret2, secret}}, "Config.OldSecrets[1]"},

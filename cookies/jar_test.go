@@ -25,7 +25,7 @@ func TestTokensRoundTrip(t *testing.T) {
 		"secret": nil,
 		"key pairs": func(c *cookies.Config) {
 			c.Secret = ""
-			c.KeyPairs = []cookies.KeyPair{{Hash: token.Secret(strings.Repeat("h", 64)), Block: token.Secret(strings.Repeat("b", 32))}}
+			c.KeyPairs = []cookies.KeyPair{{Hash: token.Secret(strings.Repeat("h-", 32)), Block: token.Secret(strings.Repeat("b-", 16))}}
 		},
 		"file store": func(c *cookies.Config) { c.Secret, c.Store = "", fileStore(t) },
 	} {

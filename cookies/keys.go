@@ -19,8 +19,6 @@ type KeyPair struct {
 	Block token.Secret
 }
 
-const minSecret = 32
-
 // newStore returns the configured store, or one that seals everything into the
 // cookie. serverSide reports whether the store keeps sessions outside of the cookie.
 func newStore(c Config) (store sessions.Store, serverSide bool, err error) {
@@ -66,8 +64,8 @@ func deriveKeyPairs(secret token.Secret, old []token.Secret) ([]KeyPair, error) 
 		if i > 0 {
 			name = fmt.Sprintf("Config.OldSecrets[%d]", i-1)
 		}
-		if len(s) < minSecret {
-			return nil, fmt.Errorf("cookies: %s has %d bytes, must have at least %d random bytes", name, len(s), minSecret)
+		if err := seal.CheckSecret(s.Reveal()); err != nil {
+			return nil, fmt.Errorf("cookies: %s %w", name, err)
 		}
 		if other, ok := seen[s]; ok {
 			return nil, fmt.Errorf("cookies: %s and %s are the same", other, name)
@@ -101,7 +99,12 @@ func checkPairs(pairs []KeyPair) error {
 		case p.Hash == p.Block || seen[p.Hash] || seen[p.Block]:
 			return fmt.Errorf("cookies: Config.KeyPairs[%d] repeats a key: every key must be different", i)
 		}
-		seen[p.Hash], seen[p.Block] = true, true
+		for name, key := range map[string]token.Secret{"Hash": p.Hash, "Block": p.Block} {
+			if err := seal.CheckRandom(key.Reveal()); err != nil {
+				return fmt.Errorf("cookies: Config.KeyPairs[%d].%s %w", i, name, err)
+			}
+			seen[key] = true
+		}
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func TestCF03_PlainHTTPIsForLoopback(t *testing.T) {
 func TestNoteIsSealedAndExpiresAfterTenMinutes(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	jar, err := cookies.New(cookies.Config{
-		Secret: token.Secret(strings.Repeat("k", 32)),
+		Secret: token.Secret(strings.Repeat("k-", 16)),
 		Now:    func() time.Time { return now },
 	})
 	if err != nil {

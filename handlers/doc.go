@@ -65,10 +65,9 @@
 //
 // # Answers
 //
-// Caches must not store any answer except those of GET /keys and, for a second, of
-// GET /revocations. X-Request-Id names the request in the log and in events. It is
-// the client's own id if that has at most 64 letters, digits, dots, dashes and
-// underscores.
+// Caches must not store any answer except that of GET /keys, for a minute. X-Request-Id
+// names the request in the log and in events. It is the client's own id if that has at
+// most 64 letters, digits, dots, dashes and underscores.
 //
 // Errors are problem documents (RFC 9457) in the reader's language, see
 // [Config.Texts]. Details for programmers, such as what is wrong with a body, are

@@ -1,11 +1,14 @@
 package handlers_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -103,14 +106,49 @@ func TestSE06_TheListOfEndedSessionsIsPublished(t *testing.T) {
 		t.Errorf("the entry stays for %s", left)
 	}
 	etag := got.Header().Get("ETag")
-	if got.Header().Get("Cache-Control") != "public, max-age=1" || len(etag) < 10 {
+	if got.Header().Get("Cache-Control") != "no-store" || len(etag) < 10 {
 		t.Errorf("headers are %v", got.Header())
 	}
 	if again := k.Revocations("If-None-Match", etag); again.Code != 304 || again.Body.Len() != 0 {
 		t.Errorf("If-None-Match: %d", again.Code)
 	}
-	if checked := k.Revocations("Authorization", "Bearer agreed"); checked.Header().Get("Cache-Control") != "private, max-age=1" {
-		t.Error("a shared cache may store a list that a check protects")
+}
+
+// The check of the program may go by anything: a bearer token, a cookie, an address, a
+// client certificate. So no cache may answer in its place.
+func TestSE06_NoCacheAnswersInPlaceOfTheCheckBeforeTheList(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InBodies, Setup{})
+	for _, header := range [][]string{nil, {"Authorization", "Bearer agreed"}, {"Cookie", "reader=agreed"}} {
+		got := k.Revocations(header...)
+		if got.Code != 200 || got.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("with %q: %d, Cache-Control %q", header, got.Code, got.Header().Get("Cache-Control"))
+		}
+		again := k.Revocations(append(header, "If-None-Match", got.Header().Get("ETag"))...)
+		if again.Code != 304 || again.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("with %q and the ETag: %d, Cache-Control %q", header, again.Code, again.Header().Get("Cache-Control"))
+		}
+	}
+}
+
+// A cache keeps the set for less than a verifier has to learn of a new key, and less than
+// a removed key may stay known.
+func TestJK12_TheKeySetIsCachedForShorterThanAKeyIsPublishedAhead(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InBodies, Setup{})
+	control := k.Do(Get("/keys")).Want(t, 200, "").Header.Get("Cache-Control")
+	seconds, err := strconv.Atoi(strings.TrimPrefix(control, "public, max-age="))
+	if maxAge := time.Duration(seconds) * time.Second; err != nil || maxAge > time.Minute {
+		t.Errorf("Cache-Control is %q, want at most a minute", control)
+	}
+	for ahead, warns := range map[time.Duration]bool{0: false, 5 * time.Minute: false, 5*time.Minute - 1: true} {
+		var log bytes.Buffer
+		NewKit(t, InBodies, Setup{Service: func(c *usher.Config) {
+			c.Rotation.PublishAhead, c.Logger = ahead, slog.New(slog.NewTextHandler(&log, nil))
+		}})
+		if got := strings.Contains(log.String(), "Rotation.PublishAhead"); got != warns {
+			t.Errorf("PublishAhead of %s: warned is %v, log is %s", ahead, got, &log)
+		}
 	}
 }
 

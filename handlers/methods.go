@@ -142,7 +142,7 @@ func (h *Handlers) SignOutEverywhere(w http.ResponseWriter, r *http.Request) {
 }
 
 // Keys is GET /keys: the JWK Set (RFC 7517) with which other programs verify the
-// session tokens. Caches may keep the answer for five minutes.
+// session tokens. Caches may keep the answer for a minute.
 func (h *Handlers) Keys(w http.ResponseWriter, r *http.Request) { h.serve("GET /keys", w, r) }
 
 // Revocations is GET /revocations: the sessions that ended before their tokens
@@ -151,8 +151,8 @@ func (h *Handlers) Keys(w http.ResponseWriter, r *http.Request) { h.serve("GET /
 //
 //	{"revocations":[{"sid":"…","until":1764000000}]}
 //
-// Caches may keep the answer for a second. The ids are not secret, so every client
-// may read them. A program that restricts the readers mounts the route behind a
+// No cache may keep the answer; a client asks with its ETag again. The ids are not secret,
+// so every client may read them. A program that restricts the readers mounts the route behind a
 // check of its own:
 //
 //	mux.Handle("/auth/revocations", check(http.HandlerFunc(h.Revocations)))

@@ -3,10 +3,11 @@ package token
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/usherkit/usher/internal/seal"
 )
 
 // KeySource finds the key that verifies a token. It must be safe for concurrent use.
@@ -102,8 +103,8 @@ func SharedSecret(kid string, secret Secret) (KeySource, error) {
 	if !validKeyID(kid) {
 		return nil, fmt.Errorf("token: shared secret: key id must have 1 to %d letters, digits or any of -_.~=+:", maxKeyID)
 	}
-	if len(secret) < 32 {
-		return nil, errors.New("token: shared secret: the secret must have at least 32 random bytes")
+	if err := seal.CheckSecret(secret.Reveal()); err != nil {
+		return nil, fmt.Errorf("token: shared secret: the secret %w", err)
 	}
 	return sharedSecret{PublicKey{ID: kid, Algorithm: HS256, Key: secret}}, nil
 }

@@ -27,6 +27,8 @@ const (
 	maxWait = 150 * time.Millisecond
 	// minPause and maxPause bound the pauses between fetches while no keys are known.
 	minPause, maxPause = 250 * time.Millisecond, 5 * time.Second
+	// fileInterval is how often the file is written while the keys stay the same.
+	fileInterval = time.Hour
 )
 
 // RemoteKeysConfig configures RemoteKeys.
@@ -39,10 +41,11 @@ type RemoteKeysConfig struct {
 	// AllowPrivateNetworks is set; any other RoundTripper must guard itself. Defaults
 	// to a transport without a proxy.
 	Client *http.Client
-	// Refresh is how often the set is fetched. Defaults to 1 hour.
+	// Refresh is how often the set is fetched. A key that the issuer removes, because an
+	// attacker may have its private half, is accepted for that long. Defaults to 1 minute.
 	Refresh time.Duration
 	// MinRefetch is the minimum time between two fetches that are caused by unknown
-	// key ids or by failures. Defaults to 30 seconds. While there are no keys that can
+	// key ids or by failures, besides those of Refresh. Defaults to 30 seconds. While there are no keys that can
 	// be used, the pauses are shorter: 250 milliseconds, doubling to 5 seconds.
 	MinRefetch time.Duration
 	// MaxStale is how long the last good set is used while fetching fails, counted
@@ -50,7 +53,7 @@ type RemoteKeysConfig struct {
 	MaxStale time.Duration
 	// File is the path of a file that keeps the last good set, so that a program that
 	// restarts while the issuer is down can verify tokens. It has the public keys, the
-	// URL and the time of the fetch. A set of another URL, or one that is MaxStale old,
+	// URL and the time of a fetch at most an hour before the last one. A set of another URL, or one that is MaxStale old,
 	// is not used. Every process that can write the file can forge tokens, so it is
 	// created for its owner alone, and not used if other users may write it, or if it
 	// belongs to a user other than this program's and root. Defaults to none.
@@ -83,7 +86,7 @@ func (cfg RemoteKeysConfig) complete() (RemoteKeysConfig, error) {
 			return cfg, fmt.Errorf("token: RemoteKeysConfig.%s is negative", name)
 		}
 	}
-	cfg.Refresh = cmp.Or(cfg.Refresh, time.Hour)
+	cfg.Refresh = cmp.Or(cfg.Refresh, time.Minute)
 	cfg.MinRefetch = cmp.Or(cfg.MinRefetch, 30*time.Second)
 	cfg.MaxStale = cmp.Or(cfg.MaxStale, 24*time.Hour)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
@@ -113,6 +116,7 @@ type RemoteKeys struct {
 	pause     atomic.Int64  // a time.Duration: how long to wait after a failure
 	log       outageLog     // used by one flight at a time
 	fileLog   outageLog     // used by one flight at a time
+	writtenAt time.Time     // when File was written last; used by one flight at a time
 }
 
 // remoteSet is the outcome of a good fetch. It never changes.
@@ -252,7 +256,6 @@ type checkedTransport struct{ *RemoteKeys }
 // never replaces a newer one.
 func (r checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	set, err, _ := r.fetches.Do("fetch", func() (any, error) {
-		r.limiter.Allow() // each fetch counts
 		set, err := r.fetch(req)
 		if r.ctx.Err() == nil { // otherwise Close ended the fetch
 			r.report(err)
@@ -273,6 +276,9 @@ func (r *RemoteKeys) report(err error) {
 		pause = min(max(2*time.Duration(r.pause.Load()), minPause), maxPause, r.cfg.MinRefetch)
 	}
 	r.pause.Store(int64(pause))
+	if err != nil {
+		r.limiter.Allow() // the next attempt follows after the pause
+	}
 	r.limiter.SetLimit(rate.Every(pause))
 	r.log.report(err, start)
 }
@@ -292,17 +298,18 @@ func (r *RemoteKeys) fetch(req *http.Request) ([]byte, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("the set has no key that can verify tokens")
 	}
-	next := newRemoteSet(keys, r.cfg.Now())
+	next, changed := newRemoteSet(keys, r.cfg.Now()), true
 	if old := r.set.Load(); old != nil {
 		next.generation = old.generation
-		if !maps.EqualFunc(old.keys, next.keys, equalKeys) {
+		if changed = !maps.EqualFunc(old.keys, next.keys, equalKeys); changed {
 			next.generation++
 		}
 	}
 	r.set.Store(next)
 	set, err := marshalKeys(keys)
-	if err == nil {
+	if err == nil && (changed || next.fetchedAt.Sub(r.writtenAt) >= fileInterval) {
 		r.writeFile(set, next.fetchedAt)
+		r.writtenAt = next.fetchedAt
 	}
 	return set, err
 }

@@ -28,6 +28,7 @@ func openRemote(t *testing.T, answer func(*http.Request) (*http.Response, error)
 	var err error
 	r.RemoteKeys, err = token.OpenRemoteKeys(t.Context(), token.RemoteKeysConfig{
 		URL: "https://idp.test/keys", Client: &http.Client{Transport: r.origin}, Logger: slog.New(&r.log),
+		Refresh: time.Hour, // so that the other fetches can be counted
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,28 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 )
+
+// minSecret is the minimum length of a secret in bytes (RFC 7518 §3.2 for HMAC-SHA-256).
+const minSecret = 32
+
+// CheckSecret returns an error for a secret that is too short, or that is one character
+// repeated. The text continues the name of the setting, and never has the secret.
+func CheckSecret(secret string) error {
+	if len(secret) < minSecret {
+		return fmt.Errorf("has %d bytes, must have at least %d random ones", len(secret), minSecret)
+	}
+	return CheckRandom(secret)
+}
+
+// CheckRandom returns an error for a key that is one character repeated.
+func CheckRandom(key string) error {
+	if key != "" && strings.Count(key, key[:1]) == len(key) {
+		return errors.New("is one character repeated, must be random")
+	}
+	return nil
+}
 
 // ErrOpen means that a sealed value was not made under any of the secrets for
 // this use and this context, or was changed.

@@ -3,6 +3,7 @@ package seal_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/usherkit/usher/internal/seal"
@@ -87,5 +88,17 @@ func TestMACBindsEachPart(t *testing.T) {
 	old, _ := seal.NewMAC([]string{one}, "x")
 	if !bytes.Equal(m.Sums([]byte("q"))[1], old.Sum([]byte("q"))) {
 		t.Fatal("an older secret's sum is not among Sums")
+	}
+}
+
+func TestJK09_AWeakSecretIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, weak := range []string{"", "hunter2", strings.Repeat("ab", 15) + "c", strings.Repeat("a", 32), strings.Repeat("\x00", 64)} {
+		if err := seal.CheckSecret(weak); err == nil || weak != "" && strings.Contains(err.Error(), weak) {
+			t.Errorf("%q: %v", weak, err)
+		}
+	}
+	if err := seal.CheckSecret("0123456789abcdef0123456789abcdef"); err != nil {
+		t.Error(err)
 	}
 }
