@@ -104,29 +104,13 @@ func (s *Service) passwordExpired(p store.Password) bool {
 // startSession starts the session of a user whose password was right.
 func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Authentication, error) {
 	u := a.account.User
-	custom, err := s.customClaims(ctx, u)
-	if err != nil {
-		s.resetLimits(ctx, a)
-		return nil, err
-	}
 	session, jti := s.newSession(u.ID, a.client)
-	tokens, err := s.newTokens(u, session, jti, custom, a.client)
+	start, auth, err := s.prepareSessionStart(ctx, a.account, a.device, session, jti, a.client)
 	if err != nil {
 		s.resetLimits(ctx, a)
 		return nil, err
-	}
-	start := store.SessionStart{
-		Session: session, IfPasswordVersion: a.account.Password.Version,
-		EndSession: a.client.SessionID, Max: s.cfg.Sessions.Max, End: *s.sessionEnd("replaced", a.client),
-	}
-	if language := clientLanguage(a.client); language != u.Language && (a.device != "" || u.Language == "") {
-		start.Language = language
 	}
 	start.ClearLimits, start.ReleaseLimits = s.limitsOnSuccess(a)
-	start.Events = []Event{
-		s.newEvent(EventSignIn, u.ID, session.ID, "", a.client),
-		s.newEvent(EventSessionCreated, u.ID, session.ID, "", a.client),
-	}
 	if a.rehash {
 		s.addRehash(ctx, a, pw, &start)
 	}
@@ -148,7 +132,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	}
 	s.wakeOutbox(start.Emails)
 	s.afterSessionsEnded(ctx, ended, start.Events...)
-	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, a.device)}, nil
+	return auth, nil
 }
 
 // addRehash replaces a hash with outdated costs by a new one. Only then does a

@@ -34,6 +34,9 @@
 //	{"user":{"id","loginId","email","emailVerified","name","picture"},
 //	 "session":{"id","createdAt","lastSeenAt","expiresAt","current","userAgent","address"}}
 //
+// A program that signs users in by other means too passes [Handlers.Client] to
+// usher.Service.StartSession, and the result to [Handlers.Finish].
+//
 // # Requests
 //
 // A body is one JSON object of at most 16 KiB with Content-Type

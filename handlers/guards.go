@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -47,6 +48,54 @@ func (h *Handlers) RequireUser(next func(w http.ResponseWriter, r *http.Request,
 		}
 		next(w, r, user)
 	})
+}
+
+// Client describes the client of a request to a route of the program that signs a user in
+// by other means than the password. Pass it to [usher.Service.StartSession], whose result
+// goes to [Handlers.Finish]. The session that the request already has is in it, so that
+// the new session replaces it, and the new tokens are tested against the limits of a
+// cookie before anything is stored.
+func (h *Handlers) Client(w http.ResponseWriter, r *http.Request) (c usher.Client) {
+	h.guards.bearer.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c = h.chain.Visits.ClientSigningIn(w, r)
+		c.PrepareDelivery = h.chain.Visits.CheckDelivery(r)
+	})).ServeHTTP(w, r)
+	return c
+}
+
+// Finish answers a request to a route of the program after
+// [usher.Service.StartSession], as the route of the sign-in answers: with Config.Cookies
+// it sets the cookies, and otherwise the tokens are in the body. If a browser opens a page
+// and the mount has cookies, it redirects to the path in the value "return_to" of the
+// query or form, or to Config.Pages.Home; the program may set the value in r.Form. Paths
+// that [middleware.SafeReturnTo] refuses do not count. If the session that the request
+// has had is still live, it ends.
+//
+// If the tokens cannot be delivered, the new session ends and Finish answers with the
+// error. Call it before anything is written.
+func (h *Handlers) Finish(w http.ResponseWriter, r *http.Request, auth *usher.Authentication) {
+	h.guards.bearer.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := h.chain.Visits.Deliver(w, r, auth)
+		switch {
+		case err != nil:
+			h.chain.FailProgram(w, r, err)
+		case h.chain.Visits.Cookies == nil || !middleware.IsNavigation(r):
+			w.Header().Set("Cache-Control", "no-store")
+			h.api.Finish(w, auth)
+		case h.site != nil:
+			h.site.Finish(w, r, auth, r.FormValue("return_to"))
+		default:
+			w.Header().Set("Cache-Control", "no-store")
+			http.Redirect(w, r, cmp.Or(middleware.SafeReturnTo(r.FormValue("return_to")), "/"), http.StatusSeeOther)
+		}
+	})).ServeHTTP(w, r)
+}
+
+// Fail answers a request to a route of the program with an error of the Service, as the
+// routes of the mount do: with the problem document of its code, or with a page if a
+// browser opens one.
+func (h *Handlers) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	h.chain.FailProgram(w, r, err)
 }
 
 // addGuards makes the guards, and the middleware of the program's own routes.

@@ -112,6 +112,13 @@ func (site *Site) redirectAfter(x *exchange, result usher.Result) error {
 	return fmt.Errorf("pages: unknown next step %q", result.Next)
 }
 
+// Finish redirects to the page after a sign-in by a route of the program.
+func (site *Site) Finish(w http.ResponseWriter, r *http.Request, auth *usher.Authentication, returnTo string) {
+	x := &exchange{w: w, r: r, page: site.newPage(r, "signin")}
+	x.page.ReturnTo = returnTo
+	_ = site.redirectAfter(x, usher.Result{Next: usher.NextSignedIn, Authentication: auth})
+}
+
 // showReplace shows the form that replaces an expired password. The caller has
 // verified the old password.
 func (site *Site) showReplace(x *exchange) error {

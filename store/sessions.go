@@ -7,8 +7,8 @@ import (
 
 // SessionStore keeps sessions and revocations.
 type SessionStore interface {
-	// StartSession starts a session for a user whose password was verified. It returns
-	// the events of the sessions it ended: EndSession, and the oldest above Max.
+	// StartSession starts a session for a user who was authenticated. It returns the
+	// events of the sessions it ended: EndSession, and the oldest above Max.
 	// ErrConflict if the version of the password is not IfPasswordVersion, or if the
 	// user is disabled or deleted.
 	StartSession(ctx context.Context, s SessionStart) ([]Event, error)
@@ -35,7 +35,8 @@ type SessionStore interface {
 // SessionStart is the input of [SessionStore.StartSession].
 type SessionStart struct {
 	Session SessionRecord
-	// IfPasswordVersion is the version of the password that was verified.
+	// IfPasswordVersion is the version of the password that the caller has read, and
+	// verified if the user signs in with it.
 	IfPasswordVersion int64
 	// RehashTo replaces the stored hash if it is still RehashFrom. Both are hashes of
 	// the same password. Empty changes nothing.
@@ -44,7 +45,8 @@ type SessionStart struct {
 	Language string
 	// EndSession is the id of a session, of any user, that ends. Empty ends none.
 	EndSession string
-	// Max is how many full sessions the user may have, including this one.
+	// Max is how many full sessions the user may have, including this one. Sessions that
+	// have expired at Session.LastSeenAt do not count.
 	Max int
 	// End says how EndSession and the sessions above Max end. Its Except is ignored.
 	End SessionEnd
@@ -82,17 +84,18 @@ type Session struct {
 	UserID string
 	// Kind is SessionFull or SessionReset.
 	Kind SessionKind
-	// CreatedAt is when the user signed in. The absolute lifetime and the age of the
-	// sign-in count from here. A refresh does not change it.
+	// CreatedAt is when the user was authenticated. The absolute lifetime and the age of
+	// the sign-in count from here. A refresh does not change it.
 	CreatedAt time.Time
-	// LastSeenAt is the time of the last refresh, or of the sign-in.
+	// LastSeenAt is the time of the last refresh, or of the start of the session.
 	LastSeenAt time.Time
 	// IdleExpiresAt is when the session expires without a refresh. Every refresh
 	// moves it, at most to ExpiresAt.
 	IdleExpiresAt time.Time
 	// ExpiresAt is when the session expires in any case.
 	ExpiresAt time.Time
-	// AMR are the authentication methods of the sign-in (RFC 8176): "pwd", "email".
+	// AMR are the authentication methods of the sign-in (RFC 8176), such as "pwd" and
+	// "email", or those of usher.Proof.
 	AMR []string
 	// UserAgent and Address describe the device at its last refresh. Address is empty
 	// if it was not known.

@@ -25,3 +25,8 @@ func (api *API) SignIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	return api.writeResult(w, http.StatusOK, result)
 }
+
+// Finish answers a request to a route of the program that has started a session.
+func (api *API) Finish(w http.ResponseWriter, auth *usher.Authentication) {
+	api.writeSession(w, http.StatusOK, auth)
+}

@@ -27,14 +27,16 @@ func TestLayoutStaysSmall(t *testing.T) {
 			sources[filepath.Dir(file)]++
 		}
 	}
+	// The root has one file for each rule that a reader looks for by its name: a sign-in, a
+	// proof of the program, impersonation. Fewer files would have two subjects each.
 	for _, limit := range []struct {
 		what      string
 		n, atMost int
 	}{
-		{"sources of the root", sources["."], 26},
-		{"tests of the root", tests["."], 32},
+		{"sources of the root", sources["."], 32},
+		{"tests of the root", tests["."], 40},
 		{"sources of handlers", sources["handlers"], 8},
-		{"exported methods of Service", serviceMethods(t), 45},
+		{"exported methods of Service", serviceMethods(t), 50},
 	} {
 		if limit.n > limit.atMost || limit.n == 0 {
 			t.Errorf("%s: %d, want at most %d", limit.what, limit.n, limit.atMost)

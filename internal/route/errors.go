@@ -21,8 +21,6 @@ var (
 	errMethod    = errors.New("handlers: no such method")
 	errTooLarge  = errors.New("handlers: the body is too large")
 	errInternal  = errors.New("handlers: internal error")
-
-	errEmailNotVerified = errors.New("handlers: the email address is not confirmed")
 )
 
 // errorCodes maps errors to codes. The first entry that matches is used. Code handles
@@ -45,7 +43,7 @@ var errorCodes = []struct {
 	{usher.ErrPasswordRequired, problem.PasswordRequired},
 	{middleware.ErrCrossOrigin, problem.CrossOrigin},
 	{usher.ErrForbidden, problem.Forbidden},
-	{errEmailNotVerified, problem.EmailNotVerified},
+	{usher.ErrEmailNotVerified, problem.EmailNotVerified},
 	{errNoRoute, problem.NotFound},
 	{usher.ErrNotFound, problem.NotFound},
 	{errMethod, problem.MethodNotAllowed},
@@ -63,7 +61,7 @@ var refusals = map[problem.Code]error{
 	problem.InvalidSession:       usher.ErrInvalidSession,
 	problem.RecentSignInRequired: usher.ErrRecentSignInRequired,
 	problem.Forbidden:            usher.ErrForbidden,
-	problem.EmailNotVerified:     errEmailNotVerified,
+	problem.EmailNotVerified:     usher.ErrEmailNotVerified,
 	problem.CrossOrigin:          middleware.ErrCrossOrigin,
 	problem.Unavailable:          usher.ErrUnavailable,
 }

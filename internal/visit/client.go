@@ -8,6 +8,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/problem"
+	"github.com/usherkit/usher/token"
 )
 
 // Client describes the client that sent the request.
@@ -64,19 +65,28 @@ func (v *Visits) ClientSigningIn(w http.ResponseWriter, r *http.Request) usher.C
 // CookieSession returns the id of the session in the cookies, or "" if none of
 // its tokens is valid.
 func (v *Visits) CookieSession(r *http.Request) string {
+	if claims := v.cookieClaims(r); claims != nil {
+		return claims.SessionID
+	}
+	return ""
+}
+
+// cookieClaims returns the claims of the session in the cookies, or nil if none of its
+// tokens is valid.
+func (v *Visits) cookieClaims(r *http.Request) *token.Claims {
 	if v.Cookies == nil {
-		return ""
+		return nil
 	}
 	pair, present := v.Cookies.Tokens(r)
 	if !present {
-		return ""
+		return nil
 	}
 	claims, err := v.Service.ValidateSession(r.Context(), pair.Session)
 	if err != nil {
 		claims, err = v.Service.ValidateRefresh(r.Context(), pair.Refresh)
 	}
 	if err != nil {
-		return ""
+		return nil
 	}
-	return claims.SessionID
+	return claims
 }

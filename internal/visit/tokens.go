@@ -1,11 +1,13 @@
 package visit
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
 )
 
@@ -38,12 +40,69 @@ func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, s
 	if err := delivery.Set(w); err != nil {
 		return usher.Result{}, err
 	}
-	// A sign-in needs no device cookie. Without it, the next sign-in counts as one
-	// from an unknown browser.
-	if err := v.Cookies.SetDevice(w, r, result.Authentication.Device); err != nil {
+	v.setDevice(w, r, result.Authentication.Device)
+	return result, nil
+}
+
+// CheckDelivery returns a PrepareDelivery that fails if the tokens could not be set as
+// cookies, and keeps nothing. It returns nil without cookies.
+func (v *Visits) CheckDelivery(r *http.Request) func(token.Pair) error {
+	if v.Cookies == nil {
+		return nil
+	}
+	return func(tokens token.Pair) error {
+		delivery, err := v.Cookies.Prepare(r, tokens)
+		if err == nil {
+			delivery.Discard()
+		}
+		return err
+	}
+}
+
+// Deliver ends the session that the client had, and sets the cookies of the new one, if
+// there are cookies. If it returns an error, it has ended the new session.
+func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
+	// Also if the client hangs up: it may have the tokens of the session before.
+	ctx := context.WithoutCancel(r.Context())
+	err := v.endPrevious(ctx, r, a.Session.ID, v.Client(w, r))
+	if err == nil && v.Cookies != nil {
+		err = v.Cookies.SetTokens(w, r, a.Tokens)
+	}
+	if err != nil {
+		if claims, invalid := v.Service.ValidateSession(ctx, a.Tokens.Session); invalid == nil {
+			err = errors.Join(err, v.Service.SignOut(ctx, claims, v.Client(w, r)))
+		}
+		return err
+	}
+	if v.Cookies != nil {
+		v.setDevice(w, r, a.Device)
+	}
+	return nil
+}
+
+// endPrevious ends the session that the request has, except if it is the new one.
+func (v *Visits) endPrevious(ctx context.Context, r *http.Request, newSession string, c usher.Client) error {
+	claims := v.cookieClaims(r)
+	if claims == nil {
+		if own, ok := middleware.Claims(r.Context()); ok {
+			claims = &own
+		}
+	}
+	if claims == nil || claims.SessionID == newSession {
+		return nil
+	}
+	return v.Service.SignOut(ctx, claims, c)
+}
+
+// setDevice makes the browser known. A sign-in needs no device cookie. Without it, the
+// next sign-in counts as one from an unknown browser.
+func (v *Visits) setDevice(w http.ResponseWriter, r *http.Request, device usher.Secret) {
+	if device == "" {
+		return
+	}
+	if err := v.Cookies.SetDevice(w, r, device); err != nil {
 		v.Logger.WarnContext(r.Context(), "handlers: the device cookie could not be set", "error", err)
 	}
-	return result, nil
 }
 
 // RefreshToken returns the refresh token in the cookies.

@@ -28,7 +28,7 @@ func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended 
 			}
 		}
 		if in.Max > 0 && in.Session.Kind == store.SessionFull {
-			live := s.liveSessions(a.User.ID, in.Session.CreatedAt)
+			live := s.liveSessions(a.User.ID, toMicros(in.Session.LastSeenAt))
 			ended = append(ended, s.endSessions(in.End, live[min(len(live), in.Max-1):]...)...)
 		}
 		if err := s.insertSession(a.User.ID, &in.Session); err != nil {

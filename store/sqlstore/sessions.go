@@ -65,7 +65,7 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stor
 			over = `id IN (SELECT ? UNION ALL SELECT id FROM (
 				SELECT id FROM usher_sessions WHERE user_id = ? AND id <> ? AND kind = 'full' AND ends_at > ?
 				ORDER BY created_at DESC, id DESC LIMIT 9223372036854775807 OFFSET ?) oldest)`
-			args = append(args, userID, in.EndSession, in.Session.CreatedAt, in.Max-1)
+			args = append(args, userID, in.EndSession, in.Session.LastSeenAt, in.Max-1)
 		}
 		a, removed, err := t.lockAndRemove(ctx, userID, in.EndSession, over, args)
 		if errors.Is(err, store.ErrNotFound) {

@@ -106,6 +106,22 @@ var startCases = []testCase{
 		e.wantEnded(in.End.RevokedUntil, ids[0], ids[1], ids[2])
 		e.wantLive(ids[3], in.Session.ID, reset.ID, unknown.ID)
 	}},
+	{"counts the sessions that are alive when the new one starts, whenever its user was authenticated", func(e *env) {
+		a := e.createUser("anna")
+		kept, expired := e.newSession(a.User.ID), e.newSession(a.User.ID)
+		kept.CreatedAt, expired.CreatedAt = t0.Add(-2*time.Hour), t0.Add(-time.Hour)
+		expired.IdleExpiresAt = t0.Add(-time.Minute)
+		for _, s := range []store.SessionRecord{kept, expired} {
+			_, err := e.StartSession(e.ctx, sessionStart(s))
+			e.ok(err)
+		}
+		in := sessionStart(e.newSession(a.User.ID))
+		in.Session.CreatedAt, in.Session.LastSeenAt, in.Max = t0.Add(-30*time.Minute), t0, 2
+		ended, err := e.StartSession(e.ctx, in)
+		e.ok(err)
+		e.wantIDs("ended", sessionIDs(ended))
+		e.wantLive(kept.ID, in.Session.ID)
+	}},
 	{"clears and releases limits", func(e *env) {
 		a := e.createUser("anna")
 		clear, back := store.Limit{Key: "c", Max: 9}, store.Limit{Key: "b", Max: 9}
