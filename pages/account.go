@@ -153,10 +153,7 @@ func (site *Site) signOutEverywhereView() *view {
 // redirectSignedOut removes what the browser keeps of a user who has signed out, and
 // redirects to the return path or to the sign-in page, which shows a notice.
 func (site *Site) redirectSignedOut(x *exchange, code string) error {
-	site.visits.ClearTokens(x.w, x.r)
-	for _, name := range []string{noteLoginID, noteReset, noteVerify} {
-		site.cookies.DropNote(x.w, x.r, name)
-	}
+	site.visits.ForgetUser(x.w, x.r)
 	if x.page.ReturnTo != "" {
 		return redirect(x.w, x.page.ReturnTo)
 	}

@@ -1,6 +1,9 @@
 package pages
 
-import "github.com/usherkit/usher"
+import (
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/visit"
+)
 
 func (site *Site) forgotView() *view {
 	inputs := []string{"loginId"}
@@ -28,7 +31,7 @@ func (site *Site) forgotView() *view {
 // fillInFromLink fills in the login id of the account of a verification link that the
 // user has opened before. The link is in a sealed note, so the login id is in no URL.
 func (site *Site) fillInFromLink(x *exchange) {
-	raw := site.openedLink(x, noteVerify)
+	raw := site.openedLink(x, visit.NoteVerify)
 	if raw == "" {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/visit"
 )
 
 // maxLinkToken limits the length of the token of an emailed link in bytes.
@@ -116,7 +117,7 @@ func (site *Site) showLink(x *exchange, title, lead string) error {
 	page.SignedIn, page.Again, page.Address = x.page.SignedIn, "/verify", x.page.Address
 	page.EmailVerified = x.claims != nil && x.claims.EmailVerified
 	page.ReturnTo = site.base + "/account"
-	if x.page.Name == noteReset {
+	if x.page.Name == visit.NoteReset {
 		page.Again = "/forgot"
 	}
 	return site.show(x.w, http.StatusBadRequest, page)

@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -179,12 +180,39 @@ func TestEV06_RS16_ALinkThatWorksIsNotSaidToBeDead(t *testing.T) {
 }
 
 // On a shared computer a link does not outlive the sign-out.
+// sessionOf returns the id of the browser's session.
+func sessionOf(b *Browser) string {
+	v := b.Do(http.MethodGet, "/auth/me", "", "Accept", "application/json", "Sec-Fetch-Mode", "cors")
+	var me struct{ Session struct{ ID string } }
+	if err := json.Unmarshal([]byte(v.Body), &me); err != nil || me.Session.ID == "" {
+		b.T.Fatalf("no session in %s", v.Body)
+	}
+	return me.Session.ID
+}
+
 func TestEV06_SignOutRemovesAnOpenedLink(t *testing.T) {
-	k, b := NewPages(t, pages.Config{}, Setup{})
-	b.SignUp(Ann)
-	b.Open(k.EmailedLink(t, usher.MessageVerifyEmail)).WantRedirect(t, "/auth/verify")
-	b.Send("/signout")
-	b.Open("/auth/verify").WantPage(t, 400, "Open the link in the email again")
+	scriptSends := func(b *Browser, method, path string) {
+		b.Do(method, "/auth"+path, "", "Content-Type", "", "Accept", "application/json", "Sec-Fetch-Mode", "cors")
+	}
+	for name, signOut := range map[string]func(b *Browser){
+		"the form":                    func(b *Browser) { b.Send("/signout") },
+		"the form, everywhere":        func(b *Browser) { b.Send("/signout/all") },
+		"a script":                    func(b *Browser) { scriptSends(b, http.MethodPost, "/signout") },
+		"a script, everywhere":        func(b *Browser) { scriptSends(b, http.MethodPost, "/signout/all") },
+		"a script, by the session id": func(b *Browser) { scriptSends(b, http.MethodDelete, "/sessions/"+sessionOf(b)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, b := NewPages(t, pages.Config{}, Setup{})
+			b.T = t
+			b.SignUp(Ann)
+			b.Open(k.EmailedLink(t, usher.MessageVerifyEmail)).WantRedirect(t, "/auth/verify")
+			signOut(b)
+			if b.Cookies["__Host-session"] != nil {
+				t.Fatal("the browser is still signed in")
+			}
+			b.Open("/auth/verify").WantPage(t, 400, "Open the link in the email again")
+		})
+	}
 }
 
 func TestRS14_TheOwnerIsNotified(t *testing.T) {

@@ -4,19 +4,13 @@ import (
 	"slices"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/visit"
 )
 
 // The names of the notes. A note is a short text in a sealed cookie that expires
-// after ten minutes, or with the link that it keeps. It appears in no URL.
+// after ten minutes, or with the link that it keeps. It appears in no URL. Package visit
+// has those that a sign-out removes.
 const (
-	// noteReset and noteVerify keep the token of an emailed link after it has left
-	// the address bar. They are also the names of the pages.
-	noteReset  = "reset"
-	noteVerify = "verify"
-	// noteLoginID keeps the login id that the user typed last. The next page fills it
-	// in, and the page about an email that was sent shows it, so that the user notices
-	// a typing error.
-	noteLoginID = "typed"
 	// noteConfirmation is the prefix of the notes that a form leaves for the page that
 	// confirms its action. The name of that page follows.
 	noteConfirmation = "after"
@@ -65,12 +59,12 @@ func (site *Site) rememberLoginID(x *exchange, loginID string) {
 	if loginID == "" || len(loginID) > maxLoginID {
 		return
 	}
-	site.keepNote(x, noteLoginID, loginID)
+	site.keepNote(x, visit.NoteLoginID, loginID)
 }
 
 // rememberedLoginID returns the login id that the user typed last, or "".
 func (site *Site) rememberedLoginID(x *exchange) string {
-	return site.cookies.Note(x.r, noteLoginID).Reveal()
+	return site.cookies.Note(x.r, visit.NoteLoginID).Reveal()
 }
 
 // fillInLoginID fills in the remembered login id, if the page has that input.

@@ -42,7 +42,6 @@ func (site *Site) show(w http.ResponseWriter, status int, page *Page) error {
 	header.Set("Content-Language", page.Lang)
 	header.Set("Content-Security-Policy", site.files.csp)
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
-	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if !slices.Contains(header["Vary"], "Accept-Language") {
 		header.Add("Vary", "Accept-Language")
 	}

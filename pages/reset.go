@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/visit"
 )
 
 func (site *Site) resetView() *view {
@@ -30,7 +31,7 @@ func (site *Site) sendReset(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	site.spendLink(x, noteReset)
+	site.spendLink(x, visit.NoteReset)
 	if result.Next != usher.NextSignIn {
 		return site.redirectAfter(x, result)
 	}

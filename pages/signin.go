@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/visit"
 	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
@@ -102,7 +103,7 @@ func (site *Site) sendSignIn(x *exchange) error {
 func (site *Site) redirectAfter(x *exchange, result usher.Result) error {
 	switch result.Next {
 	case usher.NextSignedIn:
-		site.cookies.DropNote(x.w, x.r, noteLoginID)
+		site.cookies.DropNote(x.w, x.r, visit.NoteLoginID)
 		site.cookies.DropNote(x.w, x.r, noteNotice)
 		site.keepNote(x, noteSignedIn, result.Authentication.User.ID+" "+result.Authentication.Session.ID)
 		return redirect(x.w, site.destination(x.page.ReturnTo))

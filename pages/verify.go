@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/visit"
 )
 
 func (site *Site) verifyView() *view {
@@ -47,7 +48,7 @@ func (site *Site) prepareVerified(x *exchange) error {
 		x.page = page
 		x.page.Title, x.page.Lead = x.page.T("verify.done.title"), x.page.T("verify.done.text")
 		return nil
-	case site.openedLink(x, noteVerify) != "":
+	case site.openedLink(x, visit.NoteVerify) != "":
 		return site.redirectInstead(x, "/verify")
 	}
 	return site.redirectInstead(x, "/account")
@@ -65,7 +66,7 @@ func (site *Site) sendVerify(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	site.spendLink(x, noteVerify)
+	site.spendLink(x, visit.NoteVerify)
 	site.visits.RefreshCookies(x.w, x.r, u.ID)
 	return site.redirectToConfirmation(x, "/verify?done=1", "", u.ID)
 }

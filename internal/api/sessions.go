@@ -73,7 +73,7 @@ func (api *API) RevokeSession(w http.ResponseWriter, r *http.Request, claims *to
 		return err
 	}
 	if id == claims.SessionID && middleware.Source(r.Context()) == middleware.SourceCookie {
-		api.visits.Cookies.ClearTokens(w, r)
+		api.visits.ForgetUser(w, r)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -103,7 +103,7 @@ func (api *API) SignOutEverywhere(w http.ResponseWriter, r *http.Request, claims
 		return err
 	}
 	if middleware.Source(r.Context()) == middleware.SourceCookie {
-		api.visits.ClearTokens(w, r)
+		api.visits.ForgetUser(w, r)
 	}
 	writeJSON(w, http.StatusOK, empty{})
 	return nil

@@ -145,13 +145,13 @@ func TestCF06_EachPackageWithCryptographyIsDocumented(t *testing.T) {
 	wantRows(t, "### Cryptography in the code", packages)
 }
 
-// The table of cookies has every name of packages cookies and pages. A test of package
+// The table of cookies has every name of packages cookies, pages and visit. A test of package
 // pages compares the table with what the handlers set.
 func TestCF06_EachCookieNameIsDocumented(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{"__Host-session": true, "DS": true, "DSR": true} // defaults of cookies.Config
 	sources(t, func(dir string, f *ast.File) {
-		if dir != "cookies" && dir != "pages" {
+		if !slices.Contains([]string{"cookies", "pages", "internal/visit"}, dir) {
 			return
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -168,7 +168,7 @@ func TestCF06_EachCookieNameIsDocumented(t *testing.T) {
 					for _, page := range []string{"forgot", "signup", "verify"} {
 						names["__Host-note_"+text+page] = true
 					}
-				case regexp.MustCompile(`^note[A-Z]`).MatchString(name.Name) && name.Name != "notePrefix" && text != "":
+				case regexp.MustCompile(`^[nN]ote[A-Z]`).MatchString(name.Name) && name.Name != "notePrefix" && text != "":
 					names["__Host-note_"+text] = true
 				}
 			}

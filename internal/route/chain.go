@@ -87,6 +87,8 @@ func (c *Chain) setHeaders(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
+	// For requests with CORS, the allowed origins count instead.
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if c.HSTS != "" && middleware.ClientScheme(r, c.Visits.TrustedProxies) == "https" {
 		header.Set("Strict-Transport-Security", c.HSTS)

@@ -166,7 +166,7 @@ func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error 
 		}
 		ended[claims.SessionID] = true
 	}
-	v.Cookies.ClearTokens(w, r)
+	v.ForgetUser(w, r)
 	return nil
 }
 

@@ -20,13 +20,12 @@ func checkEveryView(t *testing.T, method, path string, v View) {
 	path = method + " " + path
 	want := map[string]string{
 		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-		"Strict-Transport-Security": HSTS,
+		"Strict-Transport-Security": HSTS, "Cross-Origin-Resource-Policy": "same-origin",
 	}
 	contentType, _, _ := strings.Cut(v.Header.Get("Content-Type"), "; charset=utf-8")
 	switch contentType {
 	case "text/html":
 		want["Content-Type"], want["Cross-Origin-Opener-Policy"] = "text/html; charset=utf-8", "same-origin"
-		want["Cross-Origin-Resource-Policy"] = "same-origin"
 		CheckPolicy(t, path, v)
 	case "image/svg+xml":
 		want["Content-Type"] = "image/svg+xml; charset=utf-8"

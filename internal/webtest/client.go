@@ -80,8 +80,9 @@ func checkEveryAnswer(t *testing.T, q Request, a *Reply) {
 	t.Helper()
 	want := map[string]string{
 		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-		"Content-Security-Policy":   "default-src 'none'; frame-ancestors 'none'",
-		"Strict-Transport-Security": HSTS,
+		"Content-Security-Policy":      "default-src 'none'; frame-ancestors 'none'",
+		"Strict-Transport-Security":    HSTS,
+		"Cross-Origin-Resource-Policy": "same-origin",
 	}
 	if strings.HasPrefix(q.Path, "/keys") && (a.Status == 200 || a.Status == 304) {
 		want["Cache-Control"] = "public, max-age=60"

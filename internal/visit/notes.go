@@ -1,0 +1,28 @@
+package visit
+
+import "net/http"
+
+// The names of the notes that belong to the user of a browser, and that a sign-out
+// removes.
+const (
+	// NoteReset and NoteVerify keep the token of an emailed link after it has left the
+	// address bar. They are also the names of the pages.
+	NoteReset  = "reset"
+	NoteVerify = "verify"
+	// NoteLoginID keeps the login id that the user typed last. The next page fills it
+	// in, and the page about an email that was sent shows it, so that the user notices
+	// a typing error.
+	NoteLoginID = "typed"
+)
+
+// ForgetUser removes what the browser keeps of a user who has signed out: the tokens, the
+// emailed links that were opened, and the login id. The device cookie stays.
+func (v *Visits) ForgetUser(w http.ResponseWriter, r *http.Request) {
+	if v.Cookies == nil {
+		return
+	}
+	v.ClearTokens(w, r)
+	for _, name := range []string{NoteReset, NoteVerify, NoteLoginID} {
+		v.Cookies.DropNote(w, r, name)
+	}
+}
