@@ -156,3 +156,20 @@ func (c Config) writers(auth *usher.Service) []string {
 	}
 	return all
 }
+
+// usesHTTPS reports whether browsers use https, by the BaseURL of the Service.
+func usesHTTPS(auth *usher.Service) bool {
+	u, err := url.Parse(auth.BaseURL())
+	return err == nil && u.Scheme == "https"
+}
+
+// warnOfWideProxies logs a warning for each network of TrustedProxies that probably has
+// other hosts than proxies. Each of those can choose the address that it counts as.
+func (c Config) warnOfWideProxies() {
+	for _, p := range c.TrustedProxies {
+		if p.Bits() < 16 && !p.Addr().IsLoopback() || p.Addr().Is6() && p.Bits() < 48 {
+			c.Logger.Warn("handlers: a network in Config.TrustedProxies is wide: every host in it can choose the address that its attempts count for", "network", p.String(),
+				"advice", "name the networks of the proxies alone")
+		}
+	}
+}

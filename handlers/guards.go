@@ -101,7 +101,7 @@ func (h *Handlers) Fail(w http.ResponseWriter, r *http.Request, err error) {
 // addGuards makes the guards, and the middleware of the program's own routes.
 func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
 	bearer := middleware.Config{
-		Validator: auth, TrustedProxies: cfg.TrustedProxies, TrustedOrigins: cfg.writers(auth),
+		Validator: auth, TrustedProxies: cfg.TrustedProxies, TrustedOrigins: cfg.writers(auth), HTTPS: usesHTTPS(auth),
 		Logger: cfg.Logger, Now: cfg.Now,
 	}
 	either := bearer

@@ -53,7 +53,7 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	}
 	visits := &visit.Visits{Service: auth, Cookies: cfg.Cookies, TrustedProxies: cfg.TrustedProxies, Logger: cfg.Logger}
 	visits.Origins, err = middleware.NewCrossOrigin(middleware.CrossOriginConfig{
-		TrustedOrigins: cfg.writers(auth), TrustedProxies: cfg.TrustedProxies,
+		TrustedOrigins: cfg.writers(auth), TrustedProxies: cfg.TrustedProxies, HTTPS: usesHTTPS(auth),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
@@ -77,6 +77,7 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	}
 	h.buildRoutes()
 	warnOfMissingPages(auth, cfg)
+	cfg.warnOfWideProxies()
 	return h, nil
 }
 

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/middleware"
 )
 
 // writes are all routes that change something.
@@ -119,6 +121,54 @@ func TestCS03_TheOriginOfBaseURLIsAlwaysTrusted(t *testing.T) {
 		k.Handlers.ServeHTTP(w, r)
 		if w.Code != want {
 			t.Errorf("from %s: %d, want %d: %s", origin, w.Code, want, w.Body)
+		}
+	}
+}
+
+// A proxy that is not in TrustedProxies ends TLS, so the program sees plain http. The scheme
+// of BaseURL says that browsers use https. The Host is a second name of the program.
+func TestCS02_AnHTTPPageIsAnotherOriginBehindAnyProxy(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InCookies, Setup{})
+	u := k.SignUp(Ann)
+	send := func(k *Kit, host, origin, path string) int {
+		r := httptest.NewRequest(http.MethodPost, "http://"+host+path, strings.NewReader(Object("loginId", Bob, "password", GoodPassword)))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Origin", origin)
+		if path == "/protected" {
+			r.Header.Set("Cookie", u.Cookie)
+		}
+		w := httptest.NewRecorder()
+		k.Server.ServeHTTP(w, r)
+		return w.Code
+	}
+	for path, allowed := range map[string]int{"/auth/signup": 201, "/protected": 200} {
+		if got := send(k, "alias.example", "http://alias.example", path); got != 403 {
+			t.Errorf("%s from an http page: %d, want 403", path, got)
+		}
+		if got := send(k, "alias.example", "https://alias.example", path); got != allowed {
+			t.Errorf("%s from an https page: %d, want %d", path, got, allowed)
+		}
+	}
+	local := NewKit(t, InBodies, Setup{Service: func(c *usher.Config) { c.BaseURL = "http://localhost:8080" }})
+	if got := send(local, "127.0.0.1:8080", "http://127.0.0.1:8080", "/auth/signup"); got != 201 {
+		t.Errorf("with an http BaseURL: %d, want 201", got)
+	}
+}
+
+func TestSI08_AWideNetworkOfProxiesIsAWarning(t *testing.T) {
+	t.Parallel()
+	for network, warns := range map[string]bool{
+		"10.0.0.0/8": true, "172.16.0.0/12": true, "192.168.0.0/16": false, "10.1.2.0/24": false, "127.0.0.0/8": false,
+		"fd00::/8": true, "fd00:1:2::/47": true, "fd00:1:2::/48": false, "::1/128": false,
+	} {
+		var log bytes.Buffer
+		NewKit(t, InBodies, Setup{Config: func(c *handlers.Config) {
+			c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(network), middleware.UnixSocket}
+			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		}})
+		if got := strings.Count(log.String(), "network="+network); got > 1 || got == 1 != warns {
+			t.Errorf("%s: %d warnings: %s", network, got, &log)
 		}
 	}
 }

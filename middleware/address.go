@@ -76,11 +76,13 @@ func ClientScheme(r *http.Request, trusted []netip.Prefix) string {
 // peer returns the address of the connection's peer, which is invalid for a Unix
 // socket, and whether the peer is a trusted proxy.
 func peer(r *http.Request, trusted []netip.Prefix) (netip.Addr, bool) {
-	if at, ok := parseHop(r.RemoteAddr); ok {
-		return at, contains(trusted, at)
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if local != nil && strings.HasPrefix(local.Network(), "unix") {
+		// The client chooses the name of its socket, which may look like an address.
+		return netip.Addr{}, slices.Contains(trusted, UnixSocket)
 	}
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return netip.Addr{}, ok && local.Network() == "unix" && slices.Contains(trusted, UnixSocket)
+	at, ok := parseHop(r.RemoteAddr)
+	return at, ok && contains(trusted, at)
 }
 
 // parseHop parses an address with or without a port. Its form is canonical, so that

@@ -106,17 +106,21 @@ func TestSI08_AProxyBehindAUnixSocket(t *testing.T) {
 		headers         []string
 		address, scheme string
 	}{
-		"trusted":                     {unix, "@", socket, forwarded, "203.0.113.5", "https"},
-		"trusted, peer without name":  {unix, "", socket, forwarded, "203.0.113.5", "https"},
-		"trusted, named peer":         {unix, "/tmp/client", socket, forwarded, "203.0.113.5", "https"},
-		"trusted, no header":          {unix, "@", socket, nil, "invalid IP", "http"},
-		"trusted, rubbish":            {unix, "@", socket, []string{"X-Forwarded-For", "203.0.113.5, unix:"}, "invalid IP", "http"},
-		"trusted, a second proxy":     {unix, "@", append(socket, proxies...), []string{"X-Forwarded-For", "203.0.113.5, 10.0.0.1"}, "203.0.113.5", "http"},
-		"not trusted":                 {unix, "@", proxies, forwarded, "invalid IP", "http"},
-		"not trusted, no proxies":     {unix, "@", nil, forwarded, "invalid IP", "http"},
-		"TCP":                         {tcp, "203.0.113.9:1", socket, forwarded, "203.0.113.9", "http"},
-		"TCP, the unspecified sender": {tcp, "", socket, forwarded, "invalid IP", "http"},
-		"no connection":               {nil, "@", socket, forwarded, "invalid IP", "http"},
+		"trusted":                        {unix, "@", socket, forwarded, "203.0.113.5", "https"},
+		"trusted, peer without name":     {unix, "", socket, forwarded, "203.0.113.5", "https"},
+		"trusted, named peer":            {unix, "/tmp/client", socket, forwarded, "203.0.113.5", "https"},
+		"trusted, no header":             {unix, "@", socket, nil, "invalid IP", "http"},
+		"trusted, rubbish":               {unix, "@", socket, []string{"X-Forwarded-For", "203.0.113.5, unix:"}, "invalid IP", "http"},
+		"trusted, a second proxy":        {unix, "@", append(socket, proxies...), []string{"X-Forwarded-For", "203.0.113.5, 10.0.0.1"}, "203.0.113.5", "http"},
+		"trusted, named like an address": {unix, "192.0.2.7:80", socket, forwarded, "203.0.113.5", "https"},
+		"named like a trusted proxy":     {unix, "10.0.0.1", proxies, forwarded, "invalid IP", "http"},
+		"named like an address":          {unix, "192.0.2.7", nil, nil, "invalid IP", "http"},
+		"a socket of packets":            {&net.UnixAddr{Name: "/run/app.sock", Net: "unixpacket"}, "10.0.0.1", proxies, forwarded, "invalid IP", "http"},
+		"not trusted":                    {unix, "@", proxies, forwarded, "invalid IP", "http"},
+		"not trusted, no proxies":        {unix, "@", nil, forwarded, "invalid IP", "http"},
+		"TCP":                            {tcp, "203.0.113.9:1", socket, forwarded, "203.0.113.9", "http"},
+		"TCP, the unspecified sender":    {tcp, "", socket, forwarded, "invalid IP", "http"},
+		"no connection":                  {nil, "@", socket, forwarded, "invalid IP", "http"},
 	} {
 		r := request("GET", "/", headers(c.headers...))
 		if r.RemoteAddr, r.TLS = c.peer, nil; c.local != nil {

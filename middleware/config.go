@@ -79,6 +79,8 @@ type Config struct {
 	// whose X-Forwarded-For and X-Forwarded-Proto headers are trusted, and
 	// [UnixSocket] if a proxy connects by a Unix socket. Defaults to none.
 	TrustedProxies []netip.Prefix
+	// HTTPS means that browsers use https, as in CrossOriginConfig. Defaults to false.
+	HTTPS bool
 	// TrustedOrigins are further origins, such as "https://app.example.com", whose
 	// pages may send requests that change something, with the cookies of this
 	// program. Defaults to none: only this program's own origin may.
@@ -131,6 +133,7 @@ func New(cfg Config) (*Middleware, error) {
 	origins, err := NewCrossOrigin(CrossOriginConfig{
 		TrustedOrigins: cfg.TrustedOrigins,
 		TrustedProxies: cfg.TrustedProxies,
+		HTTPS:          cfg.HTTPS,
 	})
 	if err != nil {
 		return nil, err
@@ -174,8 +177,8 @@ func (c Config) validate() error {
 	return nil
 }
 
-// checkProxies rejects prefixes that match no address and those that match every
-// address.
+// checkProxies rejects prefixes that match no address, and those that no network of
+// proxies has: with a few of them, clients could choose the address that they count as.
 func checkProxies(field string, proxies []netip.Prefix) error {
 	for i, p := range proxies {
 		switch {
@@ -183,9 +186,21 @@ func checkProxies(field string, proxies []netip.Prefix) error {
 			return fmt.Errorf("middleware: %s[%d] is not a valid prefix", field, i)
 		case p.Addr().Is4In6():
 			return fmt.Errorf("middleware: %s[%d] %s must be written as an IPv4 prefix", field, i, p)
-		case p.Bits() == 0:
-			return fmt.Errorf("middleware: %s[%d] %s trusts every address: use the networks of the proxies", field, i, p)
+		case p.Bits() < minPrefixBits(p.Addr()):
+			return fmt.Errorf("middleware: %s[%d] %s is too wide, every host in it could choose its address: use the networks of the proxies", field, i, p)
 		}
 	}
 	return nil
+}
+
+// minPrefixBits returns how many bits a prefix with the address must have at least: 8 for IPv4,
+// 16 for IPv6, and 7 for private networks of IPv6.
+func minPrefixBits(a netip.Addr) int {
+	switch {
+	case a.Is4():
+		return 8
+	case a.IsPrivate() || a.IsLinkLocalUnicast():
+		return 7
+	}
+	return 16
 }

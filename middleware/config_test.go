@@ -35,7 +35,17 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		netip.MustParsePrefix("0.0.0.0/0"):     false,
 		netip.MustParsePrefix("::/0"):          false,
 		netip.MustParsePrefix("::ffff:0:0/96"): false,
-		{}:                                     false,
+		// With two or a few of these, every address would be trusted.
+		netip.MustParsePrefix("0.0.0.0/1"):   false,
+		netip.MustParsePrefix("128.0.0.0/1"): false,
+		netip.MustParsePrefix("8.0.0.0/7"):   false,
+		netip.MustParsePrefix("2000::/3"):    false,
+		netip.MustParsePrefix("2400::/15"):   false,
+		netip.MustParsePrefix("2400::/16"):   true,
+		netip.MustParsePrefix("fc00::/7"):    true, // private networks
+		netip.MustParsePrefix("fe80::/10"):   true, // of one link
+		netip.MustParsePrefix("fc00::/6"):    false,
+		{}:                                   false,
 	} {
 		cfg := w.config()
 		cfg.TrustedProxies = []netip.Prefix{prefix}

@@ -28,6 +28,11 @@ type CrossOriginConfig struct {
 	// header is trusted, and [UnixSocket] if a proxy connects by a Unix socket.
 	// Defaults to none.
 	TrustedProxies []netip.Prefix
+	// HTTPS means that browsers use https for this program, also where a proxy that is
+	// not in TrustedProxies ends TLS. An http page of the same host is then another
+	// origin, except on loopback hosts. Defaults to false: that is known only from the
+	// connection or from a trusted proxy.
+	HTTPS bool
 	// OnRefusal writes the response to requests that Handler refuses. Defaults
 	// to [WriteRefusal].
 	OnRefusal func(w http.ResponseWriter, r *http.Request, refusal Refusal)
@@ -45,6 +50,7 @@ type CrossOrigin struct {
 	protection http.CrossOriginProtection
 	origins    []string
 	proxies    []netip.Prefix
+	https      bool
 	onRefusal  func(w http.ResponseWriter, r *http.Request, refusal Refusal)
 }
 
@@ -57,6 +63,7 @@ func NewCrossOrigin(cfg CrossOriginConfig) (*CrossOrigin, error) {
 	c := &CrossOrigin{
 		origins:   slices.Clone(cfg.TrustedOrigins),
 		proxies:   slices.Clone(cfg.TrustedProxies),
+		https:     cfg.HTTPS,
 		onRefusal: cfg.OnRefusal,
 	}
 	if c.onRefusal == nil {
@@ -145,8 +152,8 @@ func (c *CrossOrigin) checkScheme(r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("%w: malformed Origin header", ErrCrossOrigin)
 	}
-	trusted := slices.ContainsFunc(c.origins, func(o string) bool { return strings.HasSuffix(o, "://"+u.Host) })
-	if u.Scheme != "https" && (trusted || ClientScheme(r, c.proxies) == "https") {
+	named := slices.ContainsFunc(c.origins, func(o string) bool { return strings.HasSuffix(o, "://"+u.Host) })
+	if u.Scheme != "https" && (named || c.https && !isLoopback(u.Hostname()) || ClientScheme(r, c.proxies) == "https") {
 		return fmt.Errorf("%w: Origin has another scheme", ErrCrossOrigin)
 	}
 	return nil
