@@ -177,3 +177,49 @@ func TestCF06_EachCookieNameIsDocumented(t *testing.T) {
 	})
 	wantRows(t, "## Cookies", names)
 }
+
+// The table of the ways to authenticate names every method of Service and Operator that
+// returns tokens.
+func TestCF06_EachWayToASessionIsDocumented(t *testing.T) {
+	t.Parallel()
+	_, table, ok := strings.Cut(readFile(t, security), "\n## Ways to authenticate\n")
+	if !ok {
+		t.Fatalf("%s does not list the ways to authenticate", security)
+	}
+	table, _, _ = strings.Cut(table, "\n## ")
+	tokens := []string{"Authentication", "Result", "ResetSession", "Pair", "Secret"}
+	n := 0
+	sources(t, func(dir string, f *ast.File) {
+		for _, d := range f.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if dir != "usher" || !ok || f.Recv == nil || !f.Name.IsExported() || f.Type.Results == nil {
+				continue
+			}
+			if of := typeName(f.Recv.List[0].Type); of != "Service" && of != "Operator" {
+				continue
+			}
+			if !slices.ContainsFunc(f.Type.Results.List, func(r *ast.Field) bool { return slices.Contains(tokens, typeName(r.Type)) }) {
+				continue
+			}
+			if n++; !strings.Contains(table, "`"+f.Name.Name+"`") {
+				t.Errorf("%s: the ways to authenticate lack `%s`, which returns tokens", security, f.Name.Name)
+			}
+		}
+	})
+	if n < 5 {
+		t.Errorf("found %d methods that return tokens", n)
+	}
+}
+
+// typeName returns the name of a type, without a star and a package.
+func typeName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		return typeName(e.X)
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	case *ast.Ident:
+		return e.Name
+	}
+	return ""
+}
