@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -308,4 +309,63 @@ func TestHA08_FastHashesAreNeverStoredBare(t *testing.T) {
 		t.Errorf("stored as %.40s… after the first sign-in, want plain Argon2id", hash)
 	}
 	k.signIn("ann@example.com", goodPassword, home)
+}
+
+// An expired password in another Unicode normal form is the same password.
+func TestPO04_AnExpiredPasswordDoesNotComeBackInAnotherForm(t *testing.T) {
+	const composed, apart = "café otter sings low", "cafe\u0301 otter sings low"
+	k := newKit(t)
+	a := k.signUp("ann@example.com")
+	if err := k.Operator("test").SetPassword(ctx, a.User.ID, composed, true); err != nil {
+		t.Fatal(err)
+	}
+	wantPolicy(t, k.replace("ann@example.com", composed, apart), password.CodeReused)
+	wantPolicy(t, k.replace("ann@example.com", apart, composed), password.CodeReused)
+	if err := k.replace("ann@example.com", apart, thirdPassword); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// After a compromise the attacker has the password, a session, a known browser and
+// perhaps a pending change of address. Only the mailbox counts.
+func TestPO07_AfterACompromiseOnlyTheMailboxCounts(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	thief := usher.Must(k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: goodPassword}, home))
+	in := usher.ChangeEmailParams{NewEmail: "thief@evil.test", CurrentPassword: goodPassword}
+	if err := k.ChangeEmail(ctx, k.claims(thief), in, home); err != nil {
+		t.Fatal(err)
+	}
+	var moved usher.Secret
+	for _, m := range k.wantEmails("change_email email_changing") { // in any order
+		if m.Kind == usher.MessageChangeEmail {
+			moved = tokenIn(t, m)
+		}
+	}
+	k.clock.add(time.Second)
+	if err := k.Operator("ops:bob").RequireReset(ctx, a.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	if k.isLive(a) || k.isLive(thief) {
+		t.Error("a session goes on")
+	}
+	known := home
+	known.Device = thief.Device
+	wantErr(t, k.trySignIn(ann, goodPassword, known), usher.ErrInvalidCredentials)
+	wantErr(t, k.replace(ann, goodPassword, otherPassword), usher.ErrInvalidCredentials)
+	_, err := k.confirm(moved, known)
+	wantErr(t, err, usher.ErrInvalidToken)
+
+	raw := k.resetToken(ann, usher.MessageResetPassword)
+	_, err = k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, nth(1))
+	wantPolicy(t, err, password.CodeReused)
+	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, nth(1)))
+	k.signIn(ann, otherPassword, home)
+	// The browser that the thief made known is an unknown one.
+	for i := range 5 {
+		wantErr(t, k.trySignIn(ann, usher.Secret(fmt.Sprint("a wrong password ", i)), known), usher.ErrInvalidCredentials)
+	}
+	wantLimit(t, k.trySignIn(ann, otherPassword, home)) // they counted for the network
+	wantErr(t, k.Operator("ops:bob").RequireReset(ctx, "nobody"), usher.ErrNotFound)
 }

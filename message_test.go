@@ -1,6 +1,7 @@
 package usher_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +175,38 @@ func TestMessagesNameTheProgram(t *testing.T) {
 		k.signUp(ann)
 		if m := k.lastEmail(usher.MessageVerifyEmail); m.Name != want || k.Name() != want {
 			t.Errorf("the message has the name %q, the service %q, want %q", m.Name, k.Name(), want)
+		}
+	}
+}
+
+// A user who signed up with another person's address cannot flood it by changing the
+// password, and cannot fill the outbox that way.
+func TestML04_ChangesOfPasswordAreNoMailBomb(t *testing.T) {
+	t.Parallel()
+	for _, proven := range []bool{false, true} {
+		k := newKit(t)
+		in := usher.SignUpParams{LoginID: "mallory", Email: "victim@example.com", Password: goodPassword}
+		a := usher.Must(k.SignUp(ctx, in, home))
+		most := 5
+		if proven {
+			most = 25
+			usher.Must(k.confirm(tokenIn(t, k.lastEmail(usher.MessageVerifyEmail)), home))
+		}
+		current := usher.Secret(goodPassword)
+		for i := range 30 {
+			in := usher.UpdatePasswordParams{NewPassword: usher.Secret(fmt.Sprint("a password with the number ", i))}
+			if i%3 != 0 {
+				in.CurrentPassword = current
+			}
+			_, err := k.UpdatePassword(ctx, k.claims(a), in, home)
+			if err != nil {
+				wantLimit(t, err)
+				continue
+			}
+			current = in.NewPassword
+		}
+		if n := len(k.inbox()); n > most || n < 4 {
+			t.Errorf("%d emails within an hour, want at most %d (proven: %v)", n, most, proven)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -38,8 +39,11 @@ type ReplacePasswordParams struct {
 // sessions of the user end, open emailed links become void, and an email notifies
 // the user. All known browsers except the caller's become unknown.
 //
-// The caller's session gets new tokens, and the result is [NextSignedIn]. A reset
-// session ends, and the result is [NextSignIn].
+// The caller's session ends too. It continues as a new session, whose tokens the result
+// has with [NextSignedIn]: so a stolen token of the old one opens nothing. The new
+// session keeps the time of the sign-in and the absolute end, unless CurrentPassword was
+// given, which counts as a sign-in. If [Client.SessionID] is set, that session
+// ends too. A reset session only ends, and the result is [NextSignIn].
 //
 // The policy accepts at most five new passwords of a user in an hour without
 // CurrentPassword, and ten with it: each costs a hash, and with a reuse rule
@@ -78,14 +82,15 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 		return Result{}, err
 	}
 	defer s.releaseAfterOutage(ctx, &err, s.changeLimits(account.User, change, by)...)
+	change.IfSession, change.Replaces = session.ID, s.replacedSession(c)
 	if session.Kind == store.SessionReset {
-		change.ClearLimits, change.Replaces = []string{s.lockKey(account.User.ID)}, s.replacedSession(c)
+		change.ClearLimits = []string{s.lockKey(account.User.ID)}
 		if err := s.changePassword(ctx, change, session.ID, "reset_session", c); err != nil {
 			return Result{}, userGoneError(err)
 		}
 		return Result{Next: NextSignIn}, nil
 	}
-	auth, err := s.changeAndRenewSession(ctx, account, session, change, c)
+	auth, err := s.changeAndContinueSession(ctx, account, session.Session, change, by, c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -239,28 +244,28 @@ func (s *Service) afterPasswordChange(ctx context.Context, effects store.Effects
 	s.afterSessionsEnded(ctx, ended, effects.Events...)
 }
 
-// changeAndRenewSession stores a new password, ends the other sessions and issues
-// new tokens for this one.
-func (s *Service) changeAndRenewSession(ctx context.Context, account store.Account, session store.SessionRecord, change store.PasswordChange, c Client) (*Authentication, error) {
+// changeAndContinueSession stores a new password, ends all sessions, and starts the one in
+// which the caller continues.
+func (s *Service) changeAndContinueSession(ctx context.Context, account store.Account, old Session, change store.PasswordChange, by proof, c Client) (*Authentication, error) {
 	u := account.User
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
 		return nil, err
 	}
-	jti := randomString(32)
-	session.Refresh = store.RefreshState{Current: hashOf(jti), RotatedAt: change.At}
+	session, jti := s.newSession(u.ID, c)
+	session.UserAgent, session.Address = cmp.Or(session.UserAgent, old.UserAgent), cmp.Or(session.Address, old.Address)
+	if by.kind != proofPassword {
+		session.CreatedAt, session.ExpiresAt, session.AMR = old.CreatedAt, old.ExpiresAt, old.AMR
+		session.IdleExpiresAt = earlier(session.IdleExpiresAt, old.ExpiresAt)
+	}
 	tokens, err := s.newTokens(u, session, jti, custom, c)
 	if err != nil {
 		return nil, err
 	}
-	change.End.Except = session.ID
-	change.Renew = &store.RefreshRenewal{SessionID: session.ID, Refresh: session.Refresh}
-	err = s.changePassword(ctx, change, session.ID, "update", c)
-	if errors.Is(err, ErrNotFound) {
-		return nil, ErrInvalidSession
-	}
-	if err != nil {
-		return nil, err
+	change.Session = &session
+	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "update", c))
+	if err := s.changePassword(ctx, change, old.ID, "update", c); err != nil {
+		return nil, userGoneError(err)
 	}
 	device := s.newDeviceToken(u.ID, s.knownDeviceID(account, c))
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: device}, nil

@@ -25,8 +25,8 @@ func (h *Handlers) SignIn(w http.ResponseWriter, r *http.Request) { h.serve("POS
 
 // UpdatePassword is POST /password/update. It requires a signed-in user:
 // {"newPassword","currentPassword","loginId"}. loginId is optional, and so is
-// currentPassword after a recent sign-in. 200 with the session and new tokens; all
-// other sessions end. The token of a reset session ([Handlers.VerifyReset]) is
+// currentPassword after a recent sign-in. 200 with a new session, in which the
+// caller continues; all earlier ones end. The token of a reset session ([Handlers.VerifyReset]) is
 // accepted as a bearer token, once; the answer is then {}.
 func (h *Handlers) UpdatePassword(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /password/update", w, r)

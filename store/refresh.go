@@ -40,13 +40,6 @@ type RetiredToken struct {
 	Until time.Time
 }
 
-// RefreshRenewal replaces the refresh tokens of a session. All earlier ones become
-// invalid at once.
-type RefreshRenewal struct {
-	SessionID string
-	Refresh   RefreshState
-}
-
 // RefreshOutcome is the outcome of an exchange of a refresh token.
 type RefreshOutcome int
 

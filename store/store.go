@@ -88,8 +88,6 @@ type Effects struct {
 // SessionEnd describes sessions that end early. Each of them leaves a [Revocation] and
 // an event.
 type SessionEnd struct {
-	// Except is the id of a session that does not end. Defaults to none.
-	Except string
 	// RevokedUntil becomes [Revocation.Until]. No session token of these sessions is
 	// valid after it.
 	RevokedUntil time.Time
@@ -110,7 +108,7 @@ func (e SessionEnd) EventFor(userID, sessionID string) Event {
 type ReplacedSession struct {
 	// ID is the id of the session. Empty, or the id of one that has ended, ends none.
 	ID string
-	// End says how it ends. Its Except is ignored.
+	// End says how it ends.
 	End SessionEnd
 }
 

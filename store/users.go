@@ -27,7 +27,7 @@ type UserStore interface {
 	// ChangePassword sets a password. It returns the events of the sessions it ended.
 	// ErrConflict if IfVersion is not the version of the password, or if the user is
 	// disabled and RequireEnabled is set. ErrNotFound if there is no such user, or if
-	// the session of Renew has ended.
+	// IfSession has ended.
 	ChangePassword(ctx context.Context, c PasswordChange) ([]Event, error)
 }
 
@@ -110,8 +110,9 @@ type PasswordChange struct {
 	Language string
 	// ClearProfile empties the fields of Profile.
 	ClearProfile bool
-	// Renew gives a session that does not end new refresh tokens. Nil renews none.
-	Renew *RefreshRenewal
+	// IfSession is the id of the user's session that authorizes the change, and that End
+	// ends. The change fails if it has ended before. Empty checks none.
+	IfSession string
 	// Session starts. Nil starts none.
 	Session *SessionRecord
 	// Replaces is a further session that ends.

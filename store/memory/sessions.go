@@ -190,8 +190,8 @@ func (s *transaction) endReplaced(r store.ReplacedSession) []store.Event {
 
 func (s *transaction) endUserSessions(userID string, end store.SessionEnd) []store.Event {
 	var own []store.SessionRecord
-	for id, ses := range s.sessions {
-		if ses.UserID == userID && id != end.Except {
+	for _, ses := range s.sessions {
+		if ses.UserID == userID {
 			own = append(own, ses)
 		}
 	}

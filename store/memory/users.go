@@ -134,8 +134,7 @@ func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []s
 		if _, ok := s.accounts[d.UserID]; !ok {
 			return store.ErrNotFound
 		}
-		// All sessions end with their user, so End.Except is ignored.
-		ended = s.endUserSessions(d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil, Event: d.End.Event})
+		ended = s.endUserSessions(d.UserID, d.End)
 		s.dropTokens(d.UserID)
 		for _, id := range s.canonical[d.UserID] {
 			drop(s, s.owners, id)
@@ -190,17 +189,12 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]store.Event, err
 	if c.End != nil {
 		ended = s.endUserSessions(c.UserID, *c.End)
 	}
+	if c.IfSession != "" && !slices.ContainsFunc(ended, func(e store.Event) bool { return e.SessionID == c.IfSession }) {
+		return nil, store.ErrNotFound
+	}
 	ended = append(ended, s.endReplaced(c.Replaces)...)
 	if c.DropTokens {
 		s.dropTokens(c.UserID)
-	}
-	if r := c.Renew; r != nil {
-		old, ok := s.sessions[r.SessionID]
-		if !ok || old.UserID != c.UserID {
-			return nil, store.ErrNotFound
-		}
-		old.Refresh = r.Refresh
-		put(s, s.sessions, old.ID, copySession(old))
 	}
 	if err := s.insertSession(c.UserID, c.Session); err != nil {
 		return nil, err

@@ -31,8 +31,7 @@ var multi = map[string]struct {
 	}},
 	"ChangePassword": {9, func(ctx context.Context, s *sqlstore.Store) error {
 		_, c := reset("u")
-		c.End.Except = "u-s1"
-		c.Renew = &store.RefreshRenewal{SessionID: "u-s1", Refresh: store.RefreshState{Current: digest("r"), RotatedAt: now}}
+		c.IfSession = "u-s1"
 		c.Session = newSession("u-s2", "u")
 		_, err := s.ChangePassword(ctx, c)
 		return err

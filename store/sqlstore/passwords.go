@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/usherkit/usher/store"
@@ -63,6 +64,9 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 			return nil, err
 		}
 	}
+	if c.IfSession != "" && !slices.ContainsFunc(ended, func(e store.Event) bool { return e.SessionID == c.IfSession }) {
+		return nil, store.ErrNotFound
+	}
 	replaced, err := t.endReplaced(ctx, c.Replaces)
 	if err != nil {
 		return nil, err
@@ -71,18 +75,6 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 	if c.DropTokens {
 		if err := t.dropTokens(ctx, a.User.ID); err != nil {
 			return nil, err
-		}
-	}
-	if r := c.Renew; r != nil {
-		n, err := t.exec(ctx, `
-			UPDATE usher_sessions SET refresh_hash = ?, previous_hash = ?, rotated_at = ?, refresh_others = ?
-			WHERE id = ? AND user_id = ?`,
-			r.Refresh.Current, r.Refresh.Previous, r.Refresh.RotatedAt, othersParam(r.Refresh), r.SessionID, a.User.ID)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			return nil, store.ErrNotFound
 		}
 	}
 	session, err := sessionInsert(a.User.ID, c.Session)

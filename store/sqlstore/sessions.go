@@ -232,7 +232,7 @@ func (s *Store) EndUserSessions(ctx context.Context, userID string, end store.Se
 
 // endSessions ends a user's sessions.
 func (t *tx) endSessions(ctx context.Context, userID string, end store.SessionEnd) ([]store.Event, error) {
-	return t.endSessionsWhere(ctx, end, "user_id = ? AND id <> ?", userID, end.Except)
+	return t.endSessionsWhere(ctx, end, "user_id = ?", userID)
 }
 
 // endReplaced ends a session, of any user, if there is one with that id.

@@ -249,9 +249,7 @@ func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]store.E
 		if err := t.runHook(ctx, UserDeleted, a.User); err != nil {
 			return err
 		}
-		// All sessions end with their user, so d.End.Except is ignored.
-		ended, err = t.endSessions(ctx, d.UserID, store.SessionEnd{RevokedUntil: d.End.RevokedUntil, Event: d.End.Event})
-		if err != nil {
+		if ended, err = t.endSessions(ctx, d.UserID, d.End); err != nil {
 			return err
 		}
 		for _, query := range []string{

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/usherkit/usher/store"
@@ -91,7 +90,7 @@ var passwordCases = []testCase{
 		_, err := e.ChangePassword(e.ctx, store.PasswordChange{UserID: "nobody", Hash: "h", At: t0})
 		e.wantErr(err, store.ErrNotFound)
 	}},
-	{"ends other sessions, renews one, starts one, drops tokens, verifies, clears profile and limits", func(e *env) {
+	{"ends the sessions, starts one, drops tokens, verifies, clears profile and limits", func(e *env) {
 		c := e.newCreation("anna")
 		c.User.EmailVerified, c.User.Name = false, "Mallory"
 		e.create(c)
@@ -102,19 +101,14 @@ var passwordCases = []testCase{
 		e.wantTaken(t0, limit, 1)
 		fresh, until := e.newSession(a.User.ID), t0.Add(time.Minute)
 		p := passwordChange(a, "hash-2")
-		p.End = &store.SessionEnd{Except: mine.ID, RevokedUntil: until}
-		p.Renew = &store.RefreshRenewal{SessionID: mine.ID, Refresh: store.RefreshState{Current: hash("renewed"), RotatedAt: t0.Add(time.Minute)}}
+		p.End, p.IfSession = &store.SessionEnd{RevokedUntil: until}, mine.ID
 		p.Session, p.DropTokens, p.VerifyEmail, p.ClearLimits = &fresh, true, true, []string{"k", "unknown"}
 		p.ClearProfile = true
 		ended, err := e.ChangePassword(e.ctx, p)
 		e.ok(err)
-		e.wantIDs("ended", sessionIDs(ended), theirs.ID)
-		e.wantEnded(until, theirs.ID)
-		e.wantLive(mine.ID, fresh.ID)
-		got, err := e.Session(e.ctx, mine.ID)
-		e.ok(err)
-		mine.Refresh = p.Renew.Refresh
-		e.wantEqual("renewed session", got, mine)
+		e.wantIDs("ended", sessionIDs(ended), mine.ID, theirs.ID)
+		e.wantEnded(until, mine.ID, theirs.ID)
+		e.wantLive(fresh.ID)
 		_, err = e.OneTimeToken(e.ctx, tok.Hash, t0)
 		e.wantErr(err, store.ErrNotFound)
 		now, err := e.Account(e.ctx, a.User.ID)
@@ -124,41 +118,14 @@ var passwordCases = []testCase{
 		}
 		e.wantTaken(t0, limit, 1)
 	}},
-	{"voids the refresh token before a renewal at once", func(e *env) {
-		a := e.createUser("anna")
-		s := e.signIn(a.User.ID)
-		p := passwordChange(a, "hash-2")
-		p.Renew = &store.RefreshRenewal{SessionID: s.ID, Refresh: store.RefreshState{Current: hash("renewed"), RotatedAt: t0}}
-		_, err := e.ChangePassword(e.ctx, p)
-		e.ok(err)
-		got, err := e.SwapRefresh(e.ctx, refreshSwap(s, 1))
-		e.ok(err)
-		if got.Outcome != store.RefreshReused {
-			e.Fatalf("outcome %d", got.Outcome)
-		}
-	}},
-	{"voids all children of an exchanged token at once", func(e *env) {
-		a := e.createUser("anna")
-		for i := range 4 {
-			s := e.signIn(a.User.ID)
-			in, children := refreshSwap(s, 1), e.manyChildren(s, 3)
-			p := passwordChange(a, fmt.Sprint("hash of change ", i))
-			p.IfVersion = e.version(a.User.ID)
-			p.Renew = &store.RefreshRenewal{SessionID: s.ID, Refresh: store.RefreshState{Current: hash("renewed"), RotatedAt: in.Now}}
-			_, err := e.ChangePassword(e.ctx, p)
-			e.ok(err)
-			if i < len(children) {
-				in.Presented = children[i]
-			}
-			e.swap(in, time.Second, store.RefreshReused)
-		}
-	}},
-	{"returns ErrNotFound if the session to renew has ended, without effects", func(e *env) {
+	{"returns ErrNotFound if the session that authorizes the change has ended, without effects", func(e *env) {
 		a, other := e.createUser("anna"), e.createUser("bert")
-		s := e.signIn(other.User.ID)
-		for _, id := range []string{"gone", s.ID} {
+		s, ended := e.signIn(other.User.ID), e.signIn(a.User.ID)
+		e.ok(e.EndSession(e.ctx, a.User.ID, ended.ID, store.SessionEnd{RevokedUntil: t0}, store.Effects{}))
+		e.signIn(a.User.ID)
+		for _, id := range []string{"gone", s.ID, ended.ID} {
 			p := passwordChange(a, "hash-2")
-			p.Renew, p.Effects = &store.RefreshRenewal{SessionID: id, Refresh: store.RefreshState{Current: hash("r"), RotatedAt: t0}}, e.effects()
+			p.End, p.IfSession, p.Effects = &store.SessionEnd{RevokedUntil: t0}, id, e.effects()
 			e.wantErr(e.wantUnchanged(func() error { _, err := e.ChangePassword(e.ctx, p); return err }), store.ErrNotFound)
 		}
 	}},

@@ -113,6 +113,30 @@ var raceCases = []testCase{
 		e.wantEqual("password", []any{got.Password.Hash, got.Password.Version}, []any{fmt.Sprint("hash of ", winner), 2})
 		e.wantEffects(numberedEffects(winner))
 	}},
+	{"one of many ends a session or changes the password by it", func(e *env) {
+		a := e.createUser("anna")
+		s := e.signIn(a.User.ID)
+		winner := e.oneWinner(store.ErrNotFound, func(i int) error {
+			if i%2 == 0 {
+				return e.EndSession(e.ctx, a.User.ID, s.ID, store.SessionEnd{RevokedUntil: t0}, numberedEffects(i))
+			}
+			c := passwordChange(a, fmt.Sprint("hash of ", i))
+			c.End, c.IfSession, c.Effects = &store.SessionEnd{RevokedUntil: t0}, s.ID, numberedEffects(i)
+			_, err := e.ChangePassword(e.ctx, c)
+			if errors.Is(err, store.ErrConflict) { // another change was faster
+				return store.ErrNotFound
+			}
+			return err
+		})
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		want := a.Password.Hash
+		if winner%2 == 1 {
+			want = fmt.Sprint("hash of ", winner)
+		}
+		e.wantEqual("hash", got.Password.Hash, want)
+		e.wantEffects(numberedEffects(winner))
+	}},
 	{"one of many resets a password with a token", func(e *env) {
 		a := e.createUser("anna")
 		tok := e.openToken(a, store.PurposeReset)

@@ -186,18 +186,18 @@ var updateCases = []testCase{
 			e.Fatalf("not emptied: %+v", got)
 		}
 	}},
-	{"ends the sessions except one, and drops the tokens", func(e *env) {
+	{"ends the sessions, and drops the tokens", func(e *env) {
 		a, other := e.createUser("anna"), e.createUser("bert")
 		s1, s2, s3 := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(other.User.ID)
 		t1, t2 := e.openToken(a, store.PurposeReset), e.openToken(other, store.PurposeReset)
 		until := t0.Add(15 * time.Minute)
 		_, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{
-			UserID: a.User.ID, At: t0, DropTokens: true, End: &store.SessionEnd{Except: s2.ID, RevokedUntil: until},
+			UserID: a.User.ID, At: t0, DropTokens: true, End: &store.SessionEnd{RevokedUntil: until},
 		})
 		e.ok(err)
-		e.wantIDs("ended", sessionIDs(ended), s1.ID)
-		e.wantEnded(until, s1.ID)
-		e.wantLive(s2.ID, s3.ID)
+		e.wantIDs("ended", sessionIDs(ended), s1.ID, s2.ID)
+		e.wantEnded(until, s1.ID, s2.ID)
+		e.wantLive(s3.ID)
 		_, err = e.OneTimeToken(e.ctx, t1.Hash, t0)
 		e.wantErr(err, store.ErrNotFound)
 		_, err = e.OneTimeToken(e.ctx, t2.Hash, t0)
