@@ -41,10 +41,16 @@ var methods = map[Algorithm]jwt.SigningMethod{
 	RS256: jwt.SigningMethodRS256,
 	RS384: jwt.SigningMethodRS384,
 	RS512: jwt.SigningMethodRS512,
-	PS256: jwt.SigningMethodPS256,
-	PS384: jwt.SigningMethodPS384,
-	PS512: jwt.SigningMethodPS512,
+	PS256: exactSalt(jwt.SigningMethodPS256),
+	PS384: exactSalt(jwt.SigningMethodPS384),
+	PS512: exactSalt(jwt.SigningMethodPS512),
 	HS256: jwt.SigningMethodHS256,
+}
+
+// exactSalt returns the PSS method that accepts only a salt of the length of the hash (RFC
+// 7518 §3.5). The method of golang-jwt accepts any length.
+func exactSalt(m *jwt.SigningMethodRSAPSS) *jwt.SigningMethodRSAPSS {
+	return &jwt.SigningMethodRSAPSS{SigningMethodRSA: m.SigningMethodRSA, Options: m.Options}
 }
 
 const (

@@ -216,6 +216,24 @@ func TestTV11_EverySignatureIsChecked(t *testing.T) {
 	w.accepted(t, raw)
 }
 
+// The salt of a PSS signature has the length of the hash (RFC 7518 §3.5).
+func TestTV11_PSSSaltHasTheLengthOfTheHash(t *testing.T) {
+	key := newKey(t, token.RS256)
+	public := key.Public()
+	public.Algorithm = token.PS256
+	w := newWorld(t, func(cfg *token.VerifierConfig) {
+		cfg.Issuers[0].Keys = newKeySet(t, public)
+		cfg.Issuers[0].Algorithms = []token.Algorithm{token.PS256}
+	})
+	head := object{"alg": "PS256", "typ": "session+jwt", "kid": key.ID}.json(t)
+	w.accepted(t, craftWith(t, jwt.SigningMethodPS256, private(t, key), head, w.payload().json(t)))
+	for _, salt := range []int{rsa.PSSSaltLengthAuto, 1, 31, 33} {
+		method := *jwt.SigningMethodPS256
+		method.Options = &rsa.PSSOptions{SaltLength: salt}
+		w.refused(t, craftWith(t, &method, private(t, key), head, w.payload().json(t)), token.ReasonSignature)
+	}
+}
+
 func TestVerify_ErrorsTellExpiryFromTheRest(t *testing.T) {
 	w := newWorld(t)
 	old := w.payload().with("exp", w.now().Unix()-60).with("iat", w.now().Unix()-120)
