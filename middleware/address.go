@@ -55,7 +55,7 @@ func ClientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
 // the peer of the connection is a trusted proxy, that is the last entry of
 // X-Forwarded-Proto; otherwise it is "https" if the connection uses TLS.
 func ClientScheme(r *http.Request, trusted []netip.Prefix) string {
-	if lines := r.Header["X-Forwarded-Proto"]; len(lines) > 0 && len(trusted) > 0 {
+	if lines := r.Header["X-Forwarded-Proto"]; len(lines) > 0 {
 		if _, ok := peer(r, trusted); ok {
 			last := lines[len(lines)-1]
 			last = strings.Trim(last[strings.LastIndexByte(last, ',')+1:], " \t")
@@ -91,7 +91,7 @@ func parseHop(s string) (netip.Addr, bool) {
 	if ap, err := netip.ParseAddrPort(s); err == nil {
 		return ipaddr.Canonical(ap.Addr()), true
 	}
-	if len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' {
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
 		s = s[1 : len(s)-1]
 	}
 	a, err := netip.ParseAddr(s)

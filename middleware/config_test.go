@@ -29,6 +29,13 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
+	for realm, ok := range map[string]bool{"a b": true, "~": true, "\x1f": false, "\x7f": false, "é": false, `a\b`: false, `"`: false} {
+		cfg := w.config()
+		cfg.Realm = realm
+		if _, err := middleware.New(cfg); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "Config.Realm") {
+			t.Errorf("realm %q: %v", realm, err)
+		}
+	}
 	for prefix, ok := range map[netip.Prefix]bool{
 		netip.MustParsePrefix("10.0.0.0/8"):    true,
 		netip.MustParsePrefix("::1/128"):       true,
@@ -56,6 +63,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 	for path, ok := range map[string]bool{
 		"/signin": true, "https://auth.example.com/signin": true, "http://localhost:8080/signin": true,
 		"//evil.test": false, "http://auth.example.com/": false, "signin": false, "javascript:1": false, "https://u@h/": false,
+		"https:/signin": false, "https:signin": false, "http://192.0.2.1/signin": false, "http://127.0.0.1/signin": true, "/%zz": false,
 	} {
 		cfg := w.config()
 		cfg.SignInPath = path

@@ -35,7 +35,7 @@ func bearer(h http.Header) (raw string, found bool, err error) {
 	raw = strings.TrimLeft(rest, " ")
 	if scheme == "" || raw == rest || raw == "" || len(raw) > token.MaxSize ||
 		// Three searches for one byte are faster than strings.ContainsAny.
-		strings.IndexByte(raw, ' ') >= 0 || strings.IndexByte(raw, '\t') >= 0 || strings.IndexByte(raw, ',') >= 0 {
+		strings.Contains(raw, " ") || strings.Contains(raw, "\t") || strings.Contains(raw, ",") {
 		return "", true, errMalformed
 	}
 	return raw, true, nil

@@ -65,6 +65,81 @@ func TestTV13_OnePlaceForTheToken(t *testing.T) {
 	}
 }
 
+// A longer name is another scheme.
+func TestTV13_OnlyBearerIsBearer(t *testing.T) {
+	w := newWorld(t)
+	h := w.middleware(nil).Require(whoami)
+	for _, more := range strings.Split("a z A Z 0 9 - _", " ") {
+		for _, scheme := range []string{"Bearer" + more, more} {
+			got := do(h, request("GET", "/", func(r *http.Request) { withCookie(w.issue(nil), "")(r); r.Header.Set("Authorization", scheme+" x") }))
+			if got.Code != 200 {
+				t.Errorf("%s: %d", scheme, got.Code)
+			}
+		}
+	}
+}
+
+// What is no token is refused before the Validator is asked, which may be one that is less
+// strict.
+func TestTV13_TheValidatorGetsWholeTokensOnly(t *testing.T) {
+	var asked []string
+	m := newWorld(t).middleware(func(c *middleware.Config) {
+		c.Validator = validatorFunc(func(_ context.Context, raw string) (*token.Claims, error) {
+			asked = append(asked, raw)
+			return &token.Claims{Subject: "user-1"}, nil
+		})
+	})
+	for _, value := range []string{
+		"Bearer", "Bearer ", "Bearer:a", "Bearer\ta", "Bearer \ta", "Bearer a\tb", "Bearer a b", "Bearer ,a", "Bearer a,b", "",
+		"Bearer " + strings.Repeat("a", token.MaxSize+1),
+	} {
+		got := do(m.Require(whoami), request("GET", "/", func(r *http.Request) { r.Header["Authorization"] = []string{value} }))
+		if got.Code != 401 || code(t, got) != "invalid_session" || asked != nil {
+			t.Errorf("%.20q: %d, and the Validator was asked about %.20q", value, got.Code, asked)
+		}
+	}
+	for _, raw := range []string{"a", strings.Repeat("a", token.MaxSize)} {
+		if got := do(m.Require(whoami), request("GET", "/", bearer(token.Secret(raw)))); got.Code != 200 {
+			t.Errorf("%d bytes: %d", len(raw), got.Code)
+		}
+	}
+}
+
+// conflicting are cookies of which a request may have several, with the text "twice".
+type conflicting struct {
+	fakeCookies
+	asked *int
+}
+
+func (c conflicting) Tokens(r *http.Request) (token.Pair, bool) {
+	if _, err := r.Cookie("twice"); err == nil {
+		return token.Pair{}, true
+	}
+	return c.fakeCookies.Tokens(r)
+}
+
+func (c conflicting) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
+	*c.asked++
+	_, err := r.Cookie("twice")
+	if err == nil {
+		c.ClearTokens(w, r)
+	}
+	return err == nil
+}
+
+func TestCK09_CookiesOfSeveralSessionsAreRejected(t *testing.T) {
+	w, asked := newWorld(t), 0
+	h := w.middleware(func(c *middleware.Config) { c.Cookies = conflicting{asked: &asked} }).Require(whoami)
+	got := do(h, request("GET", "/", func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "twice", Value: "1"}) }))
+	if got.Code != 401 || code(t, got) != "invalid_session" || got.Header().Get("Set-Cookie") == "" || got.Header().Get("Cache-Control") != "no-store" || asked != 1 {
+		t.Errorf("%d %v", got.Code, got.Header())
+	}
+	// Tokens that were found are not of several sessions.
+	if got := do(h, request("GET", "/", withCookie(w.issue(nil), ""))); got.Code != 200 || asked != 1 {
+		t.Errorf("%d, asked %d times", got.Code, asked)
+	}
+}
+
 // Tokens in URLs would end up in logs, and any page can send a form.
 func TestTV13_QueryAndFormAreNotRead(t *testing.T) {
 	w := newWorld(t)

@@ -85,7 +85,7 @@ func NewCrossOrigin(cfg CrossOriginConfig) (*CrossOrigin, error) {
 func checkOrigin(o string) error {
 	u, err := url.Parse(o)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != o:
+	case err != nil || u.Host == "" || u.Scheme+"://"+u.Host != o:
 		return errors.New("must consist of scheme, host and port, such as https://app.example.com")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()) || slices.Contains([]string{"ftp", "ws", "wss"}, u.Scheme):
 		return errors.New("must begin with https:// (http is for loopback only) or with the scheme of an app")

@@ -93,6 +93,20 @@ func TestCS02_ForeignOrigins(t *testing.T) {
 	check("plain, named with https", "http://good.test", named, plain, false)
 	check("plain, named with https", "https://good.test", named, plain, true)
 
+	// The browser knows better than the scheme of Origin, and other programs have neither.
+	local := crossOrigin(t, middleware.CrossOriginConfig{TrustedOrigins: []string{"http://localhost:3000"}})
+	check("TLS, trusted by its whole origin", "http://localhost:3000", local, direct, true)
+	for name, change := range map[string]func(*http.Request){
+		"same-origin":     headers("Origin", "http://app.example.com", "Sec-Fetch-Site", "same-origin"),
+		"another program": headers("X-Other", "1"),
+	} {
+		r := request("POST", "/", change)
+		direct(r)
+		if err := c.Check(r); err != nil {
+			t.Errorf("%s over TLS: %v", name, err)
+		}
+	}
+
 	r := request("POST", "/", headers("Origin", "https://app.example.com", "Origin", "https://evil.test"))
 	if c.Check(r) == nil {
 		t.Error("two Origin headers passed")
@@ -130,6 +144,9 @@ func TestCS03_CookieWithoutOriginNeedsACustomHeader(t *testing.T) {
 		"cookie, header":       {"POST", func(r *http.Request) { inCookie(r); r.Header.Set("X-Requested-With", "curl") }, 200},
 		"cookie, origin":       {"POST", func(r *http.Request) { inCookie(r); r.Header.Set("Origin", "https://app.example.com") }, 200},
 		"cookie, GET":          {"GET", inCookie, 200},
+		"cookie, HEAD":         {"HEAD", inCookie, 200},
+		"cookie, OPTIONS":      {"OPTIONS", inCookie, 200},
+		"another upgrade":      {"GET", func(r *http.Request) { inCookie(r); headers("Upgrade", "h2c")(r) }, 200},
 		"bearer":               {"POST", bearer(w.issue(nil)), 200},
 		"bearer, other site":   {"POST", func(r *http.Request) { bearer(w.issue(nil))(r); r.Header.Set("Sec-Fetch-Site", "cross-site") }, 200},
 		"bearer beside cookie": {"POST", func(r *http.Request) { inCookie(r); bearer(w.issue(nil))(r) }, 200},
@@ -155,9 +172,10 @@ func TestCrossOriginConfig(t *testing.T) {
 		"": false, "null": false, "*": false, "app.example.com": false, "http://app.example.com": false, "https://app.example.com/": false,
 		"https://app.example.com:443": false, "https://App.example.com": false, "https://*.example.com": false, "https://a@b": false, "https://app.example.com:": false,
 		"capacitor://localhost": true, "ionic://localhost": true, "capacitor://": false, "wss://app.example.com": false, "ftp://app.example.com": false, "file:///x": false,
+		"http://localhost:80": false, "https://app.example.com:80": true, "https://": false, "http://192.0.2.1": false,
 	} {
 		_, err := middleware.NewCrossOrigin(middleware.CrossOriginConfig{TrustedOrigins: []string{origin}})
-		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "TrustedOrigins[0]") {
+		if (err == nil) != ok || err != nil && !(strings.Contains(err.Error(), "TrustedOrigins[0]") && strings.Contains(err.Error(), " must ")) {
 			t.Errorf("%q: %v", origin, err)
 		}
 	}

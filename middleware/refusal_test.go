@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"strings"
 	"testing"
@@ -104,7 +105,7 @@ func TestTV15_Challenges(t *testing.T) {
 			}
 			var p map[string]any
 			if err := json.Unmarshal(got.Body.Bytes(), &p); err != nil || p["type"] != "urn:usher:problem:"+c.code ||
-				p["status"] != float64(c.status) || p["title"] != problem.Code(c.code).Title() || p["detail"] == "" ||
+				(p["detail"] == "Pay first.") != (name == "rejected") || p["status"] != float64(c.status) || p["title"] != problem.Code(c.code).Title() || p["detail"] == "" ||
 				p["requestId"] == "" || p["requestId"] != got.Header().Get("X-Request-Id") {
 				t.Fatalf("problem %v", p)
 			}
@@ -125,6 +126,17 @@ func TestRefusalCarriesTheRequestID(t *testing.T) {
 		err := json.Unmarshal(got.Body.Bytes(), &p)
 		if err != nil || p.RequestID == "" || p.RequestID == id != (want == id) || p.RequestID != got.Header().Get("X-Request-Id") {
 			t.Errorf("%q: %v, %v", id, p, err)
+		}
+	}
+}
+
+// The text of a cause reaches the client only if the program has rejected the request.
+func TestOnlyARejectionIsShown(t *testing.T) {
+	for code, shown := range map[problem.Code]bool{problem.Rejected: true, problem.InvalidSession: false, problem.Unavailable: false} {
+		w := httptest.NewRecorder()
+		middleware.WriteRefusal(w, request("GET", "/", nil), middleware.Refusal{Code: code, Err: rejection{token.ErrInvalid}})
+		if strings.Contains(w.Body.String(), "Pay first.") != shown {
+			t.Errorf("%s: %s", code, w.Body)
 		}
 	}
 }

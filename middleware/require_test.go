@@ -117,13 +117,15 @@ func TestRequireRecent(t *testing.T) {
 		at     time.Time
 		status int
 	}{
-		"now":           {start, 200},
-		"at the limit":  {start.Add(-5 * time.Minute), 200},
-		"past it":       {start.Add(-5*time.Minute - time.Second), 401},
-		"unknown":       {time.Time{}, 401},
-		"a bit ahead":   {start.Add(30 * time.Second), 200},
-		"a year ahead":  {start.Add(365 * 24 * time.Hour), 401},
-		"two min ahead": {start.Add(2 * time.Minute), 401},
+		"now":            {start, 200},
+		"at the limit":   {start.Add(-5 * time.Minute), 200},
+		"past it":        {start.Add(-5*time.Minute - time.Second), 401},
+		"unknown":        {time.Time{}, 401},
+		"a bit ahead":    {start.Add(30 * time.Second), 200},
+		"a minute ahead": {start.Add(time.Minute), 200},
+		"and a bit more": {start.Add(time.Minute + 1), 401},
+		"a year ahead":   {start.Add(365 * 24 * time.Hour), 401},
+		"two min ahead":  {start.Add(2 * time.Minute), 401},
 	} {
 		// WithClaims, because a verifier may refuse some of these claims.
 		ctx := middleware.WithClaims(t.Context(), &token.Claims{Subject: "u", AuthTime: c.at, IssuedAt: start})

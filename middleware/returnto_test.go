@@ -15,7 +15,8 @@ import (
 
 func TestHP06_ReturnPathIsLocal(t *testing.T) {
 	for _, good := range []string{
-		"/", "/a", "/a/", "/a/b?c=d&e=f", "/a?u=https://x.test/y", "/a#b", "/caf%C3%A9", "/a%20b", "/a:b", "/@x", "/a?x=%0d%0a", "/...", "/a.b",
+		"/", "/a", "/a/", "/a/b?c=d&e=f", "/a?u=https://x.test/y", "/a#b", "/caf%C3%A9", "/a%20b", "/a:b", "/@x", "/a?x=%0d%0a", "/...", "/a.b", "/~x",
+		"/" + strings.Repeat("a", 2047),
 	} {
 		if got := middleware.SafeReturnTo(good); got != good {
 			t.Errorf("%q gives %q", good, got)
@@ -103,6 +104,8 @@ func TestHP06_RedirectToSignIn(t *testing.T) {
 			r.Header.Set("Sec-Fetch-Site", "same-origin")
 		})), 303, "/auth/signin?return_to=%2Fa"},
 		"form, no referrer":      {m.Require(whoami), request("POST", "/a", all(form(""))), 303, "/auth/signin"},
+		"form, bad referrer":     {m.Require(whoami), request("POST", "/a", all(form("https://app.example.com/%zz"))), 303, "/auth/signin"},
+		"form, path of referrer": {m.Require(whoami), request("POST", "/a", all(form("/a"), func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") })), 303, "/auth/signin"},
 		"form, another site":     {m.Require(whoami), request("POST", "/a", all(form("https://evil.test/a"))), 303, "/auth/signin"},
 		"form, unsafe referrer":  {m.Require(whoami), request("POST", "/a", all(form("https://app.example.com//evil.test"))), 303, "/auth/signin"},
 		"form, signed in, old":   {m.RequireRecent(time.Minute)(whoami), request("POST", "/a", all(form("https://app.example.com/a"), func(r *http.Request) { r.AddCookie(cookieFor(old, "")); r.Header.Set("Sec-Fetch-Site", "same-origin") })), 303, "/auth/signin?prompt=login&return_to=%2Fa"},
@@ -139,7 +142,7 @@ func TestHP06_TheReturnPathIsPublic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"/dashboard?x=1": "/app/dashboard?x=1", "/": "/app/", "/app/dashboard": "/app/dashboard", "/application": "/app/application", "/x?y=/app": "/app/x?y=/app",
+		"/dashboard?x=1": "/app/dashboard?x=1", "/": "/app/", "/app/dashboard": "/app/dashboard", "/application": "/app/application", "/app": "/app", "//evil.test/x": "", "/x?y=/app": "/app/x?y=/app",
 	} {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		r.Header.Set("Accept", "text/html")

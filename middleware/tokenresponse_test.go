@@ -35,7 +35,11 @@ func TestCK12_NoCacheStoresNewTokens(t *testing.T) {
 		"public":                      {set("public, max-age=600"), "/", refreshed, "no-store"},
 		"private":                     {set("private, max-age=600"), "/", refreshed, "private, max-age=600"},
 		"without new tokens":          {set("public, max-age=600"), "/", withCookie(w.issue(nil), ""), "public, max-age=600"},
-		"nothing written":             {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Del("Cache-Control") }), "/", refreshed, "no-store"},
+		"an explicit status": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Del("Cache-Control")
+			w.WriteHeader(http.StatusOK)
+		}), "/", refreshed, "no-store"},
+		"nothing written": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Del("Cache-Control") }), "/", refreshed, "no-store"},
 		"after an early hint": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusEarlyHints)
 			w.Header().Del("Cache-Control")
