@@ -2,7 +2,6 @@ package repotest
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"testing"
 )
@@ -31,16 +30,13 @@ func (v version) before(w version) bool {
 // vulnerabilities that affect this module.
 func TestCF04_DependencyFloors(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile("go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := readFile(t, "go.mod")
 	line := func(name string) version {
-		m := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(name) + `(\d+\.\d+\.\d+)\b`).FindSubmatch(b)
+		m := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(name) + `(\d+\.\d+\.\d+)\b`).FindStringSubmatch(b)
 		if m == nil {
 			t.Fatalf("go.mod has no line %s", name)
 		}
-		return parseVersion(t, string(m[1]))
+		return parseVersion(t, m[1])
 	}
 	// Go 1.25.13 has the same fixes, but a go line names one release.
 	for name, floor := range map[string]version{

@@ -153,6 +153,7 @@ func TestMiddlewareAloneLinksNoDatabase(t *testing.T) {
 // list returns what go list reports for its arguments.
 func list(t *testing.T, args ...string) []listed {
 	t.Helper()
+	goFiles(t) // so that a cached result does not outlive a change of a file
 	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports"}, args...)...).Output()
 	if err != nil {
 		var exit *exec.ExitError

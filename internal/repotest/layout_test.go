@@ -48,6 +48,7 @@ func TestLayoutStaysSmall(t *testing.T) {
 // that opens a database.
 func TestLayoutHasNoNameWithABlankEnd(t *testing.T) {
 	t.Parallel()
+	logRoot()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -44,6 +44,7 @@ func TestLogMessagesExist(t *testing.T) {
 // stringLiterals returns the string literals of the module, without its tests.
 func stringLiterals(t *testing.T) (all []string) {
 	t.Helper()
+	logRoot()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "proof") {
 			return err

@@ -145,6 +145,7 @@ func moduleTests(t *testing.T) (packages map[string][]string, codes map[string]s
 // goFiles returns the Go files of the repository, other modules included.
 func goFiles(t *testing.T) (files []string) {
 	t.Helper()
+	logRoot()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
