@@ -305,3 +305,19 @@ func TestSI04_AChangeOfThePasswordKeepsTheBrowserKnown(t *testing.T) {
 		t.Errorf("cookies set are %s", set)
 	}
 }
+
+// A program may set the field of its CDN on every response, before the handlers run.
+func TestCK12_NoCDNStoresAnAnswerOfTheMount(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InCookies, Setup{})
+	inner := k.Server
+	k.Server = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("CDN-Cache-Control", "max-age=600")
+		inner.ServeHTTP(w, r)
+	})
+	for _, q := range []Request{Post("/signup", SignUpBody(Ann, GoodPassword)), Post("/signin", SignUpBody(Ann, GoodPassword)), Get("/me"), Get("/nowhere")} {
+		if a := k.Do(q); a.Header.Get("CDN-Cache-Control") != "" {
+			t.Errorf("%s: CDN-Cache-Control is %q", q.Path, a.Header.Get("CDN-Cache-Control"))
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/usherkit/usher/internal/nostore"
 	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
@@ -73,7 +74,7 @@ func isUpgrade(r *http.Request) bool {
 
 // noStore forbids caches to store a response that sets cookies, which Set-Cookie
 // alone does not (RFC 9111 §7.3).
-func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
+func noStore(w http.ResponseWriter) { nostore.Set(w.Header()) }
 
 // exchanges lets concurrent requests with the same refresh token share one
 // exchange. The zero value is ready to use.

@@ -81,15 +81,15 @@ func WriteRefusal(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	problem.Write(w, r, p)
 }
 
-// refuse logs the refusal and writes the response. maxAge is that of
-// RequireRecent.
-func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal, maxAge time.Duration) {
+// refuse logs the refusal and writes the response. maxAge is that of RequireRecent, and
+// cookies is how many the response had before this Middleware.
+func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal, maxAge time.Duration, cookies int) {
 	refusal.Challenge = challenge(m.cfg.Realm, refusal.Code, maxAge)
 	m.logRefusal(w, r, refusal)
 	if refusal.Code == problem.Unavailable {
 		w.Header().Set("Retry-After", problem.UnavailableRetryAfter)
 	}
-	m.cfg.OnRefusal(w, r, *refusal)
+	serveRefreshed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.cfg.OnRefusal(w, r, *refusal) }), w, r, cookies)
 }
 
 // logRefusal logs the code and cause of a refusal, but not the path, which may

@@ -110,7 +110,7 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 			headers.addVary(w.Header(), m.vary)
 			authenticated, refusal := m.authenticate(w, r)
 			if refusal != nil {
-				m.refuse(w, r, refusal, maxAge)
+				m.refuse(w, r, refusal, maxAge, cookies)
 				return
 			}
 			headers.noStore(w.Header())
@@ -123,7 +123,7 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 				refusal = newRefusal(code, nil)
 			}
 			if refusal != nil {
-				m.refuse(w, r, refusal, maxAge)
+				m.refuse(w, r, refusal, maxAge, cookies)
 				return
 			}
 			r = r.WithContext(&sessionContext{r.Context(), session{current, s.source, s.validatedBy, true}})

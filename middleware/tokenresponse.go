@@ -3,7 +3,8 @@ package middleware
 import (
 	"io"
 	"net/http"
-	"strings"
+
+	"github.com/usherkit/usher/internal/nostore"
 )
 
 // serveRefreshed calls next. If the response has more cookies than the given number,
@@ -20,8 +21,9 @@ func serveRefreshed(next http.Handler, w http.ResponseWriter, r *http.Request, c
 }
 
 // tokenResponse is a response with new tokens in its cookies. When its header is
-// written, it has Cache-Control: no-store, or private if the handler has set that. A
-// handler may have deleted the header, as http.FileServer does for its errors.
+// written, it has Cache-Control: no-store, or private if the handler has set that, and no
+// field that rules the caches of CDNs. A handler may have deleted the header, as
+// http.FileServer does for its errors.
 type tokenResponse struct {
 	http.ResponseWriter
 	written bool
@@ -36,10 +38,8 @@ func (t *tokenResponse) protect() {
 		return
 	}
 	t.written = true
-	h := t.Header()
-	value := strings.ToLower(strings.Join(h["Cache-Control"], ","))
-	if h["Set-Cookie"] != nil && !strings.Contains(value, "no-store") && !strings.Contains(value, "private") {
-		h.Set("Cache-Control", "no-store")
+	if h := t.Header(); h["Set-Cookie"] != nil {
+		nostore.Protect(h)
 	}
 }
 

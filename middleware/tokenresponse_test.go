@@ -71,3 +71,53 @@ func TestCK12_NoCacheStoresNewTokens(t *testing.T) {
 		}
 	}
 }
+
+// Other fields than Cache-Control rule the caches of CDNs and proxies (RFC 9213), and a
+// directive that only looks like private keeps no shared cache from storing the response.
+func TestCK12_NoCDNStoresNewTokens(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		field, value, want string
+	}{
+		"RFC 9213":                  {"CDN-Cache-Control", "max-age=600", "private"},
+		"of one CDN":                {"Cloudflare-CDN-Cache-Control", "max-age=600", "private"},
+		"of a proxy":                {"Surrogate-Control", "max-age=600", "private"},
+		"of an older CDN":           {"Edge-Control", "cache-maxage=600", "private"},
+		"of nginx":                  {"X-Accel-Expires", "600", "private"},
+		"private for one field":     {"Cache-Control", `private="x-name", max-age=600`, "no-store"},
+		"a directive with the name": {"Cache-Control", "public, x-private=1", "no-store"},
+		"no-store in a text":        {"Cache-Control", `max-age=600, x="no-store"`, "no-store"},
+		"private and for proxies":   {"Cache-Control", "private, s-maxage=600", "no-store"},
+		"private and public":        {"Cache-Control", "Private, PUBLIC", "no-store"},
+		"in two lines":              {"Cache-Control", "max-age=600\nprivate", "max-age=600\nprivate"},
+		"in capitals":               {"Cache-Control", "Private, Max-Age=5", "Private, Max-Age=5"},
+	} {
+		page := func(rw http.ResponseWriter) {
+			h := rw.Header()
+			if _, known := h["Cache-Control"]; known && c.field != "Cache-Control" {
+				h.Set("Cache-Control", "private")
+			}
+			h[c.field] = strings.Split(c.value, "\n") // as it is spelled
+		}
+		for kind, handler := range map[string]http.Handler{
+			"page": w.refreshing(&refresher{}, nil).Require(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { page(rw) })),
+			"refusal": w.refreshing(&refresher{}, func(cfg *middleware.Config) {
+				cfg.OnRefusal = func(rw http.ResponseWriter, _ *http.Request, _ middleware.Refusal) {
+					page(rw)
+					rw.WriteHeader(http.StatusForbidden)
+				}
+			}).RequireRole("none")(http.NotFoundHandler()),
+		} {
+			got := do(handler, request("GET", "/", withCookie(w.expired(), "refresh-1"))).Result()
+			if len(got.Header["Set-Cookie"]) == 0 {
+				t.Fatalf("%s, %s: no new tokens", name, kind)
+			}
+			if value := strings.Join(got.Header["Cache-Control"], "\n"); value != c.want {
+				t.Errorf("%s, %s: Cache-Control is %q, want %q", name, kind, value, c.want)
+			}
+			if c.field != "Cache-Control" && got.Header[c.field] != nil {
+				t.Errorf("%s, %s: %s is %q", name, kind, c.field, got.Header[c.field])
+			}
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,4 +73,44 @@ func TestNewEvent_CleansWhatTheClientChose(t *testing.T) {
 	if e.ID == "" || e.Address != "192.0.2.1" || !strings.HasPrefix(e.UserAgent, "abx") || len(e.UserAgent) > 256 || len(e.RequestID) != 64 || e.Actor != "ops:ann" {
 		t.Errorf("the event is %+v", e)
 	}
+}
+
+// An attacker with more networks than the sample remembers gets no more rows than it
+// remembers, in any order of its networks.
+func TestLM06_AFloodOfKeysIsBounded(t *testing.T) {
+	ctx, st := t.Context(), &counted{EventStore: memory.New()}
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	l := audit.NewLog(st, nil, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	refuse := func(key int) {
+		l.StoreSampled(ctx, strconv.Itoa(key), l.NewEvent(store.EventThrottled, "", "", "network", audit.Client{}))
+	}
+	for range 3 {
+		for key := range 10_001 {
+			refuse(key)
+		}
+	}
+	if st.n > 10_000 {
+		t.Errorf("%d rows in one minute, want 10,000 at most", st.n)
+	}
+	st.n, now = 0, now.Add(59*time.Second)
+	refuse(0)
+	if st.n != 0 {
+		t.Error("a key was forgotten within its minute")
+	}
+	now = now.Add(time.Second)
+	refuse(0)
+	if refuse(20_000); st.n != 2 {
+		t.Errorf("%d rows in the next minute, want 2", st.n)
+	}
+}
+
+// counted counts the events that are stored.
+type counted struct {
+	store.EventStore
+	n int
+}
+
+func (c *counted) Record(ctx context.Context, e store.Effects) error {
+	c.n += len(e.Events)
+	return nil
 }

@@ -12,21 +12,34 @@ const (
 
 // recentKeys remembers for which keys an event was stored within recentInterval.
 type recentKeys struct {
-	mu   sync.Mutex
-	seen map[string]time.Time
+	mu sync.Mutex
+	// current has the keys since began, and previous those of the recentInterval before.
+	current, previous map[string]time.Time
+	began             time.Time
 }
 
 // addIfNew adds the key and returns true, unless an event was stored for the key within
-// recentInterval. When there are too many keys it forgets all of them.
+// recentInterval. After maxRecentKeys keys in one recentInterval it returns false for
+// every further key: if it forgot old ones instead, an attacker who takes turns with more
+// keys would get a row for each event.
 func (r *recentKeys) addIfNew(key string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if at, ok := r.seen[key]; ok && now.Sub(at) < recentInterval {
+	if age := now.Sub(r.began); r.current == nil || age >= recentInterval {
+		r.previous = r.current
+		if age >= 2*recentInterval {
+			r.previous = nil
+		}
+		r.current, r.began = make(map[string]time.Time), now
+	}
+	for _, seen := range []map[string]time.Time{r.current, r.previous} {
+		if at, ok := seen[key]; ok && now.Sub(at) < recentInterval {
+			return false
+		}
+	}
+	if len(r.current) >= maxRecentKeys {
 		return false
 	}
-	if r.seen == nil || len(r.seen) >= maxRecentKeys {
-		r.seen = make(map[string]time.Time)
-	}
-	r.seen[key] = now
+	r.current[key] = now
 	return true
 }

@@ -37,10 +37,10 @@ var mayImport = map[string][]string{
 
 	// HTTP.
 	"problem":        {},
-	"middleware":     {"token", "problem", "internal/ipaddr", "internal/logs"},
+	"middleware":     {"token", "problem", "internal/ipaddr", "internal/logs", "internal/nostore"},
 	"cookies":        {"token", "internal/logs", "internal/seal", "internal/tokencache", "github.com/gorilla/sessions", "github.com/gorilla/securecookie"},
 	"internal/visit": {"", "token", "middleware", "cookies", "problem"},
-	"internal/route": {"", "password", "middleware", "problem", "internal/locale", "internal/logs", "internal/visit", "github.com/justinas/alice"},
+	"internal/route": {"", "password", "middleware", "problem", "internal/locale", "internal/logs", "internal/nostore", "internal/visit", "github.com/justinas/alice"},
 	"internal/api":   {"", "token", "middleware", "problem", "internal/route", "internal/visit"},
 	"pages": {"", "token", "password", "middleware", "cookies", "problem", "internal/color", "internal/locale", "internal/route",
 		"internal/useragent", "internal/visit"},
@@ -68,6 +68,7 @@ var mayImport = map[string][]string{
 	"internal/clock":      {},
 	"internal/ipaddr":     {},
 	"internal/logs":       {"internal/ipaddr"},
+	"internal/nostore":    {},
 	"internal/seal":       {},
 	"internal/tokencache": {},
 	"internal/useragent":  {},

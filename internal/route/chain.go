@@ -14,6 +14,7 @@ import (
 	"github.com/justinas/alice"
 
 	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/internal/nostore"
 	"github.com/usherkit/usher/internal/visit"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/problem"
@@ -84,7 +85,7 @@ func (c *Chain) Headers(next http.Handler) http.Handler {
 func (c *Chain) setHeaders(w http.ResponseWriter, r *http.Request) {
 	problem.RequestID(w, r)
 	header := w.Header()
-	header.Set("Cache-Control", "no-store")
+	nostore.Set(header)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	// For requests with CORS, the allowed origins count instead.
