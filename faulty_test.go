@@ -149,6 +149,10 @@ func (f *faulty) ClearLimits(ctx context.Context, keys []string) error {
 	return f.call(ctx, "ClearLimits", func() error { return f.Store.ClearLimits(ctx, keys) })
 }
 
+func (f *faulty) Users(ctx context.Context, q store.UserQuery) (store.UserPage, error) {
+	return callResult(f, ctx, "Users", func() (store.UserPage, error) { return f.Store.Users(ctx, q) })
+}
+
 func (f *faulty) EmailCount(ctx context.Context) (int, error) {
 	return callResult(f, ctx, "EmailCount", func() (int, error) { return f.Store.EmailCount(ctx) })
 }

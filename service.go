@@ -66,8 +66,8 @@ type Service struct {
 	outbox      *outbox.Outbox
 	background  *background.Group
 
-	emailBox, deviceBox  *seal.Box
-	limitMAC, refreshMAC *seal.MAC
+	emailBox, deviceBox, cursorBox *seal.Box
+	limitMAC, refreshMAC           *seal.MAC
 
 	clockAhead atomic.Int64        // how far this instance's clock is ahead of the store's, in nanoseconds
 	jumps      *clock.JumpDetector // nil if the store has a clock, or with Config.Now
@@ -259,13 +259,14 @@ func (s *Service) CookieSecrets() []Secret {
 // deriveKeys derives one key for each use from the secrets.
 func (s *Service) deriveKeys() error {
 	secrets := s.secrets()
-	var errs [5]error
+	var errs [6]error
 	keyBox, err := seal.NewBox(secrets, "signing keys")
 	errs[0] = err
 	s.emailBox, errs[1] = seal.NewBox(secrets, "outbox")
 	s.deviceBox, errs[2] = seal.NewBox(secrets, "device")
 	s.limitMAC, errs[3] = seal.NewMAC(secrets, "limits")
 	s.refreshMAC, errs[4] = seal.NewMAC(secrets, "refresh tokens")
+	s.cursorBox, errs[5] = seal.NewBox(secrets, "cursors")
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}

@@ -17,6 +17,13 @@ type UserStore interface {
 	// AccountByLoginID returns the user with a canonical login id. ErrNotFound if there
 	// is none.
 	AccountByLoginID(ctx context.Context, canonical string) (Account, error)
+	// Users returns one page of users, with a Search in the order of the text that
+	// matches, otherwise newest first. A caller that follows Next gets each user who
+	// matches during all that time exactly once, even if others are created, changed and
+	// deleted meanwhile; with a Search, unless that user's login ids, address or name
+	// change. A page costs the same wherever it is. It may have fewer than Limit users,
+	// or none, although Next is set, if few users match several conditions.
+	Users(ctx context.Context, q UserQuery) (UserPage, error)
 	// UpdateUser changes fields of a user. It returns the user after the change, and
 	// the events of the sessions it ended. ErrNotFound if there is no such user.
 	UpdateUser(ctx context.Context, u UserUpdate) (User, []Event, error)

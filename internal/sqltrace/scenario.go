@@ -176,6 +176,8 @@ func Shared(ctx context.Context, st store.Store, name string) error {
 	s.ok("Record", st.Record(ctx, s.effects("recorded")))
 	_, err = st.Events(ctx, store.EventQuery{UserID: user})
 	s.ok("Events", err)
+	_, err = st.Users(ctx, store.UserQuery{Search: user, Limit: 3, Count: true})
+	s.ok("Users", err)
 	_, err = st.DeleteUser(ctx, store.UserDeletion{UserID: user, End: s.end(), ClearLimits: []string{s.id("l1")}, Effects: s.effects("deleted")})
 	s.ok("DeleteUser", err)
 	s.ok("Ping", st.Ping(ctx))

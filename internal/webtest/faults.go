@@ -217,6 +217,13 @@ func (f *Faults) ClearLimits(c Ctx, keys []string) error {
 	return f.Store.ClearLimits(c, keys)
 }
 
+func (f *Faults) Users(c Ctx, q store.UserQuery) (store.UserPage, error) {
+	if err := f.BeforeCall(c); err != nil {
+		return store.UserPage{}, err
+	}
+	return f.Store.Users(c, q)
+}
+
 func (f *Faults) EmailCount(c Ctx) (int, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return 0, err

@@ -15,7 +15,15 @@ import (
 )
 
 func TestST07_TheVersionBeforeRunsOnTheNewTables(t *testing.T) {
-	sqltrace.TestRecordedVersions(t, sqltrace.Engine{
+	sqltrace.TestRecordedVersions(t, engine())
+}
+
+func TestOP02_APageOfUsersReadsNoWholeTable(t *testing.T) {
+	sqltrace.TestUserPlans(t, engine())
+}
+
+func engine() sqltrace.Engine {
+	return sqltrace.Engine{
 		Dialect: sqlstore.Postgres, Begin: "BEGIN",
 		Empty: func(t *testing.T) driver.Connector {
 			config, err := pgx.ParseConfig(pgtest.Schema(t))
@@ -24,7 +32,7 @@ func TestST07_TheVersionBeforeRunsOnTheNewTables(t *testing.T) {
 			}
 			return stdlib.GetConnector(*config)
 		},
-	})
+	}
 }
 
 func TestST07_AnOlderProgramStartsOnTablesThatItCanUse(t *testing.T) {

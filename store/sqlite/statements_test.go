@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/usherkit/usher/internal/sqltrace"
 	"github.com/usherkit/usher/store"
 )
 
@@ -20,6 +21,8 @@ func TestST03_NothingGivenIsPartOfAStatement(t *testing.T) {
 	must(t, errOf(s.CreateUser(ctx, c)))
 	roles := []string{mark}
 	_, _, err := s.UpdateUser(ctx, store.UserUpdate{UserID: mark, At: now, Roles: &roles, Profile: store.Profile{Name: &roles[0]}})
+	must(t, err)
+	_, err = s.Users(ctx, store.UserQuery{Search: mark, Role: mark, Status: mark, Limit: 1, After: &store.UserPosition{Term: mark, ID: mark}})
 	must(t, err)
 	_, err = s.TakeLimits(ctx, now, []store.Limit{{Key: mark, Max: 2}})
 	must(t, err)
@@ -76,6 +79,11 @@ func statements(t *testing.T) ([]string, func(query string) []string) {
 		{UserID: "u", Name: "n", Before: now}, {Cursor: cursor}, {UserID: "u", Cursor: cursor}, {Name: "n", Cursor: cursor},
 	} {
 		_, err := s.Events(ctx, q)
+		must(t, err)
+	}
+	for _, q := range sqltrace.UserQueries() {
+		q.Count = true
+		_, err := s.Users(ctx, q)
 		must(t, err)
 	}
 	_, err := s.Account(ctx, "u")

@@ -19,11 +19,19 @@ func (c connector) Driver() driver.Driver                        { return &drive
 func (c connector) Connect(context.Context) (driver.Conn, error) { return c.Driver().Open(c.dsn) }
 
 func TestST07_TheVersionBeforeRunsOnTheNewTables(t *testing.T) {
-	sqltrace.TestRecordedVersions(t, sqltrace.Engine{
+	sqltrace.TestRecordedVersions(t, engine())
+}
+
+func TestOP02_APageOfUsersReadsNoWholeTable(t *testing.T) {
+	sqltrace.TestUserPlans(t, engine())
+}
+
+func engine() sqltrace.Engine {
+	return sqltrace.Engine{
 		Dialect: sqlstore.SQLite, Begin: "BEGIN IMMEDIATE",
 		Empty: func(t *testing.T) driver.Connector {
 			return connector{"file:" + filepath.Join(t.TempDir(), "usher.db") +
 				"?_pragma=busy_timeout(30000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_txlock=immediate"}
 		},
-	})
+	}
 }

@@ -56,6 +56,24 @@ func (d Dialect) txOptions() *sql.TxOptions {
 	return nil
 }
 
+// lower returns an expression for a text with its ASCII letters in lower case, compared
+// byte by byte.
+func (d Dialect) lower(column string) string {
+	if d == Postgres {
+		return `lower(` + column + ` COLLATE "C")`
+	}
+	return `lower(` + column + `)`
+}
+
+// usersOf returns a FROM clause that reads the user u of each row of a subquery k by its id,
+// whatever the planner expects of the number of rows.
+func (d Dialect) usersOf(subquery string) string {
+	if d == Postgres {
+		return subquery + ` k CROSS JOIN LATERAL (SELECT * FROM usher_users WHERE id = k.id OFFSET 0) u`
+	}
+	return subquery + ` k CROSS JOIN usher_users u WHERE u.id = k.id`
+}
+
 // unsynced returns an expression for a SELECT or RETURNING list. On PostgreSQL it
 // switches off, until the transaction ends, the wait of the commit for the disk. On
 // SQLite it has no effect, and beginUnsynced does the same.

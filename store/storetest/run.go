@@ -17,6 +17,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	}{
 		{"CreateUser", createCases},
 		{"Account", accountCases},
+		{"Users", usersCases},
 		{"UpdateUser", updateCases},
 		{"DeleteUser", deleteCases},
 		{"ChangePassword", passwordCases},

@@ -1,0 +1,155 @@
+package usher_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store/memory"
+)
+
+// importMany imports users with the login ids of the format and the numbers below n.
+func (k *kit) importMany(format string, n int) (ids []string) {
+	k.t.Helper()
+	for i := range n {
+		u, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{fmt.Sprintf(format, i)}})
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		ids = append(ids, u.ID)
+	}
+	return ids
+}
+
+func userIDs(users []usher.User) (ids []string) {
+	for _, u := range users {
+		ids = append(ids, u.ID)
+	}
+	return ids
+}
+
+func TestOP01_UsersAreFoundByTheBeginningOfWhatIdentifiesThem(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	o := k.Operator("test")
+	name, disabled := "Zoe Ost", k.importMany("disabled%d@example.com", 1)[0]
+	usher.Must(o.UpdateUser(ctx, disabled, usher.UpdateUserParams{Roles: &[]string{"staff"}, Profile: usher.Profile{Name: &name}}))
+	if err := o.Disable(ctx, disabled); err != nil {
+		t.Fatal(err)
+	}
+	k.clock.add(time.Second)
+	since := k.clock.now()
+	k.importMany("ann%d@example.com", 3)
+	for _, c := range []struct {
+		q    usher.UserQuery
+		want int
+	}{
+		{usher.UserQuery{}, 4},
+		{usher.UserQuery{Search: "ANN"}, 3},
+		{usher.UserQuery{Search: "ann1"}, 1},
+		{usher.UserQuery{Search: "zoe o"}, 1},
+		{usher.UserQuery{Search: "ann_@"}, 0},
+		{usher.UserQuery{Search: "ann%"}, 0},
+		{usher.UserQuery{Status: usher.StatusDisabled}, 1},
+		{usher.UserQuery{Role: "staff"}, 1},
+		{usher.UserQuery{Role: "staff", Status: usher.StatusEnabled}, 0},
+		{usher.UserQuery{CreatedSince: since}, 3},
+		{usher.UserQuery{Limit: 2}, 2},
+		{usher.UserQuery{Limit: -1}, 4},
+	} {
+		c.q.Count = true
+		page := usher.Must(o.Users(ctx, c.q))
+		all := c.want
+		if c.q.Limit > 0 {
+			all = 4
+		}
+		if len(page.Users) != c.want || page.Count != all || page.More || (page.Next != "") != (all > c.want) {
+			t.Errorf("%+v: %d users, %d counted, more %v, next %q", c.q, len(page.Users), page.Count, page.More, page.Next)
+		}
+	}
+	for field, q := range map[string]usher.UserQuery{
+		"search": {Search: strings.Repeat("a", 255)}, "role": {Role: strings.Repeat("ä", 201)}, "status": {Status: "gone"},
+	} {
+		_, err := o.Users(ctx, q)
+		wantField(t, err, field)
+	}
+	for field, q := range map[string]usher.UserQuery{"search": {Search: "\xff"}, "role": {Role: "a\x00"}} {
+		_, err := o.Users(ctx, q)
+		wantField(t, err, field)
+	}
+}
+
+// The ids are random, and all users have one time of creation.
+func TestOP03_EveryUserComesOnceWhileOthersComeAndGo(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	o := k.Operator("test")
+	want := k.importMany("user%d@example.com", 500)
+	gone := k.importMany("gone%d@example.com", 60)
+	var got []string
+	q := usher.UserQuery{Limit: 7}
+	for n := 0; ; n++ {
+		page := usher.Must(o.Users(ctx, q))
+		got = append(got, userIDs(page.Users)...)
+		if page.Next == "" {
+			break
+		}
+		q.Cursor = page.Next
+		k.importMany(fmt.Sprintf("new%d-%%d@example.com", n), 1)
+		name := fmt.Sprint("name ", n)
+		usher.Must(o.UpdateUser(ctx, want[n], usher.UpdateUserParams{Profile: usher.Profile{Name: &name}}))
+		if n < len(gone) {
+			if err := o.Delete(ctx, gone[n]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	seen := map[string]int{}
+	for _, id := range got {
+		seen[id]++
+	}
+	for _, id := range want {
+		if seen[id] != 1 {
+			t.Fatalf("a user came %d times", seen[id])
+		}
+	}
+}
+
+func TestOP04_ACursorServesItsOwnConditionsOnly(t *testing.T) {
+	t.Parallel()
+	st, clock := memory.New(), newClock()
+	k := newKitOn(t, st, clock)
+	o := k.Operator("test")
+	all := k.importMany("ann%d@example.com", 5)
+	q := usher.UserQuery{Search: "ann", Limit: 2}
+	first := usher.Must(o.Users(ctx, q))
+	cursor := first.Next
+	if strings.Contains(cursor, "ann") || strings.ContainsAny(cursor, "+/=&?") {
+		t.Errorf("the cursor %q reveals a login id, or has to be escaped in a URL", cursor)
+	}
+	for name, bad := range map[string]usher.UserQuery{
+		"another search": {Search: "an", Cursor: cursor}, "another status": {Search: "ann", Status: usher.StatusEnabled, Cursor: cursor},
+		"another role": {Search: "ann", Role: "a", Cursor: cursor}, "since": {Search: "ann", CreatedSince: clock.now(), Cursor: cursor},
+		"half": {Search: "ann", Cursor: cursor[:len(cursor)/2]}, "longer": {Search: "ann", Cursor: cursor + "A"},
+		"none": {Search: "ann", Cursor: "!"},
+	} {
+		if _, err := o.Users(ctx, bad); err == nil {
+			t.Errorf("%s: the cursor is accepted", name)
+		} else {
+			wantField(t, err, "cursor")
+		}
+	}
+	// A day later, on another instance with a new secret, with another limit.
+	clock.add(24 * time.Hour)
+	other := newKitOn(t, st, clock, func(c *usher.Config) { c.Secret, c.OldSecrets = secret2, []usher.Secret{secret} })
+	rest := usher.Must(other.Operator("test").Users(ctx, usher.UserQuery{Search: "ANN", Cursor: cursor, Limit: 100, Count: true}))
+	got := append(userIDs(first.Users), userIDs(rest.Users)...)
+	slices.Sort(got)
+	slices.Sort(all)
+	if !slices.Equal(got, all) || rest.Count != 5 {
+		t.Errorf("got %q and the count %d, want %q", got, rest.Count, all)
+	}
+}
