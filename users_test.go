@@ -31,7 +31,7 @@ func userIDs(users []usher.User) (ids []string) {
 	return ids
 }
 
-func TestOP01_UsersAreFoundByTheBeginningOfWhatIdentifiesThem(t *testing.T) {
+func TestAD01_UsersAreFoundByTheBeginningOfWhatIdentifiesThem(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	o := k.Operator("test")
@@ -83,7 +83,7 @@ func TestOP01_UsersAreFoundByTheBeginningOfWhatIdentifiesThem(t *testing.T) {
 }
 
 // The ids are random, and all users have one time of creation.
-func TestOP03_EveryUserComesOnceWhileOthersComeAndGo(t *testing.T) {
+func TestAD03_EveryUserComesOnceWhileOthersComeAndGo(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	o := k.Operator("test")
@@ -118,7 +118,7 @@ func TestOP03_EveryUserComesOnceWhileOthersComeAndGo(t *testing.T) {
 	}
 }
 
-func TestOP04_ACursorServesItsOwnConditionsOnly(t *testing.T) {
+func TestAD04_ACursorServesItsOwnConditionsOnly(t *testing.T) {
 	t.Parallel()
 	st, clock := memory.New(), newClock()
 	k := newKitOn(t, st, clock)

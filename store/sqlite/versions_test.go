@@ -22,7 +22,7 @@ func TestST07_TheVersionBeforeRunsOnTheNewTables(t *testing.T) {
 	sqltrace.TestRecordedVersions(t, engine())
 }
 
-func TestOP02_APageOfUsersReadsNoWholeTable(t *testing.T) {
+func TestAD02_APageOfUsersReadsNoWholeTable(t *testing.T) {
 	sqltrace.TestUserPlans(t, engine())
 }
 
