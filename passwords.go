@@ -41,8 +41,8 @@ type ReplacePasswordParams struct {
 //
 // The caller's session ends too. It continues as a new session, whose tokens the result
 // has with [NextSignedIn]: so a stolen token of the old one opens nothing. The new
-// session keeps the time of the sign-in and the absolute end, unless CurrentPassword was
-// given, which counts as a sign-in. If [Client.SessionID] is set, that session
+// session keeps the time, the methods and the absolute end of the sign-in, unless
+// CurrentPassword proves as much as that sign-in did. If [Client.SessionID] is set, that session
 // ends too. A reset session only ends, and the result is [NextSignIn].
 //
 // The policy accepts at most five new passwords of a user in an hour without
@@ -88,7 +88,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 		if err := s.changePassword(ctx, change, session.ID, "reset_session", c); err != nil {
 			return Result{}, userGoneError(err)
 		}
-		return Result{Next: NextSignIn}, nil
+		return s.signInNext(account.User.ID), nil
 	}
 	auth, err := s.changeAndContinueSession(ctx, account, session.Session, change, by, c)
 	if err != nil {
@@ -254,7 +254,7 @@ func (s *Service) changeAndContinueSession(ctx context.Context, account store.Ac
 	}
 	session, jti := s.newSession(u.ID, c)
 	session.UserAgent, session.Address = cmp.Or(session.UserAgent, old.UserAgent), cmp.Or(session.Address, old.Address)
-	if by.kind != proofPassword {
+	if by.kind != proofPassword || !slices.Equal(old.AMR, session.AMR) {
 		session.CreatedAt, session.ExpiresAt, session.AMR = old.CreatedAt, old.ExpiresAt, old.AMR
 		session.IdleExpiresAt = earlier(session.IdleExpiresAt, old.ExpiresAt)
 	}

@@ -249,6 +249,15 @@ func TestUP06_OnlyThePasswordExtendsTheSession(t *testing.T) {
 	if s := c.Session; !s.CreatedAt.Equal(now) || !s.ExpiresAt.Equal(now.Add(time.Hour)) || authTime != now.Unix() {
 		t.Errorf("by the password: %+v, auth_time %d", s, authTime)
 	}
+
+	// A password does not prove what other methods have proven.
+	d := usher.Must(k.StartSession(ctx, a.User.ID, usher.Proof{Methods: []string{"hwk", "user"}, At: now}, home))
+	k.clock.add(time.Minute)
+	in = usher.UpdatePasswordParams{NewPassword: goodPassword, CurrentPassword: thirdPassword}
+	e := usher.Must(k.UpdatePassword(ctx, k.claims(d), in, home))
+	if s := e.Session; !s.CreatedAt.Equal(now) || !s.ExpiresAt.Equal(d.Session.ExpiresAt) || fmt.Sprint(s.AMR) != "[hwk user]" {
+		t.Errorf("after other methods: %+v", s)
+	}
 }
 
 // A session that ended meanwhile changes no password.

@@ -250,7 +250,7 @@ var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndR
 
 // ResetPassword spends an emailed link and sets the password. All sessions of the
 // user end, all emailed links become void, a locked password is unlocked, and an
-// email notifies the user. If [Client.SessionID] is set, that session ends, also if it
+// email notifies the user. The browser becomes known ([Result.Device]). If [Client.SessionID] is set, that session ends, also if it
 // is another user's. The result is [NextSignIn], or [NextSignedIn] with
 // [Config.ResetSignsIn].
 //
@@ -310,7 +310,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	}
 	s.afterPasswordChange(ctx, change.Effects, ended)
 	if auth == nil {
-		return Result{Next: NextSignIn}, nil
+		return s.signInNext(t.UserID), nil
 	}
 	return signedIn(auth), nil
 }

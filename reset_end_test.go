@@ -381,3 +381,19 @@ func TestLG06_EveryEndedSessionHasItsEvent(t *testing.T) {
 		})
 	}
 }
+
+// A password that the policy refuses does not spend the link.
+func TestRS04_WeakPasswordSpendsNothing(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.importUser(ann)
+	raw := k.resetToken(ann, usher.MessageResetPassword)
+	for _, weak := range []usher.Secret{"passwordpassword", "short", ""} {
+		if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: weak}, home); err == nil {
+			t.Fatal("a weak password was taken")
+		}
+	}
+	if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, home); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -25,10 +25,20 @@ type Result struct {
 	Next Next
 	// Authentication is not nil exactly if Next is NextSignedIn.
 	Authentication *Authentication
+	// Device is a token that makes the browser known, as [Authentication.Device] does. It
+	// is set with NextSignIn, so that other clients in the network of the user who has
+	// reset the password cannot prevent the sign-in that follows.
+	Device Secret
 }
 
 // signedIn returns the Result of a session that has started or continues.
-func signedIn(a *Authentication) Result { return Result{NextSignedIn, a} }
+func signedIn(a *Authentication) Result { return Result{Next: NextSignedIn, Authentication: a} }
+
+// signInNext returns the Result of a reset, after which the user signs in. The reset has
+// proven the mailbox, so the browser becomes known.
+func (s *Service) signInNext(userID string) Result {
+	return Result{Next: NextSignIn, Device: s.newDeviceToken(userID, "")}
+}
 
 // Authentication is what a sign-up, a sign-in or a refresh returns: the user, the
 // session and its tokens.

@@ -74,6 +74,36 @@ func TestSI11_TheDeviceTokenOfAnAppIsInTheBody(t *testing.T) {
 	}
 }
 
+// Other clients of the network use up the attempts before and after a reset, with cookies
+// and without.
+func TestSI12_AResetMakesTheClientKnown(t *testing.T) {
+	t.Parallel()
+	for _, m := range []Mode{InCookies, InBodies} {
+		for _, path := range []string{"/password/reset/complete", "/password/update"} {
+			k := NewKit(t, m, Setup{Service: func(c *usher.Config) { c.Limits.FreeFailures, c.Limits.NetworkFailures = 1, 100 }})
+			k.SignUpVerified(Ann)
+			q := Post(path, Object("token", k.ResetToken(Ann), "newPassword", OtherPassword))
+			if path == "/password/update" {
+				verified := k.Do(Post("/password/reset/verify", Object("token", k.ResetToken(Ann)))).Want(t, 200, "")
+				q = Post(path, Object("newPassword", OtherPassword)).With("Authorization", "Bearer "+verified.Text("resetToken"))
+			}
+			a := k.Do(q).Want(t, 200, "")
+			for range 3 {
+				k.Do(Post("/signin", SignUpBody(Ann, ThirdPassword)))
+			}
+			k.Do(Post("/signin", SignUpBody(Ann, OtherPassword))).Want(t, 429, "too_many_requests")
+			next := Post("/signin", Object("loginId", Ann, "password", OtherPassword, "deviceToken", a.Text("deviceToken")))
+			if m == InCookies {
+				next = k.As(a.Keep(Tokens{}), Post("/signin", SignUpBody(Ann, OtherPassword)))
+			}
+			k.Do(next).Want(t, 200, "")
+			if (a.JSON["deviceToken"] != nil) != (m == InBodies) {
+				t.Errorf("%v, %s: the body is %v", m, path, a.JSON)
+			}
+		}
+	}
+}
+
 // With cookies the token is in its cookie alone.
 func TestSI11_WithCookiesNoBodyHasADeviceToken(t *testing.T) {
 	t.Parallel()

@@ -27,7 +27,7 @@ func (h *Handlers) SignIn(w http.ResponseWriter, r *http.Request) { h.serve("POS
 // {"newPassword","currentPassword","loginId"}. loginId is optional, and so is
 // currentPassword after a recent sign-in. 200 with a new session, in which the
 // caller continues; all earlier ones end. The token of a reset session ([Handlers.VerifyReset]) is
-// accepted as a bearer token, once; the answer is then {}.
+// accepted as a bearer token, once; the answer is then that of [Handlers.ResetPassword].
 func (h *Handlers) UpdatePassword(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /password/update", w, r)
 }
@@ -47,8 +47,8 @@ func (h *Handlers) SendPasswordReset(w http.ResponseWriter, r *http.Request) {
 }
 
 // ResetPassword is POST /password/reset/complete: {"token","newPassword"} with
-// the token of the emailed link. 200 with {}: the user then signs in with the new
-// password. With usher.Config.ResetSignsIn it is 200 with the session.
+// the token of the emailed link. 200 with {}, or {"deviceToken"} without
+// Config.Cookies: the user then signs in with the new password. With usher.Config.ResetSignsIn it is 200 with the session.
 func (h *Handlers) ResetPassword(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /password/reset/complete", w, r)
 }

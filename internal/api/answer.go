@@ -88,8 +88,8 @@ func (api *API) writeSession(w http.ResponseWriter, status int, a *usher.Authent
 }
 
 // writeResult answers with the result of the Service: the session, with the given
-// status; or a notice that an email was sent; or an empty object if the user has to
-// sign in next.
+// status; or a notice that an email was sent; or, if the user has to sign in next, the
+// device token alone, in the body if the mount has no cookies.
 func (api *API) writeResult(w http.ResponseWriter, status int, result usher.Result) error {
 	switch result.Next {
 	case usher.NextSignedIn:
@@ -99,7 +99,13 @@ func (api *API) writeResult(w http.ResponseWriter, status int, result usher.Resu
 		writeJSON(w, http.StatusAccepted, notice{"An email is on its way. Follow its link to go on."})
 		return nil
 	case usher.NextSignIn:
-		writeJSON(w, http.StatusOK, empty{})
+		var body struct {
+			DeviceToken string `json:"deviceToken,omitempty"`
+		}
+		if api.visits.Cookies == nil {
+			body.DeviceToken = result.Device.Reveal()
+		}
+		writeJSON(w, http.StatusOK, body)
 		return nil
 	}
 	return fmt.Errorf("api: unknown next step %q", result.Next)

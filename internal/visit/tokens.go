@@ -29,6 +29,7 @@ func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, s
 	result, err := start(c)
 	if err == nil && result.Next == usher.NextSignIn {
 		v.ClearTokens(w, r)
+		v.setDevice(w, r, result.Device)
 	}
 	switch {
 	case delivery == nil:
