@@ -72,6 +72,14 @@ func TestCache_TimeIsCheckedAtEachHit(t *testing.T) {
 	w.refused(t, raw, token.ReasonNotYetValid)
 	w.advance(6 * time.Second)
 	w.accepted(t, raw)
+
+	w = newWorld(t)
+	early := w.issue() // of an issuer whose clock is ahead by the leeway
+	early.IssuedAt = w.now().Add(5 * time.Second)
+	raw = sign(t, w.key, early)
+	if !isHit(w.accepted(t, raw), w.accepted(t, raw)) {
+		t.Error("not served from the cache from the beginning")
+	}
 }
 
 func TestCache_RemovedKeysBiteAtOnce(t *testing.T) {
@@ -114,6 +122,25 @@ func TestCache_RemovedKeysBiteAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A key that gets another algorithm verifies none of its earlier tokens.
+func TestCache_AKeyWithAnotherAlgorithmIsAnotherKey(t *testing.T) {
+	w := newWorld(t, func(c *token.VerifierConfig) {
+		c.Issuers[0].Algorithms = []token.Algorithm{token.RS256, token.PS256}
+	})
+	key := newKey(t, token.RS256)
+	public := key.Public()
+	if err := w.keys.Replace(public); err != nil {
+		t.Fatal(err)
+	}
+	raw := sign(t, key, w.issue())
+	w.accepted(t, raw)
+	public.Algorithm = token.PS256
+	if err := w.keys.Replace(public); err != nil {
+		t.Fatal(err)
+	}
+	w.refused(t, raw, token.ReasonAlgorithm)
 }
 
 func TestSE07_RevocationGoesBySessionAndNotByBytes(t *testing.T) {

@@ -43,6 +43,10 @@ func TestTV16_ClaimNeverPanics(t *testing.T) {
 	if v, ok := token.Claim[[]int](&token.Claims{Extra: map[string]json.RawMessage{"x": json.RawMessage(`[1,"b"]`)}}, "x"); ok || v != nil {
 		t.Errorf("half a value: %v", v)
 	}
+	one := &token.Claims{Roles: []string{"r", ""}, Permissions: []string{"p", ""}}
+	if !one.HasRole("r") || one.HasRole("p") || one.HasRole("") || !one.HasPermission("p") || one.HasPermission("r") || one.HasPermission("") {
+		t.Error("other rights than those of the claims")
+	}
 	var none *token.Claims
 	if none.HasRole("x") || none.HasPermission("x") || (&token.Claims{Roles: []string{""}}).HasRole("") {
 		t.Error("rights from nothing")

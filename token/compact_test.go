@@ -20,8 +20,9 @@ func TestTV12_StrictForm(t *testing.T) {
 	spare := good[:len(good)-1] + string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last+1])
 	for name, raw := range map[string]string{
 		"empty": "", "one part": p[0], "two parts": p[0] + "." + p[1], "four parts": good + ".", "five parts": good + ".x.y",
-		"no header": "." + p[1] + "." + p[2], "no payload": p[0] + ".." + p[2],
-		"padding": good + "=", "spare bits": spare,
+		"no header": "." + p[1] + "." + p[2], "no payload": p[0] + ".." + p[2], "no signature": p[0] + "." + p[1] + ".",
+		"dot in the signature": p[0] + "." + p[1] + ".." + p[2],
+		"padding":              good + "=", "spare bits": spare,
 		"plus": p[0] + "." + p[1] + "." + "+" + p[2][1:], "slash": p[0] + "." + p[1] + "." + "/" + p[2][1:],
 		"leading space": " " + good, "trailing space": good + " ", "newline at the end": good + "\n",
 		"newline in the signature": p[0] + "." + p[1] + "." + p[2][:8] + "\r\n" + p[2][8:],
@@ -88,4 +89,20 @@ func TestTV14_HugeTokensCostNothing(t *testing.T) {
 	}
 	w.refused(t, raw, token.ReasonMalformed)
 	w.refused(t, strings.Repeat(".", token.MaxSize), token.ReasonMalformed)
+
+	// Exactly 8 KiB. A letter more in the payload is one or two more in the token.
+	craft := func(inHeader, inPayload int) string {
+		return w.craft(t, w.header().with("x", strings.Repeat("x", inHeader)).json(t), w.payload().with("x", strings.Repeat("x", inPayload)).json(t))
+	}
+	for inHeader := range 3 {
+		for inPayload := 5500 + (token.MaxSize-len(craft(inHeader, 5500)))*3/4 - 2; len(raw) != token.MaxSize; inPayload++ {
+			if raw = craft(inHeader, inPayload); len(raw) > token.MaxSize {
+				break
+			}
+		}
+	}
+	if len(raw) != token.MaxSize {
+		t.Fatal(len(raw))
+	}
+	w.accepted(t, raw)
 }

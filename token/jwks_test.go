@@ -77,6 +77,9 @@ func foreignSet(t testing.TB) (set string, keys map[string]any, methods map[stri
 	rs("weak-twin", 1024, 65537)
 	ec("unknown-curve", elliptic.P256(), "secp256k1", "alg", "ES256K")
 	ec("has-private-half", elliptic.P256(), "P-256", "d", "AAAA")
+	ec("has-a-prime", elliptic.P256(), "P-256", "p", "AAAA")
+	ec("has-the-other-prime", elliptic.P256(), "P-256", "q", "AAAA")
+	ec("has-a-secret", elliptic.P256(), "P-256", "k", "AAAA")
 	ec("points-at-certificate", elliptic.P256(), "P-256", "x5u", "https://127.0.0.1:1/cert") // the URL is not followed
 	rs("weak-rsa", 1024, 65537)
 	rs("e-is-3", 2048, 3)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -86,6 +87,8 @@ func TestKeySet_RefusesKeysItCannotServe(t *testing.T) {
 		"secret":      {{ID: "k", Algorithm: token.HS256, Key: token.Secret(strings.Repeat("x", 32))}},
 		//lint:ignore SA1019 no other way makes a point that is off the curve
 		"off the curve": {{ID: "k", Algorithm: token.ES256, Key: &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}}},
+		"short Ed25519": {{ID: "k", Algorithm: token.EdDSA, Key: make(ed25519.PublicKey, 31)}},
+		"Ed25519 alg":   {{ID: "k", Algorithm: token.ES256, Key: newKey(t, token.EdDSA).Public().Key}},
 		"private":       {{ID: "k", Algorithm: token.ES384, Key: p384}},
 	} {
 		if err := s.Replace(keys...); err == nil {
@@ -96,11 +99,47 @@ func TestKeySet_RefusesKeysItCannotServe(t *testing.T) {
 		}
 	}
 	before := s.Generation()
-	if err := s.Replace(); err != nil || s.Generation() == before {
+	if err := s.Replace(); err != nil || s.Generation() == before || s.Generation() == 0 {
 		t.Errorf("%v, generation %d", err, s.Generation())
 	}
 	if _, err := s.PublicKey(ctx, good.ID); !errors.Is(err, token.ErrNoKeys) {
 		t.Errorf("empty set: %v", err)
+	}
+}
+
+func TestPublicKey_Limits(t *testing.T) {
+	key := newKey(t, token.ES256).Public()
+	for id, ok := range map[string]bool{
+		"azAZ09-_.~=+:": true, strings.Repeat("k", 128): true, strings.Repeat("k", 129): false, "": false,
+		"/": false, ";": false, "@": false, "[": false, "`": false, "{": false,
+	} {
+		key.ID = id
+		if err := key.Validate(); (err == nil) != ok {
+			t.Errorf("id %.20q: %v", id, err)
+		}
+	}
+	modulus := func(bits uint) *big.Int { // not of two primes, which nothing can see
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		return n.SetBit(n, 0, 1)
+	}
+	for name, c := range map[string]struct {
+		key *rsa.PublicKey
+		ok  bool
+	}{
+		"2,048 bits":         {&rsa.PublicKey{N: modulus(2048), E: 65537}, true},
+		"2,047 bits":         {&rsa.PublicKey{N: modulus(2047), E: 65537}, false},
+		"8,192 bits":         {&rsa.PublicKey{N: modulus(8192), E: 65537}, true},
+		"8,193 bits":         {&rsa.PublicKey{N: modulus(8193), E: 65537}, false},
+		"exponent 65,535":    {&rsa.PublicKey{N: modulus(2048), E: 65535}, false},
+		"an even exponent":   {&rsa.PublicKey{N: modulus(2048), E: 65538}, false},
+		"the largest":        {&rsa.PublicKey{N: modulus(2048), E: 1<<31 - 1}, true},
+		"an exponent beyond": {&rsa.PublicKey{N: modulus(2048), E: 1<<31 + 1}, false},
+		"no modulus":         {&rsa.PublicKey{E: 65537}, false},
+		"no key":             {nil, false},
+	} {
+		if err := (token.PublicKey{ID: "k", Algorithm: token.RS256, Key: c.key}).Validate(); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ func TestTV06_TimesAreRequiredNumbersWithinTheLeeway(t *testing.T) {
 			w.refused(t, raw(good+`,"auth_time":`+bad), reason)
 		})
 	}
+	w.accepted(t, raw(fmt.Sprintf(`,"iat":%d,"exp":253402300799`, now))) // the year 9999
 	w.refused(t, raw(fmt.Sprintf(`,"iat":%d`, now)), token.ReasonClaims)
 	w.refused(t, raw(fmt.Sprintf(`,"exp":%d`, now+60)), token.ReasonClaims)
 
@@ -118,6 +119,10 @@ func TestTV08_AudienceIsRequired(t *testing.T) {
 			t.Errorf("%s: no configuration error", name)
 		}
 	}
+	limits := token.VerifierConfig{Issuers: []token.Issuer{good}, Leeway: time.Minute, CacheBytes: 1 << 20}
+	if _, err := token.NewVerifier(limits); err != nil {
+		t.Errorf("the largest leeway and the smallest cache: %v", err)
+	}
 }
 
 func TestTV09_ATokenServesOnePurpose(t *testing.T) {
@@ -179,6 +184,12 @@ func TestTV16_MalformedRightsAreNoRights(t *testing.T) {
 			t.Errorf("email_verified %v counts as true", verified)
 		}
 	}
+	for tenant, want := range map[any]map[string]token.Tenant{7: nil, "x": nil, nil: {"t1": {}, "t2": {Roles: []string{"r"}}}} {
+		text := w.payload().with("tenants", object{"t1": tenant, "t2": object{"roles": []string{"r"}}}).json(t)
+		if diff := cmp.Diff(want, w.accepted(t, w.craft(t, w.header().json(t), text)).Tenants); diff != "" {
+			t.Errorf("beside a tenant that is %v: %s", tenant, diff)
+		}
+	}
 	c := w.accepted(t, w.craft(t, w.header().json(t), w.payload().
 		with("tenants", object{"t1": object{"roles": "admin", "Permissions": []string{"*"}}, "t2": object{"roles": []string{"r"}}}).json(t)))
 	want := map[string]token.Tenant{"t1": {}, "t2": {Roles: []string{"r"}}}
@@ -193,6 +204,12 @@ func TestVerify_ForeignIssuer(t *testing.T) {
 	lean := w.payload().with("sid", nil).with("jti", nil).with("drn", nil)
 	w.accepted(t, w.craft(t, head.json(t), lean.json(t)))
 	w.refused(t, w.craft(t, w.header().json(t), w.payload().json(t)), token.ReasonType)
+
+	for _, name := range []string{"jti", "sid"} { // not required, but not empty either
+		for _, value := range []any{"", 7} {
+			w.refused(t, w.craft(t, head.json(t), lean.with(name, value).json(t)), token.ReasonClaims)
+		}
+	}
 
 	raw := w.craft(t, head.json(t), lean.with("jti", "revoked-jti").json(t))
 	w.accepted(t, raw)

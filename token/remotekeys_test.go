@@ -69,6 +69,7 @@ func TestJK01_OnlyHTTPSFromConfiguration(t *testing.T) {
 		{"http://[::1]:1/keys", true, true},
 		{"http://localhost:1/keys", true, true},
 		{"http://localhost.evil.test/keys", true, false},
+		{"http://192.0.2.1:1/keys", true, false},
 		{"http://127.0.0.1.evil.test/keys", true, false},
 		{"", false, false}, {"idp.test/keys", false, false}, {"file:///etc/passwd", true, false}, {"ftp://idp.test/", true, false},
 		{"https:///keys", false, false}, {"https://user:pass@idp.test/keys", false, false}, {"https://idp.test/#x", false, false}, {"https://%zz/", false, false},
@@ -220,8 +221,8 @@ func TestJK03_FirstTokenAfterARotation(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := r.fetches.Load(); n != 2 {
-			t.Errorf("%d fetches, want 2", n)
+		if n := r.fetches.Load(); n != 2 || r.Generation() == 0 {
+			t.Errorf("%d fetches, want 2; generation %d", n, r.Generation())
 		}
 		before := r.fetches.Load()
 		for range 600 { // ten minutes of a random kid every second

@@ -122,8 +122,8 @@ func TestSE06_AnswersThatAreNoList(t *testing.T) {
 
 func TestSE06_TheListIsAskedForAsAgreed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		seen := make(chan *http.Request, 10)
-		r, _, _ := followList(t, func(c *token.RemoteRevocationsConfig) { c.Bearer = "key-of-this-program" },
+		seen := make(chan *http.Request, 40)
+		r, _, log := followList(t, func(c *token.RemoteRevocationsConfig) { c.Bearer = "key-of-this-program" },
 			func(q *http.Request) (*http.Response, error) {
 				seen <- q
 				if q.Header.Get("If-None-Match") == `"1"` {
@@ -133,17 +133,38 @@ func TestSE06_TheListIsAskedForAsAgreed(t *testing.T) {
 				resp.Header.Set("ETag", `"1"`)
 				return resp, nil
 			})
-		time.Sleep(2500 * time.Millisecond)
+		time.Sleep(33500 * time.Millisecond)
 		r.Close()
-		for i := range 3 {
+		for i := range 34 {
 			q := <-seen
-			want := []string{"", `"1"`, `"1"`}[i]
+			want := `"1"`
+			if i == 0 || i == 31 { // the first one, and the one after 30 seconds
+				want = ""
+			}
 			if q.Header.Get("Authorization") != "Bearer key-of-this-program" || q.Header.Get("If-None-Match") != want {
 				t.Errorf("request %d has %v", i, q.Header)
 			}
 		}
+		if !r.List().Revoked("a") || log.events.Load() != 0 {
+			t.Errorf("an answer of 304 emptied the list, or counted as a failure %d times", log.events.Load())
+		}
+	})
+}
+
+// A token is accepted for the leeway after it expires, so that its session stays on the
+// list for as long.
+func TestSE06_AnEntryStaysForTheLeeway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, o, _ := followList(t, nil, serve(listOf("a"))) // for ten minutes
+		defer r.Close()
+		o.set(down)
+		time.Sleep(10*time.Minute + 59*time.Second)
 		if !r.List().Revoked("a") {
-			t.Error("an answer of 304 emptied the list")
+			t.Error("the entry left before the leeway was over")
+		}
+		time.Sleep(3 * time.Second)
+		if r.List().Revoked("a") {
+			t.Error("the entry stays")
 		}
 	})
 }
@@ -229,7 +250,7 @@ func TestSE06_AClockThatWasWrongLosesNoEntry(t *testing.T) {
 // A list that is too long could have any session, so no session is validated.
 func TestSE06_AListThatIsTooLongClosesTheDoor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, o, log := followList(t, func(c *token.RemoteRevocationsConfig) { c.MaxBytes = 1000 }, serve(listOf("a")))
+		r, o, log := followList(t, func(c *token.RemoteRevocationsConfig) { c.MaxBytes = int64(len(listOf("a"))) }, serve(listOf("a")))
 		defer r.Close()
 		if err := r.Wait(t.Context()); err != nil {
 			t.Fatal(err)

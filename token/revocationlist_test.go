@@ -12,6 +12,11 @@ func TestSE06_TheListSaysWhoHasEnded(t *testing.T) {
 	if got := string(r.JSON()); got != `{"revocations":[]}` {
 		t.Fatalf("an empty list is %s", got)
 	}
+	r.Add("at a whole second", time.Unix(1764000000, 0))
+	if got := string(r.JSON()); got != `{"revocations":[{"sid":"at a whole second","until":1764000000}]}` {
+		t.Errorf("the list is %s", got)
+	}
+	r = NewRevocations()
 	until := time.Unix(1764000000, 1)
 	for i := range 300 {
 		r.Add(fmt.Sprintf("s%03d", 299-i), until)
@@ -36,6 +41,9 @@ func TestSE06_AListThatIsNoneIsRefused(t *testing.T) {
 		if _, err := parseRevocations([]byte(text)); err == nil {
 			t.Errorf("%.60s was accepted as a list", text)
 		}
+	}
+	if _, err := parseRevocations([]byte(`{"revocations":[{"sid":"` + strings.Repeat("a", 256) + `","until":1}]}`)); err != nil {
+		t.Errorf("an id of 256 bytes: %v", err)
 	}
 	if _, err := parseRevocations([]byte(`{"revocations":[{"sid":"a","until":1,"new":2}],"more":3}` + "\n")); err != nil {
 		t.Errorf("a list of a later version: %v", err)

@@ -149,8 +149,8 @@ func readHeader(segment string) (header, error) {
 	if !ok {
 		return header{}, refuse(ReasonType, "no typ")
 	}
-	kid, ok := strictjson.AsString(members.Get("kid"))
-	if !ok || !validKeyID(kid) {
+	kid, _ := strictjson.AsString(members.Get("kid"))
+	if !validKeyID(kid) {
 		return header{}, refuse(ReasonKey, "no kid, or an unsafe one")
 	}
 	return header{alg: Algorithm(alg), typ: typ, kid: kid}, nil

@@ -102,7 +102,7 @@ func TestTV02_NoKeyConfusion(t *testing.T) {
 		}
 	}
 
-	secret, err := token.SharedSecret("k1", token.Secret(strings.Repeat("x", 32)))
+	secret, err := token.SharedSecret("k1", token.Secret(strings.Repeat("x-", 16)))
 	if err != nil {
 		t.Fatal(err)
 	}
