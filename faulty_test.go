@@ -129,6 +129,11 @@ func (f *faulty) StartResetSession(ctx context.Context, s store.TokenSpend, ses 
 	return callResult(f, ctx, "StartResetSession", func() ([]store.Event, error) { return f.Store.StartResetSession(ctx, s, ses, end, fx) })
 }
 
+func (f *faulty) ClaimUser(ctx context.Context, c store.UserClaim) (out usher.User, ended []store.Event, err error) {
+	err = f.call(ctx, "ClaimUser", func() (err error) { out, ended, err = f.Store.ClaimUser(ctx, c); return err })
+	return out, ended, err
+}
+
 func (f *faulty) VerifyEmail(ctx context.Context, s store.TokenSpend, fx store.Effects) (usher.User, error) {
 	return callResult(f, ctx, "VerifyEmail", func() (usher.User, error) { return f.Store.VerifyEmail(ctx, s, fx) })
 }

@@ -162,7 +162,7 @@ func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
 	if in.Disabled {
 		u.Status = StatusDisabled
 	}
-	applyProfile(in.Profile, &u)
+	u = in.Profile.Apply(u)
 	return u, canonical, nil
 }
 

@@ -16,21 +16,6 @@ import (
 // maxProfileText is the maximum length of a profile field in bytes.
 const maxProfileText = 256
 
-// applyProfile sets the fields that are not nil.
-func applyProfile(p Profile, u *User) {
-	for _, f := range []struct {
-		to   *string
-		from *string
-	}{
-		{&u.Name, p.Name}, {&u.GivenName, p.GivenName}, {&u.MiddleName, p.MiddleName},
-		{&u.FamilyName, p.FamilyName}, {&u.Phone, p.Phone}, {&u.Picture, p.Picture},
-	} {
-		if f.from != nil {
-			*f.to = *f.from
-		}
-	}
-}
-
 // checkProfile returns the errors of fields that are too long, have control or bidi
 // control characters, show nothing, or are no URL.
 func checkProfile(p Profile) error {

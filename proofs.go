@@ -2,10 +2,12 @@ package usher
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
 )
 
@@ -141,4 +143,128 @@ func (s *Service) prepareSessionStart(ctx context.Context, account store.Account
 	}
 	auth := &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, device)}
 	return start, auth, nil
+}
+
+// EnsureUserParams is the input of [Service.EnsureUser].
+type EnsureUserParams struct {
+	// Email is the address as the other service names it. Required.
+	Email string
+	// EmailVerified says that the other service has verified that the user owns the
+	// mailbox: in OpenID Connect the claim email_verified of a provider that the program
+	// trusts with this address. Without it EnsureUser returns [ErrEmailNotVerified].
+	EmailVerified bool
+	// Profile holds the profile fields of a new user, and of one whose address was not
+	// verified before. All are optional.
+	Profile Profile
+}
+
+// EnsureUser returns the user with an email address that another service has verified,
+// and creates the user, without a password, if there is none. The address must be the
+// login id and the address of the user.
+//
+// If the user has never proven the address, an attacker may have signed up with it. So
+// EnsureUser gives the account to the owner of the mailbox, as a reset does: in one
+// transaction it marks the address as verified, removes the password and the profile,
+// ends all sessions, and makes emailed links and pending changes void. The events are
+// [EventEmailVerified] and, if there was a password, [EventPasswordChanged] with the
+// reason "unproven_removed".
+//
+// A new user counts against the limits of sign-ups.
+//
+// Errors: [ErrEmailNotVerified]; a [*FieldError] or [*InputErrors]; [ErrSignUpClosed]
+// for an unknown address; [ErrLoginIDTaken] if the address is the login id of a user
+// who has another address; [ErrUserDisabled]; a [*LimitError]; a [*Rejection] of a hook
+// of the store; [ErrConflict] if concurrent calls change the user again and again;
+// [ErrUnavailable].
+func (s *Service) EnsureUser(ctx context.Context, in EnsureUserParams, c Client) (User, error) {
+	in.Email = loginid.Trim(in.Email)
+	canonical, badEmail := canonicalEmail("email", in.Email, s.cfg.UnicodeLoginIDs)
+	if err := inputErrors(badEmail, checkProfile(in.Profile)); err != nil {
+		return User{}, err
+	}
+	if !in.EmailVerified {
+		s.audit.StoreSampled(ctx, "unverified "+widestNetwork(c), s.newEvent(EventSignInFailed, "", "", "unverified", c))
+		return User{}, ErrEmailNotVerified
+	}
+	for range 3 {
+		u, err := s.ensureUser(ctx, in, canonical, c)
+		// A concurrent call was faster.
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		return u, err
+	}
+	return User{}, ErrConflict
+}
+
+// ensureUser is EnsureUser without repetition. The error is ErrConflict if another call
+// has changed the user.
+func (s *Service) ensureUser(ctx context.Context, in EnsureUserParams, canonical string, c Client) (User, error) {
+	account, err := s.store.AccountByLoginID(ctx, canonical)
+	if errors.Is(err, ErrNotFound) {
+		return s.createProvenUser(ctx, in, canonical, c)
+	}
+	if err != nil {
+		return User{}, s.storeError(err)
+	}
+	u := account.User
+	stored, err := canonicalEmail("email", u.Email, true)
+	switch {
+	case err != nil || stored != canonical:
+		return User{}, ErrLoginIDTaken
+	case u.Status != StatusEnabled:
+		s.audit.Store(ctx, s.newEvent(EventSignInFailed, u.ID, "", "disabled", c))
+		return User{}, ErrUserDisabled
+	case u.EmailVerified:
+		return u, nil
+	}
+	claim := store.UserClaim{
+		UserID: u.ID, Email: u.Email, IfVersion: account.Password.Version, Profile: in.Profile, Language: clientLanguage(c),
+		At: s.now(), End: *s.sessionEnd("password_removed", c), ClearLimits: []string{s.lockKey(u.ID)},
+	}
+	claim.Events = []Event{s.newEvent(EventEmailVerified, u.ID, "", "other_proof", c)}
+	if account.Password.State != store.PasswordNone {
+		claim.Events = append(claim.Events, s.newEvent(EventPasswordChanged, u.ID, "", "unproven_removed", c))
+	}
+	u, ended, err := s.store.ClaimUser(ctx, claim)
+	if errors.Is(err, ErrNotFound) {
+		err = ErrConflict // the user was deleted
+	}
+	if err != nil {
+		return User{}, s.storeError(err)
+	}
+	s.afterSessionsEnded(ctx, ended, claim.Events...)
+	return u, nil
+}
+
+// createProvenUser creates a user without a password whose address is verified.
+func (s *Service) createProvenUser(ctx context.Context, in EnsureUserParams, canonical string, c Client) (_ User, err error) {
+	if s.cfg.SignUpClosed {
+		return User{}, ErrSignUpClosed
+	}
+	limits := s.hourlyNetworkLimits(limitSignUps, s.cfg.Limits.SignUps, c)
+	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
+		return User{}, err
+	}
+	defer s.releaseAfterOutage(ctx, &err, limits...)
+	now := s.now()
+	u := in.Profile.Apply(User{
+		ID: "u" + randomString(16), LoginIDs: []string{in.Email}, Email: in.Email, EmailVerified: true,
+		Language: clientLanguage(c), Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
+	})
+	creation := store.UserCreation{
+		User: u, Canonical: []string{canonical},
+		Password: store.Password{State: store.PasswordNone, Version: 1, ChangedAt: now},
+	}
+	creation.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "other_proof", c)}
+	_, err = s.store.CreateUser(ctx, creation)
+	if errors.Is(err, ErrLoginIDTaken) {
+		s.releaseUnlessHungUp(ctx, limits...)
+		return User{}, ErrConflict
+	}
+	if err != nil {
+		return User{}, s.signUpError(ctx, err, c)
+	}
+	s.audit.Notify(ctx, creation.Events...)
+	return u, nil
 }

@@ -33,7 +33,7 @@ import (
 //   - Accounts: SignUp, Me, UpdateProfile, Name, ConfirmsFirst, SignUpClosed
 //   - Passwords: SignIn, UpdatePassword, ReplacePassword, PasswordPolicy,
 //     RecentSignIn
-//   - Other proofs: StartSession
+//   - Other proofs: EnsureUser, StartSession
 //   - Resets: SendPasswordReset, ResetLink, ResetPassword, VerifyReset,
 //     ValidateReset
 //   - Email addresses: SendEmailVerification, VerificationLink, VerifyEmail,

@@ -219,7 +219,7 @@ func (s *Service) newUser(in SignUpParams) (User, string, error) {
 	u.Email = email
 	badProfile := checkProfile(in.Profile)
 	if badProfile == nil {
-		applyProfile(in.Profile, &u)
+		u = in.Profile.Apply(u)
 	}
 	return u, canonical, inputErrors(badID, badEmail, badProfile)
 }

@@ -36,6 +36,47 @@ type UserStore interface {
 	// disabled and RequireEnabled is set. ErrNotFound if there is no such user, or if
 	// IfSession has ended.
 	ChangePassword(ctx context.Context, c PasswordChange) ([]Event, error)
+	// ClaimUser gives a user whose address was never verified to the owner of the
+	// mailbox: it marks the address as verified, removes the password (its version
+	// grows), the profile, the language and all one-time tokens, and ends all sessions.
+	// It returns the user after the change, and the events of the sessions it ended.
+	// ErrConflict if Email is not the address, if the address is verified already, if
+	// IfVersion is not the version of the password, or if the user is disabled.
+	// ErrNotFound if there is no such user.
+	ClaimUser(ctx context.Context, c UserClaim) (User, []Event, error)
+}
+
+// UserClaim is the input of [UserStore.ClaimUser].
+type UserClaim struct {
+	UserID string
+	// Email is the address that the owner of the mailbox has proven, as stored.
+	Email string
+	// IfVersion is the version of the password that the caller has read.
+	IfVersion int64
+	// Profile and Language are those of the owner. They replace what was there.
+	Profile  Profile
+	Language string
+	// At becomes UpdatedAt, and ChangedAt of the password.
+	At time.Time
+	// End ends the sessions of the user.
+	End SessionEnd
+	// ClearLimits are keys of limits to remove.
+	ClearLimits []string
+	Effects
+}
+
+// Allows reports whether the claim may be applied to the account: if not, ClaimUser
+// returns ErrConflict.
+func (c UserClaim) Allows(a Account) bool {
+	return a.User.Status == StatusEnabled && !a.User.EmailVerified && a.User.Email == c.Email && a.Password.Version == c.IfVersion
+}
+
+// Apply returns the account after the claim.
+func (c UserClaim) Apply(a Account) Account {
+	a.User = c.Profile.Apply(WithoutProfile(a.User))
+	a.User.EmailVerified, a.User.Language, a.User.UpdatedAt = true, c.Language, c.At
+	a.Password = Password{State: PasswordNone, Version: a.Password.Version + 1, ChangedAt: c.At}
+	return a
 }
 
 // UserCreation is the input of [UserStore.CreateUser].
@@ -190,6 +231,19 @@ func (u User) LoginID() string {
 // Profile holds the fields that users edit themselves. A nil field changes nothing.
 type Profile struct {
 	Name, GivenName, MiddleName, FamilyName, Phone, Picture *string
+}
+
+// Apply returns the user with the fields that are not nil.
+func (p Profile) Apply(u User) User {
+	for _, f := range []struct{ to, from *string }{
+		{&u.Name, p.Name}, {&u.GivenName, p.GivenName}, {&u.MiddleName, p.MiddleName},
+		{&u.FamilyName, p.FamilyName}, {&u.Phone, p.Phone}, {&u.Picture, p.Picture},
+	} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	return u
 }
 
 // WithoutProfile returns the user with the fields of [Profile] empty.

@@ -91,6 +91,13 @@ func (f *Faults) UpdateUser(c Ctx, u store.UserUpdate) (usher.User, []store.Even
 	return f.Store.UpdateUser(c, u)
 }
 
+func (f *Faults) ClaimUser(c Ctx, claim store.UserClaim) (usher.User, []store.Event, error) {
+	if err := f.BeforeCall(c); err != nil {
+		return usher.User{}, nil, err
+	}
+	return f.Store.ClaimUser(c, claim)
+}
+
 func (f *Faults) ChangePassword(c Ctx, p store.PasswordChange) ([]store.Event, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return nil, err

@@ -133,17 +133,7 @@ func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 			return err
 		}
 		if t.Purpose == store.PurposeConfirmAndReset {
-			a := s.accounts[t.UserID]
-			a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, toMicros(spend.Now), ""
-			a.User = store.WithoutProfile(a.User)
-			a.Password = store.Password{
-				State:     store.PasswordNone,
-				Version:   a.Password.Version + 1,
-				ChangedAt: toMicros(spend.Now),
-			}
-			put(s, s.accounts, t.UserID, a)
-			ended = s.endUserSessions(t.UserID, end)
-			s.dropTokens(t.UserID)
+			_, ended = s.claim(s.accounts[t.UserID], store.UserClaim{At: spend.Now, End: end})
 		}
 		if err := s.insertSession(t.UserID, &ses); err != nil {
 			return err

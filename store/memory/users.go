@@ -78,18 +78,7 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 		if !ok {
 			return store.ErrNotFound
 		}
-		for _, f := range []struct{ to, from *string }{
-			{&a.User.Name, u.Profile.Name},
-			{&a.User.GivenName, u.Profile.GivenName},
-			{&a.User.MiddleName, u.Profile.MiddleName},
-			{&a.User.FamilyName, u.Profile.FamilyName},
-			{&a.User.Phone, u.Profile.Phone},
-			{&a.User.Picture, u.Profile.Picture},
-		} {
-			if f.from != nil {
-				*f.to = *f.from
-			}
-		}
+		a.User = u.Profile.Apply(a.User)
 		if u.Roles != nil {
 			a.User.Roles = *u.Roles
 		}
@@ -201,6 +190,36 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]store.Event, err
 	}
 	s.clearLimits(c.ClearLimits)
 	return ended, s.storeEffects(c.Effects)
+}
+
+// ClaimUser implements [store.UserStore].
+func (m *Store) ClaimUser(ctx context.Context, c store.UserClaim) (out store.User, ended []store.Event, err error) {
+	err = m.transact(ctx, c, func(s *transaction) error {
+		a, ok := s.accounts[c.UserID]
+		switch {
+		case !ok:
+			return store.ErrNotFound
+		case !c.Allows(a):
+			return store.ErrConflict
+		}
+		out, ended = s.claim(a, c)
+		s.clearLimits(c.ClearLimits)
+		return s.storeEffects(c.Effects)
+	})
+	if err != nil {
+		return store.User{}, nil, err
+	}
+	return out, ended, nil
+}
+
+// claim gives a user to the owner of the mailbox: see store.UserStore.ClaimUser.
+func (s *transaction) claim(a store.Account, c store.UserClaim) (store.User, []store.Event) {
+	c.At = toMicros(c.At)
+	a = copyAccount(c.Apply(a))
+	put(s, s.accounts, a.User.ID, a)
+	ended := s.endUserSessions(a.User.ID, c.End)
+	s.dropTokens(a.User.ID)
+	return copyUser(a.User), ended
 }
 
 // earlierHashes returns the current hash and the earlier ones, newest first, at most

@@ -90,6 +90,57 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 	return ended, t.storeEffects(ctx, c.Effects)
 }
 
+// ClaimUser implements [store.UserStore].
+func (s *Store) ClaimUser(ctx context.Context, c store.UserClaim) (user store.User, ended []store.Event, err error) {
+	err = s.transactWithHook(ctx, "claim user", func(t *tx) error {
+		a, err := t.lockAccount(ctx, c.UserID)
+		if err != nil {
+			return err
+		}
+		if !c.Allows(a) {
+			return store.ErrConflict
+		}
+		if user, ended, err = t.claim(ctx, a, c); err != nil {
+			return err
+		}
+		return t.execAll(ctx, lowerLimits(c.ClearLimits, nil), effects(c.Effects))
+	})
+	if err != nil {
+		return store.User{}, nil, err
+	}
+	return user, ended, nil
+}
+
+// claim gives a user whose row is locked to the owner of the mailbox: see
+// store.UserStore.ClaimUser.
+func (t *tx) claim(ctx context.Context, a store.Account, c store.UserClaim) (store.User, []store.Event, error) {
+	c.At = toMicros(c.At)
+	a = c.Apply(a)
+	u, p := a.User, a.Password
+	err := t.setUser(ctx, u.ID,
+		[]string{
+			"email_verified = ?", "updated_at = ?", "language = ?",
+			"name = ?", "given_name = ?", "middle_name = ?", "family_name = ?", "phone = ?", "picture = ?",
+			"password_hash = ?", "password_state = ?", "password_version = ?", "password_changed_at = ?", "password_earlier = ?",
+		},
+		[]any{
+			u.EmailVerified, u.UpdatedAt, u.Language,
+			u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture,
+			p.Hash, string(p.State), p.Version, p.ChangedAt, asJSON{p.Earlier},
+		})
+	if err != nil {
+		return store.User{}, nil, err
+	}
+	ended, err := t.endSessions(ctx, u.ID, c.End)
+	if err != nil {
+		return store.User{}, nil, err
+	}
+	if err := t.dropTokens(ctx, u.ID); err != nil {
+		return store.User{}, nil, err
+	}
+	return u, ended, t.runHook(ctx, PasswordChanged, u)
+}
+
 // setUser changes columns of a user's row. set is SQL from this package, never input.
 func (t *tx) setUser(ctx context.Context, userID string, set []string, args []any) error {
 	return t.execAll(ctx, []statement{{`UPDATE usher_users SET ` + strings.Join(set, ", ") + ` WHERE id = ?`, append(args, userID)}})

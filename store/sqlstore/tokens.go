@@ -237,7 +237,7 @@ func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 			return err
 		}
 		if o.Purpose == store.PurposeConfirmAndReset {
-			if ended, err = t.giveToMailboxOwner(ctx, a, spend.Now, end); err != nil {
+			if _, ended, err = t.claim(ctx, a, store.UserClaim{At: spend.Now, End: end}); err != nil {
 				return err
 			}
 		}
@@ -251,30 +251,6 @@ func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 		return nil, err
 	}
 	return ended, nil
-}
-
-// giveToMailboxOwner marks the address as verified, and removes what an earlier holder of
-// the account had set.
-func (t *tx) giveToMailboxOwner(ctx context.Context, a store.Account, now time.Time, end store.SessionEnd) ([]store.Event, error) {
-	err := t.setUser(ctx, a.User.ID,
-		append([]string{
-			"email_verified = ?", "updated_at = ?", "password_hash = ?", "password_state = ?",
-			"password_version = ?", "password_changed_at = ?", "password_earlier = ?", "language = ?",
-		}, emptyProfile...),
-		[]any{true, now, "", string(store.PasswordNone), a.Password.Version + 1, now, asJSON{[]string(nil)}, ""})
-	if err != nil {
-		return nil, err
-	}
-	ended, err := t.endSessions(ctx, a.User.ID, end)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.dropTokens(ctx, a.User.ID); err != nil {
-		return nil, err
-	}
-	a.User.EmailVerified, a.User.UpdatedAt, a.User.Language = true, toMicros(now), ""
-	a.User = store.WithoutProfile(a.User)
-	return ended, t.runHook(ctx, PasswordChanged, a.User)
 }
 
 // VerifyEmail implements [store.OneTimeTokenStore].

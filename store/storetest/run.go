@@ -21,6 +21,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"UpdateUser", updateCases},
 		{"DeleteUser", deleteCases},
 		{"ChangePassword", passwordCases},
+		{"ClaimUser", claimCases},
 		{"StartSession", startCases},
 		{"Session", sessionCases},
 		{"SwapRefresh", refreshCases},
