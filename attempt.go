@@ -35,7 +35,8 @@ type attempt struct {
 // before anything is checked.
 func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) (*attempt, error) {
 	a := &attempt{canonical: canonical, client: c}
-	return a, s.admitAttempt(ctx, c, func() (*refusedLimit, error) {
+	_, known := s.openDevice(c)
+	return a, s.admitAttempt(s.inQueueOf(ctx, canonical, known, c), c, func() (*refusedLimit, error) {
 		account, err := s.store.AccountByLoginID(ctx, canonical)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, s.storeError(err)
@@ -53,7 +54,8 @@ func (s *Service) beginAttemptFor(ctx context.Context, account store.Account, c 
 		canonical = account.User.ID
 	}
 	a := &attempt{account: account, canonical: canonical, client: c}
-	return a, s.admitAttempt(ctx, c, func() (*refusedLimit, error) { return s.countAttempt(ctx, a) })
+	_, known := s.openDevice(c)
+	return a, s.admitAttempt(s.inQueueOf(ctx, canonical, known, c), c, func() (*refusedLimit, error) { return s.countAttempt(ctx, a) })
 }
 
 // countAttempt takes all limits of the attempt in one transaction. A known browser
@@ -139,6 +141,7 @@ func (a *attempt) accountExists() bool { return a.account.User.ID != "" }
 // password is right, whatever the status of the user, and ErrInvalidCredentials
 // after every failure.
 func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) error {
+	ctx = s.inQueueOf(ctx, a.canonical, a.device != "", a.client)
 	reason := ""
 	switch {
 	case !a.accountExists():
@@ -149,12 +152,12 @@ func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) erro
 		reason = "no_password"
 	}
 	if reason != "" {
-		if err := s.hasher.VerifyDummy(inQueueOf(ctx, a.client), pw.Reveal()); err != nil {
+		if err := s.hasher.VerifyDummy(ctx, pw.Reveal()); err != nil {
 			return s.abandonAttempt(ctx, a, err)
 		}
 		return s.failAttempt(ctx, a, reason)
 	}
-	ok, rehash, err := s.hasher.Verify(inQueueOf(ctx, a.client), a.account.Password.Hash, pw.Reveal())
+	ok, rehash, err := s.hasher.Verify(ctx, a.account.Password.Hash, pw.Reveal())
 	switch {
 	case errors.Is(err, password.ErrDamagedHash):
 		s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", a.account.User.ID, "error", err)
@@ -166,6 +169,7 @@ func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) erro
 		return s.failAttempt(ctx, a, "wrong_password")
 	}
 	a.rehash = rehash
+	s.rememberAttempt(a, 1)
 	return nil
 }
 
@@ -177,6 +181,7 @@ func (s *Service) lockKey(userID string) string { return encode(hashOf(limitLock
 // failAttempt records a failure and returns ErrInvalidCredentials, whatever the
 // reason. Further events are stored in the same transaction.
 func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, events ...Event) error {
+	s.rememberAttempt(a, repeatedAttempts)
 	events = append(events, s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client))
 	if a.accountExists() && a.failures+1 == s.cfg.Password.LockAttempts {
 		events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
@@ -233,10 +238,44 @@ func (s *Service) resetLimits(ctx context.Context, a *attempt) {
 	}
 }
 
+// repeatedAttempts is how many successful attempts by unknown browsers make further ones
+// repeated attempts. One failure counts as much.
+const repeatedAttempts = 5
+
+// knownBrowsers is a group of clients in the hashing queue.
+const knownBrowsers = "known browsers"
+
 // inQueueOf returns a context whose hashes wait in the queue of the client's network.
-// Networks take turns, so that one with many requests delays no other.
-func inQueueOf(ctx context.Context, c Client) context.Context {
-	return password.WithClient(ctx, widestNetwork(c))
+// Networks take turns, so that one with many requests delays no other. Three groups of
+// them take turns as well, so that a botnet delays neither known browsers nor first
+// attempts: known browsers, repeated attempts, and all others. An attempt is a repeated
+// one if its login id or its network had a failed attempt by an unknown browser within the
+// last hour or two in this instance, or five successful ones. That does not depend on whether the
+// login id has a user.
+func (s *Service) inQueueOf(ctx context.Context, canonical string, known bool, c Client) context.Context {
+	group, network, now := "", widestNetwork(c), s.now()
+	switch {
+	case known:
+		group = knownBrowsers
+	case max(s.recent.Count(now, "login id "+canonical), s.recent.Count(now, "network "+network)) >= repeatedAttempts:
+		group = "repeated attempts"
+	}
+	return password.WithClient(ctx, group, network)
+}
+
+// inQueueOfProven is inQueueOf for a client that a session, the current password or an
+// emailed link has proven. It waits with the known browsers.
+func inQueueOfProven(ctx context.Context, c Client) context.Context {
+	return password.WithClient(ctx, knownBrowsers, widestNetwork(c))
+}
+
+// rememberAttempt counts an attempt of an unknown browser for inQueueOf.
+func (s *Service) rememberAttempt(a *attempt, n uint8) {
+	if a.device == "" {
+		now := s.now()
+		s.recent.Add(now, "login id "+a.canonical, n)
+		s.recent.Add(now, "network "+widestNetwork(a.client), n)
+	}
 }
 
 // widestNetwork returns the largest network that the customer behind a client may have.
@@ -251,7 +290,7 @@ func widestNetwork(c Client) string {
 const maxConcurrentAttempts = 32
 
 // admitAttempt runs the look-up and count of an attempt in one of
-// maxConcurrentAttempts slots. Further attempts wait in order. An attempt that
+// maxConcurrentAttempts slots. ctx is from inQueueOf. Further attempts wait in order. An attempt that
 // could not be hashed within Config.Hashing.QueueWait is refused before anything is
 // read or written, and is not counted. The refusal is the same as that of the
 // hashing queue, so it reveals nothing about the login id. If the store does not answer
@@ -260,7 +299,6 @@ const maxConcurrentAttempts = 32
 // A refused attempt gives up its slot before the hook and the log are called. A
 // hook that hangs therefore delays only refused attempts.
 func (s *Service) admitAttempt(ctx context.Context, c Client, work func() (*refusedLimit, error)) error {
-	ctx = inQueueOf(ctx, c)
 	refused, err := s.inAttemptSlot(ctx, work)
 	var busy *password.BusyError
 	switch {

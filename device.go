@@ -34,15 +34,23 @@ func (s *Service) newDeviceToken(userID, id string) Secret {
 // since the last change of the password, and "" otherwise. An older token may
 // belong to an attacker who knew the earlier password.
 func (s *Service) knownDeviceID(account store.Account, c Client) string {
-	sealed, err := decode(c.Device.Reveal())
-	if err != nil || c.Device == "" {
-		return ""
-	}
-	plain, err := s.deviceBox.Open(sealed, "device")
-	var d deviceToken
-	if err != nil || json.Unmarshal(plain, &d) != nil ||
-		d.UserID != account.User.ID || d.At.Before(account.Password.ChangedAt) || s.now().Sub(d.At) > deviceLifetime {
+	d, ok := s.openDevice(c)
+	if !ok || d.UserID != account.User.ID || d.At.Before(account.Password.ChangedAt) {
 		return ""
 	}
 	return d.ID
+}
+
+// openDevice returns the client's device token if this Service has issued it and it has
+// not expired. It may be one of another user, or of an earlier password.
+func (s *Service) openDevice(c Client) (d deviceToken, ok bool) {
+	sealed, err := decode(c.Device.Reveal())
+	if err != nil || c.Device == "" {
+		return d, false
+	}
+	plain, err := s.deviceBox.Open(sealed, "device")
+	if err != nil || json.Unmarshal(plain, &d) != nil || s.now().Sub(d.At) > deviceLifetime {
+		return d, false
+	}
+	return d, true
 }

@@ -316,6 +316,55 @@ func TestLM08_OneNetworkLeavesTheOthersTheirSignIns(t *testing.T) {
 	}
 }
 
+// A botnet has more networks than hashes fit into the queue. It delays neither the first
+// attempts of users elsewhere nor the known browser of the attacked account.
+func TestLM08_ABotnetLeavesTheOthersTheirSignIns(t *testing.T) {
+	t.Parallel()
+	for name, attack := range map[string]usher.Secret{"guesses": otherPassword, "right passwords": goodPassword} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t, func(c *usher.Config) { c.Hashing.Slots = 1 })
+			owner := home
+			owner.Device = k.signUp(ann).Device
+			const signIns = 4
+			for i := range signIns {
+				k.signUp(fmt.Sprintf("u%d@example.com", i))
+			}
+			var served atomic.Int64
+			stop := make(chan struct{})
+			var bots sync.WaitGroup
+			for bot := range 16 {
+				bots.Go(func() {
+					for i := bot; ; i += 16 {
+						select {
+						case <-stop:
+							return
+						default:
+							if err := k.trySignIn(ann, attack, nth(i)); err != nil && !errors.Is(err, usher.ErrInvalidCredentials) {
+								t.Error(err)
+								return
+							}
+							served.Add(1)
+						}
+					}
+				})
+			}
+			defer bots.Wait()
+			defer close(stop)
+			for served.Load() < 32 { // the first attempts of the botnet are over
+				runtime.Gosched()
+			}
+			before := served.Load()
+			for i := range signIns {
+				k.signIn(fmt.Sprintf("u%d@example.com", i), goodPassword, nth(6000+i))
+				k.signIn(ann, goodPassword, owner)
+			}
+			if n := float64(served.Load()-before) / (2 * signIns); n > 8 {
+				t.Errorf("%.1f attempts of the botnet were served during each sign-in elsewhere, want about 2", n)
+			}
+		})
+	}
+}
+
 // The limit of an account does not add up over the accounts of one client.
 func TestLM08_TheKnownBrowsersOfANetworkHaveALimitTogether(t *testing.T) {
 	t.Parallel()

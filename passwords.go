@@ -208,7 +208,7 @@ func (s *Service) preparePasswordChange(ctx context.Context, account store.Accou
 	if err := s.checkReuse(ctx, account, pw, c); err != nil {
 		return store.PasswordChange{}, err
 	}
-	hash, err := s.hasher.Hash(inQueueOf(ctx, c), pw.Reveal())
+	hash, err := s.hasher.Hash(inQueueOfProven(ctx, c), pw.Reveal())
 	if err != nil {
 		return store.PasswordChange{}, s.hashError(ctx, err, c)
 	}

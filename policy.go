@@ -82,7 +82,7 @@ func (s *Service) countPasswordChange(ctx context.Context, by proof, c Client) e
 	if len(limits) == 0 {
 		return nil
 	}
-	return s.admitAttempt(ctx, c, func() (*refusedLimit, error) {
+	return s.admitAttempt(inQueueOfProven(ctx, c), c, func() (*refusedLimit, error) {
 		_, refused, err := s.takeLimits(ctx, limits...)
 		return refused, err
 	})
@@ -129,7 +129,7 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 	if policy.ReuseAmount == 0 || p.Hash == "" {
 		return nil
 	}
-	err := policy.CheckReuse(inQueueOf(ctx, c), s.hasher, pw.Reveal(), append([]string{p.Hash}, p.Earlier...))
+	err := policy.CheckReuse(inQueueOfProven(ctx, c), s.hasher, pw.Reveal(), append([]string{p.Hash}, p.Earlier...))
 	var refused *password.PolicyError
 	switch {
 	case err == nil, errors.As(err, &refused):

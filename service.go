@@ -15,6 +15,7 @@ import (
 	"github.com/usherkit/usher/internal/clock"
 	"github.com/usherkit/usher/internal/keyring"
 	"github.com/usherkit/usher/internal/outbox"
+	"github.com/usherkit/usher/internal/recent"
 	"github.com/usherkit/usher/internal/revocation"
 	"github.com/usherkit/usher/internal/seal"
 	"github.com/usherkit/usher/internal/signing"
@@ -57,6 +58,7 @@ type Service struct {
 	store        store.Store
 	hasher       *password.Hasher
 	attemptSlots *attemptSlots
+	recent       *recent.Counts // attempts by unknown browsers, for the hashing queue
 
 	verifier    *token.Verifier // of session tokens
 	ownVerifier *token.Verifier // of the tokens that only the Service accepts
@@ -99,6 +101,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 		store:        st,
 		revocations:  token.NewRevocations(),
 		attemptSlots: newAttemptSlots(),
+		recent:       recent.New(time.Hour, 1<<16),
 		jumps:        jumps,
 	}
 	s.audit = audit.NewLog(st, cfg.OnEvent, cfg.Logger, s.now)

@@ -138,7 +138,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 // addRehash replaces a hash with outdated costs by a new one. Only then does a
 // sign-in compute a second hash. If no slot is free, a later sign-in does it.
 func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *store.SessionStart) {
-	hash, err := s.hasher.Hash(inQueueOf(ctx, a.client), pw.Reveal())
+	hash, err := s.hasher.Hash(s.inQueueOf(ctx, a.canonical, a.device != "", a.client), pw.Reveal())
 	if err != nil {
 		s.cfg.Logger.Info("usher: a password hash could not be upgraded; a later sign-in will try again", "user_id", a.account.User.ID, "error", err)
 		return

@@ -69,12 +69,13 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 			return Result{}, err
 		}
 	}
-	hash, err := s.hasher.Hash(inQueueOf(ctx, c), in.Password.Reveal())
+	hash, err := s.hasher.Hash(s.inQueueOf(ctx, canonical, false, c), in.Password.Reveal())
 	if err != nil {
 		s.releaseUnlessHungUp(ctx, limits...)
 		return Result{}, s.hashError(ctx, err, c)
 	}
 	defer s.releaseAfterOutage(ctx, &err, limits...)
+	s.rememberAttempt(&attempt{canonical: canonical, client: c}, 1)
 	now := s.now()
 	u.Language = clientLanguage(c)
 	creation := store.UserCreation{

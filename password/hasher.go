@@ -27,8 +27,8 @@ var (
 // computations.
 //
 // At most HasherConfig.Slots computations run at once; further calls queue in
-// order of arrival, and the clients that [WithClient] names take turns. A call returns a [BusyError] at once if it would wait longer
-// than HasherConfig.QueueWait. Canceling the context of a queued call removes it
+// order of arrival, and the groups and clients that [WithClient] names take turns. A call
+// returns a [BusyError] at once if it would wait longer than HasherConfig.QueueWait. Canceling the context of a queued call removes it
 // from the queue; a computation that has started runs to its end.
 //
 // Each Argon2id computation allocates Params.Memory (64 MiB by default) and
@@ -206,7 +206,7 @@ func (h *Hasher) Slots() int { return h.slots.n }
 // [WithClient]) would wait longer than QueueWait, estimated from the queue and the
 // duration of recent computations. Callers use it to skip work that a refused hash
 // would waste.
-func (h *Hasher) Busy(ctx context.Context) error { return h.slots.busy(clientOf(ctx)) }
+func (h *Hasher) Busy(ctx context.Context) error { return h.slots.busy(placeOf(ctx)) }
 
 // slotsOf returns the slots that verify stored.
 func (h *Hasher) slotsOf(stored scheme) *slots {

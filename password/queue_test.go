@@ -18,7 +18,7 @@ func TestLM08_ClientsTakeTurns(t *testing.T) {
 				t.Fatal(err)
 			}
 			attempt := func(client string) error {
-				return h.run(WithClient(t.Context(), client), h.slots, func() error { time.Sleep(hash); return nil })
+				return h.run(WithClient(t.Context(), "", client), h.slots, func() error { time.Sleep(hash); return nil })
 			}
 			stop := make(chan struct{})
 			var wg sync.WaitGroup
@@ -52,9 +52,57 @@ func TestLM08_ClientsTakeTurns(t *testing.T) {
 			}
 			close(stop)
 			wg.Wait()
-			if h.slots.queue.length != 0 || len(h.slots.queue.byClient) != 0 || h.slots.queue.turns.Len() != 0 || h.slots.free != 2 {
+			if h.slots.queue.length != 0 || len(h.slots.queue.byGroup) != 0 || h.slots.queue.turns.Len() != 0 || h.slots.free != 2 {
 				t.Errorf("the queue is not empty: %d callers, %d free", h.slots.queue.length, h.slots.free)
 			}
 		})
 	}
+}
+
+// A group of any number of clients delays another group by at most one computation each
+// turn.
+func TestLM08_GroupsTakeTurns(t *testing.T) {
+	const hash = 60 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		h, err := NewHasher(HasherConfig{Slots: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		attempt := func(group, client string) error {
+			return h.run(WithClient(t.Context(), group, client), h.slots, func() error { time.Sleep(hash); return nil })
+		}
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if attempt("attackers", strconv.Itoa(i)) != nil {
+						time.Sleep(100 * time.Millisecond)
+					}
+				}
+			})
+		}
+		time.Sleep(10 * time.Second)
+		for i := range 50 {
+			start := time.Now()
+			if err := attempt("", "user"); err != nil {
+				t.Fatalf("sign-in %d: %v", i, err)
+			}
+			// One hash is running, and one of the attackers may have the next turn.
+			if took := time.Since(start); took > 3*hash {
+				t.Fatalf("sign-in %d took %s, want at most three hashes", i, took)
+			}
+			time.Sleep(700 * time.Millisecond)
+		}
+		close(stop)
+		wg.Wait()
+		if h.slots.queue.length != 0 || len(h.slots.queue.byGroup) != 0 || h.slots.queue.turns.Len() != 0 || h.slots.free != 1 {
+			t.Errorf("the queue is not empty: %d callers, %d free", h.slots.queue.length, h.slots.free)
+		}
+	})
 }

@@ -22,14 +22,14 @@ func (e *BusyError) Error() string {
 }
 
 // slots limits how many computations run at once. The others queue in order of
-// arrival, and clients take turns.
+// arrival, and groups and clients take turns.
 type slots struct {
 	n    int
 	wait time.Duration
 
 	mu    sync.Mutex
 	free  int
-	queue fairQueue
+	queue groupedQueue
 	held  time.Duration // moving average of how long a slot is held; 0 before the first
 }
 
@@ -37,23 +37,23 @@ func newSlots(n int, wait time.Duration) *slots {
 	return &slots{n: n, free: n, wait: wait}
 }
 
-// busy returns a *BusyError if a new caller of the client would wait too long.
-func (s *slots) busy(client string) error {
+// busy returns a *BusyError if a new caller at the place would wait too long.
+func (s *slots) busy(p place) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.checkQueue(client)
+	return s.checkQueue(p)
 }
 
-// checkQueue returns a *BusyError if a new caller of the client is expected to wait longer
+// checkQueue returns a *BusyError if a new caller at the place is expected to wait longer
 // than s.wait. Refusing it at once keeps the queue short for the others. The
 // caller holds s.mu.
-func (s *slots) checkQueue(client string) error {
+func (s *slots) checkQueue(p place) error {
 	if s.free > 0 {
 		return nil
 	}
 	// Slots are released one after the other; the next one on average after half
 	// the time between two releases.
-	expected := s.held / time.Duration(s.n) * time.Duration(2*s.queue.ahead(client)+1) / 2
+	expected := s.held / time.Duration(s.n) * time.Duration(2*s.queue.ahead(p)+1) / 2
 	if expected <= s.wait {
 		return nil
 	}
@@ -74,12 +74,12 @@ func (s *slots) acquire(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	}
-	client := clientOf(ctx)
-	if err := s.checkQueue(client); err != nil {
+	p := placeOf(ctx)
+	if err := s.checkQueue(p); err != nil {
 		s.mu.Unlock()
 		return err
 	}
-	w := s.queue.push(client)
+	w := s.queue.push(p)
 	s.mu.Unlock()
 
 	timer := time.NewTimer(s.wait)
