@@ -178,6 +178,24 @@ func TestCF06_EachCookieNameIsDocumented(t *testing.T) {
 	wantRows(t, "## Cookies", names)
 }
 
+// The page names requirements that exist.
+func TestCF06_EachRequirementOnTheSecurityPageExists(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, r := range requirements(t) {
+		known[r.id] = true
+	}
+	named := regexp.MustCompile(`\b[A-Z]{2}-\d\d\b`).FindAllString(readFile(t, security), -1)
+	for _, id := range named {
+		if !known[id] {
+			t.Errorf("%s names %s, which is not in %s", security, id, catalogue)
+		}
+	}
+	if len(named) < 100 {
+		t.Errorf("%s names %d requirements", security, len(named))
+	}
+}
+
 // The table of the ways to authenticate names every method of Service and Operator that
 // returns tokens.
 func TestCF06_EachWayToASessionIsDocumented(t *testing.T) {
