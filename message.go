@@ -39,6 +39,8 @@ const (
 	MessageEmailChanging MessageKind = "email_changing"
 	// MessageEmailChanged notifies the old address that the change is complete.
 	MessageEmailChanged MessageKind = "email_changed"
+	// MessageLoginIDsChanged notifies the user that an operator has replaced the login ids.
+	MessageLoginIDsChanged MessageKind = "login_ids_changed"
 	// MessageSignInNotice notifies the user of a sign-in after several failures.
 	MessageSignInNotice MessageKind = "sign_in_notice"
 )

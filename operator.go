@@ -162,6 +162,24 @@ func (o *Operator) SignOutUser(ctx context.Context, userID string) error {
 	return o.s.endUserSessions(ctx, userID, o.event(EventSignOut, userID), o.client)
 }
 
+// Sessions returns the live sessions of a user, newest first.
+//
+// Errors: [ErrNotFound]; [ErrUnavailable].
+func (o *Operator) Sessions(ctx context.Context, userID string) ([]Session, error) {
+	if _, err := o.s.store.Account(ctx, userID); err != nil {
+		return nil, o.s.storeError(err)
+	}
+	list, err := o.s.store.UserSessions(ctx, userID, o.s.now())
+	return list, o.s.storeError(err)
+}
+
+// EndSession ends one session of a user.
+//
+// Errors: [ErrNotFound] if the user has no such session; [ErrUnavailable].
+func (o *Operator) EndSession(ctx context.Context, userID, sessionID string) error {
+	return o.s.endSession(ctx, userID, sessionID, "revoked", o.client)
+}
+
 // SetPassword gives a user a password that meets the policy. All sessions end and
 // an email notifies the user. A temporary password does not sign in: the user has
 // to replace it first, with [Service.ReplacePassword].

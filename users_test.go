@@ -118,6 +118,79 @@ func TestAD03_EveryUserComesOnceWhileOthersComeAndGo(t *testing.T) {
 	}
 }
 
+func TestAD05_AnOperatorSeesAndEndsSessions(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	o := k.Operator("ops:test")
+	first := k.signUp(ann)
+	second := k.signIn(ann, goodPassword, home)
+	bob := k.signUp("bob@example.com")
+	list := usher.Must(o.Sessions(ctx, first.User.ID))
+	if len(list) != 2 {
+		t.Fatalf("%d sessions, want 2", len(list))
+	}
+	wantErr(t, o.EndSession(ctx, first.User.ID, bob.Session.ID), usher.ErrNotFound)
+	if _, err := o.Sessions(ctx, "unknown"); err != usher.ErrNotFound {
+		t.Errorf("the sessions of no user: %v", err)
+	}
+	k.events.reset()
+	if err := o.EndSession(ctx, first.User.ID, first.Session.ID); err != nil {
+		t.Fatal(err)
+	}
+	k.wantEvents("session_ended:revoked")
+	k.wantEnded(first)
+	wantErr(t, o.EndSession(ctx, first.User.ID, first.Session.ID), usher.ErrNotFound)
+	if !k.isLive(second) || !k.isLive(bob) {
+		t.Error("another session has ended")
+	}
+	e := usher.Must(o.Events(ctx, usher.EventQuery{Name: usher.EventSessionEnded})).Events
+	if len(e) != 1 || e[0].Actor != "ops:test" || e[0].UserID != first.User.ID || e[0].SessionID != first.Session.ID {
+		t.Errorf("events are %+v", e)
+	}
+}
+
+func TestAD06_NewLoginIDsReplaceTheOldOnes(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	o := k.Operator("ops:test")
+	a := k.signUpVerified(ann)
+	k.importMany("taken%d", 1)
+	reset := k.resetToken(ann, usher.MessageResetPassword)
+	k.wantEmails("reset_password")
+	k.events.reset()
+	for field, ids := range map[string][]string{"loginIds": {}, "loginId": {"a b"}} {
+		_, err := o.SetLoginIDs(ctx, a.User.ID, ids)
+		wantField(t, err, field)
+	}
+	_, err := o.SetLoginIDs(ctx, a.User.ID, []string{"x", "X "})
+	wantField(t, err, "loginIds")
+	if _, err := o.SetLoginIDs(ctx, "unknown", []string{"x"}); err != usher.ErrNotFound {
+		t.Errorf("no user: %v", err)
+	}
+	if _, err := o.SetLoginIDs(ctx, a.User.ID, []string{"new", "TAKEN0"}); err != usher.ErrLoginIDTaken || !k.isLive(a) {
+		t.Errorf("a taken login id: %v", err)
+	}
+	k.wantEmails("")
+	k.wantEvents("")
+
+	u := usher.Must(o.SetLoginIDs(ctx, a.User.ID, []string{" New ", ann}))
+	if u.LoginID() != "New" || len(u.LoginIDs) != 2 || u.Email != ann || !u.EmailVerified {
+		t.Errorf("the user is %+v", u)
+	}
+	k.wantEvents("user_updated:login_ids session_ended:login_ids_changed")
+	if m := k.wantEmails("login_ids_changed")[0]; m.To != ann {
+		t.Errorf("the notice went to %s", m.To)
+	}
+	k.wantEnded(a)
+	if _, err := k.ResetLink(ctx, reset, home); err != usher.ErrInvalidToken {
+		t.Errorf("an earlier link: %v", err)
+	}
+	k.signIn("NEW", goodPassword, home)
+	usher.Must(o.SetLoginIDs(ctx, a.User.ID, []string{"other"}))
+	wantErr(t, k.trySignIn(ann, goodPassword, home), usher.ErrInvalidCredentials)
+	k.signUp(ann) // it is free
+}
+
 func TestAD04_ACursorServesItsOwnConditionsOnly(t *testing.T) {
 	t.Parallel()
 	st, clock := memory.New(), newClock()

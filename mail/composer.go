@@ -73,6 +73,7 @@ var kinds = map[usher.MessageKind]bool{
 	usher.MessageChangeEmail:       true,
 	usher.MessageEmailChanging:     false,
 	usher.MessageEmailChanged:      false,
+	usher.MessageLoginIDsChanged:   false,
 	usher.MessageSignInNotice:      false,
 }
 

@@ -25,7 +25,8 @@ type UserStore interface {
 	// or none, although Next is set, if few users match several conditions.
 	Users(ctx context.Context, q UserQuery) (UserPage, error)
 	// UpdateUser changes fields of a user. It returns the user after the change, and
-	// the events of the sessions it ended. ErrNotFound if there is no such user.
+	// the events of the sessions it ended. ErrNotFound if there is no such user;
+	// ErrLoginIDTaken if another user has one of the canonical login ids.
 	UpdateUser(ctx context.Context, u UserUpdate) (User, []Event, error)
 	// DeleteUser removes a user and everything that belongs to it, except events,
 	// revocations and queued emails. It returns the events of the sessions it ended.
@@ -105,6 +106,10 @@ type UserUpdate struct {
 	Status      *Status
 	// Email sets the address and whether it is verified.
 	Email *EmailAddress
+	// LoginIDs replaces the login ids, and Canonical are their canonical forms in the
+	// same order.
+	LoginIDs  *[]string
+	Canonical []string
 	// At becomes UpdatedAt.
 	At time.Time
 	// End ends the sessions of the user. Nil ends none.

@@ -143,6 +143,8 @@ func Shared(ctx context.Context, st store.Store, name string) error {
 	role := []string{"r2"}
 	_, _, err = st.UpdateUser(ctx, store.UserUpdate{UserID: user, Roles: &role, Profile: store.Profile{Name: &email}, At: t0, Effects: s.effects("update")})
 	s.ok("UpdateUser", err)
+	_, _, err = st.UpdateUser(ctx, store.UserUpdate{UserID: user, LoginIDs: &[]string{email}, Canonical: []string{email}, At: t0, Effects: s.effects("login ids")})
+	s.ok("UpdateUser of login ids", err)
 	_, err = st.OneTimeToken(ctx, reset.Hash, t0)
 	s.ok("OneTimeToken", err)
 	_, err = st.VerifyEmail(ctx, s.add(s.token("verify", store.PurposeVerifyEmail, email, 1)), s.effects("verified"))

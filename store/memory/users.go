@@ -100,6 +100,12 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 		if u.Email != nil {
 			a.User.Email, a.User.EmailVerified = u.Email.Address, u.Email.Verified
 		}
+		if u.LoginIDs != nil {
+			if err := s.setLoginIDs(u.UserID, *u.LoginIDs, u.Canonical); err != nil {
+				return err
+			}
+			a.User.LoginIDs = *u.LoginIDs
+		}
 		a.User.UpdatedAt = u.At
 		put(s, s.accounts, u.UserID, copyAccount(a))
 		if u.End != nil {
@@ -115,6 +121,23 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 		return store.User{}, nil, err
 	}
 	return out, ended, nil
+}
+
+// setLoginIDs replaces the canonical login ids of a user.
+func (s *transaction) setLoginIDs(userID string, loginIDs, canonical []string) error {
+	if len(canonical) != len(loginIDs) {
+		return errors.New("memory: UserUpdate needs one canonical form for each login id")
+	}
+	for _, id := range s.canonical[userID] {
+		drop(s, s.owners, id)
+	}
+	for _, id := range canonical {
+		if add(s, s.owners, id, userID) != nil {
+			return store.ErrLoginIDTaken
+		}
+	}
+	put(s, s.canonical, userID, slices.Clone(canonical))
+	return nil
 }
 
 // DeleteUser implements [store.UserStore].

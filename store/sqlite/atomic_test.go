@@ -25,6 +25,12 @@ var multi = map[string]struct {
 		})
 		return err
 	}},
+	"UpdateUser of login ids": {9, func(ctx context.Context, s *sqlstore.Store) error {
+		_, _, err := s.UpdateUser(ctx, store.UserUpdate{
+			UserID: "u", At: now, LoginIDs: &[]string{"x", "y"}, Canonical: []string{"x", "y"}, DropTokens: true, Effects: effects("x"),
+		})
+		return err
+	}},
 	"DeleteUser": {8, func(ctx context.Context, s *sqlstore.Store) error {
 		_, err := s.DeleteUser(ctx, store.UserDeletion{UserID: "u", Effects: effects("x")})
 		return err

@@ -167,6 +167,9 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 		user  store.User
 		ended []store.Event
 	)
+	if c.LoginIDs != nil && len(*c.LoginIDs) != len(c.Canonical) {
+		return store.User{}, nil, errors.New("sqlstore: update user: as many canonical forms as login ids are needed")
+	}
 	err := s.transactWithHook(ctx, "update user", func(t *tx) error {
 		if _, err := t.lockAccount(ctx, c.UserID); err != nil {
 			return err
@@ -208,6 +211,15 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 		if c.Email != nil {
 			setColumn("email", c.Email.Address)
 			setColumn("email_verified", c.Email.Verified)
+		}
+		if c.LoginIDs != nil {
+			setColumn("login_ids", asJSON{*c.LoginIDs})
+			if _, err := t.exec(ctx, `DELETE FROM usher_login_ids WHERE user_id = ?`, c.UserID); err != nil {
+				return err
+			}
+			if err := t.takeLoginIDs(ctx, c.UserID, *c.LoginIDs, c.Canonical); err != nil {
+				return err
+			}
 		}
 		if err := t.setUser(ctx, c.UserID, set, args); err != nil {
 			return err

@@ -199,3 +199,30 @@ var usersCases = []testCase{
 		}
 	}},
 }
+
+var loginIDRaceCases = []testCase{
+	{"one of many users gets a login id", func(e *env) {
+		for i := range callers {
+			e.found(fmt.Sprint("u", i), "", "", t0, fmt.Sprint("old", i))
+		}
+		winner := e.oneWinner(store.ErrLoginIDTaken, func(i int) error {
+			_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{
+				UserID: fmt.Sprint("u", i), At: t0, LoginIDs: &[]string{fmt.Sprint("own", i), "Wanted"}, Canonical: []string{fmt.Sprint("own", i), "wanted"},
+				Effects: numberedEffects(i),
+			})
+			return err
+		})
+		a, err := e.AccountByLoginID(e.ctx, "wanted")
+		e.ok(err)
+		e.wantEqual("user", a.User.ID, fmt.Sprint("u", winner))
+		e.wantEffects(numberedEffects(winner))
+		for i := range callers {
+			_, err := e.AccountByLoginID(e.ctx, fmt.Sprint("old", i))
+			if i == winner {
+				e.wantErr(err, store.ErrNotFound)
+			} else {
+				e.ok(err)
+			}
+		}
+	}},
+}

@@ -124,6 +124,42 @@ var accountCases = []testCase{
 }
 
 var updateCases = []testCase{
+	{"replaces the login ids", func(e *env) {
+		a, b := e.createUser("anna"), e.createUser("bert")
+		s := e.signIn(a.User.ID)
+		fx := e.effects()
+		u, ended, err := e.UpdateUser(e.ctx, store.UserUpdate{
+			UserID: a.User.ID, At: t0, LoginIDs: &[]string{"New", "Anna@Example.test"}, Canonical: []string{"new", "anna@example.test"},
+			End: &store.SessionEnd{RevokedUntil: t0}, Effects: fx,
+		})
+		e.ok(err)
+		e.wantEqual("login ids", u.LoginIDs, []string{"New", "Anna@Example.test"})
+		e.wantIDs("ended", sessionIDs(ended), s.ID)
+		e.wantEffects(fx)
+		for _, id := range []string{"new", "anna@example.test"} {
+			got, err := e.AccountByLoginID(e.ctx, id)
+			e.ok(err)
+			e.wantEqual("user", got.User.ID, a.User.ID)
+		}
+		for _, taken := range [][]string{{"bert@example.test"}, {"free", "new"}, {"twice", "twice"}} {
+			update := store.UserUpdate{UserID: b.User.ID, At: t0, LoginIDs: &taken, Canonical: taken, Effects: e.effects()}
+			if taken[0] == "bert@example.test" {
+				update.UserID = a.User.ID
+			}
+			e.wantErr(e.wantUnchanged(func() error {
+				_, _, err := e.UpdateUser(e.ctx, update)
+				return err
+			}), store.ErrLoginIDTaken)
+		}
+		e.wantUnnamedErr(e.wantUnchanged(func() error {
+			_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: b.User.ID, At: t0, LoginIDs: &[]string{"x"}})
+			return err
+		}))
+		_, _, err = e.UpdateUser(e.ctx, store.UserUpdate{UserID: b.User.ID, At: t0, LoginIDs: &[]string{"b"}, Canonical: []string{"b"}})
+		e.ok(err)
+		_, err = e.AccountByLoginID(e.ctx, "bert@example.test")
+		e.wantErr(err, store.ErrNotFound)
+	}},
 	{"keeps the values of nil fields", func(e *env) {
 		c := e.fullCreation("anna")
 		e.create(c)

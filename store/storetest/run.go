@@ -42,7 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Text", textCases},
 		{"Memory", sharingCases},
 		{"Lifecycle", lifecycleCases},
-		{"AtOnce", slices.Concat(raceCases, raceCountCases)},
+		{"AtOnce", slices.Concat(raceCases, raceCountCases, loginIDRaceCases)},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {
