@@ -3,7 +3,6 @@ package password
 import (
 	"crypto/subtle"
 	"fmt"
-	"math"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
@@ -47,13 +46,13 @@ func (a *Argon2) convert() (imported, error) {
 		return imported{}, importErr("Argon2.Variant", "%q is not argon2id or argon2i", variant)
 	}
 	// Values that overflow the types of Params exceed the limits anyway.
-	if a.Memory < 0 || a.Memory > maxMemory {
+	if a.Memory < 8 || a.Memory > maxMemory {
 		return imported{}, importErr("Argon2.Memory", "%d KiB is not between 8 and %d", a.Memory, maxMemory)
 	}
-	if a.Iterations < 0 || a.Iterations > maxTime {
+	if a.Iterations < 1 || a.Iterations > maxTime {
 		return imported{}, importErr("Argon2.Iterations", "%d is not between 1 and %d", a.Iterations, maxTime)
 	}
-	if a.Threads < 0 || a.Threads > math.MaxUint8 {
+	if a.Threads < 1 || a.Threads > maxThreads {
 		return imported{}, importErr("Argon2.Threads", "%d is not between 1 and %d", a.Threads, maxThreads)
 	}
 	params := Params{Memory: uint32(a.Memory), Time: uint32(a.Iterations), Threads: uint8(a.Threads)}
@@ -105,7 +104,7 @@ func argon2Params(version, costs string) (Params, error) {
 	if err != nil {
 		return Params{}, err
 	}
-	if v[2] > math.MaxUint8 {
+	if v[2] > maxThreads {
 		return Params{}, fmt.Errorf("threads %d is not between 1 and %d", v[2], maxThreads)
 	}
 	p := Params{Memory: v[0], Time: v[1], Threads: uint8(v[2])}

@@ -41,17 +41,14 @@ func unzip(packed []byte) []byte {
 // listed reports whether the list contains folded, by binary search over its
 // lines.
 func listed(folded string) bool {
-	if folded == "" || strings.ContainsRune(folded, '\n') {
-		return false
-	}
 	list := common()
 	for len(list) > 0 {
 		start := bytes.LastIndexByte(list[:len(list)/2], '\n') + 1
 		end := start + bytes.IndexByte(list[start:], '\n')
-		switch c := bytes.Compare([]byte(folded), list[start:end]); {
-		case c == 0:
+		switch bytes.Compare([]byte(folded), list[start:end]) {
+		case 0:
 			return true
-		case c < 0:
+		case -1:
 			list = list[:start]
 		default:
 			list = list[end+1:]
@@ -113,10 +110,8 @@ func isRepeated(s, word string) bool {
 	if word == "" || len(s) < len(word) {
 		return false
 	}
-	for ; len(s) >= len(word); s = s[len(word):] {
-		if !strings.HasPrefix(s, word) {
-			return false
-		}
+	for strings.HasPrefix(s, word) {
+		s = s[len(word):]
 	}
 	return strings.HasPrefix(word, s)
 }

@@ -88,9 +88,18 @@ func TestPeriodAndRepetition(t *testing.T) {
 		{"anusher", "usher", false},
 		{"", "", false},
 		{"x", "", false},
+		{"", "usher", false},
 	} {
 		if got := isRepeated(tt.s, tt.word); got != tt.want {
 			t.Errorf("isRepeated(%q, %q) = %v", tt.s, tt.word, got)
 		}
+	}
+	for s, want := range map[string]bool{"acme2026!": true, "!acme": true, "acmeacme1": true, "acmes1": false, "1": false} {
+		if got := isDecorated(s, "acme"); got != want {
+			t.Errorf("isDecorated(%q, acme) = %v", s, got)
+		}
+	}
+	if isDecorated("abc2026!", "abc") {
+		t.Error("three letters among digits count as a word")
 	}
 }

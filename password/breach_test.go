@@ -140,12 +140,24 @@ func TestPW10_FailuresAreLoud(t *testing.T) {
 		}
 		s.Close()
 	}
-	for _, u := range []string{"", "http://passwords.example", "ftp://passwords.example", "https://", "://"} {
-		if _, err := (&password.RangeClient{URL: u}).Breached(t.Context(), [sha1.Size]byte{}); err == nil {
-			t.Errorf("URL %q is accepted", u)
+	offline := &http.Client{Transport: noNetwork{}}
+	for u, ok := range map[string]bool{
+		"": false, "http://passwords.example": false, "ftp://passwords.example": false, "ftp://localhost": false, "https://": false, "http://": false, "://": false,
+		"https://passwords.example": true, "https://127.0.0.1": true, "http://localhost:8080": true, "http://127.0.0.1": true, "http://[::1]": true, "http://192.0.2.1": false,
+	} {
+		_, err := (&password.RangeClient{URL: u, Client: offline}).Breached(t.Context(), [sha1.Size]byte{})
+		if errors.Is(err, errNoNetwork) != ok || !ok && !strings.Contains(fmt.Sprint(err), "RangeClient.URL") {
+			t.Errorf("URL %q: %v", u, err)
 		}
 	}
 }
+
+var errNoNetwork = errors.New("there is no network")
+
+// noNetwork answers no request.
+type noNetwork struct{}
+
+func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) { return nil, errNoNetwork }
 
 func TestPW10_FailuresAreLoggedByDefault(t *testing.T) {
 	var out bytes.Buffer

@@ -1,6 +1,10 @@
 package password
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 // memoryKiB returns how much memory matches needs.
 func memoryKiB(s scheme) uint32 {
@@ -18,6 +22,163 @@ func memoryKiB(s scheme) uint32 {
 		return scrypt(1<<s.memoryExp, s.rounds, 1)
 	}
 	return 0
+}
+
+// A stored string is read up to the limits, and in exactly the form in which it is
+// written. Nothing is computed for that.
+func TestHA05_StoredStringsAreReadToTheLimits(t *testing.T) {
+	bytes := func(n int) string { return b64(make([]byte, n)) }
+	salt, tag := bytes(16), bytes(32)
+	argon := func(costs string) string { return "$argon2id$v=19$" + costs + "$" + salt + "$" + tag }
+	const salted, letters = "c2FsdA", "./09AZaz"
+	native := argon("m=65536,t=3,p=4")
+	firebase := func(costs string, salt, separator, signer, encoded int) string {
+		return fmt.Sprintf("$x-firebase$%s$%s$%s$%s$%s", costs, bytes(salt), bytes(separator), bytes(signer), bytes(encoded))
+	}
+	pbkdf2 := func(digest string, iterations, length int) string {
+		return fmt.Sprintf("$x-pbkdf2-%s$i=%d$%s$%s", digest, iterations, salt, bytes(length))
+	}
+	for encoded, ok := range map[string]bool{
+		argon("m=262144,t=10,p=64"):              true,
+		argon("m=262145,t=10,p=64"):              false,
+		argon("m=262144,t=11,p=64"):              false,
+		argon("m=262144,t=10,p=65"):              false,
+		argon("m=262144,t=10,p=320"):             false, // 64 in one byte
+		argon("m=512,t=1,p=64"):                  true,
+		argon("m=511,t=1,p=64"):                  false,
+		argon("m=8,t=1,p=1"):                     true,
+		argon("m=8,t=0,p=1"):                     false,
+		argon("m=8,t=1,p=0"):                     false,
+		argon("m=65536,t=3"):                     false,
+		argon("m=65536,t=3,p=4,x=1"):             false,
+		argon("t=3,m=65536,p=4"):                 false,
+		argon("m=+65536,t=3,p=4"):                false,
+		argon("m=65536,t=3,p=4,keyid=a.b-1"):     true,
+		argon("m=65536,t=3,p=4,keyid="):          false,
+		argon("m=65536,t=3,p=4,keyid=a b"):       false,
+		native + "$" + tag:                       false,
+		"x" + native:                             false,
+		"$argon2id$v=19$m=65536,t=3,p=4$" + salt: false,
+		"$argon2id$v=19$m=65536,t=3,p=4$" + bytes(256) + "$" + bytes(64):           true,
+		"$argon2id$v=19$m=65536,t=3,p=4$" + bytes(257) + "$" + bytes(64):           false,
+		"$argon2id$v=19$m=65536,t=3,p=4$" + bytes(256) + "$" + bytes(65):           false,
+		"$argon2id$v=19$m=65536,t=3,p=4$$" + bytes(16):                             true,
+		"$argon2id$v=19$m=65536,t=3,p=4$$" + bytes(15):                             false,
+		"$argon2id$v=19$m=65536,t=3,p=4$" + salt[:8] + "\n" + salt[8:] + "$" + tag: false,
+		"$argon2id$v=19$m=65536,t=3,p=4$" + salt + "$" + tag[:8] + "\r" + tag[8:]:  false,
+		"$argon2id$v=19$m=65536,t=3,p=4$!$" + tag:                                  false,
+
+		"$x-argon2i$v=19$m=8,t=1,p=1$" + salt + "$" + tag:             true,
+		"$x-argon2i$v=19$m=8,t=1,p=1$" + salt + "$" + tag + "$" + tag: false,
+		"$x-argon2i$v=19$m=8,t=1,p=1$" + salt:                         false,
+		"$x-argon2d$v=19$m=8,t=1,p=1$" + salt + "$" + tag:             false,
+
+		"$pbkdf2-sha256$i=2000000$" + salt + "$" + tag:       true,
+		"$pbkdf2-sha256$i=2000001$" + salt + "$" + tag:       false,
+		"$pbkdf2-sha256$i=1,keyid=a$" + salt + "$" + tag:     true,
+		"$pbkdf2-sha256$i=1,keyid=$" + salt + "$" + tag:      false,
+		"$pbkdf2-sha256$i=0$" + salt + "$" + tag:             false,
+		"$pbkdf2-sha256$i=1000000$" + salt + "$" + bytes(33): true,
+		"$pbkdf2-sha256$i=1000001$" + salt + "$" + bytes(33): false,
+		"$pbkdf2-sha256$i=1$" + salt:                         false,
+		"$pbkdf2-sha256$i=1$" + salt + "$" + tag + "$" + tag: false,
+		pbkdf2("sha1", 2_000_000, 20):                        true,
+		pbkdf2("sha1", 2_000_001, 20):                        false,
+		pbkdf2("sha1", 1_000_000, 21):                        true,
+		pbkdf2("sha1", 1_000_001, 21):                        false,
+		pbkdf2("sha512", 2_000_000, 64):                      true,
+		pbkdf2("sha512", 2_000_000, 65):                      false,
+		pbkdf2("sha256", 1, 16):                              true,
+		pbkdf2("sha256", 0, 16):                              false,
+		pbkdf2("md5", 1, 16):                                 false,
+		pbkdf2("sha256", 1, 16) + "$":                        false,
+
+		"$x-scrypt$n=2,r=1,p=1$" + salt + "$" + tag:      true,
+		"$x-scrypt$n=1,r=1,p=1$" + salt + "$" + tag:      false,
+		"$x-scrypt$n=3,r=1,p=1$" + salt + "$" + tag:      false,
+		"$x-scrypt$n=2,r=0,p=1$" + salt + "$" + tag:      false,
+		"$x-scrypt$n=2,r=1,p=0$" + salt + "$" + tag:      false,
+		"$x-scrypt$n=2,r=524288,p=2$" + salt + "$" + tag: true, // 256 MiB
+		"$x-scrypt$n=2,r=524289,p=2$" + salt + "$" + tag: false,
+		"$x-scrypt$n=262144,r=8,p=1$" + salt + "$" + tag: false,
+		"$x-scrypt$n=16384,r=8,p=16$" + salt + "$" + tag: true, // 2^21
+		"$x-scrypt$n=16384,r=8,p=17$" + salt + "$" + tag: false,
+		"$x-scrypt$n=2,r=1,p=1$" + salt:                  false,
+		"$x-scrypt$n=2,r=1,p=1$!$" + tag:                 false,
+
+		firebase("m=17,r=8", 128, 128, 256, 256):                true,
+		firebase("m=18,r=8", 128, 128, 256, 256):                false,
+		firebase("m=17,r=8", 129, 128, 256, 256):                false,
+		firebase("m=17,r=8", 128, 129, 256, 256):                false,
+		firebase("m=17,r=8", 128, 128, 257, 257):                false,
+		firebase("m=1,r=1", 0, 0, 16, 16):                       true,
+		firebase("m=1,r=1", 0, 0, 15, 15):                       false,
+		firebase("m=1,r=1", 0, 0, 16, 17):                       false,
+		firebase("m=0,r=1", 0, 0, 16, 16):                       false,
+		firebase("m=1,r=0", 0, 0, 16, 16):                       false,
+		firebase("m=1,r=1", 0, 0, 16, 16) + "$":                 false,
+		firebase("m=1", 0, 0, 16, 16):                           false,
+		"$x-firebase$m=1,r=1$!$$" + bytes(16) + "$" + bytes(16): false,
+
+		"$x-bcrypt$2b$14$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW": true,
+		"$x-bcrypt$2b$15$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW": false,
+		"$x-bcrypt$2b$14CCCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW": false,
+		"$x-bcrypt$2b$14$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOe":  false,
+		"$x-bcrypt$2b$14$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOe!": false,
+		"$x-bcrypt$2b$xx$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW": false,
+
+		"$x-wrapped$md5" + native:                                           true,
+		"$x-wrapped$sha384" + native:                                        false,
+		"$x-wrapped$" + native:                                              false,
+		"$x-wrapped$md5":                                                    false,
+		"$x-wrapped$md5$argon2id":                                           false,
+		"$x-wrapped$md5:salt-first:" + salted + native:                      true,
+		"$x-wrapped$md5:salt-last:" + bytes(256) + native:                   true,
+		"$x-wrapped$md5:salt-last:" + bytes(257) + native:                   false,
+		"$x-wrapped$md5:salt-last:" + native:                                false,
+		"$x-wrapped$md5:salt-last:!" + native:                               false,
+		"$x-wrapped$md5:salt-last" + native:                                 false,
+		"$x-wrapped$md5:salt:" + salted + native:                            false,
+		"$x-wrapped$md5:salt-last:" + salted + ":x" + native:                false,
+		"$x-wrapped$phpass-md5:7:22:" + letters + native:                    true,
+		"$x-wrapped$phpass-md5:6:22:" + letters + native:                    false,
+		"$x-wrapped$phpass-md5:20:22:" + letters + native:                   true,
+		"$x-wrapped$phpass-md5:21:22:" + letters + native:                   false,
+		"$x-wrapped$phpass-md5:31:22:" + letters + native:                   false,
+		"$x-wrapped$phpass-md5:07:22:" + letters + native:                   false,
+		"$x-wrapped$phpass-md5:x:22:" + letters + native:                    false,
+		"$x-wrapped$phpass-md5:7:x:" + letters + native:                     false,
+		"$x-wrapped$phpass-md5:7:43:" + letters + native:                    false,
+		"$x-wrapped$phpass-md5:7:22:" + letters + "x" + native:              false,
+		"$x-wrapped$phpass-md5:7:22:saltsal!" + native:                      false,
+		"$x-wrapped$phpass-md5:7:22" + native:                               false,
+		"$x-wrapped$phpass-md5:7:22:" + letters + ":" + native:              false,
+		"$x-wrapped$phpass-sha512:7:86:" + letters + native:                 true,
+		"$x-wrapped$phpass-sha512:7:43:" + letters + native:                 true,
+		"$x-wrapped$phpass-sha512:7:22:" + letters + native:                 false,
+		"$x-wrapped$phpass-sha1:7:22:" + letters + native:                   false,
+		"$x-wrapped$x-pbkdf2-sha256:i=1:" + salted + ":64" + native:         true,
+		"$x-wrapped$x-pbkdf2-sha256:i=1:" + salted + ":65" + native:         false,
+		"$x-wrapped$x-pbkdf2-sha256:i=1:" + salted + ":16" + native:         true,
+		"$x-wrapped$x-pbkdf2-sha256:i=1:" + salted + ":15" + native:         false,
+		"$x-wrapped$x-pbkdf2-sha256:i=1:" + salted + ":016" + native:        false,
+		"$x-wrapped$x-pbkdf2-sha256:i=1:" + salted + ":x" + native:          false,
+		"$x-wrapped$x-pbkdf2-sha256:i=0:" + salted + ":16" + native:         false,
+		"$x-wrapped$x-16" + native:                                          false,
+		"$x-wrapped$x-firebase:m=1,r=1:AA:AA:" + bytes(16) + ":16" + native: false,
+
+		strings.Repeat("$", 2048): false,
+		"$x-unknown$x":            false,
+		"$x":                      false,
+		"":                        false,
+	} {
+		s, err := parse(encoded)
+		if (err == nil) != ok {
+			t.Errorf("%.100q: %v, want it to be read: %t", encoded, err, ok)
+		} else if ok && s.encode() != encoded {
+			t.Errorf("%q is encoded as %q", encoded, s.encode())
+		}
+	}
 }
 
 // FuzzVerifyEncoded parses stored strings as Verify does before it computes

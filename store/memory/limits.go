@@ -29,7 +29,7 @@ func (m *Store) TakeLimits(ctx context.Context, now time.Time, limits []store.Li
 				c = s.limits[l.Key]
 			}
 			next, wait := c.hit(l, now)
-			if wait > 0 && wait > out.RetryAfter {
+			if wait > out.RetryAfter {
 				out.Refused, out.RetryAfter = i, wait
 			}
 			taken[l.Key] = next
@@ -45,14 +45,14 @@ func (m *Store) TakeLimits(ctx context.Context, now time.Time, limits []store.Li
 		return nil
 	})
 	if err != nil {
-		return store.LimitResult{Refused: -1}, err
+		return store.LimitResult{}, err
 	}
 	return out, nil
 }
 
 // hit counts one hit, or returns how long to wait.
 func (c counter) hit(l store.Limit, now time.Time) (counter, time.Duration) {
-	if c.hits > 0 && l.Window > 0 && !now.Before(c.since.Add(l.Window)) {
+	if l.Window > 0 && !now.Before(c.since.Add(l.Window)) {
 		c = counter{}
 	}
 	if c.hits >= l.Max {

@@ -84,7 +84,7 @@ var errRefused = errors.New("refused")
 
 func (s *Store) recordRefusal(r store.LimitResult, now time.Time, err error) (store.LimitResult, error) {
 	if err != nil {
-		return store.LimitResult{Refused: -1}, err
+		return store.LimitResult{}, err
 	}
 	if r.Refused >= 0 {
 		s.refusedAt.Store(now.UnixMicro())

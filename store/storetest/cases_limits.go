@@ -60,6 +60,47 @@ var limitCases = []testCase{
 			e.wantTaken(now, l, 3+i)
 		}
 	}},
+	{"without MaxBackoff the wait doubles on", func(e *env) {
+		l := store.Limit{Key: "k", Max: 1, Backoff: 10 * time.Hour}
+		e.wantTaken(t0, l, 1)
+		now := t0
+		for i, hours := range []time.Duration{10, 20, 40, 80} {
+			e.wantRefused(now, 0, hours*time.Hour, l)
+			now = now.Add(hours * time.Hour)
+			e.wantTaken(now, l, 2+i)
+		}
+	}},
+	{"a wait of the backoff ends with the window", func(e *env) {
+		l := store.Limit{Key: "k", Max: 1, Window: 90 * time.Second, Backoff: time.Minute}
+		e.wantTaken(t0, l, 1)
+		e.wantRefused(t0, 0, time.Minute, l)
+		e.wantTaken(t0.Add(time.Minute), l, 2)
+		e.wantRefused(t0.Add(time.Minute), 0, 90*time.Second, l)
+		e.wantTaken(t0.Add(time.Minute+90*time.Second), l, 1)
+	}},
+	{"a Max of zero allows nothing, or delays the second hit", func(e *env) {
+		e.wantRefused(t0, 0, time.Minute, store.Limit{Key: "a", Window: time.Minute})
+		e.wantRefused(t0, 0, time.Hour, store.Limit{Key: "b"})
+		l := store.Limit{Key: "c", Window: time.Hour, Backoff: time.Second}
+		e.wantTaken(t0, l, 1)
+		e.wantRefused(t0, 0, 2*time.Second, l)
+	}},
+	{"a limit that is named twice counts twice", func(e *env) {
+		l := store.Limit{Key: "k", Max: 3, Window: time.Minute}
+		got, err := e.TakeLimits(e.ctx, t0, []store.Limit{l, l})
+		e.ok(err)
+		e.wantEqual("counts", got, store.LimitResult{Refused: -1, Counts: []int{1, 2}})
+		e.wantRefused(t0, 1, time.Minute, l, l)
+		e.wantTaken(t0, l, 3)
+	}},
+	{"a limit that loses its window does not expire", func(e *env) {
+		e.wantTaken(t0, store.Limit{Key: "k", Max: 9, Window: time.Minute}, 1)
+		l := store.Limit{Key: "k", Max: 9}
+		e.wantTaken(t0, l, 2)
+		_, err := e.DeleteExpired(e.ctx, store.Expiry{Now: t0.Add(time.Hour), Max: 100})
+		e.ok(err)
+		e.wantTaken(t0.Add(time.Hour), l, 3)
+	}},
 	{"with backoff the window restarts with every hit", func(e *env) {
 		l := store.Limit{Key: "k", Max: 9, Window: time.Minute, Backoff: time.Second, MaxBackoff: time.Second}
 		e.wantTaken(t0, l, 1)
@@ -78,6 +119,8 @@ var limitCases = []testCase{
 		e.wantRefused(t0, 0, time.Hour, c, b, a)
 		e.wantRefused(t0, 1, time.Minute, a, b)
 		e.wantTaken(t0, a, 2)
+		e.wantTaken(t0, store.Limit{Key: "d", Max: 1, Window: time.Hour}, 1)
+		e.wantRefused(t0, 1, time.Hour, a, c, store.Limit{Key: "d", Max: 1, Window: time.Hour}) // the first of two
 	}},
 	{"compares keys exactly", func(e *env) {
 		for _, key := range []string{"k", "K", "k ", " k", "%", "_", "é", "e\u0301"} {
