@@ -101,7 +101,7 @@ func TestCK08_SignOutAndEverywhere(t *testing.T) {
 	}
 	b.Open("/auth/signin").WantPage(t, 200, "You’re signed out.")
 	b.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
-	other.Open("/auth/account").WantPage(t, 200)
+	other.Open("/auth/account").WantPage(t, 200, `action="/auth/signout"><button>Sign out<`, `action="/auth/signout/all"><button class="plain danger">`)
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
 	other.Send("/signout/all").WantRedirect(t, "/auth/signin")
 	other.Open("/auth/signin").WantPage(t, 200, "You’re signed out everywhere.")
