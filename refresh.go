@@ -14,6 +14,7 @@ import (
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/revocation"
 	"github.com/usherkit/usher/internal/signing"
+	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
@@ -118,6 +119,13 @@ func (s *Service) ValidateSession(ctx context.Context, raw Secret) (*token.Claim
 	return s.verifier.ValidateSession(ctx, raw)
 }
 
+// WatchSession calls ended when the session of the claims ends in this instance, or when
+// this instance learns within a second that it ended on another one. Package middleware
+// cancels the requests of the session then. stop ends the watch.
+func (s *Service) WatchSession(claims *token.Claims, ended func()) (stop func()) {
+	return s.verifier.WatchSession(claims, ended)
+}
+
 // ValidateReset returns the claims of the token of a reset session
 // ([Service.VerifyReset]). Only [Service.UpdatePassword] accepts them.
 //
@@ -188,7 +196,7 @@ func (s *Service) swapRefresh(ctx context.Context, refresh Secret, c Client, set
 	}
 	switch r.Outcome {
 	case store.RefreshReused:
-		s.revokeLocally(claims.SessionID)
+		s.revokeLocally(ctx, claims.SessionID)
 		s.audit.Notify(ctx, swap.Reused.Events...)
 		return nil, ErrInvalidSession
 	case store.RefreshSwapped:
@@ -256,10 +264,12 @@ func (s *Service) revokedUntil(now time.Time) time.Time {
 }
 
 // revokeLocally makes this instance refuse the tokens of ended sessions at once.
-// Other instances learn of the end from the store.
-func (s *Service) revokeLocally(sessions ...string) {
+// Other instances learn of the end from the store. The request of ctx is not canceled by
+// the end of its own session.
+func (s *Service) revokeLocally(ctx context.Context, sessions ...string) {
 	until := s.revokedUntil(s.now())
 	for _, id := range sessions {
+		watch.Exempt(ctx, id)
 		s.revocations.Add(id, until)
 	}
 }

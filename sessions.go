@@ -172,7 +172,7 @@ func (s *Service) sessionEnd(reason string, c Client) *store.SessionEnd {
 // after the events in cause.
 func (s *Service) afterSessionsEnded(ctx context.Context, ended []Event, cause ...Event) {
 	for _, e := range ended {
-		s.revokeLocally(e.SessionID)
+		s.revokeLocally(ctx, e.SessionID)
 	}
 	s.audit.Notify(ctx, cause...)
 	s.audit.Notify(ctx, ended...)

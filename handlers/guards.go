@@ -112,9 +112,9 @@ func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
 	if cfg.OnError != nil || h.site != nil {
 		program.OnRefusal = h.chain.RefuseProgram
 	}
-	session.OnRefusal = h.chain.Refuse
+	session.OnRefusal, session.Validator = h.chain.Refuse, unwatched{auth}
 	reset.OnRefusal, reset.Validator = h.chain.Refuse, resetSessions{auth}
-	bearer.OnRefusal = h.api.SignOutWithoutBearer
+	bearer.OnRefusal, bearer.Validator = h.api.SignOutWithoutBearer, unwatched{auth}
 
 	var errs [4]error
 	h.Middleware, errs[0] = middleware.New(program)
@@ -123,6 +123,10 @@ func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
 	h.guards.bearer, errs[3] = middleware.New(bearer)
 	return errors.Join(errs[:]...)
 }
+
+// unwatched validates session tokens for the routes of this package, which have a
+// deadline: the end of the session does not interrupt them.
+type unwatched struct{ middleware.Validator }
 
 // resetSessions validates bearer tokens for the route that also accepts reset sessions.
 type resetSessions struct{ auth *usher.Service }

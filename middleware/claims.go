@@ -2,7 +2,9 @@ package middleware
 
 import (
 	"context"
+	"sync/atomic"
 
+	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/token"
 )
 
@@ -80,24 +82,42 @@ func WithClaims(ctx context.Context, claims *token.Claims) context.Context {
 		return withoutSession(ctx)
 	}
 	own := claims.Clone()
-	return &sessionContext{ctx, session{claims: &own}}
+	return &sessionContext{Context: ctx, session: session{claims: &own}}
 }
 
-// sessionContext is a context with a session. It saves the second allocation of
-// context.WithValue. It refers to nothing of the request, because a program may keep
-// the context for work that goes on after the response.
+// sessionContext is a context with a session, which may be canceled when the session
+// ends. It saves the second allocation of context.WithValue. It refers to nothing of the
+// request, because a program may keep the context for work that goes on after the
+// response.
 type sessionContext struct {
 	context.Context
 	session session
+	// watched means that the end of the session cancels the context.
+	watched bool
+	running atomic.Pointer[sessionWatch]
 }
 
 // Value implements [context.Context].
 func (c *sessionContext) Value(key any) any {
-	if key == sessionKey {
+	switch {
+	case key == sessionKey:
 		return &c.session
+	case key == watch.Key && c.watched:
+		return c
 	}
-	return c.Context.Value(key)
+	return c.context().Value(key)
 }
+
+// Done implements [context.Context].
+func (c *sessionContext) Done() <-chan struct{} {
+	if w := c.watch(); w != nil {
+		return w.Done()
+	}
+	return c.Context.Done()
+}
+
+// Err implements [context.Context].
+func (c *sessionContext) Err() error { return c.context().Err() }
 
 // withoutSession returns a context that hides the session of ctx.
 func withoutSession(ctx context.Context) context.Context {

@@ -140,6 +140,11 @@ func (r *Remote) ValidateSession(ctx context.Context, raw token.Secret) (*token.
 	return r.verifier.ValidateSession(ctx, token.Secret(raw))
 }
 
+// WatchSession implements [SessionWatcher].
+func (r *Remote) WatchSession(claims *token.Claims, ended func()) (stop func()) {
+	return r.verifier.WatchSession(claims, ended)
+}
+
 // Close stops fetching keys and revocations.
 func (r *Remote) Close() {
 	if r.revoked != nil {

@@ -14,6 +14,14 @@ import (
 // of one Middleware are nested, only the outermost validates the session; the
 // others read the claims from the context. The response has Cache-Control:
 // no-store, unless the handler sets another value.
+//
+// If the session ends while the handler runs, the context of the request is canceled
+// with the cause [ErrSessionEnded]: within two seconds of a sign-out on any instance, if
+// the Validator is a [SessionWatcher], and when the session expires. The session of a
+// Validator that is no [ClaimsReader] expires with its token, but not in the first minute
+// of the request. The request that ends the session itself is not canceled. A handler
+// that streams returns when the context is done; a connection taken over from the server
+// is closed by [context.AfterFunc].
 func (m *Middleware) Require(next http.Handler) http.Handler {
 	return m.guard(next, 0, func(*token.Claims) problem.Code { return "" })
 }
@@ -34,7 +42,9 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 				r = r.WithContext(withoutSession(r.Context()))
 			} else {
 				headers.noStore(w.Header())
-				r = r.WithContext(&sessionContext{r.Context(), s})
+				ctx := &sessionContext{Context: r.Context(), session: s, watched: true}
+				defer ctx.StopWatch()
+				r = r.WithContext(ctx)
 			}
 		}
 		serveRefreshed(next, w, r, cookies)
@@ -114,7 +124,8 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 				return
 			}
 			headers.noStore(w.Header())
-			ctx := &sessionContext{r.Context(), authenticated}
+			ctx := &sessionContext{Context: r.Context(), session: authenticated, watched: true}
+			defer ctx.StopWatch()
 			r, s = r.WithContext(ctx), &ctx.session
 		}
 		if code := check(s.claims); code != "" {
@@ -126,7 +137,7 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 				m.refuse(w, r, refusal, maxAge, cookies)
 				return
 			}
-			r = r.WithContext(&sessionContext{r.Context(), session{current, s.source, s.validatedBy, true}})
+			r = r.WithContext(&sessionContext{Context: r.Context(), session: session{current, s.source, s.validatedBy, true}})
 		}
 		serveRefreshed(next, w, r, cookies)
 	})

@@ -23,9 +23,10 @@ type Revocations struct {
 }
 
 type revocationShard struct {
-	mu    sync.RWMutex
-	until map[string]time.Time
-	_     [32]byte // keeps two locks off the same cache line
+	mu       sync.RWMutex
+	until    map[string]time.Time
+	watchers map[string]map[*func()]struct{}
+	_        [24]byte // keeps two locks off the same cache line
 }
 
 // NewRevocations returns an empty list.
@@ -49,14 +50,53 @@ func (r *Revocations) Add(sessionID string, until time.Time) {
 	}
 	s := r.shard(sessionID)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	old, known := s.until[sessionID]
 	if !known || until.After(old) {
 		s.until[sessionID] = until
 	}
+	var watchers map[*func()]struct{}
 	if !known {
 		r.count.Add(1)
 		r.additions.Add(1) // after the entry, so that a caller that sees the new version finds it
+		watchers = s.watchers[sessionID]
+		delete(s.watchers, sessionID)
+	}
+	s.mu.Unlock()
+	for ended := range watchers {
+		(*ended)()
+	}
+}
+
+// Watch calls ended once when the session is put on the list, on the goroutine that does
+// so, or at once if it is listed already. stop ends the watch and does not wait for
+// ended.
+func (r *Revocations) Watch(sessionID string, ended func()) (stop func()) {
+	s, watcher := r.shard(sessionID), &ended
+	s.mu.Lock()
+	_, revoked := s.until[sessionID]
+	if !revoked {
+		if s.watchers == nil {
+			s.watchers = map[string]map[*func()]struct{}{}
+		}
+		if s.watchers[sessionID] == nil {
+			s.watchers[sessionID] = map[*func()]struct{}{}
+		}
+		s.watchers[sessionID][watcher] = struct{}{}
+	}
+	s.mu.Unlock()
+	if revoked {
+		ended()
+	}
+	return func() { s.unwatch(sessionID, watcher) }
+}
+
+func (s *revocationShard) unwatch(sessionID string, watcher *func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	watchers := s.watchers[sessionID] // nil after the session was revoked; deletes from nil are no-ops
+	delete(watchers, watcher)
+	if len(watchers) == 0 {
+		delete(s.watchers, sessionID)
 	}
 }
 

@@ -222,6 +222,14 @@ func (v *Verifier) ValidateSession(ctx context.Context, raw Secret) (*Claims, er
 	return found.claims, nil
 }
 
+// WatchSession calls ended when the session of the claims, or the token alone, is
+// revoked, and perhaps once for each, on the goroutine that revokes it, or at once if it
+// is revoked already. stop ends the watch and does not wait for ended.
+func (v *Verifier) WatchSession(claims *Claims, ended func()) (stop func()) {
+	session, token := v.revocations.Watch(claims.SessionID, ended), v.revocations.Watch(claims.ID, ended)
+	return func() { session(); token() }
+}
+
 var errRevoked = refuse(ReasonRevoked, "the session is revoked")
 
 func (v *Verifier) revoked(c *Claims) bool {

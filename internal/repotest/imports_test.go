@@ -30,14 +30,14 @@ var mayImport = map[string][]string{
 
 	// The rules, and what they stand on.
 	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/clock", "internal/ipaddr", "internal/keyring", "internal/loginid", "internal/logs",
-		"internal/outbox", "internal/recent", "internal/revocation", "internal/seal", "internal/signing", "internal/weburl", "golang.org/x/text"},
+		"internal/outbox", "internal/recent", "internal/revocation", "internal/seal", "internal/signing", "internal/watch", "internal/weburl", "golang.org/x/text"},
 	"token": {"internal/atomicfile", "internal/logs", "internal/seal", "internal/strictjson", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset",
 		"golang.org/x/sync/singleflight", "golang.org/x/time/rate"},
 	"password": {"golang.org/x/crypto", "golang.org/x/text"},
 
 	// HTTP.
 	"problem":        {},
-	"middleware":     {"token", "problem", "internal/ipaddr", "internal/logs", "internal/nostore"},
+	"middleware":     {"token", "problem", "internal/ipaddr", "internal/logs", "internal/nostore", "internal/watch"},
 	"cookies":        {"token", "internal/logs", "internal/seal", "internal/tokencache", "github.com/gorilla/sessions", "github.com/gorilla/securecookie"},
 	"internal/visit": {"", "token", "middleware", "cookies", "problem"},
 	"internal/route": {"", "password", "middleware", "problem", "internal/locale", "internal/logs", "internal/nostore", "internal/visit", "github.com/justinas/alice"},
@@ -62,6 +62,7 @@ var mayImport = map[string][]string{
 	"internal/revocation": {"store", "token", "internal/background"},
 	"internal/signing":    {"token", "internal/strictjson", "github.com/golang-jwt/jwt"},
 	"internal/strictjson": {},
+	"internal/watch":      {},
 	"internal/weburl":     {},
 	"internal/color":      {},
 	"internal/locale":     {"texts", "golang.org/x/text"},
