@@ -250,6 +250,8 @@ func TestHA06_CostsAreCappedAtImport(t *testing.T) {
 		{"bcrypt 14", password.Foreign{Bcrypt: &password.Bcrypt{Hash: "$2b$14" + bc}}, ""},
 		{"bcrypt 15", password.Foreign{Bcrypt: &password.Bcrypt{Hash: "$2b$15" + bc}}, "Bcrypt.Hash"},
 		{"bcrypt 31", password.Foreign{Bcrypt: &password.Bcrypt{Hash: "$2b$31" + bc}}, "Bcrypt.Hash"},
+		{"bcrypt 5", password.Foreign{Bcrypt: &password.Bcrypt{Hash: "$2b$05" + bc}}, ""},
+		{"bcrypt 4", password.Foreign{Bcrypt: &password.Bcrypt{Hash: "$2b$04" + bc}}, "Bcrypt.Hash"},
 		{"bcrypt 3", password.Foreign{Bcrypt: &password.Bcrypt{Hash: "$2b$03" + bc}}, "Bcrypt.Hash"},
 		{"bcrypt 2x", password.Foreign{Bcrypt: &password.Bcrypt{Hash: "$2x$12" + bc}}, "Bcrypt.Hash"},
 		{"bcrypt without the dollar", password.Foreign{Bcrypt: &password.Bcrypt{Hash: "$2b$12C" + bc[1:]}}, "Bcrypt.Hash"},

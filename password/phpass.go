@@ -132,11 +132,8 @@ func parsePHPass(s string) (phpass, error) {
 	if len(fields) != 4 {
 		return phpass{}, errForm
 	}
-	exp, err1 := strconv.Atoi(fields[1])
-	length, err2 := strconv.Atoi(fields[2])
-	if err1 != nil || err2 != nil {
-		return phpass{}, errForm
-	}
+	exp, _ := strconv.Atoi(fields[1]) // 0 is neither a cost nor a length
+	length, _ := strconv.Atoi(fields[2])
 	p := phpass{sha512: fields[0] == "phpass-sha512", exp: exp, length: length, salt: fields[3]}
 	if err := p.check(); err != nil {
 		return phpass{}, err

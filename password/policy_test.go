@@ -51,6 +51,8 @@ func TestPW01_MinimumAndItsFloor(t *testing.T) {
 		{password.Policy{LockAttempts: 1}, ""},
 		{password.Policy{LockAttempts: 101}, "LockAttempts"},
 		{password.Policy{LockAttempts: -1}, "LockAttempts"},
+		{password.Policy{MinLength: 64, MaxLength: 64}, ""},
+		{password.Policy{LockAttempts: 100}, ""},
 		{password.Policy{Expiration: -1}, "Expiration"},
 		{password.NIST(), ""},
 		{password.PCIDSS(), ""},
@@ -65,6 +67,9 @@ func TestPW01_MinimumAndItsFloor(t *testing.T) {
 		if check := tt.policy.Check(t.Context(), "vast otter sings low"); tt.names != "" && !errors.Is(check, password.ErrInvalidPolicy) {
 			t.Errorf("Check with an invalid policy: %v", check)
 		}
+	}
+	if days := password.PCIDSS().Expiration.Hours() / 24; days != 90 {
+		t.Errorf("passwords of PCI DSS expire after %v days", days)
 	}
 	err := password.Policy{}.Check(t.Context(), "vast otter sin")
 	var e *password.PolicyError

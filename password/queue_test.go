@@ -8,6 +8,51 @@ import (
 	"time"
 )
 
+// A caller is refused if it is expected to wait for longer than QueueWait, by the average
+// time for which a slot is held.
+func TestLM02_TheExpectedWaitDecides(t *testing.T) {
+	s := newSlots(1, 5*time.Second)
+	s.release(8 * time.Second) // the first one
+	s.release(16 * time.Second)
+	if s.held != 9*time.Second {
+		t.Errorf("the average is %s, want an eighth of the way to the last one", s.held)
+	}
+	s.release(time.Hour) // counts as four times the average
+	if want := 9*time.Second + 27*time.Second/8; s.held != want {
+		t.Errorf("the average is %s, want %s", s.held, want)
+	}
+	s = newSlots(2, 5*time.Second)
+	s.free, s.held = 0, 20*time.Second // the next one is released after 5 seconds on average
+	if err := s.busy(place{}); err != nil {
+		t.Errorf("expected to wait for exactly QueueWait: %v", err)
+	}
+	s.held += 4
+	if err := s.busy(place{}); err == nil {
+		t.Error("expected to wait for longer than QueueWait: no error")
+	}
+	// Another client, or another group, has at most one turn more before this caller than
+	// its own client or group.
+	for name, others := range map[string]place{"a client": {"group", "other"}, "a group": {"other", "client"}} {
+		own := place{"group", "client"}
+		s := newSlots(2, 15*time.Second)
+		s.free, s.held = 0, 20*time.Second
+		for range 4 {
+			s.queue.push(others)
+		}
+		if err := s.busy(own); err != nil {
+			t.Errorf("behind one caller of %s: %v", name, err)
+		}
+		s.queue.push(own)
+		if err := s.busy(own); err == nil {
+			t.Errorf("behind one caller of its own and two of %s: no error", name)
+		}
+		s.wait = 35 * time.Second
+		if err := s.busy(own); err != nil {
+			t.Errorf("behind three callers, two of %s: %v", name, err)
+		}
+	}
+}
+
 // One client with any number of callers delays another by at most one computation.
 func TestLM08_ClientsTakeTurns(t *testing.T) {
 	const hash = 60 * time.Millisecond

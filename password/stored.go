@@ -114,8 +114,8 @@ func settings(s string, names ...string) ([]uint32, error) {
 		if !ok {
 			return nil, errForm
 		}
-		n, err := strconv.ParseUint(text, 10, 31)
-		if err != nil || strconv.FormatUint(n, 10) != text {
+		n, _ := strconv.ParseUint(text, 10, 31)
+		if strconv.FormatUint(n, 10) != text {
 			return nil, errForm
 		}
 		values[i] = uint32(n)

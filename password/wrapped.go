@@ -26,9 +26,6 @@ func encodeWrapped(inner fast, outer string) string {
 }
 
 func parseWrapped(fields []string) (*wrapped, error) {
-	if len(fields) < 2 {
-		return nil, errForm
-	}
 	var inner fast
 	var err error
 	switch {
@@ -87,8 +84,8 @@ func (w weakInner) describe() string {
 
 func parseWeakInner(s string) (weakInner, error) {
 	i := strings.LastIndexByte(s, ':')
-	length, err := strconv.Atoi(s[i+1:])
-	if i < 0 || err != nil || length < minTag || length > maxTag {
+	length, _ := strconv.Atoi(s[i+1:]) // 0 without a colon, because s begins with x-
+	if length < minTag || length > maxTag {
 		return weakInner{}, errForm
 	}
 	stored, err := parse("$" + strings.ReplaceAll(s[:i], ":", "$") + "$" + b64(make([]byte, length)))
