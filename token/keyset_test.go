@@ -118,6 +118,21 @@ func TestPublicKey_Limits(t *testing.T) {
 			t.Errorf("id %.20q: %v", id, err)
 		}
 	}
+	ed := newKey(t, token.EdDSA).Public().Key.(ed25519.PublicKey)
+	for name, c := range map[string]struct {
+		key token.PublicKey
+		ok  bool
+	}{
+		"Ed25519":                {token.PublicKey{ID: "k", Algorithm: token.EdDSA, Key: ed}, true},
+		"Ed25519, a byte less":   {token.PublicKey{ID: "k", Algorithm: token.EdDSA, Key: ed[:31]}, false},
+		"Ed25519, for ECDSA":     {token.PublicKey{ID: "k", Algorithm: token.ES256, Key: ed}, false},
+		"ECDSA without a curve":  {token.PublicKey{ID: "k", Algorithm: token.ES256, Key: &ecdsa.PublicKey{}}, false},
+		"RSA, for another curve": {token.PublicKey{ID: "k", Algorithm: token.ES256, Key: &rsa.PublicKey{N: big.NewInt(1), E: 65537}}, false},
+	} {
+		if err := c.key.Validate(); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	modulus := func(bits uint) *big.Int { // not of two primes, which nothing can see
 		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
 		return n.SetBit(n, 0, 1)
