@@ -1,0 +1,89 @@
+// Package openid is the part of a program that signs users in with OpenID providers. It is
+// a module of its own, so that the libraries never become dependencies of a program that
+// uses Usher. docs/openid.md explains it.
+package openid
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/handlers"
+)
+
+// Login signs users in with one provider. Each provider has its own name, of lower-case
+// letters, and its own address of the callback.
+type Login struct {
+	Name     string
+	Provider *oidc.Provider
+	OAuth    oauth2.Config
+	Service  *usher.Service
+	Jar      *cookies.Jar
+	Handlers *handlers.Handlers
+}
+
+// flow is what the browser keeps, sealed, until it comes back from the provider.
+type flow struct{ State, Nonce, Verifier, ReturnTo string }
+
+// Begin sends the browser to the provider.
+func (l *Login) Begin(w http.ResponseWriter, r *http.Request) {
+	f := flow{rand.Text(), rand.Text(), oauth2.GenerateVerifier(), r.FormValue("return_to")}
+	text, _ := json.Marshal(f)
+	if err := l.Jar.SetNote(w, r, l.Name, usher.Secret(text)); err != nil {
+		l.Handlers.Fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, l.OAuth.AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), http.StatusSeeOther)
+}
+
+// Callback signs the user in when the provider sends the browser back.
+func (l *Login) Callback(w http.ResponseWriter, r *http.Request) {
+	var f flow
+	l.Jar.DropNote(w, r, l.Name)
+	err := usher.ErrForbidden // unless this browser has begun here
+	if json.Unmarshal([]byte(l.Jar.Note(r, l.Name).Reveal()), &f) == nil && r.FormValue("state") == f.State {
+		err = l.signIn(w, r, f)
+	}
+	if err != nil {
+		l.Handlers.Fail(w, r, err)
+	}
+}
+
+func (l *Login) signIn(w http.ResponseWriter, r *http.Request, f flow) error {
+	tokens, err := l.OAuth.Exchange(r.Context(), r.FormValue("code"), oauth2.VerifierOption(f.Verifier))
+	if err != nil {
+		return fmt.Errorf("%w: openid: %w", usher.ErrForbidden, err)
+	}
+	raw, _ := tokens.Extra("id_token").(string)
+	var claims struct {
+		AuthTime int64 `json:"auth_time"`
+	}
+	id, err := l.Provider.Verifier(&oidc.Config{ClientID: l.OAuth.ClientID}).Verify(r.Context(), raw)
+	if err != nil || id.Nonce != f.Nonce || id.Claims(&claims) != nil {
+		return fmt.Errorf("%w: openid: the ID token is not that of this sign-in: %v", usher.ErrForbidden, err)
+	}
+	info, err := l.Provider.UserInfo(r.Context(), oauth2.StaticTokenSource(tokens))
+	if err != nil || info.Subject != id.Subject {
+		return fmt.Errorf("%w: openid: the user is not that of the ID token: %v", usher.ErrForbidden, err)
+	}
+	user, err := l.Service.EnsureUser(r.Context(), usher.EnsureUserParams{Email: info.Email, EmailVerified: info.EmailVerified}, l.Handlers.Client(w, r))
+	if err != nil {
+		return err
+	}
+	proof := usher.Proof{Methods: []string{"oidc"}, At: time.Unix(cmp.Or(claims.AuthTime, id.IssuedAt.Unix()), 0)}
+	session, err := l.Service.StartSession(r.Context(), user.ID, proof, l.Handlers.Client(w, r))
+	if err != nil {
+		return err
+	}
+	r.Form.Set("return_to", f.ReturnTo)
+	l.Handlers.Finish(w, r, session)
+	return nil
+}
