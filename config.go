@@ -62,7 +62,7 @@ type Config struct {
 	// Password is the policy for new passwords. Defaults to [password.NIST].
 	Password password.Policy
 	// Hashing sets how passwords are hashed, and how many at the same time. Defaults
-	// to Argon2id with 64 MiB, 3 passes, 4 lanes, and one slot for each CPU.
+	// to Argon2id with 64 MiB, 3 passes, 1 lane, and one slot for each two CPUs.
 	Hashing password.HasherConfig
 
 	// ConfirmFirst makes sign-up only send an email, so that the answer never reveals

@@ -60,7 +60,7 @@ func withPeppers(ids ...string) func(*usher.Config) {
 func TestHA01_TheDefaultIsArgon2idAt64MiB(t *testing.T) {
 	k := newKit(t, withCosts(0, 0, 0))
 	k.signUp("ann@example.com")
-	if hash := k.account("ann@example.com").Password.Hash; !strings.HasPrefix(hash, "$argon2id$v=19$m=65536,t=3,p=4$") {
+	if hash := k.account("ann@example.com").Password.Hash; !strings.HasPrefix(hash, "$argon2id$v=19$m=65536,t=3,p=1$") {
 		t.Errorf("stored as %.40s…", hash)
 	}
 }

@@ -44,7 +44,7 @@ type HasherConfig struct {
 	Algorithm Algorithm
 
 	// Params are the costs of Argon2id. Each zero field has its own default;
-	// together these are 65536 KiB, 3 passes and 4 threads. The costs must reach
+	// together these are 65536 KiB, 3 passes and 1 thread. The costs must reach
 	// one minimum of OWASP ASVS 5.0 appendix C: 47104 KiB with 1 pass, 19456 KiB
 	// with 2, or 12288 KiB with 3.
 	Params Params
@@ -58,12 +58,12 @@ type HasherConfig struct {
 	Peppers []Pepper
 
 	// Slots is how many computations may run at once. A computation of Argon2id
-	// keeps as many cores busy as it has threads, so more slots than the default
-	// gain no speed and cost memory: running computations need Slots ×
+	// keeps as many cores busy as it has threads. Running computations need Slots ×
 	// Params.Memory. Hashes of other systems are verified in as many further
 	// slots, which need up to 256 MiB each.
-	// Defaults to runtime.GOMAXPROCS(0) divided by Params.Threads, rounded up;
-	// with PBKDF2SHA256 to runtime.GOMAXPROCS(0).
+	// Defaults to as many as keep half of the cores busy, at least 1, so that the
+	// other half answers requests: runtime.GOMAXPROCS(0) / 2 / Params.Threads; with
+	// PBKDF2SHA256 runtime.GOMAXPROCS(0) / 2.
 	Slots int
 
 	// QueueWait is the longest time that a call waits for a slot. A call that is
@@ -80,11 +80,11 @@ func (c HasherConfig) withDefaults() HasherConfig {
 }
 
 func (c HasherConfig) defaultSlots() int {
-	cores, lanes := runtime.GOMAXPROCS(0), int(c.Params.Threads)
-	if c.Algorithm != Argon2id {
-		lanes = 1
+	threads := 1
+	if c.Algorithm == Argon2id {
+		threads = int(c.Params.Threads)
 	}
-	return (cores + lanes - 1) / lanes
+	return max(1, runtime.GOMAXPROCS(0)/2/threads)
 }
 
 func (c HasherConfig) validate() error {

@@ -58,26 +58,33 @@ func TestHA01_ConfigurationFloorsAndLimits(t *testing.T) {
 	}
 }
 
-// A hash with four threads keeps four cores busy.
-func TestLM02_DefaultSlotsFollowTheThreads(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+// By default hashes keep half of the cores busy, so that the others answer requests. A
+// hash with four threads keeps four cores busy.
+func TestLM02_DefaultSlotsLeaveHalfOfTheCores(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, c := range []struct {
+		cores  int
 		config password.HasherConfig
 		want   int
 	}{
-		{password.HasherConfig{}, 2},
-		{password.HasherConfig{Params: password.Params{Threads: 3}}, 3},
-		{password.HasherConfig{Params: password.Params{Threads: 1}}, 8},
-		{password.HasherConfig{Params: password.Params{Threads: 64}}, 1},
-		{password.HasherConfig{Algorithm: password.PBKDF2SHA256}, 8},
-		{password.HasherConfig{Slots: 5}, 5},
+		{1, password.HasherConfig{}, 1},
+		{2, password.HasherConfig{}, 1},
+		{3, password.HasherConfig{}, 1},
+		{4, password.HasherConfig{}, 2},
+		{8, password.HasherConfig{}, 4},
+		{8, password.HasherConfig{Params: password.Params{Threads: 3}}, 1},
+		{16, password.HasherConfig{Params: password.Params{Threads: 4}}, 2},
+		{8, password.HasherConfig{Params: password.Params{Threads: 64}}, 1},
+		{8, password.HasherConfig{Algorithm: password.PBKDF2SHA256}, 4},
+		{8, password.HasherConfig{Slots: 5}, 5},
 	} {
+		runtime.GOMAXPROCS(c.cores)
 		h, err := password.NewHasher(c.config)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := h.Slots(); got != c.want {
-			t.Errorf("%+v: %d slots, want %d", c.config, got, c.want)
+			t.Errorf("%d cores, %+v: %d slots, want %d", c.cores, c.config, got, c.want)
 		}
 	}
 	if h, err := password.NewHasher(password.HasherConfig{Slots: -1}); err == nil || !strings.Contains(err.Error(), "Slots") {

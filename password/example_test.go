@@ -23,7 +23,7 @@ func ExampleHasher() {
 	}
 	ok, rehash, err := hasher.Verify(ctx, stored, pw)
 	fmt.Println(stored[:31], ok, rehash, err)
-	// Output: $argon2id$v=19$m=65536,t=3,p=4$ true false <nil>
+	// Output: $argon2id$v=19$m=65536,t=3,p=1$ true false <nil>
 }
 
 func ExamplePolicy_Check() {

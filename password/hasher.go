@@ -82,7 +82,7 @@ func (h *Hasher) Format(s fmt.State, _ rune) {
 
 // Hash returns the string to store for pw, in PHC format, with a random 16-byte
 // salt and a 32-byte tag. By default it begins with
-// $argon2id$v=19$m=65536,t=3,p=4$; with a pepper, the costs end in
+// $argon2id$v=19$m=65536,t=3,p=1$; with a pepper, the costs end in
 // ",keyid=" and the pepper's ID.
 //
 // Its errors are [ErrEmpty], [ErrNotUTF8], [ErrTooLong], a [*BusyError], and the

@@ -10,13 +10,14 @@ import (
 	"github.com/usherkit/usher/password"
 )
 
-func TestHA01_DefaultsAreRFC9106(t *testing.T) {
+// The second recommended option of RFC 9106, with one lane.
+func TestHA01_TheDefaults(t *testing.T) {
 	h, err := password.NewHasher(password.HasherConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	stored := mustHash(t, h, "vast otter sings low")
-	if !strings.HasPrefix(stored, "$argon2id$v=19$m=65536,t=3,p=4$") {
+	if !strings.HasPrefix(stored, "$argon2id$v=19$m=65536,t=3,p=1$") {
 		t.Errorf("stored %q", stored)
 	}
 	if ok, rehash := verify(t, h, stored, "vast otter sings low"); !ok || rehash {
@@ -55,6 +56,20 @@ func TestHA03_OlderParametersAreRehashed(t *testing.T) {
 	}
 	if ok, rehash := verify(t, newer, stored, "vast otter sings low"); !ok || rehash {
 		t.Errorf("current hash: %v, %v", ok, rehash)
+	}
+}
+
+// A hash with four lanes takes another time than one with one lane, so the difference to
+// the dummy hash ends with the rehash.
+func TestHA03_OtherLanesAreRehashed(t *testing.T) {
+	four := newHasher(t, password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 4}})
+	one := newHasher(t, password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}})
+	stored := mustHash(t, four, "vast otter sings low")
+	if ok, rehash := verify(t, one, stored, "vast otter sings low"); !ok || !rehash {
+		t.Errorf("four lanes under one: %v, %v, want a rehash", ok, rehash)
+	}
+	if ok, rehash := verify(t, one, stored, "vast otter sings high"); ok || rehash {
+		t.Errorf("wrong password: %v, %v", ok, rehash)
 	}
 }
 

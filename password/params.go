@@ -6,13 +6,14 @@ import (
 )
 
 // Params are the costs of Argon2id (RFC 9106). A zero field means its default;
-// the defaults are the second recommended option of RFC 9106 §4.
+// the defaults are the second recommended option of RFC 9106 §4, with one lane instead of
+// four.
 type Params struct {
 	// Memory is in KiB, at most 262144. Defaults to 65536 (64 MiB).
 	Memory uint32
 	// Time is the number of passes, at most 10. Defaults to 3.
 	Time uint32
-	// Threads is the number of lanes, at most 64. Defaults to 4.
+	// Threads is the number of lanes, at most 64. Defaults to 1.
 	Threads uint8
 }
 
@@ -21,7 +22,7 @@ type Params struct {
 const (
 	defaultMemory  = 64 * 1024
 	defaultTime    = 3
-	defaultThreads = 4
+	defaultThreads = 1
 
 	maxMemory  = 256 * 1024 // KiB
 	maxTime    = 10

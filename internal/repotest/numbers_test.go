@@ -13,7 +13,7 @@ var numbers = []struct {
 	contains []string
 }{
 	{"password length", []string{"15 to 256", "1,024 bytes", "under 8", "under 64"}},
-	{"Argon2id", []string{"65536 KiB", "t 3", "p 4", "salt 16 bytes", "tag 32 bytes", "47104/1", "19456/2", "12288/3"}},
+	{"Argon2id", []string{"65536 KiB", "t 3", "p 1", "salt 16 bytes", "tag 32 bytes", "47104/1", "19456/2", "12288/3"}},
 	{"PBKDF2-HMAC-SHA-256, if configured", []string{"600,000", "not lower"}},
 	{"free failures for one login id and network", []string{"| 5, then 30 seconds, doubling to 1 hour |", "100 failures in a row"}},
 	{"failures of one network, all login ids", []string{"20 in 5 minutes"}},

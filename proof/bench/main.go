@@ -4,6 +4,7 @@
 //	cd proof/bench && go run .                          # everything, 25 minutes on an idle machine
 //	cd proof/bench && go run . -quick                   # short rounds and small numbers; writes nothing
 //	cd proof/bench && go run . -only protected,refresh  # some parts; writes nothing
+//	cd proof/bench && go run . -only storm,lanes -into storm  # writes these parts into the block "storm"
 //	cd proof/bench && go run . -no-postgres             # on a machine without PostgreSQL
 //
 // The parts, in order:
@@ -13,6 +14,7 @@
 //	refresh     a refresh beside a bare durable write, on SQLite and PostgreSQL
 //	server      the whole server, with and without authentication
 //	storm       protected requests while 500 users sign in at once
+//	lanes       the lanes and the slots of the password hash
 //	growth      store calls as users and revocations grow
 //	retention   the size of the audit table at a thousand refreshes a second
 //
@@ -23,6 +25,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -47,6 +50,7 @@ var parts = []part{
 	{"refresh", (*suite).refresh},
 	{"server", (*suite).wholeServer},
 	{"storm", (*suite).storm},
+	{"lanes", (*suite).lanes},
 	{"growth", (*suite).growth},
 	{"retention", (*suite).retention},
 }
@@ -56,6 +60,8 @@ func main() {
 		switch os.Args[1] { // this program started again by itself
 		case serverCommand:
 			exit(serve(os.Args[2]))
+		case hashCommand:
+			exit(hashOnly(os.Args[2]))
 		case clientsCommand:
 			exit(signInClients(os.Args[2]))
 		}
@@ -65,6 +71,7 @@ func main() {
 		quick = flag.Bool("quick", false, "short rounds and small numbers; writes nothing")
 		only  = flag.String("only", "", "the `parts` to run, separated by commas; writes nothing")
 		page  = flag.String("page", "../../docs/performance.md", "the `file` whose tables are replaced")
+		into  = flag.String("into", "", "the `block` of the file whose text is replaced; with -only, nothing is written without it (default measured)")
 	)
 	flag.IntVar(&s.users, "users", 1_000_000, "the largest number of `users` in the store")
 	flag.IntVar(&s.flood, "flood", 1_000_000, "how many `sessions` the cache sees once each")
@@ -81,9 +88,10 @@ func main() {
 	if *quick {
 		s.quick, s.rounds, s.each, s.flood, s.users = true, 2, 20*time.Millisecond, 30_000, 10_000
 	}
-	if *quick || *only != "" {
+	if *quick || *only != "" && *into == "" {
 		*page = ""
 	}
+	s.block = cmp.Or(*into, "measured")
 	exit(run(&s, selected, *page))
 }
 

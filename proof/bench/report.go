@@ -22,6 +22,7 @@ type suite struct {
 	noPostgres bool
 	ctx        context.Context // canceled by SIGINT and SIGTERM
 	dir        string          // for temporary databases
+	block      string          // the block of the page that the report replaces
 	loadBefore string
 
 	summary []string // rows of the table that README.md repeats
@@ -111,13 +112,9 @@ func thousands(n int) string {
 	return text
 }
 
-const (
-	beginMark = "<!-- measured: begin -->"
-	endMark   = "<!-- measured: end -->"
-)
-
-// write replaces the text between the marks of the page with the report.
+// write replaces the text between the marks of the block in the page with the report.
 func (s *suite) write(page string) error {
+	beginMark, endMark := "<!-- "+s.block+": begin -->", "<!-- "+s.block+": end -->"
 	text, err := os.ReadFile(page)
 	if err != nil {
 		return err

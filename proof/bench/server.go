@@ -10,14 +10,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
-	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store/sqlite"
 )
 
@@ -28,7 +26,7 @@ const serverCommand = "server"
 type serverSettings struct {
 	DB    string
 	Cheap bool // hash with cheapHashing
-	Procs int  // GOMAXPROCS, without more concurrent hashes; 0 keeps the default
+	hashSettings
 }
 
 // serve is the measured server, in its own process. It prints its address and serves
@@ -43,17 +41,9 @@ func serve(settings string) error {
 		return err
 	}
 	defer store.Close()
-	var hashing password.HasherConfig
+	hashing := set.config()
 	if set.Cheap {
 		hashing = cheapHashing
-	}
-	if set.Procs > 0 {
-		h, err := password.NewHasher(hashing)
-		if err != nil {
-			return err
-		}
-		hashing.Slots = h.Slots()
-		runtime.GOMAXPROCS(set.Procs)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

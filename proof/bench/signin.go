@@ -22,13 +22,13 @@ import (
 const (
 	hashMemory = 64 << 10
 	hashTime   = 3
-	hashLanes  = 4
+	hashLanes  = 1
 )
 
 // signInsPerRound is how many sign-ins one round measures.
 const signInsPerRound = 3
 
-const signInIntro = `One at a time, from the request in memory to the answer with its cookies, in turn with the bare hash (Argon2id, 64 MiB, 3 passes, 4 lanes), which every library with a password has to compute.
+const signInIntro = `One at a time, from the request in memory to the answer with its cookies, in turn with the bare hash (Argon2id, 64 MiB, 3 passes, 1 lane), which every library with a password has to compute.
 
 A hash needs 64 MiB and leaves them as garbage. A hash that finds such memory in the process is up to twice as fast as one that gets new pages from the kernel. To treat both alike, each sign-in and each bare hash runs the garbage collector once, within the measured time.`
 

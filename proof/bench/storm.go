@@ -18,13 +18,13 @@ import (
 
 const (
 	clientsCommand = "clients" // makes this program the clients of a storm
-	stormTime      = 10 * time.Second
 )
 
 // stormClients describes the clients of a storm to their process.
 type stormClients struct {
 	Base  string
 	Users int
+	Time  time.Duration
 }
 
 // stormAnswers is what the clients got.
@@ -34,7 +34,7 @@ type stormAnswers struct {
 }
 
 // signInClients signs many users in at the same moment. A client that gets 429 tries
-// again after Retry-After and up to a second more, for ten seconds in all. The clients
+// again after Retry-After and up to a second more, for Time in all. The clients
 // have their own process, so that their work does not delay the measured requests.
 func signInClients(settings string) error {
 	var set stormClients
@@ -44,7 +44,7 @@ func signInClients(settings string) error {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: set.Users}, Timeout: time.Minute}
 	var mu sync.Mutex
 	var total stormAnswers
-	end := time.Now().Add(stormTime)
+	end := time.Now().Add(set.Time)
 	_, err := concurrently(set.Users, 1, func(user int) error {
 		for time.Now().Before(end) {
 			began := time.Now()
@@ -76,19 +76,113 @@ func signInClients(settings string) error {
 	return errors.Join(err, json.NewEncoder(os.Stdout).Encode(total))
 }
 
-// stormResult is what a storm did to a server and to other requests.
+// stormResult is what storms did to servers and to other requests.
 type stormResult struct {
 	stormAnswers
-	before, first, during []time.Duration // protected requests: before, in the first second, in all
-	base, peak            float64         // MiB resident
+	p50, p99   []float64 // of the protected requests of each round
+	base, peak float64   // MiB resident
+	seconds    float64   // of all storms
 }
 
-// storm measures protected requests while 500 users sign in at the same moment.
-func (s *suite) storm() error {
-	users := 500
+// variant is one server in a comparison of storms. Its requests are measured while users
+// sign in, or beside a process that only hashes.
+type variant struct {
+	name  string
+	set   serverSettings
+	floor bool
+	stormResult
+}
+
+// compareStorms measures the variants in turn, round by round.
+func (s *suite) compareStorms(users, rounds int, list []*variant) error {
+	period := 10 * time.Second
 	if s.quick {
-		users = 50
+		period = 3 * time.Second
 	}
+	for round := range rounds {
+		for k := range list {
+			v := list[(k+round)%len(list)]
+			if err := s.stormOn(v, users, period); err != nil {
+				return fmt.Errorf("%s: %w", v.name, err)
+			}
+			fmt.Fprintf(os.Stderr, "  round %d, %s: median %s, p99 %s\n", round, v.name, nanos(v.p50[len(v.p50)-1]), nanos(v.p99[len(v.p99)-1]))
+		}
+	}
+	return nil
+}
+
+// stormOn starts a server and measures its requests for a period.
+func (s *suite) stormOn(v *variant, users int, period time.Duration) error {
+	srv, err := startServer(v.set, users) // signs in the user after the last client's
+	if err != nil {
+		return err
+	}
+	defer srv.stop()
+	request := srv.request("/protected", "Authorization: Bearer "+srv.bearer)
+	probe := func(period time.Duration) ([]time.Duration, error) {
+		return srv.send(s.ctx, request, 8, period, 5*time.Millisecond)
+	}
+	if _, err := probe(time.Second); err != nil { // warms up
+		return err
+	}
+	base, err := srv.memory("VmRSS")
+	if err != nil {
+		return err
+	}
+	// 5 resets the peak to what is resident (proc(5), clear_refs).
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", srv.pid), []byte("5"), 0); err != nil {
+		return err
+	}
+	beside, err := selfCommand(clientsCommand, stormClients{srv.base, users, period})
+	if v.floor {
+		beside, err = selfCommand(hashCommand, v.set.hashSettings)
+	}
+	if err != nil {
+		return err
+	}
+	var out strings.Builder
+	beside.Stdout = &out
+	in, err := beside.StdinPipe()
+	if err := errors.Join(err, beside.Start()); err != nil {
+		return err
+	}
+	took, err := probe(period)
+	if err := errors.Join(err, in.Close(), beside.Wait()); err != nil {
+		return fmt.Errorf("during the storm: %w", err)
+	}
+	peak, err := srv.memory("VmHWM")
+	if err != nil {
+		return err
+	}
+	v.p50, v.p99 = append(v.p50, float64(median(took))), append(v.p99, float64(percentile(took, 0.99)))
+	v.base, v.peak = max(v.base, base), max(v.peak, peak)
+	if v.floor {
+		return nil
+	}
+	var answers stormAnswers
+	if err := json.Unmarshal([]byte(out.String()), &answers); err != nil {
+		return err
+	}
+	v.SignedIn += answers.SignedIn
+	v.Busy += answers.Busy
+	v.seconds += period.Seconds()
+	v.Other += answers.Other
+	v.Longest = max(v.Longest, answers.Longest)
+	return nil
+}
+
+// stormUsers returns how many users sign in at once.
+func (s *suite) stormUsers() int {
+	if s.quick {
+		return 50
+	}
+	return 500
+}
+
+// storm measures protected requests while 500 users sign in at the same moment, beside
+// the floor of the same run.
+func (s *suite) storm() error {
+	users := s.stormUsers()
 	db, err := s.newDatabase("storm.db", users+1, password.HasherConfig{})
 	if err != nil {
 		return err
@@ -97,85 +191,37 @@ func (s *suite) storm() error {
 	if err != nil {
 		return err
 	}
-	cores, slots := runtime.GOMAXPROCS(0), hasher.Slots()
-	procs := cores + slots*hashLanes
-	normal, err := s.stormOn(serverSettings{DB: db}, users)
-	if err != nil {
+	slots := hasher.Slots()
+	normal := &variant{name: "storm", set: serverSettings{DB: db}}
+	floor := &variant{name: "floor", set: serverSettings{DB: db}, floor: true}
+	if err := s.compareStorms(users, s.rounds, []*variant{normal, floor}); err != nil {
 		return err
 	}
-	wide, err := s.stormOn(serverSettings{DB: db, Procs: procs}, users)
-	if err != nil {
-		return err
-	}
-	s.section("A storm of sign-ins", fmt.Sprintf("%d users sign in at the same moment, with the default hash and its default limit of %d concurrent hashes. A client that gets 429 tries again after `Retry-After`, for %v. Meanwhile 8 connections send a protected request every 5 ms. The server, the %d clients and the 8 connections are three processes on the same %d cores. In the second column, `GOMAXPROCS` is the number of cores plus the threads of all concurrent hashes, so that the kernel shares the cores out between hashes and requests.", users, slots, stormTime, users, cores))
-	s.header("", "default", fmt.Sprintf("GOMAXPROCS=%d", procs))
-	both := func(name string, cell func(*stormResult) string) { s.row(name, cell(normal), cell(wide)) }
-	both("signed in", func(r *stormResult) string { return fmt.Sprint(r.SignedIn) })
-	both("429 with Retry-After", func(r *stormResult) string { return fmt.Sprint(r.Busy) })
-	both("other answers", func(r *stormResult) string { return fmt.Sprint(r.Other) })
-	both("longest wait for an answer", func(r *stormResult) string { return r.Longest.Round(time.Millisecond).String() })
-	both("resident before, at the peak", func(r *stormResult) string { return fmt.Sprintf("%.0f MiB, %.0f MiB", r.base, r.peak) })
-	both("protected request before the storm: median, p99", func(r *stormResult) string { return medianP99(r.before) })
-	both("protected request during the storm: median, p99", func(r *stormResult) string { return medianP99(r.during) })
-	both("protected request in its first second: median, p99", func(r *stormResult) string { return medianP99(r.first) })
-	storm := fmt.Sprintf("%d sign-ins at once: ", users)
+	s.section("A storm of sign-ins", fmt.Sprintf("%d users sign in at the same moment, with the default hash and its default limit of %d concurrent hashes. A client that gets 429 tries again after `Retry-After`, for 10 s. Meanwhile 8 connections send a protected request every 5 ms. The server, the %d clients and the 8 connections are three processes on the same %d cores. The floor is a server to which no user signs in, beside another process that keeps as many concurrent hashes running and does nothing else. %d rounds in turn; median of the rounds, and their range.", users, slots, users, runtime.NumCPU(), len(normal.p99)))
+	s.header("", "storm", "floor")
+	both := func(name string, cell func(*variant) string) { s.row(name, cell(normal), cell(floor)) }
+	both("protected request: median", func(v *variant) string { return nanos(median(v.p50)) })
+	both("protected request: p99", func(v *variant) string {
+		return nanos(median(v.p99)) + " (" + formatRange(v.p99, nanos[float64]) + ")"
+	})
+	s.row("signed in, each round", fmt.Sprint(normal.SignedIn/len(normal.p99)), "")
+	s.row("429 with Retry-After, each round", fmt.Sprint(normal.Busy/len(normal.p99)), "")
+	s.row("other answers", fmt.Sprint(normal.Other), "")
+	s.row("longest wait for an answer", normal.Longest.Round(time.Millisecond).String(), "")
+	both("resident before, at the peak", func(v *variant) string { return fmt.Sprintf("%.0f MiB, %.0f MiB", v.base, v.peak) })
+	what := fmt.Sprintf("%d sign-ins at once: ", users)
 	bound := normal.base + float64(slots*2*hashMemory>>10+64)
-	s.goal(storm+"peak memory at most the memory before + concurrent hashes × 128 MiB + 64 MiB", fmt.Sprintf("%.0f MiB, limit %.0f MiB", normal.peak, bound), fmt.Sprintf("%.2f", normal.peak/bound), normal.peak <= bound)
-	for _, r := range []*stormResult{normal, wide} {
-		name := storm + "protected requests have a p99 under 5 ms"
-		if r == wide {
-			name += fmt.Sprintf(" (GOMAXPROCS=%d)", procs)
-		}
-		p99 := percentile(r.during, 0.99)
-		s.goal(name, nanos(p99), "", p99 < 5*time.Millisecond)
-	}
-	s.goal(storm+"those that wait too long get 429", fmt.Sprintf("%d signed in, %d times 429, %d other answers", normal.SignedIn, normal.Busy, normal.Other), "", normal.Busy > 0 && normal.Other == 0)
+	s.goal(what+"peak memory at most the memory before + concurrent hashes × 128 MiB + 64 MiB", fmt.Sprintf("%.0f MiB, limit %.0f MiB", normal.peak, bound), fmt.Sprintf("%.2f", normal.peak/bound), normal.peak <= bound)
+	s.goalOfRounds(what+"p99 of protected requests at most 1.5 of the floor", nanos(median(normal.p99))+", floor "+nanos(median(floor.p99)), normal.ratios(floor), "%.2f", 1.5, true)
+	s.goal(what+"those that wait too long get 429", fmt.Sprintf("%d signed in, %d times 429, %d other answers", normal.SignedIn, normal.Busy, normal.Other), "", normal.Busy > 0 && normal.Other == 0)
 	return nil
 }
 
-func medianP99(list []time.Duration) string {
-	return nanos(median(list)) + ", " + nanos(percentile(list, 0.99))
-}
-
-// stormOn starts a server and measures requests before and during a storm.
-func (s *suite) stormOn(set serverSettings, users int) (*stormResult, error) {
-	srv, err := startServer(set, users) // signs in the user after the last client's
-	if err != nil {
-		return nil, err
+// ratios returns the p99 of each round as a multiple of that of another variant.
+func (v *variant) ratios(of *variant) []float64 {
+	ratios := make([]float64, len(v.p99))
+	for round := range v.p99 {
+		ratios[round] = v.p99[round] / of.p99[round]
 	}
-	defer srv.stop()
-	var r stormResult
-	request := srv.request("/protected", "Authorization: Bearer "+srv.bearer)
-	probe := func(period time.Duration) ([]time.Duration, error) {
-		return srv.send(s.ctx, request, 8, period, 5*time.Millisecond)
-	}
-	if r.before, err = probe(3 * time.Second); err != nil {
-		return nil, err
-	}
-	if r.base, err = srv.memory("VmRSS"); err != nil {
-		return nil, err
-	}
-	// 5 resets the peak to what is resident (proc(5), clear_refs).
-	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", srv.pid), []byte("5"), 0); err != nil {
-		return nil, err
-	}
-	clients, err := selfCommand(clientsCommand, stormClients{srv.base, users})
-	if err != nil {
-		return nil, err
-	}
-	var out strings.Builder
-	clients.Stdout = &out
-	if err := clients.Start(); err != nil {
-		return nil, err
-	}
-	first, firstErr := probe(time.Second)
-	rest, restErr := probe(stormTime - time.Second)
-	if err := errors.Join(firstErr, restErr, clients.Wait()); err != nil {
-		return nil, fmt.Errorf("during the storm: %w", err)
-	}
-	r.first, r.during = first, append(first, rest...)
-	if r.peak, err = srv.memory("VmHWM"); err != nil {
-		return nil, err
-	}
-	return &r, json.Unmarshal([]byte(out.String()), &r.stormAnswers)
+	return ratios
 }
