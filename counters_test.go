@@ -1,0 +1,205 @@
+package usher_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
+)
+
+// Each known browser of each user has a counter of its own.
+func TestSI04_FailuresOfAKnownBrowserDelayNoOther(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	known := func(a *usher.Authentication, address string) usher.Client {
+		c := from(address)
+		c.Device = a.Device
+		return c
+	}
+	first := known(k.signUp(ann), "203.0.113.9")
+	second := known(k.signIn(ann, goodPassword, from("203.0.113.10")), "203.0.113.10")
+	other := known(k.signUp("bob@example.com"), "203.0.113.11")
+	k.clock.add(time.Minute)
+	for range 5 {
+		k.failSignIn(ann, first)
+	}
+	wantLimit(t, k.trySignIn(ann, goodPassword, first))
+	k.failSignIn(ann, second)
+	k.failSignIn("bob@example.com", other)
+	k.signIn(ann, goodPassword, second)
+	k.signIn("bob@example.com", goodPassword, other)
+}
+
+// A browser is known for 180 days after its last sign-in.
+func TestSI09_ABrowserIsKnownFor180Days(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	c := home
+	c.Device = k.signUp(ann).Device
+	for days, known := range map[time.Duration]bool{180 * 24 * time.Hour: true, 180*24*time.Hour + time.Second: false} {
+		later := newKitOn(t, k.store, newClock())
+		later.clock.add(days)
+		later.signIn(ann, goodPassword, c)
+		if n := later.events.count(usher.EventSignInNewDevice); (n == 0) != known {
+			t.Errorf("after %s the browser is known: %t", days, n == 0)
+		}
+	}
+}
+
+// Whatever login ids an attacker makes up, the counters expire. Only the failures of a
+// user over all networks count until a success.
+func TestLM04_CountersOfMadeUpLoginIDsExpireWithinADay(t *testing.T) {
+	t.Parallel()
+	spy := &limitSpy{Store: memory.New()}
+	k := newKitOn(t, spy, newClock())
+	k.signUp(ann)
+	for loginID, forEver := range map[string]int{"made-up@example.com": 0, ann: 1} {
+		k.failSignIn(loginID, home)
+		n := 0
+		for _, l := range spy.last {
+			if l.Window == 0 {
+				n++
+			} else if l.Window > 24*time.Hour {
+				t.Errorf("%s: a counter of %s", loginID, l.Window)
+			}
+		}
+		if n != forEver || len(spy.last) < 3 {
+			t.Errorf("%s: %d of %d counters have no end, want %d", loginID, n, len(spy.last), forEver)
+		}
+	}
+}
+
+// brokenReset is a store that may fail to count, clear or release, or to create a user.
+type brokenReset struct {
+	store.Store
+	take, clear, release, create error
+	calls                        int // of the first three
+}
+
+func (s *brokenReset) TakeLimits(ctx context.Context, now time.Time, limits []store.Limit) (store.LimitResult, error) {
+	s.calls++
+	if s.take != nil {
+		return store.LimitResult{}, s.take
+	}
+	return s.Store.TakeLimits(ctx, now, limits)
+}
+
+func (s *brokenReset) CreateUser(ctx context.Context, c store.UserCreation) ([]store.Event, error) {
+	if s.create != nil {
+		return nil, s.create
+	}
+	return s.Store.CreateUser(ctx, c)
+}
+
+func (s *brokenReset) ClearLimits(ctx context.Context, keys []string) error {
+	s.calls++
+	if s.clear != nil {
+		return s.clear
+	}
+	return s.Store.ClearLimits(ctx, keys)
+}
+
+func (s *brokenReset) ReleaseLimits(ctx context.Context, keys []string) error {
+	s.calls++
+	if s.release != nil {
+		return s.release
+	}
+	return s.Store.ReleaseLimits(ctx, keys)
+}
+
+// A right password that signs nobody in, as an expired one, clears and releases what was
+// counted. A store that cannot do so is a line of the log, and changes no answer.
+func TestSI05_ARightPasswordCountsNoFailureWhateverFollows(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	broken := &brokenReset{Store: memory.New()}
+	k := newKitOn(t, broken, newClock(), func(c *usher.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	if err := k.Operator("test").ExpirePassword(ctx, k.signUp(ann).User.ID); err != nil {
+		t.Fatal(err)
+	}
+	log.Reset()
+	for range 25 { // a network may fail twenty times
+		wantErr(t, k.trySignIn(ann, goodPassword, home), usher.ErrPasswordExpired)
+	}
+	for range 4 {
+		k.failSignIn(ann, home)
+	}
+	wantErr(t, k.trySignIn(ann, goodPassword, home), usher.ErrPasswordExpired)
+	k.failSignIn(ann, home)
+	if text := log.String(); strings.Contains(text, "could not be") {
+		t.Errorf("the log is\n%s", text)
+	}
+	for name, set := range map[string]*error{"cleared": &broken.clear, "released": &broken.release} {
+		log.Reset()
+		*set = errors.New("the disk is full")
+		wantErr(t, k.trySignIn(ann, goodPassword, home), usher.ErrPasswordExpired)
+		*set = nil
+		if n := strings.Count(log.String(), "could not be "); n != 1 || !strings.Contains(log.String(), "could not be "+name) {
+			t.Errorf("a counter that is not %s: the log is\n%s", name, log.String())
+		}
+	}
+	// So is a sign-up during an outage, which releases its counters.
+	broken.create, broken.release = errors.New("the disk is full"), nil
+	for _, release := range []error{nil, broken.create} {
+		log.Reset()
+		broken.release = release
+		_, err := k.SignUp(ctx, usher.SignUpParams{LoginID: "bob@example.com", Password: goodPassword}, home)
+		wantErr(t, err, usher.ErrUnavailable)
+		if logged := strings.Contains(log.String(), "could not be released"); logged != (release != nil) {
+			t.Errorf("release fails with %v: the log is\n%s", release, log.String())
+		}
+	}
+}
+
+// An attempt that cannot be counted is not made.
+func TestSI07_WithoutACounterNothingIsHashed(t *testing.T) {
+	t.Parallel()
+	broken := &brokenReset{Store: memory.New()}
+	k := newKitOn(t, broken, newClock())
+	k.signUp(ann)
+	broken.take = errors.New("the disk is full")
+	before := k.Hashes()
+	wantErr(t, k.trySignIn(ann, goodPassword, home), usher.ErrUnavailable)
+	if n := k.Hashes() - before; n != 0 {
+		t.Errorf("%d hashes", n)
+	}
+}
+
+func TestInsecureNoThrottleCountsNothing(t *testing.T) {
+	t.Parallel()
+	spy := &brokenReset{Store: memory.New()}
+	k := newKitOn(t, spy, newClock(), func(c *usher.Config) { c.InsecureNoThrottle = true })
+	id := k.signUp(ann).User.ID
+	k.signIn(ann, goodPassword, home)
+	k.failSignIn(ann, home)
+	if err := k.Operator("test").ExpirePassword(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, k.trySignIn(ann, goodPassword, home), usher.ErrPasswordExpired)
+	spy.create = errors.New("the disk is full")
+	_, err := k.SignUp(ctx, usher.SignUpParams{LoginID: "bob@example.com", Password: goodPassword}, home)
+	wantErr(t, err, usher.ErrUnavailable)
+	if spy.calls != 0 {
+		t.Errorf("%d calls of the store", spy.calls)
+	}
+}
+
+// The operator learns which user cannot sign in because of a damaged hash.
+func TestHA05_ADamagedHashIsLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	k := newKit(t, func(c *usher.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	id := k.signUp(ann).User.ID
+	k.setHash("ann@example.com", "$argon2id$garbage")
+	wantErr(t, k.trySignIn(ann, goodPassword, home), usher.ErrInvalidCredentials)
+	if text := log.String(); strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, "damaged") || !strings.Contains(text, id) || strings.Contains(text, "garbage") {
+		t.Errorf("the log is\n%s", text)
+	}
+}
