@@ -1,0 +1,399 @@
+package model
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/token"
+)
+
+// answer is what an act returned: tokens, or a refusal.
+type answer struct {
+	err               error
+	userID, sessionID string
+	access, refresh   string
+}
+
+// effect changes the model as the act must have changed the Service. It is applied to a
+// copy, with the zero answer, to get the state after an act whose answer was lost.
+type effect func(s *state, a answer)
+
+// expectation is the outcome that the model expects of an act: an effect, an error, or,
+// for an invalid refresh token, both.
+type expectation struct {
+	effect effect
+	err    error // matched by errors.Is; nil is success
+}
+
+func refused(err error) expectation { return expectation{err: err} }
+func changes(e effect) expectation  { return expectation{effect: e} }
+func succeeds() expectation         { return expectation{} }
+func of(r usher.Result, err error) answer {
+	if err != nil || r.Authentication == nil {
+		return answer{err: err}
+	}
+	return authenticated(r.Authentication, err)
+}
+
+func authenticated(auth *usher.Authentication, err error) answer {
+	if err != nil {
+		return answer{err: err}
+	}
+	return answer{
+		userID: auth.User.ID, sessionID: auth.Session.ID,
+		access: auth.Tokens.Session.Reveal(), refresh: auth.Tokens.Refresh.Reveal(),
+	}
+}
+
+// errAny is a refusal of the input: by the policy, or for a field.
+var errAny = errors.New("any refusal")
+
+// The acts. Each derives from the model what the Service must do, and does it.
+
+func (m *machine) signUp(actor, email, pw string) {
+	want := refused(usher.ErrLoginIDTaken)
+	if m.model.holderOf(email) == nil {
+		want = changes(func(s *state, a answer) {
+			u := &account{id: a.userID, email: email, pw: pw, pwState: "active", version: 1}
+			s.users[u.id] = u
+			s.start(u.id, actor, m.now(), a)
+			s.mail(u, "verify_email", email, m.now(), verifyLifetime)
+		})
+	}
+	m.act("sign-up", want, func(s *usher.Service) answer {
+		return of(s.SignUp(ctx, usher.SignUpParams{LoginID: email, Password: usher.Secret(pw)}, client(actor)))
+	})
+}
+
+// mayEnter returns the refusal of a sign-in, or nil.
+func (m *machine) mayEnter(email, pw string, replacing bool) error {
+	u := m.model.holderOf(email)
+	switch {
+	case u == nil || u.pwState == "none" || u.pw != pw:
+		return usher.ErrInvalidCredentials
+	case u.disabled:
+		return usher.ErrUserDisabled
+	case u.pwState != "active" && !replacing:
+		return usher.ErrPasswordExpired
+	}
+	return nil
+}
+
+func (m *machine) signIn(actor, email, pw string) {
+	want := refused(m.mayEnter(email, pw, false))
+	if u := m.model.holderOf(email); want.err == nil {
+		want = changes(func(s *state, a answer) { s.start(u.id, actor, m.now(), a) })
+	}
+	m.act("sign-in", want, func(s *usher.Service) answer {
+		return of(s.SignIn(ctx, usher.SignInParams{LoginID: email, Password: usher.Secret(pw)}, client(actor)))
+	})
+}
+
+// startSession starts a session for a user whom the program has authenticated otherwise.
+func (m *machine) startSession(actor, id string) {
+	want := refused(usher.ErrUserDisabled)
+	if !m.model.users[id].disabled {
+		want = changes(func(s *state, a answer) { s.start(id, actor, m.now(), a) })
+	}
+	m.act("start a session", want, func(s *usher.Service) answer {
+		return authenticated(s.StartSession(ctx, id, usher.Proof{Methods: []string{"hwk"}, At: m.now()}, client(actor)))
+	})
+}
+
+func (m *machine) replace(actor, email, old, next string) {
+	want := refused(m.mayEnter(email, old, true))
+	u := m.model.holderOf(email)
+	switch {
+	case want.err != nil:
+	case u.pwState != "active" && old == next:
+		want = refused(errAny)
+	default:
+		want = changes(func(s *state, a answer) {
+			s.setPassword(s.users[u.id], next, "active")
+			s.start(u.id, actor, m.now(), a)
+		})
+	}
+	m.act("replace", want, func(s *usher.Service) answer {
+		in := usher.ReplacePasswordParams{LoginID: email, OldPassword: usher.Secret(old), NewPassword: usher.Secret(next)}
+		return of(s.ReplacePassword(ctx, in, client(actor)))
+	})
+}
+
+// claimsOf are the claims of a session, as a program has them that verified a token of it
+// before.
+func claimsOf(x *session) *token.Claims {
+	t := token.TypeSession
+	if x.reset {
+		t = token.TypeReset
+	}
+	return &token.Claims{Subject: x.user, SessionID: x.id, Type: t}
+}
+
+func (m *machine) update(x *session, current, next string) {
+	u := m.model.users[x.user]
+	live := m.model.live(x, m.now())
+	want := refused(usher.ErrInvalidSession)
+	switch {
+	case !live:
+	case current == "" && !x.reset && m.now().Sub(x.created) > recent:
+		want = refused(usher.ErrRecentSignInRequired)
+	case current != "" && (u.pwState == "none" || u.pw != current):
+		want = refused(usher.ErrInvalidCredentials)
+	case u.banned == next:
+		want = refused(errAny)
+	case x.reset:
+		want = changes(func(s *state, _ answer) { s.setPassword(s.users[x.user], next, "active") })
+	default:
+		want = changes(func(s *state, a answer) {
+			s.setPassword(s.users[x.user], next, "active")
+			y := s.start(x.user, x.holder, m.now(), a)
+			if current == "" { // it continues the old one
+				y.created, y.expires = x.created, x.expires
+				y.idle = earlier(y.idle, y.expires)
+				for t := range y.validTo {
+					y.validTo[t] = y.idle
+				}
+			}
+		})
+	}
+	m.act("update", want, func(s *usher.Service) answer {
+		in := usher.UpdatePasswordParams{NewPassword: usher.Secret(next), CurrentPassword: usher.Secret(current)}
+		return of(s.UpdatePassword(ctx, claimsOf(x), in, client(x.holder)))
+	})
+}
+
+func (m *machine) requestReset(actor, email string) {
+	want := succeeds()
+	u := m.model.holderOf(email)
+	if u != nil && !u.disabled {
+		kind := "claim"
+		if u.verified {
+			kind = "reset"
+		}
+		if len(m.model.open(u.id, kind, m.now())) < openLinks {
+			want = changes(func(s *state, _ answer) { s.mail(s.users[u.id], kind, email, m.now(), resetLifetime) })
+		}
+	}
+	m.act("request a reset", want, func(s *usher.Service) answer {
+		return answer{err: s.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: email}, client(actor))}
+	})
+}
+
+func isReset(l *link) bool { return l.kind == "reset" || l.kind == "claim" }
+
+func (m *machine) completeReset(actor string, l *link, pw string) {
+	want := refused(usher.ErrInvalidToken)
+	switch {
+	case !isReset(l) || !m.model.works(l, m.now()):
+	case m.model.users[l.user].banned == pw:
+		want = refused(errAny)
+	default:
+		want = changes(func(s *state, _ answer) {
+			u := s.users[l.user]
+			u.verified = true
+			s.setPassword(u, pw, "active")
+		})
+	}
+	m.act("complete the reset", want, func(s *usher.Service) answer {
+		return of(s.ResetPassword(ctx, usher.ResetPasswordParams{Token: usher.Secret(l.raw), NewPassword: usher.Secret(pw)}, client(actor)))
+	})
+}
+
+func (m *machine) startReset(actor string, l *link) {
+	want := refused(usher.ErrInvalidToken)
+	if isReset(l) && m.model.works(l, m.now()) {
+		want = changes(func(s *state, a answer) {
+			l := s.find(l)
+			l.gone = true
+			if u := s.users[l.user]; l.kind == "claim" {
+				u.verified = true
+				s.setPassword(u, "", "none")
+			}
+			if a.sessionID == "" {
+				return // the answer was lost, and with it the only token of the session
+			}
+			expires := m.now().Add(resetLifetime)
+			s.sessions = append(s.sessions, &session{
+				id: a.sessionID, user: l.user, holder: actor, reset: true, created: m.now(), idle: expires, expires: expires, access: a.access,
+			})
+		})
+	}
+	m.act("start the reset", want, func(s *usher.Service) answer {
+		r, err := s.VerifyReset(ctx, usher.Secret(l.raw), client(actor))
+		if err != nil {
+			return answer{err: err}
+		}
+		claims, err := s.ValidateReset(ctx, r.Token)
+		if err != nil {
+			return answer{err: err}
+		}
+		return answer{sessionID: claims.SessionID, access: r.Token.Reveal()}
+	})
+}
+
+// verify follows a link that proves an address, with a session or a password.
+func (m *machine) verify(actor string, l *link, x *session, pw string) {
+	now := m.now()
+	u := m.model.users[l.user]
+	want := refused(usher.ErrInvalidToken)
+	switch {
+	case isReset(l) || !m.model.works(l, now):
+	case x != nil && x.user == l.user && !x.reset && m.model.live(x, now), pw != "" && u.pwState != "none" && u.pw == pw:
+		holder := m.model.holderOf(l.to)
+		switch {
+		case l.kind == "verify_email":
+			want = changes(func(s *state, _ answer) { s.find(l).gone = true; s.users[l.user].verified = true })
+		case holder == nil || holder.id == l.user:
+			want = changes(func(s *state, _ answer) {
+				s.users[l.user].email, s.users[l.user].verified = l.to, true
+				s.dropLinks(l.user)
+			})
+		}
+	case pw == "":
+		want = refused(usher.ErrPasswordRequired)
+	default:
+		want = refused(usher.ErrInvalidCredentials)
+	}
+	m.act("verify", want, func(s *usher.Service) answer {
+		var claims *token.Claims
+		if x != nil {
+			claims = claimsOf(x)
+		}
+		_, err := s.VerifyEmail(ctx, claims, usher.VerifyEmailParams{Token: usher.Secret(l.raw), Password: usher.Secret(pw)}, client(actor))
+		return answer{err: err}
+	})
+}
+
+// ended returns the refusal of an act that needs a live session, or nil.
+func (m *machine) ended(x *session) error {
+	switch {
+	case x.reset:
+		return usher.ErrForbidden
+	case !m.model.live(x, m.now()):
+		return usher.ErrInvalidSession
+	}
+	return nil
+}
+
+func (m *machine) changeEmail(x *session, to, current string) {
+	want := refused(m.ended(x))
+	u := m.model.users[x.user]
+	switch {
+	case want.err != nil:
+	case u.email == to:
+		want = refused(errAny)
+	case u.pwState == "none" || u.pw != current:
+		want = refused(usher.ErrInvalidCredentials)
+	default:
+		taken := m.model.holderOf(to) != nil
+		want = changes(func(s *state, _ answer) {
+			s.mail(s.users[u.id], "change_email", to, m.now(), verifyLifetime).hidden = taken
+		})
+	}
+	m.act("change the address", want, func(s *usher.Service) answer {
+		return answer{err: s.ChangeEmail(ctx, claimsOf(x), usher.ChangeEmailParams{NewEmail: to, CurrentPassword: usher.Secret(current)}, client(x.holder))}
+	})
+}
+
+func (m *machine) resendVerification(x *session) {
+	want := refused(m.ended(x))
+	if u := m.model.users[x.user]; want.err == nil {
+		want = succeeds()
+		if !u.verified {
+			want = changes(func(s *state, _ answer) {
+				s.mail(s.users[u.id], "verify_email", u.email, m.now(), verifyLifetime)
+			})
+		}
+	}
+	m.act("send another verification", want, func(s *usher.Service) answer {
+		return answer{err: s.SendEmailVerification(ctx, claimsOf(x), client(x.holder))}
+	})
+}
+
+func (m *machine) cancelChange(x *session) {
+	want := refused(m.ended(x))
+	if want.err == nil {
+		want = refused(usher.ErrNotFound)
+		if len(m.model.open(x.user, "change_email", m.now())) > 0 {
+			want = changes(func(s *state, _ answer) {
+				for _, l := range s.open(x.user, "change_email", m.now()) {
+					l.gone = true
+				}
+			})
+		}
+	}
+	m.act("cancel the change", want, func(s *usher.Service) answer {
+		return answer{err: s.CancelEmailChange(ctx, claimsOf(x), client(x.holder))}
+	})
+}
+
+func (m *machine) refresh(x *session, presented string) {
+	want := refused(usher.ErrInvalidSession)
+	if m.model.live(x, m.now()) && m.now().Before(x.validTo[presented]) {
+		trial := m.model.clone().session(x.id)
+		goesOn := trial.refresh(presented, answer{}, m.now())
+		want = expectation{effect: func(s *state, a answer) { s.session(x.id).refresh(presented, a, m.now()) }}
+		if !goesOn {
+			want.err = usher.ErrInvalidSession // and the session ends
+		}
+	}
+	m.act("refresh", want, func(s *usher.Service) answer {
+		return authenticated(s.RefreshSession(ctx, usher.Secret(presented), client(x.holder)))
+	})
+}
+
+func (m *machine) signOut(x *session) {
+	want := succeeds()
+	if !x.ended && m.model.users[x.user] != nil {
+		want = changes(func(s *state, _ answer) { s.session(x.id).ended = true })
+	}
+	m.act("sign-out", want, func(s *usher.Service) answer {
+		return answer{err: s.SignOut(ctx, claimsOf(x), client(x.holder))}
+	})
+}
+
+func (m *machine) signOutEverywhere(x *session) {
+	want := refused(m.ended(x))
+	if want.err == nil {
+		want = changes(func(s *state, _ answer) { s.endSessions(x.user) })
+	}
+	m.act("sign-out everywhere", want, func(s *usher.Service) answer {
+		return answer{err: s.SignOutEverywhere(ctx, claimsOf(x), client(x.holder))}
+	})
+}
+
+func (m *machine) revoke(x, other *session) {
+	want := refused(m.ended(x))
+	if want.err == nil {
+		want = refused(usher.ErrNotFound)
+		if other.user == x.user && !other.ended {
+			want = changes(func(s *state, _ answer) { s.session(other.id).ended = true })
+		}
+	}
+	m.act("revoke", want, func(s *usher.Service) answer {
+		return answer{err: s.RevokeSession(ctx, claimsOf(x), other.id, client(x.holder))}
+	})
+}
+
+// find returns the copy of a link in s.
+func (s *state) find(l *link) *link {
+	i := slices.IndexFunc(s.links, func(other *link) bool {
+		return other.raw == l.raw && other.kind == l.kind && other.user == l.user && other.made.Equal(l.made)
+	})
+	return s.links[i]
+}
+
+// limited reports whether a limit that the model does not have refused the act: on the
+// changes of a password in an hour.
+func limited(err error) bool {
+	var limit *usher.LimitError
+	return errors.As(err, &limit)
+}
+
+func isPolicy(err error) bool {
+	var policy *password.PolicyError
+	var field *usher.FieldError
+	return errors.As(err, &policy) || errors.As(err, &field)
+}

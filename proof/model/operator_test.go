@@ -1,0 +1,48 @@
+package model
+
+import "github.com/usherkit/usher"
+
+// operate is an act of the operator on a user, who may not exist any more.
+func (m *machine) operate(name, id string, effect func(s *state, u *account), do func(o *usher.Operator) error) {
+	want := refused(usher.ErrNotFound)
+	if m.model.users[id] != nil {
+		want = changes(func(s *state, _ answer) { effect(s, s.users[id]) })
+	}
+	m.act(name, want, func(s *usher.Service) answer { return answer{err: do(s.Operator("ops"))} })
+}
+
+func (m *machine) importUser(email, pw string) {
+	want := refused(usher.ErrLoginIDTaken)
+	if m.model.holderOf(email) == nil {
+		want = changes(func(s *state, a answer) {
+			s.users[a.userID] = &account{id: a.userID, email: email, verified: true, pw: pw, pwState: "active", version: 1}
+		})
+	}
+	m.act("import", want, func(s *usher.Service) answer {
+		in := usher.ImportUserParams{LoginIDs: []string{email}, EmailVerified: true, Password: usher.Secret(pw)}
+		u, err := s.Operator("ops").ImportUser(ctx, in)
+		return answer{err: err, userID: u.ID}
+	})
+}
+
+func (m *machine) expire(id string) {
+	u := m.model.users[id]
+	want := refused(usher.ErrConflict)
+	if u.pwState != "none" {
+		want = changes(func(s *state, _ answer) {
+			u := s.users[id]
+			s.setPassword(u, u.pw, "expired")
+		})
+	}
+	m.act("expire", want, func(s *usher.Service) answer { return answer{err: s.Operator("ops").ExpirePassword(ctx, id)} })
+}
+
+func (m *machine) setTemporary(id, pw string) {
+	want := refused(errAny)
+	if m.model.users[id].banned != pw {
+		want = changes(func(s *state, _ answer) { s.setPassword(s.users[id], pw, "temporary") })
+	}
+	m.act("set a password", want, func(s *usher.Service) answer {
+		return answer{err: s.Operator("ops").SetPassword(ctx, id, usher.Secret(pw), true)}
+	})
+}
