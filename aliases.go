@@ -57,6 +57,7 @@ const (
 	EventUserEnabled          = store.EventUserEnabled
 	EventUserDeleted          = store.EventUserDeleted
 	EventUserImported         = store.EventUserImported
+	EventUsersExported        = store.EventUsersExported
 	EventSignUpRefused        = store.EventSignUpRefused
 	EventSignIn               = store.EventSignIn
 	EventSignInFailed         = store.EventSignInFailed

@@ -66,6 +66,34 @@ func openExample() (*usher.Service, func()) {
 	}
 }
 
+// The first administrator. Call this at every start, in every instance: the first call
+// creates the user and sends a link that sets the password.
+func ExampleOperator_ImportUser() {
+	auth, closeAll := openExample()
+	defer closeAll()
+	ensureAdministrator := func(loginID string) error {
+		_, err := auth.Operator("setup").ImportUser(ctx, usher.ImportUserParams{
+			LoginIDs: []string{loginID}, EmailVerified: true, Roles: []string{"admin"},
+		})
+		switch {
+		case err == nil:
+			return auth.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: loginID}, usher.Client{})
+		case errors.Is(err, usher.ErrLoginIDTaken):
+			return nil
+		}
+		return err
+	}
+	for range 2 {
+		fmt.Println(ensureAdministrator("admin@example.com"))
+	}
+	page, err := auth.Operator("setup").Users(ctx, usher.UserQuery{Role: "admin"})
+	fmt.Println(len(page.Users), err)
+	// Output:
+	// <nil>
+	// <nil>
+	// 1 <nil>
+}
+
 func ExampleService_SignUp() {
 	auth, closeAll := openExample()
 	defer closeAll()

@@ -1,10 +1,12 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
+	"time"
 
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/logs"
@@ -15,6 +17,10 @@ import (
 
 // ImportUserParams describes a user of another system.
 type ImportUserParams struct {
+	// ID is the id of the user: up to 64 ASCII letters, digits, "-" and "_". Set it if
+	// other tables name the user by it, and make it long and random: clients see it.
+	// Defaults to a new random one.
+	ID string
 	// LoginIDs name the user. The first one is the main one. At least one is required.
 	LoginIDs []string
 	// Email is the user's address. Defaults to the first login id if that is an email
@@ -33,67 +39,39 @@ type ImportUserParams struct {
 	Attributes         map[string]any
 	// Disabled imports the user as disabled.
 	Disabled bool
+	// CreatedAt is when the user was created. Defaults to the time of the import.
+	CreatedAt time.Time
 	// Password is the password in clear. Hash is the hash that the other system
 	// stored. Only one of them may be set. With neither, the user has no password and
 	// sets one by a reset.
 	Password Secret
 	Hash     *password.Foreign
+	// PasswordExpired makes the user replace the password at the first sign-in, which
+	// returns ErrPasswordExpired. It needs a Password or a Hash.
+	PasswordExpired bool
 }
 
-// ImportFailure is a user that was not imported, and the reason.
-type ImportFailure struct {
-	// Index is the position in the list, from 0.
-	Index int
-	// Err is a *FieldError, *InputErrors, *password.ImportError,
-	// *password.PolicyError, *LimitError, ErrLoginIDTaken or ErrUnavailable.
-	Err error
-}
-
-// Import creates users of another system. It imports each user in a transaction of
-// its own and returns the created users, and a failure for each of the others. With
-// dryRun it writes nothing, and returns the failures that the import would have.
+// ImportUser creates a user of another system, in one transaction. The user gets no email.
+// A hash of another system is replaced at the user's first sign-in.
 //
-// Hashes of other systems are replaced at each user's first sign-in. A hash that
-// costs too much to compute is a failure.
-func (o *Operator) Import(ctx context.Context, list []ImportUserParams, dryRun bool) ([]User, []ImportFailure) {
-	var users []User
-	var failures []ImportFailure
-	var taken map[string]bool
-	if dryRun {
-		taken = map[string]bool{}
-	}
-	for i, in := range list {
-		u, err := o.importUser(ctx, in, taken)
-		if err != nil {
-			failures = append(failures, ImportFailure{i, err})
-			continue
-		}
-		users = append(users, u)
-	}
-	return users, failures
-}
-
-// ImportUser imports one user.
-//
-// Errors: those of [ImportFailure.Err].
+// Errors: a [*FieldError] or [*InputErrors]; a [*password.ImportError] for a hash that
+// is not supported, or costs too much to compute; a [*password.PolicyError]; a
+// [*LimitError] if the hashing queue is full; [ErrLoginIDTaken]; a [*Rejection] of a
+// hook of the store; [ErrUnavailable].
 func (o *Operator) ImportUser(ctx context.Context, in ImportUserParams) (User, error) {
-	return o.importUser(ctx, in, nil)
-}
-
-// importUser imports one user. If taken is not nil, it only checks the user, and adds its
-// login ids to those that earlier users of a dry run have taken.
-func (o *Operator) importUser(ctx context.Context, in ImportUserParams, taken map[string]bool) (User, error) {
-	s := o.s
-	u, canonical, err := s.importedUser(in)
+	u, canonical, err := o.s.importedUser(in)
 	if err != nil {
 		return User{}, err
 	}
+	return o.createImported(ctx, in, u, canonical)
+}
+
+// createImported stores a user whose inputs, except the password, were checked.
+func (o *Operator) createImported(ctx context.Context, in ImportUserParams, u User, canonical []string) (User, error) {
+	s := o.s
 	pw, err := s.importedPassword(ctx, in, u, o.client)
 	if err != nil {
 		return User{}, err
-	}
-	if taken != nil {
-		return u, s.takeInDryRun(ctx, canonical, taken)
 	}
 	e := s.newEvent(EventUserImported, u.ID, "", "", o.client)
 	_, err = s.store.CreateUser(ctx, store.UserCreation{
@@ -106,41 +84,20 @@ func (o *Operator) importUser(ctx context.Context, in ImportUserParams, taken ma
 	return u, nil
 }
 
-// takeInDryRun adds the login ids of one user to taken, or returns ErrLoginIDTaken if the
-// store, an earlier user or the user itself has one of them already.
-func (s *Service) takeInDryRun(ctx context.Context, canonical []string, taken map[string]bool) error {
-	for i, id := range canonical {
-		if taken[id] || slices.Contains(canonical[:i], id) {
-			return ErrLoginIDTaken
-		}
-		if _, err := s.store.AccountByLoginID(ctx, id); err == nil {
-			return ErrLoginIDTaken
-		} else if !errors.Is(err, ErrNotFound) {
-			return s.storeError(err)
-		}
-	}
-	for _, id := range canonical {
-		taken[id] = true
-	}
-	return nil
-}
+// idCharacters are the characters of an id that a program chooses.
+const idCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 // importedUser checks the inputs, except the password, and returns the user and the
 // canonical login ids.
 func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
-	if len(in.LoginIDs) == 0 {
-		return User{}, nil, &FieldError{"loginIds", "required", "must have at least one"}
+	typed, canonical, err := canonicalLoginIDs(in.LoginIDs, s.cfg.UnicodeLoginIDs)
+	if err != nil {
+		return User{}, nil, err
 	}
-	in.Email, in.LoginIDs = loginid.Trim(in.Email), slices.Clone(in.LoginIDs)
-	canonical := make([]string, len(in.LoginIDs))
-	for i, id := range in.LoginIDs {
-		id = loginid.Trim(id)
-		in.LoginIDs[i] = id
-		var err error
-		if canonical[i], err = canonicalLoginID(id, s.cfg.UnicodeLoginIDs); err != nil {
-			return User{}, nil, err
-		}
+	if len(in.ID) > 64 || strings.Trim(in.ID, idCharacters) != "" {
+		return User{}, nil, &FieldError{"id", "invalid", "must be up to 64 ASCII letters, digits, - and _"}
 	}
+	in.Email = loginid.Trim(in.Email)
 	email := in.Email
 	switch {
 	case email != "":
@@ -148,16 +105,19 @@ func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
 			return User{}, nil, err
 		}
 	case loginid.IsEmail(canonical[0]):
-		email = in.LoginIDs[0]
+		email = typed[0]
 	}
 	if err := inputErrors(checkProfile(in.Profile), checkAttributes(in.Attributes)); err != nil {
 		return User{}, nil, err
 	}
 	now := s.now()
 	u := User{
-		ID: "u" + randomString(16), LoginIDs: in.LoginIDs, Email: email, EmailVerified: in.EmailVerified && email != "",
+		ID: cmp.Or(in.ID, "u"+randomString(16)), LoginIDs: typed, Email: email, EmailVerified: in.EmailVerified && email != "",
 		Language: logs.Clean(in.Language, 128), Roles: in.Roles, Permissions: in.Permissions, Tenants: in.Tenants, Attributes: in.Attributes,
 		Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
+	}
+	if !in.CreatedAt.IsZero() {
+		u.CreatedAt = in.CreatedAt.UTC().Truncate(time.Microsecond)
 	}
 	if in.Disabled {
 		u.Status = StatusDisabled
@@ -173,6 +133,8 @@ func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u U
 	switch {
 	case in.Password != "" && in.Hash != nil:
 		return store.Password{}, &FieldError{"password", "not_allowed", "must be given in clear or as a hash, not both"}
+	case in.PasswordExpired && in.Password == "" && in.Hash == nil:
+		return store.Password{}, &FieldError{"passwordExpired", "not_allowed", "needs a password or a hash"}
 	case in.Hash != nil:
 		pw.Hash, err = s.hasher.Import(ctx, *in.Hash)
 	case in.Password != "":
@@ -194,5 +156,8 @@ func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u U
 		return store.Password{}, s.hashError(ctx, err, c)
 	}
 	pw.State = store.PasswordActive
+	if in.PasswordExpired {
+		pw.State = store.PasswordExpired
+	}
 	return pw, nil
 }

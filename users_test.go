@@ -1,6 +1,7 @@
 package usher_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -224,5 +225,38 @@ func TestAD04_ACursorServesItsOwnConditionsOnly(t *testing.T) {
 	slices.Sort(all)
 	if !slices.Equal(got, all) || rest.Count != 5 {
 		t.Errorf("got %q and the count %d, want %q", got, rest.Count, all)
+	}
+}
+
+// The recipe of docs/users.md.
+func TestAD11_OneOfManyInstancesAddsTheFirstAdministrator(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	other := k.secondInstance()
+	concurrently(64, func(i int) {
+		service := []*kit{k, other}[i%2].Service
+		_, err := service.Operator("setup").ImportUser(ctx, usher.ImportUserParams{
+			LoginIDs: []string{"admin@example.com"}, EmailVerified: true, Roles: []string{"admin"},
+		})
+		if err == nil {
+			err = service.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: "admin@example.com"}, usher.Client{})
+		} else if errors.Is(err, usher.ErrLoginIDTaken) {
+			err = nil
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	k.inbox()
+	sent := append(k.mail.all, other.mail.all...)
+	if len(sent) != 1 || sent[0].Kind != usher.MessageResetPassword {
+		t.Fatalf("emails are %s", kinds(sent))
+	}
+	_, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: tokenIn(t, sent[0]), NewPassword: goodPassword}, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := k.signIn("admin@example.com", goodPassword, home); len(a.User.Roles) != 1 {
+		t.Errorf("the roles are %q", a.User.Roles)
 	}
 }

@@ -19,6 +19,9 @@ type Foreign struct {
 	PHPass   *PHPass
 	MD5      *MD5
 	SHA      *SHA
+	// Stored is a string that another Hasher of this package returned, such as the hash
+	// of an exported user. A hash with a pepper needs the same pepper here.
+	Stored string
 }
 
 // Format hides the hash, for every verb.
@@ -84,6 +87,11 @@ func (h *Hasher) Import(ctx context.Context, f Foreign) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if s := in.scheme; s != nil && s.pepperID() != "" {
+		if _, ok := h.peppers[s.pepperID()]; !ok {
+			return "", importErr("Stored", "needs the pepper %q, which HasherConfig.Peppers does not have", s.pepperID())
+		}
+	}
 	if slow, ok := in.scheme.(derived); ok && slow.weak() {
 		in = imported{inner: weakInner{slow}, innerHash: b64(slow.result())}
 	}
@@ -127,8 +135,22 @@ func (f Foreign) only() (importable, error) {
 	if f.SHA != nil {
 		set = append(set, f.SHA)
 	}
+	if f.Stored != "" {
+		set = append(set, stored(f.Stored))
+	}
 	if len(set) != 1 {
 		return nil, importErr("Foreign", "has %d formats set, must have exactly one", len(set))
 	}
 	return set[0], nil
+}
+
+// stored is a string of another Hasher.
+type stored string
+
+func (s stored) convert() (imported, error) {
+	parsed, err := parse(string(s))
+	if err != nil {
+		return imported{}, importErr("Stored", "is not a string that a Hasher returned")
+	}
+	return imported{scheme: parsed}, nil
 }

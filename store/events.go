@@ -21,6 +21,7 @@ const (
 	EventUserEnabled          EventName = "user_enabled"
 	EventUserDeleted          EventName = "user_deleted"
 	EventUserImported         EventName = "user_imported"
+	EventUsersExported        EventName = "users_exported"
 	EventSignUpRefused        EventName = "user_create_fail"
 	EventSignIn               EventName = "authn_login_success"
 	EventSignInFailed         EventName = "authn_login_fail"

@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"database/sql"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +36,34 @@ func TestST04_BothEnginesHaveTheSameTables(t *testing.T) {
 	for what, both := range map[string][2][]string{"columns": columnsOfBoth, "indexes": indexesOfBoth} {
 		if !slices.Equal(both[0], both[1]) || len(both[0]) == 0 {
 			t.Errorf("%s: Postgres has\n%s\nand SQLite\n%s", what, strings.Join(both[0], " "), strings.Join(both[1], " "))
+		}
+	}
+}
+
+// documented finds a row of the table of docs/users.md.
+var documented = regexp.MustCompile("(?m)^\\| `(usher_\\w+)` \\| (.*) \\|$")
+
+func TestAD10_TheDocumentedColumnsExistOnBothEngines(t *testing.T) {
+	page, err := os.ReadFile("../../docs/users.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pg := open(t, pgtest.Schema(t))
+	lite, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lite.Close()
+	tables := documented.FindAllStringSubmatch(string(page), -1)
+	if len(tables) != 3 {
+		t.Fatalf("%d tables are documented", len(tables))
+	}
+	for _, m := range tables {
+		columns := strings.NewReplacer("`", "").Replace(m[2])
+		for _, db := range []*sql.DB{pg.DB(), lite.DB()} {
+			if _, err := db.Exec(`SELECT ` + columns + ` FROM ` + m[1]); err != nil {
+				t.Errorf("%s: %v", m[1], err)
+			}
 		}
 	}
 }
