@@ -20,6 +20,8 @@ const (
 	// maxOpened is how many cookies of one name are opened. If there are more, none
 	// counts.
 	maxOpened = 8
+	// maxEnded is how many different cookies of one name AllTokens opens.
+	maxEnded = 32
 	// maxTwinBytes bounds the headers that delete the twins of a cookie, because proxies
 	// refuse responses with large headers.
 	maxTwinBytes = 2000
@@ -38,7 +40,7 @@ func (j *Jar) openAll(r *http.Request, name string) (all []*sessions.Session, n 
 			all = append(all, s)
 		}
 	case n <= maxOpened:
-		for _, one := range splitRequest(r, name) {
+		for _, one := range splitRequest(r, name, cookieTexts(r, name)) {
 			if s := j.load(one, name); s != nil {
 				all = append(all, s)
 			}
@@ -47,10 +49,10 @@ func (j *Jar) openAll(r *http.Request, name string) (all []*sessions.Session, n 
 	return all, n
 }
 
-// splitRequest returns a copy of the request for each of its cookies with the given
-// name, with no other cookie in it.
-func splitRequest(r *http.Request, name string) (all []*http.Request) {
-	for _, text := range cookieTexts(r, name) {
+// splitRequest returns a copy of the request for each of these values of its cookies with
+// the given name, with no other cookie in it.
+func splitRequest(r *http.Request, name string, texts []string) (all []*http.Request) {
+	for _, text := range texts {
 		one := r.WithContext(r.Context())
 		one.Header = r.Header.Clone()
 		one.Header["Cookie"] = []string{name + "=" + text}
@@ -134,9 +136,10 @@ func (j *Jar) plainTokensOfSeveral(r *http.Request) (pair token.Pair, conflict b
 // RejectConflict reports whether the request has session cookies of different sessions.
 // None of them counts then, because another host of the domain may have set one to sign
 // the user in to another account. RejectConflict deletes all of them, and logs a
-// warning. Package middleware calls it.
+// warning. It does not revoke their tokens; package handlers ends their sessions before.
+// Package middleware calls it.
 func (j *Jar) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
-	if !j.conflict(r) {
+	if !j.Conflict(r) {
 		return false
 	}
 	j.cfg.Logger.WarnContext(r.Context(), "cookies: several session cookies belong to different sessions, so none of them counts", "cookies", strings.Join(j.cfg.tokenNames(), ", "))
@@ -151,13 +154,13 @@ func (j *Jar) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
 // of this browser in the last ten minutes and no tokens were set since. A sign-in page
 // then says why it is shown.
 func (j *Jar) HadConflict(r *http.Request) bool {
-	return j.Note(r, noteConflict) != "" || j.conflict(r)
+	return j.Note(r, noteConflict) != "" || j.Conflict(r)
 }
 
-// conflict reports whether the request has session cookies of different sessions. A
+// Conflict reports whether the request has session cookies of different sessions. A
 // single sealed cookie is not opened for that. The two cookies of Config.Plain may be of
 // different sessions even if there is one of each.
-func (j *Jar) conflict(r *http.Request) bool {
+func (j *Jar) Conflict(r *http.Request) bool {
 	if _, n := findCookie(r, j.cfg.Name); n < 2 && !j.cfg.Plain {
 		return false
 	}

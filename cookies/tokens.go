@@ -3,6 +3,7 @@ package cookies
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,15 +32,16 @@ func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 	return pair, present
 }
 
-// AllTokens returns the tokens of every session cookie of the request that opens, for a
-// sign-out, which ends all their sessions. With Config.Plain, each pair has one token.
-// Cookies beyond the eighth of a name do not count.
+// AllTokens returns the tokens of every session cookie of the request that opens, to end
+// all their sessions. With Config.Plain, each pair has one token. Of one name, 32
+// different cookies count.
 func (j *Jar) AllTokens(r *http.Request) []token.Pair {
 	var all []token.Pair
 	if !j.cfg.Plain {
-		opened, _ := j.openAll(r, j.cfg.Name)
-		for _, s := range opened {
-			all = append(all, asPair(s))
+		for _, one := range splitRequest(r, j.cfg.Name, firstTexts(r, j.cfg.Name)) {
+			if s := j.load(one, j.cfg.Name); s != nil {
+				all = append(all, asPair(s))
+			}
 		}
 		return all
 	}
@@ -52,10 +54,14 @@ func (j *Jar) AllTokens(r *http.Request) []token.Pair {
 	return all
 }
 
-// firstTexts returns the values of the first maxOpened cookies of a name.
-func firstTexts(r *http.Request, name string) []string {
-	texts := cookieTexts(r, name)
-	return texts[:min(len(texts), maxOpened)]
+// firstTexts returns the first maxEnded different values of the cookies of a name.
+func firstTexts(r *http.Request, name string) (texts []string) {
+	eachCookie(r, name, func(text string) {
+		if len(texts) < maxEnded && !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	})
+	return texts
 }
 
 // tokens is Tokens. conflict reports whether the request has session cookies of

@@ -106,7 +106,7 @@ func (h *Handlers) addGuards(auth *usher.Service, cfg Config) error {
 	}
 	either := bearer
 	if cfg.Cookies != nil {
-		either.Cookies, either.Refresher = cfg.Cookies, auth
+		either.Cookies, either.Refresher = h.chain.Visits.TokenCookies(), auth
 	}
 	program, session, reset := either, either, either
 	if cfg.OnError != nil || h.site != nil {

@@ -102,8 +102,9 @@ func (h *Handlers) CancelEmailChange(w http.ResponseWriter, r *http.Request) {
 
 // Refresh is POST /session/refresh. It takes the refresh token from the cookies,
 // or from {"refreshToken"} without Config.Cookies. 200 with the session and new
-// tokens. 401 if the session has ended, which removes the cookie; 503 if the store
-// is unavailable, which does not.
+// tokens. 401 if the session has ended; 503 if the store is unavailable. Both leave the
+// cookie, because it may be that of a newer sign-in by then. It is removed when the user
+// opens a page.
 func (h *Handlers) Refresh(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /session/refresh", w, r)
 }

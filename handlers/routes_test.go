@@ -211,7 +211,7 @@ var sessionOutcomes = []outcome{
 			k.Do(k.As(u, Post("/signout/all", "")))
 			return k.Refresh(u)
 		},
-		status: 401, code: "invalid_session", events: "authn_token_refused:session_ended", check: cookieCleared,
+		status: 401, code: "invalid_session", events: "authn_token_refused:session_ended", check: noCookie,
 	},
 	{
 		name: "refresh, reused", prepare: func(k *Kit) Request {
@@ -220,7 +220,7 @@ var sessionOutcomes = []outcome{
 			k.Clock.Add(11 * time.Second)
 			return k.Refresh(u)
 		},
-		status: 401, code: "invalid_session", events: "authn_token_reuse session_ended:token_reused", check: cookieCleared,
+		status: 401, code: "invalid_session", events: "authn_token_reuse session_ended:token_reused", check: noCookie,
 	},
 	// /me and /sessions
 	{

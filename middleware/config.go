@@ -41,8 +41,9 @@ type ClaimsReader interface {
 type Refresher interface {
 	// RefreshTokens returns the next tokens of the session. address and userAgent
 	// are those of the client. An error that matches token.ErrInvalid means that
-	// the session has ended; the Middleware then deletes the cookies. Any other
-	// error means that the token could not be exchanged; the cookies stay.
+	// the session has ended. The Middleware then deletes the cookies, if the user
+	// opens a page ([IsNavigation]). Any other error means that the token could not
+	// be exchanged.
 	RefreshTokens(ctx context.Context, refreshToken token.Secret, address netip.Addr, userAgent string) (token.Pair, error)
 	// SessionToken returns a session token for the session of a refresh token, and
 	// does not exchange the refresh token. It is for a protocol upgrade, whose

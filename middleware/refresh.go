@@ -34,7 +34,9 @@ func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, refresh tok
 			return m.cfg.Refresher.RefreshTokens(ctx, refresh, address, r.UserAgent())
 		})
 	}
-	if errors.Is(err, token.ErrInvalid) {
+	// The answer to a script may arrive after a sign-in in another tab, whose cookies it
+	// would delete.
+	if errors.Is(err, token.ErrInvalid) && IsNavigation(r) {
 		noStore(w)
 		m.cfg.Cookies.ClearTokens(w, r)
 	}

@@ -15,7 +15,7 @@ func (api *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	raw, err := api.refreshToken(r, in)
+	raw, err := api.refreshToken(w, r, in)
 	if err != nil {
 		return err
 	}
@@ -36,9 +36,9 @@ func (api *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 
 // refreshToken returns the refresh token of the cookies, or that of the body on a
 // mount without cookies.
-func (api *API) refreshToken(r *http.Request, in object) (usher.Secret, error) {
+func (api *API) refreshToken(w http.ResponseWriter, r *http.Request, in object) (usher.Secret, error) {
 	if api.visits.Cookies != nil {
-		return api.visits.RefreshToken(r)
+		return api.visits.RefreshToken(w, r)
 	}
 	raw := in.secret("refreshToken")
 	if err := in.err(); err != nil {

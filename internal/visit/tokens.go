@@ -1,6 +1,7 @@
 package visit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -26,8 +27,10 @@ func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, s
 		delivery, err = v.Cookies.Prepare(r, tokens)
 		return err
 	}
+	before := v.allTokens(r) // the jar may forget them when it sets the new ones
 	result, err := start(c)
 	if err == nil && result.Next == usher.NextSignIn {
+		v.endOthers(r, before, c)
 		v.ClearTokens(w, r)
 		v.setDevice(w, r, result.Device)
 	}
@@ -41,8 +44,17 @@ func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, s
 	if err := delivery.Set(w); err != nil {
 		return usher.Result{}, err
 	}
+	v.endOthers(r, before, c, result.Authentication.Session.ID)
 	v.setDevice(w, r, result.Authentication.Device)
 	return result, nil
+}
+
+// endOthers ends the sessions that the client had besides the one that the transaction has
+// ended. The request has succeeded, so a failure is only logged.
+func (v *Visits) endOthers(r *http.Request, had []token.Pair, c usher.Client, except ...string) {
+	if err := v.endReplaced(r, had, c, append(except, c.SessionID)...); err != nil {
+		v.Logger.WarnContext(r.Context(), "handlers: further sessions that the client had could not be ended", "error", err)
+	}
 }
 
 // CheckDelivery returns a PrepareDelivery that fails if the tokens could not be set as
@@ -60,12 +72,11 @@ func (v *Visits) CheckDelivery(r *http.Request) func(token.Pair) error {
 	}
 }
 
-// Deliver ends the session that the client had, and sets the cookies of the new one, if
+// Deliver ends the sessions that the client had, and sets the cookies of the new one, if
 // there are cookies. If it returns an error, it has ended the new session.
 func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
-	// Also if the client hangs up: it may have the tokens of the session before.
 	ctx := context.WithoutCancel(r.Context())
-	err := v.endPrevious(ctx, r, a.Session.ID, v.Client(w, r))
+	err := v.endReplaced(r, v.allTokens(r), v.Client(w, r), a.Session.ID)
 	if err == nil && v.Cookies != nil {
 		err = v.Cookies.SetTokens(w, r, a.Tokens)
 	}
@@ -81,20 +92,6 @@ func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authen
 	return nil
 }
 
-// endPrevious ends the session that the request has, except if it is the new one.
-func (v *Visits) endPrevious(ctx context.Context, r *http.Request, newSession string, c usher.Client) error {
-	claims := v.cookieClaims(r)
-	if claims == nil {
-		if own, ok := middleware.Claims(r.Context()); ok {
-			claims = &own
-		}
-	}
-	if claims == nil || claims.SessionID == newSession {
-		return nil
-	}
-	return v.Service.SignOut(ctx, claims, c)
-}
-
 // setDevice makes the browser known. A sign-in needs no device cookie. Without it, the
 // next sign-in counts as one from an unknown browser.
 func (v *Visits) setDevice(w http.ResponseWriter, r *http.Request, device usher.Secret) {
@@ -106,8 +103,9 @@ func (v *Visits) setDevice(w http.ResponseWriter, r *http.Request, device usher.
 	}
 }
 
-// RefreshToken returns the refresh token in the cookies.
-func (v *Visits) RefreshToken(r *http.Request) (usher.Secret, error) {
+// RefreshToken returns the refresh token in the cookies. Cookies of different sessions
+// have none: their sessions end, and they are removed.
+func (v *Visits) RefreshToken(w http.ResponseWriter, r *http.Request) (usher.Secret, error) {
 	pair, present := v.Cookies.Tokens(r)
 	if !present {
 		return "", ErrNotSignedIn
@@ -116,7 +114,8 @@ func (v *Visits) RefreshToken(r *http.Request) (usher.Secret, error) {
 		return "", err
 	}
 	if pair.Refresh == "" {
-		return "", usher.ErrInvalidSession
+		_, err := v.rejectConflict(w, r)
+		return "", cmp.Or(err, usher.ErrInvalidSession)
 	}
 	return pair.Refresh, nil
 }
@@ -142,55 +141,12 @@ func (v *Visits) RefreshCookies(w http.ResponseWriter, r *http.Request, userID s
 	}
 }
 
-// EndCookieSession ends the session of the cookies, if there is one, and removes
-// the cookies. If another host has set a second session cookie, it ends the sessions of
-// both, because it cannot know which is the user's. If the store is unavailable, the
-// cookies stay, because the session has not ended.
-func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error {
-	if _, present := v.Cookies.Tokens(r); !present {
-		return nil
-	}
-	if err := v.Origins.CheckCookie(r); err != nil {
-		return err
-	}
-	c, ended := v.Client(w, r), map[string]bool{}
-	for _, pair := range v.Cookies.AllTokens(r) {
-		claims, err := v.claimsOf(r, pair)
-		if err != nil {
-			return err
-		}
-		if claims == nil || ended[claims.SessionID] {
-			continue
-		}
-		if err := v.Service.SignOut(r.Context(), claims, c); err != nil {
-			return err
-		}
-		ended[claims.SessionID] = true
-	}
-	v.ForgetUser(w, r)
-	return nil
-}
-
-// claimsOf returns the claims of the refresh token of a pair or, if the jar keeps none,
-// of its session token. They are nil if no token is valid.
-func (v *Visits) claimsOf(r *http.Request, pair token.Pair) (*token.Claims, error) {
-	claims, err := v.Service.ValidateRefresh(r.Context(), pair.Refresh)
-	if err != nil {
-		claims, err = v.Service.ValidateSession(r.Context(), pair.Session)
-	}
-	switch {
-	case errors.Is(err, token.ErrInvalid):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	return claims, nil
-}
-
-// ClearEndedSession removes the cookies if err means that their session has ended, so
-// that the browser stops sending them. If the store is unavailable, they stay.
+// ClearEndedSession removes the cookies if err means that their session has ended and the
+// user opens a page, so that the browser stops sending them. The answer to a script may
+// arrive after a sign-in in another tab, whose cookies it would remove. If the store is
+// unavailable, they stay.
 func (v *Visits) ClearEndedSession(w http.ResponseWriter, r *http.Request, err error) {
-	if !errors.Is(err, usher.ErrInvalidSession) || len(r.Header["Authorization"]) > 0 {
+	if !errors.Is(err, usher.ErrInvalidSession) || len(r.Header["Authorization"]) > 0 || !middleware.IsNavigation(r) {
 		return
 	}
 	v.ClearTokens(w, r)

@@ -1,0 +1,125 @@
+package visit
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/token"
+)
+
+// A request may have several session cookies, of which another host of the domain may
+// have set one, and a bearer token as well. What removes or replaces the cookies ends the
+// sessions of all of them, because nothing tells which is the user's.
+
+// EndCookieSession ends the session of each session cookie, and removes the cookies. If
+// the store is unavailable, the cookies stay, because the sessions have not ended.
+func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error {
+	if _, present := v.Cookies.Tokens(r); !present {
+		return nil
+	}
+	if err := v.Origins.CheckCookie(r); err != nil {
+		return err
+	}
+	if err := v.endSessions(r.Context(), v.allTokens(r), v.Client(w, r)); err != nil {
+		return err
+	}
+	v.ForgetUser(w, r)
+	return nil
+}
+
+// TokenCookies returns the jar for package middleware, or nil.
+func (v *Visits) TokenCookies() middleware.TokenCookies {
+	if v.Cookies == nil {
+		return nil
+	}
+	return tokenCookies{v.Cookies, v}
+}
+
+// tokenCookies is a jar that also ends the sessions of cookies that it rejects.
+type tokenCookies struct {
+	*cookies.Jar
+	visits *Visits
+}
+
+// RejectConflict is that of the jar. If the store is unavailable, it returns false and
+// leaves the cookies.
+func (t tokenCookies) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
+	rejected, err := t.visits.rejectConflict(w, r)
+	if err != nil {
+		t.visits.Logger.WarnContext(r.Context(), "handlers: the sessions of cookies that contradict each other could not be ended", "error", err)
+	}
+	return rejected
+}
+
+// rejectConflict removes session cookies of different sessions, after it has ended those.
+func (v *Visits) rejectConflict(w http.ResponseWriter, r *http.Request) (rejected bool, err error) {
+	if !v.Cookies.Conflict(r) {
+		return false, nil
+	}
+	if err := v.endSessions(r.Context(), v.allTokens(r), v.Client(w, r)); err != nil {
+		return false, err
+	}
+	return v.Cookies.RejectConflict(w, r), nil
+}
+
+// endReplaced ends the sessions of tokens that a request had, and that of its bearer
+// token, except those with the given ids. The new session is stored already, so it goes
+// on if the client hangs up.
+func (v *Visits) endReplaced(r *http.Request, had []token.Pair, c usher.Client, except ...string) error {
+	ctx := context.WithoutCancel(r.Context())
+	if claims, ok := middleware.Claims(ctx); ok && !slices.Contains(except, claims.SessionID) {
+		if err := v.Service.SignOut(ctx, &claims, c); err != nil {
+			return err
+		}
+		except = append(except, claims.SessionID)
+	}
+	return v.endSessions(ctx, had, c, except...)
+}
+
+// endSessions ends the session of each pair of which a token is valid, except those with
+// the given ids.
+func (v *Visits) endSessions(ctx context.Context, pairs []token.Pair, c usher.Client, except ...string) error {
+	for _, pair := range pairs {
+		claims, err := v.claimsOf(ctx, pair)
+		switch {
+		case err != nil:
+			return err
+		case claims == nil || slices.Contains(except, claims.SessionID):
+			continue
+		}
+		if err := v.Service.SignOut(ctx, claims, c); err != nil {
+			return err
+		}
+		except = append(except, claims.SessionID)
+	}
+	return nil
+}
+
+// claimsOf returns the claims of the refresh token of a pair or, if the jar keeps none,
+// of its session token. They are nil if no token is valid.
+func (v *Visits) claimsOf(ctx context.Context, pair token.Pair) (*token.Claims, error) {
+	claims, err := v.Service.ValidateRefresh(ctx, pair.Refresh)
+	if err != nil {
+		claims, err = v.Service.ValidateSession(ctx, pair.Session)
+	}
+	switch {
+	case errors.Is(err, token.ErrInvalid):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return claims, nil
+}
+
+// allTokens returns the tokens of every session cookie of the request.
+func (v *Visits) allTokens(r *http.Request) []token.Pair {
+	if v.Cookies == nil {
+		return nil
+	}
+	return v.Cookies.AllTokens(r)
+}
