@@ -59,7 +59,7 @@ type conflictRejecter interface {
 // WebSocket is a GET, but it opens a connection that can change something, so it
 // is checked like a POST.
 func (m *Middleware) checkOrigin(r *http.Request) error {
-	if r.Method == http.MethodGet && strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "websocket") {
+	if r.Method == http.MethodGet && strings.Contains(strings.ToLower(strings.Join(r.Header["Upgrade"], ",")), "websocket") {
 		post := r.WithContext(r.Context())
 		post.Method = http.MethodPost
 		r = post

@@ -155,7 +155,11 @@ func TestCS03_CookieWithoutOriginNeedsACustomHeader(t *testing.T) {
 			headers("Upgrade", "WebSocket", "Origin", "https://app.example.com")(r)
 		}, 200},
 		"websocket, other site": {"GET", func(r *http.Request) { inCookie(r); headers("Upgrade", "websocket", "Origin", "https://evil.test")(r) }, 403},
-		"websocket, unknown":    {"GET", func(r *http.Request) { inCookie(r); headers("Upgrade", "websocket")(r) }, 403},
+		"websocket, after another protocol": {"GET", func(r *http.Request) {
+			inCookie(r)
+			headers("Upgrade", "h2c", "Upgrade", "websocket", "Origin", "https://evil.test")(r)
+		}, 403},
+		"websocket, unknown": {"GET", func(r *http.Request) { inCookie(r); headers("Upgrade", "websocket")(r) }, 403},
 	} {
 		if got := do(h, request(c.method, "/", c.change)); got.Code != c.status {
 			t.Errorf("%s: %d, want %d", name, got.Code, c.status)

@@ -107,7 +107,7 @@ func (site *Site) passwordView() *view {
 			in := usher.UpdatePasswordParams{
 				NewPassword: usher.Secret(x.in["newPassword"]), CurrentPassword: usher.Secret(x.in["currentPassword"]),
 			}
-			_, err := site.visits.Start(x.w, x.r, site.client(x), func(c usher.Client) (usher.Result, error) {
+			_, err := site.visits.Renew(x.w, x.r, site.client(x), func(c usher.Client) (usher.Result, error) {
 				return site.service.UpdatePassword(x.r.Context(), x.claims, in, c)
 			})
 			if err != nil {

@@ -43,6 +43,9 @@ func parseKeys(set []byte, maxKeys int) ([]PublicKey, error) {
 			continue
 		}
 		count[m.KID]++ // a key that is skipped makes the kid ambiguous, too
+		if _, err := strictjson.Parse(raw); err != nil {
+			continue // encoding/json ignores the case of names, and takes the last one
+		}
 		if key, ok := publicKey(m); ok {
 			keys = append(keys, key)
 		}

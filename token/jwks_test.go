@@ -161,3 +161,18 @@ func FuzzJWKS(f *testing.F) {
 		}
 	})
 }
+
+// A key whose members two readers read differently is no key of either.
+func TestJK05_AnAmbiguousKeyIsSkipped(t *testing.T) {
+	key := newKey(t, token.ES256).Public()
+	good := string(newKeySet(t, key).JSON())
+	for _, twin := range []string{`"KID":"other",`, `"Alg":"ES384",`, `"kid":"other",`} {
+		keys, err := token.ParseKeys([]byte(strings.Replace(good, `{"kty"`, `{`+twin+`"kty"`, 1)))
+		if len(keys) != 0 {
+			t.Errorf("%s: %d keys, %v", twin, len(keys), err)
+		}
+	}
+	if keys, err := token.ParseKeys([]byte(good)); err != nil || len(keys) != 1 || !strings.Contains(good, `{"kty"`) {
+		t.Errorf("%d keys, %v: %s", len(keys), err, good)
+	}
+}

@@ -276,3 +276,27 @@ func TestSE06_AListThatIsTooLongClosesTheDoor(t *testing.T) {
 		}
 	})
 }
+
+// Two readers could take different lists, and the last one would hide what ended.
+func TestSE06_AListThatReadersReadDifferentlyIsNoList(t *testing.T) {
+	for name, text := range map[string]string{
+		"two lists":             `{"revocations":[{"sid":"s1","until":4102444800}],"revocations":[]}`,
+		"in another case":       `{"revocations":[{"sid":"s1","until":4102444800}],"Revocations":[]}`,
+		"in another case alone": `{"REVOCATIONS":[]}`,
+		"two ids":               `{"revocations":[{"sid":"s1","sid":"s2","until":4102444800}]}`,
+		"an id in another case": `{"revocations":[{"SID":"s2","until":4102444800}]}`,
+		"not UTF-8":             "{\"revocations\":[{\"sid\":\"s\xff\",\"until\":4102444800}]}",
+	} {
+		o := &origin{answer: serve([]byte(text))}
+		r, err := token.OpenRemoteRevocations(t.Context(), token.RemoteRevocationsConfig{
+			URL: "https://idp.test/revocations", Client: &http.Client{Transport: o}, Logger: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Wait(t.Context()); !errors.Is(err, token.ErrUnavailable) {
+			t.Errorf("%s: %v, want an unknown list", name, err)
+		}
+		r.Close()
+	}
+}

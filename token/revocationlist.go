@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/usherkit/usher/internal/strictjson"
 )
 
 // revocationList is the published form of a list of revocations.
@@ -48,25 +50,25 @@ func (r *Revocations) JSON() []byte {
 }
 
 // parseRevocations reads the form that JSON writes. It ignores unknown members, because
-// a later version may add some.
+// a later version may add some, and refuses a text that two readers may read differently.
 func parseRevocations(text []byte) ([]listedRevocation, error) {
-	var list struct {
-		Revocations *[]listedRevocation `json:"revocations"`
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	if err := d.Decode(&list); err != nil {
+	members, err := strictjson.Parse(text)
+	if err != nil {
 		return nil, fmt.Errorf("token: revocations: %w", err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("token: revocations: data after the list")
-	}
-	if list.Revocations == nil {
+	var raws []json.RawMessage
+	if err := json.Unmarshal(members.Get("revocations"), &raws); err != nil || raws == nil {
 		return nil, errors.New("token: revocations: no list")
 	}
-	for i, one := range *list.Revocations {
-		if one.SessionID == "" || len(one.SessionID) > maxSessionID || one.Until <= 0 {
+	list := make([]listedRevocation, len(raws))
+	for i, raw := range raws {
+		entry, _ := strictjson.AsObject(raw)
+		sid, _ := strictjson.AsString(entry.Get("sid"))
+		until, err := strconv.ParseInt(string(entry.Get("until")), 10, 64)
+		if sid == "" || len(sid) > maxSessionID || err != nil || until <= 0 {
 			return nil, fmt.Errorf("token: revocations: entry %d has no valid sid and until", i)
 		}
+		list[i] = listedRevocation{sid, until}
 	}
-	return *list.Revocations, nil
+	return list, nil
 }

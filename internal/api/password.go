@@ -21,7 +21,7 @@ func (api *API) UpdatePassword(w http.ResponseWriter, r *http.Request, claims *t
 	if err := in.err(); err != nil {
 		return err
 	}
-	result, err := api.visits.Start(w, r, client, func(c usher.Client) (usher.Result, error) {
+	result, err := api.visits.Renew(w, r, client, func(c usher.Client) (usher.Result, error) {
 		return api.service.UpdatePassword(r.Context(), claims, request, c)
 	})
 	if err != nil {

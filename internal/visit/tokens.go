@@ -12,25 +12,45 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// Start calls start, which may start or renew a session for the client, and sets the
+// Start is Renew for a sign-in or a reset, which also ends every other session that the
+// request has. The transaction ends that of the client; see endReplaced for the others.
+func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, start func(usher.Client) (usher.Result, error)) (usher.Result, error) {
+	had, except := v.allTokens(r), []string{c.SessionID} // the jar may forget them when it sets the new ones
+	result, err := v.Renew(w, r, c, start)
+	if err != nil {
+		return result, err
+	}
+	switch result.Next {
+	case usher.NextSignedIn:
+		except = append(except, result.Authentication.Session.ID)
+	case usher.NextSignIn:
+	default:
+		return result, nil
+	}
+	// The request has succeeded, so a failure is only logged.
+	if err := v.endReplaced(r, had, c, except...); err != nil {
+		v.Logger.WarnContext(r.Context(), "handlers: further sessions that the client had could not be ended", "error", err)
+	}
+	return result, nil
+}
+
+// Renew calls renew, which may start or renew a session for the client, and sets the
 // cookies of that session. They are made before the session is stored. So if they cannot
-// be set, start fails, and has ended and stored nothing.
+// be set, renew fails, and has ended and stored nothing.
 //
 // If the user has to sign in next, as after a reset, the session that the client had has
 // ended, even that of another user, and its cookies are removed.
-func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, start func(usher.Client) (usher.Result, error)) (usher.Result, error) {
+func (v *Visits) Renew(w http.ResponseWriter, r *http.Request, c usher.Client, renew func(usher.Client) (usher.Result, error)) (usher.Result, error) {
 	if v.Cookies == nil {
-		return start(c)
+		return renew(c)
 	}
 	var delivery *cookies.Delivery
 	c.PrepareDelivery = func(tokens token.Pair) (err error) {
 		delivery, err = v.Cookies.Prepare(r, tokens)
 		return err
 	}
-	before := v.allTokens(r) // the jar may forget them when it sets the new ones
-	result, err := start(c)
+	result, err := renew(c)
 	if err == nil && result.Next == usher.NextSignIn {
-		v.endOthers(r, before, c)
 		v.ClearTokens(w, r)
 		v.setDevice(w, r, result.Device)
 	}
@@ -44,17 +64,8 @@ func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, s
 	if err := delivery.Set(w); err != nil {
 		return usher.Result{}, err
 	}
-	v.endOthers(r, before, c, result.Authentication.Session.ID)
 	v.setDevice(w, r, result.Authentication.Device)
 	return result, nil
-}
-
-// endOthers ends the sessions that the client had besides the one that the transaction has
-// ended. The request has succeeded, so a failure is only logged.
-func (v *Visits) endOthers(r *http.Request, had []token.Pair, c usher.Client, except ...string) {
-	if err := v.endReplaced(r, had, c, append(except, c.SessionID)...); err != nil {
-		v.Logger.WarnContext(r.Context(), "handlers: further sessions that the client had could not be ended", "error", err)
-	}
 }
 
 // CheckDelivery returns a PrepareDelivery that fails if the tokens could not be set as
