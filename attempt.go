@@ -148,6 +148,8 @@ func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) erro
 		reason = "unknown_login_id"
 	case s.passwordLocked(a):
 		reason = "locked"
+	case s.temporaryPasswordExpired(a.account.Password):
+		reason = "temporary_expired"
 	case a.account.Password.State == store.PasswordNone || a.account.Password.Hash == "":
 		reason = "no_password"
 	}
@@ -185,6 +187,7 @@ func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, ev
 	events = append(events, s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client))
 	if a.accountExists() && a.failures+1 == s.cfg.Password.LockAttempts {
 		events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
+		s.notifyOfLock(ctx, a)
 	}
 	s.audit.Store(ctx, events...)
 	return ErrInvalidCredentials

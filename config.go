@@ -106,7 +106,8 @@ type Config struct {
 	// Limits holds the limits on attempts and emails.
 	Limits LimitConfig
 	// InsecureNoThrottle switches off every limit on attempts. It is for load tests on
-	// a developer's computer. Defaults to false.
+	// a developer's computer, and New accepts it only if the host of BaseURL is localhost
+	// or a loopback address. Defaults to false.
 	InsecureNoThrottle bool
 
 	// OnEvent is called for every event. Defaults to none.
@@ -247,6 +248,9 @@ func (c Config) validate() error {
 	}
 	if err := weburl.CheckBase(c.BaseURL); err != nil {
 		return fmt.Errorf("usher: Config.BaseURL %w", err)
+	}
+	if c.InsecureNoThrottle && !weburl.IsLoopback(c.BaseURL) {
+		return errors.New("usher: Config.InsecureNoThrottle is for this computer alone: BaseURL must name localhost or a loopback address; elsewhere raise Config.Limits")
 	}
 	if err := weburl.CheckPath(c.PagesPath); err != nil {
 		return fmt.Errorf("usher: Config.PagesPath %w", err)

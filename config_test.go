@@ -167,10 +167,29 @@ func TestCF03_PlainHTTPForLoopbackOnly(t *testing.T) {
 	}
 }
 
+// Without limits a program serves this computer only.
+func TestCF03_NoThrottleOnlyOnThisComputer(t *testing.T) {
+	t.Parallel()
+	for base, ok := range map[string]bool{
+		"https://app.example": false, "https://10.0.0.1": false, "https://localhost.app.example": false,
+		"http://localhost:8080": true, "https://localhost": true, "http://127.0.0.1:8080": true, "http://[::1]:8080": true,
+	} {
+		c := newConfig(io.Discard)
+		c.BaseURL, c.InsecureNoThrottle = base, true
+		s, err := usher.New(ctx, memory.New(), c)
+		if (err == nil) != ok || !ok && !strings.Contains(err.Error(), "InsecureNoThrottle") {
+			t.Errorf("%s: %v", base, err)
+		}
+		if s != nil {
+			s.Close(ctx)
+		}
+	}
+}
+
 func TestCF03_UnsafeSettingsWarn(t *testing.T) {
 	var log bytes.Buffer
 	c := newConfig(&log)
-	c.InsecureNoThrottle, c.ResetSignsIn, c.Sessions.KeepRefreshToken = true, true, true
+	c.BaseURL, c.InsecureNoThrottle, c.ResetSignsIn, c.Sessions.KeepRefreshToken = "https://localhost", true, true, true
 	c.Password.InsecureAllowCommon = true
 	c.Links.ResetPassword = "myapp://reset"
 	s, err := usher.New(ctx, memory.New(), c)

@@ -321,3 +321,31 @@ func TestPO07_AfterACompromiseOnlyTheMailboxCounts(t *testing.T) {
 	wantLimit(t, k.trySignIn(ann, otherPassword, home)) // they counted for the network
 	wantErr(t, k.Operator("ops:bob").RequireReset(ctx, "nobody"), usher.ErrNotFound)
 }
+
+// A temporary password that was not replaced within a week is like a wrong one, in each
+// place that takes it.
+func TestPO08_ATemporaryPasswordExpires(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUp(ann)
+	link := tokenIn(t, k.wantEmails("verify_email")[0])
+	if err := k.Operator("test").SetPassword(ctx, a.User.ID, otherPassword, true); err != nil {
+		t.Fatal(err)
+	}
+	k.clock.add(7*24*time.Hour - time.Second)
+	wantErr(t, k.trySignIn(ann, otherPassword, home), usher.ErrPasswordExpired)
+	k.clock.add(time.Second)
+	k.events.reset()
+	before := k.Hashes()
+	wantErr(t, k.trySignIn(ann, otherPassword, home), usher.ErrInvalidCredentials)
+	wantErr(t, k.replace(ann, otherPassword, thirdPassword), usher.ErrInvalidCredentials)
+	k.wantEvents("authn_login_fail:temporary_expired authn_login_fail:temporary_expired")
+	if n := k.Hashes() - before; n != 2 {
+		t.Errorf("%d hashes, want one for each attempt", n)
+	}
+	_, err := k.VerifyEmail(ctx, nil, usher.VerifyEmailParams{Token: link, Password: otherPassword}, home)
+	wantErr(t, err, usher.ErrInvalidToken)
+	raw := k.resetToken(ann, usher.MessageConfirmAndReset)
+	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: thirdPassword}, home))
+	k.wantPassword(ann, thirdPassword, otherPassword)
+}

@@ -43,6 +43,9 @@ const (
 	MessageLoginIDsChanged MessageKind = "login_ids_changed"
 	// MessageSignInNotice notifies the user of a sign-in after several failures.
 	MessageSignInNotice MessageKind = "sign_in_notice"
+	// MessagePasswordLocked notifies the user that failed attempts have disabled the
+	// password for unknown browsers.
+	MessagePasswordLocked MessageKind = "password_locked"
 )
 
 // Message is the content of one email, not yet rendered. Package mail renders it.
@@ -211,6 +214,30 @@ func (s *Service) prepareNotice(ctx context.Context, u User, m Message, c Client
 		return nil, err
 	}
 	return s.sealEmail(u.Email, m, c), nil
+}
+
+// notifyOfLock emails the owner that failed attempts have disabled the password, at most
+// once a day. It does so in the background, because the attempt must do the same work as
+// one that locks nothing.
+func (s *Service) notifyOfLock(ctx context.Context, a *attempt) {
+	u, c := a.account.User, a.client
+	if u.Email == "" || !u.EmailVerified || u.Status != StatusEnabled {
+		return
+	}
+	s.enqueue(ctx, "notify of a locked password", func(ctx context.Context) error {
+		limit := s.hourlyLimit(limitNotices, 1, "lock", u.ID)
+		limit.Window = 24 * time.Hour
+		if _, refused, err := s.takeLimits(ctx, limit); err != nil || refused != nil {
+			return err
+		}
+		notice := s.sealEmail(u.Email, forUser(u, Message{Kind: MessagePasswordLocked}, c), c)
+		if err := s.store.Record(ctx, store.Effects{Emails: notice}); err != nil {
+			s.releaseUnlessHungUp(ctx, limit) // nothing was sent
+			return s.storeError(err)
+		}
+		s.wakeOutbox(notice)
+		return nil
+	})
 }
 
 // noticeLimit returns the limit that prepareNotice counts on.

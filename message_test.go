@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -166,6 +167,40 @@ func TestEmailsStateTheLifetimeOfTheirLink(t *testing.T) {
 }
 
 // Every email has the name of the program.
+// A lock notifies the owner once a day, at a confirmed address, in the background, so
+// that the attempt itself does the same work as any other.
+func TestSI13_TheOwnerIsNotifiedOfALock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := newInstance(t, memory.New(), func(c *usher.Config) { c.Password.LockAttempts = 3 })
+		known := home
+		known.Device = k.signUpVerified(ann).Device
+		k.signUp(mallory) // unverified
+		k.wantEmails("verify_email")
+		lock := func(loginID string, first int) {
+			for i := range 4 {
+				_ = k.trySignIn(loginID, otherPassword, nth(first+i))
+			}
+			time.Sleep(time.Second)
+		}
+		lock(mallory, 0)
+		lock("nobody@example.com", 10)
+		k.wantEmails("")
+		lock(ann, 20)
+		if m := k.wantEmails("password_locked")[0]; m.To != ann || m.Link != "" || m.Address != nth(22).Address.String() {
+			t.Errorf("the email is %+v", m)
+		}
+		// The owner ends the lock, and the attacker repeats it.
+		k.signIn(ann, goodPassword, known)
+		lock(ann, 30)
+		k.wantEmails("")
+		time.Sleep(25 * time.Hour)
+		k.signIn(ann, goodPassword, known)
+		lock(ann, 40)
+		k.wantEmails("password_locked")
+	})
+}
+
 func TestMessagesNameTheProgram(t *testing.T) {
 	for want, change := range map[string]func(*usher.Config){
 		"My app":      func(c *usher.Config) { c.Name = "My app" },

@@ -299,7 +299,7 @@ func (m *mailbox) has(kind usher.MessageKind) (n int) {
 func TestOutboxOfTwoInstances(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		k, other := twoInstances(t, func(c *usher.Config) { c.InsecureNoThrottle = true })
+		k, other := twoInstances(t, func(c *usher.Config) { c.InsecureNoThrottle, c.BaseURL = true, "https://localhost" })
 		for i := range 64 {
 			k.importUser(fmt.Sprintf("u%d@example.com", i))
 		}

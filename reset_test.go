@@ -34,7 +34,7 @@ func (k *kit) requestReset(loginID string, c usher.Client) {
 
 func TestRS01_TokensAreRandomAndStoredHashed(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, func(c *usher.Config) { c.InsecureNoThrottle = true })
+	k := newKit(t, func(c *usher.Config) { c.InsecureNoThrottle, c.BaseURL = true, "https://localhost" })
 	seen := map[usher.Secret]bool{}
 	for i := range 334 {
 		k.importUser(fmt.Sprintf("u%d@example.com", i))

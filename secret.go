@@ -22,8 +22,9 @@ import (
 // mode 0600. An attacker who can read the file can open everything that the Service
 // seals: keep it apart from the database and its backups.
 //
-// Errors: those of package os, wrapped, and one for a file with fewer than 32 bytes or
-// with one character repeated.
+// Errors: those of package os, wrapped; one for a file with fewer than 32 bytes or with
+// one character repeated; and, except on Windows, one for a file that others than its
+// owner can write, or that users outside its group can read.
 func SecretFile(path string) (Secret, error) {
 	secret, err := readSecretFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -34,7 +35,19 @@ func SecretFile(path string) (Secret, error) {
 
 // readSecretFile returns the secret in an existing file.
 func readSecretFile(path string) (Secret, error) {
-	b, err := os.ReadFile(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("usher: secret file: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("usher: secret file: %w", err)
+	}
+	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o027 != 0 {
+		return "", fmt.Errorf("usher: secret file %s has the mode %04o: only its owner may write it, and only its owner and group read it (chmod 600)", path, mode)
+	}
+	b, err := io.ReadAll(f)
 	if err != nil {
 		return "", fmt.Errorf("usher: secret file: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -94,6 +95,24 @@ func TestCF01_SecretFileIsTheSameForAllWhoStartAtOnce(t *testing.T) {
 		}
 	}
 	wantOnly(t, path)
+}
+
+// Only the owner and the group may have access to the file.
+func TestCF01_ASecretFileForEverybodyIsRefused(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	path := filepath.Join(t.TempDir(), "usher.secret")
+	want := usher.Must(usher.SecretFile(path))
+	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o440: true, 0o644: false, 0o604: false, 0o602: false, 0o620: false} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		got, err := usher.SecretFile(path)
+		if ok != (err == nil) || ok != (got == want) || !ok && !strings.Contains(err.Error(), "chmod 600") {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+	}
 }
 
 func TestCF01_SecretFileThatCannotServe(t *testing.T) {

@@ -3,6 +3,7 @@ package usher
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
@@ -99,6 +100,15 @@ func (s *Service) passwordExpired(p store.Password) bool {
 	}
 	maxAge := s.cfg.Password.Expiration
 	return maxAge > 0 && s.now().Sub(p.ChangedAt) >= maxAge
+}
+
+// temporaryLifetime is how long a temporary password may be replaced.
+const temporaryLifetime = 7 * 24 * time.Hour
+
+// temporaryPasswordExpired reports whether a password is temporary and too old. It is
+// then like a wrong one in each place that takes a password.
+func (s *Service) temporaryPasswordExpired(p store.Password) bool {
+	return p.State == store.PasswordTemporary && s.now().Sub(p.ChangedAt) >= temporaryLifetime
 }
 
 // startSession starts the session of a user whose password was right.

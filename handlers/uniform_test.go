@@ -34,7 +34,7 @@ const sameID = "same-request-id"
 func TestEN01_FailedSignInsAreAlike(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
-		k := NewKit(t, m, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true; c.InsecureNoThrottle = true }})
+		k := NewKit(t, m, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true; c.InsecureNoThrottle, c.BaseURL = true, "https://localhost" }})
 		verified := func(id string) {
 			k.Do(Post("/signup", SignUpBody(id, GoodPassword))).Want(t, 202, "")
 			k.Do(Post("/email/verify", Object("token", k.MailedToken(), "password", GoodPassword))).Want(t, 200, "")
@@ -139,7 +139,7 @@ func TestEN06_UnknownLoginIDsAreThrottledLikeKnownOnes(t *testing.T) {
 func TestEN07_DeadLinksAreAlike(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
-		k := NewKit(t, m, Setup{Service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
+		k := NewKit(t, m, Setup{Service: func(c *usher.Config) { c.InsecureNoThrottle, c.BaseURL = true, "https://localhost" }})
 		u := k.SignUpVerified(Ann)
 		complete := func(tok string) *Reply {
 			return k.Do(Post("/password/reset/complete", Object("token", tok, "newPassword", ThirdPassword), "X-Request-Id", sameID))

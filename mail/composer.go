@@ -75,6 +75,7 @@ var kinds = map[usher.MessageKind]bool{
 	usher.MessageEmailChanged:      false,
 	usher.MessageLoginIDsChanged:   false,
 	usher.MessageSignInNotice:      false,
+	usher.MessagePasswordLocked:    false,
 }
 
 // Check renders every kind of message in every language, and returns the errors

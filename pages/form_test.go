@@ -111,7 +111,7 @@ func TestSI01_ThePageSaysHowLongToWait(t *testing.T) {
 }
 
 func TestEN01_FailedSignInsLookAlike(t *testing.T) {
-	k, _ := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
+	k, _ := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.InsecureNoThrottle, c.BaseURL = true, "https://localhost" }})
 	k.SignUp(Ann)
 	page := func(loginID string) string {
 		v := k.Browser(t).Send("/signin", "loginId", loginID, "password", OtherPassword).WantPage(t, 401)

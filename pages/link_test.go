@@ -77,7 +77,9 @@ func TestRS08_EN03_TheSentPageRevealsNothing(t *testing.T) {
 // One page reports every link that does not work: random, used, expired, replaced or
 // damaged.
 func TestEN07_DeadLinksLookAlike(t *testing.T) {
-	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.InsecureNoThrottle = true }})
+	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) {
+		c.Limits = usher.LimitConfig{Emails: 100, ResetEmails: 100, ResetRequests: 100}
+	}})
 	k.SignUpVerified(Ann)
 	newLink := func() string {
 		k.ClearRecords()

@@ -270,7 +270,7 @@ const (
 	// PasswordExpired does not sign in. It can only be replaced.
 	PasswordExpired PasswordState = "expired"
 	// PasswordTemporary was set by an operator. It does not sign in, and can only be
-	// replaced.
+	// replaced, within the time that the rules allow.
 	PasswordTemporary PasswordState = "temporary"
 )
 

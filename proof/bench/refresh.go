@@ -94,7 +94,7 @@ func (s *suite) refresh() error {
 }
 
 func (s *suite) refreshOn(engine string, store store.Store, bare *bareTable, rounds, count int) ([]*load, error) {
-	service, err := newService(store, refreshClients, usher.Config{Hashing: cheapHashing, InsecureNoThrottle: true})
+	service, err := newService(store, refreshClients, usher.Config{BaseURL: "https://localhost", Hashing: cheapHashing, InsecureNoThrottle: true})
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func serve(ctx context.Context, args []string) error {
 	addr := f.String("addr", "", "")
 	db := f.String("db", "", "")
 	ahead := f.Duration("ahead", 0, "")
-	base := f.String("base", "https://drills.example", "")
+	base := f.String("base", "https://localhost", "")
 	proxy := f.String("proxy", "", "")
 	if err := f.Parse(args); err != nil {
 		return err

@@ -1,15 +1,20 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const urlForm = "a URL such as postgres://user@host/database, or keywords and values such as host=/run/postgresql dbname=app"
@@ -32,6 +37,33 @@ func parseURL(url string) (*pgx.ConnConfig, error) {
 		return nil, fmt.Errorf("%w; give %s", err, urlForm) // pgx leaves the password out
 	}
 	return config, nil
+}
+
+// warnOfTLS logs a warning for the first server on another computer to which a connection
+// may be made without verified TLS: an attacker between the two could read and change
+// what they send. pgx connects in the order of config and its fallbacks, and has one
+// without TLS among them if sslmode is allow or prefer, its default.
+func (o Options) warnOfTLS(config *pgx.ConnConfig) {
+	servers := append([]*pgconn.FallbackConfig{{Host: config.Host, TLSConfig: config.TLSConfig}}, config.Fallbacks...)
+	for _, s := range servers {
+		if isRemote(s.Host) && !verifies(s.TLSConfig) {
+			cmp.Or(o.Logger, slog.Default()).Warn(
+				"postgres: connections to another computer are not protected by verified TLS: add sslmode=verify-full to the URL", "host", s.Host)
+			return
+		}
+	}
+}
+
+// isRemote reports whether a host of a URL is neither a socket nor this computer.
+func isRemote(host string) bool {
+	network, _ := pgconn.NetworkAddress(host, 0)
+	a, err := netip.ParseAddr(host)
+	return network != "unix" && host != "localhost" && (err != nil || !a.IsLoopback())
+}
+
+// verifies reports whether TLS is used and the certificate of the server is verified.
+func verifies(c *tls.Config) bool {
+	return c != nil && (!c.InsecureSkipVerify || c.VerifyPeerCertificate != nil || c.VerifyConnection != nil)
 }
 
 // behindPooler connects once and reports whether a pooler is between the program and

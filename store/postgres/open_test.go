@@ -1,9 +1,11 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"testing"
@@ -117,6 +119,44 @@ func TestST08_AnotherURLIsRefusedWithWhatToDo(t *testing.T) {
 			err := open()
 			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "postgres://") {
 				t.Errorf("%s(%q): %v", name, url, err)
+			}
+		}
+	}
+}
+
+// A connection to another computer without verified TLS logs a warning that names the
+// server and what to do, and no password.
+func TestCF03_APlaintextConnectionWarns(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // the warning comes before the first connection
+	for url, want := range map[string]bool{
+		"postgres://u:hidden@db.example/app":                                true, // pgx prefers TLS and accepts plain text
+		"postgres://u:hidden@db.example/app?sslmode=prefer":                 true,
+		"postgres://u:hidden@db.example/app?sslmode=allow":                  true,
+		"postgres://u:hidden@db.example/app?sslmode=disable":                true,
+		"postgres://u:hidden@db.example/app?sslmode=require":                true, // encrypted for anyone who answers
+		"postgres://u:hidden@10.1.2.3/app?sslmode=disable":                  true,
+		"postgres://u:hidden@localhost,db.example/app?sslmode=disable":      true,
+		"postgres://u:hidden@db.example/app?sslmode=verify-full":            false,
+		"postgres://u:hidden@localhost/app?sslmode=disable":                 false,
+		"postgres://u:hidden@127.0.0.1,[::1]/app?sslmode=prefer":            false,
+		"host=/run/postgresql user=u password=hidden dbname=app":            false,
+		"postgres://u:hidden@db.example/app?sslmode=verify-ca":              false,
+		"host=db.example user=u password=hidden dbname=app sslmode=disable": true,
+	} {
+		for where, options := range map[string]postgres.Options{"Open": {}, "ListenURL": {ListenURL: url}} {
+			var log bytes.Buffer
+			options.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			open := url
+			if where == "ListenURL" {
+				open = "host=/nowhere user=u dbname=app"
+			}
+			if _, err := postgres.Open(ctx, open, options); err == nil {
+				t.Fatal("opened")
+			}
+			got := log.String()
+			if n := strings.Count(got, "sslmode=verify-full"); n > 1 || (n == 1) != want || strings.Contains(got, "hidden") {
+				t.Errorf("%s, %s: the log is %q", where, url, got)
 			}
 		}
 	}

@@ -43,6 +43,7 @@ func New(ctx context.Context, db *sql.DB, options ...Options) (*Store, error) {
 	if err := errors.Join(err, conn.Close()); err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
+	opts.warnOfTLS(config)
 	return newStore(ctx, db, config, opts)
 }
 
@@ -57,6 +58,7 @@ func FromPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*Sto
 	if pool == nil {
 		return nil, errors.New("postgres: no pool was given")
 	}
+	opts.warnOfTLS(pool.Config().ConnConfig)
 	db := sql.OpenDB(pipelineConnector{stdlib.GetPoolConnector(pool)})
 	db.SetMaxIdleConns(0) // the pool keeps them
 	return newStore(ctx, db, pool.Config().ConnConfig, opts)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
@@ -29,6 +30,9 @@ type Options struct {
 	// ListenURL is the server to listen to for revocations. Set it if a pooler hands
 	// out connections by transaction. Defaults to the server of the pool.
 	ListenURL string
+	// Logger gets a warning about a connection to another computer that verified TLS does
+	// not protect. Defaults to slog.Default().
+	Logger *slog.Logger
 	// SkipMigrations is for a role that may not create tables: [Migrate], or the
 	// program's own tool, creates them. Defaults to false: the tables are brought up
 	// to date.
@@ -54,7 +58,8 @@ const connLifetime = 30 * time.Minute
 // Open opens the store in the database that url names, as a URL
 // ("postgres://user@host/db?sslmode=verify-full") or as keywords and values
 // ("host=/run/postgresql dbname=app"), and brings its tables up to date. The database
-// must have the encoding UTF8. What url leaves out comes from the environment (PGHOST, PGPASSWORD, …) as with
+// must have the encoding UTF8. A connection to another computer without verified TLS
+// (sslmode=verify-full) logs a warning. What url leaves out comes from the environment (PGHOST, PGPASSWORD, …) as with
 // other clients of PostgreSQL. At most one Options may be given. ctx bounds the
 // opening, migrations included, and the Store does not keep it.
 func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
@@ -72,6 +77,7 @@ func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
+	opts.warnOfTLS(config)
 	pooled, err := behindPooler(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
@@ -101,9 +107,11 @@ func onlyOptions(options []Options) (Options, error) {
 		return Options{}, nil
 	case 1:
 		if u := options[0].ListenURL; u != "" {
-			if _, err := parseURL(u); err != nil {
+			config, err := parseURL(u)
+			if err != nil {
 				return Options{}, fmt.Errorf("postgres: Options.ListenURL: %w", err)
 			}
+			options[0].warnOfTLS(config)
 		}
 		return options[0], nil
 	default:
