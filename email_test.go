@@ -253,7 +253,9 @@ func TestEV04_VerificationNeitherStartsNorChangesASession(t *testing.T) {
 // and the store has none of them.
 func TestRS01_EV01_AThousandTokensAreRandomAndStoredHashed(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, func(c *usher.Config) { c.InsecureNoThrottle, c.BaseURL, c.VerifyLifetime = true, "https://localhost", time.Minute })
+	k := newKit(t, func(c *usher.Config) {
+		c.InsecureNoThrottle, c.BaseURL, c.VerifyLifetime = true, "https://localhost", time.Minute
+	})
 	claims := k.claims(k.signUp(ann))
 	k.wantEmails("verify_email")
 	seen := map[usher.Secret]bool{}
