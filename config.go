@@ -70,6 +70,13 @@ type Config struct {
 	// Defaults to false: sign-up returns tokens at once, and ErrLoginIDTaken if the
 	// login id is taken.
 	ConfirmFirst bool
+	// SignUpRule is asked for every sign-up with acceptable input, before the login id is
+	// looked up, so that a refusal does not reveal which login ids are free. u has what
+	// the client gave: login id, email and profile. The rule should need no other server.
+	// A [*Rejection] refuses the sign-up, and reaches the client as 422; any other error
+	// fails it. Each call counts as a sign-up. Operators' imports do not ask it. Defaults
+	// to none.
+	SignUpRule func(ctx context.Context, u User) error
 	// SignUpClosed refuses every sign-up. Defaults to false.
 	SignUpClosed bool
 	// UnicodeLoginIDs allows non-ASCII characters before the @ of a login id (RFC

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -125,8 +126,7 @@ func clientLanguage(c Client) string { return logs.Clean(c.Language, 128) }
 // other kinds, by signing up with the address, and must not keep the owner from a
 // new password that way.
 func (s *Service) prepareEmail(ctx context.Context, address string, m Message, c Client) ([]store.QueuedEmail, error) {
-	limit := s.emailLimit(address)
-	limit.Max = max(1, limit.Max-1)
+	limit := s.sharedEmailLimit(address)
 	refused := "bad_address"
 	if _, err := canonicalLoginID(address, true); err == nil {
 		if refused, err = s.countEmail(ctx, c, limit); err != nil {
@@ -138,6 +138,51 @@ func (s *Service) prepareEmail(ctx context.Context, address string, m Message, c
 		return nil, nil
 	}
 	return s.sealEmail(address, m, c), nil
+}
+
+// sharedEmailLimit is emailLimit without the email that is reserved for a reset.
+func (s *Service) sharedEmailLimit(address string) namedLimit {
+	limit := s.emailLimit(address)
+	limit.Max = max(1, limit.Max-1)
+	return limit
+}
+
+// releaseEmail releases an email that prepareEmail has counted and that was not sent.
+func (s *Service) releaseEmail(ctx context.Context, u User, queued []store.QueuedEmail) {
+	if len(queued) > 0 {
+		s.releaseUnlessHungUp(ctx, s.emailLimit(u.Email))
+	}
+}
+
+// countEmailEvenly counts one email on all limits, and returns the reason if it must not
+// be sent; the caller then releases them with whatever it stores. Unlike countEmail it
+// makes the same round trips to the store in both cases, because a sign-up that is
+// confirmed first must not reveal whether the login id is taken.
+func (s *Service) countEmailEvenly(ctx context.Context, to string, limits []namedLimit) (refused string, err error) {
+	waiting, err := s.store.EmailCount(ctx)
+	if err != nil {
+		return "", s.storeError(err)
+	}
+	open := slices.Clone(limits)
+	for i := range open {
+		open[i].Max = math.MaxInt32
+	}
+	counts, _, err := s.takeLimits(ctx, open...)
+	if err != nil {
+		return "", err
+	}
+	for i, n := range counts {
+		if n > limits[i].Max {
+			refused = "too_many_mails"
+		}
+	}
+	if waiting >= s.cfg.Limits.OutboxSize {
+		refused = "queue_full"
+	}
+	if _, err := canonicalLoginID(to, true); err != nil {
+		refused = "bad_address"
+	}
+	return refused, nil
 }
 
 // countEmail counts one email against all limits, and returns the reason if it must
@@ -157,17 +202,6 @@ func (s *Service) countEmail(ctx context.Context, c Client, limits ...namedLimit
 		return "", err
 	}
 	return "", nil
-}
-
-// prepareDummyEmail does the work of prepareEmail for a login id that gets no email, so
-// that the time of the answer does not reveal which login ids exist. Callers
-// do not store the email that it returns.
-func (s *Service) prepareDummyEmail(ctx context.Context, canonical string, m Message, c Client) ([]store.QueuedEmail, error) {
-	refused, err := s.countEmail(ctx, c, s.dummyEmailLimits(canonical)...)
-	if err != nil || refused != "" {
-		return nil, err
-	}
-	return s.sealEmail(canonical, m, c), nil
 }
 
 // dummyEmailLimits returns the limits on emails to a login id that gets none, as many as

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store/memory"
 )
 
@@ -243,5 +244,40 @@ func TestML04_ChangesOfPasswordAreNoMailBomb(t *testing.T) {
 		if n := len(k.inbox()); n > most || n < 4 {
 			t.Errorf("%d emails within an hour, want at most %d (proven: %v)", n, most, proven)
 		}
+	}
+}
+
+// The password that an operator has made useless does not come back by a link to an
+// address that was never confirmed, in one step or in two.
+func TestPO07_AnUnconfirmedAddressDoesNotBringThePasswordBack(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(k *kit, raw usher.Secret) func(pw usher.Secret) error{
+		"in one step": func(k *kit, raw usher.Secret) func(pw usher.Secret) error {
+			return func(pw usher.Secret) error {
+				return errOf(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: pw}, home))
+			}
+		},
+		"in two steps": func(k *kit, raw usher.Secret) func(pw usher.Secret) error {
+			claims := usher.Must(k.ValidateReset(ctx, usher.Must(k.VerifyReset(ctx, raw, home)).Token))
+			return func(pw usher.Secret) error {
+				return errOf(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: pw}, home))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			a := k.signUp(ann)
+			k.wantEmails("verify_email")
+			if err := k.Operator("test").RequireReset(ctx, a.User.ID); err != nil {
+				t.Fatal(err)
+			}
+			try := set(k, k.resetToken(ann, usher.MessageConfirmAndReset))
+			wantPolicy(t, try(goodPassword), password.CodeReused)
+			wantErr(t, k.trySignIn(ann, goodPassword, home), usher.ErrInvalidCredentials)
+			if err := try(otherPassword); err != nil {
+				t.Fatal(err)
+			}
+			k.wantPassword(ann, otherPassword, goodPassword)
+		})
 	}
 }

@@ -210,6 +210,10 @@ func (s *Service) preparePasswordChange(ctx context.Context, account store.Accou
 	}
 	hash, err := s.hasher.Hash(inQueueOfProven(ctx, c), pw.Reveal())
 	if err != nil {
+		var busy *password.BusyError
+		if errors.As(err, &busy) && s.comparedPasswords(p) == 0 {
+			s.releaseLimits(ctx, s.passwordChangeLimits(by)...)
+		}
 		return store.PasswordChange{}, s.hashError(ctx, err, c)
 	}
 	notice, err := s.prepareNotice(ctx, u, Message{Kind: MessagePasswordChanged}, c)

@@ -74,9 +74,9 @@ const (
 )
 
 // countPasswordChange counts a change before anything is hashed, in the queue of the
-// attempts. The count is released only after an outage, because an accepted password
-// reveals something as well, and because calls at the same time all hash, whichever
-// wins.
+// attempts. The count is released only after an outage, or if the queue was full before
+// anything was hashed, because an accepted password reveals something as well, and because
+// calls at the same time all hash, whichever wins.
 func (s *Service) countPasswordChange(ctx context.Context, by proof, c Client) error {
 	limits := s.passwordChangeLimits(by)
 	if len(limits) == 0 {
@@ -119,17 +119,26 @@ func (s *Service) changeLimits(u User, change store.PasswordChange, by proof) []
 	return limits
 }
 
+// comparedPasswords returns with how many earlier passwords checkReuse compares at most.
+func (s *Service) comparedPasswords(p store.Password) int {
+	switch {
+	case p.Hash == "":
+		return 0
+	case p.State == store.PasswordNone:
+		return max(s.cfg.Password.ReuseAmount, 1)
+	}
+	return s.cfg.Password.ReuseAmount
+}
+
 // checkReuse compares the new password with earlier ones: as many as the policy says, and
 // always with one that an operator has made useless, because others know it.
 func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, c Client) error {
-	policy, p := s.cfg.Password, account.Password
-	if p.State == store.PasswordNone {
-		policy.ReuseAmount = max(policy.ReuseAmount, 1)
-	}
-	if policy.ReuseAmount == 0 || p.Hash == "" {
+	policy := s.cfg.Password
+	if policy.ReuseAmount = s.comparedPasswords(account.Password); policy.ReuseAmount == 0 {
 		return nil
 	}
-	err := policy.CheckReuse(inQueueOfProven(ctx, c), s.hasher, pw.Reveal(), append([]string{p.Hash}, p.Earlier...))
+	earlier := append([]string{account.Password.Hash}, account.Password.Earlier...)
+	err := policy.CheckReuse(inQueueOfProven(ctx, c), s.hasher, pw.Reveal(), earlier)
 	var refused *password.PolicyError
 	switch {
 	case err == nil, errors.As(err, &refused):

@@ -141,7 +141,12 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, canonica
 	if !known {
 		limits, to = s.dummyEmailLimits(canonical), canonical
 	}
-	refusal, limits, maxOpen, err := s.countResetEmail(ctx, to, c, limits)
+	signUp, refusal, maxOpen := event.Name == EventSignUpRefused, "", maxOpenTokens
+	if signUp {
+		refusal, err = s.countEmailEvenly(ctx, to, limits)
+	} else {
+		refusal, limits, maxOpen, err = s.countResetEmail(ctx, to, c, limits)
+	}
 	if err != nil {
 		return err
 	}
@@ -150,6 +155,9 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, canonica
 		if known {
 			s.reportDroppedEmail(ctx, m, refusal, c)
 			refused.Reason = "too_many_mails"
+		}
+		if signUp {
+			return s.recordTakenLoginID(ctx, store.Effects{Events: []Event{refused}}, limits)
 		}
 		s.audit.Store(ctx, refused)
 		return nil

@@ -131,13 +131,12 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	ended, err := s.store.StartSession(ctx, start)
 	if errors.Is(err, ErrConflict) {
 		// The password was changed or the user was disabled during the check.
+		s.releaseEmail(ctx, u, start.Emails)
 		return nil, s.failAttempt(ctx, a, "changed_meanwhile")
 	}
 	if err != nil {
 		s.resetLimits(ctx, a) // the password was right
-		if len(start.Emails) > 0 {
-			s.releaseUnlessHungUp(ctx, s.emailLimit(u.Email)) // nothing was sent
-		}
+		s.releaseEmail(ctx, u, start.Emails)
 		return nil, s.storeError(err)
 	}
 	s.wakeOutbox(start.Emails)

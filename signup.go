@@ -3,10 +3,12 @@ package usher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
 )
@@ -38,7 +40,8 @@ type SignUpParams struct {
 //
 // Errors: [ErrSignUpClosed]; a [*FieldError], a [*password.PolicyError] or
 // [*InputErrors] of both kinds; a [*LimitError] after too many sign-ups from the
-// network or if the hashing queue is full; [ErrLoginIDTaken], except with
+// network or if the hashing queue is full; the error of [Config.SignUpRule], which
+// reveals nothing about the login id; [ErrLoginIDTaken], except with
 // Config.ConfirmFirst; a [*Rejection] of a hook of the store, also with
 // Config.ConfirmFirst, where it reveals that the login id is free; the error of
 // [Config.Claims]; [ErrUnavailable].
@@ -62,6 +65,9 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	}
 	limits := s.hourlyNetworkLimits(limitSignUps, s.cfg.Limits.SignUps, c)
 	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
+		return Result{}, err
+	}
+	if err := s.checkSignUpRule(ctx, u, c); err != nil {
 		return Result{}, err
 	}
 	if s.cfg.Password.Breached != nil {
@@ -121,6 +127,22 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	}), nil
 }
 
+// checkSignUpRule asks Config.SignUpRule.
+func (s *Service) checkSignUpRule(ctx context.Context, u User, c Client) error {
+	if s.cfg.SignUpRule == nil {
+		return nil
+	}
+	err := background.Guard(func() error { return s.cfg.SignUpRule(ctx, u) })
+	var rejection *Rejection
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &rejection):
+		return s.signUpError(ctx, err, c)
+	}
+	return fmt.Errorf("usher: Config.SignUpRule: %w", err)
+}
+
 // signUpConfirmFirst is the part of SignUp for Config.ConfirmFirst. Result, work
 // and time are the same whether the login id is free or taken.
 func (s *Service) signUpConfirmFirst(ctx context.Context, creation store.UserCreation, canonical string, c Client) error {
@@ -154,29 +176,45 @@ func (s *Service) signUpConfirmFirst(ctx context.Context, creation store.UserCre
 func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account, canonical string, c Client) error {
 	u := account.User
 	effects := store.Effects{Events: []Event{s.newEvent(EventSignUpRefused, u.ID, "", "login_id_taken", c)}}
-	var err error
-	switch {
-	case u.Email == "" || u.Status != StatusEnabled:
-		_, err = s.prepareDummyEmail(ctx, canonical, Message{Kind: MessageAlreadyRegistered}, c)
-	case u.EmailVerified:
-		effects.Emails, err = s.prepareEmail(ctx, u.Email, forUser(u, Message{Kind: MessageAlreadyRegistered}, c), c)
-	default:
+	known := u.Email != "" && u.Status == StatusEnabled
+	if known && !u.EmailVerified {
 		// The client that signed up first may not own the mailbox. The owner gets
 		// a link that sets a new password and ends all sessions.
 		return s.sendReset(ctx, account, canonical, linkTarget{}, effects.Events[0], c)
 	}
+	to, limits := u.Email, []namedLimit{s.sharedEmailLimit(u.Email)}
+	if !known {
+		to, limits = canonical, s.dummyEmailLimits(canonical)
+	}
+	refusal, err := s.countEmailEvenly(ctx, to, limits)
 	if err != nil {
 		return err
 	}
-	// A link for nobody, which the store refuses: as many round trips as for a new user.
-	err = s.store.AddOneTimeToken(ctx, store.TokenAddition{
+	m := forUser(u, Message{Kind: MessageAlreadyRegistered}, c)
+	switch queued := s.sealEmail(to, m, c); {
+	case !known:
+	case refusal != "":
+		s.reportDroppedEmail(ctx, m, refusal, c)
+	default:
+		effects.Emails = queued
+	}
+	return s.recordTakenLoginID(ctx, effects, limits)
+}
+
+// recordTakenLoginID stores effects, and releases the limits unless they have an email.
+// It adds a link for nobody, which the store refuses: as many round trips as for a new
+// user.
+func (s *Service) recordTakenLoginID(ctx context.Context, effects store.Effects, limits []namedLimit) error {
+	refused := &store.TokenRefusal{Effects: effects}
+	if len(effects.Emails) == 0 {
+		refused.ReleaseLimits = limitKeys(limits)
+	}
+	err := s.store.AddOneTimeToken(ctx, store.TokenAddition{
 		Token:   store.OneTimeToken{Hash: hashOf(randomString(32)), Purpose: store.PurposeVerifyEmail, CreatedAt: s.now()},
-		Refused: &store.TokenRefusal{Effects: effects},
+		Refused: refused,
 	})
 	if !errors.Is(err, ErrConflict) {
-		if len(effects.Emails) > 0 {
-			s.releaseUnlessHungUp(ctx, s.emailLimit(u.Email)) // nothing was sent
-		}
+		s.releaseUnlessHungUp(ctx, limits...) // nothing was sent
 		return s.storeError(err)
 	}
 	s.wakeOutbox(effects.Emails)
@@ -197,8 +235,8 @@ func (s *Service) signUpError(ctx context.Context, err error, c Client) error {
 // limits of the address, because it was not sent.
 func (s *Service) createUser(ctx context.Context, creation store.UserCreation) ([]Event, error) {
 	ended, err := s.store.CreateUser(ctx, creation)
-	if err != nil && len(creation.Emails) > 0 {
-		s.releaseUnlessHungUp(ctx, s.emailLimit(creation.User.Email))
+	if err != nil {
+		s.releaseEmail(ctx, creation.User, creation.Emails)
 	}
 	return ended, err
 }

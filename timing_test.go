@@ -3,14 +3,21 @@
 package usher_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/store/sqlite"
@@ -184,4 +191,152 @@ func TestAllocations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// busyAfterCount is a store that fills the hashing slot when it has counted a change of a
+// password.
+type busyAfterCount struct {
+	store.Store
+	fill func()
+}
+
+func (b *busyAfterCount) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
+	r, err := b.Store.TakeLimits(ctx, now, l)
+	if fill := b.fill; fill != nil && len(l) == 1 && l[0].Max == 5 {
+		b.fill = nil
+		fill()
+	}
+	return r, err
+}
+
+// A change that is refused because the hashing queue is full uses up none of the five
+// changes of a link.
+func TestSI10_ABusyQueueUsesUpNoChange(t *testing.T) {
+	st := &busyAfterCount{Store: memory.New()}
+	k := newKitOn(t, st, newClock(), func(c *usher.Config) {
+		c.Hashing.Params = password.Params{Memory: 19456, Time: 3, Threads: 1}
+		c.Hashing.Slots, c.Hashing.QueueWait, c.Limits.SignUps = 1, 5*time.Millisecond, 1_000_000
+		c.Limits.ResetRequests = 100
+	})
+	var n atomic.Int64
+	signUp := func() error { return k.trySignUp(fmt.Sprintf("u%d@example.com", n.Add(1)), goodPassword) }
+	for round := range 20 {
+		ann := fmt.Sprintf("ann%d@example.com", round)
+		k.importUser(ann)
+		raw := k.resetToken(ann, usher.MessageResetPassword)
+		for busy := 0; ; busy++ {
+			var others sync.WaitGroup
+			var stop atomic.Bool
+			st.fill = func() {
+				others.Go(func() {
+					for !stop.Load() {
+						_ = signUp()
+					}
+				})
+				for signUp() == nil { // until the other sign-ups occupy the slot
+				}
+			}
+			_, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, home)
+			stop.Store(true)
+			others.Wait()
+			switch {
+			case err == nil && busy < 6:
+			case err == nil || busy == 6:
+				return
+			case wantLimit(t, err).Limit != "hashing":
+				t.Fatalf("after %d refusals by the queue: %v", busy, err)
+			default:
+				continue
+			}
+			break // it got the slot: begin again
+		}
+	}
+	t.Fatal("the queue was never full six times in a row")
+}
+
+// conflictAtStart is a store in which the password changes just before a session starts.
+type conflictAtStart struct {
+	store.Store
+	on bool
+}
+
+func (c *conflictAtStart) StartSession(ctx context.Context, in store.SessionStart) ([]store.Event, error) {
+	if c.on {
+		return nil, store.ErrConflict
+	}
+	return c.Store.StartSession(ctx, in)
+}
+
+// A sign-in after failures that loses against a change of the password sends no notice, so
+// it does not use up the emails of the address.
+func TestML04_AConflictUsesUpNoEmail(t *testing.T) {
+	t.Parallel()
+	st := &conflictAtStart{Store: memory.New()}
+	k := newKitOn(t, st, newClock())
+	known := home
+	known.Device = k.signUpVerified(ann).Device
+	for i := range 5 {
+		k.failSignIn(ann, nth(i))
+	}
+	st.on = true
+	for range 4 {
+		wantErr(t, k.trySignIn(ann, goodPassword, known), usher.ErrInvalidCredentials)
+	}
+	st.on = false
+	k.clock.add(time.Minute)
+	k.signIn(ann, goodPassword, known)
+	k.wantEmails("sign_in_notice")
+}
+
+// The program's rule is asked for every sign-up alike, so its refusal does not reveal
+// which login ids are free. It counts as a sign-up, and computes no hash.
+func TestEN09_TheRuleOnSignUpsRevealsNothing(t *testing.T) {
+	t.Parallel()
+	for _, confirm := range []bool{true, false} {
+		refused := &usher.Rejection{Code: "not_invited", Field: "loginId"}
+		k := newKit(t, func(c *usher.Config) {
+			c.ConfirmFirst = confirm
+			c.SignUpRule = func(_ context.Context, u usher.User) error {
+				switch {
+				case u.Name == "panic":
+					panic("the rule")
+				case u.Name == "fails":
+					return errors.New("the rule has no database")
+				case strings.HasSuffix(u.LoginID(), "@example.com") && u.Email == u.LoginID():
+					return nil
+				}
+				return refused
+			}
+		})
+		k.signUpRaw(ann, "")
+		k.importUser("taken@example.net")
+		k.inbox()
+		k.events.reset()
+		hashes := k.Hashes()
+		for _, id := range []string{"taken@example.net", "free@example.net"} {
+			if err := k.signUpRaw(id, ""); !errors.Is(err, refused) {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+		k.wantEvents("user_create_fail:rejected user_create_fail:rejected")
+		for _, name := range []string{"panic", "fails"} {
+			if err := k.signUpRaw("bob@example.com", name); err == nil || !strings.Contains(err.Error(), "Config.SignUpRule") || errors.As(err, new(*usher.Rejection)) {
+				t.Errorf("a rule that %s: %v", name, err)
+			}
+		}
+		if n := k.Hashes() - hashes; n != 0 {
+			t.Errorf("%d hashes", n)
+		}
+		k.wantEmails("verify_email")
+		for range 10 {
+			_ = k.signUpRaw("free@example.net", "")
+		}
+		wantLimit(t, k.signUpRaw("free@example.net", ""))
+	}
+}
+
+// signUpRaw signs up with a name, and returns the error alone.
+func (k *kit) signUpRaw(loginID, name string) error {
+	in := usher.SignUpParams{LoginID: loginID, Password: goodPassword, Profile: usher.Profile{Name: &name}}
+	return errOf(k.Service.SignUp(ctx, in, home))
 }

@@ -83,7 +83,7 @@ type OneTimeTokenStore interface {
 	ResetPassword(ctx context.Context, s TokenSpend, c PasswordChange) ([]Event, error)
 	// StartResetSession spends a token and starts a session of kind SessionReset. With
 	// a PurposeConfirmAndReset token, it also verifies the address, removes the
-	// password (its version grows), the language, the profile and all tokens of the
+	// password (its version grows; the hash stays if the state was PasswordNone), the language, the profile and all tokens of the
 	// user, ends all sessions, and returns their events.
 	StartResetSession(ctx context.Context, s TokenSpend, session SessionRecord, end SessionEnd, fx Effects) ([]Event, error)
 	// VerifyEmail spends a PurposeVerifyEmail token and marks the address as verified.

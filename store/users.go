@@ -72,11 +72,16 @@ func (c UserClaim) Allows(a Account) bool {
 	return a.User.Status == StatusEnabled && !a.User.EmailVerified && a.User.Email == c.Email && a.Password.Version == c.IfVersion
 }
 
-// Apply returns the account after the claim.
+// Apply returns the account after the claim. The hash of a password stays only if the
+// password was useless already (PasswordNone).
 func (c UserClaim) Apply(a Account) Account {
 	a.User = c.Profile.Apply(WithoutProfile(a.User))
 	a.User.EmailVerified, a.User.Language, a.User.UpdatedAt = true, c.Language, c.At
-	a.Password = Password{State: PasswordNone, Version: a.Password.Version + 1, ChangedAt: c.At}
+	hash := ""
+	if a.Password.State == PasswordNone {
+		hash = a.Password.Hash
+	}
+	a.Password = Password{Hash: hash, State: PasswordNone, Version: a.Password.Version + 1, ChangedAt: c.At}
 	return a
 }
 

@@ -83,9 +83,12 @@ func ResetRoundTrips(t *testing.T, st store.Store, count Counter) {
 }
 
 // SignUpRoundTrips fails the test unless a sign-up that is confirmed first makes the same
-// number of round trips whatever account there is.
+// number of round trips whatever account there is, also after so many requests of a reset
+// that no further email is sent.
 func SignUpRoundTrips(t *testing.T, st store.Store, count Counter) {
-	s := newService(t, st, func(c *usher.Config) { c.ConfirmFirst, c.Limits.SignUps = true, 1000 })
+	s := newService(t, st, func(c *usher.Config) {
+		c.ConfirmFirst, c.Limits.SignUps, c.Limits.ResetEmails = true, 1000, 2
+	})
 	want := 0
 	for _, round := range []string{"first", "then"} { // the first round prepares statements
 		var list []usher.ImportUserParams
@@ -100,15 +103,26 @@ func SignUpRoundTrips(t *testing.T, st store.Store, count Counter) {
 			if i == len(list) {
 				in.Email = "other-" + round + "@example.com"
 			}
-			count()
-			if _, err := s.SignUp(t.Context(), in, home); err != nil {
-				t.Fatal(err)
+			up := func() int {
+				count()
+				if _, err := s.SignUp(t.Context(), in, home); err != nil {
+					t.Fatal(err)
+				}
+				return count()
 			}
-			got := count()
 			if i == 0 {
-				want = got
-			} else if round == "then" && got != want {
-				t.Errorf("user %d: %d round trips, for a free login id %d", i, got, want)
+				want = up()
+				continue
+			}
+			for _, resets := range []int{0, 1, 2} {
+				for range resets {
+					if err := s.SendPasswordReset(t.Context(), usher.SendPasswordResetParams{LoginID: in.LoginID}, home); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if got := up(); round == "then" && got != want {
+					t.Errorf("user %d after %d requests of a reset: %d round trips, for a free login id %d", i, resets, got, want)
+				}
 			}
 		}
 	}

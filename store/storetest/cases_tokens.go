@@ -327,6 +327,21 @@ var resetSessionCases = append(voidTokenCases(store.PurposeReset, func(e *env, a
 	_, _, err := e.startReset(a, s, e.effects())
 	return err
 }), []testCase{
+	{"keeps the hash of a password that is useless already", func(e *env) {
+		c := e.newCreation("anna")
+		c.User.EmailVerified, c.Password.State = false, store.PasswordNone
+		e.create(c)
+		a := store.Account{User: c.User, Password: c.Password}
+		ses := e.newSession(a.User.ID)
+		ses.Kind = store.SessionReset
+		_, err := e.StartResetSession(e.ctx, tokenSpend(e.openToken(a, store.PurposeConfirmAndReset)), ses, store.SessionEnd{RevokedUntil: t0}, store.Effects{})
+		e.ok(err)
+		got, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		if got.Password.Hash != c.Password.Hash || c.Password.Hash == "" || got.Password.State != store.PasswordNone || !got.User.EmailVerified {
+			e.Fatalf("the account is %+v", got)
+		}
+	}},
 	{"spends a reset token and changes nothing else", func(e *env) {
 		a := e.createUser("anna")
 		old, tok, other := e.signIn(a.User.ID), e.openToken(a, store.PurposeReset), e.openToken(a, store.PurposeReset)
