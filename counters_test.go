@@ -175,7 +175,7 @@ func TestSI07_WithoutACounterNothingIsHashed(t *testing.T) {
 func TestInsecureNoThrottleCountsNothing(t *testing.T) {
 	t.Parallel()
 	spy := &brokenReset{Store: memory.New()}
-	k := newKitOn(t, spy, newClock(), func(c *usher.Config) { c.InsecureNoThrottle = true })
+	k := newKitOn(t, spy, newClock(), func(c *usher.Config) { c.InsecureNoThrottle, c.BaseURL = true, "https://localhost" })
 	id := k.signUp(ann).User.ID
 	k.signIn(ann, goodPassword, home)
 	k.failSignIn(ann, home)
