@@ -34,7 +34,10 @@ const sameID = "same-request-id"
 func TestEN01_FailedSignInsAreAlike(t *testing.T) {
 	t.Parallel()
 	BothModes(t, func(t *testing.T, m Mode) {
-		k := NewKit(t, m, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true; c.InsecureNoThrottle, c.BaseURL = true, "https://localhost" }})
+		k := NewKit(t, m, Setup{Service: func(c *usher.Config) {
+			c.ConfirmFirst = true
+			c.InsecureNoThrottle, c.BaseURL = true, "https://localhost"
+		}})
 		verified := func(id string) {
 			k.Do(Post("/signup", SignUpBody(id, GoodPassword))).Want(t, 202, "")
 			k.Do(Post("/email/verify", Object("token", k.MailedToken(), "password", GoodPassword))).Want(t, 200, "")
