@@ -37,8 +37,7 @@ func (site *Site) linkToken(x *exchange) (usher.Secret, error) {
 	if x.in != nil {
 		return usher.Secret(x.in["token"]), nil
 	}
-	query := x.r.URL.Query()
-	if !query.Has("token") {
+	if !x.r.URL.Query().Has("token") {
 		switch note := site.cookies.Note(x.r, x.page.Name); note {
 		case "":
 			return "", errNoLink
@@ -48,7 +47,7 @@ func (site *Site) linkToken(x *exchange) (usher.Secret, error) {
 			return note, nil
 		}
 	}
-	raw := query.Get("token")
+	raw := queryValue(x.r, "token")
 	if raw == "" || len(raw) > maxLinkToken {
 		return "", nil
 	}

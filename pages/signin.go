@@ -21,7 +21,7 @@ func (site *Site) signInView() *view {
 // openSignIn redirects a signed-in user, unless the query asks for a new sign-in
 // (prompt=login) or for another account (prompt=select_account). Otherwise the page says why it is shown, if that is known.
 func (site *Site) openSignIn(x *exchange) error {
-	prompt := x.r.URL.Query().Get("prompt")
+	prompt := queryValue(x.r, "prompt")
 	switch {
 	case x.claims != nil && prompt == "login":
 		x.page.Lead = x.page.T("signin.again")

@@ -60,7 +60,7 @@ func (site *Site) Open(v *view) http.Handler {
 	}
 	return site.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
 		x := site.newExchange(w, r, v)
-		x.page.ReturnTo = middleware.SafeReturnTo(r.URL.Query().Get("return_to"))
+		x.page.ReturnTo = middleware.SafeReturnTo(queryValue(r, "return_to"))
 		site.fillInLoginID(x, v)
 		err := site.prepare(x, v)
 		if err == nil && v.open != nil {
@@ -73,6 +73,14 @@ func (site *Site) Open(v *view) http.Handler {
 		}
 		return site.finish(x, err)
 	})
+}
+
+// queryValue returns the value of a parameter that is in the query exactly once, or "".
+func queryValue(r *http.Request, name string) string {
+	if values := r.URL.Query()[name]; len(values) == 1 {
+		return values[0]
+	}
+	return ""
 }
 
 // Form returns the handler that takes the form of a page, or nil for a nil view.

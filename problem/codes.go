@@ -64,8 +64,9 @@ const (
 	TooManyRequests Code = "too_many_requests"
 	// Internal means that the program failed [500].
 	Internal Code = "internal"
-	// Unavailable means that the program cannot answer at the moment. Nothing was
-	// changed; the Retry-After header says in how many seconds to try again [503].
+	// Unavailable means that the program cannot answer at the moment. A change may have
+	// been stored all the same, if the answer of the store was lost. The Retry-After
+	// header says in how many seconds to try again [503].
 	Unavailable Code = "unavailable"
 )
 

@@ -9,25 +9,29 @@ import (
 	"time"
 )
 
-// maxListAge is how long a revocation list is reused. So the list is computed at
-// most ten times per second, however many requests ask for it.
-const maxListAge = 100 * time.Millisecond
+// A revocation list is reused for ten times as long as it took to make, within these
+// bounds. So at most a tenth of the time is spent on it, however many requests ask for it.
+const minReuse, maxReuse = 100 * time.Millisecond, time.Second
 
 // revocationList caches the newest revocation list. It is safe for concurrent use.
 type revocationList struct {
 	mu   sync.Mutex
 	made time.Time
-	body []byte
-	etag string
+	// reuse is how long the list is current.
+	reuse time.Duration
+	body  []byte
+	etag  string
 }
 
 // current returns the list and its entity tag.
 func (l *revocationList) current(read func() []byte) (body []byte, etag string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.made.IsZero() || time.Since(l.made) >= maxListAge {
-		l.body, l.made = read(), time.Now()
-		l.etag = entityTag(l.body)
+	if l.made.IsZero() || time.Since(l.made) >= l.reuse {
+		began := time.Now()
+		l.body = read()
+		l.etag, l.made = entityTag(l.body), time.Now()
+		l.reuse = min(max(10*l.made.Sub(began), minReuse), maxReuse)
 	}
 	return l.body, l.etag
 }
