@@ -199,14 +199,16 @@ func (m *machine) acts() map[string]func(*rapid.T) {
 			s.dropLinks(u.id)
 			delete(s.users, u.id)
 		}, func(o *usher.Operator, id string) error { return o.Delete(ctx, id) }),
-		"require a reset": m.operator(func(s *state, u *account) {
-			banned := u.banned
-			if u.pw != "" {
-				banned = u.pw
+		"require a reset": m.operator(requireReset, func(o *usher.Operator, id string) error { return o.RequireReset(ctx, id) }),
+		"reset as required": func(t *rapid.T) {
+			id := m.user(t)
+			u := m.model.users[id]
+			m.operate("require a reset", id, requireReset, func(o *usher.Operator) error { return o.RequireReset(ctx, id) })
+			m.requestReset(u.email[:3], u.email)
+			if l := m.model.links[len(m.model.links)-1]; l.user == id && l.raw != "" {
+				m.completeReset(reader(l), l, m.password(t, reader(l)))
 			}
-			s.setPassword(u, "", "none")
-			u.banned = banned
-		}, func(o *usher.Operator, id string) error { return o.RequireReset(ctx, id) }),
+		},
 		"sign the user out": m.operator(func(s *state, u *account) { s.endSessions(u.id) }, func(o *usher.Operator, id string) error { return o.SignOutUser(ctx, id) }),
 		"expire":            func(t *rapid.T) { m.expire(m.user(t)) },
 		"set a password":    func(t *rapid.T) { m.setTemporary(m.user(t), m.password(t, "ann")) },

@@ -46,3 +46,13 @@ func (m *machine) setTemporary(id, pw string) {
 		return answer{err: s.Operator("ops").SetPassword(ctx, id, usher.Secret(pw), true)}
 	})
 }
+
+// requireReset makes the password of a user useless.
+func requireReset(s *state, u *account) {
+	banned := u.banned
+	if u.pw != "" {
+		banned = u.pw
+	}
+	s.setPassword(u, "", "none")
+	u.banned = banned
+}
