@@ -75,6 +75,15 @@ func (s *Service) clockUsable() error {
 	return nil
 }
 
+// clockFits compares the clocks, and returns an error while that of this instance is too
+// wrong to serve.
+func (s *Service) clockFits(ctx context.Context) error {
+	if _, err := s.compareClocks(ctx); err != nil {
+		return err
+	}
+	return s.clockUsable()
+}
+
 // timeToMaintain returns the time at which rows have expired and keys are due: that of
 // the store's clock, which it compares first. It returns an error while the clock of
 // this instance is too wrong to serve. Without a clock in the store it also returns an

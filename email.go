@@ -233,6 +233,9 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 	e := s.newEvent(EventEmailChanged, t.UserID, "", "", c)
 	effects := store.Effects{Events: []Event{e}, Emails: notice}
 	u, err := s.store.ChangeEmail(ctx, s.tokenSpend(t), oldCanonical, newCanonical, effects)
+	if err != nil && len(notice) > 0 {
+		s.releaseUnlessHungUp(ctx, s.noticeLimit(account.User)) // nothing was sent
+	}
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrLoginIDTaken) {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}

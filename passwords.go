@@ -81,7 +81,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err != nil {
 		return Result{}, err
 	}
-	defer s.releaseAfterOutage(ctx, &err, s.changeLimits(account.User, change, by)...)
+	defer s.releaseChange(ctx, &err, account.User, change, by)
 	change.IfSession, change.Replaces = session.ID, s.replacedSession(c)
 	if session.Kind == store.SessionReset {
 		change.ClearLimits = []string{s.lockKey(account.User.ID)}
@@ -318,7 +318,7 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 	if err != nil {
 		return Result{}, err
 	}
-	defer s.releaseAfterOutage(ctx, &err, s.changeLimits(account.User, change, by)...)
+	defer s.releaseChange(ctx, &err, account.User, change, by)
 	auth, err := s.changeAndSignIn(ctx, a, change, c)
 	if err != nil {
 		return Result{}, err

@@ -109,14 +109,21 @@ func (s *Service) lookUpLimits(by proof) []namedLimit {
 	return []namedLimit{s.hourlyLimit(limitChanges, maxPasswordLookUps, "look-ups", by.kind, by.id)}
 }
 
-// changeLimits returns what was counted for a change of password: the change itself, and
-// its notice.
-func (s *Service) changeLimits(u User, change store.PasswordChange, by proof) []namedLimit {
-	limits := s.passwordChangeLimits(by)
+// releaseChange releases what was counted for a change that *err has prevented: after an
+// outage the change and its notice, and otherwise the notice alone, which was not sent. It
+// is to be deferred.
+func (s *Service) releaseChange(ctx context.Context, err *error, u User, change store.PasswordChange, by proof) {
+	var limits []namedLimit
 	if len(change.Emails) > 0 {
 		limits = append(limits, s.noticeLimit(u))
 	}
-	return limits
+	switch {
+	case *err == nil:
+	case errors.Is(*err, ErrUnavailable):
+		s.releaseUnlessHungUp(ctx, append(limits, s.passwordChangeLimits(by)...)...)
+	default:
+		s.releaseLimits(ctx, limits...)
+	}
 }
 
 // comparedPasswords returns with how many earlier passwords checkReuse compares at most.

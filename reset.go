@@ -293,7 +293,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	if err != nil {
 		return Result{}, err
 	}
-	defer s.releaseAfterOutage(ctx, &err, s.changeLimits(account.User, change, by)...)
+	defer s.releaseChange(ctx, &err, account.User, change, by)
 	change.VerifyEmail, change.Language = true, account.User.Language
 	change.ClearProfile = t.Purpose == store.PurposeConfirmAndReset
 	change.ClearLimits, change.Replaces = []string{s.lockKey(t.UserID)}, s.replacedSession(c)

@@ -111,7 +111,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 	if err := s.deriveKeys(); err != nil {
 		return nil, err
 	}
-	s.outbox = outbox.New(outbox.Config{Store: st, Send: s.deliver, Audit: s.audit, Logger: cfg.Logger, Now: s.now})
+	s.outbox = outbox.New(outbox.Config{Ready: s.clockFits, Store: st, Send: s.deliver, Audit: s.audit, Logger: cfg.Logger, Now: s.now})
 	if s.verifier, err = s.newVerifier(cfg.Audience); err != nil {
 		return nil, fmt.Errorf("usher: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -339,4 +340,59 @@ func TestEN09_TheRuleOnSignUpsRevealsNothing(t *testing.T) {
 func (k *kit) signUpRaw(loginID, name string) error {
 	in := usher.SignUpParams{LoginID: loginID, Password: goodPassword, Profile: usher.Profile{Name: &name}}
 	return errOf(k.Service.SignUp(ctx, in, home))
+}
+
+// An instance whose clock is wrong delivers no email: it would give up links that are
+// valid, and ignore the waits and the leases of the others.
+func TestFB05_AWrongClockGivesUpNoEmail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st, ahead := storeWithClock{memory.New()}, &clock{}
+		sender := newInstance(t, st, func(c *usher.Config) {
+			c.Now = func() time.Time { return time.Now().Add(ahead.now().Sub(time.Time{})) }
+		})
+		writer := newInstance(t, st, func(c *usher.Config) { c.NoBackground = true })
+		for _, off := range []time.Duration{25 * time.Hour, -2 * time.Hour} {
+			ahead.add(time.Time{}.Add(off).Sub(ahead.now()))
+			writer.signUp(fmt.Sprintf("ann%d@example.com", int(off.Hours())+3))
+			time.Sleep(time.Minute)
+			if n := usher.Must(st.EmailCount(ctx)); n != 1 || sender.events.count(usher.EventEmailGivenUp) != 0 {
+				t.Errorf("ahead by %s: %d emails wait, events %s", off, n, sender.events.take())
+			}
+			ahead.add(time.Time{}.Sub(ahead.now()))
+			time.Sleep(10 * time.Second)
+			sender.wantEmails("verify_email")
+		}
+	})
+}
+
+// conflictingChange is a store in which every change of a password loses.
+type conflictingChange struct {
+	store.Store
+	on bool
+}
+
+func (c *conflictingChange) ChangePassword(ctx context.Context, in store.PasswordChange) ([]store.Event, error) {
+	if c.on {
+		return nil, store.ErrConflict
+	}
+	return c.Store.ChangePassword(ctx, in)
+}
+
+// A change that loses sends no notice, so it does not use up the notices of the account, or
+// the emails of an address that is not confirmed.
+func TestML04_AChangeThatLosesUsesUpNoNotice(t *testing.T) {
+	t.Parallel()
+	st := &conflictingChange{Store: memory.New()}
+	k := newKitOn(t, st, newClock())
+	claims := k.claims(k.signUp(ann))
+	k.wantEmails("verify_email")
+	in := usher.UpdatePasswordParams{NewPassword: otherPassword}
+	st.on = true
+	for range 4 { // the fifth email of the hour is reserved for a reset
+		wantErr(t, errOf(k.UpdatePassword(ctx, claims, in, home)), usher.ErrConflict)
+	}
+	st.on = false
+	usher.Must(k.UpdatePassword(ctx, claims, in, home))
+	k.wantEmails("password_changed")
 }

@@ -53,6 +53,8 @@ func (e *GiveUpError) Unwrap() error { return e.Err }
 
 // Config holds what an Outbox works with. All fields are required.
 type Config struct {
+	// Ready returns an error while this instance must leave the emails to others.
+	Ready func(ctx context.Context) error
 	Store store.OutboxStore
 	// Send delivers one email. After an error other than *GiveUpError it is called
 	// again later.
@@ -114,7 +116,11 @@ func (o *Outbox) Deliver(g *background.Group) {
 func (o *Outbox) deliverDue(ctx context.Context) {
 	for ctx.Err() == nil {
 		claim, cancel := context.WithTimeout(ctx, storeTimeout)
-		claimed, err := o.cfg.Store.ClaimEmails(claim, o.cfg.Now(), lease, 1)
+		var claimed []store.QueuedEmail
+		err := o.cfg.Ready(claim)
+		if err == nil {
+			claimed, err = o.cfg.Store.ClaimEmails(claim, o.cfg.Now(), lease, 1)
+		}
 		cancel()
 		if err != nil && ctx.Err() == nil {
 			o.cfg.Logger.Error("usher: the outbox cannot be read", "error", err)
