@@ -150,9 +150,11 @@ func userKeys(d Dialect, q store.UserQuery, after *store.UserPosition, n int) (s
 			WHERE canonical >= ? AND canonical < ? ORDER BY canonical LIMIT ?) l`
 	args := []any{at.Term, end, n}
 	for i, term := range []string{d.lower("email"), d.lower("name")} {
-		query += ` UNION ALL SELECT * FROM (SELECT ` + term + ` AS term, 0 AS created_at, id, ` + []string{"1", "2"}[i] + ` AS source FROM usher_users
-			WHERE (` + term + `, id) > (?, ?) AND ` + term + ` < ? ORDER BY ` + term + `, id LIMIT ?) ` + []string{"e", "n"}[i]
-		args = append(args, at.Term, at.ID, end, n)
+		columns := `SELECT * FROM (SELECT ` + term + ` AS term, 0 AS created_at, id, ` + []string{"1", "2"}[i] + ` AS source FROM usher_users WHERE `
+		// Two ranges, because SQLite finds no range of an expression for (term, id) > (?, ?).
+		query += ` UNION ALL ` + columns + term + ` = ? AND id > ? ORDER BY id LIMIT ?) s` +
+			` UNION ALL ` + columns + term + ` > ? AND ` + term + ` < ? ORDER BY ` + term + `, id LIMIT ?) n`
+		args = append(args, at.Term, at.ID, n, at.Term, end, n)
 	}
 	return query + `)`, args
 }
