@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -73,6 +74,23 @@ func TestLM04_CountersOfMadeUpLoginIDsExpireWithinADay(t *testing.T) {
 		if n != forEver || len(spy.last) < 3 {
 			t.Errorf("%s: %d of %d counters have no end, want %d", loginID, n, len(spy.last), forEver)
 		}
+	}
+}
+
+// An address is one address in every spelling that reaches its mailbox.
+func TestML04_SpellingsOfAnAddressShareItsLimit(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	for i, address := range []string{"victim@example.com", "Victim@Example.COM", "VICTIM@example.com", "victim@EXAMPLE.com"} {
+		for n := range 2 {
+			in := usher.SignUpParams{LoginID: fmt.Sprintf("mallory-%d-%d", i, n), Email: address, Password: goodPassword}
+			if _, err := k.SignUp(ctx, in, nth(10*i+n)); err != nil {
+				wantLimit(t, err)
+			}
+		}
+	}
+	if n := len(k.inbox()); n > 5 || n < 4 {
+		t.Errorf("%d emails within an hour, want at most 5", n)
 	}
 }
 

@@ -70,6 +70,20 @@ var limitCases = []testCase{
 			e.wantTaken(now, l, 2+i)
 		}
 	}},
+	{"a wait that has doubled often still refuses", func(e *env) {
+		l := store.Limit{Key: "k", Max: 1, Backoff: 24 * time.Hour}
+		e.wantTaken(t0, l, 1)
+		now := t0
+		for n := range 40 {
+			got, err := e.TakeLimits(e.ctx, now, []store.Limit{l})
+			e.ok(err)
+			if got.Refused != 0 || got.RetryAfter < 24*time.Hour {
+				e.Fatalf("after %d hits beyond Max: %+v", n, got)
+			}
+			now = now.Add(got.RetryAfter + time.Microsecond) // stores round the time down
+			e.wantTaken(now, l, n+2)
+		}
+	}},
 	{"a wait of the backoff ends with the window", func(e *env) {
 		l := store.Limit{Key: "k", Max: 1, Window: 90 * time.Second, Backoff: time.Minute}
 		e.wantTaken(t0, l, 1)
