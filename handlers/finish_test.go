@@ -79,6 +79,17 @@ func TestOP03_FinishLeadsABrowserBack(t *testing.T) {
 	k.Browser(t).Open("/door?user=nobody").WantPage(t, 404)
 }
 
+func TestHP17_AReturnPathThatIsThereTwiceDoesNotCount(t *testing.T) {
+	t.Parallel()
+	k, b := NewPages(t, pages.Config{Home: "/start"}, Setup{})
+	addDoor(k)
+	k.SignUp(Ann)
+	user := Form("user", k.UserID(Ann))
+	b.Open("/door?"+user+"&return_to=/one&return_to=/two", "Sec-Fetch-Site", "cross-site").WantRedirect(t, "/start")
+	b.Do(http.MethodPost, "/door?"+user+"&return_to=/one", Form("return_to", "/two")).WantRedirect(t, "/start")
+	b.Do(http.MethodPost, "/door?"+user, Form("return_to", "/two")).WantRedirect(t, "/two")
+}
+
 func TestOP03_TokensTooLargeForACookieChangeNothing(t *testing.T) {
 	t.Parallel()
 	large := false

@@ -83,12 +83,21 @@ func (h *Handlers) Finish(w http.ResponseWriter, r *http.Request, auth *usher.Au
 			w.Header().Set("Cache-Control", "no-store")
 			h.api.Finish(w, auth)
 		case h.site != nil:
-			h.site.Finish(w, r, auth, r.FormValue("return_to"))
+			h.site.Finish(w, r, auth, returnTo(r))
 		default:
 			w.Header().Set("Cache-Control", "no-store")
-			http.Redirect(w, r, cmp.Or(middleware.SafeReturnTo(r.FormValue("return_to")), "/"), http.StatusSeeOther)
+			http.Redirect(w, r, cmp.Or(middleware.SafeReturnTo(returnTo(r)), "/"), http.StatusSeeOther)
 		}
 	})).ServeHTTP(w, r)
+}
+
+// returnTo returns the return path of a query or form, or "" if the two have several.
+func returnTo(r *http.Request) string {
+	path := r.FormValue("return_to")
+	if len(r.Form["return_to"]) > 1 {
+		return ""
+	}
+	return path
 }
 
 // Fail answers a request to a route of the program with an error of the Service, as the
