@@ -11,11 +11,12 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// ChangeEmailParams is the input of [Service.ChangeEmail]. All fields are required.
+// ChangeEmailParams is the input of [Service.ChangeEmail].
 type ChangeEmailParams struct {
-	// NewEmail is the new address.
+	// NewEmail is the new address. Required.
 	NewEmail string
-	// CurrentPassword is the user's current password.
+	// CurrentPassword is the user's current password. A user without a password gives
+	// none.
 	CurrentPassword Secret
 }
 
@@ -248,7 +249,8 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 }
 
 // ChangeEmail requests another address for the user. It requires the current
-// password, which counts as in a sign-in. The address changes when the user follows
+// password, which counts as in a sign-in, or for a user without a password
+// ([Service.HasPassword]) a sign-in at most [SessionConfig.Recent] ago. The address changes when the user follows
 // the link that the new address gets ([Service.VerifyEmail]). The old address gets
 // a notice at once. Until then [Service.PendingEmail] returns the change, and
 // [Service.CancelEmailChange] cancels it. A request for another address replaces an
@@ -261,7 +263,7 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 //
 // Errors: a [*FieldError] or [*InputErrors], also for the current address;
 // [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrRecentSignInRequired]
-// if CurrentPassword is empty; [ErrInvalidCredentials] if it is wrong; a
+// if CurrentPassword is empty, except as above; [ErrInvalidCredentials] if it is wrong; a
 // [*LimitError], also if the user has requested too many changes in this hour;
 // [ErrUnavailable].
 func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmailParams, c Client) error {
@@ -281,10 +283,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	if in.NewEmail == account.User.Email {
 		return &FieldError{"newEmail", "not_allowed", "must be another address than the present one"}
 	}
-	if in.CurrentPassword == "" {
-		return ErrRecentSignInRequired
-	}
-	if err := s.checkCurrentPassword(ctx, &account, in.CurrentPassword, c); err != nil {
+	if err := s.authorizeEmailChange(ctx, account, session.Session, in.CurrentPassword, c); err != nil {
 		return err
 	}
 	u := account.User
@@ -316,6 +315,18 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		l = emailToOwner(l, owner.User, c)
 	}
 	return s.sendLink(ctx, t, l, event, c)
+}
+
+// authorizeEmailChange requires the current password, or a recent sign-in of a user who
+// has none.
+func (s *Service) authorizeEmailChange(ctx context.Context, account store.Account, session Session, current Secret, c Client) error {
+	switch {
+	case current != "":
+		return s.checkCurrentPassword(ctx, &account, current, c)
+	case account.Password.State == store.PasswordNone && s.isRecent(session):
+		return nil
+	}
+	return ErrRecentSignInRequired
 }
 
 // emailToOwner turns the email to a new address into a notice to the user who has

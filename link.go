@@ -64,6 +64,9 @@ type Link struct {
 	// PasswordRequired is true if the link needs the account's password, because the
 	// caller has no live session of its user.
 	PasswordRequired bool
+	// SignInRequired is true instead if the user has no password: the link needs a live
+	// session of its user.
+	SignInRequired bool
 }
 
 // ResetLink describes a link that sets a password, without spending it. The reset
@@ -93,10 +96,13 @@ func (s *Service) VerificationLink(ctx context.Context, claims *token.Claims, ra
 	if err != nil {
 		return Link{}, err
 	}
+	l := Link{UserID: t.UserID, LoginID: account.User.LoginID(), Email: t.Email}
 	if t.Purpose == store.PurposeChangeEmail {
-		return Link{UserID: t.UserID, Email: t.NewEmail, NewEmail: true, PasswordRequired: !signedIn}, nil
+		l = Link{UserID: t.UserID, Email: t.NewEmail, NewEmail: true}
 	}
-	return Link{UserID: t.UserID, LoginID: account.User.LoginID(), Email: t.Email, PasswordRequired: !signedIn}, nil
+	l.SignInRequired = !signedIn && account.Password.State == store.PasswordNone
+	l.PasswordRequired = !signedIn && !l.SignInRequired
+	return l, nil
 }
 
 // lookUpLink is lookUpToken with the account of the token. A link of a disabled

@@ -134,12 +134,27 @@ func (s *Service) checkOwnLoginID(ctx context.Context, u User, loginID, sessionI
 // session.
 func (s *Service) authorizeUpdate(ctx context.Context, account *store.Account, session Session, current Secret, c Client) error {
 	if current == "" {
-		if session.Kind == store.SessionReset || s.now().Sub(session.CreatedAt) <= s.cfg.Sessions.Recent {
+		if session.Kind == store.SessionReset || s.isRecent(session) {
 			return nil
 		}
 		return ErrRecentSignInRequired
 	}
 	return s.checkCurrentPassword(ctx, account, current, c)
+}
+
+// isRecent reports whether the sign-in is at most SessionConfig.Recent old.
+func (s *Service) isRecent(session Session) bool {
+	return s.now().Sub(session.CreatedAt) <= s.cfg.Sessions.Recent
+}
+
+// HasPassword reports whether the user has a password. A user who was created by
+// [Service.EnsureUser] or imported without one has none until a reset sets it. Do not
+// pass the result to untrusted clients.
+//
+// Errors: [ErrNotFound]; [ErrUnavailable].
+func (s *Service) HasPassword(ctx context.Context, userID string) (bool, error) {
+	account, err := s.store.Account(ctx, userID)
+	return account.Password.State != store.PasswordNone, s.storeError(err)
 }
 
 // checkCurrentPassword checks the current password of a signed-in user, under the

@@ -33,7 +33,7 @@ import (
 //
 //   - Accounts: SignUp, Me, UpdateProfile, Name, ConfirmsFirst, SignUpClosed
 //   - Passwords: SignIn, UpdatePassword, ReplacePassword, PasswordPolicy,
-//     RecentSignIn
+//     RecentSignIn, HasPassword
 //   - Other proofs: EnsureUser, StartSession
 //   - Resets: SendPasswordReset, ResetLink, ResetPassword, VerifyReset,
 //     ValidateReset

@@ -109,7 +109,7 @@ func (h *Handlers) Refresh(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /session/refresh", w, r)
 }
 
-// Me is GET /me. It requires a signed-in user. 200 with the session, and
+// Me is GET /me. It requires a signed-in user. 200 with the session, "hasPassword", and
 // "pendingEmail" if a change of address is not confirmed yet.
 func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) { h.serve("GET /me", w, r) }
 

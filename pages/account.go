@@ -20,6 +20,18 @@ func (site *Site) loadUser(x *exchange) error {
 	return nil
 }
 
+// loadAccount is loadUser that also reads whether the user has a password.
+func (site *Site) loadAccount(x *exchange) error {
+	if err := site.loadUser(x); err != nil {
+		return err
+	}
+	has, err := site.service.HasPassword(x.r.Context(), x.page.User.ID)
+	if x.page.NoPassword = err == nil && !has; x.page.NoPassword {
+		x.notAsked = []string{"currentPassword"}
+	}
+	return err
+}
+
 // otherUser returns the login id of the user who is signed in, if that is not the user
 // with that id, and otherwise "".
 func (site *Site) otherUser(x *exchange, userID string) string {
@@ -34,7 +46,7 @@ func (site *Site) otherUser(x *exchange, userID string) string {
 }
 
 func (site *Site) accountView() *view {
-	return &view{page: "account", path: "/account", prepare: site.loadUser, open: func(x *exchange) error {
+	return &view{page: "account", path: "/account", prepare: site.loadAccount, open: func(x *exchange) error {
 		list, err := site.service.Sessions(x.r.Context(), x.claims)
 		if err != nil {
 			return err
@@ -102,7 +114,13 @@ func (site *Site) nameView() *view {
 func (site *Site) passwordView() *view {
 	inputs := []string{"currentPassword", "newPassword"}
 	return &view{
-		page: "password", path: "/account/password", inputs: inputs, required: inputs, prepare: site.loadUser,
+		page: "password", path: "/account/password", inputs: inputs, required: inputs, prepare: func(x *exchange) error {
+			err := site.loadAccount(x)
+			if err == nil && x.page.NoPassword {
+				return site.redirectInstead(x, "/account") // which offers to set one by email
+			}
+			return err
+		},
 		send: func(x *exchange) error {
 			in := usher.UpdatePasswordParams{
 				NewPassword: usher.Secret(x.in["newPassword"]), CurrentPassword: usher.Secret(x.in["currentPassword"]),

@@ -70,7 +70,7 @@ func (site *Site) samplePage(name, again string) *Page {
 	page.User = usher.User{ID: text, LoginIDs: []string{text}, Name: text, Email: text}
 	page.setPendingEmail(usher.PendingEmail{Address: text})
 	page.setSessions(make([]usher.Session, maxShownSessions+1), "")
-	page.Sessions[0].Current = true
+	page.Sessions[0].Current, page.NoPassword = true, again == "/signup"
 	for _, input := range []string{"name", "loginId", "newEmail", "password", "newPassword", "currentPassword", "oldPassword"} {
 		page.values[input] = text
 		page.addError(input, text)

@@ -23,6 +23,11 @@ type Config struct {
 	// usher.Config.BaseURL, "/" for most programs.
 	Home string
 
+	// Providers are other ways to sign in, such as OpenID providers, which the program
+	// offers at paths of its own. The pages for signing in and signing up show a link to
+	// each of them. Defaults to none.
+	Providers []Provider
+
 	// Templates has files that each replace the built-in file of the same name: see
 	// [Files]. "custom.css" and "custom.js" are added to the built-in style and
 	// script. handlers.New reads all files and executes the template of each page
@@ -31,6 +36,16 @@ type Config struct {
 	Templates fs.FS
 	// Funcs are further functions for the templates. Defaults to none.
 	Funcs template.FuncMap
+}
+
+// Provider is another way to sign in.
+type Provider struct {
+	// Name is what users know it by, such as "Example". Required.
+	Name string
+	// Path is the path of this site that begins the sign-in, such as
+	// "/openid/example". It gets the query parameter "return_to" if the user is to
+	// return to a page. Required.
+	Path string
 }
 
 //go:embed files

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"html/template"
+	"net/url"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/locale"
@@ -36,6 +37,9 @@ type Page struct {
 	// EmailVerified is true on the page for a link that does not work, if the user is
 	// signed in and the address is confirmed. The link was then probably used before.
 	EmailVerified bool
+	// NoPassword is true if the signed-in user has no password, on the pages of the
+	// account.
+	NoPassword bool
 	// Policy is the policy for new passwords.
 	Policy Policy
 	// Token is the token of an emailed link, for a hidden input. It is a secret.
@@ -132,6 +136,17 @@ func (p *Page) URL(path string) string { return p.site.base + path }
 
 // URLBack is like URL, and adds ReturnTo to the query.
 func (p *Page) URLBack(path string) string { return p.site.pathWithReturn(path, p.ReturnTo) }
+
+// Providers are the other ways to sign in, with the paths to open.
+func (p *Page) Providers() (all []Provider) {
+	for _, one := range p.site.cfg.Providers {
+		if p.ReturnTo != "" {
+			one.Path += "?" + url.Values{"return_to": {p.ReturnTo}}.Encode()
+		}
+		all = append(all, one)
+	}
+	return all
+}
 
 // SignInURL returns the path of the sign-in page. If a user is signed in, it asks for
 // the form all the same (prompt=select_account, a parameter of OpenID Connect).

@@ -38,10 +38,14 @@ func (site *Site) cancelEmailView() *view {
 func (site *Site) emailView() *view {
 	inputs := []string{"newEmail", "currentPassword"}
 	return &view{
-		page: "email", path: "/account/email", inputs: inputs, required: inputs, prepare: site.loadUser,
+		page: "email", path: "/account/email", inputs: inputs, required: inputs, prepare: site.loadAccount,
 		send: func(x *exchange) error {
 			in := usher.ChangeEmailParams{NewEmail: x.in["newEmail"], CurrentPassword: usher.Secret(x.in["currentPassword"])}
-			if err := site.service.ChangeEmail(x.r.Context(), x.claims, in, site.client(x)); err != nil {
+			err := site.service.ChangeEmail(x.r.Context(), x.claims, in, site.client(x))
+			if errors.Is(err, usher.ErrRecentSignInRequired) && x.page.NoPassword {
+				return redirect(x.w, site.pathWithReturn("/signin", site.base+"/account/email")+"&prompt=login")
+			}
+			if err != nil {
 				return err
 			}
 			return site.redirectWithNotice(x, "/account", "email_sent")

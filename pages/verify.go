@@ -25,6 +25,10 @@ func (site *Site) prepareVerify(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if link.SignInRequired { // the link is in a note, so that the page shows it afterwards
+		_ = redirect(x.w, site.pathWithReturn("/signin", site.base+"/verify"))
+		return errAnswered
+	}
 	x.page.NewEmail, x.page.PasswordRequired = link.NewEmail, link.PasswordRequired
 	kind, lead := "verify", ".lead"
 	if link.NewEmail {

@@ -18,6 +18,8 @@ type exchange struct {
 	page *Page
 	// in has the inputs of the form, or is nil when the page is opened.
 	in map[string]string
+	// notAsked are required inputs that this user is not asked for.
+	notAsked []string
 	// claims are the claims of the session, or nil.
 	claims *token.Claims
 }
@@ -111,7 +113,7 @@ func (site *Site) Form(v *view) http.Handler {
 			return site.finish(x, err)
 		}
 		for _, name := range v.required {
-			if in[name] == "" {
+			if in[name] == "" && !slices.Contains(x.notAsked, name) {
 				x.page.addError(name, x.page.invalidText(name, "required"))
 			}
 		}

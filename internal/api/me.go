@@ -12,14 +12,19 @@ func (api *API) Me(w http.ResponseWriter, r *http.Request, claims *token.Claims)
 	if err != nil {
 		return err
 	}
+	hasPassword, err := api.service.HasPassword(r.Context(), u.ID)
+	if err != nil {
+		return err
+	}
 	pending, err := api.service.PendingEmail(r.Context(), u.ID)
 	if err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, struct {
 		authenticationJSON
+		HasPassword  bool   `json:"hasPassword"`
 		PendingEmail string `json:"pendingEmail,omitempty"`
-	}{authenticationJSON{User: newUserJSON(u), Session: newSessionJSON(s, s.ID)}, pending.Address})
+	}{authenticationJSON{User: newUserJSON(u), Session: newSessionJSON(s, s.ID)}, hasPassword, pending.Address})
 	return nil
 }
 
