@@ -217,6 +217,7 @@ func (m *machine) acts() map[string]func(*rapid.T) {
 				m.completeReset(reader(l), l, m.password(t, reader(l)))
 			}
 		},
+		"end a session":     func(t *rapid.T) { m.operatorEnds(m.session(t, "session", true)) },
 		"sign the user out": m.operator(func(s *state, u *account) { s.endSessions(u.id) }, func(o *usher.Operator, id string) error { return o.SignOutUser(ctx, id) }),
 		"expire":            func(t *rapid.T) { m.expire(m.user(t)) },
 		"set a password":    func(t *rapid.T) { m.setTemporary(m.user(t), m.password(t, "ann")) },

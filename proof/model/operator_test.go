@@ -47,6 +47,16 @@ func (m *machine) setTemporary(id, pw string) {
 	})
 }
 
+func (m *machine) operatorEnds(x *session) {
+	want := refused(usher.ErrNotFound)
+	if !x.ended && m.model.users[x.user] != nil {
+		want = changes(func(s *state, _ answer) { s.session(x.id).ended = true })
+	}
+	m.act("the operator ends a session", want, func(s *usher.Service) answer {
+		return answer{err: s.Operator("ops").EndSession(ctx, x.user, x.id)}
+	})
+}
+
 // requireReset makes the password of a user useless.
 func requireReset(s *state, u *account) {
 	banned := u.banned
