@@ -316,7 +316,7 @@ func TestLG06_EveryEndedSessionHasItsEvent(t *testing.T) {
 			return err
 		},
 		"update": func(k *kit, a *usher.Authentication, c usher.Client) error {
-			_, err := k.UpdatePassword(ctx, k.claims(in(k, ann, home)), usher.UpdatePasswordParams{NewPassword: otherPassword}, c)
+			_, err := k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{CurrentPassword: goodPassword, NewPassword: otherPassword}, c)
 			return err
 		},
 		"replace in another's browser": func(k *kit, a *usher.Authentication, c usher.Client) error {
