@@ -36,7 +36,7 @@ type attempt struct {
 func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) (*attempt, error) {
 	a := &attempt{canonical: canonical, client: c}
 	_, known := s.openDevice(c)
-	return a, s.admitAttempt(s.inQueueOf(ctx, canonical, known, c), c, func() (*refusedLimit, error) {
+	err := s.admitAttempt(s.inQueueOf(ctx, canonical, known, c), c, func() (*refusedLimit, error) {
 		account, err := s.store.AccountByLoginID(ctx, canonical)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, s.storeError(err)
@@ -44,6 +44,7 @@ func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) 
 		a.account = account
 		return s.countAttempt(ctx, a)
 	})
+	return a, s.rememberBusy(a, known, err)
 }
 
 // beginAttemptFor is beginAttempt for an account that was already read, from a
@@ -55,7 +56,8 @@ func (s *Service) beginAttemptFor(ctx context.Context, account store.Account, c 
 	}
 	a := &attempt{account: account, canonical: canonical, client: c}
 	_, known := s.openDevice(c)
-	return a, s.admitAttempt(s.inQueueOf(ctx, canonical, known, c), c, func() (*refusedLimit, error) { return s.countAttempt(ctx, a) })
+	err = s.admitAttempt(s.inQueueOf(ctx, canonical, known, c), c, func() (*refusedLimit, error) { return s.countAttempt(ctx, a) })
+	return a, s.rememberBusy(a, known, err)
 }
 
 // countAttempt takes all limits of the attempt in one transaction. A known browser
@@ -197,7 +199,7 @@ func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, ev
 // guessed, and returns the error.
 func (s *Service) abandonAttempt(ctx context.Context, a *attempt, err error) error {
 	s.releaseLimits(ctx, a.failureLimits()...)
-	return s.hashError(ctx, err, a.client)
+	return s.rememberBusy(a, a.device != "", s.hashError(ctx, err, a.client))
 }
 
 // hashError returns an error of the Hasher as one of this package. A full queue is
@@ -241,8 +243,8 @@ func (s *Service) resetLimits(ctx context.Context, a *attempt) {
 	}
 }
 
-// repeatedAttempts is how many successful attempts by unknown browsers make further ones
-// repeated attempts. One failure counts as much.
+// repeatedAttempts is how many successful or refused attempts by unknown browsers make
+// further ones repeated attempts. One failure counts as much.
 const repeatedAttempts = 5
 
 // knownBrowsers is a group of clients in the hashing queue.
@@ -252,9 +254,9 @@ const knownBrowsers = "known browsers"
 // Networks take turns, so that one with many requests delays no other. Three groups of
 // them take turns as well, so that a botnet delays neither known browsers nor first
 // attempts: known browsers, repeated attempts, and all others. An attempt is a repeated
-// one if its login id or its network had a failed attempt by an unknown browser within the
-// last hour or two in this instance, or five successful ones. That does not depend on whether the
-// login id has a user.
+// one if, within the last hour or two in this instance, its login id or its network had a
+// failed attempt by an unknown browser, or five that succeeded or found the queue full.
+// That does not depend on whether the login id has a user.
 func (s *Service) inQueueOf(ctx context.Context, canonical string, known bool, c Client) context.Context {
 	group, network, now := "", widestNetwork(c), s.now()
 	switch {
@@ -279,6 +281,16 @@ func (s *Service) rememberAttempt(a *attempt, n uint8) {
 		s.recent.Add(now, "login id "+a.canonical, n)
 		s.recent.Add(now, "network "+widestNetwork(a.client), n)
 	}
+}
+
+// rememberBusy counts an attempt that the full hashing queue refused, because a flood of
+// attempts is seldom served. It returns err.
+func (s *Service) rememberBusy(a *attempt, known bool, err error) error {
+	var limit *LimitError
+	if !known && errors.As(err, &limit) && limit.Limit == limitHashing {
+		s.rememberAttempt(a, 1)
+	}
+	return err
 }
 
 // widestNetwork returns the largest network that the customer behind a client may have.

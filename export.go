@@ -16,8 +16,11 @@ import (
 // The output is as sensitive as the database: an attacker can guess the passwords of its
 // hashes without any limit.
 //
-// Errors: the error of w; [ErrUnavailable].
+// Errors: a [*FieldError] without w; the error of w; [ErrUnavailable].
 func (o *Operator) Export(ctx context.Context, w io.Writer) error {
+	if w == nil {
+		return &FieldError{"w", "required", "must be where to write the lines"}
+	}
 	s := o.s
 	e := o.event(EventUsersExported, "")
 	if err := s.store.Record(ctx, store.Effects{Events: []Event{e}}); err != nil {

@@ -111,9 +111,12 @@ type ImportResult struct {
 // set FromLine to NextLine to go on. It reads line by line, so its memory does not grow
 // with the number of users. The users get no email.
 //
-// Errors: [ErrUnavailable]; a [*LimitError] if the hashing queue is full; the error of
-// Users or of ctx. The result is valid with an error, too.
+// Errors: a [*FieldError] without Users; [ErrUnavailable]; a [*LimitError] if the hashing
+// queue is full; the error of Users or of ctx. The result is valid with an error, too.
 func (o *Operator) Import(ctx context.Context, in ImportParams) (ImportResult, error) {
+	if in.Users == nil {
+		return ImportResult{}, &FieldError{"users", "required", "must be the lines to import"}
+	}
 	i := importer{operator: o, in: in, taken: map[string]bool{}}
 	lines := bufio.NewReaderSize(in.Users, 64<<10)
 	for i.result.NextLine = 1; ; i.result.NextLine++ {

@@ -145,7 +145,7 @@ var passwordOutcomes = []outcome{
 	// POST /password/update
 	{
 		name: "update", prepare: asAnn(Post("/password/update", Object("newPassword", OtherPassword))),
-		status: 200, events: "authn_password_change:update", mails: "password_changed",
+		status: 200, events: "session_created:update authn_password_change:update session_ended:password_changed", mails: "password_changed",
 	},
 	{
 		name: "update, ends others", prepare: func(k *Kit) Request {
@@ -153,7 +153,7 @@ var passwordOutcomes = []outcome{
 			k.SignIn(Ann, GoodPassword)
 			return k.As(u, Post("/password/update", Object("newPassword", OtherPassword, "loginId", Ann)))
 		},
-		status: 200, events: "authn_password_change:update session_ended:password_changed", mails: "password_changed",
+		status: 200, events: "session_created:update authn_password_change:update session_ended:password_changed session_ended:password_changed", mails: "password_changed",
 	},
 	{
 		name: "update, not signed in", prepare: plain(Post("/password/update", Object("newPassword", OtherPassword))),
@@ -173,7 +173,7 @@ var passwordOutcomes = []outcome{
 			k.Clock.Add(6 * time.Minute)
 			return k.As(u, Post("/password/update", Object("newPassword", OtherPassword, "currentPassword", GoodPassword)))
 		},
-		status: 200, events: "authn_password_change:update", mails: "password_changed",
+		status: 200, events: "session_created:update authn_password_change:update session_ended:password_changed", mails: "password_changed",
 	},
 	{
 		name: "update, wrong current password", prepare: asAnn(Post("/password/update", Object("newPassword", OtherPassword, "currentPassword", ThirdPassword))),
@@ -241,7 +241,7 @@ var passwordOutcomes = []outcome{
 			k.SignUpVerified(Ann)
 			return Post("/password/reset/complete", Object("token", k.ResetToken(Ann), "newPassword", OtherPassword))
 		},
-		status: 200, events: "authn_password_reset:reset authn_password_change:reset session_ended:password_changed", mails: "password_changed", check: noCookie,
+		status: 200, events: "authn_password_reset:reset authn_password_change:reset session_ended:password_changed", mails: "password_changed", check: deviceOnly,
 	},
 	{
 		name: "complete, signs in", service: func(c *usher.Config) { c.ResetSignsIn = true },

@@ -73,6 +73,26 @@ func noCookie(t *testing.T, _ *Kit, a *Reply) {
 	}
 }
 
+// deviceOnly fails the test unless the answer makes the browser known, and starts no
+// session.
+func deviceOnly(t *testing.T, k *Kit, a *Reply) {
+	t.Helper()
+	if k.Mode == InBodies {
+		if a.Text("deviceToken") == "" || a.Text("sessionToken") != "" {
+			t.Errorf("body is %s, want a device token alone", a.Body)
+		}
+		return
+	}
+	for _, line := range a.Header["Set-Cookie"] {
+		if name, value, _ := strings.Cut(line, "="); name != "__Host-device" && !strings.HasPrefix(value, ";") {
+			t.Errorf("Set-Cookie is %q", line)
+		}
+	}
+	if !strings.Contains(strings.Join(a.Header["Set-Cookie"], "\n"), "__Host-device=") {
+		t.Error("the browser is not known")
+	}
+}
+
 // cookieCleared fails the test unless the answer clears the session cookie.
 func cookieCleared(t *testing.T, k *Kit, a *Reply) {
 	t.Helper()
