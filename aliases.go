@@ -37,6 +37,9 @@ const (
 	StatusDisabled = store.StatusDisabled
 )
 
+// SessionImpersonated is the Session.Kind of [Operator.Impersonate].
+const SessionImpersonated = store.SessionImpersonated
+
 // The errors of a store that the Service passes on.
 var (
 	// ErrLoginIDTaken means that another user has the login id.

@@ -40,6 +40,15 @@ type Client struct {
 	actor string
 }
 
+// actingBy returns the client with the operator who acts as the user of the claims, if
+// there is one.
+func (c Client) actingBy(claims *token.Claims) Client {
+	if claims.Actor != "" {
+		c.actor = claims.Actor
+	}
+	return c
+}
+
 // newTokens issues the tokens of a session that will be stored, and prepares their
 // delivery.
 func (s *Service) newTokens(u User, session store.SessionRecord, jti string, custom map[string]any, c Client) (token.Pair, error) {

@@ -50,8 +50,8 @@
 // # Operators
 //
 // [Service.Operator] returns an [Operator], which administers users: it finds,
-// imports, changes, disables and deletes them, and rotates the signing keys. Every
-// [Event] that it causes has the operator's name.
+// imports, changes, disables and deletes them, acts as them for a short time, and rotates the
+// signing keys. Every [Event] that it causes has the operator's name.
 //
 // # Errors
 //

@@ -37,7 +37,8 @@ type VerifyEmailParams struct {
 // nil: the caller has not proven the address, and an error would reveal what emails
 // the address gets.
 //
-// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; a [*LimitError]
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
+// [Operator.Impersonate]; a [*LimitError]
 // if the user has requested too many links in this hour; [ErrUnavailable].
 func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claims, c Client) error {
 	account, _, err := s.fullSession(ctx, claims)
@@ -149,7 +150,8 @@ var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChan
 //
 // The link proves only the mailbox, and its reader may not be the user who made the
 // account. So the caller must also prove the account: by claims of a live session of the
-// link's user, or by the password. claims may be nil.
+// link's user, or by the password. claims may be nil, and those of
+// [Operator.Impersonate] prove nothing.
 // The password counts as in a sign-in. Nothing is spent on an error. The owner of a
 // mailbox who does not know the password requests a reset
 // ([Service.SendPasswordReset]), which removes the earlier password.
@@ -200,9 +202,10 @@ func (s *Service) authorizeVerification(ctx context.Context, claims *token.Claim
 }
 
 // hasLiveSession reports whether the claims are those of a live session of the
-// user. It asks the store, because a token can outlive its session.
+// user, in which the user acts. It asks the store, because a token can outlive its
+// session.
 func (s *Service) hasLiveSession(ctx context.Context, claims *token.Claims, userID string) (bool, error) {
-	if claims == nil || claims.Subject != userID {
+	if claims == nil || claims.Subject != userID || claims.Actor != "" {
 		return false, nil
 	}
 	_, _, err := s.fullSession(ctx, claims)
@@ -262,7 +265,8 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 // reveals anything about the new address.
 //
 // Errors: a [*FieldError] or [*InputErrors], also for the current address;
-// [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrRecentSignInRequired]
+// [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
+// [Operator.Impersonate]; [ErrRecentSignInRequired]
 // if CurrentPassword is empty, except as above; [ErrInvalidCredentials] if it is wrong; a
 // [*LimitError], also if the user has requested too many changes in this hour;
 // [ErrUnavailable].
@@ -366,7 +370,8 @@ func (s *Service) PendingEmail(ctx context.Context, userID string) (PendingEmail
 // CancelEmailChange cancels a change of address that was not confirmed yet. Its
 // links become void.
 //
-// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrNotFound] if
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
+// [Operator.Impersonate]; [ErrNotFound] if
 // no change is pending; [ErrUnavailable].
 func (s *Service) CancelEmailChange(ctx context.Context, claims *token.Claims, c Client) error {
 	account, session, err := s.fullSession(ctx, claims)

@@ -35,6 +35,7 @@ func TestCF06_TheNumbersAreThoseOfTheCode(t *testing.T) {
 		"reset mails":         c.Limits.ResetEmails == 3 && c.Limits.ResetRequests == 10,
 		"mails":               c.Limits.Emails == 5,
 		"session token":       c.Sessions.TokenLifetime == 10*time.Minute && maxTokenLifetime == time.Hour,
+		"impersonation":       impersonationLifetime == 15*time.Minute,
 		"lives":               c.Sessions.Idle == 14*day && c.Sessions.Absolute == 30*day,
 		"grace":               c.Sessions.Grace == 10*time.Second,
 		"sessions":            c.Sessions.Max == 100,

@@ -50,7 +50,8 @@ type ReplacePasswordParams struct {
 // ([password.Policy.ReuseAmount]) one for each earlier password.
 //
 // Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors];
-// [ErrInvalidSession]; [ErrForbidden] if LoginID is not the user's;
+// [ErrInvalidSession]; [ErrForbidden] if LoginID is not the user's, or in a session
+// of [Operator.Impersonate];
 // [ErrRecentSignInRequired] if the sign-in is too old and CurrentPassword is empty
 // (a refresh does not make a sign-in more recent); [ErrInvalidCredentials] if
 // CurrentPassword is wrong; a [*LimitError]; [ErrConflict] if a concurrent call
@@ -58,6 +59,9 @@ type ReplacePasswordParams struct {
 func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePasswordParams, c Client) (_ Result, err error) {
 	in.LoginID = loginid.Trim(in.LoginID)
 	if err := s.checkUpdate(in); err != nil {
+		return Result{}, err
+	}
+	if err := s.refuseActor(ctx, claims); err != nil {
 		return Result{}, err
 	}
 	account, session, err := s.liveSession(ctx, claims)
@@ -142,9 +146,9 @@ func (s *Service) authorizeUpdate(ctx context.Context, account *store.Account, s
 	return s.checkCurrentPassword(ctx, account, current, c)
 }
 
-// isRecent reports whether the sign-in is at most SessionConfig.Recent old.
+// isRecent reports whether the user signed in, and the sign-in is at most SessionConfig.Recent old.
 func (s *Service) isRecent(session Session) bool {
-	return s.now().Sub(session.CreatedAt) <= s.cfg.Sessions.Recent
+	return session.Kind == store.SessionFull && s.now().Sub(session.CreatedAt) <= s.cfg.Sessions.Recent
 }
 
 // HasPassword reports whether the user has a password. A user who was created by

@@ -84,10 +84,10 @@ func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Pro
 	if err := checkProfile(p); err != nil {
 		return User{}, err
 	}
-	if _, _, err := s.fullSession(ctx, claims); err != nil {
+	if _, _, err := s.userSession(ctx, claims); err != nil {
 		return User{}, err
 	}
-	e := s.newEvent(EventUserUpdated, claims.Subject, claims.SessionID, "profile", c)
+	e := s.newEvent(EventUserUpdated, claims.Subject, claims.SessionID, "profile", c.actingBy(claims))
 	u, _, err := s.store.UpdateUser(ctx, store.UserUpdate{
 		UserID: claims.Subject, Profile: p, At: s.now(), Effects: store.Effects{Events: []Event{e}},
 	})

@@ -70,15 +70,12 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 		SessionExpiresAt: earlier(now.Add(s.cfg.Sessions.TokenLifetime), session.IdleExpiresAt),
 		RefreshExpiresAt: session.IdleExpiresAt,
 	}
-	p.Session, err = signing.Sign(key, signing.Claims{
-		Type: token.TypeSession, Issuer: s.cfg.BaseURL, Audience: s.cfg.Audience,
-		Subject: u.ID, SessionID: session.ID, ID: randomString(16),
-		IssuedAt: now, ExpiresAt: p.SessionExpiresAt, AuthTime: session.CreatedAt, AMR: session.AMR,
-		EmailVerified: u.EmailVerified, Roles: u.Roles, Permissions: u.Permissions, Tenants: u.Tenants,
-		Custom: custom,
+	p.Session, err = s.signSessionToken(key, u, signing.Claims{
+		SessionID: session.ID, IssuedAt: now, ExpiresAt: p.SessionExpiresAt,
+		AuthTime: session.CreatedAt, AMR: session.AMR, Custom: custom,
 	})
 	if err != nil {
-		return token.Pair{}, fmt.Errorf("usher: session token: %w", err)
+		return token.Pair{}, err
 	}
 	p.Refresh, err = signing.Sign(key, signing.Claims{
 		Type: token.TypeRefresh, Issuer: s.cfg.BaseURL, Audience: s.cfg.ownAudience(),
@@ -89,6 +86,19 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 		return token.Pair{}, fmt.Errorf("usher: refresh token: %w", err)
 	}
 	return p, nil
+}
+
+// signSessionToken returns the session token of a user, with the claims that are given
+// and those that follow from the user.
+func (s *Service) signSessionToken(key *signing.Key, u User, c signing.Claims) (Secret, error) {
+	c.Type, c.Issuer, c.Audience = token.TypeSession, s.cfg.BaseURL, s.cfg.Audience
+	c.Subject, c.ID, c.EmailVerified = u.ID, randomString(16), u.EmailVerified
+	c.Roles, c.Permissions, c.Tenants = u.Roles, u.Permissions, u.Tenants
+	raw, err := signing.Sign(key, c)
+	if err != nil {
+		return "", fmt.Errorf("usher: session token: %w", err)
+	}
+	return raw, nil
 }
 
 // childIDs returns the jti of a child of the refresh token with that hash, for each

@@ -14,7 +14,7 @@ import (
 //
 // Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
 func (s *Service) Me(ctx context.Context, claims *token.Claims) (User, Session, error) {
-	account, session, err := s.fullSession(ctx, claims)
+	account, session, err := s.userSession(ctx, claims)
 	return account.User, session.Session, err
 }
 
@@ -24,7 +24,7 @@ func (s *Service) Me(ctx context.Context, claims *token.Claims) (User, Session, 
 //
 // Errors: [ErrInvalidSession] if the session has ended; [ErrUnavailable].
 func (s *Service) CurrentClaims(ctx context.Context, claims *token.Claims) (*token.Claims, error) {
-	account, _, err := s.fullSession(ctx, claims)
+	account, _, err := s.userSession(ctx, claims)
 	if err != nil {
 		return nil, err
 	}
@@ -37,11 +37,14 @@ func (s *Service) CurrentClaims(ctx context.Context, claims *token.Claims) (*tok
 // what has changed for the user, such as the verified address. It expires at the same
 // time, and the refresh token does not change. The store is not asked.
 //
-// Errors: [ErrInvalidSession] if the claims are not those of the user; the error of
-// [Config.Claims]; [ErrUnavailable].
+// Errors: [ErrInvalidSession] if the claims are not those of the user; [ErrForbidden] in a
+// session of [Operator.Impersonate]; the error of [Config.Claims]; [ErrUnavailable].
 func (s *Service) ReissueSessionToken(ctx context.Context, claims *token.Claims, u User) (Secret, error) {
 	if claims == nil || claims.Type != token.TypeSession || claims.Subject != u.ID {
 		return "", ErrInvalidSession
+	}
+	if claims.Actor != "" {
+		return "", ErrForbidden
 	}
 	custom, err := s.customClaims(ctx, u)
 	if err != nil {
@@ -57,7 +60,8 @@ func (s *Service) ReissueSessionToken(ctx context.Context, claims *token.Claims,
 
 // Sessions returns the user's live sessions, newest first.
 //
-// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one
+// of [Operator.Impersonate]; [ErrUnavailable].
 func (s *Service) Sessions(ctx context.Context, claims *token.Claims) ([]Session, error) {
 	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return nil, err
@@ -68,7 +72,8 @@ func (s *Service) Sessions(ctx context.Context, claims *token.Claims) ([]Session
 
 // RevokeSession ends one of the user's sessions.
 //
-// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrNotFound] if
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one
+// of [Operator.Impersonate]; [ErrNotFound] if
 // the user has no such session; [ErrUnavailable].
 func (s *Service) RevokeSession(ctx context.Context, claims *token.Claims, sessionID string, c Client) error {
 	if _, _, err := s.fullSession(ctx, claims); err != nil {
@@ -85,6 +90,7 @@ func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) e
 	if claims == nil {
 		return nil
 	}
+	c = c.actingBy(claims)
 	signOut := s.newEvent(EventSignOut, claims.Subject, claims.SessionID, "", c)
 	err := s.endSession(ctx, claims.Subject, claims.SessionID, "signed_out", c, signOut)
 	if errors.Is(err, ErrNotFound) {
@@ -95,7 +101,8 @@ func (s *Service) SignOut(ctx context.Context, claims *token.Claims, c Client) e
 
 // SignOutEverywhere ends all sessions of the user, including the caller's.
 //
-// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session; [ErrUnavailable].
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one
+// of [Operator.Impersonate]; [ErrUnavailable].
 func (s *Service) SignOutEverywhere(ctx context.Context, claims *token.Claims, c Client) error {
 	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return err
@@ -116,16 +123,24 @@ func (s *Service) ValidateRefresh(ctx context.Context, refresh Secret) (*token.C
 }
 
 // fullSession reads the account and the session of verified claims. Methods that
-// change something use it, because a token can outlive its session. A reset session
-// is ErrForbidden.
+// change something use it, because a token can outlive its session. A reset session, or
+// one of Operator.Impersonate, is ErrForbidden.
 func (s *Service) fullSession(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
+	if err := s.refuseActor(ctx, claims); err != nil {
+		return store.Account{}, store.SessionRecord{}, err
+	}
+	return s.userSession(ctx, claims)
+}
+
+// userSession is fullSession for sessions of Operator.Impersonate too.
+func (s *Service) userSession(ctx context.Context, claims *token.Claims) (store.Account, store.SessionRecord, error) {
 	if claims != nil && claims.Type == token.TypeReset {
 		return store.Account{}, store.SessionRecord{}, ErrForbidden
 	}
 	return s.liveSession(ctx, claims)
 }
 
-// liveSession is fullSession for reset sessions too. It reads the account before
+// liveSession is userSession for reset sessions too. It reads the account before
 // the session, so that a change of the password between the two reads is always
 // detected: it has ended the session, or the caller's own change fails because it
 // names the earlier version.
@@ -143,8 +158,11 @@ func (s *Service) liveSession(ctx context.Context, claims *token.Claims) (store.
 	}
 	now := s.now()
 	want := store.SessionFull
-	if claims.Type == token.TypeReset {
+	switch {
+	case claims.Type == token.TypeReset:
 		want = store.SessionReset
+	case claims.Actor != "":
+		want = store.SessionImpersonated
 	}
 	if session.UserID != claims.Subject || session.Kind != want ||
 		!now.Before(session.ExpiresAt) || !now.Before(session.IdleExpiresAt) ||
@@ -224,7 +242,7 @@ func (s *Service) sessionEndedError(ctx context.Context, err error, claims *toke
 	if !errors.Is(err, ErrNotFound) {
 		return s.storeError(err)
 	}
-	s.audit.Notify(ctx, s.newEvent(EventTokenRefused, claims.Subject, claims.SessionID, "session_ended", c))
+	s.audit.Notify(ctx, s.newEvent(EventTokenRefused, claims.Subject, claims.SessionID, "session_ended", c.actingBy(claims)))
 	return ErrInvalidSession
 }
 

@@ -71,6 +71,9 @@ func (h *Handlers) Client(w http.ResponseWriter, r *http.Request) (c usher.Clien
 // that [middleware.SafeReturnTo] refuses do not count. If the session that the request
 // has had is still live, it ends.
 //
+// A session of [usher.Operator.Impersonate] ends no other session. With Config.Cookies, Finish
+// refuses it with 500 and logs why: its token belongs in an Authorization header.
+//
 // If the tokens cannot be delivered, the new session ends and Finish answers with the
 // error. Call it before anything is written.
 func (h *Handlers) Finish(w http.ResponseWriter, r *http.Request, auth *usher.Authentication) {

@@ -54,6 +54,15 @@ func Subject(ctx context.Context) string {
 	return ""
 }
 
+// Actor returns the name of the operator who acts as the user of the request's session
+// (usher.Operator.Impersonate), or "" if the user acts or the request has no valid session.
+func Actor(ctx context.Context) string {
+	if s := fromContext(ctx); s != nil {
+		return s.claims.Actor
+	}
+	return ""
+}
+
 // Claim returns the custom claim with the given name as a T. It returns false if
 // the request has no valid session, or if the claim is absent, null, or not a T.
 // See [token.Claim].

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
@@ -59,6 +60,31 @@ func TestContextWithoutSession(t *testing.T) {
 		if ok || ok2 || middleware.Subject(ctx) != "" || middleware.Source(ctx) != middleware.SourceNone {
 			t.Errorf("%s: there are claims", name)
 		}
+	}
+}
+
+func TestOP12_TheContextNamesTheActor(t *testing.T) {
+	w := newWorld(t)
+	acting := w.issue(func(c *signing.Claims) { c.Actor, c.AuthTime = "ops:alice", time.Time{} })
+	m := w.middleware(nil)
+	actor := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { fmt.Fprint(rw, middleware.Actor(r.Context())) })
+	for name, c := range map[string]struct {
+		h    http.Handler
+		raw  token.Secret
+		code int
+		body string
+	}{
+		"the operator":     {m.Require(actor), acting, 200, "ops:alice"},
+		"the user":         {m.Require(actor), w.issue(nil), 200, ""},
+		"a recent sign-in": {m.RequireRecent(time.Hour)(actor), acting, 401, ""},
+	} {
+		got := do(c.h, request("GET", "/", bearer(c.raw)))
+		if got.Code != c.code || c.code == 200 && got.Body.String() != c.body {
+			t.Errorf("%s: %d %s", name, got.Code, got.Body)
+		}
+	}
+	if got := middleware.Actor(t.Context()); got != "" {
+		t.Errorf("no session, and the actor is %q", got)
 	}
 }
 

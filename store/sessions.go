@@ -74,6 +74,9 @@ const (
 	SessionFull SessionKind = "full"
 	// SessionReset comes from an emailed link and can only set one new password.
 	SessionReset SessionKind = "reset"
+	// SessionImpersonated is the session of an operator who acts as the user. It does not
+	// count as a device.
+	SessionImpersonated SessionKind = "impersonated"
 )
 
 // Session is one signed-in device.
@@ -82,7 +85,7 @@ type Session struct {
 	ID string
 	// UserID is the user of the session.
 	UserID string
-	// Kind is SessionFull or SessionReset.
+	// Kind is SessionFull, SessionReset or SessionImpersonated.
 	Kind SessionKind
 	// CreatedAt is when the user was authenticated. The absolute lifetime and the age of
 	// the sign-in count from here. A refresh does not change it.

@@ -43,13 +43,17 @@ type Claims struct {
 	Audience []string
 	// IssuedAt (iat), ExpiresAt (exp), NotBefore (nbf) and AuthTime (auth_time, when
 	// the password was checked) have whole seconds and are in UTC. NotBefore and
-	// AuthTime are zero if the token has no such claim.
+	// AuthTime are zero if the token has no such claim. That of an operator who acts as
+	// the user has no auth_time.
 	IssuedAt, ExpiresAt, NotBefore, AuthTime time.Time
 	// ID (jti) and SessionID (sid) are never empty in session and refresh tokens that
 	// Usher issues.
 	ID, SessionID string
 	// AMR lists the methods by which the user signed in (amr, RFC 8176).
 	AMR []string
+	// Actor is the operator who acts as the user (sub of the claim act, RFC 8693 §4.1),
+	// and empty if the user acts.
+	Actor string
 	// EmailVerified is false if the claim is absent or not a boolean.
 	EmailVerified bool
 	// Roles, Permissions and Tenants are empty if the claim is absent or not of the

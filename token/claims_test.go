@@ -53,6 +53,37 @@ func TestTV16_ClaimNeverPanics(t *testing.T) {
 	}
 }
 
+func TestOP09_ATokenNamesItsActor(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		act  any
+		want string
+	}{
+		"an operator":            {object{"sub": "ops:alice"}, "ops:alice"},
+		"further members":        {object{"sub": "ops:alice", "iss": "x", "act": object{"sub": "earlier"}}, "ops:alice"},
+		"no object":              {"ops:alice", ""},
+		"an array":               {[]any{object{"sub": "ops:alice"}}, ""},
+		"no sub":                 {object{"iss": "x"}, ""},
+		"another case":           {object{"Sub": "ops:alice"}, ""},
+		"an empty sub":           {object{"sub": ""}, ""},
+		"a sub that is a number": {object{"sub": 7}, ""},
+		"empty":                  {object{}, ""},
+		"false":                  {false, ""},
+	} {
+		raw := w.craft(t, w.header().json(t), w.payload().with("act", c.act).json(t))
+		claims, err := w.verifier.Verify(t.Context(), token.Secret(raw), token.TypeSession)
+		if c.want == "" {
+			if !errors.Is(err, token.ErrInvalid) {
+				t.Errorf("%s: %v, want it refused", name, err)
+			}
+			continue
+		}
+		if err != nil || claims.Actor != c.want || claims.Extra["act"] != nil {
+			t.Errorf("%s: %+v %v", name, claims, err)
+		}
+	}
+}
+
 func TestClaims_CloneSharesNothing(t *testing.T) {
 	make := func() *token.Claims {
 		return &token.Claims{

@@ -16,7 +16,7 @@ const maxDate = 253402300799
 // payload holds the claims of a token whose signature verified. It implements
 // jwt.Claims, so that golang-jwt's validator checks iss, aud, exp, nbf and iat.
 type payload struct {
-	iss, sub, jti, sid      string
+	iss, sub, jti, sid, act string
 	aud                     []string
 	exp, iat, nbf, authTime time.Time // nbf and authTime may be zero
 	members                 strictjson.Object
@@ -45,6 +45,13 @@ func readPayload(members strictjson.Object, typ string) (*payload, error) {
 	if raw := members.Get("sid"); raw != nil {
 		if p.sid, _ = strictjson.AsString(raw); p.sid == "" {
 			return nil, refuse(ReasonClaims, "sid is empty or not a string")
+		}
+	}
+	if raw := members.Get("act"); raw != nil {
+		actor, _ := strictjson.AsObject(raw)
+		// Without its actor, the token would count as one of the user.
+		if p.act, _ = strictjson.AsString(actor.Get("sub")); p.act == "" {
+			return nil, refuse(ReasonClaims, "act is not an object with a sub")
 		}
 	}
 	dates := []struct {
@@ -82,13 +89,13 @@ func (p *payload) claims(h header) *Claims {
 	c := &Claims{
 		Issuer: p.iss, Subject: p.sub, Audience: p.aud,
 		IssuedAt: p.iat, ExpiresAt: p.exp, NotBefore: p.nbf, AuthTime: p.authTime,
-		ID: p.jti, SessionID: p.sid,
+		ID: p.jti, SessionID: p.sid, Actor: p.act,
 		Type: Type(h.typ), KeyID: h.kid,
 	}
 	for _, m := range p.members {
 		raw := m.Value
 		switch m.Name {
-		case "iss", "sub", "aud", "iat", "exp", "nbf", "auth_time", "jti", "sid", "drn":
+		case "iss", "sub", "aud", "iat", "exp", "nbf", "auth_time", "jti", "sid", "drn", "act":
 		case "amr":
 			c.AMR, _ = strictjson.AsStrings(raw)
 		case "email_verified":

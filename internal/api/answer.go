@@ -69,7 +69,8 @@ type authenticationJSON struct {
 // tokensJSON is the part of authenticationJSON that only a mount without cookies sends.
 type tokensJSON struct {
 	SessionToken string `json:"sessionToken"`
-	RefreshToken string `json:"refreshToken"`
+	// RefreshToken is empty in a session of Operator.Impersonate.
+	RefreshToken string `json:"refreshToken,omitempty"`
 	ExpiresIn    int64  `json:"expiresIn"`
 	// DeviceToken is empty after a refresh, which makes no device known.
 	DeviceToken string `json:"deviceToken,omitempty"`

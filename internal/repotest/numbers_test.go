@@ -21,6 +21,7 @@ var numbers = []struct {
 	{"lifetime of a verification link", []string{"| 24 hours | 24 hours |"}},
 	{"reset emails", []string{"3 an hour for an account", "10 requests an hour for a network"}},
 	{"lifetime of a session token", []string{"| 10 minutes | 60 minutes |"}},
+	{"lifetime of a session in which an operator acts as a user", []string{"| 15 minutes | 15 minutes |"}},
 	{"idle timeout; absolute timeout of a session", []string{"14 days; 30 days", "always set"}},
 	{"grace time after a refresh token is exchanged", []string{"| 10 seconds | 60 seconds |"}},
 	{"sessions of one user", []string{"| 100 |"}},

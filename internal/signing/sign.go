@@ -39,10 +39,12 @@ type Claims struct {
 	// AuthTime is when the password was checked. Zero leaves the claim out.
 	AuthTime time.Time
 
-	// AMR is written into session and reset tokens. EmailVerified, Roles,
+	// AMR is written into session and reset tokens. Actor, EmailVerified, Roles,
 	// Permissions, Tenants and Custom are written into session tokens only; other
 	// types ignore them.
-	AMR                []string
+	AMR []string
+	// Actor is the sub of the claim act. Empty leaves the claim out.
+	Actor              string
 	EmailVerified      bool
 	Roles, Permissions []string
 	Tenants            map[string]token.Tenant
@@ -138,6 +140,9 @@ func (c Claims) payload() (jwt.MapClaims, error) {
 	}
 	if c.Type != token.TypeSession {
 		return p, nil
+	}
+	if c.Actor != "" {
+		p["act"] = map[string]string{"sub": c.Actor}
 	}
 	p["email_verified"] = c.EmailVerified
 	p["roles"] = nonNil(c.Roles)

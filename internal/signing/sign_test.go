@@ -57,8 +57,17 @@ func TestSign_WritesTheClaimsOfEachType(t *testing.T) {
 		}
 	}
 
+	acting := sessionClaims()
+	acting.Actor, acting.AuthTime = "ops:alice", time.Time{}
+	_, payload := parts(t, sign(t, key, acting))
+	withActor := object(session).with("act", map[string]any{"sub": "ops:alice"})
+	delete(withActor, "auth_time")
+	if diff := cmp.Diff(map[string]any(withActor), payload); diff != "" {
+		t.Errorf("with an actor: %s", diff)
+	}
+
 	bare := signing.Claims{Type: token.TypeSession, Issuer: testIssuer, Audience: []string{"shop"}, Subject: "u", SessionID: "s", ID: "j", IssuedAt: start, ExpiresAt: start.Add(time.Hour)}
-	_, payload := parts(t, sign(t, key, bare))
+	_, payload = parts(t, sign(t, key, bare))
 	want := map[string]any{
 		"iss": testIssuer, "aud": []any{"shop"}, "sub": "u", "sid": "s", "jti": "j", "drn": "DS",
 		"iat": float64(start.Unix()), "exp": float64(start.Unix() + 3600), "amr": []any{}, "email_verified": false,

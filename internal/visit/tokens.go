@@ -83,13 +83,22 @@ func (v *Visits) CheckDelivery(r *http.Request) func(token.Pair) error {
 	}
 }
 
+var errImpersonated = errors.New("handlers: Finish does not put a session of Operator.Impersonate into the cookies, which have the session of the operator: answer with Tokens.Session, and let the client send it in an Authorization header")
+
 // Deliver ends the sessions that the client had, and sets the cookies of the new one, if
-// there are cookies. If it returns an error, it has ended the new session.
+// there are cookies. A session of Operator.Impersonate ends no other, and has no cookies.
+// If it returns an error, it has ended the new session.
 func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
 	ctx := context.WithoutCancel(r.Context())
-	err := v.endReplaced(r, v.allTokens(r), v.Client(w, r), a.Session.ID)
-	if err == nil && v.Cookies != nil {
-		err = v.Cookies.SetTokens(w, r, a.Tokens)
+	var err error
+	switch impersonated := a.Session.Kind == usher.SessionImpersonated; {
+	case impersonated && v.Cookies != nil:
+		err = errImpersonated
+	case !impersonated:
+		err = v.endReplaced(r, v.allTokens(r), v.Client(w, r), a.Session.ID)
+		if err == nil && v.Cookies != nil {
+			err = v.Cookies.SetTokens(w, r, a.Tokens)
+		}
 	}
 	if err != nil {
 		if claims, invalid := v.Service.ValidateSession(ctx, a.Tokens.Session); invalid == nil {

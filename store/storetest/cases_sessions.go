@@ -98,13 +98,20 @@ var startCases = []testCase{
 		reset.Kind, reset.CreatedAt = store.SessionReset, t0.Add(-time.Hour)
 		_, err := e.StartSession(e.ctx, sessionStart(reset))
 		e.ok(err)
+		acting := e.newSession(a.User.ID)
+		acting.Kind, acting.CreatedAt = store.SessionImpersonated, t0.Add(-time.Hour)
+		start := sessionStart(acting)
+		start.Max = 1
+		ended, err := e.StartSession(e.ctx, start)
+		e.ok(err)
+		e.wantIDs("ended by an impersonation", sessionIDs(ended))
 		in := sessionStart(e.newSession(a.User.ID))
 		in.Session.CreatedAt, in.Max = t0.Add(time.Minute), 2
-		ended, err := e.StartSession(e.ctx, in)
+		ended, err = e.StartSession(e.ctx, in)
 		e.ok(err)
 		e.wantIDs("ended", sessionIDs(ended), ids[0], ids[1], ids[2])
 		e.wantEnded(in.End.RevokedUntil, ids[0], ids[1], ids[2])
-		e.wantLive(ids[3], in.Session.ID, reset.ID, unknown.ID)
+		e.wantLive(ids[3], in.Session.ID, reset.ID, acting.ID, unknown.ID)
 	}},
 	{"counts the sessions that are alive when the new one starts, whenever its user was authenticated", func(e *env) {
 		a := e.createUser("anna")
@@ -175,6 +182,7 @@ var sessionCases = []testCase{
 		first := add(time.Minute, nil)
 		third := add(3*time.Minute, nil)
 		add(0, func(s *store.SessionRecord) { s.Kind = store.SessionReset })
+		add(0, func(s *store.SessionRecord) { s.Kind = store.SessionImpersonated })
 		add(0, func(s *store.SessionRecord) { s.IdleExpiresAt = t0 })
 		add(0, func(s *store.SessionRecord) { s.ExpiresAt = t0 })
 		got, err := e.UserSessions(e.ctx, a.User.ID, t0.Add(time.Second))

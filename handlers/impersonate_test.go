@@ -1,0 +1,102 @@
+package handlers_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/middleware"
+)
+
+// addSupport adds the routes of a support desk. /finish leaves the answer to the kit, and
+// /token answers by itself.
+func addSupport(k *Kit) {
+	mux := k.Server.(*http.ServeMux)
+	act := func(w http.ResponseWriter, r *http.Request) {
+		a, err := k.Service.Operator("ops:alice").Impersonate(r.Context(), r.FormValue("user"), k.Handlers.Client(w, r))
+		switch {
+		case err != nil:
+			k.Handlers.Fail(w, r, err)
+		case r.URL.Path == "/finish":
+			k.Handlers.Finish(w, r, a)
+		default:
+			_ = json.NewEncoder(w).Encode(map[string]string{"sessionToken": a.Tokens.Session.Reveal()})
+		}
+	}
+	mux.HandleFunc("POST /finish", act)
+	mux.HandleFunc("POST /token", act)
+	mux.Handle("/actor", k.Handlers.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, middleware.Actor(r.Context()))
+	})))
+}
+
+// The browser of the operator keeps its cookies, and sends the token beside them.
+func TestOP14_TheSessionOfTheOperatorGoesOn(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		addSupport(k)
+		k.SignUpVerified(Ann)
+		k.SignUpVerified(Bob)
+		operator := k.SignUpVerified("desk@example.com")
+		for _, user := range []string{Ann, Bob} {
+			a := k.Do(k.As(operator, Post("~/token?user="+k.UserID(user), ""))).Want(t, 200, "")
+			if a.Header["Set-Cookie"] != nil {
+				t.Errorf("the cookies changed: %q", a.Header["Set-Cookie"])
+			}
+			acting := func(q Request) Request {
+				if m == InCookies {
+					q = k.As(operator, q)
+				}
+				return q.With("Authorization", "Bearer "+a.Text("sessionToken"))
+			}
+			if me := k.Do(acting(Get("/me"))).Want(t, 200, ""); me.Text("user.loginId") != user {
+				t.Errorf("acts as %s", me.Body)
+			}
+			if actor := k.Do(acting(Get("~/actor"))).Body; string(actor) != "ops:alice" {
+				t.Errorf("the actor is %q", actor)
+			}
+			for _, q := range []Request{Get("/sessions"), Post("/signout/all", ""), Post("/email/change", Object("newEmail", "x@example.com"))} {
+				k.Do(acting(q)).Want(t, 403, "forbidden")
+			}
+			if out := k.Do(acting(Post("/signout", ""))).Want(t, 200, ""); out.Header["Set-Cookie"] != nil {
+				t.Errorf("the sign-out changed cookies: %q", out.Header["Set-Cookie"])
+			}
+			k.Do(acting(Get("/me"))).Want(t, 401, "invalid_session")
+			if !k.IsSignedIn(operator) {
+				t.Fatal("the operator is signed out")
+			}
+		}
+		if actor := k.Do(k.As(operator, Get("~/actor"))).Body; len(actor) != 0 {
+			t.Errorf("the actor of a user is %q", actor)
+		}
+	})
+}
+
+func TestOP14_FinishGivesATokenAndNoCookie(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		addSupport(k)
+		ann := k.SignUpVerified(Ann)
+		operator := k.SignUpVerified("desk@example.com")
+		a := k.Do(k.As(operator, Post("~/finish?user="+k.UserID(Ann), "")))
+		if m == InCookies {
+			a.Want(t, 500, "internal")
+			if a.Header["Set-Cookie"] != nil || !strings.Contains(k.Logs.String(), "Authorization header") {
+				t.Errorf("cookies %q, log %s", a.Header["Set-Cookie"], k.Logs)
+			}
+			if ended := string(k.Service.Revocations()); !strings.Contains(ended, `"sid"`) {
+				t.Errorf("the session that was not delivered goes on: %s", ended)
+			}
+		} else if a.Want(t, 200, ""); a.Text("sessionToken") == "" || a.JSON["refreshToken"] != nil || a.Text("user.loginId") != Ann {
+			t.Errorf("the answer is %s", a.Body)
+		}
+		if !k.IsSignedIn(operator) || !k.IsSignedIn(ann) {
+			t.Error("another session ended")
+		}
+	})
+}
