@@ -42,6 +42,13 @@ func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) 
 			return nil, s.storeError(err)
 		}
 		a.account = account
+		if known && s.knownDeviceID(account, c) == "" {
+			// The device token is of another user or of an earlier password, so the hash
+			// waits in the queue of unknown browsers.
+			if err := s.hasher.Busy(s.inQueueOf(ctx, canonical, false, c)); err != nil {
+				return nil, err
+			}
+		}
 		return s.countAttempt(ctx, a)
 	})
 	return a, s.rememberBusy(a, known, err)
