@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/usherkit/usher/internal/loginid"
+	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -252,6 +253,7 @@ func (s *Service) preparePasswordChange(ctx context.Context, account store.Accou
 
 // changePassword stores a new password and ends the sessions in this instance.
 func (s *Service) changePassword(ctx context.Context, change store.PasswordChange, sessionID, reason string, c Client) error {
+	watch.ExemptUser(ctx, change.UserID)
 	change.Events = append(change.Events, s.newEvent(EventPasswordChanged, change.UserID, sessionID, reason, c))
 	ended, err := s.store.ChangePassword(ctx, change)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
@@ -199,6 +200,7 @@ func (s *Service) afterSessionsEnded(ctx context.Context, ended []Event, cause .
 // endSession ends one session in the store and in this instance. Its event follows the
 // events in cause.
 func (s *Service) endSession(ctx context.Context, userID, sessionID, reason string, c Client, cause ...Event) error {
+	watch.Exempt(ctx, sessionID)
 	end := *s.sessionEnd(reason, c)
 	ended := []Event{end.EventFor(userID, sessionID)}
 	effects := store.Effects{Events: slices.Concat(cause, ended)}
@@ -218,6 +220,7 @@ func (s *Service) replacedSession(c Client) store.ReplacedSession {
 
 // endUserSessions ends all sessions of a user in the store and in this instance.
 func (s *Service) endUserSessions(ctx context.Context, userID string, signOut Event, c Client) error {
+	watch.ExemptUser(ctx, userID)
 	effects := store.Effects{Events: []Event{signOut}}
 	ended, err := s.store.EndUserSessions(ctx, userID, *s.sessionEnd("signed_out", c), effects)
 	if err != nil {

@@ -83,6 +83,9 @@ func (c *sessionContext) context() context.Context {
 // SessionID is for package watch.
 func (c *sessionContext) SessionID() string { return c.session.claims.SessionID }
 
+// UserID is for package watch.
+func (c *sessionContext) UserID() string { return c.session.claims.Subject }
+
 // StopWatch ends the watch, or prevents that it starts.
 func (c *sessionContext) StopWatch() {
 	if c.running.CompareAndSwap(nil, noWatch) {
