@@ -74,7 +74,8 @@ type Config struct {
 	// looked up, so that a refusal does not reveal which login ids are free. u has what
 	// the client gave: login id, email and profile. The rule should need no other server.
 	// A [*Rejection] refuses the sign-up, and reaches the client as 422; any other error
-	// fails it. Each call counts as a sign-up. Operators' imports do not ask it. Defaults
+	// fails it. Each call counts as a sign-up. [Service.EnsureUser] asks it for each user
+	// that it would create, with EmailVerified. Operators' imports do not ask it. Defaults
 	// to none.
 	SignUpRule func(ctx context.Context, u User) error
 	// SignUpClosed refuses every sign-up. Defaults to false.

@@ -1,6 +1,7 @@
 package usher_test
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 	"testing"
@@ -184,5 +185,33 @@ func TestOP05_OneUserOfManyCallsAtOnce(t *testing.T) {
 				t.Errorf("%d calls changed something, want one", n)
 			}
 		})
+	}
+}
+
+// A provider is no way around the program's rule on sign-ups. Users who exist are not
+// asked for.
+func TestEN09_OP05_TheRuleOnSignUpsHoldsForUsersOfAProvider(t *testing.T) {
+	t.Parallel()
+	refused := &usher.Rejection{Code: "not_invited", Field: "email"}
+	k := newKit(t, func(c *usher.Config) {
+		c.SignUpRule = func(_ context.Context, u usher.User) error {
+			if u.Email == ann && u.EmailVerified && u.Name == "Ann" {
+				return nil
+			}
+			return refused
+		}
+	})
+	usher.Must(k.ensure(ann))
+	k.importUser("bob@example.com")
+	k.events.reset()
+	usher.Must(k.ensure(ann))
+	usher.Must(k.ensure("bob@example.com"))
+	k.events.reset()
+	if _, err := k.ensure("carl@example.com"); !errors.Is(err, refused) {
+		t.Errorf("an address that the rule refuses: %v", err)
+	}
+	k.wantEvents("user_create_fail:rejected")
+	if _, err := k.Operator("test").UserByLoginID(ctx, "carl@example.com"); !errors.Is(err, usher.ErrNotFound) {
+		t.Errorf("the user exists: %v", err)
 	}
 }

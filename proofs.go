@@ -169,10 +169,10 @@ type EnsureUserParams struct {
 // [EventEmailVerified] and, if there was a password, [EventPasswordChanged] with the
 // reason "unproven_removed".
 //
-// A new user counts against the limits of sign-ups.
+// A new user counts against the limits of sign-ups, and [Config.SignUpRule] is asked.
 //
-// Errors: [ErrEmailNotVerified]; a [*FieldError] or [*InputErrors]; [ErrSignUpClosed]
-// for an unknown address; [ErrLoginIDTaken] if the address is the login id of a user
+// Errors: [ErrEmailNotVerified]; a [*FieldError] or [*InputErrors]; [ErrSignUpClosed] and
+// the error of Config.SignUpRule for an unknown address; [ErrLoginIDTaken] if the address is the login id of a user
 // who has another address; [ErrUserDisabled]; a [*LimitError]; a [*Rejection] of a hook
 // of the store; [ErrConflict] if concurrent calls change the user again and again;
 // [ErrUnavailable].
@@ -246,12 +246,15 @@ func (s *Service) createProvenUser(ctx context.Context, in EnsureUserParams, can
 	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
 		return User{}, err
 	}
-	defer s.releaseAfterOutage(ctx, &err, limits...)
 	now := s.now()
 	u := in.Profile.Apply(User{
 		ID: "u" + randomString(16), LoginIDs: []string{in.Email}, Email: in.Email, EmailVerified: true,
 		Language: clientLanguage(c), Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
 	})
+	if err := s.checkSignUpRule(ctx, u, c); err != nil {
+		return User{}, err
+	}
+	defer s.releaseAfterOutage(ctx, &err, limits...)
 	creation := store.UserCreation{
 		User: u, Canonical: []string{canonical},
 		Password: store.Password{State: store.PasswordNone, Version: 1, ChangedAt: now},
