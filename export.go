@@ -10,8 +10,8 @@ import (
 
 // Export writes all users, with their password hashes, as JSON lines that
 // [Operator.Import] reads and docs/users.md describes: newest first, users without a
-// password too. Sessions, earlier passwords and events are not exported. The whole table
-// is never in memory. The export is an event.
+// password too. Sessions, temporary and earlier passwords, and events are not exported. The
+// whole table is never in memory. The export is an event.
 //
 // The output is as sensitive as the database: an attacker can guess the passwords of its
 // hashes without any limit.
@@ -62,8 +62,9 @@ func exportedLine(a store.Account) userLine {
 		Roles: u.Roles, Permissions: u.Permissions, Tenants: u.Tenants, Attributes: u.Attributes,
 		Disabled: u.Status == StatusDisabled, CreatedAt: u.CreatedAt,
 	}
-	if p.State != store.PasswordNone {
-		l.StoredHash, l.PasswordExpired = p.Hash, p.State != store.PasswordActive
+	// A temporary password would begin a new week wherever the line is imported.
+	if p.State == store.PasswordActive || p.State == store.PasswordExpired {
+		l.StoredHash, l.PasswordExpired = p.Hash, p.State == store.PasswordExpired
 	}
 	return l
 }

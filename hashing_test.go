@@ -1,6 +1,7 @@
 package usher_test
 
 import (
+	"bytes"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
@@ -348,4 +349,40 @@ func TestPO08_ATemporaryPasswordExpires(t *testing.T) {
 	raw := k.resetToken(ann, usher.MessageConfirmAndReset)
 	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: thirdPassword}, home))
 	k.wantPassword(ann, thirdPassword, otherPassword)
+}
+
+// Neither a further act of an operator nor an export and import gives a temporary password
+// more time.
+func TestPO08_ATemporaryPasswordGetsNoMoreTime(t *testing.T) {
+	t.Parallel()
+	for name, age := range map[string]time.Duration{"live": time.Hour, "expired": 8 * 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			o, id := k.Operator("test"), k.signUp(ann).User.ID
+			if err := o.SetPassword(ctx, id, otherPassword, true); err != nil {
+				t.Fatal(err)
+			}
+			k.clock.add(age)
+			if err := o.ExpirePassword(ctx, id); err != nil {
+				t.Fatal(err)
+			}
+			other := newKitOn(t, memory.New(), k.clock)
+			var lines bytes.Buffer
+			if err := o.Export(ctx, &lines); err != nil {
+				t.Fatal(err)
+			}
+			if r, refused, err := other.importLines(usher.ImportParams{Users: &lines}); err != nil || r.Imported != 1 {
+				t.Fatalf("%+v %v %s", r, err, refused)
+			}
+			k.clock.add(7*24*time.Hour - time.Minute)
+			for where, k := range map[string]*kit{"here": k, "elsewhere": other} {
+				if err := k.trySignIn(ann, otherPassword, home); !errors.Is(err, usher.ErrInvalidCredentials) {
+					t.Errorf("%s: a sign-in with the password: %v", where, err)
+				}
+				if err := k.replace(ann, otherPassword, thirdPassword); !errors.Is(err, usher.ErrInvalidCredentials) {
+					t.Errorf("%s: it is replaced: %v", where, err)
+				}
+			}
+		})
+	}
 }

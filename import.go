@@ -63,7 +63,29 @@ func (o *Operator) ImportUser(ctx context.Context, in ImportUserParams) (User, e
 	if err != nil {
 		return User{}, err
 	}
+	if in.ID != "" {
+		if _, err := o.s.store.AccountByLoginID(ctx, canonical[0]); err == nil {
+			return User{}, ErrLoginIDTaken
+		}
+	}
+	if err := o.s.checkFreeID(ctx, in.ID); err != nil {
+		return User{}, err
+	}
 	return o.createImported(ctx, in, u, canonical)
+}
+
+// checkFreeID returns a *FieldError if a user has the id that an import names.
+func (s *Service) checkFreeID(ctx context.Context, id string) error {
+	if id == "" {
+		return nil
+	}
+	switch _, err := s.store.Account(ctx, id); {
+	case err == nil:
+		return &FieldError{"id", "not_allowed", "must not be the id of another user"}
+	case !errors.Is(err, ErrNotFound):
+		return s.storeError(err)
+	}
+	return nil
 }
 
 // createImported stores a user whose inputs, except the password, were checked.
@@ -107,7 +129,7 @@ func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
 	case loginid.IsEmail(canonical[0]):
 		email = typed[0]
 	}
-	if err := inputErrors(checkProfile(in.Profile), checkAttributes(in.Attributes)); err != nil {
+	if err := inputErrors(checkProfile(in.Profile), checkGrants(in.Roles, in.Permissions, in.Tenants), checkAttributes(in.Attributes)); err != nil {
 		return User{}, nil, err
 	}
 	now := s.now()

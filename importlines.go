@@ -197,12 +197,8 @@ func (i *importer) user(ctx context.Context, in ImportUserParams) (existing bool
 	case !errors.Is(err, ErrNotFound):
 		return false, s.storeError(err)
 	}
-	if in.ID != "" {
-		if _, err := s.store.Account(ctx, in.ID); err == nil {
-			return false, &FieldError{"id", "not_allowed", "must not be the id of another user"}
-		} else if !errors.Is(err, ErrNotFound) {
-			return false, s.storeError(err)
-		}
+	if err := s.checkFreeID(ctx, in.ID); err != nil {
+		return false, err
 	}
 	if i.in.DryRun {
 		return false, i.check(ctx, in, u, canonical)

@@ -18,6 +18,7 @@ import (
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
+	"github.com/usherkit/usher/token"
 )
 
 // importLines imports lines, and returns the result and the failures, a line each.
@@ -233,3 +234,39 @@ func TestAD09_AnExportIsImportedElsewhereAsItWas(t *testing.T) {
 type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+// What a store cannot keep is a fault of the line or of the call, and not an outage, which
+// would stop the import.
+func TestAD07_NoInputLooksLikeAnOutage(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	o := k.Operator("test")
+	in := usher.ImportUserParams{ID: "id-1", LoginIDs: []string{"one"}}
+	u := usher.Must(o.ImportUser(ctx, in))
+	if _, err := o.ImportUser(ctx, in); !errors.Is(err, usher.ErrLoginIDTaken) {
+		t.Errorf("the same user again: %v", err)
+	}
+	_, err := o.ImportUser(ctx, usher.ImportUserParams{ID: "id-1", LoginIDs: []string{"two"}})
+	wantField(t, err, "id")
+	bad := []string{"a\x00b"}
+	for field, p := range map[string]usher.UpdateUserParams{
+		"roles": {Roles: &bad}, "permissions": {Permissions: &[]string{"\xff"}},
+		"tenants": {Tenants: &map[string]token.Tenant{"t": {Roles: bad}}},
+	} {
+		_, err := o.UpdateUser(ctx, u.ID, p)
+		wantField(t, err, field)
+	}
+	lines := strings.Join([]string{
+		`{"loginIds": ["two"], "roles": ["a\u0000b"]}`, `{"loginIds": ["two"], "permissions": ["\u0007"]}`,
+		`{"loginIds": ["two"], "tenants": {"\u0000": {}}}`, `{"loginIds": ["two"], "roles": ["Böse %"]}`,
+	}, "\n")
+	r, refused, err := k.importLines(usher.ImportParams{Users: strings.NewReader(lines)})
+	if err != nil || r != (usher.ImportResult{Imported: 1, Refused: 3, NextLine: 5}) {
+		t.Errorf("%+v, %v:\n%s", r, err, refused)
+	}
+	for _, want := range []string{"1|two|roles|", "2|two|permissions|", "3|two|tenants|"} {
+		if !strings.Contains(refused, want) {
+			t.Errorf("no failure %q in\n%s", want, refused)
+		}
+	}
+}

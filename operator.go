@@ -80,6 +80,9 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 	if err := checkProfile(in.Profile); err != nil {
 		return User{}, err
 	}
+	if err := checkGrants(valueOf(in.Roles), valueOf(in.Permissions), valueOf(in.Tenants)); err != nil {
+		return User{}, err
+	}
 	if in.Attributes != nil {
 		if err := checkAttributes(*in.Attributes); err != nil {
 			return User{}, err
@@ -210,7 +213,8 @@ func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, te
 
 // ExpirePassword makes a user choose a new password. All sessions end, and a sign-in
 // with the right password returns ErrPasswordExpired. Anyone who knows the password can
-// still replace it, so after a compromise use [Operator.RequireReset].
+// still replace it, so after a compromise use [Operator.RequireReset]. A temporary password
+// stays temporary, and expires when it would have.
 //
 // Errors: [ErrNotFound]; [ErrConflict] if the user has no password or a concurrent
 // call changed it; [ErrUnavailable].
@@ -219,11 +223,15 @@ func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 	if err != nil {
 		return o.s.storeError(err)
 	}
-	if account.Password.State == store.PasswordNone {
+	state := store.PasswordExpired
+	switch account.Password.State {
+	case store.PasswordNone:
 		return ErrConflict
+	case store.PasswordTemporary:
+		state = store.PasswordTemporary // an expired one works without an end
 	}
 	return o.s.changePassword(ctx, store.PasswordChange{
-		UserID: userID, IfVersion: account.Password.Version, State: store.PasswordExpired, At: account.Password.ChangedAt,
+		UserID: userID, IfVersion: account.Password.Version, State: state, At: account.Password.ChangedAt,
 		KeepEarlier: len(account.Password.Earlier), End: o.sessionEnd("password_changed"),
 	}, "", "expired_by_operator", o.client)
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/weburl"
@@ -66,6 +68,36 @@ func isBidiControl(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
 func isVisible(r rune) bool {
 	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) &&
 		!unicode.Is(unicode.Variation_Selector, r) && r != '\u2800'
+}
+
+// checkGrants returns the errors of roles, permissions and tenants that are no text or have
+// control characters. Not every store keeps a zero byte among the roles.
+func checkGrants(roles, permissions []string, tenants map[string]token.Tenant) error {
+	bad := func(s string) bool { return !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) }
+	badTenant := false
+	for name, t := range tenants {
+		badTenant = badTenant || bad(name) || slices.ContainsFunc(t.Roles, bad) || slices.ContainsFunc(t.Permissions, bad)
+	}
+	var errs []error
+	for _, f := range []struct {
+		name string
+		bad  bool
+	}{
+		{"roles", slices.ContainsFunc(roles, bad)}, {"permissions", slices.ContainsFunc(permissions, bad)}, {"tenants", badTenant},
+	} {
+		if f.bad {
+			errs = append(errs, &FieldError{f.name, "invalid", "must be UTF-8 text without control characters"})
+		}
+	}
+	return inputErrors(errs...)
+}
+
+// valueOf returns the value of a field of UpdateUserParams, or the zero value for nil.
+func valueOf[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }
 
 // checkAttributes returns an error for attributes that cannot be stored as JSON.
