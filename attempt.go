@@ -10,6 +10,7 @@ import (
 
 	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/ipaddr"
+	"github.com/usherkit/usher/internal/recent"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 )
@@ -266,10 +267,11 @@ const knownBrowsers = "known browsers"
 // That does not depend on whether the login id has a user.
 func (s *Service) inQueueOf(ctx context.Context, canonical string, known bool, c Client) context.Context {
 	group, network, now := "", widestNetwork(c), s.now()
+	count := func(key string) int { return s.recent.Count(now, key) + s.refused.Count(now, key) }
 	switch {
 	case known:
 		group = knownBrowsers
-	case max(s.recent.Count(now, "login id "+canonical), s.recent.Count(now, "network "+network)) >= repeatedAttempts:
+	case max(count("login id "+canonical), count("network "+network)) >= repeatedAttempts:
 		group = "repeated attempts"
 	}
 	return password.WithClient(ctx, group, network)
@@ -282,20 +284,23 @@ func inQueueOfProven(ctx context.Context, c Client) context.Context {
 }
 
 // rememberAttempt counts an attempt of an unknown browser for inQueueOf.
-func (s *Service) rememberAttempt(a *attempt, n uint8) {
+func (s *Service) rememberAttempt(a *attempt, n uint8) { s.remember(s.recent, a, n) }
+
+func (s *Service) remember(in *recent.Counts, a *attempt, n uint8) {
 	if a.device == "" {
 		now := s.now()
-		s.recent.Add(now, "login id "+a.canonical, n)
-		s.recent.Add(now, "network "+widestNetwork(a.client), n)
+		in.Add(now, "login id "+a.canonical, n)
+		in.Add(now, "network "+widestNetwork(a.client), n)
 	}
 }
 
 // rememberBusy counts an attempt that the full hashing queue refused, because a flood of
-// attempts is seldom served. It returns err.
+// attempts is seldom served. It costs the client no hash, so it is counted apart: a flood
+// with made-up login ids makes no other attempt forgotten. rememberBusy returns err.
 func (s *Service) rememberBusy(a *attempt, known bool, err error) error {
 	var limit *LimitError
 	if !known && errors.As(err, &limit) && limit.Limit == limitHashing {
-		s.rememberAttempt(a, 1)
+		s.remember(s.refused, a, 1)
 	}
 	return err
 }

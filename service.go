@@ -59,6 +59,7 @@ type Service struct {
 	hasher       *password.Hasher
 	attemptSlots *attemptSlots
 	recent       *recent.Counts // attempts by unknown browsers, for the hashing queue
+	refused      *recent.Counts // those that it refused
 
 	verifier    *token.Verifier // of session tokens
 	ownVerifier *token.Verifier // of the tokens that only the Service accepts
@@ -102,6 +103,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 		revocations:  token.NewRevocations(),
 		attemptSlots: newAttemptSlots(),
 		recent:       recent.New(time.Hour, 1<<16),
+		refused:      recent.New(time.Hour, 1<<16),
 		jumps:        jumps,
 	}
 	s.audit = audit.NewLog(st, cfg.OnEvent, cfg.Logger, s.now)
