@@ -45,8 +45,10 @@ type RemoteKeysConfig struct {
 	// attacker may have its private half, is accepted for that long. Defaults to 1 minute.
 	Refresh time.Duration
 	// MinRefetch is the minimum time between two fetches that are caused by unknown
-	// key ids or by failures, besides those of Refresh. Defaults to 30 seconds. While there are no keys that can
-	// be used, the pauses are shorter: 250 milliseconds, doubling to 5 seconds.
+	// key ids or by failures, besides those of Refresh. One more may follow such a fetch at
+	// once, if a token with an unknown key id has arrived since the fetch began. Defaults to 30
+	// seconds. While there are no keys that can be used, the pauses are shorter: 250
+	// milliseconds, doubling to 5 seconds.
 	MinRefetch time.Duration
 	// MaxStale is how long the last good set is used while fetching fails, counted
 	// from its fetch. Defaults to 24 hours.
@@ -113,15 +115,24 @@ type RemoteKeys struct {
 	transport http.RoundTripper
 	fetches   singleflight.Group
 	limiter   *rate.Limiter // of the fetches for unknown key ids and after failures
-	pause     atomic.Int64  // a time.Duration: how long to wait after a failure
-	log       outageLog     // used by one flight at a time
-	fileLog   outageLog     // used by one flight at a time
-	writtenAt time.Time     // when File was written last; used by one flight at a time
+	followUps *rate.Limiter // of the fetches that follow one of those at once
+	asked     atomic.Pointer[askedKey]
+	pause     atomic.Int64 // a time.Duration: how long to wait after a failure
+	log       outageLog    // used by one flight at a time
+	fileLog   outageLog    // used by one flight at a time
+	writtenAt time.Time    // when File was written last; used by one flight at a time
+}
+
+// askedKey is an unknown key id that a caller asked for.
+type askedKey struct {
+	id string
+	at time.Time
 }
 
 // remoteSet is the outcome of a good fetch. It never changes.
 type remoteSet struct {
 	keys       map[string]PublicKey
+	began      time.Time // when the fetch began; zero for a set from the file
 	fetchedAt  time.Time
 	generation uint64
 }
@@ -151,7 +162,7 @@ func OpenRemoteKeys(ctx context.Context, cfg RemoteKeysConfig) (*RemoteKeys, err
 	}
 	r := &RemoteKeys{
 		cfg: cfg, transport: transport, opened: make(chan struct{}),
-		limiter: rate.NewLimiter(rate.Every(cfg.MinRefetch), 1),
+		limiter: rate.NewLimiter(rate.Every(cfg.MinRefetch), 1), followUps: rate.NewLimiter(rate.Every(cfg.MinRefetch), 1),
 		log:     outageLog{logger: cfg.Logger, host: host, end: "the issuer's keys are fetched again"},
 		fileLog: outageLog{logger: cfg.Logger, host: host, end: "the file of the issuer's keys is written again"},
 	}
@@ -190,6 +201,7 @@ func (r *RemoteKeys) PublicKey(ctx context.Context, kid string) (PublicKey, erro
 	}
 	// keyfunc would fetch in the goroutine of one caller, without a limit on the time,
 	// and refuse the others. Here all callers share one fetch and wait up to maxWait.
+	r.asked.Store(&askedKey{kid, time.Now()})
 	fetched := r.fetches.DoChan("refetch", r.refetch)
 	timeout := time.NewTimer(maxWait)
 	defer timeout.Stop()
@@ -212,7 +224,38 @@ func (r *RemoteKeys) refetch() (any, error) {
 	if r.limiter.Tokens() < 0.99 { // keyfunc would wait, and have less time for the fetch
 		return nil, nil
 	}
-	return r.keyfunc.Storage().KeyRead(r.ctx, "")
+	before := r.set.Load()
+	_, err := r.keyfunc.Storage().KeyRead(r.ctx, "")
+	if set := r.set.Load(); set != before && r.askedSince(set) && r.followUps.Allow() {
+		return nil, r.fetchAgain()
+	}
+	return nil, err
+}
+
+// askedSince reports whether a caller has asked for a key that the set lacks after its
+// fetch began: the issuer may have published the key meanwhile.
+func (r *RemoteKeys) askedSince(set *remoteSet) bool {
+	asked := r.asked.Load()
+	if asked == nil || !set.began.Before(asked.at) {
+		return false
+	}
+	_, known := set.keys[asked.id]
+	return !known
+}
+
+// fetchAgain fetches the set without keyfunc, whose limit has just been used up.
+func (r *RemoteKeys) fetchAgain() error {
+	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.cfg.URL, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := checkedTransport{r}.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
 }
 
 // Generation changes when the keys do. It is zero if there are no keys, or if they
@@ -287,6 +330,7 @@ func (r *RemoteKeys) report(err error) {
 func (r *RemoteKeys) fetch(req *http.Request) ([]byte, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	began := time.Now()
 	_, body, err := roundTrip(r.transport, req, r.cfg.MaxBytes, http.StatusOK)
 	if err != nil {
 		return nil, err
@@ -299,6 +343,7 @@ func (r *RemoteKeys) fetch(req *http.Request) ([]byte, error) {
 		return nil, errors.New("the set has no key that can verify tokens")
 	}
 	next, changed := newRemoteSet(keys, r.cfg.Now()), true
+	next.began = began
 	if old := r.set.Load(); old != nil {
 		next.generation = old.generation
 		if changed = !maps.EqualFunc(old.keys, next.keys, equalKeys); changed {

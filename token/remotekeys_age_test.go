@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,4 +141,47 @@ func openWith(t *testing.T, o *origin, cfg token.RemoteKeysConfig) *token.Remote
 	}
 	t.Cleanup(r.Close)
 	return r
+}
+
+// A token of a new key arrives during a fetch that began before the rotation. Another fetch
+// follows that one, and unknown key ids cause at most these two in 30 seconds.
+func TestJK03_AFetchThatBeganBeforeTheRotationIsFollowedByAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, next := newKey(t, token.ES256), newKey(t, token.ES256)
+		slow := func(set []byte) func(*http.Request) (*http.Response, error) {
+			return func(r *http.Request) (*http.Response, error) {
+				time.Sleep(50 * time.Millisecond)
+				return serve(set)(r)
+			}
+		}
+		r := openRemote(t, slow(newKeySet(t, old.Public()).JSON()))
+		v := trusting(t, r)
+		time.Sleep(time.Minute)
+		raw, fetches := session(t, next, time.Hour), r.fetches.Load()
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = r.PublicKey(t.Context(), "random") })
+		time.Sleep(20 * time.Millisecond) // the fetch that runs answers without the new key
+		r.set(slow(newKeySet(t, old.Public(), next.Public()).JSON()))
+		for range 64 {
+			wg.Go(func() {
+				if _, err := v.ValidateSession(t.Context(), token.Secret(raw)); err != nil {
+					t.Errorf("a token of the new key: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := r.fetches.Load() - fetches; n != 2 {
+			t.Errorf("%d fetches, want 2", n)
+		}
+		fetches = r.fetches.Load()
+		for range 6000 { // two minutes
+			wg.Go(func() { _, _ = r.PublicKey(t.Context(), "random") })
+			time.Sleep(20 * time.Millisecond)
+		}
+		wg.Wait()
+		if n := r.fetches.Load() - fetches; n > 10 {
+			t.Errorf("%d fetches in two minutes of random key ids", n)
+		}
+		r.Close()
+	})
 }
