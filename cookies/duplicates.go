@@ -27,7 +27,7 @@ const (
 	maxTwinBytes = 2000
 
 	// noteConflict is the name of the note that RejectConflict leaves.
-	noteConflict = "conflict"
+	noteConflict = "_conflict"
 )
 
 // openAll returns the session of each cookie with the given name that opens. n is how

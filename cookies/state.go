@@ -22,7 +22,7 @@ const (
 
 var (
 	flashCode = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	noteName  = regexp.MustCompile(`^[a-z]{1,16}$`)
+	noteName  = regexp.MustCompile(`^_?[a-z]{1,16}$`)
 )
 
 // Device returns the device token of a browser that has signed in before, or "".
@@ -62,7 +62,8 @@ func (j *Jar) Note(r *http.Request, name string) token.Secret {
 }
 
 // SetNote keeps a short text for one of the next pages, for at most ten minutes. name
-// has up to 16 lower-case letters.
+// has up to 16 lower-case letters. The names of the jar itself and of package pages begin
+// with an underscore.
 func (j *Jar) SetNote(w http.ResponseWriter, r *http.Request, name string, text token.Secret) error {
 	return j.SetNoteFor(w, r, name, text, stateLifetime)
 }

@@ -33,12 +33,15 @@ var (
 // the user opened. It moves a token from the URL into a note and redirects, so that the
 // token does not stay in the history, in later logs or in screenshots. After the
 // redirect it returns errAnswered.
-func (site *Site) linkToken(x *exchange) (usher.Secret, error) {
+//
+// Another site may have made the link, so the link that the browser has opened before stays
+// unless the new one works. look returns errDeadLink for one that does not.
+func (site *Site) linkToken(x *exchange, look func(raw usher.Secret) (usher.Link, error)) (usher.Secret, error) {
 	if x.in != nil {
 		return usher.Secret(x.in["token"]), nil
 	}
 	if !x.r.URL.Query().Has("token") {
-		switch note := site.cookies.Note(x.r, x.page.Name); note {
+		switch note := site.cookies.Note(x.r, linkNote(x)); note {
 		case "":
 			return "", errNoLink
 		case deadNote:
@@ -47,19 +50,27 @@ func (site *Site) linkToken(x *exchange) (usher.Secret, error) {
 			return note, nil
 		}
 	}
-	raw := queryValue(x.r, "token")
+	raw := usher.Secret(queryValue(x.r, "token"))
 	if raw == "" || len(raw) > maxLinkToken {
 		return "", nil
 	}
-	if err := site.cookies.SetNoteFor(x.w, x.r, x.page.Name, usher.Secret(raw), linkLifetime); err != nil {
+	if opened := site.openedLink(x, linkNote(x)); opened != "" && opened != raw {
+		if _, err := look(raw); err != nil {
+			return "", err
+		}
+	}
+	if err := site.cookies.SetNoteFor(x.w, x.r, linkNote(x), raw, linkLifetime); err != nil {
 		return "", err
 	}
 	_ = redirect(x.w, site.base+"/"+x.page.Name)
 	return "", errAnswered
 }
 
-// openedLink returns the token of the emailed link that this browser opened last for a
-// page, or "" if there is none that may still work.
+// linkNote returns the name of the note that keeps the link of the page.
+func linkNote(x *exchange) string { return "_" + x.page.Name }
+
+// openedLink returns the token of the emailed link that this browser opened last, from the
+// note with that name, or "" if there is none that may still work.
 func (site *Site) openedLink(x *exchange, name string) usher.Secret {
 	if note := site.cookies.Note(x.r, name); note != deadNote {
 		return note
@@ -67,8 +78,8 @@ func (site *Site) openedLink(x *exchange, name string) usher.Secret {
 	return ""
 }
 
-// spendLink records that the emailed link which this browser opened last for a page
-// does not work any more.
+// spendLink records in the note with that name that the emailed link which this browser
+// opened last does not work any more.
 func (site *Site) spendLink(x *exchange, name string) {
 	if site.openedLink(x, name) == "" {
 		return
@@ -82,17 +93,21 @@ func (site *Site) spendLink(x *exchange, name string) {
 // open it. It names the account on the page, because only a reader of the mailbox has
 // the link.
 func (site *Site) prepareLink(x *exchange, look func(raw usher.Secret) (usher.Link, error)) (usher.Link, error) {
-	raw, err := site.linkToken(x)
+	lookUp := func(raw usher.Secret) (usher.Link, error) {
+		link, err := look(raw)
+		if errors.Is(err, usher.ErrInvalidToken) {
+			err = errDeadLink
+		}
+		return link, err
+	}
+	raw, err := site.linkToken(x, lookUp)
 	if err != nil {
 		return usher.Link{}, err
 	}
 	if raw == "" || len(raw) > maxLinkToken {
 		return usher.Link{}, errDeadLink
 	}
-	link, err := look(raw)
-	if errors.Is(err, usher.ErrInvalidToken) {
-		err = errDeadLink
-	}
+	link, err := lookUp(raw)
 	if err != nil {
 		return usher.Link{}, err
 	}
@@ -100,11 +115,12 @@ func (site *Site) prepareLink(x *exchange, look func(raw usher.Secret) (usher.Li
 	return link, nil
 }
 
-// showDeadLink shows the page for a link that is used, expired, replaced or forged, and
-// removes the link from the browser.
+// showDeadLink shows the page for a link that is used, expired, replaced or forged. If it is
+// the one that this browser has opened, it records that.
 func (site *Site) showDeadLink(x *exchange) error {
-	if sent := x.in["token"]; x.in == nil || sent == site.openedLink(x, x.page.Name).Reveal() {
-		site.spendLink(x, x.page.Name)
+	opened := x.in == nil && !x.r.URL.Query().Has("token")
+	if opened || x.in != nil && x.in["token"] == site.openedLink(x, linkNote(x)).Reveal() {
+		site.spendLink(x, linkNote(x))
 	}
 	return site.showLink(x, "link.title", "link.text")
 }
@@ -116,7 +132,7 @@ func (site *Site) showLink(x *exchange, title, lead string) error {
 	page.SignedIn, page.Again, page.Address = x.page.SignedIn, "/verify", x.page.Address
 	page.EmailVerified = x.claims != nil && x.claims.EmailVerified
 	page.ReturnTo = site.base + "/account"
-	if x.page.Name == visit.NoteReset {
+	if linkNote(x) == visit.NoteReset {
 		page.Again = "/forgot"
 	}
 	return site.show(x.w, http.StatusBadRequest, page)

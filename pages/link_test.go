@@ -338,3 +338,23 @@ func TestEN05_ConfirmFirst(t *testing.T) {
 	b.Send("/email/verify", "token", token, "password", GoodPassword).WantRedirect(t, "/auth/verify?done=1")
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
 }
+
+// Another site may link to any address of this one. A link that does not work does not take
+// the place of the one that the user has opened.
+func TestEV06_RS16_ALinkOfAnotherSiteRemovesNoOpenedLink(t *testing.T) {
+	for page, kind := range map[string]usher.MessageKind{"/auth/reset": usher.MessageResetPassword, "/auth/verify": usher.MessageVerifyEmail} {
+		k, b := NewPages(t, pages.Config{}, Setup{})
+		k.SignUpVerified(Bob)
+		b.Send("/password/reset", "loginId", Bob)
+		k.Browser(t).SignUp(Ann)
+		b.Open(k.EmailedLink(t, kind)).WantRedirect(t, page)
+		for _, query := range []string{"token=", "token=x", "token=" + strings.Repeat("x", 43), "token=" + strings.Repeat("x", 5000), "token=a&token=b"} {
+			v := b.Open(page+"?"+query, "Sec-Fetch-Site", "cross-site")
+			if v.Status == http.StatusSeeOther {
+				v = b.Open(v.Location)
+			}
+			v.WantPage(t, 400, "This link no longer works")
+			b.Open(page).WantPage(t, 200)
+		}
+	}
+}

@@ -13,14 +13,14 @@ import (
 const (
 	// noteConfirmation is the prefix of the notes that a form leaves for the page that
 	// confirms its action. The name of that page follows.
-	noteConfirmation = "after"
+	noteConfirmation = "_after"
 	// noteNotice keeps the code of the notice that the next page shows.
-	noteNotice = "notice"
+	noteNotice = "_notice"
 	// noteSignedIn keeps the user id and the session id of the last sign-in, and
 	// noteRedirects how often the sign-in page has redirected a signed-in user. By them
 	// the sign-in page notices that it is shown again and again.
-	noteSignedIn  = "signedin"
-	noteRedirects = "redirects"
+	noteSignedIn  = "_signedin"
+	noteRedirects = "_redirects"
 )
 
 // keepNote stores a note. A failure is only logged.

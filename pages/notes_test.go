@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -146,7 +147,7 @@ func TestWhatWasTypedIsKept(t *testing.T) {
 			t.Errorf("the cookie %s can be read", name)
 		}
 	}
-	const note = "__Host-note_typed"
+	const note = "__Host-note__typed"
 	if b.Cookies[note] == nil {
 		t.Fatalf("no note: %v", b.Cookies)
 	}
@@ -248,6 +249,44 @@ func TestHP03_NoAddressThatAPageSendsOnHasAToken(t *testing.T) {
 		}
 		if n := strings.Count(v.Body, token); n != 1 {
 			t.Errorf("%s: the token is %d times in the page, want once, in its form", path, n)
+		}
+	}
+}
+
+// The names of a program's notes are its own. The pages neither read nor change them.
+func TestCK14_NotesOfTheProgramAreNotThoseOfThePages(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	k.SignUpVerified(Ann)
+	const text = "mine@example.com"
+	names := []string{"reset", "verify", "typed", "notice", "signedin", "redirects", "conflict", "afterforgot", "aftersignup", "afterverify"}
+	w := httptest.NewRecorder()
+	for _, name := range names {
+		if err := k.Jar.SetNote(w, httptest.NewRequest("GET", "/", nil), name, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range w.Result().Cookies() {
+		b.Cookies[c.Name] = c
+	}
+	for _, page := range []string{"/reset", "/verify"} {
+		b.Open("/auth"+page).WantPage(t, 400, "Open the link in the email again")
+	}
+	if v := b.Open("/auth/signin").WantPage(t, 200); strings.Contains(v.Body, text) {
+		t.Error("the sign-in page shows the text of a note of the program")
+	}
+	b.Open("/auth/forgot?sent=1").WantRedirect(t, "/auth/forgot")
+	b.Send("/signin", "loginId", Ann, "password", OtherPassword).WantPage(t, 401)
+	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
+	b.Open("/auth/signin?return_to=/x").WantRedirect(t, "/x")
+	b.Send("/signout").WantRedirect(t, "/auth/signin")
+	b.Open("/auth/signin").WantPage(t, 200)
+	r := httptest.NewRequest("GET", "/", nil)
+	for _, c := range b.Cookies {
+		r.AddCookie(c)
+	}
+	for _, name := range names {
+		if got := k.Jar.Note(r, name).Reveal(); got != text {
+			t.Errorf("the note %q is %q afterwards", name, got)
 		}
 	}
 }

@@ -3,16 +3,17 @@ package visit
 import "net/http"
 
 // The names of the notes that belong to the user of a browser, and that a sign-out
-// removes.
+// removes. Like all notes of the pages they begin with an underscore; those of a program do
+// not.
 const (
 	// NoteReset and NoteVerify keep the token of an emailed link after it has left the
-	// address bar. They are also the names of the pages.
-	NoteReset  = "reset"
-	NoteVerify = "verify"
+	// address bar.
+	NoteReset  = "_reset"
+	NoteVerify = "_verify"
 	// NoteLoginID keeps the login id that the user typed last. The next page fills it
 	// in, and the page about an email that was sent shows it, so that the user notices
 	// a typing error.
-	NoteLoginID = "typed"
+	NoteLoginID = "_typed"
 )
 
 // ForgetUser removes what the browser keeps of a user who has signed out: the tokens, the
