@@ -126,7 +126,12 @@ func (c *sessionContext) Done() <-chan struct{} {
 }
 
 // Err implements [context.Context].
-func (c *sessionContext) Err() error { return c.context().Err() }
+func (c *sessionContext) Err() error {
+	if w := c.watch(); w != nil {
+		return w.Err()
+	}
+	return c.Context.Err()
+}
 
 // withoutSession returns a context that hides the session of ctx.
 func withoutSession(ctx context.Context) context.Context {

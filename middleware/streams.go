@@ -86,6 +86,9 @@ func (c *sessionContext) SessionID() string { return c.session.claims.SessionID 
 // UserID is for package watch.
 func (c *sessionContext) UserID() string { return c.session.claims.Subject }
 
+// Parent is for package watch.
+func (c *sessionContext) Parent() context.Context { return c.Context }
+
 // StopWatch ends the watch, or prevents that it starts.
 func (c *sessionContext) StopWatch() {
 	if c.running.CompareAndSwap(nil, noWatch) {

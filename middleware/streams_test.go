@@ -261,3 +261,45 @@ func TestHP16_64StreamsEndWhileTheyBegin(t *testing.T) {
 		}
 	}
 }
+
+// A handler may ask between two events whether its context is done, and never wait for that.
+func TestHP16_AHandlerThatAsksForTheErrorIsCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ended := make(chan error, 1)
+		h := w.middleware(nil).Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for range 300 {
+				if r.Context().Err() != nil {
+					break
+				}
+				time.Sleep(time.Second)
+			}
+			ended <- context.Cause(r.Context())
+		}))
+		go h.ServeHTTP(httptest.NewRecorder(), request("GET", "/stream", bearer(w.issue(nil))))
+		running(t, ended)
+		w.revoked.Add("session-1", start.Add(time.Hour))
+		time.Sleep(2 * time.Second)
+		hasEnded(t, ended, middleware.ErrSessionEnded)
+	})
+}
+
+// Two Middlewares may guard one request, as when Optional is around the whole program.
+func TestHP16_TheRequestThatEndsItsSessionGoesOnBehindTwoMiddlewares(t *testing.T) {
+	for name, exempt := range map[string]func(context.Context, *token.Claims){
+		"by the session": func(ctx context.Context, c *token.Claims) { watch.Exempt(ctx, c.SessionID) },
+		"by the user":    func(ctx context.Context, c *token.Claims) { watch.ExemptUser(ctx, c.Subject) },
+	} {
+		w := newWorld(t)
+		h := w.middleware(nil).Optional(w.middleware(nil).Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_ = r.Context().Done()
+			claims, _ := middleware.Claims(r.Context())
+			exempt(r.Context(), &claims)
+			w.revoked.Add("session-1", start.Add(time.Hour))
+			if err := r.Context().Err(); err != nil {
+				t.Errorf("%s: the request was canceled by its own sign-out: %v", name, err)
+			}
+		})))
+		h.ServeHTTP(httptest.NewRecorder(), request("POST", "/bye", bearer(w.issue(nil))))
+	}
+}

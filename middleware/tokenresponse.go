@@ -64,7 +64,10 @@ func (t *tokenResponse) ReadFrom(r io.Reader) (int64, error) {
 }
 
 // Flush implements [http.Flusher].
-func (t *tokenResponse) Flush() {
+func (t *tokenResponse) Flush() { _ = t.FlushError() }
+
+// FlushError is for [http.ResponseController].
+func (t *tokenResponse) FlushError() error {
 	t.protect()
-	_ = http.NewResponseController(t.ResponseWriter).Flush() // an http.Flusher has no error
+	return http.NewResponseController(t.ResponseWriter).Flush()
 }

@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -120,4 +121,25 @@ func TestCK12_NoCDNStoresNewTokens(t *testing.T) {
 			}
 		}
 	}
+}
+
+// clientGone is a response whose client has closed the connection.
+type clientGone struct{ http.ResponseWriter }
+
+var errClientGone = errors.New("the client is gone")
+
+func (clientGone) FlushError() error { return errClientGone }
+
+// A stream in whose response the tokens are new notices that its client is gone.
+func TestHP16_AStreamGetsTheErrorOfAFlush(t *testing.T) {
+	w := newWorld(t)
+	h := w.refreshing(&refresher{}, nil).Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if w.Header()["Set-Cookie"] == nil {
+			t.Error("no new tokens")
+		}
+		if err := http.NewResponseController(w).Flush(); !errors.Is(err, errClientGone) {
+			t.Errorf("the flush returned %v", err)
+		}
+	}))
+	h.ServeHTTP(clientGone{httptest.NewRecorder()}, request("GET", "/stream", withCookie(w.expired(), "refresh-1")))
 }

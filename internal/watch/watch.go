@@ -12,6 +12,8 @@ type Watched interface {
 	// StopWatch ends the watch, so that the end of the session does not cancel the
 	// context.
 	StopWatch()
+	// Parent is the context that this one is made of.
+	Parent() context.Context
 }
 
 type contextKey struct{}
@@ -19,18 +21,29 @@ type contextKey struct{}
 // Key is the key of a [Watched] in a context.
 var Key any = contextKey{}
 
-// ExemptUser stops the watch of ctx if it watches a session of that user. Call it before the
-// transaction that ends them: this instance may learn of the end before the answer of the
-// store arrives.
+// ExemptUser stops every watch of ctx that watches a session of that user. Call it before
+// the transaction that ends them: this instance may learn of the end before the answer of
+// the store arrives.
 func ExemptUser(ctx context.Context, userID string) {
-	if w, ok := ctx.Value(Key).(Watched); ok && w.UserID() == userID {
-		w.StopWatch()
-	}
+	stop(ctx, func(w Watched) bool { return w.UserID() == userID })
 }
 
-// Exempt stops the watch of ctx if it watches that session. Call it as ExemptUser.
+// Exempt stops every watch of ctx that watches that session. Call it as ExemptUser.
 func Exempt(ctx context.Context, sessionID string) {
-	if w, ok := ctx.Value(Key).(Watched); ok && w.SessionID() == sessionID {
-		w.StopWatch()
+	stop(ctx, func(w Watched) bool { return w.SessionID() == sessionID })
+}
+
+// stop stops the watches of ctx that are meant. There are several if the request has passed
+// several Middlewares.
+func stop(ctx context.Context, meant func(Watched) bool) {
+	for {
+		w, ok := ctx.Value(Key).(Watched)
+		if !ok {
+			return
+		}
+		if meant(w) {
+			w.StopWatch()
+		}
+		ctx = w.Parent()
 	}
 }
