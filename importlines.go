@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/usherkit/usher/internal/strictjson"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/token"
 )
@@ -244,6 +245,7 @@ const maxLine = 1 << 20
 var (
 	errLineTooLong = errors.New("usher: the line is longer than 1 MiB")
 	errLineNotJSON = errors.New("usher: the line is not one JSON object in UTF-8")
+	errLineTwice   = errors.New("usher: the line has a member twice")
 )
 
 // readLine returns the next line, without its end. Of a line that is too long it returns
@@ -294,6 +296,9 @@ func parseUserLine(line []byte) (l userLine, err error) {
 	}
 	if _, err := d.Token(); err != io.EOF || line[0] != '{' {
 		return userLine{}, errLineNotJSON
+	}
+	if _, err := strictjson.Parse(line); errors.Is(err, strictjson.ErrTwice) {
+		return l, errLineTwice
 	}
 	return l, nil
 }

@@ -270,3 +270,20 @@ func TestAD07_NoInputLooksLikeAnOutage(t *testing.T) {
 		}
 	}
 }
+
+// Two readers may take different ones of two members with one name.
+func TestAD07_ALineWithAMemberTwiceIsRefused(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	lines := strings.Join([]string{
+		`{"loginIds": ["bob"], "roles": ["user"], "roles": ["admin"]}`,
+		`{"loginIds": ["carl"], "emailVerified": false, "EMAILVERIFIED": true}`,
+		`{"loginIds": ["dora"], "tenants": {"a": {"roles": ["admin"]}, "a": {}}}`,
+		`{"loginIds": ["eve"], "attributes": {"a": {"b": 1}, "c": {"b": 2}}}`,
+	}, "\n")
+	const twice = "|the line has a member twice\n"
+	result, refused, err := k.importLines(usher.ImportParams{Users: strings.NewReader(lines)})
+	if want := "1|bob|" + twice + "2|carl|" + twice + "3|dora|" + twice; err != nil || refused != want || result.Imported != 1 {
+		t.Errorf("%+v, %v\n%s", result, err, refused)
+	}
+}

@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 
 	// The rules, and what they stand on.
 	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/clock", "internal/ipaddr", "internal/keyring", "internal/loginid", "internal/logs",
-		"internal/outbox", "internal/recent", "internal/revocation", "internal/seal", "internal/signing", "internal/watch", "internal/weburl", "golang.org/x/text"},
+		"internal/outbox", "internal/recent", "internal/revocation", "internal/seal", "internal/signing", "internal/strictjson", "internal/watch", "internal/weburl", "golang.org/x/text"},
 	"token": {"internal/atomicfile", "internal/logs", "internal/seal", "internal/strictjson", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset",
 		"golang.org/x/sync/singleflight", "golang.org/x/time/rate"},
 	"password": {"golang.org/x/crypto", "golang.org/x/text"},

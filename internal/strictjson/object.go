@@ -122,8 +122,9 @@ func newReader(data []byte) *reader {
 }
 
 var (
-	errTwice = errors.New("duplicate member name")
-	errDeep  = errors.New("JSON is nested too deep")
+	errDeep = errors.New("JSON is nested too deep")
+	// ErrTwice is the error of Parse for a duplicate member name.
+	ErrTwice = errors.New("duplicate member name")
 )
 
 // object reads an object. It calls each with every name and the position at which its
@@ -139,7 +140,7 @@ func (r *reader) object(depth int, same sameness, each func(name string, from in
 		r.string()
 		name := unquote(r.text[from:r.at])
 		if !seen.add(name) {
-			return errTwice
+			return ErrTwice
 		}
 		r.space()
 		r.at++ // the colon
