@@ -109,8 +109,15 @@ func TestLM02_FB06_OnlyABusyStoreIsALimit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newInstance(t, slowStore{memory.New(), c.takes}, func(c *usher.Config) { c.Hashing.QueueWait = 110 * time.Millisecond })
-				var busy, out atomic.Int64
+				var busy, out, events atomic.Int64
+				k := newInstance(t, slowStore{memory.New(), c.takes}, func(c *usher.Config) {
+					c.Hashing.QueueWait = 110 * time.Millisecond
+					c.OnEvent = func(_ context.Context, e usher.Event) {
+						if e.Name == usher.EventThrottled && e.Reason == "hashing" && e.Address != "" {
+							events.Add(1)
+						}
+					}
+				})
 				concurrently(c.calls, func(i int) {
 					call, cancel := context.WithTimeout(ctx, 5*time.Second)
 					defer cancel()
@@ -125,6 +132,9 @@ func TestLM02_FB06_OnlyABusyStoreIsALimit(t *testing.T) {
 				})
 				if busy.Load() != int64(c.busy) || out.Load() != int64(c.out) {
 					t.Errorf("of %d sign-ins %d were too many and %d met an outage, want %d and %d", c.calls, busy.Load(), out.Load(), c.busy, c.out)
+				}
+				if synctest.Wait(); events.Load() != int64(c.busy) {
+					t.Errorf("%d events of refusals, want %d", events.Load(), c.busy)
 				}
 			})
 		})

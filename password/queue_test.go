@@ -151,3 +151,19 @@ func TestLM08_GroupsTakeTurns(t *testing.T) {
 		}
 	})
 }
+
+// The callers of every other client and of every other group count, with the turns that
+// they get before a new caller.
+func TestLM08_TheCallersBeforeANewOneAreCounted(t *testing.T) {
+	var q groupedQueue
+	for _, p := range []place{
+		{"own", "a"}, {"own", "a"}, {"own", "b"}, {"own", "b"}, {"own", "c"}, {"x", "a"}, {"x", "b"}, {"y", "a"}, {"y", "a"}, {"y", "a"},
+	} {
+		q.push(p)
+	}
+	for own, want := range map[place]int{{"own", "a"}: 10, {"own", "new"}: 8, {"new", "a"}: 3} {
+		if got := q.ahead(own); got != want {
+			t.Errorf("%d callers before a new one of %v, want %d", got, own, want)
+		}
+	}
+}
