@@ -130,11 +130,8 @@ func TestLM02_FB06_OnlyABusyStoreIsALimit(t *testing.T) {
 						out.Add(1)
 					}
 				})
-				if busy.Load() != int64(c.busy) || out.Load() != int64(c.out) {
-					t.Errorf("of %d sign-ins %d were too many and %d met an outage, want %d and %d", c.calls, busy.Load(), out.Load(), c.busy, c.out)
-				}
-				if synctest.Wait(); events.Load() != int64(c.busy) {
-					t.Errorf("%d events of refusals, want %d", events.Load(), c.busy)
+				if synctest.Wait(); busy.Load() != int64(c.busy) || events.Load() != int64(c.busy) || out.Load() != int64(c.out) {
+					t.Errorf("of %d sign-ins %d were too many (%d events) and %d met an outage, want %d and %d", c.calls, busy.Load(), events.Load(), out.Load(), c.busy, c.out)
 				}
 			})
 		})
