@@ -84,6 +84,9 @@ const (
 	EventEmailChangeRequested = store.EventEmailChangeRequested
 	EventEmailChangeCancelled = store.EventEmailChangeCancelled
 	EventEmailChanged         = store.EventEmailChanged
+	EventInvitationSent       = store.EventInvitationSent
+	EventInvitationAccepted   = store.EventInvitationAccepted
+	EventInvitationWithdrawn  = store.EventInvitationWithdrawn
 	EventSessionCreated       = store.EventSessionCreated
 	EventSessionRenewed       = store.EventSessionRenewed
 	EventSessionEnded         = store.EventSessionEnded

@@ -78,7 +78,8 @@ type Config struct {
 	// that it would create, with EmailVerified. Operators' imports do not ask it. Defaults
 	// to none.
 	SignUpRule func(ctx context.Context, u User) error
-	// SignUpClosed refuses every sign-up. Defaults to false.
+	// SignUpClosed refuses every sign-up, except by the link of [Operator.Invite].
+	// Defaults to false.
 	SignUpClosed bool
 	// UnicodeLoginIDs allows non-ASCII characters before the @ of a login id (RFC
 	// 6531). Defaults to false.
@@ -358,7 +359,7 @@ func (c Config) logWarnings() {
 	}{
 		{!strings.HasPrefix(strings.ToLower(c.BaseURL), "https:"), "BaseURL is plain http: use it for development on this computer only, and https in production"},
 		{
-			weburl.HasAppScheme(c.Links.ResetPassword) || weburl.HasAppScheme(c.Links.VerifyEmail),
+			weburl.HasAppScheme(c.Links.ResetPassword) || weburl.HasAppScheme(c.Links.VerifyEmail) || weburl.HasAppScheme(c.Links.AcceptInvitation),
 			"Links has the scheme of an app: mail programs remove such links, and another app may register the scheme; an https URL that the app claims avoids both",
 		},
 		{c.InsecureNoThrottle, "InsecureNoThrottle: attackers can guess passwords without limit"},

@@ -186,7 +186,7 @@ func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in Veri
 		return User{}, s.storeError(err)
 	}
 	s.audit.Notify(ctx, e)
-	return u, nil
+	return s.acceptProven(ctx, u, c), nil
 }
 
 // authorizeVerification requires a live session of the account, or its password.
@@ -248,7 +248,7 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 	}
 	s.wakeOutbox(effects.Emails)
 	s.audit.Notify(ctx, e)
-	return u, nil
+	return s.acceptProven(ctx, u, c), nil
 }
 
 // ChangeEmail requests another address for the user. It requires the current

@@ -54,10 +54,12 @@ func TestFB01_FB02_EveryCallOfTheStoreFailsOnce(t *testing.T) {
 							t.Fatalf("%v is no token.ErrUnavailable", err)
 						}
 					}
-					if got := storedExceptLimits(s); got != before && !slices.Contains(mayFail, hit) {
+					if !slices.Contains(mayFail, hit) && storedExceptLimits(s) != before {
 						t.Fatalf("call %d, %s: something was written", n, hit)
 					}
-					s.wantEvents("")
+					if hit != "InvitationOf" { // it follows the events
+						s.wantEvents("")
+					}
 					if _, err := act(countedContext(ctx), s); err != nil && !slices.Contains(mayFail, hit) {
 						t.Fatalf("call %d, %s: the act repeated: %v", n, hit, err)
 					}

@@ -166,8 +166,16 @@ func (f *faulty) Record(ctx context.Context, fx store.Effects) error {
 	return f.call(ctx, "Record", func() error { return f.Store.Record(ctx, fx) })
 }
 
+func (f *faulty) Invitation(ctx context.Context, hash []byte, now time.Time) (store.Invitation, error) {
+	return callResult(f, ctx, "Invitation", func() (store.Invitation, error) { return f.Store.Invitation(ctx, hash, now) })
+}
+
+func (f *faulty) InvitationOf(ctx context.Context, canonical string, now time.Time) (store.Invitation, error) {
+	return callResult(f, ctx, "InvitationOf", func() (store.Invitation, error) { return f.Store.InvitationOf(ctx, canonical, now) })
+}
+
 // mayFail has the calls that follow a decision. Their failure does not undo it.
-var mayFail = []string{"Record", "ReleaseLimits", "ClearLimits"}
+var mayFail = []string{"Record", "ReleaseLimits", "ClearLimits", "InvitationOf"}
 
 // scene is a set of accounts with sessions and links, on a store that can fail.
 type scene struct {
@@ -177,6 +185,7 @@ type scene struct {
 	claims        *token.Claims
 	reset, verify usher.Secret // for bob, whose address is verified, and for ann, whose is not
 	move          usher.Secret // for bob, to another address
+	invitation    usher.Secret // for carl, who has no account
 }
 
 // goodHash is the hash of goodPassword, computed once.
@@ -189,7 +198,7 @@ var goodHash = sync.OnceValue(func() string {
 func newScene(t *testing.T, mode string) *scene {
 	t.Helper()
 	f := &faulty{Store: memory.New(), mode: mode}
-	s := &scene{kit: newKitOn(t, f, newClock()), store: f, reset: "reset", verify: "verify", move: "move"}
+	s := &scene{kit: newKitOn(t, f, newClock()), store: f, reset: "reset", verify: "verify", move: "move", invitation: "invitation"}
 	s.Close(ctx) // no instance sends, so queued emails stay in the outbox
 	now := s.clock.now()
 	for _, id := range []string{"ann", "bob"} {
@@ -222,6 +231,12 @@ func newScene(t *testing.T, mode string) *scene {
 		if err := f.AddOneTimeToken(ctx, store.TokenAddition{Token: one, MaxOpen: 3}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	err := f.PutInvitation(ctx, store.Invitation{
+		ID: "i", Email: "carl@example.com", Canonical: "carl@example.com", Hash: hashed(s.invitation), CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+	}, store.Effects{})
+	if err != nil {
+		t.Fatal(err)
 	}
 	s.claims = &token.Claims{Subject: "bob", SessionID: "session-bob", Type: token.TypeSession}
 	return s
@@ -287,6 +302,10 @@ var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 	"reset in two steps": func(ctx context.Context, s *scene) (bool, error) {
 		rs, err := s.VerifyReset(ctx, s.reset, home)
 		return rs.Token != "", err
+	},
+	"accept an invitation": func(ctx context.Context, s *scene) (bool, error) {
+		r, err := s.AcceptInvitation(ctx, usher.AcceptInvitationParams{Token: s.invitation, NewPassword: otherPassword}, home)
+		return r.Authentication != nil, err
 	},
 	"verify": func(ctx context.Context, s *scene) (bool, error) {
 		_, err := s.VerifyEmail(ctx, nil, usher.VerifyEmailParams{Token: s.verify, Password: goodPassword}, home)

@@ -25,10 +25,14 @@ type Links struct {
 	// VerifyEmail confirms an address, also a new one, by POST /email/verify. Defaults
 	// to the page /verify below [Config.PagesPath].
 	VerifyEmail string
+	// AcceptInvitation is the form for the first password of an invited user, which sends
+	// the token with it to POST /invitation/accept. Defaults to the page /invitation below
+	// [Config.PagesPath].
+	AcceptInvitation string
 }
 
 func (l Links) validate() error {
-	for field, address := range map[string]string{"ResetPassword": l.ResetPassword, "VerifyEmail": l.VerifyEmail} {
+	for field, address := range map[string]string{"ResetPassword": l.ResetPassword, "VerifyEmail": l.VerifyEmail, "AcceptInvitation": l.AcceptInvitation} {
 		if address == "" {
 			continue
 		}
@@ -43,8 +47,9 @@ func (l Links) validate() error {
 // fields.
 func (s *Service) Links() Links {
 	return Links{
-		ResetPassword: cmp.Or(s.cfg.Links.ResetPassword, weburl.Join(s.PagesURL(), "reset")),
-		VerifyEmail:   cmp.Or(s.cfg.Links.VerifyEmail, weburl.Join(s.PagesURL(), "verify")),
+		ResetPassword:    cmp.Or(s.cfg.Links.ResetPassword, weburl.Join(s.PagesURL(), "reset")),
+		VerifyEmail:      cmp.Or(s.cfg.Links.VerifyEmail, weburl.Join(s.PagesURL(), "verify")),
+		AcceptInvitation: cmp.Or(s.cfg.Links.AcceptInvitation, weburl.Join(s.PagesURL(), "invitation")),
 	}
 }
 
@@ -67,6 +72,9 @@ type Link struct {
 	// SignInRequired is true instead if the user has no password: the link needs a live
 	// session of its user.
 	SignInRequired bool
+	// HasAccount is true for an invitation if the user has an account with the proven
+	// address, so that no password is to be set.
+	HasAccount bool
 }
 
 // ResetLink describes a link that sets a password, without spending it. The reset
@@ -120,4 +128,11 @@ func (s *Service) lookUpLink(ctx context.Context, raw Secret, c Client, purposes
 		return store.OneTimeToken{}, store.Account{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	return t, account, nil
+}
+
+// refuseToken records that a token was refused and returns ErrInvalidToken. No limit
+// counts such calls, so the record is sampled.
+func (s *Service) refuseToken(ctx context.Context, userID string, c Client) error {
+	s.audit.StoreSampled(ctx, "token "+userID+" "+widestNetwork(c), s.newEvent(EventTokenRefused, userID, "", "one_time_token", c))
+	return ErrInvalidToken
 }

@@ -47,6 +47,8 @@ const (
 	// MessagePasswordLocked notifies the user that failed attempts have disabled the
 	// password for unknown browsers.
 	MessagePasswordLocked MessageKind = "password_locked"
+	// MessageInvitation has the link of an invitation ([Operator.Invite]).
+	MessageInvitation MessageKind = "invitation"
 )
 
 // Message is the content of one email, not yet rendered. Package mail renders it.
@@ -57,10 +59,11 @@ type Message struct {
 	Name string
 	// Kind is the kind of email.
 	Kind MessageKind
-	// UserID is the id of the user that the email is about.
+	// UserID is the id of the user that the email is about. It is empty for an invitation
+	// of an address without a user.
 	UserID string
-	// To is the recipient: the address stored with the account or, for
-	// MessageChangeEmail, the new address.
+	// To is the recipient: the address stored with the account; for
+	// MessageChangeEmail the new address, and for MessageInvitation the invited one.
 	To string
 	// Link is the URL of the emailed link, for the kinds that have one. It is a
 	// secret.

@@ -207,6 +207,20 @@ const (
 // does not count as a change. If the list of leaked passwords is queried, that counts by
 // itself.
 func (s *Service) preparePasswordChange(ctx context.Context, account store.Account, pw Secret, by proof, c Client) (_ store.PasswordChange, err error) {
+	change, err := s.hashNewPassword(ctx, account, pw, by, c)
+	if err != nil {
+		return store.PasswordChange{}, err
+	}
+	defer s.releaseAfterOutage(ctx, &err, s.passwordChangeLimits(by)...)
+	change.Emails, err = s.prepareNotice(ctx, account.User, Message{Kind: MessagePasswordChanged}, c)
+	if err != nil {
+		return store.PasswordChange{}, err
+	}
+	return change, nil
+}
+
+// hashNewPassword is preparePasswordChange without the notice to the user.
+func (s *Service) hashNewPassword(ctx context.Context, account store.Account, pw Secret, by proof, c Client) (_ store.PasswordChange, err error) {
 	u, p := account.User, account.Password
 	if err := s.checkPolicyLocally(ctx, pw, u); err != nil {
 		return store.PasswordChange{}, err
@@ -236,18 +250,12 @@ func (s *Service) preparePasswordChange(ctx context.Context, account store.Accou
 		}
 		return store.PasswordChange{}, s.hashError(ctx, err, c)
 	}
-	notice, err := s.prepareNotice(ctx, u, Message{Kind: MessagePasswordChanged}, c)
-	if err != nil {
-		return store.PasswordChange{}, err
-	}
-	now := s.now()
 	return store.PasswordChange{
 		UserID: u.ID, IfVersion: p.Version, RequireEnabled: true,
-		Hash: hash, State: store.PasswordActive, At: now,
+		Hash: hash, State: store.PasswordActive, At: s.now(),
 		KeepEarlier: max(0, s.cfg.Password.ReuseAmount-1),
 		End:         s.sessionEnd("password_changed", c),
 		DropTokens:  true,
-		Effects:     store.Effects{Emails: notice},
 	}, nil
 }
 

@@ -192,7 +192,10 @@ func (s *Service) EnsureUser(ctx context.Context, in EnsureUserParams, c Client)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
-		return u, err
+		if err != nil {
+			return User{}, err
+		}
+		return s.acceptProven(ctx, u, c), nil
 	}
 	return User{}, ErrConflict
 }

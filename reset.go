@@ -246,13 +246,6 @@ func checkTokenGiven(raw Secret) error {
 	return nil
 }
 
-// refuseToken records that a token was refused and returns ErrInvalidToken. No limit
-// counts such calls, so the record is sampled.
-func (s *Service) refuseToken(ctx context.Context, userID string, c Client) error {
-	s.audit.StoreSampled(ctx, "token "+userID+" "+widestNetwork(c), s.newEvent(EventTokenRefused, userID, "", "one_time_token", c))
-	return ErrInvalidToken
-}
-
 // resetPurposes are the purposes of tokens that set a password.
 var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndReset}
 
@@ -317,9 +310,11 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 		return Result{}, s.storeError(err)
 	}
 	s.afterPasswordChange(ctx, change.Effects, ended)
+	u := s.acceptProven(ctx, account.User, c)
 	if auth == nil {
 		return s.signInNext(t.UserID), nil
 	}
+	auth.User = u
 	return signedIn(auth), nil
 }
 
@@ -396,5 +391,6 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 		return ResetSession{}, s.storeError(err)
 	}
 	s.afterSessionsEnded(ctx, ended, events...)
+	s.acceptProven(ctx, User{ID: t.UserID, Email: t.Email}, c)
 	return ResetSession{Token: signed, ExpiresAt: session.ExpiresAt}, nil
 }

@@ -17,6 +17,9 @@ const (
 	NextConfirmEmail Next = "confirm_email"
 	// NextSignIn means that the user has to sign in with the new password.
 	NextSignIn Next = "sign_in"
+	// NextHasAccount means that the user has an account with the address already, whose
+	// password is unchanged. Only [Service.AcceptInvitation] returns it.
+	NextHasAccount Next = "has_account"
 )
 
 // Result is the outcome of a successful sign-up, sign-in or change of the password.

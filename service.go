@@ -35,6 +35,7 @@ import (
 //   - Passwords: SignIn, UpdatePassword, ReplacePassword, PasswordPolicy,
 //     RecentSignIn, HasPassword
 //   - Other proofs: EnsureUser, StartSession
+//   - Invitations: InvitationLink, AcceptInvitation.
 //   - Resets: SendPasswordReset, ResetLink, ResetPassword, VerifyReset,
 //     ValidateReset
 //   - Email addresses: SendEmailVerification, VerificationLink, VerifyEmail,

@@ -39,6 +39,9 @@ var storeRequests = []struct {
 	{"complete", func(k *Kit) Request {
 		return Post("/password/reset/complete", Object("token", k.ResetToken(Ann), "newPassword", OtherPassword))
 	}},
+	{"invitation/accept", func(k *Kit) Request {
+		return Post("/invitation/accept", Object("token", k.Invite(Bob), "newPassword", OtherPassword))
+	}},
 	{"reset/verify", func(k *Kit) Request { return Post("/password/reset/verify", Object("token", k.ResetToken(Ann))) }},
 	{"verify/send", func(k *Kit) Request { return k.As(k.SignUp(Bob), Post("/email/verify/send", "")) }},
 	{"verify", func(k *Kit) Request {

@@ -60,6 +60,15 @@ func (h *Handlers) VerifyReset(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /password/reset/verify", w, r)
 }
 
+// AcceptInvitation is POST /invitation/accept: {"token","newPassword"} with the token of
+// the link of an invitation (usher.Operator.Invite). 200 with the session of the new user.
+// If the user has an account with the address already, 200 with {"hasAccount":true}: the
+// account has the roles of the invitation and its own password, which newPassword does not
+// change. 400 invalid_token if the link is used, expired, withdrawn or replaced.
+func (h *Handlers) AcceptInvitation(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /invitation/accept", w, r)
+}
+
 // PasswordPolicy is GET /password/policy. 200 with the rules that a new password
 // must meet.
 func (h *Handlers) PasswordPolicy(w http.ResponseWriter, r *http.Request) {

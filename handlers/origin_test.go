@@ -22,7 +22,7 @@ import (
 
 // writes are all routes that change something.
 var writes = []string{
-	"/signup", "/signin", "/password/update", "/password/replace", "/password/reset", "/password/reset/complete", "/password/reset/verify",
+	"/signup", "/signin", "/password/update", "/password/replace", "/password/reset", "/password/reset/complete", "/password/reset/verify", "/invitation/accept",
 	"/email/verify/send", "/email/verify", "/email/change", "/session/refresh", "/signout", "/signout/all",
 }
 

@@ -34,6 +34,8 @@ func (h *Handlers) routes() []routeEntry {
 		{get, "/reset", nil, h.publicPage(open(v.Reset))},
 		{post, "/password/reset/complete", h.startsSession(a.ResetPassword), h.publicPage(form(v.Reset))},
 		{post, "/password/reset/verify", h.public(a.VerifyReset), nil},
+		{get, "/invitation", nil, h.publicPage(open(v.Invitation))},
+		{post, "/invitation/accept", h.startsSession(a.AcceptInvitation), h.publicPage(form(v.Invitation))},
 		{get, "/password/policy", h.public(a.PasswordPolicy), nil},
 
 		{post, "/email/verify/send", h.requiresUser(a.SendEmailVerification), h.userPage(form(v.ResendEmail))},

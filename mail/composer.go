@@ -76,6 +76,7 @@ var kinds = map[usher.MessageKind]bool{
 	usher.MessageLoginIDsChanged:   false,
 	usher.MessageSignInNotice:      false,
 	usher.MessagePasswordLocked:    false,
+	usher.MessageInvitation:        true,
 }
 
 // Check renders every kind of message in every language, and returns the errors

@@ -24,7 +24,7 @@
 // # What an email never contains
 //
 // An email contains no password, and no token except in the link. Only verify_email,
-// reset_password, confirm_and_reset and change_email have a link. Notices have none,
+// reset_password, confirm_and_reset, change_email and invitation have a link. Notices have none,
 // so that users do not get used to following links in notices.
 //
 // The text of a client's user agent is not quoted, because an attacker can put any

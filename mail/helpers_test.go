@@ -29,11 +29,12 @@ var allKinds = []usher.MessageKind{
 	usher.MessageVerifyEmail, usher.MessageAlreadyRegistered, usher.MessageResetPassword,
 	usher.MessageConfirmAndReset, usher.MessagePasswordChanged, usher.MessageChangeEmail,
 	usher.MessageEmailChanging, usher.MessageEmailChanged, usher.MessageLoginIDsChanged, usher.MessageSignInNotice, usher.MessagePasswordLocked,
+	usher.MessageInvitation,
 }
 
 func hasLink(kind usher.MessageKind) bool {
 	switch kind {
-	case usher.MessageVerifyEmail, usher.MessageResetPassword, usher.MessageConfirmAndReset, usher.MessageChangeEmail:
+	case usher.MessageVerifyEmail, usher.MessageResetPassword, usher.MessageConfirmAndReset, usher.MessageChangeEmail, usher.MessageInvitation:
 		return true
 	}
 	return false

@@ -17,7 +17,7 @@ func (site *Site) check() error {
 		return err
 	}
 	for _, name := range pageNames {
-		for _, again := range []string{"", "/forgot", "/signup"} {
+		for _, again := range []string{"", "/forgot", "/signup", "/signin"} {
 			page := site.samplePage(name, again)
 			if err := site.files.pages[name].ExecuteTemplate(io.Discard, "layout", page); err != nil {
 				return fmt.Errorf("%s.html: %w", name, err)

@@ -93,6 +93,8 @@ func TestCF06_TheTableOfCookiesIsWhatBrowsersGet(t *testing.T) {
 	ann.Send("/password/reset", "loginId", Ann).WantRedirect(t, "/auth/forgot?sent=1")
 	ann.Open(k.EmailedLink(t, usher.MessageResetPassword)).WantRedirect(t, "/auth/reset")
 	ann.Open("/auth/reset").WantPage(t, 200)
+	k.Invite(Bob)
+	ann.Open(k.EmailedLink(t, usher.MessageInvitation)).WantRedirect(t, "/auth/invitation")
 	ann.Send("/signout").WantRedirect(t, "/auth/signin")
 	w := httptest.NewRecorder() // only a program sets a flash message
 	if err := k.Jar.SetFlash(w, httptest.NewRequest(http.MethodGet, "https://app.example/", nil), "saved"); err != nil {

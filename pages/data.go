@@ -53,6 +53,9 @@ type Page struct {
 	// PasswordRequired is true if the emailed link needs the password of the account,
 	// because the browser has no session of its user.
 	PasswordRequired bool
+	// HasAccount is true on the page of an invitation if the user has an account with the
+	// address already, so that no password is to be set.
+	HasAccount bool
 	// OtherUser is the login id of the signed-in user, if the emailed link is another
 	// user's; otherwise empty.
 	OtherUser string

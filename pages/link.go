@@ -13,8 +13,8 @@ import (
 const maxLinkToken = 256
 
 // linkLifetime is how long a browser keeps the token of an emailed link: as long as
-// any link is valid (usher.Config.VerifyLifetime). So the page can be loaded again, for
-// example by a phone that has closed the tab.
+// any link is valid (usher.Config.VerifyLifetime), except that of an invitation. So the
+// page can be loaded again, for example by a phone that has closed the tab.
 const linkLifetime = 24 * time.Hour
 
 // deadNote replaces the token in the note of a link that does not work. The page can
@@ -122,6 +122,9 @@ func (site *Site) showDeadLink(x *exchange) error {
 	if opened || x.in != nil && x.in["token"] == site.openedLink(x, linkNote(x)).Reveal() {
 		site.spendLink(x, linkNote(x))
 	}
+	if linkNote(x) == visit.NoteInvitation {
+		return site.showLink(x, "invitation.dead.title", "invitation.dead.text")
+	}
 	return site.showLink(x, "link.title", "link.text")
 }
 
@@ -132,8 +135,11 @@ func (site *Site) showLink(x *exchange, title, lead string) error {
 	page.SignedIn, page.Again, page.Address = x.page.SignedIn, "/verify", x.page.Address
 	page.EmailVerified = x.claims != nil && x.claims.EmailVerified
 	page.ReturnTo = site.base + "/account"
-	if linkNote(x) == visit.NoteReset {
+	switch linkNote(x) {
+	case visit.NoteReset:
 		page.Again = "/forgot"
+	case visit.NoteInvitation:
+		page.Again, page.ReturnTo = "/signin", ""
 	}
 	return site.show(x.w, http.StatusBadRequest, page)
 }

@@ -74,6 +74,7 @@ func New(cfg Config, chain *route.Chain) (*Site, error) {
 // views has the pages and forms of a mount. Without pages all of them are nil.
 type views struct {
 	SignIn, SignUp, Replace, Forgot, Reset, Verify *view
+	Invitation                                     *view
 	Account, Name, Email, Password                 *view
 	ResendEmail, CancelEmail                       *view
 	RevokeSession, SignOut, SignOutEverywhere      *view
@@ -86,7 +87,7 @@ func (site *Site) Views() views {
 	}
 	v := views{
 		SignIn: site.signInView(), SignUp: site.signUpView(), Replace: site.replaceView(),
-		Forgot: site.forgotView(), Reset: site.resetView(), Verify: site.verifyView(),
+		Forgot: site.forgotView(), Reset: site.resetView(), Invitation: site.invitationView(), Verify: site.verifyView(),
 		Account: site.accountView(), Name: site.nameView(), Email: site.emailView(), Password: site.passwordView(),
 		ResendEmail: site.resendView(), CancelEmail: site.cancelEmailView(),
 		RevokeSession: site.revokeView(), SignOut: site.signOutView(), SignOutEverywhere: site.signOutEverywhereView(),

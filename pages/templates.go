@@ -14,7 +14,7 @@ import (
 
 // pageNames are the pages, each with a file of its own.
 var pageNames = []string{
-	"signin", "signup", "forgot", "sent", "reset", "replace", "verify", "verified", "link", "problem",
+	"signin", "signup", "forgot", "sent", "reset", "invitation", "replace", "verify", "verified", "link", "problem",
 	"account", "name", "email", "password",
 }
 

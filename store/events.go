@@ -45,6 +45,9 @@ const (
 	EventEmailChangeRequested EventName = "user_email_change_request"
 	EventEmailChangeCancelled EventName = "user_email_change_cancel"
 	EventEmailChanged         EventName = "user_email_change"
+	EventInvitationSent       EventName = "invitation_sent"
+	EventInvitationAccepted   EventName = "invitation_accepted"
+	EventInvitationWithdrawn  EventName = "invitation_withdrawn"
 	EventSessionCreated       EventName = "session_created"
 	EventSessionRenewed       EventName = "session_renewed"
 	EventSessionEnded         EventName = "session_ended"
@@ -72,7 +75,8 @@ type Event struct {
 	Address, UserAgent, RequestID string
 	// Reason distinguishes causes that are never shown to the client, such as
 	// "unknown_login_id" and "wrong_password". With EventEmailGivenUp and
-	// EventEmailDropped it ends with the kind of email: "refused reset_password".
+	// EventEmailDropped it ends with the kind of email: "refused reset_password". With
+	// the events of invitations it is the id of the invitation.
 	Reason string
 	// Actor is the name of the operator who caused the event, and empty if no
 	// operator did.

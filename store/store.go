@@ -48,12 +48,13 @@ type Store interface {
 	UserStore
 	SessionStore
 	OneTimeTokenStore
+	InvitationStore
 	LimitStore
 	KeyStore
 	OutboxStore
 	EventStore
 
-	// DeleteExpired removes expired rows: sessions, one-time tokens, revocations after
+	// DeleteExpired removes expired rows: sessions, one-time tokens, invitations, revocations after
 	// Until, limits after their window, and the events that x names. It returns how
 	// many rows it removed. If that is less than x.Max, no expired row is left, except
 	// those that a concurrent transaction has locked.

@@ -10,7 +10,8 @@ import (
 // UserStore keeps users and their passwords.
 type UserStore interface {
 	// CreateUser stores a new user. It returns the events of the sessions it ended.
-	// ErrLoginIDTaken if another user has one of the canonical login ids.
+	// ErrLoginIDTaken if another user has one of the canonical login ids. ErrNotFound if
+	// there is no such Invitation.
 	CreateUser(ctx context.Context, c UserCreation) ([]Event, error)
 	// Account returns the user with an id. ErrNotFound if there is none.
 	Account(ctx context.Context, userID string) (Account, error)
@@ -35,7 +36,7 @@ type UserStore interface {
 	// ChangePassword sets a password. It returns the events of the sessions it ended.
 	// ErrConflict if IfVersion is not the version of the password, or if the user is
 	// disabled and RequireEnabled is set. ErrNotFound if there is no such user, or if
-	// IfSession has ended.
+	// IfSession has ended, or if there is no such Invitation.
 	ChangePassword(ctx context.Context, c PasswordChange) ([]Event, error)
 	// ClaimUser gives a user whose address was never verified to the owner of the
 	// mailbox: it marks the address as verified, removes the password (its version
@@ -97,6 +98,9 @@ type UserCreation struct {
 	Replaces ReplacedSession
 	// Token is the one-time token of the email in Effects. Nil stores none.
 	Token *OneTimeToken
+	// Invitation is the hash of the invitation that the user accepts, which is removed.
+	// User has what it grants. Nil accepts none.
+	Invitation []byte
 	Effects
 }
 
@@ -168,6 +172,9 @@ type PasswordChange struct {
 	Language string
 	// ClearProfile empties the fields of Profile.
 	ClearProfile bool
+	// Invitation is the hash of the invitation that the user accepts. It is removed and
+	// granted, as [Invitation.Grant] does. Nil accepts none.
+	Invitation []byte
 	// IfSession is the id of the user's session that authorizes the change, and that End
 	// ends. The change fails if it has ended before. Empty checks none.
 	IfSession string

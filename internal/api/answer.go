@@ -90,7 +90,8 @@ func (api *API) writeSession(w http.ResponseWriter, status int, a *usher.Authent
 
 // writeResult answers with the result of the Service: the session, with the given
 // status; or a notice that an email was sent; or, if the user has to sign in next, the
-// device token alone, in the body if the mount has no cookies.
+// device token alone, in the body if the mount has no cookies; or that an invited user has
+// an account.
 func (api *API) writeResult(w http.ResponseWriter, status int, result usher.Result) error {
 	switch result.Next {
 	case usher.NextSignedIn:
@@ -107,6 +108,11 @@ func (api *API) writeResult(w http.ResponseWriter, status int, result usher.Resu
 			body.DeviceToken = result.Device.Reveal()
 		}
 		writeJSON(w, http.StatusOK, body)
+		return nil
+	case usher.NextHasAccount:
+		writeJSON(w, http.StatusOK, struct {
+			HasAccount bool `json:"hasAccount"`
+		}{true})
 		return nil
 	}
 	return fmt.Errorf("api: unknown next step %q", result.Next)

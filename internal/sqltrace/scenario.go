@@ -90,6 +90,25 @@ func (s *scenario) refresh(n, presented, next string, after time.Duration, want 
 	s.ok("SwapRefresh", err)
 }
 
+// invitations calls the methods that concern the invitation of the user's address.
+func (s *scenario) invitations(email string) {
+	i := store.Invitation{
+		ID: s.id("invitation"), Email: email, Canonical: email, Hash: s.hash("invitation"), Roles: []string{"r"}, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour),
+	}
+	for _, n := range []string{"invited", "invited again"} {
+		s.ok("PutInvitation", s.st.PutInvitation(s.ctx, i, s.effects(n)))
+	}
+	_, err := s.st.Invitation(s.ctx, i.Hash, t0)
+	s.ok("Invitation", err)
+	_, err = s.st.InvitationOf(s.ctx, email, t0)
+	s.ok("InvitationOf", err)
+	_, err = s.st.Invitations(s.ctx, s.name, 1, t0)
+	s.ok("Invitations", err)
+	_, err = s.st.AcceptInvitation(s.ctx, store.InvitationAcceptance{Hash: i.Hash, UserID: s.id("user"), Email: email, At: t0, Effects: s.effects("accepted")})
+	s.ok("AcceptInvitation", err)
+	s.want("WithdrawInvitation", s.st.WithdrawInvitation(s.ctx, email, t0, s.effects("withdrawn")), store.ErrNotFound)
+}
+
 // Shared calls every method of a store that concerns users of that name only. Any number
 // of callers may run it at the same time, each with another name.
 func Shared(ctx context.Context, st store.Store, name string) error {
@@ -160,6 +179,7 @@ func Shared(ctx context.Context, st store.Store, name string) error {
 		Effects: s.effects("reset"),
 	})
 	s.ok("ResetPassword", err)
+	s.invitations(email)
 	change := s.token("change 1", store.PurposeChangeEmail, email, 3)
 	s.add(change)
 	_, err = st.UserTokens(ctx, user, store.PurposeChangeEmail, t0)

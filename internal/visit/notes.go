@@ -6,10 +6,11 @@ import "net/http"
 // removes. Like all notes of the pages they begin with an underscore; those of a program do
 // not.
 const (
-	// NoteReset and NoteVerify keep the token of an emailed link after it has left the
-	// address bar.
-	NoteReset  = "_reset"
-	NoteVerify = "_verify"
+	// NoteReset, NoteVerify and NoteInvitation keep the token of an emailed link after it
+	// has left the address bar.
+	NoteReset      = "_reset"
+	NoteVerify     = "_verify"
+	NoteInvitation = "_invitation"
 	// NoteLoginID keeps the login id that the user typed last. The next page fills it
 	// in, and the page about an email that was sent shows it, so that the user notices
 	// a typing error.
@@ -23,7 +24,7 @@ func (v *Visits) ForgetUser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.ClearTokens(w, r)
-	for _, name := range []string{NoteReset, NoteVerify, NoteLoginID} {
+	for _, name := range []string{NoteReset, NoteVerify, NoteInvitation, NoteLoginID} {
 		v.Cookies.DropNote(w, r, name)
 	}
 }

@@ -184,6 +184,15 @@ func (k *Kit) ResetToken(loginID string) string {
 	return k.MailedToken()
 }
 
+// Invite invites an address and returns the token that was emailed.
+func (k *Kit) Invite(email string) string {
+	k.T.Helper()
+	if _, err := k.Service.Operator("test").Invite(context.Background(), usher.InviteParams{Email: email, Roles: []string{"invited"}}); err != nil {
+		k.T.Fatal(err)
+	}
+	return k.MailedToken()
+}
+
 // Inbox returns the messages since the last ClearRecords, once the outbox is empty.
 func (k *Kit) Inbox() []usher.Message {
 	deadline := time.Now().Add(10 * time.Second)

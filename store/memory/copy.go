@@ -87,6 +87,13 @@ func copyToken(t store.OneTimeToken) store.OneTimeToken {
 	return t
 }
 
+func copyInvitation(i store.Invitation) store.Invitation {
+	i.Hash = bytes.Clone(i.Hash)
+	i.Roles, i.Permissions, i.Tenants = slices.Clone(i.Roles), slices.Clone(i.Permissions), copyTenants(i.Tenants)
+	i.CreatedAt, i.ExpiresAt = toMicros(i.CreatedAt), toMicros(i.ExpiresAt)
+	return i
+}
+
 func copyEmail(q store.QueuedEmail) store.QueuedEmail {
 	q.Sealed = bytes.Clone(q.Sealed)
 	q.CreatedAt, q.NotBefore = toMicros(q.CreatedAt), toMicros(q.NotBefore)

@@ -12,6 +12,7 @@ func (m *Store) DeleteExpired(ctx context.Context, x store.Expiry) (n int, err e
 		now, max := toMicros(x.Now), x.Max
 		n += expire(s, s.sessions, max, func(v store.SessionRecord) bool { return !liveAt(v, now) })
 		n += expire(s, s.tokens, max, func(v store.OneTimeToken) bool { return !now.Before(v.ExpiresAt) })
+		n += expire(s, s.invitations, max, func(v store.Invitation) bool { return !now.Before(v.ExpiresAt) })
 		n += expire(s, s.revocations, max, func(v store.Revocation) bool { return !now.Before(v.Until) })
 		n += expire(s, s.limits, max, func(v counter) bool { return !v.until.IsZero() && !now.Before(v.until) })
 		removed := map[store.EventName]int{}

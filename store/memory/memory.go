@@ -22,6 +22,7 @@ type Store struct {
 	owners      map[string]string   // canonical login id to user id
 	sessions    map[string]store.SessionRecord
 	tokens      map[string]store.OneTimeToken
+	invitations map[string]store.Invitation // by canonical address
 	limits      map[string]counter
 	outbox      map[string]store.QueuedEmail
 	revocations map[int64]store.Revocation
@@ -40,6 +41,7 @@ func New() *Store {
 		owners:      map[string]string{},
 		sessions:    map[string]store.SessionRecord{},
 		tokens:      map[string]store.OneTimeToken{},
+		invitations: map[string]store.Invitation{},
 		limits:      map[string]counter{},
 		outbox:      map[string]store.QueuedEmail{},
 		revocations: map[int64]store.Revocation{},

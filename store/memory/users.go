@@ -32,6 +32,11 @@ func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) (ended []s
 		if err := s.insertSession(c.User.ID, c.Session); err != nil {
 			return err
 		}
+		if c.Invitation != nil {
+			if _, err := s.spendInvitation(c.Invitation, c.User.CreatedAt); err != nil {
+				return err
+			}
+		}
 		if c.Token != nil {
 			if err := add(s, s.tokens, string(c.Token.Hash), copyToken(*c.Token)); err != nil {
 				return err
@@ -194,6 +199,13 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]store.Event, err
 	a.User.Language = cmp.Or(c.Language, a.User.Language)
 	if c.ClearProfile {
 		a.User = store.WithoutProfile(a.User)
+	}
+	if c.Invitation != nil {
+		i, err := s.spendInvitation(c.Invitation, c.At)
+		if err != nil {
+			return nil, err
+		}
+		a.User = i.Grant(a.User)
 	}
 	put(s, s.accounts, c.UserID, copyAccount(a))
 

@@ -21,7 +21,8 @@ func Migrate(ctx context.Context, url string) error {
 
 // tables are the tables that the serving role reads and writes.
 var tables = []string{
-	"usher_users", "usher_login_ids", "usher_sessions", "usher_revocations", "usher_one_time_tokens",
+	"usher_users", "usher_user_roles", "usher_login_ids", "usher_sessions", "usher_revocations", "usher_one_time_tokens",
+	"usher_invitations",
 	"usher_limits", "usher_signing_keys", "usher_outbox", "usher_events",
 }
 

@@ -98,6 +98,18 @@ var multi = map[string]struct {
 		return s.ReleaseLimits(ctx, []string{"k", "l"})
 	}},
 	"ClearLimits": {4, func(ctx context.Context, s *sqlstore.Store) error { return s.ClearLimits(ctx, []string{"k", "l"}) }},
+	"PutInvitation": {4, func(ctx context.Context, s *sqlstore.Store) error {
+		return s.PutInvitation(ctx, invitation("another@example.test"), effects("x"))
+	}},
+	"WithdrawInvitation": {4, func(ctx context.Context, s *sqlstore.Store) error {
+		return s.WithdrawInvitation(ctx, "u@example.test", now, effects("x"))
+	}},
+	"AcceptInvitation": {6, func(ctx context.Context, s *sqlstore.Store) error {
+		_, err := s.AcceptInvitation(ctx, store.InvitationAcceptance{
+			Hash: invitation("u@example.test").Hash, UserID: "v", Email: "v@example.test", At: now, Effects: effects("x"),
+		})
+		return err
+	}},
 	"SaveSigningKeys": {5, func(ctx context.Context, s *sqlstore.Store) error {
 		return s.SaveSigningKeys(ctx, store.SigningKeys{Version: 1}, effects("x"))
 	}},
@@ -121,7 +133,9 @@ func fill(t *testing.T, s *sqlstore.Store) {
 	t.Helper()
 	ctx := context.Background()
 	for _, id := range []string{"u", "v"} {
-		if _, err := s.CreateUser(ctx, creation(id)); err != nil {
+		c := creation(id)
+		c.User.EmailVerified = id == "v"
+		if _, err := s.CreateUser(ctx, c); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,6 +145,9 @@ func fill(t *testing.T, s *sqlstore.Store) {
 		if err := s.AddOneTimeToken(ctx, store.TokenAddition{Token: *newToken(id, "u", purpose), MaxOpen: 9}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := s.PutInvitation(ctx, invitation("u@example.test"), store.Effects{}); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := s.TakeLimits(ctx, now, []store.Limit{{Key: "k", Max: 9}, {Key: "l", Max: 9, Window: time.Minute}}); err != nil {
 		t.Fatal(err)

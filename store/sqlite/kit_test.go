@@ -82,6 +82,11 @@ func creation(id string) store.UserCreation {
 	}
 }
 
+// invitation is an invitation of that address.
+func invitation(email string) store.Invitation {
+	return store.Invitation{ID: "i-" + email, Email: email, Canonical: email, Hash: digest(email), Roles: []string{"r"}, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+}
+
 // reset is the reset of the password of such a user.
 func reset(id string) (store.TokenSpend, store.PasswordChange) {
 	return spending(id+"-reset", store.PurposeReset), store.PasswordChange{

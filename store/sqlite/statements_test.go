@@ -63,7 +63,7 @@ func statements(t *testing.T) ([]string, func(query string) []string) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for _, table := range []string{
-			"usher_one_time_tokens", "usher_sessions", "usher_login_ids", "usher_users", "usher_outbox",
+			"usher_one_time_tokens", "usher_invitations", "usher_sessions", "usher_login_ids", "usher_users", "usher_outbox",
 			"usher_events", "usher_limits", "usher_signing_keys", "usher_revocations",
 		} {
 			if _, err := db.ExecContext(ctx, "DELETE FROM "+table); err != nil {
@@ -86,7 +86,13 @@ func statements(t *testing.T) ([]string, func(query string) []string) {
 		_, err := s.Users(ctx, q)
 		must(t, err)
 	}
-	_, err := s.Account(ctx, "u")
+	_, err := s.Invitation(ctx, invitation("u@example.test").Hash, now)
+	must(t, err)
+	_, err = s.InvitationOf(ctx, "u@example.test", now)
+	must(t, err)
+	_, err = s.Invitations(ctx, "", 9, now)
+	must(t, err)
+	_, err = s.Account(ctx, "u")
 	must(t, err)
 	_, err = s.AccountByLoginID(ctx, "u")
 	must(t, err)

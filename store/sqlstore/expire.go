@@ -17,6 +17,7 @@ func (s *Store) DeleteExpired(ctx context.Context, x store.Expiry) (int, error) 
 	kinds := []expired{
 		{"usher_sessions", "id", "ends_at <= ?", []any{x.Now}},
 		{"usher_one_time_tokens", "hash", "expires_at <= ?", []any{x.Now}},
+		{"usher_invitations", "canonical", "expires_at <= ?", []any{x.Now}},
 		{"usher_revocations", "id", "revoked_until <= ?", []any{x.Now}},
 		{"usher_limits", "name", "expires_at <= ?", []any{x.Now}},
 	}

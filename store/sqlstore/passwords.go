@@ -53,6 +53,15 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 		set = append(set, emptyProfile...)
 		a.User = store.WithoutProfile(a.User)
 	}
+	if c.Invitation != nil {
+		i, err := t.spendInvitation(ctx, c.Invitation, c.At)
+		if err != nil {
+			return nil, err
+		}
+		a.User = i.Grant(a.User)
+		set = append(set, grantedColumns...)
+		args = append(args, granted(a.User)...)
+	}
 	if err := t.setUser(ctx, a.User.ID, set, args); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,11 @@ func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) ([]store.E
 		if ended, err = t.endReplaced(ctx, c.Replaces); err != nil {
 			return err
 		}
+		if c.Invitation != nil {
+			if _, err := t.spendInvitation(ctx, c.Invitation, u.CreatedAt); err != nil {
+				return err
+			}
+		}
 		if _, err := t.exec(ctx, `
 			INSERT INTO usher_users (id, login_ids, email, email_verified,
 				name, given_name, middle_name, family_name, phone, picture, language,

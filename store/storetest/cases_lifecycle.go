@@ -76,8 +76,17 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 			_, err := e.StartResetSession(ctx, tokenSpend(tok), reset, store.SessionEnd{}, fx)
 			return err
 		},
-		"VerifyEmail": func() error { _, err := e.VerifyEmail(ctx, tokenSpend(tok), fx); return err },
-		"ChangeEmail": func() error { _, err := e.ChangeEmail(ctx, tokenSpend(tok), "a", "b", fx); return err },
+		"VerifyEmail":        func() error { _, err := e.VerifyEmail(ctx, tokenSpend(tok), fx); return err },
+		"ChangeEmail":        func() error { _, err := e.ChangeEmail(ctx, tokenSpend(tok), "a", "b", fx); return err },
+		"PutInvitation":      func() error { return e.PutInvitation(ctx, e.newInvitation("x"), fx) },
+		"Invitation":         func() error { _, err := e.Invitation(ctx, hash("x"), t0); return err },
+		"InvitationOf":       func() error { _, err := e.InvitationOf(ctx, "x", t0); return err },
+		"Invitations":        func() error { _, err := e.Invitations(ctx, "", 9, t0); return err },
+		"WithdrawInvitation": func() error { return e.WithdrawInvitation(ctx, "x", t0, fx) },
+		"AcceptInvitation": func() error {
+			_, err := e.AcceptInvitation(ctx, acceptance(e.newInvitation("x"), a.User))
+			return err
+		},
 		"TakeLimits": func() error {
 			_, err := e.TakeLimits(ctx, t0, []store.Limit{{Key: "k", Max: 1}})
 			return err

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"StartResetSession", resetSessionCases},
 		{"VerifyEmail", verifyCases},
 		{"ChangeEmail", changeEmailCases},
+		{"Invitations", invitationCases},
 		{"TakeLimits", limitCases},
 		{"SigningKeys", keyCases},
 		{"Outbox", outboxCases},
