@@ -35,6 +35,10 @@ func TestOpenBringsAnEarlierDatabaseUpToDate(t *testing.T) {
 	db, err := sql.Open("sqlite", "file:"+path)
 	must(t, err)
 	for _, back := range []string{
+		`DROP TABLE usher_invitations`,
+		`DROP TRIGGER usher_copy_roles_insert`, `DROP TRIGGER usher_copy_roles_update`, `DROP TRIGGER usher_copy_roles_delete`,
+		`DROP TABLE usher_user_roles`,
+		`DROP INDEX usher_users_created`, `DROP INDEX usher_users_status`, `DROP INDEX usher_users_email`, `DROP INDEX usher_users_name`,
 		`ALTER TABLE usher_users DROP COLUMN language`,
 		`ALTER TABLE usher_events DROP COLUMN actor`,
 		`ALTER TABLE usher_sessions DROP COLUMN refresh_others`,
