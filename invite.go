@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/store"
@@ -63,8 +64,8 @@ func newInvitation(i store.Invitation) Invitation {
 // roles and the invitation is accepted. A user who has proven the address before gets
 // them by the link or by the next such proof.
 //
-// Errors: a [*FieldError]; [ErrLoginIDTaken] if the address is the login id of a user who
-// has another address; [ErrUserDisabled]; [ErrUnavailable].
+// Errors: a [*FieldError] or [*InputErrors]; [ErrLoginIDTaken] if the address is the login
+// id of a user who has another address; [ErrUserDisabled]; [ErrUnavailable].
 func (o *Operator) Invite(ctx context.Context, in InviteParams) (Invitation, error) {
 	s := o.s
 	in.Email, in.Lifetime = loginid.Trim(in.Email), cmp.Or(in.Lifetime, invitationLifetime)
@@ -74,6 +75,9 @@ func (o *Operator) Invite(ctx context.Context, in InviteParams) (Invitation, err
 	}
 	if in.Lifetime < minInvitationLifetime || in.Lifetime > maxInvitationLifetime {
 		return Invitation{}, &FieldError{"lifetime", "invalid", "must be from 1 hour to 30 days"}
+	}
+	if err := checkGrants(in.Roles, in.Permissions, in.Tenants); err != nil {
+		return Invitation{}, err
 	}
 	account, err := s.store.AccountByLoginID(ctx, canonical)
 	switch {
@@ -239,10 +243,10 @@ func (s *Service) lookUpInvitation(ctx context.Context, raw Secret, c Client) (s
 // the result is [NextSignedIn].
 //
 // If a user has signed up with the address and never proven it, that may be an attacker.
-// So the user of the link takes the account over, as by a reset: the password and the
-// profile are replaced, all other sessions end, and emailed links become void. If a user
-// has the address proven, that user gets the roles and keeps the password. No session
-// starts or ends then, and the result is [NextHasAccount].
+// So the user who opens the link takes over the account, as by a reset: the password and
+// the profile are replaced, all other sessions end, and emailed links become void. A user
+// who has proven the address gets the roles and keeps the password. No session starts or
+// ends then, and the result is [NextHasAccount].
 //
 // The link is spent only if the policy accepts the password. At most five passwords that
 // the policy accepts are hashed for one link in an hour.
@@ -316,7 +320,8 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 		})
 	} else {
 		events = append([]Event{s.newEvent(EventPasswordChanged, u.ID, "", "invitation", c)}, events...)
-		change.VerifyEmail, change.ClearProfile, change.Language, change.Invitation = true, true, u.Language, i.Hash
+		change.IfUnproven, change.VerifyEmail = u.Email, true
+		change.ClearProfile, change.Language, change.Invitation = true, u.Language, i.Hash
 		change.Session, change.Replaces, change.ClearLimits = session, s.replacedSession(c), []string{s.lockKey(u.ID)}
 		change.Events = events
 		ended, err = s.store.ChangePassword(ctx, change)
@@ -361,8 +366,10 @@ func (s *Service) grantInvitation(ctx context.Context, i store.Invitation, u Use
 
 // acceptProven gives the open invitation of an address to a user who has just proven it,
 // and returns the user after that. If it fails, the link of the invitation and the next
-// proof still work.
+// proof still work. It goes on if the client hangs up, because the address is proven.
 func (s *Service) acceptProven(ctx context.Context, u User, c Client) User {
+	ctx, cancel := background.Detach(ctx)
+	defer cancel()
 	canonical, err := canonicalEmail("email", u.Email, true)
 	if err != nil {
 		return u

@@ -48,7 +48,7 @@ type SessionStart struct {
 	// Max is how many full sessions the user may have, including this one. Sessions that
 	// have expired at Session.LastSeenAt do not count.
 	Max int
-	// End says how EndSession and the sessions above Max end.
+	// End describes how EndSession and the sessions above Max end.
 	End SessionEnd
 	// ClearLimits are keys of limits to remove, ReleaseLimits of limits to lower by one.
 	ClearLimits, ReleaseLimits []string

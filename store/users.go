@@ -34,8 +34,9 @@ type UserStore interface {
 	// ErrNotFound if there is no such user.
 	DeleteUser(ctx context.Context, d UserDeletion) ([]Event, error)
 	// ChangePassword sets a password. It returns the events of the sessions it ended.
-	// ErrConflict if IfVersion is not the version of the password, or if the user is
-	// disabled and RequireEnabled is set. ErrNotFound if there is no such user, or if
+	// ErrConflict if IfVersion is not the version of the password, if the user is
+	// disabled and RequireEnabled is set, or if the address is not IfUnproven or is
+	// verified. ErrNotFound if there is no such user, or if
 	// IfSession has ended, or if there is no such Invitation.
 	ChangePassword(ctx context.Context, c PasswordChange) ([]Event, error)
 	// ClaimUser gives a user whose address was never verified to the owner of the
@@ -65,6 +66,13 @@ type UserClaim struct {
 	// ClearLimits are keys of limits to remove.
 	ClearLimits []string
 	Effects
+}
+
+// Allows reports whether the password of the account may be changed: if not,
+// ChangePassword returns ErrConflict.
+func (c PasswordChange) Allows(a Account) bool {
+	return a.Password.Version == c.IfVersion && (!c.RequireEnabled || a.User.Status == StatusEnabled) &&
+		(c.IfUnproven == "" || a.User.Email == c.IfUnproven && !a.User.EmailVerified)
 }
 
 // Allows reports whether the claim may be applied to the account: if not, ClaimUser
@@ -166,6 +174,9 @@ type PasswordChange struct {
 	// DropTokens removes the one-time tokens and the reset sessions of the user. A reset
 	// session that only it removes leaves no revocation and no event.
 	DropTokens bool
+	// IfUnproven is the address that the user has and has not verified. Empty checks
+	// neither.
+	IfUnproven string
 	// VerifyEmail marks the stored address as verified.
 	VerifyEmail bool
 	// Language becomes the user's, unless it is empty.

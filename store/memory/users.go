@@ -184,7 +184,7 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]store.Event, err
 	if !ok {
 		return nil, store.ErrNotFound
 	}
-	if a.Password.Version != c.IfVersion || c.RequireEnabled && a.User.Status != store.StatusEnabled {
+	if !c.Allows(a) {
 		return nil, store.ErrConflict
 	}
 	p := &a.Password

@@ -66,7 +66,7 @@ func (d Dialect) lower(column string) string {
 }
 
 // usersOf returns a FROM clause that reads the user u of each row of a subquery k by its id,
-// whatever the planner expects of the number of rows.
+// even if the planner estimates a wrong number of rows.
 func (d Dialect) usersOf(subquery string) string {
 	if d == Postgres {
 		return subquery + ` k CROSS JOIN LATERAL (SELECT * FROM usher_users WHERE id = k.id OFFSET 0) u`

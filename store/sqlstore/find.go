@@ -90,7 +90,7 @@ func userRows(ctx context.Context, r runner, q store.UserQuery, after *store.Use
 	slices.SortFunc(rows, func(a, b userRow) int { return comparePositions(a.at, b.at) })
 	rows, more = completeRows(rows, n)
 	rows = slices.CompactFunc(rows, func(a, b userRow) bool { return a.at == b.at })
-	// The index of login ids begins with the term of after, whatever its user.
+	// The range of the index of login ids begins at the term of after, and ignores its id.
 	if after != nil && len(rows) > 0 && comparePositions(rows[0].at, *after) <= 0 {
 		rows = rows[1:]
 	}
@@ -144,7 +144,7 @@ func userKeys(d Dialect, q store.UserQuery, after *store.UserPosition, n int) (s
 	if after != nil {
 		at = *after
 	}
-	// No stored text has the last code point of Unicode, which is no character.
+	// The last code point of Unicode is not a character, so no stored text contains it.
 	end := q.Search + "\U0010FFFF"
 	query := `(SELECT * FROM (SELECT canonical AS term, 0 AS created_at, user_id AS id, 0 AS source FROM usher_login_ids
 			WHERE canonical >= ? AND canonical < ? ORDER BY canonical LIMIT ?) l`

@@ -32,7 +32,7 @@ var emptyProfile = []string{
 
 // changePassword is ChangePassword for a user whose row is locked already.
 func (t *tx) changePassword(ctx context.Context, a store.Account, c store.PasswordChange) ([]store.Event, error) {
-	if a.Password.Version != c.IfVersion || c.RequireEnabled && a.User.Status != store.StatusEnabled {
+	if !c.Allows(a) {
 		return nil, store.ErrConflict
 	}
 	set, args := []string{"password_state = ?", "password_version = ?", "password_changed_at = ?"}, []any{string(c.State), c.IfVersion + 1, c.At}

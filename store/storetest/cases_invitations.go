@@ -140,6 +140,20 @@ var invitationCases = []testCase{
 		more.Invitation = j.Hash
 		e.wantErr(e.wantUnchanged(func() error { _, err := e.ChangePassword(e.ctx, more); return err }), store.ErrNotFound)
 	}},
+	{"gives no account to an address that changed or was proven meanwhile", func(e *env) {
+		i := e.invite("anna@example.test")
+		a, proven := e.unproven("anna"), e.createUser("bert")
+		moved, taken := passwordChange(a, "hash-2"), passwordChange(proven, "hash-2")
+		moved.Invitation, moved.IfUnproven, moved.VerifyEmail = i.Hash, "other@example.test", true
+		taken.Invitation, taken.IfUnproven, taken.VerifyEmail = i.Hash, proven.User.Email, true
+		for _, change := range []store.PasswordChange{moved, taken} {
+			e.wantErr(e.wantUnchanged(func() error { _, err := e.ChangePassword(e.ctx, change); return err }), store.ErrConflict)
+		}
+		moved.IfUnproven = a.User.Email
+		_, err := e.ChangePassword(e.ctx, moved)
+		e.ok(err)
+		e.wantNoInvitation(i, t0)
+	}},
 	{"is removed once it has expired", func(e *env) {
 		i := e.invite("anna@example.test")
 		n, err := e.DeleteExpired(e.ctx, store.Expiry{Now: i.ExpiresAt, Max: 9})
