@@ -252,7 +252,7 @@ func (s *Service) resetLimits(ctx context.Context, a *attempt) {
 }
 
 // repeatedAttempts is how many successful or refused attempts by unknown browsers make
-// further ones repeated attempts. One failure counts as much.
+// further ones repeated attempts. One failure is enough, too.
 const repeatedAttempts = 5
 
 // knownBrowsers is a group of clients in the hashing queue.
@@ -296,7 +296,7 @@ func (s *Service) remember(in *recent.Counts, a *attempt, n uint8) {
 
 // rememberBusy counts an attempt that the full hashing queue refused, because a flood of
 // attempts is seldom served. It costs the client no hash, so it is counted apart: a flood
-// with made-up login ids makes no other attempt forgotten. rememberBusy returns err.
+// with made-up login ids does not displace other counts. rememberBusy returns err.
 func (s *Service) rememberBusy(a *attempt, known bool, err error) error {
 	var limit *LimitError
 	if !known && errors.As(err, &limit) && limit.Limit == limitHashing {

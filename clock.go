@@ -75,8 +75,8 @@ func (s *Service) clockUsable() error {
 	return nil
 }
 
-// clockFits compares the clocks, and returns an error while that of this instance is too
-// wrong to serve.
+// clockFits returns an error while the clock of this instance differs too much from that
+// of the store.
 func (s *Service) clockFits(ctx context.Context) error {
 	if _, err := s.compareClocks(ctx); err != nil {
 		return err

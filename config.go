@@ -70,12 +70,12 @@ type Config struct {
 	// Defaults to false: sign-up returns tokens at once, and ErrLoginIDTaken if the
 	// login id is taken.
 	ConfirmFirst bool
-	// SignUpRule is asked for every sign-up with acceptable input, before the login id is
+	// SignUpRule is called for every sign-up with acceptable input, before the login id is
 	// looked up, so that a refusal does not reveal which login ids are free. u has what
-	// the client gave: login id, email and profile. The rule should need no other server.
+	// the client gave: login id, email and profile. The rule should call no other server.
 	// A [*Rejection] refuses the sign-up, and reaches the client as 422; any other error
-	// fails it. Each call counts as a sign-up. [Service.EnsureUser] asks it for each user
-	// that it would create, with EmailVerified. Operators' imports do not ask it. Defaults
+	// fails it. Each call counts as a sign-up. [Service.EnsureUser] calls it for each user
+	// that it would create, with EmailVerified. Operators' imports do not call it. Defaults
 	// to none.
 	SignUpRule func(ctx context.Context, u User) error
 	// SignUpClosed refuses every sign-up, except by the link of [Operator.Invite].

@@ -252,10 +252,11 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 }
 
 // ChangeEmail requests another address for the user. It requires the current
-// password, which counts as in a sign-in, or for a user without a password
-// ([Service.HasPassword]) a sign-in at most [SessionConfig.Recent] ago. The address changes when the user follows
-// the link that the new address gets ([Service.VerifyEmail]). The old address gets
-// a notice at once. Until then [Service.PendingEmail] returns the change, and
+// password, and counts it as in a sign-in. A user without a password
+// ([Service.HasPassword]) needs a sign-in at most [SessionConfig.Recent] ago instead. The
+// address changes when the user follows the link that the new address gets
+// ([Service.VerifyEmail]). The old address gets a notice at once.
+// Until then [Service.PendingEmail] returns the change, and
 // [Service.CancelEmailChange] cancels it. A request for another address replaces an
 // earlier one.
 //

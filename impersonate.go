@@ -25,8 +25,8 @@ const impersonationLifetime = 15 * time.Minute
 // [Operator.Sessions]. [Operator.EndSession] with the Session.ID of the result ends it, and
 // so does everything that ends all sessions of the user.
 //
-// The program decides who may act as which user: without a check of its own, an operator
-// who acts as an administrator has the rights of one. The token belongs in an Authorization
+// The program must check which operator may act as which user. Otherwise an operator who
+// acts as an administrator has the rights of one. The token belongs in an Authorization
 // header. With cookies, Finish of package handlers refuses the result, because the cookies
 // have the session of the operator. Of the client, only Address, UserAgent and RequestID
 // count.

@@ -234,7 +234,7 @@ func (i *importer) check(ctx context.Context, in ImportUserParams, u User, canon
 	return nil
 }
 
-// stopsImport reports whether an error is no fault of the line.
+// stopsImport reports whether an error is not caused by the line.
 func stopsImport(ctx context.Context, err error) bool {
 	var limited *LimitError
 	return errors.Is(err, ErrUnavailable) || errors.As(err, &limited) || ctx.Err() != nil

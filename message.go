@@ -158,7 +158,7 @@ func (s *Service) releaseEmail(ctx context.Context, u User, queued []store.Queue
 }
 
 // countEmailEvenly counts one email on all limits, and returns the reason if it must not
-// be sent; the caller then releases them with whatever it stores. Unlike countEmail it
+// be sent; the caller then releases them in its own transaction. Unlike countEmail it
 // makes the same round trips to the store in both cases, because a sign-up that is
 // confirmed first must not reveal whether the login id is taken.
 func (s *Service) countEmailEvenly(ctx context.Context, to string, limits []namedLimit) (refused string, err error) {

@@ -185,8 +185,8 @@ func (o *Operator) EndSession(ctx context.Context, userID, sessionID string) err
 
 // SetPassword gives a user a password that meets the policy. All sessions end and
 // an email notifies the user. A temporary password does not sign in: the user has
-// to replace it first, with [Service.ReplacePassword], within seven days. After that it is
-// like a wrong one.
+// to replace it first, with [Service.ReplacePassword], within seven days. After that it
+// counts as a wrong password.
 //
 // Errors: a [*FieldError] or [*password.PolicyError]; [ErrNotFound]; [ErrConflict]
 // if a concurrent call changed the password; a [*LimitError] if the hashing queue

@@ -40,8 +40,8 @@ type ReplacePasswordParams struct {
 // sessions of the user end, open emailed links become void, and an email notifies
 // the user. All known browsers except the caller's become unknown.
 //
-// The caller's session ends too. It continues as a new session, whose tokens the result
-// has with [NextSignedIn]: so a stolen token of the old one opens nothing. The new
+// The caller's session ends too, so that a stolen token of it is refused. The caller
+// continues in a new session, whose tokens are in the result with [NextSignedIn]. The new
 // session keeps the time, the methods and the absolute end of the sign-in, unless
 // CurrentPassword proves as much as that sign-in did. If [Client.SessionID] is set, that session
 // ends too. A reset session only ends, and the result is [NextSignIn].

@@ -76,7 +76,7 @@ const (
 // countPasswordChange counts a change before anything is hashed, in the queue of the
 // attempts. The count is released only after an outage, or if the queue was full before
 // anything was hashed, because an accepted password reveals something as well, and because
-// calls at the same time all hash, whichever wins.
+// all concurrent calls hash, also those that then fail.
 func (s *Service) countPasswordChange(ctx context.Context, by proof, c Client) error {
 	limits := s.passwordChangeLimits(by)
 	if len(limits) == 0 {
@@ -126,7 +126,7 @@ func (s *Service) releaseChange(ctx context.Context, err *error, u User, change 
 	}
 }
 
-// comparedPasswords returns with how many earlier passwords checkReuse compares at most.
+// comparedPasswords returns the maximum number of earlier passwords for checkReuse.
 func (s *Service) comparedPasswords(p store.Password) int {
 	switch {
 	case p.Hash == "":

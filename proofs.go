@@ -64,12 +64,12 @@ func isNoMethodRune(r rune) bool {
 }
 
 // StartSession starts a session for a user whom the program has authenticated by other
-// means than the password. What holds for a sign-in after its password was checked holds
-// for it too: a disabled user is refused, with [Config.ConfirmFirst] also a user whose
+// means than the password. It follows the rules of a sign-in after the check of its
+// password: a disabled user is refused, with [Config.ConfirmFirst] also a user whose
 // address is not confirmed; the oldest session above [SessionConfig.Max] ends; if
 // [Client.SessionID] is set, that session ends; the sign-in is in the audit table with
 // its methods as the reason, and an unknown browser has an event of its own. Limits on
-// attempts are the program's: StartSession counts none.
+// attempts are the program's part: StartSession counts none.
 //
 // The caller decides whose account a proof opens. For an email address that another
 // service has verified, [Service.EnsureUser] does. Package handlers describes the client
@@ -172,8 +172,8 @@ type EnsureUserParams struct {
 // A new user counts against the limits of sign-ups, and [Config.SignUpRule] is asked.
 //
 // Errors: [ErrEmailNotVerified]; a [*FieldError] or [*InputErrors]; [ErrSignUpClosed] and
-// the error of Config.SignUpRule for an unknown address; [ErrLoginIDTaken] if the address is the login id of a user
-// who has another address; [ErrUserDisabled]; a [*LimitError]; a [*Rejection] of a hook
+// the error of Config.SignUpRule for an unknown address; [ErrLoginIDTaken] if the address
+// is the login id of a user who has another address; [ErrUserDisabled]; a [*LimitError]; a [*Rejection] of a hook
 // of the store; [ErrConflict] if concurrent calls change the user again and again;
 // [ErrUnavailable].
 func (s *Service) EnsureUser(ctx context.Context, in EnsureUserParams, c Client) (User, error) {

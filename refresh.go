@@ -129,9 +129,9 @@ func (s *Service) ValidateSession(ctx context.Context, raw Secret) (*token.Claim
 	return s.verifier.ValidateSession(ctx, raw)
 }
 
-// WatchSession calls ended when the session of the claims ends in this instance, or when
-// this instance learns within a second that it ended on another one. Package middleware
-// cancels the requests of the session then. stop ends the watch.
+// WatchSession calls ended when the session of the claims ends: at once if it ends in this
+// instance, and within about a second if it ends in another one. Package middleware then
+// cancels the requests of the session. stop ends the watch.
 func (s *Service) WatchSession(claims *token.Claims, ended func()) (stop func()) {
 	return s.verifier.WatchSession(claims, ended)
 }

@@ -105,8 +105,8 @@ func (s *Service) passwordExpired(p store.Password) bool {
 // temporaryLifetime is how long a temporary password may be replaced.
 const temporaryLifetime = 7 * 24 * time.Hour
 
-// temporaryPasswordExpired reports whether a password is temporary and too old. It is
-// then like a wrong one in each place that takes a password.
+// temporaryPasswordExpired reports whether a password is temporary and too old. Every
+// check then treats it as a wrong password.
 func (s *Service) temporaryPasswordExpired(p store.Password) bool {
 	return p.State == store.PasswordTemporary && s.now().Sub(p.ChangedAt) >= temporaryLifetime
 }

@@ -202,8 +202,8 @@ func (s *Service) refuseTakenLoginID(ctx context.Context, account store.Account,
 }
 
 // recordTakenLoginID stores effects, and releases the limits unless they have an email.
-// It adds a link for nobody, which the store refuses: as many round trips as for a new
-// user.
+// It adds a link without a user, which the store refuses, to make as many round trips as
+// for a new user.
 func (s *Service) recordTakenLoginID(ctx context.Context, effects store.Effects, limits []namedLimit) error {
 	refused := &store.TokenRefusal{Effects: effects}
 	if len(effects.Emails) == 0 {

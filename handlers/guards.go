@@ -68,8 +68,8 @@ func (h *Handlers) Client(w http.ResponseWriter, r *http.Request) (c usher.Clien
 // it sets the cookies, and otherwise the tokens are in the body. If a browser opens a page
 // and the mount has cookies, it redirects to the path in the value "return_to" of the
 // query or form, or to Config.Pages.Home; the program may set the value in r.Form. Paths
-// that [middleware.SafeReturnTo] refuses do not count. If the session that the request
-// has had is still live, it ends.
+// that [middleware.SafeReturnTo] refuses are ignored. If the request has a live session, that
+// session ends.
 //
 // A session of [usher.Operator.Impersonate] ends no other session. With Config.Cookies, Finish
 // refuses it with 500 and logs why: its token belongs in an Authorization header.

@@ -37,8 +37,8 @@ const (
 )
 
 // sessionWatch cancels the context of a request when its session ends. It starts when
-// the handler asks for the first time whether the context is done, so it costs nothing
-// in a request that never waits.
+// the handler calls Done or Err for the first time, so a request that calls neither has
+// no extra cost.
 type sessionWatch struct {
 	context.Context
 	cancel context.CancelCauseFunc
@@ -89,7 +89,7 @@ func (c *sessionContext) UserID() string { return c.session.claims.Subject }
 // Parent is for package watch.
 func (c *sessionContext) Parent() context.Context { return c.Context }
 
-// StopWatch ends the watch, or prevents that it starts.
+// StopWatch ends the watch, or prevents its start.
 func (c *sessionContext) StopWatch() {
 	if c.running.CompareAndSwap(nil, noWatch) {
 		return
@@ -123,7 +123,7 @@ func (w *sessionWatch) start(m *Middleware, claims *token.Claims) {
 }
 
 // checkExpiry runs when the session token has expired. Other requests may have refreshed
-// the session: a ClaimsReader knows. Without one the token decides.
+// the session, so it asks the ClaimsReader. Without one the request is canceled.
 func (w *sessionWatch) checkExpiry(m *Middleware, claims *token.Claims) {
 	next := expiryRetry
 	if reader, ok := m.cfg.Validator.(ClaimsReader); ok {

@@ -40,7 +40,7 @@ type Config struct {
 
 // Provider is another way to sign in.
 type Provider struct {
-	// Name is what users know it by, such as "Example". Required.
+	// Name is shown to users, such as "Example". Required.
 	Name string
 	// Path is the path of this site that begins the sign-in, such as
 	// "/openid/example". It gets the query parameter "return_to" if the user is to

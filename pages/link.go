@@ -79,7 +79,7 @@ func (site *Site) openedLink(x *exchange, name string) usher.Secret {
 }
 
 // spendLink records in the note with that name that the emailed link which this browser
-// opened last does not work any more.
+// opened last is dead.
 func (site *Site) spendLink(x *exchange, name string) {
 	if site.openedLink(x, name) == "" {
 		return

@@ -7,7 +7,7 @@ import (
 
 type placeKey struct{}
 
-// place says in which queue a caller waits.
+// place names the queue in which a caller waits.
 type place struct{ group, client string }
 
 // WithClient returns a context whose calls of a [Hasher] wait in the queue of a client,
@@ -121,8 +121,8 @@ func (q *fairQueue) push(p place) *waiter {
 	return w
 }
 
-// next returns the first caller of the client that has the next turn, and gives the turn
-// to the next client. The queue is not empty.
+// next returns the first caller of the client that has the next turn, and moves that
+// client to the end. The queue must not be empty.
 func (q *fairQueue) next() *waiter {
 	front := q.turns.Front()
 	q.turns.MoveToBack(front)

@@ -20,8 +20,8 @@ type recentKeys struct {
 
 // addIfNew adds the key and returns true, unless an event was stored for the key within
 // recentInterval. After maxRecentKeys keys in one recentInterval it returns false for
-// every further key: if it forgot old ones instead, an attacker who takes turns with more
-// keys would get a row for each event.
+// every further key: if it dropped old ones instead, an attacker who alternates between
+// more keys would get a row for each event.
 func (r *recentKeys) addIfNew(key string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

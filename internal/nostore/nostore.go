@@ -1,5 +1,5 @@
-// Package nostore keeps responses out of caches: those that Cache-Control rules, and the
-// caches of CDNs and proxies, which other header fields rule.
+// Package nostore keeps responses out of caches: those that obey Cache-Control, and the
+// caches of CDNs and proxies, which obey other header fields.
 package nostore
 
 import (

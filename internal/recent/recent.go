@@ -20,13 +20,13 @@ type Counts struct {
 	began     time.Time // of now
 }
 
-// New returns Counts that keep each count for at least one window and at most two. If more
-// than most keys are counted in a window, older ones are dropped early.
+// New returns Counts that keep each count for at least one window and at most two. most is
+// the maximum number of keys in a window; with more, older ones are dropped early.
 func New(window time.Duration, most int) *Counts {
 	return &Counts{window: window, most: most, seed: maphash.MakeSeed(), now: map[uint64]uint8{}}
 }
 
-// Add adds n to the count of a key. A count ends at 255.
+// Add adds n to the count of a key. The maximum count is 255.
 func (c *Counts) Add(at time.Time, key string, n uint8) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 )
 
 // A request may have several session cookies, of which another host of the domain may
-// have set one, and a bearer token as well. What removes or replaces the cookies ends the
-// sessions of all of them, because nothing tells which is the user's.
+// have set one, and a bearer token as well. Every function that removes or replaces the
+// cookies ends the sessions of all of them, because the user's session is not known.
 
 // EndCookieSession ends the session of each session cookie, and removes the cookies. If
 // the store is unavailable, the cookies stay, because the sessions have not ended.
@@ -46,8 +46,8 @@ type tokenCookies struct {
 	visits *Visits
 }
 
-// RejectConflict is that of the jar. If the store is unavailable, it returns false and
-// leaves the cookies.
+// RejectConflict ends the sessions of conflicting cookies, and removes the cookies. If the
+// store is unavailable, it returns false and leaves them.
 func (t tokenCookies) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
 	rejected, err := t.visits.rejectConflict(w, r)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package watch lets the request that ends a session go on, while every other request of
-// that session is canceled.
+// Package watch keeps the request that ends a session from being canceled with the other
+// requests of that session.
 package watch
 
 import "context"
@@ -22,8 +22,8 @@ type contextKey struct{}
 var Key any = contextKey{}
 
 // ExemptUser stops every watch of ctx that watches a session of that user. Call it before
-// the transaction that ends them: this instance may learn of the end before the answer of
-// the store arrives.
+// the transaction that ends them: the notification of the end may arrive before the
+// answer of the store.
 func ExemptUser(ctx context.Context, userID string) {
 	stop(ctx, func(w Watched) bool { return w.UserID() == userID })
 }
@@ -33,8 +33,8 @@ func Exempt(ctx context.Context, sessionID string) {
 	stop(ctx, func(w Watched) bool { return w.SessionID() == sessionID })
 }
 
-// stop stops the watches of ctx that are meant. There are several if the request has passed
-// several Middlewares.
+// stop stops the watches of ctx for which meant is true. There are several if the
+// request has passed several Middlewares.
 func stop(ctx context.Context, meant func(Watched) bool) {
 	for {
 		w, ok := ctx.Value(Key).(Watched)

@@ -95,8 +95,8 @@ func (s *simulation) guesses(n int, target func(n int) (account int, address str
 
 const day = 24 * time.Hour
 
-// botnetPerDay lets 400 addresses guess at one account, spread over a day, at noon of
-// which the owner signs in with a known browser.
+// botnetPerDay lets 400 addresses guess at one account, spread over a day. At noon the
+// owner signs in with a known browser.
 func botnetPerDay() (string, error) {
 	s, err := newSimulation(1)
 	if err != nil {
