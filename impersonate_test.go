@@ -54,7 +54,7 @@ func TestOP09_AnOperatorActsAsAUserForFifteenMinutes(t *testing.T) {
 		t.Errorf("claims are %+v", claims)
 	}
 	if !claims.AuthTime.IsZero() || len(claims.AMR) != 0 {
-		t.Errorf("the token tells of a sign-in: %s %q", claims.AuthTime, claims.AMR)
+		t.Errorf("the token has the claims of a sign-in: %s %q", claims.AuthTime, claims.AMR)
 	}
 	end := k.clock.now().Add(15 * time.Minute)
 	if a.Tokens.Refresh != "" || !a.Tokens.SessionExpiresAt.Equal(end) || !a.Session.ExpiresAt.Equal(end) || a.Session.Kind != usher.SessionImpersonated || a.Device != "" {

@@ -30,7 +30,8 @@ type UserStore interface {
 	// ErrLoginIDTaken if another user has one of the canonical login ids.
 	UpdateUser(ctx context.Context, u UserUpdate) (User, []Event, error)
 	// DeleteUser removes a user and everything that belongs to it, except events,
-	// revocations and queued emails. It returns the events of the sessions it ended.
+	// revocations and queued emails. If the user has verified the address, the open
+	// invitation of the address goes too. It returns the events of the sessions it ended.
 	// ErrNotFound if there is no such user.
 	DeleteUser(ctx context.Context, d UserDeletion) ([]Event, error)
 	// ChangePassword sets a password. It returns the events of the sessions it ended.

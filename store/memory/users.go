@@ -148,13 +148,17 @@ func (s *transaction) setLoginIDs(userID string, loginIDs, canonical []string) e
 // DeleteUser implements [store.UserStore].
 func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []store.Event, err error) {
 	err = m.transact(ctx, d, func(s *transaction) error {
-		if _, ok := s.accounts[d.UserID]; !ok {
+		a, ok := s.accounts[d.UserID]
+		if !ok {
 			return store.ErrNotFound
 		}
 		ended = s.endUserSessions(d.UserID, d.End)
 		s.dropTokens(d.UserID)
 		for _, id := range s.canonical[d.UserID] {
 			drop(s, s.owners, id)
+			if a.User.EmailVerified {
+				drop(s, s.invitations, id)
+			}
 		}
 		drop(s, s.canonical, d.UserID)
 		drop(s, s.accounts, d.UserID)

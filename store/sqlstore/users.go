@@ -269,11 +269,15 @@ func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]store.E
 		if ended, err = t.endSessions(ctx, d.UserID, d.End); err != nil {
 			return err
 		}
-		for _, query := range []string{
+		queries := []string{
 			`DELETE FROM usher_one_time_tokens WHERE user_id = ?`,
 			`DELETE FROM usher_login_ids WHERE user_id = ?`,
 			`DELETE FROM usher_users WHERE id = ?`,
-		} {
+		}
+		if a.User.EmailVerified {
+			queries = slices.Insert(queries, 0, `DELETE FROM usher_invitations WHERE canonical IN (SELECT canonical FROM usher_login_ids WHERE user_id = ?)`)
+		}
+		for _, query := range queries {
 			if _, err := t.exec(ctx, query, d.UserID); err != nil {
 				return err
 			}

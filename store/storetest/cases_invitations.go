@@ -154,6 +154,16 @@ var invitationCases = []testCase{
 		e.ok(err)
 		e.wantNoInvitation(i, t0)
 	}},
+	{"is removed with the user who has proven the address", func(e *env) {
+		i, keep := e.invite("anna@example.test"), e.invite("bert@example.test")
+		for _, a := range []store.Account{e.createUser("anna"), e.unproven("bert")} {
+			_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID})
+			e.ok(err)
+		}
+		e.wantNoInvitation(i, t0)
+		_, err := e.Invitation(e.ctx, keep.Hash, t0)
+		e.ok(err)
+	}},
 	{"is removed once it has expired", func(e *env) {
 		i := e.invite("anna@example.test")
 		n, err := e.DeleteExpired(e.ctx, store.Expiry{Now: i.ExpiresAt, Max: 9})
