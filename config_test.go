@@ -167,7 +167,7 @@ func TestCF03_PlainHTTPForLoopbackOnly(t *testing.T) {
 	}
 }
 
-// Without limits a program serves this computer only.
+// Without limits on attempts, the host of BaseURL must be this computer.
 func TestCF03_NoThrottleOnlyOnThisComputer(t *testing.T) {
 	t.Parallel()
 	for base, ok := range map[string]bool{

@@ -54,7 +54,7 @@ func TestSI09_ABrowserIsKnownFor180Days(t *testing.T) {
 	}
 }
 
-// Whatever login ids an attacker makes up, the counters expire. Only the failures of a
+// The counters of made-up login ids expire. Only the failures of a
 // user over all networks count until a success.
 func TestLM04_CountersOfMadeUpLoginIDsExpireWithinADay(t *testing.T) {
 	t.Parallel()
@@ -132,8 +132,8 @@ func (s *brokenReset) ReleaseLimits(ctx context.Context, keys []string) error {
 	return s.Store.ReleaseLimits(ctx, keys)
 }
 
-// A right password that signs nobody in, as an expired one, clears and releases what was
-// counted. A store that cannot do so is a line of the log, and changes no answer.
+// A right password that starts no session, such as an expired one, clears and releases what was
+// counted. If the store fails to do so, the log says so and the answer stays the same.
 func TestSI05_ARightPasswordCountsNoFailureWhateverFollows(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -163,7 +163,7 @@ func TestSI05_ARightPasswordCountsNoFailureWhateverFollows(t *testing.T) {
 			t.Errorf("a counter that is not %s: the log is\n%s", name, log.String())
 		}
 	}
-	// So is a sign-up during an outage, which releases its counters.
+	// A sign-up during an outage releases its counters, too.
 	broken.create, broken.release = errors.New("the disk is full"), nil
 	for _, release := range []error{nil, broken.create} {
 		log.Reset()

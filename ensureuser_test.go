@@ -65,7 +65,7 @@ func TestOP04_AVerifiedAddressClosesEveryWayOfAnUnprovenHolder(t *testing.T) {
 		if pending := usher.Must(k.PendingEmail(ctx, u.ID)); pending.Address != "" {
 			t.Errorf("a change of address is pending: %+v", pending)
 		}
-		// The owner is in, and sets a password by the mailbox.
+		// The owner is signed in, and sets a password by email.
 		if _, err := k.RefreshSession(ctx, owner.Tokens.Refresh, home); err != nil {
 			t.Errorf("the owner's session ended: %v", err)
 		}
@@ -188,8 +188,8 @@ func TestOP05_OneUserOfManyCallsAtOnce(t *testing.T) {
 	}
 }
 
-// A provider is no way around the program's rule on sign-ups. Users who exist are not
-// asked for.
+// A sign-in with a provider does not bypass the program's rule on sign-ups. The rule is
+// not called for existing users.
 func TestEN09_OP05_TheRuleOnSignUpsHoldsForUsersOfAProvider(t *testing.T) {
 	t.Parallel()
 	refused := &usher.Rejection{Code: "not_invited", Field: "email"}

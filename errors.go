@@ -39,8 +39,8 @@ var (
 	// ErrPasswordRequired means that a link to confirm an address needs a session of
 	// its user or the account's password.
 	ErrPasswordRequired = errors.New("usher: give the account's password, or open the link in a browser that is signed in")
-	// ErrEmailNotVerified means that the user has to confirm the email address first. Of
-	// the Service, only [Service.StartSession] and [Service.EnsureUser] return it.
+	// ErrEmailNotVerified means that the user has to confirm the email address first. Only
+	// [Service.StartSession], [Service.EnsureUser] and [Operator.Impersonate] return it.
 	ErrEmailNotVerified = errors.New("usher: the email address is not verified")
 	// ErrForbidden means that the session is valid but does not allow the call.
 	ErrForbidden = errors.New("usher: not allowed")

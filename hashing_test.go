@@ -333,6 +333,7 @@ func TestPO08_ATemporaryPasswordExpires(t *testing.T) {
 	if err := k.Operator("test").SetPassword(ctx, a.User.ID, otherPassword, true); err != nil {
 		t.Fatal(err)
 	}
+	k.inbox() // the notice is delivered before its lease expires by the clock
 	k.clock.add(7*24*time.Hour - time.Second)
 	wantErr(t, k.trySignIn(ann, otherPassword, home), usher.ErrPasswordExpired)
 	k.clock.add(time.Second)

@@ -21,8 +21,8 @@ const impersonationLifetime = 15 * time.Minute
 //
 // The session may read the user and change the profile. Everything that concerns the
 // password, the address and the other sessions of the user is [ErrForbidden]. It does not
-// count in [SessionConfig.Max], ends no session, and is not among [Service.Sessions] and
-// [Operator.Sessions]. [Operator.EndSession] with the Session.ID of the result ends it, and
+// count in [SessionConfig.Max], ends no session, and is not in the results of
+// [Service.Sessions] and [Operator.Sessions]. [Operator.EndSession] with the Session.ID of the result ends it, and
 // so does everything that ends all sessions of the user.
 //
 // The program must check which operator may act as which user. Otherwise an operator who

@@ -162,7 +162,7 @@ func TestOP11_AnImpersonationChangesNoPasswordAddressOrSession(t *testing.T) {
 		"Sessions":            {usher.ErrForbidden, func(c *token.Claims) error { return errOf(k.Sessions(ctx, c)) }},
 		"RevokeSession":       {usher.ErrForbidden, func(c *token.Claims) error { return k.RevokeSession(ctx, c, owner.Session.ID, home) }},
 		"SignOutEverywhere":   {usher.ErrForbidden, func(c *token.Claims) error { return k.SignOutEverywhere(ctx, c, home) }},
-		// The link and the password are the proofs, and the session is none.
+		// The link and the password are proofs. The session is not.
 		"VerifyEmail": {usher.ErrPasswordRequired, func(c *token.Claims) error {
 			k.clock.add(time.Second)
 			if err := k.ChangeEmail(ctx, k.claims(owner), usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {

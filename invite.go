@@ -3,13 +3,13 @@ package usher
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"time"
 
 	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
@@ -55,7 +55,7 @@ func newInvitation(i store.Invitation) Invitation {
 // Invite emails a link to an address. The link sets the first password of a new user and
 // signs the user in ([Service.AcceptInvitation]), also with [Config.SignUpClosed]. An
 // earlier invitation of the address is replaced, and its link becomes void. No limit on
-// emails counts the email, and [Config.SignUpRule] is not asked. A program without the
+// emails counts the email, and [Config.SignUpRule] is not called. A program without the
 // pages sets [Links.AcceptInvitation].
 //
 // The invitation belongs to the address. So it changes nothing for a user who signs up
@@ -160,20 +160,13 @@ const cursorOfInvitations = "invitations"
 //
 // Errors: a [*FieldError] for a damaged cursor; [ErrUnavailable].
 func (o *Operator) Invitations(ctx context.Context, q InvitationQuery) (InvitationPage, error) {
-	limit := min(q.Limit, 1000)
-	if limit <= 0 {
-		limit = 100
-	}
-	after := ""
+	limit, after := pageLimit(q.Limit), ""
 	if q.Cursor != "" {
-		sealed, err := base64.RawURLEncoding.DecodeString(q.Cursor)
-		if err == nil {
-			sealed, err = o.s.cursorBox.Open(sealed, cursorOfInvitations)
-		}
+		position, err := o.s.unsealCursor(q.Cursor, cursorOfInvitations)
 		if err != nil {
 			return InvitationPage{}, &FieldError{"cursor", "invalid", "must be the Next of an earlier page"}
 		}
-		after = string(sealed)
+		after = string(position)
 	}
 	found, err := o.s.store.Invitations(ctx, after, limit+1, o.s.now())
 	if err != nil {
@@ -300,7 +293,7 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 		return Result{}, err
 	}
 	defer s.releaseChange(ctx, &err, u, change, by)
-	auth, session, err := s.prepareInvitedSession(ctx, u, c)
+	auth, session, err := s.prepareLinkSession(ctx, u, c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -324,6 +317,7 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 		change.ClearProfile, change.Language, change.Invitation = true, u.Language, i.Hash
 		change.Session, change.Replaces, change.ClearLimits = session, s.replacedSession(c), []string{s.lockKey(u.ID)}
 		change.Events = events
+		watch.ExemptUser(ctx, u.ID)
 		ended, err = s.store.ChangePassword(ctx, change)
 	}
 	if errors.Is(err, ErrNotFound) {
@@ -334,21 +328,6 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 	}
 	s.afterSessionsEnded(ctx, ended, events...)
 	return signedIn(auth), nil
-}
-
-// prepareInvitedSession returns the first session of a user who accepts an invitation.
-func (s *Service) prepareInvitedSession(ctx context.Context, u User, c Client) (*Authentication, *store.SessionRecord, error) {
-	custom, err := s.customClaims(ctx, u)
-	if err != nil {
-		return nil, nil, err
-	}
-	session, jti := s.newSession(u.ID, c)
-	session.AMR = []string{"email"}
-	tokens, err := s.newTokens(u, session, jti, custom, c)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, "")}, &session, nil
 }
 
 // grantInvitation gives an invitation to a user who has proven the address.

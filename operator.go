@@ -7,6 +7,7 @@ import (
 	"github.com/usherkit/usher/internal/audit"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
@@ -129,6 +130,7 @@ func (o *Operator) Enable(ctx context.Context, userID string) error {
 func (o *Operator) setStatus(ctx context.Context, userID string, u store.UserUpdate, name EventName) error {
 	e := o.event(name, userID)
 	u.UserID, u.At, u.Effects = userID, o.s.now(), store.Effects{Events: []Event{e}}
+	watch.ExemptUser(ctx, userID)
 	_, ended, err := o.s.store.UpdateUser(ctx, u)
 	if err != nil {
 		return o.s.storeError(err)
@@ -143,6 +145,7 @@ func (o *Operator) setStatus(ctx context.Context, userID string, u store.UserUpd
 // Errors: [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) Delete(ctx context.Context, userID string) error {
 	e := o.event(EventUserDeleted, userID)
+	watch.ExemptUser(ctx, userID)
 	ended, err := o.s.store.DeleteUser(ctx, store.UserDeletion{
 		UserID: userID, End: *o.sessionEnd("user_deleted"), Effects: store.Effects{Events: []Event{e}},
 		// The only counter of an account that never expires.

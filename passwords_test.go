@@ -187,7 +187,7 @@ func TestUP04_ChangeEndsOthersAndRenewsTheCaller(t *testing.T) {
 	_, err := k.RefreshSession(ctx, one.Tokens.Refresh, home)
 	wantErr(t, err, usher.ErrInvalidSession)
 	if again := usher.Must(k.RefreshSession(ctx, next.Tokens.Refresh, home)); !k.isLive(again) {
-		t.Fatal("the new refresh token does not serve")
+		t.Fatal("the new refresh token does not work")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/internal/loginid"
+	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/store"
 )
 
@@ -49,18 +50,12 @@ func (s *Service) checkProof(p Proof) (Proof, error) {
 		return p, &FieldError{"at", "invalid", "must be less than the absolute lifetime of a session ago"}
 	}
 	for _, m := range p.Methods {
-		if m == "" || len(m) > maxProofMethodLength || strings.ContainsFunc(m, isNoMethodRune) {
+		if m == "" || len(m) > maxProofMethodLength || strings.Trim(m, idCharacters+".") != "" {
 			return p, &FieldError{"methods", "invalid", "must each have 1 to 32 ASCII letters, digits, underscores, dashes and dots"}
 		}
 	}
 	p.At = earlier(p.At, now)
 	return p, nil
-}
-
-// isNoMethodRune reports whether r must not be in the name of a method.
-func isNoMethodRune(r rune) bool {
-	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-	return !letter && !(r >= '0' && r <= '9') && !strings.ContainsRune("_-.", r)
 }
 
 // StartSession starts a session for a user whom the program has authenticated by other
@@ -169,7 +164,7 @@ type EnsureUserParams struct {
 // [EventEmailVerified] and, if there was a password, [EventPasswordChanged] with the
 // reason "unproven_removed".
 //
-// A new user counts against the limits of sign-ups, and [Config.SignUpRule] is asked.
+// A new user counts against the limits of sign-ups, and [Config.SignUpRule] is called.
 //
 // Errors: [ErrEmailNotVerified]; a [*FieldError] or [*InputErrors]; [ErrSignUpClosed] and
 // the error of Config.SignUpRule for an unknown address; [ErrLoginIDTaken] if the address
@@ -211,9 +206,8 @@ func (s *Service) ensureUser(ctx context.Context, in EnsureUserParams, canonical
 		return User{}, s.storeError(err)
 	}
 	u := account.User
-	stored, err := canonicalEmail("email", u.Email, true)
 	switch {
-	case err != nil || stored != canonical:
+	case !hasAddress(u, canonical):
 		return User{}, ErrLoginIDTaken
 	case u.Status != StatusEnabled:
 		s.audit.Store(ctx, s.newEvent(EventSignInFailed, u.ID, "", "disabled", c))
@@ -229,6 +223,7 @@ func (s *Service) ensureUser(ctx context.Context, in EnsureUserParams, canonical
 	if account.Password.State != store.PasswordNone {
 		claim.Events = append(claim.Events, s.newEvent(EventPasswordChanged, u.ID, "", "unproven_removed", c))
 	}
+	watch.ExemptUser(ctx, claim.UserID)
 	u, ended, err := s.store.ClaimUser(ctx, claim)
 	if errors.Is(err, ErrNotFound) {
 		err = ErrConflict // the user was deleted
@@ -273,4 +268,19 @@ func (s *Service) createProvenUser(ctx context.Context, in EnsureUserParams, can
 	}
 	s.audit.Notify(ctx, creation.Events...)
 	return u, nil
+}
+
+// prepareLinkSession returns a session of a user whom an emailed link has proven.
+func (s *Service) prepareLinkSession(ctx context.Context, u User, c Client) (*Authentication, *store.SessionRecord, error) {
+	custom, err := s.customClaims(ctx, u)
+	if err != nil {
+		return nil, nil, err
+	}
+	session, jti := s.newSession(u.ID, c)
+	session.AMR = []string{"email"}
+	tokens, err := s.newTokens(u, session, jti, custom, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, "")}, &session, nil
 }

@@ -299,7 +299,7 @@ func TestAD14_AnInvitationDoesNotRefuseASignUpAndHoldsOnceTheAddressIsProven(t *
 				k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = confirmFirst })
 				raw := k.invite(ann)
 				if _, err := k.Service.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, home); err != nil {
-					t.Fatalf("an own sign-up: %v", err)
+					t.Fatalf("a sign-up without the link: %v", err)
 				}
 				k.wantRoles(ann, false)
 				k.inbox() // the emails so far: the next one is the last

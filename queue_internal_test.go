@@ -12,8 +12,8 @@ import (
 	"github.com/usherkit/usher/internal/recent"
 )
 
-// A flood of attempts is seldom served, so the attempts that find the queue full make it a
-// flood of repeated attempts, too.
+// Most attempts of a flood find the queue full. Such attempts are counted, too, so the
+// flood waits with the repeated attempts.
 func TestLM08_ARefusedAttemptCounts(t *testing.T) {
 	t.Parallel()
 	full := &LimitError{Limit: limitHashing, RetryAfter: time.Second}

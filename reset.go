@@ -7,6 +7,7 @@ import (
 
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/signing"
+	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -302,6 +303,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 		return Result{}, err
 	}
 	spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: s.now()}
+	watch.ExemptUser(ctx, change.UserID)
 	ended, err := s.store.ResetPassword(ctx, spend, change)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
 		return Result{}, s.refuseToken(ctx, t.UserID, c)
@@ -325,19 +327,13 @@ func (s *Service) addResetSignIn(ctx context.Context, u User, change *store.Pass
 		return nil, nil
 	}
 	u.EmailVerified = true
-	custom, err := s.customClaims(ctx, u)
+	auth, session, err := s.prepareLinkSession(ctx, u, c)
 	if err != nil {
 		return nil, err
 	}
-	session, jti := s.newSession(u.ID, c)
-	session.AMR = []string{"email"}
-	tokens, err := s.newTokens(u, session, jti, custom, c)
-	if err != nil {
-		return nil, err
-	}
-	change.Session = &session
+	change.Session = session
 	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "reset", c))
-	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, "")}, nil
+	return auth, nil
 }
 
 // ResetSession is the result of [Service.VerifyReset].
@@ -383,6 +379,7 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 		events = append(events, s.newEvent(EventEmailVerified, t.UserID, session.ID, "reset", c))
 	}
 	spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: now}
+	watch.ExemptUser(ctx, t.UserID)
 	ended, err := s.store.StartResetSession(ctx, spend, session, *s.sessionEnd("password_removed", c), store.Effects{Events: events})
 	if errors.Is(err, ErrNotFound) {
 		return ResetSession{}, s.refuseToken(ctx, t.UserID, c)

@@ -381,8 +381,8 @@ func TestSI12_AResetMakesTheBrowserKnown(t *testing.T) {
 			fail(ann, owner)
 			wantLimit(t, k.trySignIn(ann, otherPassword, owner))
 			// The next reset makes the browser unknown.
-			k.clock.add(time.Hour)
 			k.wantEmails("password_changed reset_password")
+			k.clock.add(time.Hour)
 			usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: k.resetToken(ann, usher.MessageResetPassword), NewPassword: thirdPassword}, nth(1)))
 			fail(ann, home)
 			wantLimit(t, k.trySignIn(ann, thirdPassword, owner))

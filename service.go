@@ -35,14 +35,14 @@ import (
 //   - Passwords: SignIn, UpdatePassword, ReplacePassword, PasswordPolicy,
 //     RecentSignIn, HasPassword
 //   - Other proofs: EnsureUser, StartSession
-//   - Invitations: InvitationLink, AcceptInvitation.
+//   - Invitations: InvitationLink, AcceptInvitation
 //   - Resets: SendPasswordReset, ResetLink, ResetPassword, VerifyReset,
 //     ValidateReset
 //   - Email addresses: SendEmailVerification, VerificationLink, VerifyEmail,
 //     ChangeEmail, PendingEmail, CancelEmailChange
 //   - Sessions: ValidateSession, ValidateRefresh, RefreshSession, RefreshTokens,
-//     SessionToken, CurrentClaims, ReissueSessionToken, Sessions, RevokeSession,
-//     SignOut, SignOutEverywhere
+//     SessionToken, CurrentClaims, ReissueSessionToken, WatchSession, Sessions,
+//     RevokeSession, SignOut, SignOutEverywhere
 //   - Other verifiers: JWKS, Revocations
 //   - Administration: Operator
 //   - Running: Ping, Hashes, BaseURL, PagesURL, Links, CookieSecrets, Close

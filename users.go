@@ -2,13 +2,13 @@ package usher
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
 )
 
@@ -85,12 +85,8 @@ func (q UserQuery) stored() (store.UserQuery, error) {
 	if err := q.validate(); err != nil {
 		return store.UserQuery{}, err
 	}
-	limit := min(q.Limit, 1000)
-	if limit <= 0 {
-		limit = 100
-	}
 	return store.UserQuery{
-		Search: lowerASCII(q.Search), Status: q.Status, Role: q.Role, CreatedSince: q.CreatedSince, Limit: limit, Count: q.Count,
+		Search: loginid.LowerASCII(q.Search), Status: q.Status, Role: q.Role, CreatedSince: q.CreatedSince, Limit: pageLimit(q.Limit), Count: q.Count,
 	}, nil
 }
 
@@ -119,7 +115,7 @@ func (q UserQuery) validate() error {
 
 // conditions returns a text that two queries share if one cursor serves both.
 func (q UserQuery) conditions() string {
-	q.Limit, q.Cursor, q.Count, q.CreatedSince, q.Search = 0, "", false, q.CreatedSince.UTC(), lowerASCII(q.Search)
+	q.Limit, q.Cursor, q.Count, q.CreatedSince, q.Search = 0, "", false, q.CreatedSince.UTC(), loginid.LowerASCII(q.Search)
 	b, _ := json.Marshal(q) // cannot fail: there are texts and a time
 	return string(b)
 }
@@ -131,7 +127,7 @@ func (s *Service) sealCursor(q UserQuery, at *store.UserPosition) string {
 		return ""
 	}
 	b, _ := json.Marshal(at) // cannot fail, as above
-	return base64.RawURLEncoding.EncodeToString(s.cursorBox.Seal(b, q.conditions()))
+	return encode(s.cursorBox.Seal(b, q.conditions()))
 }
 
 // openCursor returns the position of the cursor of a query.
@@ -139,13 +135,10 @@ func (s *Service) openCursor(q UserQuery) (*store.UserPosition, error) {
 	if q.Cursor == "" {
 		return nil, nil
 	}
-	sealed, err := base64.RawURLEncoding.DecodeString(q.Cursor)
-	if err == nil {
-		sealed, err = s.cursorBox.Open(sealed, q.conditions())
-	}
+	position, err := s.unsealCursor(q.Cursor, q.conditions())
 	at := &store.UserPosition{}
 	if err == nil {
-		err = json.Unmarshal(sealed, at)
+		err = json.Unmarshal(position, at)
 	}
 	if err != nil {
 		return nil, &FieldError{"cursor", "invalid", "must be the Next of an earlier page with the same conditions"}
@@ -153,12 +146,19 @@ func (s *Service) openCursor(q UserQuery) (*store.UserPosition, error) {
 	return at, nil
 }
 
-// lowerASCII returns a text with its ASCII letters in lower case.
-func lowerASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, s)
+// unsealCursor returns what a cursor of those conditions holds.
+func (s *Service) unsealCursor(cursor, conditions string) ([]byte, error) {
+	sealed, err := decode(cursor)
+	if err != nil {
+		return nil, err
+	}
+	return s.cursorBox.Open(sealed, conditions)
+}
+
+// pageLimit returns how many entries a page has: by default 100, at most 1000.
+func pageLimit(limit int) int {
+	if limit <= 0 {
+		return 100
+	}
+	return min(limit, 1000)
 }

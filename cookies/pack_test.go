@@ -44,7 +44,7 @@ func TestPackRoundTrip(t *testing.T) {
 	}
 }
 
-// Each of these is cut, or says more than it has.
+// Each of these values is cut off, or has a part that does not belong to it.
 func TestUnpackRefusesDamagedValues(t *testing.T) {
 	for name, in := range map[string]string{
 		"nothing":                     "",

@@ -107,7 +107,7 @@ func TestCK09_PlainTokensExpire(t *testing.T) {
 	}
 }
 
-// An empty cookie is what is left of a token, so that the other one does not count.
+// An empty cookie means that its token is missing, so the other token does not count.
 func TestPlainTokensBesideAnEmptyCookie(t *testing.T) {
 	jar := newJar(t, func(c *cookies.Config) { c.Plain = true })
 	p := issue(t, "s1", 0)

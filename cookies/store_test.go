@@ -107,7 +107,7 @@ func errNotEncoded(t *testing.T) error {
 	return err
 }
 
-// One cookie is no conflict, so that nothing is read to find one.
+// One cookie is no conflict, so the store is not read.
 func TestCK09_OneCookieIsNotReadForAConflict(t *testing.T) {
 	store := emptyStore{read: map[string]int{}}
 	jar := newJar(t, func(c *cookies.Config) { c.Secret, c.Store = "", store })
@@ -167,7 +167,7 @@ func TestRefreshKeepsTheStoredID(t *testing.T) {
 	}
 }
 
-// The browser has lost the id, so that a session that stays in the store is only logged.
+// The browser has lost the id, so a session that stays in the store is only logged.
 func TestOnlyAFailureToEraseIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	dir := t.TempDir()

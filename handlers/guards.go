@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/nostore"
 	"github.com/usherkit/usher/internal/route"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/token"
@@ -79,16 +80,15 @@ func (h *Handlers) Client(w http.ResponseWriter, r *http.Request) (c usher.Clien
 func (h *Handlers) Finish(w http.ResponseWriter, r *http.Request, auth *usher.Authentication) {
 	h.guards.bearer.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := h.chain.Visits.Deliver(w, r, auth)
+		nostore.Set(w.Header())
 		switch {
 		case err != nil:
 			h.chain.FailProgram(w, r, err)
 		case h.chain.Visits.Cookies == nil || !middleware.IsNavigation(r):
-			w.Header().Set("Cache-Control", "no-store")
 			h.api.Finish(w, auth)
 		case h.site != nil:
 			h.site.Finish(w, r, auth, returnTo(r))
 		default:
-			w.Header().Set("Cache-Control", "no-store")
 			http.Redirect(w, r, cmp.Or(middleware.SafeReturnTo(returnTo(r)), "/"), http.StatusSeeOther)
 		}
 	})).ServeHTTP(w, r)

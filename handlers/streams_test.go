@@ -103,7 +103,17 @@ func (s *endedBefore) ChangePassword(ctx context.Context, c store.PasswordChange
 	return s.Store.ChangePassword(ctx, c)
 }
 
-// Another request ends the session at the same moment, so this instance knows of the end
+func (s *endedBefore) UpdateUser(ctx context.Context, u store.UserUpdate) (store.User, []store.Event, error) {
+	s.run()
+	return s.Store.UpdateUser(ctx, u)
+}
+
+func (s *endedBefore) DeleteUser(ctx context.Context, d store.UserDeletion) ([]store.Event, error) {
+	s.run()
+	return s.Store.DeleteUser(ctx, d)
+}
+
+// Another request ends the session at the same moment, so this instance learns of the end
 // while the transaction of the request runs. The request is not canceled in it.
 func TestHP16_ARequestThatEndsItsSessionIsNotCanceledInItsTransaction(t *testing.T) {
 	t.Parallel()
@@ -119,6 +129,16 @@ func TestHP16_ARequestThatEndsItsSessionIsNotCanceledInItsTransaction(t *testing
 			if errors.Is(err, usher.ErrInvalidSession) {
 				return nil // the other request was first
 			}
+			return err
+		},
+		"deletion": func(ctx context.Context, s *usher.Service, claims *token.Claims) error {
+			return s.Operator("ops:test").Delete(ctx, claims.Subject)
+		},
+		"disabled": func(ctx context.Context, s *usher.Service, claims *token.Claims) error {
+			return s.Operator("ops:test").Disable(ctx, claims.Subject)
+		},
+		"login ids": func(ctx context.Context, s *usher.Service, claims *token.Claims) error {
+			_, err := s.Operator("ops:test").SetLoginIDs(ctx, claims.Subject, []string{"ann"})
 			return err
 		},
 	} {

@@ -79,8 +79,8 @@ func TestTV13_OnlyBearerIsBearer(t *testing.T) {
 	}
 }
 
-// What is no token is refused before the Validator is asked, which may be one that is less
-// strict.
+// A text that is no token is refused before the Validator is called, because a Validator
+// may be less strict.
 func TestTV13_TheValidatorGetsWholeTokensOnly(t *testing.T) {
 	var asked []string
 	m := newWorld(t).middleware(func(c *middleware.Config) {
@@ -134,7 +134,7 @@ func TestCK09_CookiesOfSeveralSessionsAreRejected(t *testing.T) {
 	if got.Code != 401 || code(t, got) != "invalid_session" || got.Header().Get("Set-Cookie") == "" || got.Header().Get("Cache-Control") != "no-store" || asked != 1 {
 		t.Errorf("%d %v", got.Code, got.Header())
 	}
-	// Tokens that were found are not of several sessions.
+	// If the cookies have one pair of tokens, no conflict is looked for.
 	if got := do(h, request("GET", "/", withCookie(w.issue(nil), ""))); got.Code != 200 || asked != 1 {
 		t.Errorf("%d, asked %d times", got.Code, asked)
 	}

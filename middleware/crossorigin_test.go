@@ -93,7 +93,7 @@ func TestCS02_ForeignOrigins(t *testing.T) {
 	check("plain, named with https", "http://good.test", named, plain, false)
 	check("plain, named with https", "https://good.test", named, plain, true)
 
-	// The browser knows better than the scheme of Origin, and other programs have neither.
+	// Sec-Fetch-Site counts before the scheme of Origin. Other programs send neither header.
 	local := crossOrigin(t, middleware.CrossOriginConfig{TrustedOrigins: []string{"http://localhost:3000"}})
 	check("TLS, trusted by its whole origin", "http://localhost:3000", local, direct, true)
 	for name, change := range map[string]func(*http.Request){

@@ -18,9 +18,8 @@ import (
 // If the session ends while the handler runs, the context of the request is canceled
 // with the cause [ErrSessionEnded]: within two seconds of a sign-out on any instance, if
 // the Validator is a [SessionWatcher], and within the lifetime of a session token after the
-// session has expired. The session of a
-// Validator that is no [ClaimsReader] expires with its token, but not in the first minute
-// of the request. The request that ends the session itself is not canceled. A handler
+// session has expired. If the Validator is no [ClaimsReader], the request is canceled when
+// its token expires, but not within its first minute. The request that ends the session itself is not canceled. A handler
 // that streams returns when the context is done; a connection taken over from the server
 // is closed by [context.AfterFunc].
 func (m *Middleware) Require(next http.Handler) http.Handler {

@@ -206,7 +206,7 @@ func TestHP16_AStreamGoesOnAsLongAsItsSession(t *testing.T) {
 	})
 }
 
-// A handler that returns leaves nothing behind: no timer and no watch.
+// No timer and no watch remain after the handler has returned.
 func TestHP16_TheWatchEndsWithTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -241,8 +241,9 @@ func TestHP16_TheWatchEndsWithTheHandler(t *testing.T) {
 func TestHP16_64StreamsEndWhileTheyBegin(t *testing.T) {
 	w := newWorld(t)
 	m, raw := w.middleware(nil), w.issue(nil)
-	ended := make(chan error, 64)
+	ended, running := make(chan error, 64), make(chan struct{}, 64)
 	h := m.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		running <- struct{}{}
 		<-r.Context().Done()
 		ended <- context.Cause(r.Context())
 	}))
@@ -254,6 +255,9 @@ func TestHP16_64StreamsEndWhileTheyBegin(t *testing.T) {
 			}
 		}()
 	}
+	for range 8 { // the others begin meanwhile
+		<-running
+	}
 	w.revoked.Add("session-1", start.Add(time.Hour))
 	for range 64 {
 		if err := <-ended; !errors.Is(err, middleware.ErrSessionEnded) {
@@ -262,7 +266,7 @@ func TestHP16_64StreamsEndWhileTheyBegin(t *testing.T) {
 	}
 }
 
-// A handler may ask between two events whether its context is done, and never wait for that.
+// A handler may call Err between two events and never wait for Done.
 func TestHP16_AHandlerThatAsksForTheErrorIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

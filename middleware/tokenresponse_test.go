@@ -130,7 +130,7 @@ var errClientGone = errors.New("the client is gone")
 
 func (clientGone) FlushError() error { return errClientGone }
 
-// A stream in whose response the tokens are new notices that its client is gone.
+// A stream whose response sets new tokens gets an error when its client is gone.
 func TestHP16_AStreamGetsTheErrorOfAFlush(t *testing.T) {
 	w := newWorld(t)
 	h := w.refreshing(&refresher{}, nil).Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -22,7 +22,7 @@ func TestAD12_ThePageOfAnInvitationSetsTheFirstPassword(t *testing.T) {
 	b.Send("/invitation/accept", "token", token, "newPassword", WeakPassword).WantPage(t, 400, "easy to guess", token, Ann)
 	b.Send("/invitation/accept", "token", token, "newPassword", OtherPassword).WantRedirect(t, "/")
 	b.Open("/auth/account").WantPage(t, 200, Ann)
-	b.Open("/auth/invitation").WantPage(t, 400, "This invitation no longer works", "/auth/account")
+	b.Open("/auth/invitation").WantPage(t, 400, "This invitation is not valid", "/auth/account")
 	k.SignIn(Ann, OtherPassword)
 }
 

@@ -75,7 +75,7 @@ const (
 	// SessionReset comes from an emailed link and can only set one new password.
 	SessionReset SessionKind = "reset"
 	// SessionImpersonated is the session of an operator who acts as the user. It does not
-	// count as a device.
+	// count in Max, and UserSessions does not return it.
 	SessionImpersonated SessionKind = "impersonated"
 )
 

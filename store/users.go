@@ -175,8 +175,8 @@ type PasswordChange struct {
 	// DropTokens removes the one-time tokens and the reset sessions of the user. A reset
 	// session that only it removes leaves no revocation and no event.
 	DropTokens bool
-	// IfUnproven is the address that the user has and has not verified. Empty checks
-	// neither.
+	// IfUnproven is the address that the user must have, unverified. Empty skips this
+	// check.
 	IfUnproven string
 	// VerifyEmail marks the stored address as verified.
 	VerifyEmail bool

@@ -162,7 +162,7 @@ func FuzzJWKS(f *testing.F) {
 	})
 }
 
-// A key whose members two readers read differently is no key of either.
+// A key that two readers could read differently is skipped.
 func TestJK05_AnAmbiguousKeyIsSkipped(t *testing.T) {
 	key := newKey(t, token.ES256).Public()
 	good := string(newKeySet(t, key).JSON())

@@ -133,7 +133,7 @@ func TestPublicKey_Limits(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	modulus := func(bits uint) *big.Int { // not of two primes, which nothing can see
+	modulus := func(bits uint) *big.Int { // not a product of two primes, which Validate does not check
 		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
 		return n.SetBit(n, 0, 1)
 	}

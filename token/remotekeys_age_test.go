@@ -124,8 +124,9 @@ func TestJK11_TheFileIsWrittenForNewKeysAndOnceAnHour(t *testing.T) {
 		}
 		o.set(serve(newKeySet(t, next.Public()).JSON()))
 		time.Sleep(61 * time.Second)
+		synctest.Wait()
 		text, err := os.ReadFile(file)
-		if synctest.Wait(); err != nil || !strings.Contains(string(text), next.ID) {
+		if err != nil || !strings.Contains(string(text), next.ID) {
 			t.Errorf("new keys are not in the file: %v", err)
 		}
 		r.Close()

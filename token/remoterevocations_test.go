@@ -151,7 +151,7 @@ func TestSE06_TheListIsAskedForAsAgreed(t *testing.T) {
 	})
 }
 
-// A token is accepted for the leeway after it expires, so that its session stays on the
+// A token is accepted for the leeway after it expires, so its session stays on the
 // list for as long.
 func TestSE06_AnEntryStaysForTheLeeway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -277,7 +277,7 @@ func TestSE06_AListThatIsTooLongClosesTheDoor(t *testing.T) {
 	})
 }
 
-// Two readers could take different lists, and the last one would hide what ended.
+// Two readers could take different lists, and the last one would hide ended sessions.
 func TestSE06_AListThatReadersReadDifferentlyIsNoList(t *testing.T) {
 	for name, text := range map[string]string{
 		"two lists":             `{"revocations":[{"sid":"s1","until":4102444800}],"revocations":[]}`,

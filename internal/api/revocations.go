@@ -10,7 +10,8 @@ import (
 )
 
 // A revocation list is reused for ten times as long as it took to make, within these
-// bounds. So at most a tenth of the time is spent on it, however many requests ask for it.
+// bounds. So at most a tenth of the time is spent on a list that takes up to 100 ms, however
+// many requests ask for it.
 const minReuse, maxReuse = 100 * time.Millisecond, time.Second
 
 // revocationList caches the newest revocation list. It is safe for concurrent use.

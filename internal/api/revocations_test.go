@@ -9,7 +9,7 @@ import (
 // Every client may ask for the list, and a list of a hundred thousand sessions takes tens
 // of milliseconds. However often clients ask, it is made for at most a tenth of the time.
 func TestLM09_AListThatTakesLongIsMadeLessOften(t *testing.T) {
-	for _, takes := range []time.Duration{0, 50 * time.Millisecond, time.Minute} {
+	for _, takes := range []time.Duration{0, 50 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			var list revocationList
 			var making time.Duration
@@ -25,7 +25,7 @@ func TestLM09_AListThatTakesLongIsMadeLessOften(t *testing.T) {
 				}
 				time.Sleep(time.Millisecond)
 			}
-			if takes == 0 && made < 90 || takes > 0 && takes < time.Second && making > 1100*time.Millisecond {
+			if takes == 0 && (made < 90 || made > 101) || making > 1100*time.Millisecond {
 				t.Errorf("a list that takes %s was made %d times, for %s", takes, made, making)
 			}
 		})

@@ -115,7 +115,7 @@ func canonicalLocal(s string, allowUnicode bool) (string, bool) {
 	if len(c) > maxLocalPart*4 || !addsNoASCII(s, c) {
 		return "", false
 	}
-	return lowerASCII(c), true
+	return LowerASCII(c), true
 }
 
 // addsNoASCII reports whether normalization added no ASCII character. It adds one
@@ -164,7 +164,7 @@ func canonicalDomain(s string) (string, bool) {
 	if err != nil || a == "" || strings.HasSuffix(a, ".") {
 		return "", false
 	}
-	a = lowerASCII(a)
+	a = LowerASCII(a)
 	typed, labels := strings.Split(norm.NFC.String(strings.ToLower(s)), "."), strings.Split(a, ".")
 	if len(typed) != len(labels) {
 		return "", false
@@ -190,7 +190,8 @@ func foldsIntoASCII(r rune) bool {
 	return false
 }
 
-func lowerASCII(s string) string {
+// LowerASCII returns a text with its ASCII letters in lower case.
+func LowerASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'

@@ -67,7 +67,7 @@ func TestEachRequirementOfASVSHasAState(t *testing.T) {
 	rows := asvsRows(t)
 	for _, row := range rows {
 		if !missing[row.id] {
-			t.Errorf("%s: %s stands twice, or ASVS 5.0.0 does not have it", security, row.id)
+			t.Errorf("%s: %s has two rows, or ASVS 5.0.0 does not have it", security, row.id)
 		}
 		delete(missing, row.id)
 		for _, proof := range row.proofs {

@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/api":   {"", "token", "middleware", "problem", "internal/route", "internal/visit"},
 	"pages": {"", "token", "password", "middleware", "cookies", "problem", "internal/color", "internal/locale", "internal/route",
 		"internal/useragent", "internal/visit"},
-	"handlers": {"", "token", "middleware", "cookies", "pages", "problem", "texts", "internal/api", "internal/locale", "internal/logs", "internal/route",
+	"handlers": {"", "token", "middleware", "cookies", "pages", "problem", "texts", "internal/api", "internal/locale", "internal/logs", "internal/nostore", "internal/route",
 		"internal/visit", "internal/weburl"},
 	"descope": {"", "token"},
 

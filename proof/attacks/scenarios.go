@@ -23,8 +23,9 @@ type attack struct {
 	perDay func() (string, error)
 }
 
-// The addresses of the clients. The documentation prefixes of RFC 5737 and RFC 3849 belong
-// to honest clients and to attackers with one address, 198.18.0.0/15 (RFC 2544) to botnets.
+// The addresses of the clients. The owner and single attackers have those of RFC 5737 and
+// RFC 3849, other honest clients 100.64.0.0/10 (RFC 6598), and botnets 198.18.0.0/15
+// (RFC 2544).
 const (
 	ownerHome       = "192.0.2.10"
 	attackerAddress = "203.0.113.66"

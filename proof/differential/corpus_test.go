@@ -236,7 +236,7 @@ func signatures(t testing.TB, k *issuerKeys) (all []sample) {
 		}
 	}
 
-	// HMAC with what everybody knows, and no signature at all.
+	// HMAC with public keys, and no signature at all.
 	spki, err := x509.MarshalPKIXPublicKey(&k.rsa.PublicKey)
 	must(t, err)
 	for kid, secret := range map[string][]byte{

@@ -37,7 +37,7 @@ var oursRefuses = map[string]string{
 	"claims: exp is missing or not a whole number":       "times are whole seconds up to the year 9999; readers differ in how they round others",
 	"claims: iat is missing or not a whole number":       "times are whole seconds up to the year 9999; readers differ in how they round others",
 	"claims: nbf is missing or not a whole number":       "times are whole seconds up to the year 9999; readers differ in how they round others",
-	"claims: auth_time is missing or not a whole number": "the other libraries do not know auth_time",
+	"claims: auth_time is missing or not a whole number": "the other libraries do not check auth_time",
 	"signature: crypto/rsa: verification error":          "the salt of PSS has the length of the hash (RFC 7518 §3.5); golang-jwt accepts any",
 	"audience: aud is missing or not made of strings":    "an empty name is the name of no program",
 }
@@ -47,7 +47,7 @@ var oursRefuses = map[string]string{
 var theyRefuse = map[string]string{
 	"failed to parse JOSE headers":  "jwx reads the members that locate a key, which ours ignores, and refuses them in an unexpected form",
 	"invalid ECDSA signature":       "jwx leaves out white space around the header before it verifies the signature",
-	"into Go value of type float64": "ours keeps a claim that it does not know as JSON, and Claim refuses it when the program reads it",
+	"into Go value of type float64": "ours keeps an unknown claim as JSON, and Claim refuses it when the program reads it",
 }
 
 // check compares the verifiers on one token. It returns the entries of the two tables

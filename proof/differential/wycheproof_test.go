@@ -59,7 +59,7 @@ func usable(t *testing.T, raw json.RawMessage) []token.PublicKey {
 
 // keyVerdicts says for each group of the JWK vectors whether ours can use its key.
 var keyVerdicts = map[string]bool{
-	"jws_mixedSymmetryKeyset": true,  // the EC key; the shared secret is none of a JWK Set, so that the HS256 of the vector has no key
+	"jws_mixedSymmetryKeyset": true,  // the EC key; a shared secret in a JWK Set is skipped, so the HS256 of the vector has no key
 	"jws_keyset":              false, // shared secrets: they never come from a JWK Set
 	"jws_duplicate_kid":       false,
 	"HS256":                   false,
@@ -154,6 +154,9 @@ func TestTV19_WycheproofSignatures(t *testing.T) {
 			if refused < refusedKeys[file] {
 				t.Errorf("%s: %d groups have a key that is refused, want %d", file, refused, refusedKeys[file])
 			}
+			if checked == 0 {
+				t.Errorf("%s has no vectors", file)
+			}
 			t.Logf("%s: %d vectors", file, checked)
 		}
 	}
@@ -242,6 +245,9 @@ func TestTV19_WycheproofHMAC(t *testing.T) {
 			checked++
 		}
 	}
+	if checked == 0 {
+		t.Error("there are no vectors")
+	}
 	t.Logf("%d vectors", checked)
 }
 
@@ -259,7 +265,7 @@ var jwsVerdicts = map[int]string{
 	373: "a question mark is no base64url (RFC 7515 §2), although the vector is called valid",
 }
 
-// The JWS of Wycheproof carry texts that are no claims, so that ours refuses each of them
+// The JWS of Wycheproof contain texts that are no claims, so ours refuses each of them
 // before it looks at the signature. Their parts are checked: the key by ParseKeys, form
 // and header by the rules of Verify, and the signature.
 func TestTV19_WycheproofJWS(t *testing.T) {
@@ -296,6 +302,9 @@ func TestTV19_WycheproofJWS(t *testing.T) {
 		if !differs[id] {
 			t.Errorf("vector %d has the expected result, and is in jwsVerdicts", id)
 		}
+	}
+	if checked == 0 {
+		t.Error("there are no vectors")
 	}
 	t.Logf("%d vectors", checked)
 }

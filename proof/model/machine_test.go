@@ -165,7 +165,7 @@ func (m *machine) learnLink(raw string, msg usher.Message) {
 			return
 		}
 	}
-	m.t.Errorf("an email %s to %s, of which the model does not know", msg.Kind, msg.To)
+	m.t.Errorf("an email %s to %s that the model does not expect", msg.Kind, msg.To)
 }
 
 func (m *machine) compareUsers() {

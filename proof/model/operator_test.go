@@ -2,7 +2,7 @@ package model
 
 import "github.com/usherkit/usher"
 
-// operate is an act of the operator on a user, who may not exist any more.
+// operate is an act of the operator on a user, who may have been deleted.
 func (m *machine) operate(name, id string, effect func(s *state, u *account), do func(o *usher.Operator) error) {
 	want := refused(usher.ErrNotFound)
 	if m.model.users[id] != nil {

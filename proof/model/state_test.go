@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// state is what the model knows: who exists, with which password, which sessions are
-// live, and which links work.
+// state is the state of the model: the users with their passwords, the sessions and the
+// links.
 type state struct {
 	users    map[string]*account // by id; a user whose id is not known yet is at ""
 	sessions []*session

@@ -190,7 +190,10 @@ func TestOP06_TheProgramIsShort(t *testing.T) {
 	text, err := os.ReadFile("program.go")
 	must(t, err)
 	lines := 0
-	_, code, _ := strings.Cut(string(text), "\n)\n")
+	_, code, found := strings.Cut(string(text), "\n)\n") // after the imports
+	if !found {
+		t.Fatal("the program has no imports")
+	}
 	for line := range strings.Lines(code) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
 			lines++
@@ -210,7 +213,7 @@ func TestOP04_TheOwnerComesWithAProviderAfterAnAttacker(t *testing.T) {
 	}
 	owner := p.browser()
 	if owner.signIn(p); !owner.isIn(p) {
-		t.Fatal("the owner is not in")
+		t.Fatal("the owner is not signed in")
 	}
 	if attacker.isIn(p) {
 		t.Error("the attacker's session goes on")

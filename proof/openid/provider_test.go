@@ -48,7 +48,7 @@ func realProvider(t *testing.T, users people, callback string) *httptest.Server 
 
 const clientID, clientSecret = "usher", "a secret of the client"
 
-// liar is a provider that checks nothing and says what the test wants.
+// liar is a provider that checks nothing and gives the answers that the test sets.
 type liar struct {
 	*httptest.Server
 	key *rsa.PrivateKey

@@ -74,7 +74,7 @@ var claimCases = []testCase{
 		_, _, err := e.ClaimUser(e.ctx, gone)
 		e.wantErr(err, store.ErrNotFound)
 	}},
-	{"of many claims at once one wins, and no session that begins meanwhile is left", func(e *env) {
+	{"one of many claims at once wins, and every session that starts at the same time ends", func(e *env) {
 		a := e.unproven("anna")
 		claim, sessions := claimOf(a), make([]store.SessionRecord, callers)
 		for i := range sessions {

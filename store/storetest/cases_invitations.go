@@ -166,11 +166,14 @@ var invitationCases = []testCase{
 	}},
 	{"is removed once it has expired", func(e *env) {
 		i := e.invite("anna@example.test")
-		n, err := e.DeleteExpired(e.ctx, store.Expiry{Now: i.ExpiresAt, Max: 9})
+		n, err := e.DeleteExpired(e.ctx, store.Expiry{Now: i.ExpiresAt.Add(-time.Microsecond), Max: 9})
+		e.ok(err)
+		e.wantEqual("removed before", n, 0)
+		n, err = e.DeleteExpired(e.ctx, store.Expiry{Now: i.ExpiresAt, Max: 9})
 		e.ok(err)
 		e.wantEqual("removed", n, 1)
 	}},
-	{"of many acceptances at once one wins", func(e *env) {
+	{"one of many acceptances at once wins", func(e *env) {
 		a, i := e.createUser("anna"), e.invite("anna@example.test")
 		creations := make([]store.UserCreation, callers)
 		for n := range creations {
