@@ -52,6 +52,7 @@ func (h *Handlers) routes() []routeEntry {
 		{post, "/account/name", nil, h.userPage(form(v.Name))},
 		{get, "/account/email", nil, h.userPage(open(v.Email))},
 		{get, "/account/password", nil, h.userPage(open(v.Password))},
+		{get, "/account/signout", nil, h.userPage(open(v.SignOutEverywhere))},
 
 		{post, "/session/refresh", h.public(a.Refresh), nil},
 		{get, "/sessions", h.requiresUser(a.Sessions), nil},

@@ -3,10 +3,12 @@ package pages
 import (
 	"cmp"
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/ipaddr"
 	"github.com/usherkit/usher/internal/useragent"
 )
 
@@ -51,7 +53,7 @@ func (site *Site) accountView() *view {
 		if err != nil {
 			return err
 		}
-		x.page.setSessions(list, x.claims.SessionID)
+		x.page.setSessions(list, x.claims.SessionID, site.visits.Address(x.r), site.chain.Now())
 		pending, err := site.service.PendingEmail(x.r.Context(), x.page.User.ID)
 		x.page.setPendingEmail(pending)
 		return err
@@ -71,16 +73,19 @@ func (p *Page) setPendingEmail(pending usher.PendingEmail) {
 // full list.
 const maxShownSessions = 5
 
-// setSessions shows the sessions, the current one first.
-func (p *Page) setSessions(sessions []usher.Session, current string) {
+// setSessions shows the sessions, the current one first. at is the address of the
+// browser.
+func (p *Page) setSessions(sessions []usher.Session, current string, at netip.Addr, now time.Time) {
 	all := make([]Session, 0, len(sessions))
 	for _, s := range sessions {
 		browser, system := useragent.Of(s.UserAgent)
 		seen := s.LastSeenAt.UTC()
+		address, _ := netip.ParseAddr(s.Address) // may be empty
 		one := Session{
-			Page: p, ID: s.ID, Address: s.Address, Current: s.ID == current,
-			Device: cmp.Or(p.speaker.Device(browser, system), p.T("account.device")),
-			Seen:   p.speaker.Time(seen), SeenISO: seen.Format(time.RFC3339),
+			Page: p, ID: s.ID, Address: ipaddr.Short(address), Current: s.ID == current,
+			SameNetwork: address.IsValid() && ipaddr.Network(address) == ipaddr.Network(at),
+			Device:      cmp.Or(p.speaker.Device(browser, system), p.T("account.device")),
+			Seen:        p.speaker.Time(seen), SeenISO: seen.Format(time.RFC3339), Ago: p.speaker.Ago(now.Sub(seen)),
 		}
 		if one.Current {
 			all = slices.Insert(all, 0, one)
@@ -160,7 +165,7 @@ func (site *Site) signOutView() *view {
 }
 
 func (site *Site) signOutEverywhereView() *view {
-	return &view{page: "account", path: "/account", send: func(x *exchange) error {
+	return &view{page: "everywhere", path: "/account/signout", send: func(x *exchange) error {
 		if err := site.service.SignOutEverywhere(x.r.Context(), x.claims, site.client(x)); err != nil {
 			return err
 		}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/usherkit/usher"
 )
@@ -66,11 +68,12 @@ func (site *Site) samplePage(name, again string) *Page {
 	const text = "sample"
 	page.Title, page.Lead, page.Notice, page.NoticeCode, page.Alert = text, text, text, text, text
 	page.Address, page.ReturnTo, page.Retry = site.base+"/"+name, site.cfg.Home, site.cfg.Home
-	page.SignedIn, page.Token, page.LoginID, page.OtherUser, page.SentTo, page.Reference = true, text, text, text, text, text
+	page.SignedIn, page.Token, page.LoginID, page.OtherUser, page.SentTo, page.Reference = true, text, text, text, text+"@gmail.com", text
 	page.User = usher.User{ID: text, LoginIDs: []string{text}, Name: text, Email: text}
 	page.setPendingEmail(usher.PendingEmail{Address: text})
-	page.setSessions(make([]usher.Session, maxShownSessions+1), "")
-	page.Sessions[0].Current, page.NoPassword = true, again == "/signup"
+	page.setSessions(make([]usher.Session, maxShownSessions+1), "-", netip.Addr{}, time.Time{})
+	page.Sessions[0].Current, page.Sessions[1].Address, page.Sessions[2].SameNetwork = true, text, true
+	page.NoPassword = again == "/signup"
 	for _, input := range []string{"name", "loginId", "newEmail", "password", "newPassword", "currentPassword", "oldPassword"} {
 		page.values[input] = text
 		page.addError(input, text)

@@ -116,11 +116,16 @@ type Session struct {
 	ID string
 	// Device is a name such as "Firefox on Linux".
 	Device string
-	// Address is the IP address at the last refresh, or empty.
+	// Address is the IP address at the last refresh, or empty. Of an IPv6 address it
+	// is the network, such as "2001:db8:1:2:…".
 	Address string
+	// SameNetwork is true if that address is in the network of the browser that shows
+	// the page.
+	SameNetwork bool
 	// Seen is the time of the last refresh, in UTC and in the language of the
-	// page; SeenISO is the same for the attribute datetime.
-	Seen, SeenISO string
+	// page; SeenISO is the same for the attribute datetime, and Ago says how long ago
+	// that was, such as "3 hours ago".
+	Seen, SeenISO, Ago string
 	// Current is true for the session of this browser.
 	Current bool
 }

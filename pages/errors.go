@@ -35,7 +35,10 @@ func (site *Site) showError(w http.ResponseWriter, page *Page, err error, inputs
 	case errors.As(err, &rejected):
 		page.showRejection(rejected, inputs)
 	case errors.As(err, &policy):
-		name := inputs[len(inputs)-1] // the new password comes last on every page
+		name := "newPassword"
+		if !slices.Contains(inputs, name) {
+			name = "password" // of a sign-up
+		}
 		for _, v := range policy.Violations {
 			page.addError(name, page.violationText(v))
 		}

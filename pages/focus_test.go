@@ -40,7 +40,7 @@ func TestEveryFormBeginsAtItsFirstInput(t *testing.T) {
 		}
 	}
 	check("signin", b.Open("/auth/signin"), "loginId")
-	check("signup", b.Open("/auth/signup"), "name")
+	check("signup", b.Open("/auth/signup"), "loginId")
 	check("forgot", b.Open("/auth/forgot"), "loginId")
 	b.SignUp(Ann)
 	check("name", b.Open("/auth/account/name"), "name")

@@ -87,7 +87,7 @@ func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
 		}
 	}
 	check("signin", b.Open("/auth/signin"), "loginId:text:username", "password:password:current-password")
-	check("signup", b.Open("/auth/signup"), "name:text:name", "loginId:text:username", "password:password:new-password")
+	check("signup", b.Open("/auth/signup"), "loginId:text:username", "password:password:new-password", "name:text:name")
 	check("forgot", b.Open("/auth/forgot"), "loginId:text:username")
 	b.SignUp(Ann)
 	b.Open(k.EmailedLink(t, usher.MessageVerifyEmail)).WantRedirect(t, "/auth/verify")

@@ -4,7 +4,7 @@ import "github.com/usherkit/usher"
 
 func (site *Site) signUpView() *view {
 	return &view{
-		page: "signup", path: "/signup", inputs: []string{"name", "loginId", "password"}, required: []string{"loginId", "password"},
+		page: "signup", path: "/signup", inputs: []string{"loginId", "password", "name"}, required: []string{"loginId", "password"},
 		prepare: site.prepareSignUp, open: site.openSignUp, send: site.sendSignUp,
 	}
 }

@@ -1,7 +1,10 @@
 // Package ipaddr puts the addresses of clients into one form.
 package ipaddr
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // nat64 is the well-known prefix in which a NAT64 gateway presents IPv4 clients to an
 // IPv6 server (RFC 6052 §2.1).
@@ -41,4 +44,18 @@ func network(a netip.Addr, bits int) string {
 		return a.String()
 	}
 	return netip.PrefixFrom(a, bits).Masked().String()
+}
+
+// Short returns an address for people: an IPv4 address, or of an IPv6 address its
+// network and "…", because the rest changes from day to day. For an invalid address it
+// returns "".
+func Short(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	text, _ := strings.CutSuffix(Network(a), "::/64")
+	if Canonical(a).Is6() {
+		text += ":…"
+	}
+	return text
 }

@@ -172,6 +172,21 @@ func (s *Speaker) Span(d time.Duration) string {
 	return s.Text("days", up(day))
 }
 
+// Ago formats how long ago something was, rounded down to minutes below an hour, to
+// hours below a day, and else to days.
+func (s *Speaker) Ago(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return s.Text("ago.now")
+	case d < time.Hour:
+		return s.Text("ago.minutes", int(d/time.Minute))
+	case d < day:
+		return s.Text("ago.hours", int(d/time.Hour))
+	}
+	return s.Text("ago.days", int(d/day))
+}
+
 // Device formats a browser and an operating system, such as "Firefox on
 // Windows". Either may be empty.
 func (s *Speaker) Device(browser, system string) string {

@@ -48,19 +48,38 @@
     update();
   }
 
-  // One press of a button sends once.
+  // A form is sent once. Its button is busy until the answer comes, and at most ten seconds, because
+  // the user may have stopped the request. The back button finds it as it was.
+  const sent = new Map();
+  const release = (form) => {
+    const { button, timer } = sent.get(form);
+    sent.delete(form);
+    clearTimeout(timer);
+    button.disabled = false;
+    button.removeAttribute("aria-busy");
+  };
   for (const form of all("form")) {
     form.addEventListener("submit", (event) => {
-      if (form.dataset.sent) event.preventDefault();
-      form.dataset.sent = "1";
-      setTimeout(() => delete form.dataset.sent, 5000);
+      if (sent.has(form)) return event.preventDefault();
+      const button = event.submitter ?? form.querySelector("button:not([type=button])");
+      if (!button) return;
+      sent.set(form, { button, timer: setTimeout(release, 10_000, form) });
+      // A button that is disabled now would not send its value.
+      setTimeout(() => {
+        if (event.defaultPrevented) return release(form);
+        button.disabled = true;
+        button.setAttribute("aria-busy", "true");
+      });
     });
   }
-  addEventListener("pageshow", () => all("form").forEach((form) => delete form.dataset.sent));
+  for (const type of ["pagehide", "pageshow"]) addEventListener(type, () => [...sent.keys()].forEach(release));
 
   // Times in the reader's own zone.
   for (const time of all("time[datetime]")) {
     const at = new Date(time.dateTime);
-    if (!isNaN(at)) time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+    if (isNaN(at)) continue;
+    const local = at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+    if (time.title) time.title = local;
+    else time.textContent = local;
   }
 })();

@@ -87,6 +87,42 @@ export const forms = [
     s.ok(await without.locator(".reveal").isHidden(), "a button that does nothing without JavaScript");
   }],
 
+  ["a form is sent once, and its button is busy until the answer comes", async (s) => {
+    const page = await s.open("plain");
+    let requests = 0, answer;
+    const held = new Promise((done) => (answer = done));
+    await page.route("**/auth/password/reset", async (route) => {
+      requests++;
+      await held;
+      await route.continue();
+    });
+    await page.goto("/auth/forgot");
+    await fill(page, { loginId: address("twice") });
+    // Locators would wait for the navigation.
+    const states = await page.evaluate(async () => {
+      const button = document.querySelector("main button.primary");
+      const pause = () => new Promise((done) => setTimeout(done, 300));
+      const state = () => `${button.disabled} ${button.getAttribute("aria-busy")}`;
+      button.click();
+      await pause();
+      const busy = state();
+      button.form.requestSubmit(); // as Enter in an input does
+      await pause();
+      dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })); // as after the back button
+      return [busy, state()];
+    });
+    s.equal(states[0], "true true", "disabled and busy");
+    s.equal(states[1], "false null", "disabled and busy after the back button");
+    s.equal(requests, 1, "requests");
+    answer();
+    await s.expectPage(page, "/auth/forgot", "Check your email");
+    await page.goBack();
+    await s.expectPage(page, "/auth/forgot", "Forgot your password?");
+    const button = page.locator("main button.primary");
+    s.ok(await button.isEnabled(), "the button is still disabled");
+    s.equal(await button.getAttribute("aria-busy"), null, "aria-busy");
+  }],
+
   ["a link still works after a scanner has followed it", async (s) => {
     const user = address("scanned");
     const page = await s.open("plain");

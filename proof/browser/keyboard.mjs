@@ -99,11 +99,9 @@ export const keyboard = [
     };
     await page.goto("/auth/signup");
     // The first input has the focus.
-    await s.waitForFocus(page, "[name=name]");
+    await s.waitForFocus(page, "[name=loginId]");
     await page.keyboard.press("Shift+Tab");
     s.equal((await at()).name, "NNorthwind", "focus");
-    await tab("name");
-    await page.keyboard.type("Ann");
     await tab("loginId");
     await page.keyboard.type(user);
     await tab("password");
@@ -181,7 +179,7 @@ export const keyboard = [
     otherKeys.expectPath("/auth/signin");
 
     // Backwards with Shift+Tab, and a sign-out.
-    await keys.focusOn("/auth/signout/all");
+    await keys.focusOn("/auth/account/signout");
     await keys.focusOn("/auth/signout", "Shift+Tab");
     await keys.press("Enter", "/auth/signin");
 
@@ -199,6 +197,7 @@ export const keyboard = [
 
     // A sign-out everywhere.
     await page.goto("/auth/account");
+    await keys.followLink("/auth/account/signout");
     await keys.pressButton("/auth/signout/all", "/auth/signin");
     await page.goto("/inside");
     keys.expectPath("/auth/signin");

@@ -128,7 +128,10 @@ const account = (js) => async (s) => {
   await signIn(page, moved, password);
   await s.expectPage(page, "/", "Home");
   await page.goto("/auth/account");
-  await page.getByRole("button", { name: "Sign out everywhere" }).click();
+  await page.getByRole("link", { name: "Sign out everywhere" }).click();
+  await s.expectPage(page, "/auth/account/signout", "Sign out everywhere?");
+  if (js) await s.inspect(page, "everywhere");
+  await submit(page);
   await s.expectPage(page, "/auth/signin", "Sign in");
   await page.getByText("You’re signed out everywhere.").waitFor();
   await page.goto("/inside");
