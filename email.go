@@ -268,7 +268,8 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 // Errors: a [*FieldError] or [*InputErrors], also for the current address;
 // [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
 // [Operator.Impersonate]; [ErrRecentSignInRequired]
-// if CurrentPassword is empty, except as above; [ErrInvalidCredentials] if it is wrong; a
+// if CurrentPassword is empty, except as above; [ErrInvalidCredentials] if it is wrong; an
+// [*EmailProofError] if a session alone has set it less than 24 hours ago; a
 // [*LimitError], also if the user has requested too many changes in this hour;
 // [ErrUnavailable].
 func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmailParams, c Client) error {
@@ -327,7 +328,10 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 func (s *Service) authorizeEmailChange(ctx context.Context, account store.Account, session Session, current Secret, c Client) error {
 	switch {
 	case current != "":
-		return s.checkCurrentPassword(ctx, &account, current, c)
+		if err := s.checkCurrentPassword(ctx, &account, current, c); err != nil {
+			return err
+		}
+		return s.checkProves(ctx, account, session.ID, c)
 	case account.Password.State == store.PasswordNone && s.isRecent(session):
 		return nil
 	}

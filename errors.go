@@ -11,8 +11,8 @@ import (
 // The errors that callers branch on, with errors.Is. Every error of a Service or
 // Operator method is one of them, [ErrLoginIDTaken], [ErrNotFound] or
 // [ErrConflict], or wraps one. The other types are [*FieldError],
-// [*password.PolicyError], [*InputErrors], [*LimitError], and [*token.Error] of the
-// methods that only validate a token. A [*Rejection] of the program's own code is
+// [*password.PolicyError], [*InputErrors], [*LimitError], [*EmailProofError], and
+// [*token.Error] of the methods that only validate a token. A [*Rejection] of the program's own code is
 // wrapped, as is any other error of [Config.Claims]. Claims
 // that are reserved, or too large for a token, are an error without a type.
 var (
@@ -49,6 +49,20 @@ var (
 	// also matches [token.ErrUnavailable].
 	ErrUnavailable = linked("usher: temporarily unavailable", token.ErrUnavailable)
 )
+
+// EmailProofError means that the present password does not prove enough: a session alone
+// has set it less than 24 hours ago, and a session can be stolen. The user can set a
+// password with an emailed link ([Service.SendPasswordReset]) and repeat the call with
+// that one, or wait.
+type EmailProofError struct {
+	// Until is when the present password proves enough.
+	Until time.Time
+}
+
+// Error says what the user can do.
+func (e *EmailProofError) Error() string {
+	return "usher: a session alone set the password: set one with an emailed link, or wait until " + e.Until.Format(time.RFC3339)
+}
 
 // LimitError means that there were too many attempts. The attempt was refused
 // before any password or token was checked.

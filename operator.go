@@ -235,7 +235,7 @@ func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 	}
 	return o.s.changePassword(ctx, store.PasswordChange{
 		UserID: userID, IfVersion: account.Password.Version, State: state, At: account.Password.ChangedAt,
-		KeepEarlier: len(account.Password.Earlier), End: o.sessionEnd("password_changed"),
+		UnprovenAt: account.Password.UnprovenAt, KeepEarlier: len(account.Password.Earlier), End: o.sessionEnd("password_changed"),
 	}, "", "expired_by_operator", o.client)
 }
 

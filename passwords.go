@@ -40,6 +40,10 @@ type ReplacePasswordParams struct {
 // sessions of the user end, open emailed links become void, and an email notifies
 // the user. All known browsers except the caller's become unknown.
 //
+// A stolen session can set a password while the sign-in is recent. So a password that was
+// set without CurrentPassword and without a reset session changes no address for 24 hours:
+// see [EmailProofError]. A CurrentPassword that was set so itself does not lift that.
+//
 // The caller's session ends too, so that a stolen token of it is refused. The caller
 // continues in a new session, whose tokens are in the result with [NextSignedIn]. The new
 // session keeps the time, the methods and the absolute end of the sign-in, unless
@@ -252,7 +256,7 @@ func (s *Service) hashNewPassword(ctx context.Context, account store.Account, pw
 	}
 	return store.PasswordChange{
 		UserID: u.ID, IfVersion: p.Version, RequireEnabled: true,
-		Hash: hash, State: store.PasswordActive, At: s.now(),
+		Hash: hash, State: store.PasswordActive, At: s.now(), UnprovenAt: s.unprovenAt(p, by),
 		KeepEarlier: max(0, s.cfg.Password.ReuseAmount-1),
 		End:         s.sessionEnd("password_changed", c),
 		DropTokens:  true,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
@@ -98,6 +99,35 @@ func (s *Service) passwordChangeLimits(by proof) []namedLimit {
 		limit.Max = maxPasswordChanges
 	}
 	return []namedLimit{limit}
+}
+
+// unprovenAt returns when a session alone set the password that replaces p. A change that
+// only p authorizes keeps the time, because an attacker who set p knows it.
+func (s *Service) unprovenAt(p store.Password, by proof) time.Time {
+	switch by.kind {
+	case proofSession:
+		return s.now()
+	case proofPassword:
+		return p.UnprovenAt
+	}
+	return time.Time{}
+}
+
+// unprovenTime is how long a password that a session alone has set does not prove the
+// user. The user gets an email about the change, and a reset undoes it.
+const unprovenTime = 24 * time.Hour
+
+// checkProves returns an *EmailProofError if a session alone has set the password less than
+// unprovenTime ago. Every call that the password authorizes, and that takes an account from
+// its user for good, has to call it, and must fail in its transaction if the version of the
+// password has changed.
+func (s *Service) checkProves(ctx context.Context, account store.Account, sessionID string, c Client) error {
+	u, until := account.User, account.Password.UnprovenAt.Add(unprovenTime)
+	if !s.now().Before(until) {
+		return nil
+	}
+	s.audit.StoreSampled(ctx, "forbidden "+u.ID, s.newEvent(EventForbidden, u.ID, sessionID, "password_set_by_session", c))
+	return &EmailProofError{Until: until}
 }
 
 // lookUpLimits returns the limit on look-ups in the list of leaked passwords, or none for

@@ -315,3 +315,22 @@ func TestRS15_LinksToMissingPagesAreAWarning(t *testing.T) {
 		}
 	}
 }
+
+// A session token that was stolen within five minutes of the sign-in sets a password, and
+// with it no other address.
+func TestUP07_APasswordSetByASessionIsNotEnough(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		u := k.SignUpVerified(Ann)
+		a := k.Do(k.As(u, Post("/password/update", Object("newPassword", OtherPassword)))).Want(t, 200, "")
+		thief := a.Keep(u)
+		change := Post("/email/change", Object("newEmail", Bob, "currentPassword", OtherPassword))
+		k.Do(k.As(thief, change)).Want(t, 403, "email_proof_required")
+		if !k.IsSignedIn(thief) {
+			t.Error("the refusal ended the session")
+		}
+		k.Do(Post("/password/reset/complete", Object("token", k.ResetToken(Ann), "newPassword", GoodPassword))).Want(t, 200, "")
+		k.Do(k.As(k.SignIn(Ann, GoodPassword), Post("/email/change", Object("newEmail", Bob, "currentPassword", GoodPassword)))).Want(t, 202, "")
+	})
+}

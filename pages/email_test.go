@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usherkit/usher"
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/pages"
 )
@@ -99,4 +100,14 @@ func TestEV05_WhatIsNotPendingIsNotCancelled(t *testing.T) {
 	if got := k.Events.Take(); got != "" {
 		t.Errorf("events are %q", got)
 	}
+}
+
+func TestUP07_ThePageSaysWhatAPasswordSetByASessionNeeds(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	a := usher.Must(k.Service.SignIn(t.Context(), usher.SignInParams{LoginID: Ann, Password: GoodPassword}, usher.Client{}))
+	claims := usher.Must(k.Service.ValidateSession(t.Context(), a.Authentication.Tokens.Session))
+	usher.Must(k.Service.UpdatePassword(t.Context(), claims, usher.UpdatePasswordParams{NewPassword: OtherPassword}, usher.Client{}))
+	b.Send("/signin", "loginId", Ann, "password", OtherPassword).WantRedirect(t, "/")
+	b.Send("/email/change", "newEmail", Bob, "currentPassword", OtherPassword).WantPage(t, 403, "request a new password by email", `value="`+Bob+`"`, `href="/auth/forgot"`)
 }

@@ -27,6 +27,7 @@ func (site *Site) showError(w http.ResponseWriter, page *Page, err error, inputs
 		field    *usher.FieldError
 		policy   *password.PolicyError
 		rejected *usher.Rejection
+		unproven *usher.EmailProofError
 	)
 	wait, limited := route.SetRetryAfter(w, err)
 	switch {
@@ -54,6 +55,9 @@ func (site *Site) showError(w http.ResponseWriter, page *Page, err error, inputs
 		site.showCredentialsError(page, inputs)
 	case errors.Is(err, usher.ErrRecentSignInRequired):
 		page.addError("currentPassword", page.invalidText("currentPassword", "required"))
+	case errors.As(err, &unproven):
+		page.addError("currentPassword", page.problemText(problem.EmailProofRequired))
+		page.links["currentPassword"] = []Link{{page.T("signup.reset"), page.URL("/forgot")}}
 	case errors.Is(err, usher.ErrPasswordRequired):
 		page.addError("password", page.invalidText("password", "required"))
 	case errors.Is(err, usher.ErrLoginIDTaken):

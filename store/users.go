@@ -168,6 +168,8 @@ type PasswordChange struct {
 	State PasswordState
 	// At becomes ChangedAt.
 	At time.Time
+	// UnprovenAt becomes that of the password, also if it is zero.
+	UnprovenAt time.Time
 	// KeepEarlier is how many earlier hashes to keep, including the current one.
 	KeepEarlier int
 	// End ends the sessions of the user. Nil ends none.
@@ -313,6 +315,9 @@ type Password struct {
 	// Earlier are the hashes before this one, newest first, as many as the policy's
 	// rule against reuse needs.
 	Earlier []string
+	// UnprovenAt is when a session alone set the password. It is zero if a proof of the
+	// user or an operator set it. A change that only the password proves keeps it.
+	UnprovenAt time.Time
 }
 
 // Account is a user with its password, as the Service reads it for a sign-in. It must

@@ -103,6 +103,10 @@ func Code(err error) problem.Code {
 	if errors.As(err, &limit) {
 		return problem.TooManyRequests
 	}
+	var unproven *usher.EmailProofError
+	if errors.As(err, &unproven) {
+		return problem.EmailProofRequired
+	}
 	for _, a := range errorCodes {
 		if errors.Is(err, a.is) {
 			return a.code

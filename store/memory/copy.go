@@ -55,7 +55,7 @@ func copyAttributes(in map[string]any) (map[string]any, error) {
 
 func copyPassword(p store.Password) store.Password {
 	p.Earlier = slices.Clone(p.Earlier)
-	p.ChangedAt = toMicros(p.ChangedAt)
+	p.ChangedAt, p.UnprovenAt = toMicros(p.ChangedAt), toMicros(p.UnprovenAt)
 	return p
 }
 

@@ -192,7 +192,7 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]store.Event, err
 		return nil, store.ErrConflict
 	}
 	p := &a.Password
-	p.State, p.Version, p.ChangedAt = c.State, c.IfVersion+1, c.At
+	p.State, p.Version, p.ChangedAt, p.UnprovenAt = c.State, c.IfVersion+1, c.At, c.UnprovenAt
 	if c.Hash != "" {
 		p.Earlier = earlierHashes(*p, c.KeepEarlier)
 		p.Hash = c.Hash

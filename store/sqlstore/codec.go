@@ -20,6 +20,9 @@ func toMicros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond)
 // asJSON is a parameter that is stored as JSON text.
 type asJSON struct{ v any }
 
+// optionalTime is a parameter that is stored as NULL if it is zero.
+type optionalTime struct{ t time.Time }
+
 // bind converts arguments to types that every driver takes.
 func bind(args []any) ([]any, error) {
 	out := make([]any, len(args))
@@ -32,6 +35,10 @@ func bind(args []any) ([]any, error) {
 			out[i] = v
 		case time.Time:
 			out[i] = v.UnixMicro()
+		case optionalTime:
+			if !v.t.IsZero() {
+				out[i] = v.t.UnixMicro()
+			}
 		case []byte:
 			if v == nil {
 				v = []byte{} // nil would be NULL
@@ -60,6 +67,17 @@ func (c timeColumn) Scan(src any) error {
 	}
 	*c.to = time.UnixMicro(micros).UTC()
 	return nil
+}
+
+// optionalTimeColumn scans a time that may be NULL, which is the zero time.
+type optionalTimeColumn struct{ to *time.Time }
+
+func (c optionalTimeColumn) Scan(src any) error {
+	if src == nil {
+		*c.to = time.Time{}
+		return nil
+	}
+	return timeColumn(c).Scan(src)
 }
 
 // jsonColumn scans JSON text.

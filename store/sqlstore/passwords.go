@@ -35,7 +35,8 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 	if !c.Allows(a) {
 		return nil, store.ErrConflict
 	}
-	set, args := []string{"password_state = ?", "password_version = ?", "password_changed_at = ?"}, []any{string(c.State), c.IfVersion + 1, c.At}
+	set := []string{"password_state = ?", "password_version = ?", "password_changed_at = ?", "password_unproven_at = ?"}
+	args := []any{string(c.State), c.IfVersion + 1, c.At, optionalTime{c.UnprovenAt}}
 	if c.Hash != "" {
 		set = append(set, "password_hash = ?", "password_earlier = ?")
 		args = append(args, c.Hash, asJSON{earlierHashes(a.Password, c.KeepEarlier)})
@@ -130,12 +131,12 @@ func (t *tx) claim(ctx context.Context, a store.Account, c store.UserClaim) (sto
 		[]string{
 			"email_verified = ?", "updated_at = ?", "language = ?",
 			"name = ?", "given_name = ?", "middle_name = ?", "family_name = ?", "phone = ?", "picture = ?",
-			"password_hash = ?", "password_state = ?", "password_version = ?", "password_changed_at = ?", "password_earlier = ?",
+			"password_hash = ?", "password_state = ?", "password_version = ?", "password_changed_at = ?", "password_earlier = ?", "password_unproven_at = ?",
 		},
 		[]any{
 			u.EmailVerified, u.UpdatedAt, u.Language,
 			u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture,
-			p.Hash, string(p.State), p.Version, p.ChangedAt, asJSON{p.Earlier},
+			p.Hash, string(p.State), p.Version, p.ChangedAt, asJSON{p.Earlier}, optionalTime{p.UnprovenAt},
 		})
 	if err != nil {
 		return store.User{}, nil, err

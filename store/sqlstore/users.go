@@ -13,7 +13,7 @@ const userColumns = `u.id, u.login_ids, u.email, u.email_verified,
 	u.roles, u.permissions, u.tenants, u.attributes, u.status, u.created_at, u.updated_at`
 
 const accountColumns = userColumns + `,
-	u.password_hash, u.password_state, u.password_version, u.password_changed_at, u.password_earlier`
+	u.password_hash, u.password_state, u.password_version, u.password_changed_at, u.password_earlier, u.password_unproven_at`
 
 func userDest(u *store.User) []any {
 	return []any{
@@ -27,7 +27,7 @@ func userDest(u *store.User) []any {
 func accountDest(a *store.Account) []any {
 	p := &a.Password
 	return append(userDest(&a.User),
-		&p.Hash, &p.State, &p.Version, timeColumn{&p.ChangedAt}, jsonColumn{&p.Earlier})
+		&p.Hash, &p.State, &p.Version, timeColumn{&p.ChangedAt}, jsonColumn{&p.Earlier}, optionalTimeColumn{&p.UnprovenAt})
 }
 
 // CreateUser implements [store.UserStore].
@@ -56,13 +56,13 @@ func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) ([]store.E
 			INSERT INTO usher_users (id, login_ids, email, email_verified,
 				name, given_name, middle_name, family_name, phone, picture, language,
 				roles, permissions, tenants, attributes, status, created_at, updated_at,
-				password_hash, password_state, password_version, password_changed_at, password_earlier)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				password_hash, password_state, password_version, password_changed_at, password_earlier, password_unproven_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			u.ID, asJSON{u.LoginIDs}, u.Email, u.EmailVerified,
 			u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture, u.Language,
 			asJSON{u.Roles}, asJSON{u.Permissions}, asJSON{u.Tenants}, asJSON{u.Attributes},
 			string(u.Status), u.CreatedAt, u.UpdatedAt,
-			p.Hash, string(p.State), p.Version, p.ChangedAt, asJSON{p.Earlier}); err != nil {
+			p.Hash, string(p.State), p.Version, p.ChangedAt, asJSON{p.Earlier}, optionalTime{p.UnprovenAt}); err != nil {
 			return err
 		}
 		if err := t.takeLoginIDs(ctx, u.ID, u.LoginIDs, c.Canonical); err != nil {

@@ -65,6 +65,34 @@ var passwordCases = []testCase{
 			e.Fatalf("got %+v", got.Password)
 		}
 	}},
+	{"keeps when a session alone set the password, until another change says otherwise", func(e *env) {
+		c := e.newCreation("anna")
+		c.User.EmailVerified, c.Password.UnprovenAt = false, t0
+		e.create(c)
+		version := c.Password.Version
+		want := func(at time.Time) {
+			a, err := e.Account(e.ctx, c.User.ID)
+			e.ok(err)
+			if version = a.Password.Version; !a.Password.UnprovenAt.Equal(at) || at.IsZero() != a.Password.UnprovenAt.IsZero() {
+				e.Fatalf("UnprovenAt is %v, want %v", a.Password.UnprovenAt, at)
+			}
+		}
+		change := func(hash string, at time.Time) {
+			p := passwordChange(store.Account{User: c.User, Password: store.Password{Version: version}}, hash)
+			p.UnprovenAt = at
+			_, err := e.ChangePassword(e.ctx, p)
+			e.ok(err)
+			want(at)
+		}
+		want(t0)
+		change("hash-2", t0.Add(time.Minute))
+		change("", t0.Add(time.Minute))
+		change("hash-3", time.Time{})
+		change("hash-4", t0.Add(time.Hour))
+		_, _, err := e.ClaimUser(e.ctx, store.UserClaim{UserID: c.User.ID, Email: c.User.Email, IfVersion: version, At: t0, End: store.SessionEnd{RevokedUntil: t0}})
+		e.ok(err)
+		want(time.Time{})
+	}},
 	{"returns ErrConflict for another version, without effects", func(e *env) {
 		a := e.createUser("anna")
 		s := e.signIn(a.User.ID)

@@ -1,0 +1,191 @@
+package usher_test
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+// wantUnproven requires that the password of a user proves too little to change the
+// address, until then. The user must be signed in with that password.
+func (k *kit) wantUnproven(a *usher.Authentication, pw usher.Secret, until time.Time) {
+	k.t.Helper()
+	in := usher.ChangeEmailParams{NewEmail: "thief@evil.test", CurrentPassword: pw}
+	var unproven *usher.EmailProofError
+	if err := k.ChangeEmail(ctx, k.claims(a), in, home); !errors.As(err, &unproven) || !unproven.Until.Equal(until) {
+		k.t.Errorf("a change of address: %v, want an EmailProofError until %v", err, until)
+	}
+	if p := usher.Must(k.PendingEmail(ctx, a.User.ID)); p.Address != "" {
+		k.t.Errorf("%s is pending", p.Address)
+	}
+}
+
+// wantProven requires that the password of a user changes the address.
+func (k *kit) wantProven(a *usher.Authentication, pw usher.Secret) {
+	k.t.Helper()
+	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: pw}, home); err != nil {
+		k.t.Errorf("a change of address: %v", err)
+	}
+}
+
+// robbed returns a user whose password a session alone has set to otherPassword, and the
+// session that goes on.
+func robbed(t *testing.T) (*kit, *usher.Authentication, time.Time) {
+	t.Helper()
+	k := newKit(t)
+	claims := k.claims(k.signUpVerified(ann))
+	a := usher.Must(k.UpdatePassword(ctx, claims, usher.UpdatePasswordParams{NewPassword: otherPassword}, nth(1)))
+	return k, a, k.clock.now().Add(24 * time.Hour)
+}
+
+func TestUP07_APasswordSetByASessionAloneChangesNoAddress(t *testing.T) {
+	t.Parallel()
+	k, a, until := robbed(t)
+	k.wantUnproven(a, otherPassword, until)
+	k.clock.add(time.Hour)
+	k.wantUnproven(k.signIn(ann, otherPassword, home), otherPassword, until)
+
+	// What only that password proves does not change the time.
+	a = usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: otherPassword, NewPassword: thirdPassword}, home))
+	k.wantUnproven(a, thirdPassword, until)
+	k.clock.add(time.Minute)
+	update := usher.UpdatePasswordParams{NewPassword: goodPassword, CurrentPassword: thirdPassword}
+	a = usher.Must(k.UpdatePassword(ctx, k.claims(a), update, home))
+	k.wantUnproven(a, goodPassword, until)
+	if err := k.Operator("ops").ExpirePassword(ctx, a.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	a = usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: otherPassword}, home))
+	k.wantUnproven(a, otherPassword, until)
+
+	// Another one by a session alone begins the time again.
+	a = usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: thirdPassword}, home))
+	until = k.clock.now().Add(24 * time.Hour)
+	k.clock.add(24*time.Hour - time.Second)
+	a = k.signIn(ann, thirdPassword, home)
+	k.wantUnproven(a, thirdPassword, until)
+	if n := k.events.count(usher.EventForbidden); n == 0 {
+		t.Error("no event of the refusals")
+	}
+	k.clock.add(time.Second)
+	k.wantProven(a, thirdPassword)
+}
+
+// A program that authenticates users itself gives them sessions that can be stolen too.
+func TestUP07_ASessionOfAnotherProofSetsNoBetterPassword(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	u := usher.Must(k.ensure(ann))
+	a := usher.Must(k.UpdatePassword(ctx, k.claims(k.startSession(u.ID, home)), usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
+	k.wantUnproven(a, otherPassword, k.clock.now().Add(24*time.Hour))
+}
+
+func TestUP07_AProvenPasswordChangesTheAddressAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(k *kit, a *usher.Authentication){
+		"a reset link": func(k *kit, _ *usher.Authentication) {
+			raw := k.resetToken(ann, usher.MessageResetPassword)
+			usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: thirdPassword}, home))
+		},
+		"a reset session": func(k *kit, _ *usher.Authentication) {
+			r := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
+			_, err := k.UpdatePassword(ctx, usher.Must(k.ValidateReset(ctx, r.Token)), usher.UpdatePasswordParams{NewPassword: thirdPassword}, home)
+			if err != nil {
+				k.t.Fatal(err)
+			}
+		},
+		"an operator": func(k *kit, a *usher.Authentication) {
+			if err := k.Operator("ops").SetPassword(ctx, a.User.ID, thirdPassword, false); err != nil {
+				k.t.Fatal(err)
+			}
+		},
+		"a temporary password of an operator": func(k *kit, a *usher.Authentication) {
+			if err := k.Operator("ops").SetPassword(ctx, a.User.ID, goodPassword, true); err != nil {
+				k.t.Fatal(err)
+			}
+			in := usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: thirdPassword}
+			usher.Must(k.ReplacePassword(ctx, in, home))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, a, until := robbed(t)
+			k.wantUnproven(a, otherPassword, until)
+			set(k, a)
+			k.wantProven(k.signIn(ann, thirdPassword, home), thirdPassword)
+		})
+	}
+	t.Run("the old password", func(t *testing.T) {
+		k := newKit(t)
+		update := usher.UpdatePasswordParams{NewPassword: otherPassword, CurrentPassword: goodPassword}
+		k.wantProven(usher.Must(k.UpdatePassword(ctx, k.claims(k.signUpVerified(ann)), update, home)), otherPassword)
+	})
+}
+
+// The owner notices the thief by the email, and has the account back at once.
+func TestUP07_TheOwnerUndoesAPasswordSetByAThief(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	owner := k.signUpVerified(ann)
+	k.wantEmails("")
+	stolen := k.claims(owner)
+	thief := usher.Must(k.UpdatePassword(ctx, stolen, usher.UpdatePasswordParams{NewPassword: otherPassword}, nth(7)))
+	if m := k.wantEmails("password_changed")[0]; m.To != ann {
+		t.Fatalf("the notice went to %s", m.To)
+	}
+	k.wantUnproven(thief, otherPassword, k.clock.now().Add(24*time.Hour))
+	k.wantEmails("")
+	raw := k.resetToken(ann, usher.MessageResetPassword)
+	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: thirdPassword}, home))
+	if k.isLive(thief) {
+		t.Error("the thief is signed in")
+	}
+	k.wantPassword(ann, thirdPassword, otherPassword)
+	k.wantProven(k.signIn(ann, thirdPassword, home), thirdPassword)
+}
+
+// A session sets a password on two instances, while changes of the address with the
+// earlier and with the new password run.
+func TestUP07_NoRaceChangesTheAddress(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	kits := []*kit{k, k.secondInstance()}
+	owner := k.signUpVerified(ann)
+	stolen, other := k.claims(owner), k.claims(k.signIn(ann, goodPassword, home))
+	var won, refused atomic.Int64
+	concurrently(64, func(i int) {
+		k, pw, claims := kits[i/2%2], usher.Secret(goodPassword), other
+		if i%2 == 0 {
+			pw = usher.Secret(fmt.Sprintf("password number %d of many", i))
+			a, err := k.UpdatePassword(ctx, stolen, usher.UpdatePasswordParams{NewPassword: pw}, nth(i))
+			if err != nil {
+				return
+			}
+			won.Add(1)
+			claims = usher.Must(k.ValidateSession(ctx, a.Tokens.Session))
+		}
+		err := k.ChangeEmail(ctx, claims, usher.ChangeEmailParams{NewEmail: fmt.Sprintf("new%d@example.com", i), CurrentPassword: pw}, nth(i))
+		var unproven *usher.EmailProofError
+		switch {
+		case errors.As(err, &unproven):
+			refused.Add(1)
+		case i%2 == 0:
+			t.Errorf("with the new password: %v", err)
+		}
+	})
+	if won.Load() != 1 || refused.Load() != 1 {
+		t.Errorf("%d passwords were set, and %d changes of the address refused because of it", won.Load(), refused.Load())
+	}
+	if p := usher.Must(k.PendingEmail(ctx, owner.User.ID)); p.Address != "" {
+		t.Errorf("a change to %s is pending", p.Address)
+	}
+	for _, m := range k.inbox() {
+		if m.Kind == usher.MessageChangeEmail {
+			_, err := k.VerifyEmail(ctx, k.claims(k.startSession(owner.User.ID, home)), usher.VerifyEmailParams{Token: tokenIn(t, m)}, home)
+			wantErr(t, err, usher.ErrInvalidToken)
+		}
+	}
+}
