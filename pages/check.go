@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -60,7 +62,7 @@ func (site *Site) checkFiles() error {
 // samplePage returns a page for the check of a template. If again is not empty, the page
 // has all optional parts, and again is its field Again.
 func (site *Site) samplePage(name, again string) *Page {
-	page := site.newPageIn(site.catalogue.For(), name)
+	page := site.newPage(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: site.base + "/" + name}, Header: http.Header{}}, name)
 	page.missing, page.Again = &[]string{}, again
 	if again == "" {
 		return page

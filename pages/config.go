@@ -4,6 +4,7 @@ import (
 	"embed"
 	"html/template"
 	"io/fs"
+	"net/http"
 )
 
 // Config configures the pages. The zero Config is valid. The name of the program is
@@ -27,6 +28,23 @@ type Config struct {
 	// offers at paths of its own. The pages for signing in and signing up show a link to
 	// each of them. Defaults to none.
 	Providers []Provider
+
+	// Stylesheets and Scripts are files of the program, which every page loads after the
+	// built-in style and script. The policy (CSP) of the page allows each by a nonce.
+	// Style sheets can use images and fonts of this site, and scripts can send requests
+	// to it. A script can read what users type, passwords too. Default to none.
+	Stylesheets, Scripts []Asset
+	// Links are shown in the footer of every page, such as to the terms, to the privacy
+	// policy and to the support. A Text that begins with "own." is the key of a text.
+	// The URL is a path of this site, or begins with https:// or mailto:. Defaults to
+	// none.
+	Links []Link
+	// Data returns data of the program for a page, which templates get as {{.Data}}. It
+	// is called at most once for a page, if a template uses it, and must not change
+	// anything. The claims of a signed-in user are in the context of r
+	// ([middleware.Claims]), except on the answer to a form that needs no session.
+	// handlers.New calls it with a request without header fields. Defaults to none.
+	Data func(r *http.Request) any
 
 	// Templates has files that each replace the built-in file of the same name: see
 	// [Files]. "custom.css" and "custom.js" are added to the built-in style and

@@ -1,7 +1,7 @@
 package pages
 
 import (
-	"html/template"
+	"net/http"
 	"net/url"
 
 	"github.com/usherkit/usher"
@@ -86,6 +86,9 @@ type Page struct {
 	errors  map[string][]string
 	links   map[string][]Link
 	focus   string
+	request *http.Request
+	data    any       // what Config.Data has returned
+	nonce   string    // allows the assets of the program
 	missing *[]string // collects unknown keys of texts while pages are checked
 }
 
@@ -164,13 +167,6 @@ func (p *Page) SignInURL() string {
 	}
 	return p.URL("/signin")
 }
-
-// Style returns the style element. The policy (CSP) of the page allows no other style.
-func (p *Page) Style() template.HTML { return p.site.files.style }
-
-// Script returns the script element. The policy (CSP) of the page allows no other
-// script.
-func (p *Page) Script() template.HTML { return p.site.files.script }
 
 // Failed reports whether the page says that something is wrong.
 func (p *Page) Failed() bool {

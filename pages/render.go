@@ -12,7 +12,9 @@ import (
 
 // newPage returns a page in the language of the browser, with its title and lead.
 func (site *Site) newPage(r *http.Request, name string) *Page {
-	return site.newPageIn(site.catalogue.For(r.Header["Accept-Language"]...), name)
+	page := site.newPageIn(site.catalogue.For(r.Header["Accept-Language"]...), name)
+	page.request = r
+	return page
 }
 
 // newPageIn is newPage in the language of the speaker.
@@ -20,7 +22,7 @@ func (site *Site) newPageIn(s *locale.Speaker, name string) *Page {
 	page := &Page{
 		Name: name, Product: site.service.Name(), Logo: site.cfg.Logo, Home: site.cfg.Home, Initial: site.palette.Initial,
 		Lang: s.Lang(), Dir: s.Dir(), SignUpClosed: site.service.SignUpClosed(), Policy: site.policy(s),
-		speaker: s, site: site, values: map[string]string{}, errors: map[string][]string{}, links: map[string][]Link{},
+		nonce: site.cfg.newNonce(), speaker: s, site: site, values: map[string]string{}, errors: map[string][]string{}, links: map[string][]Link{},
 	}
 	if s.Has(name + ".title") {
 		page.Title = page.T(name + ".title")
@@ -40,7 +42,7 @@ func (site *Site) show(w http.ResponseWriter, status int, page *Page) error {
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Language", page.Lang)
-	header.Set("Content-Security-Policy", site.files.csp)
+	header.Set("Content-Security-Policy", site.csp(page))
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	if !slices.Contains(header["Vary"], "Accept-Language") {
 		header.Add("Vary", "Accept-Language")

@@ -50,6 +50,9 @@ func New(cfg Config, chain *route.Chain) (*Site, error) {
 			return nil, fmt.Errorf("handlers: Config.Pages.%s must be a path of this site, such as /start", field)
 		}
 	}
+	if err := cfg.checkExtras(); err != nil {
+		return nil, err
+	}
 	for _, p := range cfg.Providers {
 		if p.Name == "" || middleware.SafeReturnTo(p.Path) == "" || strings.ContainsAny(p.Path, "?#") {
 			return nil, fmt.Errorf("handlers: Config.Pages.Providers needs a Name and a Path of this site without a query, such as /openid/example, not %q", p.Path)

@@ -57,14 +57,27 @@ func asReply(v View) *Reply {
 // away matches a link to another site, which gets no referrer.
 var away = regexp.MustCompile(`<a [^>]*href="https://[^>]* rel="noopener noreferrer">`)
 
+// asset matches the element of a file of the program, which the policy allows by a nonce.
+var asset = regexp.MustCompile(`<(?:link rel="stylesheet" href|script defer src)="[^"]*" nonce="([^"]+)"[^>]*>`)
+
 // CheckPolicy checks that the policy allows the style and script of the page, by
-// their hash, and nothing else.
+// their hash, the files of the program, by their nonce, and nothing else.
 func CheckPolicy(t *testing.T, path string, v View) {
 	t.Helper()
 	policy := map[string]string{}
 	for _, directive := range strings.Split(v.Header.Get("Content-Security-Policy"), "; ") {
 		name, value, _ := strings.Cut(directive, " ")
 		policy[name] = value
+	}
+	for _, m := range asset.FindAllStringSubmatch(v.Body, -1) {
+		name, further := "style-src", "font-src"
+		if strings.HasPrefix(m[0], "<script") {
+			name, further = "script-src", "connect-src"
+		}
+		policy[name] = strings.TrimSuffix(policy[name], " 'nonce-"+m[1]+"'")
+		if policy[further] == "'self'" {
+			delete(policy, further)
+		}
 	}
 	hash := func(element string) string {
 		all := regexp.MustCompile(`(?s)<`+element+`>(.*?)</`+element+`>`).FindAllStringSubmatch(v.Body, -1)
@@ -86,7 +99,7 @@ func CheckPolicy(t *testing.T, path string, v View) {
 	if len(policy) > 0 {
 		t.Errorf("%s: the policy has more: %v", path, policy)
 	}
-	body := away.ReplaceAllString(v.Body, "")
+	body := asset.ReplaceAllString(away.ReplaceAllString(v.Body, ""), "")
 	for _, no := range []string{` style="`, ` onclick=`, `javascript:`, `src="//`, `src="http`, `href="http`, `url(`, `@import`} {
 		if strings.Contains(body, no) {
 			t.Errorf("%s has %s", path, no)

@@ -3,7 +3,7 @@
   const all = (selector, of = document) => [...of.querySelectorAll(selector)];
 
   // The answer to a form gets the address of its page, so that loading it again asks for the page.
-  const address = document.body.dataset.address;
+  const address = document.querySelector("meta[name=address]")?.content;
   if (address && location.pathname !== address) history.replaceState(null, "", address);
 
   // Show what is typed, until it is sent.
