@@ -59,6 +59,7 @@ const (
 	EventUserDisabled         = store.EventUserDisabled
 	EventUserEnabled          = store.EventUserEnabled
 	EventUserDeleted          = store.EventUserDeleted
+	EventUserDeletionRefused  = store.EventUserDeletionRefused
 	EventUserImported         = store.EventUserImported
 	EventUsersExported        = store.EventUsersExported
 	EventSignUpRefused        = store.EventSignUpRefused

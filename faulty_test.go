@@ -89,6 +89,18 @@ func (f *faulty) ChangePassword(ctx context.Context, c store.PasswordChange) ([]
 	return callResult(f, ctx, "ChangePassword", func() ([]store.Event, error) { return f.Store.ChangePassword(ctx, c) })
 }
 
+func (f *faulty) DeleteUser(ctx context.Context, d store.UserDeletion) ([]store.Event, error) {
+	return callResult(f, ctx, "DeleteUser", func() ([]store.Event, error) { return f.Store.DeleteUser(ctx, d) })
+}
+
+func (f *faulty) Events(ctx context.Context, q store.EventQuery) (store.EventPage, error) {
+	return callResult(f, ctx, "Events", func() (store.EventPage, error) { return f.Store.Events(ctx, q) })
+}
+
+func (f *faulty) UserSessions(ctx context.Context, user string, now time.Time) ([]store.Session, error) {
+	return callResult(f, ctx, "UserSessions", func() ([]store.Session, error) { return f.Store.UserSessions(ctx, user, now) })
+}
+
 func (f *faulty) StartSession(ctx context.Context, s store.SessionStart) ([]store.Event, error) {
 	return callResult(f, ctx, "StartSession", func() ([]store.Event, error) { return f.Store.StartSession(ctx, s) })
 }
@@ -314,6 +326,13 @@ var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 	"change e-mail": func(ctx context.Context, s *scene) (bool, error) {
 		in := usher.ChangeEmailParams{NewEmail: "next@example.com", CurrentPassword: goodPassword}
 		return false, s.ChangeEmail(ctx, s.claims, in, home)
+	},
+	"delete account": func(ctx context.Context, s *scene) (bool, error) {
+		return false, s.DeleteAccount(ctx, s.claims, usher.DeleteAccountParams{CurrentPassword: goodPassword}, home)
+	},
+	"account data": func(ctx context.Context, s *scene) (bool, error) {
+		d, err := s.AccountData(ctx, s.claims, home)
+		return d.User.ID != "", err
 	},
 	"cancel e-mail": func(ctx context.Context, s *scene) (bool, error) {
 		return false, s.CancelEmailChange(ctx, s.claims, home)

@@ -157,6 +157,10 @@ func TestOP11_AnImpersonationChangesNoPasswordAddressOrSession(t *testing.T) {
 		"ChangeEmail": {usher.ErrForbidden, func(c *token.Claims) error {
 			return k.ChangeEmail(ctx, c, usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home)
 		}},
+		"DeleteAccount": {usher.ErrForbidden, func(c *token.Claims) error {
+			return k.DeleteAccount(ctx, c, usher.DeleteAccountParams{CurrentPassword: goodPassword}, home)
+		}},
+		"AccountData":         {usher.ErrForbidden, func(c *token.Claims) error { return errOf(k.AccountData(ctx, c, home)) }},
 		"CancelEmailChange":   {usher.ErrForbidden, func(c *token.Claims) error { return k.CancelEmailChange(ctx, c, home) }},
 		"ReissueSessionToken": {usher.ErrForbidden, func(c *token.Claims) error { return errOf(k.ReissueSessionToken(ctx, c, owner.User)) }},
 		"Sessions":            {usher.ErrForbidden, func(c *token.Claims) error { return errOf(k.Sessions(ctx, c)) }},

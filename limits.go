@@ -28,6 +28,8 @@ const (
 	limitChanges       = "password_changes"
 	limitHashing       = "hashing"
 	limitLinks         = "links"
+	limitDeletions     = "deletions"
+	limitDownloads     = "downloads"
 )
 
 // limitKey returns the key of a counter: a MAC, so that the key does not reveal

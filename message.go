@@ -47,6 +47,8 @@ const (
 	// MessagePasswordLocked notifies the user that failed attempts have disabled the
 	// password for unknown browsers.
 	MessagePasswordLocked MessageKind = "password_locked"
+	// MessageAccountDeleted confirms that the user has deleted the account.
+	MessageAccountDeleted MessageKind = "account_deleted"
 	// MessageInvitation has the link of an invitation ([Operator.Invite]).
 	MessageInvitation MessageKind = "invitation"
 )
@@ -229,7 +231,7 @@ func dummyLimits(limits []namedLimit) []namedLimit {
 const noticesPerHour = 20
 
 // prepareNotice returns the row for a notice that the password or the address was
-// changed. A proven address gets it however many other emails it had, up to
+// changed, or the account deleted. A proven address gets it however many other emails it had, up to
 // noticesPerHour, so that a user cannot fill the outbox by endless changes. An
 // address that was not proven may be another person's, so the limits of other
 // emails apply to it.

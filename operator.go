@@ -144,18 +144,9 @@ func (o *Operator) setStatus(ctx context.Context, userID string, u store.UserUpd
 //
 // Errors: [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) Delete(ctx context.Context, userID string) error {
-	e := o.event(EventUserDeleted, userID)
-	watch.ExemptUser(ctx, userID)
-	ended, err := o.s.store.DeleteUser(ctx, store.UserDeletion{
-		UserID: userID, End: *o.sessionEnd("user_deleted"), Effects: store.Effects{Events: []Event{e}},
-		// The only counter of an account that never expires.
-		ClearLimits: []string{o.s.lockKey(userID)},
-	})
-	if err != nil {
-		return o.s.storeError(err)
-	}
-	o.s.afterSessionsEnded(ctx, ended, e)
-	return nil
+	return o.s.deleteUser(ctx, store.UserDeletion{
+		UserID: userID, Effects: store.Effects{Events: []Event{o.event(EventUserDeleted, userID)}},
+	}, o.client)
 }
 
 // SignOutUser ends all sessions of a user.

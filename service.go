@@ -31,7 +31,8 @@ import (
 //
 // Its methods, in groups:
 //
-//   - Accounts: SignUp, Me, UpdateProfile, Name, ConfirmsFirst, SignUpClosed
+//   - Accounts: SignUp, Me, UpdateProfile, AccountData, DeleteAccount, Name,
+//     ConfirmsFirst, SignUpClosed
 //   - Passwords: SignIn, UpdatePassword, ReplacePassword, PasswordPolicy,
 //     RecentSignIn, HasPassword
 //   - Other proofs: EnsureUser, StartSession

@@ -59,6 +59,10 @@ var storeRequests = []struct {
 		k.Do(k.As(u, Post("/email/change", Object("newEmail", "new@example.com", "currentPassword", GoodPassword))))
 		return k.As(u, Request{Method: http.MethodDelete, Path: "/email/change"})
 	}},
+	{"delete account", func(k *Kit) Request {
+		return k.As(k.SignIn(Ann, GoodPassword), Post("/account/delete", Object("currentPassword", GoodPassword)))
+	}},
+	{"account data", func(k *Kit) Request { return k.As(k.SignIn(Ann, GoodPassword), Get("/account/data")) }},
 	{"refresh", func(k *Kit) Request { return k.Refresh(k.SignIn(Ann, GoodPassword)) }},
 	{"me", func(k *Kit) Request { return k.As(k.SignIn(Ann, GoodPassword), Get("/me")) }},
 	{"me, patched", func(k *Kit) Request {

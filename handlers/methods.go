@@ -127,6 +127,22 @@ func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) { h.serve("GET /me
 // with {"user"}.
 func (h *Handlers) UpdateMe(w http.ResponseWriter, r *http.Request) { h.serve("PATCH /me", w, r) }
 
+// DeleteAccount is POST /account/delete. It requires a signed-in user:
+// {"currentPassword"}. A user without a password needs a recent sign-in instead. 204: the
+// user and everything that belongs to the user is deleted, and all sessions end. 422
+// rejected if a hook of the program refuses: then nothing is deleted.
+func (h *Handlers) DeleteAccount(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /account/delete", w, r)
+}
+
+// AccountData is GET /account/data. It requires a signed-in user. 200 with what the store
+// has about the user, as a file: {"user","password","pendingEmail","sessions","events",
+// "moreEvents"}. It has the attributes that the program has stored, and no secret. 429
+// with Retry-After after ten downloads in an hour.
+func (h *Handlers) AccountData(w http.ResponseWriter, r *http.Request) {
+	h.serve("GET /account/data", w, r)
+}
+
 // Sessions is GET /sessions. It requires a signed-in user. 200 with
 // {"sessions":[…]}, newest first.
 func (h *Handlers) Sessions(w http.ResponseWriter, r *http.Request) { h.serve("GET /sessions", w, r) }

@@ -23,7 +23,7 @@ import (
 // writes are all routes that change something.
 var writes = []string{
 	"/signup", "/signin", "/password/update", "/password/replace", "/password/reset", "/password/reset/complete", "/password/reset/verify", "/invitation/accept",
-	"/email/verify/send", "/email/verify", "/email/change", "/session/refresh", "/signout", "/signout/all",
+	"/email/verify/send", "/email/verify", "/email/change", "/account/delete", "/session/refresh", "/signout", "/signout/all",
 }
 
 func TestCS01_CS02_OtherSitesChangeNothing(t *testing.T) {
@@ -69,6 +69,7 @@ func TestCS03_ACookieRequestNeedsAnOriginHeader(t *testing.T) {
 	rests := []Request{
 		Post("/password/update", Object("newPassword", OtherPassword)), Post("/session/refresh", ""), Post("/signout", ""), Post("/signout/all", ""),
 		Post("/email/verify/send", ""), Post("/email/change", Object("newEmail", Bob, "currentPassword", GoodPassword)),
+		Post("/account/delete", Object("currentPassword", GoodPassword)),
 		{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`}, {Method: http.MethodDelete, Path: "/sessions/" + u.ID},
 	}
 	k.Events.Take()
@@ -290,6 +291,7 @@ func TestCS03_ABearerNeedsNoFurtherHeader(t *testing.T) {
 		{"change", 202, func(string) Request {
 			return Post("/email/change", Object("newEmail", elsewhere, "currentPassword", GoodPassword))
 		}},
+		{"delete", 204, func(string) Request { return Post("/account/delete", Object("currentPassword", GoodPassword)) }},
 		{"me", 200, func(string) Request { return Request{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`} }},
 		{"revoke", 204, func(session string) Request { return Request{Method: http.MethodDelete, Path: "/sessions/" + session} }},
 	}

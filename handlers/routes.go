@@ -51,6 +51,9 @@ func (h *Handlers) routes() []routeEntry {
 		{get, "/account/name", nil, h.userPage(open(v.Name))},
 		{post, "/account/name", nil, h.userPage(form(v.Name))},
 		{get, "/account/email", nil, h.userPage(open(v.Email))},
+		{get, "/account/delete", nil, h.userPage(open(v.Delete))},
+		{post, "/account/delete", h.requiresUser(a.DeleteAccount), h.userPage(form(v.Delete))},
+		{get, "/account/data", h.requiresUser(a.AccountData), nil},
 		{get, "/account/password", nil, h.userPage(open(v.Password))},
 		{get, "/account/signout", nil, h.userPage(open(v.SignOutEverywhere))},
 

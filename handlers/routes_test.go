@@ -203,6 +203,30 @@ var sessionOutcomes = []outcome{
 		name: "change, present address", prepare: asAnn(Post("/email/change", Object("newEmail", Ann, "currentPassword", GoodPassword))),
 		status: 400, code: "invalid_request", fields: "newEmail:not_allowed",
 	},
+	// /account/…
+	{
+		name: "delete", prepare: asAnn(Post("/account/delete", Object("currentPassword", GoodPassword))),
+		status: 204, events: "user_deleted session_ended:user_deleted", mails: "account_deleted", check: cookieCleared,
+	},
+	{
+		name: "delete, no password", prepare: asAnn(Post("/account/delete", "")), status: 401, code: "recent_sign_in_required", check: noCookie,
+	},
+	{
+		name: "delete, wrong password", prepare: asAnn(Post("/account/delete", Object("currentPassword", OtherPassword))),
+		status: 401, code: "invalid_credentials", events: "authn_login_fail:wrong_password", check: noCookie,
+	},
+	{
+		name: "data", prepare: asAnn(Get("/account/data")), status: 200, check: func(t *testing.T, k *Kit, a *Reply) {
+			if got := a.Header.Get("Content-Disposition"); got != `attachment; filename="account-data.json"` {
+				t.Errorf("Content-Disposition is %q", got)
+			}
+			list, _ := a.JSON["events"].([]any)
+			ids, _ := a.JSON["user"].(map[string]any)["loginIds"].([]any)
+			if a.Text("user.id") != k.UserID(Ann) || len(ids) != 1 || ids[0] != Ann || len(list) < 3 || strings.Contains(string(a.Body), "argon2") {
+				t.Errorf("the data are %s", a.Body)
+			}
+		},
+	},
 	// DELETE /email/change
 	{
 		name: "cancel", prepare: func(k *Kit) Request {

@@ -29,7 +29,7 @@ var allKinds = []usher.MessageKind{
 	usher.MessageVerifyEmail, usher.MessageAlreadyRegistered, usher.MessageResetPassword,
 	usher.MessageConfirmAndReset, usher.MessagePasswordChanged, usher.MessageChangeEmail,
 	usher.MessageEmailChanging, usher.MessageEmailChanged, usher.MessageLoginIDsChanged, usher.MessageSignInNotice, usher.MessagePasswordLocked,
-	usher.MessageInvitation,
+	usher.MessageAccountDeleted, usher.MessageInvitation,
 }
 
 func hasLink(kind usher.MessageKind) bool {

@@ -141,6 +141,24 @@ func (site *Site) passwordView() *view {
 	}
 }
 
+func (site *Site) deleteView() *view {
+	inputs := []string{"currentPassword"}
+	return &view{
+		page: "delete", path: "/account/delete", inputs: inputs, required: inputs, prepare: site.loadAccount,
+		send: func(x *exchange) error {
+			in := usher.DeleteAccountParams{CurrentPassword: usher.Secret(x.in["currentPassword"])}
+			err := site.service.DeleteAccount(x.r.Context(), x.claims, in, site.client(x))
+			if errors.Is(err, usher.ErrRecentSignInRequired) && x.page.NoPassword {
+				return redirect(x.w, site.pathWithReturn("/signin", site.base+"/account/delete")+"&prompt=login")
+			}
+			if err != nil {
+				return err
+			}
+			return site.redirectSignedOut(x, "account_deleted")
+		},
+	}
+}
+
 func (site *Site) revokeView() *view {
 	return &view{page: "account", path: "/account", send: func(x *exchange) error {
 		id := x.r.PathValue("id")

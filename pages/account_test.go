@@ -14,10 +14,10 @@ import (
 
 func TestAccountNeedsASession(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
-	for _, path := range []string{"/account", "/account/name", "/account/email", "/account/password", "/account/signout"} {
+	for _, path := range []string{"/account", "/account/name", "/account/email", "/account/password", "/account/delete", "/account/data", "/account/signout"} {
 		b.Open("/auth"+path).WantRedirect(t, "/auth/signin?return_to=%2Fauth"+strings.ReplaceAll(path, "/", "%2F"))
 	}
-	for _, path := range []string{"/password/update", "/email/change", "/email/verify/send", "/signout/all", "/account/name", "/account/email/cancel", "/account/sessions/x"} {
+	for _, path := range []string{"/password/update", "/email/change", "/email/verify/send", "/signout/all", "/account/name", "/account/delete", "/account/email/cancel", "/account/sessions/x"} {
 		b.Send(path, "x", "y").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	}
 	b.Send("/signout").WantRedirect(t, "/auth/signin")

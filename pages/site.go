@@ -78,7 +78,7 @@ func New(cfg Config, chain *route.Chain) (*Site, error) {
 type views struct {
 	SignIn, SignUp, Replace, Forgot, Reset, Verify *view
 	Invitation                                     *view
-	Account, Name, Email, Password                 *view
+	Account, Name, Email, Password, Delete         *view
 	ResendEmail, CancelEmail                       *view
 	RevokeSession, SignOut, SignOutEverywhere      *view
 }
@@ -91,7 +91,7 @@ func (site *Site) Views() views {
 	v := views{
 		SignIn: site.signInView(), SignUp: site.signUpView(), Replace: site.replaceView(),
 		Forgot: site.forgotView(), Reset: site.resetView(), Invitation: site.invitationView(), Verify: site.verifyView(),
-		Account: site.accountView(), Name: site.nameView(), Email: site.emailView(), Password: site.passwordView(),
+		Account: site.accountView(), Name: site.nameView(), Email: site.emailView(), Password: site.passwordView(), Delete: site.deleteView(),
 		ResendEmail: site.resendView(), CancelEmail: site.cancelEmailView(),
 		RevokeSession: site.revokeView(), SignOut: site.signOutView(), SignOutEverywhere: site.signOutEverywhereView(),
 	}

@@ -20,6 +20,7 @@ const (
 	EventUserDisabled         EventName = "user_disabled"
 	EventUserEnabled          EventName = "user_enabled"
 	EventUserDeleted          EventName = "user_deleted"
+	EventUserDeletionRefused  EventName = "user_delete_fail"
 	EventUserImported         EventName = "user_imported"
 	EventUsersExported        EventName = "users_exported"
 	EventSignUpRefused        EventName = "user_create_fail"
@@ -144,7 +145,7 @@ type EventStore interface {
 
 // failures are the events that report a refusal or a failure.
 var failures = map[EventName]bool{
-	EventSignUpRefused: true, EventSignInFailed: true, EventPasswordLocked: true, EventThrottled: true,
+	EventUserDeletionRefused: true, EventSignUpRefused: true, EventSignInFailed: true, EventPasswordLocked: true, EventThrottled: true,
 	EventPasswordChangeFailed: true, EventPasswordExpired: true, EventPasswordDamaged: true, EventBreachCheckFailed: true,
 	EventTokenRefused: true, EventTokenReused: true, EventEmailGivenUp: true, EventEmailDropped: true, EventForbidden: true,
 }

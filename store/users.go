@@ -32,7 +32,7 @@ type UserStore interface {
 	// DeleteUser removes a user and everything that belongs to it, except events,
 	// revocations and queued emails. If the user has verified the address, the open
 	// invitation of the address goes too. It returns the events of the sessions it ended.
-	// ErrNotFound if there is no such user.
+	// ErrNotFound if there is no such user, or if IfSession is not a session of the user.
 	DeleteUser(ctx context.Context, d UserDeletion) ([]Event, error)
 	// ChangePassword sets a password. It returns the events of the sessions it ended.
 	// ErrConflict if IfVersion is not the version of the password, if the user is
@@ -147,7 +147,10 @@ type EmailAddress struct {
 // UserDeletion is the input of [UserStore.DeleteUser].
 type UserDeletion struct {
 	UserID string
-	End    SessionEnd
+	// IfSession is the id of the user's session that authorizes the deletion. The deletion
+	// fails if it has ended before. Empty checks none.
+	IfSession string
+	End       SessionEnd
 	// ClearLimits are keys of limits to remove.
 	ClearLimits []string
 	Effects

@@ -149,7 +149,7 @@ func (s *transaction) setLoginIDs(userID string, loginIDs, canonical []string) e
 func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []store.Event, err error) {
 	err = m.transact(ctx, d, func(s *transaction) error {
 		a, ok := s.accounts[d.UserID]
-		if !ok {
+		if !ok || d.IfSession != "" && s.sessions[d.IfSession].UserID != d.UserID {
 			return store.ErrNotFound
 		}
 		ended = s.endUserSessions(d.UserID, d.End)

@@ -263,6 +263,12 @@ func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]store.E
 		if err != nil {
 			return err
 		}
+		if d.IfSession != "" {
+			var id string
+			if err := t.get(ctx, []any{&id}, `SELECT id FROM usher_sessions WHERE id = ? AND user_id = ?`, d.IfSession, d.UserID); err != nil {
+				return err
+			}
+		}
 		if err := t.runHook(ctx, UserDeleted, a.User); err != nil {
 			return err
 		}

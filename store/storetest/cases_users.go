@@ -294,6 +294,29 @@ var deleteCases = []testCase{
 		e.wantErr(err, store.ErrNotFound)
 		e.wantEffects(c.Effects, fx)
 	}},
+	{"returns ErrNotFound if the session that authorizes it has ended, or is another user's", func(e *env) {
+		a, b := e.createUser("anna"), e.createUser("bert")
+		own, ended, others := e.signIn(a.User.ID), e.signIn(a.User.ID), e.signIn(b.User.ID)
+		e.ok(e.EndSession(e.ctx, a.User.ID, ended.ID, store.SessionEnd{RevokedUntil: t0.Add(time.Minute)}, store.Effects{}))
+		for _, id := range []string{ended.ID, others.ID, "unknown"} {
+			e.wantErr(e.wantUnchanged(func() error {
+				_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID, IfSession: id, Effects: e.effects()})
+				return err
+			}), store.ErrNotFound)
+		}
+		gone, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID, IfSession: own.ID})
+		e.ok(err)
+		e.wantIDs("ended", sessionIDs(gone), own.ID)
+	}},
+	{"one of many deletes a user", func(e *env) {
+		a := e.createUser("anna")
+		own := e.signIn(a.User.ID)
+		winner := e.oneWinner(store.ErrNotFound, func(i int) error {
+			_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID, IfSession: own.ID, Effects: numberedEffects(i)})
+			return err
+		})
+		e.wantEffects(numberedEffects(winner))
+	}},
 	{"returns ErrNotFound the second time, without effects", func(e *env) {
 		a := e.createUser("anna")
 		_, err := e.DeleteUser(e.ctx, store.UserDeletion{UserID: a.User.ID})

@@ -1,0 +1,194 @@
+package usher_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
+)
+
+func (k *kit) deleteAccount(a *usher.Authentication, pw usher.Secret, c usher.Client) error {
+	k.t.Helper()
+	return k.DeleteAccount(ctx, k.claims(a), usher.DeleteAccountParams{CurrentPassword: pw}, c)
+}
+
+func TestAC02_ADeletionNeedsThePassword(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	if err := k.deleteAccount(a, "", home); !errors.Is(err, usher.ErrRecentSignInRequired) {
+		t.Errorf("a recent sign-in without the password: %v", err)
+	}
+	before := k.Hashes()
+	if err := k.deleteAccount(a, otherPassword, home); !errors.Is(err, usher.ErrInvalidCredentials) {
+		t.Errorf("a wrong password: %v", err)
+	}
+	if n := k.Hashes() - before; n != 1 {
+		t.Errorf("%d hashes for one attempt", n)
+	}
+	k.wantEvents("authn_login_fail:wrong_password")
+	if !k.isLive(a) || k.emailKinds() != "" {
+		t.Fatal("a refused deletion has an effect")
+	}
+	k.clock.add(time.Hour) // the password needs no recent sign-in
+	a = usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	claims, right := k.claims(a), usher.DeleteAccountParams{CurrentPassword: goodPassword}
+	if err := k.DeleteAccount(ctx, claims, right, home); err != nil {
+		t.Fatal(err)
+	}
+	k.wantEvents("session_renewed user_deleted session_ended:user_deleted")
+	if m := k.lastEmail(usher.MessageAccountDeleted); m.To != ann || m.Link != "" {
+		t.Errorf("the email is %+v", m)
+	}
+	if _, err := k.Operator("test").UserByLoginID(ctx, ann); !errors.Is(err, usher.ErrNotFound) {
+		t.Errorf("the user is still there: %v", err)
+	}
+	if err := k.DeleteAccount(ctx, claims, right, home); !errors.Is(err, usher.ErrInvalidSession) {
+		t.Errorf("again: %v", err)
+	}
+}
+
+// A thief of a session sets a password, and must not delete the account with it.
+func TestAC02_APasswordThatASessionAloneHasSetDeletesNothing(t *testing.T) {
+	t.Parallel()
+	k, a, until := robbed(t)
+	var unproven *usher.EmailProofError
+	if err := k.deleteAccount(a, otherPassword, home); !errors.As(err, &unproven) || !unproven.Until.Equal(until) {
+		t.Fatalf("a deletion: %v, want an EmailProofError until %v", err, until)
+	}
+	if !k.isLive(a) {
+		t.Error("the session ended")
+	}
+}
+
+func TestAC02_AUserWithoutAPasswordNeedsARecentSignIn(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	u := usher.Must(k.EnsureUser(ctx, usher.EnsureUserParams{Email: ann, EmailVerified: true}, home))
+	start := func() *usher.Authentication {
+		t.Helper()
+		return usher.Must(k.StartSession(ctx, u.ID, usher.Proof{Methods: []string{"oidc"}, At: k.clock.now()}, home))
+	}
+	a := start()
+	if err := k.deleteAccount(a, goodPassword, home); !errors.Is(err, usher.ErrInvalidCredentials) {
+		t.Errorf("a guess: %v", err)
+	}
+	k.clock.add(5*time.Minute + time.Second)
+	if err := k.deleteAccount(a, "", home); !errors.Is(err, usher.ErrRecentSignInRequired) {
+		t.Errorf("after five minutes: %v", err)
+	}
+	if err := k.deleteAccount(start(), "", home); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Wrong passwords count as in a sign-in, and the user is deleted only once the wait is over.
+func TestAC03_WrongPasswordsOfADeletionCountAsInASignIn(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	for range 5 {
+		if err := k.deleteAccount(a, otherPassword, home); !errors.Is(err, usher.ErrInvalidCredentials) {
+			t.Fatal(err)
+		}
+	}
+	before := k.Hashes()
+	var limit *usher.LimitError
+	if err := k.deleteAccount(a, goodPassword, home); !errors.As(err, &limit) || k.Hashes() != before {
+		t.Fatalf("after five failures: %v", err)
+	}
+	k.clock.add(limit.RetryAfter)
+	if err := k.deleteAccount(a, goodPassword, home); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refusing is a store whose program refuses each deletion.
+type refusing struct {
+	*memory.Store
+	asked *int
+}
+
+func (r refusing) DeleteUser(context.Context, store.UserDeletion) ([]store.Event, error) {
+	*r.asked++
+	return nil, &store.Rejection{Code: "open_orders"}
+}
+
+func TestAC03_TheProgramIsNotAskedWithoutEnd(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	k := newKitOn(t, refusing{memory.New(), &asked}, newClock())
+	a := k.signUpVerified(ann)
+	for range 10 {
+		var rejection *usher.Rejection
+		if err := k.deleteAccount(a, goodPassword, home); !errors.As(err, &rejection) || rejection.Code != "open_orders" {
+			t.Fatal(err)
+		}
+	}
+	k.wantEvents(strings.TrimSpace(strings.Repeat("user_delete_fail:rejected ", 10)))
+	var limit *usher.LimitError
+	if err := k.deleteAccount(a, goodPassword, home); !errors.As(err, &limit) || limit.Limit != "deletions" || asked != 10 {
+		t.Errorf("the eleventh: %v, and the program was asked %d times", err, asked)
+	}
+	if !k.isLive(a) || k.emailKinds() != "" {
+		t.Error("a refused deletion has an effect")
+	}
+}
+
+func TestAC04_TheDataOfAUserHaveNoSecret(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: "bob@example.com", Password: goodPassword}, home))
+	attributes := map[string]any{"plan": "pro"}
+	usher.Must(k.Operator("ops:alice").UpdateUser(ctx, a.User.ID, usher.UpdateUserParams{Attributes: &attributes}))
+	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
+		t.Fatal(err)
+	}
+	wrong := usher.SignInParams{LoginID: ann, Password: otherPassword}
+	if _, err := k.SignIn(ctx, wrong, home); !errors.Is(err, usher.ErrInvalidCredentials) {
+		t.Fatal(err)
+	}
+	d := usher.Must(k.AccountData(ctx, k.claims(a), home))
+	if d.User.LoginID() != ann || d.User.Attributes["plan"] != "pro" || !d.HasPassword || d.PasswordChangedAt.IsZero() ||
+		d.PendingEmail.Address != "new@example.com" || len(d.Sessions) != 1 || d.MoreEvents {
+		t.Errorf("the data are %+v", d)
+	}
+	names := map[usher.EventName]bool{}
+	for _, e := range d.Events {
+		names[e.Name] = true
+		if e.UserID != a.User.ID || e.Reason != "" || e.Actor != "" && e.Actor != "operator" {
+			t.Errorf("an event is %+v", e)
+		}
+	}
+	for _, name := range []usher.EventName{usher.EventUserCreated, usher.EventUserUpdated, usher.EventSignInFailed, usher.EventEmailChangeRequested} {
+		if !names[name] {
+			t.Errorf("no event %s", name)
+		}
+	}
+	all := string(usher.Must(json.Marshal(d)))
+	for _, secret := range []string{"argon2", a.Tokens.Refresh.Reveal(), string(tokenIn(t, k.wantEmails("change_email email_changing verify_email")[0])), "alice"} {
+		if strings.Contains(all, secret) {
+			t.Errorf("the data have %q", secret)
+		}
+	}
+}
+
+func TestAC05_TenDownloadsInAnHour(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	for range 10 {
+		usher.Must(k.AccountData(ctx, k.claims(a), home))
+	}
+	var limit *usher.LimitError
+	if err := errOf(k.AccountData(ctx, k.claims(a), home)); !errors.As(err, &limit) || limit.Limit != "downloads" {
+		t.Errorf("the eleventh: %v", err)
+	}
+}

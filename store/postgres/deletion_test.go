@@ -1,0 +1,36 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/usherkit/usher/internal/pgtest"
+	"github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/postgres"
+	"github.com/usherkit/usher/store/sqlstore"
+)
+
+func TestAC01_ADeletedAccountEndsOnAllInstances(t *testing.T) {
+	webtest.BothModes(t, func(t *testing.T, m webtest.Mode) {
+		dsn := pgtest.Schema(t)
+		var db *postgres.Store
+		webtest.TestAccountDeletion(t, m, func(hook sqlstore.Hook) store.Store {
+			s, err := postgres.Open(t.Context(), dsn, postgres.Options{Hook: hook, MaxConns: 16})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			db = s
+			return s
+		}, func(query string) {
+			if _, err := db.DB().Exec(query); err != nil {
+				t.Fatal(err)
+			}
+		}, func(query string) (n int) {
+			if err := db.DB().QueryRow(query).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		})
+	})
+}
