@@ -25,6 +25,9 @@ type effect func(s *state, a answer)
 type expectation struct {
 	effect effect
 	err    error // matched by errors.Is; nil is success
+	// limited says that a limit of the Service, which the model does not have, may refuse
+	// the act.
+	limited bool
 }
 
 func refused(err error) expectation { return expectation{err: err} }
@@ -50,6 +53,9 @@ func authenticated(auth *usher.Authentication, err error) answer {
 // errAny is a refusal of the input: by the policy, or for a field.
 var errAny = errors.New("any refusal")
 
+// errUnproven is the refusal of a password that a session alone has set.
+var errUnproven = errors.New("an EmailProofError")
+
 // The acts. Each derives from the model what the Service must do, and does it.
 
 func (m *machine) signUp(actor, email, pw string) {
@@ -71,7 +77,7 @@ func (m *machine) signUp(actor, email, pw string) {
 func (m *machine) mayEnter(email, pw string, replacing bool) error {
 	u := m.model.holderOf(email)
 	switch {
-	case u == nil || u.pwState == "none" || u.pw != pw:
+	case u == nil || !u.has(pw, m.now()):
 		return usher.ErrInvalidCredentials
 	case u.disabled:
 		return usher.ErrUserDisabled
@@ -102,25 +108,6 @@ func (m *machine) startSession(actor, id string) {
 	})
 }
 
-func (m *machine) replace(actor, email, old, next string) {
-	want := refused(m.mayEnter(email, old, true))
-	u := m.model.holderOf(email)
-	switch {
-	case want.err != nil:
-	case u.pwState != "active" && old == next:
-		want = refused(errAny)
-	default:
-		want = changes(func(s *state, a answer) {
-			s.setPassword(s.users[u.id], next, "active")
-			s.start(u.id, actor, m.now(), a)
-		})
-	}
-	m.act("replace", want, func(s *usher.Service) answer {
-		in := usher.ReplacePasswordParams{LoginID: email, OldPassword: usher.Secret(old), NewPassword: usher.Secret(next)}
-		return of(s.ReplacePassword(ctx, in, client(actor)))
-	})
-}
-
 // claimsOf are the claims of a session, as a program has them that verified a token of it
 // before.
 func claimsOf(x *session) *token.Claims {
@@ -129,39 +116,6 @@ func claimsOf(x *session) *token.Claims {
 		t = token.TypeReset
 	}
 	return &token.Claims{Subject: x.user, SessionID: x.id, Type: t}
-}
-
-func (m *machine) update(x *session, current, next string) {
-	u := m.model.users[x.user]
-	live := m.model.live(x, m.now())
-	want := refused(usher.ErrInvalidSession)
-	switch {
-	case !live:
-	case current == "" && !x.reset && m.now().Sub(x.created) > recent:
-		want = refused(usher.ErrRecentSignInRequired)
-	case current != "" && (u.pwState == "none" || u.pw != current):
-		want = refused(usher.ErrInvalidCredentials)
-	case u.banned == next:
-		want = refused(errAny)
-	case x.reset:
-		want = changes(func(s *state, _ answer) { s.setPassword(s.users[x.user], next, "active") })
-	default:
-		want = changes(func(s *state, a answer) {
-			s.setPassword(s.users[x.user], next, "active")
-			y := s.start(x.user, x.holder, m.now(), a)
-			if current == "" { // it continues the old one
-				y.created, y.expires = x.created, x.expires
-				y.idle = earlier(y.idle, y.expires)
-				for t := range y.validTo {
-					y.validTo[t] = y.idle
-				}
-			}
-		})
-	}
-	m.act("update", want, func(s *usher.Service) answer {
-		in := usher.UpdatePasswordParams{NewPassword: usher.Secret(next), CurrentPassword: usher.Secret(current)}
-		return of(s.UpdatePassword(ctx, claimsOf(x), in, client(x.holder)))
-	})
 }
 
 func (m *machine) requestReset(actor, email string) {
@@ -196,6 +150,7 @@ func (m *machine) completeReset(actor string, l *link, pw string) {
 			s.setPassword(u, pw, "active")
 		})
 	}
+	want.limited = true
 	m.act("complete the reset", want, func(s *usher.Service) answer {
 		return of(s.ResetPassword(ctx, usher.ResetPasswordParams{Token: usher.Secret(l.raw), NewPassword: usher.Secret(pw)}, client(actor)))
 	})
@@ -240,7 +195,7 @@ func (m *machine) verify(actor string, l *link, x *session, pw string) {
 	want := refused(usher.ErrInvalidToken)
 	switch {
 	case isReset(l) || !m.model.works(l, now):
-	case x != nil && x.user == l.user && !x.reset && m.model.live(x, now), pw != "" && u.pwState != "none" && u.pw == pw:
+	case x != nil && x.user == l.user && !x.reset && m.model.live(x, now), pw != "" && u.has(pw, now):
 		holder := m.model.holderOf(l.to)
 		switch {
 		case l.kind == "verify_email":
@@ -284,8 +239,10 @@ func (m *machine) changeEmail(x *session, to, current string) {
 	case want.err != nil:
 	case u.email == to:
 		want = refused(errAny)
-	case u.pwState == "none" || u.pw != current:
+	case !u.has(current, m.now()):
 		want = refused(usher.ErrInvalidCredentials)
+	case m.now().Before(u.unproven.Add(unprovenTime)):
+		want = refused(errUnproven)
 	default:
 		taken := m.model.holderOf(to) != nil
 		want = changes(func(s *state, _ answer) {
@@ -383,13 +340,6 @@ func (s *state) find(l *link) *link {
 		return other.raw == l.raw && other.kind == l.kind && other.user == l.user && other.made.Equal(l.made)
 	})
 	return s.links[i]
-}
-
-// limited reports whether a limit that the model does not have refused the act: on the
-// changes of a password in an hour.
-func limited(err error) bool {
-	var limit *usher.LimitError
-	return errors.As(err, &limit)
 }
 
 func isPolicy(err error) bool {

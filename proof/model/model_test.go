@@ -108,7 +108,18 @@ func (m *machine) acts() map[string]func(*rapid.T) {
 			if rapid.Bool().Draw(t, "with the current password") {
 				current = m.password(t, x.holder)
 			}
-			m.update(x, current, m.password(t, x.holder))
+			m.update(x.holder, x, current, m.password(t, x.holder))
+		},
+		"steal a session": func(t *rapid.T) {
+			m.update("mal", m.session(t, "session", false), "", guess)
+			m.crash = ""
+			newest := func() *session { return m.model.sessions[len(m.model.sessions)-1] }
+			if y := newest(); y.holder == "mal" && y.access != "" && rapid.Bool().Draw(t, "replace the password too") {
+				m.replace("mal", m.model.users[y.user].email, guess, guess)
+			}
+			if y := newest(); y.holder == "mal" && y.access != "" {
+				m.changeEmail(y, m.emails[3], guess)
+			}
 		},
 		"request a reset":  func(t *rapid.T) { m.requestReset(m.actor(t), m.anyEmail(t)) },
 		"complete a reset": func(t *rapid.T) { l := m.link(t); a := reader(l); m.completeReset(a, l, m.password(t, a)) },
@@ -121,7 +132,7 @@ func (m *machine) acts() map[string]func(*rapid.T) {
 			}
 		},
 		"start a reset":    func(t *rapid.T) { l := m.link(t); m.startReset(reader(l), l) },
-		"finish the reset": func(t *rapid.T) { x := m.resetSession(t); m.update(x, "", m.password(t, x.holder)) },
+		"finish the reset": func(t *rapid.T) { x := m.resetSession(t); m.update(x.holder, x, "", m.password(t, x.holder)) },
 		"verify with a session": func(t *rapid.T) {
 			l := m.link(t)
 			x := m.session(t, "session", false)

@@ -31,7 +31,11 @@ func (m *machine) expire(id string) {
 	if u.pwState != "none" {
 		want = changes(func(s *state, _ answer) {
 			u := s.users[id]
-			s.setPassword(u, u.pw, "expired")
+			next := "expired"
+			if u.pwState == "temporary" {
+				next = "temporary"
+			}
+			s.setSamePassword(u, u.pw, next)
 		})
 	}
 	m.act("expire", want, func(s *usher.Service) answer { return answer{err: s.Operator("ops").ExpirePassword(ctx, id)} })
@@ -40,7 +44,10 @@ func (m *machine) expire(id string) {
 func (m *machine) setTemporary(id, pw string) {
 	want := refused(errAny)
 	if m.model.users[id].banned != pw {
-		want = changes(func(s *state, _ answer) { s.setPassword(s.users[id], pw, "temporary") })
+		want = changes(func(s *state, _ answer) {
+			s.setPassword(s.users[id], pw, "temporary")
+			s.users[id].lapses = m.now().Add(temporaryTime)
+		})
 	}
 	m.act("set a password", want, func(s *usher.Service) answer {
 		return answer{err: s.Operator("ops").SetPassword(ctx, id, usher.Secret(pw), true)}

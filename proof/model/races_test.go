@@ -9,7 +9,7 @@ import (
 // race lets both instances do something at the same time. Each result but one must match
 // the error of the loser, which is nil if all may succeed. It returns the number of the
 // instance that succeeded, or -1, and its answer.
-func (m *machine) race(name string, loser error, do func(i int, s *usher.Service) answer) (winner int, won answer) {
+func (m *machine) race(name string, loser expectation, do func(i int, s *usher.Service) answer) (winner int, won answer) {
 	m.crash = ""
 	var answers [2]answer
 	var done sync.WaitGroup
@@ -24,12 +24,12 @@ func (m *machine) race(name string, loser error, do func(i int, s *usher.Service
 	winner = -1
 	for i, a := range answers {
 		switch {
-		case a.err == nil && (winner < 0 || loser == nil):
+		case a.err == nil && (winner < 0 || loser.err == nil):
 			winner, won = i, a
 		case a.err == nil:
 			m.t.Fatalf("%s: both instances succeeded", name)
-		case !(expectation{err: loser}).matches(a.err) && !limited(a.err):
-			m.t.Fatalf("%s: %v, want %v", name, a.err, loser)
+		case !loser.matches(a.err) && !(loser.limited && limited(a.err)):
+			m.t.Fatalf("%s: %v, want %v", name, a.err, loser.err)
 		}
 	}
 	return winner, won
@@ -38,7 +38,7 @@ func (m *machine) race(name string, loser error, do func(i int, s *usher.Service
 func (m *machine) raceSignUp(actor, email string) {
 	holder := m.model.holderOf(email)
 	next := m.model.clone()
-	winner, a := m.race("sign-up", usher.ErrLoginIDTaken, func(i int, s *usher.Service) answer {
+	winner, a := m.race("sign-up", refused(usher.ErrLoginIDTaken), func(i int, s *usher.Service) answer {
 		return of(s.SignUp(ctx, usher.SignUpParams{LoginID: email, Password: usher.Secret(passwords[actor][i%len(passwords[actor])])}, client(actor)))
 	})
 	if (winner >= 0) != (holder == nil) {
@@ -61,7 +61,7 @@ func (m *machine) raceReset(l *link) {
 	}
 	chosen := []string{pass1, pass2}
 	next := m.model.clone()
-	winner, _ := m.race("complete the reset", usher.ErrInvalidToken, func(i int, s *usher.Service) answer {
+	winner, _ := m.race("complete the reset", expectation{err: usher.ErrInvalidToken, limited: true}, func(i int, s *usher.Service) answer {
 		return of(s.ResetPassword(ctx, usher.ResetPasswordParams{Token: usher.Secret(l.raw), NewPassword: usher.Secret(chosen[i])}, client(reader(l))))
 	})
 	if winner >= 0 && !works || winner < 0 && works {
@@ -81,10 +81,10 @@ func (m *machine) raceRefresh(x *session, presented string) {
 	next := m.model.clone()
 	y := next.session(x.id)
 	live := m.model.live(x, m.now()) && m.now().Before(x.validTo[presented])
-	loser := error(usher.ErrInvalidSession)
+	loser := refused(usher.ErrInvalidSession)
 	goesOn := live && m.model.clone().session(x.id).refresh(presented, answer{}, m.now())
 	if goesOn {
-		loser = nil
+		loser = succeeds()
 	}
 	winner, a := m.race("refresh", loser, func(_ int, s *usher.Service) answer {
 		return authenticated(s.RefreshSession(ctx, usher.Secret(presented), client(x.holder)))

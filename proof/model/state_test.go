@@ -22,10 +22,16 @@ type account struct {
 	// pw is the password. pwState is what it may be used for: active, expired,
 	// temporary, none.
 	pw, pwState string
+	// lapses is when a temporary password becomes a wrong one.
+	lapses time.Time
 	// version grows with every change of the password.
 	version int
 	// banned is the password that an operator has made useless.
 	banned string
+	// unproven is when a session alone set the password.
+	unproven time.Time
+	// robbed says that the attacker set the password, with a stolen session.
+	robbed bool
 }
 
 // session is a session, live or not.
@@ -82,6 +88,11 @@ func (s *state) clone() *state {
 		c.links = append(c.links, &copied)
 	}
 	return c
+}
+
+// has reports whether pw is the password of the user.
+func (u *account) has(pw string, now time.Time) bool {
+	return u.pwState != "none" && u.pw == pw && (u.pwState != "temporary" || now.Before(u.lapses))
 }
 
 // holderOf returns the user with that login id, or nil.
@@ -151,10 +162,20 @@ func (s *state) dropLinks(user string) {
 
 // setPassword changes a password: sessions end, and links become void.
 func (s *state) setPassword(u *account, pw, pwState string) {
-	u.pw, u.pwState, u.banned = pw, pwState, ""
+	u.pw, u.pwState, u.banned, u.lapses, u.unproven, u.robbed = pw, pwState, "", time.Time{}, time.Time{}, false
 	u.version++
 	s.endSessions(u.id)
 	s.dropLinks(u.id)
+}
+
+// setSamePassword is setPassword for a change that only the present password authorizes.
+func (s *state) setSamePassword(u *account, pw, pwState string) {
+	before := *u
+	s.setPassword(u, pw, pwState)
+	u.unproven, u.robbed = before.unproven, before.robbed
+	if pwState == "temporary" {
+		u.lapses = before.lapses
+	}
 }
 
 // The lifetimes and limits of the Service, as its documentation says.
@@ -168,6 +189,8 @@ const (
 	verifyLifetime = 24 * time.Hour
 	openLinks      = 3
 	maxChildren    = 8
+	unprovenTime   = 24 * time.Hour
+	temporaryTime  = 7 * 24 * time.Hour
 )
 
 // start adds a session. Its id and its tokens are those of the answer, or "".
