@@ -41,7 +41,7 @@ func (s *Service) DeleteAccount(ctx context.Context, claims *token.Claims, in De
 	if err != nil {
 		return err
 	}
-	if err := s.authorizeByPassword(ctx, account, session.Session, in.CurrentPassword, c); err != nil {
+	if err := s.authorizeByPassword(ctx, account, claims, in.CurrentPassword, c); err != nil {
 		return err
 	}
 	u := account.User

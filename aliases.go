@@ -67,6 +67,7 @@ const (
 	EventSignInFailed         = store.EventSignInFailed
 	EventSignInAfterFailures  = store.EventSignInAfterFailures
 	EventSignInNewDevice      = store.EventSignInNewDevice
+	EventReauthenticated      = store.EventReauthenticated
 	EventPasswordLocked       = store.EventPasswordLocked
 	EventThrottled            = store.EventThrottled
 	EventPasswordChanged      = store.EventPasswordChanged

@@ -33,7 +33,8 @@ type Client struct {
 	// PrepareDelivery gets the tokens of a session before the session is stored, and
 	// before any other session ends. It prepares whatever brings them to the client,
 	// such as a cookie. If it returns an error, the call returns that error and has
-	// changed nothing. Only calls that sign a user in, and UpdatePassword, use it.
+	// changed nothing. Only calls that sign a user in, UpdatePassword and Reauthenticate
+	// use it.
 	PrepareDelivery func(token.Pair) error
 
 	// actor is the name of the operator who causes the events.

@@ -289,7 +289,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	if in.NewEmail == account.User.Email {
 		return &FieldError{"newEmail", "not_allowed", "must be another address than the present one"}
 	}
-	if err := s.authorizeByPassword(ctx, account, session.Session, in.CurrentPassword, c); err != nil {
+	if err := s.authorizeByPassword(ctx, account, claims, in.CurrentPassword, c); err != nil {
 		return err
 	}
 	u := account.User
@@ -325,14 +325,14 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 
 // authorizeByPassword requires the current password, or a recent sign-in of a user who
 // has none.
-func (s *Service) authorizeByPassword(ctx context.Context, account store.Account, session Session, current Secret, c Client) error {
+func (s *Service) authorizeByPassword(ctx context.Context, account store.Account, claims *token.Claims, current Secret, c Client) error {
 	switch {
 	case current != "":
 		if err := s.checkCurrentPassword(ctx, &account, current, c); err != nil {
 			return err
 		}
-		return s.checkProves(ctx, account, session.ID, c)
-	case account.Password.State == store.PasswordNone && s.isRecent(session):
+		return s.checkProves(ctx, account, claims.SessionID, c)
+	case account.Password.State == store.PasswordNone && s.isRecent(claims):
 		return nil
 	}
 	return ErrRecentSignInRequired

@@ -153,6 +153,9 @@ func TestOP11_AnImpersonationChangesNoPasswordAddressOrSession(t *testing.T) {
 		"UpdatePassword": {usher.ErrForbidden, func(c *token.Claims) error {
 			return errOf(k.Service.UpdatePassword(ctx, c, usher.UpdatePasswordParams{NewPassword: otherPassword, CurrentPassword: goodPassword}, home))
 		}},
+		"Reauthenticate": {usher.ErrForbidden, func(c *token.Claims) error {
+			return errOf(k.Service.Reauthenticate(ctx, c, usher.ReauthenticateParams{Password: goodPassword}, home))
+		}},
 		"SendEmailVerification": {usher.ErrForbidden, func(c *token.Claims) error { return k.SendEmailVerification(ctx, c, home) }},
 		"ChangeEmail": {usher.ErrForbidden, func(c *token.Claims) error {
 			return k.ChangeEmail(ctx, c, usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home)

@@ -76,7 +76,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err := s.checkOwnLoginID(ctx, account.User, in.LoginID, session.ID, c); err != nil {
 		return Result{}, err
 	}
-	if err := s.authorizeUpdate(ctx, &account, session.Session, in.CurrentPassword, c); err != nil {
+	if err := s.authorizeUpdate(ctx, &account, claims, in.CurrentPassword, c); err != nil {
 		return Result{}, err
 	}
 	by := proof{proofSession, account.User.ID}
@@ -141,9 +141,9 @@ func (s *Service) checkOwnLoginID(ctx context.Context, u User, loginID, sessionI
 
 // authorizeUpdate requires the current password, a recent sign-in or a reset
 // session.
-func (s *Service) authorizeUpdate(ctx context.Context, account *store.Account, session Session, current Secret, c Client) error {
+func (s *Service) authorizeUpdate(ctx context.Context, account *store.Account, claims *token.Claims, current Secret, c Client) error {
 	if current == "" {
-		if session.Kind == store.SessionReset || s.isRecent(session) {
+		if claims.Type == token.TypeReset || s.isRecent(claims) {
 			return nil
 		}
 		return ErrRecentSignInRequired
@@ -151,9 +151,11 @@ func (s *Service) authorizeUpdate(ctx context.Context, account *store.Account, s
 	return s.checkCurrentPassword(ctx, account, current, c)
 }
 
-// isRecent reports whether the user signed in, and the sign-in is at most SessionConfig.Recent old.
-func (s *Service) isRecent(session Session) bool {
-	return session.Kind == store.SessionFull && s.now().Sub(session.CreatedAt) <= s.cfg.Sessions.Recent
+// isRecent reports whether the client proved the user at most SessionConfig.Recent ago, at
+// the sign-in or by Reauthenticate. The token says so and not the session, because a token
+// that was stolen before Reauthenticate must not become more recent by it.
+func (s *Service) isRecent(claims *token.Claims) bool {
+	return !claims.AuthTime.IsZero() && s.now().Sub(claims.AuthTime) <= s.cfg.Sessions.Recent
 }
 
 // HasPassword reports whether the user has a password. A user who was created by

@@ -80,7 +80,7 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 	p.Refresh, err = signing.Sign(key, signing.Claims{
 		Type: token.TypeRefresh, Issuer: s.cfg.BaseURL, Audience: s.cfg.ownAudience(),
 		Subject: u.ID, SessionID: session.ID, ID: jti,
-		IssuedAt: session.Refresh.RotatedAt, ExpiresAt: p.RefreshExpiresAt, AuthTime: session.CreatedAt,
+		IssuedAt: session.Refresh.RotatedAt, ExpiresAt: p.RefreshExpiresAt, AuthTime: session.CreatedAt, AMR: session.AMR,
 	})
 	if err != nil {
 		return token.Pair{}, fmt.Errorf("usher: refresh token: %w", err)
@@ -217,15 +217,23 @@ func (s *Service) swapRefresh(ctx context.Context, refresh Secret, c Client, set
 	}
 	jti := s.issuedID(r, claims.ID)
 	if jti == "" {
-		// Another instance derived the token with a secret that this one does not have.
-		return nil, fmt.Errorf("%w: Config.Secret differs between the instances; during a change, add the other one to OldSecrets", ErrUnavailable)
+		return nil, errOtherSecret
 	}
-	tokens, err := s.issueTokens(r.User, r.Session, jti, custom)
+	// The time and the methods are those of the presented token: see Reauthenticate.
+	proven := r.Session
+	if !claims.AuthTime.IsZero() && len(claims.AMR) > 0 {
+		proven.CreatedAt, proven.AMR = claims.AuthTime, claims.AMR
+	}
+	tokens, err := s.issueTokens(r.User, proven, jti, custom)
 	if err != nil {
 		return nil, err
 	}
 	return &Authentication{User: r.User, Session: r.Session.Session, Tokens: tokens}, nil
 }
+
+// errOtherSecret means that another instance derived a refresh token with a secret that
+// this one does not have.
+var errOtherSecret = fmt.Errorf("%w: Config.Secret differs between the instances; during a change, add the other one to OldSecrets", ErrUnavailable)
 
 // issuedID returns the jti of the refresh token that the client gets, or "" if it
 // cannot be derived. Another instance may have issued the token, with another secret.

@@ -33,8 +33,8 @@ import (
 //
 //   - Accounts: SignUp, Me, UpdateProfile, AccountData, DeleteAccount, Name,
 //     ConfirmsFirst, SignUpClosed
-//   - Passwords: SignIn, UpdatePassword, ReplacePassword, PasswordPolicy,
-//     RecentSignIn, HasPassword
+//   - Passwords: SignIn, Reauthenticate, UpdatePassword, ReplacePassword,
+//     PasswordPolicy, RecentSignIn, HasPassword
 //   - Other proofs: EnsureUser, StartSession
 //   - Invitations: InvitationLink, AcceptInvitation
 //   - Resets: SendPasswordReset, ResetLink, ResetPassword, VerifyReset,

@@ -192,7 +192,7 @@ func TestSE11_TokensCarryNoPersonalData(t *testing.T) {
 	}}, home))
 	want := map[usher.Secret]string{
 		a.Tokens.Session: "amr aud auth_time drn email_verified exp iat iss jti permissions roles sid sub tenants",
-		a.Tokens.Refresh: "aud auth_time drn exp iat iss jti sid sub",
+		a.Tokens.Refresh: "amr aud auth_time drn exp iat iss jti sid sub",
 	}
 	for raw, names := range want {
 		p := payload(t, raw)

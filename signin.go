@@ -1,12 +1,14 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
 )
 
 // SignInParams is the input of [Service.SignIn].
@@ -142,6 +144,111 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	s.wakeOutbox(start.Emails)
 	s.afterSessionsEnded(ctx, ended, start.Events...)
 	return auth, nil
+}
+
+// ReauthenticateParams is the input of [Service.Reauthenticate].
+type ReauthenticateParams struct {
+	// Password is the user's password. Required.
+	Password Secret
+	// RefreshToken is a refresh token of the session. Optional: with it the result has a
+	// refresh token that keeps the new auth_time.
+	RefreshToken Secret
+}
+
+// Reauthenticate checks the password of a signed-in user again, before a dangerous step,
+// and continues the session of the claims: it returns [NextSignedIn]. The new session
+// token has the current time as auth_time and "pwd" as amr. The session keeps its id and
+// its end, and no refresh token is exchanged. It counts against the limits of a sign-in,
+// and a disabled user or an expired password is refused as at a sign-in.
+//
+// With ReauthenticateParams.RefreshToken the result also has the newest refresh token of
+// the session, with that auth_time and amr, which the tokens of later refreshes inherit.
+// Without it the result has no refresh token, and after a refresh the time of the sign-in
+// counts again. Other tokens of the session, and those that they are refreshed to, keep
+// their auth_time. So a token that was stolen earlier does not become more recent.
+//
+// Errors: a [*FieldError]; [ErrInvalidSession] if the session or the refresh token is not
+// valid; [ErrForbidden] in a reset session or one of [Operator.Impersonate]; otherwise
+// those of [Service.SignIn].
+func (s *Service) Reauthenticate(ctx context.Context, claims *token.Claims, in ReauthenticateParams, c Client) (Result, error) {
+	if err := s.checkPasswordInput("password", in.Password); err != nil {
+		return Result{}, err
+	}
+	account, session, err := s.fullSession(ctx, claims)
+	if err != nil {
+		return Result{}, err
+	}
+	presented, err := s.refreshIDOf(ctx, session.ID, in.RefreshToken)
+	if err != nil {
+		return Result{}, err
+	}
+	a, err := s.beginAttemptFor(ctx, account, c)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := s.verifyAttempt(ctx, a, in.Password); err != nil {
+		return Result{}, err
+	}
+	if err := s.checkMaySignIn(ctx, a); err != nil {
+		return Result{}, err
+	}
+	s.resetLimits(ctx, a)
+	auth, err := s.renewAuthTime(ctx, claims, a, presented)
+	if err != nil {
+		return Result{}, err
+	}
+	s.audit.Store(ctx, s.newEvent(EventReauthenticated, account.User.ID, session.ID, "", c))
+	return signedIn(auth), nil
+}
+
+// renewAuthTime returns new tokens of the session of the claims after the right password.
+// presented is the jti of the refresh token of the client, or empty. The tokens have the
+// newest refresh token of the session, so that a concurrent refresh signs nobody out.
+func (s *Service) renewAuthTime(ctx context.Context, claims *token.Claims, a *attempt, presented string) (*Authentication, error) {
+	// The session may have ended during the check, for example by a new password.
+	account, session, err := s.userSession(ctx, claims)
+	if err != nil {
+		return nil, err
+	}
+	u, jti := account.User, ""
+	if presented != "" {
+		newest := store.RefreshResult{Session: session, Token: session.Refresh.Current}
+		if jti = s.issuedID(newest, presented); jti == "" {
+			return nil, errOtherSecret
+		}
+	}
+	custom, err := s.customClaims(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	proven := session
+	proven.CreatedAt, proven.AMR = s.now(), []string{"pwd"}
+	tokens, err := s.issueTokens(u, proven, cmp.Or(jti, randomString(32)), custom)
+	if jti == "" {
+		tokens.Refresh, tokens.RefreshExpiresAt = "", time.Time{}
+	}
+	if err == nil && a.client.PrepareDelivery != nil {
+		err = a.client.PrepareDelivery(tokens)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, a.device)}, nil
+}
+
+// refreshIDOf returns the jti of a refresh token of a session, and "" for no token.
+func (s *Service) refreshIDOf(ctx context.Context, sessionID string, refresh Secret) (string, error) {
+	if refresh == "" {
+		return "", nil
+	}
+	claims, err := s.ValidateRefresh(ctx, refresh)
+	switch {
+	case err != nil:
+		return "", err
+	case claims.SessionID != sessionID:
+		return "", ErrInvalidSession
+	}
+	return claims.ID, nil
 }
 
 // addRehash replaces a hash with outdated costs by a new one. Only then does a

@@ -59,7 +59,7 @@ func TestOP14_TheSessionOfTheOperatorGoesOn(t *testing.T) {
 			if actor := k.Do(acting(Get("~/actor"))).Body; string(actor) != "ops:alice" {
 				t.Errorf("the actor is %q", actor)
 			}
-			for _, q := range []Request{Get("/sessions"), Get("/account/data"), Post("/account/delete", Object("currentPassword", GoodPassword)), Post("/signout/all", ""), Post("/email/change", Object("newEmail", "x@example.com"))} {
+			for _, q := range []Request{Get("/sessions"), Get("/account/data"), Post("/account/delete", Object("currentPassword", GoodPassword)), Post("/signout/all", ""), Post("/session/confirm", Object("password", GoodPassword)), Post("/email/change", Object("newEmail", "x@example.com"))} {
 				k.Do(acting(q)).Want(t, 403, "forbidden")
 			}
 			if out := k.Do(acting(Post("/signout", ""))).Want(t, 200, ""); out.Header["Set-Cookie"] != nil {

@@ -118,6 +118,17 @@ func (h *Handlers) Refresh(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /session/refresh", w, r)
 }
 
+// ConfirmSession is POST /session/confirm. It requires a signed-in user: {"password"},
+// the current one. It checks the password again, so that middleware.RequireRecent lets the
+// user go on. 200 with the session, whose id and end stay: the cookies get new tokens. A
+// bearer token is answered with a new one in the body, also with Config.Cookies; without
+// them the body of the request may have "refreshToken", and the answer then has one, too,
+// which keeps the time of this confirmation, and "deviceToken". 401 invalid_credentials for a wrong
+// password; 403 password_expired.
+func (h *Handlers) ConfirmSession(w http.ResponseWriter, r *http.Request) {
+	h.serve("POST /session/confirm", w, r)
+}
+
 // Me is GET /me. It requires a signed-in user. 200 with the session, "hasPassword", and
 // "pendingEmail" if a change of address is not confirmed yet.
 func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) { h.serve("GET /me", w, r) }

@@ -20,7 +20,7 @@ import (
 var table = map[string]string{
 	"/signup": "POST", "/signin": "POST", "/password/update": "POST", "/password/replace": "POST", "/password/reset": "POST",
 	"/password/reset/complete": "POST", "/password/reset/verify": "POST", "/password/policy": "GET, HEAD", "/invitation/accept": "POST", "/email/verify/send": "POST",
-	"/email/verify": "POST", "/email/change": "DELETE, POST", "/session/refresh": "POST", "/me": "GET, HEAD, PATCH", "/sessions": "GET, HEAD",
+	"/email/verify": "POST", "/email/change": "DELETE, POST", "/session/refresh": "POST", "/session/confirm": "POST", "/me": "GET, HEAD, PATCH", "/sessions": "GET, HEAD",
 	"/sessions/x": "DELETE", "/signout": "POST", "/signout/all": "POST", "/keys": "GET, HEAD", "/revocations": "GET, HEAD",
 	"/account/delete": "POST", "/account/data": "GET, HEAD",
 }
@@ -231,7 +231,7 @@ func TestEachHandlerIsCompleteAlone(t *testing.T) {
 			"POST /signup": k.Handlers.SignUp, "POST /signin": k.Handlers.SignIn, "POST /password/update": k.Handlers.UpdatePassword, "POST /password/replace": k.Handlers.ReplacePassword,
 			"POST /password/reset": k.Handlers.SendPasswordReset, "POST /password/reset/complete": k.Handlers.ResetPassword, "POST /password/reset/verify": k.Handlers.VerifyReset, "POST /invitation/accept": k.Handlers.AcceptInvitation,
 			"GET /password/policy": k.Handlers.PasswordPolicy, "POST /email/verify/send": k.Handlers.SendEmailVerification, "POST /email/verify": k.Handlers.VerifyEmail,
-			"POST /email/change": k.Handlers.ChangeEmail, "POST /account/delete": k.Handlers.DeleteAccount, "GET /account/data": k.Handlers.AccountData, "DELETE /email/change": k.Handlers.CancelEmailChange, "POST /session/refresh": k.Handlers.Refresh, "GET /me": k.Handlers.Me, "PATCH /me": k.Handlers.UpdateMe,
+			"POST /email/change": k.Handlers.ChangeEmail, "POST /account/delete": k.Handlers.DeleteAccount, "GET /account/data": k.Handlers.AccountData, "DELETE /email/change": k.Handlers.CancelEmailChange, "POST /session/refresh": k.Handlers.Refresh, "POST /session/confirm": k.Handlers.ConfirmSession, "GET /me": k.Handlers.Me, "PATCH /me": k.Handlers.UpdateMe,
 			"GET /sessions": k.Handlers.Sessions, "DELETE /sessions/{id}": k.Handlers.RevokeSession, "POST /signout": k.Handlers.SignOut, "POST /signout/all": k.Handlers.SignOutEverywhere, "GET /keys": k.Handlers.Keys,
 		}
 		for route, handler := range alone {

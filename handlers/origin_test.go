@@ -23,7 +23,7 @@ import (
 // writes are all routes that change something.
 var writes = []string{
 	"/signup", "/signin", "/password/update", "/password/replace", "/password/reset", "/password/reset/complete", "/password/reset/verify", "/invitation/accept",
-	"/email/verify/send", "/email/verify", "/email/change", "/account/delete", "/session/refresh", "/signout", "/signout/all",
+	"/email/verify/send", "/email/verify", "/email/change", "/account/delete", "/session/refresh", "/session/confirm", "/signout", "/signout/all",
 }
 
 func TestCS01_CS02_OtherSitesChangeNothing(t *testing.T) {
@@ -67,7 +67,7 @@ func TestCS03_ACookieRequestNeedsAnOriginHeader(t *testing.T) {
 	k := NewKit(t, InCookies, Setup{})
 	u := k.SignUp(Ann)
 	rests := []Request{
-		Post("/password/update", Object("newPassword", OtherPassword)), Post("/session/refresh", ""), Post("/signout", ""), Post("/signout/all", ""),
+		Post("/password/update", Object("newPassword", OtherPassword)), Post("/session/refresh", ""), Post("/session/confirm", Object("password", GoodPassword)), Post("/signout", ""), Post("/signout/all", ""),
 		Post("/email/verify/send", ""), Post("/email/change", Object("newEmail", Bob, "currentPassword", GoodPassword)),
 		Post("/account/delete", Object("currentPassword", GoodPassword)),
 		{Method: http.MethodPatch, Path: "/me", Body: `{"name":"x"}`}, {Method: http.MethodDelete, Path: "/sessions/" + u.ID},

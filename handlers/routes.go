@@ -58,6 +58,8 @@ func (h *Handlers) routes() []routeEntry {
 		{get, "/account/signout", nil, h.userPage(open(v.SignOutEverywhere))},
 
 		{post, "/session/refresh", h.public(a.Refresh), nil},
+		{get, "/session/confirm", nil, h.userPage(open(v.Confirm))},
+		{post, "/session/confirm", h.requiresUser(a.ConfirmSession), h.userPage(form(v.Confirm))},
 		{get, "/sessions", h.requiresUser(a.Sessions), nil},
 		{del, "/sessions/{id}", h.requiresUser(a.RevokeSession), nil},
 		{post, "/account/sessions/{id}", nil, h.userPage(form(v.RevokeSession))},

@@ -266,6 +266,19 @@ var sessionOutcomes = []outcome{
 		},
 		status: 401, code: "invalid_session", events: "authn_token_reuse session_ended:token_reused", check: noCookie,
 	},
+	// POST /session/confirm
+	{
+		name: "confirm", prepare: asAnn(Post("/session/confirm", Object("password", GoodPassword))),
+		status: 200, events: "authn_reauthenticate",
+	},
+	{
+		name: "confirm, wrong", prepare: asAnn(Post("/session/confirm", Object("password", OtherPassword))),
+		status: 401, code: "invalid_credentials", events: "authn_login_fail:wrong_password", check: noCookie,
+	},
+	{
+		name: "confirm, nothing", prepare: asAnn(Post("/session/confirm", "{}")), status: 400, code: "invalid_request", fields: "password:required",
+	},
+	{name: "confirm, nobody", prepare: plain(Post("/session/confirm", Object("password", GoodPassword))), status: 401, code: "not_signed_in"},
 	// /me and /sessions
 	{
 		name: "me", prepare: asAnn(Get("/me")), status: 200,

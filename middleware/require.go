@@ -82,8 +82,8 @@ func (m *Middleware) RequirePermission(permission string) func(http.Handler) htt
 }
 
 // RequireRecent allows users who signed in at most maxAge ago, by the claim
-// auth_time, which a refresh does not change. Other users must sign in again
-// (RFC 9470).
+// auth_time, which a refresh does not change. Other users must sign in again, or confirm
+// the password in their session (usher.Service.Reauthenticate; RFC 9470).
 func (m *Middleware) RequireRecent(maxAge time.Duration) func(http.Handler) http.Handler {
 	// A sign-in up to this far in the future is a difference between clocks.
 	const tolerance = time.Minute
@@ -152,7 +152,7 @@ const currentTimeout = 5 * time.Second
 // request would be refused.
 func (m *Middleware) currentClaims(ctx context.Context, s *session, code problem.Code) (*token.Claims, *Refusal) {
 	reader, ok := m.cfg.Validator.(ClaimsReader)
-	// The time of the sign-in does not change. Claims of WithClaims need not be those of
+	// The time of the sign-in is in the token alone. Claims of WithClaims need not be those of
 	// a session.
 	if !ok || s.current || s.validatedBy == nil || code == problem.RecentSignInRequired {
 		return s.claims, nil

@@ -149,7 +149,7 @@ func (site *Site) deleteView() *view {
 			in := usher.DeleteAccountParams{CurrentPassword: usher.Secret(x.in["currentPassword"])}
 			err := site.service.DeleteAccount(x.r.Context(), x.claims, in, site.client(x))
 			if errors.Is(err, usher.ErrRecentSignInRequired) && x.page.NoPassword {
-				return redirect(x.w, site.pathWithReturn("/signin", site.base+"/account/delete")+"&prompt=login")
+				return redirect(x.w, site.pathWithReturn("/session/confirm", site.base+"/account/delete"))
 			}
 			if err != nil {
 				return err

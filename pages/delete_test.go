@@ -74,7 +74,7 @@ func TestAC02_ThePageAsksAUserWithoutAPasswordForARecentSignIn(t *testing.T) {
 		t.Error("the page asks for a password")
 	}
 	k.Clock.Add(6 * time.Minute)
-	b.Send("/account/delete").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount%2Fdelete&prompt=login")
+	b.Send("/account/delete").WantRedirect(t, "/auth/session/confirm?return_to=%2Fauth%2Faccount%2Fdelete")
 	signIn()
 	b.Send("/account/delete").WantRedirect(t, "/auth/signin")
 }

@@ -43,7 +43,7 @@ func (site *Site) emailView() *view {
 			in := usher.ChangeEmailParams{NewEmail: x.in["newEmail"], CurrentPassword: usher.Secret(x.in["currentPassword"])}
 			err := site.service.ChangeEmail(x.r.Context(), x.claims, in, site.client(x))
 			if errors.Is(err, usher.ErrRecentSignInRequired) && x.page.NoPassword {
-				return redirect(x.w, site.pathWithReturn("/signin", site.base+"/account/email")+"&prompt=login")
+				return redirect(x.w, site.pathWithReturn("/session/confirm", site.base+"/account/email"))
 			}
 			if err != nil {
 				return err

@@ -52,10 +52,10 @@ func TestOP08_NoPageAsksForAPasswordThatDoesNotExist(t *testing.T) {
 	}
 	k.Clock.Add(6 * time.Minute)
 	v := b.Send("/email/change", "newEmail", Bob)
-	if v.Status != 303 || !strings.HasPrefix(v.Location, "/auth/signin?") || !strings.Contains(v.Location, "prompt=login") {
+	if v.Status != 303 || v.Location != "/auth/session/confirm?return_to=%2Fauth%2Faccount%2Femail" {
 		t.Errorf("without a recent sign-in: %d to %q", v.Status, v.Location)
 	}
-	b.Open(v.Location).WantPage(t, 200, "Continue with Example", `href="/openid`)
+	b.Open(v.Location).WantPage(t, 200, "your account has no password", "Continue with Example", `href="/openid`)
 	signIn()
 	b.Send("/email/change", "newEmail", Bob).WantRedirect(t, "/auth/account")
 	link := k.EmailedLink(t, usher.MessageChangeEmail)

@@ -26,11 +26,11 @@ func (site *Site) Problem(w http.ResponseWriter, r *http.Request, err error, pro
 	wait, limited := route.SetRetryAfter(w, err)
 	code := route.Code(err)
 	if code.Status() == http.StatusUnauthorized {
-		target := site.pathWithReturn("/signin", back)
+		path := "/signin"
 		if errors.Is(err, usher.ErrRecentSignInRequired) {
-			target += "&prompt=login"
+			path = "/session/confirm"
 		}
-		_ = redirect(w, target)
+		_ = redirect(w, site.pathWithReturn(path, back))
 		return true
 	}
 	page.Code = string(code)

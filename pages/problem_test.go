@@ -130,11 +130,11 @@ func TestHP14_AUserWhoNavigatesGetsAPage(t *testing.T) {
 			got := v()
 			if c.status == 401 {
 				back := map[string]string{"open": c.path, "no referrer": "/start"}[name]
-				to := "/auth/signin?return_to=" + url.QueryEscape(cmp.Or(back, "/write?id=7"))
+				to := "/auth/signin"
 				if c.code == "recent_sign_in_required" {
-					to += "&prompt=login"
+					to = "/auth/session/confirm"
 				}
-				got.WantRedirect(t, to)
+				got.WantRedirect(t, to+"?return_to="+url.QueryEscape(cmp.Or(back, "/write?id=7")))
 				continue
 			}
 			text := c.text

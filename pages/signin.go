@@ -128,6 +128,36 @@ func (site *Site) showReplace(x *exchange) error {
 	return site.show(x.w, http.StatusForbidden, page)
 }
 
+// confirmView is the page on which a signed-in user proves the password again.
+func (site *Site) confirmView() *view {
+	inputs := []string{"password"}
+	return &view{
+		page: "confirm", path: "/session/confirm", inputs: inputs, required: inputs,
+		prepare: func(x *exchange) error {
+			if x.claims.Actor != "" {
+				return usher.ErrForbidden
+			}
+			err := site.loadAccount(x)
+			if x.page.NoPassword {
+				x.page.Lead = x.page.T("confirm.nopassword")
+			}
+			return err
+		},
+		send: func(x *exchange) error {
+			in := usher.ReauthenticateParams{Password: usher.Secret(x.in["password"])}
+			_, err := site.visits.Reauthenticate(x.w, x.r, x.claims, in, site.client(x))
+			if errors.Is(err, usher.ErrPasswordExpired) {
+				x.page.values["loginId"] = x.page.LoginID
+				return site.showReplace(x)
+			}
+			if err != nil {
+				return err
+			}
+			return redirect(x.w, site.destination(x.page.ReturnTo))
+		},
+	}
+}
+
 func (site *Site) replaceView() *view {
 	inputs := []string{"loginId", "oldPassword", "newPassword"}
 	return &view{page: "replace", path: "/signin", inputs: inputs, required: inputs, send: func(x *exchange) error {

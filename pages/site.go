@@ -79,6 +79,7 @@ type views struct {
 	SignIn, SignUp, Replace, Forgot, Reset, Verify *view
 	Invitation                                     *view
 	Account, Name, Email, Password, Delete         *view
+	Confirm                                        *view
 	ResendEmail, CancelEmail                       *view
 	RevokeSession, SignOut, SignOutEverywhere      *view
 }
@@ -91,7 +92,7 @@ func (site *Site) Views() views {
 	v := views{
 		SignIn: site.signInView(), SignUp: site.signUpView(), Replace: site.replaceView(),
 		Forgot: site.forgotView(), Reset: site.resetView(), Invitation: site.invitationView(), Verify: site.verifyView(),
-		Account: site.accountView(), Name: site.nameView(), Email: site.emailView(), Password: site.passwordView(), Delete: site.deleteView(),
+		Account: site.accountView(), Name: site.nameView(), Email: site.emailView(), Password: site.passwordView(), Delete: site.deleteView(), Confirm: site.confirmView(),
 		ResendEmail: site.resendView(), CancelEmail: site.cancelEmailView(),
 		RevokeSession: site.revokeView(), SignOut: site.signOutView(), SignOutEverywhere: site.signOutEverywhereView(),
 	}

@@ -15,7 +15,7 @@ import (
 // pageNames are the pages, each with a file of its own.
 var pageNames = []string{
 	"signin", "signup", "forgot", "sent", "reset", "invitation", "replace", "verify", "verified", "link", "problem",
-	"account", "name", "email", "password", "everywhere", "delete",
+	"account", "name", "email", "password", "everywhere", "delete", "confirm",
 }
 
 // templates has the parsed files of the pages.

@@ -28,6 +28,7 @@ const (
 	EventSignInFailed         EventName = "authn_login_fail"
 	EventSignInAfterFailures  EventName = "authn_login_successafterfail"
 	EventSignInNewDevice      EventName = "authn_login_newdevice"
+	EventReauthenticated      EventName = "authn_reauthenticate"
 	EventPasswordLocked       EventName = "authn_login_lock"
 	EventThrottled            EventName = "excess_rate_limit_exceeded"
 	EventPasswordChanged      EventName = "authn_password_change"

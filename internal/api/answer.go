@@ -69,7 +69,8 @@ type authenticationJSON struct {
 // tokensJSON is the part of authenticationJSON that only a mount without cookies sends.
 type tokensJSON struct {
 	SessionToken string `json:"sessionToken"`
-	// RefreshToken is empty in a session of Operator.Impersonate.
+	// RefreshToken is empty in a session of Operator.Impersonate, and after POST
+	// /session/confirm without one.
 	RefreshToken string `json:"refreshToken,omitempty"`
 	ExpiresIn    int64  `json:"expiresIn"`
 	// DeviceToken is empty after a refresh, which makes no device known.
@@ -79,8 +80,13 @@ type tokensJSON struct {
 // writeSession answers with a session. The tokens are in the body if the mount has no
 // cookies.
 func (api *API) writeSession(w http.ResponseWriter, status int, a *usher.Authentication) {
+	api.writeTokens(w, status, a, api.visits.Cookies == nil)
+}
+
+// writeTokens answers with a session, and with its tokens if inBody is true.
+func (api *API) writeTokens(w http.ResponseWriter, status int, a *usher.Authentication, inBody bool) {
 	body := authenticationJSON{User: newUserJSON(a.User), Session: newSessionJSON(a.Session, a.Session.ID)}
-	if api.visits.Cookies == nil {
+	if inBody {
 		body.tokensJSON = &tokensJSON{
 			a.Tokens.Session.Reveal(), a.Tokens.Refresh.Reveal(), api.secondsUntil(a.Tokens.SessionExpiresAt), a.Device.Reveal(),
 		}

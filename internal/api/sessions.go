@@ -34,6 +34,29 @@ func (api *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// ConfirmSession answers POST /session/confirm. A bearer token is not in the cookies, so
+// the new one is in the body of the answer.
+func (api *API) ConfirmSession(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+	in, err := decode(w, r)
+	if err != nil {
+		return err
+	}
+	request := usher.ReauthenticateParams{Password: in.secret("password")}
+	if api.visits.Cookies == nil {
+		request.RefreshToken = in.secret("refreshToken")
+	}
+	client := api.withDevice(api.visits.Client(w, r), in)
+	if err := in.err(); err != nil {
+		return err
+	}
+	result, err := api.visits.Reauthenticate(w, r, claims, request, client)
+	if err != nil {
+		return err
+	}
+	api.writeTokens(w, http.StatusOK, result.Authentication, middleware.Source(r.Context()) == middleware.SourceBearer)
+	return nil
+}
+
 // refreshToken returns the refresh token of the cookies, or that of the body on a
 // mount without cookies.
 func (api *API) refreshToken(w http.ResponseWriter, r *http.Request, in object) (usher.Secret, error) {

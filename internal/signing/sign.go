@@ -39,11 +39,11 @@ type Claims struct {
 	// AuthTime is when the password was checked. Zero leaves the claim out.
 	AuthTime time.Time
 
-	// AMR is written into session and reset tokens. Actor, EmailVerified, Roles,
-	// Permissions, Tenants and Custom are written into session tokens only; other
-	// types ignore them.
+	// AMR are the methods by which the user was authenticated then.
 	AMR []string
-	// Actor is the sub of the claim act. Empty leaves the claim out.
+
+	// Actor, EmailVerified, Roles, Permissions, Tenants and Custom are written into
+	// session tokens only; other types ignore them. Actor is the sub of the claim act. Empty leaves the claim out.
 	Actor              string
 	EmailVerified      bool
 	Roles, Permissions []string
@@ -127,16 +127,13 @@ func (c Claims) payload() (jwt.MapClaims, error) {
 	}
 	p := jwt.MapClaims{
 		"iss": c.Issuer, "sub": c.Subject, "aud": c.Audience, "jti": c.ID, "drn": drn,
-		"iat": c.IssuedAt.Unix(), "exp": c.ExpiresAt.Unix(),
+		"iat": c.IssuedAt.Unix(), "exp": c.ExpiresAt.Unix(), "amr": nonNil(c.AMR),
 	}
 	if c.SessionID != "" {
 		p["sid"] = c.SessionID
 	}
 	if !c.AuthTime.IsZero() {
 		p["auth_time"] = c.AuthTime.Unix()
-	}
-	if c.Type != token.TypeRefresh {
-		p["amr"] = nonNil(c.AMR)
 	}
 	if c.Type != token.TypeSession {
 		return p, nil

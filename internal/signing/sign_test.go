@@ -38,13 +38,13 @@ func TestSign_WritesTheClaimsOfEachType(t *testing.T) {
 		"plan":    "pro", "seats": 3.0,
 	}
 	lean := map[string]any{}
-	for _, name := range []string{"iss", "aud", "sub", "sid", "jti", "iat", "exp", "auth_time"} {
+	for _, name := range []string{"iss", "aud", "sub", "sid", "jti", "iat", "exp", "auth_time", "amr"} {
 		lean[name] = session[name]
 	}
 	for typ, want := range map[token.Type]map[string]any{
 		token.TypeSession: session,
 		token.TypeRefresh: object(lean).with("drn", "DSR"),
-		token.TypeReset:   object(lean).with("drn", "DS").with("amr", []any{"pwd"}),
+		token.TypeReset:   object(lean).with("drn", "DS"),
 	} {
 		c := sessionClaims()
 		c.Type = typ

@@ -68,6 +68,19 @@ func (v *Visits) Renew(w http.ResponseWriter, r *http.Request, c usher.Client, r
 	return result, nil
 }
 
+// Reauthenticate checks the password of the signed-in user again. If the claims are those
+// of the cookies, it sets the cookies with the new tokens.
+func (v *Visits) Reauthenticate(w http.ResponseWriter, r *http.Request, claims *token.Claims, in usher.ReauthenticateParams, c usher.Client) (usher.Result, error) {
+	if middleware.Source(r.Context()) != middleware.SourceCookie {
+		return v.Service.Reauthenticate(r.Context(), claims, in, c)
+	}
+	pair, _ := v.Cookies.Tokens(r)
+	in.RefreshToken = pair.Refresh
+	return v.Renew(w, r, c, func(c usher.Client) (usher.Result, error) {
+		return v.Service.Reauthenticate(r.Context(), claims, in, c)
+	})
+}
+
 // CheckDelivery returns a PrepareDelivery that fails if the tokens could not be set as
 // cookies, and keeps nothing. It returns nil without cookies.
 func (v *Visits) CheckDelivery(r *http.Request) func(token.Pair) error {

@@ -142,6 +142,19 @@ export const states = [
     await submitAndWait(page);
     await s.inspect(page, "signin-again-failed");
   }],
+  ["states: the password again, before a dangerous step", async (s) => {
+    const page = await s.open("plain");
+    const user = address("again");
+    await signUp(page, user);
+    await page.goto("/auth/session/confirm?return_to=%2Fauth%2Faccount%2Fname");
+    await s.inspect(page, "confirm");
+    await page.locator("[name=password]").fill(otherPassword);
+    await submitAndWait(page);
+    await s.inspect(page, "confirm-failed");
+    await page.locator("[name=password]").fill(password);
+    await submitAndWait(page);
+    s.equal(new URL(page.url()).pathname, "/auth/account/name", "path");
+  }],
   ["states: many devices", async (s) => {
     const page = await s.open("plain");
     const user = address("devices");

@@ -240,6 +240,43 @@ func TestSE13_OfTwoAnswersOnManyInstancesOneServes(t *testing.T) {
 	})
 }
 
+func TestUP08_ConfirmationsOnManyInstancesSignNobodyOut(t *testing.T) {
+	overInstances(t, func(t *testing.T, f *fleet) {
+		_, a := f.signUp()
+		claims, err := f.at(0).ValidateSession(t.Context(), a.Tokens.Session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refresh := a.Tokens.Refresh
+		for range 2 {
+			got := make([]usher.Secret, 64)
+			errs := together(64, func(i int) error {
+				if i%2 == 0 {
+					b, err := f.at(i/2).RefreshSession(t.Context(), refresh, f.client())
+					if err == nil {
+						got[i] = b.Tokens.Refresh
+					}
+					return err
+				}
+				in := usher.ReauthenticateParams{Password: goodPassword, RefreshToken: refresh}
+				b, err := f.at(i/2).Reauthenticate(t.Context(), claims, in, f.client())
+				if err == nil {
+					got[i] = b.Authentication.Tokens.Refresh
+				}
+				return err
+			})
+			winners(t, errs) // all callers
+			for i, r := range got {
+				b, err := f.at(i).RefreshSession(t.Context(), r, f.client())
+				if err != nil {
+					t.Fatalf("the token of caller %d: %v", i, err)
+				}
+				refresh = b.Tokens.Refresh
+			}
+		}
+	})
+}
+
 func TestSE08_TwentyRefreshesKeepOneSession(t *testing.T) {
 	overInstances(t, func(t *testing.T, f *fleet) {
 		_, a := f.signUp()
