@@ -365,7 +365,7 @@ type PendingEmail struct {
 //
 // Errors: [ErrUnavailable].
 func (s *Service) PendingEmail(ctx context.Context, userID string) (PendingEmail, error) {
-	open, err := s.store.UserTokens(ctx, userID, store.PurposeChangeEmail, s.now())
+	open, err := s.store.UserTokens(ctx, userID, []store.Purpose{store.PurposeChangeEmail}, s.now())
 	if err != nil || len(open) == 0 {
 		return PendingEmail{}, s.storeError(err)
 	}

@@ -125,7 +125,7 @@ func (f *faulty) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (
 	return callResult(f, ctx, "OneTimeToken", func() (store.OneTimeToken, error) { return f.Store.OneTimeToken(ctx, hash, now) })
 }
 
-func (f *faulty) UserTokens(ctx context.Context, user string, p store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
+func (f *faulty) UserTokens(ctx context.Context, user string, p []store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
 	return callResult(f, ctx, "UserTokens", func() ([]store.OneTimeToken, error) { return f.Store.UserTokens(ctx, user, p, now) })
 }
 

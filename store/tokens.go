@@ -25,9 +25,12 @@ const (
 // OneTimeToken is the stored part of an emailed link.
 type OneTimeToken struct {
 	// Hash is the SHA-256 of the token.
-	Hash    []byte
-	UserID  string
-	Purpose Purpose
+	Hash []byte
+	// CodeHash is a keyed hash of the code in the same email, or nil if it has none. The
+	// code lives and dies with the token.
+	CodeHash []byte
+	UserID   string
+	Purpose  Purpose
 	// Email is the user's address when the token was made. The token is void once the
 	// address has changed.
 	Email string
@@ -72,9 +75,9 @@ type OneTimeTokenStore interface {
 	AddOneTimeToken(ctx context.Context, a TokenAddition) error
 	// OneTimeToken returns a token that is valid at now, and does not spend it.
 	OneTimeToken(ctx context.Context, hash []byte, now time.Time) (OneTimeToken, error)
-	// UserTokens returns the user's tokens of a purpose that are valid at now, newest
+	// UserTokens returns the user's tokens of the purposes that are valid at now, newest
 	// first.
-	UserTokens(ctx context.Context, userID string, p Purpose, now time.Time) ([]OneTimeToken, error)
+	UserTokens(ctx context.Context, userID string, purposes []Purpose, now time.Time) ([]OneTimeToken, error)
 	// DropTokens removes the user's tokens of a purpose. ErrNotFound if none of them is
 	// valid at now.
 	DropTokens(ctx context.Context, userID string, p Purpose, now time.Time, fx Effects) error

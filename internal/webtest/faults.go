@@ -161,7 +161,7 @@ func (f *Faults) OneTimeToken(c Ctx, hash []byte, now time.Time) (store.OneTimeT
 	return f.Store.OneTimeToken(c, hash, now)
 }
 
-func (f *Faults) UserTokens(c Ctx, user string, p store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
+func (f *Faults) UserTokens(c Ctx, user string, p []store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return nil, err
 	}

@@ -237,7 +237,7 @@ func (m *machine) compareLinks() {
 	}
 	for id, u := range m.model.users {
 		for _, kind := range []string{"reset", "claim", "verify_email", "change_email"} {
-			list, err := m.w.store.UserTokens(ctx, id, store.Purpose(kind), now)
+			list, err := m.w.store.UserTokens(ctx, id, []store.Purpose{store.Purpose(kind)}, now)
 			if n := len(m.model.open(id, kind, now)); err != nil || len(list) != n {
 				m.t.Fatalf("%s has %d open links %s, the model %d: %v", u.email, len(list), kind, n, err)
 			}

@@ -82,7 +82,7 @@ func copySession(s store.SessionRecord) store.SessionRecord {
 }
 
 func copyToken(t store.OneTimeToken) store.OneTimeToken {
-	t.Hash = bytes.Clone(t.Hash)
+	t.Hash, t.CodeHash = bytes.Clone(t.Hash), bytes.Clone(t.CodeHash)
 	t.CreatedAt, t.ExpiresAt = toMicros(t.CreatedAt), toMicros(t.ExpiresAt)
 	return t
 }

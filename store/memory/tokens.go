@@ -71,10 +71,10 @@ func (m *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (o
 }
 
 // UserTokens implements [store.OneTimeTokenStore].
-func (m *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, now time.Time) (out []store.OneTimeToken, err error) {
+func (m *Store) UserTokens(ctx context.Context, userID string, purposes []store.Purpose, now time.Time) (out []store.OneTimeToken, err error) {
 	err = m.transact(ctx, nil, func(s *transaction) error {
 		for _, t := range s.tokens {
-			if t.UserID == userID && t.Purpose == p && s.valid(t, toMicros(now)) {
+			if t.UserID == userID && slices.Contains(purposes, t.Purpose) && s.valid(t, toMicros(now)) {
 				out = append(out, copyToken(t))
 			}
 		}

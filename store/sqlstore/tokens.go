@@ -10,7 +10,7 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-const tokenColumns = `t.hash, t.user_id, t.purpose, t.email, t.new_email, t.password_version, t.created_at, t.expires_at`
+const tokenColumns = `t.hash, t.code_hash, t.user_id, t.purpose, t.email, t.new_email, t.password_version, t.created_at, t.expires_at`
 
 // tokenStillValid is the condition for a token besides its expiry: its user is enabled,
 // and still has the address and the password that the token was made for.
@@ -20,16 +20,16 @@ const tokenStillValid = `EXISTS (SELECT 1 FROM usher_users u
 
 func tokenDest(t *store.OneTimeToken) []any {
 	return []any{
-		bytesColumn{&t.Hash}, &t.UserID, &t.Purpose, &t.Email, &t.NewEmail, &t.PasswordVersion,
+		bytesColumn{&t.Hash}, bytesColumn{&t.CodeHash}, &t.UserID, &t.Purpose, &t.Email, &t.NewEmail, &t.PasswordVersion,
 		timeColumn{&t.CreatedAt}, timeColumn{&t.ExpiresAt},
 	}
 }
 
 func tokenInsert(o store.OneTimeToken) statement {
 	return statement{`
-		INSERT INTO usher_one_time_tokens (hash, user_id, purpose, email, new_email, password_version, created_at, expires_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		[]any{o.Hash, o.UserID, string(o.Purpose), o.Email, o.NewEmail, o.PasswordVersion, o.CreatedAt, o.ExpiresAt}}
+		INSERT INTO usher_one_time_tokens (hash, code_hash, user_id, purpose, email, new_email, password_version, created_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		[]any{o.Hash, o.CodeHash, o.UserID, string(o.Purpose), o.Email, o.NewEmail, o.PasswordVersion, o.CreatedAt, o.ExpiresAt}}
 }
 
 // AddOneTimeToken implements [store.OneTimeTokenStore].
@@ -118,8 +118,15 @@ func (s *Store) OneTimeToken(ctx context.Context, hash []byte, now time.Time) (s
 }
 
 // UserTokens implements [store.OneTimeTokenStore].
-func (s *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
+func (s *Store) UserTokens(ctx context.Context, userID string, purposes []store.Purpose, now time.Time) ([]store.OneTimeToken, error) {
 	var out []store.OneTimeToken
+	if len(purposes) == 0 {
+		return nil, nil
+	}
+	args := []any{userID}
+	for _, p := range purposes {
+		args = append(args, string(p))
+	}
 	err := s.read(ctx, "read one-time tokens", func(r runner) error {
 		out = nil
 		return r.query(ctx, func(row scanner) error {
@@ -131,8 +138,8 @@ func (s *Store) UserTokens(ctx context.Context, userID string, p store.Purpose, 
 			return nil
 		}, `
 			SELECT `+tokenColumns+` FROM usher_one_time_tokens t
-			WHERE t.user_id = ? AND t.purpose = ? AND t.expires_at > ? AND `+tokenStillValid+`
-			ORDER BY t.created_at DESC, t.hash DESC`, userID, string(p), now)
+			WHERE t.user_id = ? AND t.purpose IN (`+placeholders(len(purposes))+`) AND t.expires_at > ? AND `+tokenStillValid+`
+			ORDER BY t.created_at DESC, t.hash DESC`, append(args, now)...)
 	})
 	if err != nil {
 		return nil, err
@@ -184,7 +191,7 @@ func (t *tx) spend(ctx context.Context, in store.TokenSpend) (store.Account, sto
 	err = t.get(ctx, tokenDest(&out), `
 		DELETE FROM usher_one_time_tokens AS t
 		WHERE t.hash = ? AND t.expires_at > ? AND t.purpose IN (`+placeholders(len(in.Purposes))+`) AND `+tokenStillValid+`
-		RETURNING hash, user_id, purpose, email, new_email, password_version, created_at, expires_at`, args...)
+		RETURNING hash, code_hash, user_id, purpose, email, new_email, password_version, created_at, expires_at`, args...)
 	return a, out, err
 }
 

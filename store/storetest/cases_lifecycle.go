@@ -64,7 +64,7 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 		},
 		"OneTimeToken": func() error { _, err := e.OneTimeToken(ctx, tok.Hash, t0); return err },
 		"UserTokens": func() error {
-			_, err := e.UserTokens(ctx, id, store.PurposeReset, t0)
+			_, err := e.UserTokens(ctx, id, []store.Purpose{store.PurposeReset}, t0)
 			return err
 		},
 		"DropTokens": func() error { return e.DropTokens(ctx, id, store.PurposeReset, t0, fx) },

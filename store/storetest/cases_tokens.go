@@ -217,7 +217,7 @@ var userTokenCases = []testCase{
 			e.ok(e.AddOneTimeToken(e.ctx, store.TokenAddition{Token: t, MaxOpen: 9}))
 			want = append([]store.OneTimeToken{t}, want...)
 		}
-		got, err := e.UserTokens(e.ctx, a.User.ID, store.PurposeChangeEmail, t0)
+		got, err := e.UserTokens(e.ctx, a.User.ID, []store.Purpose{store.PurposeChangeEmail}, t0)
 		e.ok(err)
 		e.wantEqual("tokens", got, want)
 		for _, none := range []struct {
@@ -227,13 +227,13 @@ var userTokenCases = []testCase{
 		}{
 			{a.User.ID, store.PurposeVerifyEmail, t0}, {a.User.ID, store.PurposeChangeEmail, t0.Add(time.Hour)}, {"nobody", store.PurposeChangeEmail, t0},
 		} {
-			got, err := e.UserTokens(e.ctx, none.user, none.purpose, none.now)
+			got, err := e.UserTokens(e.ctx, none.user, []store.Purpose{none.purpose}, none.now)
 			e.ok(err)
 			e.wantEqual("tokens", got, nil)
 		}
 		_, err = e.ChangePassword(e.ctx, passwordChange(a, "hash-2"))
 		e.ok(err)
-		got, err = e.UserTokens(e.ctx, a.User.ID, store.PurposeChangeEmail, t0)
+		got, err = e.UserTokens(e.ctx, a.User.ID, []store.Purpose{store.PurposeChangeEmail}, t0)
 		e.ok(err)
 		e.wantEqual("void ones", got, nil)
 	}},

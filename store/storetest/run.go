@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"AddOneTimeToken", addTokenCases},
 		{"OneTimeToken", tokenCases},
 		{"UserTokens", userTokenCases},
+		{"Codes", codeCases},
 		{"ResetPassword", resetCases},
 		{"StartResetSession", resetSessionCases},
 		{"VerifyEmail", verifyCases},
