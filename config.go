@@ -78,6 +78,10 @@ type Config struct {
 	// that it would create, with EmailVerified. Operators' imports do not call it. Defaults
 	// to none.
 	SignUpRule func(ctx context.Context, u User) error
+	// LinksOnly leaves the six-digit codes out of emails. Set it if the program has neither
+	// the pages nor a form of its own for a code. Defaults to false: an email that confirms an
+	// address or sets a password has a code beside its link.
+	LinksOnly bool
 	// SignUpClosed refuses every sign-up, except by the link of [Operator.Invite].
 	// Defaults to false.
 	SignUpClosed bool

@@ -22,8 +22,14 @@ type ChangeEmailParams struct {
 
 // VerifyEmailParams is the input of [Service.VerifyEmail].
 type VerifyEmailParams struct {
-	// Token is the one-time token of the emailed link. Required.
+	// Token is the one-time token of the emailed link. Required without Code.
 	Token Secret
+	// Code is the code in the email, instead of Token. Blanks and hyphens in it do not
+	// count.
+	Code Secret
+	// LoginID names the account of Code. If it is empty, that is the account of the
+	// caller's session.
+	LoginID string
 	// Password is the account's password. It is ignored, and may be empty, if the
 	// caller has a session of the link's user.
 	Password Secret
@@ -70,7 +76,9 @@ func (s *Service) sendVerification(ctx context.Context, account store.Account, c
 		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeVerifyEmail, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
-	m := forUser(u, Message{Kind: MessageVerifyEmail, Link: linkWithToken(s.Links().VerifyEmail, raw), At: now, ExpiresAt: t.ExpiresAt}, c)
+	m := forUser(u, Message{
+		Kind: MessageVerifyEmail, Link: linkWithToken(s.Links().VerifyEmail, raw), Code: s.addCode(&t), At: now, ExpiresAt: t.ExpiresAt,
+	}, c)
 	event := s.newEvent(EventEmailVerifyRequested, u.ID, "", "", c)
 	return s.sendLink(ctx, t, linkEmail{to: u.Email, Message: m}, event, c)
 }
@@ -141,11 +149,8 @@ func (s *Service) recordWithoutLink(ctx context.Context, t store.OneTimeToken, l
 	return nil
 }
 
-// verifyPurposes are the purposes of tokens that prove an address.
-var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChangeEmail}
-
-// VerifyEmail spends an emailed link. The address that the link was sent to is then
-// proven. For a change of address it replaces the old one. VerifyEmail neither
+// VerifyEmail spends an emailed link, or the code beside it. The address that the email
+// was sent to is then proven. For a change of address it replaces the old one. VerifyEmail neither
 // starts nor changes a session.
 //
 // The link proves only the mailbox, and its reader may not be the user who made the
@@ -158,7 +163,9 @@ var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChan
 //
 // Errors: a [*FieldError]; [ErrInvalidToken] if the link is unknown, used, expired
 // or void, or its user is disabled, or the new address has become another user's
-// login id; [ErrPasswordRequired] if there is neither a session nor a password;
+// login id; [ErrInvalidCode] if the code is wrong, or is older than ten minutes, or its link
+// is void; [ErrInvalidSession] or [ErrForbidden] for a code without a login id;
+// [ErrPasswordRequired] if there is neither a session nor a password;
 // [ErrInvalidCredentials] if the password is wrong; a [*LimitError];
 // [ErrUnavailable].
 func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in VerifyEmailParams, c Client) (User, error) {
@@ -167,7 +174,11 @@ func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in Veri
 			return User{}, err
 		}
 	}
-	t, account, err := s.lookUpLink(ctx, in.Token, c, verifyPurposes...)
+	digits, err := checkEmailProof(in.Token, in.LoginID, in.Code)
+	if err != nil {
+		return User{}, err
+	}
+	t, account, err := s.lookUpVerification(ctx, claims, in, digits, c)
 	if err != nil {
 		return User{}, err
 	}
@@ -213,11 +224,6 @@ func (s *Service) hasLiveSession(ctx context.Context, claims *token.Claims, user
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// tokenSpend returns the use of a one-time token for its purpose.
-func (s *Service) tokenSpend(t store.OneTimeToken) store.TokenSpend {
-	return store.TokenSpend{Hash: t.Hash, Purposes: []store.Purpose{t.Purpose}, Now: s.now()}
 }
 
 // completeEmailChange replaces the user's address by the one that the token proves.
@@ -313,7 +319,7 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
 	l := linkEmail{to: in.NewEmail, notices: notice, Message: forUser(u, Message{
-		Kind: MessageChangeEmail, Link: linkWithToken(s.Links().VerifyEmail, raw), At: now, ExpiresAt: t.ExpiresAt,
+		Kind: MessageChangeEmail, Link: linkWithToken(s.Links().VerifyEmail, raw), Code: s.addCode(&t), At: now, ExpiresAt: t.ExpiresAt,
 	}, c)}
 	event := s.newEvent(EventEmailChangeRequested, u.ID, session.ID, "", c)
 	if taken {

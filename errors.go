@@ -30,6 +30,9 @@ var (
 	// ErrInvalidToken means that a one-time token of an emailed link is unknown, used,
 	// expired or void.
 	ErrInvalidToken = errors.New("usher: the link is not valid")
+	// ErrInvalidCode means that the code of an email is wrong or expired, or that its link
+	// is void. A client cannot tell which, nor whether the login id has a user.
+	ErrInvalidCode = errors.New("usher: the code is not valid")
 	// ErrInvalidSession means that a session or refresh token is not valid, or that
 	// its session has ended. It also matches [token.ErrInvalid].
 	ErrInvalidSession = linked("usher: the session is not valid", token.ErrInvalid)

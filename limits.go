@@ -30,6 +30,8 @@ const (
 	limitLinks         = "links"
 	limitDeletions     = "deletions"
 	limitDownloads     = "downloads"
+	limitCodes         = "codes"
+	limitNetworkCodes  = "network_codes"
 )
 
 // limitKey returns the key of a counter: a MAC, so that the key does not reveal

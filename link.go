@@ -130,6 +130,14 @@ func (s *Service) lookUpLink(ctx context.Context, raw Secret, c Client, purposes
 	return t, account, nil
 }
 
+// verifyPurposes are the purposes of tokens that prove an address.
+var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChangeEmail}
+
+// tokenSpend returns the use of a one-time token for its purpose.
+func (s *Service) tokenSpend(t store.OneTimeToken) store.TokenSpend {
+	return store.TokenSpend{Hash: t.Hash, Purposes: []store.Purpose{t.Purpose}, Now: s.now()}
+}
+
 // refuseToken records that a token was refused and returns ErrInvalidToken. No limit
 // counts such calls, so the record is sampled.
 func (s *Service) refuseToken(ctx context.Context, userID string, c Client) error {

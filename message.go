@@ -70,6 +70,11 @@ type Message struct {
 	// Link is the URL of the emailed link, for the kinds that have one. It is a
 	// secret.
 	Link Secret
+	// Code is the six-digit code beside the link, for the kinds that have one, or empty. It
+	// is a secret. Do not put it into the subject, which phones show while they are locked.
+	Code Secret
+	// CodeExpiresAt is when Code expires. Zero without a code.
+	CodeExpiresAt time.Time
 	// ExpiresAt is when Link expires. Zero without a link.
 	ExpiresAt time.Time
 	// At is when the event that the email reports took place.
@@ -103,6 +108,7 @@ type sealedMessage struct {
 	UserID             string      `json:"u,omitempty"`
 	To                 string      `json:"to"`
 	Link               string      `json:"l,omitempty"`
+	Code               string      `json:"c,omitempty"`
 	ExpiresAt          time.Time   `json:"x,omitzero"`
 	At                 time.Time   `json:"at"`
 	Address, UserAgent string      `json:",omitempty"`
@@ -299,7 +305,7 @@ func (s *Service) reportDroppedEmail(ctx context.Context, m Message, reason stri
 func (s *Service) sealEmail(address string, m Message, c Client) []store.QueuedEmail {
 	now := s.now()
 	sealed := sealedMessage{
-		Kind: m.Kind, UserID: m.UserID, To: address, Link: m.Link.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
+		Kind: m.Kind, UserID: m.UserID, To: address, Link: m.Link.Reveal(), Code: m.Code.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
 		UserAgent: logs.Clean(c.UserAgent, 256), Language: m.Language,
 	}
 	if c.Address.IsValid() {
@@ -333,6 +339,9 @@ func (s *Service) deliver(ctx context.Context, q store.QueuedEmail) (outbox.Emai
 	if !m.ExpiresAt.IsZero() && !s.now().Before(m.ExpiresAt) {
 		return info, &outbox.GiveUpError{Reason: "link_expired"}
 	}
+	if !s.now().Before(m.CodeExpiresAt) {
+		m.Code, m.CodeExpiresAt = "", time.Time{} // the link is still valid
+	}
 	err = background.Guard(func() error { return s.cfg.Mailer.Send(ctx, m) })
 	var permanent interface{ Permanent() bool }
 	if errors.As(err, &permanent) && permanent.Permanent() {
@@ -351,8 +360,13 @@ func (s *Service) openEmail(q store.QueuedEmail) (Message, error) {
 	if err := json.Unmarshal(plain, &m); err != nil {
 		return Message{}, err
 	}
+	codeExpiresAt := time.Time{}
+	if m.Code != "" {
+		codeExpiresAt = earlier(m.At.Add(codeLifetime), m.ExpiresAt)
+	}
 	return Message{
 		ID: q.ID, Name: s.cfg.Name, Kind: m.Kind, UserID: m.UserID, To: m.To, Link: Secret(m.Link), ExpiresAt: m.ExpiresAt,
+		Code: Secret(m.Code), CodeExpiresAt: codeExpiresAt,
 		At: m.At, Address: m.Address, UserAgent: m.UserAgent, Language: m.Language,
 	}, nil
 }

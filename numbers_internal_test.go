@@ -32,6 +32,7 @@ func TestCF06_TheNumbersAreThoseOfTheCode(t *testing.T) {
 		"sign-ups":            c.Limits.SignUps == 10,
 		"reset link":          c.ResetLifetime == 10*time.Minute,
 		"verification link":   c.VerifyLifetime == day,
+		"codes":               codeLifetime == 10*time.Minute && maxWrongCodes == 10 && maxNetworkWrongCodes == 20,
 		"reset mails":         c.Limits.ResetEmails == 3 && c.Limits.ResetRequests == 10,
 		"mails":               c.Limits.Emails == 5,
 		"session token":       c.Sessions.TokenLifetime == 10*time.Minute && maxTokenLifetime == time.Hour,

@@ -25,12 +25,15 @@ type SendPasswordResetParams struct {
 	Parameter string
 }
 
-// ResetPasswordParams is the input of [Service.ResetPassword]. All fields are
-// required.
+// ResetPasswordParams is the input of [Service.ResetPassword].
 type ResetPasswordParams struct {
-	// Token is the one-time token of the emailed link.
+	// Token is the one-time token of the emailed link. Required without Code.
 	Token Secret
-	// NewPassword is the chosen password.
+	// LoginID and Code are instead the login id for which the email was requested, and the
+	// code in it. Blanks and hyphens in the code do not count.
+	LoginID string
+	Code    Secret
+	// NewPassword is the chosen password. Required.
 	NewPassword Secret
 }
 
@@ -131,7 +134,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, canonica
 		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeReset, Email: u.Email,
 		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ResetLifetime),
 	}
-	m := Message{Kind: MessageResetPassword, Link: address, At: now, ExpiresAt: t.ExpiresAt}
+	m := Message{Kind: MessageResetPassword, Link: address, Code: s.addCode(&t), At: now, ExpiresAt: t.ExpiresAt}
 	if u.ID != "" && !u.EmailVerified {
 		t.Purpose, m.Kind = store.PurposeConfirmAndReset, MessageConfirmAndReset
 		u.Language = "" // it is that of the client that signed up
@@ -144,6 +147,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, canonica
 	}
 	signUp, refusal, maxOpen := event.Name == EventSignUpRefused, "", maxOpenTokens
 	if signUp {
+		t.CodeHash, m.Code = nil, "" // the page after a sign-up asks for no new password
 		refusal, err = s.countEmailEvenly(ctx, to, limits)
 	} else {
 		refusal, limits, maxOpen, err = s.countResetEmail(ctx, to, c, limits)
@@ -250,7 +254,7 @@ func checkTokenGiven(raw Secret) error {
 // resetPurposes are the purposes of tokens that set a password.
 var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndReset}
 
-// ResetPassword spends an emailed link and sets the password. All sessions of the
+// ResetPassword spends an emailed link, or the code beside it, and sets the password. All sessions of the
 // user end, all emailed links become void, a locked password is unlocked, and an
 // email notifies the user. The browser becomes known ([Result.Device]). If [Client.SessionID] is set, that session ends, also if it
 // is another user's. The result is [NextSignIn], or [NextSignedIn] with
@@ -261,24 +265,19 @@ var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndR
 //
 // Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors];
 // [ErrInvalidToken] if the link is unknown, used, expired, or void because the
-// password or the address has changed; a [*LimitError]; the error of
+// password or the address has changed; [ErrInvalidCode] if the code is wrong, or is older
+// than ten minutes, or its link is void; a [*LimitError]; the error of
 // [Config.Claims], with Config.ResetSignsIn; [ErrUnavailable].
 func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c Client) (_ Result, err error) {
-	if err := inputErrors(checkTokenGiven(in.Token), s.checkPasswordInput("newPassword", in.NewPassword)); err != nil {
+	canonical, digits, badProof := s.checkResetProof(in)
+	if err := inputErrors(badProof, s.checkPasswordInput("newPassword", in.NewPassword)); err != nil {
 		return Result{}, err
 	}
-	t, err := s.lookUpToken(ctx, in.Token, c, resetPurposes...)
+	t, account, err := s.lookUpResetProof(ctx, in.Token, canonical, digits, c)
 	if err != nil {
 		return Result{}, err
 	}
-	account, err := s.store.Account(ctx, t.UserID)
-	if errors.Is(err, ErrNotFound) {
-		return Result{}, s.refuseToken(ctx, t.UserID, c)
-	}
-	if err != nil {
-		return Result{}, s.storeError(err)
-	}
-	account.User.EmailVerified = true // the link proves it
+	account.User.EmailVerified = true // the link or the code proves it
 	if t.Purpose == store.PurposeConfirmAndReset || account.User.Language == "" {
 		account.User.Language = clientLanguage(c) // the client has proven the mailbox
 	}

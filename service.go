@@ -32,7 +32,7 @@ import (
 // Its methods, in groups:
 //
 //   - Accounts: SignUp, Me, UpdateProfile, AccountData, DeleteAccount, Name,
-//     ConfirmsFirst, SignUpClosed
+//     ConfirmsFirst, SignUpClosed, LinksOnly
 //   - Passwords: SignIn, Reauthenticate, UpdatePassword, ReplacePassword,
 //     PasswordPolicy, RecentSignIn, HasPassword
 //   - Other proofs: EnsureUser, StartSession
@@ -72,7 +72,7 @@ type Service struct {
 	background  *background.Group
 
 	emailBox, deviceBox, cursorBox *seal.Box
-	limitMAC, refreshMAC           *seal.MAC
+	limitMAC, refreshMAC, codeMAC  *seal.MAC
 
 	clockAhead atomic.Int64        // how far this instance's clock is ahead of the store's, in nanoseconds
 	jumps      *clock.JumpDetector // nil if the store has a clock, or with Config.Now
@@ -266,7 +266,7 @@ func (s *Service) CookieSecrets() []Secret {
 // deriveKeys derives one key for each use from the secrets.
 func (s *Service) deriveKeys() error {
 	secrets := s.secrets()
-	var errs [6]error
+	var errs [7]error
 	keyBox, err := seal.NewBox(secrets, "signing keys")
 	errs[0] = err
 	s.emailBox, errs[1] = seal.NewBox(secrets, "outbox")
@@ -274,6 +274,7 @@ func (s *Service) deriveKeys() error {
 	s.limitMAC, errs[3] = seal.NewMAC(secrets, "limits")
 	s.refreshMAC, errs[4] = seal.NewMAC(secrets, "refresh tokens")
 	s.cursorBox, errs[5] = seal.NewBox(secrets, "cursors")
+	s.codeMAC, errs[6] = seal.NewMAC(secrets, "codes")
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
@@ -306,6 +307,9 @@ func (s *Service) BaseURL() string { return s.cfg.BaseURL }
 // PagesURL returns the URL of the HTML pages, [Config.BaseURL] and
 // [Config.PagesPath], without a slash at its end.
 func (s *Service) PagesURL() string { return weburl.Join(s.cfg.BaseURL, s.cfg.PagesPath) }
+
+// LinksOnly returns [Config.LinksOnly].
+func (s *Service) LinksOnly() bool { return s.cfg.LinksOnly }
 
 // ConfirmsFirst returns [Config.ConfirmFirst].
 func (s *Service) ConfirmsFirst() bool { return s.cfg.ConfirmFirst }

@@ -302,15 +302,16 @@ func (s *Service) addVerificationEmail(ctx context.Context, creation *store.User
 	m := Message{
 		Kind: MessageVerifyEmail, Link: linkWithToken(s.Links().VerifyEmail, raw), At: now, ExpiresAt: now.Add(s.cfg.VerifyLifetime),
 	}
-	queued, err := s.prepareEmail(ctx, creation.User.Email, forUser(creation.User, m, c), c)
-	if len(queued) == 0 {
-		return err
-	}
-	creation.Emails = queued
-	creation.Token = &store.OneTimeToken{
+	t := &store.OneTimeToken{
 		Hash: hashOf(raw), UserID: creation.User.ID, Purpose: store.PurposeVerifyEmail,
 		Email: creation.User.Email, PasswordVersion: creation.Password.Version,
 		CreatedAt: now, ExpiresAt: m.ExpiresAt.Truncate(time.Microsecond),
 	}
+	m.Code = s.addCode(t)
+	queued, err := s.prepareEmail(ctx, creation.User.Email, forUser(creation.User, m, c), c)
+	if len(queued) == 0 {
+		return err
+	}
+	creation.Emails, creation.Token = queued, t
 	return nil
 }

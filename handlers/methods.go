@@ -47,7 +47,8 @@ func (h *Handlers) SendPasswordReset(w http.ResponseWriter, r *http.Request) {
 }
 
 // ResetPassword is POST /password/reset/complete: {"token","newPassword"} with
-// the token of the emailed link. 200 with {}, or {"deviceToken"} without
+// the token of the emailed link, or {"loginId","code","newPassword"} with the code in the
+// email. 400 invalid_code if the code is wrong, or older than ten minutes. 200 with {}, or {"deviceToken"} without
 // Config.Cookies: the user then signs in with the new password. With usher.Config.ResetSignsIn it is 200 with the session.
 func (h *Handlers) ResetPassword(w http.ResponseWriter, r *http.Request) {
 	h.serve("POST /password/reset/complete", w, r)
@@ -83,7 +84,8 @@ func (h *Handlers) SendEmailVerification(w http.ResponseWriter, r *http.Request)
 }
 
 // VerifyEmail is POST /email/verify: {"token","password"} with the token of the
-// emailed link and the password of the account. password is optional if the user
+// emailed link and the password of the account, or {"loginId","code","password"} with the
+// code in the email; without loginId the account is that of the session. password is optional if the user
 // of the account is signed in; a session that is not valid is ignored. 200 with
 // {"emailVerified":true}. If the user of the account is signed in, the cookies get new
 // tokens, or without Config.Cookies the answer also has "sessionToken" and "expiresIn"

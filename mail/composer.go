@@ -93,7 +93,7 @@ func (c Composer) Check() error {
 		for _, language := range catalogue.Languages() {
 			if _, err := c.compose(usher.Message{
 				ID: "check", Kind: kind, To: "check@example.com", Language: language,
-				Link: "https://example.com/check", At: at, ExpiresAt: at.Add(time.Hour),
+				Link: "https://example.com/check", Code: "012345", CodeExpiresAt: at.Add(10 * time.Minute), At: at, ExpiresAt: at.Add(time.Hour),
 			}); err != nil {
 				errs = append(errs, err)
 			}
@@ -174,6 +174,10 @@ func (c Composer) compose(m usher.Message) (*email, error) {
 		}
 		data.Link = template.URL(m.Link.Reveal()) //nolint:gosec // isLink has checked the scheme
 		data.ExpiresIn = max(0, m.ExpiresAt.Sub(e.at))
+		if m.Code != "" && strings.Trim(m.Code.Reveal(), "0123456789") != "" {
+			return fail("Code", "must have only digits")
+		}
+		data.Code, data.CodeExpiresIn = m.Code.Reveal(), max(0, m.CodeExpiresAt.Sub(e.at))
 	}
 	if err := c.render(e, &data); err != nil {
 		// The template packages quote the template in their errors, and not the data.

@@ -27,6 +27,10 @@ type Data struct {
 	// Link is the message's link, which is a secret. Notices have none. Its type lets
 	// templates show a link with the scheme of an app.
 	Link template.URL
+	// Code is the six-digit code beside Link, which is a secret, or empty.
+	Code string
+	// CodeExpiresIn is how long Code works, counted from At.
+	CodeExpiresIn time.Duration
 	// ExpiresIn is how long Link works, counted from At, or zero if that is unknown.
 	ExpiresIn time.Duration
 	// At is the time of the event that the email reports, in the Composer's time zone.
@@ -83,6 +87,16 @@ func (d *Data) Validity() string {
 		return valid("hours", time.Hour)
 	}
 	return valid("days", day)
+}
+
+// CodeHint says how long the code is valid, rounded down to minutes, and that users give it
+// to nobody.
+func (d *Data) CodeHint() string {
+	warning := d.T("mail.code.warning", d.Name)
+	if d.CodeExpiresIn < time.Minute {
+		return warning
+	}
+	return d.T("mail.code.for", d.T("minutes", int(d.CodeExpiresIn/time.Minute))) + " " + warning
 }
 
 // Device returns the browser and the operating system in the reader's language,

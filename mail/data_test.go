@@ -121,7 +121,7 @@ func TestRender_DirectionOfTheDevice(t *testing.T) {
 
 // Every kind has all of its texts, and no other text of the emails exists.
 func TestTextsOfEveryKind(t *testing.T) {
-	want := []string{"mail.once", "mail.once.for", "mail.when", "mail.from", "mail.with", "mail.help", "mail.help.bare"}
+	want := []string{"mail.once", "mail.once.for", "mail.code", "mail.code.for", "mail.code.warning", "mail.when", "mail.from", "mail.with", "mail.help", "mail.help.bare"}
 	for _, kind := range allKinds {
 		parts := []string{"subject", "title", "intro", "notyou"}
 		if hasLink(kind) {

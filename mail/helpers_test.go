@@ -16,6 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // Canaries must never appear in errors and logs.
 const (
 	linkCanary     = "https://app.example.com/auth/reset?token=CANARYlink_0123456789-abcdefghijklmnopqrstuv"
+	codeCanary     = "098761"
 	passwordCanary = "CANARY:pass/word?#@%"
 	usernameCanary = "CANARYuser"
 	addressCanary  = "ann.canary@example.com"
@@ -46,6 +47,10 @@ func message(kind usher.MessageKind) usher.Message {
 		ID: "msg-" + string(kind), Kind: kind, To: addressCanary,
 		Link: linkCanary, At: at, ExpiresAt: at.Add(10 * time.Minute),
 		Address: "192.0.2.1", UserAgent: firefox,
+	}
+	switch kind {
+	case usher.MessageVerifyEmail, usher.MessageResetPassword, usher.MessageConfirmAndReset, usher.MessageChangeEmail:
+		m.Code, m.CodeExpiresAt = codeCanary, at.Add(10*time.Minute)
 	}
 	if kind == usher.MessageVerifyEmail || kind == usher.MessageChangeEmail {
 		m.ExpiresAt = at.Add(24 * time.Hour)

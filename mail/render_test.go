@@ -13,6 +13,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/mail"
+	"github.com/usherkit/usher/texts"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -61,6 +62,42 @@ func TestRender_EveryKind(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A code is in the text and not in the subject, which phones show while they are locked.
+// Without a code there is no sentence about one.
+func TestCO11_TheCodeInTheEmail(t *testing.T) {
+	for _, kind := range allKinds {
+		for _, lang := range []string{"en", "de", "fr", "es", "he"} {
+			m := message(kind)
+			m.Language = lang
+			want := 0
+			if m.Code != "" {
+				want = 1
+			}
+			subject, text, html, err := composer().Render(m)
+			if err != nil || strings.Contains(subject, codeCanary) || strings.Count(text, codeCanary) != want || strings.Count(html, codeCanary) != want {
+				t.Errorf("%s %s: %v, subject %q:\n%s", lang, kind, err, subject, text)
+			}
+			oneLine := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+			warning, _, _ := strings.Cut(texts.Of(lang)["mail.code.warning"], "%s")
+			if strings.Contains(oneLine(text), oneLine(warning)) != (want == 1) {
+				t.Errorf("%s %s: the warning:\n%s", lang, kind, text)
+			}
+			m.Code = ""
+			_, text, html, err = composer().Render(m)
+			lead := oneLine(texts.Of(lang)["mail.code"])
+			if err != nil || strings.Contains(oneLine(html), lead) || strings.Contains(oneLine(text), lead) {
+				t.Errorf("%s %s without a code: %v:\n%s", lang, kind, err, text)
+			}
+		}
+	}
+	m := message(usher.MessageResetPassword)
+	m.Code = "<b>1"
+	var e *mail.MessageError
+	if _, _, _, err := composer().Render(m); !errors.As(err, &e) || e.Field != "Code" {
+		t.Errorf("a code that is none: %v", err)
 	}
 }
 

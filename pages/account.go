@@ -48,16 +48,19 @@ func (site *Site) otherUser(x *exchange, userID string) string {
 }
 
 func (site *Site) accountView() *view {
-	return &view{page: "account", path: "/account", prepare: site.loadAccount, open: func(x *exchange) error {
-		list, err := site.service.Sessions(x.r.Context(), x.claims)
-		if err != nil {
-			return err
-		}
-		x.page.setSessions(list, x.claims.SessionID, site.visits.Address(x.r), site.chain.Now())
-		pending, err := site.service.PendingEmail(x.r.Context(), x.page.User.ID)
-		x.page.setPendingEmail(pending)
+	return &view{page: "account", path: "/account", prepare: site.loadAccount, open: site.fillAccount}
+}
+
+// fillAccount reads what only the account page shows.
+func (site *Site) fillAccount(x *exchange) error {
+	list, err := site.service.Sessions(x.r.Context(), x.claims)
+	if err != nil {
 		return err
-	}}
+	}
+	x.page.setSessions(list, x.claims.SessionID, site.visits.Address(x.r), site.chain.Now())
+	pending, err := site.service.PendingEmail(x.r.Context(), x.page.User.ID)
+	x.page.setPendingEmail(pending)
+	return err
 }
 
 // setPendingEmail shows a change of address that is not confirmed yet.

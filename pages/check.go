@@ -76,7 +76,7 @@ func (site *Site) samplePage(name, again string) *Page {
 	page.setSessions(make([]usher.Session, maxShownSessions+1), "-", netip.Addr{}, time.Time{})
 	page.Sessions[0].Current, page.Sessions[1].Address, page.Sessions[2].SameNetwork = true, text, true
 	page.NoPassword = again == "/signup"
-	for _, input := range []string{"name", "loginId", "newEmail", "password", "newPassword", "currentPassword", "oldPassword"} {
+	for _, input := range []string{"name", "loginId", "code", "newEmail", "password", "newPassword", "currentPassword", "oldPassword"} {
 		page.values[input] = text
 		page.addError(input, text)
 		page.links[input] = []Link{{text, site.cfg.Home}}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/route"
@@ -32,7 +33,12 @@ func (site *Site) showError(w http.ResponseWriter, page *Page, err error, inputs
 	wait, limited := route.SetRetryAfter(w, err)
 	switch {
 	case limited:
-		page.Alert = page.T("wait", page.speaker.Span(wait))
+		key := "wait"
+		var limit *usher.LimitError
+		if errors.As(err, &limit) && strings.HasSuffix(limit.Limit, "codes") {
+			key = "wait.codes" // links have no limit
+		}
+		page.Alert = page.T(key, page.speaker.Span(wait))
 	case errors.As(err, &rejected):
 		page.showRejection(rejected, inputs)
 	case errors.As(err, &policy):
@@ -51,6 +57,8 @@ func (site *Site) showError(w http.ResponseWriter, page *Page, err error, inputs
 			}
 		}
 		page.addError(name, page.fieldErrorText(name, field.Code))
+	case errors.Is(err, usher.ErrInvalidCode):
+		page.addError("code", page.invalidText("code", "wrong"))
 	case errors.Is(err, usher.ErrInvalidCredentials):
 		site.showCredentialsError(page, inputs)
 	case errors.Is(err, usher.ErrRecentSignInRequired):

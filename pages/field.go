@@ -20,7 +20,7 @@ type Field struct {
 	Errors []string
 	Links  []Link
 	// Secret is true for a password, New for a new password, and Address for an email
-	// address or a login id.
+	// address, a login id or a code.
 	Secret, New, Address bool
 	// Optional is true if the input may be left empty.
 	Optional bool
@@ -51,6 +51,9 @@ func (p *Page) Field(name, autocomplete string) Field {
 		}
 	case "email":
 		f.Type, f.Address = "email", true
+	case "one-time-code":
+		// No pattern and no maximum length: blanks and hyphens in a pasted code do not count.
+		f.Inputmode, f.Address = "numeric", true
 	case "username":
 		// Not the type email: a login id need not be an address.
 		f.Inputmode, f.Address = "email", true

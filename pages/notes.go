@@ -92,11 +92,20 @@ func (site *Site) prepareSent(x *exchange, path, text string) error {
 	if to == "" {
 		return site.redirectInstead(x, path)
 	}
+	if to != site.rememberedLoginID(x) {
+		to = ""
+	}
+	x.page = site.sentPage(x, path, text, to)
+	return nil
+}
+
+// sentPage returns the page which says that an email was sent. to is the login id that the
+// user has typed, or "".
+func (site *Site) sentPage(x *exchange, path, text, to string) *Page {
 	page := site.newPage(x.r, "sent")
 	page.SignedIn, page.Again, page.Lead = x.page.SignedIn, path, page.T(text+".bare")
-	if to == site.rememberedLoginID(x) {
+	if to != "" {
 		page.SentTo, page.Lead = to, page.T(text, to)
 	}
-	x.page = page
-	return nil
+	return page
 }

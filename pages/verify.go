@@ -9,13 +9,21 @@ import (
 
 func (site *Site) verifyView() *view {
 	return &view{
-		page: "verify", path: "/verify", inputs: []string{"password"},
+		page: "verify", path: "/verify", inputs: []string{"code", "password"}, required: []string{"code"},
 		prepare: site.prepareVerify,
 		send:    site.sendVerify,
 	}
 }
 
 func (site *Site) prepareVerify(x *exchange) error {
+	switch {
+	case bySentCode(x) && x.in["loginId"] == "":
+		return site.prepareAccountCode(x)
+	case bySentCode(x):
+		site.prepareSentCode(x, "/signup", "signup.sent.text")
+		return nil
+	}
+	x.notAsked, x.page.focus = []string{"code"}, "password"
 	if x.in == nil && x.r.URL.Query().Has("done") {
 		return site.prepareVerified(x)
 	}
@@ -60,8 +68,14 @@ func (site *Site) prepareVerified(x *exchange) error {
 
 func (site *Site) sendVerify(x *exchange) error {
 	in := usher.VerifyEmailParams{Token: usher.Secret(x.in["token"]), Password: usher.Secret(x.in["password"])}
+	byCode := bySentCode(x)
+	if byCode {
+		in.LoginID, in.Code = x.in["loginId"], usher.Secret(x.in["code"])
+	}
 	u, err := site.service.VerifyEmail(x.r.Context(), x.claims, in, site.client(x))
 	switch {
+	case byCode && err != nil:
+		return codeError(err)
 	case errors.Is(err, usher.ErrInvalidToken):
 		return errDeadLink
 	case errors.Is(err, usher.ErrPasswordRequired):
@@ -72,5 +86,6 @@ func (site *Site) sendVerify(x *exchange) error {
 	}
 	site.spendLink(x, visit.NoteVerify)
 	site.visits.RefreshCookies(x.w, x.r, u.ID)
-	return site.redirectToConfirmation(x, "/verify?done=1", "", u.ID)
+	site.keepNote(x, noteConfirmation+"verify", u.ID)
+	return redirect(x.w, site.base+"/verify?done=1")
 }

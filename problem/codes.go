@@ -18,6 +18,8 @@ const (
 	// InvalidToken means that an emailed link is unknown, used, expired or
 	// replaced by a newer one [400].
 	InvalidToken Code = "invalid_token"
+	// InvalidCode means that the code of an email is wrong, expired or void [400].
+	InvalidCode Code = "invalid_code"
 	// InvalidCredentials means that a sign-in failed, for any reason [401].
 	InvalidCredentials Code = "invalid_credentials"
 	// NotSignedIn means that the request has no session [401].
@@ -89,6 +91,7 @@ var codes = map[Code]entry{
 	InvalidRequest:       {400, "Invalid request", "The request is incomplete or not valid."},
 	PasswordPolicy:       {400, "Password not allowed", "Choose another password."},
 	InvalidToken:         {400, "Invalid link", "The link is no longer valid. Request another one."},
+	InvalidCode:          {400, "Invalid code", "The code is wrong or no longer valid. Use the code in the newest email, or its link."},
 	InvalidCredentials:   {401, "Invalid credentials", "The login id or the password is wrong."},
 	NotSignedIn:          {401, "Not signed in", "Sign in first."},
 	InvalidSession:       {401, "Invalid session", "The session is not valid. Sign in again."},

@@ -26,7 +26,9 @@ func (api *API) VerifyEmail(w http.ResponseWriter, r *http.Request, claims *toke
 	if err != nil {
 		return err
 	}
-	request := usher.VerifyEmailParams{Token: in.secret("token"), Password: in.secret("password")}
+	request := usher.VerifyEmailParams{
+		Token: in.secret("token"), LoginID: in.text("loginId"), Code: in.secret("code"), Password: in.secret("password"),
+	}
 	client := api.withDevice(api.visits.Client(w, r), in)
 	if err := in.err(); err != nil {
 		return err

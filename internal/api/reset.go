@@ -30,11 +30,14 @@ func (api *API) ResetPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	request := usher.ResetPasswordParams{Token: in.secret("token"), NewPassword: in.secret("newPassword")}
+	request := usher.ResetPasswordParams{
+		Token: in.secret("token"), LoginID: in.text("loginId"), Code: in.secret("code"), NewPassword: in.secret("newPassword"),
+	}
+	client := api.withDevice(api.visits.ClientSigningIn(w, r), in)
 	if err := in.err(); err != nil {
 		return err
 	}
-	result, err := api.visits.Start(w, r, api.visits.ClientSigningIn(w, r), func(c usher.Client) (usher.Result, error) {
+	result, err := api.visits.Start(w, r, client, func(c usher.Client) (usher.Result, error) {
 		return api.service.ResetPassword(r.Context(), request, c)
 	})
 	if err != nil {

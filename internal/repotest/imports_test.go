@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"store/storetest": {"store", "token"},
 
 	// The rules, and what they stand on.
-	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/clock", "internal/ipaddr", "internal/keyring", "internal/loginid", "internal/logs",
+	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/clock", "internal/emailcode", "internal/ipaddr", "internal/keyring", "internal/loginid", "internal/logs",
 		"internal/outbox", "internal/recent", "internal/revocation", "internal/seal", "internal/signing", "internal/strictjson", "internal/watch", "internal/weburl", "golang.org/x/text"},
 	"token": {"internal/atomicfile", "internal/logs", "internal/seal", "internal/strictjson", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset",
 		"golang.org/x/sync/singleflight", "golang.org/x/time/rate"},
@@ -70,6 +70,7 @@ var mayImport = map[string][]string{
 	"internal/ipaddr":     {},
 	"internal/logs":       {"internal/ipaddr"},
 	"internal/nostore":    {},
+	"internal/emailcode":  {},
 	"internal/recent":     {},
 	"internal/seal":       {},
 	"internal/tokencache": {},

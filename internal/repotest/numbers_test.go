@@ -19,6 +19,8 @@ var numbers = []struct {
 	{"failures of one network, all login ids", []string{"20 in 5 minutes"}},
 	{"lifetime of a reset link", []string{"| 10 minutes | 24 hours |"}},
 	{"lifetime of a verification link", []string{"| 24 hours | 24 hours |"}},
+	{"lifetime of the code in an email", []string{"| 10 minutes"}},
+	{"wrong codes", []string{"10 in a day for an account", "20 in an hour for a network"}},
 	{"reset emails", []string{"3 an hour for an account", "10 requests an hour for a network"}},
 	{"lifetime of a session token", []string{"| 10 minutes | 60 minutes |"}},
 	{"lifetime of a session in which an operator acts as a user", []string{"| 15 minutes | 15 minutes |"}},

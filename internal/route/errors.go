@@ -36,6 +36,7 @@ var errorCodes = []struct {
 	{usher.ErrLoginIDTaken, problem.LoginIDTaken},
 	{usher.ErrSignUpClosed, problem.SignUpClosed},
 	{usher.ErrInvalidToken, problem.InvalidToken},
+	{usher.ErrInvalidCode, problem.InvalidCode},
 	{usher.ErrInvalidSession, problem.InvalidSession},
 	{visit.ErrNotSignedIn, problem.NotSignedIn},
 	{usher.ErrRecentSignInRequired, problem.RecentSignInRequired},

@@ -3,6 +3,7 @@ package webtest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -227,6 +228,26 @@ func (k *Kit) MailedToken() string {
 	}
 	k.T.Fatal("no email has a link")
 	return ""
+}
+
+// MailedCode returns the code in the newest email, or "".
+func (k *Kit) MailedCode() string {
+	k.T.Helper()
+	all := k.Inbox()
+	if len(all) == 0 {
+		k.T.Fatal("no email")
+	}
+	return all[len(all)-1].Code.Reveal()
+}
+
+// WrongCode returns a code that is in none of the emails.
+func (k *Kit) WrongCode() string {
+	for n := 0; ; n++ {
+		code := fmt.Sprintf("%06d", n)
+		if !slices.ContainsFunc(k.Inbox(), func(m usher.Message) bool { return m.Code.Reveal() == code }) {
+			return code
+		}
+	}
 }
 
 // ClearRecords waits until the outbox is empty and drops the recorded messages and

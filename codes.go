@@ -1,0 +1,191 @@
+package usher
+
+import (
+	"context"
+	"crypto/hmac"
+	"errors"
+	"time"
+
+	"github.com/usherkit/usher/internal/emailcode"
+	"github.com/usherkit/usher/internal/loginid"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
+)
+
+const (
+	// codeLifetime is how long the code in an email is valid (OWASP ASVS 6.5.5). Its link
+	// may be valid for longer.
+	codeLifetime = 10 * time.Minute
+	// maxWrongCodes is how many wrong codes are judged for an account in a day, over all
+	// emails: from unknown browsers, and as many more from known ones.
+	maxWrongCodes = 10
+	// maxNetworkWrongCodes is how many wrong codes are judged for the unknown browsers of a
+	// network in an hour, over all accounts.
+	maxNetworkWrongCodes = 20
+)
+
+// addCode gives a token a code and returns it for the email. A code has only 20 bits, so it
+// is stored under a keyed hash: a reader of the database cannot try all codes.
+func (s *Service) addCode(t *store.OneTimeToken) Secret {
+	if s.cfg.LinksOnly {
+		return ""
+	}
+	code := emailcode.New()
+	t.CodeHash = s.codeMAC.Sum(t.Hash, []byte(code))
+	return Secret(code)
+}
+
+// emailedCode is a code that a client has typed, for the account of a login id or of a
+// session.
+type emailedCode struct {
+	account   store.Account // zero if there is no such user
+	canonical string        // the login id, or the user id
+	known     bool          // the client has a known browser or a session of the user
+	digits    string
+}
+
+// checkEmailProof checks the inputs that prove a mailbox: the token of the link, or the
+// code. It returns the digits of the code, or "" for a token.
+func checkEmailProof(raw Secret, loginID string, code Secret) (digits string, err error) {
+	switch {
+	case raw != "" && code != "":
+		return "", &FieldError{"code", "not_allowed", "must not be given together with a token"}
+	case code == "" && loginID != "" && raw == "":
+		return "", &FieldError{"code", "required", "must not be empty"}
+	case code == "":
+		return "", checkTokenGiven(raw)
+	}
+	digits, ok := emailcode.Parse(code.Reveal())
+	if !ok {
+		return "", &FieldError{"code", "invalid", "must have six digits"}
+	}
+	return digits, nil
+}
+
+// codeOfLoginID returns a typed code for the account of a canonical login id.
+func (s *Service) codeOfLoginID(ctx context.Context, canonical, digits string, c Client) (emailedCode, error) {
+	account, err := s.store.AccountByLoginID(ctx, canonical)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return emailedCode{}, s.storeError(err)
+	}
+	known := err == nil && s.knownDeviceID(account, c) != ""
+	return emailedCode{account, canonical, known, digits}, nil
+}
+
+// verificationCode returns a typed code for the account of a login id, or without one for
+// that of the session.
+func (s *Service) verificationCode(ctx context.Context, claims *token.Claims, loginID, digits string, c Client) (emailedCode, error) {
+	if loginID == "" && claims != nil {
+		account, _, err := s.fullSession(ctx, claims)
+		return emailedCode{account, account.User.ID, true, digits}, err
+	}
+	canonical, err := canonicalLoginID(loginID, s.cfg.UnicodeLoginIDs)
+	if err != nil {
+		return emailedCode{}, err
+	}
+	return s.codeOfLoginID(ctx, canonical, digits, c)
+}
+
+// lookUpCode returns the one-time token of the email with the code, without spending it.
+// Every code of an email that is still valid works. The answer, the work and the round
+// trips are the same for a wrong code and for a login id without a user. A right code does
+// not count on the limits.
+func (s *Service) lookUpCode(ctx context.Context, in emailedCode, c Client, purposes ...store.Purpose) (store.OneTimeToken, error) {
+	limits := s.codeLimits(in, c)
+	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
+		return store.OneTimeToken{}, err
+	}
+	open, err := s.store.UserTokens(ctx, in.account.User.ID, purposes, s.now())
+	if err != nil {
+		s.releaseUnlessHungUp(ctx, limits...) // nothing was guessed
+		return store.OneTimeToken{}, s.storeError(err)
+	}
+	if t, ok := s.tokenOfCode(open, in.digits); ok {
+		s.releaseLimits(ctx, limits...)
+		return t, nil
+	}
+	s.audit.StoreSampled(ctx, "code "+in.canonical+" "+widestNetwork(c),
+		s.newEvent(EventTokenRefused, in.account.User.ID, "", "code", c))
+	return store.OneTimeToken{}, ErrInvalidCode
+}
+
+// tokenOfCode returns the token with that code. It compares in constant time, and with at
+// least as many tokens as a user may have for one purpose.
+func (s *Service) tokenOfCode(open []store.OneTimeToken, digits string) (found store.OneTimeToken, ok bool) {
+	for len(open) < maxOpenTokens {
+		open = append(open, store.OneTimeToken{Hash: make([]byte, 32)})
+	}
+	for _, t := range open {
+		inTime := s.now().Before(t.CreatedAt.Add(codeLifetime))
+		for _, sum := range s.codeMAC.Sums(t.Hash, []byte(digits)) {
+			if hmac.Equal(sum, t.CodeHash) && inTime {
+				found, ok = t, true
+			}
+		}
+	}
+	return found, ok
+}
+
+// codeLimits returns the limits on wrong codes. They are apart from those of passwords, and
+// links have none, so an attacker who uses them up keeps the user neither from a sign-in nor
+// from a link. Known browsers have a limit of their own.
+func (s *Service) codeLimits(in emailedCode, c Client) []namedLimit {
+	account := store.Limit{Max: maxWrongCodes, Window: 24 * time.Hour}
+	switch id := in.account.User.ID; {
+	case in.known:
+		account.Key = s.limitKey(limitCodes, id, "known")
+		return []namedLimit{{limitCodes, account}}
+	case id != "":
+		account.Key = s.limitKey(limitCodes, id)
+	default:
+		account.Key = s.limitKey(limitCodes, "", in.canonical)
+	}
+	return append([]namedLimit{{limitCodes, account}}, s.hourlyNetworkLimits(limitNetworkCodes, maxNetworkWrongCodes, c)...)
+}
+
+// checkResetProof is checkEmailProof for a link or a code that sets a password. It also
+// returns the canonical login id of a code.
+func (s *Service) checkResetProof(in ResetPasswordParams) (canonical, digits string, err error) {
+	digits, err = checkEmailProof(in.Token, in.LoginID, in.Code)
+	if in.Code == "" {
+		return "", digits, err
+	}
+	canonical, badID := canonicalLoginID(loginid.Trim(in.LoginID), s.cfg.UnicodeLoginIDs)
+	return canonical, digits, inputErrors(badID, err)
+}
+
+// lookUpResetProof returns the one-time token of a link or a code that sets a password, with
+// its account.
+func (s *Service) lookUpResetProof(ctx context.Context, raw Secret, canonical, digits string, c Client) (store.OneTimeToken, store.Account, error) {
+	if digits != "" {
+		typed, err := s.codeOfLoginID(ctx, canonical, digits, c)
+		if err != nil {
+			return store.OneTimeToken{}, store.Account{}, err
+		}
+		t, err := s.lookUpCode(ctx, typed, c, resetPurposes...)
+		return t, typed.account, err
+	}
+	t, err := s.lookUpToken(ctx, raw, c, resetPurposes...)
+	if err != nil {
+		return store.OneTimeToken{}, store.Account{}, err
+	}
+	account, err := s.store.Account(ctx, t.UserID)
+	if errors.Is(err, ErrNotFound) {
+		return store.OneTimeToken{}, store.Account{}, s.refuseToken(ctx, t.UserID, c)
+	}
+	return t, account, s.storeError(err)
+}
+
+// lookUpVerification returns the one-time token of a link or a code that confirms an
+// address, with its account.
+func (s *Service) lookUpVerification(ctx context.Context, claims *token.Claims, in VerifyEmailParams, digits string, c Client) (store.OneTimeToken, store.Account, error) {
+	if digits == "" {
+		return s.lookUpLink(ctx, in.Token, c, verifyPurposes...)
+	}
+	typed, err := s.verificationCode(ctx, claims, loginid.Trim(in.LoginID), digits, c)
+	if err != nil {
+		return store.OneTimeToken{}, store.Account{}, err
+	}
+	t, err := s.lookUpCode(ctx, typed, c, verifyPurposes...)
+	return t, typed.account, err
+}
