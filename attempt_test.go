@@ -57,7 +57,7 @@ func TestLM02_AStormIsTurnedAwayBeforeTheStore(t *testing.T) {
 
 func storm(t *testing.T, withToken bool) {
 	store := &callCounter{Store: memory.New()}
-	k := newKitOn(t, store, newClock(), func(c *usher.Config) {
+	k := newKitOn(t, store, newClock(), withRealHash, func(c *usher.Config) {
 		c.Hashing.Slots, c.Hashing.QueueWait = 1, 200*time.Millisecond
 	})
 	device := k.signUp("ann@example.com").Device // measures how long a hash takes
@@ -348,7 +348,8 @@ func TestSI02_ALockOutlivesAChangeOfSecret(t *testing.T) {
 	}
 	before.Close(ctx)
 
-	k := newKitOn(t, before.store, before.clock, lockAt3, withSecrets(secret2, secret))
+	sendsNothing := func(c *usher.Config) { c.NoBackground = true }
+	k := newKitOn(t, before.store, before.clock, lockAt3, withSecrets(secret2, secret), sendsNothing)
 	wantErr(t, k.trySignIn(ann, goodPassword, nth(10)), usher.ErrInvalidCredentials)
 	k.wantEvents("authn_login_fail:locked")
 	k.failSignIn("bob@example.com", nth(11))

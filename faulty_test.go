@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
@@ -202,7 +203,7 @@ type scene struct {
 
 // goodHash is the hash of goodPassword, computed once.
 var goodHash = sync.OnceValue(func() string {
-	h := usher.Must(password.NewHasher(password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}}))
+	h := usher.Must(password.NewHasher(testhash.Config()))
 	return usher.Must(h.Hash(ctx, goodPassword))
 })
 

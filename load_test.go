@@ -52,7 +52,7 @@ func peak(do func()) uint64 {
 
 func TestLM02_FiveHundredSignInsAtOnce(t *testing.T) {
 	const slots = 2
-	k := newKit(t, func(c *usher.Config) { c.Hashing.Slots, c.Hashing.QueueWait = slots, 0 })
+	k := newKit(t, withRealHash, func(c *usher.Config) { c.Hashing.Slots, c.Hashing.QueueWait = slots, 0 })
 	a := k.signUp("ann@example.com")
 	raw := a.Tokens.Session.Reveal()
 
@@ -137,7 +137,7 @@ func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
 
 // A throttled client is refused at once, even while every slot is taken.
 func TestLM02_ThrottledTriesNeverTakeASlot(t *testing.T) {
-	k := newKit(t, func(c *usher.Config) { c.Hashing.Slots = 1 })
+	k := newKit(t, withRealHash, func(c *usher.Config) { c.Hashing.Slots = 1 })
 	for range 5 {
 		k.failSignIn("ann@example.com", home)
 	}
@@ -322,7 +322,7 @@ func TestLM08_ABotnetLeavesTheOthersTheirSignIns(t *testing.T) {
 	t.Parallel()
 	for name, attack := range map[string]usher.Secret{"guesses": otherPassword, "right passwords": goodPassword} {
 		t.Run(name, func(t *testing.T) {
-			k := newKit(t, func(c *usher.Config) { c.Hashing.Slots = 1 })
+			k := newKit(t, withRealHash, func(c *usher.Config) { c.Hashing.Slots = 1 })
 			owner := home
 			owner.Device = k.signUp(ann).Device
 			const signIns = 4

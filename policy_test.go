@@ -238,7 +238,7 @@ func TestPO05_AStolenSessionCannotGuessThroughTheReuseRule(t *testing.T) {
 // Concurrent requests get no more comparisons, although each read the same version.
 func TestPO05_GuessesAtOnceAreLimitedToo(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, withReuse)
+	k := newKit(t, withReuse, withRealHash)
 	claims := k.claims(k.signUp(ann))
 	var limited atomic.Int64
 	concurrently(40, func(i int) {

@@ -288,7 +288,7 @@ func TestSU06_BlanksAroundALoginIDDoNotCount(t *testing.T) {
 	usher.Must(k.SignIn(ctx, usher.SignInParams{LoginID: typed, Password: goodPassword}, home))
 	usher.Must(k.ReplacePassword(ctx, usher.ReplacePasswordParams{LoginID: typed, OldPassword: goodPassword, NewPassword: otherPassword}, home))
 	a := usher.Must(k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: otherPassword}, home))
-	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{LoginID: typed, NewPassword: thirdPassword}, home))
+	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{LoginID: typed, CurrentPassword: otherPassword, NewPassword: thirdPassword}, home))
 	if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: typed}, home); err != nil {
 		t.Error(err)
 	}

@@ -7,10 +7,9 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/store"
 )
 
@@ -22,7 +21,7 @@ func newService(t *testing.T, st store.Store, change func(*usher.Config)) *usher
 	cfg := usher.Config{
 		Secret: "a secret of at least 32 random bytes", BaseURL: "https://app.example",
 		Mailer:  usher.MailerFunc(func(context.Context, usher.Message) error { return nil }),
-		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Hour},
+		Hashing: testhash.Config(),
 		Logger:  slog.New(slog.DiscardHandler),
 		Limits:  usher.LimitConfig{ResetRequests: 1000, ResetEmails: 100, Emails: 100},
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
-	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
 )
@@ -88,7 +88,7 @@ func NewKit(t testing.TB, m Mode, s Setup) *Kit {
 	cfg := usher.Config{
 		Secret: Secret, BaseURL: "https://app.example", Mailer: k.Mailbox,
 		Redirects: []string{"https://good.test/cb"},
-		Hashing:   password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Minute},
+		Hashing:   testhash.Config(),
 		OnEvent:   k.Events.Hook, Logger: logger, Now: k.Clock.Now,
 	}
 	if s.Service != nil {

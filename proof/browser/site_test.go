@@ -20,6 +20,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
@@ -125,7 +126,7 @@ func serve(t *testing.T, s site) string {
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	cfg := usher.Config{
 		Name: cmp.Or(s.name, "Northwind"), Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: base, Mailer: mail, Logger: logger, InsecureNoThrottle: !s.throttle,
-		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Minute},
+		Hashing: testhash.Config(),
 	}
 	if s.service != nil {
 		s.service(&cfg)

@@ -13,11 +13,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/pgtest"
-	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/store/postgres"
 )
 
@@ -45,7 +44,7 @@ func TestLifecycleOnTwoInstances(t *testing.T) {
 		defer store.Close()
 		service, err := usher.New(context.Background(), store, usher.Config{
 			Secret: secret, BaseURL: front.URL, Mailer: noMail{},
-			Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Minute},
+			Hashing: testhash.Config(),
 		})
 		if err != nil {
 			t.Fatal(err)

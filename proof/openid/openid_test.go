@@ -20,8 +20,8 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/pages"
-	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store/memory"
 )
 
@@ -55,7 +55,7 @@ func newProgram(t *testing.T) *program {
 	var err error
 	p.auth, err = usher.New(ctx, memory.New(), usher.Config{
 		Secret: secret, BaseURL: p.URL, Mailer: noMail{}, Logger: quiet,
-		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}},
+		Hashing: testhash.Config(),
 	})
 	must(t, err)
 	t.Cleanup(func() { p.auth.Close(ctx) })

@@ -17,7 +17,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/pgtest"
-	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/postgres"
 )
@@ -74,7 +74,7 @@ func (f *fleet) addOn(opts postgres.Options, change ...func(*usher.Config)) *ins
 	f.t.Cleanup(func() { store.Close() })
 	cfg := usher.Config{
 		Secret: secret, BaseURL: "https://app.example", Mailer: f.mail, Now: f.now,
-		Hashing: password.HasherConfig{Params: password.Params{Memory: 19456, Time: 2, Threads: 1}, QueueWait: time.Minute},
+		Hashing: testhash.Config(),
 		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	for _, c := range change {
