@@ -387,3 +387,9 @@ func TestPO08_ATemporaryPasswordGetsNoMoreTime(t *testing.T) {
 		})
 	}
 }
+
+// withRealHash sets the cheapest hash that programs may use, for tests in which requests
+// must overlap while one of them hashes.
+func withRealHash(c *usher.Config) {
+	c.Hashing.Params = password.Params{Memory: 19456, Time: 2, Threads: 1}
+}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/testhash"
-	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
@@ -76,12 +75,6 @@ func newKitOn(t *testing.T, store store.Store, c *clock, change ...func(*usher.C
 	k.Service = s
 	k.events.reset()
 	return k
-}
-
-// withRealHash sets the cheapest hash that programs may use, for tests in which requests
-// must overlap while one of them hashes.
-func withRealHash(c *usher.Config) {
-	c.Hashing.Params = password.Params{Memory: 19456, Time: 2, Threads: 1}
 }
 
 // The methods below shadow those of the Service. They check that Next agrees with the
