@@ -89,6 +89,7 @@ const (
 	EventInvitationSent       = store.EventInvitationSent
 	EventInvitationAccepted   = store.EventInvitationAccepted
 	EventInvitationWithdrawn  = store.EventInvitationWithdrawn
+	EventInvitationReplaced   = store.EventInvitationReplaced
 	EventSessionCreated       = store.EventSessionCreated
 	EventSessionRenewed       = store.EventSessionRenewed
 	EventSessionEnded         = store.EventSessionEnded

@@ -29,6 +29,9 @@ type Client struct {
 	// planted it in the browser does not share the new one. So does a call that resets a
 	// password, so that the client does not go on as another user.
 	SessionID string
+	// SessionActor is the operator who acts as the user of that session, if there is one
+	// ([token.Claims.Actor]). The event of the end of the session names the operator.
+	SessionActor string
 
 	// PrepareDelivery gets the tokens of a session before the session is stored, and
 	// before any other session ends. It prepares whatever brings them to the client,

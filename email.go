@@ -166,8 +166,8 @@ func (s *Service) recordWithoutLink(ctx context.Context, t store.OneTimeToken, l
 // login id; [ErrInvalidCode] if the code is wrong, or is older than ten minutes, or its link
 // is void; [ErrInvalidSession] or [ErrForbidden] for a code without a login id;
 // [ErrPasswordRequired] if there is neither a session nor a password;
-// [ErrInvalidCredentials] if the password is wrong; a [*LimitError];
-// [ErrUnavailable].
+// [ErrInvalidCredentials] if the password is wrong; a [*LimitError]; [ErrConflict] if
+// concurrent calls invite the address again and again; [ErrUnavailable].
 func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in VerifyEmailParams, c Client) (User, error) {
 	if in.Password != "" {
 		if err := s.checkPasswordInput("password", in.Password); err != nil {
@@ -188,16 +188,20 @@ func (s *Service) VerifyEmail(ctx context.Context, claims *token.Claims, in Veri
 	if t.Purpose == store.PurposeChangeEmail {
 		return s.completeEmailChange(ctx, t, account, c)
 	}
-	e := s.newEvent(EventEmailVerified, t.UserID, "", "", c)
-	u, err := s.store.VerifyEmail(ctx, s.tokenSpend(t), store.Effects{Events: []Event{e}})
+	var u User
+	events := []Event{s.newEvent(EventEmailVerified, t.UserID, "", "", c)}
+	events, err = s.withInvitation(ctx, t.Email, t.UserID, c, events, func(i store.Invitation, events []Event) (err error) {
+		u, err = s.store.VerifyEmail(ctx, s.tokenSpend(t, i), store.Effects{Events: events})
+		return err
+	})
 	if errors.Is(err, ErrNotFound) {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
-		return User{}, s.storeError(err)
+		return User{}, err
 	}
-	s.audit.Notify(ctx, e)
-	return s.acceptProven(ctx, u, c), nil
+	s.audit.Notify(ctx, events...)
+	return u, nil
 }
 
 // authorizeVerification requires a live session of the account, or its password.
@@ -210,20 +214,6 @@ func (s *Service) authorizeVerification(ctx context.Context, claims *token.Claim
 		return ErrPasswordRequired
 	}
 	return s.verifyAccountPassword(ctx, account, pw, c)
-}
-
-// hasLiveSession reports whether the claims are those of a live session of the
-// user, in which the user acts. It asks the store, because a token can outlive its
-// session.
-func (s *Service) hasLiveSession(ctx context.Context, claims *token.Claims, userID string) (bool, error) {
-	if claims == nil || claims.Subject != userID || claims.Actor != "" {
-		return false, nil
-	}
-	_, _, err := s.fullSession(ctx, claims)
-	if errors.Is(err, ErrInvalidSession) || errors.Is(err, ErrForbidden) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // completeEmailChange replaces the user's address by the one that the token proves.
@@ -240,9 +230,12 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 	if err != nil {
 		return User{}, err
 	}
-	e := s.newEvent(EventEmailChanged, t.UserID, "", "", c)
-	effects := store.Effects{Events: []Event{e}, Emails: notice}
-	u, err := s.store.ChangeEmail(ctx, s.tokenSpend(t), oldCanonical, newCanonical, effects)
+	var u User
+	events := []Event{s.newEvent(EventEmailChanged, t.UserID, "", "", c)}
+	events, err = s.withInvitation(ctx, t.NewEmail, t.UserID, c, events, func(i store.Invitation, events []Event) (err error) {
+		u, err = s.store.ChangeEmail(ctx, s.tokenSpend(t, i), oldCanonical, newCanonical, store.Effects{Events: events, Emails: notice})
+		return err
+	})
 	if err != nil && len(notice) > 0 {
 		s.releaseUnlessHungUp(ctx, s.noticeLimit(account.User)) // nothing was sent
 	}
@@ -250,11 +243,11 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
-		return User{}, s.storeError(err)
+		return User{}, err
 	}
-	s.wakeOutbox(effects.Emails)
-	s.audit.Notify(ctx, e)
-	return s.acceptProven(ctx, u, c), nil
+	s.wakeOutbox(notice)
+	s.audit.Notify(ctx, events...)
+	return u, nil
 }
 
 // ChangeEmail requests another address for the user. It requires the current

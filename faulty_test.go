@@ -183,12 +183,20 @@ func (f *faulty) Invitation(ctx context.Context, hash []byte, now time.Time) (st
 	return callResult(f, ctx, "Invitation", func() (store.Invitation, error) { return f.Store.Invitation(ctx, hash, now) })
 }
 
+func (f *faulty) AccountByAddress(ctx context.Context, canonical string) (store.Account, error) {
+	return callResult(f, ctx, "AccountByAddress", func() (store.Account, error) { return f.Store.AccountByAddress(ctx, canonical) })
+}
+
+func (f *faulty) AcceptInvitation(ctx context.Context, a store.InvitationAcceptance) (usher.User, error) {
+	return callResult(f, ctx, "AcceptInvitation", func() (usher.User, error) { return f.Store.AcceptInvitation(ctx, a) })
+}
+
 func (f *faulty) InvitationOf(ctx context.Context, canonical string, now time.Time) (store.Invitation, error) {
 	return callResult(f, ctx, "InvitationOf", func() (store.Invitation, error) { return f.Store.InvitationOf(ctx, canonical, now) })
 }
 
 // mayFail has the calls that follow a decision. Their failure does not undo it.
-var mayFail = []string{"Record", "ReleaseLimits", "ClearLimits", "InvitationOf"}
+var mayFail = []string{"Record", "ReleaseLimits", "ClearLimits"}
 
 // scene is a set of accounts with sessions and links, on a store that can fail.
 type scene struct {
@@ -245,11 +253,15 @@ func newScene(t *testing.T, mode string) *scene {
 			t.Fatal(err)
 		}
 	}
-	err := f.PutInvitation(ctx, store.Invitation{
-		ID: "i", Email: "carl@example.com", Canonical: "carl@example.com", Hash: hashed(s.invitation), CreatedAt: now, ExpiresAt: now.Add(time.Hour),
-	}, store.Effects{})
-	if err != nil {
-		t.Fatal(err)
+	// The users of the links are invited too.
+	for _, id := range []string{"ann", "bob", "carl", "moved"} {
+		i := store.Invitation{ID: "i-" + id, Email: id + "@example.com", Canonical: id + "@example.com", Hash: hashed(usher.Secret(id)), Roles: []string{"r"}, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+		if id == "carl" {
+			i.Hash = hashed(s.invitation)
+		}
+		if _, err := f.PutInvitation(ctx, i, store.Event{}, store.Effects{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.claims = &token.Claims{Subject: "bob", SessionID: "session-bob", Type: token.TypeSession}
 	return s
@@ -376,6 +388,7 @@ func storedExceptLimits(s *scene) string {
 		_, err := mem.OneTimeToken(ctx, hashed(raw), s.clock.now())
 		tokens = append(tokens, err == nil)
 	}
-	return fmt.Sprint(u, a, newErr, sessions, len(events), tokens,
+	open := usher.Must(mem.Invitations(ctx, "", 9, s.clock.now()))
+	return fmt.Sprint(u, a, newErr, sessions, len(events), tokens, len(open),
 		usher.Must(mem.EmailCount(ctx)), len(usher.Must(mem.Revocations(ctx, 0))))
 }

@@ -255,6 +255,34 @@ func TestOP12_EveryEventThatAnImpersonationCausesNamesTheOperator(t *testing.T) 
 	k.wantActor("session_created:impersonated user_updated:profile authz_fail:impersonated authn_logout session_ended:signed_out authn_token_refused:session_ended")
 }
 
+func TestOP12_TheEndOfAReplacedImpersonationNamesTheOperator(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	u := k.signUpVerified(ann).User
+	claims := k.claims(k.impersonate(u.ID))
+	c := home
+	c.SessionID, c.SessionActor = claims.SessionID, claims.Actor
+	k.events.reset()
+	k.signIn(ann, goodPassword, c)
+	k.impersonate(u.ID)
+	claims = k.claims(k.impersonate(u.ID))
+	c.SessionID = claims.SessionID
+	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: "new@example.com", Password: goodPassword}, c))
+	k.events.mu.Lock()
+	defer k.events.mu.Unlock()
+	ended := 0
+	for _, e := range k.events.all {
+		if e.Reason == "replaced" && e.Actor == "ops:alice" {
+			ended++
+		} else if e.Actor != "" && e.Reason != "impersonated" {
+			t.Errorf("%s %s is by %q", e.Name, e.Reason, e.Actor)
+		}
+	}
+	if ended != 2 {
+		t.Errorf("%d ends name the operator", ended)
+	}
+}
+
 func TestOP13_AnImpersonationEndsOnEveryInstance(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(k *kit, owner, a *usher.Authentication) error{

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
-	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/watch"
@@ -61,11 +61,13 @@ func newInvitation(i store.Invitation) Invitation {
 // The invitation belongs to the address. So it changes nothing for a user who signs up
 // without the link. As soon as a user with that address proves the address in another
 // way, by a link that confirms it, a reset or [Service.EnsureUser], the user gets the
-// roles and the invitation is accepted. A user who has proven the address before gets
-// them by the link or by the next such proof.
+// roles and the invitation is accepted, in the same transaction. A user who has proven the
+// address before gets them by the link or by the next such proof, also if the login id of
+// the user is not the address. If that user loses the address before, the link becomes void.
 //
 // Errors: a [*FieldError] or [*InputErrors]; [ErrLoginIDTaken] if the address is the login
-// id of a user who has another address; [ErrUserDisabled]; [ErrUnavailable].
+// id of a user who has another address, or if several users have proven it;
+// [ErrUserDisabled]; [ErrUnavailable].
 func (o *Operator) Invite(ctx context.Context, in InviteParams) (Invitation, error) {
 	s := o.s
 	in.Email, in.Lifetime = loginid.Trim(in.Email), cmp.Or(in.Lifetime, invitationLifetime)
@@ -79,7 +81,7 @@ func (o *Operator) Invite(ctx context.Context, in InviteParams) (Invitation, err
 	if err := checkGrants(in.Roles, in.Permissions, in.Tenants); err != nil {
 		return Invitation{}, err
 	}
-	account, err := s.store.AccountByLoginID(ctx, canonical)
+	account, err := s.store.AccountByAddress(ctx, canonical)
 	switch {
 	case errors.Is(err, ErrNotFound):
 	case err != nil:
@@ -101,11 +103,12 @@ func (o *Operator) Invite(ctx context.Context, in InviteParams) (Invitation, err
 			At: now, ExpiresAt: i.ExpiresAt, Language: logs.Clean(in.Language, 128),
 		}, o.client),
 	}
-	if err := s.store.PutInvitation(ctx, i, effects); err != nil {
+	replaced, err := s.store.PutInvitation(ctx, i, s.newEvent(EventInvitationReplaced, account.User.ID, "", "", o.client), effects)
+	if err != nil {
 		return Invitation{}, s.storeError(err)
 	}
 	s.wakeOutbox(effects.Emails)
-	s.audit.Notify(ctx, effects.Events...)
+	s.audit.Notify(ctx, slices.Concat(effects.Events, replaced)...)
 	return newInvitation(i), nil
 }
 
@@ -117,23 +120,31 @@ func hasAddress(u User, canonical string) bool {
 
 // WithdrawInvitation makes the open invitation of an address void.
 //
-// Errors: a [*FieldError]; [ErrNotFound] if there is none; [ErrUnavailable].
+// Errors: a [*FieldError]; [ErrNotFound] if there is none; [ErrConflict] if concurrent
+// calls replace it again and again; [ErrUnavailable].
 func (o *Operator) WithdrawInvitation(ctx context.Context, email string) error {
 	s := o.s
 	canonical, err := canonicalEmail("email", loginid.Trim(email), true)
 	if err != nil {
 		return err
 	}
-	i, err := s.store.InvitationOf(ctx, canonical, s.now())
-	if err != nil {
-		return s.storeError(err)
+	for range 3 {
+		i, err := s.store.InvitationOf(ctx, canonical, s.now())
+		if err != nil {
+			return s.storeError(err)
+		}
+		e := s.newEvent(EventInvitationWithdrawn, "", "", i.ID, o.client)
+		err = s.store.WithdrawInvitation(ctx, i.Hash, s.now(), store.Effects{Events: []Event{e}})
+		if errors.Is(err, ErrNotFound) {
+			continue // a concurrent call accepted or replaced it
+		}
+		if err != nil {
+			return s.storeError(err)
+		}
+		s.audit.Notify(ctx, e)
+		return nil
 	}
-	e := s.newEvent(EventInvitationWithdrawn, "", "", i.ID, o.client)
-	if err := s.store.WithdrawInvitation(ctx, canonical, s.now(), store.Effects{Events: []Event{e}}); err != nil {
-		return s.storeError(err)
-	}
-	s.audit.Notify(ctx, e)
-	return nil
+	return ErrConflict
 }
 
 // InvitationQuery selects open invitations.
@@ -193,7 +204,7 @@ type AcceptInvitationParams struct {
 }
 
 // InvitationLink describes the link of an invitation, without spending it.
-// [Link.UserID] is empty, unless a user has the address as a login id.
+// [Link.UserID] is empty, unless a user has the address as a login id or has proven it.
 //
 // Errors: a [*FieldError] if raw is empty; [ErrInvalidToken] as in
 // [Service.AcceptInvitation]; [ErrUnavailable].
@@ -207,7 +218,7 @@ func (s *Service) InvitationLink(ctx context.Context, raw Secret, c Client) (Lin
 }
 
 // lookUpInvitation returns an invitation, and the user who has its address as a login id,
-// if there is one.
+// or has proven it, if there is one.
 func (s *Service) lookUpInvitation(ctx context.Context, raw Secret, c Client) (store.Invitation, store.Account, error) {
 	if err := checkTokenGiven(raw); err != nil {
 		return store.Invitation{}, store.Account{}, err
@@ -219,10 +230,12 @@ func (s *Service) lookUpInvitation(ctx context.Context, raw Secret, c Client) (s
 	if err != nil {
 		return store.Invitation{}, store.Account{}, s.storeError(err)
 	}
-	account, err := s.store.AccountByLoginID(ctx, i.Canonical)
+	account, err := s.store.AccountByAddress(ctx, i.Canonical)
 	switch u := account.User; {
 	case errors.Is(err, ErrNotFound):
 		return i, store.Account{}, nil
+	case errors.Is(err, ErrLoginIDTaken):
+		return store.Invitation{}, store.Account{}, s.refuseToken(ctx, "", c)
 	case err != nil:
 		return store.Invitation{}, store.Account{}, s.storeError(err)
 	case u.Status != StatusEnabled || !hasAddress(u, i.Canonical):
@@ -236,8 +249,9 @@ func (s *Service) lookUpInvitation(ctx context.Context, raw Secret, c Client) (s
 // the result is [NextSignedIn].
 //
 // If a user has signed up with the address and never proven it, that may be an attacker.
-// So the user who opens the link takes over the account, as by a reset: the password and
-// the profile are replaced, all other sessions end, and emailed links become void. A user
+// So the user who opens the link takes over the account, as by a reset: the password, the
+// profile and the spelling of the address are replaced, all other sessions end, and emailed
+// links become void. A user
 // who has proven the address gets the roles and keeps the password. No session starts or
 // ends then, and the result is [NextHasAccount].
 //
@@ -251,8 +265,8 @@ func (s *Service) lookUpInvitation(ctx context.Context, raw Secret, c Client) (s
 func (s *Service) AcceptInvitation(ctx context.Context, in AcceptInvitationParams, c Client) (Result, error) {
 	for range 3 {
 		result, err := s.acceptInvitation(ctx, in, c)
-		// A concurrent call created or changed the user.
-		if errors.Is(err, ErrConflict) || errors.Is(err, ErrLoginIDTaken) {
+		// A concurrent call created, changed or deleted the user, or took the invitation.
+		if errors.Is(err, ErrConflict) || errors.Is(err, ErrLoginIDTaken) || errors.Is(err, ErrNotFound) {
 			continue
 		}
 		return result, err
@@ -267,11 +281,7 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 		return Result{}, err
 	}
 	if account.User.EmailVerified {
-		_, err := s.grantInvitation(ctx, i, account.User, c)
-		if errors.Is(err, ErrNotFound) {
-			return Result{}, s.refuseToken(ctx, account.User.ID, c)
-		}
-		if err != nil {
+		if _, err := s.grantInvitation(ctx, i, account.User, c); err != nil {
 			return Result{}, err
 		}
 		return Result{Next: NextHasAccount}, nil
@@ -284,8 +294,9 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 	if created {
 		account.User = User{ID: "u" + randomString(16), LoginIDs: []string{i.Email}, Email: i.Email, Status: StatusEnabled, CreatedAt: now, UpdatedAt: now}
 	}
-	u := i.Grant(store.WithoutProfile(account.User))
+	u := i.Grant(store.WithoutProfile(account.User)).Respelled(i.Email)
 	u.EmailVerified, u.Language = true, clientLanguage(c)
+	before := account.User.Email
 	account.User = u
 	by := proof{proofLink, encode(i.Hash)}
 	change, err := s.hashNewPassword(ctx, account, in.NewPassword, by, c)
@@ -313,15 +324,12 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 		})
 	} else {
 		events = append([]Event{s.newEvent(EventPasswordChanged, u.ID, "", "invitation", c)}, events...)
-		change.IfUnproven, change.VerifyEmail = u.Email, true
+		change.IfUnproven, change.Spelling, change.VerifyEmail = before, i.Email, true
 		change.ClearProfile, change.Language, change.Invitation = true, u.Language, i.Hash
 		change.Session, change.Replaces, change.ClearLimits = session, s.replacedSession(c), []string{s.lockKey(u.ID)}
 		change.Events = events
 		watch.ExemptUser(ctx, u.ID)
 		ended, err = s.store.ChangePassword(ctx, change)
-	}
-	if errors.Is(err, ErrNotFound) {
-		return Result{}, s.refuseToken(ctx, u.ID, c)
 	}
 	if err != nil {
 		return Result{}, s.storeError(err)
@@ -343,22 +351,44 @@ func (s *Service) grantInvitation(ctx context.Context, i store.Invitation, u Use
 	return granted, nil
 }
 
-// acceptProven gives the open invitation of an address to a user who has just proven it,
-// and returns the user after that. If it fails, the link of the invitation and the next
-// proof still work. It goes on if the client hangs up, because the address is proven.
-func (s *Service) acceptProven(ctx context.Context, u User, c Client) User {
-	ctx, cancel := background.Detach(ctx)
-	defer cancel()
-	canonical, err := canonicalEmail("email", u.Email, true)
+// withInvitation calls prove, which proves the address of a user in one transaction, with
+// the open invitation of the address, which that transaction accepts, and with the events
+// and that of the acceptance, which it returns. Without an invitation, the Hash is nil. If
+// a concurrent call takes the invitation, prove is called again.
+func (s *Service) withInvitation(ctx context.Context, email, userID string, c Client, events []Event, prove func(i store.Invitation, events []Event) error) ([]Event, error) {
+	canonical, err := canonicalEmail("email", email, true)
 	if err != nil {
-		return u
+		return events, s.storeError(prove(store.Invitation{}, events))
 	}
+	for range 3 {
+		i, err := s.openInvitation(ctx, canonical)
+		if err != nil {
+			return nil, err
+		}
+		all := s.accepted(i, userID, c, events...)
+		if err := prove(i, all); !errors.Is(err, ErrConflict) {
+			return all, s.storeError(err)
+		}
+	}
+	return nil, ErrConflict
+}
+
+// openInvitation returns the open invitation of a canonical address. Without one, the Hash
+// is nil.
+func (s *Service) openInvitation(ctx context.Context, canonical string) (store.Invitation, error) {
 	i, err := s.store.InvitationOf(ctx, canonical, s.now())
-	if err == nil {
-		u, err = s.grantInvitation(ctx, i, u, c)
+	if errors.Is(err, ErrNotFound) {
+		return store.Invitation{}, nil
 	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		s.cfg.Logger.WarnContext(ctx, "usher: an invitation could not be accepted", "user_id", u.ID, "error", err)
+	return i, s.storeError(err)
+}
+
+// accepted returns the events with that of the acceptance of the invitation, if there is
+// one.
+func (s *Service) accepted(i store.Invitation, userID string, c Client, events ...Event) []Event {
+	events = slices.Clone(events)
+	if i.Hash == nil {
+		return events
 	}
-	return u
+	return append(events, s.newEvent(EventInvitationAccepted, userID, "", i.ID, c))
 }

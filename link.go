@@ -133,9 +133,24 @@ func (s *Service) lookUpLink(ctx context.Context, raw Secret, c Client, purposes
 // verifyPurposes are the purposes of tokens that prove an address.
 var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChangeEmail}
 
-// tokenSpend returns the use of a one-time token for its purpose.
-func (s *Service) tokenSpend(t store.OneTimeToken) store.TokenSpend {
-	return store.TokenSpend{Hash: t.Hash, Purposes: []store.Purpose{t.Purpose}, Now: s.now()}
+// hasLiveSession reports whether the claims are those of a live session of the
+// user, in which the user acts. It asks the store, because a token can outlive its
+// session.
+func (s *Service) hasLiveSession(ctx context.Context, claims *token.Claims, userID string) (bool, error) {
+	if claims == nil || claims.Subject != userID || claims.Actor != "" {
+		return false, nil
+	}
+	_, _, err := s.fullSession(ctx, claims)
+	if errors.Is(err, ErrInvalidSession) || errors.Is(err, ErrForbidden) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// tokenSpend returns the use of a one-time token for its purpose, with the invitation that
+// its user accepts.
+func (s *Service) tokenSpend(t store.OneTimeToken, i store.Invitation) store.TokenSpend {
+	return store.TokenSpend{Hash: t.Hash, Purposes: []store.Purpose{t.Purpose}, Now: s.now(), Invitation: i.Hash}
 }
 
 // refuseToken records that a token was refused and returns ErrInvalidToken. No limit

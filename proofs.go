@@ -127,7 +127,7 @@ func (s *Service) prepareSessionStart(ctx context.Context, account store.Account
 	}
 	start := store.SessionStart{
 		Session: session, IfPasswordVersion: account.Password.Version,
-		EndSession: c.SessionID, Max: s.cfg.Sessions.Max, End: *s.sessionEnd("replaced", c),
+		EndSession: c.SessionID, Max: s.cfg.Sessions.Max, End: s.replacedSession(c).End,
 	}
 	if language := clientLanguage(c); language != u.Language && (device != "" || u.Language == "") {
 		start.Language = language
@@ -159,7 +159,7 @@ type EnsureUserParams struct {
 //
 // If the user has never proven the address, an attacker may have signed up with it. So
 // EnsureUser gives the account to the owner of the mailbox, as a reset does: in one
-// transaction it marks the address as verified, removes the password and the profile,
+// transaction it marks the address as verified in the spelling of the service, removes the password and the profile,
 // ends all sessions, and makes emailed links and pending changes void. The events are
 // [EventEmailVerified] and, if there was a password, [EventPasswordChanged] with the
 // reason "unproven_removed".
@@ -190,7 +190,7 @@ func (s *Service) EnsureUser(ctx context.Context, in EnsureUserParams, c Client)
 		if err != nil {
 			return User{}, err
 		}
-		return s.acceptProven(ctx, u, c), nil
+		return u, nil
 	}
 	return User{}, ErrConflict
 }
@@ -199,11 +199,15 @@ func (s *Service) EnsureUser(ctx context.Context, in EnsureUserParams, c Client)
 // has changed the user.
 func (s *Service) ensureUser(ctx context.Context, in EnsureUserParams, canonical string, c Client) (User, error) {
 	account, err := s.store.AccountByLoginID(ctx, canonical)
-	if errors.Is(err, ErrNotFound) {
-		return s.createProvenUser(ctx, in, canonical, c)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return User{}, s.storeError(err)
+	}
+	i, invitationErr := s.openInvitation(ctx, canonical)
+	if invitationErr != nil {
+		return User{}, invitationErr
 	}
 	if err != nil {
-		return User{}, s.storeError(err)
+		return s.createProvenUser(ctx, in, canonical, i, c)
 	}
 	u := account.User
 	switch {
@@ -212,17 +216,24 @@ func (s *Service) ensureUser(ctx context.Context, in EnsureUserParams, canonical
 	case u.Status != StatusEnabled:
 		s.audit.Store(ctx, s.newEvent(EventSignInFailed, u.ID, "", "disabled", c))
 		return User{}, ErrUserDisabled
+	case u.EmailVerified && i.Hash != nil:
+		u, err := s.grantInvitation(ctx, i, u, c)
+		if errors.Is(err, ErrNotFound) {
+			err = ErrConflict // the user was deleted
+		}
+		return u, err
 	case u.EmailVerified:
 		return u, nil
 	}
 	claim := store.UserClaim{
-		UserID: u.ID, Email: u.Email, IfVersion: account.Password.Version, Profile: in.Profile, Language: clientLanguage(c),
+		UserID: u.ID, Email: u.Email, Spelling: in.Email, Invitation: i.Hash, IfVersion: account.Password.Version, Profile: in.Profile, Language: clientLanguage(c),
 		At: s.now(), End: *s.sessionEnd("password_removed", c), ClearLimits: []string{s.lockKey(u.ID)},
 	}
 	claim.Events = []Event{s.newEvent(EventEmailVerified, u.ID, "", "other_proof", c)}
 	if account.Password.State != store.PasswordNone {
 		claim.Events = append(claim.Events, s.newEvent(EventPasswordChanged, u.ID, "", "unproven_removed", c))
 	}
+	claim.Events = s.accepted(i, u.ID, c, claim.Events...)
 	watch.ExemptUser(ctx, claim.UserID)
 	u, ended, err := s.store.ClaimUser(ctx, claim)
 	if errors.Is(err, ErrNotFound) {
@@ -236,7 +247,7 @@ func (s *Service) ensureUser(ctx context.Context, in EnsureUserParams, canonical
 }
 
 // createProvenUser creates a user without a password whose address is verified.
-func (s *Service) createProvenUser(ctx context.Context, in EnsureUserParams, canonical string, c Client) (_ User, err error) {
+func (s *Service) createProvenUser(ctx context.Context, in EnsureUserParams, canonical string, i store.Invitation, c Client) (_ User, err error) {
 	if s.cfg.SignUpClosed {
 		return User{}, ErrSignUpClosed
 	}
@@ -245,21 +256,21 @@ func (s *Service) createProvenUser(ctx context.Context, in EnsureUserParams, can
 		return User{}, err
 	}
 	now := s.now()
-	u := in.Profile.Apply(User{
+	u := in.Profile.Apply(i.Grant(User{
 		ID: "u" + randomString(16), LoginIDs: []string{in.Email}, Email: in.Email, EmailVerified: true,
 		Language: clientLanguage(c), Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
-	})
+	}))
 	if err := s.checkSignUpRule(ctx, u, c); err != nil {
 		return User{}, err
 	}
 	defer s.releaseAfterOutage(ctx, &err, limits...)
 	creation := store.UserCreation{
-		User: u, Canonical: []string{canonical},
+		User: u, Canonical: []string{canonical}, Invitation: i.Hash,
 		Password: store.Password{State: store.PasswordNone, Version: 1, ChangedAt: now},
 	}
-	creation.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "other_proof", c)}
+	creation.Events = s.accepted(i, u.ID, c, s.newEvent(EventUserCreated, u.ID, "", "other_proof", c))
 	_, err = s.store.CreateUser(ctx, creation)
-	if errors.Is(err, ErrLoginIDTaken) {
+	if errors.Is(err, ErrLoginIDTaken) || errors.Is(err, ErrConflict) {
 		s.releaseUnlessHungUp(ctx, limits...)
 		return User{}, ErrConflict
 	}
@@ -283,4 +294,20 @@ func (s *Service) prepareLinkSession(ctx context.Context, u User, c Client) (*Au
 		return nil, nil, err
 	}
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, "")}, &session, nil
+}
+
+// addResetSignIn adds the session of Config.ResetSignsIn to the change. It returns
+// nil if that is not set.
+func (s *Service) addResetSignIn(ctx context.Context, u User, change *store.PasswordChange, c Client) (*Authentication, error) {
+	if !s.cfg.ResetSignsIn {
+		return nil, nil
+	}
+	u.EmailVerified = true
+	auth, session, err := s.prepareLinkSession(ctx, u, c)
+	if err != nil {
+		return nil, err
+	}
+	change.Session = session
+	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "reset", c))
+	return auth, nil
 }

@@ -149,6 +149,7 @@ func TestOP02_AProofTooLargeForTheBrowserChangesNothing(t *testing.T) {
 // invite invites an address with a role, and returns the token of the link.
 func (k *kit) invite(email string) usher.Secret {
 	k.t.Helper()
+	k.inbox() // emails are sent concurrently: an earlier one could arrive after this one
 	usher.Must(k.Operator("ops:olga").Invite(ctx, usher.InviteParams{
 		Email: email, Roles: []string{"admin"}, Tenants: map[string]token.Tenant{"t": {Roles: []string{"lead"}}},
 	}))

@@ -297,42 +297,38 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	if t.Purpose == store.PurposeConfirmAndReset {
 		change.Events = append(change.Events, s.newEvent(EventEmailVerified, t.UserID, "", "reset", c))
 	}
-	auth, err := s.addResetSignIn(ctx, account.User, &change, c)
-	if err != nil {
-		return Result{}, err
+	u := account.User
+	if change.ClearProfile {
+		u = store.WithoutProfile(u)
 	}
+	var (
+		auth       *Authentication
+		unprepared error
+		ended      []Event
+	)
 	spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: s.now()}
 	watch.ExemptUser(ctx, change.UserID)
-	ended, err := s.store.ResetPassword(ctx, spend, change)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
+	_, err = s.withInvitation(ctx, t.Email, t.UserID, c, change.Events, func(i store.Invitation, events []Event) (err error) {
+		change.Invitation, change.Events = i.Hash, events
+		if auth, unprepared = s.addResetSignIn(ctx, i.Grant(u), &change, c); unprepared != nil {
+			return unprepared
+		}
+		ended, err = s.store.ResetPassword(ctx, spend, change)
+		return err
+	})
+	switch {
+	case unprepared != nil:
+		return Result{}, unprepared
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrConflict):
 		return Result{}, s.refuseToken(ctx, t.UserID, c)
-	}
-	if err != nil {
-		return Result{}, s.storeError(err)
+	case err != nil:
+		return Result{}, err
 	}
 	s.afterPasswordChange(ctx, change.Effects, ended)
-	u := s.acceptProven(ctx, account.User, c)
 	if auth == nil {
 		return s.signInNext(t.UserID), nil
 	}
-	auth.User = u
 	return signedIn(auth), nil
-}
-
-// addResetSignIn adds the session of Config.ResetSignsIn to the change. It returns
-// nil if that is not set.
-func (s *Service) addResetSignIn(ctx context.Context, u User, change *store.PasswordChange, c Client) (*Authentication, error) {
-	if !s.cfg.ResetSignsIn {
-		return nil, nil
-	}
-	u.EmailVerified = true
-	auth, session, err := s.prepareLinkSession(ctx, u, c)
-	if err != nil {
-		return nil, err
-	}
-	change.Session = session
-	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "reset", c))
-	return auth, nil
 }
 
 // ResetSession is the result of [Service.VerifyReset].
@@ -377,16 +373,19 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 	if t.Purpose == store.PurposeConfirmAndReset {
 		events = append(events, s.newEvent(EventEmailVerified, t.UserID, session.ID, "reset", c))
 	}
-	spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: now}
+	var ended []Event
 	watch.ExemptUser(ctx, t.UserID)
-	ended, err := s.store.StartResetSession(ctx, spend, session, *s.sessionEnd("password_removed", c), store.Effects{Events: events})
+	events, err = s.withInvitation(ctx, t.Email, t.UserID, c, events, func(i store.Invitation, events []Event) (err error) {
+		spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: now, Invitation: i.Hash}
+		ended, err = s.store.StartResetSession(ctx, spend, session, *s.sessionEnd("password_removed", c), store.Effects{Events: events})
+		return err
+	})
 	if errors.Is(err, ErrNotFound) {
 		return ResetSession{}, s.refuseToken(ctx, t.UserID, c)
 	}
 	if err != nil {
-		return ResetSession{}, s.storeError(err)
+		return ResetSession{}, err
 	}
 	s.afterSessionsEnded(ctx, ended, events...)
-	s.acceptProven(ctx, User{ID: t.UserID, Email: t.Email}, c)
 	return ResetSession{Token: signed, ExpiresAt: session.ExpiresAt}, nil
 }

@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -215,6 +216,7 @@ func (s *Service) endSession(ctx context.Context, userID, sessionID, reason stri
 // transaction that gives the client another session, so that an attacker who planted it
 // does not share the new one, even if the client does not wait for the answer.
 func (s *Service) replacedSession(c Client) store.ReplacedSession {
+	c.actor = cmp.Or(c.SessionActor, c.actor)
 	return store.ReplacedSession{ID: c.SessionID, End: *s.sessionEnd("replaced", c)}
 }
 

@@ -2,13 +2,17 @@ package handlers_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/usherkit/usher"
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/token"
 )
 
 // addSupport adds the routes of a support desk. /finish leaves the answer to the kit, and
@@ -99,4 +103,53 @@ func TestOP14_FinishGivesATokenAndNoCookie(t *testing.T) {
 			t.Error("another session ended")
 		}
 	})
+}
+
+// The route is the one of docs/users.md.
+func TestOP12_OP14_TheRoutesOfASupportDesk(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InBodies, Setup{})
+	h, service := k.Handlers, k.Service
+	k.Server.(*http.ServeMux).Handle("POST /support/act", h.RequireRole("support")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		operator := service.Operator("ops:" + middleware.Subject(r.Context()))
+		user, err := operator.User(r.Context(), r.FormValue("user"))
+		rights := len(user.Roles) + len(user.Permissions) + len(user.Tenants)
+		if err == nil && (rights > 0 || middleware.Actor(r.Context()) != "") {
+			err = usher.ErrForbidden
+		}
+		var a *usher.Authentication
+		if err == nil {
+			a, err = operator.Impersonate(r.Context(), user.ID, h.Client(w, r))
+		}
+		if err != nil {
+			h.Fail(w, r, err)
+			return
+		}
+		fmt.Fprintln(w, a.Session.ID, a.Tokens.Session.Reveal())
+	})))
+	page, err := os.ReadFile("../docs/users.md")
+	if err != nil || !strings.Contains(string(page), "\trights := len(user.Roles) + len(user.Permissions) + len(user.Tenants)\n\tif err == nil && (rights > 0 || middleware.Actor(r.Context()) != \"\") {") {
+		t.Errorf("the page has another route: %v", err)
+	}
+	k.SignUpVerified(Ann)
+	operator := k.SignUpVerified("desk@example.com")
+	set := func(loginID string, in usher.UpdateUserParams) {
+		usher.Must(service.Operator("test").UpdateUser(t.Context(), k.UserID(loginID), in))
+	}
+	rights, none, tenants, noTenants := []string{"support"}, []string{}, map[string]token.Tenant{"t": {}}, map[string]token.Tenant{}
+	set("desk@example.com", usher.UpdateUserParams{Roles: &rights})
+	act := k.As(operator, Post("~/support/act?user="+k.UserID(Ann), ""))
+	for _, in := range []usher.UpdateUserParams{{Roles: &rights}, {Permissions: &rights}, {Tenants: &tenants}} {
+		set(Ann, usher.UpdateUserParams{Roles: &none, Permissions: &none, Tenants: &noTenants})
+		set(Ann, in)
+		k.Do(act).Want(t, 403, "forbidden")
+	}
+	set(Ann, usher.UpdateUserParams{Tenants: &noTenants})
+	id, bearer, _ := strings.Cut(strings.TrimSpace(string(k.Do(act).Want(t, 200, "").Body)), " ")
+
+	k.Do(Post("/signin", Object("loginId", Ann, "password", GoodPassword), "Authorization", "Bearer "+bearer)).Want(t, 200, "")
+	events := usher.Must(service.Operator("test").Events(t.Context(), usher.EventQuery{Name: usher.EventSessionEnded})).Events
+	if len(events) != 1 || events[0].SessionID != id || events[0].Reason != "replaced" || events[0].Actor != "ops:"+k.UserID("desk@example.com") {
+		t.Errorf("the events are %+v", events)
+	}
 }

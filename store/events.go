@@ -50,6 +50,7 @@ const (
 	EventInvitationSent       EventName = "invitation_sent"
 	EventInvitationAccepted   EventName = "invitation_accepted"
 	EventInvitationWithdrawn  EventName = "invitation_withdrawn"
+	EventInvitationReplaced   EventName = "invitation_replaced"
 	EventSessionCreated       EventName = "session_created"
 	EventSessionRenewed       EventName = "session_renewed"
 	EventSessionEnded         EventName = "session_ended"

@@ -54,12 +54,17 @@ func union(a, b []string) []string {
 
 // InvitationStore keeps invitations until they are accepted or withdrawn, or expire. An
 // invitation that has expired does not exist for any method: ErrNotFound.
-// [UserCreation.Invitation] and [PasswordChange.Invitation] accept one too. Of concurrent
-// callers that accept one invitation, one succeeds.
+// [UserCreation.Invitation], [UserClaim.Invitation], [PasswordChange.Invitation] and
+// [TokenSpend.Invitation] accept one in the transaction that proves its address. Of
+// concurrent callers that accept or withdraw one invitation, one succeeds.
+//
+// An invitation also goes in the transaction in which a user who has verified the address
+// loses it: [UserStore.DeleteUser], [UserStore.UpdateUser], [OneTimeTokenStore.ChangeEmail].
 type InvitationStore interface {
 	// PutInvitation stores an invitation. It replaces the one of the same canonical
-	// address, whose link becomes void.
-	PutInvitation(ctx context.Context, i Invitation, fx Effects) error
+	// address, whose link becomes void. If that had not expired, replaced is stored with
+	// its ID as the Reason, and returned.
+	PutInvitation(ctx context.Context, i Invitation, replaced Event, fx Effects) ([]Event, error)
 	// Invitation returns the invitation whose token has that hash.
 	Invitation(ctx context.Context, hash []byte, now time.Time) (Invitation, error)
 	// InvitationOf returns the invitation of a canonical address.
@@ -67,12 +72,12 @@ type InvitationStore interface {
 	// Invitations returns at most limit invitations, ordered by canonical address, with
 	// an address after that one.
 	Invitations(ctx context.Context, after string, limit int, now time.Time) ([]Invitation, error)
-	// WithdrawInvitation removes the invitation of a canonical address.
-	WithdrawInvitation(ctx context.Context, canonical string, now time.Time, fx Effects) error
+	// WithdrawInvitation removes the invitation whose token has that hash.
+	WithdrawInvitation(ctx context.Context, hash []byte, now time.Time, fx Effects) error
 	// AcceptInvitation removes an invitation and grants it to a user, as
-	// [Invitation.Grant] does. It returns the user after the change. ErrNotFound also if
-	// there is no such user; ErrConflict if the user is disabled, or has not proven the
-	// address Email or has another one.
+	// [Invitation.Grant] does. It returns the user after the change. ErrNotFound if
+	// there is no such user; ErrConflict if there is no such invitation, or if the user is
+	// disabled, or has not proven the address Email or has another one.
 	AcceptInvitation(ctx context.Context, a InvitationAcceptance) (User, error)
 }
 

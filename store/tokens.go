@@ -95,8 +95,9 @@ type OneTimeTokenStore interface {
 	// ChangeEmail spends a PurposeChangeEmail token and replaces the address by NewEmail,
 	// verified. A login id with the canonical form oldCanonical becomes NewEmail, with
 	// the canonical form newCanonical: ErrLoginIDTaken if another user has that. It
-	// removes the user's one-time tokens and reset sessions, and returns the user after
-	// the change.
+	// removes the user's one-time tokens and reset sessions, and, if the old address was
+	// verified, the open invitations of it and of the other login ids. It returns the user
+	// after the change.
 	ChangeEmail(ctx context.Context, s TokenSpend, oldCanonical, newCanonical string, fx Effects) (User, error)
 }
 
@@ -106,4 +107,8 @@ type TokenSpend struct {
 	Hash     []byte
 	Purposes []Purpose
 	Now      time.Time
+	// Invitation is the hash of the invitation that the user accepts. It is removed and
+	// granted, as [Invitation.Grant] does: ErrConflict if there is no such invitation. Nil
+	// accepts none. For ResetPassword it is [PasswordChange.Invitation] instead.
+	Invitation []byte
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/usherkit/usher/token"
@@ -10,7 +11,7 @@ import (
 // UserStore keeps users and their passwords.
 type UserStore interface {
 	// CreateUser stores a new user. It returns the events of the sessions it ended.
-	// ErrLoginIDTaken if another user has one of the canonical login ids. ErrNotFound if
+	// ErrLoginIDTaken if another user has one of the canonical login ids. ErrConflict if
 	// there is no such Invitation.
 	CreateUser(ctx context.Context, c UserCreation) ([]Event, error)
 	// Account returns the user with an id. ErrNotFound if there is none.
@@ -18,6 +19,10 @@ type UserStore interface {
 	// AccountByLoginID returns the user with a canonical login id. ErrNotFound if there
 	// is none.
 	AccountByLoginID(ctx context.Context, canonical string) (Account, error)
+	// AccountByAddress returns the user with a canonical login id, or else the only user
+	// who has verified an address that is equal to it without the case of ASCII letters.
+	// ErrNotFound if there is none; ErrLoginIDTaken if several users have verified it.
+	AccountByAddress(ctx context.Context, canonical string) (Account, error)
 	// Users returns one page of users, with a Search in the order of the text that
 	// matches, otherwise newest first. A caller that follows Next gets each user who
 	// matches during all that time exactly once, even if others are created, changed and
@@ -26,7 +31,9 @@ type UserStore interface {
 	// or none, although Next is set, if few users match several conditions.
 	Users(ctx context.Context, q UserQuery) (UserPage, error)
 	// UpdateUser changes fields of a user. It returns the user after the change, and
-	// the events of the sessions it ended. ErrNotFound if there is no such user;
+	// the events of the sessions it ended. If the user has verified the address, the open
+	// invitations of the address and of the login ids that the user loses go too.
+	// ErrNotFound if there is no such user;
 	// ErrLoginIDTaken if another user has one of the canonical login ids.
 	UpdateUser(ctx context.Context, u UserUpdate) (User, []Event, error)
 	// DeleteUser removes a user and everything that belongs to it, except events,
@@ -36,16 +43,17 @@ type UserStore interface {
 	DeleteUser(ctx context.Context, d UserDeletion) ([]Event, error)
 	// ChangePassword sets a password. It returns the events of the sessions it ended.
 	// ErrConflict if IfVersion is not the version of the password, if the user is
-	// disabled and RequireEnabled is set, or if the address is not IfUnproven or is
-	// verified. ErrNotFound if there is no such user, or if
-	// IfSession has ended, or if there is no such Invitation.
+	// disabled and RequireEnabled is set, if the address is not IfUnproven or is
+	// verified, or if there is no such Invitation. ErrNotFound if there is no such user,
+	// or if IfSession has ended.
 	ChangePassword(ctx context.Context, c PasswordChange) ([]Event, error)
 	// ClaimUser gives a user whose address was never verified to the owner of the
 	// mailbox: it marks the address as verified, removes the password (its version
 	// grows), the profile, the language and all one-time tokens, and ends all sessions.
 	// It returns the user after the change, and the events of the sessions it ended.
 	// ErrConflict if Email is not the address, if the address is verified already, if
-	// IfVersion is not the version of the password, or if the user is disabled.
+	// IfVersion is not the version of the password, if the user is disabled, or if there
+	// is no such Invitation.
 	// ErrNotFound if there is no such user.
 	ClaimUser(ctx context.Context, c UserClaim) (User, []Event, error)
 }
@@ -53,8 +61,12 @@ type UserStore interface {
 // UserClaim is the input of [UserStore.ClaimUser].
 type UserClaim struct {
 	UserID string
-	// Email is the address that the owner of the mailbox has proven, as stored.
-	Email string
+	// Email is the address that the owner of the mailbox has proven, as stored. Spelling
+	// replaces it, as [User.Respelled] does, unless Spelling is empty.
+	Email, Spelling string
+	// Invitation is the hash of the invitation that the user accepts. It is removed and
+	// granted, as [Invitation.Grant] does. Nil accepts none.
+	Invitation []byte
 	// IfVersion is the version of the password that the caller has read.
 	IfVersion int64
 	// Profile and Language are those of the owner. They replace what was there.
@@ -85,7 +97,7 @@ func (c UserClaim) Allows(a Account) bool {
 // Apply returns the account after the claim. The hash of a password stays only if the
 // password was useless already (PasswordNone).
 func (c UserClaim) Apply(a Account) Account {
-	a.User = c.Profile.Apply(WithoutProfile(a.User))
+	a.User = c.Profile.Apply(WithoutProfile(a.User)).Respelled(c.Spelling)
 	a.User.EmailVerified, a.User.Language, a.User.UpdatedAt = true, c.Language, c.At
 	hash := ""
 	if a.Password.State == PasswordNone {
@@ -183,6 +195,8 @@ type PasswordChange struct {
 	// IfUnproven is the address that the user must have, unverified. Empty skips this
 	// check.
 	IfUnproven string
+	// Spelling replaces the address, as [User.Respelled] does, unless it is empty.
+	Spelling string
 	// VerifyEmail marks the stored address as verified.
 	VerifyEmail bool
 	// Language becomes the user's, unless it is empty.
@@ -260,6 +274,23 @@ func (u User) LoginID() string {
 		return ""
 	}
 	return u.LoginIDs[0]
+}
+
+// Respelled returns the user with another spelling of the address, also where the address
+// is a login id. Both have the same canonical form, and the new one is what the owner of
+// the mailbox has proven. An empty one changes nothing.
+func (u User) Respelled(address string) User {
+	if address == "" {
+		return u
+	}
+	u.LoginIDs = slices.Clone(u.LoginIDs)
+	for i, id := range u.LoginIDs {
+		if id == u.Email {
+			u.LoginIDs[i] = address
+		}
+	}
+	u.Email = address
+	return u
 }
 
 // Profile holds the fields that users edit themselves. A nil field changes nothing.

@@ -96,7 +96,9 @@ func (s *scenario) invitations(email string) {
 		ID: s.id("invitation"), Email: email, Canonical: email, Hash: s.hash("invitation"), Roles: []string{"r"}, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour),
 	}
 	for _, n := range []string{"invited", "invited again"} {
-		s.ok("PutInvitation", s.st.PutInvitation(s.ctx, i, s.effects(n)))
+		i.ID = s.id(n)
+		_, err := s.st.PutInvitation(s.ctx, i, store.Event{ID: s.id("replaced-" + n), At: t0, Name: store.EventInvitationReplaced}, s.effects(n))
+		s.ok("PutInvitation", err)
 	}
 	_, err := s.st.Invitation(s.ctx, i.Hash, t0)
 	s.ok("Invitation", err)
@@ -106,7 +108,7 @@ func (s *scenario) invitations(email string) {
 	s.ok("Invitations", err)
 	_, err = s.st.AcceptInvitation(s.ctx, store.InvitationAcceptance{Hash: i.Hash, UserID: s.id("user"), Email: email, At: t0, Effects: s.effects("accepted")})
 	s.ok("AcceptInvitation", err)
-	s.want("WithdrawInvitation", s.st.WithdrawInvitation(s.ctx, email, t0, s.effects("withdrawn")), store.ErrNotFound)
+	s.want("WithdrawInvitation", s.st.WithdrawInvitation(s.ctx, i.Hash, t0, s.effects("withdrawn")), store.ErrNotFound)
 }
 
 // Shared calls every method of a store that concerns users of that name only. Any number

@@ -56,7 +56,7 @@ func (v *Visits) ClientSigningIn(w http.ResponseWriter, r *http.Request) usher.C
 	c := v.Client(w, r)
 	if c.SessionID = v.CookieSession(r); c.SessionID == "" {
 		if claims, ok := middleware.Claims(r.Context()); ok {
-			c.SessionID = claims.SessionID
+			c.SessionID, c.SessionActor = claims.SessionID, claims.Actor
 		}
 	}
 	return c

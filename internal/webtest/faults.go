@@ -91,6 +91,13 @@ func (f *Faults) UpdateUser(c Ctx, u store.UserUpdate) (usher.User, []store.Even
 	return f.Store.UpdateUser(c, u)
 }
 
+func (f *Faults) DeleteUser(c Ctx, d store.UserDeletion) ([]store.Event, error) {
+	if err := f.BeforeCall(c); err != nil {
+		return nil, err
+	}
+	return f.Store.DeleteUser(c, d)
+}
+
 func (f *Faults) ClaimUser(c Ctx, claim store.UserClaim) (usher.User, []store.Event, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return usher.User{}, nil, err
@@ -201,6 +208,55 @@ func (f *Faults) ChangeEmail(c Ctx, s store.TokenSpend, old, new string, fx stor
 		return usher.User{}, err
 	}
 	return f.Store.ChangeEmail(c, s, old, new, fx)
+}
+
+func (f *Faults) AccountByAddress(c Ctx, canonical string) (store.Account, error) {
+	if err := f.BeforeCall(c); err != nil {
+		return store.Account{}, err
+	}
+	return f.Store.AccountByAddress(c, canonical)
+}
+
+func (f *Faults) PutInvitation(c Ctx, i store.Invitation, replaced store.Event, fx store.Effects) ([]store.Event, error) {
+	if err := f.BeforeCall(c); err != nil {
+		return nil, err
+	}
+	return f.Store.PutInvitation(c, i, replaced, fx)
+}
+
+func (f *Faults) Invitation(c Ctx, hash []byte, now time.Time) (store.Invitation, error) {
+	if err := f.BeforeCall(c); err != nil {
+		return store.Invitation{}, err
+	}
+	return f.Store.Invitation(c, hash, now)
+}
+
+func (f *Faults) InvitationOf(c Ctx, canonical string, now time.Time) (store.Invitation, error) {
+	if err := f.BeforeCall(c); err != nil {
+		return store.Invitation{}, err
+	}
+	return f.Store.InvitationOf(c, canonical, now)
+}
+
+func (f *Faults) Invitations(c Ctx, after string, limit int, now time.Time) ([]store.Invitation, error) {
+	if err := f.BeforeCall(c); err != nil {
+		return nil, err
+	}
+	return f.Store.Invitations(c, after, limit, now)
+}
+
+func (f *Faults) WithdrawInvitation(c Ctx, hash []byte, now time.Time, fx store.Effects) error {
+	if err := f.BeforeCall(c); err != nil {
+		return err
+	}
+	return f.Store.WithdrawInvitation(c, hash, now, fx)
+}
+
+func (f *Faults) AcceptInvitation(c Ctx, a store.InvitationAcceptance) (usher.User, error) {
+	if err := f.BeforeCall(c); err != nil {
+		return usher.User{}, err
+	}
+	return f.Store.AcceptInvitation(c, a)
 }
 
 func (f *Faults) TakeLimits(c Ctx, now time.Time, l []store.Limit) (store.LimitResult, error) {

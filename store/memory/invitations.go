@@ -11,11 +11,19 @@ import (
 )
 
 // PutInvitation implements [store.InvitationStore].
-func (m *Store) PutInvitation(ctx context.Context, i store.Invitation, fx store.Effects) error {
-	return m.transact(ctx, []any{i, fx}, func(s *transaction) error {
+func (m *Store) PutInvitation(ctx context.Context, i store.Invitation, replaced store.Event, fx store.Effects) (out []store.Event, err error) {
+	err = m.transact(ctx, []any{i, replaced, fx}, func(s *transaction) error {
+		if there, ok := s.invitations[i.Canonical]; ok && there.ExpiresAt.After(i.CreatedAt) {
+			replaced.Reason = there.ID
+			out = []store.Event{replaced}
+		}
 		put(s, s.invitations, i.Canonical, copyInvitation(i))
-		return s.storeEffects(fx)
+		return s.storeEffects(store.Effects{Events: slices.Concat(fx.Events, out), Emails: fx.Emails})
 	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // Invitation implements [store.InvitationStore].
@@ -57,13 +65,13 @@ func (m *Store) Invitations(ctx context.Context, after string, limit int, now ti
 }
 
 // WithdrawInvitation implements [store.InvitationStore].
-func (m *Store) WithdrawInvitation(ctx context.Context, canonical string, now time.Time, fx store.Effects) error {
-	return m.transact(ctx, []any{canonical, fx}, func(s *transaction) error {
-		i, ok := s.invitations[canonical]
-		if !ok || !toMicros(now).Before(i.ExpiresAt) {
-			return store.ErrNotFound
+func (m *Store) WithdrawInvitation(ctx context.Context, hash []byte, now time.Time, fx store.Effects) error {
+	return m.transact(ctx, fx, func(s *transaction) error {
+		i, err := s.invitation(hash, now)
+		if err != nil {
+			return err
 		}
-		drop(s, s.invitations, canonical)
+		drop(s, s.invitations, i.Canonical)
 		return s.storeEffects(fx)
 	})
 }
@@ -78,11 +86,9 @@ func (m *Store) AcceptInvitation(ctx context.Context, in store.InvitationAccepta
 		if !in.Allows(a.User) {
 			return store.ErrConflict
 		}
-		i, err := s.spendInvitation(in.Hash, in.At)
-		if err != nil {
+		if err := s.grant(&a.User, in.Hash, in.At); err != nil {
 			return err
 		}
-		a.User = i.Grant(a.User)
 		a.User.UpdatedAt = in.At
 		put(s, s.accounts, in.UserID, copyAccount(a))
 		out = copyUser(a.User)
@@ -104,11 +110,32 @@ func (s *transaction) invitation(hash []byte, now time.Time) (store.Invitation, 
 	return store.Invitation{}, store.ErrNotFound
 }
 
-// spendInvitation removes the invitation whose token has that hash, and returns it.
-func (s *transaction) spendInvitation(hash []byte, now time.Time) (store.Invitation, error) {
-	i, err := s.invitation(hash, now)
-	if err == nil {
-		drop(s, s.invitations, i.Canonical)
+// grant removes the invitation whose token has that hash, and adds what it grants to the
+// user. A nil hash changes nothing.
+func (s *transaction) grant(u *store.User, hash []byte, now time.Time) error {
+	if hash == nil {
+		return nil
 	}
-	return i, err
+	i, err := s.invitation(hash, now)
+	if err != nil {
+		return store.ErrConflict
+	}
+	drop(s, s.invitations, i.Canonical)
+	*u = i.Grant(*u)
+	return nil
+}
+
+// voidInvitations removes the invitations of the addresses, if the user has verified the
+// address, except those of the addresses in keep.
+func (s *transaction) voidInvitations(u store.User, keep []string, addresses ...string) {
+	for _, canonical := range addresses {
+		if u.EmailVerified && !slices.Contains(keep, canonical) {
+			drop(s, s.invitations, canonical)
+		}
+	}
+}
+
+// addressesOf returns the canonical login ids of a user, and the address.
+func (s *transaction) addressesOf(u store.User) []string {
+	return append(slices.Clone(s.canonical[u.ID]), lowerASCII(u.Email))
 }

@@ -133,7 +133,16 @@ func (m *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 			return err
 		}
 		if t.Purpose == store.PurposeConfirmAndReset {
-			_, ended = s.claim(s.accounts[t.UserID], store.UserClaim{At: spend.Now, End: end})
+			if _, ended, err = s.claim(s.accounts[t.UserID], store.UserClaim{At: spend.Now, End: end, Invitation: spend.Invitation}); err != nil {
+				return err
+			}
+		} else if spend.Invitation != nil {
+			a := s.accounts[t.UserID]
+			a.User.UpdatedAt = toMicros(spend.Now)
+			if err := s.grant(&a.User, spend.Invitation, spend.Now); err != nil {
+				return err
+			}
+			put(s, s.accounts, t.UserID, copyAccount(a))
 		}
 		if err := s.insertSession(t.UserID, &ses); err != nil {
 			return err
@@ -156,7 +165,10 @@ func (m *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx stor
 		}
 		a := s.accounts[t.UserID]
 		a.User.EmailVerified, a.User.UpdatedAt = true, toMicros(spend.Now)
-		put(s, s.accounts, t.UserID, a)
+		if err := s.grant(&a.User, spend.Invitation, spend.Now); err != nil {
+			return err
+		}
+		put(s, s.accounts, t.UserID, copyAccount(a))
 		out = copyUser(a.User)
 		return s.storeEffects(fx)
 	})
@@ -175,8 +187,12 @@ func (m *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCano
 			return err
 		}
 		a := copyAccount(s.accounts[t.UserID])
+		s.voidInvitations(a.User, []string{newCanonical}, s.addressesOf(a.User)...)
 		a.User.Email, a.User.EmailVerified, a.User.UpdatedAt = t.NewEmail, true, toMicros(spend.Now)
 		if err := s.renameLoginID(&a.User, oldCanonical, newCanonical); err != nil {
+			return err
+		}
+		if err := s.grant(&a.User, spend.Invitation, spend.Now); err != nil {
 			return err
 		}
 		put(s, s.accounts, t.UserID, a)

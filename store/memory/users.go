@@ -32,10 +32,8 @@ func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) (ended []s
 		if err := s.insertSession(c.User.ID, c.Session); err != nil {
 			return err
 		}
-		if c.Invitation != nil {
-			if _, err := s.spendInvitation(c.Invitation, c.User.CreatedAt); err != nil {
-				return err
-			}
+		if err := s.grant(&c.User, c.Invitation, c.User.CreatedAt); err != nil {
+			return err
 		}
 		if c.Token != nil {
 			if err := add(s, s.tokens, string(c.Token.Hash), copyToken(*c.Token)); err != nil {
@@ -76,12 +74,40 @@ func (m *Store) AccountByLoginID(ctx context.Context, canonical string) (out sto
 	return out, err
 }
 
+// AccountByAddress implements [store.UserStore].
+func (m *Store) AccountByAddress(ctx context.Context, canonical string) (out store.Account, err error) {
+	err = m.transact(ctx, nil, func(s *transaction) error {
+		if a, ok := s.accounts[s.owners[canonical]]; ok {
+			out = copyAccount(a)
+			return nil
+		}
+		var proven []store.Account
+		for _, a := range s.accounts {
+			if a.User.EmailVerified && lowerASCII(a.User.Email) == canonical {
+				proven = append(proven, a)
+			}
+		}
+		switch len(proven) {
+		case 0:
+			return store.ErrNotFound
+		case 1:
+			out = copyAccount(proven[0])
+			return nil
+		}
+		return store.ErrLoginIDTaken
+	})
+	return out, err
+}
+
 // UpdateUser implements [store.UserStore].
 func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.User, ended []store.Event, err error) {
 	err = m.transact(ctx, u, func(s *transaction) error {
 		a, ok := s.accounts[u.UserID]
 		if !ok {
 			return store.ErrNotFound
+		}
+		if u.LoginIDs != nil {
+			s.voidInvitations(a.User, u.Canonical, s.canonical[u.UserID]...)
 		}
 		a.User = u.Profile.Apply(a.User)
 		if u.Roles != nil {
@@ -103,6 +129,9 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 			a.User.Status = *u.Status
 		}
 		if u.Email != nil {
+			if u.Email.Address != a.User.Email {
+				s.voidInvitations(a.User, nil, s.addressesOf(a.User)...)
+			}
 			a.User.Email, a.User.EmailVerified = u.Email.Address, u.Email.Verified
 		}
 		if u.LoginIDs != nil {
@@ -154,11 +183,9 @@ func (m *Store) DeleteUser(ctx context.Context, d store.UserDeletion) (ended []s
 		}
 		ended = s.endUserSessions(d.UserID, d.End)
 		s.dropTokens(d.UserID)
+		s.voidInvitations(a.User, nil, s.addressesOf(a.User)...)
 		for _, id := range s.canonical[d.UserID] {
 			drop(s, s.owners, id)
-			if a.User.EmailVerified {
-				drop(s, s.invitations, id)
-			}
 		}
 		drop(s, s.canonical, d.UserID)
 		drop(s, s.accounts, d.UserID)
@@ -204,12 +231,9 @@ func (s *transaction) changePassword(c store.PasswordChange) ([]store.Event, err
 	if c.ClearProfile {
 		a.User = store.WithoutProfile(a.User)
 	}
-	if c.Invitation != nil {
-		i, err := s.spendInvitation(c.Invitation, c.At)
-		if err != nil {
-			return nil, err
-		}
-		a.User = i.Grant(a.User)
+	a.User = a.User.Respelled(c.Spelling)
+	if err := s.grant(&a.User, c.Invitation, c.At); err != nil {
+		return nil, err
 	}
 	put(s, s.accounts, c.UserID, copyAccount(a))
 
@@ -241,7 +265,9 @@ func (m *Store) ClaimUser(ctx context.Context, c store.UserClaim) (out store.Use
 		case !c.Allows(a):
 			return store.ErrConflict
 		}
-		out, ended = s.claim(a, c)
+		if out, ended, err = s.claim(a, c); err != nil {
+			return err
+		}
 		s.clearLimits(c.ClearLimits)
 		return s.storeEffects(c.Effects)
 	})
@@ -252,13 +278,16 @@ func (m *Store) ClaimUser(ctx context.Context, c store.UserClaim) (out store.Use
 }
 
 // claim gives a user to the owner of the mailbox: see store.UserStore.ClaimUser.
-func (s *transaction) claim(a store.Account, c store.UserClaim) (store.User, []store.Event) {
+func (s *transaction) claim(a store.Account, c store.UserClaim) (store.User, []store.Event, error) {
 	c.At = toMicros(c.At)
 	a = copyAccount(c.Apply(a))
+	if err := s.grant(&a.User, c.Invitation, c.At); err != nil {
+		return store.User{}, nil, err
+	}
 	put(s, s.accounts, a.User.ID, a)
 	ended := s.endUserSessions(a.User.ID, c.End)
 	s.dropTokens(a.User.ID)
-	return copyUser(a.User), ended
+	return copyUser(a.User), ended, nil
 }
 
 // earlierHashes returns the current hash and the earlier ones, newest first, at most

@@ -99,10 +99,11 @@ var multi = map[string]struct {
 	}},
 	"ClearLimits": {4, func(ctx context.Context, s *sqlstore.Store) error { return s.ClearLimits(ctx, []string{"k", "l"}) }},
 	"PutInvitation": {4, func(ctx context.Context, s *sqlstore.Store) error {
-		return s.PutInvitation(ctx, invitation("another@example.test"), effects("x"))
+		_, err := s.PutInvitation(ctx, invitation("another@example.test"), store.Event{ID: "replaced"}, effects("x"))
+		return err
 	}},
 	"WithdrawInvitation": {4, func(ctx context.Context, s *sqlstore.Store) error {
-		return s.WithdrawInvitation(ctx, "u@example.test", now, effects("x"))
+		return s.WithdrawInvitation(ctx, invitation("u@example.test").Hash, now, effects("x"))
 	}},
 	"AcceptInvitation": {6, func(ctx context.Context, s *sqlstore.Store) error {
 		_, err := s.AcceptInvitation(ctx, store.InvitationAcceptance{
@@ -146,7 +147,7 @@ func fill(t *testing.T, s *sqlstore.Store) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.PutInvitation(ctx, invitation("u@example.test"), store.Effects{}); err != nil {
+	if _, err := s.PutInvitation(ctx, invitation("u@example.test"), store.Event{}, store.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.TakeLimits(ctx, now, []store.Limit{{Key: "k", Max: 9}, {Key: "l", Max: 9, Window: time.Minute}}); err != nil {

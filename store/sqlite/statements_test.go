@@ -96,6 +96,8 @@ func statements(t *testing.T) ([]string, func(query string) []string) {
 	must(t, err)
 	_, err = s.AccountByLoginID(ctx, "u")
 	must(t, err)
+	_, err = s.AccountByAddress(ctx, "u@example.test")
+	must(t, err)
 	_, err = s.Session(ctx, "u-s1")
 	must(t, err)
 	_, err = s.UserSessions(ctx, "u", now)

@@ -2,6 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher/store"
@@ -16,27 +19,34 @@ func invitationDest(i *store.Invitation) []any {
 	}
 }
 
-// grantedColumns are the assignments of what an invitation grants, with the arguments of
-// granted.
-var grantedColumns = []string{"roles = ?", "permissions = ?", "tenants = ?"}
-
-func granted(u store.User) []any {
-	return []any{asJSON{u.Roles}, asJSON{u.Permissions}, asJSON{u.Tenants}}
-}
-
 // PutInvitation implements [store.InvitationStore].
-func (s *Store) PutInvitation(ctx context.Context, i store.Invitation, fx store.Effects) error {
-	return s.transact(ctx, "put invitation", func(t *tx) error {
-		if _, err := t.exec(ctx, `
+func (s *Store) PutInvitation(ctx context.Context, i store.Invitation, replaced store.Event, fx store.Effects) ([]store.Event, error) {
+	var out []store.Event
+	err := s.transact(ctx, "put invitation", func(t *tx) error {
+		out = nil
+		// The row of an earlier invitation stays as it is, and is locked.
+		var there store.Invitation
+		if err := t.get(ctx, invitationDest(&there), `
 			INSERT INTO usher_invitations (`+invitationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (canonical) DO UPDATE SET id = excluded.id, email = excluded.email, hash = excluded.hash,
-				roles = excluded.roles, permissions = excluded.permissions, tenants = excluded.tenants,
-				created_at = excluded.created_at, expires_at = excluded.expires_at`,
+			ON CONFLICT (canonical) DO UPDATE SET canonical = excluded.canonical RETURNING `+invitationColumns,
 			i.ID, i.Email, i.Canonical, i.Hash, asJSON{i.Roles}, asJSON{i.Permissions}, asJSON{i.Tenants}, i.CreatedAt, i.ExpiresAt); err != nil {
 			return err
 		}
-		return t.storeEffects(ctx, fx)
+		if there.ID == i.ID {
+			return t.storeEffects(ctx, fx)
+		}
+		if there.ExpiresAt.After(i.CreatedAt) {
+			replaced.Reason = there.ID
+			out = []store.Event{replaced}
+		}
+		update := statement{`UPDATE usher_invitations SET id = ?, email = ?, hash = ?, roles = ?, permissions = ?, tenants = ?, created_at = ?, expires_at = ?
+			WHERE canonical = ?`, []any{i.ID, i.Email, i.Hash, asJSON{i.Roles}, asJSON{i.Permissions}, asJSON{i.Tenants}, i.CreatedAt, i.ExpiresAt, i.Canonical}}
+		return t.execAll(ctx, []statement{update}, effects(store.Effects{Events: slices.Concat(fx.Events, out), Emails: fx.Emails}))
 	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // Invitation implements [store.InvitationStore].
@@ -83,9 +93,9 @@ func (s *Store) Invitations(ctx context.Context, after string, limit int, now ti
 }
 
 // WithdrawInvitation implements [store.InvitationStore].
-func (s *Store) WithdrawInvitation(ctx context.Context, canonical string, now time.Time, fx store.Effects) error {
+func (s *Store) WithdrawInvitation(ctx context.Context, hash []byte, now time.Time, fx store.Effects) error {
 	return s.transact(ctx, "withdraw invitation", func(t *tx) error {
-		n, err := t.exec(ctx, `DELETE FROM usher_invitations WHERE canonical = ? AND expires_at > ?`, canonical, now)
+		n, err := t.exec(ctx, `DELETE FROM usher_invitations WHERE hash = ? AND expires_at > ?`, hash, now)
 		if err != nil {
 			return err
 		}
@@ -107,13 +117,9 @@ func (s *Store) AcceptInvitation(ctx context.Context, in store.InvitationAccepta
 		if !in.Allows(a.User) {
 			return store.ErrConflict
 		}
-		i, err := t.spendInvitation(ctx, in.Hash, in.At)
-		if err != nil {
-			return err
-		}
-		out = i.Grant(a.User)
+		out = a.User
 		out.UpdatedAt = toMicros(in.At)
-		if err := t.setUser(ctx, out.ID, append([]string{"updated_at = ?"}, grantedColumns...), append([]any{out.UpdatedAt}, granted(out)...)); err != nil {
+		if err := t.grantAndSet(ctx, &out, in.Hash, in.At, []string{"updated_at = ?"}, []any{out.UpdatedAt}); err != nil {
 			return err
 		}
 		if err := t.runHook(ctx, UserUpdated, out); err != nil {
@@ -128,10 +134,55 @@ func (s *Store) AcceptInvitation(ctx context.Context, in store.InvitationAccepta
 }
 
 // spendInvitation removes the invitation whose token has that hash, and returns it. Of
-// concurrent callers one wins.
+// concurrent callers one wins, and the others get store.ErrConflict.
 func (t *tx) spendInvitation(ctx context.Context, hash []byte, now time.Time) (store.Invitation, error) {
 	var i store.Invitation
 	err := t.get(ctx, invitationDest(&i), `
 		DELETE FROM usher_invitations WHERE hash = ? AND expires_at > ? RETURNING `+invitationColumns, hash, now)
+	if errors.Is(err, store.ErrNotFound) {
+		err = store.ErrConflict
+	}
 	return i, err
+}
+
+// grantAndSet changes columns of a user's row, as setUser does. If hash is not nil, it
+// removes the invitation and adds what it grants to the user and to the row.
+func (t *tx) grantAndSet(ctx context.Context, u *store.User, hash []byte, now time.Time, set []string, args []any) error {
+	if hash != nil {
+		i, err := t.spendInvitation(ctx, hash, now)
+		if err != nil {
+			return err
+		}
+		*u = i.Grant(*u)
+		set = append(set, "roles = ?", "permissions = ?", "tenants = ?")
+		args = append(args, asJSON{u.Roles}, asJSON{u.Permissions}, asJSON{u.Tenants})
+	}
+	return t.setUser(ctx, u.ID, set, args)
+}
+
+// ofLoginIDs and ofAddress select the canonical addresses whose invitations a user loses,
+// as the user's rows have them.
+const ofLoginIDs = `SELECT l.canonical FROM usher_login_ids l WHERE l.user_id = ?`
+
+func (d Dialect) ofAddress() string {
+	return `SELECT ` + d.lower("u.email") + ` FROM usher_users u WHERE u.id = ?`
+}
+
+// voidInvitations removes the invitations of the addresses in a query, if the user has
+// verified the address, except those of the addresses in keep.
+func (t *tx) voidInvitations(ctx context.Context, u store.User, keep []string, addresses ...string) error {
+	if !u.EmailVerified {
+		return nil
+	}
+	s := statement{query: `DELETE FROM usher_invitations WHERE canonical IN (` + strings.Join(addresses, ` UNION ALL `) + `)`}
+	for range addresses {
+		s.args = append(s.args, u.ID)
+	}
+	if len(keep) > 0 {
+		s.query += ` AND canonical NOT IN (` + placeholders(len(keep)) + `)`
+		for _, canonical := range keep {
+			s.args = append(s.args, canonical)
+		}
+	}
+	return t.execAll(ctx, []statement{s})
 }

@@ -54,16 +54,11 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 		set = append(set, emptyProfile...)
 		a.User = store.WithoutProfile(a.User)
 	}
-	if c.Invitation != nil {
-		i, err := t.spendInvitation(ctx, c.Invitation, c.At)
-		if err != nil {
-			return nil, err
-		}
-		a.User = i.Grant(a.User)
-		set = append(set, grantedColumns...)
-		args = append(args, granted(a.User)...)
+	if c.Spelling != "" {
+		a.User = a.User.Respelled(c.Spelling)
+		set, args = append(set, "email = ?", "login_ids = ?"), append(args, a.User.Email, asJSON{a.User.LoginIDs})
 	}
-	if err := t.setUser(ctx, a.User.ID, set, args); err != nil {
+	if err := t.grantAndSet(ctx, &a.User, c.Invitation, c.At, set, args); err != nil {
 		return nil, err
 	}
 
@@ -127,14 +122,14 @@ func (t *tx) claim(ctx context.Context, a store.Account, c store.UserClaim) (sto
 	c.At = toMicros(c.At)
 	a = c.Apply(a)
 	u, p := a.User, a.Password
-	err := t.setUser(ctx, u.ID,
+	err := t.grantAndSet(ctx, &u, c.Invitation, c.At,
 		[]string{
-			"email_verified = ?", "updated_at = ?", "language = ?",
+			"email = ?", "login_ids = ?", "email_verified = ?", "updated_at = ?", "language = ?",
 			"name = ?", "given_name = ?", "middle_name = ?", "family_name = ?", "phone = ?", "picture = ?",
 			"password_hash = ?", "password_state = ?", "password_version = ?", "password_changed_at = ?", "password_earlier = ?", "password_unproven_at = ?",
 		},
 		[]any{
-			u.EmailVerified, u.UpdatedAt, u.Language,
+			u.Email, asJSON{u.LoginIDs}, u.EmailVerified, u.UpdatedAt, u.Language,
 			u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture,
 			p.Hash, string(p.State), p.Version, p.ChangedAt, asJSON{p.Earlier}, optionalTime{p.UnprovenAt},
 		})

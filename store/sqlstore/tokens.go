@@ -244,7 +244,15 @@ func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 			return err
 		}
 		if o.Purpose == store.PurposeConfirmAndReset {
-			if _, ended, err = t.claim(ctx, a, store.UserClaim{At: spend.Now, End: end}); err != nil {
+			if _, ended, err = t.claim(ctx, a, store.UserClaim{At: spend.Now, End: end, Invitation: spend.Invitation}); err != nil {
+				return err
+			}
+		} else if spend.Invitation != nil {
+			a.User.UpdatedAt = toMicros(spend.Now)
+			if err := t.grantAndSet(ctx, &a.User, spend.Invitation, spend.Now, []string{"updated_at = ?"}, []any{a.User.UpdatedAt}); err != nil {
+				return err
+			}
+			if err := t.runHook(ctx, UserUpdated, a.User); err != nil {
 				return err
 			}
 		}
@@ -271,7 +279,7 @@ func (s *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx stor
 		}
 		out = a.User
 		out.EmailVerified, out.UpdatedAt = true, toMicros(spend.Now)
-		if err := t.setUser(ctx, out.ID,
+		if err := t.grantAndSet(ctx, &out, spend.Invitation, spend.Now,
 			[]string{"email_verified = ?", "updated_at = ?"}, []any{true, out.UpdatedAt}); err != nil {
 			return err
 		}
@@ -295,12 +303,15 @@ func (s *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCano
 		if err != nil {
 			return err
 		}
+		if err := t.voidInvitations(ctx, a.User, []string{newCanonical}, ofLoginIDs, t.dialect.ofAddress()); err != nil {
+			return err
+		}
 		out = a.User
 		out.Email, out.EmailVerified, out.UpdatedAt = o.NewEmail, true, toMicros(spend.Now)
 		if out.LoginIDs, err = t.renameLoginID(ctx, out, oldCanonical, newCanonical); err != nil {
 			return err
 		}
-		if err := t.setUser(ctx, out.ID,
+		if err := t.grantAndSet(ctx, &out, spend.Invitation, spend.Now,
 			[]string{"email = ?", "email_verified = ?", "updated_at = ?", "login_ids = ?"},
 			[]any{out.Email, true, out.UpdatedAt, asJSON{out.LoginIDs}}); err != nil {
 			return err

@@ -146,6 +146,45 @@ func (s *Store) AccountByLoginID(ctx context.Context, canonical string) (store.A
 		WHERE l.canonical = ?`, canonical)
 }
 
+// AccountByAddress implements [store.UserStore].
+func (s *Store) AccountByAddress(ctx context.Context, canonical string) (store.Account, error) {
+	var out store.Account
+	err := s.read(ctx, "read user", func(r runner) error {
+		found := 0
+		err := r.query(ctx, func(row scanner) error {
+			var (
+				a         store.Account
+				byLoginID bool
+			)
+			if err := row.Scan(append(accountDest(&a), &byLoginID)...); err != nil {
+				return err
+			}
+			switch {
+			case byLoginID:
+				out, found = a, -1
+			case found >= 0:
+				out, found = a, found+1
+			}
+			return nil
+		}, `SELECT `+accountColumns+`, 1 = 1 FROM usher_login_ids l JOIN usher_users u ON u.id = l.user_id WHERE l.canonical = ?
+			UNION ALL SELECT * FROM (SELECT `+accountColumns+`, 1 = 0 FROM usher_users u
+				WHERE `+r.dialect.lower("u.email")+` = ? AND u.email_verified LIMIT 2) proven`, canonical, canonical)
+		switch {
+		case err != nil:
+			return err
+		case found == 0:
+			return store.ErrNotFound
+		case found > 1:
+			return store.ErrLoginIDTaken
+		}
+		return nil
+	})
+	if err != nil {
+		return store.Account{}, err
+	}
+	return out, nil
+}
+
 func (s *Store) account(ctx context.Context, query, arg string) (store.Account, error) {
 	var a store.Account
 	err := s.read(ctx, "read user", func(r runner) error {
@@ -176,8 +215,19 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 		return store.User{}, nil, errors.New("sqlstore: update user: as many canonical forms as login ids are needed")
 	}
 	err := s.transactWithHook(ctx, "update user", func(t *tx) error {
-		if _, err := t.lockAccount(ctx, c.UserID); err != nil {
+		before, err := t.lockAccount(ctx, c.UserID)
+		if err != nil {
 			return err
+		}
+		if c.LoginIDs != nil {
+			if err := t.voidInvitations(ctx, before.User, c.Canonical, ofLoginIDs); err != nil {
+				return err
+			}
+		}
+		if c.Email != nil && c.Email.Address != before.User.Email {
+			if err := t.voidInvitations(ctx, before.User, nil, ofLoginIDs, t.dialect.ofAddress()); err != nil {
+				return err
+			}
 		}
 		set, args := []string{"updated_at = ?"}, []any{c.At}
 		setColumn := func(column string, value any) {
@@ -275,15 +325,14 @@ func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]store.E
 		if ended, err = t.endSessions(ctx, d.UserID, d.End); err != nil {
 			return err
 		}
-		queries := []string{
+		if err := t.voidInvitations(ctx, a.User, nil, ofLoginIDs, t.dialect.ofAddress()); err != nil {
+			return err
+		}
+		for _, query := range []string{
 			`DELETE FROM usher_one_time_tokens WHERE user_id = ?`,
 			`DELETE FROM usher_login_ids WHERE user_id = ?`,
 			`DELETE FROM usher_users WHERE id = ?`,
-		}
-		if a.User.EmailVerified {
-			queries = slices.Insert(queries, 0, `DELETE FROM usher_invitations WHERE canonical IN (SELECT canonical FROM usher_login_ids WHERE user_id = ?)`)
-		}
-		for _, query := range queries {
+		} {
 			if _, err := t.exec(ctx, query, d.UserID); err != nil {
 				return err
 			}

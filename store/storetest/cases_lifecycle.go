@@ -43,6 +43,7 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 		"CreateUser":       func() error { _, err := e.CreateUser(ctx, c); return err },
 		"Account":          func() error { _, err := e.Account(ctx, id); return err },
 		"AccountByLoginID": func() error { _, err := e.AccountByLoginID(ctx, "anna@example.test"); return err },
+		"AccountByAddress": func() error { _, err := e.AccountByAddress(ctx, "anna@example.test"); return err },
 		"UpdateUser": func() error {
 			_, _, err := e.UpdateUser(ctx, store.UserUpdate{UserID: id, At: t0, Profile: store.Profile{Name: ptr("x")}})
 			return err
@@ -78,11 +79,11 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 		},
 		"VerifyEmail":        func() error { _, err := e.VerifyEmail(ctx, tokenSpend(tok), fx); return err },
 		"ChangeEmail":        func() error { _, err := e.ChangeEmail(ctx, tokenSpend(tok), "a", "b", fx); return err },
-		"PutInvitation":      func() error { return e.PutInvitation(ctx, e.newInvitation("x"), fx) },
+		"PutInvitation":      func() error { _, err := e.PutInvitation(ctx, e.newInvitation("x"), store.Event{}, fx); return err },
 		"Invitation":         func() error { _, err := e.Invitation(ctx, hash("x"), t0); return err },
 		"InvitationOf":       func() error { _, err := e.InvitationOf(ctx, "x", t0); return err },
 		"Invitations":        func() error { _, err := e.Invitations(ctx, "", 9, t0); return err },
-		"WithdrawInvitation": func() error { return e.WithdrawInvitation(ctx, "x", t0, fx) },
+		"WithdrawInvitation": func() error { return e.WithdrawInvitation(ctx, hash("x"), t0, fx) },
 		"AcceptInvitation": func() error {
 			_, err := e.AcceptInvitation(ctx, acceptance(e.newInvitation("x"), a.User))
 			return err

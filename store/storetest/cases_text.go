@@ -94,6 +94,7 @@ var textCases = []testCase{
 			}
 			for _, err := range []error{
 				func() error { _, err := e.AccountByLoginID(e.ctx, bad); return err }(),
+				func() error { _, err := e.AccountByAddress(e.ctx, bad); return err }(),
 				func() error { _, err := e.Account(e.ctx, bad); return err }(),
 				func() error { _, err := e.Session(e.ctx, bad); return err }(),
 				func() error {
