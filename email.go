@@ -15,8 +15,8 @@ import (
 type ChangeEmailParams struct {
 	// NewEmail is the new address. Required.
 	NewEmail string
-	// CurrentPassword is the user's current password. A user without a password gives
-	// none.
+	// CurrentPassword is the user's current password. A user without a password and
+	// without a verified address gives none.
 	CurrentPassword Secret
 }
 
@@ -252,8 +252,9 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 
 // ChangeEmail requests another address for the user. It requires the current
 // password, and counts it as in a sign-in. A user without a password
-// ([Service.HasPassword]) needs a sign-in at most [SessionConfig.Recent] ago instead. The
-// address changes when the user follows the link that the new address gets
+// ([Service.HasPassword]) has to set one with an emailed link first
+// ([Service.SendPasswordReset]), or, if the present address is not verified, needs a sign-in
+// at most [SessionConfig.Recent] ago. The address changes when the user follows the link that the new address gets
 // ([Service.VerifyEmail]). The old address gets a notice at once.
 // Until then [Service.PendingEmail] returns the change, and
 // [Service.CancelEmailChange] cancels it. A request for another address replaces an
@@ -268,7 +269,8 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 // [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
 // [Operator.Impersonate]; [ErrRecentSignInRequired]
 // if CurrentPassword is empty, except as above; [ErrInvalidCredentials] if it is wrong; an
-// [*EmailProofError] if a session alone has set it less than 24 hours ago; a
+// [*EmailProofError] if a session alone has set it less than 24 hours ago, or if the user
+// has a verified address and no password; a
 // [*LimitError], also if the user has requested too many changes in this hour;
 // [ErrUnavailable].
 func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmailParams, c Client) error {
@@ -287,6 +289,9 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	}
 	if in.NewEmail == account.User.Email {
 		return &FieldError{"newEmail", "not_allowed", "must be another address than the present one"}
+	}
+	if in.CurrentPassword == "" && account.Password.State == store.PasswordNone && account.User.EmailVerified {
+		return &EmailProofError{} // a stolen session would take the account for good
 	}
 	if err := s.authorizeByPassword(ctx, account, claims, in.CurrentPassword, c); err != nil {
 		return err

@@ -53,17 +53,20 @@ var (
 	ErrUnavailable = linked("usher: temporarily unavailable", token.ErrUnavailable)
 )
 
-// EmailProofError means that the present password does not prove enough: a session alone
-// has set it less than 24 hours ago, and a session can be stolen. The user can set a
-// password with an emailed link ([Service.SendPasswordReset]) and repeat the call with
-// that one, or wait.
+// EmailProofError means that the call needs a password that proves the user, and the user
+// has none: a session alone has set the present one less than 24 hours ago, and a session
+// can be stolen, or there is none at all. The user can set a password with an emailed link
+// ([Service.SendPasswordReset]) and repeat the call with that one.
 type EmailProofError struct {
-	// Until is when the present password proves enough.
+	// Until is when the present password proves the user. It is zero without a password.
 	Until time.Time
 }
 
 // Error says what the user can do.
 func (e *EmailProofError) Error() string {
+	if e.Until.IsZero() {
+		return "usher: set a password with an emailed link first"
+	}
 	return "usher: a session alone set the password: set one with an emailed link, or wait until " + e.Until.Format(time.RFC3339)
 }
 

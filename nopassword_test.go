@@ -47,10 +47,22 @@ func TestOP07_AUserWithoutAPasswordSignsInLikeAnUnknownOne(t *testing.T) {
 	}
 }
 
-func TestOP07_ARecentSignInStandsForThePasswordThatDoesNotExist(t *testing.T) {
+// A stolen session would take the account for good.
+func TestUP07_ASessionAloneChangesNoVerifiedAddress(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	u := usher.Must(k.ensure(ann))
+	a := k.startSession(u.ID, home)
+	k.wantUnproven(a, "", time.Time{})
+	in := usher.ResetPasswordParams{Token: k.resetToken(ann, usher.MessageResetPassword), NewPassword: otherPassword}
+	usher.Must(k.ResetPassword(ctx, in, home))
+	k.wantProven(k.startSession(u.ID, home), otherPassword)
+}
+
+func TestOP07_ARecentSignInStandsForThePasswordThatDoesNotExist(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	u := usher.Must(k.Operator("ops").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{ann}}))
 	claims := k.claims(k.startSession(u.ID, home))
 	k.clock.add(5*time.Minute + time.Second)
 	change := usher.ChangeEmailParams{NewEmail: "new@example.com"}

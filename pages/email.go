@@ -38,7 +38,14 @@ func (site *Site) cancelEmailView() *view {
 func (site *Site) emailView() *view {
 	inputs := []string{"newEmail", "currentPassword"}
 	return &view{
-		page: "email", path: "/account/email", inputs: inputs, required: inputs, prepare: site.loadAccount,
+		page: "email", path: "/account/email", inputs: inputs, required: inputs, prepare: func(x *exchange) error {
+			err := site.loadAccount(x)
+			if err == nil && x.page.NoPassword && x.page.User.EmailVerified {
+				_ = site.redirectWithNotice(x, "/account", "email_needs_password") // which offers to set one by email
+				return errAnswered
+			}
+			return err
+		},
 		send: func(x *exchange) error {
 			in := usher.ChangeEmailParams{NewEmail: x.in["newEmail"], CurrentPassword: usher.Secret(x.in["currentPassword"])}
 			err := site.service.ChangeEmail(x.r.Context(), x.claims, in, site.client(x))

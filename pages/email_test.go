@@ -109,5 +109,5 @@ func TestUP07_ThePageSaysWhatAPasswordSetByASessionNeeds(t *testing.T) {
 	claims := usher.Must(k.Service.ValidateSession(t.Context(), a.Authentication.Tokens.Session))
 	usher.Must(k.Service.UpdatePassword(t.Context(), claims, usher.UpdatePasswordParams{NewPassword: OtherPassword}, usher.Client{}))
 	b.Send("/signin", "loginId", Ann, "password", OtherPassword).WantRedirect(t, "/")
-	b.Send("/email/change", "newEmail", Bob, "currentPassword", OtherPassword).WantPage(t, 403, "request a new password by email", `value="`+Bob+`"`, `href="/auth/forgot"`)
+	b.Send("/email/change", "newEmail", Bob, "currentPassword", OtherPassword).WantPage(t, 403, "request a new password by email.", `value="`+Bob+`"`, `href="/auth/forgot"`)
 }

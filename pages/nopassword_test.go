@@ -47,6 +47,15 @@ func TestOP08_TheAccountPageOffersToSetAPasswordByEmail(t *testing.T) {
 func TestOP08_NoPageAsksForAPasswordThatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	k, b, signIn := provided(t)
+	// A verified address is changed only with a password, which the account page offers.
+	b.Open("/auth/account/email").WantRedirect(t, "/auth/account")
+	b.Open("/auth/account").WantPage(t, 200, "To change your email address, set a password by email first.", "Set one by email")
+	b.Send("/email/change", "newEmail", Bob).WantRedirect(t, "/auth/account")
+	if got := k.EmailKinds(); got != "" {
+		t.Errorf("emails: %s", got)
+	}
+	unverified := usher.EmailAddress{Address: Ann}
+	usher.Must(k.Service.Operator("ops").UpdateUser(t.Context(), usher.Must(k.Service.Operator("ops").UserByLoginID(t.Context(), Ann)).ID, usher.UpdateUserParams{Email: &unverified}))
 	if v := b.Open("/auth/account/email").WantPage(t, 200); strings.Contains(v.Body, `type="password"`) {
 		t.Error("the page for another address asks for a password")
 	}

@@ -36,8 +36,9 @@ const (
 	// PasswordRequired means that the emailed link needs the password of the
 	// account, or a session of its user [403].
 	PasswordRequired Code = "password_required"
-	// EmailProofRequired means that the password was set less than 24 hours ago without the
-	// earlier one, so this needs a password that was set with an emailed link [403].
+	// EmailProofRequired means that this needs a password that was set with an emailed link,
+	// because the user has none, or has set it less than 24 hours ago without the earlier
+	// one [403].
 	EmailProofRequired Code = "email_proof_required"
 	// SignUpClosed means that users cannot sign up [403].
 	SignUpClosed Code = "sign_up_closed"
@@ -99,7 +100,7 @@ var codes = map[Code]entry{
 	PasswordExpired:      {403, "Password expired", "Choose a new password first."},
 	UserDisabled:         {403, "Account disabled", "This account has been disabled. Contact the operator of this site."},
 	PasswordRequired:     {403, "Password required", "Enter the password of the account, or open the link in a browser that is signed in."},
-	EmailProofRequired:   {403, "Proof by email required", "This password was set a short time ago without the earlier one. Request a new password by email and set it, or wait 24 hours."},
+	EmailProofRequired:   {403, "Proof by email required", "This needs a password that you have set with the link of an email. Request one. A password that was set without the earlier one is enough after 24 hours."},
 	SignUpClosed:         {403, "Sign-up is closed", "No new accounts can be created here."},
 	Forbidden:            {403, "Forbidden", "You don’t have permission to do this."},
 	EmailNotVerified:     {403, "Email address not confirmed", "Confirm the email address first."},
