@@ -327,21 +327,6 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	return s.sendLink(ctx, t, l, event, c)
 }
 
-// authorizeByPassword requires the current password, or a recent sign-in of a user who
-// has none.
-func (s *Service) authorizeByPassword(ctx context.Context, account store.Account, claims *token.Claims, current Secret, c Client) error {
-	switch {
-	case current != "":
-		if err := s.checkCurrentPassword(ctx, &account, current, c); err != nil {
-			return err
-		}
-		return s.checkProves(ctx, account, claims.SessionID, c)
-	case account.Password.State == store.PasswordNone && s.isRecent(claims):
-		return nil
-	}
-	return ErrRecentSignInRequired
-}
-
 // emailToOwner turns the email to a new address into a notice to the user who has
 // that address as a login id. The token is stored without being sent, so that the
 // caller's change is pending like any other.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
 )
 
 // checkPasswordInput refuses, before any look-up and any hash, a string that cannot
@@ -128,6 +129,21 @@ func (s *Service) checkProves(ctx context.Context, account store.Account, sessio
 	}
 	s.audit.StoreSampled(ctx, "forbidden "+u.ID, s.newEvent(EventForbidden, u.ID, sessionID, "password_set_by_session", c))
 	return &EmailProofError{Until: until}
+}
+
+// authorizeByPassword requires the current password, or a recent sign-in of a user who
+// has none.
+func (s *Service) authorizeByPassword(ctx context.Context, account store.Account, claims *token.Claims, current Secret, c Client) error {
+	switch {
+	case current != "":
+		if err := s.checkCurrentPassword(ctx, &account, current, c); err != nil {
+			return err
+		}
+		return s.checkProves(ctx, account, claims.SessionID, c)
+	case account.Password.State == store.PasswordNone && s.isRecent(claims):
+		return nil
+	}
+	return ErrRecentSignInRequired
 }
 
 // lookUpLimits returns the limit on look-ups in the list of leaked passwords, or none for
