@@ -62,10 +62,11 @@ func FuzzRoutes(f *testing.F) {
 // pageRoutes are the paths of the pages and of their forms, by method.
 var pageRoutes = []Request{
 	Get("/signin"), Get("/signup"), Get("/forgot"), Get("/reset"), Get("/verify"), Get("/account"), Get("/account/name"), Get("/account/email"),
-	Get("/account/password"), Get("/icon.svg"), Get("/nothing"),
+	Get("/account/password"), Get("/account/signout"), Get("/icon.svg"), Get("/nothing"),
 	Post("/signin", ""), Post("/signup", ""), Post("/password/reset", ""), Post("/password/reset/complete", ""), Post("/password/replace", ""),
 	Post("/password/update", ""), Post("/email/verify", ""), Post("/email/verify/send", ""), Post("/email/change", ""), Post("/signout", ""),
 	Post("/signout/all", ""), Post("/account/name", ""), Post("/account/email/cancel", ""), Post("/account/sessions/x", ""),
+	Post("/language", ""),
 }
 
 // harmful reports whether net/http would refuse a header with that value.

@@ -68,6 +68,7 @@ func (h *Handlers) routes() []routeEntry {
 
 		{get, "/keys", h.public(a.Keys), nil},
 		{get, "/revocations", h.public(a.Revocations), nil},
+		{post, "/language", nil, form(v.Language)},
 		{get, "/icon.svg", nil, h.site.Icon()},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"html"
 	"html/template"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -36,6 +37,11 @@ func (c Config) checkExtras() error {
 			}
 		}
 	}
+	for i, host := range c.PictureHosts {
+		if u, err := url.Parse("https://" + host); err != nil || !pictureHost.MatchString(host) || u.Host != host {
+			return fmt.Errorf("handlers: Config.Pages.PictureHosts[%d] must be a host, such as images.example.com, not %q", i, host)
+		}
+	}
 	for i, l := range c.Links {
 		switch {
 		case l.Text == "":
@@ -46,6 +52,9 @@ func (c Config) checkExtras() error {
 	}
 	return nil
 }
+
+// pictureHost is a host without a wildcard, optionally with a port.
+var pictureHost = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?$`)
 
 // goodAddress reports whether s is a path of this site, or an absolute address with one of
 // the schemes.
@@ -98,7 +107,7 @@ func (site *Site) csp(page *Page) string {
 	}
 	add("style-src", style...)
 	add("script-src", script...)
-	add("img-src", "'self'")
+	add("img-src", page.pictureSources()...)
 	return strings.Join(append(directives, "form-action 'self'", "base-uri 'none'", "object-src 'none'", "frame-ancestors 'none'"), "; ")
 }
 

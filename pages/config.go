@@ -39,6 +39,11 @@ type Config struct {
 	// The URL is a path of this site, or begins with https:// or mailto:. Defaults to
 	// none.
 	Links []Link
+	// PictureHosts are the hosts whose pictures the account page shows, such as
+	// "lh3.googleusercontent.com", for users with an https address there as their picture.
+	// Each of these hosts learns the IP address of a user who opens the page. Pictures
+	// of this site are always shown; other users have their initials. Defaults to none.
+	PictureHosts []string
 	// Data returns data of the program for a page, which templates get as {{.Data}}. It
 	// is called at most once for a page, if a template uses it, and must not change
 	// anything. The claims of a signed-in user are in the context of r

@@ -82,6 +82,7 @@ func TestCF06_TheTableOfCookiesIsWhatBrowsersGet(t *testing.T) {
 	link := k.EmailedLink(t, usher.MessageVerifyEmail)
 	_, token := ann.OpenVerifyLink(link)
 	ann.Send("/email/verify", "token", token).WantRedirect(t, "/auth/verify?done=1")
+	ann.Send("/language", "language", "en", "page", "/auth/account").WantRedirect(t, "/auth/account")
 	for range 2 {
 		ann.Open("/auth/signin?return_to=/x")
 	}

@@ -152,7 +152,7 @@ func TestHP23_TheLayoutOfTheGuideWorks(t *testing.T) {
 	if len(blocks) != 1 || strings.Count(blocks[0][1], "\n") > 10 {
 		t.Fatalf("the guide has %d layouts, want one of at most ten lines", len(blocks))
 	}
-	k, b := NewPages(t, pages.Config{
+	_, b := NewPages(t, pages.Config{
 		Stylesheets: []pages.Asset{{URL: "/static/site.css"}}, Links: []pages.Link{{Text: "Terms", URL: "/terms"}},
 		Templates: fstest.MapFS{"layout.html": {Data: []byte(blocks[0][1])}},
 	}, Setup{})
@@ -167,5 +167,4 @@ func TestHP23_TheLayoutOfTheGuideWorks(t *testing.T) {
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantPage(t, 401, "<nav>", `<meta name="address" content="/auth/signin">`)
 	b.SignUp(Ann)
 	b.Open("/auth/account").WantPage(t, 200, "<nav>", Ann)
-	_ = k
 }

@@ -22,6 +22,9 @@ func newPalette(accent string) (palette, error) {
 	return palette{Shades: p.Light, Dark: p.Dark}, err
 }
 
+// noInitial stands for a name without letters and digits.
+const noInitial = "·"
+
 // initial returns the first letter or digit of a name, in upper case.
 func initial(name string) string {
 	for _, r := range name {
@@ -29,5 +32,5 @@ func initial(name string) string {
 			return string(unicode.ToUpper(r))
 		}
 	}
-	return "·"
+	return noInitial
 }

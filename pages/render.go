@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/usherkit/usher/internal/locale"
 	"github.com/usherkit/usher/middleware"
@@ -12,7 +11,7 @@ import (
 
 // newPage returns a page in the language of the browser, with its title and lead.
 func (site *Site) newPage(r *http.Request, name string) *Page {
-	page := site.newPageIn(site.catalogue.For(r.Header["Accept-Language"]...), name)
+	page := site.newPageIn(site.catalogue.For(site.visits.Languages(r)...), name)
 	page.request = r
 	return page
 }
@@ -44,9 +43,7 @@ func (site *Site) show(w http.ResponseWriter, status int, page *Page) error {
 	header.Set("Content-Language", page.Lang)
 	header.Set("Content-Security-Policy", site.csp(page))
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
-	if !slices.Contains(header["Vary"], "Accept-Language") {
-		header.Add("Vary", "Accept-Language")
-	}
+	setVary(header)
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes())
 	return nil
@@ -64,7 +61,11 @@ func redirect(w http.ResponseWriter, path string) error {
 // pathWithReturn returns a path of the mount that passes on the path to which the
 // sign-in leads.
 func (site *Site) pathWithReturn(path, returnTo string) string {
-	target := site.base + path
+	return withReturn(site.base+path, returnTo)
+}
+
+// withReturn adds the path to which the sign-in leads to a path.
+func withReturn(target, returnTo string) string {
 	if returnTo != "" {
 		target += "?" + url.Values{"return_to": {returnTo}}.Encode()
 	}

@@ -82,6 +82,7 @@ type views struct {
 	Confirm                                        *view
 	ResendEmail, CancelEmail                       *view
 	RevokeSession, SignOut, SignOutEverywhere      *view
+	Language                                       *view
 }
 
 // Views returns the pages and forms. For a nil Site all of them are nil.
@@ -95,6 +96,7 @@ func (site *Site) Views() views {
 		Account: site.accountView(), Name: site.nameView(), Email: site.emailView(), Password: site.passwordView(), Delete: site.deleteView(), Confirm: site.confirmView(),
 		ResendEmail: site.resendView(), CancelEmail: site.cancelEmailView(),
 		RevokeSession: site.revokeView(), SignOut: site.signOutView(), SignOutEverywhere: site.signOutEverywhereView(),
+		Language: site.languageView(),
 	}
 	return v
 }

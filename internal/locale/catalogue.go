@@ -167,6 +167,17 @@ func (c *Catalogue) For(preferences ...string) *Speaker {
 	return c.speakers[c.tags[i]]
 }
 
+// Name returns the name of an offered language in the language itself, or its tag if the
+// texts of the language do not have it.
+func (c *Catalogue) Name(tag string) string {
+	for l := language.Make(tag); l != language.Und; l = l.Parent() {
+		if name := c.texts[l]["language.name"]; name != "" {
+			return name
+		}
+	}
+	return tag
+}
+
 // Knows reports whether any language has a text for the key.
 func (c *Catalogue) Knows(key string) bool { return c.known[key] }
 

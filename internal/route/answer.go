@@ -82,7 +82,7 @@ func (c *Chain) LogError(w http.ResponseWriter, r *http.Request, err error) {
 // §8.5).
 func (c *Chain) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	code := Code(err)
-	speaker := c.Catalogue.For(r.Header["Accept-Language"]...)
+	speaker := c.Catalogue.For(c.Visits.Languages(r)...)
 	key := "problem." + string(code)
 	p := problem.Problem{
 		Type: code.Type(), Title: speaker.Text(key), Status: code.Status(), Code: code, Detail: speaker.Text(key + ".text"),

@@ -17,13 +17,25 @@ func (v *Visits) Client(w http.ResponseWriter, r *http.Request) usher.Client {
 	c := usher.Client{
 		Address:   v.Address(r),
 		UserAgent: r.UserAgent(),
-		Language:  r.Header.Get("Accept-Language"),
+		Language:  append(v.Languages(r), "")[0],
 		RequestID: problem.RequestID(w, r),
 	}
 	if v.Cookies != nil {
 		c.Device = v.Cookies.Device(r)
 	}
 	return c
+}
+
+// Languages returns what the reader prefers: the language that the user has chosen on a
+// page, and then the values of Accept-Language.
+func (v *Visits) Languages(r *http.Request) []string {
+	all := r.Header["Accept-Language"]
+	if v.Cookies != nil {
+		if chosen := v.Cookies.Note(r, NoteLanguage).Reveal(); chosen != "" {
+			return append([]string{chosen}, all...)
+		}
+	}
+	return slices.Clip(all)
 }
 
 // Address returns the IP address of the client.

@@ -2,8 +2,8 @@ package visit
 
 import "net/http"
 
-// The names of the notes that belong to the user of a browser, and that a sign-out
-// removes. Like all notes of the pages they begin with an underscore; those of a program do
+// The names of the notes that belong to the user of a browser. A sign-out removes all
+// except the language. Like all notes of the pages they begin with an underscore; those of a program do
 // not.
 const (
 	// NoteReset, NoteVerify and NoteInvitation keep the token of an emailed link after it
@@ -15,6 +15,9 @@ const (
 	// in, and the page about an email that was sent shows it, so that the user notices
 	// a typing error.
 	NoteLoginID = "_typed"
+	// NoteLanguage keeps the language that the user has chosen on a page. It is not
+	// removed by a sign-out: it belongs to the browser.
+	NoteLanguage = "_language"
 )
 
 // ForgetUser removes what the browser keeps of a user who has signed out: the tokens, the
