@@ -273,6 +273,27 @@ export const gallery = [
       await s.inspect(page, `forgot-sent-${lang}`, { schemes });
     }
   }],
+  ["gallery: the frame of a program", async (s) => {
+    const page = await s.open("framed");
+    await page.goto("/auth/signup");
+    await s.expectPage(page, "/auth/signup", "Create your account");
+    s.equal(await page.evaluate(() => document.documentElement.dataset.own), "1", "the script of the program");
+    s.equal(await page.evaluate(() => getComputedStyle(document.querySelector("nav")).display), "flex", "the style of the program");
+    await s.inspect(page, "framed", { docs: true });
+    // A file of the same host that is not listed does not run.
+    const before = s.failures.length;
+    await page.evaluate(() => new Promise((done) => {
+      const script = document.createElement("script");
+      script.onload = script.onerror = done;
+      script.src = "/unlisted.js";
+      document.body.append(script);
+    }));
+    s.equal(await page.evaluate(() => document.documentElement.dataset.unlisted), undefined, "a script that is not listed");
+    s.failures.splice(before); // the console reports it
+    await signUp(page, address("framed"));
+    await page.goto("/auth/account");
+    await s.inspect(page, "framed-account");
+  }],
   ["gallery: a style of its own", async (s) => {
     const page = await s.open("branded");
     await page.goto("/auth/signin");

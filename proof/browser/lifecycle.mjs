@@ -138,6 +138,28 @@ const account = (js) => async (s) => {
   await s.expectPage(page, "/auth/signin", "Sign in");
 };
 
+// Chooses a language at the foot of a page, which stays for the next pages.
+const language = (js) => async (s) => {
+  const page = await s.open("plain", { js, lang: "fr" });
+  await page.goto("/inside?tab=2");
+  await page.getByRole("button", { name: "Deutsch" }).click();
+  await s.expectPage(page, "/auth/signin", "Anmelden");
+  await page.getByRole("link", { name: "Konto anlegen" }).click();
+  await page.locator("html[lang=de]").waitFor();
+  await fill(page, { loginId: address("sprache"), password: "kurz" });
+  await submit(page);
+  await page.getByRole("button", { name: "עברית" }).click();
+  await page.locator("html[dir=rtl]").waitFor();
+  s.equal(new URL(page.url()).pathname, "/auth/signup", "path");
+  await page.getByRole("button", { name: "English" }).focus();
+  await page.keyboard.press("Enter");
+  await s.expectPage(page, "/auth/signup", "Create your account");
+  await fill(page, { loginId: address("language"), password });
+  await submit(page);
+  await s.expectPage(page, "/inside", "Inside");
+  s.equal(new URL(page.url()).search, "?tab=2", "query");
+};
+
 // With ConfirmFirst, sign-up does not reveal whether an account exists.
 const confirmFirst = (js) => async (s) => {
   const user = address("first");
@@ -227,4 +249,5 @@ export const lifecycle = [
   ...withAndWithoutScript("confirm first", confirmFirst),
   ...withAndWithoutScript("claim of an unconfirmed account", claim),
   ...withAndWithoutScript("an expired password", expired),
+  ...withAndWithoutScript("a language", language),
 ];

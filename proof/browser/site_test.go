@@ -3,6 +3,8 @@ package browser
 import (
 	"cmp"
 	"context"
+	"crypto/sha512"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -50,12 +52,48 @@ var sites = map[string]site{
 		c.Password = password.PCIDSS()
 		c.Password.Uppercase, c.Password.NonAlphanumeric = true, true
 	}},
+	// The pages in the frame of a program, with its style sheet, script, links and data.
+	"framed": {pages: pages.Config{
+		Stylesheets: []pages.Asset{{URL: "/site.css"}}, Scripts: []pages.Asset{{URL: "/site.js", Integrity: integrity(siteScript)}},
+		Links: []pages.Link{{Text: "Terms", URL: "/terms"}, {Text: "Privacy", URL: "/privacy"}, {Text: "Support", URL: "mailto:help@example.com"}},
+		Data:  func(*http.Request) any { return []string{"Products", "Prices"} },
+		Templates: fstest.MapFS{"layout.html": {Data: []byte(`{{define "layout"}}<!doctype html>
+<html lang="{{.Lang}}" dir="{{.Dir}}">
+<head>{{template "meta" .}}</head>
+<body>
+<nav><a href="/">{{.Product}}</a>{{range .Data}} <a href="/#{{.}}">{{.}}</a>{{end}}</nav>
+<main class="card">{{template "content" .}}</main>
+<footer>{{template "foot" .}}</footer>
+{{.Script}}
+</body>
+</html>{{end}}`)}},
+	}},
 	// A near-black accent and a very long name.
 	"night": {name: "Northwindandsouthwindandeastwind Trading Company", pages: pages.Config{Accent: "#111827"}},
 	"branded": {name: "Harbour & Sons", pages: pages.Config{
 		Accent: "#e8b931", Logo: "/logo.svg",
 		Templates: fstest.MapFS{"custom.css": {Data: []byte(brand)}},
 	}, texts: texts.Catalogue{Texts: map[string]map[string]string{"en": {"signin.title": "Welcome aboard", "signin.submit": "Step aboard"}}}},
+}
+
+// siteStyle and siteScript are files of the site "framed".
+const (
+	siteStyle = `
+body { padding: 0; }
+nav { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; padding: 1rem 1.5rem; background: #16324f; }
+nav a { color: #fff; padding-block: .25rem; text-decoration: none; }
+nav a:first-child { font-weight: 700; margin-inline-end: auto; }
+.card { max-width: 28rem; margin: 2rem auto; }
+footer { display: grid; gap: .75rem; max-width: 28rem; margin: 0 auto 2rem; font-size: .9375rem; }
+@media (max-width: 30rem) { .card, footer { margin-inline: 1.25rem; } }
+`
+	siteScript = `document.documentElement.dataset.own = "1";`
+)
+
+// integrity returns the hash of a file as Subresource Integrity.
+func integrity(text string) string {
+	sum := sha512.Sum384([]byte(text))
+	return "sha384-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // brand is a style sheet of a program.
@@ -160,6 +198,12 @@ func serve(t *testing.T, s site) string {
 		w.Header().Set("Content-Type", "image/svg+xml")
 		_, _ = io.WriteString(w, logo)
 	})
+	for path, file := range map[string]struct{ contentType, text string }{"/site.css": {"text/css", siteStyle}, "/site.js": {"text/javascript", siteScript}, "/unlisted.js": {"text/javascript", `document.documentElement.dataset.unlisted = "1";`}} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", file.contentType)
+			_, _ = io.WriteString(w, file.text)
+		})
+	}
 	mux.HandleFunc("GET /test/link", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		_ = json.NewEncoder(w).Encode(map[string]any{"link": mail.newest(q.Get("to"), q.Get("kind")), "count": mail.count(q.Get("to"))})
