@@ -12,6 +12,8 @@ type (
 	User = store.User
 	// Profile holds the profile fields that users edit themselves.
 	Profile = store.Profile
+	// Fields are the values of Config.SignUpFields. See [store.Fields].
+	Fields = store.Fields
 	// EmailAddress is an address and whether it was proven.
 	EmailAddress = store.EmailAddress
 	// Status says whether a user may sign in.

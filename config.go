@@ -74,7 +74,7 @@ type Config struct {
 	// looked up, so that a refusal does not reveal which login ids are free. u has what
 	// the client gave: login id, email and profile. The rule should call no other server.
 	// A [*Rejection] refuses the sign-up, and reaches the client as 422; any other error
-	// fails it. Each call counts as a sign-up. [Service.EnsureUser] calls it for each user
+	// fails it. A refusal does not count as a sign-up; see [LimitConfig]. [Service.EnsureUser] calls it for each user
 	// that it would create, with EmailVerified. Operators' imports do not call it. Defaults
 	// to none.
 	SignUpRule func(ctx context.Context, u User) error
@@ -82,6 +82,10 @@ type Config struct {
 	// the pages nor a form of its own for a code. Defaults to false: an email that confirms an
 	// address or sets a password has a code beside its link.
 	LinksOnly bool
+	// SignUpFields are fields of the program in a sign-up. The hook of the store gets their
+	// values in the transaction that creates the user, and stores them; the Service does
+	// not. Neither EnsureUser, an invitation nor an import asks for them. Defaults to none.
+	SignUpFields []SignUpField
 	// SignUpClosed refuses every sign-up, except by the link of [Operator.Invite].
 	// Defaults to false.
 	SignUpClosed bool
@@ -236,6 +240,9 @@ func (c Config) complete() (Config, error) {
 	var err error
 	if c.Password, err = c.Password.Complete(); err != nil {
 		return Config{}, fmt.Errorf("usher: Config.Password: %w", err)
+	}
+	if c.SignUpFields, err = completeSignUpFields(c.SignUpFields); err != nil {
+		return Config{}, err
 	}
 	c.Hashing.QueueWait = cmp.Or(c.Hashing.QueueWait, password.DefaultQueueWait)
 	return c, c.validate()

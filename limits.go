@@ -16,22 +16,23 @@ import (
 
 // The names of the limits, for LimitError.Limit and the reasons of events.
 const (
-	limitLoginID       = "login_id"
-	limitNetwork       = "network"
-	limitAttempts      = "network_tries"
-	limitSignUps       = "sign_ups"
-	limitResetRequests = "reset_requests"
-	limitEmails        = "mails"
-	limitResetEmails   = "reset_mails"
-	limitNotices       = "notices"
-	limitLock          = "lock"
-	limitChanges       = "password_changes"
-	limitHashing       = "hashing"
-	limitLinks         = "links"
-	limitDeletions     = "deletions"
-	limitDownloads     = "downloads"
-	limitCodes         = "codes"
-	limitNetworkCodes  = "network_codes"
+	limitLoginID        = "login_id"
+	limitNetwork        = "network"
+	limitAttempts       = "network_tries"
+	limitSignUps        = "sign_ups"
+	limitSignUpRequests = "sign_up_requests"
+	limitResetRequests  = "reset_requests"
+	limitEmails         = "mails"
+	limitResetEmails    = "reset_mails"
+	limitNotices        = "notices"
+	limitLock           = "lock"
+	limitChanges        = "password_changes"
+	limitHashing        = "hashing"
+	limitLinks          = "links"
+	limitDeletions      = "deletions"
+	limitDownloads      = "downloads"
+	limitCodes          = "codes"
+	limitNetworkCodes   = "network_codes"
 )
 
 // limitKey returns the key of a counter: a MAC, so that the key does not reveal
@@ -189,7 +190,9 @@ type LimitConfig struct {
 	// have five times as many together. Raise it if more users than that sign in behind
 	// one address at the same time. Defaults to 300.
 	NetworkAttempts int
-	// SignUps is how many sign-ups a network may make in an hour. Defaults to 10.
+	// SignUps is how many sign-ups a network may make in an hour. It may send three times
+	// as many requests, because those that the program refuses do not count as sign-ups.
+	// Defaults to 10.
 	SignUps int
 	// ResetEmails is how many reset emails an account gets in an hour at the request
 	// of unknown browsers, and how many more at the request of known browsers.

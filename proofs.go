@@ -251,16 +251,17 @@ func (s *Service) createProvenUser(ctx context.Context, in EnsureUserParams, can
 	if s.cfg.SignUpClosed {
 		return User{}, ErrSignUpClosed
 	}
-	limits := s.hourlyNetworkLimits(limitSignUps, s.cfg.Limits.SignUps, c)
-	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
+	limits, err := s.countSignUp(ctx, c)
+	if err != nil {
 		return User{}, err
 	}
+	defer s.releaseRefusedSignUp(ctx, &err, c)
 	now := s.now()
 	u := in.Profile.Apply(i.Grant(User{
 		ID: "u" + randomString(16), LoginIDs: []string{in.Email}, Email: in.Email, EmailVerified: true,
 		Language: clientLanguage(c), Status: StatusEnabled, CreatedAt: now, UpdatedAt: now,
 	}))
-	if err := s.checkSignUpRule(ctx, u, c); err != nil {
+	if err := s.checkSignUp(ctx, u, nil, c); err != nil {
 		return User{}, err
 	}
 	defer s.releaseAfterOutage(ctx, &err, limits...)

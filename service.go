@@ -32,7 +32,7 @@ import (
 // Its methods, in groups:
 //
 //   - Accounts: SignUp, Me, UpdateProfile, AccountData, DeleteAccount, Name,
-//     ConfirmsFirst, SignUpClosed, LinksOnly
+//     ConfirmsFirst, SignUpClosed, SignUpFields, LinksOnly
 //   - Passwords: SignIn, Reauthenticate, UpdatePassword, ReplacePassword,
 //     PasswordPolicy, RecentSignIn, HasPassword
 //   - Other proofs: EnsureUser, StartSession

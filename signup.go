@@ -3,12 +3,11 @@ package usher
 import (
 	"context"
 	"errors"
-	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
 )
@@ -25,6 +24,9 @@ type SignUpParams struct {
 	Email string
 	// Profile holds profile fields that the user edits. All are optional.
 	Profile Profile
+	// Fields are the values of [Config.SignUpFields] by name: a string for a text and a
+	// bool for a box.
+	Fields Fields
 }
 
 // SignUp creates a user and signs the user in: it returns [NextSignedIn]. The email
@@ -36,12 +38,14 @@ type SignUpParams struct {
 // email notifies its owner.
 //
 // A password that the policy refuses without a look-up does not count as a sign-up.
-// A password that only the list of leaked passwords refuses counts.
+// A password that only the list of leaked passwords refuses counts. A sign-up that the
+// program refuses does not, but a network may send only three times as many requests.
 //
 // Errors: [ErrSignUpClosed]; a [*FieldError], a [*password.PolicyError] or
 // [*InputErrors] of both kinds; a [*LimitError] after too many sign-ups from the
-// network or if the hashing queue is full; the error of [Config.SignUpRule], which
-// reveals nothing about the login id; [ErrLoginIDTaken], except with
+// network or if the hashing queue is full; the error of [Config.SignUpRule] and of the Check of
+// a field, which reveal nothing about the login id: a [*Rejection], or [*InputErrors] of
+// several; [ErrLoginIDTaken], except with
 // Config.ConfirmFirst; a [*Rejection] of a hook of the store, also with
 // Config.ConfirmFirst, where it reveals that the login id is free; the error of
 // [Config.Claims]; [ErrUnavailable].
@@ -51,6 +55,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 		return Result{}, ErrSignUpClosed
 	}
 	u, canonical, err := s.newUser(in)
+	fields, badFields := s.signUpFields(in.Fields)
 	badPassword := s.checkPasswordInput("password", in.Password)
 	if badPassword == nil {
 		// Checks inside this process are cheap and do not count as a sign-up. A
@@ -60,14 +65,15 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	if errors.Is(badPassword, ErrUnavailable) {
 		return Result{}, badPassword
 	}
-	if err := inputErrors(err, badPassword); err != nil {
+	if err := inputErrors(err, badPassword, badFields); err != nil {
 		return Result{}, err
 	}
-	limits := s.hourlyNetworkLimits(limitSignUps, s.cfg.Limits.SignUps, c)
-	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
+	limits, err := s.countSignUp(ctx, c)
+	if err != nil {
 		return Result{}, err
 	}
-	if err := s.checkSignUpRule(ctx, u, c); err != nil {
+	defer s.releaseRefusedSignUp(ctx, &err, c)
+	if err := s.checkSignUp(ctx, u, fields, c); err != nil {
 		return Result{}, err
 	}
 	if s.cfg.Password.Breached != nil {
@@ -85,7 +91,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	now := s.now()
 	u.Language = clientLanguage(c)
 	creation := store.UserCreation{
-		User: u, Canonical: []string{canonical},
+		User: u, Canonical: []string{canonical}, Fields: fields,
 		Password: store.Password{Hash: hash, State: store.PasswordActive, Version: 1, ChangedAt: now},
 	}
 	creation.Events = []Event{s.newEvent(EventUserCreated, u.ID, "", "", c)}
@@ -127,20 +133,23 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	}), nil
 }
 
-// checkSignUpRule asks Config.SignUpRule.
-func (s *Service) checkSignUpRule(ctx context.Context, u User, c Client) error {
-	if s.cfg.SignUpRule == nil {
-		return nil
-	}
-	err := background.Guard(func() error { return s.cfg.SignUpRule(ctx, u) })
+// countSignUp counts a sign-up of a network, and returns the limits.
+func (s *Service) countSignUp(ctx context.Context, c Client) ([]namedLimit, error) {
+	n := s.cfg.Limits.SignUps
+	limits := s.hourlyNetworkLimits(limitSignUps, n, c)
+	limits = append(limits, s.hourlyNetworkLimits(limitSignUpRequests, min(3*n, math.MaxInt32), c)...)
+	_, err := s.takeLimitsOrError(ctx, c, limits...)
+	return limits, err
+}
+
+// releaseRefusedSignUp releases the sign-up that the program has refused. It stays counted
+// as a request, of which a network has three times as many, so that an attacker cannot
+// guess the program's codes without end. It is to be deferred.
+func (s *Service) releaseRefusedSignUp(ctx context.Context, err *error, c Client) {
 	var rejection *Rejection
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &rejection):
-		return s.signUpError(ctx, err, c)
+	if errors.As(*err, &rejection) {
+		s.releaseLimits(ctx, s.hourlyNetworkLimits(limitSignUps, s.cfg.Limits.SignUps, c)...)
 	}
-	return fmt.Errorf("usher: Config.SignUpRule: %w", err)
 }
 
 // signUpConfirmFirst is the part of SignUp for Config.ConfirmFirst. Result, work

@@ -158,7 +158,7 @@ func TestSU04_OnlyNamedFieldsAreTaken(t *testing.T) {
 		}
 	}
 	want := []string{
-		"LoginID", "Password", "Email", "Profile",
+		"LoginID", "Password", "Email", "Profile", "Fields",
 		"Name", "GivenName", "MiddleName", "FamilyName", "Phone", "Picture",
 	}
 	if !slices.Equal(fields, want) {

@@ -329,10 +329,12 @@ func TestEN09_TheRuleOnSignUpsRevealsNothing(t *testing.T) {
 			t.Errorf("%d hashes", n)
 		}
 		k.wantEmails("verify_email")
-		for range 10 {
+		for range 3 * 10 {
 			_ = k.signUpRaw("free@example.net", "")
 		}
-		wantLimit(t, k.signUpRaw("free@example.net", ""))
+		if l := wantLimit(t, k.signUpRaw("free@example.net", "")); l.Limit != "sign_up_requests" {
+			t.Errorf("the limit is %q", l.Limit)
+		}
 	}
 }
 

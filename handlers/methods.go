@@ -9,9 +9,9 @@ func (h *Handlers) serve(route string, w http.ResponseWriter, r *http.Request) {
 
 // SignUp is POST /signup: it creates a user and signs the user in. Body:
 //
-//	{"loginId","password","user":{"name","email","givenName","middleName","familyName","phone","picture"}}
+//	{"loginId","password","user":{"name","email","givenName","middleName","familyName","phone","picture"},"fields":{…}}
 //
-// user and its members are optional. 201 with the session; 409 login_id_taken; 422
+// user and its members are optional. fields has the values of usher.Config.SignUpFields. 201 with the session; 409 login_id_taken; 422
 // rejected if a hook of the program refuses, with its code and field in fields.
 // With usher.Config.ConfirmFirst always 202, without a session.
 func (h *Handlers) SignUp(w http.ResponseWriter, r *http.Request) { h.serve("POST /signup", w, r) }

@@ -51,7 +51,7 @@ func (site *Site) showError(w http.ResponseWriter, page *Page, err error, inputs
 		}
 	case errors.As(err, &field):
 		name := inputs[0]
-		for _, one := range []string{"loginId", field.Field} { // the address of a sign-up is its login id
+		for _, one := range []string{"loginId", strings.TrimPrefix(field.Field, "fields.")} { // the address of a sign-up is its login id
 			if slices.Contains(inputs, one) {
 				name = one
 			}
@@ -149,9 +149,15 @@ func (p *Page) fieldErrorText(field, code string) string {
 	return p.invalidText(field, code)
 }
 
-// invalidText returns the text for an invalid input: the text for this page and input
-// if there is one, or the text for this input, or else the text for every input.
+// invalidText returns the text for an invalid input: a text own.invalid.<input>.<code> of
+// the program if there is one, or the text for this page and input, or the text for this input, or else the text for every input.
 func (p *Page) invalidText(field, code string) string {
+	if key := "own.invalid." + field + "." + code; p.speaker.Has(key) {
+		return p.T(key)
+	}
+	if code == "required" && slices.ContainsFunc(p.site.fields, func(f usher.SignUpField) bool { return f.Checkbox && f.Name == field }) {
+		return p.T("invalid.box.required")
+	}
 	for _, of := range []string{p.Name + "." + field + ".", field + ".", ""} {
 		key := "invalid." + of + code
 		if p.speaker.Has(key) {

@@ -24,7 +24,7 @@ func TestEveryInputHasATextForEveryCode(t *testing.T) {
 			site.signInView(), site.signUpView(), site.forgotView(), site.resetView(), site.replaceView(), site.verifyView(),
 			site.nameView(), site.emailView(), site.passwordView(),
 		} {
-			page := &Page{Name: v.page, speaker: s, Policy: Policy{MaxLength: 256}}
+			page := &Page{Name: v.page, site: site, speaker: s, Policy: Policy{MaxLength: 256}}
 			for _, input := range v.inputs {
 				for _, code := range codes {
 					if text := page.fieldErrorText(input, code); slices.Contains(general, text) && !impossible(input, code) {

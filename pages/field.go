@@ -1,6 +1,11 @@
 package pages
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/usherkit/usher"
+)
 
 // Field is an input of a page, for the template "field".
 type Field struct {
@@ -10,7 +15,8 @@ type Field struct {
 	Name, ID string
 	// Label names the input; Hint says what is expected, or is empty.
 	Label, Hint string
-	// Type and Inputmode are attributes; Inputmode may be empty.
+	// Type and Inputmode are attributes; Inputmode may be empty. The type "checkbox" is a
+	// box, whose value is "yes" if it is ticked.
 	Type, Inputmode string
 	// Autocomplete is the attribute by which password managers recognize the input.
 	Autocomplete string
@@ -24,6 +30,8 @@ type Field struct {
 	Secret, New, Address bool
 	// Optional is true if the input may be left empty.
 	Optional bool
+	// Checked is true if the box is ticked.
+	Checked bool
 	// Focus is true for the input that gets the focus.
 	Focus bool
 	// Describedby are the ids of the elements that describe the input.
@@ -37,8 +45,12 @@ type Link struct {
 
 // Field returns an input of the page; autocomplete is the value of that attribute.
 func (p *Page) Field(name, autocomplete string) Field {
+	label := "field." + name
+	if slices.ContainsFunc(p.site.fields, func(own usher.SignUpField) bool { return own.Name == name }) {
+		label = "own." + label
+	}
 	f := Field{
-		Page: p, Name: name, ID: name, Label: p.T("field." + name), Type: "text", Autocomplete: autocomplete,
+		Page: p, Name: name, ID: name, Label: p.T(label), Type: "text", Autocomplete: autocomplete,
 		Value: p.values[name], Errors: p.errors[name], Links: p.links[name], Focus: p.focus == name,
 	}
 	switch autocomplete {

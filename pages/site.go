@@ -32,6 +32,7 @@ type Site struct {
 
 	palette palette
 	files   templates
+	fields  []usher.SignUpField // of the program
 }
 
 // New returns the pages of a mount. It is for package handlers: the type of chain is
@@ -60,7 +61,7 @@ func New(cfg Config, chain *route.Chain) (*Site, error) {
 	}
 	site := &Site{
 		cfg: cfg, service: service, visits: chain.Visits, chain: chain, cookies: chain.Visits.Cookies,
-		catalogue: chain.Catalogue, logger: chain.Logger, base: u.Path, root: root,
+		catalogue: chain.Catalogue, logger: chain.Logger, base: u.Path, root: root, fields: service.SignUpFields(),
 	}
 	if site.palette, err = newPalette(cfg.Accent); err != nil {
 		return nil, fmt.Errorf("handlers: Config.Pages.Accent %w", err)

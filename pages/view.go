@@ -34,6 +34,9 @@ type view struct {
 	// inputs are the inputs of the form in their order. required are the inputs that
 	// must not be empty. A form without inputs shows each error on the problem page.
 	inputs, required []string
+	// together leaves the check of required inputs to send, which returns the errors of
+	// all inputs together.
+	together bool
 	// prepare fills in the page. It returns errAnswered if it has answered the request
 	// itself, for example with a redirect.
 	prepare func(x *exchange) error
@@ -113,7 +116,7 @@ func (site *Site) Form(v *view) http.Handler {
 			return site.finish(x, err)
 		}
 		for _, name := range v.required {
-			if in[name] == "" && !slices.Contains(x.notAsked, name) {
+			if !v.together && in[name] == "" && !slices.Contains(x.notAsked, name) {
 				x.page.addError(name, x.page.invalidText(name, "required"))
 			}
 		}

@@ -122,8 +122,21 @@ type UserCreation struct {
 	// Invitation is the hash of the invitation that the user accepts, which is removed.
 	// User has what it grants. Nil accepts none.
 	Invitation []byte
+	// Fields are the values of the program's sign-up fields, for a hook of the store. The
+	// store does not keep them.
+	Fields Fields
 	Effects
 }
+
+// Fields are the values of the program's sign-up fields by name: a string for a text and a
+// bool for a box. In a hook all fields are there.
+type Fields map[string]any
+
+// Text returns the value of a text, or "" if there is none.
+func (f Fields) Text(name string) string { s, _ := f[name].(string); return s }
+
+// Checked reports whether a box is ticked.
+func (f Fields) Checked(name string) bool { b, _ := f[name].(bool); return b }
 
 // UserUpdate is the input of [UserStore.UpdateUser]. A nil field changes nothing.
 type UserUpdate struct {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/usherkit/usher/internal/route"
+	"github.com/usherkit/usher/problem"
 )
 
 const (
@@ -62,7 +63,7 @@ func parse(body []byte) (map[string]json.RawMessage, error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
-	if err := checkMembers(d, 1); err != nil {
+	if err := checkMembers(d, 1, ""); err != nil {
 		return nil, err
 	}
 	var members map[string]json.RawMessage
@@ -74,7 +75,7 @@ func parse(body []byte) (map[string]json.RawMessage, error) {
 
 // checkMembers reads one value from d, which is known to be valid JSON, and
 // refuses members that occur twice and values that nest too deep.
-func checkMembers(d *json.Decoder, depth int) error {
+func checkMembers(d *json.Decoder, depth int, path string) error {
 	t, err := d.Token()
 	if err != nil {
 		return route.BadBody("The body is not one JSON object.")
@@ -88,6 +89,7 @@ func checkMembers(d *json.Decoder, depth int) error {
 	}
 	seen := map[string]bool{}
 	for d.More() {
+		member := path
 		if open == '{' {
 			name, err := d.Token()
 			if err != nil {
@@ -97,12 +99,15 @@ func checkMembers(d *json.Decoder, depth int) error {
 			if depth <= foldDepth {
 				key = strings.ToLower(strings.ToUpper(key))
 			}
+			if depth <= foldDepth {
+				member = strings.TrimPrefix(path+"."+nameOf(name), ".")
+			}
 			if seen[key] {
-				return route.BadBody("The body has a member twice.")
+				return memberTwice(member)
 			}
 			seen[key] = true
 		}
-		if err := checkMembers(d, depth+1); err != nil {
+		if err := checkMembers(d, depth+1, member); err != nil {
 			return err
 		}
 	}
@@ -110,6 +115,24 @@ func checkMembers(d *json.Decoder, depth int) error {
 		return route.BadBody("The body is not one JSON object.")
 	}
 	return nil
+}
+
+// nameOf returns the name of a member for an error. Other text of the client than a plain
+// name is not repeated.
+func nameOf(token json.Token) string {
+	name, _ := token.(string)
+	if len(name) > 32 || strings.ContainsFunc(name, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) {
+		return "?"
+	}
+	return name
+}
+
+// memberTwice returns the error for a body with a member twice.
+func memberTwice(name string) error {
+	const detail = "The body has a member twice."
+	return &route.InputError{Code: problem.InvalidRequest, Detail: detail, Fields: []route.Field{{Name: name, Code: "invalid", Detail: "must occur once"}}}
 }
 
 // hasLoneSurrogate reports whether body, which is valid JSON, has an escape of

@@ -80,6 +80,23 @@ func (o object) object(name string) object {
 	return inner
 }
 
+// fields returns a member that is an object of the program's sign-up fields. The Service
+// checks their types.
+func (o object) fields(name string) usher.Fields {
+	inner := o.object(name)
+	if len(inner.members) == 0 {
+		return nil
+	}
+	values := usher.Fields{}
+	for name, raw := range inner.members {
+		var v any
+		if json.Unmarshal(raw, &v) == nil {
+			values[name] = v
+		}
+	}
+	return values
+}
+
 // profile returns the profile fields that users edit themselves.
 func (o object) profile() usher.Profile {
 	return usher.Profile{

@@ -17,7 +17,7 @@ func (api *API) SignUp(w http.ResponseWriter, r *http.Request) error {
 	user := in.object("user")
 	request := usher.SignUpParams{
 		LoginID: in.text("loginId"), Password: in.secret("password"),
-		Email: user.text("email"), Profile: user.profile(),
+		Email: user.text("email"), Profile: user.profile(), Fields: in.fields("fields"),
 	}
 	if err := in.err(); err != nil {
 		return err
@@ -26,14 +26,14 @@ func (api *API) SignUp(w http.ResponseWriter, r *http.Request) error {
 		return api.service.SignUp(r.Context(), request, c)
 	})
 	if err != nil {
-		return signUpError(err)
+		return api.signUpError(err)
 	}
 	return api.writeResult(w, http.StatusCreated, result)
 }
 
 // signUpError changes the names of inputs in an error to the names in the body of
 // this route.
-func signUpError(err error) error {
+func (api *API) signUpError(err error) error {
 	input := route.AsInputError(err)
 	if input == nil {
 		return err
@@ -45,6 +45,8 @@ func signUpError(err error) error {
 			input.Fields[i].Name = "password"
 		case slices.Contains(ofUser, f.Name):
 			input.Fields[i].Name = "user." + f.Name
+		case slices.ContainsFunc(api.service.SignUpFields(), func(own usher.SignUpField) bool { return own.Name == f.Name }):
+			input.Fields[i].Name = "fields." + f.Name
 		}
 	}
 	return input

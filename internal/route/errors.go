@@ -144,19 +144,22 @@ func AsInputError(err error) *InputError {
 	switch {
 	case errors.As(err, &input):
 		return input
+	case errors.As(err, &several):
+		all := &InputError{Code: problem.Rejected}
+		for _, err := range several.All {
+			if one := AsInputError(err); one != nil {
+				all.Fields = append(all.Fields, one.Fields...)
+				if one.Code != problem.Rejected {
+					all.Code = problem.InvalidRequest
+				}
+			}
+		}
+		return all
 	case errors.As(err, &rejected):
 		return &InputError{
 			Code: problem.Rejected, Detail: rejected.Message,
 			Fields: []Field{{Name: rejected.Field, Code: rejected.Code, Detail: rejected.Message}},
 		}
-	case errors.As(err, &several):
-		all := &InputError{Code: problem.InvalidRequest}
-		for _, err := range several.All {
-			if one := AsInputError(err); one != nil {
-				all.Fields = append(all.Fields, one.Fields...)
-			}
-		}
-		return all
 	case errors.As(err, &policy):
 		e := &InputError{Code: problem.PasswordPolicy}
 		for _, v := range policy.Violations {

@@ -30,6 +30,9 @@ type Change struct {
 	UserID string
 	// User is the user after the change; for UserDeleted, before it.
 	User store.User
+	// Fields are the values of usher.Config.SignUpFields, for the UserCreated of a sign-up
+	// by the user. They are nil for an import, an invitation and a provider.
+	Fields store.Fields
 }
 
 // Hook writes rows of the program in the transaction that changes a user: both become
@@ -46,11 +49,11 @@ type Change struct {
 type Hook func(ctx context.Context, tx *sql.Tx, change Change) error
 
 // runHook runs the hook, if there is one.
-func (t *tx) runHook(ctx context.Context, kind ChangeKind, u store.User) error {
+func (t *tx) runHook(ctx context.Context, kind ChangeKind, u store.User, fields store.Fields) error {
 	if t.hook == nil {
 		return nil
 	}
-	if err := t.hook(ctx, t.raw, Change{Kind: kind, UserID: u.ID, User: u}); err != nil {
+	if err := t.hook(ctx, t.raw, Change{Kind: kind, UserID: u.ID, User: u, Fields: fields}); err != nil {
 		return fmt.Errorf("hook: %w", err)
 	}
 	return nil

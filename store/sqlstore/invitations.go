@@ -122,7 +122,7 @@ func (s *Store) AcceptInvitation(ctx context.Context, in store.InvitationAccepta
 		if err := t.grantAndSet(ctx, &out, in.Hash, in.At, []string{"updated_at = ?"}, []any{out.UpdatedAt}); err != nil {
 			return err
 		}
-		if err := t.runHook(ctx, UserUpdated, out); err != nil {
+		if err := t.runHook(ctx, UserUpdated, out, nil); err != nil {
 			return err
 		}
 		return t.storeEffects(ctx, in.Effects)

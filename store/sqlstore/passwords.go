@@ -89,7 +89,7 @@ func (t *tx) changePassword(ctx context.Context, a store.Account, c store.Passwo
 	if err := t.execAll(ctx, session, lowerLimits(c.ClearLimits, nil)); err != nil {
 		return nil, err
 	}
-	if err := t.runHook(ctx, PasswordChanged, a.User); err != nil {
+	if err := t.runHook(ctx, PasswordChanged, a.User, nil); err != nil {
 		return nil, err
 	}
 	return ended, t.storeEffects(ctx, c.Effects)
@@ -143,7 +143,7 @@ func (t *tx) claim(ctx context.Context, a store.Account, c store.UserClaim) (sto
 	if err := t.dropTokens(ctx, u.ID); err != nil {
 		return store.User{}, nil, err
 	}
-	return u, ended, t.runHook(ctx, PasswordChanged, u)
+	return u, ended, t.runHook(ctx, PasswordChanged, u, nil)
 }
 
 // setUser changes columns of a user's row. set is SQL from this package, never input.

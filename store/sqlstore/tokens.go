@@ -252,7 +252,7 @@ func (s *Store) StartResetSession(ctx context.Context, spend store.TokenSpend, s
 			if err := t.grantAndSet(ctx, &a.User, spend.Invitation, spend.Now, []string{"updated_at = ?"}, []any{a.User.UpdatedAt}); err != nil {
 				return err
 			}
-			if err := t.runHook(ctx, UserUpdated, a.User); err != nil {
+			if err := t.runHook(ctx, UserUpdated, a.User, nil); err != nil {
 				return err
 			}
 		}
@@ -283,7 +283,7 @@ func (s *Store) VerifyEmail(ctx context.Context, spend store.TokenSpend, fx stor
 			[]string{"email_verified = ?", "updated_at = ?"}, []any{true, out.UpdatedAt}); err != nil {
 			return err
 		}
-		if err := t.runHook(ctx, UserUpdated, out); err != nil {
+		if err := t.runHook(ctx, UserUpdated, out, nil); err != nil {
 			return err
 		}
 		return t.storeEffects(ctx, fx)
@@ -319,7 +319,7 @@ func (s *Store) ChangeEmail(ctx context.Context, spend store.TokenSpend, oldCano
 		if err := t.dropTokens(ctx, out.ID); err != nil {
 			return err
 		}
-		if err := t.runHook(ctx, UserUpdated, out); err != nil {
+		if err := t.runHook(ctx, UserUpdated, out, nil); err != nil {
 			return err
 		}
 		return t.storeEffects(ctx, fx)

@@ -86,7 +86,7 @@ func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) ([]store.E
 			if err != nil {
 				return err
 			}
-			if err := t.runHook(ctx, UserCreated, a.User); err != nil {
+			if err := t.runHook(ctx, UserCreated, a.User, c.Fields); err != nil {
 				return err
 			}
 		}
@@ -294,7 +294,7 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 				return err
 			}
 		}
-		if err := t.runHook(ctx, UserUpdated, user); err != nil {
+		if err := t.runHook(ctx, UserUpdated, user, nil); err != nil {
 			return err
 		}
 		return t.storeEffects(ctx, c.Effects)
@@ -319,7 +319,7 @@ func (s *Store) DeleteUser(ctx context.Context, d store.UserDeletion) ([]store.E
 				return err
 			}
 		}
-		if err := t.runHook(ctx, UserDeleted, a.User); err != nil {
+		if err := t.runHook(ctx, UserDeleted, a.User, nil); err != nil {
 			return err
 		}
 		if ended, err = t.endSessions(ctx, d.UserID, d.End); err != nil {

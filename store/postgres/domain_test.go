@@ -10,11 +10,12 @@ import (
 	"github.com/usherkit/usher/store/sqlstore"
 )
 
-func TestAC01_ADeletedAccountEndsOnAllInstances(t *testing.T) {
+// overTwoInstances runs a test of two instances on one database, with cookies and without.
+func overTwoInstances(t *testing.T, test func(t *testing.T, m webtest.Mode, open func(sqlstore.Hook) store.Store, exec func(string), rows func(string) int)) {
 	webtest.BothModes(t, func(t *testing.T, m webtest.Mode) {
 		dsn := pgtest.Schema(t)
 		var db *postgres.Store
-		webtest.TestAccountDeletion(t, m, func(hook sqlstore.Hook) store.Store {
+		test(t, m, func(hook sqlstore.Hook) store.Store {
 			s, err := postgres.Open(t.Context(), dsn, postgres.Options{Hook: hook, MaxConns: 16})
 			if err != nil {
 				t.Fatal(err)
@@ -33,4 +34,12 @@ func TestAC01_ADeletedAccountEndsOnAllInstances(t *testing.T) {
 			return n
 		})
 	})
+}
+
+func TestAC01_ADeletedAccountEndsOnAllInstances(t *testing.T) {
+	overTwoInstances(t, webtest.TestAccountDeletion)
+}
+
+func TestSF02_TheHookStoresTheFieldsOfASignUp(t *testing.T) {
+	overTwoInstances(t, webtest.TestSignUpFields)
 }

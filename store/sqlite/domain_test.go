@@ -10,11 +10,12 @@ import (
 	"github.com/usherkit/usher/store/sqlstore"
 )
 
-func TestAC01_ADeletedAccountEndsOnAllInstances(t *testing.T) {
+// overTwoInstances runs a test of two instances on one file, with cookies and without.
+func overTwoInstances(t *testing.T, test func(t *testing.T, m webtest.Mode, open func(sqlstore.Hook) store.Store, exec func(string), rows func(string) int)) {
 	webtest.BothModes(t, func(t *testing.T, m webtest.Mode) {
 		path := filepath.Join(t.TempDir(), "usher.db")
 		var db *sqlite.Store
-		webtest.TestAccountDeletion(t, m, func(hook sqlstore.Hook) store.Store {
+		test(t, m, func(hook sqlstore.Hook) store.Store {
 			s, err := sqlite.Open(t.Context(), path, sqlite.Options{Hook: hook})
 			must(t, err)
 			t.Cleanup(func() { s.Close() })
@@ -28,4 +29,12 @@ func TestAC01_ADeletedAccountEndsOnAllInstances(t *testing.T) {
 			return n
 		})
 	})
+}
+
+func TestAC01_ADeletedAccountEndsOnAllInstances(t *testing.T) {
+	overTwoInstances(t, webtest.TestAccountDeletion)
+}
+
+func TestSF02_TheHookStoresTheFieldsOfASignUp(t *testing.T) {
+	overTwoInstances(t, webtest.TestSignUpFields)
 }
