@@ -238,3 +238,60 @@ func TestAD15_TheDeletionOfAnUnprovenAccountLeavesTheLinkLive(t *testing.T) {
 	}
 	k.wantRoles(ann, true)
 }
+
+// Expiry, deletion, a sign-up without the link and another service come before the link,
+// with each setting of the sign-up.
+func TestAD12_AD13_AD14_NoInvitedUserIsStuck(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*usher.Config){
+		"open": func(*usher.Config) {}, "confirm first": func(c *usher.Config) { c.ConfirmFirst = true }, "closed": func(c *usher.Config) { c.SignUpClosed = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKit(t, change)
+			closed := k.cfg.SignUpClosed
+			expired := k.invite(ann)
+			k.inbox() // before the clock moves
+			k.clock.add(8 * 24 * time.Hour)
+			if _, err := k.accept(expired, home); !errors.Is(err, usher.ErrInvalidToken) {
+				t.Errorf("the expired link: %v", err)
+			}
+			accept := func(raw usher.Secret) {
+				t.Helper()
+				result := usher.Must(k.accept(raw, home))
+				k.wantRoles(ann, true)
+				if result.Authentication != nil {
+					usher.Must(0, k.Operator("test").Delete(ctx, result.Authentication.User.ID))
+				}
+			}
+			accept(k.invite(ann))
+			accept(k.invite(ann)) // after a deletion
+			signUp := func(loginID string) (usher.Next, error) {
+				r, err := k.Service.SignUp(ctx, usher.SignUpParams{LoginID: loginID, Password: goodPassword}, home)
+				return r.Next, err
+			}
+			raw := k.invite(ann)
+			next, err := signUp(ann)
+			if other, otherErr := signUp("other@example.com"); next != other || !errors.Is(err, otherErr) || closed != (err != nil) {
+				t.Errorf("the sign-up of the invited user: %q, %v; of another one: %q, %v", next, err, other, otherErr)
+			}
+			if !closed {
+				k.wantRoles(ann, false)
+			}
+			accept(raw)
+			raw = k.invite(ann)
+			u, err := k.ensure(ann)
+			if closed {
+				if !errors.Is(err, usher.ErrSignUpClosed) {
+					t.Errorf("with another service: %v", err)
+				}
+				accept(raw)
+				return
+			}
+			k.wantRoles(ann, true)
+			if _, err := k.accept(raw, home); !errors.Is(err, usher.ErrInvalidToken) || !u.EmailVerified {
+				t.Errorf("the link after the other service: %v", err)
+			}
+		})
+	}
+}
