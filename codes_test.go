@@ -211,12 +211,13 @@ func TestCO07_TenGuessesADayOverAllCodes(t *testing.T) {
 		owner.Device = result.Device
 		k.clock.add(time.Hour)
 
+		other := k.secondInstance()
 		var log strings.Builder
 		judged := 0
 		for i := range 300 { // 20 hours
 			k.inbox()
 			k.requestReset(id, nth(i%50))
-			err := k.byCode(id, "000000", nth(i%50))
+			err := []*kit{k, other}[i%2].byCode(id, "000000", nth(i%50))
 			if m := k.inbox(); len(m) > 0 && m[len(m)-1].Code == "000000" {
 				t.Skip("the guess is the code")
 			}
@@ -254,6 +255,28 @@ func TestCO07_TenGuessesADayOverAllCodes(t *testing.T) {
 	}
 	if answers[ann] != answers["nobody@example.com"] {
 		t.Errorf("the answers differ:\n%s\nfor nobody:\n%s", answers[ann], answers["nobody@example.com"])
+	}
+}
+
+// A second login id gives no further guesses, and neither does a code for another purpose.
+func TestCO07_OneLimitForAllLoginIDsAndPurposes(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	if _, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{ann, "ann"}, Email: ann}); err != nil {
+		t.Fatal(err)
+	}
+	wrong := k.wrongCode()
+	for i := range 10 {
+		var err error
+		if id := []string{ann, "ann"}[i%2]; i < 5 {
+			err = k.byCode(id, wrong, nth(i))
+		} else {
+			_, err = k.VerifyEmail(ctx, nil, usher.VerifyEmailParams{LoginID: id, Code: wrong, Password: goodPassword}, nth(i))
+		}
+		wantErr(t, err, usher.ErrInvalidCode)
+	}
+	for i, id := range []string{ann, "ann"} {
+		wantLimit(t, k.byCode(id, wrong, nth(20+i)))
 	}
 }
 

@@ -115,7 +115,7 @@ func claimsOf(x *session) *token.Claims {
 	if x.reset {
 		t = token.TypeReset
 	}
-	return &token.Claims{Subject: x.user, SessionID: x.id, Type: t}
+	return &token.Claims{Subject: x.user, SessionID: x.id, Type: t, AuthTime: x.created}
 }
 
 func (m *machine) requestReset(actor, email string) {
@@ -138,9 +138,14 @@ func (m *machine) requestReset(actor, email string) {
 func isReset(l *link) bool { return l.kind == "reset" || l.kind == "claim" }
 
 func (m *machine) completeReset(actor string, l *link, pw string) {
-	want := refused(usher.ErrInvalidToken)
+	want, works := refused(usher.ErrInvalidToken), m.model.works(l, m.now())
+	in := usher.ResetPasswordParams{Token: usher.Secret(l.raw), NewPassword: usher.Secret(pw)}
+	if m.byCode && l.code != "" {
+		in.Token, in.LoginID, in.Code = "", l.email, usher.Secret(l.code)
+		want, works = refused(usher.ErrInvalidCode), m.model.codeWorks(l, m.now())
+	}
 	switch {
-	case !isReset(l) || !m.model.works(l, m.now()):
+	case !isReset(l) || !works:
 	case m.model.users[l.user].banned == pw:
 		want = refused(errAny)
 	default:
@@ -152,7 +157,7 @@ func (m *machine) completeReset(actor string, l *link, pw string) {
 	}
 	want.limited = true
 	m.act("complete the reset", want, func(s *usher.Service) answer {
-		return of(s.ResetPassword(ctx, usher.ResetPasswordParams{Token: usher.Secret(l.raw), NewPassword: usher.Secret(pw)}, client(actor)))
+		return of(s.ResetPassword(ctx, in, client(actor)))
 	})
 }
 
@@ -188,13 +193,20 @@ func (m *machine) startReset(actor string, l *link) {
 	})
 }
 
-// verify follows a link that proves an address, with a session or a password.
+// verify follows a link that proves an address, or gives its code, with a session or a
+// password.
 func (m *machine) verify(actor string, l *link, x *session, pw string) {
 	now := m.now()
 	u := m.model.users[l.user]
-	want := refused(usher.ErrInvalidToken)
+	want, works := refused(usher.ErrInvalidToken), m.model.works(l, now)
+	in := usher.VerifyEmailParams{Token: usher.Secret(l.raw), Password: usher.Secret(pw)}
+	byCode := m.byCode && l.code != ""
+	if byCode {
+		in.Token, in.LoginID, in.Code = "", l.email, usher.Secret(l.code)
+		want, works = refused(usher.ErrInvalidCode), m.model.codeWorks(l, now)
+	}
 	switch {
-	case isReset(l) || !m.model.works(l, now):
+	case isReset(l) || !works:
 	case x != nil && x.user == l.user && !x.reset && m.model.live(x, now), pw != "" && u.has(pw, now):
 		holder := m.model.holderOf(l.to)
 		switch {
@@ -211,12 +223,13 @@ func (m *machine) verify(actor string, l *link, x *session, pw string) {
 	default:
 		want = refused(usher.ErrInvalidCredentials)
 	}
+	want.limited = byCode
 	m.act("verify", want, func(s *usher.Service) answer {
 		var claims *token.Claims
 		if x != nil {
 			claims = claimsOf(x)
 		}
-		_, err := s.VerifyEmail(ctx, claims, usher.VerifyEmailParams{Token: usher.Secret(l.raw), Password: usher.Secret(pw)}, client(actor))
+		_, err := s.VerifyEmail(ctx, claims, in, client(actor))
 		return answer{err: err}
 	})
 }

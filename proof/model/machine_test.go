@@ -22,6 +22,7 @@ type machine struct {
 	// by is the instance of the step. crash is when it is killed: "before" or "after" the
 	// commit of the change, or "".
 	by      int
+	byCode  bool // the code is given instead of the link
 	crash   string
 	emails  []string // the login ids of this check
 	crashes int
@@ -42,6 +43,7 @@ func (m *machine) begin(t *rapid.T) {
 	m.t, m.w.store.t = t, t
 	m.w.clock.add(time.Second)
 	m.by = rapid.IntRange(0, 1).Draw(t, "instance")
+	m.byCode = rapid.Bool().Draw(t, "by code")
 	m.crash = rapid.SampledFrom([]string{"", "", "", "", "before", "after"}).Draw(t, "crash")
 }
 
@@ -164,7 +166,7 @@ func (m *machine) learnLink(raw string, msg usher.Message) {
 	}[msg.Kind]
 	for _, l := range m.model.links {
 		if l.raw == "" && !l.hidden && l.kind == kind && l.to == msg.To {
-			l.raw = raw
+			l.raw, l.code = raw, msg.Code.Reveal()
 			return
 		}
 	}

@@ -60,6 +60,7 @@ type session struct {
 // link is an emailed link.
 type link struct {
 	raw     string // "" if the email was not read yet
+	code    string
 	kind    string // reset, claim, verify_email, change_email
 	user    string
 	email   string // the address of the user when it was made
@@ -127,6 +128,12 @@ func (s *state) works(l *link, now time.Time) bool {
 	return !l.gone && u != nil && !u.disabled && u.email == l.email && u.version == l.version && now.Before(l.expires)
 }
 
+// codeWorks reports whether the code beside a link works: not as long as a link to confirm
+// an address.
+func (s *state) codeWorks(l *link, now time.Time) bool {
+	return s.works(l, now) && now.Before(l.made.Add(codeLifetime))
+}
+
 // open returns the working links of one kind, oldest first.
 func (s *state) open(user, kind string, now time.Time) (open []*link) {
 	for _, l := range s.links {
@@ -186,6 +193,7 @@ const (
 	grace          = 10 * time.Second
 	recent         = 5 * time.Minute
 	resetLifetime  = 10 * time.Minute
+	codeLifetime   = 10 * time.Minute
 	verifyLifetime = 24 * time.Hour
 	openLinks      = 3
 	maxChildren    = 8
