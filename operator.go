@@ -107,6 +107,36 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 	return u, nil
 }
 
+// PatchAttributes changes single attributes of a user and returns the user. A nil value
+// removes its key (RFC 7396, but values are replaced as a whole). With a version, from
+// User.AttributesVersion, of two callers that have read the same attributes one
+// succeeds, and the other reads them again. With an empty version the patch applies to
+// whatever the attributes are, and all other keys stay.
+//
+// Errors: a [*FieldError] for values that JSON cannot hold, for a bad key, and if the
+// attributes would have more than 64 KiB; [ErrNotFound]; [ErrConflict] if the attributes
+// have another version; a [*Rejection] of a hook of the store; [ErrUnavailable].
+func (o *Operator) PatchAttributes(ctx context.Context, userID string, patch map[string]any, version string) (User, error) {
+	if err := checkAttributes(patch); err != nil {
+		return User{}, err
+	}
+	if _, bad := patch[""]; bad {
+		return User{}, &FieldError{"attributes", "invalid", "must not have an empty key"}
+	}
+	e := o.event(EventUserUpdated, userID)
+	u, _, err := o.s.store.UpdateUser(ctx, store.UserUpdate{
+		UserID: userID, Patch: &store.AttributesPatch{Set: patch, IfVersion: version}, At: o.s.now(), Effects: store.Effects{Events: []Event{e}},
+	})
+	if errors.Is(err, store.ErrAttributesTooLarge) {
+		return User{}, &FieldError{"attributes", "too_long", "must be at most 64 KiB of JSON together"}
+	}
+	if err != nil {
+		return User{}, o.s.storeError(err)
+	}
+	o.s.audit.Notify(ctx, e)
+	return u, nil
+}
+
 // Disable locks a user out: all sessions end, emailed links become void, and
 // sign-in and refresh fail. No data of the user is lost.
 //

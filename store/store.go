@@ -36,8 +36,8 @@ import (
 // refresh token is exchanged. Of concurrent callers, in any number of instances, exactly
 // one succeeds. The others get the error named at the method.
 //
-// A method that returns [ErrNotFound], [ErrConflict], [ErrLoginIDTaken] or a
-// [*Rejection] has changed nothing, except for [TokenAddition.Refused]. After any other
+// A method that returns [ErrNotFound], [ErrConflict], [ErrLoginIDTaken],
+// [ErrAttributesTooLarge] or a [*Rejection] has changed nothing, except for [TokenAddition.Refused]. After any other
 // error the outcome is unknown, or the store cannot be reached;
 // the Service returns usher.ErrUnavailable.
 //

@@ -146,7 +146,10 @@ type UserUpdate struct {
 	Permissions *[]string
 	Tenants     *map[string]token.Tenant
 	Attributes  *map[string]any
-	Status      *Status
+	// Patch changes single attributes. UpdateUser then also returns the errors of
+	// [AttributesPatch.Apply].
+	Patch  *AttributesPatch
+	Status *Status
 	// Email sets the address and whether it is verified.
 	Email *EmailAddress
 	// LoginIDs replaces the login ids, and Canonical are their canonical forms in the

@@ -125,6 +125,13 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 			}
 			a.User.Attributes = *u.Attributes
 		}
+		if u.Patch != nil {
+			attributes, err := u.Patch.Apply(a.User)
+			if err != nil {
+				return err
+			}
+			a.User.Attributes = attributes
+		}
 		if u.Status != nil {
 			a.User.Status = *u.Status
 		}

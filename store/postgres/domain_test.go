@@ -43,3 +43,7 @@ func TestAC01_ADeletedAccountEndsOnAllInstances(t *testing.T) {
 func TestSF02_TheHookStoresTheFieldsOfASignUp(t *testing.T) {
 	overTwoInstances(t, webtest.TestSignUpFields)
 }
+
+func TestAT01_OfManyWritersOfAttributesOneSucceeds(t *testing.T) {
+	overTwoInstances(t, webtest.TestAttributes)
+}

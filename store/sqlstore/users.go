@@ -260,6 +260,13 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 		if c.Attributes != nil {
 			setColumn("attributes", asJSON{*c.Attributes})
 		}
+		if c.Patch != nil {
+			attributes, err := c.Patch.Apply(before.User)
+			if err != nil {
+				return err
+			}
+			setColumn("attributes", asJSON{attributes})
+		}
 		if c.Status != nil {
 			setColumn("status", string(*c.Status))
 		}

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher/store"
@@ -209,6 +211,54 @@ var updateCases = []testCase{
 		e.ok(err)
 		e.wantEqual("account", stored, store.Account{User: want, Password: a.Password})
 		e.wantEffects(fx)
+	}},
+	{"patches single attributes, if they have the version", func(e *env) {
+		c := e.fullCreation("anna")
+		c.User.Attributes = map[string]any{"plan": "gold", "seats": 3.0, "old": true}
+		e.create(c)
+		patch := func(version string, set map[string]any) (store.User, error) {
+			u, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: c.User.ID, At: t0, Patch: &store.AttributesPatch{Set: set, IfVersion: version}})
+			return u, err
+		}
+		first := c.User.AttributesVersion()
+		got, err := patch(first, map[string]any{"seats": 4, "old": nil, "new": map[string]any{"a": nil}})
+		e.ok(err)
+		e.wantEqual("attributes", got.Attributes, map[string]any{"plan": "gold", "seats": 4.0, "new": map[string]any{"a": nil}})
+		if _, ok := got.Attributes["old"]; ok || got.AttributesVersion() == first {
+			e.Fatalf("the attributes are %v, and the version is %s", got.Attributes, got.AttributesVersion())
+		}
+		stored, err := e.Account(e.ctx, c.User.ID)
+		e.ok(err)
+		e.wantEqual("version", stored.User.AttributesVersion(), got.AttributesVersion())
+		for _, refused := range []struct {
+			version string
+			set     map[string]any
+			want    error
+		}{
+			{first, map[string]any{"plan": "x"}, store.ErrConflict},
+			{"", map[string]any{"plan": strings.Repeat("x", store.MaxAttributes)}, store.ErrAttributesTooLarge},
+		} {
+			e.wantErr(e.wantUnchanged(func() error { _, err := patch(refused.version, refused.set); return err }), refused.want)
+		}
+	}},
+	{"one of many patches a version of the attributes, and without a version all do", func(e *env) {
+		a := e.createUser("anna")
+		version := a.User.AttributesVersion()
+		patch := func(version, key string, value any) error {
+			_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{
+				UserID: a.User.ID, At: t0, Patch: &store.AttributesPatch{Set: map[string]any{key: value}, IfVersion: version},
+			})
+			return err
+		}
+		winner := e.oneWinner(store.ErrConflict, func(i int) error { return patch(version, "winner", i) })
+		for _, err := range concurrently(func(i int) error { return patch("", fmt.Sprint("key ", i), true) }) {
+			e.ok(err)
+		}
+		stored, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		if n := len(stored.User.Attributes); n != 1+callers || stored.User.Attributes["winner"] != float64(winner) {
+			e.Fatalf("%d attributes, and the winner is %v, want %d", n, stored.User.Attributes["winner"], winner)
+		}
 	}},
 	{"empties a list", func(e *env) {
 		c := e.fullCreation("anna")

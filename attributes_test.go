@@ -1,0 +1,69 @@
+package usher_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/usherkit/usher"
+)
+
+func TestAT01_OfTwoWritersOfAttributesOneIsTold(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	other := k.secondInstance()
+	id := k.signUpVerified(ann).User.ID
+	patch := func(k *kit, version string, set map[string]any) (usher.User, error) {
+		return k.Operator("ops:alice").PatchAttributes(ctx, id, set, version)
+	}
+	u := usher.Must(patch(k, "", map[string]any{"plan": "gold", "seats": 3, "old": true}))
+	k.wantEvents("user_updated:operator")
+	var won, told atomic.Int32
+	concurrently(64, func(i int) {
+		_, err := patch([]*kit{k, other}[i%2], u.AttributesVersion(), map[string]any{"seats": i + 10, "old": nil})
+		switch {
+		case err == nil:
+			won.Add(1)
+		case errors.Is(err, usher.ErrConflict):
+			told.Add(1)
+		default:
+			t.Error(err)
+		}
+	})
+	if won.Load() != 1 || told.Load() != 63 {
+		t.Errorf("%d writers succeed, %d are told", won.Load(), told.Load())
+	}
+	u = usher.Must(k.Operator("test").User(ctx, id))
+	if len(u.Attributes) != 2 || u.Attributes["plan"] != "gold" {
+		t.Errorf("the attributes are %v", u.Attributes)
+	}
+	// Any other change of the attributes gives them another version, too.
+	replaced := map[string]any{}
+	usher.Must(k.Operator("test").UpdateUser(ctx, id, usher.UpdateUserParams{Attributes: &replaced}))
+	wantErr(t, errOf(patch(k, u.AttributesVersion(), map[string]any{"plan": "pro"})), usher.ErrConflict)
+	wantErr(t, errOf(k.Operator("test").PatchAttributes(ctx, "nobody", nil, "")), usher.ErrNotFound)
+}
+
+func TestAT02_APatchOfAttributesIsBounded(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	id := k.signUpVerified(ann).User.ID
+	for name, set := range map[string]map[string]any{
+		"no JSON": {"f": func() {}}, "an empty key": {"": 1}, "a large value": {"x": strings.Repeat("x", 64<<10)},
+	} {
+		var field *usher.FieldError
+		if err := errOf(k.Operator("test").PatchAttributes(ctx, id, set, "")); !errors.As(err, &field) || field.Field != "attributes" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var err error
+	for i := 0; err == nil && i < 100; i++ { // several patches together
+		err = errOf(k.Operator("test").PatchAttributes(ctx, id, map[string]any{fmt.Sprint(i): strings.Repeat("x", 1<<10)}, ""))
+	}
+	var field *usher.FieldError
+	if n := len(usher.Must(k.Operator("test").User(ctx, id)).Attributes); !errors.As(err, &field) || field.Code != "too_long" || n < 60 || n > 64 {
+		t.Errorf("after %d attributes of 1 KiB: %v", n, err)
+	}
+}

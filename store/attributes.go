@@ -1,0 +1,62 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"maps"
+)
+
+// MaxAttributes is the maximum size of the attributes of a user that a patch may leave, in
+// bytes of JSON.
+const MaxAttributes = 64 << 10
+
+// ErrAttributesTooLarge means that a patch would leave more than [MaxAttributes]. Nothing
+// was written.
+var ErrAttributesTooLarge = errors.New("usher: the attributes are too large")
+
+// AttributesVersion returns the version of the user's attributes: a hash of them, which
+// changes with each change of a value.
+func (u User) AttributesVersion() string {
+	b := []byte("{}")
+	if len(u.Attributes) > 0 {
+		b, _ = json.Marshal(u.Attributes) // values that were stored can be encoded; keys are sorted
+	}
+	sum := sha256.Sum256(b)
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// AttributesPatch changes single attributes of a user.
+type AttributesPatch struct {
+	// Set has the new values by key. A nil value removes the key (RFC 7396). Values are
+	// replaced as a whole.
+	Set map[string]any
+	// IfVersion is the version that the attributes must have. Empty skips this check.
+	IfVersion string
+}
+
+// Apply returns the attributes of the user after the patch. The user is as stored, and is not changed.
+//
+// Errors: [ErrConflict] if the attributes have another version; [ErrAttributesTooLarge].
+func (p AttributesPatch) Apply(u User) (map[string]any, error) {
+	if p.IfVersion != "" && p.IfVersion != u.AttributesVersion() {
+		return nil, ErrConflict
+	}
+	out := maps.Clone(u.Attributes)
+	if out == nil {
+		out = map[string]any{}
+	}
+	for key, value := range p.Set {
+		if value == nil {
+			delete(out, key)
+		} else {
+			out[key] = value
+		}
+	}
+	b, err := json.Marshal(out)
+	if err == nil && len(b) > MaxAttributes {
+		err = ErrAttributesTooLarge
+	}
+	return out, err
+}
