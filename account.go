@@ -80,8 +80,10 @@ type AccountData struct {
 	// Sessions are the live sessions of the user, newest first.
 	Sessions []Session
 	// Events are the events of the user, newest first, at most 10,000. They have no Reason,
-	// because it may reveal to a thief of the session why an attempt failed, and Actor is
-	// "operator" instead of the name of the operator.
+	// because it may reveal to a thief of the session why an attempt failed. In an event of
+	// an operator, Actor is "operator", and Address and UserAgent are empty. If the address of
+	// the user is not verified, the Events are those of sessions and the creation: others may
+	// come from the owner of the mailbox, who may be another user.
 	Events []Event
 	// MoreEvents is true if there are older events.
 	MoreEvents bool
@@ -117,14 +119,19 @@ func (s *Service) AccountData(ctx context.Context, claims *token.Claims, c Clien
 	if d.Sessions, err = s.store.UserSessions(ctx, u.ID, s.now()); err != nil {
 		return AccountData{}, s.storeError(err)
 	}
-	for q := (EventQuery{UserID: u.ID, Limit: 1000}); len(d.Events) < maxDataEvents; {
+	unproven := u.Email != "" && !u.EmailVerified
+	q := EventQuery{UserID: u.ID, Limit: 1000}
+	for range maxDataEvents / q.Limit {
 		page, err := s.store.Events(ctx, q)
 		if err != nil {
 			return AccountData{}, s.storeError(err)
 		}
 		for _, e := range page.Events {
+			if unproven && e.SessionID == "" && e.Name != EventUserCreated {
+				continue
+			}
 			if e.Reason = ""; e.Actor != "" {
-				e.Actor = "operator"
+				e.Actor, e.Address, e.UserAgent = "operator", "", ""
 			}
 			d.Events = append(d.Events, e)
 		}

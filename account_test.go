@@ -192,3 +192,49 @@ func TestAC05_TenDownloadsInAnHour(t *testing.T) {
 		t.Errorf("the eleventh: %v", err)
 	}
 }
+
+// An attacker who signs up with the address of another user learns nothing about that user:
+// neither where the requests for the address come from, nor that it is invited.
+func TestAC04_TheDataOfAnUnprovenAddressHaveOnlyTheEventsOfItsSessions(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUp(ann)
+	owner := from("198.51.100.7")
+	owner.UserAgent = "Owner/1.0"
+	k.failSignIn(ann, owner)
+	if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: ann}, owner); err != nil {
+		t.Fatal(err)
+	}
+	usher.Must(k.Operator("ops:alice").Invite(ctx, usher.InviteParams{Email: ann, Roles: []string{"admin"}}))
+	d := usher.Must(k.AccountData(ctx, k.claims(a), home))
+	got := ""
+	for _, e := range d.Events {
+		got += string(e.Name) + " " + e.Address + " " + e.UserAgent + "\n"
+	}
+	if len(d.Events) != 2 || strings.Contains(got, "198.51.100.7") || strings.Contains(got, "Owner") || strings.Contains(got, "invitation") {
+		t.Errorf("the events are\n%s", got)
+	}
+}
+
+// The user learns that an operator has acted, and nothing about the operator.
+func TestAC04_TheDataHaveNoAddressOfAnOperator(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	c := from("198.51.100.7")
+	c.UserAgent = "Support/1.0"
+	usher.Must(k.Operator("ops:alice").Impersonate(ctx, a.User.ID, c))
+	acted := 0
+	for _, e := range usher.Must(k.AccountData(ctx, k.claims(a), home)).Events {
+		if e.Actor == "" {
+			continue
+		}
+		acted++
+		if e.Actor != "operator" || e.Address != "" || e.UserAgent != "" {
+			t.Errorf("an event is %+v", e)
+		}
+	}
+	if acted != 1 {
+		t.Errorf("%d events of operators", acted)
+	}
+}
