@@ -10,23 +10,23 @@ import (
 type (
 	// User is a stored user. See [store.User].
 	User = store.User
-	// Profile holds the profile fields that users edit themselves.
+	// Profile holds the profile fields that users edit themselves. See [store.Profile].
 	Profile = store.Profile
 	// Fields are the values of Config.SignUpFields. See [store.Fields].
 	Fields = store.Fields
-	// EmailAddress is an address and whether it was proven.
+	// EmailAddress is an address and whether it was proven. See [store.EmailAddress].
 	EmailAddress = store.EmailAddress
 	// Status says whether a user may sign in.
 	Status = store.Status
-	// Session is one signed-in device.
+	// Session is one signed-in device. See [store.Session].
 	Session = store.Session
-	// Event is something that the Service did or refused.
+	// Event is something that the Service did or refused. See [store.Event].
 	Event = store.Event
-	// EventName is the stable name of an event.
+	// EventName is the stable name of an event: one of the constants Event… below.
 	EventName = store.EventName
-	// EventQuery selects events to read back.
+	// EventQuery selects events to read back. See [store.EventQuery].
 	EventQuery = store.EventQuery
-	// EventPage is one page of events.
+	// EventPage is one page of events. See [store.EventPage].
 	EventPage = store.EventPage
 	// Rejection is the error with which the program's own code refuses a change of a
 	// user. See [store.Rejection].

@@ -15,7 +15,7 @@ import (
 
 const (
 	floodIssuer = "https://flood.example.com"
-	floodSecret = "ffffffffffffffffffffffffffffffff"
+	floodSecret = "f1ood-of-sessions-0123456789abcdef"
 )
 
 // floodToken signs with HMAC, which is fast; the cache does not depend on the
