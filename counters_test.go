@@ -221,3 +221,22 @@ func TestHA05_ADamagedHashIsLogged(t *testing.T) {
 		t.Errorf("the log is\n%s", text)
 	}
 }
+
+// The notice of a change that an outage prevented does not count.
+func TestML04_AnOutageUsesUpNoNoticeOfAChangeOfAddress(t *testing.T) {
+	t.Parallel()
+	st := &conflictingStore{Store: memory.New()}
+	k := newKitOn(t, st, newClock())
+	claims := k.claims(k.signUp(ann))
+	k.wantEmails("verify_email")
+	in := usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}
+	st.down = true
+	for range 12 {
+		wantErr(t, k.ChangeEmail(ctx, claims, in, home), usher.ErrUnavailable)
+	}
+	st.down = false
+	if err := k.ChangeEmail(ctx, claims, in, home); err != nil {
+		t.Fatal(err)
+	}
+	k.wantEmails("change_email email_changing")
+}

@@ -324,7 +324,11 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 		event.Reason = "login_id_taken"
 		l = emailToOwner(l, owner.User, c)
 	}
-	return s.sendLink(ctx, t, l, event, c)
+	err = s.sendLink(ctx, t, l, event, c)
+	if err != nil && len(notice) > 0 {
+		s.releaseUnlessHungUp(ctx, s.noticeLimit(u)) // nothing was sent
+	}
+	return err
 }
 
 // emailToOwner turns the email to a new address into a notice to the user who has

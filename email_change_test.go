@@ -2,6 +2,7 @@ package usher_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"testing"
@@ -332,11 +333,15 @@ func TestEV05_OperatorSetsTheAddress(t *testing.T) {
 type conflictingStore struct {
 	store.Store
 	conflict bool
+	down     bool
 }
 
 func (s *conflictingStore) AddOneTimeToken(ctx context.Context, a store.TokenAddition) error {
 	if s.conflict {
 		return store.ErrConflict
+	}
+	if s.down {
+		return errors.New("no connection")
 	}
 	return s.Store.AddOneTimeToken(ctx, a)
 }

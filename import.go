@@ -74,6 +74,9 @@ func (o *Operator) ImportUser(ctx context.Context, in ImportUserParams) (User, e
 	return o.createImported(ctx, in, u, canonical)
 }
 
+// errIDTaken is the error of an import that names the id of another user.
+var errIDTaken = &FieldError{"id", "not_allowed", "must not be the id of another user"}
+
 // checkFreeID returns a *FieldError if a user has the id that an import names.
 func (s *Service) checkFreeID(ctx context.Context, id string) error {
 	if id == "" {
@@ -81,7 +84,7 @@ func (s *Service) checkFreeID(ctx context.Context, id string) error {
 	}
 	switch _, err := s.store.Account(ctx, id); {
 	case err == nil:
-		return &FieldError{"id", "not_allowed", "must not be the id of another user"}
+		return errIDTaken
 	case !errors.Is(err, ErrNotFound):
 		return s.storeError(err)
 	}
@@ -99,6 +102,9 @@ func (o *Operator) createImported(ctx context.Context, in ImportUserParams, u Us
 	_, err = s.store.CreateUser(ctx, store.UserCreation{
 		User: u, Canonical: canonical, Password: pw, Effects: store.Effects{Events: []Event{e}},
 	})
+	if errors.Is(err, ErrConflict) {
+		return User{}, errIDTaken
+	}
 	if err != nil {
 		return User{}, s.storeError(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -189,14 +190,8 @@ func (i *importer) user(ctx context.Context, in ImportUserParams) (existing bool
 	if err != nil {
 		return false, err
 	}
-	account, err := s.store.AccountByLoginID(ctx, canonical[0])
-	switch {
-	case err == nil && slices.Equal(account.User.LoginIDs, u.LoginIDs) && (in.ID == "" || in.ID == account.User.ID):
-		return true, nil
-	case err == nil:
-		return false, ErrLoginIDTaken
-	case !errors.Is(err, ErrNotFound):
-		return false, s.storeError(err)
+	if existing, err := i.exists(ctx, in, u, canonical); existing || err != nil {
+		return existing, err
 	}
 	if err := s.checkFreeID(ctx, in.ID); err != nil {
 		return false, err
@@ -205,7 +200,28 @@ func (i *importer) user(ctx context.Context, in ImportUserParams) (existing bool
 		return false, i.check(ctx, in, u, canonical)
 	}
 	_, err = i.operator.createImported(ctx, in, u, canonical)
+	if errors.Is(err, ErrLoginIDTaken) || errors.Is(err, errIDTaken) {
+		// Another import may have created the user of this line meanwhile.
+		if existing, _ := i.exists(ctx, in, u, canonical); existing {
+			return true, nil
+		}
+	}
 	return false, err
+}
+
+// exists reports whether the user of a line exists already. The error is ErrLoginIDTaken
+// if another user has the first login id.
+func (i *importer) exists(ctx context.Context, in ImportUserParams, u User, canonical []string) (bool, error) {
+	account, err := i.operator.s.store.AccountByLoginID(ctx, canonical[0])
+	switch {
+	case err == nil && slices.Equal(account.User.LoginIDs, u.LoginIDs) && (in.ID == "" || in.ID == account.User.ID):
+		return true, nil
+	case err == nil:
+		return false, ErrLoginIDTaken
+	case errors.Is(err, ErrNotFound):
+		return false, nil
+	}
+	return false, i.operator.s.storeError(err)
 }
 
 // check does what an import does, except that it stores nothing.
@@ -246,6 +262,7 @@ var (
 	errLineTooLong = errors.New("usher: the line is longer than 1 MiB")
 	errLineNotJSON = errors.New("usher: the line is not one JSON object in UTF-8")
 	errLineTwice   = errors.New("usher: the line has a member twice")
+	errLineDeep    = errors.New("usher: the line is nested deeper than 32")
 )
 
 // readLine returns the next line, without its end. Of a line that is too long it returns
@@ -297,11 +314,30 @@ func parseUserLine(line []byte) (l userLine, err error) {
 	if _, err := d.Token(); err != io.EOF || line[0] != '{' {
 		return userLine{}, errLineNotJSON
 	}
-	if _, err := strictjson.Parse(line); errors.Is(err, strictjson.ErrTwice) {
+	object, err := strictjson.Parse(line)
+	switch {
+	case errors.Is(err, strictjson.ErrTwice):
 		return l, errLineTwice
+	case err != nil: // it is an object in UTF-8
+		return l, errLineDeep
+	}
+	for _, member := range object {
+		if !slices.Contains(userMembers, member.Name) {
+			// encoding/json ignores the case of letters, and other readers do not.
+			return l, &FieldError{member.Name, "not_allowed", "is not a member of a user: the case of letters counts"}
+		}
 	}
 	return l, nil
 }
+
+// userMembers are the names of the members of a line.
+var userMembers = func() (names []string) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[userLine]()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}()
 
 // describeImportError returns the member of the line that caused an error, and the reason.
 func describeImportError(err error) (field, reason string) {

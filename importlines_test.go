@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -280,10 +281,91 @@ func TestAD07_ALineWithAMemberTwiceIsRefused(t *testing.T) {
 		`{"loginIds": ["carl"], "emailVerified": false, "EMAILVERIFIED": true}`,
 		`{"loginIds": ["dora"], "tenants": {"a": {"roles": ["admin"]}, "a": {}}}`,
 		`{"loginIds": ["eve"], "attributes": {"a": {"b": 1}, "c": {"b": 2}}}`,
+		`{"LOGINIDS": ["fay"]}`, `{"loginIds": ["gus"], "emailverified": true}`,
+		`{"loginIds": ["hal"], "attributes": ` + strings.Repeat(`{"a":`, 40) + `{"b": 1, "b": 2}` + strings.Repeat("}", 41),
 	}, "\n")
 	const twice = "|the line has a member twice\n"
 	result, refused, err := k.importLines(usher.ImportParams{Users: strings.NewReader(lines)})
-	if want := "1|bob|" + twice + "2|carl|" + twice + "3|dora|" + twice; err != nil || refused != want || result.Imported != 1 {
+	const capitals = "|is not a member of a user: the case of letters counts\n"
+	if want := "1|bob|" + twice + "2|carl|" + twice + "3|dora|" + twice + "5|fay|LOGINIDS" + capitals + "6|gus|emailverified" + capitals +
+		"7|hal||the line is nested deeper than 32\n"; err != nil || refused != want || result.Imported != 1 {
 		t.Errorf("%+v, %v\n%s", result, err, refused)
+	}
+}
+
+// Of many imports that name one new id at once, one creates the user. The others report
+// the id, or that the user exists.
+func TestAD07_ImportsOfOneNewIDAtOnce(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	kits := []*kit{k, k.secondInstance()}
+	var created, imported, existing atomic.Int64
+	concurrently(64, func(i int) {
+		_, err := kits[i%2].Operator("test").ImportUser(ctx, usher.ImportUserParams{ID: "id-1", LoginIDs: []string{fmt.Sprintf("user-%d", i)}})
+		var field *usher.FieldError
+		switch {
+		case err == nil:
+			created.Add(1)
+		case !errors.As(err, &field) || field.Field != "id":
+			t.Errorf("another import of the id: %v", err)
+		}
+		line := strings.NewReader(`{"loginIds": ["bob"], "id": "id-2"}`)
+		r, err := kits[i%2].Operator("test").Import(ctx, usher.ImportParams{Users: line})
+		if err != nil || r.Refused > 0 {
+			t.Errorf("the same line: %+v, %v", r, err)
+		}
+		imported.Add(int64(r.Imported))
+		existing.Add(int64(r.Existing))
+	})
+	if created.Load() != 1 || imported.Load() != 1 || existing.Load() != 63 {
+		t.Errorf("%d users with one id; of one line %d imported, %d existing", created.Load(), imported.Load(), existing.Load())
+	}
+}
+
+// lateStore is a store that does not find users until their creation was tried.
+type lateStore struct {
+	store.Store
+	late bool
+}
+
+func (s *lateStore) Account(ctx context.Context, id string) (store.Account, error) {
+	if s.late {
+		return store.Account{}, store.ErrNotFound
+	}
+	return s.Store.Account(ctx, id)
+}
+
+func (s *lateStore) AccountByLoginID(ctx context.Context, id string) (store.Account, error) {
+	if s.late {
+		return store.Account{}, store.ErrNotFound
+	}
+	return s.Store.AccountByLoginID(ctx, id)
+}
+
+func (s *lateStore) CreateUser(ctx context.Context, c store.UserCreation) ([]store.Event, error) {
+	s.late = false
+	return s.Store.CreateUser(ctx, c)
+}
+
+func TestAD07_AUserWhomAnotherImportCreatesMeanwhileIsNoOutage(t *testing.T) {
+	t.Parallel()
+	st := &lateStore{Store: memory.New()}
+	k := newKitOn(t, st, newClock())
+	read := func(line string) (usher.ImportResult, string) {
+		t.Helper()
+		r, refused, err := k.importLines(usher.ImportParams{Users: strings.NewReader(line)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.late = true
+		return r, refused
+	}
+	const line = `{"loginIds": ["bob"], "id": "id-2"}`
+	read(line)
+	if r, refused := read(line); r.Existing != 1 {
+		t.Errorf("the same line: %+v\n%s", r, refused)
+	}
+	if _, refused := read(`{"loginIds": ["carl"], "id": "id-2"}`); !strings.HasPrefix(refused, "1|carl|id|") {
+		t.Errorf("the id of another user: %s", refused)
 	}
 }

@@ -318,7 +318,7 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 	if created {
 		events = append([]Event{s.newEvent(EventUserCreated, u.ID, "", "invitation", c)}, events...)
 		ended, err = s.store.CreateUser(ctx, store.UserCreation{
-			User: u, Canonical: []string{i.Canonical}, Session: session, Replaces: s.replacedSession(c), Invitation: i.Hash,
+			User: u, Canonical: []string{i.Canonical}, Session: session, Replaces: s.replacedSession(ctx, c), Invitation: i.Hash,
 			Password: store.Password{Hash: change.Hash, State: store.PasswordActive, Version: 1, ChangedAt: now},
 			Effects:  store.Effects{Events: events},
 		})
@@ -326,7 +326,7 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 		events = append([]Event{s.newEvent(EventPasswordChanged, u.ID, "", "invitation", c)}, events...)
 		change.IfUnproven, change.Spelling, change.VerifyEmail = before, i.Email, true
 		change.ClearProfile, change.Language, change.Invitation = true, u.Language, i.Hash
-		change.Session, change.Replaces, change.ClearLimits = session, s.replacedSession(c), []string{s.lockKey(u.ID)}
+		change.Session, change.Replaces, change.ClearLimits = session, s.replacedSession(ctx, c), []string{s.lockKey(u.ID)}
 		change.Events = events
 		watch.ExemptUser(ctx, u.ID)
 		ended, err = s.store.ChangePassword(ctx, change)

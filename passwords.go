@@ -91,7 +91,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 		return Result{}, err
 	}
 	defer s.releaseChange(ctx, &err, account.User, change, by)
-	change.IfSession, change.Replaces = session.ID, s.replacedSession(c)
+	change.IfSession, change.Replaces = session.ID, s.replacedSession(ctx, c)
 	if session.Kind == store.SessionReset {
 		change.ClearLimits = []string{s.lockKey(account.User.ID)}
 		if err := s.changePassword(ctx, change, session.ID, "reset_session", c); err != nil {
@@ -373,7 +373,7 @@ func (s *Service) changeAndSignIn(ctx context.Context, a *attempt, change store.
 	if err != nil {
 		return nil, err
 	}
-	change.Session, change.Replaces = &session, s.replacedSession(c)
+	change.Session, change.Replaces = &session, s.replacedSession(ctx, c)
 	change.Events = append(change.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
 	err = s.changePassword(ctx, change, session.ID, "replace", c)
 	if errors.Is(err, ErrConflict) {

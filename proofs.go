@@ -127,7 +127,7 @@ func (s *Service) prepareSessionStart(ctx context.Context, account store.Account
 	}
 	start := store.SessionStart{
 		Session: session, IfPasswordVersion: account.Password.Version,
-		EndSession: c.SessionID, Max: s.cfg.Sessions.Max, End: s.replacedSession(c).End,
+		EndSession: c.SessionID, Max: s.cfg.Sessions.Max, End: s.replacedSession(ctx, c).End,
 	}
 	if language := clientLanguage(c); language != u.Language && (device != "" || u.Language == "") {
 		start.Language = language

@@ -130,7 +130,7 @@ func (s *Service) ValidateSession(ctx context.Context, raw Secret) (*token.Claim
 }
 
 // WatchSession calls ended when the session of the claims ends: at once if it ends in this
-// instance, and within about a second if it ends in another one. Package middleware then
+// instance, and within 2 seconds if it ends in another one. Package middleware then
 // cancels the requests of the session. stop ends the watch.
 func (s *Service) WatchSession(claims *token.Claims, ended func()) (stop func()) {
 	return s.verifier.WatchSession(claims, ended)

@@ -289,7 +289,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	defer s.releaseChange(ctx, &err, account.User, change, by)
 	change.VerifyEmail, change.Language = true, account.User.Language
 	change.ClearProfile = t.Purpose == store.PurposeConfirmAndReset
-	change.ClearLimits, change.Replaces = []string{s.lockKey(t.UserID)}, s.replacedSession(c)
+	change.ClearLimits, change.Replaces = []string{s.lockKey(t.UserID)}, s.replacedSession(ctx, c)
 	change.Events = []Event{
 		s.newEvent(EventPasswordReset, t.UserID, "", string(t.Purpose), c),
 		s.newEvent(EventPasswordChanged, t.UserID, "", "reset", c),

@@ -214,8 +214,10 @@ func (s *Service) endSession(ctx context.Context, userID, sessionID, reason stri
 
 // replacedSession is the session that the request already had. It ends in the
 // transaction that gives the client another session, so that an attacker who planted it
-// does not share the new one, even if the client does not wait for the answer.
-func (s *Service) replacedSession(c Client) store.ReplacedSession {
+// does not share the new one, even if the client does not wait for the answer. The end of
+// that session does not cancel the request.
+func (s *Service) replacedSession(ctx context.Context, c Client) store.ReplacedSession {
+	watch.Exempt(ctx, c.SessionID)
 	c.actor = cmp.Or(c.SessionActor, c.actor)
 	return store.ReplacedSession{ID: c.SessionID, End: *s.sessionEnd("replaced", c)}
 }

@@ -117,7 +117,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	}
 	creation.Session = &session
 	creation.Events = append(creation.Events, s.newEvent(EventSessionCreated, u.ID, session.ID, "", c))
-	creation.Replaces = s.replacedSession(c)
+	creation.Replaces = s.replacedSession(ctx, c)
 	ended, err := s.createUser(ctx, creation)
 	if errors.Is(err, ErrLoginIDTaken) {
 		s.audit.Store(ctx, s.newEvent(EventSignUpRefused, "", "", "login_id_taken", c))

@@ -103,6 +103,16 @@ func (s *endedBefore) ChangePassword(ctx context.Context, c store.PasswordChange
 	return s.Store.ChangePassword(ctx, c)
 }
 
+func (s *endedBefore) CreateUser(ctx context.Context, c store.UserCreation) ([]store.Event, error) {
+	s.run()
+	return s.Store.CreateUser(ctx, c)
+}
+
+func (s *endedBefore) StartSession(ctx context.Context, in store.SessionStart) ([]store.Event, error) {
+	s.run()
+	return s.Store.StartSession(ctx, in)
+}
+
 func (s *endedBefore) UpdateUser(ctx context.Context, u store.UserUpdate) (store.User, []store.Event, error) {
 	s.run()
 	return s.Store.UpdateUser(ctx, u)
@@ -129,6 +139,15 @@ func TestHP16_ARequestThatEndsItsSessionIsNotCanceledInItsTransaction(t *testing
 			if errors.Is(err, usher.ErrInvalidSession) {
 				return nil // the other request was first
 			}
+			return err
+		},
+		"sign-up": func(ctx context.Context, s *usher.Service, claims *token.Claims) error {
+			_, err := s.SignUp(ctx, usher.SignUpParams{LoginID: Bob, Password: GoodPassword}, usher.Client{SessionID: claims.SessionID})
+			return err
+		},
+		"another session": func(ctx context.Context, s *usher.Service, claims *token.Claims) error {
+			proof := usher.Proof{Methods: []string{"otp"}, At: claims.IssuedAt}
+			_, err := s.StartSession(ctx, claims.Subject, proof, usher.Client{SessionID: claims.SessionID})
 			return err
 		},
 		"deletion": func(ctx context.Context, s *usher.Service, claims *token.Claims) error {

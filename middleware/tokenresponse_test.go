@@ -86,6 +86,7 @@ func TestCK12_NoCDNStoresNewTokens(t *testing.T) {
 		"of an older CDN":           {"Edge-Control", "cache-maxage=600", "private"},
 		"of nginx":                  {"X-Accel-Expires", "600", "private"},
 		"private for one field":     {"Cache-Control", `private="x-name", max-age=600`, "no-store"},
+		"no-store in such names":    {"Cache-Control", `private="a, no-store, b", max-age=600`, "no-store"},
 		"a directive with the name": {"Cache-Control", "public, x-private=1", "no-store"},
 		"no-store in a text":        {"Cache-Control", `max-age=600, x="no-store"`, "no-store"},
 		"private and for proxies":   {"Cache-Control", "private, s-maxage=600", "no-store"},

@@ -12,7 +12,7 @@ import (
 type UserStore interface {
 	// CreateUser stores a new user. It returns the events of the sessions it ended.
 	// ErrLoginIDTaken if another user has one of the canonical login ids. ErrConflict if
-	// there is no such Invitation.
+	// another user has the id, or there is no such Invitation.
 	CreateUser(ctx context.Context, c UserCreation) ([]Event, error)
 	// Account returns the user with an id. ErrNotFound if there is none.
 	Account(ctx context.Context, userID string) (Account, error)

@@ -4,6 +4,7 @@ package nostore
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,12 +25,15 @@ func Protect(h http.Header) {
 	Set(h)
 }
 
+var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+
 // isPrivate reports whether Cache-Control forbids every shared cache to store the response.
 // The form private="name" does so for one field only (RFC 9111 §5.2.2.7).
 func isPrivate(h http.Header) bool {
 	var private, shared bool
 	for _, line := range h["Cache-Control"] {
-		for directive := range strings.SplitSeq(strings.ToLower(line), ",") {
+		// The names of fields in quotes are no directives.
+		for directive := range strings.SplitSeq(quoted.ReplaceAllString(strings.ToLower(line), `""`), ",") {
 			name, _, _ := strings.Cut(strings.TrimSpace(directive), "=")
 			switch {
 			case strings.TrimSpace(directive) == "no-store":

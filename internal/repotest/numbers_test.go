@@ -50,7 +50,7 @@ func TestCF06_TheDocumentationSaysEachNumber(t *testing.T) {
 	}
 	all = strings.Join(strings.Fields(all), " ")
 	for _, text := range []string{
-		"disable the password until a reset", "in other instances on the same store within about a second",
+		"disable the password until a reset", "in other instances on the same store within 2 seconds",
 		"accepts a session token until it expires", "At most 100 sessions for one user", "Context words",
 		"Where we depart from a standard", "second factor", "composition rules", "expiry", "persistent session cookie", "RS256",
 	} {

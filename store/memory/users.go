@@ -24,8 +24,8 @@ func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) (ended []s
 			return err
 		}
 		a := store.Account{User: c.User, Password: c.Password}
-		if err := add(s, s.accounts, c.User.ID, copyAccount(a)); err != nil {
-			return err
+		if add(s, s.accounts, c.User.ID, copyAccount(a)) != nil {
+			return store.ErrConflict
 		}
 		put(s, s.canonical, c.User.ID, slices.Clone(c.Canonical))
 		ended = s.endReplaced(c.Replaces)

@@ -52,18 +52,23 @@ func (s *Store) CreateUser(ctx context.Context, c store.UserCreation) ([]store.E
 				return err
 			}
 		}
-		if _, err := t.exec(ctx, `
+		n, err := t.exec(ctx, `
 			INSERT INTO usher_users (id, login_ids, email, email_verified,
 				name, given_name, middle_name, family_name, phone, picture, language,
 				roles, permissions, tenants, attributes, status, created_at, updated_at,
 				password_hash, password_state, password_version, password_changed_at, password_earlier, password_unproven_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO NOTHING`,
 			u.ID, asJSON{u.LoginIDs}, u.Email, u.EmailVerified,
 			u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture, u.Language,
 			asJSON{u.Roles}, asJSON{u.Permissions}, asJSON{u.Tenants}, asJSON{u.Attributes},
 			string(u.Status), u.CreatedAt, u.UpdatedAt,
-			p.Hash, string(p.State), p.Version, p.ChangedAt, asJSON{p.Earlier}, optionalTime{p.UnprovenAt}); err != nil {
+			p.Hash, string(p.State), p.Version, p.ChangedAt, asJSON{p.Earlier}, optionalTime{p.UnprovenAt})
+		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return store.ErrConflict
 		}
 		if err := t.takeLoginIDs(ctx, u.ID, u.LoginIDs, c.Canonical); err != nil {
 			return err

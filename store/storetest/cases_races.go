@@ -72,6 +72,14 @@ func resetSession(userID string, i int) store.SessionRecord {
 }
 
 var raceCases = []testCase{
+	{"of many new users with one id, one is created", func(e *env) {
+		e.oneWinner(store.ErrConflict, func(i int) error {
+			c := e.newCreation(fmt.Sprintf("user-%d", i))
+			c.User.ID = "chosen"
+			_, err := e.CreateUser(e.ctx, c)
+			return err
+		})
+	}},
 	{"one of many gets a login id, in any spelling", func(e *env) {
 		const address = "winner@example.test"
 		winner := e.oneWinner(store.ErrLoginIDTaken, func(i int) error {
