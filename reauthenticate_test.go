@@ -223,6 +223,31 @@ func TestUP08_TheRefreshTokenOfAnotherSessionIsRefused(t *testing.T) {
 	}
 }
 
+// The client of an old refresh token does not get the newest one: it may be a thief, or the
+// user after a thief has refreshed. The session ends, as at a refresh.
+func TestUP08_AnOldRefreshTokenEndsTheSession(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.signUpVerified(ann)
+	a := k.signIn(ann, goodPassword, home)
+	b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home))
+	k.clock.add(time.Minute)
+	c := usher.Must(k.RefreshSession(ctx, b.Tokens.Refresh, home))
+	if _, err := k.reauthenticate(b, goodPassword); err != nil {
+		t.Fatalf("the token whose answer may be lost: %v", err)
+	}
+	k.events.reset()
+	before := k.Hashes()
+	_, err := k.reauthenticate(a, goodPassword)
+	wantErr(t, err, usher.ErrInvalidSession)
+	k.wantEvents("authn_token_reuse session_ended:token_reused")
+	if n := k.Hashes() - before; n != 0 {
+		t.Errorf("%d hashes", n)
+	}
+	_, err = k.RefreshSession(ctx, c.Tokens.Refresh, home)
+	wantErr(t, err, usher.ErrInvalidSession)
+}
+
 // 64 confirmations and refreshes at once, on two instances: each answer has a token by
 // which the session goes on.
 func TestUP08_ConfirmationsAndRefreshesSignNobodyOut(t *testing.T) {

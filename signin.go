@@ -178,7 +178,7 @@ func (s *Service) Reauthenticate(ctx context.Context, claims *token.Claims, in R
 	if err != nil {
 		return Result{}, err
 	}
-	presented, err := s.refreshIDOf(ctx, session.ID, in.RefreshToken)
+	presented, err := s.refreshIDOf(ctx, session, in.RefreshToken, c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -236,8 +236,9 @@ func (s *Service) renewAuthTime(ctx context.Context, claims *token.Claims, a *at
 	return &Authentication{User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, a.device)}, nil
 }
 
-// refreshIDOf returns the jti of a refresh token of a session, and "" for no token.
-func (s *Service) refreshIDOf(ctx context.Context, sessionID string, refresh Secret) (string, error) {
+// refreshIDOf returns the jti of a refresh token of a session, and "" for no token. A
+// token that is not valid any more ends the session, as in RefreshSession.
+func (s *Service) refreshIDOf(ctx context.Context, session store.SessionRecord, refresh Secret, c Client) (string, error) {
 	if refresh == "" {
 		return "", nil
 	}
@@ -245,8 +246,13 @@ func (s *Service) refreshIDOf(ctx context.Context, sessionID string, refresh Sec
 	switch {
 	case err != nil:
 		return "", err
-	case claims.SessionID != sessionID:
+	case claims.SessionID != session.ID:
 		return "", ErrInvalidSession
+	}
+	validation := store.RefreshSwap{Presented: hashOf(claims.ID), Now: s.now()}
+	if validation.Apply(session).Outcome == store.RefreshReused {
+		_, err := s.swapRefresh(ctx, refresh, c, func(*store.RefreshSwap) {})
+		return "", cmp.Or(err, ErrInvalidSession)
 	}
 	return claims.ID, nil
 }
