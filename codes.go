@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/usherkit/usher/internal/emailcode"
@@ -17,7 +18,8 @@ const (
 	// may be valid for longer.
 	codeLifetime = 10 * time.Minute
 	// maxWrongCodes is how many wrong codes are judged for an account in a day, over all
-	// emails: from unknown browsers, and as many more from known ones.
+	// emails and login ids: from unknown browsers, and as many more from known ones. All
+	// accounts with the same unverified address count together.
 	maxWrongCodes = 10
 	// maxNetworkWrongCodes is how many wrong codes are judged for the unknown browsers of a
 	// network in an hour, over all accounts.
@@ -42,6 +44,14 @@ type emailedCode struct {
 	canonical string        // the login id, or the user id
 	known     bool          // the client has a known browser or a session of the user
 	digits    string
+}
+
+// group returns the group of browsers that share a limit.
+func (c emailedCode) group() string {
+	if c.known {
+		return "known"
+	}
+	return ""
 }
 
 // checkEmailProof checks the inputs that prove a mailbox: the token of the link, or the
@@ -92,7 +102,8 @@ func (s *Service) verificationCode(ctx context.Context, claims *token.Claims, lo
 // not count on the limits.
 func (s *Service) lookUpCode(ctx context.Context, in emailedCode, c Client, purposes ...store.Purpose) (store.OneTimeToken, error) {
 	limits := s.codeLimits(in, c)
-	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
+	counts, err := s.takeLimitsOrError(ctx, c, limits...)
+	if err != nil {
 		return store.OneTimeToken{}, err
 	}
 	open, err := s.store.UserTokens(ctx, in.account.User.ID, purposes, s.now())
@@ -100,7 +111,7 @@ func (s *Service) lookUpCode(ctx context.Context, in emailedCode, c Client, purp
 		s.releaseUnlessHungUp(ctx, limits...) // nothing was guessed
 		return store.OneTimeToken{}, s.storeError(err)
 	}
-	if t, ok := s.tokenOfCode(open, in.digits); ok {
+	if t, ok := s.tokenOfCode(open, in.digits); ok && counts[0] <= maxWrongCodes {
 		s.releaseLimits(ctx, limits...)
 		return t, nil
 	}
@@ -126,21 +137,31 @@ func (s *Service) tokenOfCode(open []store.OneTimeToken, digits string) (found s
 	return found, ok
 }
 
-// codeLimits returns the limits on wrong codes. They are apart from those of passwords, and
-// links have none, so an attacker who uses them up keeps the user neither from a sign-in nor
-// from a link. Known browsers have a limit of their own.
+// codeLimits returns the limits on wrong codes, that of the account first. They are apart
+// from those of passwords, and links have none, so an attacker who uses them up keeps the
+// user neither from a sign-in nor from a link. Known browsers have a limit of their own.
+//
+// For unknown browsers, the limit of the account never refuses: lookUpCode then answers as
+// to a wrong code. What refuses is the limit of the login id, which does not depend on
+// whether it has a user. Otherwise the limit would end when a user signs up.
 func (s *Service) codeLimits(in emailedCode, c Client) []namedLimit {
-	account := store.Limit{Max: maxWrongCodes, Window: 24 * time.Hour}
-	switch id := in.account.User.ID; {
-	case in.known:
-		account.Key = s.limitKey(limitCodes, id, "known")
-		return []namedLimit{{limitCodes, account}}
-	case id != "":
-		account.Key = s.limitKey(limitCodes, id)
-	default:
-		account.Key = s.limitKey(limitCodes, "", in.canonical)
+	u := in.account.User
+	account := store.Limit{Key: s.limitKey(limitCodes, "user", u.ID, in.group()), Max: maxWrongCodes, Window: 24 * time.Hour}
+	if !u.EmailVerified {
+		// A new account with the same address gives no further guesses.
+		address, err := canonicalLoginID(u.Email, true)
+		if err != nil {
+			address = in.canonical
+		}
+		account.Key = s.limitKey(limitCodes, "address", address, in.group())
 	}
-	return append([]namedLimit{{limitCodes, account}}, s.hourlyNetworkLimits(limitNetworkCodes, maxNetworkWrongCodes, c)...)
+	if in.known {
+		return []namedLimit{{limitCodes, account}}
+	}
+	loginID := account
+	loginID.Key, account.Max = s.limitKey(limitCodes, "login id", in.canonical), math.MaxInt32
+	limits := []namedLimit{{limitCodes, account}, {limitCodes, loginID}}
+	return append(limits, s.hourlyNetworkLimits(limitNetworkCodes, maxNetworkWrongCodes, c)...)
 }
 
 // checkResetProof is checkEmailProof for a link or a code that sets a password. It also

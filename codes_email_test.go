@@ -111,3 +111,50 @@ func TestCO11_AnEmailHasNoDeadCode(t *testing.T) {
 		t.Errorf("the email has the code %q and the link %t", m.Code.Reveal(), m.Link != "")
 	}
 }
+
+// An attacker uses up the guesses at a login id, and then signs up with it. The next answer
+// does not reveal whether the sign-up has created a user.
+func TestCO08_TheLimitDoesNotRevealASignUp(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{ann, "free@example.com"} {
+		k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
+		k.importUser(ann)
+		for range 10 {
+			wantErr(t, k.byCode(id, "123456", nth(1)), usher.ErrInvalidCode)
+		}
+		wantLimit(t, k.byCode(id, "123456", nth(1)))
+		usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: id, Password: goodPassword}, nth(1)))
+		wantLimit(t, k.byCode(id, "123456", nth(1)))
+	}
+}
+
+// Neither a deleted account nor another login id gives further guesses at an address. What
+// unknown browsers guess beyond the limit is not judged, so it reveals no login ids of one user.
+func TestCO07_ANewAccountWithTheAddressGivesNoFurtherGuesses(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUp(ann)
+	wrong := k.wrongCode()
+	for range 10 {
+		_, err := k.VerifyEmail(ctx, k.claims(a), usher.VerifyEmailParams{Code: wrong}, nth(1))
+		wantErr(t, err, usher.ErrInvalidCode)
+	}
+	if err := k.DeleteAccount(ctx, k.claims(a), usher.DeleteAccountParams{CurrentPassword: goodPassword}, home); err != nil {
+		t.Fatal(err)
+	}
+	a = k.signUp(ann)
+	_, err := k.VerifyEmail(ctx, k.claims(a), usher.VerifyEmailParams{Code: wrong}, nth(1))
+	wantLimit(t, err)
+
+	for i := range 10 {
+		in := usher.VerifyEmailParams{LoginID: ann, Code: wrong, Password: goodPassword}
+		_, err := k.VerifyEmail(ctx, nil, in, nth(i))
+		wantErr(t, err, usher.ErrInvalidCode)
+	}
+	k.inbox()
+	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: "other", Email: ann, Password: goodPassword}, home))
+	code := k.lastEmail(usher.MessageVerifyEmail).Code
+	in := usher.VerifyEmailParams{LoginID: "other", Code: code, Password: goodPassword}
+	_, err = k.VerifyEmail(ctx, nil, in, nth(20))
+	wantErr(t, err, usher.ErrInvalidCode)
+}

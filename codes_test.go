@@ -275,8 +275,15 @@ func TestCO07_OneLimitForAllLoginIDsAndPurposes(t *testing.T) {
 		}
 		wantErr(t, err, usher.ErrInvalidCode)
 	}
+	k.requestReset(ann, home)
+	code := k.lastEmail(usher.MessageConfirmAndReset).Code
+	for i := range 5 { // not judged, and it looks as if the login ids were of two users
+		for j, id := range []string{ann, "ann"} {
+			wantErr(t, k.byCode(id, code, nth(20+2*i+j)), usher.ErrInvalidCode)
+		}
+	}
 	for i, id := range []string{ann, "ann"} {
-		wantLimit(t, k.byCode(id, wrong, nth(20+i)))
+		wantLimit(t, k.byCode(id, code, nth(40+i)))
 	}
 }
 
