@@ -23,6 +23,9 @@ import (
 type Options struct {
 	// Hook takes part in each transaction that changes a user. Defaults to none.
 	Hook sqlstore.Hook
+	// PgxHook is Hook with a transaction of pgx. Only one of the two may be set. Defaults to
+	// none.
+	PgxHook PgxHook
 	// MaxConns is the maximum number of open connections, without the one that
 	// listens. It is for Open only: a pool of the program has its own limit. Defaults
 	// to four for each CPU.
@@ -123,6 +126,12 @@ func onlyOptions(options []Options) (Options, error) {
 func newStore(ctx context.Context, db *sql.DB, config *pgx.ConnConfig, opts Options) (*Store, error) {
 	if opts.MaxConns != 0 {
 		return nil, errors.New("postgres: Options.MaxConns is for Open only: set the limit of the pool instead")
+	}
+	switch {
+	case opts.PgxHook != nil && opts.Hook != nil:
+		return nil, errors.New("postgres: Options.Hook and Options.PgxHook are both set: set one")
+	case opts.PgxHook != nil:
+		opts.Hook = opts.PgxHook.run
 	}
 	s := &Store{db: db, listen: config.Copy()}
 	if opts.ListenURL != "" {
