@@ -113,8 +113,8 @@ export const keyboard = [
     await page.keyboard.press("Enter");
     await s.expectPage(page, "/", "Home");
     await page.goto("/auth/account");
-    for (const want of ["NNorthwind", "Send the email again", "Change", "Change", "Change", "Sign out everywhere", "Sign out", "Back to Northwind"]) await tab(want);
-    await page.keyboard.press("Shift+Tab");
+    for (const want of ["NNorthwind", "Send the email again", "code", "Confirm this address", "Change", "Change", "Change", "Sign out everywhere", "Sign out", "Download your data", "Delete account", "Back to Northwind"]) await tab(want);
+    for (let i = 0; i < 3; i++) await page.keyboard.press("Shift+Tab");
     await page.keyboard.press("Enter");
     await s.expectPage(page, "/auth/signin", "Sign in");
     await page.getByText("You’re signed out.").waitFor();
@@ -125,6 +125,22 @@ export const keyboard = [
     await page.keyboard.type(password);
     await page.keyboard.press("Enter");
     await s.expectPage(page, "/", "Home");
+  }],
+  ["a sign-up with fields of the program, and the deletion of the account, by keyboard alone", async (s) => {
+    const user = address("fields-keyboard");
+    const page = await s.open("fields"), keys = new Keyboard(s, page);
+    await page.goto("/auth/signup");
+    await keys.fillAndSubmit({ loginId: user, password }, "/auth/signup");
+    await keys.errorAt("company");
+    await keys.type({ password, company: "ACME" });
+    await keys.focusOn("terms");
+    await page.keyboard.press("Space");
+    await keys.press("Enter", "/");
+    await page.goto("/auth/account");
+    await keys.followLink("/auth/account/delete");
+    await keys.fillAndSubmit({ currentPassword: otherPassword }, "/auth/account/delete");
+    await keys.errorAt("currentPassword");
+    await keys.fillAndSubmit({ currentPassword: password }, "/auth/signin");
   }],
   ["the lifecycle of an account, by keyboard alone", async (s) => {
     const user = address("keyboard"), moved = address("moved-keyboard");

@@ -23,6 +23,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/internal/testhash"
+	"github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
@@ -68,6 +69,12 @@ var sites = map[string]site{
 </body>
 </html>{{end}}`)}},
 	}},
+	// Fields of the program in the sign-up.
+	"fields": {service: webtest.Fields, texts: func() texts.Catalogue {
+		var c handlers.Config
+		webtest.FieldTexts(&c)
+		return c.Texts
+	}()},
 	// A near-black accent and a very long name.
 	"night": {name: "Northwindandsouthwindandeastwind Trading Company", pages: pages.Config{Accent: "#111827"}},
 	"branded": {name: "Harbour & Sons", pages: pages.Config{

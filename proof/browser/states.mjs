@@ -155,6 +155,33 @@ export const states = [
     await submitAndWait(page);
     s.equal(new URL(page.url()).pathname, "/auth/account/name", "path");
   }],
+  ["states: the deletion of an account", async (s) => {
+    const page = await s.open("plain");
+    await signUp(page, address("deleted"), "Ann");
+    const remove = () => Promise.all([page.waitForNavigation(), page.locator("main button.danger").click()]);
+    await page.goto("/auth/account/delete");
+    await s.inspect(page, "delete");
+    await remove();
+    await s.inspect(page, "delete-failed");
+    await page.locator("[name=currentPassword]").fill(password);
+    await remove();
+    await s.inspect(page, "signin-deleted");
+    await page.getByText("Your account has been deleted.").waitFor();
+  }],
+  ["states: fields of the program in the sign-up", async (s) => {
+    for (const lang of ["en", "de", "fr", "es", "he"]) {
+      const page = await s.open("fields", { lang });
+      await page.goto("/auth/signup");
+      await s.inspect(page, `signup-fields-${lang}`, { schemes: ["light"] });
+      await page.locator("[name=loginId]").fill(address(`fields-${lang}`));
+      await page.locator("[name=password]").fill("short");
+      await page.locator("[name=news]").check();
+      await submitAndWait(page);
+      s.equal(await page.locator("[aria-invalid=true]").count(), 3, "inputs with an error");
+      s.equal(await page.locator("[name=news]").isChecked(), true, "the box");
+      await s.inspect(page, `signup-fields-failed-${lang}`);
+    }
+  }],
   ["states: many devices", async (s) => {
     const page = await s.open("plain");
     const user = address("devices");
