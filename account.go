@@ -145,7 +145,7 @@ func (s *Service) AccountData(ctx context.Context, claims *token.Claims, c Clien
 
 // deleteUser deletes a user in the store, and ends the sessions in this instance.
 func (s *Service) deleteUser(ctx context.Context, d store.UserDeletion, c Client) error {
-	watch.ExemptUser(ctx, d.UserID)
+	watch.StopUserWatches(ctx, d.UserID)
 	d.End = *s.sessionEnd("user_deleted", c)
 	d.ClearLimits = []string{s.lockKey(d.UserID)} // the only counter of an account that never expires
 	ended, err := s.store.DeleteUser(ctx, d)

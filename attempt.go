@@ -37,7 +37,7 @@ type attempt struct {
 func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) (*attempt, error) {
 	a := &attempt{canonical: canonical, client: c}
 	_, known := s.openDevice(c)
-	err := s.admitAttempt(s.inQueueOf(ctx, canonical, known, c), c, func() (*refusedLimit, error) {
+	err := s.admitAttempt(s.withHashQueue(ctx, canonical, known, c), c, func() (*refusedLimit, error) {
 		account, err := s.store.AccountByLoginID(ctx, canonical)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, s.storeError(err)
@@ -46,13 +46,13 @@ func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) 
 		if known && s.knownDeviceID(account, c) == "" {
 			// The device token is of another user or of an earlier password, so the hash
 			// waits in the queue of unknown browsers.
-			if err := s.hasher.Busy(s.inQueueOf(ctx, canonical, false, c)); err != nil {
+			if err := s.hasher.Busy(s.withHashQueue(ctx, canonical, false, c)); err != nil {
 				return nil, err
 			}
 		}
 		return s.countAttempt(ctx, a)
 	})
-	return a, s.rememberBusy(a, known, err)
+	return a, s.countRefusedByQueue(a, known, err)
 }
 
 // beginAttemptFor is beginAttempt for an account that was already read, from a
@@ -64,8 +64,8 @@ func (s *Service) beginAttemptFor(ctx context.Context, account store.Account, c 
 	}
 	a := &attempt{account: account, canonical: canonical, client: c}
 	_, known := s.openDevice(c)
-	err = s.admitAttempt(s.inQueueOf(ctx, canonical, known, c), c, func() (*refusedLimit, error) { return s.countAttempt(ctx, a) })
-	return a, s.rememberBusy(a, known, err)
+	err = s.admitAttempt(s.withHashQueue(ctx, canonical, known, c), c, func() (*refusedLimit, error) { return s.countAttempt(ctx, a) })
+	return a, s.countRefusedByQueue(a, known, err)
 }
 
 // countAttempt takes all limits of the attempt in one transaction. A known browser
@@ -151,7 +151,7 @@ func (a *attempt) accountExists() bool { return a.account.User.ID != "" }
 // password is right, whatever the status of the user, and ErrInvalidCredentials
 // after every failure.
 func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) error {
-	ctx = s.inQueueOf(ctx, a.canonical, a.device != "", a.client)
+	ctx = s.withHashQueue(ctx, a.canonical, a.device != "", a.client)
 	reason := ""
 	switch {
 	case !a.accountExists():
@@ -207,7 +207,7 @@ func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, ev
 // guessed, and returns the error.
 func (s *Service) abandonAttempt(ctx context.Context, a *attempt, err error) error {
 	s.releaseLimits(ctx, a.failureLimits()...)
-	return s.rememberBusy(a, a.device != "", s.hashError(ctx, err, a.client))
+	return s.countRefusedByQueue(a, a.device != "", s.hashError(ctx, err, a.client))
 }
 
 // hashError returns an error of the Hasher as one of this package. A full queue is
@@ -258,14 +258,14 @@ const repeatedAttempts = 5
 // knownBrowsers is a group of clients in the hashing queue.
 const knownBrowsers = "known browsers"
 
-// inQueueOf returns a context whose hashes wait in the queue of the client's network.
+// withHashQueue returns a context whose hashes wait in the queue of the client's network.
 // Networks take turns, so that one with many requests delays no other. Three groups of
 // them take turns as well, so that a botnet delays neither known browsers nor first
 // attempts: known browsers, repeated attempts, and all others. An attempt is a repeated
 // one if, within the last hour or two in this instance, its login id or its network had a
 // failed attempt by an unknown browser, or five that succeeded or found the queue full.
 // That does not depend on whether the login id has a user.
-func (s *Service) inQueueOf(ctx context.Context, canonical string, known bool, c Client) context.Context {
+func (s *Service) withHashQueue(ctx context.Context, canonical string, known bool, c Client) context.Context {
 	group, network, now := "", widestNetwork(c), s.now()
 	count := func(key string) int { return s.recent.Count(now, key) + s.refused.Count(now, key) }
 	switch {
@@ -277,13 +277,13 @@ func (s *Service) inQueueOf(ctx context.Context, canonical string, known bool, c
 	return password.WithClient(ctx, group, network)
 }
 
-// inQueueOfProven is inQueueOf for a client that a session, the current password or an
+// withProvenHashQueue is withHashQueue for a client that a session, the current password or an
 // emailed link has proven. It waits with the known browsers.
-func inQueueOfProven(ctx context.Context, c Client) context.Context {
+func withProvenHashQueue(ctx context.Context, c Client) context.Context {
 	return password.WithClient(ctx, knownBrowsers, widestNetwork(c))
 }
 
-// rememberAttempt counts an attempt of an unknown browser for inQueueOf.
+// rememberAttempt counts an attempt of an unknown browser for withHashQueue.
 func (s *Service) rememberAttempt(a *attempt, n uint8) { s.remember(s.recent, a, n) }
 
 func (s *Service) remember(in *recent.Counts, a *attempt, n uint8) {
@@ -294,10 +294,10 @@ func (s *Service) remember(in *recent.Counts, a *attempt, n uint8) {
 	}
 }
 
-// rememberBusy counts an attempt that the full hashing queue refused, because a flood of
+// countRefusedByQueue counts an attempt that the full hashing queue refused, because a flood of
 // attempts is seldom served. It costs the client no hash, so it is counted apart: a flood
-// with made-up login ids does not displace other counts. rememberBusy returns err.
-func (s *Service) rememberBusy(a *attempt, known bool, err error) error {
+// with made-up login ids does not displace other counts. countRefusedByQueue returns err.
+func (s *Service) countRefusedByQueue(a *attempt, known bool, err error) error {
 	var limit *LimitError
 	if !known && errors.As(err, &limit) && limit.Limit == limitHashing {
 		s.remember(s.refused, a, 1)
@@ -317,7 +317,7 @@ func widestNetwork(c Client) string {
 const maxConcurrentAttempts = 32
 
 // admitAttempt runs the look-up and count of an attempt in one of
-// maxConcurrentAttempts slots. ctx is from inQueueOf. Further attempts wait in order. An attempt that
+// maxConcurrentAttempts slots. ctx is from withHashQueue. Further attempts wait in order. An attempt that
 // could not be hashed within Config.Hashing.QueueWait is refused before anything is
 // read or written, and is not counted. The refusal is the same as that of the
 // hashing queue, so it reveals nothing about the login id. If the store does not answer

@@ -328,7 +328,7 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 		change.ClearProfile, change.Language, change.Invitation = true, u.Language, i.Hash
 		change.Session, change.Replaces, change.ClearLimits = session, s.replacedSession(ctx, c), []string{s.lockKey(u.ID)}
 		change.Events = events
-		watch.ExemptUser(ctx, u.ID)
+		watch.StopUserWatches(ctx, u.ID)
 		ended, err = s.store.ChangePassword(ctx, change)
 	}
 	if err != nil {

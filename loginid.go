@@ -31,7 +31,7 @@ func (o *Operator) SetLoginIDs(ctx context.Context, userID string, loginIDs []st
 		return User{}, err
 	}
 	e := s.newEvent(EventUserUpdated, userID, "", "login_ids", o.client)
-	watch.ExemptUser(ctx, userID)
+	watch.StopUserWatches(ctx, userID)
 	u, ended, err := s.store.UpdateUser(ctx, store.UserUpdate{
 		UserID: userID, LoginIDs: &typed, Canonical: canonical, DropTokens: true, End: o.sessionEnd("login_ids_changed"), At: s.now(),
 		Effects: store.Effects{Events: []Event{e}, Emails: queued},

@@ -160,7 +160,7 @@ func (o *Operator) Enable(ctx context.Context, userID string) error {
 func (o *Operator) setStatus(ctx context.Context, userID string, u store.UserUpdate, name EventName) error {
 	e := o.event(name, userID)
 	u.UserID, u.At, u.Effects = userID, o.s.now(), store.Effects{Events: []Event{e}}
-	watch.ExemptUser(ctx, userID)
+	watch.StopUserWatches(ctx, userID)
 	_, ended, err := o.s.store.UpdateUser(ctx, u)
 	if err != nil {
 		return o.s.storeError(err)

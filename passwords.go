@@ -248,7 +248,7 @@ func (s *Service) hashNewPassword(ctx context.Context, account store.Account, pw
 	if err := s.checkReuse(ctx, account, pw, c); err != nil {
 		return store.PasswordChange{}, err
 	}
-	hash, err := s.hasher.Hash(inQueueOfProven(ctx, c), pw.Reveal())
+	hash, err := s.hasher.Hash(withProvenHashQueue(ctx, c), pw.Reveal())
 	if err != nil {
 		var busy *password.BusyError
 		if errors.As(err, &busy) && s.comparedPasswords(p) == 0 {
@@ -267,7 +267,7 @@ func (s *Service) hashNewPassword(ctx context.Context, account store.Account, pw
 
 // changePassword stores a new password and ends the sessions in this instance.
 func (s *Service) changePassword(ctx context.Context, change store.PasswordChange, sessionID, reason string, c Client) error {
-	watch.ExemptUser(ctx, change.UserID)
+	watch.StopUserWatches(ctx, change.UserID)
 	change.Events = append(change.Events, s.newEvent(EventPasswordChanged, change.UserID, sessionID, reason, c))
 	ended, err := s.store.ChangePassword(ctx, change)
 	if err != nil {

@@ -84,7 +84,7 @@ func (s *Service) countPasswordChange(ctx context.Context, by proof, c Client) e
 	if len(limits) == 0 {
 		return nil
 	}
-	return s.admitAttempt(inQueueOfProven(ctx, c), c, func() (*refusedLimit, error) {
+	return s.admitAttempt(withProvenHashQueue(ctx, c), c, func() (*refusedLimit, error) {
 		_, refused, err := s.takeLimits(ctx, limits...)
 		return refused, err
 	})
@@ -191,7 +191,7 @@ func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secr
 		return nil
 	}
 	earlier := append([]string{account.Password.Hash}, account.Password.Earlier...)
-	err := policy.CheckReuse(inQueueOfProven(ctx, c), s.hasher, pw.Reveal(), earlier)
+	err := policy.CheckReuse(withProvenHashQueue(ctx, c), s.hasher, pw.Reveal(), earlier)
 	var refused *password.PolicyError
 	switch {
 	case err == nil, errors.As(err, &refused):

@@ -234,7 +234,7 @@ func (s *Service) ensureUser(ctx context.Context, in EnsureUserParams, canonical
 		claim.Events = append(claim.Events, s.newEvent(EventPasswordChanged, u.ID, "", "unproven_removed", c))
 	}
 	claim.Events = s.accepted(i, u.ID, c, claim.Events...)
-	watch.ExemptUser(ctx, claim.UserID)
+	watch.StopUserWatches(ctx, claim.UserID)
 	u, ended, err := s.store.ClaimUser(ctx, claim)
 	if errors.Is(err, ErrNotFound) {
 		err = ErrConflict // the user was deleted

@@ -30,7 +30,7 @@ func TestLM08_ARefusedAttemptCounts(t *testing.T) {
 	} {
 		s := &Service{recent: recent.New(time.Hour, 100), refused: recent.New(time.Hour, 100), cfg: Config{Now: time.Now}}
 		a := &attempt{canonical: "ann@example.com", client: Client{Address: netip.MustParseAddr("192.0.2.1")}}
-		if err := s.rememberBusy(a, c.known, c.err); !errors.Is(err, c.err) {
+		if err := s.countRefusedByQueue(a, c.known, c.err); !errors.Is(err, c.err) {
 			t.Errorf("%s: the error is %v", name, err)
 		}
 		for _, key := range []string{"login id ann@example.com", "network " + widestNetwork(a.client)} {
@@ -50,12 +50,12 @@ func TestLM08_RefusedAttemptsMakeNoOthersForgotten(t *testing.T) {
 	s.rememberAttempt(guessed, repeatedAttempts)
 	for i := range 1000 {
 		a := &attempt{canonical: strconv.Itoa(i), client: Client{Address: netip.MustParseAddr("198.51.100.7")}}
-		_ = s.rememberBusy(a, false, &LimitError{Limit: limitHashing, RetryAfter: time.Second})
+		_ = s.countRefusedByQueue(a, false, &LimitError{Limit: limitHashing, RetryAfter: time.Second})
 	}
 	if n := s.recent.Count(time.Now(), "login id ann@example.com"); n != repeatedAttempts {
 		t.Errorf("the failure counts %d, want %d", n, repeatedAttempts)
 	}
-	if in := fmt.Sprintf("%#v", s.inQueueOf(t.Context(), "ann@example.com", false, Client{})); !strings.Contains(in, "repeated attempts") {
+	if in := fmt.Sprintf("%#v", s.withHashQueue(t.Context(), "ann@example.com", false, Client{})); !strings.Contains(in, "repeated attempts") {
 		t.Errorf("a guess at the account waits in %s", in)
 	}
 }

@@ -287,7 +287,7 @@ func (s *Service) revokedUntil(now time.Time) time.Time {
 func (s *Service) revokeLocally(ctx context.Context, sessions ...string) {
 	until := s.revokedUntil(s.now())
 	for _, id := range sessions {
-		watch.Exempt(ctx, id)
+		watch.StopSessionWatches(ctx, id)
 		s.revocations.Add(id, until)
 	}
 }

@@ -307,7 +307,7 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 		ended      []Event
 	)
 	spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: s.now()}
-	watch.ExemptUser(ctx, change.UserID)
+	watch.StopUserWatches(ctx, change.UserID)
 	_, err = s.withInvitation(ctx, t.Email, t.UserID, c, change.Events, func(i store.Invitation, events []Event) (err error) {
 		change.Invitation, change.Events = i.Hash, events
 		if auth, unprepared = s.addResetSignIn(ctx, i.Grant(u), &change, c); unprepared != nil {
@@ -374,7 +374,7 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 		events = append(events, s.newEvent(EventEmailVerified, t.UserID, session.ID, "reset", c))
 	}
 	var ended []Event
-	watch.ExemptUser(ctx, t.UserID)
+	watch.StopUserWatches(ctx, t.UserID)
 	events, err = s.withInvitation(ctx, t.Email, t.UserID, c, events, func(i store.Invitation, events []Event) (err error) {
 		spend := store.TokenSpend{Hash: t.Hash, Purposes: resetPurposes, Now: now, Invitation: i.Hash}
 		ended, err = s.store.StartResetSession(ctx, spend, session, *s.sessionEnd("password_removed", c), store.Effects{Events: events})

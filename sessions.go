@@ -201,7 +201,7 @@ func (s *Service) afterSessionsEnded(ctx context.Context, ended []Event, cause .
 // endSession ends one session in the store and in this instance. Its event follows the
 // events in cause.
 func (s *Service) endSession(ctx context.Context, userID, sessionID, reason string, c Client, cause ...Event) error {
-	watch.Exempt(ctx, sessionID)
+	watch.StopSessionWatches(ctx, sessionID)
 	end := *s.sessionEnd(reason, c)
 	ended := []Event{end.EventFor(userID, sessionID)}
 	effects := store.Effects{Events: slices.Concat(cause, ended)}
@@ -217,14 +217,14 @@ func (s *Service) endSession(ctx context.Context, userID, sessionID, reason stri
 // does not share the new one, even if the client does not wait for the answer. The end of
 // that session does not cancel the request.
 func (s *Service) replacedSession(ctx context.Context, c Client) store.ReplacedSession {
-	watch.Exempt(ctx, c.SessionID)
+	watch.StopSessionWatches(ctx, c.SessionID)
 	c.actor = cmp.Or(c.SessionActor, c.actor)
 	return store.ReplacedSession{ID: c.SessionID, End: *s.sessionEnd("replaced", c)}
 }
 
 // endUserSessions ends all sessions of a user in the store and in this instance.
 func (s *Service) endUserSessions(ctx context.Context, userID string, signOut Event, c Client) error {
-	watch.ExemptUser(ctx, userID)
+	watch.StopUserWatches(ctx, userID)
 	effects := store.Effects{Events: []Event{signOut}}
 	ended, err := s.store.EndUserSessions(ctx, userID, *s.sessionEnd("signed_out", c), effects)
 	if err != nil {

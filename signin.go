@@ -260,7 +260,7 @@ func (s *Service) refreshIDOf(ctx context.Context, session store.SessionRecord, 
 // addRehash replaces a hash with outdated costs by a new one. Only then does a
 // sign-in compute a second hash. If no slot is free, a later sign-in does it.
 func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *store.SessionStart) {
-	hash, err := s.hasher.Hash(s.inQueueOf(ctx, a.canonical, a.device != "", a.client), pw.Reveal())
+	hash, err := s.hasher.Hash(s.withHashQueue(ctx, a.canonical, a.device != "", a.client), pw.Reveal())
 	if err != nil {
 		s.cfg.Logger.Info("usher: a password hash could not be upgraded; a later sign-in will try again", "user_id", a.account.User.ID, "error", err)
 		return

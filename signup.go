@@ -81,7 +81,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 			return Result{}, err
 		}
 	}
-	hash, err := s.hasher.Hash(s.inQueueOf(ctx, canonical, false, c), in.Password.Reveal())
+	hash, err := s.hasher.Hash(s.withHashQueue(ctx, canonical, false, c), in.Password.Reveal())
 	if err != nil {
 		s.releaseUnlessHungUp(ctx, limits...)
 		return Result{}, s.hashError(ctx, err, c)

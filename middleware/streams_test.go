@@ -112,8 +112,8 @@ func TestHP16_TheRequestThatEndsItsSessionGoesOn(t *testing.T) {
 				if waitsFirst {
 					_ = r.Context().Done()
 				}
-				watch.Exempt(r.Context(), "session-2") // another session: nothing happens
-				watch.Exempt(r.Context(), "session-1")
+				watch.StopSessionWatches(r.Context(), "session-2") // another session: nothing happens
+				watch.StopSessionWatches(r.Context(), "session-1")
 				w.revoked.Add("session-1", start.Add(time.Hour))
 				select {
 				case <-r.Context().Done():
@@ -291,8 +291,8 @@ func TestHP16_AHandlerThatAsksForTheErrorIsCanceled(t *testing.T) {
 // Two Middlewares may guard one request, as when Optional is around the whole program.
 func TestHP16_TheRequestThatEndsItsSessionGoesOnBehindTwoMiddlewares(t *testing.T) {
 	for name, exempt := range map[string]func(context.Context, *token.Claims){
-		"by the session": func(ctx context.Context, c *token.Claims) { watch.Exempt(ctx, c.SessionID) },
-		"by the user":    func(ctx context.Context, c *token.Claims) { watch.ExemptUser(ctx, c.Subject) },
+		"by the session": func(ctx context.Context, c *token.Claims) { watch.StopSessionWatches(ctx, c.SessionID) },
+		"by the user":    func(ctx context.Context, c *token.Claims) { watch.StopUserWatches(ctx, c.Subject) },
 	} {
 		w := newWorld(t)
 		h := w.middleware(nil).Optional(w.middleware(nil).Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -206,7 +206,7 @@ func (h *Hasher) Slots() int { return h.slots.n }
 // [WithClient]) would wait longer than QueueWait, estimated from the queue and the
 // duration of recent computations. Callers use it to skip work that a refused hash
 // would waste.
-func (h *Hasher) Busy(ctx context.Context) error { return h.slots.busy(placeOf(ctx)) }
+func (h *Hasher) Busy(ctx context.Context) error { return h.slots.busy(queueKeyOf(ctx)) }
 
 // slotsOf returns the slots that verify stored.
 func (h *Hasher) slotsOf(stored scheme) *slots {

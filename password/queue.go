@@ -5,10 +5,10 @@ import (
 	"context"
 )
 
-type placeKey struct{}
+type queueContextKey struct{}
 
-// place names the queue in which a caller waits.
-type place struct{ group, client string }
+// queueKey names the queue in which a caller waits.
+type queueKey struct{ group, client string }
 
 // WithClient returns a context whose calls of a [Hasher] wait in the queue of a client,
 // such as a network, and of a group of clients. Groups take turns, and within a group its
@@ -16,17 +16,17 @@ type place struct{ group, client string }
 // computation each turn, and a group with many clients delays another group by at most
 // one. Calls without a client share one queue.
 func WithClient(ctx context.Context, group, client string) context.Context {
-	return context.WithValue(ctx, placeKey{}, place{group, client})
+	return context.WithValue(ctx, queueContextKey{}, queueKey{group, client})
 }
 
-func placeOf(ctx context.Context) place {
-	p, _ := ctx.Value(placeKey{}).(place)
+func queueKeyOf(ctx context.Context) queueKey {
+	p, _ := ctx.Value(queueContextKey{}).(queueKey)
 	return p
 }
 
 // waiter is a caller in a queue. Closing ready gives it a slot.
 type waiter struct {
-	place
+	queueKey
 	ready chan struct{}
 	entry *list.Element // in the queue of its client
 }
@@ -39,7 +39,7 @@ type groupedQueue struct {
 }
 
 // push adds a caller.
-func (q *groupedQueue) push(p place) *waiter {
+func (q *groupedQueue) push(p queueKey) *waiter {
 	g := q.byGroup[p.group]
 	if g == nil {
 		if q.byGroup == nil {
@@ -77,7 +77,7 @@ func (q *groupedQueue) remove(w *waiter) {
 }
 
 // ahead returns how many callers are served before a new one, at most.
-func (q *groupedQueue) ahead(p place) int {
+func (q *groupedQueue) ahead(p queueKey) int {
 	own := 0
 	if g := q.byGroup[p.group]; g != nil {
 		own = g.ahead(p.client)
@@ -105,7 +105,7 @@ type clientQueue struct {
 }
 
 // push adds a caller.
-func (q *fairQueue) push(p place) *waiter {
+func (q *fairQueue) push(p queueKey) *waiter {
 	c := q.byClient[p.client]
 	if c == nil {
 		if q.byClient == nil {
@@ -115,7 +115,7 @@ func (q *fairQueue) push(p place) *waiter {
 		c.turn = q.turns.PushBack(c)
 		q.byClient[p.client] = c
 	}
-	w := &waiter{place: p, ready: make(chan struct{})}
+	w := &waiter{queueKey: p, ready: make(chan struct{})}
 	w.entry = c.waiting.PushBack(w)
 	q.length++
 	return w

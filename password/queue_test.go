@@ -23,17 +23,17 @@ func TestLM02_TheExpectedWaitDecides(t *testing.T) {
 	}
 	s = newSlots(2, 5*time.Second)
 	s.free, s.held = 0, 20*time.Second // the next one is released after 5 seconds on average
-	if err := s.busy(place{}); err != nil {
+	if err := s.busy(queueKey{}); err != nil {
 		t.Errorf("expected to wait for exactly QueueWait: %v", err)
 	}
 	s.held += 4
-	if err := s.busy(place{}); err == nil {
+	if err := s.busy(queueKey{}); err == nil {
 		t.Error("expected to wait for longer than QueueWait: no error")
 	}
 	// Another client, or another group, has at most one turn more before this caller than
 	// its own client or group.
-	for name, others := range map[string]place{"a client": {"group", "other"}, "a group": {"other", "client"}} {
-		own := place{"group", "client"}
+	for name, others := range map[string]queueKey{"a client": {"group", "other"}, "a group": {"other", "client"}} {
+		own := queueKey{"group", "client"}
 		s := newSlots(2, 15*time.Second)
 		s.free, s.held = 0, 20*time.Second
 		for range 4 {
@@ -156,12 +156,12 @@ func TestLM08_GroupsTakeTurns(t *testing.T) {
 // they get before a new caller.
 func TestLM08_TheCallersBeforeANewOneAreCounted(t *testing.T) {
 	var q groupedQueue
-	for _, p := range []place{
+	for _, p := range []queueKey{
 		{"own", "a"}, {"own", "a"}, {"own", "b"}, {"own", "b"}, {"own", "c"}, {"x", "a"}, {"x", "b"}, {"y", "a"}, {"y", "a"}, {"y", "a"},
 	} {
 		q.push(p)
 	}
-	for own, want := range map[place]int{{"own", "a"}: 10, {"own", "new"}: 8, {"new", "a"}: 3} {
+	for own, want := range map[queueKey]int{{"own", "a"}: 10, {"own", "new"}: 8, {"new", "a"}: 3} {
 		if got := q.ahead(own); got != want {
 			t.Errorf("%d callers before a new one of %v, want %d", got, own, want)
 		}

@@ -38,7 +38,7 @@ func newSlots(n int, wait time.Duration) *slots {
 }
 
 // busy returns a *BusyError if a new caller at the place would wait too long.
-func (s *slots) busy(p place) error {
+func (s *slots) busy(p queueKey) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.checkQueue(p)
@@ -47,7 +47,7 @@ func (s *slots) busy(p place) error {
 // checkQueue returns a *BusyError if a new caller at the place is expected to wait longer
 // than s.wait. Refusing it at once keeps the queue short for the others. The
 // caller holds s.mu.
-func (s *slots) checkQueue(p place) error {
+func (s *slots) checkQueue(p queueKey) error {
 	if s.free > 0 {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (s *slots) acquire(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	}
-	p := placeOf(ctx)
+	p := queueKeyOf(ctx)
 	if err := s.checkQueue(p); err != nil {
 		s.mu.Unlock()
 		return err

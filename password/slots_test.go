@@ -272,7 +272,7 @@ func TestLM02_OneStallDoesNotRefuseCallers(t *testing.T) {
 	if err := s.acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.busy(place{}); err != nil {
+	if err := s.busy(queueKey{}); err != nil {
 		t.Errorf("after one stall, with an empty queue: %v", err)
 	}
 }

@@ -21,15 +21,15 @@ type contextKey struct{}
 // Key is the key of a [Watched] in a context.
 var Key any = contextKey{}
 
-// ExemptUser stops every watch of ctx that watches a session of that user. Call it before
+// StopUserWatches stops every watch of ctx that watches a session of that user. Call it before
 // the transaction that ends them: the notification of the end may arrive before the
 // answer of the store.
-func ExemptUser(ctx context.Context, userID string) {
+func StopUserWatches(ctx context.Context, userID string) {
 	stop(ctx, func(w Watched) bool { return w.UserID() == userID })
 }
 
-// Exempt stops every watch of ctx that watches that session. Call it as ExemptUser.
-func Exempt(ctx context.Context, sessionID string) {
+// StopSessionWatches stops every watch of ctx that watches that session. Call it as StopUserWatches.
+func StopSessionWatches(ctx context.Context, sessionID string) {
 	stop(ctx, func(w Watched) bool { return w.SessionID() == sessionID })
 }
 
