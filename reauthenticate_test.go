@@ -153,6 +153,30 @@ func TestUP08_CountsAndRefusesAsASignIn(t *testing.T) {
 	}
 }
 
+// The right password resets the counter of the failures. So the owner gets the notice here,
+// because no later sign-in sends it.
+func TestUP08_TheOwnerIsNotifiedAfterFailures(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.signUpVerified(ann)
+	a := k.signIn(ann, goodPassword, home)
+	for range 5 {
+		k.failSignIn(ann, nth(1))
+	}
+	k.events.reset()
+	if _, err := k.reauthenticate(a, goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	k.wantEmails("sign_in_notice")
+	if n := k.events.count(usher.EventSignInAfterFailures); n != 1 {
+		t.Errorf("%d events", n)
+	}
+	if _, err := k.reauthenticate(a, goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	k.wantEmails("") // one notice is enough
+}
+
 // A session that ends while the password is checked gets no new token.
 func TestUP08_ASessionThatEndsMeanwhileGetsNoToken(t *testing.T) {
 	t.Parallel()
@@ -255,8 +279,7 @@ func TestUP08_ConfirmationsAndRefreshesSignNobodyOut(t *testing.T) {
 	x, y := twoInstances(t, func(c *usher.Config) {
 		c.Limits.FreeFailures, c.Limits.NetworkFailures, c.Limits.NetworkAttempts = 100, 1000, 1000
 	})
-	x.signUpVerified(ann)
-	a := x.signIn(ann, goodPassword, home)
+	a := x.signUp(ann)
 	if err := confirmAndRefresh(x.Service, y.Service, a, 64); err != nil {
 		t.Fatal(err)
 	}

@@ -192,6 +192,9 @@ func (s *Service) Reauthenticate(ctx context.Context, claims *token.Claims, in R
 	if err := s.checkMaySignIn(ctx, a); err != nil {
 		return Result{}, err
 	}
+	if err := s.recordAfterFailures(ctx, a, session.ID); err != nil {
+		return Result{}, err
+	}
 	s.resetLimits(ctx, a)
 	auth, err := s.renewAuthTime(ctx, claims, a, presented)
 	if err != nil {
@@ -199,6 +202,26 @@ func (s *Service) Reauthenticate(ctx context.Context, claims *token.Claims, in R
 	}
 	s.audit.Store(ctx, s.newEvent(EventReauthenticated, account.User.ID, session.ID, "", c))
 	return signedIn(auth), nil
+}
+
+// recordAfterFailures records, outside of a sign-in, that the password was right after
+// failures, and notifies the owner. The counter of the failures is reset afterwards, so no
+// later sign-in does it.
+func (s *Service) recordAfterFailures(ctx context.Context, a *attempt, sessionID string) error {
+	var start store.SessionStart
+	err := s.addFailureNotice(ctx, a, sessionID, &start)
+	if err == nil && len(start.Events) > 0 {
+		if err = s.storeError(s.store.Record(ctx, start.Effects)); err != nil {
+			s.releaseEmail(ctx, a.account.User, start.Emails)
+		}
+	}
+	if err != nil {
+		s.releaseLimits(ctx, a.failureLimits()...) // the password was right
+		return err
+	}
+	s.wakeOutbox(start.Emails)
+	s.audit.Notify(ctx, start.Events...)
+	return nil
 }
 
 // renewAuthTime returns new tokens of the session of the claims after the right password.
@@ -272,10 +295,15 @@ func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *s
 // addNotices adds the events of a sign-in from an unknown browser and after
 // failures. After failures the owner also gets an email.
 func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, start *store.SessionStart) (err error) {
-	u := a.account.User
 	if a.device == "" {
-		start.Events = append(start.Events, s.newEvent(EventSignInNewDevice, u.ID, sessionID, "", a.client))
+		start.Events = append(start.Events, s.newEvent(EventSignInNewDevice, a.account.User.ID, sessionID, "", a.client))
 	}
+	return s.addFailureNotice(ctx, a, sessionID, start)
+}
+
+// addFailureNotice adds the event of the right password after failures, and the email.
+func (s *Service) addFailureNotice(ctx context.Context, a *attempt, sessionID string, start *store.SessionStart) (err error) {
+	u := a.account.User
 	if a.failures < noticeAfter {
 		return nil
 	}
