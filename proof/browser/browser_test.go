@@ -8,7 +8,8 @@
 //
 //	go test ./proof/browser -update
 //
-// those of the documentation go into docs/screenshots. With the environment variable
+// those of the documentation go into docs/screenshots. They need the fonts of fonts.conf:
+// fonts-inter and fonts-noto-core. With the environment variable
 // BROWSER_ONLY only the tests run whose name contains its value.
 package browser
 
@@ -21,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -77,6 +79,9 @@ func TestPagesInChromium(t *testing.T) {
 	}
 	settings := map[string]any{"chromium": chromium, "out": out, "sites": urls}
 	if *update {
+		if font, _ := exec.Command("fc-match", "-f", "%{family}", "Inter").Output(); !strings.Contains(string(font), "Inter") {
+			t.Fatal("the screenshots need their fonts: install fonts-inter and fonts-noto-core")
+		}
 		if settings["docs"], err = filepath.Abs("../../docs/screenshots"); err != nil {
 			t.Fatal(err)
 		}

@@ -294,6 +294,22 @@ export const gallery = [
     await page.goto("/auth/account");
     await s.inspect(page, "framed-account");
   }],
+  ["gallery: emails", async (s) => {
+    const page = await s.open("plain");
+    for (const kind of [
+      "verify_email", "already_registered", "reset_password", "confirm_and_reset", "password_changed", "change_email", "email_changing",
+      "email_changed", "login_ids_changed", "sign_in_notice", "password_locked", "account_deleted", "invitation",
+    ]) {
+      await page.goto(`/test/email?kind=${kind}&lang=en`);
+      await page.locator("h1").waitFor();
+      await s.inspect(page, `email-${kind}`, { docs: kind === "reset_password", email: true });
+    }
+    for (const lang of ["de", "fr", "es", "he"]) {
+      await page.goto(`/test/email?kind=reset_password&lang=${lang}`);
+      s.equal(await page.locator("html").getAttribute("lang"), lang, "language");
+      await s.inspect(page, `email-${lang}`, { schemes: lang === "he" ? ["light", "dark"] : ["light"], email: true });
+    }
+  }],
   ["gallery: a style of its own", async (s) => {
     const page = await s.open("branded");
     await page.goto("/auth/signin");

@@ -1,5 +1,6 @@
 // Runs every test and prints one line of JSON for each. go test starts it.
 import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { forms } from "./forms.mjs";
 import { gallery } from "./gallery.mjs";
@@ -16,6 +17,7 @@ if (settings.docs) mkdirSync(settings.docs, { recursive: true });
 
 const browser = await chromium.launch({
   executablePath: settings.chromium,
+  env: { ...process.env, FONTCONFIG_FILE: fileURLToPath(new URL("fonts.conf", import.meta.url)) },
   ignoreDefaultArgs: ["--disable-back-forward-cache"], // the browsers of users keep whole pages for the back button
   args: [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -22,6 +22,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/pages"
@@ -167,10 +168,10 @@ func serve(t *testing.T, s site) string {
 		t.Fatal(err)
 	}
 	base := "https://localhost:" + u.Port()
-	mail := &mailbox{}
+	box := &mailbox{}
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	cfg := usher.Config{
-		Name: cmp.Or(s.name, "Northwind"), Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: base, Mailer: mail, Logger: logger, InsecureNoThrottle: !s.throttle,
+		Name: cmp.Or(s.name, "Northwind"), Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: base, Mailer: box, Logger: logger, InsecureNoThrottle: !s.throttle,
 		Hashing: testhash.Config(),
 	}
 	if s.service != nil {
@@ -211,9 +212,25 @@ func serve(t *testing.T, s site) string {
 			_, _ = io.WriteString(w, file.text)
 		})
 	}
+	mux.HandleFunc("GET /test/email", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		composer := mail.Composer{Name: cfg.Name, Support: "help@example.com", Accent: s.pages.Accent}
+		now := time.Date(2026, 11, 3, 8, 5, 0, 0, time.UTC)
+		_, _, html, err := composer.Render(usher.Message{
+			ID: "1", Kind: usher.MessageKind(q.Get("kind")), To: "ann@example.com", Language: q.Get("lang"), Link: usher.Secret(base + "/auth/verify?token=" + strings.Repeat("x", 43)),
+			Code: "481926", CodeExpiresAt: now.Add(10 * time.Minute), At: now, ExpiresAt: now.Add(24 * time.Hour), Address: "203.0.113.7",
+			UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+		})
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, html)
+	})
 	mux.HandleFunc("GET /test/link", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		_ = json.NewEncoder(w).Encode(map[string]any{"link": mail.newest(q.Get("to"), q.Get("kind")), "count": mail.count(q.Get("to"))})
+		_ = json.NewEncoder(w).Encode(map[string]any{"link": box.newest(q.Get("to"), q.Get("kind")), "count": box.count(q.Get("to"))})
 	})
 	mux.HandleFunc("POST /test/expire", func(w http.ResponseWriter, r *http.Request) {
 		user, err := service.Operator("test").UserByLoginID(r.Context(), r.URL.Query().Get("user"))
