@@ -96,7 +96,7 @@ const account = (js) => async (s) => {
   await signIn(other, moved, otherPassword);
   await s.expectPage(other, "/auth/account", "Your account");
   await page.reload();
-  await page.locator(".sessions li").filter({ hasNot: page.getByText("This device") }).getByRole("button").click();
+  await page.locator(".sessions li").filter({ hasNot: page.getByText("This device", { exact: true }) }).getByRole("button").click();
   await page.getByText("The device has been signed out.").waitFor();
   s.equal(await page.locator(".sessions li").count(), 1, "devices");
   await other.goto("/auth/account");

@@ -22,9 +22,9 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
-	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
