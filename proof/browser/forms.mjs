@@ -47,8 +47,7 @@ export const forms = [
     await submit(page);
     await s.expectPage(page, "/", "Home");
     await page.goto("/recent");
-    await s.expectPage(page, "/auth/signin", "Sign in");
-    await page.getByText("sign in again to continue").waitFor();
+    await s.expectPage(page, "/auth/session/confirm", "Confirm that it’s you");
   }],
 
   ["the script only adds to the pages", async (s) => {
