@@ -35,14 +35,14 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		cookies := len(w.Header()["Set-Cookie"])
 		if m.validatedSession(r) == nil {
-			headers := new(privateHeaders)
-			headers.addVary(w.Header(), m.vary)
+			p := new(protected)
+			p.addVary(w.Header(), m.vary)
 			if s, refusal := m.authenticate(w, r); refusal != nil {
 				m.logRefusal(w, r, refusal)
 				r = r.WithContext(withoutSession(r.Context()))
 			} else {
-				headers.noStore(w.Header())
-				ctx := &sessionContext{Context: r.Context(), session: s, watched: true}
+				p.noStore(w.Header())
+				ctx := p.watchedContext(r.Context(), s)
 				defer ctx.StopWatch()
 				r = r.WithContext(ctx)
 			}
@@ -116,15 +116,15 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, cookies := m.validatedSession(r), len(w.Header()["Set-Cookie"])
 		if s == nil {
-			headers := new(privateHeaders)
-			headers.addVary(w.Header(), m.vary)
+			p := new(protected)
+			p.addVary(w.Header(), m.vary)
 			authenticated, refusal := m.authenticate(w, r)
 			if refusal != nil {
 				m.refuse(w, r, refusal, maxAge, cookies)
 				return
 			}
-			headers.noStore(w.Header())
-			ctx := &sessionContext{Context: r.Context(), session: authenticated, watched: true}
+			p.noStore(w.Header())
+			ctx := p.watchedContext(r.Context(), authenticated)
 			defer ctx.StopWatch()
 			r, s = r.WithContext(ctx), &ctx.session
 		}
@@ -176,12 +176,22 @@ func (m *Middleware) validatedSession(r *http.Request) *session {
 	return nil
 }
 
-// privateHeaders holds the values of two headers of a response, in one allocation.
-type privateHeaders struct{ vary, cacheControl [1]string }
+// protected holds what a request with a session needs, in one allocation: its context, and
+// the values of two headers of its response. It refers to nothing of the request.
+type protected struct {
+	sessionContext
+	vary, cacheControl [1]string
+}
+
+// watchedContext returns the context of a request with the session s.
+func (p *protected) watchedContext(parent context.Context, s session) *sessionContext {
+	p.Context, p.session, p.watched = parent, s, true
+	return &p.sessionContext
+}
 
 // addVary adds names to the Vary header, so that no cache serves the response of
 // one user to another.
-func (p *privateHeaders) addVary(h http.Header, names string) {
+func (p *protected) addVary(h http.Header, names string) {
 	switch have := h["Vary"]; {
 	case len(have) == 0:
 		p.vary[0] = names
@@ -193,7 +203,7 @@ func (p *privateHeaders) addVary(h http.Header, names string) {
 
 // noStore forbids browsers to keep the response, so that the back button does not show
 // it after the sign-out. A handler may set another Cache-Control later.
-func (p *privateHeaders) noStore(h http.Header) {
+func (p *protected) noStore(h http.Header) {
 	p.cacheControl[0] = "no-store"
 	h["Cache-Control"] = p.cacheControl[:]
 }
