@@ -240,3 +240,54 @@ func TestML04_AnOutageUsesUpNoNoticeOfAChangeOfAddress(t *testing.T) {
 	}
 	k.wantEmails("change_email email_changing")
 }
+
+// failingHook is a store whose hook fails with an error of the program's database, which a
+// client may cause by its input.
+type failingHook struct{ *memory.Store }
+
+func (failingHook) CreateUser(context.Context, store.UserCreation) ([]store.Event, error) {
+	return nil, errors.New("hook: violates foreign key constraint")
+}
+
+// An input with which the hook fails is no refusal, and is limited all the same.
+func TestSF04_SignUpsWithWhichTheHookFailsAreLimited(t *testing.T) {
+	for _, confirmFirst := range []bool{false, true} {
+		k := newKitOn(t, failingHook{memory.New()}, newClock(), func(c *usher.Config) { c.ConfirmFirst = confirmFirst })
+		for range 30 {
+			wantErr(t, k.trySignUp(ann, goodPassword), usher.ErrUnavailable)
+		}
+		hashes := k.Hashes()
+		if l := wantLimit(t, k.trySignUp(ann, goodPassword)); l.Limit != "sign_up_requests" || k.Hashes() != hashes {
+			t.Errorf("the limit is %s, %d hashes", l.Limit, k.Hashes()-hashes)
+		}
+	}
+}
+
+// An outage of what the program asks spends no sign-ups of the network.
+func TestSF04_AnOutageSpendsNoSignUps(t *testing.T) {
+	for name, change := range map[string]func(c *usher.Config, down func() error){
+		"the rule": func(c *usher.Config, down func() error) {
+			c.SignUpRule = func(context.Context, usher.User) error { return down() }
+		},
+		"a field": func(c *usher.Config, down func() error) {
+			c.SignUpFields = []usher.SignUpField{{Name: "terms", Checkbox: true, Check: func(context.Context, any) error { return down() }}}
+		},
+	} {
+		var outage error
+		k := newKit(t, func(c *usher.Config) { change(c, func() error { return outage }) })
+		in := usher.SignUpParams{LoginID: ann, Password: goodPassword}
+		if name == "a field" {
+			in.Fields = usher.Fields{"terms": true}
+		}
+		outage = errors.New("out of reach")
+		for range 15 {
+			if _, err := k.SignUp(ctx, in, home); err == nil || errors.As(err, new(*usher.LimitError)) {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		outage = nil
+		if _, err := k.SignUp(ctx, in, home); err != nil {
+			t.Errorf("after an outage of %s: %v", name, err)
+		}
+	}
+}

@@ -255,7 +255,7 @@ func (s *Service) createProvenUser(ctx context.Context, in EnsureUserParams, can
 	if err != nil {
 		return User{}, err
 	}
-	defer s.releaseRefusedSignUp(ctx, &err, c)
+	defer s.releaseFailedSignUp(ctx, &err, c)
 	now := s.now()
 	u := in.Profile.Apply(i.Grant(User{
 		ID: "u" + randomString(16), LoginIDs: []string{in.Email}, Email: in.Email, EmailVerified: true,
@@ -264,7 +264,6 @@ func (s *Service) createProvenUser(ctx context.Context, in EnsureUserParams, can
 	if err := s.checkSignUp(ctx, u, nil, c); err != nil {
 		return User{}, err
 	}
-	defer s.releaseAfterOutage(ctx, &err, limits...)
 	creation := store.UserCreation{
 		User: u, Canonical: []string{canonical}, Invitation: i.Hash,
 		Password: store.Password{State: store.PasswordNone, Version: 1, ChangedAt: now},

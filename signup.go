@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/internal/loginid"
+	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 )
 
@@ -39,7 +40,8 @@ type SignUpParams struct {
 //
 // A password that the policy refuses without a look-up does not count as a sign-up.
 // A password that only the list of leaked passwords refuses counts. A sign-up that the
-// program refuses does not, but a network may send only three times as many requests.
+// program refuses or an outage prevents does not, but a network may send only three times as
+// many requests.
 //
 // Errors: [ErrSignUpClosed]; a [*FieldError], a [*password.PolicyError] or
 // [*InputErrors] of both kinds; a [*LimitError] after too many sign-ups from the
@@ -72,7 +74,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	if err != nil {
 		return Result{}, err
 	}
-	defer s.releaseRefusedSignUp(ctx, &err, c)
+	defer s.releaseFailedSignUp(ctx, &err, c)
 	if err := s.checkSignUp(ctx, u, fields, c); err != nil {
 		return Result{}, err
 	}
@@ -83,10 +85,12 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	}
 	hash, err := s.hasher.Hash(s.withHashQueue(ctx, canonical, false, c), in.Password.Reveal())
 	if err != nil {
-		s.releaseUnlessHungUp(ctx, limits...)
-		return Result{}, s.hashError(ctx, err, c)
+		err = s.hashError(ctx, err, c)
+		if errors.As(err, new(*LimitError)) {
+			s.releaseUnlessHungUp(ctx, limits...)
+		}
+		return Result{}, err
 	}
-	defer s.releaseAfterOutage(ctx, &err, limits...)
 	s.rememberAttempt(&attempt{canonical: canonical, client: c}, 1)
 	now := s.now()
 	u.Language = clientLanguage(c)
@@ -142,13 +146,19 @@ func (s *Service) countSignUp(ctx context.Context, c Client) ([]namedLimit, erro
 	return limits, err
 }
 
-// releaseRefusedSignUp releases the sign-up that the program has refused. It stays counted
-// as a request, of which a network has three times as many, so that an attacker cannot
-// guess the program's codes without end. It is to be deferred.
-func (s *Service) releaseRefusedSignUp(ctx context.Context, err *error, c Client) {
-	var rejection *Rejection
-	if errors.As(*err, &rejection) {
-		s.releaseLimits(ctx, s.hourlyNetworkLimits(limitSignUps, s.cfg.Limits.SignUps, c)...)
+// releaseFailedSignUp releases the sign-up that the program has refused, or that an outage
+// or an error of the program has prevented. It stays counted as a request, of which a network
+// has three times as many, so that an attacker cannot guess the program's codes without end,
+// also if the hook fails with an error of its database in place of a refusal. It is to be
+// deferred.
+func (s *Service) releaseFailedSignUp(ctx context.Context, err *error, c Client) {
+	switch {
+	case *err == nil, errors.Is(*err, ErrLoginIDTaken), errors.As(*err, new(*password.PolicyError)):
+		// They count.
+	case errors.Is(*err, ErrConflict), errors.As(*err, new(*LimitError)):
+		// The caller has released them.
+	default:
+		s.releaseUnlessHungUp(ctx, s.hourlyNetworkLimits(limitSignUps, s.cfg.Limits.SignUps, c)...)
 	}
 }
 

@@ -36,14 +36,16 @@ type AttributesPatch struct {
 	IfVersion string
 }
 
-// Apply returns the attributes of the user after the patch. The user is as stored, and is not changed.
+// Apply returns the attributes of the user after the patch. stored are those of the user
+// before it, with values that are encoded as they are stored: a large number in
+// User.Attributes may have lost digits. Neither is changed.
 //
 // Errors: [ErrConflict] if the attributes have another version; [ErrAttributesTooLarge].
-func (p AttributesPatch) Apply(u User) (map[string]any, error) {
+func (p AttributesPatch) Apply(u User, stored map[string]any) (map[string]any, error) {
 	if p.IfVersion != "" && p.IfVersion != u.AttributesVersion() {
 		return nil, ErrConflict
 	}
-	out := maps.Clone(u.Attributes)
+	out := maps.Clone(stored)
 	if out == nil {
 		out = map[string]any{}
 	}

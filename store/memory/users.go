@@ -126,7 +126,7 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 			a.User.Attributes = *u.Attributes
 		}
 		if u.Patch != nil {
-			attributes, err := u.Patch.Apply(a.User)
+			attributes, err := u.Patch.Apply(a.User, a.User.Attributes)
 			if err != nil {
 				return err
 			}

@@ -42,3 +42,19 @@ func TestSF02_TheHookStoresTheFieldsOfASignUp(t *testing.T) {
 func TestAT01_OfManyWritersOfAttributesOneSucceeds(t *testing.T) {
 	overTwoInstances(t, webtest.TestAttributes)
 }
+
+// A number that a float64 cannot hold stays as the program stored it.
+func TestAT01_APatchLeavesEveryOtherAttributeAsItIs(t *testing.T) {
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
+	must(t, err)
+	t.Cleanup(func() { s.Close() })
+	_, err = s.CreateUser(t.Context(), store.UserCreation{User: store.User{ID: "u1", Status: store.StatusEnabled, Attributes: map[string]any{"account": int64(9007199254740993)}}})
+	must(t, err)
+	_, _, err = s.UpdateUser(t.Context(), store.UserUpdate{UserID: "u1", Patch: &store.AttributesPatch{Set: map[string]any{"plan": "gold"}}})
+	must(t, err)
+	var stored string
+	must(t, s.DB().QueryRow(`SELECT attributes FROM usher_users`).Scan(&stored))
+	if want := `{"account":9007199254740993,"plan":"gold"}`; stored != want {
+		t.Errorf("the attributes are %s, want %s", stored, want)
+	}
+}

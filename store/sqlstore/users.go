@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 
@@ -266,7 +267,15 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 			setColumn("attributes", asJSON{*c.Attributes})
 		}
 		if c.Patch != nil {
-			attributes, err := c.Patch.Apply(before.User)
+			var stored map[string]json.RawMessage
+			if err := t.get(ctx, []any{jsonColumn{&stored}}, `SELECT attributes FROM usher_users WHERE id = ?`, c.UserID); err != nil {
+				return err
+			}
+			exact := map[string]any{}
+			for key, value := range stored {
+				exact[key] = value
+			}
+			attributes, err := c.Patch.Apply(before.User, exact)
 			if err != nil {
 				return err
 			}
