@@ -104,8 +104,14 @@ func (s *Service) signUpFields(given Fields) (Fields, error) {
 			values[f.Name] = text
 		}
 	}
+	const maxUnknown = 10 // errors, so that the answer is not larger than the request
+	unknown := 0
 	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if unknown == maxUnknown {
+			break
+		}
 		if !slices.ContainsFunc(s.cfg.SignUpFields, func(f SignUpField) bool { return f.Name == name }) {
+			unknown++
 			field := "fields"
 			if fieldName.MatchString(name) { // no other text of the client is repeated
 				field += "." + name

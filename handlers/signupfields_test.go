@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -25,6 +26,7 @@ func TestSF01_EveryErrorOfAFieldNamesTheField(t *testing.T) {
 			withFields(`{"company":7,"terms":true}`):                                  "fields.company:invalid",
 			withFields(`{"company":"ACME","terms":"yes"}`):                            "fields.terms:invalid",
 			withFields(`{"company":"ACME","terms":true,"news":{}}`):                   "fields.news:invalid",
+			withFields(`{"company":"ACME","terms":true,"code":1e999}`):                "fields.code:invalid",
 			withFields(`{"company":"A\nB","terms":true}`):                             "fields.company:invalid",
 			withFields(`{"company":"` + strings.Repeat("ö", 21) + `","terms":true}`):  "fields.company:too_long",
 			withFields(`{"company":"ACME","terms":true,"role":"admin"}`):              "fields.role:not_allowed",
@@ -37,6 +39,13 @@ func TestSF01_EveryErrorOfAFieldNamesTheField(t *testing.T) {
 			if a := k.Do(Post("/signup", body)).Want(t, 400, "invalid_request"); a.InputErrors() != want {
 				t.Errorf("%s: %s, want %s", body, a.InputErrors(), want)
 			}
+		}
+		many := ""
+		for i := range 1500 {
+			many += fmt.Sprintf(`,"u%d":0`, i)
+		}
+		if a := k.Do(Post("/signup", withFields(`{"company":"ACME","terms":true`+many+`}`))).Want(t, 400, "invalid_request"); len(a.Body) > len(many) {
+			t.Errorf("%d bytes of unknown fields get an answer of %d bytes: %.300s", len(many), len(a.Body), a.Body)
 		}
 		k.Do(Post("/signup", withFields(`{"company":"`+strings.Repeat("x", 1<<20)+`"}`))).Want(t, 413, "too_large")
 		if got := k.Events.Take(); got != "" || k.EmailKinds() != "" {

@@ -90,9 +90,10 @@ func (o object) fields(name string) usher.Fields {
 	values := usher.Fields{}
 	for name, raw := range inner.members {
 		var v any
-		if json.Unmarshal(raw, &v) == nil {
-			values[name] = v
+		if json.Unmarshal(raw, &v) != nil {
+			v = raw // a number out of range, which is neither text nor a box
 		}
+		values[name] = v
 	}
 	return values
 }
