@@ -32,6 +32,11 @@ type Client struct {
 	// SessionActor is the operator who acts as the user of that session, if there is one
 	// ([token.Claims.Actor]). The event of the end of the session names the operator.
 	SessionActor string
+	// EndWithBrowser makes the session that the call starts end with the browser: its
+	// cookies end when the browser is closed, and it ends after
+	// [SessionConfig.BrowserAbsolute] at the latest. Defaults to false: the cookies last as
+	// long as the session.
+	EndWithBrowser bool
 
 	// PrepareDelivery gets the tokens of a session before the session is stored, and
 	// before any other session ends. It prepares whatever brings them to the client,

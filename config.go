@@ -179,6 +179,10 @@ type SessionConfig struct {
 	// Absolute ends a session that long after the password was checked. Defaults to 30
 	// days, or to 24 hours with KeepRefreshToken; from 1 minute to 366 days.
 	Absolute time.Duration
+	// BrowserAbsolute is Absolute for sessions that end with the browser
+	// ([Client.EndWithBrowser]), because a browser that restores its windows keeps their
+	// cookies. Defaults to 24 hours, and is at most Absolute.
+	BrowserAbsolute time.Duration
 	// Grace is how long an exchanged refresh token still returns the newest token of
 	// the session, for tabs that refresh together. After that time it returns a
 	// further one, or ends the session if its successor was used; see
@@ -256,6 +260,7 @@ func (c SessionConfig) complete() SessionConfig {
 	c.TokenLifetime = cmp.Or(c.TokenLifetime, 10*time.Minute)
 	c.Absolute = cmp.Or(c.Absolute, absolute)
 	c.Idle = min(cmp.Or(c.Idle, 14*24*time.Hour), c.Absolute)
+	c.BrowserAbsolute = cmp.Or(c.BrowserAbsolute, min(24*time.Hour, c.Absolute))
 	c.Grace = cmp.Or(c.Grace, 10*time.Second)
 	c.Recent = cmp.Or(c.Recent, 5*time.Minute)
 	c.Max = cmp.Or(c.Max, 100)
@@ -296,6 +301,7 @@ func (c Config) validate() error {
 		{"Sessions.TokenLifetime", c.Sessions.TokenLifetime, 10 * time.Second, maxTokenLifetime},
 		{"Sessions.Absolute", c.Sessions.Absolute, time.Minute, 366 * 24 * time.Hour},
 		{"Sessions.Idle", c.Sessions.Idle, time.Minute, c.Sessions.Absolute},
+		{"Sessions.BrowserAbsolute", c.Sessions.BrowserAbsolute, time.Minute, c.Sessions.Absolute},
 		{"Sessions.Grace", c.Sessions.Grace, 0, time.Minute},
 		{"Sessions.Recent", c.Sessions.Recent, time.Second, 24 * time.Hour},
 		{"Limits.MaxWait", c.Limits.MaxWait, time.Second, 24 * time.Hour},

@@ -291,6 +291,7 @@ func (s *Service) changeAndContinueSession(ctx context.Context, account store.Ac
 	if err != nil {
 		return nil, err
 	}
+	c.EndWithBrowser = old.EndsWithBrowser
 	session, jti := s.newSession(u.ID, c)
 	session.UserAgent, session.Address = cmp.Or(session.UserAgent, old.UserAgent), cmp.Or(session.Address, old.Address)
 	if by.kind != proofPassword || !slices.Equal(old.AMR, session.AMR) {

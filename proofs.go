@@ -93,7 +93,7 @@ func (s *Service) StartSession(ctx context.Context, userID string, p Proof, c Cl
 	}
 	session, jti := s.newSession(userID, c)
 	session.AMR, session.CreatedAt = slices.Clone(p.Methods), p.At
-	session.ExpiresAt = p.At.Add(s.cfg.Sessions.Absolute)
+	session.ExpiresAt = earlier(session.ExpiresAt, p.At.Add(s.cfg.Sessions.Absolute))
 	session.IdleExpiresAt = earlier(session.IdleExpiresAt, session.ExpiresAt)
 	device := s.knownDeviceID(account, c)
 	start, auth, err := s.prepareSessionStart(ctx, account, device, session, jti, c)

@@ -37,6 +37,11 @@ func (s *Service) newSession(userID string, c Client) (store.SessionRecord, stri
 	if c.Address.IsValid() {
 		session.Address = c.Address.String()
 	}
+	if c.EndWithBrowser {
+		session.EndsWithBrowser = true
+		session.ExpiresAt = now.Add(s.cfg.Sessions.BrowserAbsolute)
+		session.IdleExpiresAt = earlier(session.IdleExpiresAt, session.ExpiresAt)
+	}
 	return session, jti
 }
 
@@ -68,7 +73,7 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 	}
 	p := token.Pair{
 		SessionExpiresAt: earlier(now.Add(s.cfg.Sessions.TokenLifetime), session.IdleExpiresAt),
-		RefreshExpiresAt: session.IdleExpiresAt,
+		RefreshExpiresAt: session.IdleExpiresAt, EndsWithBrowser: session.EndsWithBrowser,
 	}
 	p.Session, err = s.signSessionToken(key, u, signing.Claims{
 		SessionID: session.ID, IssuedAt: now, ExpiresAt: p.SessionExpiresAt,

@@ -51,7 +51,7 @@ func TestCK06_NoCookieIsTakenForAnother(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		for name, err := range map[string]error{
-			"session": jar.SetTokens(w, r, issue(t, "s1", 0)), "device": jar.SetDevice(w, r, "device"), "flash": jar.SetFlash(w, r, "flash"),
+			"session": jar.SetTokens(w, r, issue(t, "s1", 0)), "device": jar.SetDevice(w, r, "device", false), "flash": jar.SetFlash(w, r, "flash"),
 			"reset": jar.SetNote(w, r, "reset", "reset"), "verify": jar.SetNote(w, r, "verify", "verify"),
 		} {
 			if err != nil {

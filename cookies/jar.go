@@ -79,6 +79,14 @@ type cookieSpec struct {
 	name     string
 	domain   string
 	sameSite http.SameSite
+	// endsWithBrowser leaves out Max-Age and Expires.
+	endsWithBrowser bool
+}
+
+// endingWithBrowser returns the spec with that value.
+func (s cookieSpec) endingWithBrowser(ends bool) cookieSpec {
+	s.endsWithBrowser = ends
+	return s
 }
 
 // stateSpec returns the spec of a cookie other than the session cookie, which
@@ -274,7 +282,7 @@ func (j *Jar) options(spec cookieSpec, lifetime time.Duration) *sessions.Options
 	}
 }
 
-// cookie returns a cookie that expires after lifetime. If lifetime is not positive, the
+// cookie returns a cookie that expires after lifetime, or with the browser. If lifetime is not positive, the
 // browser deletes the cookie.
 func (j *Jar) cookie(spec cookieSpec, value string, lifetime time.Duration) *http.Cookie {
 	c := &http.Cookie{
@@ -282,8 +290,11 @@ func (j *Jar) cookie(spec cookieSpec, value string, lifetime time.Duration) *htt
 		Secure: !j.cfg.InsecureLoopback, HttpOnly: true, SameSite: spec.sameSite,
 		MaxAge: int(lifetime / time.Second), Expires: j.cfg.Now().Add(lifetime),
 	}
-	if lifetime <= 0 {
+	switch {
+	case lifetime <= 0:
 		c.MaxAge, c.Expires = -1, time.Unix(1, 0)
+	case spec.endsWithBrowser:
+		c.MaxAge, c.Expires = 0, time.Time{}
 	}
 	return c
 }

@@ -9,8 +9,8 @@ import (
 )
 
 func (j *Jar) plainSpecs() (session, refresh cookieSpec) {
-	return cookieSpec{j.cfg.SessionName, j.cfg.Domain, j.cfg.SameSite},
-		cookieSpec{j.cfg.RefreshName, j.cfg.Domain, j.cfg.SameSite}
+	return cookieSpec{name: j.cfg.SessionName, domain: j.cfg.Domain, sameSite: j.cfg.SameSite},
+		cookieSpec{name: j.cfg.RefreshName, domain: j.cfg.Domain, sameSite: j.cfg.SameSite}
 }
 
 func (j *Jar) plainTokens(r *http.Request) (pair token.Pair, present, conflict bool) {
@@ -58,8 +58,9 @@ func (j *Jar) preparePlain(r *http.Request, pair token.Pair) (*Delivery, error) 
 	if pair.Session == "" || sessionLifetime < time.Second || pair.Refresh != "" && refreshLifetime < time.Second {
 		return nil, ErrExpired
 	}
-	session := j.cookie(sessionSpec, pair.Session.Reveal(), sessionLifetime)
-	refresh := j.cookie(refreshSpec, pair.Refresh.Reveal(), refreshLifetime)
+	ends := pair.EndsWithBrowser
+	session := j.cookie(sessionSpec.endingWithBrowser(ends), pair.Session.Reveal(), sessionLifetime)
+	refresh := j.cookie(refreshSpec.endingWithBrowser(ends), pair.Refresh.Reveal(), refreshLifetime)
 	if pair.Refresh == "" {
 		refresh = j.cookie(refreshSpec, "", -1)
 	}

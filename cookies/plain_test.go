@@ -1,11 +1,14 @@
 package cookies_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gorilla/sessions"
 
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/token"
@@ -128,5 +131,38 @@ func TestPlainWithoutARefreshTokenClearsTheOldOne(t *testing.T) {
 	made := set(t, jar, request(), p)
 	if len(made) != 2 || made[1].Name != "DSR" || made[1].MaxAge >= 0 {
 		t.Fatalf("%v", made)
+	}
+}
+
+// Browsers keep a cookie without Max-Age and Expires until they are closed.
+func TestCK15_CookiesThatEndWithTheBrowser(t *testing.T) {
+	for name, change := range map[string]func(*cookies.Config){
+		"sealed": func(*cookies.Config) {},
+		"plain":  func(c *cookies.Config) { c.Plain = true },
+		"stored": func(c *cookies.Config) {
+			c.Secret, c.Store = "", sessions.NewFilesystemStore(t.TempDir(), []byte(secret))
+		},
+	} {
+		jar := newJar(t, change)
+		for _, ends := range []bool{true, false} {
+			w, r, p := httptest.NewRecorder(), request(), issue(t, "s1", 1)
+			p.EndsWithBrowser = ends
+			if err := errors.Join(jar.SetTokens(w, r, p), jar.SetDevice(w, r, "device", ends)); err != nil {
+				t.Fatal(err)
+			}
+			made := 0
+			for _, c := range w.Result().Cookies() {
+				if c.MaxAge < 0 {
+					continue
+				}
+				if made++; (c.MaxAge == 0 && c.Expires.IsZero()) != ends {
+					t.Errorf("%s, %t: %s", name, ends, c.Raw)
+				}
+				r.AddCookie(c)
+			}
+			if got, present := jar.Tokens(r); made < 2 || !present || got.Session != p.Session || got.Refresh != p.Refresh {
+				t.Errorf("%s, %t: %d cookies", name, ends, made)
+			}
+		}
 	}
 }

@@ -33,9 +33,9 @@ func (j *Jar) Device(r *http.Request) token.Secret {
 }
 
 // SetDevice keeps the device token in the browser for 180 days, in a cookie that
-// ClearTokens does not delete.
-func (j *Jar) SetDevice(w http.ResponseWriter, r *http.Request, device token.Secret) error {
-	return j.setText(w, r, j.stateSpec(deviceName), device.Reveal(), deviceLifetime)
+// ClearTokens does not delete. With endsWithBrowser the browser keeps it until it is closed.
+func (j *Jar) SetDevice(w http.ResponseWriter, r *http.Request, device token.Secret, endsWithBrowser bool) error {
+	return j.setText(w, r, j.stateSpec(deviceName).endingWithBrowser(endsWithBrowser), device.Reveal(), deviceLifetime)
 }
 
 // Flash returns the code that SetFlash kept, or "", and deletes it.

@@ -26,7 +26,7 @@ func TestDevice(t *testing.T) {
 			t.Fatalf("%s: %q without a cookie", name, got.Reveal())
 		}
 		w := httptest.NewRecorder()
-		if err := jar.SetDevice(w, request(), "device-token"); err != nil {
+		if err := jar.SetDevice(w, request(), "device-token", false); err != nil {
 			t.Fatal(err)
 		}
 		c := w.Result().Cookies()[0]
@@ -101,7 +101,7 @@ func TestCF03_PlainHTTPIsForLoopback(t *testing.T) {
 	} {
 		r, w := request(), httptest.NewRecorder()
 		r.Host = host
-		for i, err := range []error{jar.SetTokens(w, r, p), jar.SetDevice(w, r, "d"), jar.SetFlash(w, r, "c"), jar.SetNote(w, r, "next", "/")} {
+		for i, err := range []error{jar.SetTokens(w, r, p), jar.SetDevice(w, r, "d", false), jar.SetFlash(w, r, "c"), jar.SetNote(w, r, "next", "/")} {
 			if (err == nil) != ok {
 				t.Errorf("%s, %d: %v", host, i, err)
 			}

@@ -19,7 +19,9 @@ const (
 	keyRefresh, keyRefreshEnd = "r", "re"
 )
 
-func (j *Jar) sessionSpec() cookieSpec { return cookieSpec{j.cfg.Name, j.cfg.Domain, j.cfg.SameSite} }
+func (j *Jar) sessionSpec() cookieSpec {
+	return cookieSpec{name: j.cfg.Name, domain: j.cfg.Domain, sameSite: j.cfg.SameSite}
+}
 
 // Tokens returns the tokens in the request's session cookie. present reports
 // whether the request has such a cookie; pair is zero if that cookie is forged,
@@ -120,7 +122,7 @@ func (j *Jar) cacheOpened(text string, pair token.Pair) {
 
 // SetTokens adds the session cookie to the response, and deletes cookies of its name
 // that the browser may have for other domains. The cookie expires with the refresh
-// token. Call it before the response is written.
+// token, or with the browser if pair.EndsWithBrowser is true. Call it before the response is written.
 //
 // Its errors are those of [Jar.Prepare], after which it has added no cookie, so the
 // browser is not signed in.
@@ -155,7 +157,7 @@ func (j *Jar) Prepare(r *http.Request, pair token.Pair) (*Delivery, error) {
 		keyRefresh: pair.Refresh.Reveal(), keyRefreshEnd: formatTime(pair.RefreshExpiresAt),
 	}
 	sid := sessionID(pair.Session.Reveal())
-	d, err := j.prepare(r, j.sessionSpec(), values, lifetime, func(old map[string]string) bool {
+	d, err := j.prepare(r, j.sessionSpec().endingWithBrowser(pair.EndsWithBrowser), values, lifetime, func(old map[string]string) bool {
 		return sid != "" && sessionID(old[keySession]) == sid
 	})
 	if err != nil {

@@ -45,6 +45,12 @@ type Config struct {
 	// no pages, and 415 for forms.
 	Pages *pages.Config
 
+	// EndWithBrowser makes sessions end when the browser is closed
+	// (usher.Client.EndWithBrowser), unless a sign-in asks for the opposite: by the checkbox
+	// of the sign-in page, which is then not set at first, or by "rememberMe":true in
+	// JSON. Defaults to false: the checkbox is set at first.
+	EndWithBrowser bool
+
 	// Texts are the texts of the pages and of problem documents, and their
 	// languages. mail.Composer takes the same Catalogue. Defaults to the built-in
 	// texts.

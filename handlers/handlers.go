@@ -51,7 +51,7 @@ func New(auth *usher.Service, cfg Config) (*Handlers, error) {
 	if err != nil {
 		return nil, err
 	}
-	visits := &visit.Visits{Service: auth, Cookies: cfg.Cookies, TrustedProxies: cfg.TrustedProxies, Logger: cfg.Logger}
+	visits := &visit.Visits{Service: auth, Cookies: cfg.Cookies, TrustedProxies: cfg.TrustedProxies, EndWithBrowser: cfg.EndWithBrowser, Logger: cfg.Logger}
 	visits.Origins, err = middleware.NewCrossOrigin(middleware.CrossOriginConfig{
 		TrustedOrigins: cfg.writers(auth), TrustedProxies: cfg.TrustedProxies, HTTPS: usesHTTPS(auth),
 	})

@@ -16,8 +16,10 @@ func (h *Handlers) serve(route string, w http.ResponseWriter, r *http.Request) {
 // With usher.Config.ConfirmFirst always 202, without a session.
 func (h *Handlers) SignUp(w http.ResponseWriter, r *http.Request) { h.serve("POST /signup", w, r) }
 
-// SignIn is POST /signin: {"loginId","password"}. 200 with the session; 401
-// invalid_credentials for every failure. Without Config.Cookies the body may also have
+// SignIn is POST /signin: {"loginId","password","rememberMe"}. 200 with the session; 401
+// invalid_credentials for every failure. rememberMe is optional: with false the session
+// ends with the browser, and after usher.SessionConfig.BrowserAbsolute at the latest
+// (see Config.EndWithBrowser). SignUp and ReplacePassword take it, too. Without Config.Cookies the body may also have
 // "deviceToken" (see the documentation of the package). If the request already has a
 // session, that session ends. The body authenticates the request, so a client that keeps cookies
 // needs no X-Requested-With header.

@@ -14,11 +14,11 @@ import (
 
 // loadUser reads the signed-in user into the page.
 func (site *Site) loadUser(x *exchange) error {
-	u, _, err := site.service.Me(x.r.Context(), x.claims)
+	u, session, err := site.service.Me(x.r.Context(), x.claims)
 	if err != nil {
 		return err
 	}
-	x.page.User, x.page.LoginID = u, u.LoginID()
+	x.page.User, x.page.LoginID, x.page.endsWithBrowser = u, u.LoginID(), session.EndsWithBrowser
 	return nil
 }
 

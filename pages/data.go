@@ -30,6 +30,8 @@ type Page struct {
 	Address string
 	// ReturnTo is the path to which the sign-in leads, or empty.
 	ReturnTo string
+	// RememberMe is true if the user is to stay signed in after the browser is closed.
+	RememberMe bool
 	// SignUpClosed is usher.Config.SignUpClosed: users cannot sign up.
 	SignUpClosed bool
 	// SignedIn is true if the browser has a session.
@@ -86,10 +88,12 @@ type Page struct {
 	errors  map[string][]string
 	links   map[string][]Link
 	focus   string
-	request *http.Request
-	data    any       // what Config.Data has returned
-	nonce   string    // allows the assets of the program
-	missing *[]string // collects unknown keys of texts while pages are checked
+	// endsWithBrowser is true if the session of the user ends with the browser.
+	endsWithBrowser bool
+	request         *http.Request
+	data            any       // what Config.Data has returned
+	nonce           string    // allows the assets of the program
+	missing         *[]string // collects unknown keys of texts while pages are checked
 }
 
 // Policy is the policy for new passwords.

@@ -86,7 +86,7 @@ func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
 			t.Errorf("%s has %d passwords and %d buttons to show them", name, n, m)
 		}
 	}
-	check("signin", b.Open("/auth/signin"), "loginId:text:username", "password:password:current-password")
+	check("signin", b.Open("/auth/signin"), "loginId:text:username", "password:password:current-password", "rememberMe:checkbox:")
 	check("signup", b.Open("/auth/signup"), "loginId:text:username", "password:password:new-password", "name:text:name")
 	check("forgot", b.Open("/auth/forgot"), "loginId:text:username")
 	b.SignUp(Ann)

@@ -20,7 +20,7 @@ func (site *Site) newPage(r *http.Request, name string) *Page {
 func (site *Site) newPageIn(s *locale.Speaker, name string) *Page {
 	page := &Page{
 		Name: name, Product: site.service.Name(), Logo: site.cfg.Logo, Home: site.cfg.Home, Initial: site.palette.Initial,
-		Lang: s.Lang(), Dir: s.Dir(), SignUpClosed: site.service.SignUpClosed(), Policy: site.policy(s),
+		Lang: s.Lang(), Dir: s.Dir(), RememberMe: !site.visits.EndWithBrowser, SignUpClosed: site.service.SignUpClosed(), Policy: site.policy(s),
 		nonce: site.cfg.newNonce(), speaker: s, site: site, values: map[string]string{}, errors: map[string][]string{}, links: map[string][]Link{},
 	}
 	if s.Has(name + ".title") {

@@ -86,16 +86,23 @@ func (site *Site) signInLoops(x *exchange) bool {
 
 func (site *Site) sendSignIn(x *exchange) error {
 	in := usher.SignInParams{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"])}
-	result, err := site.visits.Start(x.w, x.r, site.visits.ClientSigningIn(x.w, x.r), func(c usher.Client) (usher.Result, error) {
+	result, err := site.visits.Start(x.w, x.r, site.clientSigningIn(x), func(c usher.Client) (usher.Result, error) {
 		return site.service.SignIn(x.r.Context(), in, c)
 	})
 	if errors.Is(err, usher.ErrPasswordExpired) {
-		return site.showReplace(x)
+		return site.showReplace(x, x.page.RememberMe)
 	}
 	if err != nil {
 		return err
 	}
 	return site.redirectAfter(x, result)
+}
+
+// clientSigningIn describes a client that asks for a session.
+func (site *Site) clientSigningIn(x *exchange) usher.Client {
+	c := site.visits.ClientSigningIn(x.w, x.r)
+	c.EndWithBrowser = !x.page.RememberMe
+	return c
 }
 
 // redirectAfter redirects to the next page after a sign-in, a sign-up or a new
@@ -122,8 +129,9 @@ func (site *Site) Finish(w http.ResponseWriter, r *http.Request, auth *usher.Aut
 
 // showReplace shows the form that replaces an expired password. The caller has
 // verified the old password.
-func (site *Site) showReplace(x *exchange) error {
+func (site *Site) showReplace(x *exchange, rememberMe bool) error {
 	page := site.newPage(x.r, "replace")
+	page.RememberMe = rememberMe
 	page.ReturnTo, page.values, page.focus, page.Address = x.page.ReturnTo, x.page.values, "oldPassword", x.page.Address
 	return site.show(x.w, http.StatusForbidden, page)
 }
@@ -148,7 +156,7 @@ func (site *Site) confirmView() *view {
 			_, err := site.visits.Reauthenticate(x.w, x.r, x.claims, in, site.client(x))
 			if errors.Is(err, usher.ErrPasswordExpired) {
 				x.page.values["loginId"] = x.page.LoginID
-				return site.showReplace(x)
+				return site.showReplace(x, !x.page.endsWithBrowser)
 			}
 			if err != nil {
 				return err
@@ -164,7 +172,7 @@ func (site *Site) replaceView() *view {
 		in := usher.ReplacePasswordParams{
 			LoginID: x.in["loginId"], OldPassword: usher.Secret(x.in["oldPassword"]), NewPassword: usher.Secret(x.in["newPassword"]),
 		}
-		result, err := site.visits.Start(x.w, x.r, site.visits.ClientSigningIn(x.w, x.r), func(c usher.Client) (usher.Result, error) {
+		result, err := site.visits.Start(x.w, x.r, site.clientSigningIn(x), func(c usher.Client) (usher.Result, error) {
 			return site.service.ReplacePassword(x.r.Context(), in, c)
 		})
 		if err != nil {

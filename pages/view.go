@@ -107,6 +107,9 @@ func (site *Site) Form(v *view) http.Handler {
 		x.in = in
 		x.page.Address = site.base + v.path
 		x.page.ReturnTo = middleware.SafeReturnTo(in["return_to"])
+		if in["rememberMe"] != "" || in["rememberMeShown"] != "" {
+			x.page.RememberMe = in["rememberMe"] == "true"
+		}
 		for _, name := range v.inputs {
 			if !route.IsPassword(name) {
 				x.page.values[name] = in[name]

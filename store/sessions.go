@@ -97,6 +97,8 @@ type Session struct {
 	IdleExpiresAt time.Time
 	// ExpiresAt is when the session expires in any case.
 	ExpiresAt time.Time
+	// EndsWithBrowser is true if its cookies end when the browser is closed.
+	EndsWithBrowser bool
 	// AMR are the authentication methods of the sign-in (RFC 8176), such as "pwd" and
 	// "email", or those of usher.Proof.
 	AMR []string

@@ -31,6 +31,9 @@ type Pair struct {
 	Session, Refresh Secret
 	// SessionExpiresAt and RefreshExpiresAt are the exp claims of the two.
 	SessionExpiresAt, RefreshExpiresAt time.Time
+	// EndsWithBrowser is true if the cookies with the tokens are to end when the browser
+	// is closed.
+	EndsWithBrowser bool
 }
 
 // Claims holds the claims of a verified token. A Verifier shares one *Claims among all

@@ -53,6 +53,21 @@ func (o object) text(name string) string {
 	return *s
 }
 
+// endWithBrowser returns whether the member rememberMe is false, and the default if it
+// is absent or null.
+func (o object) endWithBrowser(byDefault bool) bool {
+	const name = "rememberMe"
+	raw, ok := o.get(name)
+	if !ok {
+		return byDefault
+	}
+	var remember bool
+	if err := json.Unmarshal(raw, &remember); err != nil {
+		o.addError(name, "must be true or false")
+	}
+	return !remember
+}
+
 // secret is like text, for a value that must not be printed.
 func (o object) secret(name string) usher.Secret { return usher.Secret(o.text(name)) }
 

@@ -40,6 +40,7 @@ func (api *API) ReplacePassword(w http.ResponseWriter, r *http.Request) error {
 		LoginID: in.text("loginId"), OldPassword: in.secret("oldPassword"), NewPassword: in.secret("newPassword"),
 	}
 	client := api.withDevice(api.visits.ClientSigningIn(w, r), in)
+	client.EndWithBrowser = in.endWithBrowser(client.EndWithBrowser)
 	if err := in.err(); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ func (api *API) SignIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	request := usher.SignInParams{LoginID: in.text("loginId"), Password: in.secret("password")}
 	client := api.withDevice(api.visits.ClientSigningIn(w, r), in)
+	client.EndWithBrowser = in.endWithBrowser(client.EndWithBrowser)
 	if err := in.err(); err != nil {
 		return err
 	}

@@ -19,10 +19,12 @@ func (api *API) SignUp(w http.ResponseWriter, r *http.Request) error {
 		LoginID: in.text("loginId"), Password: in.secret("password"),
 		Email: user.text("email"), Profile: user.profile(), Fields: in.fields("fields"),
 	}
+	client := api.visits.ClientSigningIn(w, r)
+	client.EndWithBrowser = in.endWithBrowser(client.EndWithBrowser)
 	if err := in.err(); err != nil {
 		return err
 	}
-	result, err := api.visits.Start(w, r, api.visits.ClientSigningIn(w, r), func(c usher.Client) (usher.Result, error) {
+	result, err := api.visits.Start(w, r, client, func(c usher.Client) (usher.Result, error) {
 		return api.service.SignUp(r.Context(), request, c)
 	})
 	if err != nil {

@@ -66,6 +66,7 @@ func (v *Visits) warnOfProxy(r *http.Request) {
 // checked for that, because a page of another site cannot send the body of a sign-in.
 func (v *Visits) ClientSigningIn(w http.ResponseWriter, r *http.Request) usher.Client {
 	c := v.Client(w, r)
+	c.EndWithBrowser = v.EndWithBrowser
 	if c.SessionID = v.CookieSession(r); c.SessionID == "" {
 		if claims, ok := middleware.Claims(r.Context()); ok {
 			c.SessionID, c.SessionActor = claims.SessionID, claims.Actor

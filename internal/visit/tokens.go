@@ -52,7 +52,7 @@ func (v *Visits) Renew(w http.ResponseWriter, r *http.Request, c usher.Client, r
 	result, err := renew(c)
 	if err == nil && result.Next == usher.NextSignIn {
 		v.ClearTokens(w, r)
-		v.setDevice(w, r, result.Device)
+		v.setDevice(w, r, result.Device, false)
 	}
 	switch {
 	case delivery == nil:
@@ -64,7 +64,7 @@ func (v *Visits) Renew(w http.ResponseWriter, r *http.Request, c usher.Client, r
 	if err := delivery.Set(w); err != nil {
 		return usher.Result{}, err
 	}
-	v.setDevice(w, r, result.Authentication.Device)
+	v.setDevice(w, r, result.Authentication.Device, result.Authentication.Session.EndsWithBrowser)
 	return result, nil
 }
 
@@ -120,18 +120,18 @@ func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authen
 		return err
 	}
 	if v.Cookies != nil {
-		v.setDevice(w, r, a.Device)
+		v.setDevice(w, r, a.Device, a.Session.EndsWithBrowser)
 	}
 	return nil
 }
 
-// setDevice makes the browser known. A sign-in needs no device cookie. Without it, the
+// setDevice makes the browser known, at most as long as it keeps the session. A sign-in needs no device cookie. Without it, the
 // next sign-in counts as one from an unknown browser.
-func (v *Visits) setDevice(w http.ResponseWriter, r *http.Request, device usher.Secret) {
+func (v *Visits) setDevice(w http.ResponseWriter, r *http.Request, device usher.Secret, endsWithBrowser bool) {
 	if device == "" {
 		return
 	}
-	if err := v.Cookies.SetDevice(w, r, device); err != nil {
+	if err := v.Cookies.SetDevice(w, r, device, endsWithBrowser); err != nil {
 		v.Logger.WarnContext(r.Context(), "handlers: the device cookie could not be set", "error", err)
 	}
 }

@@ -24,6 +24,9 @@ type Visits struct {
 	Origins *middleware.CrossOrigin
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// EndWithBrowser makes new sessions end with the browser, unless the sign-in says
+	// otherwise.
+	EndWithBrowser bool
 	Logger         *slog.Logger
 
 	proxyWarning sync.Once

@@ -14,6 +14,7 @@ var startCases = []testCase{
 	{"starts a session", func(e *env) {
 		a := e.createUser("anna")
 		in := sessionStart(e.newSession(a.User.ID))
+		in.Session.EndsWithBrowser = false // e.newSession has the opposite
 		in.Session.Refresh.Previous, in.Effects = hash("before"), e.effects()
 		in.Session.Refresh.Siblings = [][]byte{hash("sibling 1"), hash("sibling 2")}
 		in.Session.Refresh.Retired = []store.RetiredToken{{Hash: hash("retired"), Until: t0.Add(time.Second)}}

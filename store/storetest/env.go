@@ -230,16 +230,17 @@ func (e *env) newSession(userID string) store.SessionRecord {
 	e.sessionID = append(e.sessionID, id)
 	return store.SessionRecord{
 		Session: store.Session{
-			ID:            id,
-			UserID:        userID,
-			Kind:          store.SessionFull,
-			CreatedAt:     t0,
-			LastSeenAt:    t0,
-			IdleExpiresAt: t0.Add(time.Hour),
-			ExpiresAt:     t0.Add(24 * time.Hour),
-			AMR:           []string{"pwd"},
-			UserAgent:     "Agent/1",
-			Address:       "192.0.2.1",
+			ID:              id,
+			UserID:          userID,
+			Kind:            store.SessionFull,
+			CreatedAt:       t0,
+			LastSeenAt:      t0,
+			IdleExpiresAt:   t0.Add(time.Hour),
+			ExpiresAt:       t0.Add(24 * time.Hour),
+			EndsWithBrowser: true,
+			AMR:             []string{"pwd"},
+			UserAgent:       "Agent/1",
+			Address:         "192.0.2.1",
 		},
 		Refresh: store.RefreshState{Current: hash(id + " refresh 1"), RotatedAt: t0},
 	}

@@ -1,0 +1,2 @@
+-- Whether the cookies of the session end with the browser.
+ALTER TABLE usher_sessions ADD COLUMN ends_with_browser INTEGER NOT NULL DEFAULT 0;
