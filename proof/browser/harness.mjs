@@ -90,9 +90,14 @@ export class Harness {
 
   // Waits for an email of a kind and returns the link in the newest one.
   async emailedLink(site, to, kind) {
+    return (await this.email(site, to, kind)).link;
+  }
+
+  // Waits for an email of a kind and returns link and code of the newest one.
+  async email(site, to, kind) {
     for (let i = 0; i < 100; i++) {
-      const { link } = JSON.parse(await this.request(site, `/test/link?to=${encodeURIComponent(to)}&kind=${kind}`));
-      if (link) return link;
+      const email = JSON.parse(await this.request(site, `/test/link?to=${encodeURIComponent(to)}&kind=${kind}`));
+      if (email.link) return email;
       await new Promise((done) => setTimeout(done, 50));
     }
     throw new Error(`no email ${kind} to ${to}`);

@@ -242,12 +242,73 @@ const expired = (js) => async (s) => {
   await s.expectPage(fresh, "/inside", "Inside");
 };
 
+// The codes of emails, typed on the pages on which the user asked: on the account page, after a forgotten password, and
+// after a sign-up that is confirmed first.
+const codes = (js) => async (s) => {
+  const user = address("codes");
+  const page = await s.open("plain", { js });
+  await page.goto("/auth/signup");
+  await fill(page, { loginId: user, password });
+  await submit(page);
+  await s.expectPage(page, "/", "Home");
+  const confirm = await s.email("plain", user, "verify_email");
+  await page.goto("/auth/account");
+  await fill(page, { code: confirm.code === "000000" ? "000001" : "000000" });
+  await page.getByRole("button", { name: "Confirm this address" }).click();
+  await page.getByText("wrong or no longer valid").waitFor();
+  await page.getByRole("heading", { name: "Your account" }).waitFor();
+  await s.waitForFocus(page, "[name=code]");
+  if (js) await s.inspect(page, "account-code-wrong");
+  await fill(page, { code: `${confirm.code.slice(0, 3)} ${confirm.code.slice(3)}` });
+  await page.keyboard.press("Enter");
+  await s.expectPage(page, "/auth/verify", "Address confirmed");
+  const elsewhere = await s.open("plain", { js });
+  await elsewhere.goto(confirm.link);
+  await s.expectPage(elsewhere, "/auth/verify", "This link no longer works");
+
+  const visitor = await s.open("plain", { js });
+  await visitor.goto("/auth/forgot");
+  await fill(visitor, { loginId: user });
+  await submit(visitor);
+  await s.expectPage(visitor, "/auth/forgot", "Check your email");
+  const { code } = await s.email("plain", user, "reset_password");
+  await fill(visitor, { code: "12345", newPassword: "short" });
+  await submit(visitor);
+  await visitor.getByText("The code has six digits.").waitFor();
+  if (js) {
+    await visitor.reload(); // the script gives the page the address at which it is opened
+    await s.expectPage(visitor, "/auth/forgot", "Check your email");
+  }
+  await fill(visitor, { code: code === "000000" ? "000001" : "000000", newPassword: otherPassword });
+  await submit(visitor);
+  await visitor.getByText("wrong or no longer valid").waitFor();
+  if (js) await s.inspect(visitor, "forgot-code-wrong");
+  const fullWidth = [...code].map((digit) => String.fromCodePoint(digit.codePointAt(0) - 0x30 + 0xff10)).join("");
+  await fill(visitor, { code: fullWidth, newPassword: otherPassword });
+  await submit(visitor);
+  await s.expectPage(visitor, "/auth/signin", "Sign in");
+  await visitor.getByText("Your new password is set.").waitFor();
+  await signIn(visitor, user, otherPassword);
+  await s.expectPage(visitor, "/", "Home");
+
+  const first = address("codefirst");
+  const asker = await s.open("confirmFirst", { js });
+  await asker.goto("/auth/signup");
+  await fill(asker, { loginId: first, password });
+  await submit(asker);
+  await s.expectPage(asker, "/auth/signup", "Check your email");
+  await fill(asker, { code: (await s.email("confirmFirst", first, "verify_email")).code, password });
+  await submit(asker);
+  await s.expectPage(asker, "/auth/verify", "Address confirmed");
+};
+
 const withAndWithoutScript = (name, test) => [[`${name}, with JavaScript`, test(true)], [`${name}, without JavaScript`, test(false)]];
 
 export const lifecycle = [
   ...withAndWithoutScript("the lifecycle of an account", account),
   ...withAndWithoutScript("confirm first", confirmFirst),
   ...withAndWithoutScript("claim of an unconfirmed account", claim),
+  ...withAndWithoutScript("codes of emails", codes),
   ...withAndWithoutScript("an expired password", expired),
   ...withAndWithoutScript("a language", language),
 ];

@@ -130,16 +130,16 @@ func (p *mailbox) Send(_ context.Context, m usher.Message) error {
 	return nil
 }
 
-// newest returns the link in the newest email of a kind to an address, or "".
-func (p *mailbox) newest(to, kind string) string {
+// newest returns the newest email of a kind to an address, or an empty one.
+func (p *mailbox) newest(to, kind string) usher.Message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.all) - 1; i >= 0; i-- {
 		if m := p.all[i]; m.To == to && string(m.Kind) == kind {
-			return m.Link.Reveal()
+			return m
 		}
 	}
-	return ""
+	return usher.Message{}
 }
 
 func (p *mailbox) count(to string) (n int) {
@@ -230,7 +230,8 @@ func serve(t *testing.T, s site) string {
 	})
 	mux.HandleFunc("GET /test/link", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		_ = json.NewEncoder(w).Encode(map[string]any{"link": box.newest(q.Get("to"), q.Get("kind")), "count": box.count(q.Get("to"))})
+		m := box.newest(q.Get("to"), q.Get("kind"))
+		_ = json.NewEncoder(w).Encode(map[string]any{"link": m.Link.Reveal(), "code": m.Code.Reveal(), "count": box.count(q.Get("to"))})
 	})
 	mux.HandleFunc("POST /test/expire", func(w http.ResponseWriter, r *http.Request) {
 		user, err := service.Operator("test").UserByLoginID(r.Context(), r.URL.Query().Get("user"))
