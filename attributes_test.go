@@ -51,12 +51,16 @@ func TestAT02_APatchOfAttributesIsBounded(t *testing.T) {
 	k := newKit(t)
 	id := k.signUpVerified(ann).User.ID
 	for name, set := range map[string]map[string]any{
-		"no JSON": {"f": func() {}}, "an empty key": {"": 1}, "a large value": {"x": strings.Repeat("x", 64<<10)},
+		"nested too deep": {"x": nested(31)},
+		"no JSON":         {"f": func() {}}, "an empty key": {"": 1}, "a large value": {"x": strings.Repeat("x", 64<<10)},
 	} {
 		var field *usher.FieldError
 		if err := errOf(k.Operator("test").PatchAttributes(ctx, id, set, "")); !errors.As(err, &field) || field.Field != "attributes" {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if err := errOf(k.Operator("test").PatchAttributes(ctx, id, map[string]any{"x": nested(30)}, "")); err != nil {
+		t.Errorf("the deepest value: %v", err)
 	}
 	var err error
 	for i := 0; err == nil && i < 100; i++ { // several patches together
@@ -66,4 +70,12 @@ func TestAT02_APatchOfAttributesIsBounded(t *testing.T) {
 	if n := len(usher.Must(k.Operator("test").User(ctx, id)).Attributes); !errors.As(err, &field) || field.Code != "too_long" || n < 60 || n > 64 {
 		t.Errorf("after %d attributes of 1 KiB: %v", n, err)
 	}
+}
+
+// nested returns a value of that many arrays within each other.
+func nested(levels int) (v any) {
+	for range levels {
+		v = []any{v}
+	}
+	return v
 }

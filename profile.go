@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/internal/strictjson"
 	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -102,8 +103,13 @@ func valueOf[T any](p *T) (v T) {
 
 // checkAttributes returns an error for attributes that cannot be stored as JSON.
 func checkAttributes(attributes map[string]any) error {
-	if _, err := json.Marshal(attributes); err != nil {
+	line, err := json.Marshal(map[string]any{"attributes": attributes})
+	if err != nil {
 		return &FieldError{"attributes", "invalid", "must be values that JSON can hold"}
+	}
+	// What is stored can be exported, so it must also be readable in a line of an import.
+	if _, err := strictjson.Parse(line); err != nil {
+		return &FieldError{"attributes", "invalid", "must not be nested deeper than 31 levels"}
 	}
 	return nil
 }
