@@ -271,7 +271,7 @@ func TestLM04_RepeatedRequestsDoNotFloodTheAuditTrail(t *testing.T) {
 // as they are answered. A user elsewhere does not wait for all of them.
 func TestLM08_OneNetworkLeavesTheOthersTheirSignIns(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, func(c *usher.Config) {
+	k := newKit(t, withRealHash, func(c *usher.Config) {
 		c.Hashing.Slots, c.Limits.NetworkAttempts, c.Limits.SignUps = 1, 1_000_000, 100
 	})
 	k.signUp(ann)

@@ -173,7 +173,7 @@ func TestAllocations(t *testing.T) {
 		store           func(t *testing.T) store.Store
 		signIn, refresh float64
 	}{
-		{"memory", func(*testing.T) store.Store { return memory.New() }, 490, 420},
+		{"memory", func(*testing.T) store.Store { return memory.New() }, 490, 430},
 		{"sqlite", file, 1320, 820},
 	} {
 		t.Run(c.name, func(t *testing.T) {

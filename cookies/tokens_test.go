@@ -1,6 +1,8 @@
 package cookies_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -39,6 +41,13 @@ func TestOpenedCookies_AreReadWithoutOpeningThemAgain(t *testing.T) {
 	}
 }
 
+// sameBytes reports whether two values of a sealed cookie encode the same bytes.
+func sameBytes(a, b string) bool {
+	x, errX := base64.URLEncoding.DecodeString(a)
+	y, errY := base64.URLEncoding.DecodeString(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
 func TestOpenedCookies_EveryOtherTextIsOpened(t *testing.T) {
 	jar := newJar(t, nil)
 	c := set(t, jar, request(), issue(t, "s1", 0))[0]
@@ -51,6 +60,9 @@ func TestOpenedCookies_EveryOtherTextIsOpened(t *testing.T) {
 		changed := []byte(c.Value)
 		if changed[i]++; changed[i] == '-'+1 || changed[i] == 'Z'+1 || changed[i] == '_'+1 || changed[i] == 'z'+1 || changed[i] == '9'+1 {
 			changed[i] = 'A'
+		}
+		if sameBytes(string(changed), c.Value) { // the last character has bits that are not used
+			continue
 		}
 		forged := *c
 		forged.Value = string(changed)

@@ -28,6 +28,9 @@ func (site *Site) loadAccount(x *exchange) error {
 		return err
 	}
 	has, err := site.service.HasPassword(x.r.Context(), x.page.User.ID)
+	if errors.Is(err, usher.ErrNotFound) { // deleted meanwhile
+		return usher.ErrInvalidSession
+	}
 	if x.page.NoPassword = err == nil && !has; x.page.NoPassword {
 		x.notAsked = []string{"currentPassword"}
 	}

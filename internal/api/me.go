@@ -1,8 +1,10 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
+	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/token"
 )
 
@@ -13,6 +15,9 @@ func (api *API) Me(w http.ResponseWriter, r *http.Request, claims *token.Claims)
 		return err
 	}
 	hasPassword, err := api.service.HasPassword(r.Context(), u.ID)
+	if errors.Is(err, usher.ErrNotFound) { // deleted meanwhile
+		return usher.ErrInvalidSession
+	}
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func (k *Kit) SignUpVerified(loginID string) Tokens {
 	k.T.Helper()
 	k.Inbox() // emails are sent concurrently: wait for earlier ones
 	u := k.SignUp(loginID)
-	u = k.Do(k.As(u, Post("/email/verify", Object("token", k.MailedToken())))).Want(k.T, 200, "").Keep(u)
+	u = k.Do(k.As(u, Post("/email/verify", Object("token", k.tokenOf(usher.MessageVerifyEmail))))).Want(k.T, 200, "").Keep(u)
 	k.ClearRecords()
 	return u
 }
@@ -182,7 +182,7 @@ func (k *Kit) UserID(loginID string) string {
 func (k *Kit) ResetToken(loginID string) string {
 	k.T.Helper()
 	k.Do(Post("/password/reset", Object("loginId", loginID))).Want(k.T, 202, "")
-	return k.MailedToken()
+	return k.tokenOf(usher.MessageResetPassword, usher.MessageConfirmAndReset)
 }
 
 // Invite invites an address and returns the token that was emailed.
@@ -191,7 +191,7 @@ func (k *Kit) Invite(email string) string {
 	if _, err := k.Service.Operator("test").Invite(context.Background(), usher.InviteParams{Email: email, Roles: []string{"invited"}}); err != nil {
 		k.T.Fatal(err)
 	}
-	return k.MailedToken()
+	return k.tokenOf(usher.MessageInvitation)
 }
 
 // Inbox returns the messages since the last ClearRecords, once the outbox is empty.
@@ -220,8 +220,17 @@ func (k *Kit) EmailKinds() string {
 // MailedToken returns the token of the newest link.
 func (k *Kit) MailedToken() string {
 	k.T.Helper()
-	all := k.Inbox()
-	for _, m := range slices.Backward(all) {
+	return k.tokenOf()
+}
+
+// tokenOf returns the token of the newest link in an email of those kinds, or of any
+// kind. Emails that were queued at the same time are delivered in any order.
+func (k *Kit) tokenOf(kinds ...usher.MessageKind) string {
+	k.T.Helper()
+	for _, m := range slices.Backward(k.Inbox()) {
+		if len(kinds) > 0 && !slices.Contains(kinds, m.Kind) {
+			continue
+		}
 		if u, err := url.Parse(m.Link.Reveal()); err == nil && m.Link != "" {
 			return u.Query().Get("token")
 		}

@@ -83,7 +83,7 @@ var createCases = []testCase{
 		c := e.fullCreation("bert")
 		c.User.ID = a.User.ID
 		c.Session.UserID, c.Token.UserID = a.User.ID, a.User.ID
-		e.wantUnnamedErr(e.wantUnchanged(func() error { _, err := e.CreateUser(e.ctx, c); return err }))
+		e.wantErr(e.wantUnchanged(func() error { _, err := e.CreateUser(e.ctx, c); return err }), store.ErrConflict)
 	}},
 	{"returns an error for an existing email id and changes nothing", func(e *env) {
 		first := e.fullCreation("anna")
