@@ -63,7 +63,7 @@ func TestUP07_APasswordSetByASessionAloneChangesNoAddress(t *testing.T) {
 	k.wantUnproven(a, otherPassword, until)
 
 	// Another one by a session alone begins the time again.
-	a = usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: thirdPassword}, home))
+	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: thirdPassword}, home))
 	until = k.clock.now().Add(24 * time.Hour)
 	k.clock.add(24*time.Hour - time.Second)
 	a = k.signIn(ann, thirdPassword, home)
