@@ -73,10 +73,13 @@ func resetSession(userID string, i int) store.SessionRecord {
 
 var raceCases = []testCase{
 	{"of many new users with one id, one is created", func(e *env) {
+		creations := make([]store.UserCreation, callers)
+		for i := range creations {
+			creations[i] = e.newCreation(fmt.Sprintf("user-%d", i))
+			creations[i].User.ID = "chosen"
+		}
 		e.oneWinner(store.ErrConflict, func(i int) error {
-			c := e.newCreation(fmt.Sprintf("user-%d", i))
-			c.User.ID = "chosen"
-			_, err := e.CreateUser(e.ctx, c)
+			_, err := e.CreateUser(e.ctx, creations[i])
 			return err
 		})
 	}},
