@@ -217,10 +217,15 @@ func TestCO07_TenGuessesADayOverAllCodes(t *testing.T) {
 		for i := range 300 { // 20 hours
 			k.inbox()
 			k.requestReset(id, nth(i%50))
-			err := []*kit{k, other}[i%2].byCode(id, "000000", nth(i%50))
-			if m := k.inbox(); len(m) > 0 && m[len(m)-1].Code == "000000" {
-				t.Skip("the guess is the code")
+			sent := map[usher.Secret]bool{}
+			for _, m := range k.inbox() {
+				sent[m.Code] = true
 			}
+			guess := usher.Secret("000000")
+			for n := 1; sent[guess]; n++ {
+				guess = usher.Secret(fmt.Sprintf("%06d", n))
+			}
+			err := []*kit{k, other}[i%2].byCode(id, guess, nth(i%50))
 			var limit *usher.LimitError
 			switch {
 			case errors.Is(err, usher.ErrInvalidCode):
@@ -309,9 +314,9 @@ func TestCO07_ANetworkGuessesTwentyTimesAnHour(t *testing.T) {
 	}
 }
 
-// A wrong code for a user and a code for nobody cost the same calls of the store, one
+// A wrong code for a user and a code for an unknown login id cost the same calls of the store, one
 // minute and the next, until the limit.
-func TestCO08_AWrongCodeCostsTheSameCallsForNobody(t *testing.T) {
+func TestCO08_AWrongCodeCostsTheSameCallsForAnUnknownUser(t *testing.T) {
 	t.Parallel()
 	trips := map[string][]int64{}
 	for _, id := range []string{ann, "nobody@example.com"} {

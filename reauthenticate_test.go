@@ -274,7 +274,7 @@ func TestUP08_AnOldRefreshTokenEndsTheSession(t *testing.T) {
 
 // 64 confirmations and refreshes at once, on two instances: each answer has a token by
 // which the session goes on.
-func TestUP08_ConfirmationsAndRefreshesSignNobodyOut(t *testing.T) {
+func TestUP08_ConfirmationsAndRefreshesKeepTheSession(t *testing.T) {
 	t.Parallel()
 	x, y := twoInstances(t, func(c *usher.Config) {
 		c.Limits.FreeFailures, c.Limits.NetworkFailures, c.Limits.NetworkAttempts = 100, 1000, 1000

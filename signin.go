@@ -226,7 +226,7 @@ func (s *Service) recordAfterFailures(ctx context.Context, a *attempt, sessionID
 
 // renewAuthTime returns new tokens of the session of the claims after the right password.
 // presented is the jti of the refresh token of the client, or empty. The tokens have the
-// newest refresh token of the session, so that a concurrent refresh signs nobody out.
+// newest refresh token of the session, so that a concurrent refresh does not end the session.
 func (s *Service) renewAuthTime(ctx context.Context, claims *token.Claims, a *attempt, presented string) (*Authentication, error) {
 	// The session may have ended during the check, for example by a new password.
 	account, session, err := s.userSession(ctx, claims)

@@ -89,8 +89,8 @@ func (d *Data) Validity() string {
 	return valid("days", day)
 }
 
-// CodeHint says how long the code is valid, rounded down to minutes, and that users give it
-// to nobody.
+// CodeHint says how long the code is valid, rounded down to minutes, and that users must
+// not give it to anyone.
 func (d *Data) CodeHint() string {
 	warning := d.T("mail.code.warning", d.Name)
 	if d.CodeExpiresIn < time.Minute {

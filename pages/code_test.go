@@ -26,7 +26,7 @@ func TestCO10_ThePageAfterAskingTakesTheCode(t *testing.T) {
 		return b.Send("/password/reset/complete", "loginId", Ann, "code", code, "newPassword", pw)
 	}
 	wrong := k.WrongCode()
-	send(wrong, OtherPassword).WantPage(t, 400, "wrong or no longer valid. Use the code in the newest email, or its link.",
+	send(wrong, OtherPassword).WantPage(t, 400, "wrong or has expired. Use the code in the newest email, or its link.",
 		`value="`+wrong+`"`, "belongs to an account", `<meta name="address" content="/auth/forgot?sent=1">`)
 	send("", "").WantPage(t, 400, "Enter the code from the email.", "Choose a password.")
 	send("12 34", OtherPassword).WantPage(t, 400, "The code has six digits.", `value="12 34"`)
@@ -67,7 +67,7 @@ func TestCO10_TheAccountPageTakesTheCode(t *testing.T) {
 	b.SignUp(Ann)
 	code := k.MailedCode()
 	b.Open("/auth/account").WantPage(t, 200, codeInput, `action="/auth/email/verify"`)
-	b.Send("/email/verify", "code", k.WrongCode()).WantPage(t, 400, "Your account", "wrong or no longer valid", `<meta name="address" content="/auth/account">`, "Where you are signed in")
+	b.Send("/email/verify", "code", k.WrongCode()).WantPage(t, 400, "Your account", "wrong or has expired", `<meta name="address" content="/auth/account">`, "Where you are signed in")
 	b.Send("/email/verify", "code", "").WantPage(t, 400, "Enter the code from the email.")
 	k.Browser(t).Send("/email/verify", "code", code).WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
 	b.Send("/email/verify", "code", code).WantRedirect(t, "/auth/verify?done=1")
@@ -94,7 +94,7 @@ func TestCO10_ThePageAfterASignUpTakesTheCode(t *testing.T) {
 	send := func(code, pw string) View {
 		return b.Send("/email/verify", "loginId", Ann, "code", code, "password", pw)
 	}
-	send(k.WrongCode(), GoodPassword).WantPage(t, 400, "wrong or no longer valid", `<meta name="address" content="/auth/signup?sent=1">`)
+	send(k.WrongCode(), GoodPassword).WantPage(t, 400, "wrong or has expired", `<meta name="address" content="/auth/signup?sent=1">`)
 	send(code, "").WantPage(t, 403, "Enter your password.")
 	send(code, OtherPassword).WantPage(t, 401, "This is not the password of this account.", `value="`+code+`"`)
 	send(code, GoodPassword).WantRedirect(t, "/auth/verify?done=1")

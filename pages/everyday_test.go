@@ -12,7 +12,7 @@ import (
 	"github.com/usherkit/usher/pages"
 )
 
-// Opening the page, also by a link of another site, signs nobody out.
+// Opening the page, also by a link of another site, ends no session.
 func TestHP18_SignOutEverywhereAsksFirst(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)

@@ -92,7 +92,7 @@ var codes = map[Code]entry{
 	InvalidRequest:       {400, "Invalid request", "The request is incomplete or not valid."},
 	PasswordPolicy:       {400, "Password not allowed", "Choose another password."},
 	InvalidToken:         {400, "Invalid link", "The link is no longer valid. Request another one."},
-	InvalidCode:          {400, "Invalid code", "The code is wrong or no longer valid. Use the code in the newest email, or its link."},
+	InvalidCode:          {400, "Invalid code", "The code is wrong or has expired. Use the code in the newest email, or its link."},
 	InvalidCredentials:   {401, "Invalid credentials", "The login id or the password is wrong."},
 	NotSignedIn:          {401, "Not signed in", "Sign in first."},
 	InvalidSession:       {401, "Invalid session", "The session is not valid. Sign in again."},

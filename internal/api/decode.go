@@ -156,7 +156,7 @@ func hasLoneSurrogate(body []byte) bool {
 	return false
 }
 
-// escaped returns the code unit of an escape \uXXXX at the start of b, or -1,
+// escaped returns the code unit of an escape such as \u0041 at the start of b, or -1,
 // and how long the escape is.
 func escaped(b []byte) (unit rune, size int) {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {

@@ -255,7 +255,7 @@ const codes = (js) => async (s) => {
   await page.goto("/auth/account");
   await fill(page, { code: confirm.code === "000000" ? "000001" : "000000" });
   await page.getByRole("button", { name: "Confirm this address" }).click();
-  await page.getByText("wrong or no longer valid").waitFor();
+  await page.getByText("wrong or has expired").waitFor();
   await page.getByRole("heading", { name: "Your account" }).waitFor();
   await s.waitForFocus(page, "[name=code]");
   if (js) await s.inspect(page, "account-code-wrong");
@@ -281,7 +281,7 @@ const codes = (js) => async (s) => {
   }
   await fill(visitor, { code: code === "000000" ? "000001" : "000000", newPassword: otherPassword });
   await submit(visitor);
-  await visitor.getByText("wrong or no longer valid").waitFor();
+  await visitor.getByText("wrong or has expired").waitFor();
   if (js) await s.inspect(visitor, "forgot-code-wrong");
   const fullWidth = [...code].map((digit) => String.fromCodePoint(digit.codePointAt(0) - 0x30 + 0xff10)).join("");
   await fill(visitor, { code: fullWidth, newPassword: otherPassword });

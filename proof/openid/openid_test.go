@@ -318,7 +318,7 @@ func TestOP06_AnswersOfTwoProvidersAreNotMixedUp(t *testing.T) {
 
 var _ storage.UserStore = people{}
 
-// A provider that cannot be reached has refused nobody.
+// A provider that cannot be reached has not refused the user.
 func TestOP06_AProviderOutOfReachIsAnOutage(t *testing.T) {
 	p := newProgram(t)
 	b := p.browser()

@@ -240,7 +240,7 @@ func TestSE13_OfTwoAnswersOnManyInstancesOneServes(t *testing.T) {
 	})
 }
 
-func TestUP08_ConfirmationsOnManyInstancesSignNobodyOut(t *testing.T) {
+func TestUP08_ConfirmationsOnManyInstancesKeepTheSession(t *testing.T) {
 	overInstances(t, func(t *testing.T, f *fleet) {
 		_, a := f.signUp()
 		claims, err := f.at(0).ValidateSession(t.Context(), a.Tokens.Session)
