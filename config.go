@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/usherkit/usher/internal/logs"
+	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/token"
@@ -37,17 +38,19 @@ type Config struct {
 	// Name is the program's name in pages, emails and password managers: one line of
 	// at most 100 characters. Defaults to the host of BaseURL.
 	Name string
-	// BaseURL is the public URL of the program, such as "https://app.example.com". It
-	// is the issuer of the tokens, and emailed links begin with it. The Host header of
-	// a request is ignored. The scheme must be https. For localhost and loopback
+	// BaseURL is the public URL of the program, such as "https://app.example.com".
+	// Emailed links begin with it. The Host header of a request is ignored. The scheme must be https. For localhost and loopback
 	// addresses http is accepted, and New logs a warning. Required.
 	BaseURL string
+	// Issuer is the iss claim of the tokens: a URL, or a name without a colon. A change ends
+	// every session. Defaults to BaseURL.
+	Issuer string
 	// PagesPath is the path of the HTML pages under BaseURL. Defaults to "/auth".
 	PagesPath string
 	// Links says where emailed links lead if not to the pages.
 	Links Links
 	// Audience is the aud claim of session tokens. ValidateSession accepts a token that
-	// has at least one of these values. Defaults to BaseURL alone. Refresh tokens and
+	// has at least one of these values. Defaults to Issuer alone. Refresh tokens and
 	// tokens of reset sessions have another one, which only the Service accepts.
 	Audience []string
 	// Redirects are the URLs that a reset link may lead to instead, if a request asks
@@ -226,8 +229,9 @@ func (c Config) complete() (Config, error) {
 	if u, err := url.Parse(c.BaseURL); err == nil {
 		c.Name = cmp.Or(c.Name, u.Hostname())
 	}
+	c.Issuer = cmp.Or(c.Issuer, c.BaseURL)
 	if len(c.Audience) == 0 {
-		c.Audience = []string{c.BaseURL}
+		c.Audience = []string{c.Issuer}
 	}
 	c.Audience = slices.Clone(c.Audience)
 	c.OldSecrets = slices.Clone(c.OldSecrets)
@@ -273,6 +277,9 @@ func (c Config) validate() error {
 	}
 	if err := weburl.CheckBase(c.BaseURL); err != nil {
 		return fmt.Errorf("usher: Config.BaseURL %w", err)
+	}
+	if err := signing.CheckIssuer(c.Issuer); err != nil {
+		return fmt.Errorf("usher: Config.Issuer %w", err)
 	}
 	if c.InsecureNoThrottle && !weburl.IsLoopback(c.BaseURL) {
 		return errors.New("usher: Config.InsecureNoThrottle is for this computer alone: BaseURL must name localhost or a loopback address; elsewhere raise Config.Limits")

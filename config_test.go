@@ -8,11 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
@@ -84,6 +88,16 @@ func TestConfigNamesTheWrongSetting(t *testing.T) {
 		{"BaseURL", func(c *usher.Config) { c.BaseURL = "ftp://app.example" }},
 		{"BaseURL", func(c *usher.Config) { c.BaseURL = "https://user:pass@app.example" }},
 		{"BaseURL", func(c *usher.Config) { c.BaseURL = "https://app.example?x=1" }},
+		{"Issuer", func(c *usher.Config) { c.Issuer = "two words" }},
+		{"Issuer", func(c *usher.Config) { c.Issuer = "shop\x00" }},
+		{"Issuer", func(c *usher.Config) { c.Issuer = "shop\u202e" }},
+		{"Issuer", func(c *usher.Config) { c.Issuer = "shop\xff" }},
+		{"Issuer", func(c *usher.Config) { c.Issuer = strings.Repeat("x", 256) }},
+		{"Issuer", func(c *usher.Config) { c.Issuer = "8080:app" }},
+		{"Issuer", func(c *usher.Config) { c.Issuer = "://app.example" }},
+		{"Issuer", func(c *usher.Config) { c.Issuer = "https://app.example/?x" }},
+		{"Issuer", func(c *usher.Config) { c.Issuer = "https://app.example/#x" }},
+		{"Issuer", func(c *usher.Config) { c.Issuer = "https://user@app.example/" }},
 		{"Name", func(c *usher.Config) { c.Name = "My\napp" }},
 		{"Name", func(c *usher.Config) { c.Name = "My\u2028app" }},
 		{"Name", func(c *usher.Config) { c.Name = "My \xff" }},
@@ -132,6 +146,43 @@ func TestConfigNamesTheWrongSetting(t *testing.T) {
 	}
 	if _, err := usher.New(ctx, nil, newConfig(io.Discard)); err == nil {
 		t.Error("New took no store")
+	}
+}
+
+// Every token has the issuer of the setting, which need not be the public URL. A verifier of
+// another program needs the name and the key set alone: it finds the key by kid, and tells
+// session and refresh tokens apart by drn.
+func TestTV07_TheIssuerIsASetting(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"": "https://app.example", "https://auth.example/v1/apps/P2abc": "https://auth.example/v1/apps/P2abc", "P2abc": "P2abc",
+	} {
+		k := newKit(t, func(c *usher.Config) { c.Issuer = given })
+		a := k.signUpVerified(ann)
+		reset := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
+		set, err := keyfunc.NewJWKSetJSON(k.JWKS())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for raw, drn := range map[usher.Secret]string{a.Tokens.Session: "DS", a.Tokens.Refresh: "DSR", reset.Token: "DS"} {
+			parsed, err := jwt.Parse(raw.Reveal(), set.Keyfunc, jwt.WithIssuer(want), jwt.WithTimeFunc(k.clock.now))
+			if err != nil {
+				t.Fatalf("%q: %v", given, err)
+			}
+			if got := parsed.Claims.(jwt.MapClaims)["drn"]; got != drn || parsed.Header["kid"] == nil {
+				t.Errorf("%q: drn is %v, want %s; the header is %v", given, got, drn, parsed.Header)
+			}
+		}
+		claims, err := k.ValidateSession(ctx, a.Tokens.Session)
+		if err != nil || claims.Issuer != want || !slices.Equal(claims.Audience, []string{want}) || k.Issuer() != want {
+			t.Errorf("%q: %+v, %v", given, claims, err)
+		}
+		if _, err := k.RefreshSession(ctx, a.Tokens.Refresh, home); err != nil {
+			t.Errorf("%q: %v", given, err)
+		}
+		other := newKitOn(t, k.store, k.clock, func(c *usher.Config) { c.Issuer = "another" })
+		_, err = other.ValidateSession(ctx, a.Tokens.Session)
+		wantErr(t, err, token.ErrInvalid)
 	}
 }
 

@@ -83,7 +83,7 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 		return token.Pair{}, err
 	}
 	p.Refresh, err = signing.Sign(key, signing.Claims{
-		Type: token.TypeRefresh, Issuer: s.cfg.BaseURL, Audience: s.cfg.ownAudience(),
+		Type: token.TypeRefresh, Issuer: s.cfg.Issuer, Audience: s.cfg.ownAudience(),
 		Subject: u.ID, SessionID: session.ID, ID: jti,
 		IssuedAt: session.Refresh.RotatedAt, ExpiresAt: p.RefreshExpiresAt, AuthTime: session.CreatedAt, AMR: session.AMR,
 	})
@@ -96,7 +96,7 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 // signSessionToken returns the session token of a user, with the claims that are given
 // and those that follow from the user.
 func (s *Service) signSessionToken(key *signing.Key, u User, c signing.Claims) (Secret, error) {
-	c.Type, c.Issuer, c.Audience = token.TypeSession, s.cfg.BaseURL, s.cfg.Audience
+	c.Type, c.Issuer, c.Audience = token.TypeSession, s.cfg.Issuer, s.cfg.Audience
 	c.Subject, c.ID, c.EmailVerified = u.ID, randomString(16), u.EmailVerified
 	c.Roles, c.Permissions, c.Tenants = u.Roles, u.Permissions, u.Tenants
 	raw, err := signing.Sign(key, c)

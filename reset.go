@@ -362,7 +362,7 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 		return ResetSession{}, err
 	}
 	signed, err := signing.Sign(key, signing.Claims{
-		Type: token.TypeReset, Issuer: s.cfg.BaseURL, Audience: s.cfg.ownAudience(),
+		Type: token.TypeReset, Issuer: s.cfg.Issuer, Audience: s.cfg.ownAudience(),
 		Subject: t.UserID, SessionID: session.ID, ID: randomString(16),
 		IssuedAt: now, ExpiresAt: session.ExpiresAt, AuthTime: now, AMR: session.AMR,
 	})

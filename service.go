@@ -135,7 +135,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 func (s *Service) newVerifier(audiences []string) (*token.Verifier, error) {
 	return token.NewVerifier(token.VerifierConfig{
 		Issuers: []token.Issuer{{
-			URL:        s.cfg.BaseURL,
+			URL:        s.cfg.Issuer,
 			Audiences:  audiences,
 			Algorithms: []token.Algorithm{token.ES256, token.EdDSA, token.RS256},
 			Keys:       s.keys,
@@ -303,6 +303,10 @@ func (s *Service) Name() string { return s.cfg.Name }
 
 // BaseURL returns [Config.BaseURL] without a slash at its end.
 func (s *Service) BaseURL() string { return s.cfg.BaseURL }
+
+// Issuer returns the iss claim of the tokens: [Config.Issuer], or [Config.BaseURL] if that
+// is empty.
+func (s *Service) Issuer() string { return s.cfg.Issuer }
 
 // PagesURL returns the URL of the HTML pages, [Config.BaseURL] and
 // [Config.PagesPath], without a slash at its end.

@@ -35,7 +35,7 @@ func TestJK06_PublicMembersOnly(t *testing.T) {
 					t.Errorf("%s: a key has %s", algorithm, member)
 				}
 			}
-			if key["kid"] == "" || key["alg"] != string(algorithm) {
+			if key["kid"] == "" || key["alg"] != string(algorithm) || key["use"] != "sig" {
 				t.Errorf("%s: key is %v", algorithm, key)
 			}
 		}

@@ -14,11 +14,12 @@ import (
 
 // RemoteConfig configures [OpenRemote].
 type RemoteConfig struct {
-	// Issuer is the exact value of the claim iss: the BaseURL of the program that
-	// signs users in, such as "https://app.example.com". Required.
+	// Issuer is the exact value of the claim iss: usher.Config.Issuer of the program that
+	// signs users in, which is its BaseURL by default, such as "https://app.example.com".
+	// Required.
 	Issuer string
-	// KeysURL is the URL of the issuer's JWK Set. Defaults to Issuer followed by
-	// "/auth/keys".
+	// KeysURL is the URL of the issuer's JWK Set. Set it if Issuer is not the BaseURL.
+	// Defaults to Issuer followed by "/auth/keys".
 	KeysURL string
 	// KeysFile is the path of a file that keeps the issuer's keys over a restart, for at
 	// most 24 hours after they were fetched. See File of [token.RemoteKeysConfig].
@@ -71,7 +72,7 @@ type Remote struct {
 // ValidateSession returns token.ErrUnavailable.
 func OpenRemote(ctx context.Context, cfg RemoteConfig) (*Remote, error) {
 	if cfg.Issuer == "" {
-		return nil, errors.New("middleware: RemoteConfig.Issuer is missing: set it to the BaseURL of the program that signs users in")
+		return nil, errors.New("middleware: RemoteConfig.Issuer is missing: set it to the BaseURL of the program that signs users in, or to its Config.Issuer")
 	}
 	if cfg.RevocationsURL != "" && cfg.Revocations != nil {
 		return nil, errors.New("middleware: RemoteConfig.RevocationsURL and RemoteConfig.Revocations are both set: set one of them")

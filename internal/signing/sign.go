@@ -7,8 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -19,6 +23,24 @@ import (
 // maxDate is the last second of the year 9999, the latest time that RFC 3339 can
 // write and a Verifier accepts.
 const maxDate = 253402300799
+
+// CheckIssuer returns an error if s cannot be the issuer of tokens: a URL, or a name
+// without a colon (StringOrURI of RFC 7519 §2). The error begins with a verb.
+func CheckIssuer(s string) error {
+	switch {
+	case s == "" || len(s) > 255:
+		return errors.New("must have 1 to 255 bytes")
+	case strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsGraphic(r) }):
+		return errors.New("must have no blanks, control characters or invalid UTF-8")
+	case !strings.Contains(s, ":"):
+		return nil
+	}
+	// OpenID Connect Core §2 allows neither a query nor a fragment.
+	if u, err := url.Parse(s); err != nil || u.Scheme == "" || u.User != nil || strings.ContainsAny(s, "?#") {
+		return errors.New("must be an absolute URL without user, query and fragment, or have no colon")
+	}
+	return nil
+}
 
 // Claims is the content of a token to be signed. It has no field for a name, an
 // email address or a telephone number: a token carries ids, rights and times,
