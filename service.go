@@ -69,6 +69,7 @@ type Service struct {
 	revocations *token.Revocations
 	audit       *audit.Log
 	outbox      *outbox.Outbox
+	follower    *revocation.Follower
 	background  *background.Group
 
 	emailBox, deviceBox, cursorBox *seal.Box
@@ -145,99 +146,6 @@ func (s *Service) newVerifier(audiences []string) (*token.Verifier, error) {
 	})
 }
 
-// startTimeout is the maximum duration of New.
-const startTimeout = 30 * time.Second
-
-// start reads what the instance needs from the store and starts the background
-// work.
-func (s *Service) start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	if err := errors.Join(s.checkClock(ctx), s.clockUsable()); err != nil {
-		return err
-	}
-	readKeys := s.keys.Rotate
-	if s.cfg.NoBackground {
-		readKeys = s.keys.Load
-	}
-	if err := readKeys(ctx); err != nil {
-		return fmt.Errorf("usher: signing keys: %w", err)
-	}
-	notifier, _ := store.Find[store.Notifier](s.store)
-	follower := revocation.NewFollower(revocation.Config{
-		Store: s.store, Notifier: notifier, List: s.revocations, Logger: s.cfg.Logger, Now: s.now,
-		Until: func() time.Time { return s.revokedUntil(s.now()) },
-	})
-	if err := follower.Poll(ctx); err != nil {
-		return fmt.Errorf("usher: revocations: %w", err)
-	}
-	if s.cfg.NoBackground {
-		return nil
-	}
-	follower.Follow(s.background)
-	s.background.Every("rotate keys", keysInterval, s.rotateKeys)
-	more := make(chan struct{}, 1)
-	s.background.EveryOrWoken("remove expired rows", cleanInterval, more, func(ctx context.Context) error {
-		return s.deleteExpired(ctx, more)
-	})
-	s.background.Every("compare clocks", clockInterval, s.checkClock)
-	s.background.RunQueue()
-	s.outbox.Deliver(s.background)
-	return nil
-}
-
-// Close ends the background work and waits for it, at most until ctx ends. Emails
-// that were not sent stay in the outbox. Close does not close the Store, which
-// belongs to the caller.
-//
-// Errors: the error of ctx.
-func (s *Service) Close(ctx context.Context) error { return s.background.Close(ctx) }
-
-// How often the background work runs.
-const (
-	keysInterval  = 5 * time.Second
-	cleanInterval = time.Minute
-	// cleanSlice bounds one run. If expired rows are left, the next run follows at once.
-	cleanSlice = 5 * time.Second
-)
-
-// enqueue runs do in the background, soon after the call returns. With
-// Config.NoBackground it runs do at once.
-func (s *Service) enqueue(ctx context.Context, name string, do func(context.Context) error) {
-	if !s.cfg.NoBackground {
-		s.background.Enqueue(name, do)
-		return
-	}
-	if err := background.Guard(func() error { return do(ctx) }); err != nil {
-		s.cfg.Logger.Error("usher: queued work fails", "work", name, "error", err)
-	}
-}
-
-// deleteExpired removes what has expired by the store's clock, in transactions so small
-// that they delay no other caller noticeably. If rows are left after cleanSlice, it sends to more.
-func (s *Service) deleteExpired(ctx context.Context, more chan<- struct{}) error {
-	now, err := s.timeToMaintain(ctx)
-	if err != nil {
-		return err
-	}
-	s.revocations.Prune(now)
-	x := store.Expiry{Now: now, EventsBefore: now.Add(-s.cfg.EventRetention), NamedEventsBefore: map[EventName]time.Time{}, Max: 1000}
-	for name, kept := range s.cfg.EventRetentionByName {
-		x.NamedEventsBefore[name] = now.Add(-kept)
-	}
-	for began := time.Now(); time.Since(began) < cleanSlice; {
-		n, err := s.store.DeleteExpired(ctx, x)
-		if err != nil || n < x.Max {
-			return err
-		}
-	}
-	select {
-	case more <- struct{}{}:
-	default: // a run is due already
-	}
-	return nil
-}
-
 // secrets returns Config.Secret and Config.OldSecrets, newest first.
 func (s *Service) secrets() []string {
 	all := []string{s.cfg.Secret.Reveal()}
@@ -284,6 +192,10 @@ func (s *Service) deriveKeys() error {
 	})
 	return err
 }
+
+// Now returns the current time by [Config.Now]. Package handlers uses it, so that a
+// program and its tests have one clock.
+func (s *Service) Now() time.Time { return s.cfg.Now() }
 
 // now returns the current time with the precision of the store.
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }

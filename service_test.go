@@ -247,40 +247,6 @@ func TestEveryErrorIsDocumented(t *testing.T) {
 	}
 }
 
-// A command-line tool works on the store of a running program, and leaves the
-// background work to it.
-func TestNoBackgroundLeavesTheWorkToOtherInstances(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		st, c := memory.New(), newClock()
-		tool := newKitOn(t, st, c, func(cfg *usher.Config) { cfg.NoBackground = true })
-		_, err := tool.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, home)
-		wantErr(t, err, usher.ErrUnavailable) // it made no signing key
-		program := newKitOn(t, st, c)
-		tool = newKitOn(t, st, c, func(cfg *usher.Config) { cfg.NoBackground = true })
-
-		tool.signUp(ann)
-		time.Sleep(time.Minute) // the bubble's clock
-		tool.mail.mu.Lock()
-		sent := len(tool.mail.all)
-		tool.mail.mu.Unlock()
-		if sent != 0 {
-			t.Errorf("the tool sent %d emails", sent)
-		}
-		program.wantEmails("verify_email")
-
-		// What a caller asks for is done before the call returns.
-		if err := tool.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: ann}, home); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Minute)
-		program.wantEmails("confirm_and_reset")
-		if err := tool.Close(ctx); err != nil {
-			t.Fatal(err)
-		}
-	})
-}
-
 // deleting is a store that deletes the user before it changes anything.
 type deleting struct{ store.Store }
 

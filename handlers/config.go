@@ -88,8 +88,8 @@ type Config struct {
 	// Logger gets failures and refusals, never a secret. Defaults to
 	// slog.Default().
 	Logger *slog.Logger
-	// Now returns the current time. Tests may set it to the clock of the Service.
-	// Defaults to time.Now.
+	// Now returns the current time. Defaults to the clock of the Service,
+	// usher.Config.Now.
 	Now func() time.Time
 }
 
@@ -99,7 +99,7 @@ func (c Config) complete(auth *usher.Service) (Config, error) {
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
 	c.Logger = logs.Guard(cmp.Or(c.Logger, slog.Default()))
 	if c.Now == nil {
-		c.Now = time.Now
+		c.Now = auth.Now
 	}
 	c.TrustedProxies = slices.Clone(c.TrustedProxies)
 	own, err := url.Parse(auth.PagesURL())

@@ -91,7 +91,7 @@ func (o *Outbox) Deliver(g *background.Group) {
 					return
 				case <-o.wake:
 				}
-				if err := background.Guard(func() error { o.deliverDue(ctx); return nil }); err != nil {
+				if err := background.Guard(func() error { o.DeliverDue(ctx); return nil }); err != nil {
 					o.cfg.Logger.Error("usher: the outbox failed", "error", err)
 				}
 			}
@@ -111,9 +111,9 @@ func (o *Outbox) Deliver(g *background.Group) {
 	})
 }
 
-// deliverDue delivers until no email is due. A sender that finds one wakes another
+// DeliverDue delivers until no email is due. A sender that finds one wakes another
 // sender for the next one before it delivers, because its own delivery may hang.
-func (o *Outbox) deliverDue(ctx context.Context) {
+func (o *Outbox) DeliverDue(ctx context.Context) {
 	for ctx.Err() == nil {
 		claim, cancel := context.WithTimeout(ctx, storeTimeout)
 		var claimed []store.QueuedEmail

@@ -5,6 +5,7 @@ package revocation
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/usherkit/usher/internal/background"
@@ -41,9 +42,11 @@ type Config struct {
 }
 
 // Follower copies revocations. It reads by id, not by time, so that no clock matters
-// except its own. One goroutine at a time may call Poll.
+// except its own. It is safe for concurrent use.
 type Follower struct {
 	cfg Config
+
+	mu sync.Mutex // one Poll at a time
 	// checkpoints are the highest ids read at several times, oldest first.
 	checkpoints []checkpoint
 	// fullReadAt is when the whole list was last read.
@@ -83,6 +86,8 @@ func (f *Follower) Follow(g *background.Group) {
 func (f *Follower) Poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	now := time.Now() // the monotonic clock: the wall clock may jump
 	after := f.readFrom(now)
 	list, err := f.cfg.Store.Revocations(ctx, after)
