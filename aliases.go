@@ -82,6 +82,7 @@ const (
 	EventResetLinkUsed        = store.EventResetLinkUsed
 	EventPasswordReset        = store.EventPasswordReset
 	EventTokenRefused         = store.EventTokenRefused
+	EventOperatorRefused      = store.EventOperatorRefused
 	EventTokenReused          = store.EventTokenReused
 	EventEmailVerifyRequested = store.EventEmailVerifyRequested
 	EventEmailVerified        = store.EventEmailVerified

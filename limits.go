@@ -33,6 +33,7 @@ const (
 	limitDownloads      = "downloads"
 	limitCodes          = "codes"
 	limitNetworkCodes   = "network_codes"
+	limitOperator       = "operator"
 )
 
 // limitKey returns the key of a counter: a MAC, so that the key does not reveal

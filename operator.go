@@ -33,6 +33,24 @@ func (s *Service) Operator(name string) *Operator {
 	return &Operator{s: s, client: Client{actor: name}}
 }
 
+// CountRefused counts a request that claims to come from the operator, and whose key or
+// other proof the program has refused, for the network of the client, and records it. It
+// returns nil as long as the network may go on: then the program answers as it answers a
+// wrong key.
+//
+// Errors: a [*LimitError] after more than [LimitConfig.NetworkFailures] of them;
+// [ErrUnavailable].
+func (o *Operator) CountRefused(ctx context.Context, c Client) error {
+	c.actor = o.client.actor
+	l := o.s.cfg.Limits
+	limits := o.s.networkLimits(limitOperator, store.Limit{Max: l.NetworkFailures, Window: l.NetworkWindow}, c)
+	if _, err := o.s.takeLimitsOrError(ctx, c, limits...); err != nil {
+		return err
+	}
+	o.s.audit.StoreSampled(ctx, "refused "+limits[0].Key, o.s.newEvent(EventOperatorRefused, "", "", "", c))
+	return nil
+}
+
 // User returns the user with that id.
 //
 // Errors: [ErrNotFound]; [ErrUnavailable].

@@ -362,3 +362,15 @@ type headerOnly http.Header
 func (h headerOnly) Header() http.Header         { return http.Header(h) }
 func (h headerOnly) Write(b []byte) (int, error) { return len(b), nil }
 func (h headerOnly) WriteHeader(int)             {}
+
+// PlainNames returns the names of the two cookies of Config.Plain, or empty strings without
+// it.
+func (j *Jar) PlainNames() (session, refresh string) {
+	if !j.cfg.Plain {
+		return "", ""
+	}
+	return j.cfg.SessionName, j.cfg.RefreshName
+}
+
+// Domain returns Config.Domain.
+func (j *Jar) Domain() string { return j.cfg.Domain }

@@ -41,6 +41,7 @@ const (
 	EventResetLinkUsed        EventName = "authn_password_reset_link"
 	EventPasswordReset        EventName = "authn_password_reset"
 	EventTokenRefused         EventName = "authn_token_refused"
+	EventOperatorRefused      EventName = "authn_operator_refused"
 	EventTokenReused          EventName = "authn_token_reuse"
 	EventEmailVerifyRequested EventName = "user_email_verify_request"
 	EventEmailVerified        EventName = "user_email_verify"
@@ -149,7 +150,7 @@ type EventStore interface {
 var failures = map[EventName]bool{
 	EventUserDeletionRefused: true, EventSignUpRefused: true, EventSignInFailed: true, EventPasswordLocked: true, EventThrottled: true,
 	EventPasswordChangeFailed: true, EventPasswordExpired: true, EventPasswordDamaged: true, EventBreachCheckFailed: true,
-	EventTokenRefused: true, EventTokenReused: true, EventEmailGivenUp: true, EventEmailDropped: true, EventForbidden: true,
+	EventTokenRefused: true, EventTokenReused: true, EventOperatorRefused: true, EventEmailGivenUp: true, EventEmailDropped: true, EventForbidden: true,
 }
 
 // result returns "success" or "failure" for the log.

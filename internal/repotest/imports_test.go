@@ -41,12 +41,12 @@ var mayImport = map[string][]string{
 	"cookies":        {"token", "internal/logs", "internal/seal", "internal/tokencache", "github.com/gorilla/sessions", "github.com/gorilla/securecookie"},
 	"internal/visit": {"", "token", "middleware", "cookies", "problem"},
 	"internal/route": {"", "password", "middleware", "problem", "internal/locale", "internal/logs", "internal/nostore", "internal/visit", "github.com/justinas/alice"},
-	"internal/api":   {"", "token", "middleware", "problem", "internal/route", "internal/visit"},
+	"internal/api":   {"", "token", "middleware", "problem", "internal/route", "internal/strictjson", "internal/visit"},
 	"pages": {"", "token", "password", "middleware", "cookies", "problem", "internal/color", "internal/ipaddr", "internal/locale", "internal/route",
 		"internal/useragent", "internal/visit"},
 	"handlers": {"", "token", "middleware", "cookies", "pages", "problem", "texts", "internal/api", "internal/locale", "internal/logs", "internal/nostore", "internal/route",
 		"internal/visit", "internal/weburl"},
-	"descope": {"", "token"},
+	"descope": {"", "token", "cookies", "middleware", "problem", "internal/logs", "internal/route", "internal/strictjson", "internal/visit"},
 
 	// Emails and texts.
 	"mail":  {"", "texts", "internal/atomicfile", "internal/color", "internal/ipaddr", "internal/locale", "internal/loginid", "internal/useragent", "internal/weburl", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},

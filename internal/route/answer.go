@@ -51,6 +51,10 @@ func (c *Chain) FailProgram(w http.ResponseWriter, r *http.Request, err error) {
 // document otherwise. With OnError it shows no page, but still redirects a
 // browser that must sign in. program is true for the program's own routes.
 func (c *Chain) answer(w http.ResponseWriter, r *http.Request, err error, program bool) {
+	if c.WriteError != nil {
+		c.WriteError(w, r, err)
+		return
+	}
 	usePage := c.OnError == nil || Code(err).Status() == http.StatusUnauthorized
 	if usePage && c.ErrorPage != nil && c.ErrorPage(w, r, err, program) {
 		return

@@ -11,9 +11,14 @@ import (
 // MaxBody is the maximum size of a body in bytes.
 const MaxBody = 16 << 10
 
-// ReadBody returns the body of a request.
+// ReadBody returns the body of a request, of at most MaxBody bytes.
 func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	return ReadBodyOf(w, r, MaxBody)
+}
+
+// ReadBodyOf is ReadBody for a route whose bodies may have another size.
+func ReadBodyOf(w http.ResponseWriter, r *http.Request, size int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, size))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

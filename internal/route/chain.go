@@ -39,6 +39,11 @@ type Chain struct {
 	// OnError writes errors, instead of problem.Write and of the pages that report a
 	// problem. Nil means that those write them.
 	OnError func(w http.ResponseWriter, r *http.Request, p problem.Problem)
+	// WriteError writes every error, in place of pages and problem documents, for a mount
+	// whose protocol has a form of its own. Nil means that answers are as above.
+	WriteError func(w http.ResponseWriter, r *http.Request, err error)
+	// Credentials lets pages of Origins send cookies to a mount without Visits.Cookies too.
+	Credentials bool
 }
 
 // Methods are the handlers of one path by method.

@@ -84,7 +84,7 @@ func (c *Chain) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		return false
 	}
-	if c.Visits.Cookies != nil {
+	if c.Visits.Cookies != nil || c.Credentials {
 		header.Set("Access-Control-Allow-Credentials", "true")
 	}
 	header.Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate, X-Request-Id")

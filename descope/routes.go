@@ -1,0 +1,107 @@
+package descope
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/route"
+)
+
+// access says what a call needs in its Authorization header.
+type access int
+
+const (
+	// accessAny needs nothing.
+	accessAny access = iota
+	// accessProject needs the project id.
+	accessProject
+	// accessRefresh needs the project id and a refresh token, which may also be in the
+	// cookie of a browser. The action verifies it: call.refresh.
+	accessRefresh
+	// accessManagement needs the project id and the management key. The action acts
+	// through call.operator.
+	accessManagement
+)
+
+// row is one call of the SDKs.
+type row struct {
+	method, path string
+	access       access
+	// do does the work. Its answer is written as JSON; nil is {}.
+	do func(c *call) (any, error)
+	// size is the maximum size of the body in bytes. Defaults to route.MaxBody.
+	size int64
+	// list means that the body is an array, call.list, and not an object.
+	list bool
+}
+
+// call is one request to a row.
+type call struct {
+	w http.ResponseWriter
+	r *http.Request
+	// in is the body, which is an empty object if the request has none.
+	in   object
+	list []byte
+	// refresh is not empty with accessRefresh. It is not verified.
+	refresh usher.Secret
+	// byCookie means that refresh comes from the cookie of a browser.
+	byCookie bool
+	// operator is not nil with accessManagement.
+	operator *usher.Operator
+}
+
+// rows is the table of all calls.
+func (h *Handler) rows() []row {
+	return append([]row{
+		{method: http.MethodPost, path: "/v1/auth/password/signup", access: accessProject, do: h.signUp},
+		{method: http.MethodPost, path: "/v1/auth/password/signin", access: accessProject, do: h.signIn},
+		{method: http.MethodPost, path: "/v1/auth/password/reset", access: accessProject, do: h.sendReset},
+		{method: http.MethodPost, path: "/v1/auth/password/update", access: accessRefresh, do: h.updatePassword},
+		{method: http.MethodPost, path: "/v1/auth/password/replace", access: accessProject, do: h.replacePassword},
+		{method: http.MethodGet, path: "/v1/auth/password/policy", access: accessProject, do: h.policy},
+		{method: http.MethodGet, path: "/v2/keys/" + h.cfg.ProjectID, access: accessAny, do: h.keys},
+	}, h.managementRows()...)
+}
+
+// buildRoutes makes the handler of each path. Every other path is answered 404.
+func (h *Handler) buildRoutes() {
+	methods := map[string]route.Methods{}
+	for _, row := range h.rows() {
+		if methods[row.path] == nil {
+			methods[row.path] = route.Methods{}
+		}
+		methods[row.path][row.method] = h.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
+			return h.serve(w, r, row)
+		})
+	}
+	h.byPath = map[string]http.Handler{}
+	for path, m := range methods {
+		h.byPath[path] = h.chain.Path(m)
+	}
+	h.notFound = h.chain.Path(nil)
+}
+
+// serve authorizes a request, reads its body, runs the action, and writes the answer.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, row row) error {
+	c := &call{w: w, r: r}
+	if err := h.authorize(c, row.access); err != nil {
+		return err
+	}
+	if r.Method == http.MethodPost || r.Method == http.MethodPatch {
+		if err := c.readBody(row); err != nil {
+			return err
+		}
+	}
+	answer, err := row.do(c)
+	if err != nil {
+		return err
+	}
+	return write(w, http.StatusOK, answer)
+}
+
+// seconds returns a time in whole seconds, as an int32, which is what the SDKs decode.
+func seconds(t time.Time) int32 { return int32(clamp(t.Unix())) }
+
+// clamp returns n within the range of an int32 and not negative.
+func clamp(n int64) int64 { return min(max(n, 0), 1<<31-1) }
