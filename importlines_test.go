@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -367,5 +368,33 @@ func TestAD07_AUserWhomAnotherImportCreatesMeanwhileIsNoOutage(t *testing.T) {
 	}
 	if _, refused := read(`{"loginIds": ["carl"], "id": "id-2"}`); !strings.HasPrefix(refused, "1|carl|id|") {
 		t.Errorf("the id of another user: %s", refused)
+	}
+}
+
+func TestHA09_HashesOfOtherProgramsAreReplacedAtTheFirstSignIn(t *testing.T) {
+	t.Parallel()
+	var vectors []struct {
+		Name, Password, Pepper string
+		Hash                   json.RawMessage
+	}
+	usher.Must(true, json.Unmarshal(usher.Must(os.ReadFile("password/testdata/foreign.json")), &vectors))
+	var lines, pepper string
+	for i, v := range vectors {
+		pepper += v.Pepper // one of them has one
+		lines += fmt.Sprintf("{\"loginIds\": [\"user%d\"], \"hash\": %s}\r\n", i, v.Hash)
+	}
+	k := newKit(t, func(c *usher.Config) {
+		c.Hashing.ForeignPeppers = []password.Pepper{{ID: "devise", Key: []byte(pepper)}}
+	})
+	if r, refused, err := k.importLines(usher.ImportParams{Users: strings.NewReader(lines)}); err != nil || r.Imported != len(vectors) {
+		t.Fatalf("%+v, %v\n%s", r, err, refused)
+	}
+	for i, v := range vectors {
+		id, c := fmt.Sprintf("user%d", i), from(fmt.Sprintf("192.0.2.%d", i))
+		wantErr(t, k.trySignIn(id, usher.Secret(v.Password+"z"), c), usher.ErrInvalidCredentials)
+		k.signIn(id, usher.Secret(v.Password), c)
+		if h := k.account(id).Password.Hash; !strings.HasPrefix(h, "$argon2id$") || strings.Contains(h, "keyid") {
+			t.Errorf("%s: after the first sign-in the hash is %q", v.Name, h)
+		}
 	}
 }

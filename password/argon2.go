@@ -17,7 +17,7 @@ type Argon2 struct {
 	// Variant is "argon2id" or "argon2i". Defaults to "argon2id".
 	Variant string
 	// Hash is 16 to 64 raw bytes. Salt is up to 256 raw bytes.
-	Hash, Salt []byte
+	Hash, Salt Bytes
 	// Iterations is the number of passes.
 	Iterations int
 	// Memory is in KiB, at least 8 for each thread.
@@ -69,9 +69,9 @@ func (a *Argon2) convertPHC() (imported, error) {
 	if a.Variant != "" || a.Hash != nil || a.Salt != nil || a.Iterations != 0 || a.Memory != 0 || a.Threads != 0 {
 		return imported{}, importErr("Argon2.PHC", "is set together with other fields")
 	}
-	fields := strings.Split(a.PHC, "$")
+	fields := strings.Split(trimLineEnd(a.PHC), "$")
 	if len(fields) != 6 || fields[0] != "" || (fields[1] != "argon2id" && fields[1] != "argon2i") {
-		return imported{}, importErr("Argon2.PHC", "is not an argon2id or argon2i PHC string")
+		return imported{}, importErr("Argon2.PHC", "is not an argon2id or argon2i PHC string with 5 fields (argon2d is not supported)")
 	}
 	s, err := parseForeignArgon2(fields[1], fields[2:])
 	if err != nil {

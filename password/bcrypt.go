@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -16,6 +17,9 @@ type Bcrypt struct {
 	// $2y$, with a cost of 5 to 14. A hash with cost 4 cannot be wrapped: import
 	// the user without a password, who then sets one by an emailed link.
 	Hash string
+	// PepperID is the ID of one of HasherConfig.ForeignPeppers, if the other system
+	// appended a pepper to the password, as Devise does. Defaults to none.
+	PepperID string
 }
 
 const (
@@ -23,6 +27,7 @@ const (
 	maxBcryptCost   = 14
 	bcryptLen       = 60
 	bcryptPrefix    = len("$2b$12$")
+	pepperedBcrypt  = "x-bcrypt,keyid=" // before the ID of the pepper
 )
 
 type bcryptHash struct {
@@ -30,38 +35,42 @@ type bcryptHash struct {
 	// prehash means that the input of bcrypt was hex(SHA-256(password)), as in
 	// Django's bcrypt_sha256.
 	prehash bool
+	// keyID is the ID of the pepper that is appended to the password, or "".
+	keyID string
 }
 
 func (b *Bcrypt) convert() (imported, error) {
-	s, err := importBcrypt(b.Hash, false)
+	if b.PepperID != "" && !validPepperID(b.PepperID) {
+		return imported{}, importErr("Bcrypt.PepperID", "is not the ID of a pepper")
+	}
+	s, err := importBcrypt(bcryptHash{hash: trimLineEnd(b.Hash), keyID: b.PepperID})
 	if err != nil {
 		return imported{}, importErr("Bcrypt.Hash", "%v", err)
 	}
 	return imported{scheme: s}, nil
 }
 
-// importBcrypt is parseBcrypt for a hash that is not stored yet.
-func importBcrypt(hash string, prehash bool) (*bcryptHash, error) {
-	s, err := parseBcrypt(hash, prehash)
+// importBcrypt is checkBcrypt for a hash that is not stored yet.
+func importBcrypt(b bcryptHash) (*bcryptHash, error) {
+	s, err := checkBcrypt(b)
 	if err != nil {
 		return nil, err
 	}
-	if cost, err := bcrypt.Cost([]byte(hash)); err != nil || cost < minBcryptImport {
+	if cost, err := bcrypt.Cost([]byte(b.hash)); err != nil || cost < minBcryptImport {
 		return nil, fmt.Errorf("cost %d is under the minimum of %d; import the user without a password", cost, minBcryptImport)
 	}
 	return s, nil
 }
 
-func parseBcrypt(hash string, prehash bool) (*bcryptHash, error) {
-	if len(hash) != bcryptLen {
-		return nil, errForm
-	}
+func checkBcrypt(b bcryptHash) (*bcryptHash, error) {
+	hash := b.hash
 	// $2x$ marks hashes of a faulty implementation, which a correct one cannot
 	// verify.
-	switch hash[:4] {
-	case "$2a$", "$2b$", "$2y$":
-	default:
+	if !strings.HasPrefix(hash, "$2a$") && !strings.HasPrefix(hash, "$2b$") && !strings.HasPrefix(hash, "$2y$") {
 		return nil, errors.New("is not $2a$, $2b$ or $2y$")
+	}
+	if len(hash) != bcryptLen {
+		return nil, fmt.Errorf("has %d characters, not %d", len(hash), bcryptLen)
 	}
 	cost, err := bcrypt.Cost([]byte(hash))
 	if err != nil || hash[6] != '$' {
@@ -75,20 +84,23 @@ func parseBcrypt(hash string, prehash bool) (*bcryptHash, error) {
 			return nil, errForm
 		}
 	}
-	return &bcryptHash{hash: hash, prehash: prehash}, nil
+	return &b, nil
 }
 
 func (b *bcryptHash) encode() string {
-	if b.prehash {
+	switch {
+	case b.prehash:
 		return "$x-django-bcrypt-sha256" + b.hash
+	case b.keyID != "":
+		return "$" + pepperedBcrypt + b.keyID + b.hash
 	}
 	return "$x-bcrypt" + b.hash
 }
 
-func (*bcryptHash) pepperID() string { return "" }
+func (b *bcryptHash) pepperID() string { return b.keyID }
 
-func (b *bcryptHash) matches(c candidate, _ []byte) (bool, error) {
-	pw := []byte(c.typed)
+func (b *bcryptHash) matches(c candidate, pepper []byte) (bool, error) {
+	pw := append([]byte(c.typed), pepper...)
 	if b.prehash {
 		sum := sha256.Sum256(pw)
 		pw = []byte(hex.EncodeToString(sum[:]))

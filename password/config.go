@@ -57,6 +57,11 @@ type HasherConfig struct {
 	// made with the others still verify and are then rehashed. Defaults to none.
 	Peppers []Pepper
 
+	// ForeignPeppers lists the peppers of other systems, for imported hashes that name them
+	// by [Bcrypt.PepperID]. Each is needed until the last of these users has signed in, and
+	// makes no new hash. A key may have any length. Defaults to none.
+	ForeignPeppers []Pepper
+
 	// Slots is how many computations may run at once. A computation of Argon2id
 	// keeps as many cores busy as it has threads. Running computations need Slots ×
 	// Params.Memory. Hashes of other systems are verified in as many further
@@ -111,6 +116,17 @@ func (c HasherConfig) validate() error {
 		}
 		if ids[p.ID] {
 			return fmt.Errorf("%w: Peppers[%d]: ID %q is not unique", ErrInvalidConfig, i, p.ID)
+		}
+		ids[p.ID] = true
+	}
+	for i, p := range c.ForeignPeppers {
+		switch {
+		case !validPepperID(p.ID):
+			return fmt.Errorf("%w: ForeignPeppers[%d]: %w", ErrInvalidConfig, i, errPepperID(p.ID))
+		case len(p.Key) == 0:
+			return fmt.Errorf("%w: ForeignPeppers[%d]: Key of %q is empty", ErrInvalidConfig, i, p.ID)
+		case ids[p.ID]:
+			return fmt.Errorf("%w: ForeignPeppers[%d]: ID %q is not unique", ErrInvalidConfig, i, p.ID)
 		}
 		ids[p.ID] = true
 	}

@@ -14,7 +14,7 @@ type MD5 struct {
 	// Hash is 32 hexadecimal digits.
 	Hash string
 	// Salt is the raw salt, at most 256 bytes. Defaults to none.
-	Salt []byte
+	Salt Bytes
 	// SaltAfter means that the digest is of password+salt, not salt+password.
 	// Defaults to false.
 	SaltAfter bool
@@ -28,7 +28,7 @@ type SHA struct {
 	// Hash is the digest in hexadecimal digits.
 	Hash string
 	// Salt is the raw salt, at most 256 bytes. Defaults to none.
-	Salt []byte
+	Salt Bytes
 	// SaltAfter means that the digest is of password+salt, not salt+password.
 	// Defaults to false.
 	SaltAfter bool
@@ -57,7 +57,7 @@ func convertDigest(field string, d digest, hexText string) (imported, error) {
 	if len(d.salt) > maxSalt {
 		return imported{}, importErr(field+".Salt", "has more than %d bytes", maxSalt)
 	}
-	sum, err := hex.DecodeString(hexText)
+	sum, err := hex.DecodeString(trimLineEnd(hexText))
 	if size := d.new()().Size(); err != nil || len(sum) != size {
 		return imported{}, importErr(field+".Hash", "is not %d hexadecimal digits", 2*size)
 	}

@@ -17,7 +17,7 @@ type Django struct {
 
 // convert translates to the importable format of the same algorithm.
 func (d *Django) convert() (imported, error) {
-	name, rest, _ := strings.Cut(d.Hash, "$")
+	name, rest, _ := strings.Cut(trimLineEnd(d.Hash), "$")
 	var in importable
 	var err error
 	switch name {
@@ -30,7 +30,7 @@ func (d *Django) convert() (imported, error) {
 	case "bcrypt":
 		in = &Bcrypt{Hash: rest}
 	case "bcrypt_sha256":
-		s, err := importBcrypt(rest, true)
+		s, err := importBcrypt(bcryptHash{hash: rest, prehash: true})
 		if err != nil {
 			return imported{}, importErr("Django.Hash", "%v", err)
 		}
@@ -43,11 +43,7 @@ func (d *Django) convert() (imported, error) {
 	if err != nil {
 		return imported{}, importErr("Django.Hash", "%v", err)
 	}
-	out, err := in.convert()
-	if e, ok := err.(*ImportError); ok {
-		return imported{}, importErr("Django.Hash", "%s", e.Reason)
-	}
-	return out, err
+	return within("Django.Hash", in)
 }
 
 func djangoPBKDF2(digest, rest string) (*PBKDF2, error) {

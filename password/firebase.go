@@ -4,10 +4,13 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/crypto/scrypt"
 )
@@ -21,12 +24,15 @@ import (
 type Firebase struct {
 	// Hash is as long as SignerKey. Salt and SaltSeparator have up to 128
 	// bytes each.
-	Hash, Salt, SaltSeparator []byte
+	Hash, Salt, SaltSeparator Bytes
 	// SignerKey is 16 to 256 bytes.
-	SignerKey []byte
-	// Memory is "mem_cost", the base-2 logarithm of scrypt's N. Rounds is
-	// "rounds", the block size of scrypt. Together they may need at most 256 MiB.
+	SignerKey Bytes
+	// Memory is "mem_cost", the base-2 logarithm of scrypt's N: 1 to 14. Rounds is
+	// "rounds", the block size of scrypt: 1 to 8. Most projects have 14 and 8.
 	Memory, Rounds int
+	// Encoded is the string $fbscrypt$… in which Supabase stores such hashes. If it is
+	// set, the other fields must be empty.
+	Encoded string
 }
 
 // Format hides the hash and the signer key, for every verb.
@@ -42,6 +48,10 @@ const (
 	minFirebaseSigner = 16
 	maxFirebaseSigner = 256
 	maxFirebaseMemory = 24 // as an exponent; checkScrypt enforces the limit in bytes
+
+	// The limits of Firebase, which also find two numbers in the wrong order.
+	maxFirebaseImportMemory = 14
+	maxFirebaseImportRounds = 8
 )
 
 type firebaseHash struct {
@@ -50,31 +60,74 @@ type firebaseHash struct {
 }
 
 func (f *Firebase) convert() (imported, error) {
+	if f.Encoded != "" {
+		return f.convertEncoded()
+	}
 	s := &firebaseHash{
 		memoryExp: f.Memory, rounds: f.Rounds,
 		salt: f.Salt, separator: f.SaltSeparator, signer: f.SignerKey, encoded: f.Hash,
 	}
+	if s.memoryExp < 1 || s.memoryExp > maxFirebaseImportMemory {
+		return imported{}, importErr("Firebase.Memory", "%d is not between 1 and %d", s.memoryExp, maxFirebaseImportMemory)
+	}
+	if s.rounds < 1 || s.rounds > maxFirebaseImportRounds {
+		return imported{}, importErr("Firebase.Rounds", "%d is not between 1 and %d", s.rounds, maxFirebaseImportRounds)
+	}
 	if err := s.check(); err != nil {
-		return imported{}, importErr("Firebase", "%v", err)
+		return imported{}, err
 	}
 	return imported{scheme: s}, nil
 }
 
+// convertEncoded parses $fbscrypt$v=1,n=14,r=8,p=1,ss=separator,sk=signer$salt$hash.
+func (f *Firebase) convertEncoded() (imported, error) {
+	if f.Hash != nil || f.Salt != nil || f.SaltSeparator != nil || f.SignerKey != nil || f.Memory != 0 || f.Rounds != 0 {
+		return imported{}, importErr("Firebase.Encoded", "is set together with other fields")
+	}
+	fields := strings.Split(trimLineEnd(f.Encoded), "$")
+	if len(fields) != 5 || fields[0] != "" || fields[1] != "fbscrypt" {
+		return imported{}, importErr("Firebase.Encoded", "is not a string $fbscrypt$…")
+	}
+	named := map[string]string{}
+	for _, setting := range strings.Split(fields[2], ",") {
+		name, value, _ := strings.Cut(setting, "=")
+		named[name] = value
+	}
+	if len(named) != 6 || named["v"] != "1" || named["p"] != "1" {
+		return imported{}, importErr("Firebase.Encoded", "has other settings than v=1, n, r, p=1, ss and sk")
+	}
+	var in Firebase
+	in.Memory, _ = strconv.Atoi(named["n"]) // 0 is refused
+	in.Rounds, _ = strconv.Atoi(named["r"])
+	var errs [4]error
+	in.SaltSeparator, errs[0] = anyBase64(named["ss"])
+	in.SignerKey, errs[1] = anyBase64(named["sk"])
+	in.Salt, errs[2] = anyBase64(fields[3])
+	in.Hash, errs[3] = anyBase64(fields[4])
+	if errors.Join(errs[:]...) != nil {
+		return imported{}, importErr("Firebase.Encoded", "has a part that is not base64")
+	}
+	return within("Firebase.Encoded", &in)
+}
+
 func (s *firebaseHash) check() error {
 	if s.memoryExp < 1 || s.memoryExp > maxFirebaseMemory {
-		return fmt.Errorf("memory %d is not between 1 and %d", s.memoryExp, maxFirebaseMemory)
+		return importErr("Firebase.Memory", "%d is not between 1 and %d", s.memoryExp, maxFirebaseMemory)
 	}
 	if err := checkScrypt(1<<s.memoryExp, s.rounds, 1); err != nil {
-		return err
+		return importErr("Firebase.Rounds", "%v", err)
 	}
-	if len(s.salt) > maxFirebaseSalt || len(s.separator) > maxFirebaseSalt {
-		return fmt.Errorf("salt or separator has more than %d bytes", maxFirebaseSalt)
+	if len(s.salt) > maxFirebaseSalt {
+		return importErr("Firebase.Salt", "has more than %d bytes", maxFirebaseSalt)
+	}
+	if len(s.separator) > maxFirebaseSalt {
+		return importErr("Firebase.SaltSeparator", "has more than %d bytes", maxFirebaseSalt)
 	}
 	if len(s.signer) < minFirebaseSigner || len(s.signer) > maxFirebaseSigner {
-		return fmt.Errorf("signer key has %d bytes, not %d to %d", len(s.signer), minFirebaseSigner, maxFirebaseSigner)
+		return importErr("Firebase.SignerKey", "has %d bytes, not %d to %d", len(s.signer), minFirebaseSigner, maxFirebaseSigner)
 	}
 	if len(s.encoded) != len(s.signer) {
-		return fmt.Errorf("hash has %d bytes, not as many as the signer key", len(s.encoded))
+		return importErr("Firebase.Hash", "has %d bytes, not as many as the signer key", len(s.encoded))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -59,7 +60,7 @@ func NewHasher(config HasherConfig) (*Hasher, error) {
 		slots:        newSlots(config.Slots, config.QueueWait),
 		foreignSlots: newSlots(config.Slots, config.QueueWait),
 	}
-	for _, p := range config.Peppers {
+	for _, p := range slices.Concat(config.Peppers, config.ForeignPeppers) {
 		h.peppers[p.ID] = bytes.Clone(p.Key)
 	}
 	h.current = hashing{algorithm: config.Algorithm}

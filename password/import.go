@@ -8,7 +8,7 @@ import (
 )
 
 // Foreign is a password hash made by another system. Exactly one field must be
-// set. [Hasher.Import] converts it to a stored string.
+// set. [Hasher.Import] converts it to a stored string. Texts may end with the end of a line.
 type Foreign struct {
 	Bcrypt   *Bcrypt
 	Argon2   *Argon2
@@ -16,6 +16,8 @@ type Foreign struct {
 	Scrypt   *Scrypt
 	Firebase *Firebase
 	Django   *Django
+	Spring   *Spring
+	ASPNet   *ASPNet
 	PHPass   *PHPass
 	MD5      *MD5
 	SHA      *SHA
@@ -87,10 +89,11 @@ func (h *Hasher) Import(ctx context.Context, f Foreign) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s := in.scheme; s != nil && s.pepperID() != "" {
-		if _, ok := h.peppers[s.pepperID()]; !ok {
-			return "", importErr("Stored", "needs the pepper %q, which HasherConfig.Peppers does not have", s.pepperID())
+	if s := in.scheme; s != nil && s.pepperID() != "" && h.peppers[s.pepperID()] == nil {
+		if f.Bcrypt != nil {
+			return "", importErr("Bcrypt.PepperID", "%q is not in HasherConfig.ForeignPeppers", s.pepperID())
 		}
+		return "", importErr("Stored", "needs the pepper %q, which HasherConfig.Peppers does not have", s.pepperID())
 	}
 	if slow, ok := in.scheme.(derived); ok && slow.weak() {
 		in = imported{inner: weakInner{slow}, innerHash: b64(slow.result())}
@@ -126,6 +129,12 @@ func (f Foreign) only() (importable, error) {
 	if f.Django != nil {
 		set = append(set, f.Django)
 	}
+	if f.Spring != nil {
+		set = append(set, f.Spring)
+	}
+	if f.ASPNet != nil {
+		set = append(set, f.ASPNet)
+	}
 	if f.PHPass != nil {
 		set = append(set, f.PHPass)
 	}
@@ -148,9 +157,19 @@ func (f Foreign) only() (importable, error) {
 type stored string
 
 func (s stored) convert() (imported, error) {
-	parsed, err := parse(string(s))
+	parsed, err := parse(trimLineEnd(string(s)))
 	if err != nil {
 		return imported{}, importErr("Stored", "is not a string that a Hasher returned")
 	}
 	return imported{scheme: parsed}, nil
+}
+
+// within converts a part of a hash that has its own format. Its errors name the field of
+// that format.
+func within(field string, in importable) (imported, error) {
+	out, err := in.convert()
+	if e, ok := err.(*ImportError); ok {
+		return imported{}, importErr(field, "%s", e.Reason)
+	}
+	return out, err
 }

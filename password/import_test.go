@@ -297,11 +297,11 @@ func TestHA06_CostsAreCappedAtImport(t *testing.T) {
 		{"scrypt overflow", password.Foreign{Scrypt: &password.Scrypt{N: 1 << 62, R: 1 << 31, P: 1, Hash: tag, Salt: salt}}, "Scrypt"},
 		{"scrypt work", password.Foreign{Scrypt: &password.Scrypt{N: 1 << 16, R: 8, P: 64, Hash: tag, Salt: salt}}, "Scrypt"},
 
-		{"firebase memory", password.Foreign{Firebase: &password.Firebase{Memory: 20, Rounds: 8, Hash: tag, SignerKey: tag}}, "Firebase"},
-		{"firebase no signer key", password.Foreign{Firebase: &password.Firebase{Memory: 14, Rounds: 8}}, "Firebase"},
+		{"firebase memory", password.Foreign{Firebase: &password.Firebase{Memory: 20, Rounds: 8, Hash: tag, SignerKey: tag}}, "Firebase.Memory"},
+		{"firebase no signer key", password.Foreign{Firebase: &password.Firebase{Memory: 14, Rounds: 8}}, "Firebase.SignerKey"},
 		{"firebase, the least memory", password.Foreign{Firebase: &password.Firebase{Memory: 1, Rounds: 1, Hash: tag[:16], SignerKey: tag[:16]}}, ""},
-		{"firebase, less memory", password.Foreign{Firebase: &password.Firebase{Memory: -1, Rounds: 1, Hash: tag[:16], SignerKey: tag[:16]}}, "Firebase"},
-		{"firebase lengths", password.Foreign{Firebase: &password.Firebase{Memory: 14, Rounds: 8, Hash: tag[:31], SignerKey: tag}}, "Firebase"},
+		{"firebase, less memory", password.Foreign{Firebase: &password.Firebase{Memory: -1, Rounds: 1, Hash: tag[:16], SignerKey: tag[:16]}}, "Firebase.Memory"},
+		{"firebase lengths", password.Foreign{Firebase: &password.Firebase{Memory: 14, Rounds: 8, Hash: tag[:31], SignerKey: tag}}, "Firebase.Hash"},
 
 		{"django unusable", password.Foreign{Django: &password.Django{Hash: "!abcdefgh"}}, "Django.Hash"},
 		{"django iterations", password.Foreign{Django: &password.Django{Hash: "pbkdf2_sha256$2000001$seasalt$8xBlGd3jVgvJ+92hWPxi5ww0uuAuAnKgC45eudxro7c="}}, "Django.Hash"},

@@ -15,7 +15,7 @@ type PBKDF2 struct {
 	// Type is "sha1", "sha256" or "sha512". Required.
 	Type string
 	// Hash is 16 to 64 raw bytes. Salt is up to 256 raw bytes.
-	Hash, Salt []byte
+	Hash, Salt Bytes
 	// Iterations is at least 1. Iterations × the number of digest-sized blocks in
 	// Hash is at most 2,000,000.
 	Iterations int

@@ -29,12 +29,16 @@ type Pepper struct {
 
 func (p Pepper) validate() error {
 	if !validPepperID(p.ID) {
-		return fmt.Errorf("ID %q is not 1 to %d of the characters A-Z a-z 0-9 . -", p.ID, maxPepperIDLen)
+		return errPepperID(p.ID)
 	}
 	if len(p.Key) < minPepperKey {
 		return fmt.Errorf("Key of %q has %d bytes, must have at least %d", p.ID, len(p.Key), minPepperKey)
 	}
 	return nil
+}
+
+func errPepperID(id string) error {
+	return fmt.Errorf("ID %q is not 1 to %d of the characters A-Z a-z 0-9 . -", id, maxPepperIDLen)
 }
 
 func validPepperID(id string) bool {

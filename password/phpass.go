@@ -49,9 +49,10 @@ type phpass struct {
 
 func (p *PHPass) convert() (imported, error) {
 	in := *p
+	in.Hash = trimLineEnd(in.Hash)
 	if strings.HasPrefix(in.Hash, "$") {
 		var err error
-		if in, err = p.split(); err != nil {
+		if in, err = in.split(); err != nil {
 			return imported{}, err
 		}
 	}

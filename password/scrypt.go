@@ -10,7 +10,7 @@ import (
 // Scrypt is an scrypt hash (RFC 7914).
 type Scrypt struct {
 	// Hash is 16 to 64 raw bytes. Salt is up to 256 raw bytes.
-	Hash, Salt []byte
+	Hash, Salt Bytes
 	// N is the cost, a power of two; R the block size; P the parallelism. The
 	// memory, 128 × R × (N + P) bytes, is at most 256 MiB, and the work, N × R × P,
 	// at most 2^21.

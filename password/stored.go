@@ -50,7 +50,7 @@ func parse(encoded string) (scheme, error) {
 	case "x-argon2id", "x-argon2i":
 		return parseForeignArgon2(strings.TrimPrefix(name, "x-"), rest)
 	case "x-bcrypt", "x-django-bcrypt-sha256":
-		return parseBcrypt("$"+strings.Join(rest, "$"), name == "x-django-bcrypt-sha256")
+		return checkBcrypt(bcryptHash{hash: "$" + strings.Join(rest, "$"), prehash: name == "x-django-bcrypt-sha256"})
 	case "x-pbkdf2-sha1", "x-pbkdf2-sha256", "x-pbkdf2-sha512":
 		return parseForeignPBKDF2(strings.TrimPrefix(name, "x-pbkdf2-"), rest)
 	case "x-scrypt":
@@ -59,6 +59,9 @@ func parse(encoded string) (scheme, error) {
 		return parseFirebase(rest)
 	case "x-wrapped":
 		return parseWrapped(rest)
+	}
+	if id, ok := strings.CutPrefix(name, pepperedBcrypt); ok && validPepperID(id) {
+		return checkBcrypt(bcryptHash{hash: "$" + strings.Join(rest, "$"), keyID: id})
 	}
 	return nil, errors.New("unknown scheme")
 }

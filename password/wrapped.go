@@ -31,6 +31,8 @@ func parseWrapped(fields []string) (*wrapped, error) {
 	switch {
 	case strings.HasPrefix(fields[0], "phpass-"):
 		inner, err = parsePHPass(fields[0])
+	case strings.HasPrefix(fields[0], "spring-sha256:"):
+		inner, err = parseSpringSHA256(strings.TrimPrefix(fields[0], "spring-sha256:"))
 	case strings.HasPrefix(fields[0], "x-"):
 		inner, err = parseWeakInner(fields[0])
 	default:

@@ -31,7 +31,7 @@ var variables = map[string]string{
 
 // standard are the standard packages that a snippet may use.
 var standard = []string{
-	"context", "crypto/tls", "database/sql", "embed", "errors", "fmt", "html/template", "io/fs", "log", "log/slog", "net/http",
+	"context", "crypto/tls", "database/sql", "embed", "encoding/json", "errors", "fmt", "html/template", "io/fs", "log", "log/slog", "net/http",
 	"net/netip", "os", "strings", "testing", "time",
 }
 
