@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
 )
@@ -290,4 +292,52 @@ func TestSF04_AnOutageSpendsNoSignUps(t *testing.T) {
 			t.Errorf("after an outage of %s: %v", name, err)
 		}
 	}
+}
+
+// busyAfterCount is a store that fills the hashing slot when it has counted a change of a
+// password.
+type busyAfterCount struct {
+	store.Store
+	fill func()
+}
+
+func (b *busyAfterCount) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
+	r, err := b.Store.TakeLimits(ctx, now, l)
+	if fill := b.fill; fill != nil && len(l) == 1 && l[0].Max == 5 {
+		b.fill = nil
+		fill()
+	}
+	return r, err
+}
+
+// A change that is refused because the hashing queue is full uses up none of the five
+// changes of a link.
+func TestSI10_ABusyQueueUsesUpNoChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &busyAfterCount{Store: memory.New()}
+		k := newKitOn(t, st, newClock(), func(c *usher.Config) { c.Hashing.Slots, c.Hashing.QueueWait = 1, time.Second })
+		k.importUser(ann)
+		reset := usher.ResetPasswordParams{Token: k.resetToken(ann, usher.MessageResetPassword), NewPassword: otherPassword}
+		for refused := range 6 {
+			var release func()
+			st.fill = func() {
+				release = testhash.Hold(t)
+				hashes := k.Hashes()
+				go func() { _ = k.trySignIn(mallory, otherPassword, nth(refused)) }()
+				if synctest.Wait(); k.Hashes() == hashes {
+					t.Error("the sign-in does not occupy the slot")
+					release()
+				}
+			}
+			_, err := k.ResetPassword(ctx, reset, home)
+			release()
+			if l := wantLimit(t, err); l.Limit != "hashing" {
+				t.Fatalf("after %d refusals by the queue: %v", refused, err)
+			}
+			synctest.Wait()
+		}
+		if _, err := k.ResetPassword(ctx, reset, home); err != nil {
+			t.Errorf("with a free slot, after six refusals by the queue: %v", err)
+		}
+	})
 }

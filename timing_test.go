@@ -11,14 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/store/sqlite"
@@ -192,67 +189,6 @@ func TestAllocations(t *testing.T) {
 			}
 		})
 	}
-}
-
-// busyAfterCount is a store that fills the hashing slot when it has counted a change of a
-// password.
-type busyAfterCount struct {
-	store.Store
-	fill func()
-}
-
-func (b *busyAfterCount) TakeLimits(ctx context.Context, now time.Time, l []store.Limit) (store.LimitResult, error) {
-	r, err := b.Store.TakeLimits(ctx, now, l)
-	if fill := b.fill; fill != nil && len(l) == 1 && l[0].Max == 5 {
-		b.fill = nil
-		fill()
-	}
-	return r, err
-}
-
-// A change that is refused because the hashing queue is full uses up none of the five
-// changes of a link.
-func TestSI10_ABusyQueueUsesUpNoChange(t *testing.T) {
-	st := &busyAfterCount{Store: memory.New()}
-	k := newKitOn(t, st, newClock(), func(c *usher.Config) {
-		c.Hashing.Params = password.Params{Memory: 19456, Time: 3, Threads: 1}
-		c.Hashing.Slots, c.Hashing.QueueWait, c.Limits.SignUps = 1, 5*time.Millisecond, 1_000_000
-		c.Limits.ResetRequests = 100
-	})
-	var n atomic.Int64
-	signUp := func() error { return k.trySignUp(fmt.Sprintf("u%d@example.com", n.Add(1)), goodPassword) }
-	for round := range 20 {
-		ann := fmt.Sprintf("ann%d@example.com", round)
-		k.importUser(ann)
-		raw := k.resetToken(ann, usher.MessageResetPassword)
-		for busy := 0; ; busy++ {
-			var others sync.WaitGroup
-			var stop atomic.Bool
-			st.fill = func() {
-				others.Go(func() {
-					for !stop.Load() {
-						_ = signUp()
-					}
-				})
-				for signUp() == nil { // until the other sign-ups occupy the slot
-				}
-			}
-			_, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, home)
-			stop.Store(true)
-			others.Wait()
-			switch {
-			case err == nil && busy < 6:
-			case err == nil || busy == 6:
-				return
-			case wantLimit(t, err).Limit != "hashing":
-				t.Fatalf("after %d refusals by the queue: %v", busy, err)
-			default:
-				continue
-			}
-			break // it got the slot: begin again
-		}
-	}
-	t.Fatal("the queue was never full six times in a row")
 }
 
 // conflictAtStart is a store in which the password changes just before a session starts.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/usherkit/usher/internal/cheaphash"
 )
 
 // hashing holds the settings of a native hash. It is comparable: a stored hash
@@ -38,6 +40,9 @@ func (g hashing) String() string {
 func (g hashing) compute(secret, salt []byte, length int) ([]byte, error) {
 	if g.algorithm == PBKDF2SHA256 {
 		return pbkdf2.Key(sha256.New, string(secret), salt, g.iterations, length)
+	}
+	if g.params.Memory == cheaphash.Memory {
+		cheaphash.Wait()
 	}
 	return argon2.IDKey(secret, salt, g.params.Time, g.params.Memory, g.params.Threads, uint32(length)), nil
 }

@@ -19,3 +19,23 @@ func Allow() { allowed.Store(true) }
 
 // Allowed reports whether Allow was called.
 func Allowed() bool { return allowed.Load() }
+
+var hold atomic.Pointer[chan struct{}]
+
+// Hold makes each computation at the costs of this package wait, in its slot, until release
+// is called.
+func Hold() (release func()) {
+	released := make(chan struct{})
+	hold.Store(&released)
+	return func() {
+		hold.Store(nil)
+		close(released)
+	}
+}
+
+// Wait returns once no Hold is in force.
+func Wait() {
+	if released := hold.Load(); released != nil {
+		<-*released
+	}
+}

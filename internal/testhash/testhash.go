@@ -3,6 +3,7 @@
 package testhash
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -21,4 +22,13 @@ func Config() password.HasherConfig {
 		Params:    password.Params{Memory: cheaphash.Memory, Time: cheaphash.Passes, Threads: cheaphash.Threads},
 		QueueWait: time.Hour, // a busy machine refuses no test
 	}
+}
+
+// Hold makes the hashes of Config wait, each in its slot, until release is called. It holds
+// those of the whole process, so a test that calls it is not parallel.
+func Hold(t *testing.T) (release func()) {
+	t.Helper()
+	release = sync.OnceFunc(cheaphash.Hold())
+	t.Cleanup(release)
+	return release
 }
