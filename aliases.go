@@ -77,6 +77,7 @@ const (
 	EventPasswordExpired      = store.EventPasswordExpired
 	EventPasswordRehashed     = store.EventPasswordRehashed
 	EventPasswordDamaged      = store.EventPasswordDamaged
+	EventPasswordBreached     = store.EventPasswordBreached
 	EventBreachCheckFailed    = store.EventBreachCheckFailed
 	EventResetRequested       = store.EventResetRequested
 	EventResetLinkUsed        = store.EventResetLinkUsed

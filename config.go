@@ -68,6 +68,11 @@ type Config struct {
 	// to Argon2id with 64 MiB, 3 passes, 1 lane, and one slot for each two CPUs.
 	Hashing password.HasherConfig
 
+	// BreachedAtSignIn says what a sign-in does if the right password is in the list of
+	// leaked passwords. Any value except BreachedAllowed needs Password.Breached. Defaults to
+	// BreachedAllowed.
+	BreachedAtSignIn BreachedAction
+
 	// ConfirmFirst makes sign-up only send an email, so that the answer never reveals
 	// whether an account exists. The link in the email asks for the chosen password.
 	// Defaults to false: sign-up returns tokens at once, and ErrLoginIDTaken if the
@@ -284,6 +289,9 @@ func (c Config) validate() error {
 	}
 	if c.InsecureNoThrottle && !weburl.IsLoopback(c.BaseURL) {
 		return errors.New("usher: Config.InsecureNoThrottle is for this computer alone: BaseURL must name localhost or a loopback address; elsewhere raise Config.Limits")
+	}
+	if err := c.BreachedAtSignIn.validate(c.Password); err != nil {
+		return err
 	}
 	if err := weburl.CheckPath(c.PagesPath); err != nil {
 		return fmt.Errorf("usher: Config.PagesPath %w", err)

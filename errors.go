@@ -11,7 +11,7 @@ import (
 // The errors that callers branch on, with errors.Is. Every error of a Service or
 // Operator method is one of them, [ErrLoginIDTaken], [ErrNotFound] or
 // [ErrConflict], or wraps one. The other types are [*FieldError],
-// [*password.PolicyError], [*InputErrors], [*LimitError], [*EmailProofError], and
+// [*password.PolicyError], [*InputErrors], [*LimitError], [*EmailProofError], [*BreachedPasswordError], and
 // [*token.Error] of the methods that only validate a token. A [*Rejection] of the program's own code is
 // wrapped, as is any other error of [Config.Claims]. Claims
 // that are reserved, or too large for a token, are an error without a type.
@@ -68,6 +68,29 @@ func (e *EmailProofError) Error() string {
 		return "usher: set a password with an emailed link first"
 	}
 	return "usher: a session alone set the password: set one with an emailed link, or wait until " + e.Until.Format(time.RFC3339)
+}
+
+// BreachedPasswordError means that the password was right but is in the list of leaked
+// passwords, and that [Config.BreachedAtSignIn] demands another one. If ByEmail is false,
+// it also matches [ErrPasswordExpired].
+type BreachedPasswordError struct {
+	// ByEmail is true for a user with a verified address, who has to set another password
+	// with an emailed link ([Service.SendPasswordReset]). If it is false,
+	// [Service.ReplacePassword] takes the password as the old one.
+	ByEmail bool
+}
+
+// Error says what the user can do.
+func (e *BreachedPasswordError) Error() string {
+	if e.ByEmail {
+		return "usher: the password is in a list of leaked passwords: set another one with an emailed link"
+	}
+	return "usher: the password is in a list of leaked passwords and must be replaced"
+}
+
+// Is reports whether target is ErrPasswordExpired and ReplacePassword takes the password.
+func (e *BreachedPasswordError) Is(target error) bool {
+	return target == ErrPasswordExpired && !e.ByEmail
 }
 
 // LimitError means that there were too many attempts. The attempt was refused

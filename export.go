@@ -63,8 +63,8 @@ func exportedLine(a store.Account) userLine {
 		Disabled: u.Status == StatusDisabled, CreatedAt: u.CreatedAt,
 	}
 	// A temporary password would begin a new week wherever the line is imported.
-	if p.State == store.PasswordActive || p.State == store.PasswordExpired {
-		l.StoredHash, l.PasswordExpired = p.Hash, p.State == store.PasswordExpired
+	if p.State == store.PasswordActive || p.State == store.PasswordExpired || p.State == store.PasswordBreached {
+		l.StoredHash, l.PasswordExpired = p.Hash, p.State != store.PasswordActive
 	}
 	return l
 }

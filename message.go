@@ -47,6 +47,9 @@ const (
 	// MessagePasswordLocked notifies the user that failed attempts have disabled the
 	// password for unknown browsers.
 	MessagePasswordLocked MessageKind = "password_locked"
+	// MessagePasswordBreached notifies the user that the password, which was right at a
+	// sign-in, is in a list of leaked passwords.
+	MessagePasswordBreached MessageKind = "password_breached"
 	// MessageAccountDeleted confirms that the user has deleted the account.
 	MessageAccountDeleted MessageKind = "account_deleted"
 	// MessageInvitation has the link of an invitation ([Operator.Invite]).

@@ -256,7 +256,8 @@ func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, te
 // ExpirePassword makes a user choose a new password. All sessions end, and a sign-in
 // with the right password returns ErrPasswordExpired. Anyone who knows the password can
 // still replace it, so after a compromise use [Operator.RequireReset]. A temporary password
-// stays temporary, and expires when it would have.
+// stays temporary, and expires when it would have. A leaked one ([BreachedReplaced]) stays
+// leaked.
 //
 // Errors: [ErrNotFound]; [ErrConflict] if the user has no password or a concurrent
 // call changed it; [ErrUnavailable].
@@ -269,8 +270,9 @@ func (o *Operator) ExpirePassword(ctx context.Context, userID string) error {
 	switch account.Password.State {
 	case store.PasswordNone:
 		return ErrConflict
-	case store.PasswordTemporary:
-		state = store.PasswordTemporary // an expired one works without an end
+	case store.PasswordTemporary, store.PasswordBreached:
+		// An expired one works without an end, and anyone who knows it can replace it.
+		state = account.Password.State
 	}
 	return o.s.changePassword(ctx, store.PasswordChange{
 		UserID: userID, IfVersion: account.Password.Version, State: state, At: account.Password.ChangedAt,

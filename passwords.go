@@ -319,7 +319,8 @@ func (s *Service) changeAndContinueSession(ctx context.Context, account store.Ac
 // checked first, so a wrong one gets the same error whatever the new one is.
 //
 // Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors]; a
-// [*LimitError]; [ErrInvalidCredentials]; [ErrUserDisabled]; the error of
+// [*LimitError]; [ErrInvalidCredentials]; [ErrUserDisabled]; a [*BreachedPasswordError] if
+// an emailed link has to replace the old password; the error of
 // [Config.Claims]; [ErrUnavailable].
 func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams, c Client) (_ Result, err error) {
 	in.LoginID = loginid.Trim(in.LoginID)
@@ -343,6 +344,9 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 	if account.User.Status != StatusEnabled {
 		s.audit.Store(ctx, s.newEvent(EventPasswordChangeFailed, account.User.ID, "", "disabled", c))
 		return Result{}, ErrUserDisabled
+	}
+	if err := s.checkMayReplace(ctx, a, in.OldPassword); err != nil {
+		return Result{}, err
 	}
 	if s.passwordExpired(account.Password) && samePassword(in.NewPassword, in.OldPassword) {
 		return Result{}, &password.PolicyError{Violations: []password.Violation{{

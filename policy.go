@@ -3,6 +3,7 @@ package usher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -43,6 +44,142 @@ func (s *Service) checkPolicy(ctx context.Context, pw Secret, u User) error {
 		s.audit.Store(ctx, s.newEvent(EventBreachCheckFailed, "", "", "", Client{}))
 	}
 	return s.checkPolicyWith(ctx, policy, pw, u)
+}
+
+// BreachedAction is what a sign-in does with the right password if it is in the list of
+// leaked passwords ([password.Policy.Breached]). [Service.Reauthenticate] does the same. A
+// wrong password is never looked up. An instance looks a password up again after one to two
+// days. A look-up delays the sign-in by at most one second. If the list cannot be queried,
+// the sign-in continues, and EventBreachCheckFailed is stored.
+type BreachedAction string
+
+// The actions.
+const (
+	// BreachedAllowed signs the user in, and looks nothing up.
+	BreachedAllowed BreachedAction = ""
+	// BreachedNotified signs the user in, stores EventPasswordBreached, and emails a notice
+	// to a verified address: both at most once a week for each password.
+	BreachedNotified BreachedAction = "notify"
+	// BreachedReplaced refuses the sign-in with a [*BreachedPasswordError], from then on
+	// also without a look-up, until the password is replaced. It stores
+	// EventPasswordBreached and emails the notice once. Sessions continue. An attacker with
+	// the list knows the password too, so [Service.ReplacePassword] refuses the password of
+	// a user with a verified address, who needs an emailed link.
+	BreachedReplaced BreachedAction = "replace"
+)
+
+func (a BreachedAction) validate(p password.Policy) error {
+	switch {
+	case a != BreachedAllowed && a != BreachedNotified && a != BreachedReplaced:
+		return fmt.Errorf("usher: Config.BreachedAtSignIn is %q, use usher.BreachedAllowed, usher.BreachedNotified or usher.BreachedReplaced", a)
+	case a != BreachedAllowed && p.Breached == nil:
+		return fmt.Errorf("usher: Config.BreachedAtSignIn is %q and needs a list of leaked passwords: set Config.Password.Breached, for example to a password.RangeClient", a)
+	}
+	return nil
+}
+
+// checkBreached looks the right password of an attempt up in the list of leaked passwords,
+// and does what Config.BreachedAtSignIn says. If the list cannot be queried, it returns nil.
+// Concurrent attempts each look it up, because one that did not wait for the answer of
+// another would sign in with a leaked password.
+func (s *Service) checkBreached(ctx context.Context, a *attempt, pw Secret) error {
+	key := fmt.Sprint(a.account.User.ID, " ", a.account.Password.Version)
+	if s.cfg.BreachedAtSignIn == BreachedAllowed || s.lookedUp.Count(s.now(), key) > 0 {
+		return nil
+	}
+	leaked, err := s.cfg.Password.CheckBreached(ctx, pw.Reveal())
+	var failed *password.BreachError
+	switch {
+	case errors.As(err, &failed):
+		s.cfg.Password.OnBreachError(failed)
+		s.audit.StoreSampled(ctx, "look-up at a sign-in", s.newEvent(EventBreachCheckFailed, "", "", "", Client{}))
+		return nil
+	case err == nil && leaked && s.cfg.BreachedAtSignIn == BreachedReplaced:
+		if err = s.demandReplacement(ctx, a); err == nil {
+			return s.refuseBreached(ctx, a)
+		}
+	case err == nil && leaked:
+		err = s.notifyOfBreach(ctx, a)
+	}
+	if err != nil {
+		s.resetLimits(ctx, a) // the password was right
+		return s.storeError(err)
+	}
+	s.lookedUp.Add(s.now(), key, 1)
+	return nil
+}
+
+// checkMayReplace returns an error if only an emailed link may replace the password,
+// because anyone with the list of leaked passwords can give it as the old one.
+func (s *Service) checkMayReplace(ctx context.Context, a *attempt, pw Secret) error {
+	switch u := a.account.User; {
+	case u.Email == "" || !u.EmailVerified:
+		return nil
+	case a.account.Password.State == store.PasswordBreached:
+		return s.refuseBreached(ctx, a)
+	case s.cfg.BreachedAtSignIn == BreachedReplaced:
+		return s.checkBreached(ctx, a, pw)
+	}
+	return nil
+}
+
+// refuseBreached refuses an attempt whose right password has leaked.
+func (s *Service) refuseBreached(ctx context.Context, a *attempt) error {
+	u := a.account.User
+	err := &BreachedPasswordError{ByEmail: u.Email != "" && u.EmailVerified}
+	return s.refuseRightPassword(ctx, a, EventPasswordExpired, string(store.PasswordBreached), err)
+}
+
+// demandReplacement makes the password of an attempt useless for a sign-in, because it has
+// leaked, and notifies the user. Of concurrent attempts one does so.
+func (s *Service) demandReplacement(ctx context.Context, a *attempt) error {
+	u, p := a.account.User, a.account.Password
+	effects := s.breachEffects(a, "must_be_replaced")
+	_, err := s.store.ChangePassword(ctx, store.PasswordChange{
+		UserID: u.ID, IfVersion: p.Version, State: store.PasswordBreached, At: p.ChangedAt,
+		UnprovenAt: p.UnprovenAt, KeepEarlier: len(p.Earlier), Effects: effects,
+	})
+	switch {
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
+		return nil // another attempt did it, or the password or the user is gone
+	case err != nil:
+		return err
+	}
+	s.wakeOutbox(effects.Emails)
+	s.audit.Notify(ctx, effects.Events...)
+	return nil
+}
+
+// breachNoticeEvery is how often a user is notified of one leaked password.
+const breachNoticeEvery = 7 * 24 * time.Hour
+
+// notifyOfBreach stores that the right password has leaked, and notifies the user, at most
+// once in breachNoticeEvery for each password.
+func (s *Service) notifyOfBreach(ctx context.Context, a *attempt) error {
+	limit := s.hourlyLimit(limitNotices, 1, "breach", a.account.User.ID, fmt.Sprint(a.account.Password.Version))
+	limit.Window = breachNoticeEvery
+	if _, refused, err := s.takeLimits(ctx, limit); err != nil || refused != nil {
+		return err
+	}
+	effects := s.breachEffects(a, "notified")
+	if err := s.store.Record(ctx, effects); err != nil {
+		s.releaseUnlessHungUp(ctx, limit) // nothing was sent
+		return err
+	}
+	s.wakeOutbox(effects.Emails)
+	s.audit.Notify(ctx, effects.Events...)
+	return nil
+}
+
+// breachEffects returns the event of a leaked password, and the notice if the user has a
+// verified address.
+func (s *Service) breachEffects(a *attempt, reason string) store.Effects {
+	u, c := a.account.User, a.client
+	effects := store.Effects{Events: []Event{s.newEvent(EventPasswordBreached, u.ID, "", reason, c)}}
+	if u.Email != "" && u.EmailVerified {
+		effects.Emails = s.sealEmail(u.Email, forUser(u, Message{Kind: MessagePasswordBreached}, c), c)
+	}
+	return effects
 }
 
 // checkPolicyLocally is checkPolicy without the list of leaked passwords, which is
@@ -177,14 +314,14 @@ func (s *Service) comparedPasswords(p store.Password) int {
 	switch {
 	case p.Hash == "":
 		return 0
-	case p.State == store.PasswordNone:
+	case p.State == store.PasswordNone, p.State == store.PasswordBreached:
 		return max(s.cfg.Password.ReuseAmount, 1)
 	}
 	return s.cfg.Password.ReuseAmount
 }
 
 // checkReuse compares the new password with earlier ones: as many as the policy says, and
-// always with one that an operator has made useless, because others know it.
+// always with one that others know: it has leaked, or an operator has made it useless.
 func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, c Client) error {
 	policy := s.cfg.Password
 	if policy.ReuseAmount = s.comparedPasswords(account.Password); policy.ReuseAmount == 0 {

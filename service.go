@@ -62,6 +62,7 @@ type Service struct {
 	attemptSlots *attemptSlots
 	recent       *recent.Counts // attempts by unknown browsers, for the hashing queue
 	refused      *recent.Counts // those that it refused
+	lookedUp     *recent.Counts // passwords that were looked up at a sign-in, and that may sign in
 
 	verifier    *token.Verifier // of session tokens
 	ownVerifier *token.Verifier // of the tokens that only the Service accepts
@@ -107,6 +108,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 		attemptSlots: newAttemptSlots(),
 		recent:       recent.New(time.Hour, 1<<16),
 		refused:      recent.New(time.Hour, 1<<16),
+		lookedUp:     recent.New(24*time.Hour, 1<<16),
 		jumps:        jumps,
 	}
 	s.audit = audit.NewLog(st, cfg.OnEvent, cfg.Logger, s.now)

@@ -26,12 +26,12 @@ const noticeAfter = 5
 // SignIn checks the password and starts a session: it returns [NextSignedIn]. Every
 // failure computes exactly one hash, whatever the login id, and returns the same
 // error. Only the right password reveals that the user is disabled or that the
-// password has expired. If [Client.SessionID] is set, that session ends.
+// password has expired or has leaked. If [Client.SessionID] is set, that session ends.
 //
 // Errors: a [*FieldError] or [*InputErrors]; a [*LimitError] after too many
 // failures or attempts, before the password is checked, or if the hashing queue is
-// full; [ErrInvalidCredentials]; [ErrUserDisabled]; [ErrPasswordExpired]; the error
-// of [Config.Claims]; [ErrUnavailable].
+// full; [ErrInvalidCredentials]; [ErrUserDisabled]; [ErrPasswordExpired]; a
+// [*BreachedPasswordError]; the error of [Config.Claims]; [ErrUnavailable].
 func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (Result, error) {
 	in.LoginID = loginid.Trim(in.LoginID)
 	canonical, badID := canonicalLoginID(in.LoginID, s.cfg.UnicodeLoginIDs)
@@ -45,7 +45,7 @@ func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (Result
 	if err := s.verifyAttempt(ctx, a, in.Password); err != nil {
 		return Result{}, err
 	}
-	if err := s.checkMaySignIn(ctx, a); err != nil {
+	if err := s.checkMaySignIn(ctx, a, in.Password); err != nil {
 		return Result{}, err
 	}
 	auth, err := s.startSession(ctx, a, in.Password)
@@ -57,13 +57,8 @@ func (s *Service) SignIn(ctx context.Context, in SignInParams, c Client) (Result
 
 // checkMaySignIn returns an error if the user may not sign in although the password
 // is right.
-func (s *Service) checkMaySignIn(ctx context.Context, a *attempt) error {
+func (s *Service) checkMaySignIn(ctx context.Context, a *attempt, pw Secret) error {
 	u, p := a.account.User, a.account.Password
-	refuse := func(name EventName, reason string, err error) error {
-		s.resetLimits(ctx, a)
-		s.audit.Store(ctx, s.newEvent(name, u.ID, "", reason, a.client))
-		return err
-	}
 	switch {
 	case s.needsConfirmation(u):
 		// This must look like a wrong password: otherwise a sign-up followed by a
@@ -79,15 +74,25 @@ func (s *Service) checkMaySignIn(ctx context.Context, a *attempt) error {
 		})
 		return s.failAttempt(ctx, a, "unverified")
 	case u.Status != StatusEnabled:
-		return refuse(EventSignInFailed, "disabled", ErrUserDisabled)
+		return s.refuseRightPassword(ctx, a, EventSignInFailed, "disabled", ErrUserDisabled)
+	case p.State == store.PasswordBreached:
+		return s.refuseBreached(ctx, a)
 	case s.passwordExpired(p):
 		reason := string(p.State)
 		if p.State == store.PasswordActive {
 			reason = "age"
 		}
-		return refuse(EventPasswordExpired, reason, ErrPasswordExpired)
+		return s.refuseRightPassword(ctx, a, EventPasswordExpired, reason, ErrPasswordExpired)
 	}
-	return nil
+	return s.checkBreached(ctx, a, pw)
+}
+
+// refuseRightPassword stores the event of an attempt that is refused although the password
+// is right, and returns err.
+func (s *Service) refuseRightPassword(ctx context.Context, a *attempt, name EventName, reason string, err error) error {
+	s.resetLimits(ctx, a)
+	s.audit.Store(ctx, s.newEvent(name, a.account.User.ID, "", reason, a.client))
+	return err
 }
 
 // needsConfirmation reports whether the user has to prove the address before the
@@ -189,7 +194,7 @@ func (s *Service) Reauthenticate(ctx context.Context, claims *token.Claims, in R
 	if err := s.verifyAttempt(ctx, a, in.Password); err != nil {
 		return Result{}, err
 	}
-	if err := s.checkMaySignIn(ctx, a); err != nil {
+	if err := s.checkMaySignIn(ctx, a, in.Password); err != nil {
 		return Result{}, err
 	}
 	if err := s.recordAfterFailures(ctx, a, session.ID); err != nil {

@@ -76,6 +76,7 @@ var kinds = map[usher.MessageKind]bool{
 	usher.MessageLoginIDsChanged:   false,
 	usher.MessageSignInNotice:      false,
 	usher.MessagePasswordLocked:    false,
+	usher.MessagePasswordBreached:  false,
 	usher.MessageAccountDeleted:    false,
 	usher.MessageInvitation:        true,
 }

@@ -29,7 +29,7 @@ var at = time.Date(2026, 11, 23, 18, 35, 1, 0, time.UTC)
 var allKinds = []usher.MessageKind{
 	usher.MessageVerifyEmail, usher.MessageAlreadyRegistered, usher.MessageResetPassword,
 	usher.MessageConfirmAndReset, usher.MessagePasswordChanged, usher.MessageChangeEmail,
-	usher.MessageEmailChanging, usher.MessageEmailChanged, usher.MessageLoginIDsChanged, usher.MessageSignInNotice, usher.MessagePasswordLocked,
+	usher.MessageEmailChanging, usher.MessageEmailChanged, usher.MessageLoginIDsChanged, usher.MessageSignInNotice, usher.MessagePasswordLocked, usher.MessagePasswordBreached,
 	usher.MessageAccountDeleted, usher.MessageInvitation,
 }
 

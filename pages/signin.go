@@ -89,11 +89,8 @@ func (site *Site) sendSignIn(x *exchange) error {
 	result, err := site.visits.Start(x.w, x.r, site.clientSigningIn(x), func(c usher.Client) (usher.Result, error) {
 		return site.service.SignIn(x.r.Context(), in, c)
 	})
-	if errors.Is(err, usher.ErrPasswordExpired) {
-		return site.showReplace(x, x.page.RememberMe)
-	}
 	if err != nil {
-		return err
+		return site.demandNewPassword(x, err, x.page.RememberMe)
 	}
 	return site.redirectAfter(x, result)
 }
@@ -127,12 +124,24 @@ func (site *Site) Finish(w http.ResponseWriter, r *http.Request, auth *usher.Aut
 	_ = site.redirectAfter(x, usher.Result{Next: usher.NextSignedIn, Authentication: auth})
 }
 
-// showReplace shows the form that replaces an expired password. The caller has
-// verified the old password.
-func (site *Site) showReplace(x *exchange, rememberMe bool) error {
-	page := site.newPage(x.r, "replace")
+// demandNewPassword shows the form by which the user gets another password, if err says
+// that the password is right but must be replaced. It returns any other error.
+func (site *Site) demandNewPassword(x *exchange, err error, rememberMe bool) error {
+	var breached *usher.BreachedPasswordError
+	leaked := errors.As(err, &breached)
+	name, focus, lead := "replace", "oldPassword", "breached.replace"
+	switch {
+	case leaked && breached.ByEmail:
+		name, focus, lead = "forgot", "", "breached.forgot"
+	case !errors.Is(err, usher.ErrPasswordExpired):
+		return err
+	}
+	page := site.newPage(x.r, name)
 	page.RememberMe = rememberMe
-	page.ReturnTo, page.values, page.focus, page.Address = x.page.ReturnTo, x.page.values, "oldPassword", x.page.Address
+	page.ReturnTo, page.values, page.focus, page.Address = x.page.ReturnTo, x.page.values, focus, x.page.Address
+	if leaked {
+		page.Title, page.Lead = page.T("replace.title"), page.T(lead)
+	}
 	return site.show(x.w, http.StatusForbidden, page)
 }
 
@@ -154,12 +163,9 @@ func (site *Site) confirmView() *view {
 		send: func(x *exchange) error {
 			in := usher.ReauthenticateParams{Password: usher.Secret(x.in["password"])}
 			_, err := site.visits.Reauthenticate(x.w, x.r, x.claims, in, site.client(x))
-			if errors.Is(err, usher.ErrPasswordExpired) {
-				x.page.values["loginId"] = x.page.LoginID
-				return site.showReplace(x, !x.page.endsWithBrowser)
-			}
 			if err != nil {
-				return err
+				x.page.values["loginId"] = x.page.LoginID
+				return site.demandNewPassword(x, err, !x.page.endsWithBrowser)
 			}
 			return redirect(x.w, site.destination(x.page.ReturnTo))
 		},
@@ -176,7 +182,7 @@ func (site *Site) replaceView() *view {
 			return site.service.ReplacePassword(x.r.Context(), in, c)
 		})
 		if err != nil {
-			return err
+			return site.demandNewPassword(x, err, x.page.RememberMe)
 		}
 		return site.redirectAfter(x, result)
 	}}

@@ -15,10 +15,11 @@ import (
 	"time"
 )
 
-// breachTimeout is how long a Policy waits for its BreachChecker.
+// breachTimeout is how long [Policy.Check] and [Policy.CheckBreached] wait for the
+// BreachChecker.
 const breachTimeout = time.Second
 
-// BreachChecker looks up new passwords in a list of leaked ones (OWASP ASVS 5.0
+// BreachChecker looks up passwords in a list of leaked ones (OWASP ASVS 5.0
 // 6.2.12). Implementations must be safe for concurrent use. [RangeClient] is one.
 type BreachChecker interface {
 	// Breached reports whether the password with this SHA-1 digest is known to
@@ -28,8 +29,8 @@ type BreachChecker interface {
 	Breached(ctx context.Context, digest [sha1.Size]byte) (bool, error)
 }
 
-// BreachError is passed to Policy.OnBreachError if the look-up of a leaked
-// password failed and the password was checked without it.
+// BreachError means that the look-up of a leaked password failed. It is passed to
+// Policy.OnBreachError if the password was checked without it.
 type BreachError struct {
 	// Err is the error of the BreachChecker.
 	Err error
@@ -45,20 +46,29 @@ func (e *BreachError) Unwrap() error { return e.Err }
 
 func logBreachError(err error) { slog.Default().Warn(err.Error()) }
 
-// breached calls the checker. If the checker fails, it reports the failure to
-// OnBreachError and returns false. Its only error is that of ctx.
-func (p Policy) breached(ctx context.Context, pw string) (bool, error) {
+// CheckBreached reports whether pw, which need not be a new password, is in the list of
+// leaked passwords. It waits at most one second. Without Breached it returns false.
+//
+// Errors: a [*BreachError] if the list could not be queried; [ErrNotUTF8] or [ErrTooLong];
+// the error of ctx.
+func (p Policy) CheckBreached(ctx context.Context, pw string) (bool, error) {
+	if p.Breached == nil {
+		return false, nil
+	}
+	pw, err := Normalize(pw)
+	if err != nil {
+		return false, err
+	}
 	limited, cancel := context.WithTimeout(ctx, breachTimeout)
 	defer cancel()
 	leaked, err := p.Breached.Breached(limited, sha1.Sum([]byte(pw)))
-	if err == nil {
+	switch {
+	case err == nil:
 		return leaked, nil
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return false, ctx.Err()
 	}
-	p.OnBreachError(&BreachError{err})
-	return false, nil
+	return false, &BreachError{err}
 }
 
 // RangeClient is a [BreachChecker] for servers with the range protocol of Pwned

@@ -99,12 +99,15 @@ func (p Policy) Check(ctx context.Context, pw string, words ...string) error {
 		broken = append(broken, violation(CodeCommon, 0,
 			"The password is commonly used or easy to guess for this account."))
 	}
-	if len(broken) == 0 && p.Breached != nil {
-		leaked, err := p.breached(ctx, pw)
-		if err != nil {
+	if len(broken) == 0 {
+		leaked, err := p.CheckBreached(ctx, pw)
+		var failed *BreachError
+		switch {
+		case errors.As(err, &failed):
+			p.OnBreachError(failed)
+		case err != nil:
 			return err
-		}
-		if leaked {
+		case leaked:
 			broken = append(broken, violation(CodeBreached, 0,
 				"The password is in a list of leaked passwords."))
 		}

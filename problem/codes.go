@@ -31,6 +31,9 @@ const (
 	RecentSignInRequired Code = "recent_sign_in_required"
 	// PasswordExpired means that the password is right and must be replaced [403].
 	PasswordExpired Code = "password_expired"
+	// PasswordBreached means that the password is right but has leaked, and that only an
+	// emailed link sets another one [403].
+	PasswordBreached Code = "password_breached"
 	// UserDisabled means that the password is right and the user is disabled [403].
 	UserDisabled Code = "user_disabled"
 	// PasswordRequired means that the emailed link needs the password of the
@@ -98,6 +101,7 @@ var codes = map[Code]entry{
 	InvalidSession:       {401, "Invalid session", "The session is not valid. Sign in again."},
 	RecentSignInRequired: {401, "Recent sign-in required", "You signed in too long ago to do this. Sign in again."},
 	PasswordExpired:      {403, "Password expired", "Choose a new password first."},
+	PasswordBreached:     {403, "Password leaked", "The password is in a list of leaked passwords. Request an email to set another one."},
 	UserDisabled:         {403, "Account disabled", "This account has been disabled. Contact the operator of this site."},
 	PasswordRequired:     {403, "Password required", "Enter the password of the account, or open the link in a browser that is signed in."},
 	EmailProofRequired:   {403, "Proof by email required", "This needs a password that you have set with the link of an email. Request one. A password that was set without the earlier one is enough after 24 hours."},

@@ -36,6 +36,7 @@ const (
 	EventPasswordExpired      EventName = "authn_password_expired"
 	EventPasswordRehashed     EventName = "authn_password_rehash"
 	EventPasswordDamaged      EventName = "authn_password_damaged"
+	EventPasswordBreached     EventName = "authn_password_breached"
 	EventBreachCheckFailed    EventName = "authn_password_breach_check_fail"
 	EventResetRequested       EventName = "authn_password_reset_request"
 	EventResetLinkUsed        EventName = "authn_password_reset_link"

@@ -348,6 +348,10 @@ const (
 	// PasswordTemporary was set by an operator. It does not sign in, and can only be
 	// replaced, within the time that the rules allow.
 	PasswordTemporary PasswordState = "temporary"
+	// PasswordBreached is in a list of leaked passwords. It does not sign in. Anyone who
+	// has the list knows it, so only an emailed link replaces it, or the password itself
+	// for a user without a verified address.
+	PasswordBreached PasswordState = "breached"
 )
 
 // Password is the stored password of a user.

@@ -108,6 +108,10 @@ func Code(err error) problem.Code {
 	if errors.As(err, &unproven) {
 		return problem.EmailProofRequired
 	}
+	var breached *usher.BreachedPasswordError
+	if errors.As(err, &breached) && breached.ByEmail {
+		return problem.PasswordBreached
+	}
 	for _, a := range errorCodes {
 		if errors.Is(err, a.is) {
 			return a.code

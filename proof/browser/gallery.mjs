@@ -298,7 +298,7 @@ export const gallery = [
     const page = await s.open("plain");
     for (const kind of [
       "verify_email", "already_registered", "reset_password", "confirm_and_reset", "password_changed", "change_email", "email_changing",
-      "email_changed", "login_ids_changed", "sign_in_notice", "password_locked", "account_deleted", "invitation",
+      "email_changed", "login_ids_changed", "sign_in_notice", "password_locked", "password_breached", "account_deleted", "invitation",
     ]) {
       await page.goto(`/test/email?kind=${kind}&lang=en`);
       await page.locator("h1").waitFor();

@@ -47,3 +47,7 @@ func TestSF02_TheHookStoresTheFieldsOfASignUp(t *testing.T) {
 func TestAT01_OfManyWritersOfAttributesOneSucceeds(t *testing.T) {
 	overTwoInstances(t, webtest.TestAttributes)
 }
+
+func TestPO10_OfManySignInsWithALeakedPasswordOneNotifies(t *testing.T) {
+	overTwoInstances(t, webtest.TestLeakedPasswords)
+}

@@ -43,6 +43,10 @@ func TestAT01_OfManyWritersOfAttributesOneSucceeds(t *testing.T) {
 	overTwoInstances(t, webtest.TestAttributes)
 }
 
+func TestPO10_OfManySignInsWithALeakedPasswordOneNotifies(t *testing.T) {
+	overTwoInstances(t, webtest.TestLeakedPasswords)
+}
+
 // A number that a float64 cannot hold stays as the program stored it.
 func TestAT01_APatchLeavesEveryOtherAttributeAsItIs(t *testing.T) {
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"), sqlite.Options{})
