@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/store"
@@ -260,4 +261,53 @@ func tokenError(err error) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return fmt.Errorf("%w: %w", ErrInvalidSession, err)
+}
+
+// SessionConfig holds the lifetimes of sessions and tokens. A zero field means its
+// default.
+type SessionConfig struct {
+	// TokenLifetime is how long a session token is valid. A program that validates
+	// with the JWK Set alone accepts the token of an ended session for that long.
+	// Defaults to 10 minutes; from 10 seconds to 60 minutes.
+	TokenLifetime time.Duration
+	// Idle ends a session that is not refreshed for that long. Defaults to 14 days,
+	// and is at most Absolute.
+	Idle time.Duration
+	// Absolute ends a session that long after the password was checked. Defaults to 30
+	// days, or to 24 hours with KeepRefreshToken; from 1 minute to 366 days.
+	Absolute time.Duration
+	// BrowserAbsolute is Absolute for sessions that end with the browser
+	// ([Client.EndWithBrowser]), because a browser that restores its windows keeps their
+	// cookies. Defaults to 24 hours, and is at most Absolute.
+	BrowserAbsolute time.Duration
+	// Grace is how long an exchanged refresh token still returns the newest token of
+	// the session, for tabs that refresh together. After that time it returns a
+	// further one, or ends the session if its successor was used; see
+	// [Service.RefreshSession]. Defaults to 10 seconds; at most 60 seconds.
+	Grace time.Duration
+	// KeepRefreshToken switches off the rotation of refresh tokens, for clients that
+	// cannot store a new one. A stolen refresh token is then valid until the session
+	// ends. Defaults to false.
+	KeepRefreshToken bool
+	// Recent is the maximum age of a sign-in that may change the password without the
+	// current one. Defaults to 5 minutes; from 1 second to 24 hours.
+	Recent time.Duration
+	// Max is how many sessions a user may have. A further sign-in ends the oldest one.
+	// Defaults to 100; at most 10,000.
+	Max int
+}
+
+func (c SessionConfig) complete() SessionConfig {
+	absolute := 30 * 24 * time.Hour
+	if c.KeepRefreshToken {
+		absolute = 24 * time.Hour
+	}
+	c.TokenLifetime = cmp.Or(c.TokenLifetime, 10*time.Minute)
+	c.Absolute = cmp.Or(c.Absolute, absolute)
+	c.Idle = min(cmp.Or(c.Idle, 14*24*time.Hour), c.Absolute)
+	c.BrowserAbsolute = cmp.Or(c.BrowserAbsolute, min(24*time.Hour, c.Absolute))
+	c.Grace = cmp.Or(c.Grace, 10*time.Second)
+	c.Recent = cmp.Or(c.Recent, 5*time.Minute)
+	c.Max = cmp.Or(c.Max, 100)
+	return c
 }

@@ -51,6 +51,7 @@ var refusals = []refusal{
 	{code(problem.InvalidToken), 401, "E062504", "The link has expired, was used, or is void"},
 	{code(problem.InvalidCredentials), 401, "E062902", "The login id or the password is wrong"},
 	{code(problem.PasswordExpired), 401, "E062909", "The password has expired and must be replaced or reset"},
+	{code(problem.PasswordBreached), 401, "E062909", "The password has leaked and must be reset with an emailed link"},
 	{code(problem.UserDisabled), 403, "E062903", "The user is disabled"},
 	{code(problem.EmailNotVerified), 403, "E062904", "The user has to confirm the email address first"},
 	{code(problem.SignUpClosed), 403, "E062905", "Sign-up is closed"},

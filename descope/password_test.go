@@ -118,6 +118,13 @@ func TestDE07_ErrorsHaveTheFormOfTheSDKs(t *testing.T) {
 	}
 	k.post(in, project, credentials(ann, otherPassword)).want(403, "E062903")
 
+	l := &webtest.LeakList{}
+	leaked := newKit(t, setup{service: l.Demand})
+	leaked.SignUpVerified(ann)
+	l.Store(true)
+	leaked.post(in, project, credentials(ann, goodPassword)).want(401, "E062909")
+	leaked.post(replace, project, object("loginId", ann, "oldPassword", goodPassword, "newPassword", otherPassword)).want(401, "E062909")
+
 	closed := newKit(t, setup{service: func(c *usher.Config) { c.SignUpClosed = true }})
 	closed.post(up, project, credentials(ann, goodPassword)).want(403, "E062905")
 	rejecting := newKit(t, setup{service: func(c *usher.Config) {
