@@ -26,10 +26,9 @@ const impersonationLifetime = 15 * time.Minute
 // so does everything that ends all sessions of the user.
 //
 // The program must check which operator may act as which user. Otherwise an operator who
-// acts as an administrator has the rights of one. The token belongs in an Authorization
-// header. With cookies, Finish of package handlers refuses the result, because the cookies
-// have the session of the operator. Of the client, only Address, UserAgent and RequestID
-// count.
+// acts as an administrator has the rights of one. Finish of package handlers delivers the result:
+// with cookies in a cookie beside the session of the operator, which goes on, and otherwise as
+// a bearer token. Of the client, only Address, UserAgent and RequestID count.
 //
 // Errors: [ErrNotFound]; [ErrUserDisabled]; with [Config.ConfirmFirst] also
 // [ErrEmailNotVerified]; [ErrConflict] if the password was changed or the user was disabled

@@ -111,6 +111,9 @@ func (c Config) complete() (Config, error) {
 			return Config{}, err
 		}
 	}
+	if c.Plain && c.RefreshName == c.SessionName+actingSuffix {
+		return Config{}, fmt.Errorf("cookies: the name %q is used by another cookie of the jar; choose another RefreshName", c.RefreshName)
+	}
 	strict := c.Domain != "" || c.Plain || !c.InsecureLoopback && !hasPrefix(c.Name, hostPrefix) && !hasPrefix(c.Name, securePrefix)
 	switch {
 	case c.SameSite == 0 && strict:

@@ -5,8 +5,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/token"
 )
 
 // The names that another host of the domain can set, and that lenient readers take for
@@ -52,21 +54,23 @@ func TestCK06_NoCookieIsTakenForAnother(t *testing.T) {
 		w := httptest.NewRecorder()
 		for name, err := range map[string]error{
 			"session": jar.SetTokens(w, r, issue(t, "s1", 0)), "device": jar.SetDevice(w, r, "device", false), "flash": jar.SetFlash(w, r, "flash"),
-			"reset": jar.SetNote(w, r, "reset", "reset"), "verify": jar.SetNote(w, r, "verify", "verify"),
+			"acting": jar.SetActing(w, r, issue(t, "s2", 0).Session, now().Add(time.Minute), "s1"),
+			"reset":  jar.SetNote(w, r, "reset", "reset"), "verify": jar.SetNote(w, r, "verify", "verify"),
 		} {
 			if err != nil {
 				t.Fatal(name, err)
 			}
 		}
 		all := w.Result().Cookies()
-		if len(all) != 5 {
+		if len(all) != 6 {
 			t.Fatalf("%d cookies", len(all))
 		}
 		for _, from := range all {
 			for _, to := range all {
 				moved := request(&http.Cookie{Name: to.Name, Value: from.Value})
 				pair, _ := jar.Tokens(moved)
-				read := pair.Session + jar.Device(moved) + jar.Note(moved, "reset") + jar.Note(moved, "verify")
+				acting, operator, _ := jar.Acting(moved)
+				read := pair.Session + acting + token.Secret(operator) + jar.Device(moved) + jar.Note(moved, "reset") + jar.Note(moved, "verify")
 				opened := read != "" || jar.Flash(httptest.NewRecorder(), moved) != ""
 				if opened != (from.Name == to.Name) {
 					t.Errorf("%s as %s: opened is %t", from.Name, to.Name, opened)

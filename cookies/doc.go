@@ -19,6 +19,12 @@
 // contains an id. With Config.Plain the tokens themselves are two cookies, for a
 // gateway that reads them.
 //
+// # An operator who acts as a user
+//
+// [Jar.SetActing] puts the token of usher.Operator.Impersonate into a cookie of its own, named
+// as the session cookie with "-as" at its end, which leaves the session cookie of the operator
+// as it is. handlers.Handlers.Finish calls it.
+//
 // # Other state
 //
 // The device token ([Jar.Device]), the flash message ([Jar.Flash]) and notes

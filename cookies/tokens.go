@@ -178,10 +178,7 @@ func (j *Jar) Prepare(r *http.Request, pair token.Pair) (*Delivery, error) {
 // deletes cookies of its name that the browser may have for other domains. It does not
 // revoke the tokens; usher.Service.SignOut does.
 //
-// It also sets and deletes another cookie. Chromium keeps whole pages for the back
-// button, those with Cache-Control: no-store too, until a cookie changes. The deletion of
-// a cookie that was set on the way to a page, as after a sign-in, is no change to it, but
-// a new cookie is.
+// It does not delete the cookie of [Jar.SetActing].
 func (j *Jar) ClearTokens(w http.ResponseWriter, r *http.Request) {
 	if j.cfg.Plain {
 		session, refresh := j.plainSpecs()
@@ -190,6 +187,14 @@ func (j *Jar) ClearTokens(w http.ResponseWriter, r *http.Request) {
 	} else {
 		j.deleteCookie(w, r, j.sessionSpec())
 	}
+	j.dropShownPages(w)
+}
+
+// dropShownPages sets and deletes a cookie. Chromium keeps whole pages for the back button,
+// those with Cache-Control: no-store too, until a cookie changes. The deletion of a cookie
+// that was set on the way to a page, as after a sign-in, is no change to it, but a new cookie
+// is.
+func (j *Jar) dropShownPages(w http.ResponseWriter) {
 	ended := j.stateSpec(endedName)
 	addCookie(w, j.cookie(ended, "1", time.Second), j.cookie(ended, "", -1))
 }

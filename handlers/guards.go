@@ -72,8 +72,10 @@ func (h *Handlers) Client(w http.ResponseWriter, r *http.Request) (c usher.Clien
 // that [middleware.SafeReturnTo] refuses are ignored. If the request has a live session, that
 // session ends.
 //
-// A session of [usher.Operator.Impersonate] ends no other session. With Config.Cookies, Finish
-// refuses it with 500 and logs why: its token belongs in an Authorization header.
+// A session of [usher.Operator.Impersonate] ends no other session. With Config.Cookies its token
+// is in a cookie beside the session of the operator, which must be in the cookies of the request;
+// otherwise Finish answers 500 and logs why. Requests of the browser are then those of the
+// user. POST /signout ends that session alone, and the operator has the own session back.
 //
 // If the tokens cannot be delivered, the new session ends and Finish answers with the
 // error. Call it before anything is written.

@@ -134,7 +134,8 @@ func (h *Handlers) ConfirmSession(w http.ResponseWriter, r *http.Request) {
 }
 
 // Me is GET /me. It requires a signed-in user. 200 with the session, "hasPassword", and
-// "pendingEmail" if a change of address is not confirmed yet.
+// "pendingEmail" if a change of address is not confirmed yet. "actor" is the name of the
+// operator who acts as the user ([usher.Operator.Impersonate]).
 func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) { h.serve("GET /me", w, r) }
 
 // UpdateMe is PATCH /me. It requires a signed-in user: any of {"name","givenName",
@@ -172,7 +173,8 @@ func (h *Handlers) RevokeSession(w http.ResponseWriter, r *http.Request) {
 // SignOut is POST /signout. It ends the session of the cookie or of the bearer
 // token, and without Config.Cookies also that of {"refreshToken"}. 200 with {},
 // also if there is no session or it has ended already. 401 for a bearer token that
-// is invalid, so that a client notices a mistake. An expired bearer token does not end
+// is invalid, so that a client notices a mistake. If an operator acts as the user by a cookie
+// ([usher.Operator.Impersonate]), it ends that session alone. An expired bearer token does not end
 // its session, so clients should send the refresh token as well.
 func (h *Handlers) SignOut(w http.ResponseWriter, r *http.Request) { h.serve("POST /signout", w, r) }
 

@@ -31,7 +31,11 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (sessi
 		return session{}, newRefusal(problem.NotSignedIn, nil)
 	}
 	pair, present := m.cfg.Cookies.Tokens(r)
-	if !present {
+	var acting actingCookie
+	if m.acting != nil {
+		acting.session, acting.operatorSession, acting.present = m.acting.Acting(r)
+	}
+	if !present && !acting.present {
 		return session{}, newRefusal(problem.NotSignedIn, nil)
 	}
 	if err := m.checkOrigin(r); err != nil {
@@ -42,6 +46,9 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (sessi
 		return session{}, newRefusal(problem.InvalidSession, errConflict)
 	}
 	claims, refusal := m.authenticatePair(w, r, pair)
+	if acting.present {
+		return m.authenticateActing(w, r, acting, claims, refusal)
+	}
 	if refusal != nil {
 		return session{}, refusal
 	}

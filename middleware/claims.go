@@ -29,7 +29,10 @@ var sessionKey = &contextKey{"session"}
 // session is the session in a context. It is never modified.
 type session struct {
 	claims *token.Claims
-	source CredentialSource
+	// operator are the claims of the operator's own session, if an operator acts as the user
+	// by a cookie; otherwise nil.
+	operator *token.Claims
+	source   CredentialSource
 	// validatedBy is the Middleware that validated the session, nil after WithClaims.
 	validatedBy *Middleware
 	// current means that a ClaimsReader has read the claims during this request.

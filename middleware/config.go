@@ -118,6 +118,8 @@ type Middleware struct {
 	origins   *CrossOrigin
 	vary      string
 	exchanges exchanges
+	// acting is Config.Cookies if it can keep the session of an operator who acts as a user.
+	acting actingCookies
 }
 
 // New returns a Middleware. Its errors name the field of cfg that is missing or
@@ -148,6 +150,7 @@ func New(cfg Config) (*Middleware, error) {
 	m := &Middleware{cfg: cfg, origins: origins, vary: "Authorization"}
 	if cfg.Cookies != nil {
 		m.vary = "Authorization, Cookie"
+		m.acting, _ = cfg.Cookies.(actingCookies)
 	}
 	return m, nil
 }

@@ -18,6 +18,7 @@ type Refusal struct {
 	//
 	//	NotSignedIn           the request has no token
 	//	InvalidSession        the request has an invalid token
+	//	ImpersonationEnded    an operator acted as a user by a cookie, and that has ended
 	//	RecentSignInRequired  the sign-in is too old (RFC 9470)
 	//	Forbidden             the user lacks the role or permission
 	//	EmailNotVerified      the user has not confirmed the email address
@@ -51,7 +52,7 @@ func challenge(realm string, code problem.Code, maxAge time.Duration) string {
 	switch code {
 	case problem.NotSignedIn:
 		return c
-	case problem.InvalidSession:
+	case problem.InvalidSession, problem.ImpersonationEnded:
 		return c + `, error="invalid_token"`
 	case problem.RecentSignInRequired:
 		return fmt.Sprintf(`%s, error="insufficient_user_authentication", max_age=%d`, c, max(0, int64(maxAge/time.Second)))

@@ -30,14 +30,21 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 func (m *Middleware) RequireFunc(next http.HandlerFunc) http.Handler { return m.Require(next) }
 
 // Optional allows every request. The context contains claims only if the request
-// has a valid session; an invalid token is treated like none.
+// has a valid session; an invalid token is treated like none. It refuses one kind of request: a
+// browser that opens a page, or sends a form, after the session in which an operator acted as
+// a user has ended gets the refusal [problem.ImpersonationEnded].
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		cookies := len(w.Header()["Set-Cookie"])
 		if m.validatedSession(r) == nil {
 			p := new(protected)
 			p.addVary(w.Header(), m.vary)
-			if s, refusal := m.authenticate(w, r); refusal != nil {
+			s, refusal := m.authenticate(w, r)
+			if refusal != nil && refusal.Code == problem.ImpersonationEnded && IsNavigation(r) {
+				m.refuse(w, r, refusal, 0, cookies)
+				return
+			}
+			if refusal != nil {
 				m.logRefusal(w, r, refusal)
 				r = r.WithContext(withoutSession(r.Context()))
 			} else {
@@ -137,7 +144,7 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 				m.refuse(w, r, refusal, maxAge, cookies)
 				return
 			}
-			r = r.WithContext(&sessionContext{Context: r.Context(), session: session{current, s.source, s.validatedBy, true}})
+			r = r.WithContext(&sessionContext{Context: r.Context(), session: session{current, s.operator, s.source, s.validatedBy, true}})
 		}
 		serveRefreshed(next, w, r, cookies)
 	})

@@ -86,7 +86,7 @@ func redirectToSignIn(path, base string) func(w http.ResponseWriter, r *http.Req
 	local := SafeReturnTo(path) != ""
 	return func(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 		target, err := url.Parse(path)
-		if err != nil || refusal.Code.Status() != http.StatusUnauthorized || !IsNavigation(r) {
+		if err != nil || refusal.Code.Status() != http.StatusUnauthorized || refusal.Code == problem.ImpersonationEnded || !IsNavigation(r) {
 			WriteRefusal(w, r, refusal)
 			return
 		}

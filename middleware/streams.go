@@ -60,7 +60,7 @@ func (c *sessionContext) watch() *sessionWatch {
 		w = new(sessionWatch)
 		w.Context, w.cancel = context.WithCancelCause(c.Context)
 		if c.running.CompareAndSwap(nil, w) {
-			w.start(c.session.validatedBy, c.session.claims)
+			w.start(c.session.validatedBy, c.session.claims, c.session.operator)
 		} else {
 			w.cancel(nil)
 			w = c.running.Load()
@@ -109,7 +109,8 @@ func (c *sessionContext) StopWatch() {
 	}
 }
 
-func (w *sessionWatch) start(m *Middleware, claims *token.Claims) {
+// start watches the session of the claims, and that of the operator if it is not nil.
+func (w *sessionWatch) start(m *Middleware, claims, operator *token.Claims) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopped {
@@ -118,7 +119,12 @@ func (w *sessionWatch) start(m *Middleware, claims *token.Claims) {
 	left := max(minStream, claims.ExpiresAt.Sub(m.cfg.Now()))
 	w.expiry = time.AfterFunc(left, func() { w.checkExpiry(m, claims) })
 	if watcher, ok := m.cfg.Validator.(SessionWatcher); ok {
-		w.unwatch = watcher.WatchSession(claims, func() { w.cancel(ErrSessionEnded) })
+		ended := func() { w.cancel(ErrSessionEnded) }
+		w.unwatch = watcher.WatchSession(claims, ended)
+		if operator != nil {
+			own, other := w.unwatch, watcher.WatchSession(operator, ended)
+			w.unwatch = func() { own(); other() }
+		}
 	}
 }
 

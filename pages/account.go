@@ -22,8 +22,12 @@ func (site *Site) loadUser(x *exchange) error {
 	return nil
 }
 
-// loadAccount is loadUser that also reads whether the user has a password.
+// loadAccount is loadUser that also reads whether the user has a password. An
+// operator who acts as the user may open the account page alone; the Service refuses the forms.
 func (site *Site) loadAccount(x *exchange) error {
+	if x.claims.Actor != "" && x.in == nil && x.page.Name != "account" {
+		return usher.ErrForbidden
+	}
 	if err := site.loadUser(x); err != nil {
 		return err
 	}
@@ -54,8 +58,12 @@ func (site *Site) accountView() *view {
 	return &view{page: "account", path: "/account", prepare: site.loadAccount, open: site.fillAccount}
 }
 
-// fillAccount reads what only the account page shows.
+// fillAccount reads what only the account page shows, and an operator who acts as the user
+// may not see.
 func (site *Site) fillAccount(x *exchange) error {
+	if x.claims.Actor != "" {
+		return nil
+	}
 	list, err := site.service.Sessions(x.r.Context(), x.claims)
 	if err != nil {
 		return err
@@ -181,8 +189,14 @@ func (site *Site) revokeView() *view {
 
 func (site *Site) signOutView() *view {
 	return &view{page: "account", path: "/account", send: func(x *exchange) error {
-		if err := site.visits.EndCookieSession(x.w, x.r); err != nil {
+		stopped, err := site.visits.EndCookieSession(x.w, x.r)
+		switch {
+		case err != nil:
 			return err
+		case stopped && x.page.ReturnTo != "":
+			return redirect(x.w, x.page.ReturnTo)
+		case stopped:
+			return site.redirectWithNotice(x, "/account", "acting_stopped")
 		}
 		return site.redirectSignedOut(x, "signed_out")
 	}}

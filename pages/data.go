@@ -36,6 +36,9 @@ type Page struct {
 	SignUpClosed bool
 	// SignedIn is true if the browser has a session.
 	SignedIn bool
+	// ActingAs is the login id of the user as whom an operator acts in this browser
+	// (usher.Operator.Impersonate), or empty.
+	ActingAs string
 	// EmailVerified is true on the page for a link that does not work, if the user is
 	// signed in and the address is confirmed. The link was then probably used before.
 	EmailVerified bool

@@ -25,7 +25,7 @@ func (site *Site) Problem(w http.ResponseWriter, r *http.Request, err error, pro
 	page := site.newPage(r, "problem")
 	wait, limited := route.SetRetryAfter(w, err)
 	code := route.Code(err)
-	if code.Status() == http.StatusUnauthorized {
+	if code.Status() == http.StatusUnauthorized && code != problem.ImpersonationEnded {
 		path := "/signin"
 		if errors.Is(err, usher.ErrRecentSignInRequired) {
 			path = "/session/confirm"

@@ -13,7 +13,23 @@ import (
 func (site *Site) newPage(r *http.Request, name string) *Page {
 	page := site.newPageIn(site.catalogue.For(site.visits.Languages(r)...), name)
 	page.request = r
+	page.ActingAs = site.actingAs(r)
 	return page
+}
+
+// actingAs returns the login id of the user as whom an operator sends the request, or "". If
+// it cannot be read, it returns the id of the user, because the page must say that an
+// operator acts.
+func (site *Site) actingAs(r *http.Request) string {
+	if middleware.Actor(r.Context()) == "" {
+		return ""
+	}
+	claims, _ := middleware.Claims(r.Context())
+	u, _, err := site.service.Me(r.Context(), &claims)
+	if err != nil {
+		return claims.Subject
+	}
+	return u.LoginID()
 }
 
 // newPageIn is newPage in the language of the speaker.

@@ -119,6 +119,10 @@ func (site *Site) redirectAfter(x *exchange, result usher.Result) error {
 
 // Finish redirects to the page after a sign-in by a route of the program.
 func (site *Site) Finish(w http.ResponseWriter, r *http.Request, auth *usher.Authentication, returnTo string) {
+	if auth.Session.Kind == usher.SessionImpersonated {
+		_ = redirect(w, site.destination(returnTo))
+		return
+	}
 	x := &exchange{w: w, r: r, page: site.newPage(r, "signin")}
 	x.page.ReturnTo = returnTo
 	_ = site.redirectAfter(x, usher.Result{Next: usher.NextSignedIn, Authentication: auth})
@@ -151,9 +155,6 @@ func (site *Site) confirmView() *view {
 	return &view{
 		page: "confirm", path: "/session/confirm", inputs: inputs, required: inputs,
 		prepare: func(x *exchange) error {
-			if x.claims.Actor != "" {
-				return usher.ErrForbidden
-			}
 			err := site.loadAccount(x)
 			if x.page.NoPassword {
 				x.page.Lead = x.page.T("confirm.nopassword")

@@ -26,6 +26,9 @@ const (
 	NotSignedIn Code = "not_signed_in"
 	// InvalidSession means that the session is not valid or has ended [401].
 	InvalidSession Code = "invalid_session"
+	// ImpersonationEnded means that the request comes from a browser in which an operator
+	// acted as a user (usher.Operator.Impersonate), and that session has ended [401].
+	ImpersonationEnded Code = "impersonation_ended"
 	// RecentSignInRequired means that the sign-in is too old: sign in again, or
 	// send the current password [401].
 	RecentSignInRequired Code = "recent_sign_in_required"
@@ -99,6 +102,7 @@ var codes = map[Code]entry{
 	InvalidCredentials:   {401, "Invalid credentials", "The login id or the password is wrong."},
 	NotSignedIn:          {401, "Not signed in", "Sign in first."},
 	InvalidSession:       {401, "Invalid session", "The session is not valid. Sign in again."},
+	ImpersonationEnded:   {401, "Acting as another user has ended", "The session in which you acted as another user has ended, so this was not done. You act as yourself from now on."},
 	RecentSignInRequired: {401, "Recent sign-in required", "You signed in too long ago to do this. Sign in again."},
 	PasswordExpired:      {403, "Password expired", "Choose a new password first."},
 	PasswordBreached:     {403, "Password leaked", "The password is in a list of leaked passwords. Request an email to set another one."},

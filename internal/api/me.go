@@ -29,7 +29,8 @@ func (api *API) Me(w http.ResponseWriter, r *http.Request, claims *token.Claims)
 		authenticationJSON
 		HasPassword  bool   `json:"hasPassword"`
 		PendingEmail string `json:"pendingEmail,omitempty"`
-	}{authenticationJSON{User: newUserJSON(u), Session: newSessionJSON(s, s.ID)}, hasPassword, pending.Address})
+		Actor        string `json:"actor,omitempty"`
+	}{authenticationJSON{User: newUserJSON(u), Session: newSessionJSON(s, s.ID)}, hasPassword, pending.Address, claims.Actor})
 	return nil
 }
 

@@ -82,12 +82,13 @@ func (api *API) signOutRefreshToken(r *http.Request, raw usher.Secret, claims *t
 	return api.service.SignOut(r.Context(), refresh, c)
 }
 
-// signOutCookie ends the session of the cookies.
+// signOutCookie ends the session of the cookies, or that of an operator who acts as a user
+// alone.
 func (api *API) signOutCookie(w http.ResponseWriter, r *http.Request) error {
 	if _, err := decodeOptional(w, r); err != nil {
 		return err
 	}
-	if err := api.visits.EndCookieSession(w, r); err != nil {
+	if _, err := api.visits.EndCookieSession(w, r); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, empty{})

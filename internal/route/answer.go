@@ -18,7 +18,7 @@ import (
 
 // Fail logs an error and answers with it.
 func (c *Chain) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	c.Visits.ClearEndedSession(w, r, err)
+	err = c.Visits.ClearEndedSession(w, r, err)
 	c.LogError(w, r, err)
 	c.answer(w, r, err, false)
 }
@@ -26,9 +26,7 @@ func (c *Chain) Fail(w http.ResponseWriter, r *http.Request, err error) {
 // Refuse answers a request that the middleware refuses. It logs nothing, because the
 // middleware has logged the refusal.
 func (c *Chain) Refuse(w http.ResponseWriter, r *http.Request, refusal middleware.Refusal) {
-	err := newRefusedError(refusal)
-	c.Visits.ClearEndedSession(w, r, err)
-	c.answer(w, r, err, false)
+	c.answer(w, r, c.Visits.ClearEndedSession(w, r, newRefusedError(refusal)), false)
 }
 
 // RefuseProgram is Refuse for the program's own routes, which do not run through the
@@ -42,7 +40,7 @@ func (c *Chain) RefuseProgram(w http.ResponseWriter, r *http.Request, refusal mi
 // FailProgram is Fail for the program's own routes, which do not run through the chain.
 func (c *Chain) FailProgram(w http.ResponseWriter, r *http.Request, err error) {
 	c.setHeaders(w, r)
-	c.Visits.ClearEndedSession(w, r, err)
+	err = c.Visits.ClearEndedSession(w, r, err)
 	c.LogError(w, r, err)
 	c.answer(w, r, err, true)
 }
@@ -55,7 +53,8 @@ func (c *Chain) answer(w http.ResponseWriter, r *http.Request, err error, progra
 		c.WriteError(w, r, err)
 		return
 	}
-	usePage := c.OnError == nil || Code(err).Status() == http.StatusUnauthorized
+	code := Code(err)
+	usePage := c.OnError == nil || code.Status() == http.StatusUnauthorized && code != problem.ImpersonationEnded
 	if usePage && c.ErrorPage != nil && c.ErrorPage(w, r, err, program) {
 		return
 	}

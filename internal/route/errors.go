@@ -39,6 +39,7 @@ var errorCodes = []struct {
 	{usher.ErrInvalidCode, problem.InvalidCode},
 	{usher.ErrInvalidSession, problem.InvalidSession},
 	{visit.ErrNotSignedIn, problem.NotSignedIn},
+	{visit.ErrImpersonationEnded, problem.ImpersonationEnded},
 	{usher.ErrRecentSignInRequired, problem.RecentSignInRequired},
 	// Not 401: on 401 a client drops its session, which may belong to another user.
 	{usher.ErrPasswordRequired, problem.PasswordRequired},
@@ -60,6 +61,7 @@ var errorCodes = []struct {
 var refusals = map[problem.Code]error{
 	problem.NotSignedIn:          visit.ErrNotSignedIn,
 	problem.InvalidSession:       usher.ErrInvalidSession,
+	problem.ImpersonationEnded:   visit.ErrImpersonationEnded,
 	problem.RecentSignInRequired: usher.ErrRecentSignInRequired,
 	problem.Forbidden:            usher.ErrForbidden,
 	problem.EmailNotVerified:     usher.ErrEmailNotVerified,
@@ -92,6 +94,7 @@ func newRefusedError(refusal middleware.Refusal) error {
 var challenges = map[problem.Code]string{
 	problem.NotSignedIn:          `Bearer realm="session"`,
 	problem.InvalidSession:       `Bearer realm="session", error="invalid_token"`,
+	problem.ImpersonationEnded:   `Bearer realm="session", error="invalid_token"`,
 	problem.RecentSignInRequired: `Bearer realm="session", error="insufficient_user_authentication"`,
 }
 

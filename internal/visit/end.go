@@ -18,18 +18,24 @@ import (
 
 // EndCookieSession ends the session of each session cookie, and removes the cookies. If
 // the store is unavailable, the cookies stay, because the sessions have not ended.
-func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) error {
-	if _, present := v.Cookies.Tokens(r); !present {
-		return nil
+//
+// If an operator acts as a user, it ends that session alone, removes its cookie, and returns
+// true: the operator's own session goes on.
+func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) (stoppedActing bool, err error) {
+	if _, present := v.Cookies.Tokens(r); !present && !v.isActing(r) {
+		return false, nil
 	}
 	if err := v.Origins.CheckCookie(r); err != nil {
-		return err
+		return false, err
+	}
+	if stopped, err := v.stopActing(w, r); stopped || err != nil {
+		return stopped, err
 	}
 	if err := v.endSessions(r.Context(), v.allTokens(r), v.Client(w, r)); err != nil {
-		return err
+		return false, err
 	}
 	v.ForgetUser(w, r)
-	return nil
+	return false, nil
 }
 
 // TokenCookies returns the jar for package middleware, or nil.
@@ -116,10 +122,11 @@ func (v *Visits) claimsOf(ctx context.Context, pair token.Pair) (*token.Claims, 
 	return claims, nil
 }
 
-// allTokens returns the tokens of every session cookie of the request.
+// allTokens returns the tokens of every session cookie of the request, and that of an operator
+// who acts as a user.
 func (v *Visits) allTokens(r *http.Request) []token.Pair {
 	if v.Cookies == nil {
 		return nil
 	}
-	return v.Cookies.AllTokens(r)
+	return append(v.Cookies.AllTokens(r), v.actingTokens(r)...)
 }

@@ -27,6 +27,7 @@ func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, s
 	default:
 		return result, nil
 	}
+	v.clearActing(w, r)
 	// The request has succeeded, so a failure is only logged.
 	if err := v.endReplaced(r, had, c, except...); err != nil {
 		v.Logger.WarnContext(r.Context(), "handlers: further sessions that the client had could not be ended", "error", err)
@@ -96,21 +97,21 @@ func (v *Visits) CheckDelivery(r *http.Request) func(token.Pair) error {
 	}
 }
 
-var errImpersonated = errors.New("handlers: Finish does not put a session of Operator.Impersonate into the cookies, which have the session of the operator: answer with Tokens.Session, and let the client send it in an Authorization header")
-
 // Deliver ends the sessions that the client had, and sets the cookies of the new one, if
-// there are cookies. A session of Operator.Impersonate ends no other, and has no cookies.
+// there are cookies. A session of Operator.Impersonate gets a cookie beside that of the
+// operator, whose session goes on.
 // If it returns an error, it has ended the new session.
 func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
 	ctx := context.WithoutCancel(r.Context())
 	var err error
 	switch impersonated := a.Session.Kind == usher.SessionImpersonated; {
 	case impersonated && v.Cookies != nil:
-		err = errImpersonated
+		err = v.startActing(w, r, a)
 	case !impersonated:
 		err = v.endReplaced(r, v.allTokens(r), v.Client(w, r), a.Session.ID)
 		if err == nil && v.Cookies != nil {
 			err = v.Cookies.SetTokens(w, r, a.Tokens)
+			v.clearActing(w, r)
 		}
 	}
 	if err != nil {
@@ -137,7 +138,8 @@ func (v *Visits) setDevice(w http.ResponseWriter, r *http.Request, device usher.
 }
 
 // RefreshToken returns the refresh token in the cookies. Cookies of different sessions
-// have none: their sessions end, and they are removed.
+// have none: their sessions end, and they are removed. An operator who acts as a user has
+// none, because that session cannot be refreshed and the answer shows the user of the session.
 func (v *Visits) RefreshToken(w http.ResponseWriter, r *http.Request) (usher.Secret, error) {
 	pair, present := v.Cookies.Tokens(r)
 	if !present {
@@ -145,6 +147,9 @@ func (v *Visits) RefreshToken(w http.ResponseWriter, r *http.Request) (usher.Sec
 	}
 	if err := v.Origins.CheckCookie(r); err != nil {
 		return "", err
+	}
+	if v.isActing(r) {
+		return "", usher.ErrForbidden
 	}
 	if pair.Refresh == "" {
 		_, err := v.rejectConflict(w, r)
@@ -178,11 +183,19 @@ func (v *Visits) RefreshCookies(w http.ResponseWriter, r *http.Request, userID s
 // user opens a page, so that the browser stops sending them. The answer to a script may
 // arrive after a sign-in in another tab, whose cookies it would remove. If the store is
 // unavailable, they stay.
-func (v *Visits) ClearEndedSession(w http.ResponseWriter, r *http.Request, err error) {
-	if !errors.Is(err, usher.ErrInvalidSession) || len(r.Header["Authorization"]) > 0 || !middleware.IsNavigation(r) {
-		return
+//
+// If an operator acts as a user, the session of the user has ended. ClearEndedSession then
+// returns [ErrImpersonationEnded], and removes no cookie: package middleware does that at the
+// next request. Otherwise it returns err.
+func (v *Visits) ClearEndedSession(w http.ResponseWriter, r *http.Request, err error) error {
+	switch {
+	case !errors.Is(err, usher.ErrInvalidSession) || len(r.Header["Authorization"]) > 0:
+	case v.isActing(r):
+		return ErrImpersonationEnded
+	case middleware.IsNavigation(r):
+		v.ClearTokens(w, r)
 	}
-	v.ClearTokens(w, r)
+	return err
 }
 
 // ClearTokens removes the cookies with the tokens, if the request has them.
