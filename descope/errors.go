@@ -3,6 +3,7 @@ package descope
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/usherkit/usher"
@@ -31,8 +32,8 @@ func is(target error) func(error) bool {
 	return func(err error) bool { return errors.Is(err, target) }
 }
 
-func code(want problem.Code) func(error) bool {
-	return func(err error) bool { return route.Code(err) == want }
+func code(want ...problem.Code) func(error) bool {
+	return func(err error) bool { return slices.Contains(want, route.Code(err)) }
 }
 
 // refusals is the table of the answers to errors. The first entry that matches is used; the
@@ -60,7 +61,7 @@ var refusals = []refusal{
 	{code(problem.RecentSignInRequired), 401, "E062907", "The sign-in is too old for this: sign in again, or replace the password"},
 	{code(problem.NotSignedIn), 401, "E011002", "The request has no refresh token"},
 	{isBadToken, 401, "E062910", "The token is not valid"},
-	{code(problem.InvalidSession), 401, "E064001", "The session has ended"},
+	{code(problem.InvalidSession, problem.ImpersonationEnded), 401, "E064001", "The session has ended"},
 	{code(problem.LoginIDTaken), 400, "E062107", "User already exists"},
 	{code(problem.Conflict), 409, "E062915", "This was changed in the meantime"},
 	{code(problem.CrossOrigin), 403, "E062916", "A page of another site sent the request"},
