@@ -336,6 +336,8 @@ type ResetSession struct {
 	// Token proves the reset session to [Service.ValidateReset]. No protected route
 	// accepts it.
 	Token Secret
+	// RefreshToken proves the same, for clients that tell tokens apart by the claim drn.
+	RefreshToken Secret
 	// ExpiresAt is when the reset session ends: ten minutes after VerifyReset.
 	ExpiresAt time.Time
 }
@@ -361,13 +363,16 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 	if err != nil {
 		return ResetSession{}, err
 	}
-	signed, err := signing.Sign(key, signing.Claims{
-		Type: token.TypeReset, Issuer: s.cfg.Issuer, Audience: s.cfg.ownAudience(),
-		Subject: t.UserID, SessionID: session.ID, ID: randomString(16),
-		IssuedAt: now, ExpiresAt: session.ExpiresAt, AuthTime: now, AMR: session.AMR,
-	})
-	if err != nil {
-		return ResetSession{}, err
+	proof := ResetSession{ExpiresAt: session.ExpiresAt}
+	for _, raw := range []*Secret{&proof.Token, &proof.RefreshToken} {
+		*raw, err = signing.Sign(key, signing.Claims{
+			Type: token.TypeReset, AsRefresh: raw == &proof.RefreshToken, Issuer: s.cfg.Issuer, Audience: s.cfg.ownAudience(),
+			Subject: t.UserID, SessionID: session.ID, ID: randomString(16),
+			IssuedAt: now, ExpiresAt: session.ExpiresAt, AuthTime: now, AMR: session.AMR,
+		})
+		if err != nil {
+			return ResetSession{}, err
+		}
 	}
 	events := []Event{s.newEvent(EventResetLinkUsed, t.UserID, session.ID, string(t.Purpose), c)}
 	if t.Purpose == store.PurposeConfirmAndReset {
@@ -387,5 +392,5 @@ func (s *Service) VerifyReset(ctx context.Context, raw Secret, c Client) (ResetS
 		return ResetSession{}, err
 	}
 	s.afterSessionsEnded(ctx, ended, events...)
-	return ResetSession{Token: signed, ExpiresAt: session.ExpiresAt}, nil
+	return proof, nil
 }

@@ -176,7 +176,7 @@ func TestCF02_SecretsDoNotPrint(t *testing.T) {
 		usher.UpdatePasswordParams{NewPassword: pw, CurrentPassword: pw},
 		usher.ReplacePasswordParams{OldPassword: pw, NewPassword: pw},
 		usher.ResetPasswordParams{Token: link, NewPassword: pw},
-		usher.ResetSession{Token: link},
+		usher.ResetSession{Token: link, RefreshToken: link},
 		usher.ChangeEmailParams{CurrentPassword: pw},
 		usher.ImportUserParams{Password: pw},
 		[]usher.ImportUserParams{{Password: pw}},

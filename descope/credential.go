@@ -71,18 +71,19 @@ func (h *Handler) authorize(c *call, need access) error {
 	case given.project != h.cfg.ProjectID:
 		return errWrongProject
 	}
+	c.given = given
 	switch need {
 	case accessRefresh:
-		return h.findRefreshToken(c, given)
+		return h.findRefreshToken(c)
 	case accessManagement:
-		return h.checkKey(c, given)
+		return h.checkKey(c)
 	}
 	return nil
 }
 
 // findRefreshToken takes the refresh token of the header or, for a browser, of the cookie.
-func (h *Handler) findRefreshToken(c *call, given credential) (err error) {
-	c.refresh = given.jwt
+func (h *Handler) findRefreshToken(c *call) (err error) {
+	c.refresh = c.given.jwt
 	if c.refresh == "" && h.visits.Cookies != nil {
 		c.byCookie = true
 		c.refresh, err = h.visits.RefreshToken(c.w, c.r)
@@ -97,13 +98,13 @@ func (h *Handler) findRefreshToken(c *call, given credential) (err error) {
 // checkKey checks the management key. The right key is never refused because others guess:
 // it has at least 32 random characters, so the limit on wrong ones bounds what they cost,
 // and does not lock the operator out.
-func (h *Handler) checkKey(c *call, given credential) error {
+func (h *Handler) checkKey(c *call) error {
 	if h.key == nil {
 		return errNotServed
 	}
 	operator := h.service.Operator("descope")
-	sum := sha256.Sum256([]byte(given.key.Reveal()))
-	if given.key == "" || given.jwt != "" || subtle.ConstantTimeCompare(sum[:], h.key[:]) != 1 {
+	sum := sha256.Sum256([]byte(c.given.key.Reveal()))
+	if c.given.key == "" || c.given.jwt != "" || subtle.ConstantTimeCompare(sum[:], h.key[:]) != 1 {
 		if err := operator.CountRefused(c.r.Context(), h.visits.Client(c.w, c.r)); err != nil {
 			return err
 		}

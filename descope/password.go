@@ -1,12 +1,10 @@
 package descope
 
 import (
-	"errors"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/usherkit/usher"
-	"github.com/usherkit/usher/token"
 )
 
 // signUp answers POST /v1/auth/password/signup.
@@ -81,7 +79,7 @@ func (h *Handler) updatePassword(c *call) (any, error) {
 	if err := c.in.err(); err != nil {
 		return nil, err
 	}
-	claims, err := h.claimsForUpdate(c)
+	claims, err := h.refreshOrReset(c)
 	if err != nil {
 		return nil, err
 	}
@@ -92,18 +90,6 @@ func (h *Handler) updatePassword(c *call) (any, error) {
 		return nil, err
 	}
 	return h.sessionAnswer(result.Authentication, false), nil
-}
-
-// claimsForUpdate returns the claims of the refresh token, which may also be that of a
-// reset session.
-func (h *Handler) claimsForUpdate(c *call) (*token.Claims, error) {
-	claims, err := h.service.ValidateRefresh(c.r.Context(), c.refresh)
-	if errors.Is(err, usher.ErrInvalidSession) {
-		if reset, notReset := h.service.ValidateReset(c.r.Context(), c.refresh); notReset == nil {
-			return reset, nil
-		}
-	}
-	return claims, err
 }
 
 // sendReset answers POST /v1/auth/password/reset. The answer depends on the request alone,

@@ -40,6 +40,8 @@ type row struct {
 type call struct {
 	w http.ResponseWriter
 	r *http.Request
+	// given is the Authorization header, except with accessAny.
+	given credential
 	// in is the body, which is an empty object if the request has none.
 	in   object
 	list []byte
@@ -60,6 +62,12 @@ func (h *Handler) rows() []row {
 		{method: http.MethodPost, path: "/v1/auth/password/update", access: accessRefresh, do: h.updatePassword},
 		{method: http.MethodPost, path: "/v1/auth/password/replace", access: accessProject, do: h.replacePassword},
 		{method: http.MethodGet, path: "/v1/auth/password/policy", access: accessProject, do: h.policy},
+		{method: http.MethodPost, path: "/v1/auth/magiclink/verify", access: accessProject, do: h.verifyLink},
+		{method: http.MethodPost, path: "/v1/auth/refresh", access: accessRefresh, do: h.refresh},
+		{method: http.MethodPost, path: "/v1/auth/try-refresh", access: accessProject, do: h.tryRefresh},
+		{method: http.MethodPost, path: "/v1/auth/logout", access: accessProject, do: h.signOut},
+		{method: http.MethodPost, path: "/v1/auth/logoutall", access: accessRefresh, do: h.signOutEverywhere},
+		{method: http.MethodGet, path: "/v1/auth/me", access: accessRefresh, do: h.me},
 		{method: http.MethodGet, path: "/v2/keys/" + h.cfg.ProjectID, access: accessAny, do: h.keys},
 	}, h.managementRows()...)
 }

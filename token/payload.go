@@ -73,8 +73,9 @@ func readPayload(members strictjson.Object, typ string) (*payload, error) {
 			return nil, refuse(ReasonClaims, d.name+" is missing or not a whole number of seconds")
 		}
 	}
-	if drn, ours := drnOf(Type(typ)); ours {
-		if got, _ := strictjson.AsString(members.Get("drn")); got != drn {
+	drn, _ := strictjson.AsString(members.Get("drn"))
+	if fits, ours := fitsType(drn, Type(typ)); ours {
+		if !fits {
 			return nil, refuse(ReasonType, "drn is that of another kind of token")
 		}
 		if p.jti == "" || p.sid == "" && Type(typ) != TypeReset {
@@ -189,14 +190,17 @@ func numericDate(t time.Time) *jwt.NumericDate {
 	return &jwt.NumericDate{Time: t}
 }
 
-// drnOf returns the drn claim that a type of token must have, and whether the type
-// is one of ours. It names the cookie in which Descope's SDKs keep such a token.
-func drnOf(t Type) (drn string, ours bool) {
+// fitsType reports whether a type of token may have that drn claim, and whether the type is
+// one of ours. The claim names the cookie in which Descope's SDKs keep the token. They keep
+// the token of a reset session as either.
+func fitsType(drn string, t Type) (fits, ours bool) {
 	switch t {
-	case TypeSession, TypeReset:
-		return "DS", true
+	case TypeSession:
+		return drn == "DS", true
 	case TypeRefresh:
-		return "DSR", true
+		return drn == "DSR", true
+	case TypeReset:
+		return drn == "DS" || drn == "DSR", true
 	}
-	return "", false
+	return false, false
 }

@@ -149,6 +149,14 @@ func TestTV09_ATokenServesOnePurpose(t *testing.T) {
 	for _, drn := range []any{nil, "DSR", "ds", 1} { // a refresh token's claims under a session's header
 		w.refused(t, w.craft(t, w.header().json(t), w.payload().with("drn", drn).json(t)), token.ReasonType)
 	}
+	for drn, fits := range map[string]string{"DS": "reset+jwt", "DSR": "reset+jwt refresh+jwt"} {
+		for _, typ := range []token.Type{token.TypeReset, token.TypeRefresh} {
+			raw := w.craft(t, w.header().with("typ", string(typ)).json(t), w.payload().with("drn", drn).json(t))
+			if _, err := w.verifier.Verify(context.Background(), token.Secret(raw), typ); (err == nil) != strings.Contains(fits, string(typ)) {
+				t.Errorf("%s with drn %s: %v", typ, drn, err)
+			}
+		}
+	}
 	for _, name := range []string{"sid", "jti"} {
 		for _, value := range []any{nil, "", 7, []string{"x"}} {
 			w.refused(t, w.craft(t, w.header().json(t), w.payload().with(name, value).json(t)), token.ReasonClaims)

@@ -49,6 +49,8 @@ type Claims struct {
 	// Type decides the typ header and the drn claim, and which of the fields below
 	// are used. Required.
 	Type token.Type
+	// AsRefresh gives a token of token.TypeReset the drn of a refresh token.
+	AsRefresh bool
 	// Issuer, Audience, Subject, ID, IssuedAt and ExpiresAt are required; SessionID
 	// is required except for token.TypeReset. Times are cut to whole seconds.
 	Issuer    string
@@ -125,7 +127,11 @@ func (c Claims) payload() (jwt.MapClaims, error) {
 	// and refresh tokens apart by it.
 	drn := "DS"
 	switch c.Type {
-	case token.TypeSession, token.TypeReset:
+	case token.TypeSession:
+	case token.TypeReset:
+		if c.AsRefresh {
+			drn = "DSR"
+		}
 	case token.TypeRefresh:
 		drn = "DSR"
 	default:

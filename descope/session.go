@@ -1,0 +1,137 @@
+package descope
+
+import (
+	"errors"
+
+	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/visit"
+	"github.com/usherkit/usher/token"
+)
+
+// verifyLink answers POST /v1/auth/magiclink/verify. The tokens are those of a reset session:
+// the call to update the password accepts the refresh token, and nothing else of the
+// Service accepts either of them.
+func (h *Handler) verifyLink(c *call) (any, error) {
+	raw := usher.Secret(c.in.required("token"))
+	if err := c.in.err(); err != nil {
+		return nil, err
+	}
+	client := h.visits.Client(c.w, c.r)
+	link, err := h.service.ResetLink(c.r.Context(), raw, client)
+	if err != nil {
+		return nil, err
+	}
+	reset, err := h.service.VerifyReset(c.r.Context(), raw, client)
+	if err != nil {
+		return nil, err
+	}
+	pair := token.Pair{
+		Session: reset.Token, SessionExpiresAt: reset.ExpiresAt, Refresh: reset.RefreshToken, RefreshExpiresAt: reset.ExpiresAt,
+	}
+	if h.visits.Cookies != nil {
+		if err := h.visits.Cookies.SetTokens(c.w, c.r, pair); err != nil {
+			return nil, err
+		}
+	}
+	// The client has proven the mailbox, not that it knows the account: it gets what the
+	// link says, and the login id, which the update has to name.
+	return h.sessionAnswer(&usher.Authentication{Tokens: pair, User: usher.User{
+		ID: link.UserID, LoginIDs: []string{link.LoginID}, Email: link.Email, EmailVerified: true, Status: usher.StatusEnabled,
+	}}, true), nil
+}
+
+// refresh answers POST /v1/auth/refresh.
+func (h *Handler) refresh(c *call) (any, error) {
+	a, err := h.service.RefreshSession(c.r.Context(), c.refresh, h.visits.Client(c.w, c.r))
+	if err != nil {
+		return nil, err
+	}
+	// If the cookies cannot be set, the session goes on: the browser still has the refresh
+	// token that was exchanged.
+	if h.visits.Cookies != nil {
+		if err := h.visits.Cookies.SetTokens(c.w, c.r, a.Tokens); err != nil {
+			return nil, err
+		}
+	}
+	return h.sessionAnswer(a, false), nil
+}
+
+// tryRefresh answers POST /v1/auth/try-refresh: refresh, with an empty answer if the
+// session has ended or there is none.
+func (h *Handler) tryRefresh(c *call) (any, error) {
+	err := h.findRefreshToken(c)
+	if err == nil {
+		var answer any
+		if answer, err = h.refresh(c); err == nil {
+			return answer, nil
+		}
+	}
+	if errors.Is(err, usher.ErrInvalidSession) || errors.Is(err, visit.ErrNotSignedIn) {
+		return nil, nil
+	}
+	return nil, err
+}
+
+// signOut answers POST /v1/auth/logout.
+func (h *Handler) signOut(c *call) (any, error) {
+	if c.given.jwt == "" && h.visits.Cookies != nil {
+		_, err := h.visits.EndCookieSession(c.w, c.r)
+		return h.signedOut(), err
+	}
+	if err := h.findRefreshToken(c); err != nil {
+		return nil, err
+	}
+	claims, err := h.refreshOrReset(c)
+	if err != nil {
+		return nil, err
+	}
+	return h.signedOut(), h.service.SignOut(c.r.Context(), claims, h.visits.Client(c.w, c.r))
+}
+
+// signOutEverywhere answers POST /v1/auth/logoutall.
+func (h *Handler) signOutEverywhere(c *call) (any, error) {
+	claims, err := h.service.ValidateRefresh(c.r.Context(), c.refresh)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.service.SignOutEverywhere(c.r.Context(), claims, h.visits.Client(c.w, c.r)); err != nil {
+		return nil, err
+	}
+	if c.byCookie {
+		h.visits.ForgetUser(c.w, c.r)
+	}
+	return h.signedOut(), nil
+}
+
+// signedOut returns the answer to a sign-out. The SDK for Go clears the cookies of the
+// application with these attributes.
+func (h *Handler) signedOut() any { return h.cookieAnswer(h.cfg.Now()) }
+
+// me answers GET /v1/auth/me.
+func (h *Handler) me(c *call) (any, error) {
+	claims, err := h.service.ValidateRefresh(c.r.Context(), c.refresh)
+	if err != nil {
+		return nil, err
+	}
+	u, _, err := h.service.Me(c.r.Context(), claims)
+	if err != nil {
+		return nil, err
+	}
+	has, err := h.service.HasPassword(c.r.Context(), u.ID)
+	if err != nil {
+		return nil, err
+	}
+	return newUserJSON(u, has), nil
+}
+
+// refreshOrReset returns the claims of the refresh token, which may also be that of a reset
+// session.
+func (h *Handler) refreshOrReset(c *call) (*token.Claims, error) {
+	claims, err := h.service.ValidateRefresh(c.r.Context(), c.refresh)
+	if errors.Is(err, usher.ErrInvalidSession) {
+		if reset, notReset := h.service.ValidateReset(c.r.Context(), c.refresh); notReset == nil {
+			return reset, nil
+		}
+	}
+	return claims, err
+}
