@@ -96,6 +96,7 @@ const (
 	EventInvitationReplaced   = store.EventInvitationReplaced
 	EventSessionCreated       = store.EventSessionCreated
 	EventSessionRenewed       = store.EventSessionRenewed
+	EventTenantSelected       = store.EventTenantSelected
 	EventSessionEnded         = store.EventSessionEnded
 	EventSignOut              = store.EventSignOut
 	EventEmailGivenUp         = store.EventEmailGivenUp

@@ -141,9 +141,9 @@ type Config struct {
 	// at least 1 hour.
 	EventRetention time.Duration
 	// EventRetentionByName is how long the audit table keeps the events of a name that
-	// are kept for a shorter time. EventSessionRenewed, which every refresh stores,
-	// defaults to 24 hours, and every other name to EventRetention; from 1 minute to
-	// EventRetention.
+	// are kept for a shorter time. EventSessionRenewed and EventTenantSelected, which a
+	// session can cause without end, default to 24 hours, and every other name to
+	// EventRetention; from 1 minute to EventRetention.
 	EventRetentionByName map[EventName]time.Duration
 	// Logger receives warnings and failures, never a secret. Defaults to
 	// slog.Default().
@@ -190,7 +190,8 @@ func (c Config) complete() (Config, error) {
 	c.VerifyLifetime = cmp.Or(c.VerifyLifetime, 24*time.Hour)
 	c.Algorithm = cmp.Or(c.Algorithm, token.ES256)
 	c.EventRetention = cmp.Or(c.EventRetention, 400*24*time.Hour)
-	byName := map[EventName]time.Duration{EventSessionRenewed: min(24*time.Hour, c.EventRetention)}
+	short := min(24*time.Hour, c.EventRetention)
+	byName := map[EventName]time.Duration{EventSessionRenewed: short, EventTenantSelected: short}
 	maps.Copy(byName, c.EventRetentionByName)
 	c.EventRetentionByName = byName
 	c.Logger = logs.Guard(cmp.Or(c.Logger, slog.Default()))

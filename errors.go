@@ -47,6 +47,8 @@ var (
 	ErrEmailNotVerified = errors.New("usher: the email address is not verified")
 	// ErrForbidden means that the session is valid but does not allow the call.
 	ErrForbidden = errors.New("usher: not allowed")
+	// ErrNotInTenant means that the user is not in the tenant. It also matches ErrForbidden.
+	ErrNotInTenant = linked("usher: the user is not in the tenant", ErrForbidden)
 	// ErrUnavailable means that the store could not be reached, or that this instance
 	// must not serve because its clock is wrong. The call authenticated no client. It
 	// also matches [token.ErrUnavailable].

@@ -294,6 +294,7 @@ func (s *Service) changeAndContinueSession(ctx context.Context, account store.Ac
 	c.EndWithBrowser = old.EndsWithBrowser
 	session, jti := s.newSession(u.ID, c)
 	session.UserAgent, session.Address = cmp.Or(session.UserAgent, old.UserAgent), cmp.Or(session.Address, old.Address)
+	session.Tenant = old.Tenant
 	if by.kind != proofPassword || !slices.Equal(old.AMR, session.AMR) {
 		session.CreatedAt, session.ExpiresAt, session.AMR = old.CreatedAt, old.ExpiresAt, old.AMR
 		session.IdleExpiresAt = earlier(session.IdleExpiresAt, old.ExpiresAt)

@@ -77,7 +77,7 @@ func (s *Service) issueTokens(u User, session store.SessionRecord, jti string, c
 	}
 	p.Session, err = s.signSessionToken(key, u, signing.Claims{
 		SessionID: session.ID, IssuedAt: now, ExpiresAt: p.SessionExpiresAt,
-		AuthTime: session.CreatedAt, AMR: session.AMR, Custom: custom,
+		AuthTime: session.CreatedAt, AMR: session.AMR, Tenant: session.Tenant, Custom: custom,
 	})
 	if err != nil {
 		return token.Pair{}, err
@@ -99,6 +99,9 @@ func (s *Service) signSessionToken(key *signing.Key, u User, c signing.Claims) (
 	c.Type, c.Issuer, c.Audience = token.TypeSession, s.cfg.Issuer, s.cfg.Audience
 	c.Subject, c.ID, c.EmailVerified = u.ID, randomString(16), u.EmailVerified
 	c.Roles, c.Permissions, c.Tenants = u.Roles, u.Permissions, u.Tenants
+	if !u.InTenant(c.Tenant) {
+		c.Tenant = ""
+	}
 	raw, err := signing.Sign(key, c)
 	if err != nil {
 		return "", fmt.Errorf("usher: session token: %w", err)
@@ -163,13 +166,44 @@ func (s *Service) ValidateReset(ctx context.Context, raw Secret) (*token.Claims,
 // or the user is disabled; the error of [Config.Claims] if the session is live;
 // [ErrUnavailable]. After the last two the client may repeat the call with the same token.
 func (s *Service) RefreshSession(ctx context.Context, refresh Secret, c Client) (*Authentication, error) {
-	return s.swapRefresh(ctx, refresh, c, func(swap *store.RefreshSwap) {
-		swap.Next = swap.Presented
-		if !s.cfg.Sessions.KeepRefreshToken {
-			swap.Next = hashOf(s.childIDs(swap.SessionID, swap.Presented, time.Time{})[0])
+	return s.swapRefresh(ctx, refresh, c, s.setNext)
+}
+
+// setNext sets the hashes of the new token.
+func (s *Service) setNext(swap *store.RefreshSwap) {
+	swap.Next = swap.Presented
+	if !s.cfg.Sessions.KeepRefreshToken {
+		swap.Next = hashOf(s.childIDs(swap.SessionID, swap.Presented, time.Time{})[0])
+	}
+	swap.Again = hashOf(s.childIDs(swap.SessionID, swap.Presented, swap.Now)[0])
+}
+
+// SelectTenant makes a tenant of the user the current one of the session, and exchanges the
+// refresh token as [Service.RefreshSession] does: a client whose answer was lost repeats the
+// call. The session tokens of the session then have the tenant in the claim dct
+// ([token.Claims.Tenant]), through every refresh, until another one is selected or the user
+// is not in the tenant any more. An empty id selects none.
+//
+// Other session tokens of the session keep their tenant until they expire, so a request acts
+// in the tenant that its token names.
+//
+// Errors: [ErrNotInTenant] if the session is live and the user is not in the tenant, which
+// changes nothing; otherwise those of RefreshSession.
+func (s *Service) SelectTenant(ctx context.Context, refresh Secret, tenantID string, c Client) (*Authentication, error) {
+	storable := checkGrants(nil, nil, map[string]token.Tenant{tenantID: {}}) == nil
+	a, err := s.swapRefresh(ctx, refresh, c, func(swap *store.RefreshSwap) {
+		if !storable {
+			return // no user is in it
 		}
-		swap.Again = hashOf(s.childIDs(swap.SessionID, swap.Presented, swap.Now)[0])
+		s.setNext(swap)
+		swap.Tenant = &tenantID
+		userID := swap.Swapped.Events[0].UserID
+		swap.Swapped.Events = append(swap.Swapped.Events, s.newEvent(EventTenantSelected, userID, swap.SessionID, tenantID, c))
 	})
+	if err == nil && !storable {
+		return nil, ErrNotInTenant
+	}
+	return a, err
 }
 
 // swapRefresh is RefreshSession. setNext sets the hashes of the new token; without
@@ -214,6 +248,9 @@ func (s *Service) swapRefresh(ctx context.Context, refresh Secret, c Client, set
 		s.revokeLocally(ctx, claims.SessionID)
 		s.audit.Notify(ctx, swap.Reused.Events...)
 		return nil, ErrInvalidSession
+	case store.RefreshNotInTenant:
+		s.audit.StoreSampled(ctx, "forbidden "+claims.SessionID, s.newEvent(EventForbidden, claims.Subject, claims.SessionID, "not_in_tenant", c))
+		return nil, ErrNotInTenant
 	case store.RefreshSwapped:
 		s.audit.Notify(ctx, swap.Swapped.Events...)
 	}

@@ -33,6 +33,9 @@ func (s *Service) CurrentClaims(ctx context.Context, claims *token.Claims) (*tok
 	}
 	u, current := account.User, claims.Clone()
 	current.EmailVerified, current.Roles, current.Permissions, current.Tenants = u.EmailVerified, u.Roles, u.Permissions, u.Tenants
+	if !u.InTenant(current.Tenant) {
+		current.Tenant = ""
+	}
 	return &current, nil
 }
 
@@ -54,7 +57,9 @@ func (s *Service) ReissueSessionToken(ctx context.Context, claims *token.Claims,
 		return "", err
 	}
 	session := store.SessionRecord{
-		Session: Session{ID: claims.SessionID, CreatedAt: claims.AuthTime, AMR: claims.AMR, IdleExpiresAt: claims.ExpiresAt},
+		Session: Session{
+			ID: claims.SessionID, CreatedAt: claims.AuthTime, AMR: claims.AMR, IdleExpiresAt: claims.ExpiresAt, Tenant: claims.Tenant,
+		},
 		Refresh: store.RefreshState{RotatedAt: s.now()},
 	}
 	tokens, err := s.issueTokens(u, session, randomString(32), custom)

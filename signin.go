@@ -278,7 +278,7 @@ func (s *Service) refreshIDOf(ctx context.Context, session store.SessionRecord, 
 		return "", ErrInvalidSession
 	}
 	validation := store.RefreshSwap{Presented: hashOf(claims.ID), Now: s.now()}
-	if validation.Apply(session).Outcome == store.RefreshReused {
+	if validation.Apply(session, store.User{}).Outcome == store.RefreshReused {
 		_, err := s.swapRefresh(ctx, refresh, c, func(*store.RefreshSwap) {})
 		return "", cmp.Or(err, ErrInvalidSession)
 	}

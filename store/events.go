@@ -55,6 +55,7 @@ const (
 	EventInvitationReplaced   EventName = "invitation_replaced"
 	EventSessionCreated       EventName = "session_created"
 	EventSessionRenewed       EventName = "session_renewed"
+	EventTenantSelected       EventName = "session_tenant_selected"
 	EventSessionEnded         EventName = "session_ended"
 	EventSignOut              EventName = "authn_logout"
 	EventEmailGivenUp         EventName = "mail_given_up"
@@ -81,7 +82,8 @@ type Event struct {
 	// Reason distinguishes causes that are never shown to the client, such as
 	// "unknown_login_id" and "wrong_password". With EventEmailGivenUp and
 	// EventEmailDropped it ends with the kind of email: "refused reset_password". With
-	// the events of invitations it is the id of the invitation.
+	// the events of invitations it is the id of the invitation, and with
+	// EventTenantSelected the id of the tenant.
 	Reason string
 	// Actor is the name of the operator who caused the event, and empty if no
 	// operator did.

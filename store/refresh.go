@@ -53,6 +53,9 @@ const (
 	RefreshReplayed
 	// RefreshReused: the token is not valid any more. The session has ended.
 	RefreshReused
+	// RefreshNotInTenant: the token is valid, and the user is not in the Tenant of the
+	// swap. The session is unchanged, and the token is not exchanged.
+	RefreshNotInTenant
 )
 
 // RefreshSwap is the input of [SessionStore.SwapRefresh].
@@ -67,6 +70,9 @@ type RefreshSwap struct {
 	// Again is used instead of Next if the token has been exchanged before. If Again is
 	// empty, such a token ends the session.
 	Again []byte
+	// Tenant becomes that of the session, whichever of its valid tokens is presented. The
+	// user must be in the tenant. Empty selects none, and nil keeps the tenant.
+	Tenant *string
 	// Now becomes LastSeenAt, and Refresh.RotatedAt if a token is issued. Now plus Idle,
 	// but at most ExpiresAt, becomes IdleExpiresAt.
 	Now  time.Time
@@ -87,7 +93,7 @@ type RefreshSwap struct {
 type RefreshResult struct {
 	Outcome RefreshOutcome
 	// Token is the hash of the token that the client gets: Presented, or Refresh.Current
-	// of Session. It is empty after a reuse.
+	// of Session. It is empty after a reuse, and without the tenant.
 	Token []byte
 	// Session and User are those after the exchange. After a reuse, Session is the
 	// one before it ended.
@@ -95,11 +101,29 @@ type RefreshResult struct {
 	User    User
 }
 
-// Apply decides what the presented token gets, and returns the session after the
-// exchange. The User of the result is empty. Stores call Apply in the transaction of
-// [SessionStore.SwapRefresh], for a session that has not expired, and store the session
-// if the outcome is [RefreshSwapped].
-func (in RefreshSwap) Apply(s SessionRecord) RefreshResult {
+// Apply decides what the presented token gets, and returns the user and the session after
+// the exchange. Stores call Apply in the transaction of [SessionStore.SwapRefresh], for a
+// session that has not expired, and store the session if the outcome is [RefreshSwapped].
+func (in RefreshSwap) Apply(s SessionRecord, u User) RefreshResult {
+	mayNot := in.Tenant != nil && *in.Tenant != "" && !u.InTenant(*in.Tenant)
+	if mayNot {
+		in.Next = nil // an invalid token ends the session all the same
+	}
+	r := in.exchange(s)
+	r.User = u
+	switch {
+	case in.Tenant == nil || r.Outcome == RefreshReused:
+	case mayNot:
+		r.Outcome, r.Token = RefreshNotInTenant, nil
+	case r.Session.Tenant != *in.Tenant:
+		// A replay selects the tenant, too: another tab may have exchanged the token.
+		r.Outcome, r.Session.Tenant = RefreshSwapped, *in.Tenant
+	}
+	return r
+}
+
+// exchange is Apply without the tenant and the user.
+func (in RefreshSwap) exchange(s SessionRecord) RefreshResult {
 	r := &s.Refresh
 	now := in.Now.UTC().Truncate(time.Microsecond)
 	validateOnly, keep := len(in.Next) == 0, equalHash(in.Presented, in.Next)

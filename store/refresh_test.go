@@ -31,7 +31,7 @@ func TestSE05_AnInvalidRefreshTokenStaysInvalid(t *testing.T) {
 				in.Next = in.Presented
 			}
 			before := encoded(t, s)
-			r := in.Apply(s)
+			r := in.Apply(s, store.User{})
 			if encoded(t, s) != before || r.Outcome != store.RefreshSwapped && encoded(t, r.Session) != before {
 				t.Fatalf("seed %d, step %d: the session changed", seed, n)
 			}
@@ -47,7 +47,7 @@ func TestSE05_AnInvalidRefreshTokenStaysInvalid(t *testing.T) {
 			}
 			for _, token := range tokens {
 				check := store.RefreshSwap{Presented: []byte(token), Now: at, Grace: grace}
-				valid := check.Apply(s).Outcome != store.RefreshReused
+				valid := check.Apply(s, store.User{}).Outcome != store.RefreshReused
 				if valid && invalid[token] {
 					t.Fatalf("seed %d, step %d: %q is valid again", seed, n, token)
 				}

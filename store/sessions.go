@@ -105,6 +105,9 @@ type Session struct {
 	// UserAgent and Address describe the device at its last refresh. Address is empty
 	// if it was not known.
 	UserAgent, Address string
+	// Tenant is the tenant that the user has selected in the session. Empty is none. It
+	// counts only while the user is in the tenant ([User.InTenant]).
+	Tenant string
 }
 
 // SessionRecord is a session as the store keeps it: what programs may see, and the

@@ -292,6 +292,12 @@ func (u User) LoginID() string {
 	return u.LoginIDs[0]
 }
 
+// InTenant reports whether the user is in the tenant. It is false for the empty id.
+func (u User) InTenant(id string) bool {
+	_, ok := u.Tenants[id]
+	return ok && id != ""
+}
+
 // Respelled returns the user with another spelling of the address, also where the address
 // is a login id. Both have the same canonical form, and the new one is what the owner of
 // the mailbox has proven. An empty one changes nothing.

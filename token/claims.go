@@ -63,6 +63,10 @@ type Claims struct {
 	// expected JSON type: a malformed claim grants no rights.
 	Roles, Permissions []string
 	Tenants            map[string]Tenant
+	// Tenant is the tenant that the user has selected in the session (dct). It is empty if
+	// the user has selected none, or is not in it. A token from before the selection
+	// keeps its tenant.
+	Tenant string
 	// Type and KeyID are the typ and kid headers.
 	Type  Type
 	KeyID string
@@ -98,6 +102,29 @@ func (c *Claims) HasRole(role string) bool {
 // It is false for the empty permission.
 func (c *Claims) HasPermission(permission string) bool {
 	return c != nil && permission != "" && slices.Contains(c.Permissions, permission)
+}
+
+// InTenant reports whether the token names the tenant, with or without rights in it. It is
+// false for the empty tenant.
+func (c *Claims) InTenant(tenant string) bool {
+	if c == nil || tenant == "" {
+		return false
+	}
+	_, ok := c.Tenants[tenant]
+	return ok
+}
+
+// HasTenantRole reports whether the token grants the role within the tenant. Roles outside
+// of any tenant do not count. It is false for the empty tenant or role.
+func (c *Claims) HasTenantRole(tenant, role string) bool {
+	return c.InTenant(tenant) && role != "" && slices.Contains(c.Tenants[tenant].Roles, role)
+}
+
+// HasTenantPermission reports whether the token grants the permission within the tenant.
+// Permissions outside of any tenant do not count. It is false for the empty tenant or
+// permission.
+func (c *Claims) HasTenantPermission(tenant, permission string) bool {
+	return c.InTenant(tenant) && permission != "" && slices.Contains(c.Tenants[tenant].Permissions, permission)
 }
 
 // Claim returns the custom claim with the given name as a T, and whether the token has

@@ -84,6 +84,31 @@ func TestOP09_ATokenNamesItsActor(t *testing.T) {
 	}
 }
 
+func TestTN05_RightsWithinATenantAreItsOwn(t *testing.T) {
+	c := &token.Claims{
+		Roles: []string{"top", ""}, Permissions: []string{"top", ""},
+		Tenants: map[string]token.Tenant{"a": {}, "b": {Roles: []string{"r", ""}, Permissions: []string{"p", ""}}, "": {Roles: []string{"r"}, Permissions: []string{"p"}}},
+	}
+	for _, tenant := range []string{"a", "b", "B", "c", ""} {
+		if got, want := c.InTenant(tenant), tenant == "a" || tenant == "b"; got != want {
+			t.Errorf("InTenant(%q) is %v", tenant, got)
+		}
+		for _, right := range []string{"r", "p", "top", "R", ""} {
+			if got, want := c.HasTenantRole(tenant, right), tenant == "b" && right == "r"; got != want {
+				t.Errorf("HasTenantRole(%q, %q) is %v", tenant, right, got)
+			}
+			if got, want := c.HasTenantPermission(tenant, right), tenant == "b" && right == "p"; got != want {
+				t.Errorf("HasTenantPermission(%q, %q) is %v", tenant, right, got)
+			}
+		}
+	}
+	for _, c := range []*token.Claims{nil, {}} {
+		if c.InTenant("a") || c.HasTenantRole("a", "r") || c.HasTenantPermission("a", "p") {
+			t.Errorf("%+v has rights", c)
+		}
+	}
+}
+
 func TestClaims_CloneSharesNothing(t *testing.T) {
 	make := func() *token.Claims {
 		return &token.Claims{

@@ -105,6 +105,8 @@ func (p *payload) claims(h header) *Claims {
 			c.Roles, _ = strictjson.AsStrings(raw)
 		case "permissions":
 			c.Permissions, _ = strictjson.AsStrings(raw)
+		case "dct":
+			c.Tenant, _ = strictjson.AsString(raw)
 		case "tenants":
 			c.Tenants = tenantsOf(raw)
 		default:

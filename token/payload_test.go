@@ -192,6 +192,11 @@ func TestTV16_MalformedRightsAreNoRights(t *testing.T) {
 			t.Errorf("email_verified %v counts as true", verified)
 		}
 	}
+	for _, dct := range []any{7, true, nil, []string{"t1"}, object{"t1": true}} {
+		if c := w.accepted(t, w.craft(t, w.header().json(t), w.payload().with("dct", dct).json(t))); c.Tenant != "" || c.Extra["dct"] != nil {
+			t.Errorf("dct %v gave %+v", dct, c)
+		}
+	}
 	for tenant, want := range map[any]map[string]token.Tenant{7: nil, "x": nil, nil: {"t1": {}, "t2": {Roles: []string{"r"}}}} {
 		text := w.payload().with("tenants", object{"t1": tenant, "t2": object{"roles": []string{"r"}}}).json(t)
 		if diff := cmp.Diff(want, w.accepted(t, w.craft(t, w.header().json(t), text)).Tenants); diff != "" {

@@ -66,9 +66,10 @@ type Claims struct {
 	// AMR are the methods by which the user was authenticated then.
 	AMR []string
 
-	// Actor, EmailVerified, Roles, Permissions, Tenants and Custom are written into
-	// session tokens only; other types ignore them. Actor is the sub of the claim act. Empty leaves the claim out.
-	Actor              string
+	// Actor, Tenant, EmailVerified, Roles, Permissions, Tenants and Custom are written into
+	// session tokens only; other types ignore them. Actor is the sub of the claim act, and
+	// Tenant is the claim dct. Empty leaves either out.
+	Actor, Tenant      string
 	EmailVerified      bool
 	Roles, Permissions []string
 	Tenants            map[string]token.Tenant
@@ -168,6 +169,9 @@ func (c Claims) payload() (jwt.MapClaims, error) {
 	}
 	if c.Actor != "" {
 		p["act"] = map[string]string{"sub": c.Actor}
+	}
+	if c.Tenant != "" {
+		p["dct"] = c.Tenant
 	}
 	p["email_verified"] = c.EmailVerified
 	p["roles"] = nonNil(c.Roles)

@@ -57,6 +57,11 @@ func TestSign_WritesTheClaimsOfEachType(t *testing.T) {
 		}
 	}
 
+	selected := sessionClaims()
+	selected.Tenant = "t1"
+	if _, payload := parts(t, sign(t, key, selected)); payload["dct"] != "t1" {
+		t.Errorf("the current tenant is %v", payload["dct"])
+	}
 	acting := sessionClaims()
 	acting.Actor, acting.AuthTime = "ops:alice", time.Time{}
 	_, payload := parts(t, sign(t, key, acting))

@@ -75,8 +75,8 @@ func (m *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (out stor
 		if !ok || !liveAt(ses, toMicros(in.Now)) || s.accounts[ses.UserID].User.Status != store.StatusEnabled {
 			return store.ErrNotFound
 		}
-		out = in.Apply(copySession(ses))
-		out.Token, out.User = bytes.Clone(out.Token), copyUser(s.accounts[ses.UserID].User)
+		out = in.Apply(copySession(ses), copyUser(s.accounts[ses.UserID].User))
+		out.Token = bytes.Clone(out.Token)
 		var fx store.Effects
 		switch out.Outcome {
 		case store.RefreshSwapped:

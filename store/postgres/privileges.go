@@ -22,7 +22,7 @@ func Migrate(ctx context.Context, url string) error {
 // tables are the tables that the serving role reads and writes.
 var tables = []string{
 	"usher_users", "usher_user_roles", "usher_login_ids", "usher_sessions", "usher_revocations", "usher_one_time_tokens",
-	"usher_invitations",
+	"usher_invitations", "usher_password_settings",
 	"usher_limits", "usher_signing_keys", "usher_outbox", "usher_events",
 }
 

@@ -64,7 +64,7 @@ func statements(t *testing.T) ([]string, func(query string) []string) {
 		}
 		for _, table := range []string{
 			"usher_one_time_tokens", "usher_invitations", "usher_sessions", "usher_login_ids", "usher_users", "usher_outbox",
-			"usher_events", "usher_limits", "usher_signing_keys", "usher_revocations",
+			"usher_events", "usher_limits", "usher_signing_keys", "usher_revocations", "usher_password_settings",
 		} {
 			if _, err := db.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 				t.Fatal(err)

@@ -35,6 +35,9 @@ func TestOpenBringsAnEarlierDatabaseUpToDate(t *testing.T) {
 	db, err := sql.Open("sqlite", "file:"+path)
 	must(t, err)
 	for _, back := range []string{
+		`ALTER TABLE usher_sessions DROP COLUMN tenant`,
+		`DROP TABLE usher_password_settings`,
+		`DROP INDEX usher_events_sign_ins`,
 		`ALTER TABLE usher_sessions DROP COLUMN ends_with_browser`,
 		`ALTER TABLE usher_one_time_tokens DROP COLUMN code_hash`,
 		`ALTER TABLE usher_users DROP COLUMN password_unproven_at`,

@@ -21,8 +21,7 @@ func (s *Store) SwapRefresh(ctx context.Context, in store.RefreshSwap) (store.Re
 		if a.User.Status != store.StatusEnabled || !toMicros(in.Now).Before(endsAt(ses.Session)) {
 			return store.ErrNotFound
 		}
-		out = in.Apply(ses)
-		out.User = a.User
+		out = in.Apply(ses, a.User)
 		switch out.Outcome {
 		case store.RefreshSwapped:
 			return t.execAll(ctx, []statement{sessionUpdate(out.Session)}, effects(in.Swapped))
@@ -75,10 +74,10 @@ func (t *tx) lockSession(ctx context.Context, id string) (store.Account, store.S
 // sessionUpdate writes the columns that a refresh may change.
 func sessionUpdate(s store.SessionRecord) statement {
 	return statement{`
-		UPDATE usher_sessions SET last_seen_at = ?, idle_expires_at = ?, ends_at = ?, user_agent = ?, address = ?,
+		UPDATE usher_sessions SET last_seen_at = ?, idle_expires_at = ?, ends_at = ?, user_agent = ?, address = ?, tenant = ?,
 			refresh_hash = ?, previous_hash = ?, rotated_at = ?, refresh_others = ?
 		WHERE id = ?`, []any{
-		s.LastSeenAt, s.IdleExpiresAt, endsAt(s.Session), s.UserAgent, s.Address,
+		s.LastSeenAt, s.IdleExpiresAt, endsAt(s.Session), s.UserAgent, s.Address, s.Tenant,
 		s.Refresh.Current, s.Refresh.Previous, s.Refresh.RotatedAt, othersParam(s.Refresh), s.ID,
 	}}
 }

@@ -10,13 +10,13 @@ import (
 )
 
 const sessionColumns = `s.id, s.user_id, s.kind, s.created_at, s.last_seen_at, s.idle_expires_at, s.expires_at,
-	s.amr, s.user_agent, s.address, s.ends_with_browser`
+	s.amr, s.user_agent, s.address, s.ends_with_browser, s.tenant`
 
 func sessionDest(s *store.Session) []any {
 	return []any{
 		&s.ID, &s.UserID, &s.Kind, timeColumn{&s.CreatedAt}, timeColumn{&s.LastSeenAt},
 		timeColumn{&s.IdleExpiresAt}, timeColumn{&s.ExpiresAt},
-		jsonColumn{&s.AMR}, &s.UserAgent, &s.Address, &s.EndsWithBrowser,
+		jsonColumn{&s.AMR}, &s.UserAgent, &s.Address, &s.EndsWithBrowser, &s.Tenant,
 	}
 }
 
@@ -46,10 +46,10 @@ func sessionInsert(userID string, s *store.SessionRecord) ([]statement, error) {
 	}
 	return []statement{{`
 		INSERT INTO usher_sessions (id, user_id, kind, created_at, last_seen_at, idle_expires_at, expires_at, ends_at,
-			amr, user_agent, address, ends_with_browser, refresh_hash, previous_hash, rotated_at, refresh_others)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, []any{
+			amr, user_agent, address, ends_with_browser, tenant, refresh_hash, previous_hash, rotated_at, refresh_others)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, []any{
 		s.ID, s.UserID, string(s.Kind), s.CreatedAt, s.LastSeenAt, s.IdleExpiresAt, s.ExpiresAt, endsAt(s.Session),
-		asJSON{s.AMR}, s.UserAgent, s.Address, s.EndsWithBrowser, s.Refresh.Current, s.Refresh.Previous, s.Refresh.RotatedAt,
+		asJSON{s.AMR}, s.UserAgent, s.Address, s.EndsWithBrowser, s.Tenant, s.Refresh.Current, s.Refresh.Previous, s.Refresh.RotatedAt,
 		othersParam(s.Refresh),
 	}}}, nil
 }

@@ -251,4 +251,27 @@ var raceCountCases = []testCase{
 			e.Fatalf("%d rows were removed and %d are left, of %d", total, len(left), len(fx.Events))
 		}
 	}},
+	{"of many that select tenants with one refresh token, each gets the same successor", func(e *env) {
+		tenants := []string{"acme", "globex"}
+		s := e.signIn(e.inTenants("anna", tenants...).User.ID)
+		results := make([]store.RefreshResult, callers)
+		for i, err := range concurrently(func(i int) (err error) {
+			in := refreshSwap(s, 1)
+			in.Tenant, in.Reused = &tenants[i%2], numberedEffects(i)
+			results[i], err = e.SwapRefresh(e.ctx, in)
+			return err
+		}) {
+			if err != nil || results[i].Outcome == store.RefreshReused || results[i].Session.Tenant != tenants[i%2] {
+				e.Fatalf("caller %d: %v, %+v", i, err, results[i])
+			}
+			e.wantEqual("token", results[i].Token, refreshSwap(s, 1).Next)
+		}
+		stored, err := e.Session(e.ctx, s.ID)
+		e.ok(err)
+		if stored.Tenant == "" {
+			e.Fatal("no tenant is stored")
+		}
+		e.wantEffects()
+		e.swap(refreshSwap(s, 2), 0, store.RefreshSwapped)
+	}},
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
 )
 
 // refreshSwap returns an exchange of the n-th refresh token of a session, ten minutes after t0.
@@ -292,4 +293,69 @@ var refreshCases = []testCase{
 		e.ok(err)
 		e.wantIDs("roles", got.User.Roles, "new")
 	}},
+	{"selects a tenant of the user, also by a replay, and later exchanges keep it", func(e *env) {
+		a := e.inTenants("anna", "acme", "globex")
+		s := e.signIn(a.User.ID)
+		in := refreshSwap(s, 1)
+		in.Tenant, in.Swapped = ptr("globex"), e.effects()
+		first := e.swap(in, 0, store.RefreshSwapped)
+		e.wantEqual("tenant", first.Session.Tenant, "globex")
+		e.wantEqual("token", first.Token, in.Next)
+		selected := in.Swapped
+
+		in.Swapped = e.effects()
+		again := e.swap(in, time.Second, store.RefreshReplayed)
+		e.wantEqual("session", again.Session, first.Session)
+		in.Tenant = ptr("acme")
+		other := e.swap(in, 2*time.Second, store.RefreshSwapped)
+		want := first.Session
+		want.Tenant = "acme"
+		e.wantEqual("result", other, store.RefreshResult{Outcome: store.RefreshSwapped, Token: in.Next, Session: want, User: a.User})
+		next := refreshSwap(s, 2)
+		next.Swapped = e.effects()
+		e.wantEqual("tenant", e.swap(next, time.Minute, store.RefreshSwapped).Session.Tenant, "acme")
+		last := refreshSwap(s, 3)
+		last.Tenant, last.Swapped = ptr(""), e.effects()
+		e.wantEqual("tenant", e.swap(last, 2*time.Minute, store.RefreshSwapped).Session.Tenant, "")
+		stored, err := e.Session(e.ctx, s.ID)
+		e.ok(err)
+		e.wantEqual("stored tenant", stored.Tenant, "")
+		e.wantEffects(selected, in.Swapped, next.Swapped, last.Swapped)
+	}},
+	{"selects no tenant that the user is not in", func(e *env) {
+		a := e.inTenants("anna", "acme")
+		s := e.signIn(a.User.ID)
+		e.swap(refreshSwap(s, 1), 0, store.RefreshSwapped)
+		before, err := e.Session(e.ctx, s.ID)
+		e.ok(err)
+		for n := 1; n <= 2; n++ { // the exchanged token within the grace time, and the newest one
+			in := refreshSwap(s, n)
+			in.Tenant, in.Swapped, in.Reused = ptr("globex"), e.effects(), e.effects()
+			got := e.swap(in, time.Second, store.RefreshNotInTenant)
+			e.wantEqual("result", got, store.RefreshResult{Outcome: store.RefreshNotInTenant, Session: before, User: a.User})
+		}
+		stored, err := e.Session(e.ctx, s.ID)
+		e.ok(err)
+		e.wantEqual("session", stored, before)
+		e.wantEffects()
+		e.swap(refreshSwap(s, 2), time.Second, store.RefreshSwapped)
+		in := refreshSwap(s, 1)
+		in.Tenant, in.Reused = ptr("globex"), e.effects()
+		e.swap(in, time.Minute, store.RefreshReused)
+		e.wantEnded(in.RevokedUntil, s.ID)
+	}},
+}
+
+// inTenants creates a user who is in the tenants.
+func (e *env) inTenants(name string, ids ...string) store.Account {
+	e.Helper()
+	a := e.createUser(name)
+	tenants := map[string]token.Tenant{}
+	for _, id := range ids {
+		tenants[id] = token.Tenant{}
+	}
+	u, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Tenants: &tenants})
+	e.ok(err)
+	a.User = u
+	return a
 }

@@ -238,6 +238,7 @@ func (e *env) newSession(userID string) store.SessionRecord {
 			IdleExpiresAt:   t0.Add(time.Hour),
 			ExpiresAt:       t0.Add(24 * time.Hour),
 			EndsWithBrowser: true,
+			Tenant:          "acme",
 			AMR:             []string{"pwd"},
 			UserAgent:       "Agent/1",
 			Address:         "192.0.2.1",
