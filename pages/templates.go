@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io/fs"
 	"strings"
+	"sync"
 	texttemplate "text/template"
 )
 
@@ -31,7 +32,7 @@ type templates struct {
 
 // load reads and parses every file. A file of the program replaces the built-in one.
 func (site *Site) load() (templates, error) {
-	t := templates{pages: map[string]*template.Template{}}
+	t := templates{}
 	site.palette.Initial = initial(site.service.Name())
 	style, err := site.executeFiles("style.css", "custom.css")
 	if err != nil {
@@ -59,12 +60,29 @@ func (site *Site) load() (templates, error) {
 	t.style = template.HTML("<style>" + style + "</style>")     //nolint:gosec // the program's own file
 	t.script = template.HTML("<script>" + script + "</script>") //nolint:gosec // the program's own file
 	t.styleHash, t.scriptHash = hashSource(style), hashSource(script)
-	for _, name := range pageNames {
-		if t.pages[name], err = site.parse(name); err != nil {
-			return t, err
-		}
+	if site.cfg.Templates == nil {
+		t.pages, err = builtInPages()
+	} else {
+		t.pages, err = site.parseAll()
 	}
-	return t, nil
+	return t, err
+}
+
+// builtInPages returns the pages of a program without files of its own. They are parsed
+// once in each process, because tests start many Services.
+var builtInPages = sync.OnceValues(new(Site).parseAll)
+
+// parseAll parses every page.
+func (site *Site) parseAll() (map[string]*template.Template, error) {
+	all := map[string]*template.Template{}
+	for _, name := range pageNames {
+		t, err := site.parse(name)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = t
+	}
+	return all, nil
 }
 
 // hashSource returns the source expression that allows an element with exactly this

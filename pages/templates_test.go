@@ -49,6 +49,11 @@ func TestLanguagesAndTextsCanBeChosen(t *testing.T) {
 	b.Open("/auth/signin").WantPage(t, 200, "<h1>Inloggen</h1>", "Forgot your password?")
 }
 
+// A program with files of its own checks every page when it starts, the built-in ones too.
+func TestTheBuiltInTemplatesPassTheCheck(t *testing.T) {
+	NewPages(t, pages.Config{Templates: fstest.MapFS{}}, Setup{})
+}
+
 func TestEachFileCanBeReplacedAlone(t *testing.T) {
 	_, b := NewPages(t, pages.Config{
 		Logo: "/logo.png", Home: "/home",
