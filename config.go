@@ -16,6 +16,7 @@ import (
 
 	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/signing"
+	"github.com/usherkit/usher/internal/testonly"
 	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/token"
@@ -239,7 +240,7 @@ func (c Config) validate() error {
 	if err := signing.CheckIssuer(c.Issuer); err != nil {
 		return fmt.Errorf("usher: Config.Issuer %w", err)
 	}
-	if c.InsecureNoThrottle && !weburl.IsLoopback(c.BaseURL) {
+	if c.InsecureNoThrottle && !weburl.IsLoopback(c.BaseURL) && !testonly.NoThrottleAllowed() {
 		return errors.New("usher: Config.InsecureNoThrottle is for this computer alone: BaseURL must name localhost or a loopback address; elsewhere raise Config.Limits")
 	}
 	if err := c.BreachedAtSignIn.validate(c.Password); err != nil {
@@ -347,7 +348,7 @@ func (c Config) logWarnings() {
 			weburl.HasAppScheme(c.Links.ResetPassword) || weburl.HasAppScheme(c.Links.VerifyEmail) || weburl.HasAppScheme(c.Links.AcceptInvitation),
 			"Links has the scheme of an app: mail programs remove such links, and another app may register the scheme; an https URL that the app claims avoids both",
 		},
-		{c.InsecureNoThrottle, "InsecureNoThrottle: attackers can guess passwords without limit"},
+		{c.InsecureNoThrottle && !testonly.NoThrottleAllowed(), "InsecureNoThrottle: attackers can guess passwords without limit"},
 		{c.ResetSignsIn, "ResetSignsIn: an attacker who can read a reset email is signed in (the OWASP Forgot Password Cheat Sheet advises against it)"},
 		{c.Rotation.PublishAhead < minPublishAhead, "Rotation.PublishAhead is shorter than 5 minutes: verifiers and caches may still have the key set without a key that signs already, and refuse its tokens"},
 		{c.Sessions.KeepRefreshToken, "Sessions.KeepRefreshToken: the use of a stolen refresh token is not detected (RFC 9700 §4.14.2)"},

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
-	"github.com/usherkit/usher/internal/cheaphash"
+	"github.com/usherkit/usher/internal/testonly"
 )
 
 // hashing holds the settings of a native hash. It is comparable: a stored hash
@@ -41,8 +41,8 @@ func (g hashing) compute(secret, salt []byte, length int) ([]byte, error) {
 	if g.algorithm == PBKDF2SHA256 {
 		return pbkdf2.Key(sha256.New, string(secret), salt, g.iterations, length)
 	}
-	if g.params.Memory == cheaphash.Memory {
-		cheaphash.Wait()
+	if g.params.Memory == testonly.Memory {
+		testonly.Wait()
 	}
 	return argon2.IDKey(secret, salt, g.params.Time, g.params.Memory, g.params.Threads, uint32(length)), nil
 }

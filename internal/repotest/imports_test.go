@@ -30,10 +30,10 @@ var mayImport = map[string][]string{
 
 	// The rules, and what they stand on.
 	"": {"store", "token", "password", "internal/audit", "internal/background", "internal/clock", "internal/emailcode", "internal/ipaddr", "internal/keyring", "internal/loginid", "internal/logs",
-		"internal/outbox", "internal/recent", "internal/revocation", "internal/seal", "internal/signing", "internal/strictjson", "internal/watch", "internal/weburl", "golang.org/x/text"},
+		"internal/outbox", "internal/recent", "internal/revocation", "internal/seal", "internal/signing", "internal/strictjson", "internal/testonly", "internal/watch", "internal/weburl", "golang.org/x/text"},
 	"token": {"internal/atomicfile", "internal/logs", "internal/seal", "internal/strictjson", "internal/tokencache", "github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/MicahParks/jwkset",
 		"golang.org/x/sync/singleflight", "golang.org/x/time/rate"},
-	"password": {"internal/cheaphash", "golang.org/x/crypto", "golang.org/x/text"},
+	"password": {"internal/testonly", "golang.org/x/crypto", "golang.org/x/text"},
 
 	// HTTP.
 	"problem":        {},
@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 	"internal/atomicfile": {},
 	"internal/audit":      {"store", "internal/background", "internal/logs"},
 	"internal/background": {},
-	"internal/cheaphash":  {},
+	"internal/testonly":   {},
 	"internal/keyring":    {"store", "token", "internal/audit", "internal/seal", "internal/signing"},
 	"internal/loginid":    {"golang.org/x/net/idna", "golang.org/x/text"},
 	"internal/outbox":     {"store", "internal/audit", "internal/background"},
@@ -86,7 +86,7 @@ var mayImport = map[string][]string{
 	"internal/pgtest":   {"github.com/jackc/pgx"},
 	"internal/pipeline": {},
 	"internal/sqltrace": {"", "internal/testhash", "store", "store/sqlstore"},
-	"internal/testhash": {"password", "internal/cheaphash"},
+	"internal/testhash": {"password", "internal/testonly"},
 	"internal/webtest":  {anyOurs},
 	"internal/repotest": {},
 }

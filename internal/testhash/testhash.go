@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/usherkit/usher/internal/cheaphash"
+	"github.com/usherkit/usher/internal/testonly"
 	"github.com/usherkit/usher/password"
 )
 
@@ -17,9 +17,9 @@ func Config() password.HasherConfig {
 	if !testing.Testing() {
 		panic("testhash: the hash for tests is used outside of a test")
 	}
-	cheaphash.Allow()
+	testonly.AllowCheapHash()
 	return password.HasherConfig{
-		Params:    password.Params{Memory: cheaphash.Memory, Time: cheaphash.Passes, Threads: cheaphash.Threads},
+		Params:    password.Params{Memory: testonly.Memory, Time: testonly.Passes, Threads: testonly.Threads},
 		QueueWait: time.Hour, // a busy machine refuses no test
 	}
 }
@@ -28,7 +28,7 @@ func Config() password.HasherConfig {
 // those of the whole process, so a test that calls it is not parallel.
 func Hold(t *testing.T) (release func()) {
 	t.Helper()
-	release = sync.OnceFunc(cheaphash.Hold())
+	release = sync.OnceFunc(testonly.Hold())
 	t.Cleanup(release)
 	return release
 }
