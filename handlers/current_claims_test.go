@@ -11,6 +11,7 @@ import (
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
 )
 
 // serveGuards adds a page for each guard of the program to the server of a kit.
@@ -72,6 +73,45 @@ func TestEV08_WhatTheTokenDoesNotSayYetCountsAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		k.Do(k.As(u, Get("~/confirmed"))).Want(t, 401, "invalid_session")
+	})
+}
+
+// A user who was added to a tenant gets in at once. One who was removed gets in until the
+// session token expires.
+func TestTN06_ANewTenantCountsAtOnce(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		inPath := func(r *http.Request) string { return r.PathValue("tenant") }
+		claims := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, _ := middleware.Claims(r.Context())
+			fmt.Fprintf(w, "%v", c.Tenants)
+		})
+		mux := http.NewServeMux()
+		mux.Handle("/", k.Server)
+		mux.Handle("/t/{tenant}", k.Handlers.RequireTenant(inPath)(claims))
+		mux.Handle("/t/{tenant}/owner", k.Handlers.RequireTenantRole(inPath, "owner")(claims))
+		k.Server = mux
+		u := k.SignUp(Ann)
+		become := func(tenants map[string]token.Tenant) {
+			t.Helper()
+			if _, err := k.Service.Operator("ops:test").UpdateUser(t.Context(), k.UserID(Ann), usher.UpdateUserParams{Tenants: &tenants}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.Do(k.As(u, Get("~/t/acme"))).Want(t, 403, "forbidden")
+		become(map[string]token.Tenant{"acme": {Roles: []string{"owner"}}})
+		for path, status := range map[string]int{"~/t/acme": 200, "~/t/acme/owner": 200, "~/t/other": 403, "~/t/other/owner": 403} {
+			if a := k.Do(k.As(u, Get(path))); a.Status != status {
+				t.Errorf("%s is %d, want %d", path, a.Status, status)
+			}
+		}
+		u = k.Do(k.Refresh(u)).Want(t, 200, "").Keep(u)
+		become(nil)
+		k.Do(k.As(u, Get("~/t/acme"))).Want(t, 200, "")
+		k.Clock.Add(11 * time.Minute)
+		u = k.Do(k.Refresh(u)).Want(t, 200, "").Keep(u)
+		k.Do(k.As(u, Get("~/t/acme"))).Want(t, 403, "forbidden")
 	})
 }
 

@@ -34,7 +34,7 @@ func exampleService() (service middleware.Validator, raw string) {
 	}
 	s, err := signing.Sign(key, signing.Claims{
 		Type: token.TypeSession, Issuer: issuerURL, Audience: []string{issuerURL},
-		Subject: "user-1", SessionID: "s1", ID: "t1", Roles: []string{"editor"},
+		Subject: "user-1", SessionID: "s1", ID: "t1", Roles: []string{"editor"}, Tenants: map[string]token.Tenant{"acme": {Roles: []string{"owner"}}},
 		IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Minute), AuthTime: time.Now(),
 	})
 	if err != nil {
@@ -103,4 +103,32 @@ func ExampleOpenRemote() {
 	http.Handle("GET /orders", m.RequireFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "the orders of", middleware.Subject(r.Context()))
 	}))
+}
+
+// The routes of a tenant have its id in their path.
+func ExampleMiddleware_RequireTenantRole() {
+	service, raw := exampleService()
+	m, err := middleware.New(middleware.Config{Validator: service})
+	if err != nil {
+		log.Fatal(err)
+	}
+	tenant := func(r *http.Request) string { return r.PathValue("tenant") }
+	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, middleware.Subject(r.Context()), "works in", tenant(r))
+	})
+	mux := http.NewServeMux()
+	mux.Handle("GET /t/{tenant}/files", m.RequireTenant(tenant)(hello))
+	mux.Handle("GET /t/{tenant}/bills", m.RequireTenantRole(tenant, "owner", "accountant")(hello))
+
+	for _, path := range []string{"/t/acme/files", "/t/acme/bills", "/t/globex/files"} {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Authorization", "Bearer "+raw)
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		fmt.Println(path, w.Code)
+	}
+	// Output:
+	// /t/acme/files 200
+	// /t/acme/bills 200
+	// /t/globex/files 403
 }

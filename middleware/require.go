@@ -23,7 +23,7 @@ import (
 // that streams returns when the context is done; a connection taken over from the server
 // is closed by [context.AfterFunc].
 func (m *Middleware) Require(next http.Handler) http.Handler {
-	return m.guard(next, 0, func(*token.Claims) problem.Code { return "" })
+	return m.guard(next, 0, func(*http.Request, *token.Claims) problem.Code { return "" })
 }
 
 // RequireFunc is [Middleware.Require] for a function.
@@ -65,7 +65,7 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 func (m *Middleware) RequireRole(anyOf ...string) func(http.Handler) http.Handler {
 	anyOf = slices.Clone(anyOf)
 	return func(next http.Handler) http.Handler {
-		return m.guard(next, 0, func(c *token.Claims) problem.Code {
+		return m.guard(next, 0, func(_ *http.Request, c *token.Claims) problem.Code {
 			if slices.ContainsFunc(anyOf, c.HasRole) {
 				return ""
 			}
@@ -79,8 +79,53 @@ func (m *Middleware) RequireRole(anyOf ...string) func(http.Handler) http.Handle
 // Validator is a [ClaimsReader].
 func (m *Middleware) RequirePermission(permission string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return m.guard(next, 0, func(c *token.Claims) problem.Code {
+		return m.guard(next, 0, func(_ *http.Request, c *token.Claims) problem.Code {
 			if c.HasPermission(permission) {
+				return ""
+			}
+			return problem.Forbidden
+		})
+	}
+}
+
+// A TenantOf returns the id of the tenant that a request is about, such as a value of its
+// path. The id may be any text of the client: the guards compare it with the tenants of the
+// user.
+type TenantOf func(*http.Request) string
+
+// RequireTenant allows users who are in the tenant of the request, with or without roles
+// in it. tenant returns its id; nil means the tenant that the user has selected in the
+// session ([token.Claims.Tenant]). An empty id refuses the request. Before it refuses a
+// user, it reads the current tenants, if the Validator is a [ClaimsReader].
+func (m *Middleware) RequireTenant(tenant TenantOf) func(http.Handler) http.Handler {
+	return m.requireInTenant(tenant, (*token.Claims).InTenant)
+}
+
+// RequireTenantRole allows users with any of the roles within the tenant of the request,
+// which is found as in [Middleware.RequireTenant]. Roles outside of any tenant, and those in
+// other tenants, do not count. Without a role it refuses every request.
+func (m *Middleware) RequireTenantRole(tenant TenantOf, anyOf ...string) func(http.Handler) http.Handler {
+	anyOf = slices.Clone(anyOf)
+	return m.requireInTenant(tenant, func(c *token.Claims, id string) bool {
+		return slices.ContainsFunc(anyOf, func(role string) bool { return c.HasTenantRole(id, role) })
+	})
+}
+
+// RequireTenantPermission allows users with the permission within the tenant of the request,
+// which is found as in [Middleware.RequireTenant]. Permissions outside of any tenant, and
+// those in other tenants, do not count.
+func (m *Middleware) RequireTenantPermission(tenant TenantOf, permission string) func(http.Handler) http.Handler {
+	return m.requireInTenant(tenant, func(c *token.Claims, id string) bool { return c.HasTenantPermission(id, permission) })
+}
+
+func (m *Middleware) requireInTenant(tenant TenantOf, allowed func(c *token.Claims, id string) bool) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return m.guard(next, 0, func(r *http.Request, c *token.Claims) problem.Code {
+			id := c.Tenant
+			if tenant != nil {
+				id = tenant(r)
+			}
+			if allowed(c, id) {
 				return ""
 			}
 			return problem.Forbidden
@@ -95,7 +140,7 @@ func (m *Middleware) RequireRecent(maxAge time.Duration) func(http.Handler) http
 	// A sign-in up to this far in the future is a difference between clocks.
 	const tolerance = time.Minute
 	return func(next http.Handler) http.Handler {
-		return m.guard(next, maxAge, func(c *token.Claims) problem.Code {
+		return m.guard(next, maxAge, func(_ *http.Request, c *token.Claims) problem.Code {
 			age := m.cfg.Now().Sub(c.AuthTime)
 			if c.AuthTime.IsZero() || age > maxAge || age < -tolerance {
 				return problem.RecentSignInRequired
@@ -109,7 +154,7 @@ func (m *Middleware) RequireRecent(maxAge time.Duration) func(http.Handler) http
 // claim email_verified. Before it refuses a user, it reads whether the address is
 // confirmed by now, if the Validator is a [ClaimsReader].
 func (m *Middleware) RequireVerifiedEmail(next http.Handler) http.Handler {
-	return m.guard(next, 0, func(c *token.Claims) problem.Code {
+	return m.guard(next, 0, func(_ *http.Request, c *token.Claims) problem.Code {
 		if c.EmailVerified {
 			return ""
 		}
@@ -119,7 +164,7 @@ func (m *Middleware) RequireVerifiedEmail(next http.Handler) http.Handler {
 
 // guard validates the session, unless an outer guard has, and calls next if check
 // returns "". Otherwise it refuses the request with the code of check.
-func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*token.Claims) problem.Code) http.Handler {
+func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*http.Request, *token.Claims) problem.Code) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, cookies := m.validatedSession(r), len(w.Header()["Set-Cookie"])
 		if s == nil {
@@ -135,9 +180,9 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 			defer ctx.StopWatch()
 			r, s = r.WithContext(ctx), &ctx.session
 		}
-		if code := check(s.claims); code != "" {
+		if code := check(r, s.claims); code != "" {
 			current, refusal := m.currentClaims(r.Context(), s, code)
-			if refusal == nil && check(current) != "" {
+			if refusal == nil && check(r, current) != "" {
 				refusal = newRefusal(code, nil)
 			}
 			if refusal != nil {

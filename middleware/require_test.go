@@ -77,6 +77,61 @@ func TestTV16_MalformedRightsAreNone(t *testing.T) {
 	}
 }
 
+// A user is in tenant a without roles, in b with rights, and has rights outside of any tenant.
+// Nobody else passes a guard of a tenant, whatever the list of roles is.
+func TestTN06_GuardsOfATenantLetOnlyItsUsersIn(t *testing.T) {
+	w := newWorld(t)
+	m := w.middleware(nil)
+	inPath := func(r *http.Request) string { return strings.Trim(r.URL.Path, "/") }
+	guards := func(of middleware.TenantOf) map[string]http.Handler {
+		return map[string]http.Handler{
+			"member": m.RequireTenant(of)(whoami), "no role": m.RequireTenantRole(of)(whoami), "empty role": m.RequireTenantRole(of, "")(whoami),
+			"editor": m.RequireTenantRole(of, "editor")(whoami), "second of two": m.RequireTenantRole(of, "none", "owner")(whoami),
+			"top role": m.RequireTenantRole(of, "admin")(whoami), "write": m.RequireTenantPermission(of, "write")(whoami),
+			"top permission": m.RequireTenantPermission(of, "all")(whoami), "empty permission": m.RequireTenantPermission(of, "")(whoami),
+		}
+	}
+	rights := map[string]token.Tenant{"a": {}, "b": {Roles: []string{"owner", "editor", ""}, Permissions: []string{"write", ""}}, "": {Roles: []string{"editor"}}}
+	allowed := map[string]string{"a": "member", "b": "member editor, second of two, write"}
+	for _, selected := range []string{"", "a", "b", "c"} {
+		raw := w.issue(func(c *signing.Claims) {
+			c.Roles, c.Permissions, c.Tenants, c.Tenant = []string{"admin"}, []string{"all"}, rights, selected
+		})
+		for _, tenant := range []string{"a", "b", "B", "c", ""} {
+			for name, h := range guards(inPath) {
+				want := 403
+				if strings.Contains(allowed[tenant], name) {
+					want = 200
+				}
+				if got := do(h, request("GET", "/"+tenant, bearer(raw))); got.Code != want {
+					t.Errorf("tenant %q, guard %q, selected %q: %d, want %d", tenant, name, selected, got.Code, want)
+				}
+				if got := do(h, request("GET", "/"+tenant, nil)); got.Code != 401 {
+					t.Errorf("tenant %q, guard %q, without a session: %d", tenant, name, got.Code)
+				}
+			}
+		}
+		for name, h := range guards(nil) {
+			want := 403
+			if strings.Contains(allowed[selected], name) {
+				want = 200
+			}
+			got := do(h, request("GET", "/b", bearer(raw)))
+			if got.Code != want || want == 403 && !strings.Contains(got.Body.String(), `"forbidden"`) {
+				t.Errorf("selected %q, guard %q: %d %s, want %d", selected, name, got.Code, got.Body, want)
+			}
+		}
+	}
+	none := w.issue(nil) // a user in no tenant
+	for _, of := range []middleware.TenantOf{nil, inPath} {
+		for name, h := range guards(of) {
+			if got := do(h, request("GET", "/a", bearer(none))); got.Code != 403 {
+				t.Errorf("in no tenant, guard %q: %d", name, got.Code)
+			}
+		}
+	}
+}
+
 func TestRoles(t *testing.T) {
 	w := newWorld(t)
 	m := w.middleware(nil)
