@@ -1,0 +1,19 @@
+package old
+
+import (
+	"testing"
+
+	"github.com/usherkit/usher/internal/pgtest"
+	"github.com/usherkit/usher/proof/descope/calls"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// The functions of the guide for passwords work with an old release of the SDK, unmodified.
+func TestDE25_PasswordsWithTheOldSDK(t *testing.T) { calls.Modes(t, calls.Passwords) }
+
+// The functions that check, refresh and end sessions work with an old release of the SDK, unmodified.
+func TestDE26_SessionsWithTheOldSDK(t *testing.T) { calls.Modes(t, calls.Sessions) }
+
+// An old release of the SDK reads a limit.
+func TestDE27_LimitsWithTheOldSDK(t *testing.T) { calls.Limits(t, false) }
