@@ -37,13 +37,39 @@ func serve(a *App) *httptest.Server {
 // Handler returns the program.
 func (a *App) Handler() http.Handler { return a.handler }
 
-// Client returns a browser without JavaScript: it keeps cookies, and follows redirects. It
+// Client returns a browser without JavaScript: it keeps cookies, follows redirects, and says
+// in the headers Origin and Sec-Fetch-Site that the program's own page sends the request. It
 // finds the program at App.URL, and every other host where it is. In a bubble of
 // testing/synctest a client does not work, because connections keep the clock from moving:
 // use [App.Request] there.
 func (a *App) Client() *http.Client {
 	jar, _ := cookiejar.New(nil) // never fails without options
-	return &http.Client{Transport: a.transport(), Jar: jar, Timeout: time.Minute}
+	return &http.Client{Transport: &browser{a.URL, a.transport()}, Jar: jar, Timeout: time.Minute}
+}
+
+// browser adds the headers of a browser.
+type browser struct {
+	origin string
+	next   http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (b *browser) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	fromOwnPage(r, b.origin)
+	return b.next.RoundTrip(r)
+}
+
+// fromOwnPage adds the headers that a browser sends with a request of a page of the origin,
+// unless the request has them.
+func fromOwnPage(r *http.Request, origin string) {
+	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" || r.URL.Scheme+"://"+r.URL.Host != origin {
+		return
+	}
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		r.Header.Set("Origin", origin)
+	}
 }
 
 // transport connects to the server of the instance for the host of App.URL.
@@ -92,9 +118,6 @@ func (a *App) transport() *http.Transport {
 // [App.User] describes. If the mount keeps tokens in cookies, it is [App.Client] with these
 // cookies. Otherwise it sends the session token with each request to App.URL, and
 // refreshes it when it has expired by the clock of the App.
-//
-// A POST of such a client has no Origin header, as one of a native app. A test of the check
-// of the origin sets it.
 func (a *App) SignedIn(loginID string, roles ...string) *http.Client {
 	a.t.Helper()
 	a.User(loginID, roles...)

@@ -25,6 +25,8 @@ type Mailbox struct {
 	err     error
 }
 
+var _ usher.Mailer = (*Mailbox)(nil)
+
 func newMailbox(t testing.TB) *Mailbox {
 	return &Mailbox{t: t, changed: make(chan struct{}), taken: map[string]bool{}}
 }

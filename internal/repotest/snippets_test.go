@@ -23,6 +23,7 @@ var variables = map[string]string{
 	"h":         "*handlers.Handlers",
 	"jar":       "*cookies.Jar",
 	"mux":       "*http.ServeMux",
+	"newServer": "func(*usher.Service) http.Handler",
 	"ownerURL":  "string",
 	"r":         "*http.Request",
 	"service":   "*usher.Service",
@@ -32,7 +33,7 @@ var variables = map[string]string{
 // standard are the standard packages that a snippet may use.
 var standard = []string{
 	"context", "crypto/tls", "database/sql", "embed", "encoding/json", "errors", "fmt", "html/template", "io/fs", "log", "log/slog", "net/http",
-	"net/netip", "os", "strings", "testing", "time",
+	"net/http/httptest", "net/netip", "os", "strings", "testing", "time",
 }
 
 // snippet is a Go block of a page.
@@ -102,8 +103,8 @@ func (s snippet) source(packages map[string]string) (string, error) {
 	for _, name := range f.Unresolved {
 		if typ, ok := variables[name.Name]; ok {
 			globals["var "+name.Name+" "+typ+"\n"] = true
-			if pkg, _, ok := strings.Cut(strings.TrimPrefix(typ, "*"), "."); ok {
-				imports[packages[pkg]] = true
+			for _, m := range regexp.MustCompile(`(\w+)\.`).FindAllStringSubmatch(typ, -1) {
+				imports[packages[m[1]]] = true
 			}
 		} else if p, ok := packages[name.Name]; ok {
 			imports[p] = true
