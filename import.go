@@ -49,9 +49,16 @@ type ImportUserParams struct {
 	// PasswordExpired makes the user replace the password at the first sign-in, which
 	// returns ErrPasswordExpired. It needs a Password or a Hash.
 	PasswordExpired bool
+	// Invite emails the user a link that sets a password, in the transaction that creates
+	// the user. It is valid for 7 days, and no limit counts it. The user needs an address
+	// and must not be Disabled. RedirectURL and Parameter are those of
+	// [SendPasswordResetParams]. Defaults to false: no email.
+	Invite                 bool
+	RedirectURL, Parameter string
 }
 
-// ImportUser creates a user of another system, in one transaction. The user gets no email.
+// ImportUser creates a user of another system, in one transaction. The user gets no email,
+// except by Invite.
 // A hash of another system is replaced at the user's first sign-in.
 //
 // Errors: a [*FieldError] or [*InputErrors]; a [*password.ImportError] for a hash that
@@ -98,18 +105,39 @@ func (o *Operator) createImported(ctx context.Context, in ImportUserParams, u Us
 	if err != nil {
 		return User{}, err
 	}
-	e := s.newEvent(EventUserImported, u.ID, "", "", o.client)
-	_, err = s.store.CreateUser(ctx, store.UserCreation{
-		User: u, Canonical: canonical, Password: pw, Effects: store.Effects{Events: []Event{e}},
-	})
+	creation := store.UserCreation{User: u, Canonical: canonical, Password: pw}
+	creation.Events = []Event{s.newEvent(EventUserImported, u.ID, "", "", o.client)}
+	if in.Invite {
+		if err := o.invite(in, &creation); err != nil {
+			return User{}, err
+		}
+	}
+	_, err = s.store.CreateUser(ctx, creation)
 	if errors.Is(err, ErrConflict) {
 		return User{}, errIDTaken
 	}
 	if err != nil {
 		return User{}, s.storeError(err)
 	}
-	s.audit.Notify(ctx, e)
+	s.wakeOutbox(creation.Emails)
+	s.audit.Notify(ctx, creation.Events...)
 	return u, nil
+}
+
+// invite adds the link that sets a password to the creation of a user.
+func (o *Operator) invite(in ImportUserParams, creation *store.UserCreation) error {
+	s, u := o.s, creation.User
+	if u.Email == "" || u.Status != StatusEnabled {
+		return &FieldError{"invite", "not_allowed", "needs an email address and a user who is not disabled"}
+	}
+	t, m, err := s.newResetLink(store.Account{User: u, Password: creation.Password}, linkTarget{in.RedirectURL, in.Parameter}, invitationLifetime)
+	if err != nil {
+		return err
+	}
+	m.Kind = MessageInvitation
+	creation.Token, creation.Emails = &t, s.sealEmail(u.Email, forUser(u, m, o.client), o.client)
+	creation.Events = append(creation.Events, s.newEvent(EventResetRequested, u.ID, "", "invited", o.client))
+	return nil
 }
 
 // idCharacters are the characters of an id that a program chooses.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -293,5 +294,57 @@ func TestAD12_AD13_AD14_NoInvitedUserIsStuck(t *testing.T) {
 				t.Errorf("the link after the other service: %v", err)
 			}
 		})
+	}
+}
+
+// An operator creates a user and emails the first link in one transaction.
+func TestAD17_AnImportedUserIsInvited(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Redirects = []string{"https://app.example.com"} })
+	o := k.Operator("ops:test")
+	name := "Ann"
+	in := usher.ImportUserParams{LoginIDs: []string{ann}, EmailVerified: true, Roles: []string{"editor"}, Profile: usher.Profile{Name: &name}}
+	for field, change := range map[string]func(*usher.ImportUserParams){
+		"invite":      func(in *usher.ImportUserParams) { in.LoginIDs = []string{"ann"} },
+		"redirectUrl": func(in *usher.ImportUserParams) { in.RedirectURL = "https://evil.test" },
+	} {
+		bad := in
+		bad.Invite = true
+		change(&bad)
+		_, err := o.ImportUser(ctx, bad)
+		wantField(t, err, field)
+		bad.Invite, bad.Disabled, bad.RedirectURL = true, true, ""
+		_, err = o.ImportUser(ctx, bad)
+		wantField(t, err, "invite")
+	}
+	k.wantEmails("")
+	in.Invite, in.RedirectURL, in.Parameter = true, "https://app.example.com/join", "t"
+	u, err := o.ImportUser(ctx, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := k.wantEmails("invitation")[0].Link.Reveal()
+	raw, ok := strings.CutPrefix(link, "https://app.example.com/join?t=")
+	if !ok {
+		t.Fatalf("the link is %s", link)
+	}
+	k.clock.add(7*24*time.Hour - time.Minute)
+	if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: usher.Secret(raw), NewPassword: goodPassword}, home); err != nil {
+		t.Fatal(err)
+	}
+	if a := k.signIn(ann, goodPassword, home); a.User.ID != u.ID || a.User.Name != "Ann" || !slices.Equal(a.User.Roles, in.Roles) {
+		t.Errorf("the user is %+v", a.User)
+	}
+	if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: usher.Secret(raw), NewPassword: otherPassword}, home); !errors.Is(err, usher.ErrInvalidToken) {
+		t.Errorf("the link again: %v", err)
+	}
+
+	k.wantEmails("password_changed")
+	in.LoginIDs, in.EmailVerified = []string{"bob@example.com"}, false
+	usher.Must(o.ImportUser(ctx, in))
+	late := usher.Secret(strings.TrimPrefix(k.wantEmails("invitation")[0].Link.Reveal(), "https://app.example.com/join?t="))
+	k.clock.add(7*24*time.Hour + time.Second)
+	if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: late, NewPassword: goodPassword}, home); !errors.Is(err, usher.ErrInvalidToken) {
+		t.Errorf("after a week: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/usherkit/usher/internal/weburl"
 	"github.com/usherkit/usher/store"
@@ -158,4 +159,23 @@ func (s *Service) tokenSpend(t store.OneTimeToken, i store.Invitation) store.Tok
 func (s *Service) refuseToken(ctx context.Context, userID string, c Client) error {
 	s.audit.StoreSampled(ctx, "token "+userID+" "+widestNetwork(c), s.newEvent(EventTokenRefused, userID, "", "one_time_token", c))
 	return ErrInvalidToken
+}
+
+// newResetLink returns the token of a reset link of an account, and the email with it. If
+// the address is not verified, the link also proves it.
+func (s *Service) newResetLink(account store.Account, link linkTarget, lifetime time.Duration) (store.OneTimeToken, Message, error) {
+	raw, now := randomString(32), s.now()
+	address, err := s.resetURL(link, raw)
+	if err != nil {
+		return store.OneTimeToken{}, Message{}, err
+	}
+	t := store.OneTimeToken{
+		Hash: hashOf(raw), UserID: account.User.ID, Purpose: store.PurposeReset, Email: account.User.Email,
+		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(lifetime),
+	}
+	m := Message{Kind: MessageResetPassword, Link: address, At: now, ExpiresAt: t.ExpiresAt}
+	if t.UserID != "" && !account.User.EmailVerified {
+		t.Purpose, m.Kind = store.PurposeConfirmAndReset, MessageConfirmAndReset
+	}
+	return t, m, nil
 }

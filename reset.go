@@ -124,19 +124,13 @@ func linkWithToken(address, raw string) Secret { return Secret(weburl.WithToken(
 // transaction. Without an account it sends nothing, and does the same work with as many
 // round trips to the store. canonical is the login id that the client gave.
 func (s *Service) sendReset(ctx context.Context, account store.Account, canonical string, link linkTarget, event Event, c Client) error {
-	u, now := account.User, s.now()
-	raw := randomString(32)
-	address, err := s.resetURL(link, raw)
+	u := account.User
+	t, m, err := s.newResetLink(account, link, s.cfg.ResetLifetime)
 	if err != nil {
 		return err
 	}
-	t := store.OneTimeToken{
-		Hash: hashOf(raw), UserID: u.ID, Purpose: store.PurposeReset, Email: u.Email,
-		PasswordVersion: account.Password.Version, CreatedAt: now, ExpiresAt: now.Add(s.cfg.ResetLifetime),
-	}
-	m := Message{Kind: MessageResetPassword, Link: address, Code: s.addCode(&t), At: now, ExpiresAt: t.ExpiresAt}
-	if u.ID != "" && !u.EmailVerified {
-		t.Purpose, m.Kind = store.PurposeConfirmAndReset, MessageConfirmAndReset
+	m.Code = s.addCode(&t)
+	if t.Purpose == store.PurposeConfirmAndReset {
 		u.Language = "" // it is that of the client that signed up
 	}
 	m = forUser(u, m, c)
