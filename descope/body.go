@@ -42,9 +42,6 @@ func (c *call) readBody(row row) error {
 		return err
 	}
 	c.in = newObject(members)
-	if row.list {
-		c.list = members.Get("list")
-	}
 	return nil
 }
 

@@ -32,7 +32,9 @@ type row struct {
 	do func(c *call) (any, error)
 	// size is the maximum size of the body in bytes. Defaults to route.MaxBody.
 	size int64
-	// list means that the body is an array, call.list, and not an object.
+	// timeout limits the work for one request. Defaults to Config.Timeout.
+	timeout time.Duration
+	// list means that the body is an array, the member list of call.in, and not an object.
 	list bool
 }
 
@@ -43,8 +45,7 @@ type call struct {
 	// given is the Authorization header, except with accessAny.
 	given credential
 	// in is the body, which is an empty object if the request has none.
-	in   object
-	list []byte
+	in object
 	// refresh is not empty with accessRefresh. It is not verified.
 	refresh usher.Secret
 	// byCookie means that refresh comes from the cookie of a browser.
@@ -74,7 +75,7 @@ func (h *Handler) rows() []row {
 
 // buildRoutes makes the handler of each path. Every other path is answered 404.
 func (h *Handler) buildRoutes() {
-	methods := map[string]route.Methods{}
+	methods, timeouts := map[string]route.Methods{}, map[string]time.Duration{}
 	for _, row := range h.rows() {
 		if methods[row.path] == nil {
 			methods[row.path] = route.Methods{}
@@ -82,17 +83,25 @@ func (h *Handler) buildRoutes() {
 		methods[row.path][row.method] = h.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
 			return h.serve(w, r, row)
 		})
+		timeouts[row.path] = max(timeouts[row.path], row.timeout)
 	}
 	h.byPath = map[string]http.Handler{}
 	for path, m := range methods {
-		h.byPath[path] = h.chain.Path(m)
+		chain := *h.chain
+		chain.Timeout = max(chain.Timeout, timeouts[path])
+		h.byPath[path] = chain.Path(m)
 	}
 	h.notFound = h.chain.Path(nil)
 }
 
 // serve authorizes a request, reads its body, runs the action, and writes the answer.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, row row) error {
-	c := &call{w: w, r: r}
+	if row.timeout > 0 {
+		// Longer than the server may allow for other answers. If it cannot be set, the batch
+		// has been cut short by the deadline of the request.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(row.timeout + 10*time.Second))
+	}
+	c := &call{w: w, r: r, in: newObject(nil)}
 	if err := h.authorize(c, row.access); err != nil {
 		return err
 	}
