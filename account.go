@@ -32,8 +32,8 @@ const deletionsPerHour = 10
 // nothing is deleted. If many calls delete a user at once, one succeeds.
 //
 // Errors: a [*FieldError]; [ErrInvalidSession]; [ErrForbidden] in a reset session or one
-// of [Operator.Impersonate]; [ErrRecentSignInRequired] if CurrentPassword is empty, except
-// as above; [ErrInvalidCredentials] if it is wrong; an [*EmailProofError] if a session alone
+// of [Operator.Impersonate]; [ErrRecentSignInRequired] if a user without a password signed in
+// too long ago; [ErrInvalidCredentials] if CurrentPassword is wrong; an [*EmailProofError] if a session alone
 // has set it less than 24 hours ago; a [*LimitError]; a [*Rejection] of a hook of the store;
 // [ErrUnavailable].
 func (s *Service) DeleteAccount(ctx context.Context, claims *token.Claims, in DeleteAccountParams, c Client) (err error) {

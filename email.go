@@ -268,7 +268,7 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 // Errors: a [*FieldError] or [*InputErrors], also for the current address;
 // [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
 // [Operator.Impersonate]; [ErrRecentSignInRequired]
-// if CurrentPassword is empty, except as above; [ErrInvalidCredentials] if it is wrong; an
+// if a user without a password signed in too long ago; [ErrInvalidCredentials] if CurrentPassword is wrong; an
 // [*EmailProofError] if a session alone has set it less than 24 hours ago, or if the user
 // has a verified address and no password; a
 // [*LimitError], also if the user has requested too many changes in this hour;

@@ -195,7 +195,7 @@ func TestEV05_AddressMovesOnlyWhenConfirmed(t *testing.T) {
 	a := k.signUpVerified(ann)
 	change := usher.ChangeEmailParams{NewEmail: "New@example.com"}
 	err := k.ChangeEmail(ctx, k.claims(a), change, home)
-	wantErr(t, err, usher.ErrRecentSignInRequired)
+	wantField(t, err, "currentPassword")
 	change.CurrentPassword = otherPassword
 	err = k.ChangeEmail(ctx, k.claims(a), change, home)
 	wantErr(t, err, usher.ErrInvalidCredentials)

@@ -129,7 +129,8 @@ func (e *FieldError) Error() string {
 // *FieldError and the *password.PolicyError.
 type InputErrors struct {
 	// All holds each *FieldError, in the order of the inputs, and at most one
-	// *password.PolicyError.
+	// *password.PolicyError. ErrInvalidCode is among them if the code of a reset is wrong
+	// beside a password that the policy refuses.
 	All []error
 }
 

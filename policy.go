@@ -277,7 +277,9 @@ func (s *Service) authorizeByPassword(ctx context.Context, account store.Account
 			return err
 		}
 		return s.checkProves(ctx, account, claims.SessionID, c)
-	case account.Password.State == store.PasswordNone && s.isRecent(claims):
+	case account.Password.State != store.PasswordNone:
+		return &FieldError{"currentPassword", "required", "must not be empty"} // a sign-in does not replace it
+	case s.isRecent(claims):
 		return nil
 	}
 	return ErrRecentSignInRequired

@@ -9,6 +9,7 @@ import (
 	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/internal/weburl"
+	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
@@ -268,6 +269,14 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 		return Result{}, err
 	}
 	t, account, err := s.lookUpResetProof(ctx, in.Token, canonical, digits, c)
+	if errors.Is(err, ErrInvalidCode) {
+		// The password is compared with what the client gave alone, so that the answer does
+		// not depend on the account.
+		var weak *password.PolicyError
+		if errors.As(s.checkPolicyLocally(ctx, in.NewPassword, User{LoginIDs: []string{in.LoginID}}), &weak) {
+			return Result{}, &InputErrors{[]error{err, weak}}
+		}
+	}
 	if err != nil {
 		return Result{}, err
 	}

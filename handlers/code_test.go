@@ -98,3 +98,22 @@ func TestCO08_WrongCodesAreAlike(t *testing.T) {
 		}
 	})
 }
+
+// A wrong code and a weak password come in one answer, which does not depend on the account.
+func TestCO08_AWrongCodeAndAWeakPasswordComeTogether(t *testing.T) {
+	t.Parallel()
+	BothModes(t, func(t *testing.T, m Mode) {
+		k := NewKit(t, m, Setup{})
+		k.SignUpVerified(Ann)
+		k.Do(Post("/password/reset", Object("loginId", Ann))).Want(t, 202, "")
+		all := map[string]*Reply{}
+		for _, id := range []string{Ann, Bob} {
+			all[id] = k.Do(Post("/password/reset/complete", Object("loginId", id, "code", k.WrongCode(), "newPassword", WeakPassword), "X-Request-Id", sameID))
+		}
+		all[Ann].Want(t, 400, "invalid_request")
+		if got := all[Ann].InputErrors(); got != "code:wrong newPassword:common" {
+			t.Errorf("fields are %q", got)
+		}
+		sameAnswers(t, all)
+	})
+}

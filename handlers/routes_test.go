@@ -193,7 +193,7 @@ var sessionOutcomes = []outcome{
 	},
 	{
 		name: "change, no password", prepare: asAnn(Post("/email/change", Object("newEmail", "ann@new.example"))),
-		status: 401, code: "recent_sign_in_required", check: challenged(`Bearer realm="session", error="insufficient_user_authentication"`),
+		status: 400, code: "invalid_request", fields: "currentPassword:required",
 	},
 	{
 		name: "change, no address", prepare: asAnn(Post("/email/change", Object("newEmail", "ann", "currentPassword", GoodPassword))),
@@ -209,7 +209,7 @@ var sessionOutcomes = []outcome{
 		status: 204, events: "user_deleted session_ended:user_deleted", mails: "account_deleted", check: cookieCleared,
 	},
 	{
-		name: "delete, no password", prepare: asAnn(Post("/account/delete", "")), status: 401, code: "recent_sign_in_required", check: noCookie,
+		name: "delete, no password", prepare: asAnn(Post("/account/delete", "")), status: 400, code: "invalid_request", fields: "currentPassword:required", check: noCookie,
 	},
 	{
 		name: "delete, wrong password", prepare: asAnn(Post("/account/delete", Object("currentPassword", OtherPassword))),

@@ -121,7 +121,7 @@ func TestEV05_AddressChangeWaitsForTheNewAddress(t *testing.T) {
 	BothModes(t, func(t *testing.T, m Mode) {
 		k := NewKit(t, m, Setup{})
 		u := k.SignUpVerified(Ann)
-		k.Do(k.As(u, Post("/email/change", Object("newEmail", "new@example.com")))).Want(t, 401, "recent_sign_in_required")
+		k.Do(k.As(u, Post("/email/change", Object("newEmail", "new@example.com")))).Want(t, 400, "invalid_request")
 		k.Do(k.As(u, Post("/email/change", Object("newEmail", "new@example.com", "currentPassword", OtherPassword)))).Want(t, 401, "invalid_credentials")
 		k.Do(Post("/email/change", Object("newEmail", "new@example.com", "currentPassword", GoodPassword))).Want(t, 401, "not_signed_in")
 		k.Do(k.As(u, Post("/email/change", Object("newEmail", "new@example.com", "currentPassword", GoodPassword)))).Want(t, 202, "")

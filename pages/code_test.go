@@ -119,3 +119,12 @@ func TestCO11_LinksOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestCO10_AWrongCodeAndAWeakPasswordAreShownTogether(t *testing.T) {
+	t.Parallel()
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	k.SignUpVerified(Ann)
+	b.Send("/password/reset", "loginId", Ann).WantRedirect(t, "/auth/forgot?sent=1")
+	b.Send("/password/reset/complete", "loginId", Ann, "code", k.WrongCode(), "newPassword", WeakPassword).
+		WantPage(t, 400, `id="code-error"`, `id="newPassword-error"`)
+}

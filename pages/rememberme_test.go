@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/pages"
@@ -74,5 +75,24 @@ func TestSE19_TheChoiceSurvivesAnExpiredPassword(t *testing.T) {
 	send(GoodPassword).WantPage(t, 400, `name="rememberMe" value="false"`)
 	if !endsWithBrowser(t, send(OtherPassword).WantRedirect(t, "/")) {
 		t.Error("the session outlives the browser")
+	}
+}
+
+// The sign-up page has the same box, unless a sign-up starts no session.
+func TestSE19_TheBoxOfTheSignUpPage(t *testing.T) {
+	t.Parallel()
+	_, b := NewPages(t, pages.Config{}, Setup{})
+	b.Open("/auth/signup").WantPage(t, 200, setBox)
+	b.Send("/signup", "loginId", Ann, "password", WeakPassword, "rememberMeShown", "true").WantPage(t, 400, box+">")
+	for fields, ends := range map[[2]string]bool{{"rememberMe", "true"}: false, {"rememberMe", ""}: true} {
+		_, b := NewPages(t, pages.Config{}, Setup{})
+		v := b.Send("/signup", "loginId", Ann, "password", GoodPassword, "rememberMeShown", "true", fields[0], fields[1]).WantRedirect(t, "/")
+		if got := endsWithBrowser(t, v); got != ends {
+			t.Errorf("%v: ends with the browser: %t", fields, got)
+		}
+	}
+	_, b = NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.ConfirmFirst = true }})
+	if v := b.Open("/auth/signup"); strings.Contains(v.Body, box) {
+		t.Error("with ConfirmFirst the page has the box")
 	}
 }

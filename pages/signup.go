@@ -35,7 +35,7 @@ func (site *Site) openSignUp(x *exchange) error {
 func (site *Site) sendSignUp(x *exchange) error {
 	name := x.in["name"]
 	in := usher.SignUpParams{LoginID: x.in["loginId"], Password: usher.Secret(x.in["password"]), Profile: usher.Profile{Name: &name}, Fields: site.signUpFields(x)}
-	result, err := site.visits.Start(x.w, x.r, site.visits.ClientSigningIn(x.w, x.r), func(c usher.Client) (usher.Result, error) {
+	result, err := site.visits.Start(x.w, x.r, site.clientSigningIn(x), func(c usher.Client) (usher.Result, error) {
 		return site.service.SignUp(x.r.Context(), in, c)
 	})
 	if err != nil {
@@ -72,3 +72,6 @@ func (p *Page) SignUpFields() (all []Field) {
 	}
 	return all
 }
+
+// SignsInAtOnce reports whether a sign-up starts a session.
+func (p *Page) SignsInAtOnce() bool { return !p.site.service.ConfirmsFirst() }

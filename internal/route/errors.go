@@ -154,6 +154,11 @@ func AsInputError(err error) *InputError {
 	case errors.As(err, &several):
 		all := &InputError{Code: problem.Rejected}
 		for _, err := range several.All {
+			if errors.Is(err, usher.ErrInvalidCode) {
+				all.Code = problem.InvalidRequest
+				all.Fields = append(all.Fields, Field{Name: "code", Code: "wrong", Detail: problem.InvalidCode.Detail()})
+				continue
+			}
 			if one := AsInputError(err); one != nil {
 				all.Fields = append(all.Fields, one.Fields...)
 				if one.Code != problem.Rejected {
