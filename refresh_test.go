@@ -3,6 +3,7 @@ package usher_test
 import (
 	"context"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"time"
@@ -319,6 +320,31 @@ func TestSE04_NoSessionTokenOutlivesItsSession(t *testing.T) {
 			}
 		})
 	}
+}
+
+// run tries all histories of up to that many events that begin with h. Of the histories
+// that can continue in the same ways it continues the first. One goroutine makes the search,
+// so with the race detector, which makes it several times as slow, it ends two events earlier.
+func (s *search) run(h history, events int) {
+	info, ok := debug.ReadBuildInfo()
+	if ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		events -= 2
+	}
+	seen, level := map[string]bool{}, []history{h}
+	for range events + 1 {
+		var longer []history
+		for _, h := range level {
+			if key := h.key(); h.ended || !seen[key] {
+				seen[key] = true
+				s.check(h)
+				if !h.ended {
+					longer = append(longer, s.next(h)...)
+				}
+			}
+		}
+		level = longer
+	}
+	s.Logf("%d states", len(seen))
 }
 
 // A browser whose answers get lost, late or out of order, and whose tabs present a token

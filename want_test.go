@@ -14,6 +14,7 @@ import (
 
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
@@ -208,26 +209,6 @@ func newSearch(t *testing.T) (*search, history) {
 	h.tokens = []issuedToken{{}, {raw: a.Tokens.Refresh, hash: string(h.session.Refresh.Current)}} // 0 is no token
 	version := usher.Must(k.store.Account(ctx, a.User.ID)).Password.Version
 	return &search{T: t, instances: [2]*kit{k, k.secondInstance()}, version: version}, h
-}
-
-// run tries all histories of up to that many events that begin with h. Of the histories
-// that can continue in the same ways it continues the first.
-func (s *search) run(h history, events int) {
-	seen, level := map[string]bool{}, []history{h}
-	for range events + 1 {
-		var longer []history
-		for _, h := range level {
-			if key := h.key(); h.ended || !seen[key] {
-				seen[key] = true
-				s.check(h)
-				if !h.ended {
-					longer = append(longer, s.next(h)...)
-				}
-			}
-		}
-		level = longer
-	}
-	s.Logf("%d states", len(seen))
 }
 
 // present returns the history after a token was presented, and the token of the answer.
