@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/version"
 	"log/slog"
 	"maps"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -349,6 +351,7 @@ func (c Config) logWarnings() {
 			"Links has the scheme of an app: mail programs remove such links, and another app may register the scheme; an https URL that the app claims avoids both",
 		},
 		{c.InsecureNoThrottle && !testonly.NoThrottleAllowed(), "InsecureNoThrottle: attackers can guess passwords without limit"},
+		{isOldGo(runtime.Version()), "the program was built with " + runtime.Version() + ": releases before " + patchedGo + " have known vulnerabilities in net/http and crypto/tls"},
 		{c.ResetSignsIn, "ResetSignsIn: an attacker who can read a reset email is signed in (the OWASP Forgot Password Cheat Sheet advises against it)"},
 		{c.Rotation.PublishAhead < minPublishAhead, "Rotation.PublishAhead is shorter than 5 minutes: verifiers and caches may still have the key set without a key that signs already, and refuse its tokens"},
 		{c.Sessions.KeepRefreshToken, "Sessions.KeepRefreshToken: the use of a stolen refresh token is not detected (RFC 9700 §4.14.2)"},
@@ -357,4 +360,13 @@ func (c Config) logWarnings() {
 			c.Logger.Warn("usher: unsafe setting", "warning", s.text)
 		}
 	}
+}
+
+// patchedGo is the release of Go that fixes the vulnerabilities which affect this module. It
+// is no requirement of go.mod, so that the program chooses its release of Go.
+const patchedGo = "go1.26.6"
+
+// isOldGo reports whether a release of Go is older than patchedGo.
+func isOldGo(release string) bool {
+	return version.IsValid(release) && version.Compare(release, patchedGo) < 0
 }

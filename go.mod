@@ -1,6 +1,6 @@
 module github.com/usherkit/usher
 
-go 1.26.6
+go 1.26.0
 
 require (
 	github.com/MicahParks/jwkset v0.11.4

@@ -66,3 +66,15 @@ func TestCF06_TheNumbersAreThoseOfTheCode(t *testing.T) {
 		}
 	}
 }
+
+func TestCF04_AnOldReleaseOfGoIsAWarning(t *testing.T) {
+	t.Parallel()
+	for release, old := range map[string]bool{
+		"go1.26.0": true, "go1.26.5": true, "go1.26.6": false, "go1.26.8": false, "go1.27rc1": false, "go1.27.0": false,
+		"devel go1.28-3f2a": false, "go1.26.5-custom": true,
+	} {
+		if got := isOldGo(release); got != old {
+			t.Errorf("isOldGo(%q) is %v", release, got)
+		}
+	}
+}

@@ -2,7 +2,10 @@ package repotest
 
 import (
 	"fmt"
+	goversion "go/version"
+	"os/exec"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -26,7 +29,7 @@ func (v version) before(w version) bool {
 	return false
 }
 
-// go.mod requires releases of Go and of the dependencies without the known
+// go.mod requires releases of the dependencies without the known
 // vulnerabilities that affect this module.
 func TestCF04_DependencyFloors(t *testing.T) {
 	t.Parallel()
@@ -38,9 +41,7 @@ func TestCF04_DependencyFloors(t *testing.T) {
 		}
 		return parseVersion(t, m[1])
 	}
-	// Go 1.25.13 has the same fixes, but a go line names one release.
 	for name, floor := range map[string]version{
-		"go ":                            {1, 26, 6},
 		"github.com/golang-jwt/jwt/v5 v": {5, 2, 2},  // GO-2025-3553
 		"github.com/jackc/pgx/v5 v":      {5, 9, 2},  // GO-2026-5004
 		"golang.org/x/text v":            {0, 39, 0}, // GO-2026-5970
@@ -50,5 +51,25 @@ func TestCF04_DependencyFloors(t *testing.T) {
 		if got := line(name); got.before(floor) {
 			t.Errorf("%s%v, want %v or later", name, got, floor)
 		}
+	}
+}
+
+// go.mod asks for the release of Go that the dependencies ask for, and for no later one. So
+// the program chooses its release; usher.New warns of one with known vulnerabilities.
+func TestCF04_GoModAsksForNoMoreThanTheDependencies(t *testing.T) {
+	t.Parallel()
+	logRoot()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{if not .Main}}{{.GoVersion}}{{end}}", "all").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := "1.0"
+	for _, v := range strings.Fields(string(out)) {
+		if goversion.Compare("go"+v, "go"+newest) > 0 {
+			newest = v
+		}
+	}
+	if own := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(readFile(t, "go.mod")); own == nil || own[1] != newest {
+		t.Errorf("go.mod asks for %v, and a dependency for %s", own, newest)
 	}
 }

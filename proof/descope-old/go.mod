@@ -1,6 +1,6 @@
 module github.com/usherkit/usher/proof/descope-old
 
-go 1.26.6
+go 1.26.0
 
 replace (
 	github.com/descope/go-sdk => github.com/descope/go-sdk v1.6.10

@@ -1,6 +1,6 @@
 module github.com/usherkit/usher/proof/differential
 
-go 1.26.6
+go 1.26.4
 
 replace github.com/usherkit/usher => ../..
 

@@ -1,6 +1,6 @@
 module github.com/usherkit/usher/proof/model
 
-go 1.26.6
+go 1.26.0
 
 replace github.com/usherkit/usher => ../..
 
