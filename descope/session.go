@@ -42,18 +42,33 @@ func (h *Handler) verifyLink(c *call) (any, error) {
 
 // refresh answers POST /v1/auth/refresh.
 func (h *Handler) refresh(c *call) (any, error) {
-	a, err := h.service.RefreshSession(c.r.Context(), c.refresh, h.visits.Client(c.w, c.r))
-	if err != nil {
+	return h.refreshed(c)(h.service.RefreshSession(c.r.Context(), c.refresh, h.visits.Client(c.w, c.r)))
+}
+
+// selectTenant answers POST /v1/auth/tenant/select. An empty id selects none.
+func (h *Handler) selectTenant(c *call) (any, error) {
+	tenant := c.in.text("tenant")
+	if err := c.in.err(); err != nil {
 		return nil, err
 	}
-	// If the cookies cannot be set, the session goes on: the browser still has the refresh
-	// token that was exchanged.
-	if h.visits.Cookies != nil {
-		if err := h.visits.Cookies.SetTokens(c.w, c.r, a.Tokens); err != nil {
+	return h.refreshed(c)(h.service.SelectTenant(c.r.Context(), c.refresh, tenant, h.visits.Client(c.w, c.r)))
+}
+
+// refreshed answers a call that has exchanged the refresh token.
+func (h *Handler) refreshed(c *call) func(a *usher.Authentication, err error) (any, error) {
+	return func(a *usher.Authentication, err error) (any, error) {
+		if err != nil {
 			return nil, err
 		}
+		// If the cookies cannot be set, the session goes on: the browser still has the refresh
+		// token that was exchanged.
+		if h.visits.Cookies != nil {
+			if err := h.visits.Cookies.SetTokens(c.w, c.r, a.Tokens); err != nil {
+				return nil, err
+			}
+		}
+		return h.sessionAnswer(a, false), nil
 	}
-	return h.sessionAnswer(a, false), nil
 }
 
 // tryRefresh answers POST /v1/auth/try-refresh: refresh, with an empty answer if the
@@ -122,6 +137,45 @@ func (h *Handler) me(c *call) (any, error) {
 		return nil, err
 	}
 	return newUserJSON(u, has), nil
+}
+
+// memberJSON is a tenant of a user. Tenants have no names here, so the name is the id.
+type memberJSON struct {
+	ID               string         `json:"id"`
+	Name             string         `json:"name"`
+	CustomAttributes map[string]any `json:"customAttributes"`
+}
+
+// myTenants answers POST /v1/auth/me/tenants: the current tenant of the session, those of a
+// list, or all.
+func (h *Handler) myTenants(c *call) (any, error) {
+	current, ids := c.in.flag("dct"), c.in.texts("ids")
+	if err := c.in.err(); err != nil {
+		return nil, err
+	}
+	claims, err := h.service.ValidateRefresh(c.r.Context(), c.refresh)
+	if err != nil {
+		return nil, err
+	}
+	u, session, err := h.service.Me(c.r.Context(), claims)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case current:
+		ids = []string{session.Tenant}
+	case len(ids) == 0:
+		ids = sortedKeys(u.Tenants)
+	}
+	tenants := []memberJSON{}
+	for _, id := range ids {
+		if u.InTenant(id) {
+			tenants = append(tenants, memberJSON{id, id, map[string]any{}})
+		}
+	}
+	return struct {
+		Tenants []memberJSON `json:"tenants"`
+	}{tenants}, nil
 }
 
 // refreshOrReset returns the claims of the refresh token, which may also be that of a reset

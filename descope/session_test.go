@@ -1,6 +1,7 @@
 package descope_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/token"
 )
 
 const (
@@ -47,11 +49,11 @@ func TestDE19_ResetVerifyUpdate(t *testing.T) {
 	k.verify(ann)
 	k.ClearRecords()
 	k.post(resetPath, project, object("loginId", ann, "redirectUrl", "https://good.test/cb")).want(200, "")
-	token := k.mailedToken("t")
+	link := k.mailedToken("t")
 	k.post(verifyPath, project, "{}").want(400, "E011002")
-	k.post(verifyPath, project, object("token", token[1:])).want(401, "E062504")
-	a := k.post(verifyPath, project, object("token", token)).want(200, "")
-	k.post(verifyPath, project, object("token", token)).want(401, "E062504")
+	k.post(verifyPath, project, object("token", link[1:])).want(401, "E062504")
+	a := k.post(verifyPath, project, object("token", link)).want(200, "")
+	k.post(verifyPath, project, object("token", link)).want(401, "E062504")
 
 	first, second := payload(t, a.str("sessionJwt")), payload(t, a.str("refreshJwt"))
 	u, _ := a.body["user"].(map[string]any)
@@ -215,6 +217,62 @@ func TestDE23_Me(t *testing.T) {
 		k.do(http.MethodGet, "/v1/auth/me", auth, "").want(401, "E062910")
 	}
 	k.do(http.MethodGet, "/v1/auth/me", project, "").want(401, "E011002")
+}
+
+// A user selects a tenant that the user is in, and no other. The session tokens then have it
+// as dct, and the tenants of the user are listed.
+func TestDE28_SelectTenant(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, setup{service: webtest.Unlimited})
+	session, refresh := k.signUp(ann)
+	set := func(tenants map[string]token.Tenant) {
+		t.Helper()
+		if _, err := k.Service.Operator("test").UpdateUser(t.Context(), k.UserID(ann), usher.UpdateUserParams{Tenants: &tenants}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(map[string]token.Tenant{"a": {}, "b": {Roles: []string{"owner", "editor"}}})
+	const path = "/v1/auth/tenant/select"
+	tenants := func(body, want string) {
+		t.Helper()
+		var list struct{ Tenants []struct{ ID, Name string } }
+		a := k.post("/v1/auth/me/tenants", project+":"+refresh, body).want(200, "")
+		got := ""
+		if err := json.Unmarshal([]byte(a.text), &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range list.Tenants {
+			got += one.ID
+		}
+		if got != want || strings.Contains(a.text, "null") {
+			t.Errorf("%s: %s", body, a.text)
+		}
+	}
+	for _, body := range []string{"", "{}", `{"dct":false,"ids":null}`, `{"ids":[]}`} {
+		tenants(body, "ab")
+	}
+	tenants(`{"ids":["b","c"]}`, "b")
+	tenants(`{"dct":true,"ids":null}`, "")
+	k.post("/v1/auth/me/tenants", project+":"+refresh, `{"ids":"b"}`).want(400, "E011003")
+	k.post("/v1/auth/me/tenants", project+":"+session, "{}").want(401, "E062910")
+
+	k.post(path, project+":"+refresh, object("tenant", "c")).want(403, "E062906")
+	k.post(path, project+":"+session, object("tenant", "b")).want(401, "E062910")
+	a := k.post(path, project+":"+refresh, object("tenant", "b")).want(200, "")
+	claims := payload(t, a.str("sessionJwt"))
+	if claims["dct"] != "b" || len(claims["tenants"].(map[string]any)) != 2 {
+		t.Errorf("the claims are %v", claims)
+	}
+	refresh = a.str("refreshJwt")
+	tenants(`{"dct":true}`, "b")
+	if claims := payload(t, k.post(refreshPath, project+":"+refresh, "").want(200, "").str("sessionJwt")); claims["dct"] != "b" {
+		t.Errorf("after a refresh: %v", claims)
+	}
+	set(map[string]token.Tenant{"a": {}})
+	if claims := payload(t, k.post(refreshPath, project+":"+refresh, "").want(200, "").str("sessionJwt")); claims["dct"] != nil {
+		t.Errorf("after the removal: %v", claims)
+	}
+	tenants(`{"dct":true}`, "")
 }
 
 // cookiesOf returns the Cookie header after an answer.

@@ -17,3 +17,6 @@ func TestDE26_SessionsWithTheOldSDK(t *testing.T) { calls.Modes(t, calls.Session
 
 // An old release of the SDK reads a limit.
 func TestDE27_LimitsWithTheOldSDK(t *testing.T) { calls.Limits(t, false) }
+
+// The SDK and the claims of this module agree about roles in tenants.
+func TestDE29_TenantsWithTheOldSDK(t *testing.T) { calls.Modes(t, calls.Tenants) }

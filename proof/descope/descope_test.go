@@ -17,3 +17,6 @@ func TestDE26_SessionsWithTheSDK(t *testing.T) { calls.Modes(t, calls.Sessions) 
 
 // The SDK reads a limit, and what it repeats after a 503 happens once.
 func TestDE27_LimitsAndRepetitionsWithTheSDK(t *testing.T) { calls.Limits(t, true) }
+
+// The SDK and the claims of this module agree about roles in tenants.
+func TestDE29_TenantsWithTheSDK(t *testing.T) { calls.Modes(t, calls.Tenants) }
