@@ -20,18 +20,20 @@ type leakList struct {
 	leaked atomic.Bool
 	fails  atomic.Pointer[error]
 	asked  atomic.Int64
-	wait   func(context.Context) // nil answers at once
+	wait   func(context.Context) error // nil answers at once
 }
 
 func (l *leakList) Breached(ctx context.Context, _ [20]byte) (bool, error) {
 	l.asked.Add(1)
 	if l.wait != nil {
-		l.wait(ctx)
+		if err := l.wait(ctx); err != nil {
+			return false, err
+		}
 	}
 	if err := l.fails.Load(); err != nil {
 		return false, *err
 	}
-	return l.leaked.Load(), ctx.Err()
+	return l.leaked.Load(), nil
 }
 
 // withLeakList sets what a sign-in with a leaked password does.
@@ -210,11 +212,17 @@ func TestPO10_OfManySignInsAtOnceNoneIsLetIn(t *testing.T) {
 	k, l, _ := leakedKit(t, usher.BreachedReplaced)
 	kits := []*kit{k, k.secondInstance()}
 	all := make(chan bool)
-	l.wait = func(context.Context) {
-		if l.asked.Load() == 64 {
+	var waiting atomic.Int64
+	l.wait = func(context.Context) error {
+		if waiting.Add(1) == 64 {
 			close(all)
 		}
-		<-all
+		select {
+		case <-all:
+		case <-time.After(10 * time.Second):
+			t.Error("an attempt did not wait for the answer of the list")
+		}
+		return nil
 	}
 	concurrently(64, func(i int) {
 		var breached *usher.BreachedPasswordError
@@ -300,7 +308,7 @@ func TestPO11_AListThatHangsDelaysASignInByASecond(t *testing.T) {
 		l := &leakList{}
 		k := newInstance(t, memory.New(), withLeakList(l, usher.BreachedReplaced), func(c *usher.Config) { c.Hashing = testhash.Config() })
 		k.signUp(ann)
-		l.wait = func(ctx context.Context) { <-ctx.Done() }
+		l.wait = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 		start := time.Now()
 		k.signIn(ann, goodPassword, home)
 		if d := time.Since(start); d != time.Second {
