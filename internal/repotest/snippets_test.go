@@ -155,7 +155,7 @@ func importPaths(t *testing.T) map[string]string {
 // pages returns the pages of the documentation.
 func pages(t *testing.T) []string {
 	t.Helper()
-	all := []string{"README.md", "SECURITY.md", "CHANGELOG.md"}
+	all := []string{"README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md"}
 	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "proof/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
