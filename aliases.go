@@ -102,6 +102,7 @@ const (
 	EventEmailGivenUp         = store.EventEmailGivenUp
 	EventEmailDropped         = store.EventEmailDropped
 	EventKeysRotated          = store.EventKeysRotated
+	EventPasswordSettings     = store.EventPasswordSettings
 	EventForbidden            = store.EventForbidden
 )
 

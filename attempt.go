@@ -141,7 +141,7 @@ func (a *attempt) failureLimits() []namedLimit {
 // client: those of a known browser for that browser, and those over all networks for all
 // unknown browsers.
 func (s *Service) passwordLocked(a *attempt) bool {
-	return a.accountExists() && a.lockFailures >= s.cfg.Password.LockAttempts
+	return a.accountExists() && a.lockFailures >= s.PasswordPolicy().LockAttempts
 }
 
 // accountExists reports whether the login id has a user.
@@ -195,7 +195,7 @@ func (s *Service) lockKey(userID string) string { return encode(hashOf(limitLock
 func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, events ...Event) error {
 	s.rememberAttempt(a, repeatedAttempts)
 	events = append(events, s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client))
-	if a.accountExists() && a.failures+1 == s.cfg.Password.LockAttempts {
+	if a.accountExists() && a.failures+1 == s.PasswordPolicy().LockAttempts {
 		events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
 		s.notifyOfLock(ctx, a)
 	}

@@ -37,9 +37,13 @@ func (s *Service) start(ctx context.Context) error {
 	if err := s.follower.Poll(ctx); err != nil {
 		return fmt.Errorf("usher: revocations: %w", err)
 	}
+	if err := s.settings.read(ctx); err != nil {
+		return fmt.Errorf("usher: password settings: %w", err)
+	}
 	if s.cfg.NoBackground {
 		return nil
 	}
+	s.background.Every("follow password settings", settingsInterval, s.settings.read)
 	s.follower.Follow(s.background)
 	s.background.Every("rotate keys", keysInterval, s.rotateKeys)
 	more := make(chan struct{}, 1)
@@ -68,8 +72,9 @@ func (s *Service) Close(ctx context.Context) error { return s.background.Close(c
 
 // How often the background work runs.
 const (
-	keysInterval  = 5 * time.Second
-	cleanInterval = time.Minute
+	keysInterval     = 5 * time.Second
+	settingsInterval = time.Second
+	cleanInterval    = time.Minute
 	// cleanSlice bounds one run. If expired rows are left, the next run follows at once.
 	cleanSlice = 5 * time.Second
 )
@@ -87,14 +92,14 @@ func (s *Service) enqueue(ctx context.Context, name string, do func(context.Cont
 }
 
 // RunBackground does the background work that is due now, and returns when it is done:
-// it reads new revocations, rotates keys, sends emails and removes expired rows. Tests
+// it reads new revocations and settings, rotates keys, sends emails and removes expired rows. Tests
 // call it after they moved [Config.Now]. With [Config.NoBackground] a program whose
 // process runs only now and then calls it at intervals. Nothing stops it from running
 // beside the work that [New] starts.
 //
 // Errors: [ErrUnavailable]; the error of ctx. It does all other work first.
 func (s *Service) RunBackground(ctx context.Context) error {
-	errs := []error{s.checkClock(ctx), s.follower.Poll(ctx), s.rotateKeys(ctx)}
+	errs := []error{s.checkClock(ctx), s.follower.Poll(ctx), s.settings.read(ctx), s.rotateKeys(ctx)}
 	errs = append(errs, background.Guard(func() error { s.outbox.DeliverDue(ctx); return nil }))
 	for left := true; left && ctx.Err() == nil; {
 		var err error

@@ -65,7 +65,8 @@ type Config struct {
 	// Mailer delivers emails, outside of any request. Required.
 	Mailer Mailer
 
-	// Password is the policy for new passwords. Defaults to [password.NIST].
+	// Password is the policy for new passwords. Operators may replace some of its rules
+	// ([Operator.SetPasswordSettings]). Defaults to [password.NIST].
 	Password password.Policy
 	// Hashing sets how passwords are hashed, and how many at the same time. Defaults
 	// to Argon2id with 64 MiB, 3 passes, 1 lane, and one slot for each two CPUs.

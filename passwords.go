@@ -259,7 +259,7 @@ func (s *Service) hashNewPassword(ctx context.Context, account store.Account, pw
 	return store.PasswordChange{
 		UserID: u.ID, IfVersion: p.Version, RequireEnabled: true,
 		Hash: hash, State: store.PasswordActive, At: s.now(), UnprovenAt: s.unprovenAt(p, by),
-		KeepEarlier: max(0, s.cfg.Password.ReuseAmount-1),
+		KeepEarlier: max(0, s.PasswordPolicy().ReuseAmount-1),
 		End:         s.sessionEnd("password_changed", c),
 		DropTokens:  true,
 	}, nil

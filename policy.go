@@ -18,7 +18,7 @@ func (s *Service) checkPasswordInput(field string, pw Secret) error {
 	if pw == "" {
 		return &FieldError{field, "required", "must not be empty"}
 	}
-	if err := password.CheckSize(pw.Reveal(), s.cfg.Password.MaxLength); err != nil {
+	if err := password.CheckSize(pw.Reveal(), s.PasswordPolicy().MaxLength); err != nil {
 		return passwordFieldError(field, err)
 	}
 	if _, err := password.Normalize(pw.Reveal()); err != nil {
@@ -38,7 +38,7 @@ func passwordFieldError(field string, err error) error {
 // checkPolicy applies the policy to a new password of the user. It refuses a
 // password that consists of words that describe the user or the program.
 func (s *Service) checkPolicy(ctx context.Context, pw Secret, u User) error {
-	policy := s.cfg.Password
+	policy := s.PasswordPolicy()
 	policy.OnBreachError = func(err error) {
 		s.cfg.Password.OnBreachError(err)
 		s.audit.Store(ctx, s.newEvent(EventBreachCheckFailed, "", "", "", Client{}))
@@ -185,7 +185,7 @@ func (s *Service) breachEffects(a *attempt, reason string) store.Effects {
 // checkPolicyLocally is checkPolicy without the list of leaked passwords, which is
 // on another server.
 func (s *Service) checkPolicyLocally(ctx context.Context, pw Secret, u User) error {
-	policy := s.cfg.Password
+	policy := s.PasswordPolicy()
 	policy.Breached = nil
 	return s.checkPolicyWith(ctx, policy, pw, u)
 }
@@ -317,15 +317,15 @@ func (s *Service) comparedPasswords(p store.Password) int {
 	case p.Hash == "":
 		return 0
 	case p.State == store.PasswordNone, p.State == store.PasswordBreached:
-		return max(s.cfg.Password.ReuseAmount, 1)
+		return max(s.PasswordPolicy().ReuseAmount, 1)
 	}
-	return s.cfg.Password.ReuseAmount
+	return s.PasswordPolicy().ReuseAmount
 }
 
 // checkReuse compares the new password with earlier ones: as many as the policy says, and
 // always with one that others know: it has leaked, or an operator has made it useless.
 func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, c Client) error {
-	policy := s.cfg.Password
+	policy := s.PasswordPolicy()
 	if policy.ReuseAmount = s.comparedPasswords(account.Password); policy.ReuseAmount == 0 {
 		return nil
 	}

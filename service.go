@@ -68,6 +68,7 @@ type Service struct {
 	ownVerifier *token.Verifier // of the tokens that only the Service accepts
 	keys        *keyring.Keyring
 	revocations *token.Revocations
+	settings    *passwordSettings
 	audit       *audit.Log
 	outbox      *outbox.Outbox
 	follower    *revocation.Follower
@@ -118,6 +119,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 	if err := s.deriveKeys(); err != nil {
 		return nil, err
 	}
+	s.settings = newPasswordSettings(st, cfg)
 	s.outbox = outbox.New(outbox.Config{Ready: s.clockFits, Store: st, Send: s.deliver, Audit: s.audit, Logger: cfg.Logger, Now: s.now})
 	if s.verifier, err = s.newVerifier(cfg.Audience); err != nil {
 		return nil, fmt.Errorf("usher: %w", err)
@@ -236,8 +238,8 @@ func (s *Service) ConfirmsFirst() bool { return s.cfg.ConfirmFirst }
 func (s *Service) SignUpClosed() bool { return s.cfg.SignUpClosed }
 
 // PasswordPolicy returns the policy for new passwords, with every default filled
-// in.
-func (s *Service) PasswordPolicy() password.Policy { return s.cfg.Password }
+// in: [Config.Password] with what operators have set ([Operator.SetPasswordSettings]).
+func (s *Service) PasswordPolicy() password.Policy { return s.settings.policy() }
 
 // Hashes returns how many password hashes this instance has computed, for metrics.
 func (s *Service) Hashes() uint64 { return s.hasher.Count() }

@@ -105,7 +105,7 @@ func (s *Service) passwordExpired(p store.Password) bool {
 	if p.State != store.PasswordActive {
 		return true
 	}
-	maxAge := s.cfg.Password.Expiration
+	maxAge := s.PasswordPolicy().Expiration
 	return maxAge > 0 && s.now().Sub(p.ChangedAt) >= maxAge
 }
 

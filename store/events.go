@@ -61,6 +61,7 @@ const (
 	EventEmailGivenUp         EventName = "mail_given_up"
 	EventEmailDropped         EventName = "mail_dropped"
 	EventKeysRotated          EventName = "crypto_keys_rotated"
+	EventPasswordSettings     EventName = "password_settings_change"
 	EventForbidden            EventName = "authz_fail"
 )
 

@@ -51,6 +51,7 @@ type Store interface {
 	InvitationStore
 	LimitStore
 	KeyStore
+	SettingsStore
 	OutboxStore
 	EventStore
 

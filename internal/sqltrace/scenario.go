@@ -220,6 +220,12 @@ func Alone(ctx context.Context, st store.Store) error {
 		keys.Keys = []store.SigningKey{{ID: "k", Algorithm: "ES256", Private: []byte("sealed"), CreatedAt: t0, ActiveAt: t0}}
 		s.ok("SaveSigningKeys", st.SaveSigningKeys(ctx, keys, s.effects(fmt.Sprint("keys ", keys.Version))))
 	}
+	_, err = st.PasswordSettings(ctx)
+	s.ok("PasswordSettings", err)
+	for version := range int64(2) {
+		p := store.PasswordSettings{Version: version + 1, Content: "{}"}
+		s.ok("SavePasswordSettings", st.SavePasswordSettings(ctx, p, s.effects(fmt.Sprint("settings ", p.Version))))
+	}
 	_, err = st.ClaimEmails(ctx, t0.Add(2*time.Hour), time.Minute, 3)
 	s.ok("ClaimEmails", err)
 	_, err = st.EmailCount(ctx)

@@ -245,6 +245,13 @@ func (f *Faults) Invitations(c Ctx, after string, limit int, now time.Time) ([]s
 	return f.Store.Invitations(c, after, limit, now)
 }
 
+func (f *Faults) SavePasswordSettings(c Ctx, p store.PasswordSettings, fx store.Effects) error {
+	if err := f.BeforeCall(c); err != nil {
+		return err
+	}
+	return f.Store.SavePasswordSettings(c, p, fx)
+}
+
 func (f *Faults) WithdrawInvitation(c Ctx, hash []byte, now time.Time, fx store.Effects) error {
 	if err := f.BeforeCall(c); err != nil {
 		return err

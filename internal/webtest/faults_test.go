@@ -14,7 +14,7 @@ import (
 func TestFB01_FaultsReachEveryMethodOfTheStore(t *testing.T) {
 	t.Parallel()
 	background := []string{
-		"ClaimEmails", "ClearLimits", "Close", "DeleteExpired", "Events", "FinishEmail", "Ping", "ReleaseEmail",
+		"ClaimEmails", "ClearLimits", "Close", "DeleteExpired", "Events", "FinishEmail", "PasswordSettings", "Ping", "ReleaseEmail",
 		"ReleaseLimits", "RetryEmail", "Revocations", "SaveSigningKeys", "SigningKeys",
 	}
 	fault := errors.New("fault")

@@ -29,6 +29,8 @@ type Store struct {
 	lastRevoked int64
 	events      []store.Event
 	keys        store.SigningKeys
+
+	passwordSettings store.PasswordSettings
 }
 
 var _ store.Store = (*Store)(nil)

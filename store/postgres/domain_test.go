@@ -51,3 +51,7 @@ func TestAT01_OfManyWritersOfAttributesOneSucceeds(t *testing.T) {
 func TestPO10_OfManySignInsWithALeakedPasswordOneNotifies(t *testing.T) {
 	overTwoInstances(t, webtest.TestLeakedPasswords)
 }
+
+func TestPO12_SettingsOfOperatorsReachEveryInstance(t *testing.T) {
+	overTwoInstances(t, webtest.TestPasswordSettings)
+}

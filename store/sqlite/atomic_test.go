@@ -111,6 +111,9 @@ var multi = map[string]struct {
 		})
 		return err
 	}},
+	"SavePasswordSettings": {5, func(ctx context.Context, s *sqlstore.Store) error {
+		return s.SavePasswordSettings(ctx, store.PasswordSettings{Version: 1, Content: "{}"}, effects("x"))
+	}},
 	"SaveSigningKeys": {5, func(ctx context.Context, s *sqlstore.Store) error {
 		return s.SaveSigningKeys(ctx, store.SigningKeys{Version: 1}, effects("x"))
 	}},

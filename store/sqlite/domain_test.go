@@ -62,3 +62,7 @@ func TestAT01_APatchLeavesEveryOtherAttributeAsItIs(t *testing.T) {
 		t.Errorf("the attributes are %s, want %s", stored, want)
 	}
 }
+
+func TestPO12_SettingsOfOperatorsReachEveryInstance(t *testing.T) {
+	overTwoInstances(t, webtest.TestPasswordSettings)
+}

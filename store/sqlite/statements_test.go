@@ -108,6 +108,8 @@ func statements(t *testing.T) ([]string, func(query string) []string) {
 	must(t, err)
 	_, err = s.SigningKeys(ctx)
 	must(t, err)
+	_, err = s.PasswordSettings(ctx)
+	must(t, err)
 	_, err = s.EmailCount(ctx)
 	must(t, err)
 	must(t, s.RetryEmail(ctx, "up-u", now))

@@ -92,9 +92,13 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 			_, err := e.TakeLimits(ctx, t0, []store.Limit{{Key: "k", Max: 1}})
 			return err
 		},
-		"ReleaseLimits":   func() error { return e.ReleaseLimits(ctx, []string{"k"}) },
-		"ClearLimits":     func() error { return e.ClearLimits(ctx, []string{"k"}) },
-		"SigningKeys":     func() error { _, err := e.SigningKeys(ctx); return err },
+		"ReleaseLimits":    func() error { return e.ReleaseLimits(ctx, []string{"k"}) },
+		"ClearLimits":      func() error { return e.ClearLimits(ctx, []string{"k"}) },
+		"SigningKeys":      func() error { _, err := e.SigningKeys(ctx); return err },
+		"PasswordSettings": func() error { _, err := e.PasswordSettings(ctx); return err },
+		"SavePasswordSettings": func() error {
+			return e.SavePasswordSettings(ctx, store.PasswordSettings{Version: 1, Content: "{}"}, fx)
+		},
 		"SaveSigningKeys": func() error { return e.SaveSigningKeys(ctx, signingKeys(1), fx) },
 		"ClaimEmails":     func() error { _, err := e.ClaimEmails(ctx, t0, time.Minute, 9); return err },
 		"FinishEmail":     func() error { return e.FinishEmail(ctx, "mail-1", fx) },

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Invitations", invitationCases},
 		{"TakeLimits", limitCases},
 		{"SigningKeys", keyCases},
+		{"PasswordSettings", settingsCases},
 		{"Outbox", outboxCases},
 		{"Events", eventCases},
 		{"DeleteExpired", expireCases},
