@@ -20,3 +20,6 @@ func TestDE27_LimitsWithTheOldSDK(t *testing.T) { calls.Limits(t, false) }
 
 // The SDK and the claims of this module agree about roles in tenants.
 func TestDE29_TenantsWithTheOldSDK(t *testing.T) { calls.Modes(t, calls.Tenants) }
+
+// The management functions work with an old release of the SDK, unmodified.
+func TestDM12_ManagementWithTheOldSDK(t *testing.T) { calls.Modes(t, calls.Manage) }

@@ -1,7 +1,14 @@
 package descope
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
 	"testing"
+
+	"github.com/descope/go-sdk/descope"
+	"github.com/descope/go-sdk/descope/client"
+	"golang.org/x/crypto/argon2"
 
 	"github.com/usherkit/usher/internal/pgtest"
 	"github.com/usherkit/usher/proof/descope/calls"
@@ -20,3 +27,53 @@ func TestDE27_LimitsAndRepetitionsWithTheSDK(t *testing.T) { calls.Limits(t, tru
 
 // The SDK and the claims of this module agree about roles in tenants.
 func TestDE29_TenantsWithTheSDK(t *testing.T) { calls.Modes(t, calls.Tenants) }
+
+// The management functions work with the SDK, unmodified.
+func TestDM12_ManagementWithTheSDK(t *testing.T) { calls.Modes(t, calls.Manage) }
+
+// What only a recent release of the SDK has: further hashes, and calls about many users. A
+// batch whose answer is lost, and which the SDK repeats, creates nobody twice.
+func TestDM13_BatchesWithTheSDK(t *testing.T) {
+	w := calls.NewWorld(t, calls.Mode{Store: calls.SQLite})
+	users := w.NewClient(client.Config{ManagementKey: calls.ManagementKey}).Management.User()
+	hashed := func(id string, h descope.BatchUserPasswordHashed) *descope.BatchUser {
+		return &descope.BatchUser{LoginID: id, Password: &descope.BatchUserPassword{Hashed: &h}}
+	}
+	salt := []byte("somesaltsomesalt")
+	sum := sha256.Sum256(append(slices.Clone(salt), calls.First...))
+	list := []*descope.BatchUser{
+		hashed("argon2", descope.BatchUserPasswordHashed{Argon2: &descope.BatchUserPasswordArgon2{
+			Hash: argon2.IDKey([]byte(calls.First), salt, 3, 19456, 1, 32), Salt: salt, Iterations: 3, Memory: 19456, Threads: 1,
+		}}),
+		hashed("sha", descope.BatchUserPasswordHashed{Sha: &descope.BatchUserPasswordSha{Type: "sha256", Hash: hex.EncodeToString(sum[:]), Salt: hex.EncodeToString(salt)}}),
+	}
+	w.Answer(503, -503)
+	made, err := users.CreateBatch(t.Context(), list)
+	if err != nil || len(made.CreatedUsers) != 0 || len(made.FailedUsers) != 2 || w.Requests() != 3 {
+		t.Fatalf("%+v, %v after %d requests", made, err, w.Requests())
+	}
+	w.Answer()
+	var ids []string
+	for _, u := range list {
+		in, err := w.Client.Auth.Password().SignIn(t.Context(), u.LoginID, calls.First, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, in.User.UserID)
+	}
+	loaded, total, err := users.LoadUsers(t.Context(), append(ids, "nobody"), true)
+	if err != nil || len(loaded) != 2 || total != 2 {
+		t.Errorf("loaded %v of %d users, %v", loaded, total, err)
+	}
+	moved, err := users.UpdateEmail(t.Context(), ids[0], "new@example.com", true, true)
+	if err != nil || moved.Email != "new@example.com" || !moved.VerifiedEmail {
+		t.Errorf("%+v, %v", moved, err)
+	}
+	w.Answer(-503)
+	if err := users.DeleteBatch(t.Context(), ids); err != nil {
+		t.Error(err)
+	}
+	if _, total, err := users.SearchAll(t.Context(), nil); err != nil || total != 0 {
+		t.Errorf("%d users are left, %v", total, err)
+	}
+}
