@@ -289,6 +289,12 @@ func TestOP13_TheCookieEndsOnEveryInstance(t *testing.T) {
 				if err := end(k, sessionID(t, b)); err != nil {
 					t.Fatal(err)
 				}
+				if name == "EndSession" { // the store knows before the other instance does
+					if v := script(b, http.MethodGet, "/auth/me", ""); v.Status != 401 || !strings.Contains(v.Body, "impersonation_ended") {
+						t.Errorf("at once: %d %s", v.Status, v.Body)
+					}
+					b.Open("/auth/account").WantPage(t, 401, "Acting as another user has ended")
+				}
 				time.Sleep(1100 * time.Millisecond) // the bubble's clock
 				for _, b.K = range []*Kit{k, other} {
 					if v := script(b, http.MethodPatch, "/auth/me", `{"name":"late"}`); v.Status != 401 || !strings.Contains(v.Body, "impersonation_ended") {

@@ -4,13 +4,17 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/pages"
+	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
 
@@ -133,6 +137,45 @@ func TestOP14_TwoCookies(t *testing.T) {
 			t.Errorf("%d %s", v.Status, v.Body)
 		}
 	})
+}
+
+// The token of a user in the cookie is not that of an operator who acts.
+func TestOP14_ATokenWithoutAnActorIsNoImpersonation(t *testing.T) {
+	t.Parallel()
+	inBothJars(t, Setup{}, func(t *testing.T, k *Kit, b *Browser) {
+		ann := usher.Must(k.Service.StartSession(t.Context(), k.UserID(Ann), usher.Proof{Methods: []string{"otp"}, At: k.Clock.Now()}, usher.Client{}))
+		w := httptest.NewRecorder()
+		if err := k.Jar.SetActing(w, httptest.NewRequest("GET", "https://app.example/", nil), ann.Tokens.Session, ann.Tokens.SessionExpiresAt, sessionID(t, b)); err != nil {
+			t.Fatal(err)
+		}
+		b.Cookies[actingCookie] = w.Result().Cookies()[0]
+		if v := script(b, http.MethodGet, "/auth/me", ""); v.Status != 401 || !strings.Contains(v.Body, "impersonation_ended") {
+			t.Errorf("%d %s", v.Status, v.Body)
+		}
+	})
+}
+
+// A program that writes its own errors gets this one, too, and no redirect hides it.
+func TestOP16_OnErrorGetsTheEnd(t *testing.T) {
+	t.Parallel()
+	var got problem.Code
+	s := Setup{Config: func(c *handlers.Config) {
+		c.OnError = func(w http.ResponseWriter, _ *http.Request, p problem.Problem) {
+			got = p.Code
+			w.WriteHeader(p.Status)
+		}
+	}}
+	k, b := NewPages(t, pages.Config{}, s)
+	addSupport(k)
+	k.Browser(t).SignUp(Ann)
+	b.SignUp(desk)
+	act(t, b, Ann)
+	if err := k.Service.Operator("ops:bob").SignOutUser(t.Context(), k.UserID(Ann)); err != nil {
+		t.Fatal(err)
+	}
+	if v := b.Open("/protected"); v.Status != 401 || got != problem.ImpersonationEnded || b.Cookies[actingCookie] != nil {
+		t.Errorf("%d %q %v", v.Status, got, b.Cookies[actingCookie])
+	}
 }
 
 // The route is the one of docs/users.md.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/middleware"
+	"github.com/usherkit/usher/problem"
 )
 
 func TestHP06_ReturnPathIsLocal(t *testing.T) {
@@ -155,5 +156,15 @@ func TestHP06_TheReturnPathIsPublic(t *testing.T) {
 	}
 	if _, err := middleware.New(middleware.Config{Validator: newWorld(t).config().Validator, SignInPath: "/auth/signin", BasePath: "app"}); err == nil || !strings.Contains(err.Error(), "BasePath") {
 		t.Errorf("BasePath without a slash: %v", err)
+	}
+}
+
+// The sign-in page would lead a signed-in operator back at once, without a word.
+func TestOP16_NoRedirectHidesTheEndOfAnImpersonation(t *testing.T) {
+	w := httptest.NewRecorder()
+	r := request("GET", "/a", func(r *http.Request) { r.Header.Set("Sec-Fetch-Mode", "navigate") })
+	middleware.RedirectToSignIn("/auth/signin")(w, r, middleware.Refusal{Code: problem.ImpersonationEnded})
+	if w.Code != http.StatusUnauthorized || code(t, w) != "impersonation_ended" {
+		t.Errorf("%d to %q", w.Code, w.Header().Get("Location"))
 	}
 }
