@@ -94,12 +94,12 @@ type AccountData struct {
 const maxDataEvents, dataPerHour = 10_000, 10
 
 // AccountData returns what the store has about the user of the claims, for a download by
-// the user. It does at most ten times an hour.
+// the user. It does at most ten times an hour, and records an event each time.
 //
 // Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
 // [Operator.Impersonate]; a [*LimitError]; [ErrUnavailable].
 func (s *Service) AccountData(ctx context.Context, claims *token.Claims, c Client) (_ AccountData, err error) {
-	account, _, err := s.fullSession(ctx, claims)
+	account, session, err := s.fullSession(ctx, claims)
 	if err != nil {
 		return AccountData{}, err
 	}
@@ -140,6 +140,7 @@ func (s *Service) AccountData(ctx context.Context, claims *token.Claims, c Clien
 			break
 		}
 	}
+	s.audit.Store(ctx, s.newEvent(EventDataDownloaded, u.ID, session.ID, "", c))
 	return d, nil
 }
 

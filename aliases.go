@@ -64,6 +64,7 @@ const (
 	EventUserDeletionRefused  = store.EventUserDeletionRefused
 	EventUserImported         = store.EventUserImported
 	EventUsersExported        = store.EventUsersExported
+	EventDataDownloaded       = store.EventDataDownloaded
 	EventSignUpRefused        = store.EventSignUpRefused
 	EventSignIn               = store.EventSignIn
 	EventSignInFailed         = store.EventSignInFailed

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/usherkit/usher/internal/emailcode"
@@ -19,7 +20,7 @@ const (
 	codeLifetime = 10 * time.Minute
 	// maxWrongCodes is how many wrong codes are judged for an account in a day, over all
 	// emails and login ids: from unknown browsers, and as many more from known ones. All
-	// accounts with the same unverified address count together.
+	// accounts with the same unverified address count together, and so do all that want it.
 	maxWrongCodes = 10
 	// maxNetworkWrongCodes is how many wrong codes are judged for the unknown browsers of a
 	// network in an hour, over all accounts.
@@ -101,17 +102,18 @@ func (s *Service) verificationCode(ctx context.Context, claims *token.Claims, lo
 // trips are the same for a wrong code and for a login id without a user. A right code does
 // not count on the limits.
 func (s *Service) lookUpCode(ctx context.Context, in emailedCode, c Client, purposes ...store.Purpose) (store.OneTimeToken, error) {
-	limits := s.codeLimits(in, c)
+	open, err := s.store.UserTokens(ctx, in.account.User.ID, purposes, s.now())
+	if err != nil {
+		return store.OneTimeToken{}, s.storeError(err)
+	}
+	targets := s.targetLimits(in, open)
+	limits := append(targets, s.codeLimits(in, c)...)
 	counts, err := s.takeLimitsOrError(ctx, c, limits...)
 	if err != nil {
 		return store.OneTimeToken{}, err
 	}
-	open, err := s.store.UserTokens(ctx, in.account.User.ID, purposes, s.now())
-	if err != nil {
-		s.releaseUnlessHungUp(ctx, limits...) // nothing was guessed
-		return store.OneTimeToken{}, s.storeError(err)
-	}
-	if t, ok := s.tokenOfCode(open, in.digits); ok && counts[0] <= maxWrongCodes {
+	guesses := slices.Max(counts[:len(targets)+1])
+	if t, ok := s.tokenOfCode(open, in.digits); ok && guesses <= maxWrongCodes {
 		s.releaseLimits(ctx, limits...)
 		return t, nil
 	}
@@ -135,6 +137,29 @@ func (s *Service) tokenOfCode(open []store.OneTimeToken, digits string) (found s
 		}
 	}
 	return found, ok
+}
+
+// targetLimits returns the limits of the addresses that the account wants and has not proven.
+// All accounts that want an address, or have it unproven, count together: otherwise each of
+// them would give further guesses. Like the limit of the account they never refuse; lookUpCode
+// answers as to a wrong code. There is at least one, so that a pending change costs
+// nothing more.
+func (s *Service) targetLimits(in emailedCode, open []store.OneTimeToken) (all []namedLimit) {
+	for _, t := range open {
+		address, err := canonicalLoginID(t.NewEmail, true)
+		if err != nil {
+			continue // the token is not for a new address
+		}
+		limit := store.Limit{Key: s.limitKey(limitCodes, "address", address, in.group()), Max: math.MaxInt32, Window: 24 * time.Hour}
+		if !slices.ContainsFunc(all, func(l namedLimit) bool { return l.Key == limit.Key }) {
+			all = append(all, namedLimit{limitCodes, limit})
+		}
+	}
+	if len(all) == 0 {
+		limit := store.Limit{Key: s.limitKey(limitCodes, "no target", in.canonical, in.group()), Max: math.MaxInt32, Window: 24 * time.Hour}
+		all = append(all, namedLimit{limitCodes, limit})
+	}
+	return all
 }
 
 // codeLimits returns the limits on wrong codes, that of the account first. They are apart

@@ -342,7 +342,7 @@ func TestCO08_AWrongCodeCostsTheSameCallsForAnUnknownUser(t *testing.T) {
 // An outage is no guess.
 func TestCO07_AnOutageIsNoGuess(t *testing.T) {
 	t.Parallel()
-	f := &faulty{Store: memory.New(), mode: "fail", at: 3}
+	f := &faulty{Store: memory.New(), mode: "fail", at: 2}
 	k := newKitOn(t, f, newClock())
 	k.importUser(ann)
 	m := k.resetEmail(ann, home)
@@ -357,5 +357,35 @@ func TestCO07_AnOutageIsNoGuess(t *testing.T) {
 	}
 	if err := k.byCode(ann, m.Code, home); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// All accounts that want an address have together the guesses of one.
+func TestCO07_AccountsWithOneTargetCountTogether(t *testing.T) {
+	t.Parallel()
+	for wrong, right := range map[int]error{9: nil, 10: usher.ErrInvalidCode} {
+		k := newKit(t)
+		var attackers []*usher.Authentication
+		for _, id := range []string{ann, "bob@example.com", "carl@example.com"} {
+			a := k.signUpVerified(id)
+			if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: "Victim@example.com", CurrentPassword: goodPassword}, home); err != nil {
+				t.Fatal(err)
+			}
+			attackers = append(attackers, a)
+		}
+		m := k.lastEmail(usher.MessageChangeEmail)
+		by := func(a *usher.Authentication, code usher.Secret) error {
+			return errOf(k.VerifyEmail(ctx, k.claims(a), usher.VerifyEmailParams{Code: code}, home))
+		}
+		guess := k.wrongCode()
+		for i := range wrong {
+			wantErr(t, by(attackers[i%3], guess), usher.ErrInvalidCode)
+		}
+		if err := by(attackers[2], m.Code); !errors.Is(err, right) {
+			t.Errorf("the right code after %d wrong ones: %v", wrong, err)
+		}
+		if right != nil {
+			usher.Must(k.VerifyEmail(ctx, k.claims(attackers[2]), usher.VerifyEmailParams{Token: tokenIn(t, m)}, home))
+		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // ensure returns the user with an address that a provider has verified.
@@ -213,5 +215,29 @@ func TestEN09_OP05_TheRuleOnSignUpsHoldsForUsersOfAProvider(t *testing.T) {
 	k.wantEvents("user_create_fail:rejected")
 	if _, err := k.Operator("test").UserByLoginID(ctx, "carl@example.com"); !errors.Is(err, usher.ErrNotFound) {
 		t.Errorf("the user exists: %v", err)
+	}
+}
+
+// refusingInvitations is a store whose program refuses each acceptance of an invitation.
+type refusingInvitations struct{ *memory.Store }
+
+func (refusingInvitations) AcceptInvitation(context.Context, store.InvitationAcceptance) (usher.User, error) {
+	return usher.User{}, &store.Rejection{Code: "no_seat"}
+}
+
+// A user who is known already comes in without what the program refuses. The invitation
+// stays open.
+func TestOP05_ARefusedInvitationKeepsNoUserOut(t *testing.T) {
+	t.Parallel()
+	k := newKitOn(t, refusingInvitations{memory.New()}, newClock())
+	a := k.signUpVerified(ann)
+	k.invite(ann)
+	k.events.reset()
+	if u, err := k.ensure(ann); err != nil || u.ID != a.User.ID || len(u.Roles) != 0 {
+		t.Errorf("%+v: %v", u, err)
+	}
+	k.wantEvents("")
+	if open := usher.Must(k.Operator("test").Invitations(ctx, usher.InvitationQuery{})).Invitations; len(open) != 1 {
+		t.Errorf("the invitations are %+v", open)
 	}
 }

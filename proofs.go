@@ -217,11 +217,15 @@ func (s *Service) ensureUser(ctx context.Context, in EnsureUserParams, canonical
 		s.audit.Store(ctx, s.newEvent(EventSignInFailed, u.ID, "", "disabled", c))
 		return User{}, ErrUserDisabled
 	case u.EmailVerified && i.Hash != nil:
-		u, err := s.grantInvitation(ctx, i, u, c)
-		if errors.Is(err, ErrNotFound) {
+		granted, err := s.grantInvitation(ctx, i, u, c)
+		var rejection *Rejection
+		switch {
+		case errors.As(err, &rejection):
+			return u, nil // the user is known without it, and the invitation stays open
+		case errors.Is(err, ErrNotFound):
 			err = ErrConflict // the user was deleted
 		}
-		return u, err
+		return granted, err
 	case u.EmailVerified:
 		return u, nil
 	}

@@ -216,7 +216,7 @@ var sessionOutcomes = []outcome{
 		status: 401, code: "invalid_credentials", events: "authn_login_fail:wrong_password", check: noCookie,
 	},
 	{
-		name: "data", prepare: asAnn(Get("/account/data")), status: 200, check: func(t *testing.T, k *Kit, a *Reply) {
+		name: "data", prepare: asAnn(Get("/account/data")), status: 200, events: "data_downloaded", check: func(t *testing.T, k *Kit, a *Reply) {
 			if got := a.Header.Get("Content-Disposition"); got != `attachment; filename="account-data.json"` {
 				t.Errorf("Content-Disposition is %q", got)
 			}

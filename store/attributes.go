@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -16,15 +17,63 @@ const MaxAttributes = 64 << 10
 // was written.
 var ErrAttributesTooLarge = errors.New("usher: the attributes are too large")
 
-// AttributesVersion returns the version of the user's attributes: a hash of them, which
-// changes with each change of a value.
+// AttributesVersion returns the version of the user's attributes: a hash of them as they are
+// stored, which changes with each change of a value.
 func (u User) AttributesVersion() string {
 	b := []byte("{}")
 	if len(u.Attributes) > 0 {
-		b, _ = json.Marshal(u.Attributes) // values that were stored can be encoded; keys are sorted
+		b = u.StoredAttributes()
 	}
 	sum := sha256.Sum256(b)
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// StoredAttributes returns the attributes as JSON, with the numbers as they are stored.
+func (u User) StoredAttributes() []byte {
+	if u.exactAttributes != "" {
+		return []byte(u.exactAttributes)
+	}
+	b, _ := json.Marshal(u.Attributes) // values that were stored can be encoded; keys are sorted
+	return b
+}
+
+// maxFloatDigits is how many decimal digits every float64 keeps.
+const maxFloatDigits = 15
+
+// SetAttributes sets the attributes to a JSON object as it is stored. Its numbers become
+// float64. If that may lose digits, the user also keeps the text for
+// [User.StoredAttributes].
+func (u *User) SetAttributes(stored []byte) error {
+	u.Attributes, u.exactAttributes = nil, ""
+	if err := json.Unmarshal(stored, &u.Attributes); err != nil || !hasLongNumber(stored) {
+		return err
+	}
+	var exact map[string]any
+	d := json.NewDecoder(bytes.NewReader(stored))
+	d.UseNumber()
+	if err := d.Decode(&exact); err != nil {
+		return err
+	}
+	b, err := json.Marshal(exact) // the database may have changed the order of the keys
+	u.exactAttributes = string(b)
+	return err
+}
+
+// hasLongNumber reports whether JSON has more than maxFloatDigits digits in a row, not
+// counting a decimal point. They may also be in a string.
+func hasLongNumber(text []byte) bool {
+	n := 0
+	for _, c := range text {
+		switch {
+		case c >= '0' && c <= '9':
+			if n++; n > maxFloatDigits {
+				return true
+			}
+		case c != '.':
+			n = 0
+		}
+	}
+	return false
 }
 
 // AttributesPatch changes single attributes of a user.

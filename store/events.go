@@ -23,6 +23,7 @@ const (
 	EventUserDeletionRefused  EventName = "user_delete_fail"
 	EventUserImported         EventName = "user_imported"
 	EventUsersExported        EventName = "users_exported"
+	EventDataDownloaded       EventName = "data_downloaded"
 	EventSignUpRefused        EventName = "user_create_fail"
 	EventSignIn               EventName = "authn_login_success"
 	EventSignInFailed         EventName = "authn_login_fail"

@@ -277,6 +277,8 @@ type User struct {
 	// Attributes are data of the program about the user. encoding/json must be able to
 	// encode them.
 	Attributes map[string]any
+	// exactAttributes are the attributes as JSON, if Attributes has lost digits; otherwise "".
+	exactAttributes string
 
 	// Status is StatusEnabled or StatusDisabled.
 	Status Status

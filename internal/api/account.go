@@ -80,8 +80,17 @@ type eventJSON struct {
 	Actor     string          `json:"actor,omitempty"`
 }
 
-// AccountData answers GET /account/data with a file.
+// AccountData answers GET /account/data with a file. A page of another site must not
+// cause it, because it counts on the limit of the user. HEAD is no download.
 func (api *API) AccountData(w http.ResponseWriter, r *http.Request, claims *token.Claims) error {
+	if err := api.visits.CheckOrigin(r); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Disposition", `attachment; filename="account-data.json"`)
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", jsonType)
+		return nil
+	}
 	d, err := api.service.AccountData(r.Context(), claims, api.visits.Client(w, r))
 	if err != nil {
 		return err
@@ -109,7 +118,6 @@ func (api *API) AccountData(w http.ResponseWriter, r *http.Request, claims *toke
 		return err
 	}
 	w.Header().Set("Content-Type", jsonType)
-	w.Header().Set("Content-Disposition", `attachment; filename="account-data.json"`)
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(append(b, '\n'))
 	return nil

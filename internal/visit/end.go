@@ -38,6 +38,17 @@ func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) (stopp
 	return false, nil
 }
 
+// CheckOrigin checks the origin of a GET that the session cookie authenticates, as if it changed
+// something. A browser that does not name the origin is allowed.
+func (v *Visits) CheckOrigin(r *http.Request) error {
+	if middleware.Source(r.Context()) != middleware.SourceCookie {
+		return nil
+	}
+	post := r.WithContext(r.Context())
+	post.Method = http.MethodPost
+	return v.Origins.Check(post)
+}
+
 // TokenCookies returns the jar for package middleware, or nil.
 func (v *Visits) TokenCookies() middleware.TokenCookies {
 	if v.Cookies == nil {

@@ -28,7 +28,7 @@ func copyUser(u store.User) store.User {
 	u.CreatedAt, u.UpdatedAt = toMicros(u.CreatedAt), toMicros(u.UpdatedAt)
 	if u.Attributes != nil {
 		// Cannot fail: the attributes were encoded when they were stored.
-		u.Attributes, _ = copyAttributes(u.Attributes)
+		_ = u.SetAttributes(u.StoredAttributes())
 	}
 	return u
 }
@@ -44,13 +44,13 @@ func copyTenants(in map[string]token.Tenant) map[string]token.Tenant {
 	return out
 }
 
-func copyAttributes(in map[string]any) (map[string]any, error) {
+// setAttributes gives a user attributes, as a database does that keeps them as JSON.
+func setAttributes(u *store.User, in map[string]any) error {
 	b, err := json.Marshal(in)
 	if err != nil {
-		return nil, fmt.Errorf("memory: attributes: %w", err)
+		return fmt.Errorf("memory: attributes: %w", err)
 	}
-	var out map[string]any
-	return out, json.Unmarshal(b, &out)
+	return u.SetAttributes(b)
 }
 
 func copyPassword(p store.Password) store.Password {

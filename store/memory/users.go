@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 
@@ -20,7 +21,7 @@ func (m *Store) CreateUser(ctx context.Context, c store.UserCreation) (ended []s
 				return store.ErrLoginIDTaken
 			}
 		}
-		if _, err := copyAttributes(c.User.Attributes); err != nil {
+		if err := setAttributes(&c.User, c.User.Attributes); err != nil {
 			return err
 		}
 		a := store.Account{User: c.User, Password: c.Password}
@@ -120,17 +121,26 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 			a.User.Tenants = *u.Tenants
 		}
 		if u.Attributes != nil {
-			if _, err := copyAttributes(*u.Attributes); err != nil {
+			if err := setAttributes(&a.User, *u.Attributes); err != nil {
 				return err
 			}
-			a.User.Attributes = *u.Attributes
 		}
 		if u.Patch != nil {
-			attributes, err := u.Patch.Apply(a.User, a.User.Attributes)
+			exact := map[string]json.RawMessage{}
+			if err := json.Unmarshal(a.User.StoredAttributes(), &exact); err != nil {
+				return err
+			}
+			stored := map[string]any{}
+			for key, value := range exact {
+				stored[key] = value
+			}
+			attributes, err := u.Patch.Apply(a.User, stored)
+			if err == nil {
+				err = setAttributes(&a.User, attributes)
+			}
 			if err != nil {
 				return err
 			}
-			a.User.Attributes = attributes
 		}
 		if u.Status != nil {
 			a.User.Status = *u.Status

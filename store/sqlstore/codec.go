@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/usherkit/usher/store"
 )
 
 // errText refuses text that not every engine can store. The statement is not sent, and
@@ -89,6 +91,20 @@ func (c jsonColumn) Scan(src any) error {
 		return json.Unmarshal([]byte(v), c.to)
 	case []byte:
 		return json.Unmarshal(v, c.to)
+	default:
+		return fmt.Errorf("JSON is stored as %T", src)
+	}
+}
+
+// attributesColumn scans the attributes of a user.
+type attributesColumn struct{ to *store.User }
+
+func (c attributesColumn) Scan(src any) error {
+	switch v := src.(type) {
+	case string:
+		return c.to.SetAttributes([]byte(v))
+	case []byte:
+		return c.to.SetAttributes(v)
 	default:
 		return fmt.Errorf("JSON is stored as %T", src)
 	}

@@ -20,7 +20,7 @@ func userDest(u *store.User) []any {
 	return []any{
 		&u.ID, jsonColumn{&u.LoginIDs}, &u.Email, &u.EmailVerified,
 		&u.Name, &u.GivenName, &u.MiddleName, &u.FamilyName, &u.Phone, &u.Picture, &u.Language,
-		jsonColumn{&u.Roles}, jsonColumn{&u.Permissions}, jsonColumn{&u.Tenants}, jsonColumn{&u.Attributes},
+		jsonColumn{&u.Roles}, jsonColumn{&u.Permissions}, jsonColumn{&u.Tenants}, attributesColumn{u},
 		&u.Status, timeColumn{&u.CreatedAt}, timeColumn{&u.UpdatedAt},
 	}
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -240,6 +241,26 @@ var updateCases = []testCase{
 		} {
 			e.wantErr(e.wantUnchanged(func() error { _, err := patch(refused.version, refused.set); return err }), refused.want)
 		}
+	}},
+	{"gives numbers that differ beyond the precision of a float versions of their own", func(e *env) {
+		a := e.createUser("anna")
+		patch := func(version, number string) (store.User, error) {
+			in := store.AttributesPatch{Set: map[string]any{"id": json.Number(number)}, IfVersion: version}
+			u, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: a.User.ID, At: t0, Patch: &in})
+			return u, err
+		}
+		first, err := patch("", "9007199254740992")
+		e.ok(err)
+		second, err := patch(first.AttributesVersion(), "9007199254740993")
+		e.ok(err)
+		if first.AttributesVersion() == second.AttributesVersion() {
+			e.Fatalf("both have the version %s", second.AttributesVersion())
+		}
+		stored, err := e.Account(e.ctx, a.User.ID)
+		e.ok(err)
+		e.wantEqual("version", stored.User.AttributesVersion(), second.AttributesVersion())
+		e.wantErr(e.wantUnchanged(func() error { _, err := patch(first.AttributesVersion(), "1"); return err }), store.ErrConflict)
+		e.wantEqual("attribute", stored.User.Attributes["id"], any(9007199254740992.0))
 	}},
 	{"one of many patches a version of the attributes, and without a version all do", func(e *env) {
 		a := e.createUser("anna")
