@@ -1,0 +1,6 @@
+//go:build race
+
+package postgres_test
+
+// raceDetector is whether the tests run with the race detector.
+const raceDetector = true
