@@ -52,6 +52,8 @@ func (h *Handler) managementRows() []row {
 		post("/v1/mgmt/user/password/set/temporary", h.setPassword(func(*call) bool { return true })),
 		post("/v1/mgmt/user/password/set", h.setPassword(func(c *call) bool { return !c.in.flag("setActive") })),
 		post("/v1/mgmt/user/password/expire", h.expirePassword),
+		get("/v1/mgmt/password/settings", h.passwordSettings),
+		post("/v1/mgmt/password/settings", h.setPasswordSettings),
 	}
 }
 
@@ -300,6 +302,13 @@ func (o object) texts(name string) (list []string) {
 		o.addError(name, "too_long", "must have at most 500 entries")
 	}
 	return list
+}
+
+// number returns a whole number that fits an int32; 0 if it is absent.
+func (o object) number(name string) int {
+	var n int32
+	o.read(name, &n, "must be a whole number")
+	return int(n)
 }
 
 // notServed refuses the members of a list that would change what the call does. To ignore

@@ -1,6 +1,7 @@
 package descope
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -57,12 +58,8 @@ func (h *Handler) searchUsers(c *call) (any, error) {
 // readSearch reads the conditions. A condition that is not served is refused: without it a
 // search would find users whom the caller does not mean.
 func readSearch(o object) (search, error) {
-	s := search{limit: defaultSearchLimit, loginIDs: o.texts("loginIds"), userIDs: o.texts("userIds"), emails: o.texts("emails")}
-	o.read("limit", &s.limit, "must be a number")
-	o.read("page", &s.page, "must be a number")
-	if s.limit == 0 {
-		s.limit = defaultSearchLimit
-	}
+	s := search{loginIDs: o.texts("loginIds"), userIDs: o.texts("userIds"), emails: o.texts("emails")}
+	s.limit, s.page = cmp.Or(o.number("limit"), defaultSearchLimit), o.number("page")
 	if s.limit < 0 || s.limit > maxSearchLimit {
 		o.addError("limit", "invalid", "must be at most 1000")
 	}

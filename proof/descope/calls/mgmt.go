@@ -89,6 +89,7 @@ func Manage(t *testing.T, m Mode) {
 		t.Errorf("%+v, %+v", active, logins)
 	}
 	batch(t, w, managed)
+	rules(t, w, managed)
 	must(t, users.Delete(ctx, Ann))
 	WantCode(t, users.DeleteByUserID(ctx, created.UserID), "E112102", 404)
 }
@@ -167,4 +168,28 @@ func batch(t *testing.T, w *World, managed *client.DescopeClient) {
 	}
 	_, _, err = users.SearchAll(ctx, &sdk.UserSearchOptions{TenantIDs: []string{"T1"}})
 	WantCode(t, err, "E011003", 400)
+}
+
+// rules reads and replaces the rules for passwords.
+func rules(t *testing.T, w *World, managed *client.DescopeClient) {
+	t.Helper()
+	settings := managed.Management.Password()
+	before, err := settings.GetSettings(ctx, "")
+	must(t, err)
+	if !before.Enabled || before.MinLength != 15 || !before.Lock || before.LockAttempts != 100 || before.Expiration || before.Reuse {
+		t.Errorf("the settings are %+v", before)
+	}
+	next := *before
+	next.MinLength, next.NonAlphanumeric, next.Expiration, next.ExpirationWeeks, next.Reuse, next.ReuseAmount = 20, true, true, 4, true, 2
+	must(t, settings.ConfigureSettings(ctx, "", &next))
+	after, err := settings.GetSettings(ctx, "")
+	must(t, err)
+	policy, err := w.Client.Auth.Password().GetPasswordPolicy(ctx)
+	must(t, err)
+	if *after != next || policy.MinLength != 20 || !policy.NonAlphanumeric {
+		t.Errorf("the settings are %+v, the policy %+v", after, policy)
+	}
+	next.MinLength = 7
+	WantCode(t, settings.ConfigureSettings(ctx, "", &next), "E011003", 400)
+	must(t, settings.ConfigureSettings(ctx, "", before))
 }

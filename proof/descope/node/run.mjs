@@ -164,6 +164,19 @@ const tests = {
     assert.ok(history.length > 3 && history.every((h) => h.userId === annID && int32(h.loginTime) && h.ip));
   },
 
+  async 'management: rules for passwords'() {
+    const rules = sdk.management.password;
+    const before = await ok(rules.getSettings(''));
+    assert.deepEqual([before.enabled, before.minLength, before.lock, before.lockAttempts], [true, 15, true, 100]);
+    await fails(rules.configureSettings('', { ...before, minLength: 7 }), 'E011003', 400);
+    await fails(rules.configureSettings('T1', before), 'E011003', 400);
+    await ok(rules.configureSettings('', { ...before, minLength: 20, nonAlphaNumeric: true, nonAlphanumeric: undefined, expiration: true, expirationWeeks: 4, mask: 'kept' }));
+    const after = await ok(rules.getSettings(''));
+    assert.deepEqual([after.minLength, after.nonAlphanumeric, after.expirationWeeks, after.mask], [20, true, 4, 'kept']);
+    assert.deepEqual(await ok(sdk.password.policy()), { minLength: 20, lowercase: false, uppercase: false, number: false, nonAlphanumeric: true });
+    await ok(rules.configureSettings('', before));
+  },
+
   async 'management: batches and searches'() {
     const users = sdk.management.user;
     const batch = [];
