@@ -76,7 +76,7 @@
 // [Config.Texts]. Details for programmers, such as what is wrong with a body, are
 // in English.
 //
-//	{"type":"urn:usher:problem:invalid_request","title":"…","status":400,"code":"invalid_request",
+//	{"type":"https://…/docs/errors/invalid_request.md","title":"…","status":400,"code":"invalid_request",
 //	 "detail":"…","fields":[{"field":"user.name","code":"too_long","detail":"…"}],"requestId":"…"}
 //
 // The code is stable. The constants of package problem are all codes, each with its

@@ -66,7 +66,7 @@ func Example() {
 		fmt.Print(w.Code, " ", w.Body)
 	}
 	// Output:
-	// 401 {"type":"urn:usher:problem:not_signed_in","title":"Not signed in","status":401,"code":"not_signed_in","detail":"Sign in first.","requestId":"request-1"}
+	// 401 {"type":"https://github.com/usherkit/usher/blob/main/docs/errors/not_signed_in.md","title":"Not signed in","status":401,"code":"not_signed_in","detail":"Sign in first.","requestId":"request-1"}
 	// 200 hello user-1 [editor]
 }
 

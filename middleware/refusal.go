@@ -64,7 +64,7 @@ func challenge(realm string, code problem.Code, maxAge time.Duration) string {
 
 // WriteRefusal writes refusal as a problem document (RFC 9457) with its status:
 //
-//	{"type":"urn:usher:problem:invalid_session","title":"Invalid session","status":401,
+//	{"type":"https://…/docs/errors/invalid_session.md","title":"Invalid session","status":401,
 //	 "code":"invalid_session","detail":"…","requestId":"…"}
 //
 // Refusals with the same code differ only in the request id, so the client

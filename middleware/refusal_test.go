@@ -104,7 +104,7 @@ func TestTV15_Challenges(t *testing.T) {
 				t.Fatalf("headers %v", got.Header())
 			}
 			var p map[string]any
-			if err := json.Unmarshal(got.Body.Bytes(), &p); err != nil || p["type"] != "urn:usher:problem:"+c.code ||
+			if err := json.Unmarshal(got.Body.Bytes(), &p); err != nil || p["type"] != "https://github.com/usherkit/usher/blob/main/docs/errors/"+c.code+".md" ||
 				(p["detail"] == "Pay first.") != (name == "rejected") || p["status"] != float64(c.status) || p["title"] != problem.Code(c.code).Title() || p["detail"] == "" ||
 				p["requestId"] == "" || p["requestId"] != got.Header().Get("X-Request-Id") {
 				t.Fatalf("problem %v", p)

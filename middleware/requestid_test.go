@@ -58,5 +58,5 @@ func ExampleRequestID() {
 	server.ServeHTTP(w, r)
 	fmt.Print(w.Header().Get("X-Request-Id"), " ", w.Body)
 	// Output:
-	// request-1 {"type":"urn:usher:problem:not_found","title":"Not found","status":404,"code":"not_found","detail":"No such order.","requestId":"request-1"}
+	// request-1 {"type":"https://github.com/usherkit/usher/blob/main/docs/errors/not_found.md","title":"Not found","status":404,"code":"not_found","detail":"No such order.","requestId":"request-1"}
 }

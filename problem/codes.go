@@ -8,83 +8,167 @@ import (
 // Code names a kind of error. It is stable: clients may depend on it.
 type Code string
 
-// The codes that Usher uses.
+// The codes that Usher uses. The first paragraph says when a code occurs, the second what
+// the client does. The pages in docs/errors are generated from them.
 const (
-	// InvalidRequest means that the body, or the inputs in Fields, cannot be
-	// accepted [400].
+	// InvalidRequest means that the body or an input cannot be accepted [400]. Fields has one
+	// entry for each input that is wrong. Without them the body as a whole is wrong, and
+	// Detail says in English what.
+	//
+	// The client corrects the inputs. The same request fails again.
 	InvalidRequest Code = "invalid_request"
-	// PasswordPolicy means that the new password breaks the rules in Fields [400].
+	// PasswordPolicy means that the new password breaks rules of the password policy [400].
+	// Fields has one entry for each of these rules.
+	//
+	// The client shows the rules, and asks for another password. GET /password/policy has the
+	// rules beforehand.
 	PasswordPolicy Code = "password_policy"
-	// InvalidToken means that an emailed link is unknown, used, expired or
-	// replaced by a newer one [400].
+	// InvalidToken means that an emailed link is unknown, used, expired or replaced by a newer
+	// one [400].
+	//
+	// The client requests another email.
 	InvalidToken Code = "invalid_token"
 	// InvalidCode means that the code of an email is wrong, expired or void [400].
+	//
+	// The client asks for the code in the newest email, or requests another email.
 	InvalidCode Code = "invalid_code"
-	// InvalidCredentials means that a sign-in failed, for any reason [401].
+	// InvalidCredentials means that a sign-in failed, or the password that confirms a step is
+	// wrong [401]. The answer is the same for every reason, such as a login id that does not
+	// exist.
+	//
+	// The client asks for the login id and the password again. A session that the request has
+	// goes on.
 	InvalidCredentials Code = "invalid_credentials"
-	// NotSignedIn means that the request has no session [401].
+	// NotSignedIn means that the request needs a session and has none [401]. The
+	// WWW-Authenticate header asks for a bearer token.
+	//
+	// The client lets the user sign in.
 	NotSignedIn Code = "not_signed_in"
-	// InvalidSession means that the session is not valid or has ended [401].
+	// InvalidSession means that the session is not valid or has ended [401]. The
+	// WWW-Authenticate header has error="invalid_token".
+	//
+	// The client exchanges its refresh token once by POST /session/refresh. If it has none, or
+	// if that fails with this code too, it removes its tokens and lets the user sign in. In a
+	// browser Usher has tried that already, so the user signs in.
 	InvalidSession Code = "invalid_session"
 	// ImpersonationEnded means that the request comes from a browser in which an operator
-	// acted as a user (usher.Operator.Impersonate), and that session has ended [401].
+	// acted as a user (usher.Operator.Impersonate), and that session has ended [401]. The
+	// request was not done. The WWW-Authenticate header has error="invalid_token". The session
+	// of the operator goes on.
+	//
+	// The client loads again what it shows of the user, because the next request is that of
+	// the operator.
 	ImpersonationEnded Code = "impersonation_ended"
-	// RecentSignInRequired means that the sign-in is too old: sign in again, or
-	// send the current password [401].
+	// RecentSignInRequired means that the user signed in too long ago for this step [401]. The
+	// WWW-Authenticate header has error="insufficient_user_authentication".
+	//
+	// The client asks for the password and sends it to POST /session/confirm, or in
+	// currentPassword if the route takes one. Then it sends the request again.
 	RecentSignInRequired Code = "recent_sign_in_required"
 	// PasswordExpired means that the password is right and must be replaced [403].
+	//
+	// The client asks for a new password and sends both to POST /password/replace.
 	PasswordExpired Code = "password_expired"
-	// PasswordBreached means that the password is right but has leaked, and that only an
-	// emailed link sets another one [403].
+	// PasswordBreached means that the password is right but has leaked, and only an emailed
+	// link sets another one [403].
+	//
+	// The client requests the email by POST /password/reset.
 	PasswordBreached Code = "password_breached"
 	// UserDisabled means that the password is right and the user is disabled [403].
+	//
+	// The client tells the user to contact the operator of the site.
 	UserDisabled Code = "user_disabled"
-	// PasswordRequired means that the emailed link needs the password of the
-	// account, or a session of its user [403].
+	// PasswordRequired means that the emailed link needs the password of the account, or a
+	// session of its user [403]. The link still works.
+	//
+	// The client asks for the password and sends it with the token of the link, or lets the
+	// user sign in first.
 	PasswordRequired Code = "password_required"
-	// EmailProofRequired means that this needs a password that was set with an emailed link,
-	// because the user has none, or has set it less than 24 hours ago without the earlier
-	// one [403].
+	// EmailProofRequired means that the step needs a password that was set with an emailed
+	// link, because the user has none, or has set it less than 24 hours ago without the
+	// earlier one [403].
+	//
+	// The client requests the email by POST /password/reset. The user sets a password with it,
+	// and does the step again.
 	EmailProofRequired Code = "email_proof_required"
 	// SignUpClosed means that users cannot sign up [403].
+	//
+	// The client says so in place of its form.
 	SignUpClosed Code = "sign_up_closed"
-	// Forbidden means that the user may not do this [403].
+	// Forbidden means that the user may not do this, for example because a role is missing, or
+	// because an operator acts as the user [403]. If a guard of package middleware refused the
+	// request, the WWW-Authenticate header has error="insufficient_scope".
+	//
+	// The client does not repeat the request. The session goes on.
 	Forbidden Code = "forbidden"
-	// EmailNotVerified means that the user has not confirmed the email address
-	// [403].
+	// EmailNotVerified means that the user has not confirmed the email address [403].
+	//
+	// The client asks the user to open the link in the email. POST /email/verify/send sends
+	// another one.
 	EmailNotVerified Code = "email_not_verified"
-	// CrossOrigin means that a page of another site sent the request [403].
+	// CrossOrigin means that a page of another site sent the request, or may have sent it
+	// [403].
+	//
+	// A client that is not a browser sends an X-Requested-With header of any value. The origin
+	// of another site whose pages may send requests belongs in handlers.Config.TrustedOrigins.
 	CrossOrigin Code = "cross_origin"
 	// NotFound means that the path or the item does not exist [404].
+	//
+	// The client does not repeat the request.
 	NotFound Code = "not_found"
-	// MethodNotAllowed means that the path lacks the method; the Allow header
-	// lists those it has [405].
+	// MethodNotAllowed means that the path lacks the method [405]. The Allow header lists the
+	// methods that it has.
+	//
+	// The client uses one of them.
 	MethodNotAllowed Code = "method_not_allowed"
 	// LoginIDTaken means that another user has the login id [409].
+	//
+	// The client offers the user to sign in or to reset the password, or asks for another
+	// login id.
 	LoginIDTaken Code = "login_id_taken"
-	// Conflict means that another request changed the item at the same time [409].
+	// Conflict means that another request changed the item at the same time [409]. Nothing was
+	// stored.
+	//
+	// The client loads the item again, and repeats the request if it still applies.
 	Conflict Code = "conflict"
 	// TooLarge means that the body is too large [413].
+	//
+	// The client sends less: at most 16 KiB to the routes of this module.
 	TooLarge Code = "too_large"
 	// UnsupportedMediaType means that the body has the wrong Content-Type [415].
+	//
+	// The client sends the body as application/json. Routes with a page also take forms.
 	UnsupportedMediaType Code = "unsupported_media_type"
-	// Rejected means that the program's own rules refuse the request. Fields has the
-	// program's code [422].
+	// Rejected means that the program's own rules refuse the request [422]. Fields has the
+	// program's code, and the input if one is refused.
+	//
+	// The client shows Detail, or decides by the program's code.
 	Rejected Code = "rejected"
-	// TooManyRequests means that a limit is reached; the Retry-After header says
-	// in how many seconds to try again [429].
+	// TooManyRequests means that a limit is reached [429]. The Retry-After header says in how
+	// many seconds to try again.
+	//
+	// The client waits that long. An attempt before that is refused, too.
 	TooManyRequests Code = "too_many_requests"
-	// Internal means that the program failed [500].
+	// Internal means that the program failed [500]. The log has the cause under RequestID.
+	//
+	// The client reports the problem with RequestID. It keeps its session.
 	Internal Code = "internal"
-	// Unavailable means that the program cannot answer at the moment. A change may have
-	// been stored all the same, if the answer of the store was lost. The Retry-After
-	// header says in how many seconds to try again [503].
+	// Unavailable means that the program cannot answer at the moment [503]. A change may have
+	// been stored all the same, if the answer of the store was lost. The Retry-After header
+	// says in how many seconds to try again.
+	//
+	// The client waits that long and repeats the request. It keeps its session: an outage
+	// never ends one.
 	Unavailable Code = "unavailable"
 )
 
 // UnavailableRetryAfter is the Retry-After header of answers with [Unavailable], in
 // seconds.
 const UnavailableRetryAfter = "5"
+
+// typeBase begins the type of every code that Usher uses. What follows is the name of a page
+// in docs/errors.
+const typeBase = "https://github.com/usherkit/usher/blob/main/docs/errors/"
 
 // entry has the status and the English texts of a code.
 type entry struct {
@@ -139,12 +223,12 @@ func (c Code) Title() string { return codes[c].title }
 // Usher does not use.
 func (c Code) Detail() string { return codes[c].detail }
 
-// Type returns the URI that identifies the kind of problem (RFC 9457, section
-// 3.1.1): urn:usher:problem: and the code, or about:blank for a code that Usher
-// does not use.
+// Type returns the URI that identifies the kind of problem (RFC 9457, section 3.1.1): the
+// address of the page that documents the code, docs/errors/not_found.md for example. It is
+// about:blank for a code that Usher does not use.
 func (c Code) Type() string {
 	if _, ours := codes[c]; !ours {
 		return "about:blank"
 	}
-	return "urn:usher:problem:" + string(c)
+	return typeBase + string(c) + ".md"
 }

@@ -7,7 +7,7 @@
 //
 // The document looks like this:
 //
-//	{"type":"urn:usher:problem:not_found","title":"Not found","status":404,
+//	{"type":"https://…/docs/errors/not_found.md","title":"Not found","status":404,
 //	 "code":"not_found","detail":"There’s nothing at this address.","requestId":"4Q5…"}
 //
 // A client decides by the code, which is stable. The constants of type [Code]

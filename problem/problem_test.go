@@ -31,7 +31,7 @@ func TestEveryCodeMakesACompleteDocument(t *testing.T) {
 		if w.Code != p.Status || p.Status < 400 || http.StatusText(p.Status) == "" {
 			t.Errorf("%s: status is %d, in the document %d", code, w.Code, p.Status)
 		}
-		if p.Type != "urn:usher:problem:"+string(code) || types[p.Type] || p.Title == "" || p.Detail == "" || p.Code != code {
+		if p.Type != "https://github.com/usherkit/usher/blob/main/docs/errors/"+string(code)+".md" || types[p.Type] || p.Title == "" || p.Detail == "" || p.Code != code {
 			t.Errorf("%s: document is %+v", code, p)
 		}
 		types[p.Type] = true
@@ -62,7 +62,7 @@ func TestACodeOfTheProgram(t *testing.T) {
 		},
 		"another text": {
 			problem.Problem{Code: problem.NotFound, Detail: "No such order."},
-			problem.Problem{Code: problem.NotFound, Status: 404, Type: "urn:usher:problem:not_found", Title: "Not found", Detail: "No such order."},
+			problem.Problem{Code: problem.NotFound, Status: 404, Type: "https://github.com/usherkit/usher/blob/main/docs/errors/not_found.md", Title: "Not found", Detail: "No such order."},
 		},
 	} {
 		w, got := document(t, c.in)
@@ -114,5 +114,5 @@ func Example() {
 	order.ServeHTTP(w, r)
 	fmt.Print(w.Code, " ", w.Body)
 	// Output:
-	// 404 {"type":"urn:usher:problem:not_found","title":"Not found","status":404,"code":"not_found","detail":"No such order.","requestId":"request-1"}
+	// 404 {"type":"https://github.com/usherkit/usher/blob/main/docs/errors/not_found.md","title":"Not found","status":404,"code":"not_found","detail":"No such order.","requestId":"request-1"}
 }

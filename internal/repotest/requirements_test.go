@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite the packages of the tests in docs/requirements.md")
+var update = flag.Bool("update", false, "rewrite what is generated in docs")
 
 const catalogue = "docs/requirements.md"
 
