@@ -104,6 +104,7 @@ func (s *Service) StartSession(ctx context.Context, userID string, p Proof, c Cl
 		start.Events = append(start.Events, s.newEvent(EventSignInNewDevice, userID, session.ID, "", c))
 	}
 	start.Events[0].Reason = strings.Join(p.Methods, " ")
+	start.Events[1].Reason = proofReason + start.Events[0].Reason
 	ended, err := s.store.StartSession(ctx, start)
 	if err != nil {
 		return nil, s.storeError(err)

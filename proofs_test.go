@@ -30,7 +30,7 @@ func TestOP01_AProofOfTheProgramStartsASession(t *testing.T) {
 	at := k.clock.now()
 	k.clock.add(time.Hour)
 	a := usher.Must(k.StartSession(ctx, u.ID, usher.Proof{Methods: []string{"hwk", "user"}, At: at}, home))
-	k.wantEvents("authn_login_success:hwk user session_created authn_login_newdevice")
+	k.wantEvents("authn_login_success:hwk user session_created:proof hwk user authn_login_newdevice")
 	claims := k.claims(a)
 	if !slices.Equal(claims.AMR, []string{"hwk", "user"}) || !claims.AuthTime.Equal(at.Truncate(time.Second)) || claims.Subject != u.ID || !claims.EmailVerified {
 		t.Errorf("claims are %+v", claims)
@@ -49,7 +49,7 @@ func TestOP01_AProofOfTheProgramStartsASession(t *testing.T) {
 	known := home
 	known.Device, known.SessionID = a.Device, a.Session.ID
 	k.startSession(u.ID, known)
-	k.wantEvents("authn_login_success:hwk user session_created session_ended:replaced")
+	k.wantEvents("authn_login_success:hwk user session_created:proof hwk user session_ended:replaced")
 	k.wantEnded(a)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher/internal/watch"
@@ -76,6 +77,75 @@ func (s *Service) Sessions(ctx context.Context, claims *token.Claims) ([]Session
 	}
 	list, err := s.store.UserSessions(ctx, claims.Subject, s.now())
 	return list, s.storeError(err)
+}
+
+// SignInRecord is a sign-in of a user, from the audit table.
+type SignInRecord struct {
+	UserID, SessionID string
+	At                time.Time
+	// Address and UserAgent are those of the client, and may be empty.
+	Address, UserAgent string
+	// Methods are the authentication methods: "pwd" for the password, "email" for an emailed
+	// link, and those of a [Proof].
+	Methods []string
+	// Tenant is the tenant that the user has selected in the session, and empty if the
+	// session has ended.
+	Tenant string
+}
+
+const (
+	// proofReason begins the reason of an EventSessionCreated with the methods of a Proof.
+	proofReason = "proof "
+	// maxSignIns is the maximum number of sign-ins of one user in a history, and
+	// maxHistoryUsers that of its users.
+	maxSignIns, maxHistoryUsers = 100, 100
+)
+
+// SignInHistory returns the user's last sign-ins, newest first, at most limit of them and
+// at most 100. It has those that the audit table keeps ([Config.EventRetention]).
+//
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
+// [Operator.Impersonate]; [ErrUnavailable].
+func (s *Service) SignInHistory(ctx context.Context, claims *token.Claims, limit int) ([]SignInRecord, error) {
+	if _, _, err := s.fullSession(ctx, claims); err != nil {
+		return nil, err
+	}
+	return s.signInHistory(ctx, []string{claims.Subject}, limit)
+}
+
+// SignInHistory is [Service.SignInHistory] for up to 100 users, newest first. An unknown id
+// has no sign-ins; those of a deleted user stay as long as the events.
+//
+// Errors: a [*FieldError] for more users; [ErrUnavailable].
+func (o *Operator) SignInHistory(ctx context.Context, userIDs []string, limit int) ([]SignInRecord, error) {
+	userIDs = slices.Compact(slices.Sorted(slices.Values(userIDs)))
+	if len(userIDs) > maxHistoryUsers {
+		return nil, &FieldError{"userIds", "too_long", "must be at most 100 ids"}
+	}
+	if slices.ContainsFunc(userIDs, func(id string) bool { return checkGrants([]string{id}, nil, nil) != nil }) {
+		return nil, &FieldError{"userIds", "invalid", "must be UTF-8 text without control characters"}
+	}
+	return o.s.signInHistory(ctx, userIDs, limit)
+}
+
+func (s *Service) signInHistory(ctx context.Context, userIDs []string, limit int) ([]SignInRecord, error) {
+	list, err := s.store.SignIns(ctx, userIDs, min(max(limit, 1), maxSignIns))
+	if err != nil {
+		return nil, s.storeError(err)
+	}
+	out := make([]SignInRecord, len(list))
+	for i, e := range list {
+		methods := []string{"pwd"}
+		if of, proof := strings.CutPrefix(e.Reason, proofReason); proof {
+			methods = strings.Fields(of)
+		} else if e.Reason != "" { // a link: "reset" or "invitation"
+			methods = []string{"email"}
+		}
+		out[i] = SignInRecord{
+			UserID: e.UserID, SessionID: e.SessionID, At: e.At, Address: e.Address, UserAgent: e.UserAgent, Methods: methods, Tenant: e.Tenant,
+		}
+	}
+	return out, nil
 }
 
 // RevokeSession ends one of the user's sessions.

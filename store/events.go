@@ -140,6 +140,17 @@ type EventPage struct {
 	Next string
 }
 
+// SignIn is a sign-in in the audit table: an EventSessionCreated, except for the session of a
+// changed password and that of an operator.
+type SignIn struct {
+	Event
+	// Tenant is that of the session, and empty if the session has ended.
+	Tenant string
+}
+
+// NoSignIn are the reasons of an EventSessionCreated that is no sign-in of the user.
+var NoSignIn = []string{"update", "impersonated"}
+
 // EventStore keeps the audit trail.
 type EventStore interface {
 	// Record stores effects that belong to no other transaction, in one.
@@ -149,6 +160,9 @@ type EventStore interface {
 	// further events are recorded meanwhile. ErrBadCursor if this store did not return
 	// the cursor.
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
+	// SignIns returns the last sign-ins of each user, newest first, at most limit of each.
+	// It costs the same however many events there are.
+	SignIns(ctx context.Context, userIDs []string, limit int) ([]SignIn, error)
 }
 
 // failures are the events that report a refusal or a failure.

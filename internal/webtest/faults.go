@@ -287,6 +287,13 @@ func (f *Faults) ClearLimits(c Ctx, keys []string) error {
 	return f.Store.ClearLimits(c, keys)
 }
 
+func (f *Faults) SignIns(c Ctx, userIDs []string, limit int) ([]store.SignIn, error) {
+	if err := f.BeforeCall(c); err != nil {
+		return nil, err
+	}
+	return f.Store.SignIns(c, userIDs, limit)
+}
+
 func (f *Faults) Users(c Ctx, q store.UserQuery) (store.UserPage, error) {
 	if err := f.BeforeCall(c); err != nil {
 		return store.UserPage{}, err

@@ -48,6 +48,28 @@ func (m *Store) Events(ctx context.Context, q store.EventQuery) (page store.Even
 	return page, err
 }
 
+// SignIns implements [store.EventStore].
+func (m *Store) SignIns(ctx context.Context, userIDs []string, limit int) (out []store.SignIn, err error) {
+	err = m.transact(ctx, nil, func(s *transaction) error {
+		for _, id := range userIDs {
+			var found []position
+			for i, e := range s.events {
+				if e.UserID == id && e.Name == store.EventSessionCreated && !slices.Contains(store.NoSignIn, e.Reason) {
+					found = append(found, position{toMicros(e.At), i})
+				}
+			}
+			slices.SortFunc(found, func(a, b position) int { return b.compare(a) })
+			for _, p := range found[:min(limit, len(found))] {
+				e := s.events[p.index]
+				out = append(out, store.SignIn{Event: e, Tenant: s.sessions[e.SessionID].Tenant})
+			}
+		}
+		slices.SortStableFunc(out, func(a, b store.SignIn) int { return b.At.Compare(a.At) })
+		return nil
+	})
+	return out, err
+}
+
 // position is the place of an event in the order in which events are read.
 type position struct {
 	at    time.Time

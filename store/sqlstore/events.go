@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/usherkit/usher/store"
@@ -81,6 +82,40 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.EventPage
 		return store.EventPage{}, err
 	}
 	return page, nil
+}
+
+// signInsQuery reads the end of the index usher_events_sign_ins.
+const signInsQuery = `SELECT e.id, e.at, e.name, e.user_id, e.session_id, e.address, e.user_agent, e.request_id, e.reason, e.actor,
+		COALESCE(s.tenant, '')
+	FROM usher_events e LEFT JOIN usher_sessions s ON s.id = e.session_id
+	WHERE e.user_id = ? AND e.name = 'session_created' AND e.reason NOT IN ('update', 'impersonated')
+	ORDER BY e.at DESC, e.seq DESC LIMIT ?`
+
+// SignIns implements [store.EventStore].
+func (s *Store) SignIns(ctx context.Context, userIDs []string, limit int) ([]store.SignIn, error) {
+	var out []store.SignIn
+	err := s.read(ctx, "read sign-ins", func(r runner) error {
+		for _, id := range userIDs {
+			err := r.query(ctx, func(row scanner) error {
+				var one store.SignIn
+				if err := row.Scan(&one.ID, timeColumn{&one.At}, &one.Name, &one.UserID, &one.SessionID,
+					&one.Address, &one.UserAgent, &one.RequestID, &one.Reason, &one.Actor, &one.Tenant); err != nil {
+					return err
+				}
+				out = append(out, one)
+				return nil
+			}, signInsQuery, id, limit)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(out, func(a, b store.SignIn) int { return b.At.Compare(a.At) })
+	return out, nil
 }
 
 // eventConditions returns the WHERE clause of a query and its arguments.

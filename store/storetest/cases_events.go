@@ -125,4 +125,42 @@ var eventCases = []testCase{
 			}
 		}
 	}},
+	{"the last sign-ins of each user, newest first, with the tenant of a live session", func(e *env) {
+		live := e.signIn(e.createUser("anna").User.ID)
+		var fx store.Effects
+		add := func(id string, user string, after time.Duration, name store.EventName, reason, session string) {
+			fx.Events = append(fx.Events, store.Event{
+				ID: id, At: t0.Add(after), Name: name, UserID: user, Reason: reason, SessionID: session, Address: "192.0.2.1", UserAgent: "agent",
+			})
+		}
+		anna, bob := live.UserID, "bob"
+		add("a1", anna, 1, store.EventSessionCreated, "", "gone")
+		add("b1", bob, 2000, store.EventSessionCreated, "reset", "gone too")
+		add("other name", anna, 3000, store.EventSignIn, "", live.ID)
+		add("other user", "carl", 4000, store.EventSessionCreated, "", "x")
+		add("a2", anna, 5000, store.EventSessionCreated, "proof otp", live.ID)
+		add("a3", anna, 5000, store.EventSessionCreated, "", live.ID)
+		for _, reason := range store.NoSignIn {
+			add(reason, anna, 6000, store.EventSessionCreated, reason, live.ID)
+		}
+		e.ok(e.Record(e.ctx, fx))
+		for limit, want := range map[int]string{1: "a3 b1", 2: "a3 a2 b1", 9: "a3 a2 b1 a1"} {
+			got, err := e.SignIns(e.ctx, []string{bob, anna, "nobody"}, limit)
+			e.ok(err)
+			var ids []string
+			for _, one := range got {
+				ids = append(ids, one.ID)
+				if wantTenant := map[bool]string{true: live.Tenant}[one.SessionID == live.ID]; one.Tenant != wantTenant {
+					e.Errorf("%s: the tenant is %q, want %q", one.ID, one.Tenant, wantTenant)
+				}
+			}
+			e.wantEqual(fmt.Sprint("sign-ins, limit ", limit), strings.Join(ids, " "), want)
+			if first := got[0]; first.Address != "192.0.2.1" || first.UserAgent != "agent" || first.Name != store.EventSessionCreated {
+				e.Errorf("got %+v", first)
+			}
+		}
+		none, err := e.SignIns(e.ctx, nil, 9)
+		e.ok(err)
+		e.wantEqual("of nobody", len(none), 0)
+	}},
 }

@@ -107,6 +107,7 @@ func (e *env) everyMethod(ctx context.Context, a store.Account, s store.SessionR
 		"EmailCount":      func() error { _, err := e.EmailCount(ctx); return err },
 		"Record":          func() error { return e.Record(ctx, fx) },
 		"Events":          func() error { _, err := e.Events(ctx, store.EventQuery{}); return err },
+		"SignIns":         func() error { _, err := e.SignIns(ctx, []string{id}, 9); return err },
 		"DeleteExpired": func() error {
 			_, err := e.DeleteExpired(ctx, store.Expiry{Now: t0, EventsBefore: t0, Max: 9})
 			return err
