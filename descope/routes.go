@@ -69,6 +69,7 @@ func (h *Handler) rows() []row {
 		{method: http.MethodPost, path: "/v1/auth/logout", access: accessProject, do: h.signOut},
 		{method: http.MethodPost, path: "/v1/auth/logoutall", access: accessRefresh, do: h.signOutEverywhere},
 		{method: http.MethodGet, path: "/v1/auth/me", access: accessRefresh, do: h.me},
+		{method: http.MethodGet, path: "/v1/auth/me/history", access: accessRefresh, do: h.history},
 		{method: http.MethodPost, path: "/v1/auth/me/tenants", access: accessRefresh, do: h.myTenants},
 		{method: http.MethodPost, path: "/v1/auth/tenant/select", access: accessRefresh, do: h.selectTenant},
 		{method: http.MethodGet, path: "/v2/keys/" + h.cfg.ProjectID, access: accessAny, do: h.keys},

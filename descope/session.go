@@ -139,6 +139,19 @@ func (h *Handler) me(c *call) (any, error) {
 	return newUserJSON(u, has), nil
 }
 
+// history answers GET /v1/auth/me/history.
+func (h *Handler) history(c *call) (any, error) {
+	claims, err := h.service.ValidateRefresh(c.r.Context(), c.refresh)
+	if err != nil {
+		return nil, err
+	}
+	u, _, err := h.service.Me(c.r.Context(), claims)
+	if err != nil {
+		return nil, err
+	}
+	return logins(c, h.service.Operator("descope"), u.ID)
+}
+
 // memberJSON is a tenant of a user. Tenants have no names here, so the name is the id.
 type memberJSON struct {
 	ID               string         `json:"id"`

@@ -219,6 +219,36 @@ func TestDE23_Me(t *testing.T) {
 	k.do(http.MethodGet, "/v1/auth/me", project, "").want(401, "E011002")
 }
 
+// The history has the sign-ins of the user of the refresh token alone, newest first, as an
+// array.
+func TestDE30_TheHistoryIsThatOfTheUser(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, setup{service: webtest.Unlimited})
+	session, refresh := k.signUp(ann)
+	k.signUp(bob)
+	k.post(signInPath, project, credentials(bob, goodPassword)).want(200, "")
+	if a := k.do(http.MethodGet, "/v1/auth/me/history", project+":"+refresh, "").want(200, ""); a.text != "[]\n" {
+		t.Errorf("before a sign-in: %s", a.text)
+	}
+	for range 2 {
+		k.Clock.Add(time.Minute)
+		k.post(signInPath, project, credentials(ann, goodPassword)).want(200, "")
+	}
+	var list []map[string]any
+	a := k.do(http.MethodGet, "/v1/auth/me/history", project+":"+refresh, "").want(200, "")
+	if err := json.Unmarshal([]byte(a.text), &list); err != nil || len(list) != 2 {
+		t.Fatalf("%v: %s", err, a.text)
+	}
+	for i, one := range list {
+		if one["userId"] != k.UserID(ann) || one["ip"] != "192.0.2.1" || one["loginTime"] != float64(k.Clock.Now().Add(-time.Duration(i)*time.Minute).Unix()) {
+			t.Errorf("sign-in %d is %v", i, one)
+		}
+	}
+	k.do(http.MethodGet, "/v1/auth/me/history", project+":"+session, "").want(401, "E062910")
+	k.post("/v1/auth/logout", project+":"+refresh, "").want(200, "")
+	k.do(http.MethodGet, "/v1/auth/me/history", project+":"+refresh, "").want(401, "E064001")
+}
+
 // A user selects a tenant that the user is in, and no other. The session tokens then have it
 // as dct, and the tenants of the user are listed.
 func TestDE28_SelectTenant(t *testing.T) {

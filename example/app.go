@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/descope"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/middleware"
@@ -32,6 +33,7 @@ type app struct {
 	service *usher.Service
 	browser *handlers.Handlers // tokens in cookies
 	api     *handlers.Handlers // tokens in the body
+	descope *descope.Handler   // nil without -project
 	logger  *slog.Logger
 }
 
@@ -79,6 +81,7 @@ func (a *app) build(stdout io.Writer) error {
 		Name:               "Usher",
 		Secret:             secret,
 		BaseURL:            a.baseURL,
+		Issuer:             a.issuer(),
 		Redirects:          a.redirects,
 		Mailer:             mailer,
 		Password:           password.Policy{MinLength: a.passwordMin, Words: []string{"usher"}},
@@ -95,7 +98,22 @@ func (a *app) build(stdout io.Writer) error {
 		return err
 	}
 	a.api, err = handlers.New(a.service, handlers.Config{TrustedProxies: a.trustedProxies, Logger: a.logger})
+	if err != nil || a.project == "" {
+		return err
+	}
+	a.descope, err = descope.New(a.service, descope.Config{
+		ProjectID: a.project, ManagementKey: usher.Secret(a.managementKey), TrustedProxies: a.trustedProxies, Logger: a.logger,
+	})
 	return err
+}
+
+// issuer returns the issuer of the tokens: with -project an address that ends in it, because
+// Descope's SDKs accept no other. It is empty without.
+func (a *app) issuer() string {
+	if a.project == "" {
+		return ""
+	}
+	return a.baseURL + "/" + a.project
 }
 
 // openStore opens the store that -db names. It returns a nil interface after an
@@ -142,6 +160,10 @@ func (a *app) routes() http.Handler {
 	mux.Handle("GET /api/me", a.browser.Require(http.HandlerFunc(me)))
 	mux.HandleFunc("GET /.well-known/change-password", a.browser.WellKnownChangePassword)
 	mux.HandleFunc("GET /{$}", home)
+	if a.descope != nil {
+		mux.Handle("/v1/", a.descope)
+		mux.Handle("/v2/", a.descope)
+	}
 	return mux
 }
 

@@ -21,6 +21,8 @@ type settings struct {
 	redirects      list
 	trustedProxies prefixes
 	noThrottle     bool
+	project        string
+	managementKey  string
 }
 
 // list is a flag that may be given more than once.
@@ -65,8 +67,13 @@ func parseFlags(args []string, out io.Writer) (settings, error) {
 	f.Var(&s.redirects, "redirect", "a `URL` that redirectUrl may lead to; may be given more than once (default the base URL)")
 	f.Var(&s.trustedProxies, "trusted-proxy", "a `CIDR` of proxies whose X-Forwarded-For is trusted; may be given more than once (default none)")
 	f.BoolVar(&s.noThrottle, "insecure-no-throttle", false, "no limits on attempts, for load tests")
+	f.StringVar(&s.project, "project", "", "project `id` of Descope's SDKs: serves their calls below /v1 and /v2 (default off)")
+	f.StringVar(&s.managementKey, "management-key", "", "management `key` of Descope's SDKs: serves their management calls, with -project (default off)")
 	if err := f.Parse(args); err != nil {
 		return settings{}, err
+	}
+	if s.managementKey != "" && s.project == "" {
+		return settings{}, errors.New("-management-key needs -project")
 	}
 	if f.NArg() > 0 {
 		return settings{}, fmt.Errorf("unexpected argument %q", f.Arg(0))

@@ -23,3 +23,6 @@ func TestDE29_TenantsWithTheOldSDK(t *testing.T) { calls.Modes(t, calls.Tenants)
 
 // The management functions work with an old release of the SDK, unmodified.
 func TestDM12_ManagementWithTheOldSDK(t *testing.T) { calls.Modes(t, calls.Manage) }
+
+// The Go code of the guide compiles with the SDK.
+func TestDE32_TheGuideCompilesWithTheOldSDK(t *testing.T) { calls.Guide(t) }

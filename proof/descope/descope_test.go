@@ -77,3 +77,6 @@ func TestDM13_BatchesWithTheSDK(t *testing.T) {
 		t.Errorf("%d users are left, %v", total, err)
 	}
 }
+
+// The Go code of the guide compiles with the SDK.
+func TestDE32_TheGuideCompilesWithTheSDK(t *testing.T) { calls.Guide(t) }

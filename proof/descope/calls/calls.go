@@ -88,6 +88,11 @@ func Passwords(t *testing.T, m Mode) {
 		t.Errorf("me is %+v", me)
 	}
 
+	history, err := auth.History(b.Request())
+	if must(t, err); len(history) != 1 || history[0].UserID != up.User.UserID || history[0].LoginTime == 0 || history[0].IP == "" {
+		t.Errorf("the history is %+v", history)
+	}
+
 	// Update: only with the own login id, and the session of the request ends.
 	WantCode(t, pw.UpdateUserPassword(ctx, Bob, Second, b.Request()), "E062906", 403)
 	WantCode(t, pw.UpdateUserPassword(ctx, Ann, "short", b.Request()), "E062901", 400)
