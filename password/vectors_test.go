@@ -181,3 +181,52 @@ func TestHA09_AForeignPepperMakesNoNewHash(t *testing.T) {
 		}
 	}
 }
+
+// A stored string that is not wrapped is a hash of its own format again.
+func TestHA10_StoredHashesAreHashesOfTheirFormat(t *testing.T) {
+	h := newHasher(t, password.HasherConfig{})
+	own := mustHash(t, h, "vast otter sings low")
+	fips := mustHash(t, newHasher(t, password.HasherConfig{Algorithm: password.PBKDF2SHA256}), "vast otter sings low")
+	stored := map[string]string{own: "vast otter sings low", fips: "vast otter sings low"}
+	for _, v := range vectors(t) {
+		var f password.Foreign
+		if err := json.Unmarshal(v.Hash, &f); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := h.Import(t.Context(), f); err == nil { // without the one with a pepper
+			stored[s] = v.Password
+		}
+	}
+	formats := map[string]int{}
+	for s, pw := range stored {
+		f, err := password.ParseStored(s)
+		if strings.HasPrefix(s, "$x-wrapped") {
+			if !errors.Is(err, password.ErrNotPortable) {
+				t.Errorf("%.40s: %v", s, err)
+			}
+			formats["wrapped"]++
+			continue
+		}
+		if err != nil {
+			t.Errorf("%.40s: %v", s, err)
+			continue
+		}
+		again, err := h.Import(t.Context(), f)
+		if ok, _ := verify(t, h, again, pw); err != nil || !ok || s != own && s != fips && again != s {
+			t.Errorf("%.40s becomes %.40s, %v", s, again, err)
+		}
+		formats[strings.Split(s, "$")[1]]++
+	}
+	for _, f := range []string{"wrapped", "argon2id", "pbkdf2-sha256", "x-argon2id", "x-argon2i", "x-bcrypt", "x-django-bcrypt-sha256", "x-pbkdf2-sha1", "x-scrypt", "x-firebase"} {
+		if formats[f] == 0 {
+			t.Errorf("no hash has the format %s: %v", f, formats)
+		}
+	}
+	peppered := mustHash(t, newHasher(t, password.HasherConfig{Peppers: []password.Pepper{pepper("a", 1)}}), "vast otter sings low")
+	if _, err := password.ParseStored(peppered); !errors.Is(err, password.ErrNotPortable) {
+		t.Errorf("with a pepper: %v", err)
+	}
+	if _, err := password.ParseStored("$what"); !errors.Is(err, password.ErrDamagedHash) {
+		t.Errorf("a damaged hash: %v", err)
+	}
+}
