@@ -253,11 +253,11 @@ func (h *Handler) loginsOfUsers(c *call) (any, error) {
 	}
 	answer := []loginJSON{}
 	for _, id := range ids {
-		logins, err := logins(c, c.operator, id)
+		signIns, err := c.operator.SignInHistory(c.r.Context(), []string{id}, maxLogins)
 		if err != nil {
 			return nil, err
 		}
-		answer = append(answer, logins...)
+		answer = append(answer, logins(signIns)...)
 	}
 	return answer, nil
 }
@@ -275,18 +275,14 @@ type loginJSON struct {
 // maxLogins is the number of sign-ins of a user in an answer.
 const maxLogins = 20
 
-// logins returns the last sign-ins of a user, newest first. An address is never looked up in
-// another service, so city and country are empty.
-func logins(c *call, operator *usher.Operator, userID string) ([]loginJSON, error) {
-	page, err := operator.Events(c.r.Context(), usher.EventQuery{UserID: userID, Name: usher.EventSignIn, Limit: maxLogins})
-	if err != nil {
-		return nil, err
-	}
+// logins returns the sign-ins of a user. An address is never looked up in another service,
+// so city and country are empty.
+func logins(signIns []usher.SignInRecord) []loginJSON {
 	all := []loginJSON{}
-	for _, e := range page.Events {
-		all = append(all, loginJSON{UserID: e.UserID, LoginTime: seconds(e.At), IP: e.Address})
+	for _, s := range signIns {
+		all = append(all, loginJSON{UserID: s.UserID, LoginTime: seconds(s.At), IP: s.Address, SelectedTenant: s.Tenant})
 	}
-	return all, nil
+	return all
 }
 
 // noSuchUser reports whether an error says that a name has no user, also because no user

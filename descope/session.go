@@ -145,11 +145,11 @@ func (h *Handler) history(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, _, err := h.service.Me(c.r.Context(), claims)
+	signIns, err := h.service.SignInHistory(c.r.Context(), claims, maxLogins)
 	if err != nil {
 		return nil, err
 	}
-	return logins(c, h.service.Operator("descope"), u.ID)
+	return logins(signIns), nil
 }
 
 // memberJSON is a tenant of a user. Tenants have no names here, so the name is the id.

@@ -89,7 +89,7 @@ func Passwords(t *testing.T, m Mode) {
 	}
 
 	history, err := auth.History(b.Request())
-	if must(t, err); len(history) != 1 || history[0].UserID != up.User.UserID || history[0].LoginTime == 0 || history[0].IP == "" {
+	if must(t, err); len(history) != 2 || history[0].UserID != up.User.UserID || history[0].LoginTime == 0 || history[0].IP == "" {
 		t.Errorf("the history is %+v", history)
 	}
 
