@@ -181,10 +181,12 @@ type LimitConfig struct {
 	// Wait is the first waiting time. It doubles with each failure, up to MaxWait.
 	// They default to 30 seconds and 1 hour.
 	Wait, MaxWait time.Duration
-	// NetworkFailures is how many failures a network may have within NetworkWindow,
-	// over all login ids. They default to 20 and 5 minutes.
+	// NetworkFailures is how many failures a network may have within NetworkWindow, over all
+	// login ids. Defaults to 20.
 	NetworkFailures int
-	NetworkWindow   time.Duration
+	// NetworkWindow is the time in which the failures and the attempts of a network are
+	// counted. Defaults to 5 minutes; from 1 second to 24 hours.
+	NetworkWindow time.Duration
 	// NetworkAttempts is how many passwords are checked for one network within
 	// NetworkWindow, right or wrong, so that one client cannot keep the instance
 	// hashing. Known browsers are counted by account instead, and those of one network

@@ -40,7 +40,10 @@ type Field struct {
 
 // Link is a link to another page.
 type Link struct {
-	Text, URL string
+	// Text is what the user reads. Required.
+	Text string
+	// URL is the address of the page. Required.
+	URL string
 }
 
 // Field returns an input of the page; autocomplete is the value of that attribute.

@@ -31,7 +31,8 @@ type RemoteRevocationsConfig struct {
 	// not read. Defaults to 8 MiB, enough for about 100,000 sessions that ended within
 	// the lifetime of a session token.
 	MaxBytes int64
-	// Client provides the Transport, as in RemoteKeysConfig.
+	// Client provides the Transport, as in [RemoteKeysConfig]. Defaults to a transport without
+	// a proxy.
 	Client *http.Client
 	// InsecureLoopback allows http and loopback addresses if the host of URL is
 	// localhost or a loopback address. For development. Defaults to false.

@@ -83,13 +83,13 @@ func memberNames(text string) string {
 
 // Each code has a page, to which its type leads, and a row in the table of codes. They say
 // what the comments of the constants and the handlers say.
-func TestCF07_EachErrorCodeHasAPage(t *testing.T) {
+func TestCF06_EachErrorCodeHasAPage(t *testing.T) {
 	t.Parallel()
 	docs, answers := codeDocs(t), exampleAnswers(t)
 	var table strings.Builder
 	table.WriteString(`# Error codes
 
-<!-- Generated from problem/codes.go. To change it, change the comments there and run: go test ./internal/repotest -update -->
+<!-- Generated from problem/codes.go. To change it, change the comments there and run: go test ./internal/repotest -run CF06 -update -->
 
 Every error is a problem document (RFC 9457) with the Content-Type
 ` + "`application/problem+json`" + `. A client decides by ` + "`code`" + `, which is stable. ` + "`title` and `detail`" + ` are
@@ -142,7 +142,7 @@ func errorPage(t *testing.T, code problem.Code, d codeDoc, answer *httptest.Resp
 		t.Fatal(err)
 	}
 	var page strings.Builder
-	fmt.Fprintf(&page, "# `%s`: %s\n\n<!-- Generated from problem/codes.go. To change it, change the comments there and run: go test ./internal/repotest -update -->\n\n", code, code.Title())
+	fmt.Fprintf(&page, "# `%s`: %s\n\n<!-- Generated from problem/codes.go. To change it, change the comments there and run: go test ./internal/repotest -run CF06 -update -->\n\n", code, code.Title())
 	fmt.Fprintf(&page, "Status %d (%s). In Go: `problem.%s`. All codes: [README.md](README.md).\n\n", code.Status(), http.StatusText(code.Status()), d.constant)
 	fmt.Fprintf(&page, "The code %s.\n", d.when)
 	if d.answer != "" {

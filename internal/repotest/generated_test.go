@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func checkGenerated(t *testing.T, path, content string) {
 	}
 	logRoot()
 	if b, _ := os.ReadFile(path); string(b) != content {
-		t.Errorf("%s does not exist or is older than the code: run go test ./internal/repotest -update", path)
+		t.Errorf("%s does not exist or is older than the code: run go test ./internal/repotest -run CF06 -update", path)
 	}
 }
 
@@ -39,17 +40,17 @@ func packageDoc(t *testing.T, dir string) *doc.Package {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("%s has no Go files: %v", dir, err)
 	}
-	for _, path := range paths {
-		if strings.HasSuffix(path, "_test.go") {
+	for _, file := range paths {
+		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
-		f, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
+		f, err := parser.ParseFile(fset, file, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, f)
 	}
-	p, err := doc.NewFromFiles(fset, files, module+"/"+dir)
+	p, err := doc.NewFromFiles(fset, files, path.Join(module, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
