@@ -167,6 +167,7 @@ func TestOP11_AnImpersonationChangesNoPasswordAddressOrSession(t *testing.T) {
 		"CancelEmailChange":   {usher.ErrForbidden, func(c *token.Claims) error { return k.CancelEmailChange(ctx, c, home) }},
 		"ReissueSessionToken": {usher.ErrForbidden, func(c *token.Claims) error { return errOf(k.ReissueSessionToken(ctx, c, owner.User)) }},
 		"Sessions":            {usher.ErrForbidden, func(c *token.Claims) error { return errOf(k.Sessions(ctx, c)) }},
+		"SignInHistory":       {usher.ErrForbidden, func(c *token.Claims) error { return errOf(k.SignInHistory(ctx, c, 1)) }},
 		"RevokeSession":       {usher.ErrForbidden, func(c *token.Claims) error { return k.RevokeSession(ctx, c, owner.Session.ID, home) }},
 		"SignOutEverywhere":   {usher.ErrForbidden, func(c *token.Claims) error { return k.SignOutEverywhere(ctx, c, home) }},
 		// The link and the password are proofs. The session is not.
