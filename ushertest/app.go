@@ -25,8 +25,8 @@ const DefaultBaseURL = "https://app.example.com"
 // Config configures an [App]. The zero Config is a Service without a program.
 type Config struct {
 	// Service is the configuration of the program under test. Secret, BaseURL
-	// ([DefaultBaseURL]), Mailer (the [Mailbox]), Hashing ([Hashing]), Now (the [Clock]) and
-	// Logger (the log of the test) are set if they are zero.
+	// ([DefaultBaseURL]), Mailer (the [Mailbox]), Hashing ([Hashing]) and Logger (the log of
+	// the test) are set if they are zero. Now must be zero, because it is the [Clock].
 	Service usher.Config
 	// Store is where the Service keeps everything, such as a database of the test's own.
 	// Defaults to a new [memory.Store].
@@ -81,9 +81,10 @@ func New(t testing.TB, cfg Config) *App {
 	if s.Mailer == nil {
 		s.Mailer = mailbox
 	}
-	if s.Now == nil {
-		s.Now = clock.Now
+	if s.Now != nil {
+		t.Fatalf("ushertest: Config.Service.Now is set: the clock of an App is App.Clock")
 	}
+	s.Now = clock.Now
 	return start(t, cfg, clock, mailbox, new(sync.Mutex))
 }
 
@@ -94,7 +95,7 @@ func Hashing() password.HasherConfig { return testhash.Config() }
 // start starts one instance.
 func start(t testing.TB, cfg Config, clock *Clock, mailbox *Mailbox, users *sync.Mutex) *App {
 	t.Helper()
-	service, err := usher.New(t.Context(), cfg.Store, cfg.Service)
+	service, err := usher.New(t.Context(), clockedStore{cfg.Store, clock}, cfg.Service)
 	if err != nil {
 		t.Fatalf("ushertest: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
 )
 
 // Clock is the clock of an [App]: that of the computer, plus what [Clock.Add] has added. In a
@@ -43,6 +44,19 @@ func (c *Clock) Add(d time.Duration) {
 		}
 	}
 }
+
+// clockedStore is a store whose clock is that of the App. Otherwise a Service would take a
+// clock that the test has moved for one that is wrong.
+type clockedStore struct {
+	store.Store
+	clock *Clock
+}
+
+// Unwrap is for [store.Find].
+func (s clockedStore) Unwrap() store.Store { return s.Store }
+
+// Time implements [store.Clock].
+func (s clockedStore) Time(context.Context) (time.Time, error) { return s.clock.Now(), nil }
 
 func (c *Clock) add(s *usher.Service) {
 	c.mu.Lock()

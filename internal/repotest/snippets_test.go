@@ -156,7 +156,7 @@ func importPaths(t *testing.T) map[string]string {
 func pages(t *testing.T) []string {
 	t.Helper()
 	all := []string{"README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md"}
-	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "proof/*.md"} {
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "proof/*.md", "example/*/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,5 @@
-// Package openid is the part of a program that signs users in with OpenID providers. It is
-// a module of its own, so that the libraries never become dependencies of a program that
-// uses Usher. docs/openid.md explains it.
+// Package openid is the part of a program that signs users in with OpenID providers.
+// docs/openid.md explains it.
 package openid
 
 import (
@@ -66,11 +65,10 @@ func (l *Login) signIn(w http.ResponseWriter, r *http.Request, f flow) error {
 	if err != nil {
 		return fmt.Errorf("%w: openid: %w", usher.ErrForbidden, err)
 	}
-	raw, _ := tokens.Extra("id_token").(string)
 	var claims struct {
 		AuthTime int64 `json:"auth_time"`
 	}
-	id, err := l.Provider.Verifier(&oidc.Config{ClientID: l.OAuth.ClientID}).Verify(r.Context(), raw)
+	id, err := l.Provider.Verifier(&oidc.Config{ClientID: l.OAuth.ClientID}).Verify(r.Context(), fmt.Sprint(tokens.Extra("id_token")))
 	if err != nil || id.Nonce != f.Nonce || id.Claims(&claims) != nil {
 		return fmt.Errorf("%w: openid: the ID token is not that of this sign-in: %v", usher.ErrForbidden, err)
 	}
@@ -82,12 +80,11 @@ func (l *Login) signIn(w http.ResponseWriter, r *http.Request, f flow) error {
 	if err != nil {
 		return err
 	}
-	proof := usher.Proof{Methods: []string{"oidc"}, At: time.Unix(cmp.Or(claims.AuthTime, id.IssuedAt.Unix()), 0)}
-	session, err := l.Service.StartSession(r.Context(), user.ID, proof, l.Handlers.Client(w, r))
-	if err != nil {
-		return err
+	session, err := l.Service.StartSession(r.Context(), user.ID, usher.Proof{
+		Methods: []string{"oidc"}, At: time.Unix(cmp.Or(claims.AuthTime, id.IssuedAt.Unix()), 0)}, l.Handlers.Client(w, r))
+	if err == nil {
+		r.Form.Set("return_to", f.ReturnTo)
+		l.Handlers.Finish(w, r, session)
 	}
-	r.Form.Set("return_to", f.ReturnTo)
-	l.Handlers.Finish(w, r, session)
-	return nil
+	return err
 }

