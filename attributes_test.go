@@ -1,6 +1,8 @@
 package usher_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -78,4 +80,47 @@ func nested(levels int) (v any) {
 		v = []any{v}
 	}
 	return v
+}
+
+func TestAT03_AnExportAndAnImportKeepTheDigitsOfNumbers(t *testing.T) {
+	t.Parallel()
+	const attributes = `"attributes":{"account":9007199254740993,"list":[{"rate":0.12345678901234567891}],"seats":3}`
+	k, other := newKit(t), newKit(t)
+	lines := `{"loginIds":["bob"],` + attributes + `}`
+	for i, k := range []*kit{k, other} {
+		if _, refused, err := k.importLines(usher.ImportParams{Users: strings.NewReader(lines)}); err != nil || refused != "" {
+			t.Fatalf("import %d: %v %s", i, err, refused)
+		}
+		var out bytes.Buffer
+		if err := k.Operator("ops").Export(ctx, &out); err != nil {
+			t.Fatal(err)
+		}
+		if lines = out.String(); !strings.Contains(lines, attributes) {
+			t.Errorf("export %d is %s", i, lines)
+		}
+	}
+	if seats := other.account("bob").User.Attributes["account"]; seats != 9007199254740992.0 {
+		t.Errorf("the attribute is %v (%T)", seats, seats)
+	}
+}
+
+// A database keeps such a number, and then nothing could read the user.
+func TestAT03_ANumberBeyondAFloatIsNotStored(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	id, ops := k.signUpVerified(ann).User.ID, k.Operator("ops")
+	huge := map[string]any{"x": []any{json.Number("1e400")}}
+	for name, err := range map[string]error{
+		"a patch":   errOf(ops.PatchAttributes(ctx, id, huge, "")),
+		"an update": errOf(ops.UpdateUser(ctx, id, usher.UpdateUserParams{Attributes: &huge})),
+		"an import": errOf(ops.ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{"bob"}, Attributes: huge})),
+	} {
+		var field *usher.FieldError
+		if !errors.As(err, &field) || field.Field != "attributes" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, refused, _ := k.importLines(usher.ImportParams{Users: strings.NewReader(`{"loginIds":["bob"],"attributes":{"x":1e400}}`)}); !strings.HasPrefix(refused, "1|bob|attributes|") {
+		t.Errorf("the line of an import: %q", refused)
+	}
 }

@@ -59,7 +59,7 @@ func exportedLine(a store.Account) userLine {
 		ID: u.ID, LoginIDs: u.LoginIDs, Email: u.Email, EmailVerified: u.EmailVerified, Language: u.Language,
 		Name: given(u.Name), GivenName: given(u.GivenName), MiddleName: given(u.MiddleName), FamilyName: given(u.FamilyName),
 		Phone: given(u.Phone), Picture: given(u.Picture),
-		Roles: u.Roles, Permissions: u.Permissions, Tenants: u.Tenants, Attributes: u.Attributes,
+		Roles: u.Roles, Permissions: u.Permissions, Tenants: u.Tenants, Attributes: u.ExactAttributes(),
 		Disabled: u.Status == StatusDisabled, CreatedAt: u.CreatedAt,
 	}
 	// A temporary password would begin a new week wherever the line is imported.

@@ -296,6 +296,7 @@ func parseUserLine(line []byte) (l userLine, err error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
+	d.UseNumber() // in the attributes
 	err = d.Decode(&l)
 	var wrongType *json.UnmarshalTypeError
 	switch {

@@ -111,6 +111,10 @@ func checkAttributes(attributes map[string]any) error {
 	if _, err := strictjson.Parse(line); err != nil {
 		return &FieldError{"attributes", "invalid", "must not be nested deeper than 31 levels"}
 	}
+	// A json.Number may be beyond the numbers that can be read.
+	if err := json.Unmarshal(line, new(map[string]any)); err != nil {
+		return &FieldError{"attributes", "invalid", "must not have a number beyond the range of a float64"}
+	}
 	return nil
 }
 

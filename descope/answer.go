@@ -118,7 +118,7 @@ func newUserJSON(u usher.User, hasPassword bool) userJSON {
 	j := userJSON{
 		UserID: u.ID, LoginIDs: list(u.LoginIDs), Name: u.Name, GivenName: u.GivenName, MiddleName: u.MiddleName,
 		FamilyName: u.FamilyName, Email: u.Email, Phone: u.Phone, Picture: u.Picture, VerifiedEmail: u.EmailVerified,
-		RoleNames: list(u.Roles), UserTenants: []tenantJSON{}, Status: string(u.Status), CustomAttributes: u.Attributes,
+		RoleNames: list(u.Roles), UserTenants: []tenantJSON{}, Status: string(u.Status), CustomAttributes: u.ExactAttributes(),
 		CreatedTime: seconds(u.CreatedAt), ModifiedTime: seconds(u.UpdatedAt), Password: hasPassword,
 		OAuth: map[string]bool{}, SSOAppIDs: []string{},
 	}

@@ -100,7 +100,13 @@ func (o object) get(name string) json.RawMessage {
 
 // read decodes a member that is not absent into v.
 func (o object) read(name string, v any, detail string) {
-	if raw := o.get(name); raw != nil && json.Unmarshal(raw, v) != nil {
+	raw := o.get(name)
+	if raw == nil {
+		return
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber() // in customAttributes
+	if d.Decode(v) != nil {
 		o.addError(name, "invalid", detail)
 	}
 }

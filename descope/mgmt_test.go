@@ -134,6 +134,17 @@ func TestDM01_AUserIsCreatedLoadedChangedAndDeleted(t *testing.T) {
 }
 
 // A user id is looked up before a login id: users choose login ids.
+func TestAT03_CustomAttributesKeepTheDigitsOfNumbers(t *testing.T) {
+	onEachStore(t, func(t *testing.T, k *kit) {
+		const attributes = `"customAttributes":{"account":9007199254740993}`
+		for _, path := range []string{"/create", "/update"} {
+			if a := k.mgmt(path, `{"loginId":"ann",`+attributes+`}`).want(200, ""); !strings.Contains(a.text, attributes) {
+				t.Errorf("%s: %s", path, a.text)
+			}
+		}
+	})
+}
+
 func TestDM02_ALoginIDDrawsNoChangeThatIsMeantForAnotherUser(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, setup{})

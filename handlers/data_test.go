@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/usherkit/usher"
@@ -38,4 +39,14 @@ func TestAC06_ADownloadIsWantedAndLeavesAnEvent(t *testing.T) {
 			t.Errorf("the events are %+v", all)
 		}
 	})
+}
+
+func TestAT03_ADownloadHasTheDigitsOfNumbers(t *testing.T) {
+	t.Parallel()
+	k := NewKit(t, InCookies, Setup{})
+	u := k.SignUpVerified(Ann)
+	usher.Must(k.Service.Operator("test").PatchAttributes(t.Context(), k.UserID(Ann), map[string]any{"account": int64(9007199254740993)}, ""))
+	if a := k.Do(k.As(u, Get("/account/data"))).Want(t, 200, ""); !strings.Contains(string(a.Body), `"account": 9007199254740993`) {
+		t.Errorf("the download is %s", a.Body)
+	}
 }

@@ -48,15 +48,30 @@ func (u *User) SetAttributes(stored []byte) error {
 	if err := json.Unmarshal(stored, &u.Attributes); err != nil || !hasLongNumber(stored) {
 		return err
 	}
-	var exact map[string]any
-	d := json.NewDecoder(bytes.NewReader(stored))
-	d.UseNumber()
-	if err := d.Decode(&exact); err != nil {
+	exact, err := decodeExactly(stored)
+	if err != nil {
 		return err
 	}
 	b, err := json.Marshal(exact) // the database may have changed the order of the keys
 	u.exactAttributes = string(b)
 	return err
+}
+
+// ExactAttributes returns the attributes with their numbers as they are stored: those that
+// may have lost digits in Attributes are json.Number. The map must not be changed.
+func (u User) ExactAttributes() map[string]any {
+	if u.exactAttributes == "" {
+		return u.Attributes
+	}
+	exact, _ := decodeExactly([]byte(u.exactAttributes)) // encoded by SetAttributes
+	return exact
+}
+
+// decodeExactly decodes a JSON object, with json.Number for its numbers.
+func decodeExactly(text []byte) (object map[string]any, err error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return object, d.Decode(&object)
 }
 
 // hasLongNumber reports whether JSON has more than maxFloatDigits digits in a row, not

@@ -99,7 +99,7 @@ func (api *API) AccountData(w http.ResponseWriter, r *http.Request, claims *toke
 	body := dataJSON{
 		User: dataUserJSON{
 			u.ID, u.LoginIDs, u.Email, u.EmailVerified, u.Name, u.GivenName, u.MiddleName, u.FamilyName, u.Phone, u.Picture,
-			u.Language, u.Roles, u.Permissions, u.Tenants, u.Attributes, u.CreatedAt, u.UpdatedAt,
+			u.Language, u.Roles, u.Permissions, u.Tenants, u.ExactAttributes(), u.CreatedAt, u.UpdatedAt,
 		},
 		Password: dataPasswordJSON{d.HasPassword, d.PasswordChangedAt},
 		Sessions: make([]sessionJSON, len(d.Sessions)), Events: make([]eventJSON, len(d.Events)), MoreEvents: d.MoreEvents,
