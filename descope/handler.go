@@ -72,7 +72,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(problem.RequestIDHeader, id) // problem.RequestID replaces an unsafe one
 	}
 	handler, ok := h.byPath[r.URL.Path]
-	if !ok {
+	if !ok || r.URL.RawPath != "" { // a proxy may have read a path with other escapes otherwise
 		handler = h.notFound
 	}
 	handler.ServeHTTP(w, r)

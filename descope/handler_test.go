@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func TestDE12_TheKeySetHasKeysAlone(t *testing.T) {
 func TestDE13_WhatIsNotServedSaysSo(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, setup{})
-	for _, path := range []string{"/v1/auth/otp/signin/email", "/v1/auth/password/signin/", "/v1/auth/password/SIGNIN", "/v1//auth/password/signin", "/v1/mgmt/tenant/create", "/v2/keys/", "/"} {
+	for _, path := range []string{"/v1/auth/otp/signin/email", "/v1/auth/password/signin/", "/v1/auth/password/SIGNIN", "/v1//auth/password/signin", "/v1/auth%2Fpassword/signin", "/v1/mgmt/tenant/create", "/v2/keys/", "/"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 			k.do(method, path, project, "").want(404, "E062914")
 		}
@@ -178,4 +179,24 @@ func TestDE18_TheRefreshTokenInACookie(t *testing.T) {
 	if updated.str("refreshJwt") != "" || !strings.Contains(strings.Join(updated.header["Set-Cookie"], "; "), "DSR=") {
 		t.Errorf("the update answers %s, %v", updated.text, updated.header["Set-Cookie"])
 	}
+}
+
+// FuzzFB04_Calls sends arbitrary headers and bodies to every call. No answer is a failure of
+// the program, and each is JSON.
+func FuzzFB04_Calls(f *testing.F) {
+	for i, body := range []string{`{"loginId":"ann@example.com","password":"vast otter sings low"}`, `{"loginId":null,"ids":[null],"tenant":1}`, `[1,"x"]`, `{"token":"x","loginOptions":{"stepup":1}}`, "\xff"} {
+		f.Add(uint(i), "Bearer "+project+":a.b.c", body, "application/json", "x=1")
+		f.Add(uint(i+40), "Bearer "+project+":"+managementKey, body, "text/plain", "loginId=%00&loginId=2")
+	}
+	calls := descope.Calls()
+	f.Fuzz(func(t *testing.T, n uint, auth, body, contentType, query string) {
+		k := newKit(t, setup{service: webtest.Unlimited})
+		method, path, _ := strings.Cut(calls[n%uint(len(calls))], " ")
+		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		r.URL.RawQuery = query
+		r.Header["Authorization"], r.Header["Content-Type"] = []string{auth}, []string{contentType}
+		if a := k.send(r); a.status >= 500 {
+			t.Errorf("%s %s: %d %s", method, path, a.status, a.text)
+		}
+	})
 }
