@@ -62,7 +62,7 @@ func (m *machine) signUp(actor, email, pw string) {
 	want := refused(usher.ErrLoginIDTaken)
 	if m.model.holderOf(email) == nil {
 		want = changes(func(s *state, a answer) {
-			u := &account{id: a.userID, email: email, pw: pw, pwState: "active", version: 1}
+			u := &account{id: a.userID, email: email, login: email, pw: pw, pwState: "active", version: 1}
 			s.users[u.id] = u
 			s.start(u.id, actor, m.now(), a)
 			s.mail(u, "verify_email", email, m.now(), verifyLifetime)
@@ -101,7 +101,7 @@ func (m *machine) signIn(actor, email, pw string) {
 func (m *machine) startSession(actor, id string) {
 	want := refused(usher.ErrUserDisabled)
 	if !m.model.users[id].disabled {
-		want = changes(func(s *state, a answer) { s.start(id, actor, m.now(), a) })
+		want = changes(func(s *state, a answer) { s.start(id, actor, m.now(), a).proof = "hwk" })
 	}
 	m.act("start a session", want, func(s *usher.Service) answer {
 		return authenticated(s.StartSession(ctx, id, usher.Proof{Methods: []string{"hwk"}, At: m.now()}, client(actor)))
@@ -118,20 +118,20 @@ func claimsOf(x *session) *token.Claims {
 	return &token.Claims{Subject: x.user, SessionID: x.id, Type: t, AuthTime: x.created}
 }
 
-func (m *machine) requestReset(actor, email string) {
+func (m *machine) requestReset(actor, loginID string) {
 	want := succeeds()
-	u := m.model.holderOf(email)
+	u := m.model.holderOf(loginID)
 	if u != nil && !u.disabled {
 		kind := "claim"
 		if u.verified {
 			kind = "reset"
 		}
 		if len(m.model.open(u.id, kind, m.now())) < openLinks {
-			want = changes(func(s *state, _ answer) { s.mail(s.users[u.id], kind, email, m.now(), resetLifetime) })
+			want = changes(func(s *state, _ answer) { s.mail(s.users[u.id], kind, u.email, m.now(), resetLifetime) })
 		}
 	}
 	m.act("request a reset", want, func(s *usher.Service) answer {
-		return answer{err: s.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: email}, client(actor))}
+		return answer{err: s.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: loginID}, client(actor))}
 	})
 }
 
@@ -141,7 +141,7 @@ func (m *machine) completeReset(actor string, l *link, pw string) {
 	want, works := refused(usher.ErrInvalidToken), m.model.works(l, m.now())
 	in := usher.ResetPasswordParams{Token: usher.Secret(l.raw), NewPassword: usher.Secret(pw)}
 	if m.byCode && l.code != "" {
-		in.Token, in.LoginID, in.Code = "", l.email, usher.Secret(l.code)
+		in.Token, in.LoginID, in.Code = "", m.loginIDOf(l), usher.Secret(l.code)
 		want, works = refused(usher.ErrInvalidCode), m.model.codeWorks(l, m.now())
 	}
 	switch {
@@ -153,6 +153,7 @@ func (m *machine) completeReset(actor string, l *link, pw string) {
 			u := s.users[l.user]
 			u.verified = true
 			s.setPassword(u, pw, "active")
+			s.grant(u, m.now())
 		})
 	}
 	want.limited = true
@@ -168,8 +169,9 @@ func (m *machine) startReset(actor string, l *link) {
 			l := s.find(l)
 			l.gone = true
 			if u := s.users[l.user]; l.kind == "claim" {
-				u.verified = true
-				s.setPassword(u, "", "none")
+				s.claim(u, m.now())
+			} else {
+				s.grant(u, m.now())
 			}
 			if a.sessionID == "" {
 				return // the answer was lost, and with it the only token of the session
@@ -202,7 +204,7 @@ func (m *machine) verify(actor string, l *link, x *session, pw string) {
 	in := usher.VerifyEmailParams{Token: usher.Secret(l.raw), Password: usher.Secret(pw)}
 	byCode := m.byCode && l.code != ""
 	if byCode {
-		in.Token, in.LoginID, in.Code = "", l.email, usher.Secret(l.code)
+		in.Token, in.LoginID, in.Code = "", m.loginIDOf(l), usher.Secret(l.code)
 		want, works = refused(usher.ErrInvalidCode), m.model.codeWorks(l, now)
 	}
 	switch {
@@ -211,12 +213,24 @@ func (m *machine) verify(actor string, l *link, x *session, pw string) {
 		holder := m.model.holderOf(l.to)
 		switch {
 		case l.kind == "verify_email":
-			want = changes(func(s *state, _ answer) { s.find(l).gone = true; s.users[l.user].verified = true })
-		case holder == nil || holder.id == l.user:
 			want = changes(func(s *state, _ answer) {
-				s.users[l.user].email, s.users[l.user].verified = l.to, true
+				s.find(l).gone = true
+				s.users[l.user].verified = true
+				s.grant(s.users[l.user], now)
+			})
+		case holder == nil || holder.id == l.user || u.login != u.email:
+			want = changes(func(s *state, _ answer) {
+				u := s.users[l.user]
+				s.voidInvitations(u, l.to, u.login, u.email)
+				if u.login == u.email {
+					u.login = l.to
+				}
+				u.email, u.verified = l.to, true
+				s.grant(u, now)
 				s.dropLinks(l.user)
 			})
+		default:
+			want = refused(usher.ErrInvalidToken) // the new address is another user's login id
 		}
 	case pw == "":
 		want = refused(usher.ErrPasswordRequired)
@@ -257,7 +271,8 @@ func (m *machine) changeEmail(x *session, to, current string) {
 	case m.now().Before(u.unproven.Add(unprovenTime)):
 		want = refused(errUnproven)
 	default:
-		taken := m.model.holderOf(to) != nil
+		holder := m.model.holderOf(to)
+		taken := holder != nil && holder.id != u.id
 		want = changes(func(s *state, _ answer) {
 			s.mail(s.users[u.id], "change_email", to, m.now(), verifyLifetime).hidden = taken
 		})
@@ -345,6 +360,14 @@ func (m *machine) revoke(x, other *session) {
 	m.act("revoke", want, func(s *usher.Service) answer {
 		return answer{err: s.RevokeSession(ctx, claimsOf(x), other.id, client(x.holder))}
 	})
+}
+
+// loginIDOf returns the login id that its reader gives with the code of a link.
+func (m *machine) loginIDOf(l *link) string {
+	if u := m.model.users[l.user]; u != nil {
+		return u.login
+	}
+	return l.email
 }
 
 // find returns the copy of a link in s.

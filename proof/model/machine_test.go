@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,17 +25,21 @@ type machine struct {
 	by      int
 	byCode  bool // the code is given instead of the link
 	crash   string
-	emails  []string // the login ids of this check
+	emails  []string // the addresses of this check
+	name    string   // a login id that is no address
 	crashes int
 }
 
 func newMachine(w *world, check int) *machine {
-	m := &machine{w: w, model: &state{users: map[string]*account{}}}
+	m := &machine{w: w, model: &state{users: map[string]*account{}}, name: fmt.Sprintf("name.%d", check)}
 	for _, name := range []string{"ann1", "ann2", "bob1", "mal1"} {
 		m.emails = append(m.emails, fmt.Sprintf("%s.%d@example.com", name, check))
 	}
 	return m
 }
+
+// loginIDs returns the login ids that a user may have.
+func (m *machine) loginIDs() []string { return append(slices.Clone(m.emails), m.name) }
 
 func (m *machine) now() time.Time { return m.w.clock.now() }
 
@@ -74,6 +79,7 @@ func (m *machine) act(name string, want expectation, do func(s *usher.Service) a
 		if want.effect != nil {
 			want.effect(next, a)
 		}
+		m.checkRoles(name, next, a)
 	}
 	m.adopt(next)
 }
@@ -106,6 +112,7 @@ func (m *machine) adopt(next *state) {
 	m.compareUsers()
 	m.compareSessions()
 	m.compareLinks()
+	m.compareInvitations()
 	m.checkTokens(m.w.instances[m.by])
 	if err := m.w.follower.Poll(ctx); err != nil {
 		m.t.Fatalf("following revocations: %v", err)
@@ -121,7 +128,7 @@ func (m *machine) adopt(next *state) {
 // the emails.
 func (m *machine) learn() {
 	if u := m.model.users[""]; u != nil {
-		a, err := m.w.store.AccountByLoginID(ctx, u.email)
+		a, err := m.w.store.AccountByLoginID(ctx, u.login)
 		if err != nil {
 			m.t.Fatalf("the user of a lost answer: %v", err)
 		}
@@ -154,7 +161,11 @@ func (m *machine) learn() {
 	}
 	for _, msg := range m.w.emails(m.t) {
 		if raw := tokenOf(msg); raw != "" {
-			m.learnLink(raw, msg)
+			if msg.Kind == usher.MessageInvitation {
+				m.learnInvitation(raw, msg)
+			} else {
+				m.learnLink(raw, msg)
+			}
 		}
 	}
 }
@@ -174,24 +185,24 @@ func (m *machine) learnLink(raw string, msg usher.Message) {
 }
 
 func (m *machine) compareUsers() {
-	for _, email := range m.emails {
-		u := m.model.holderOf(email)
-		a, err := m.w.store.AccountByLoginID(ctx, email)
+	for _, id := range m.loginIDs() {
+		u := m.model.holderOf(id)
+		a, err := m.w.store.AccountByLoginID(ctx, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound) && u == nil:
 		case err != nil || u == nil:
-			m.t.Fatalf("%s: the model has %+v, the store %+v, %v", email, u, a.User, err)
+			m.t.Fatalf("%s: the model has %+v, the store %+v, %v", id, u, a.User, err)
 		default:
 			got := account{
-				id: a.User.ID, email: a.User.Email, verified: a.User.EmailVerified, disabled: a.User.Status == usher.StatusDisabled,
+				id: a.User.ID, login: id, roles: strings.Join(a.User.Roles, " "), email: a.User.Email, verified: a.User.EmailVerified, disabled: a.User.Status == usher.StatusDisabled,
 				pw: u.pw, pwState: string(a.Password.State), version: int(a.Password.Version), banned: u.banned,
 				unproven: a.Password.UnprovenAt, robbed: u.robbed,
 			}
 			if got.pwState == "temporary" {
 				got.lapses = a.Password.ChangedAt.Add(temporaryTime)
 			}
-			if got != *u || len(a.User.LoginIDs) != 1 || a.User.LoginIDs[0] != email {
-				m.t.Fatalf("%s: the store has %+v with the login ids %q, the model %+v", email, got, a.User.LoginIDs, *u)
+			if got != *u || len(a.User.LoginIDs) != 1 || a.User.LoginIDs[0] != id {
+				m.t.Fatalf("%s: the store has %+v with the login ids %q, the model %+v", id, got, a.User.LoginIDs, *u)
 			}
 		}
 	}

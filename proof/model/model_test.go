@@ -2,6 +2,7 @@ package model
 
 import (
 	"flag"
+	"maps"
 	"path/filepath"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	defaultChecks  = "6"
+	defaultChecks  = "16"
 	postgresChecks = "3" // by default, for each isolation
 )
 
@@ -79,17 +80,17 @@ func play(t *testing.T, open func(t *testing.T) store.Store) {
 
 // acts are the acts that a step draws one of.
 func (m *machine) acts() map[string]func(*rapid.T) {
-	return map[string]func(*rapid.T){
+	all := map[string]func(*rapid.T){
 		"sign-up":                         func(t *rapid.T) { a := m.actor(t); m.signUp(a, m.email(t, a), m.password(t, a)) },
 		"sign-up of an address of others": func(t *rapid.T) { m.signUp("mal", m.anyEmail(t), guess) },
 		"sign-in":                         func(t *rapid.T) { a := m.actor(t); m.signIn(a, m.email(t, a), m.password(t, a)) },
 		"sign-in with the password": func(t *rapid.T) {
 			a := m.owner(t)
-			email := m.email(t, a)
-			if u := m.model.holderOf(email); u == nil || u.pw == "" || u.pw == guess {
+			id := rapid.SampledFrom([]string{m.email(t, a), m.name}).Draw(t, "of them")
+			if u := m.model.holderOf(id); u == nil || u.pw == "" || u.pw == guess {
 				t.Skip("no such user")
 			} else {
-				m.signIn(a, email, u.pw)
+				m.signIn(a, id, u.pw)
 			}
 		},
 		"start a session": func(t *rapid.T) {
@@ -114,8 +115,8 @@ func (m *machine) acts() map[string]func(*rapid.T) {
 			m.update("mal", m.session(t, "session", false), "", guess)
 			m.crash = ""
 			newest := func() *session { return m.model.sessions[len(m.model.sessions)-1] }
-			if y := newest(); y.holder == "mal" && y.access != "" && rapid.Bool().Draw(t, "replace the password too") {
-				m.replace("mal", m.model.users[y.user].email, guess, guess)
+			if y := newest(); y.holder == "mal" && y.access != "" && m.model.users[y.user] != nil && rapid.Bool().Draw(t, "replace the password too") {
+				m.replace("mal", m.model.users[y.user].login, guess, guess)
 			}
 			if y := newest(); y.holder == "mal" && y.access != "" {
 				m.changeEmail(y, m.emails[3], guess)
@@ -211,19 +212,15 @@ func (m *machine) acts() map[string]func(*rapid.T) {
 			s.endSessions(u.id)
 			s.dropLinks(u.id)
 		}, func(o *usher.Operator, id string) error { return o.Disable(ctx, id) }),
-		"enable":       m.operator(func(_ *state, u *account) { u.disabled = false }, func(o *usher.Operator, id string) error { return o.Enable(ctx, id) }),
-		"enable again": m.operator(func(_ *state, u *account) { u.disabled = false }, func(o *usher.Operator, id string) error { return o.Enable(ctx, id) }),
-		"delete": m.operator(func(s *state, u *account) {
-			s.endSessions(u.id)
-			s.dropLinks(u.id)
-			delete(s.users, u.id)
-		}, func(o *usher.Operator, id string) error { return o.Delete(ctx, id) }),
+		"enable":          m.operator(func(_ *state, u *account) { u.disabled = false }, func(o *usher.Operator, id string) error { return o.Enable(ctx, id) }),
+		"enable again":    m.operator(func(_ *state, u *account) { u.disabled = false }, func(o *usher.Operator, id string) error { return o.Enable(ctx, id) }),
+		"delete":          m.operator(deleteUser, func(o *usher.Operator, id string) error { return o.Delete(ctx, id) }),
 		"require a reset": m.operator(requireReset, func(o *usher.Operator, id string) error { return o.RequireReset(ctx, id) }),
 		"reset as required": func(t *rapid.T) {
 			id := m.user(t)
 			u := m.model.users[id]
 			m.operate("require a reset", id, requireReset, func(o *usher.Operator) error { return o.RequireReset(ctx, id) })
-			m.requestReset(u.email[:3], u.email)
+			m.requestReset(u.email[:3], u.login)
 			if l := m.model.links[len(m.model.links)-1]; l.user == id && l.raw != "" {
 				m.completeReset(reader(l), l, m.password(t, reader(l)))
 			}
@@ -243,6 +240,8 @@ func (m *machine) acts() map[string]func(*rapid.T) {
 		"refresh race":  func(t *rapid.T) { x := m.session(t, "session", false); m.raceRefresh(x, m.newest(t, x)) },
 		"crash":         func(t *rapid.T) { m.w.restart(t, m.by); m.adopt(m.model.clone()) },
 	}
+	maps.Copy(all, m.invitationActs())
+	return all
 }
 
 func (m *machine) actor(t *rapid.T) string { return rapid.SampledFrom(actors).Draw(t, "actor") }
@@ -311,7 +310,7 @@ func reader(l *link) string { return l.to[:3] }
 
 // user returns the id of a user.
 func (m *machine) user(t *rapid.T) string {
-	u := m.model.holderOf(m.anyEmail(t))
+	u := m.model.holderOf(rapid.SampledFrom(m.loginIDs()).Draw(t, "login id"))
 	if u == nil {
 		t.Skip("no such user")
 	}

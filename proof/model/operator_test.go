@@ -15,7 +15,7 @@ func (m *machine) importUser(email, pw string) {
 	want := refused(usher.ErrLoginIDTaken)
 	if m.model.holderOf(email) == nil {
 		want = changes(func(s *state, a answer) {
-			s.users[a.userID] = &account{id: a.userID, email: email, verified: true, pw: pw, pwState: "active", version: 1}
+			s.users[a.userID] = &account{id: a.userID, email: email, login: email, verified: true, pw: pw, pwState: "active", version: 1}
 		})
 	}
 	m.act("import", want, func(s *usher.Service) answer {

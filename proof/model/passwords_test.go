@@ -47,8 +47,11 @@ func (m *machine) update(actor string, x *session, current, next string) {
 			s.setSamePassword(u, next, "active")
 			u.robbed = robbed
 			y := s.start(x.user, actor, m.now(), a)
-			if current == "" { // it continues the old one
+			if current == "" {
 				u.unproven = m.now()
+			}
+			if current == "" || x.proof != "" { // it continues the old one
+				y.proof = x.proof
 				y.created, y.expires = x.created, x.expires
 				y.idle = earlier(y.idle, y.expires)
 				for t := range y.validTo {

@@ -45,7 +45,7 @@ func (m *machine) raceSignUp(actor, email string) {
 		m.t.Fatalf("the sign-up succeeded on instance %d, and the login id was held: %t", winner, holder != nil)
 	}
 	if winner >= 0 {
-		u := &account{id: a.userID, email: email, pw: passwords[actor][winner%len(passwords[actor])], pwState: "active", version: 1}
+		u := &account{id: a.userID, email: email, login: email, pw: passwords[actor][winner%len(passwords[actor])], pwState: "active", version: 1}
 		next.users[u.id] = u
 		next.start(u.id, actor, m.now(), a)
 		next.mail(u, "verify_email", email, m.now(), verifyLifetime)
@@ -71,6 +71,7 @@ func (m *machine) raceReset(l *link) {
 		u := next.users[l.user]
 		u.verified = true
 		next.setPassword(u, chosen[winner], "active")
+		next.grant(u, m.now())
 	}
 	m.adopt(next)
 }

@@ -6,19 +6,22 @@ import (
 	"time"
 )
 
-// state is the state of the model: the users with their passwords, the sessions and the
-// links.
+// state is the state of the model: the users with their passwords, the sessions, the links
+// and the invitations.
 type state struct {
-	users    map[string]*account // by id; a user whose id is not known yet is at ""
-	sessions []*session
-	links    []*link
+	users       map[string]*account // by id; a user whose id is not known yet is at ""
+	sessions    []*session
+	links       []*link
+	invitations []*invitation
 }
 
 // account is a user.
 type account struct {
 	id, email string
+	login     string // the only login id, which an operator may have replaced
 	verified  bool
 	disabled  bool
+	roles     string // of the invitations that were accepted, separated by blanks
 	// pw is the password. pwState is what it may be used for: active, expired,
 	// temporary, none.
 	pw, pwState string
@@ -39,6 +42,7 @@ type session struct {
 	id, user string
 	reset    bool // it can only set a password
 	holder   string
+	proof    string // what it began with: "" is the password
 	ended    bool
 	created  time.Time
 	idle     time.Time // when it expires without a refresh
@@ -88,6 +92,10 @@ func (s *state) clone() *state {
 		copied := *l
 		c.links = append(c.links, &copied)
 	}
+	for _, i := range s.invitations {
+		copied := *i
+		c.invitations = append(c.invitations, &copied)
+	}
 	return c
 }
 
@@ -97,9 +105,9 @@ func (u *account) has(pw string, now time.Time) bool {
 }
 
 // holderOf returns the user with that login id, or nil.
-func (s *state) holderOf(email string) *account {
+func (s *state) holderOf(loginID string) *account {
 	for _, u := range s.users {
-		if u.email == email {
+		if u.login == loginID {
 			return u
 		}
 	}
@@ -199,6 +207,7 @@ const (
 	maxChildren    = 8
 	unprovenTime   = 24 * time.Hour
 	temporaryTime  = 7 * 24 * time.Hour
+	invitationTime = 7 * 24 * time.Hour
 )
 
 // start adds a session. Its id and its tokens are those of the answer, or "".

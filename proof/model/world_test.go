@@ -13,7 +13,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/revocation"
-	"github.com/usherkit/usher/password"
+	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
@@ -83,11 +83,11 @@ func (w *world) config() usher.Config {
 		Secret:  "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa",
 		BaseURL: baseURL,
 		Mailer:  w.mail,
-		Hashing: password.HasherConfig{Params: password.Params{Memory: 12288, Time: 3, Threads: 1}, QueueWait: time.Hour}, // the cheapest
+		Hashing: testhash.Config(),
 		Limits: usher.LimitConfig{
 			FreeFailures: 100, NetworkFailures: 100000, NetworkAttempts: 100000, SignUps: 100000, ResetEmails: 100, ResetRequests: 100000, Emails: 1000,
 		},
-		Rotation:     usher.Rotation{Every: 100 * 365 * 24 * time.Hour},
+		Rotation:     usher.Rotation{Every: 290 * 365 * 24 * time.Hour},
 		Logger:       quiet,
 		Now:          w.clock.now,
 		NoBackground: true,
@@ -269,6 +269,23 @@ func (c *crashing) VerifyEmail(ctx context.Context, s store.TokenSpend, fx store
 
 func (c *crashing) ChangeEmail(ctx context.Context, s store.TokenSpend, old, next string, fx store.Effects) (store.User, error) {
 	return result(c, func() (store.User, error) { return c.Store.ChangeEmail(ctx, s, old, next, fx) })
+}
+
+func (c *crashing) ClaimUser(ctx context.Context, in store.UserClaim) (u store.User, ended []store.Event, err error) {
+	err = c.change(func() (err error) { u, ended, err = c.Store.ClaimUser(ctx, in); return err })
+	return u, ended, err
+}
+
+func (c *crashing) PutInvitation(ctx context.Context, i store.Invitation, replaced store.Event, fx store.Effects) ([]store.Event, error) {
+	return result(c, func() ([]store.Event, error) { return c.Store.PutInvitation(ctx, i, replaced, fx) })
+}
+
+func (c *crashing) WithdrawInvitation(ctx context.Context, hash []byte, now time.Time, fx store.Effects) error {
+	return c.change(func() error { return c.Store.WithdrawInvitation(ctx, hash, now, fx) })
+}
+
+func (c *crashing) AcceptInvitation(ctx context.Context, in store.InvitationAcceptance) (store.User, error) {
+	return result(c, func() (store.User, error) { return c.Store.AcceptInvitation(ctx, in) })
 }
 
 // TakeLimits checks that no counter was below zero.
