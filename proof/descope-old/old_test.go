@@ -26,3 +26,12 @@ func TestDM12_ManagementWithTheOldSDK(t *testing.T) { calls.Modes(t, calls.Manag
 
 // The Go code of the guide compiles with the SDK.
 func TestDE32_TheGuideCompilesWithTheOldSDK(t *testing.T) { calls.Guide(t) }
+
+// The SDK verifies the tokens of each algorithm, and follows a new signing key.
+func TestDE33_KeysWithTheOldSDK(t *testing.T) { calls.Keys(t) }
+
+// The addresses that a trusted backend forwards have limits of their own.
+func TestDE34_AddressesWithTheOldSDK(t *testing.T) { calls.Addresses(t) }
+
+// A browser keeps the cookies that the SDK sets on the host of the application.
+func TestDE35_CookieDomainsWithTheOldSDK(t *testing.T) { calls.CookieDomains(t) }

@@ -80,3 +80,12 @@ func TestDM13_BatchesWithTheSDK(t *testing.T) {
 
 // The Go code of the guide compiles with the SDK.
 func TestDE32_TheGuideCompilesWithTheSDK(t *testing.T) { calls.Guide(t) }
+
+// The SDK verifies the tokens of each algorithm, and follows a new signing key.
+func TestDE33_KeysWithTheSDK(t *testing.T) { calls.Keys(t) }
+
+// The addresses that a trusted backend forwards have limits of their own.
+func TestDE34_AddressesWithTheSDK(t *testing.T) { calls.Addresses(t) }
+
+// A browser keeps the cookies that the SDK sets on the host of the application.
+func TestDE35_CookieDomainsWithTheSDK(t *testing.T) { calls.CookieDomains(t) }

@@ -49,8 +49,9 @@ type Mode struct {
 	Cookies bool
 	// Keep switches off the rotation of refresh tokens.
 	Keep bool
-	// Config changes the settings of the Service.
+	// Config changes the settings of the Service, and Calls those of the calls.
 	Config func(*usher.Config)
+	Calls  func(*descope.Config)
 }
 
 // SQLite opens an empty store in a file.
@@ -107,6 +108,9 @@ func NewWorld(t *testing.T, m Mode) *World {
 	if m.Cookies {
 		dc.Cookies, err = cookies.New(cookies.Config{Secret: webtest.Secret, Plain: true, Logger: logger})
 		must(t, err)
+	}
+	if m.Calls != nil {
+		m.Calls(&dc)
 	}
 	handler, err := descope.New(w.Service, dc)
 	must(t, err)
