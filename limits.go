@@ -209,7 +209,8 @@ type LimitConfig struct {
 	// email. In an hour a user may request at most Emails minus 2 links that prove the
 	// stored address, and the same number of links that change it. Notices of a
 	// changed password or address do not count if the address is proven; at most 20 of
-	// them are sent in an hour. Defaults to 5.
+	// them are sent in an hour. Nor do notices of a sign-in after failures, at most 3 in an
+	// hour. Defaults to 5.
 	Emails int
 	// OutboxSize is how many emails may wait in the outbox. Defaults to 10,000.
 	OutboxSize int

@@ -281,3 +281,56 @@ func TestPO07_AnUnconfirmedAddressDoesNotBringThePasswordBack(t *testing.T) {
 		})
 	}
 }
+
+// An attacker who has guessed the password after failures could otherwise keep the owner from
+// the notice, by requests that send emails to the address.
+func TestSI09_OtherEmailsDoNotHideTheNotice(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = true })
+	k.signUpConfirmed(ann)
+	k.inbox()
+	for i := range 20 {
+		usher.Must(k.Service.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: otherPassword}, nth(i)))
+	}
+	if got := k.emailKinds(); !strings.Contains(got, "already_registered") {
+		t.Fatalf("the emails are %s", got)
+	}
+	for i := range 5 {
+		k.failSignIn(ann, nth(100+i))
+	}
+	k.signIn(ann, goodPassword, nth(200))
+	k.lastEmail(usher.MessageSignInNotice)
+}
+
+// An attempt that is being checked counts as a failure, so that guesses at the same time as
+// the right one are noticed. Many right ones at once must not fill the mailbox.
+func TestSI09_ManySignInsAtOnceCauseThreeNotices(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Limits.Emails = 1000 })
+	k.signUpVerified(ann)
+	other := k.secondInstance()
+	concurrently(64, func(i int) { []*kit{k, other}[i%2].signIn(ann, goodPassword, nth(i)) })
+	notices := func() (n int) {
+		for _, m := range append(k.inbox(), other.inbox()...) {
+			if m.Kind == usher.MessageSignInNotice {
+				n++
+			}
+		}
+		return n
+	}
+	if n := notices(); n > 3 {
+		t.Errorf("%d notices of 64 sign-ins", n)
+	}
+	for hour, want := range []int{3, 6} {
+		for round := range 4 {
+			for i := range 5 {
+				k.failSignIn(ann, nth(100*(hour*4+round+1)+i))
+			}
+			k.signIn(ann, goodPassword, home)
+		}
+		if n := notices(); n != want {
+			t.Errorf("%d notices in hour %d, want %d", n, hour, want)
+		}
+		k.clock.add(time.Hour + time.Second)
+	}
+}

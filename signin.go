@@ -138,12 +138,12 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	ended, err := s.store.StartSession(ctx, start)
 	if errors.Is(err, ErrConflict) {
 		// The password was changed or the user was disabled during the check.
-		s.releaseEmail(ctx, u, start.Emails)
+		s.releaseFailureNotice(ctx, u, start.Emails)
 		return nil, s.failAttempt(ctx, a, "changed_meanwhile")
 	}
 	if err != nil {
 		s.resetLimits(ctx, a) // the password was right
-		s.releaseEmail(ctx, u, start.Emails)
+		s.releaseFailureNotice(ctx, u, start.Emails)
 		return nil, s.storeError(err)
 	}
 	s.wakeOutbox(start.Emails)
@@ -217,7 +217,7 @@ func (s *Service) recordAfterFailures(ctx context.Context, a *attempt, sessionID
 	err := s.addFailureNotice(ctx, a, sessionID, &start)
 	if err == nil && len(start.Events) > 0 {
 		if err = s.storeError(s.store.Record(ctx, start.Effects)); err != nil {
-			s.releaseEmail(ctx, a.account.User, start.Emails)
+			s.releaseFailureNotice(ctx, a.account.User, start.Emails)
 		}
 	}
 	if err != nil {
@@ -299,22 +299,49 @@ func (s *Service) addRehash(ctx context.Context, a *attempt, pw Secret, start *s
 
 // addNotices adds the events of a sign-in from an unknown browser and after
 // failures. After failures the owner also gets an email.
-func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, start *store.SessionStart) (err error) {
+func (s *Service) addNotices(ctx context.Context, a *attempt, sessionID string, start *store.SessionStart) error {
 	if a.device == "" {
 		start.Events = append(start.Events, s.newEvent(EventSignInNewDevice, a.account.User.ID, sessionID, "", a.client))
 	}
 	return s.addFailureNotice(ctx, a, sessionID, start)
 }
 
+// failureNoticesPerHour is how many notices of a sign-in after failures a user gets in an
+// hour. They are counted apart from other emails, because an attacker can use those up before
+// guessing a password.
+const failureNoticesPerHour = 3
+
+func (s *Service) failureNoticeLimit(u User) namedLimit {
+	return s.hourlyLimit(limitNotices, failureNoticesPerHour, "failures", u.ID)
+}
+
 // addFailureNotice adds the event of the right password after failures, and the email.
-func (s *Service) addFailureNotice(ctx context.Context, a *attempt, sessionID string, start *store.SessionStart) (err error) {
+// Attempts that have not been decided count as failures: otherwise guesses at the same time as
+// the right one would go unnoticed. So many sign-ins at once may cause a notice as well.
+func (s *Service) addFailureNotice(ctx context.Context, a *attempt, sessionID string, start *store.SessionStart) error {
 	u := a.account.User
 	if a.failures < noticeAfter {
 		return nil
 	}
 	start.Events = append(start.Events, s.newEvent(EventSignInAfterFailures, u.ID, sessionID, "", a.client))
-	if u.Email != "" && u.EmailVerified {
-		start.Emails, err = s.prepareEmail(ctx, u.Email, forUser(u, Message{Kind: MessageSignInNotice}, a.client), a.client)
+	if u.Email == "" || !u.EmailVerified {
+		return nil
 	}
-	return err
+	m := forUser(u, Message{Kind: MessageSignInNotice}, a.client)
+	switch _, refused, err := s.takeLimits(ctx, s.failureNoticeLimit(u)); {
+	case err != nil:
+		return err
+	case refused != nil:
+		s.reportDroppedEmail(ctx, m, "too_many_notices", a.client)
+	default:
+		start.Emails = s.sealEmail(u.Email, m, a.client)
+	}
+	return nil
+}
+
+// releaseFailureNotice releases a notice of addFailureNotice that was not sent.
+func (s *Service) releaseFailureNotice(ctx context.Context, u User, queued []store.QueuedEmail) {
+	if len(queued) > 0 {
+		s.releaseUnlessHungUp(ctx, s.failureNoticeLimit(u))
+	}
 }

@@ -59,9 +59,13 @@ type App struct {
 	users   *sync.Mutex             // one user is created once
 }
 
-// New starts an App, which ends with the test. A wrong Config fails the test.
+// New starts an App, which ends with the test. A wrong Config fails the test. It panics
+// outside of "go test", because an App has a public secret and no limits.
 func New(t testing.TB, cfg Config) *App {
 	t.Helper()
+	if !testing.Testing() {
+		panic("ushertest: an App is used outside of a test")
+	}
 	if cfg.Store == nil {
 		cfg.Store = memory.New()
 	}

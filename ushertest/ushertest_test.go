@@ -289,19 +289,21 @@ func TestFailuresNameTheCause(t *testing.T) {
 	}
 }
 
-// A program that uses the hash for tests does not start.
-func TestHashingRefusesToRunInAProgram(t *testing.T) {
+// A program that uses the hash for tests, or an App, which has no limits, does not start.
+func TestHashingAndNewRefuseToRunInAProgram(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("builds a program")
+		t.Skip("builds programs")
 	}
-	dir := filepath.Join("testdata", "cheap")
-	out, err := exec.CommandContext(t.Context(), "go", "run", "./"+dir).CombinedOutput()
-	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || !strings.Contains(string(out), "used outside of a test") {
-		t.Errorf("go run: %v\n%s", err, out)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Error(err)
+	for _, name := range []string{"cheap", "app"} {
+		dir := filepath.Join("testdata", name)
+		out, err := exec.CommandContext(t.Context(), "go", "run", "./"+dir).CombinedOutput()
+		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || !strings.Contains(string(out), "used outside of a test") {
+			t.Errorf("go run ./%s: %v\n%s", dir, err, out)
+		}
+		if _, err := os.Stat(dir); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
