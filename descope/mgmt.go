@@ -37,6 +37,7 @@ func (h *Handler) managementRows() []row {
 		get("/v1/mgmt/license", h.license),
 		post("/v1/mgmt/user/create", h.createUser),
 		many("/v1/mgmt/user/create/batch", h.createUsers),
+		many("/v1/mgmt/user/import", h.importUsers),
 		post("/v1/mgmt/user/update", h.updateUser),
 		{method: http.MethodPatch, path: "/v1/mgmt/user/patch", access: accessManagement, do: h.patchUser},
 		post("/v1/mgmt/user/update/email", h.updateEmail),

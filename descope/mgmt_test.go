@@ -329,7 +329,7 @@ func TestDM05_EveryManagementCallNeedsTheKey(t *testing.T) {
 }
 
 var managementCalls = []string{
-	"GET /v1/mgmt/license", "POST /v1/mgmt/user/create", "POST /v1/mgmt/user/create/batch", "POST /v1/mgmt/user/update", "PATCH /v1/mgmt/user/patch",
+	"GET /v1/mgmt/license", "POST /v1/mgmt/user/create", "POST /v1/mgmt/user/create/batch", "POST /v1/mgmt/user/import", "POST /v1/mgmt/user/update", "PATCH /v1/mgmt/user/patch",
 	"POST /v1/mgmt/user/update/email", "POST /v1/mgmt/user/update/status", "GET /v1/mgmt/user", "POST /v1/mgmt/users/load", "POST /v2/mgmt/user/search",
 	"POST /v1/mgmt/user/delete", "POST /v1/mgmt/user/delete/batch", "POST /v1/mgmt/user/logout", "POST /v1/mgmt/user/history",
 	"POST /v1/mgmt/user/password/set/active", "POST /v1/mgmt/user/password/set/temporary", "POST /v1/mgmt/user/password/set", "POST /v1/mgmt/user/password/expire",
@@ -363,6 +363,9 @@ func TestDM07_AnOutageOfAManagementCallIsA503(t *testing.T) {
 			continue // Faults lets these reads through
 		}
 		body := `{"loginId": "ann@example.com", "status": "enabled", "userIds": ["x"], "password": "vast otter sings low", "users": [{"loginId": "x"}]}`
+		if strings.HasSuffix(path, "import") {
+			body = `{"source": "Auth0", "users": "{\"email\": \"x@example.com\"}"}`
+		}
 		if path == "/v1/mgmt/user" {
 			path += "?loginId=ann@example.com"
 		}

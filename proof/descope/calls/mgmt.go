@@ -89,6 +89,14 @@ func Manage(t *testing.T, m Mode) {
 		t.Errorf("%+v, %+v", active, logins)
 	}
 	batch(t, w, managed)
+	imported, err := users.Import(ctx, "Auth0", []byte(`{"email": "liz@example.com", "name": "Liz"}`), []byte(`{"email": "liz@example.com", "passwordHash": "$2x$"}
+{"email": "max@example.com", "passwordHash": "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}`), false)
+	must(t, err)
+	if len(imported.Users) != 1 || len(imported.Failures) != 1 || imported.Failures[0].User != "liz@example.com" || imported.Failures[0].Reason == "" {
+		t.Errorf("imported %+v", imported)
+	}
+	_, err = pw.SignIn(ctx, "max@example.com", "U*U", nil)
+	must(t, err)
 	rules(t, w, managed)
 	must(t, users.Delete(ctx, Ann))
 	WantCode(t, users.DeleteByUserID(ctx, created.UserID), "E112102", 404)

@@ -199,6 +199,14 @@ const tests = {
     assert.equal((await ok(users.invite('kai@example.com', { inviteUrl: page }))).loginIds[0], 'kai@example.com');
     await link(page);
 
+    const hash = '$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW';
+    const file = '{"email": "liz@example.com", "name": "Liz"}\n{"email": "max@example.com"}\n';
+    for (const payload of [file, Buffer.from(file)]) {
+      const imported = await ok(users.import('Auth0', payload, `{"email": "liz@example.com", "passwordHash": "${hash}"}`));
+      assert.deepEqual([imported.users.map((u) => u.loginIds[0]), imported.failures], [['liz@example.com', 'max@example.com'], []]);
+    }
+    await ok(sdk.password.signIn('liz@example.com', 'U*U'));
+
     const all = await ok(users.search({ text: 'user', limit: 5, page: 2 }));
     assert.deepEqual([all.users.length, all.total], [2, 12]);
     assert.equal((await ok(users.search({ roles: ['r1'], text: 'user' }))).users.length, 6);

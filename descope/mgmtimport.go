@@ -1,0 +1,172 @@
+package descope
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/usherkit/usher"
+)
+
+// importAnswer is the answer to an import.
+type importAnswer struct {
+	Users    []userJSON      `json:"users"`
+	Failures []importFailure `json:"failures"`
+}
+
+type importFailure struct {
+	User   string `json:"user"`
+	Reason string `json:"reason"`
+}
+
+// auth0User has the members of a user in the files of Auth0: the export of users, and the
+// one of password hashes. Both are JSON lines.
+type auth0User struct {
+	Email         string         `json:"email"`
+	EmailVerified bool           `json:"email_verified"`
+	Username      string         `json:"username"`
+	PhoneNumber   string         `json:"phone_number"`
+	Name          string         `json:"name"`
+	GivenName     string         `json:"given_name"`
+	FamilyName    string         `json:"family_name"`
+	Picture       string         `json:"picture"`
+	Blocked       bool           `json:"blocked"`
+	CreatedAt     time.Time      `json:"created_at"`
+	UserMetadata  map[string]any `json:"user_metadata"`
+	AppMetadata   map[string]any `json:"app_metadata"`
+	PasswordHash  string         `json:"passwordHash"`
+}
+
+func (u auth0User) loginID() string { return cmp.Or(u.Email, u.Username, u.PhoneNumber) }
+
+// importUsers answers POST /v1/mgmt/user/import. A user who exists already counts as
+// imported, so that a call that the SDK repeats goes on where an outage or the end of the
+// time has stopped the first one.
+func (h *Handler) importUsers(c *call) (any, error) {
+	if source := c.in.required("source"); source != "" && !strings.EqualFold(source, "auth0") {
+		c.in.addError("source", "invalid", "must be Auth0: for others, make lines for usher.Operator.Import")
+	}
+	users, dryRun := readAuth0(c.in), c.in.flag("dryrun")
+	if len(users) > maxBatch {
+		c.in.addError("users", "too_long", "must have at most 500 users: for more, call usher.Operator.Import")
+	}
+	if err := c.in.err(); err != nil {
+		return nil, err
+	}
+	var lines bytes.Buffer
+	for _, u := range users {
+		if err := json.NewEncoder(&lines).Encode(u.line()); err != nil {
+			return nil, err
+		}
+	}
+	answer := importAnswer{Users: []userJSON{}, Failures: []importFailure{}}
+	refused := map[int]bool{}
+	_, err := c.operator.Import(c.r.Context(), usher.ImportParams{Users: &lines, DryRun: dryRun, Refused: func(f usher.ImportFailure) {
+		refused[f.Line-1] = true
+		answer.Failures = append(answer.Failures, importFailure{f.LoginID, strings.TrimPrefix(f.Field+": "+f.Reason, ": ")})
+	}})
+	if err != nil {
+		return nil, err
+	}
+	for i, u := range users {
+		if dryRun || refused[i] {
+			continue
+		}
+		stored, err := c.operator.UserByLoginID(c.r.Context(), u.loginID())
+		if err != nil {
+			return nil, err
+		}
+		j, err := h.managedUser(c, stored)
+		if err != nil {
+			return nil, err
+		}
+		answer.Users = append(answer.Users, j)
+	}
+	return answer, nil
+}
+
+// line returns a user as a line of usher.Operator.Import.
+func (u auth0User) line() map[string]any {
+	line := map[string]any{"loginIds": []string{u.loginID()}, "emailVerified": u.EmailVerified, "disabled": u.Blocked}
+	for name, value := range map[string]string{
+		"email": u.Email, "name": u.Name, "givenName": u.GivenName, "familyName": u.FamilyName, "phone": u.PhoneNumber, "picture": u.Picture,
+	} {
+		if value != "" {
+			line[name] = value
+		}
+	}
+	if !u.CreatedAt.IsZero() {
+		line["createdAt"] = u.CreatedAt
+	}
+	attributes := map[string]any{}
+	for name, value := range map[string]map[string]any{"user_metadata": u.UserMetadata, "app_metadata": u.AppMetadata} {
+		if len(value) > 0 {
+			attributes[name] = value
+		}
+	}
+	if len(attributes) > 0 {
+		line["attributes"] = attributes
+	}
+	if u.PasswordHash != "" {
+		line["hash"] = map[string]any{"bcrypt": map[string]any{"hash": u.PasswordHash}}
+	}
+	return line
+}
+
+// readAuth0 returns the users of both files. A hash belongs to the user with the same
+// address; a hash without one is a user by itself.
+func readAuth0(o object) []auth0User {
+	users := auth0File(o, "users")
+	index := map[string]int{}
+	for i, u := range users {
+		index[strings.ToLower(u.Email)] = i
+	}
+	for _, hash := range auth0File(o, "hashes") {
+		if i, known := index[strings.ToLower(hash.Email)]; known {
+			users[i].PasswordHash = hash.PasswordHash
+		} else {
+			users = append(users, hash)
+		}
+	}
+	return users
+}
+
+// auth0File reads a file of JSON lines, or a JSON array. The SDK for Go sends it in base64,
+// and that for Node as text, or as an object with the bytes of a Buffer.
+func auth0File(o object, name string) (all []auth0User) {
+	var text []byte
+	if raw := o.get(name); len(raw) > 0 && raw[0] == '{' {
+		var buffer struct{ Data []byte }
+		o.read(name, &buffer, "must be text")
+		if text = buffer.Data; text == nil {
+			o.addError(name, "invalid", "must be text")
+		}
+	} else if text = []byte(o.text(name)); len(text) > 0 {
+		if decoded, err := base64.StdEncoding.DecodeString(string(text)); err == nil {
+			text = decoded
+		}
+	}
+	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
+	if bytes.HasPrefix(text, []byte("[")) {
+		if json.Unmarshal(text, &all) != nil {
+			o.addError(name, "invalid", "must be an array of users as Auth0 exports them")
+		}
+		return all
+	}
+	for lines := json.NewDecoder(bytes.NewReader(text)); ; {
+		var u auth0User
+		switch err := lines.Decode(&u); {
+		case errors.Is(err, io.EOF):
+			return all
+		case err != nil:
+			o.addError(name, "invalid", "must be lines of JSON as Auth0 exports them")
+			return nil
+		}
+		all = append(all, u)
+	}
+}
