@@ -18,7 +18,7 @@ func TestDM16_TheFilesOfAuth0AreImported(t *testing.T) {
 			`{"user_id":"auth0|4","email":"dora@example.com"}`, ``,
 		}, "\r\n")
 		hashes := strings.Join([]string{
-			`{"_id":{"$oid":"1"},"email":"ann@example.com","passwordHash":"$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW","password_set_date":{"$date":"2021-03-05T16:34:18.283Z"},"tenant":"t","_tmp_is_unique":true}`,
+			`{"_id":{"$oid":"1"},"email":"ANN@example.com","passwordHash":"$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW","password_set_date":{"$date":"2021-03-05T16:34:18.283Z"},"tenant":"t","_tmp_is_unique":true}`,
 			`{"_id":{"$oid":"4"},"email":"dora@example.com","passwordHash":"$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}`,
 			`{"_id":{"$oid":"5"},"email":"eve@example.com","email_verified":true,"passwordHash":"$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}`,
 		}, "\n")
