@@ -14,88 +14,6 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// invitation is an invitation of an address, which has a role of its own.
-type invitation struct {
-	raw     string // "" if the email was not read yet
-	to      string
-	role    string
-	expires time.Time
-	gone    bool // accepted, withdrawn, replaced or void
-}
-
-func (i *invitation) works(now time.Time) bool { return !i.gone && now.Before(i.expires) }
-
-// invitation returns the open invitation of an address, or nil.
-func (s *state) invitation(to string, now time.Time) *invitation {
-	for _, i := range s.invitations {
-		if i.to == to && i.works(now) {
-			return i
-		}
-	}
-	return nil
-}
-
-// grant gives the open invitation of the address to a user who has just proven it.
-func (s *state) grant(u *account, now time.Time) {
-	if i := s.invitation(u.email, now); i != nil {
-		i.gone = true
-		u.roles = strings.TrimSpace(u.roles + " " + i.role)
-	}
-}
-
-// claim gives an account that has never proven its address to the owner of the mailbox.
-func (s *state) claim(u *account, now time.Time) {
-	banned := u.banned
-	u.verified = true
-	s.setPassword(u, "", "none")
-	u.banned = banned
-	s.grant(u, now)
-}
-
-// voidInvitations ends the invitations of addresses that a user loses who has proven the
-// address, except that of keep.
-func (s *state) voidInvitations(u *account, keep string, addresses ...string) {
-	for _, i := range s.invitations {
-		if u.verified && i.to != keep && slices.Contains(addresses, i.to) {
-			i.gone = true
-		}
-	}
-}
-
-// deleteUser removes a user.
-func deleteUser(s *state, u *account) {
-	s.endSessions(u.id)
-	s.dropLinks(u.id)
-	s.voidInvitations(u, "", u.login, u.email)
-	delete(s.users, u.id)
-}
-
-// invited returns the user whom an invitation of an address is for: the one with that login
-// id, or else the only one who has proven the address. It is nil if there is none. The error
-// is the reason why the address cannot be invited.
-func (s *state) invited(to string) (*account, error) {
-	u := s.holderOf(to)
-	if u == nil {
-		for _, other := range s.users {
-			if other.email == to && other.verified {
-				if u != nil {
-					return nil, usher.ErrLoginIDTaken
-				}
-				u = other
-			}
-		}
-	}
-	switch {
-	case u == nil:
-		return nil, nil
-	case u.email != to:
-		return nil, usher.ErrLoginIDTaken
-	case u.disabled:
-		return nil, usher.ErrUserDisabled
-	}
-	return u, nil
-}
-
 func (m *machine) learnInvitation(raw string, msg usher.Message) {
 	for _, i := range m.model.invitations {
 		if i.raw == "" && i.to == msg.To {
@@ -159,30 +77,47 @@ func (m *machine) invitationActs() map[string]func(*rapid.T) {
 		"another service verifies": func(t *rapid.T) { email := m.anyEmail(t); m.ensureUser(email[:3], email) },
 		"invite and prove": func(t *rapid.T) {
 			email := m.anyEmail(t)
-			m.invite(email)
+			crash := m.crash // in the proof
 			m.crash = ""
-			if u := m.model.holderOf(email); u == nil {
+			m.invite(email)
+			if m.model.holderOf(email) == nil {
 				m.signUp(email[:3], email, m.password(t, email[:3]))
 			}
-			for _, l := range m.model.links {
-				if l.to == email && l.raw != "" && m.model.works(l, m.now()) {
-					if isReset(l) {
-						m.startReset(reader(l), l)
-					} else {
-						m.verify(reader(l), l, nil, m.password(t, reader(l)))
-					}
-					return
+			m.crash = crash
+			way := rapid.SampledFrom([]string{"verify_email", "reset", "another service"}).Draw(t, "way")
+			if way == "reset" {
+				m.crash = ""
+				m.requestReset(email[:3], email)
+				m.crash = crash
+			}
+			for _, l := range slices.Backward(m.model.links) {
+				u, pw := m.model.users[l.user], m.password(t, email[:3])
+				switch {
+				case l.to != email || l.raw == "" || isReset(l) != (way == "reset") || !m.model.works(l, m.now()):
+					continue
+				case !isReset(l) && (u.pw == guess && reader(l) != "mal" || u.pw == ""):
+					m.verify(reader(l), l, nil, pw)
+				case !isReset(l):
+					m.verify(reader(l), l, nil, u.pw)
+				case rapid.Bool().Draw(t, "complete"):
+					m.completeReset(reader(l), l, pw)
+				default:
+					m.startReset(reader(l), l)
 				}
+				return
 			}
 			m.ensureUser(email[:3], email)
 		},
 		"invite a squatted address": func(t *rapid.T) {
 			email := m.email(t, m.owner(t))
-			m.signUp("mal", email, guess)
+			crash := m.crash // in the acceptance
 			m.crash = ""
+			m.signUp("mal", email, guess)
 			m.invite(email)
-			if i := m.model.invitation(email, m.now()); i != nil && i.raw != "" {
+			if i := m.model.invitation(email, m.now()); i != nil {
+				m.crash = crash
 				m.accept(i, m.password(t, email[:3]))
+				m.crash = ""
 				m.signIn("mal", email, guess)
 			}
 		},
@@ -199,13 +134,22 @@ func (m *machine) invitationActs() map[string]func(*rapid.T) {
 			m.accept(i, m.password(t, i.to[:3]))
 		},
 		"wait for the end of an invitation": func(t *rapid.T) {
-			i := m.invitation(t)
-			if at := i.expires.Add(-rapid.SampledFrom([]time.Duration{0, time.Microsecond, time.Second}).Draw(t, "before")); at.After(m.now()) {
-				m.w.clock.add(at.Sub(m.now()))
+			email := m.anyEmail(t)
+			m.invite(email)
+			m.crash = ""
+			if i := m.model.invitation(email, m.now()); i != nil {
+				before := rapid.SampledFrom([]time.Duration{0, time.Microsecond, time.Second}).Draw(t, "before")
+				m.w.clock.add(i.expires.Sub(m.now()) - before)
+				m.accept(i, m.password(t, email[:3]))
 			}
-			m.accept(i, m.password(t, i.to[:3]))
 		},
-		"invitation race":     func(t *rapid.T) { m.raceAccept(m.invitation(t)) },
+		"invitation race": func(t *rapid.T) {
+			email := m.anyEmail(t)
+			m.invite(email)
+			if i := m.model.invitation(email, m.now()); i != nil {
+				m.raceAccept(i)
+			}
+		},
 		"take the roles away": m.operator(func(_ *state, u *account) { u.roles = "" }, takeRoles),
 		"set the login id":    func(t *rapid.T) { m.setLoginID(m.user(t), rapid.SampledFrom(m.loginIDs()).Draw(t, "login id")) },
 		"give another address": func(t *rapid.T) {

@@ -2,9 +2,28 @@ package model
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/usherkit/usher"
 )
+
+// meeting makes the first of two instances that wants to change the store wait for the
+// other, so that both have read the same.
+type meeting struct {
+	arrived atomic.Int32
+	met     chan struct{}
+	open    sync.Once
+}
+
+// arrive returns when the other instance has arrived or left.
+func (m *meeting) arrive() {
+	if m.arrived.Add(1) >= 2 {
+		m.leave()
+	}
+	<-m.met
+}
+
+func (m *meeting) leave() { m.open.Do(func() { close(m.met) }) }
 
 // race lets both instances do something at the same time. Each result but one must match
 // the error of the loser, which is nil if all may succeed. It returns the number of the
@@ -13,10 +32,13 @@ func (m *machine) race(name string, loser expectation, do func(i int, s *usher.S
 	m.crash = ""
 	var answers [2]answer
 	var done sync.WaitGroup
+	first := &meeting{met: make(chan struct{})}
+	m.w.store.race.Store(first)
 	for i, s := range m.w.instances {
-		done.Go(func() { answers[i] = do(i, s) })
+		done.Go(func() { answers[i] = do(i, s); first.leave() })
 	}
 	done.Wait()
+	m.w.store.race.Store(nil)
 	m.t.Logf("%s on both instances: %v, %v", name, answers[0].err, answers[1].err)
 	for i := range m.w.instances {
 		m.w.restart(m.t, i) // which of them was first is not known

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -186,9 +187,13 @@ type crashing struct {
 	mu   sync.Mutex
 	mode string // "", "before" or "after"
 	hit  bool
+	race atomic.Pointer[meeting] // of the two instances, or nil
 }
 
 func (c *crashing) change(do func() error) error {
+	if first := c.race.Load(); first != nil {
+		first.arrive()
+	}
 	c.mu.Lock()
 	mode := c.mode
 	if mode != "" {
