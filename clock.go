@@ -20,9 +20,6 @@ const (
 	clockLimit = time.Minute
 )
 
-// errClock means that this instance must not serve.
-var errClock = fmt.Errorf("%w: the clock of this instance is wrong", ErrUnavailable)
-
 // clockDifference returns the minimum by which the clock of this instance is ahead of
 // the store's. It is negative if the clock is behind, and zero if the difference could
 // be the round trip to the store.
@@ -70,7 +67,7 @@ func (s *Service) checkClock(ctx context.Context) error {
 // clockUsable returns an error while the clock is too wrong to serve.
 func (s *Service) clockUsable() error {
 	if off := time.Duration(s.clockAhead.Load()); off.Abs() > clockLimit {
-		return fmt.Errorf("%w: it is ahead of the store's by %s", errClock, off.Round(time.Second))
+		return fmt.Errorf("%w: it is ahead of the store's by %s", ErrClock, off.Round(time.Second))
 	}
 	return nil
 }
@@ -98,7 +95,7 @@ func (s *Service) timeToMaintain(ctx context.Context) (time.Time, error) {
 	}
 	if s.jumps != nil {
 		if by := s.jumps.Jump(); by != 0 {
-			return time.Time{}, fmt.Errorf("%w: it has jumped by %s within the last hour", errClock, by.Round(time.Second))
+			return time.Time{}, fmt.Errorf("%w: it has jumped by %s within the last hour", ErrClock, by.Round(time.Second))
 		}
 	}
 	return s.now().Add(-off), nil

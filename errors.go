@@ -53,6 +53,10 @@ var (
 	// must not serve because its clock is wrong. The call authenticated no client. It
 	// also matches [token.ErrUnavailable].
 	ErrUnavailable = linked("usher: temporarily unavailable", token.ErrUnavailable)
+	// ErrClock means that the clock of this instance differs from that of the store by more
+	// than a minute, or has jumped, so the instance must not serve. It also matches
+	// ErrUnavailable.
+	ErrClock = linked("usher: the clock of this instance is wrong", ErrUnavailable)
 )
 
 // EmailProofError means that the call needs a password that proves the user, and the user
@@ -171,4 +175,4 @@ func linked(text string, other error) error { return &linkedError{text, other} }
 
 func (e *linkedError) Error() string { return e.text }
 
-func (e *linkedError) Is(target error) bool { return target == e.other }
+func (e *linkedError) Is(target error) bool { return errors.Is(e.other, target) }

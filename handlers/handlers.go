@@ -32,6 +32,7 @@ type Handlers struct {
 	api    *api.API
 	site   *pages.Site // nil without Config.Pages
 	guards guards
+	health health
 
 	mount *mount
 	mux   *http.ServeMux
