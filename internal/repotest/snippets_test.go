@@ -33,7 +33,7 @@ var variables = map[string]string{
 // standard are the standard packages that a snippet may use.
 var standard = []string{
 	"context", "crypto/tls", "database/sql", "embed", "encoding/json", "errors", "fmt", "html/template", "io/fs", "log", "log/slog", "net/http",
-	"net/http/httptest", "net/netip", "os", "strings", "testing", "time",
+	"net/http/httptest", "net/netip", "os", "path/filepath", "strings", "sync/atomic", "testing", "time",
 }
 
 // snippet is a Go block of a page.
@@ -71,14 +71,25 @@ func TestSnippetsCompile(t *testing.T) {
 	}
 }
 
-// snippets returns the Go blocks of a page.
+// snippets returns the Go blocks of a page. A block after a comment with the name of a file,
+// such as <!-- example/main.go -->, is a quotation of that file: it need not compile alone.
 func snippets(t *testing.T, page string) (all []snippet) {
 	t.Helper()
 	text := readFile(t, page)
-	for _, m := range regexp.MustCompile("(?ms)^```go\n(.*?)^```").FindAllStringSubmatchIndex(text, -1) {
-		all = append(all, snippet{page, 1 + strings.Count(text[:m[2]], "\n"), text[m[2]:m[3]]})
+	for _, m := range regexp.MustCompile("(?ms)^(?:<!-- (\\S+\\.go) -->\n)?```go\n(.*?)^```").FindAllStringSubmatchIndex(text, -1) {
+		s := snippet{page, 1 + strings.Count(text[:m[4]], "\n"), text[m[4]:m[5]]}
+		if m[2] < 0 {
+			all = append(all, s)
+		} else if file := text[m[2]:m[3]]; !strings.Contains(withoutIndents(readFile(t, file)), withoutIndents(s.text)) {
+			t.Errorf("%s:%d: %s does not have these lines", s.page, s.line, file)
+		}
 	}
 	return all
+}
+
+// withoutIndents removes the indents of all lines.
+func withoutIndents(text string) string {
+	return regexp.MustCompile(`(?m)^[ \t]+`).ReplaceAllString(text, "")
 }
 
 // source returns a file that compiles if and only if the snippet does. Errors of
