@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/publicsuffix"
+
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/internal/logs"
@@ -108,7 +110,7 @@ func (c Config) checkCookies(service *usher.Service) error {
 }
 
 // checkDomain refuses a domain that browsers refuse in a cookie of the host of base (RFC
-// 6265bis §5.6), except for public suffixes with a dot, such as co.uk.
+// 6265bis §5.6): one of another host, and a public suffix such as co.uk.
 func checkDomain(setting, domain, base string) error {
 	if domain == "" {
 		return nil
@@ -118,7 +120,10 @@ func checkDomain(setting, domain, base string) error {
 		return fmt.Errorf("descope: the BaseURL of the Service: %w", err)
 	}
 	host := strings.ToLower(u.Hostname())
-	if _, err := netip.ParseAddr(host); err == nil || domain != strings.ToLower(domain) || !strings.Contains(strings.Trim(domain, "."), ".") ||
+	if suffix, _ := publicsuffix.PublicSuffix(domain); suffix == domain {
+		return fmt.Errorf("descope: %s %q is a public suffix, in which browsers keep no cookies", setting, domain)
+	}
+	if _, err := netip.ParseAddr(host); err == nil || domain != strings.ToLower(domain) ||
 		strings.HasPrefix(domain, ".") || host != domain && !strings.HasSuffix(host, "."+domain) {
 		return fmt.Errorf("descope: %s %q must be %q or a domain above it, in lower case: browsers refuse cookies with any other", setting, domain, host)
 	}

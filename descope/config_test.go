@@ -36,7 +36,7 @@ func TestDE01_TheStartNamesTheWrongSetting(t *testing.T) {
 		"Config.CookieDomain must not be set with Config.Cookies":       {ProjectID: project, CookieDomain: "example.com", Cookies: jar(cookies.Config{Plain: true})},
 		`the Domain of Config.Cookies "other.com" must`:                 {ProjectID: project, Cookies: jar(cookies.Config{Plain: true, Domain: "other.com"})},
 		`Config.CookieDomain "app.example.com" must`:                    {ProjectID: project, CookieDomain: "app.example.com"},
-		`Config.CookieDomain "com" must`:                                {ProjectID: project, CookieDomain: "com"},
+		`Config.CookieDomain "com" is a public suffix`:                  {ProjectID: project, CookieDomain: "com"},
 		`Config.CookieDomain ".example.com" must`:                       {ProjectID: project, CookieDomain: ".example.com"},
 		`Config.CookieDomain "Example.com" must`:                        {ProjectID: project, CookieDomain: "Example.com"},
 		`Config.CookieDomain "ample.com" must`:                          {ProjectID: project, CookieDomain: "ample.com"},
@@ -61,6 +61,14 @@ func TestDE01_TheStartNamesTheWrongSetting(t *testing.T) {
 	} {
 		if _, err := descope.New(k.Service, c); err != nil {
 			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	for base, domains := range map[string][]string{"https://auth.shop.co.uk": {"co.uk", "uk"}, "https://shop.github.io": {"github.io"}} {
+		suffix := newKit(t, setup{service: func(c *usher.Config) { c.BaseURL, c.Issuer = base, base+"/"+project }})
+		for _, domain := range domains {
+			if _, err := descope.New(suffix.Service, descope.Config{ProjectID: project, CookieDomain: domain}); err == nil || !strings.Contains(err.Error(), "public suffix") {
+				t.Errorf("%s for %s: %v", domain, base, err)
+			}
 		}
 	}
 	if _, err := descope.New(nil, descope.Config{ProjectID: project}); err == nil {

@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 		"internal/useragent", "internal/visit"},
 	"handlers": {"", "token", "middleware", "cookies", "pages", "problem", "texts", "internal/api", "internal/locale", "internal/logs", "internal/nostore", "internal/route",
 		"internal/visit", "internal/weburl"},
-	"descope": {"", "token", "password", "cookies", "middleware", "problem", "internal/logs", "internal/route", "internal/strictjson", "internal/visit"},
+	"descope": {"", "token", "password", "cookies", "middleware", "problem", "internal/logs", "internal/route", "internal/strictjson", "internal/visit", "golang.org/x/net/publicsuffix"},
 
 	// Emails and texts.
 	"mail":  {"", "texts", "internal/atomicfile", "internal/color", "internal/ipaddr", "internal/locale", "internal/loginid", "internal/useragent", "internal/weburl", "github.com/wneessen/go-mail", "golang.org/x/net/idna", "golang.org/x/text"},
