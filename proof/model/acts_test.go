@@ -115,7 +115,7 @@ func claimsOf(x *session) *token.Claims {
 	if x.reset {
 		t = token.TypeReset
 	}
-	return &token.Claims{Subject: x.user, SessionID: x.id, Type: t, AuthTime: x.created}
+	return &token.Claims{Subject: x.user, SessionID: x.id, Type: t, AuthTime: x.authTime()}
 }
 
 func (m *machine) requestReset(actor, loginID string) {
@@ -311,54 +311,6 @@ func (m *machine) cancelChange(x *session) {
 	}
 	m.act("cancel the change", want, func(s *usher.Service) answer {
 		return answer{err: s.CancelEmailChange(ctx, claimsOf(x), client(x.holder))}
-	})
-}
-
-func (m *machine) refresh(x *session, presented string) {
-	want := refused(usher.ErrInvalidSession)
-	if m.model.live(x, m.now()) && m.now().Before(x.validTo[presented]) {
-		trial := m.model.clone().session(x.id)
-		goesOn := trial.refresh(presented, answer{}, m.now())
-		want = expectation{effect: func(s *state, a answer) { s.session(x.id).refresh(presented, a, m.now()) }}
-		if !goesOn {
-			want.err = usher.ErrInvalidSession // and the session ends
-		}
-	}
-	m.act("refresh", want, func(s *usher.Service) answer {
-		return authenticated(s.RefreshSession(ctx, usher.Secret(presented), client(x.holder)))
-	})
-}
-
-func (m *machine) signOut(x *session) {
-	want := succeeds()
-	if !x.ended && m.model.users[x.user] != nil {
-		want = changes(func(s *state, _ answer) { s.session(x.id).ended = true })
-	}
-	m.act("sign-out", want, func(s *usher.Service) answer {
-		return answer{err: s.SignOut(ctx, claimsOf(x), client(x.holder))}
-	})
-}
-
-func (m *machine) signOutEverywhere(x *session) {
-	want := refused(m.ended(x))
-	if want.err == nil {
-		want = changes(func(s *state, _ answer) { s.endSessions(x.user) })
-	}
-	m.act("sign-out everywhere", want, func(s *usher.Service) answer {
-		return answer{err: s.SignOutEverywhere(ctx, claimsOf(x), client(x.holder))}
-	})
-}
-
-func (m *machine) revoke(x, other *session) {
-	want := refused(m.ended(x))
-	if want.err == nil {
-		want = refused(usher.ErrNotFound)
-		if other.user == x.user && !other.ended {
-			want = changes(func(s *state, _ answer) { s.session(other.id).ended = true })
-		}
-	}
-	m.act("revoke", want, func(s *usher.Service) answer {
-		return answer{err: s.RevokeSession(ctx, claimsOf(x), other.id, client(x.holder))}
 	})
 }
 

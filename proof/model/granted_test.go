@@ -37,6 +37,12 @@ func (s *state) grant(u *account, now time.Time) {
 	}
 }
 
+// inTenant reports whether the user is in a tenant: an invitation gives one that is named as
+// its role. Every user is in the tenant "", which is none.
+func (u *account) inTenant(id string) bool {
+	return id == "" || slices.Contains(strings.Fields(u.roles), id)
+}
+
 // claim gives an account that has never proven its address to the owner of the mailbox.
 func (s *state) claim(u *account, now time.Time) {
 	banned := u.banned

@@ -12,6 +12,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/token"
 )
 
 func (m *machine) learnInvitation(raw string, msg usher.Message) {
@@ -45,7 +46,8 @@ func (m *machine) compareInvitations() {
 	}
 }
 
-// checkRoles checks that the session token of an answer has the roles of the user.
+// checkRoles checks that the session token of an answer has the roles of the user, and the
+// tenant of the session if the user is in it.
 func (m *machine) checkRoles(name string, next *state, a answer) {
 	if a.refresh == "" {
 		return
@@ -56,6 +58,13 @@ func (m *machine) checkRoles(name string, next *state, a answer) {
 	}
 	if got, want := strings.Join(claims.Roles, " "), next.users[a.userID].roles; got != want {
 		m.t.Fatalf("%s: the session token has the roles %q, the model %q", name, got, want)
+	}
+	tenant := next.session(a.sessionID).tenant
+	if !next.users[a.userID].inTenant(tenant) {
+		tenant = ""
+	}
+	if got := claims.Tenant; got != tenant {
+		m.t.Fatalf("%s: the session token has the tenant %q, the model %q", name, got, tenant)
 	}
 }
 
@@ -180,7 +189,7 @@ func (m *machine) invite(to string) {
 		})
 	}
 	m.act("invite", want, func(s *usher.Service) answer {
-		_, err := s.Operator("ops").Invite(ctx, usher.InviteParams{Email: to, Roles: []string{role}})
+		_, err := s.Operator("ops").Invite(ctx, usher.InviteParams{Email: to, Roles: []string{role}, Tenants: map[string]token.Tenant{role: {}}})
 		return answer{err: err}
 	})
 }
@@ -298,7 +307,7 @@ func (m *machine) deleteAccount(x *session, current string) {
 }
 
 func takeRoles(o *usher.Operator, id string) error {
-	_, err := o.UpdateUser(ctx, id, usher.UpdateUserParams{Roles: &[]string{}})
+	_, err := o.UpdateUser(ctx, id, usher.UpdateUserParams{Roles: &[]string{}, Tenants: &map[string]token.Tenant{}})
 	return err
 }
 

@@ -224,7 +224,7 @@ func (m *machine) compareSessions() {
 			}
 			continue
 		}
-		if r.UserID != x.user || !r.ExpiresAt.Equal(x.expires) || !r.IdleExpiresAt.Equal(x.idle) || !x.reset && !r.Refresh.RotatedAt.Equal(x.rotatedAt) {
+		if r.UserID != x.user || !r.ExpiresAt.Equal(x.expires) || !r.IdleExpiresAt.Equal(x.idle) || r.Tenant != x.tenant || !x.reset && !r.Refresh.RotatedAt.Equal(x.rotatedAt) {
 			m.t.Fatalf("session %s: the store has %+v, the model %+v", x.id, r, *x)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"maps"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -174,6 +175,28 @@ func (m *machine) acts() map[string]func(*rapid.T) {
 		},
 		"cancel the change": func(t *rapid.T) { m.cancelChange(m.session(t, "session", false)) },
 		"refresh":           func(t *rapid.T) { x := m.session(t, "session", false); m.refresh(x, m.newest(t, x)) },
+		"select a tenant": func(t *rapid.T) {
+			x := m.session(t, "session", false)
+			tenants := []string{"", "r0", "r1"}
+			if u := m.model.users[x.user]; u != nil {
+				tenants = append(tenants, strings.Fields(u.roles)...)
+			}
+			m.selectTenant(x, m.newest(t, x), tenants[len(tenants)-1-rapid.IntRange(0, len(tenants)-1).Draw(t, "tenant")])
+		},
+		"select a tenant with any token": func(t *rapid.T) {
+			x := m.session(t, "session", false)
+			m.newest(t, x)
+			m.selectTenant(x, rapid.SampledFrom(x.known).Draw(t, "token"), rapid.SampledFrom([]string{"", "r0", "r1"}).Draw(t, "tenant"))
+		},
+		"give the password again": func(t *rapid.T) {
+			x := m.session(t, "session", true)
+			m.reauthenticate(x, m.password(t, x.holder))
+		},
+		"give the password again and update": func(t *rapid.T) {
+			x := m.session(t, "session", false)
+			m.reauthenticate(x, m.password(t, x.holder))
+			m.update(x.holder, m.model.session(x.id), "", m.password(t, x.holder))
+		},
 		"refresh several times": func(t *rapid.T) {
 			x := m.session(t, "session", false)
 			for range rapid.IntRange(2, 3).Draw(t, "times") {

@@ -32,7 +32,7 @@ func (m *machine) update(actor string, x *session, current, next string) {
 	want := refused(usher.ErrInvalidSession)
 	switch {
 	case !live:
-	case current == "" && !x.reset && m.now().Sub(x.created) > recent:
+	case current == "" && !x.reset && m.now().Sub(x.authTime()) > recent:
 		want = refused(usher.ErrRecentSignInRequired)
 	case current != "" && !u.has(current, m.now()):
 		want = refused(usher.ErrInvalidCredentials)
@@ -47,6 +47,7 @@ func (m *machine) update(actor string, x *session, current, next string) {
 			s.setSamePassword(u, next, "active")
 			u.robbed = robbed
 			y := s.start(x.user, actor, m.now(), a)
+			y.tenant = x.tenant
 			if current == "" {
 				u.unproven = m.now()
 			}

@@ -59,6 +59,18 @@ type session struct {
 
 	access   string // the newest session token, or the token of the reset session
 	accessAt time.Time
+	// confirmed is when the password was given again for that token. tenant is the current
+	// one of the session.
+	confirmed time.Time
+	tenant    string
+}
+
+// authTime is when the holder of the newest session token has proven to be the user.
+func (x *session) authTime() time.Time {
+	if x.confirmed.IsZero() {
+		return x.created
+	}
+	return x.confirmed
 }
 
 // link is an emailed link.
@@ -228,7 +240,7 @@ func (x *session) got(a answer, now time.Time) {
 		x.validTo[a.refresh] = x.idle
 	}
 	if a.access != "" {
-		x.access, x.accessAt = a.access, now
+		x.access, x.accessAt, x.confirmed = a.access, now, time.Time{}
 	}
 }
 
