@@ -86,6 +86,7 @@ const (
 	EventTokenRefused         = store.EventTokenRefused
 	EventOperatorRefused      = store.EventOperatorRefused
 	EventTokenReused          = store.EventTokenReused
+	EventSignInTokenCreated   = store.EventSignInTokenCreated
 	EventEmailVerifyRequested = store.EventEmailVerifyRequested
 	EventEmailVerified        = store.EventEmailVerified
 	EventEmailChangeRequested = store.EventEmailChangeRequested

@@ -205,7 +205,7 @@ type scene struct {
 	auth          *usher.Authentication // of bob, after withTokens
 	claims        *token.Claims
 	reset, verify usher.Secret // for bob, whose address is verified, and for ann, whose is not
-	move          usher.Secret // for bob, to another address
+	move, enter   usher.Secret // for bob, to another address and to a session
 	invitation    usher.Secret // for carl, who has no account
 }
 
@@ -219,7 +219,7 @@ var goodHash = sync.OnceValue(func() string {
 func newScene(t *testing.T, mode string) *scene {
 	t.Helper()
 	f := &faulty{Store: memory.New(), mode: mode}
-	s := &scene{kit: newKitOn(t, f, newClock()), store: f, reset: "reset", verify: "verify", move: "move", invitation: "invitation"}
+	s := &scene{kit: newKitOn(t, f, newClock()), store: f, reset: "reset", verify: "verify", move: "move", enter: "enter", invitation: "invitation"}
 	s.Close(ctx) // no instance sends, so queued emails stay in the outbox
 	now := s.clock.now()
 	for _, id := range []string{"ann", "bob"} {
@@ -247,6 +247,7 @@ func newScene(t *testing.T, mode string) *scene {
 		s.verify: {UserID: "ann", Purpose: store.PurposeVerifyEmail, Email: "ann@example.com"},
 		s.reset:  {UserID: "bob", Purpose: store.PurposeReset, Email: "bob@example.com"},
 		s.move:   {UserID: "bob", Purpose: store.PurposeChangeEmail, Email: "bob@example.com", NewEmail: "moved@example.com"},
+		s.enter:  {UserID: "bob", Purpose: store.PurposeSignIn, Email: "bob@example.com"},
 	} {
 		one.Hash, one.PasswordVersion, one.CreatedAt, one.ExpiresAt = hashed(raw), 1, now, now.Add(time.Hour)
 		if err := f.AddOneTimeToken(ctx, store.TokenAddition{Token: one, MaxOpen: 3}); err != nil {
@@ -332,6 +333,10 @@ var flows = map[string]func(ctx context.Context, s *scene) (in bool, err error){
 		r, err := s.AcceptInvitation(ctx, usher.AcceptInvitationParams{Token: s.invitation, NewPassword: otherPassword}, home)
 		return r.Authentication != nil, err
 	},
+	"sign in with a token": func(ctx context.Context, s *scene) (bool, error) {
+		a, err := s.SignInWithToken(ctx, s.enter, home)
+		return a != nil, err
+	},
 	"verify": func(ctx context.Context, s *scene) (bool, error) {
 		_, err := s.VerifyEmail(ctx, nil, usher.VerifyEmailParams{Token: s.verify, Password: goodPassword}, home)
 		return false, err
@@ -384,7 +389,7 @@ func storedExceptLimits(s *scene) string {
 	sessions := usher.Must(mem.UserSessions(ctx, u.User.ID, s.clock.now()))
 	events := usher.Must(mem.Events(ctx, usher.EventQuery{Limit: 1000})).Events
 	var tokens []bool
-	for _, raw := range []usher.Secret{s.reset, s.verify, s.move} {
+	for _, raw := range []usher.Secret{s.reset, s.verify, s.move, s.enter} {
 		_, err := mem.OneTimeToken(ctx, hashed(raw), s.clock.now())
 		tokens = append(tokens, err == nil)
 	}

@@ -91,6 +91,13 @@ func (s *Service) StartSession(ctx context.Context, userID string, p Proof, c Cl
 		s.audit.Store(ctx, s.newEvent(EventSignInFailed, u.ID, "", "unverified", c))
 		return nil, ErrEmailNotVerified
 	}
+	return s.startProven(ctx, account, p, nil, c)
+}
+
+// startProven starts a session of a user who may sign in and whom p has authenticated. It
+// spends a one-time token in the same transaction, unless spend is nil.
+func (s *Service) startProven(ctx context.Context, account store.Account, p Proof, spend *store.TokenSpend, c Client) (*Authentication, error) {
+	userID := account.User.ID
 	session, jti := s.newSession(userID, c)
 	session.AMR, session.CreatedAt = slices.Clone(p.Methods), p.At
 	session.ExpiresAt = earlier(session.ExpiresAt, p.At.Add(s.cfg.Sessions.Absolute))
@@ -103,9 +110,14 @@ func (s *Service) StartSession(ctx context.Context, userID string, p Proof, c Cl
 	if device == "" {
 		start.Events = append(start.Events, s.newEvent(EventSignInNewDevice, userID, session.ID, "", c))
 	}
+	start.Spend = spend
 	start.Events[0].Reason = strings.Join(p.Methods, " ")
 	start.Events[1].Reason = proofReason + start.Events[0].Reason
 	ended, err := s.store.StartSession(ctx, start)
+	if spend != nil && errors.Is(err, ErrNotFound) {
+		// The token was spent, or became void, after it was read.
+		return nil, s.refuseToken(ctx, userID, c)
+	}
 	if err != nil {
 		return nil, s.storeError(err)
 	}

@@ -45,6 +45,7 @@ const (
 	EventTokenRefused         EventName = "authn_token_refused"
 	EventOperatorRefused      EventName = "authn_operator_refused"
 	EventTokenReused          EventName = "authn_token_reuse"
+	EventSignInTokenCreated   EventName = "authn_token_created"
 	EventEmailVerifyRequested EventName = "user_email_verify_request"
 	EventEmailVerified        EventName = "user_email_verify"
 	EventEmailChangeRequested EventName = "user_email_change_request"

@@ -9,6 +9,7 @@ import (
 type SessionStore interface {
 	// StartSession starts a session for a user who was authenticated. It returns the
 	// events of the sessions it ended: EndSession, and the oldest above Max.
+	// ErrNotFound if Spend is void, of another purpose or of another user. Otherwise
 	// ErrConflict if the version of the password is not IfPasswordVersion, or if the
 	// user is disabled or deleted.
 	StartSession(ctx context.Context, s SessionStart) ([]Event, error)
@@ -35,6 +36,8 @@ type SessionStore interface {
 // SessionStart is the input of [SessionStore.StartSession].
 type SessionStart struct {
 	Session SessionRecord
+	// Spend is the one-time token of the user that starts the session. Nil spends none.
+	Spend *TokenSpend
 	// IfPasswordVersion is the version of the password that the caller has read, and
 	// verified if the user signs in with it.
 	IfPasswordVersion int64

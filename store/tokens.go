@@ -20,9 +20,11 @@ const (
 	PurposeVerifyEmail Purpose = "verify_email"
 	// PurposeChangeEmail verifies a new address, which replaces the stored one.
 	PurposeChangeEmail Purpose = "change_email"
+	// PurposeSignIn starts a session. The program delivers the token.
+	PurposeSignIn Purpose = "sign_in"
 )
 
-// OneTimeToken is the stored part of an emailed link.
+// OneTimeToken is the stored part of an emailed link, or of a token that signs in.
 type OneTimeToken struct {
 	// Hash is the SHA-256 of the token.
 	Hash []byte
@@ -109,6 +111,7 @@ type TokenSpend struct {
 	Now      time.Time
 	// Invitation is the hash of the invitation that the user accepts. It is removed and
 	// granted, as [Invitation.Grant] does: ErrConflict if there is no such invitation. Nil
-	// accepts none. For ResetPassword it is [PasswordChange.Invitation] instead.
+	// accepts none. For ResetPassword it is [PasswordChange.Invitation] instead, and StartSession
+	// accepts none.
 	Invitation []byte
 }

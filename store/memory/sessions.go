@@ -13,6 +13,15 @@ import (
 // StartSession implements [store.SessionStore].
 func (m *Store) StartSession(ctx context.Context, in store.SessionStart) (ended []store.Event, err error) {
 	err = m.transact(ctx, in, func(s *transaction) error {
+		if in.Spend != nil {
+			t, err := s.spend(*in.Spend)
+			if err != nil {
+				return err
+			}
+			if t.UserID != in.Session.UserID {
+				return store.ErrNotFound
+			}
+		}
 		a, ok := s.accounts[in.Session.UserID]
 		if !ok || a.User.Status != store.StatusEnabled || a.Password.Version != in.IfPasswordVersion {
 			return store.ErrConflict

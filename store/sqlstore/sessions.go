@@ -68,11 +68,20 @@ func (s *Store) StartSession(ctx context.Context, in store.SessionStart) ([]stor
 			args = append(args, userID, in.EndSession, in.Session.LastSeenAt, in.Max-1)
 		}
 		a, removed, err := t.lockAndRemove(ctx, userID, in.EndSession, over, args)
-		if errors.Is(err, store.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) && in.Spend == nil {
 			return store.ErrConflict
 		}
 		if err != nil {
 			return err
+		}
+		if in.Spend != nil {
+			_, o, err := t.spend(ctx, *in.Spend)
+			if err != nil {
+				return err
+			}
+			if o.UserID != userID {
+				return store.ErrNotFound
+			}
 		}
 		if a.User.Status != store.StatusEnabled || a.Password.Version != in.IfPasswordVersion {
 			return store.ErrConflict

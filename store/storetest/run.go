@@ -22,7 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"DeleteUser", deleteCases},
 		{"ChangePassword", passwordCases},
 		{"ClaimUser", claimCases},
-		{"StartSession", startCases},
+		{"StartSession", slices.Concat(startCases, signInTokenCases)},
 		{"Session", sessionCases},
 		{"SwapRefresh", refreshCases},
 		{"EndSession", endCases},
@@ -45,7 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Text", textCases},
 		{"Memory", sharingCases},
 		{"Lifecycle", lifecycleCases},
-		{"AtOnce", slices.Concat(raceCases, raceCountCases, loginIDRaceCases)},
+		{"AtOnce", slices.Concat(raceCases, raceCountCases, loginIDRaceCases, signInTokenRaceCases)},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {
