@@ -85,11 +85,14 @@ func usesPooler(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	return pid != conn.PgConn().PID(), err
 }
 
-// rejectStandby rejects a connection whose server has become a standby. Servers of
-// version 14 and later report that themselves, so the check costs no round trip.
-func rejectStandby(_ context.Context, conn *pgx.Conn) error {
-	if conn.PgConn().ParameterStatus("in_hot_standby") == "on" {
-		return driver.ErrBadConn
+// rejectReadOnly rejects a connection whose server has become a standby or accepts no writes,
+// so that the next one is made to the server that does. Servers of version 14 and later report
+// both themselves, so the check costs no round trip.
+func rejectReadOnly(_ context.Context, conn *pgx.Conn) error {
+	for _, setting := range []string{"in_hot_standby", "default_transaction_read_only"} {
+		if conn.PgConn().ParameterStatus(setting) == "on" {
+			return driver.ErrBadConn
+		}
 	}
 	return nil
 }

@@ -15,7 +15,13 @@ var errPooler = errors.New("postgres: the pooler in front of the server does not
 // NotifyRevocations implements [store.Notifier] by LISTEN, on a connection of its own. It
 // returns an error at once behind a pooler that does not deliver notifications.
 func (s *Store) NotifyRevocations(ctx context.Context, wake func()) error {
-	conn, err := pgx.ConnectConfig(ctx, s.listen.Copy())
+	config := s.listen.Copy()
+	if s.beforeListen != nil {
+		if err := s.beforeListen(ctx, config); err != nil {
+			return fmt.Errorf("postgres: listen: BeforeConnect: %w", err)
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("postgres: listen: %w", err)
 	}

@@ -49,7 +49,8 @@ func New(ctx context.Context, db *sql.DB, options ...Options) (*Store, error) {
 
 // FromPool returns a store in a pgxpool of the program. The program remains the
 // owner of the pool: Close does not close it. At most one Options may be given. ctx
-// bounds the migrations.
+// bounds the migrations. BeforeConnect of the pool's configuration is called for the connection
+// that listens, too, so a password that changes can be set there.
 func FromPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*Store, error) {
 	opts, err := onlyOptions(options)
 	if err != nil {
@@ -61,5 +62,10 @@ func FromPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*Sto
 	opts.warnOfTLS(pool.Config().ConnConfig)
 	db := sql.OpenDB(pipelineConnector{stdlib.GetPoolConnector(pool)})
 	db.SetMaxIdleConns(0) // the pool keeps them
-	return newStore(ctx, db, pool.Config().ConnConfig, opts)
+	s, err := newStore(ctx, db, pool.Config().ConnConfig, opts)
+	if err != nil {
+		return nil, err
+	}
+	s.beforeListen = pool.Config().BeforeConnect
+	return s, nil
 }

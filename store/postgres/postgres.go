@@ -45,11 +45,13 @@ type Options struct {
 // Store is a store in a PostgreSQL database.
 type Store struct {
 	*sqlstore.Store
-	db       *sql.DB
-	listen   *pgx.ConnConfig
-	ownsDB   bool // Close closes db
-	closing  sync.Once
-	closeErr error
+	db     *sql.DB
+	listen *pgx.ConnConfig
+	// beforeListen is BeforeConnect of the program's pool, or nil.
+	beforeListen func(context.Context, *pgx.ConnConfig) error
+	ownsDB       bool // Close closes db
+	closing      sync.Once
+	closeErr     error
 }
 
 var _ store.Store = (*Store)(nil)
@@ -90,7 +92,7 @@ func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
 	}
 	// A pooler may deliver notifications that another client listens for.
 	config.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) {}
-	db := sql.OpenDB(pipelineConnector{stdlib.GetConnector(*config, stdlib.OptionResetSession(rejectStandby))})
+	db := sql.OpenDB(pipelineConnector{stdlib.GetConnector(*config, stdlib.OptionResetSession(rejectReadOnly))})
 	db.SetMaxOpenConns(opts.MaxConns)
 	db.SetMaxIdleConns(opts.MaxConns)
 	db.SetConnMaxLifetime(connLifetime)
