@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
@@ -52,7 +53,8 @@ func newKit(t *testing.T, s setup) *kit {
 			s.service(c)
 		}
 	}})
-	cfg := descope.Config{ProjectID: project, ManagementKey: managementKey, Now: k.Clock.Now}
+	// A loaded computer may need seconds for a hash of another system.
+	cfg := descope.Config{ProjectID: project, ManagementKey: managementKey, Timeout: time.Minute, Now: k.Clock.Now}
 	cfg.Logger = slog.New(slog.NewJSONHandler(&webtest.LockedWriter{W: &k.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if s.config != nil {
 		s.config(&cfg)
