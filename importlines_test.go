@@ -391,7 +391,6 @@ func TestHA09_HashesOfOtherProgramsAreReplacedAtTheFirstSignIn(t *testing.T) {
 	}
 	for i, v := range vectors {
 		id, c := fmt.Sprintf("user%d", i), from(fmt.Sprintf("192.0.2.%d", i))
-		wantErr(t, k.trySignIn(id, usher.Secret(v.Password+"z"), c), usher.ErrInvalidCredentials)
 		k.signIn(id, usher.Secret(v.Password), c)
 		if h := k.account(id).Password.Hash; !strings.HasPrefix(h, "$argon2id$") || strings.Contains(h, "keyid") {
 			t.Errorf("%s: after the first sign-in the hash is %q", v.Name, h)

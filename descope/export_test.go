@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/descope"
@@ -19,7 +20,7 @@ import (
 // in there. What the form cannot say is reported.
 func TestDM15_AnExportIsABatch(t *testing.T) {
 	t.Parallel()
-	k, other := newKit(t, setup{service: webtest.Unlimited}), newKit(t, setup{service: webtest.Unlimited})
+	k, other := newKit(t, setup{service: webtest.Unlimited}), newKit(t, setup{service: webtest.Unlimited, config: patient})
 	k.signUp(ann)
 	data, err := os.ReadFile("../password/testdata/foreign.json")
 	if err != nil {
@@ -27,18 +28,23 @@ func TestDM15_AnExportIsABatch(t *testing.T) {
 	}
 	var vectors []struct {
 		Password, Pepper string
-		Hash             json.RawMessage
+		Hash             map[string]json.RawMessage
 	}
 	if err := json.Unmarshal(data, &vectors); err != nil {
 		t.Fatal(err)
 	}
 	var lines strings.Builder
 	passwords := map[string]string{ann: goodPassword}
+	taken := map[string]int{}
 	for i, v := range vectors {
-		if v.Pepper == "" {
+		for format := range v.Hash {
+			if taken[format]++; v.Pepper != "" || taken[format] > 2 {
+				continue // two of each format are enough
+			}
 			id := fmt.Sprintf("user%d@example.com", i)
 			passwords[id] = v.Password
-			fmt.Fprintf(&lines, "{\"loginIds\": [%q, \"also%d\"], \"emailVerified\": true, \"hash\": %s}\n", id, i, v.Hash)
+			hash, _ := json.Marshal(v.Hash)
+			fmt.Fprintf(&lines, "{\"loginIds\": [%q, \"also%d\"], \"emailVerified\": true, \"hash\": %s}\n", id, i, hash)
 		}
 	}
 	lines.WriteString(`{"loginIds": ["full"], "email": "f@example.com", "language": "de", "name": "F <&>", "givenName": "a", "middleName": "b", "familyName": "c", "phone": "1", "picture": "https://x.test/p",
@@ -63,7 +69,7 @@ func TestDM15_AnExportIsABatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lost["permissions"] != 1 || lost["language"] < 1 || lost["storedHash"] < 10 || len(lost) != 3 {
+	if lost["permissions"] != 1 || lost["language"] < 1 || lost["storedHash"] < 5 || len(lost) != 3 {
 		t.Errorf("lost %v", lost)
 	}
 	n, batches := 0, 0
@@ -86,7 +92,7 @@ func TestDM15_AnExportIsABatch(t *testing.T) {
 		other.post("/v1/auth/password/signin", project, credentials(id, pw)).want(200, "")
 		signed++
 	}
-	if signed < 20 {
+	if signed < 8 {
 		t.Errorf("%d users sign in", signed)
 	}
 	other.do("GET", "/v1/mgmt/user?loginId=full", manager, "").want(200, "").wantMembers(map[string]string{
@@ -109,6 +115,9 @@ func TestDM15_AnExportIsABatch(t *testing.T) {
 		t.Errorf("in an outage: %v", err)
 	}
 }
+
+// patient gives a request the time for a costly hash under the race detector.
+func patient(c *descope.Config) { c.Timeout = time.Minute }
 
 type failing struct{}
 
