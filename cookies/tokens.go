@@ -29,6 +29,8 @@ func (j *Jar) sessionSpec() cookieSpec {
 // opened or have expired are ignored. If the others belong to one session, the newest
 // counts, and otherwise none; see [Jar.RejectConflict]. With Config.Plain, the times in
 // pair are zero and one of the tokens may be missing.
+//
+// While an operator acts as a user ([Jar.Acting]), they are the tokens of the operator.
 func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 	pair, present, _ = j.tokens(r)
 	return pair, present
