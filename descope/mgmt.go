@@ -49,6 +49,7 @@ func (h *Handler) managementRows() []row {
 		many("/v1/mgmt/user/delete/batch", h.deleteUsers),
 		post("/v1/mgmt/user/logout", h.signOutUser),
 		history,
+		post("/v1/mgmt/user/signin/embeddedlink", h.signInToken),
 		post("/v1/mgmt/user/password/set/active", h.setPassword(func(*call) bool { return false })),
 		post("/v1/mgmt/user/password/set/temporary", h.setPassword(func(*call) bool { return true })),
 		post("/v1/mgmt/user/password/set", h.setPassword(func(c *call) bool { return !c.in.flag("setActive") })),

@@ -1,8 +1,10 @@
 package descope
 
 import (
+	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/usherkit/usher"
 )
@@ -175,4 +177,27 @@ func (h *Handler) updateEmail(c *call) (any, error) {
 		return nil, err
 	}
 	return h.userAnswer(c, u)
+}
+
+// signInToken answers POST /v1/mgmt/user/signin/embeddedlink. verifyLink takes the token.
+func (h *Handler) signInToken(c *call) (any, error) {
+	if len(c.in.object("customClaims").members) > 0 {
+		c.in.addError("customClaims", "invalid", "is not served: usher.Config.Claims adds claims")
+	}
+	timeout := time.Duration(c.in.number("timeout")) * time.Second
+	u, err := named(c)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := c.operator.SignInToken(c.r.Context(), u.ID, timeout)
+	var bad *usher.FieldError
+	if errors.As(err, &bad) && bad.Field == "lifetime" {
+		return nil, &usher.FieldError{Field: "timeout", Code: bad.Code, Detail: bad.Detail}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Token string `json:"token"`
+	}{raw.Reveal()}, nil
 }

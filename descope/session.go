@@ -2,19 +2,37 @@ package descope
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/visit"
 	"github.com/usherkit/usher/token"
 )
 
-// verifyLink answers POST /v1/auth/magiclink/verify. The tokens are those of a reset session:
+// verifyLink answers POST /v1/auth/magiclink/verify. A token of signInToken starts a session.
+// For the link of a reset, the tokens are those of a reset session:
 // the call to update the password accepts the refresh token, and nothing else of the
 // Service accepts either of them.
 func (h *Handler) verifyLink(c *call) (any, error) {
 	raw := usher.Secret(c.in.required("token"))
 	if err := c.in.err(); err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(raw.Reveal(), usher.SignInTokenPrefix) {
+		answer, err := h.startSession(c, func(client usher.Client) (usher.Result, error) {
+			a, err := h.service.SignInWithToken(c.r.Context(), raw, client)
+			if err != nil {
+				return usher.Result{}, err
+			}
+			return usher.Result{Next: usher.NextSignedIn, Authentication: a}, nil
+		})
+		if s, ok := answer.(sessionJSON); ok {
+			// The token is spent, so an outage from here on must not refuse the session.
+			if has, err := h.service.HasPassword(c.r.Context(), s.User.UserID); err == nil {
+				s.User.Password = has
+			}
+		}
+		return answer, err
 	}
 	client := h.visits.Client(c.w, c.r)
 	link, err := h.service.ResetLink(c.r.Context(), raw, client)

@@ -31,6 +31,28 @@ func TestDE29_TenantsWithTheSDK(t *testing.T) { calls.Modes(t, calls.Tenants) }
 // The management functions work with the SDK, unmodified.
 func TestDM12_ManagementWithTheSDK(t *testing.T) { calls.Modes(t, calls.Manage) }
 
+// A backend gets a token for a link of its own, and the token signs in once. Old releases of the
+// SDK pass no lifetime.
+func TestDE36_EmbeddedLinksWithTheSDK(t *testing.T) {
+	w := calls.NewWorld(t, calls.Mode{Store: calls.SQLite})
+	users, verify := w.NewClient(client.Config{ManagementKey: calls.ManagementKey}).Management.User(), w.Client.Auth.MagicLink().Verify
+	if _, err := users.Create(t.Context(), "ida@example.com", &descope.UserRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	token, err := users.GenerateEmbeddedLink(t.Context(), "ida@example.com", nil, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := verify(t.Context(), token, nil)
+	if err != nil || in.User.LoginIDs[0] != "ida@example.com" || in.SessionToken == nil || in.RefreshToken == nil {
+		t.Fatalf("%+v, %v", in, err)
+	}
+	_, err = verify(t.Context(), token, nil)
+	calls.WantCode(t, err, "E062504", 401)
+	_, err = users.GenerateEmbeddedLink(t.Context(), "ida@example.com", map[string]any{"admin": true}, 0)
+	calls.WantCode(t, err, "E011003", 400)
+}
+
 // What only a recent release of the SDK has: further hashes, and calls about many users. A
 // batch whose answer is lost, and which the SDK repeats, creates nobody twice.
 func TestDM13_BatchesWithTheSDK(t *testing.T) {

@@ -196,6 +196,9 @@ const tests = {
     const verified = await ok(sdk.magicLink.verify(t));
     await ok(sdk.password.update('ida@example.com', first, verified.refreshJwt));
     await ok(sdk.password.signIn('ida@example.com', first));
+    const { token } = await ok(users.generateEmbeddedLink('ida@example.com'));
+    assert.equal((await ok(sdk.magicLink.verify(token))).user.loginIds[0], 'ida@example.com');
+    await fails(sdk.magicLink.verify(token), 'E062504', 401);
     assert.equal((await ok(users.invite('kai@example.com', { inviteUrl: page }))).loginIds[0], 'kai@example.com');
     await link(page);
 
