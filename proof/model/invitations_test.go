@@ -86,7 +86,7 @@ func (m *machine) invitationActs() map[string]func(*rapid.T) {
 		"another service verifies": func(t *rapid.T) { email := m.anyEmail(t); m.ensureUser(email[:3], email) },
 		"invite and prove": func(t *rapid.T) {
 			email := m.anyEmail(t)
-			crash := m.crash // in the proof
+			crash := rapid.SampledFrom([]string{"", "before", "after"}).Draw(t, "crash in the proof")
 			m.crash = ""
 			m.invite(email)
 			if m.model.holderOf(email) == nil {
@@ -164,6 +164,27 @@ func (m *machine) invitationActs() map[string]func(*rapid.T) {
 		"give another address": func(t *rapid.T) {
 			id := m.user(t)
 			m.giveAddress(id, m.email(t, m.model.users[id].email[:3]), rapid.Bool().Draw(t, "unverified"))
+		},
+		"change an invited user": func(t *rapid.T) {
+			email := m.email(t, "ann")
+			if rapid.Bool().Draw(t, "proven") {
+				m.ensureUser("ann", email)
+			}
+			m.invite(email)
+			m.crash = ""
+			u, i := m.model.holderOf(email), m.model.invitation(email, m.now())
+			if u == nil || i == nil {
+				return
+			}
+			switch rapid.SampledFrom([]string{"login id", "address", "disabled"}).Draw(t, "change") {
+			case "login id":
+				m.setLoginID(u.id, m.name)
+			case "address":
+				m.giveAddress(u.id, m.email(t, "ann"), rapid.Bool().Draw(t, "unverified"))
+			default:
+				m.operate("disable", u.id, disable, func(o *usher.Operator) error { return o.Disable(ctx, u.id) })
+			}
+			m.accept(i, m.password(t, "ann"))
 		},
 		"delete the own account": func(t *rapid.T) {
 			x := m.session(t, "session", false)

@@ -73,3 +73,9 @@ func requireReset(s *state, u *account) {
 	s.setPassword(u, "", "none")
 	u.banned = banned
 }
+
+func disable(s *state, u *account) {
+	u.disabled = true
+	s.endSessions(u.id)
+	s.dropLinks(u.id)
+}
