@@ -27,11 +27,11 @@ type UpdatePasswordParams struct {
 // ReplacePasswordParams is the input of [Service.ReplacePassword]. All fields are
 // required.
 type ReplacePasswordParams struct {
-	// LoginID names the user.
+	// LoginID names the user. Required.
 	LoginID string
-	// OldPassword is the user's password. It may be expired or temporary.
+	// OldPassword is the user's password. It may be expired or temporary. Required.
 	OldPassword Secret
-	// NewPassword is the chosen password.
+	// NewPassword is the chosen password. Required.
 	NewPassword Secret
 }
 

@@ -37,7 +37,7 @@ func TestCF06_EachSettingIsDocumented(t *testing.T) {
 	page := settingsPage{t, map[string]*doc.Package{}, map[string]*ast.StructType{}, map[string]string{}, map[string]bool{}}
 	var roots []string
 	for _, dir := range configurable {
-		p := packageDoc(t, dir)
+		p := packageDoc(t, dir, 0)
 		page.packages[p.Name] = p
 		for _, typ := range p.Types {
 			spec, name := typ.Decl.Specs[0].(*ast.TypeSpec), p.Name+"."+typ.Name
@@ -118,7 +118,7 @@ needs, and [SECURITY.md](../SECURITY.md) what the defaults protect.
 `)
 	var body strings.Builder
 	for _, dir := range configurable {
-		pkg := p.packages[packageDoc(p.t, dir).Name]
+		pkg := p.packages[packageDoc(p.t, dir, 0).Name]
 		fmt.Fprintf(&page, "- [Package %s](#package-%s):", pkg.Name, pkg.Name)
 		fmt.Fprintf(&body, "\n## Package %s\n", pkg.Name)
 		separator := " "

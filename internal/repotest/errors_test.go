@@ -40,7 +40,7 @@ func codeDocs(t *testing.T) map[problem.Code]codeDoc {
 	t.Helper()
 	form := regexp.MustCompile(`^(\w+) (means that .+) \[(\d{3})\]\.(?: (.+))?$`)
 	all := map[problem.Code]codeDoc{}
-	for _, typ := range packageDoc(t, "problem").Types {
+	for _, typ := range packageDoc(t, "problem", 0).Types {
 		for _, group := range typ.Consts {
 			for _, spec := range group.Decl.Specs {
 				v := spec.(*ast.ValueSpec)
@@ -98,7 +98,7 @@ for people, and are in the language of the client. ` + "`type`" + ` is the addre
 ` + "`field`, `code` and `detail`" + `, and is left out if there are none. Other members are none of Usher's.
 
 A program answers with the same codes, or with codes of its own, by
-[` + "`problem.Write`" + `](../../problem/problem.go).
+[` + "`problem.Write`" + `](../../problem/problem.go). [routes.md](../routes.md) lists the codes of each route.
 
 | code | status | title | it means that |
 | --- | --- | --- | --- |

@@ -31,8 +31,9 @@ func checkGenerated(t *testing.T, path, content string) {
 	}
 }
 
-// packageDoc returns the documentation of the package in a folder, without its tests.
-func packageDoc(t *testing.T, dir string) *doc.Package {
+// packageDoc returns the documentation of the package in a folder, without its tests. The
+// mode may be doc.AllDecls.
+func packageDoc(t *testing.T, dir string, mode doc.Mode) *doc.Package {
 	t.Helper()
 	logRoot()
 	files, fset := []*ast.File{}, token.NewFileSet()
@@ -50,7 +51,7 @@ func packageDoc(t *testing.T, dir string) *doc.Package {
 		}
 		files = append(files, f)
 	}
-	p, err := doc.NewFromFiles(fset, files, path.Join(module, dir))
+	p, err := doc.NewFromFiles(fset, files, path.Join(module, dir), mode)
 	if err != nil {
 		t.Fatal(err)
 	}
