@@ -1,6 +1,7 @@
 // Command services is two programs: "services accounts" signs users in, and "services reports"
-// validates the same sessions by the keys of the first. Reports starts and serves while
-// accounts is down, because it keeps the keys in a file.
+// validates the same sessions by the keys of the first. Reports goes on while accounts is
+// down. If it starts in that time, it has the keys from a file, and answers 503 until it has
+// the list of revocations.
 package main
 
 import (

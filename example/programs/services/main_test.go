@@ -13,8 +13,8 @@ import (
 	"github.com/usherkit/usher/ushertest"
 )
 
-// Reports serves the users of accounts, also after a restart while accounts is down, and refuses
-// a user who has signed out.
+// Reports serves the users of accounts and refuses a user who has signed out. After a restart while
+// accounts is down, it answers 503, or serves if it follows no revocations.
 func TestReportsOutlivesAccounts(t *testing.T) {
 	app := ushertest.New(t, ushertest.Config{Program: newAccounts})
 	accounts := httptest.NewServer(app.Handler())
@@ -47,6 +47,12 @@ func TestReportsOutlivesAccounts(t *testing.T) {
 	stop()
 
 	accounts.Close()
+	reports, stop = start()
+	if got := status(reports, other); got != http.StatusServiceUnavailable {
+		t.Errorf("without the list of revocations: %d", got)
+	}
+	stop()
+
 	cfg.RevocationsURL = "" // its list is not kept in a file
 	reports, stop = start()
 	defer stop()
