@@ -114,11 +114,15 @@ func TestAT03_ANumberBeyondAFloatIsNotStored(t *testing.T) {
 		"a patch":   errOf(ops.PatchAttributes(ctx, id, huge, "")),
 		"an update": errOf(ops.UpdateUser(ctx, id, usher.UpdateUserParams{Attributes: &huge})),
 		"an import": errOf(ops.ImportUser(ctx, usher.ImportUserParams{LoginIDs: []string{"bob"}, Attributes: huge})),
+		"U+0000":    errOf(ops.PatchAttributes(ctx, id, map[string]any{"x": []any{"\x00"}}, "")),
 	} {
 		var field *usher.FieldError
 		if !errors.As(err, &field) || field.Field != "attributes" {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if _, err := ops.PatchAttributes(ctx, id, map[string]any{"x": `\u0000`}, ""); err != nil {
+		t.Errorf("a backslash is no U+0000: %v", err)
 	}
 	if _, refused, _ := k.importLines(usher.ImportParams{Users: strings.NewReader(`{"loginIds":["bob"],"attributes":{"x":1e400}}`)}); !strings.HasPrefix(refused, "1|bob|attributes|") {
 		t.Errorf("the line of an import: %q", refused)

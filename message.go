@@ -304,15 +304,18 @@ func (s *Service) reportDroppedEmail(ctx context.Context, m Message, reason stri
 
 // sealEmail returns the row for an email. If m.At is zero, it is the current time. The
 // caller sets it for a message with a link, to the time at which the link was made,
-// because the email states how long the link is valid.
+// because the email states how long the link is valid. The client of an operator is not in it.
 func (s *Service) sealEmail(address string, m Message, c Client) []store.QueuedEmail {
 	now := s.now()
 	sealed := sealedMessage{
 		Kind: m.Kind, UserID: m.UserID, To: address, Link: m.Link.Reveal(), Code: m.Code.Reveal(), ExpiresAt: m.ExpiresAt, At: cmp.Or(m.At, now),
-		UserAgent: logs.Clean(c.UserAgent, 256), Language: m.Language,
+		Language: m.Language,
 	}
-	if c.Address.IsValid() {
-		sealed.Address = c.Address.String()
+	if c.actor == "" {
+		sealed.UserAgent = logs.Clean(c.UserAgent, 256)
+		if c.Address.IsValid() {
+			sealed.Address = c.Address.String()
+		}
 	}
 	plain, err := json.Marshal(sealed)
 	if err != nil {

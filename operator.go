@@ -33,6 +33,13 @@ func (s *Service) Operator(name string) *Operator {
 	return &Operator{s: s, client: Client{actor: name}}
 }
 
+// From returns an Operator whose events also have the address, the user agent and the
+// request id of the client that asked for the change, such as a request to an administration
+// API. Emails to users do not have them.
+func (o *Operator) From(c Client) *Operator {
+	return &Operator{s: o.s, client: Client{Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, actor: o.client.actor}}
+}
+
 // CountRefused counts a request that claims to come from the operator, and whose key or
 // other proof the program has refused, for the network of the client, and records it. It
 // returns nil as long as the network may go on: then the program answers as it answers a

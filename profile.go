@@ -1,6 +1,7 @@
 package usher
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -114,6 +115,10 @@ func checkAttributes(attributes map[string]any) error {
 	// A json.Number may be beyond the numbers that can be read.
 	if err := json.Unmarshal(line, new(map[string]any)); err != nil {
 		return &FieldError{"attributes", "invalid", "must not have a number beyond the range of a float64"}
+	}
+	// PostgreSQL does not store U+0000, which must not look like an outage.
+	if bytes.Contains(bytes.ReplaceAll(line, []byte(`\\`), nil), []byte(`\u0000`)) {
+		return &FieldError{"attributes", "invalid", "must not have the character U+0000"}
 	}
 	return nil
 }

@@ -102,10 +102,11 @@ func (h *Handler) checkKey(c *call) error {
 	if h.key == nil {
 		return errNotServed
 	}
-	operator := h.service.Operator("descope")
+	client := h.visits.Client(c.w, c.r)
+	operator := h.service.Operator("descope").From(client)
 	sum := sha256.Sum256([]byte(c.given.key.Reveal()))
 	if c.given.key == "" || c.given.jwt != "" || subtle.ConstantTimeCompare(sum[:], h.key[:]) != 1 {
-		if err := operator.CountRefused(c.r.Context(), h.visits.Client(c.w, c.r)); err != nil {
+		if err := operator.CountRefused(c.r.Context(), client); err != nil {
 			return err
 		}
 		return errWrongKey

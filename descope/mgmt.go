@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -95,6 +96,9 @@ func (h *Handler) managedUser(c *call, u usher.User) (userJSON, error) {
 func target(c *call, loginID, userID string) (usher.User, error) {
 	if loginID == "" && userID == "" {
 		c.in.addError("loginId", "required", "must not be empty")
+	}
+	if hasZero(loginID + userID) {
+		c.in.addError("loginId", "invalid", "must not have the character U+0000")
 	}
 	if err := c.in.err(); err != nil {
 		return usher.User{}, err
@@ -293,11 +297,27 @@ func noSuchUser(err error) bool {
 	return errors.Is(err, usher.ErrNotFound) || errors.As(err, new(*usher.FieldError))
 }
 
+// hasZero reports whether a text has U+0000, which no id has, and which a store may refuse
+// in a way that looks like an outage.
+func hasZero(s string) bool { return strings.Contains(s, "\x00") }
+
 // texts returns an array of strings, of at most maxBatch; nil if it is absent.
 func (o object) texts(name string) (list []string) {
 	o.read(name, &list, "must be an array of texts")
 	if len(list) > maxBatch {
 		o.addError(name, "too_long", "must have at most 500 entries")
+	}
+	if slices.ContainsFunc(list, hasZero) {
+		o.addError(name, "invalid", "must not have the character U+0000")
+	}
+	return list
+}
+
+// filled is texts without empty ones: a search would take an empty role for no condition.
+func (o object) filled(name string) []string {
+	list := o.texts(name)
+	if slices.Contains(list, "") {
+		o.addError(name, "invalid", "must not have an empty text")
 	}
 	return list
 }
@@ -331,6 +351,9 @@ func (o object) tenants(current map[string]token.Tenant) map[string]token.Tenant
 	o.read("userTenants", &given, "must be an array of objects with tenantId and roleNames")
 	all := map[string]token.Tenant{}
 	for _, t := range given {
+		if _, twice := all[t.TenantID]; t.TenantID == "" || twice {
+			o.addError("userTenants", "invalid", "must have a tenantId in each object, and none twice")
+		}
 		all[t.TenantID] = token.Tenant{Roles: t.RoleNames, Permissions: slices.Clone(current[t.TenantID].Permissions)}
 	}
 	return all

@@ -135,9 +135,13 @@ func foreignHash(raw json.RawMessage) (*password.Foreign, error) {
 	var sha struct {
 		SHA *struct{ Hash, Type, Salt string }
 	}
+	members, _ := strictjson.AsObject(raw)
 	if json.Unmarshal(raw, &sha) != nil || sha.SHA == nil {
 		f := &password.Foreign{}
 		return f, json.Unmarshal(raw, f)
+	}
+	if len(members) != 1 {
+		return nil, &password.ImportError{Field: "Foreign", Reason: "must have exactly one format"}
 	}
 	salt, err := hex.DecodeString(sha.SHA.Salt)
 	if err != nil {

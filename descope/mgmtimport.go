@@ -119,15 +119,17 @@ func (u auth0User) line() map[string]any {
 }
 
 // readAuth0 returns the users of both files. A hash belongs to the user with the same
-// address; a hash without one is a user by itself.
+// address, or with the same user name if neither has an address; a hash without such a
+// user is a user by itself.
 func readAuth0(o object) []auth0User {
 	users := auth0File(o, "users")
 	index := map[string]int{}
 	for i, u := range users {
-		index[strings.ToLower(u.Email)] = i
+		index[strings.ToLower(u.loginID())] = i
 	}
+	delete(index, "")
 	for _, hash := range auth0File(o, "hashes") {
-		if i, known := index[strings.ToLower(hash.Email)]; known {
+		if i, known := index[strings.ToLower(hash.loginID())]; known {
 			users[i].PasswordHash = hash.PasswordHash
 		} else {
 			users = append(users, hash)
@@ -137,7 +139,8 @@ func readAuth0(o object) []auth0User {
 }
 
 // auth0File reads a file of JSON lines, or a JSON array. The SDK for Go sends it in base64,
-// and that for Node as text, or as an object with the bytes of a Buffer.
+// and that for Node as text, or as an object with the bytes of a Buffer. It reads at most one
+// user more than maxBatch, because two bytes of text can be a user.
 func auth0File(o object, name string) (all []auth0User) {
 	var text []byte
 	if raw := o.get(name); len(raw) > 0 && raw[0] == '{' {
@@ -152,21 +155,36 @@ func auth0File(o object, name string) (all []auth0User) {
 		}
 	}
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
-	if bytes.HasPrefix(text, []byte("[")) {
-		if json.Unmarshal(text, &all) != nil {
-			o.addError(name, "invalid", "must be an array of users as Auth0 exports them")
-		}
-		return all
+	values := json.NewDecoder(bytes.NewReader(text))
+	values.UseNumber() // in user_metadata and app_metadata
+	isArray := bytes.HasPrefix(text, []byte("["))
+	if isArray {
+		_, _ = values.Token() // it is there
 	}
-	for lines := json.NewDecoder(bytes.NewReader(text)); ; {
+	for len(all) <= maxBatch {
 		var u auth0User
-		switch err := lines.Decode(&u); {
+		switch err := nextAuth0(values, isArray, &u); {
 		case errors.Is(err, io.EOF):
 			return all
 		case err != nil:
-			o.addError(name, "invalid", "must be lines of JSON as Auth0 exports them")
+			o.addError(name, "invalid", "must be lines of JSON, or an array of users, as Auth0 exports them")
 			return nil
 		}
 		all = append(all, u)
 	}
+	return all
+}
+
+// nextAuth0 reads the next user. It returns io.EOF after the last one.
+func nextAuth0(values *json.Decoder, isArray bool, u *auth0User) error {
+	if !isArray || values.More() {
+		return values.Decode(u)
+	}
+	if _, err := values.Token(); err != nil {
+		return errors.New("the array does not end")
+	}
+	if _, err := values.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is text after the array")
+	}
+	return io.EOF
 }

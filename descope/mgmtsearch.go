@@ -67,12 +67,12 @@ func readSearch(o object) (search, error) {
 		o.addError("page", "invalid", "must stay within the first 10,000 users")
 	}
 	s.Search = o.text("text")
-	if roles := o.texts("roleNames"); len(roles) == 1 {
+	if roles := o.filled("roleNames"); len(roles) == 1 {
 		s.Role = roles[0]
 	} else if len(roles) > 1 {
 		o.addError("roleNames", "invalid", "must have at most one role")
 	}
-	switch statuses := o.texts("statuses"); {
+	switch statuses := o.filled("statuses"); {
 	case len(statuses) == 1:
 		s.Status = usher.Status(statuses[0])
 	case len(statuses) > 1 && !(len(statuses) == 2 && slices.Contains(statuses, "enabled") && slices.Contains(statuses, "disabled")):

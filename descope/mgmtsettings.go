@@ -11,7 +11,11 @@ import (
 	"github.com/usherkit/usher"
 )
 
-const week = 7 * 24 * time.Hour
+const (
+	week = 7 * 24 * time.Hour
+	// maxWeeks is less than a time.Duration can hold.
+	maxWeeks = 15_000
+)
 
 // settingsJSON are the rules for passwords in Descope's form.
 type settingsJSON struct {
@@ -77,8 +81,8 @@ func (h *Handler) setPasswordSettings(c *call) (any, error) {
 		Number: c.in.flag("number"), NonAlphanumeric: c.in.flag("nonAlphanumeric"),
 	}
 	if expires := c.in.number("expirationWeeks"); c.in.flag("expiration") {
-		if given.Expiration = time.Duration(expires) * week; expires < 1 {
-			c.in.addError("expirationWeeks", "invalid", "must be at least 1")
+		if given.Expiration = time.Duration(expires) * week; expires < 1 || expires > maxWeeks {
+			c.in.addError("expirationWeeks", "invalid", "must be between 1 and 15,000")
 		}
 	}
 	if amount := c.in.number("reuseAmount"); c.in.flag("reuse") {

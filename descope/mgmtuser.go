@@ -15,7 +15,7 @@ func newUser(o object) usher.ImportUserParams {
 	in := usher.ImportUserParams{
 		LoginIDs: append([]string{o.required("loginId")}, o.texts("additionalLoginIds")...),
 		Email:    o.text("email"), EmailVerified: o.flag("verifiedEmail"), Profile: profile(o, "displayName", o.optional),
-		Roles: o.texts("roleNames"), Tenants: o.tenants(nil), Attributes: o.attributes(),
+		Roles: o.filled("roleNames"), Tenants: o.tenants(nil), Attributes: o.attributes(),
 	}
 	if o.text("status") != "invited" {
 		in.Disabled = o.status() == usher.StatusDisabled
@@ -73,7 +73,7 @@ func (h *Handler) updateUser(c *call) (any, error) {
 	}
 	c.in.notServed("ssoAppIDs", "test")
 	given := func(name string) *string { s := c.in.text(name); return &s }
-	roles, tenants, attributes := c.in.texts("roleNames"), c.in.tenants(u.Tenants), c.in.attributes()
+	roles, tenants, attributes := c.in.filled("roleNames"), c.in.tenants(u.Tenants), c.in.attributes()
 	if attributes == nil {
 		attributes = map[string]any{}
 	}
@@ -138,7 +138,7 @@ func (h *Handler) patchUser(c *call) (any, error) {
 	}
 	in := usher.UpdateUserParams{Profile: profile(c.in, name, given)}
 	if c.in.get("roleNames") != nil {
-		roles := c.in.texts("roleNames")
+		roles := c.in.filled("roleNames")
 		in.Roles = &roles
 	}
 	if c.in.get("userTenants") != nil {
