@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // signInToken returns a token that signs in, and fails the test on an error.
@@ -222,4 +224,28 @@ func TestOP18_OneOfManyUsesOfASignInTokenWins(t *testing.T) {
 	if list := usher.Must(k.store.UserSessions(ctx, u.ID, k.clock.now())); len(list) != before+1 {
 		t.Errorf("%d sessions, want %d", len(list), before+1)
 	}
+}
+
+// overtaken is a store in which another client is faster between the reading of a token and
+// its use.
+type overtaken struct{ store.Store }
+
+func (o overtaken) StartSession(ctx context.Context, s store.SessionStart) ([]store.Event, error) {
+	if s.Spend != nil {
+		if err := o.DropTokens(ctx, s.Session.UserID, store.PurposeSignIn, s.Spend.Now, store.Effects{}); err != nil {
+			return nil, err
+		}
+	}
+	return o.Store.StartSession(ctx, s)
+}
+
+func TestOP19_ATokenThatIsSpentMeanwhileHasTheSameError(t *testing.T) {
+	t.Parallel()
+	k := newKitOn(t, overtaken{memory.New()}, newClock())
+	raw := k.signInToken(k.signUp(ann).User.ID)
+	k.events.reset()
+	if _, err := k.SignInWithToken(ctx, raw, home); err != usher.ErrInvalidToken { //nolint:errorlint // the same error
+		t.Errorf("the error is %v", err)
+	}
+	k.wantEvents("authn_token_refused:one_time_token")
 }
