@@ -381,3 +381,14 @@ func TestDE24_ABrowserNeedsItsCookiesAlone(t *testing.T) {
 		t.Errorf("the cookies after the sign-out everywhere are %s", jar)
 	}
 }
+
+func TestDE22_ASignOutEndsTheResetOfABrowser(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, setup{config: inCookies})
+	k.mgmt("/create", fullUser).want(200, "")
+	k.post(resetPath, project, object("loginId", ann, "redirectUrl", "https://good.test/cb")).want(200, "")
+	jar := cookiesOf(t, "", k.post(verifyPath, project, object("token", k.mailedToken("t"))).want(200, ""))
+	from := []string{"Cookie", jar, "Origin", "https://app.example", "Sec-Fetch-Site", "same-origin"}
+	k.do(http.MethodPost, "/v1/auth/logout", project, "{}", from...).want(200, "")
+	k.do(http.MethodPost, updatePath, project, object("loginId", ann, "newPassword", otherPassword), from...).want(401, "E064001")
+}
