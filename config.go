@@ -158,8 +158,8 @@ type Config struct {
 	// NoBackground leaves the background work to other instances. This Service then
 	// sends no emails, rotates no keys, removes no expired rows, and knows only the
 	// revocations that were in force when it started. It is for command-line tools
-	// that use the store of a running program, and for programs whose process runs only
-	// now and then, which call [Service.RunBackground]. Defaults to false.
+	// that use the store of a running program, and for programs whose process is stopped
+	// between requests, which call [Service.RunBackground]. Defaults to false.
 	NoBackground bool
 }
 

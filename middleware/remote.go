@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -96,13 +97,13 @@ func OpenRemote(ctx context.Context, cfg RemoteConfig) (*Remote, error) {
 		Now:                  cfg.Now,
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("middleware: RemoteConfig.KeysURL: %w", err)
 	}
 	r := &Remote{keys: keys}
 	if cfg.RevocationsURL != "" {
 		if r.revoked, err = cfg.followRevocations(ctx); err != nil {
 			r.Close()
-			return nil, err
+			return nil, fmt.Errorf("middleware: RemoteConfig.RevocationsURL: %w", err)
 		}
 		cfg.Revocations = r.revoked.List()
 	}

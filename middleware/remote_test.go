@@ -67,9 +67,9 @@ func TestRemoteValidatesFromTheKeySetAlone(t *testing.T) {
 
 func TestRemoteConfigErrors(t *testing.T) {
 	for want, cfg := range map[string]middleware.RemoteConfig{
-		"RemoteConfig.Issuer": {},
-		"URL":                 {Issuer: "http://app.example.com"},
-		"Leeway":              {Issuer: "https://app.example.com", Leeway: time.Hour},
+		"RemoteConfig.Issuer":  {},
+		"RemoteConfig.KeysURL": {Issuer: "http://app.example.com"},
+		"Leeway":               {Issuer: "https://app.example.com", Leeway: time.Hour},
 	} {
 		cfg.Client = &http.Client{Transport: refused{}}
 		if _, err := middleware.OpenRemote(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
@@ -143,8 +143,8 @@ func TestRemoteRevocationsConfigErrors(t *testing.T) {
 		"are both set": func(c *middleware.RemoteConfig) {
 			c.RevocationsURL, c.Revocations = "https://app.example.com/auth/revocations", token.NewRevocations()
 		},
-		"requires a RevocationsURL": func(c *middleware.RemoteConfig) { c.RevocationsBearer = "x" },
-		"https":                     func(c *middleware.RemoteConfig) { c.RevocationsURL = "http://app.example.com/auth/revocations" },
+		"requires a RevocationsURL":     func(c *middleware.RemoteConfig) { c.RevocationsBearer = "x" },
+		"RemoteConfig.RevocationsURL: ": func(c *middleware.RemoteConfig) { c.RevocationsURL = "http://app.example.com/auth/revocations" },
 	} {
 		cfg := good
 		cfg.AllowPrivateNetworks = true

@@ -38,8 +38,8 @@ type Routes struct {
 //   - answers that reveal whether a user exists.
 //
 // It calls the program without a network, creates users, and signs them in and out, so it
-// needs an App of its own. What it does not find is not proven: it knows only the routes that
-// it is told of.
+// needs an App of its own. It attacks only the mount and the routes in Routes, and a program
+// without findings can still have faults.
 func (a *App) Attack(routes Routes) {
 	a.t.Helper()
 	for _, f := range a.findings(routes) {
