@@ -181,6 +181,22 @@ func TestDE18_TheRefreshTokenInACookie(t *testing.T) {
 	}
 }
 
+// The session of a browser ends when the tokens of a link overwrite its cookies.
+func TestDE18_ALinkEndsTheSessionWhoseCookiesItOverwrites(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, setup{config: inCookies})
+	jar := cookiesOf(t, "", k.post("/v1/auth/password/signup", project, credentials(bob, goodPassword)).want(200, ""))
+	from := []string{"Cookie", jar, "Origin", "https://app.example", "Sec-Fetch-Site", "same-origin"}
+	k.mgmt("/create", fullUser).want(200, "")
+	k.Inbox()
+	k.ClearRecords()
+	k.post(resetPath, project, object("loginId", ann, "redirectUrl", "https://good.test/cb")).want(200, "")
+	k.do(http.MethodPost, verifyPath, project, object("token", "wrong"), from...).want(401, "E062504")
+	k.do(http.MethodGet, "/v1/auth/me", project, "", from...).want(200, "")
+	k.do(http.MethodPost, verifyPath, project, object("token", k.mailedToken("t")), from...).want(200, "")
+	k.do(http.MethodGet, "/v1/auth/me", project, "", from...).want(401, "E064001")
+}
+
 // FuzzFB04_Calls sends arbitrary headers and bodies to every call. No answer is a failure of
 // the program, and each is JSON.
 func FuzzFB04_Calls(f *testing.F) {

@@ -47,6 +47,7 @@ func (h *Handler) verifyLink(c *call) (any, error) {
 		Session: reset.Token, SessionExpiresAt: reset.ExpiresAt, Refresh: reset.RefreshToken, RefreshExpiresAt: reset.ExpiresAt,
 	}
 	if h.visits.Cookies != nil {
+		h.visits.EndOverwritten(c.w, c.r)
 		if err := h.visits.Cookies.SetTokens(c.w, c.r, pair); err != nil {
 			return nil, err
 		}

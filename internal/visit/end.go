@@ -98,6 +98,16 @@ func (v *Visits) endReplaced(r *http.Request, had []token.Pair, c usher.Client, 
 	return v.endSessions(ctx, had, c, except...)
 }
 
+// EndOverwritten ends the sessions of the cookies of a request before other tokens overwrite
+// them. A failure is only logged.
+func (v *Visits) EndOverwritten(w http.ResponseWriter, r *http.Request) {
+	err := v.endSessions(context.WithoutCancel(r.Context()), v.allTokens(r), v.Client(w, r))
+	if err != nil {
+		v.Logger.WarnContext(r.Context(), "handlers: sessions that the client had could not be ended", "error", err)
+	}
+	v.clearActing(w, r)
+}
+
 // endSessions ends the session of each pair of which a token is valid, except those with
 // the given ids.
 func (v *Visits) endSessions(ctx context.Context, pairs []token.Pair, c usher.Client, except ...string) error {
