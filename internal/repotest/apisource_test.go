@@ -266,7 +266,7 @@ func (s *apiSource) call(op *operation, call *ast.CallExpr, prefix, doc string, 
 	case "decodeOptional":
 		op.body = max(op.body, optionalBody)
 	case "text", "secret", "optional", "object", "fields":
-		kind := map[string]string{"object": "object", "fields": "object", "optional": "null"}[name]
+		kind := map[string]string{"object": "object", "fields": "map"}[name]
 		if member := unquoted(call.Args[0]); member != "" {
 			op.addMember(prefix+member, kind, doc)
 		}

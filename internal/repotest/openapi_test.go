@@ -140,6 +140,8 @@ func requestSchema(members []member) object {
 		switch m.kind {
 		case "boolean":
 			property["type"] = []string{"boolean", "null"}
+		case "map":
+			property["type"], property["additionalProperties"] = []string{"object", "null"}, object{"type": []string{"string", "boolean"}}
 		case "object":
 			property["type"], property["properties"], property["required"] = []string{"object", "null"}, object{}, []string{}
 		default:
