@@ -37,12 +37,14 @@ func serve(addr string, h http.Handler) {
 	fmt.Fprintln(os.Stderr, handlers.NewServer(addr, h).ListenAndServe())
 }
 
-// newAccounts returns the routes of the program that signs users in.
+// newAccounts returns the routes of the program that signs users in: pages with cookies, and
+// /api/auth with tokens for clients of both programs.
 func newAccounts(service *usher.Service) http.Handler {
 	h := usher.Must(handlers.New(service, handlers.Config{Pages: &pages.Config{}}))
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", h)
-	mux.Handle("GET /token", h.RequireFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("/api/auth/", usher.Must(handlers.New(service, handlers.Config{Path: "/api/auth"})))
+	mux.Handle("GET /whoami", h.RequireFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "signed in as", middleware.Subject(r.Context()))
 	}))
 	return mux

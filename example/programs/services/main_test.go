@@ -61,7 +61,7 @@ func TestReportsOutlivesAccounts(t *testing.T) {
 
 func TestAttacks(t *testing.T) {
 	app := ushertest.New(t, ushertest.Config{Program: newAccounts})
-	app.Attack(ushertest.Routes{Protected: []string{"GET /token"}})
+	app.Attack(ushertest.Routes{Protected: []string{"GET /whoami"}})
 }
 
 func status(h http.Handler, r *http.Request) int {
