@@ -111,6 +111,27 @@ func (o object) read(name string, v any, detail string) {
 	}
 }
 
+// bounded is an array of which at most one element more than maxBatch is read, because two
+// bytes of text can be an element.
+type bounded[T any] []T
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (b *bounded[T]) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return errors.New("not an array")
+	}
+	for *b = []T{}; d.More() && len(*b) <= maxBatch; {
+		var element T
+		if err := d.Decode(&element); err != nil {
+			return err
+		}
+		*b = append(*b, element)
+	}
+	return nil
+}
+
 // text returns a string; "" if it is absent.
 func (o object) text(name string) (s string) {
 	o.read(name, &s, "must be text")

@@ -302,7 +302,8 @@ func noSuchUser(err error) bool {
 func hasZero(s string) bool { return strings.Contains(s, "\x00") }
 
 // texts returns an array of strings, of at most maxBatch; nil if it is absent.
-func (o object) texts(name string) (list []string) {
+func (o object) texts(name string) []string {
+	var list bounded[string]
 	o.read(name, &list, "must be an array of texts")
 	if len(list) > maxBatch {
 		o.addError(name, "too_long", "must have at most 500 entries")

@@ -79,6 +79,16 @@ func TestDM18_AnImportReadsNoMoreUsersThanItTakes(t *testing.T) {
 			t.Errorf("%d MiB of users cost %d MiB", len(body)>>20, used)
 		}
 	}
+	for path, list := range map[string]string{"/create/batch": `{"users":[`, "/delete/batch": `{"userIds":[`} {
+		body := list + "{}" + strings.Repeat(",{}", 1<<20) + "]}"
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		k.mgmt(path, body).want(400, "E011003")
+		runtime.ReadMemStats(&after)
+		if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 60 {
+			t.Errorf("%s: a body of %d MiB costs %d MiB", path, len(body)>>20, used)
+		}
+	}
 	for _, bad := range []string{`[{}`, `[{}] {}`, `[{},]`, `[{}}`, `{} [`} {
 		k.mgmt("/import", importBody(bad, "")).want(400, "E011003")
 	}

@@ -34,7 +34,7 @@ const batchReserve = time.Second
 // other users are failures that say so. If nothing has been done by then, the error is that
 // of the whole call, and the SDKs repeat it.
 func (h *Handler) createUsers(c *call) (any, error) {
-	var users []json.RawMessage
+	var users bounded[json.RawMessage]
 	c.in.read("users", &users, "must be an array of users")
 	if len(users) > maxBatch {
 		c.in.addError("users", "too_long", "must have at most 500 users")
