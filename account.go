@@ -140,7 +140,11 @@ func (s *Service) AccountData(ctx context.Context, claims *token.Claims, c Clien
 			break
 		}
 	}
-	s.audit.Store(ctx, s.newEvent(EventDataDownloaded, u.ID, session.ID, "", c))
+	e := s.newEvent(EventDataDownloaded, u.ID, session.ID, "", c)
+	if err := s.store.Record(ctx, store.Effects{Events: []Event{e}}); err != nil {
+		return AccountData{}, s.storeError(err) // no download without its event
+	}
+	s.audit.Notify(ctx, e)
 	return d, nil
 }
 

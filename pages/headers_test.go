@@ -87,7 +87,7 @@ func TestHP04_PasswordManagersKnowEveryInput(t *testing.T) {
 		}
 	}
 	check("signin", b.Open("/auth/signin"), "loginId:text:username", "password:password:current-password", "rememberMe:checkbox:")
-	check("signup", b.Open("/auth/signup"), "loginId:text:username", "password:password:new-password", "name:text:name")
+	check("signup", b.Open("/auth/signup"), "loginId:text:username", "password:password:new-password", "name:text:name", "rememberMe:checkbox:")
 	check("forgot", b.Open("/auth/forgot"), "loginId:text:username")
 	b.SignUp(Ann)
 	b.Open(k.EmailedLink(t, usher.MessageVerifyEmail)).WantRedirect(t, "/auth/verify")
