@@ -91,6 +91,9 @@ type UpdateUserParams struct {
 	// Attributes are data of the program. The Service stores them and does not use
 	// them.
 	Attributes *map[string]any
+	// AttributesPatch changes single attributes, as [Operator.PatchAttributes] does with an
+	// empty version, in the same transaction. It must be empty if Attributes is set.
+	AttributesPatch map[string]any
 	// Email sets the address and whether it counts as proven. It does not change the
 	// login ids.
 	Email *EmailAddress
@@ -114,6 +117,16 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 			return User{}, err
 		}
 	}
+	var patch *store.AttributesPatch
+	if len(in.AttributesPatch) > 0 {
+		if in.Attributes != nil {
+			return User{}, &FieldError{"attributes", "invalid", "must not be set and patched at the same time"}
+		}
+		if err := checkPatch(in.AttributesPatch); err != nil {
+			return User{}, err
+		}
+		patch = &store.AttributesPatch{Set: in.AttributesPatch}
+	}
 	if in.Email != nil && in.Email.Address != "" {
 		in.Email = &EmailAddress{Address: loginid.Trim(in.Email.Address), Verified: in.Email.Verified}
 		if _, err := canonicalEmail("email", in.Email.Address, o.s.cfg.UnicodeLoginIDs); err != nil {
@@ -123,13 +136,32 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 	e := o.event(EventUserUpdated, userID)
 	u, _, err := o.s.store.UpdateUser(ctx, store.UserUpdate{
 		UserID: userID, Profile: in.Profile, Roles: in.Roles, Permissions: in.Permissions, Tenants: in.Tenants,
-		Attributes: in.Attributes, Email: in.Email, DropTokens: in.Email != nil, At: o.s.now(), Effects: store.Effects{Events: []Event{e}},
+		Attributes: in.Attributes, Patch: patch, Email: in.Email, DropTokens: in.Email != nil, At: o.s.now(), Effects: store.Effects{Events: []Event{e}},
 	})
 	if err != nil {
-		return User{}, o.s.storeError(err)
+		return User{}, o.s.attributesError(err)
 	}
 	o.s.audit.Notify(ctx, e)
 	return u, nil
+}
+
+// checkPatch checks a patch of attributes.
+func checkPatch(patch map[string]any) error {
+	if err := checkAttributes(patch); err != nil {
+		return err
+	}
+	if _, bad := patch[""]; bad {
+		return &FieldError{"attributes", "invalid", "must not have an empty key"}
+	}
+	return nil
+}
+
+// attributesError is storeError, and names the field if the attributes became too large.
+func (s *Service) attributesError(err error) error {
+	if errors.Is(err, store.ErrAttributesTooLarge) {
+		return &FieldError{"attributes", "too_long", "must be at most 64 KiB of JSON together"}
+	}
+	return s.storeError(err)
 }
 
 // PatchAttributes changes single attributes of a user and returns the user. A nil value
@@ -142,21 +174,15 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 // attributes would have more than 64 KiB; [ErrNotFound]; [ErrConflict] if the attributes
 // have another version; a [*Rejection] of a hook of the store; [ErrUnavailable].
 func (o *Operator) PatchAttributes(ctx context.Context, userID string, patch map[string]any, version string) (User, error) {
-	if err := checkAttributes(patch); err != nil {
+	if err := checkPatch(patch); err != nil {
 		return User{}, err
-	}
-	if _, bad := patch[""]; bad {
-		return User{}, &FieldError{"attributes", "invalid", "must not have an empty key"}
 	}
 	e := o.event(EventUserUpdated, userID)
 	u, _, err := o.s.store.UpdateUser(ctx, store.UserUpdate{
 		UserID: userID, Patch: &store.AttributesPatch{Set: patch, IfVersion: version}, At: o.s.now(), Effects: store.Effects{Events: []Event{e}},
 	})
-	if errors.Is(err, store.ErrAttributesTooLarge) {
-		return User{}, &FieldError{"attributes", "too_long", "must be at most 64 KiB of JSON together"}
-	}
 	if err != nil {
-		return User{}, o.s.storeError(err)
+		return User{}, o.s.attributesError(err)
 	}
 	o.s.audit.Notify(ctx, e)
 	return u, nil

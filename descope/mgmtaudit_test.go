@@ -124,3 +124,30 @@ func TestDM19_WhatTheManagementCannotMeanIsRefused(t *testing.T) {
 	}
 	k.do(http.MethodPost, "/v1/mgmt/password/settings", manager, `{"expiration":true,"expirationWeeks":15000}`).want(200, "")
 }
+
+// A change that is refused changes nothing, although it has several parts.
+func TestDM19_ARefusedChangeLeavesNothing(t *testing.T) {
+	onEachStore(t, func(t *testing.T, k *kit) {
+		k.mgmt("/create", `{"loginId":"other@example.com"}`).want(200, "")
+		k.mgmt("/create", fullUser).want(200, "")
+		load := func() string {
+			return k.do(http.MethodGet, "/v1/mgmt/user?loginId=ann@example.com", manager, "").want(200, "").text
+		}
+		before := load()
+		for _, change := range []struct{ method, path, body string }{
+			{http.MethodPatch, "/patch", `{"loginId":"ann@example.com","name":"Eve","customAttributes":{"seats":4},"email":"no address"}`},
+			{http.MethodPatch, "/patch", `{"loginId":"ann@example.com","name":"Eve","customAttributes":{"":4}}`},
+			{http.MethodPatch, "/patch", `{"loginId":"ann@example.com","name":"Eve","customAttributes":{"big":"` + strings.Repeat("x", 10<<10) + `"},"status":"gone"}`},
+			{http.MethodPost, "/update", `{"loginId":"ann@example.com","displayName":"Eve","additionalLoginIds":["other@example.com"]}`},
+			{http.MethodPost, "/update", `{"loginId":"ann@example.com","displayName":"Eve","additionalLoginIds":["a\tb"]}`},
+			{http.MethodPost, "/update", `{"loginId":"ann@example.com","additionalLoginIds":["ann"],"email":"no address"}`},
+		} {
+			if a := k.do(change.method, "/v1/mgmt/user"+change.path, manager, change.body); a.status != http.StatusBadRequest {
+				t.Errorf("%s %s: %d %s", change.path, change.body, a.status, a.text)
+			}
+			if after := load(); after != before {
+				t.Errorf("%s %.100s has changed the user:\n%s\n%s", change.path, change.body, before, after)
+			}
+		}
+	})
+}

@@ -133,8 +133,8 @@ func (s search) named(c *call) (users []usher.User, err error) {
 		}
 	}
 	for _, address := range s.emails {
-		if address == "" {
-			continue
+		if !strings.Contains(address, "@") {
+			continue // it is no address, and the beginning of too many names
 		}
 		page, err := c.operator.Users(c.r.Context(), usher.UserQuery{Search: address, Limit: maxSearchLimit})
 		if err != nil {

@@ -102,19 +102,31 @@ func newEmail(c *call, u usher.User, address string) *usher.EmailAddress {
 	return &e
 }
 
-// change changes a user, and the login ids if the body has them. These are transactions of
-// their own, and the same call again, after an outage, has the same effect.
+// change changes a user, and the login ids if the body has them. These are two transactions,
+// so everything that can be refused is checked before the first of them. The same call again,
+// after an outage, has the same effect.
 func change(c *call, u usher.User, in usher.UpdateUserParams) (usher.User, error) {
 	more := c.in.texts("additionalLoginIds")
 	if err := c.in.err(); err != nil {
 		return u, err
 	}
-	if ids := append([]string{u.LoginID()}, more...); more != nil && !slices.Equal(ids, u.LoginIDs) {
-		if _, err := c.operator.SetLoginIDs(c.r.Context(), u.ID, ids); err != nil {
-			return u, err
+	ids := append([]string{u.LoginID()}, more...)
+	setIDs := more != nil && !slices.Equal(ids, u.LoginIDs)
+	if setIDs {
+		for _, id := range more {
+			switch owner, err := c.operator.UserByLoginID(c.r.Context(), id); {
+			case err == nil && owner.ID != u.ID:
+				return u, usher.ErrLoginIDTaken
+			case err != nil && !errors.Is(err, usher.ErrNotFound):
+				return u, err
+			}
 		}
 	}
-	return c.operator.UpdateUser(c.r.Context(), u.ID, in)
+	changed, err := c.operator.UpdateUser(c.r.Context(), u.ID, in)
+	if err != nil || !setIDs {
+		return changed, err
+	}
+	return c.operator.SetLoginIDs(c.r.Context(), u.ID, ids)
 }
 
 // patchUser answers PATCH /v1/mgmt/user/patch: only the members of the body change, and of
@@ -150,14 +162,10 @@ func (h *Handler) patchUser(c *call) (any, error) {
 		address = c.in.text("email")
 	}
 	in.Email = newEmail(c, u, address)
-	attributes, status := c.in.attributes(), c.in.status()
+	in.AttributesPatch = c.in.attributes()
+	status := c.in.status()
 	if u, err = change(c, u, in); err != nil {
 		return nil, err
-	}
-	if len(attributes) > 0 {
-		if u, err = c.operator.PatchAttributes(c.r.Context(), u.ID, attributes, ""); err != nil {
-			return nil, err
-		}
 	}
 	if u, err = setStatus(c, u, status); err != nil {
 		return nil, err
