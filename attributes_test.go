@@ -128,3 +128,31 @@ func TestAT03_ANumberBeyondAFloatIsNotStored(t *testing.T) {
 		t.Errorf("the line of an import: %q", refused)
 	}
 }
+
+// UpdateUser changes single attributes in the transaction of everything else.
+func TestAT01_UpdateUserPatchesAttributes(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	id, ops := k.signUp(ann).User.ID, k.Operator("ops")
+	if _, err := ops.PatchAttributes(ctx, id, map[string]any{"plan": "free", "seats": 1}, ""); err != nil {
+		t.Fatal(err)
+	}
+	name := "Ann"
+	u, err := ops.UpdateUser(ctx, id, usher.UpdateUserParams{Profile: usher.Profile{Name: &name}, AttributesPatch: map[string]any{"plan": "pro"}})
+	if err != nil || u.Name != "Ann" || u.Attributes["plan"] != "pro" || fmt.Sprint(u.Attributes["seats"]) != "1" {
+		t.Errorf("got %+v, %v", u, err)
+	}
+	other := map[string]any{}
+	for field, in := range map[string]usher.UpdateUserParams{
+		"email":      {AttributesPatch: map[string]any{"plan": "x"}, Email: &usher.EmailAddress{Address: "no address"}},
+		"attributes": {AttributesPatch: map[string]any{"plan": "x"}, Attributes: &other},
+	} {
+		_, err := ops.UpdateUser(ctx, id, in)
+		if bad := (*usher.FieldError)(nil); !errors.As(err, &bad) || bad.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if u, err = ops.User(ctx, id); err != nil || u.Attributes["plan"] != "pro" {
+		t.Errorf("a refused change leaves %v, %v", u.Attributes, err)
+	}
+}
