@@ -28,9 +28,10 @@ func inBothJars(t *testing.T, s Setup, test func(t *testing.T, k *Kit, operator 
 	for name, jar := range map[string]func(*cookies.Config){"sealed": nil, "plain": func(c *cookies.Config) {
 		c.Plain, c.SessionName, c.RefreshName = true, "__Host-session", "__Host-refresh"
 	}} {
+		s := s // for each jar, because the tests are parallel
+		s.Jar = jar
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s.Jar = jar
 			k, operator := NewPages(t, pages.Config{}, s)
 			addSupport(k)
 			for _, loginID := range []string{Ann, Bob} {

@@ -2,6 +2,7 @@
 // each test: its name, and its error if it failed.
 import assert from 'node:assert/strict';
 import DescopeClient from '@descope/node-sdk';
+import createCore from '@descope/core-js-sdk';
 
 const settings = JSON.parse(process.argv[2]);
 const { url: baseUrl, project: projectId, key: managementKey } = settings;
@@ -107,6 +108,42 @@ const tests = {
     await ok(sdk.logoutAll(two.refreshJwt));
     for (const s of [two, three]) await fails(sdk.refresh(s.refreshJwt), 'E064001', 401);
     await fails(sdk.refresh(), 'E011002', 401);
+  },
+
+  // The SDK below the one for Node, as programs in other runtimes use it.
+  async 'the core SDK'() {
+    let cookie; // the refresh token of the last answer, if it is in a cookie
+    const core = createCore({
+      projectId, baseUrl, logger: quiet,
+      fetch: async (...request) => {
+        const answer = await fetch(...request);
+        for (const c of answer.headers.getSetCookie()) cookie = /^DSR=([^;]+)/.exec(c)?.[1] ?? cookie;
+        return answer;
+      },
+    });
+    const refreshOf = (data) => data.refreshJwt ?? cookie;
+    const eve = 'eve@example.com';
+    assert.equal((await ok(core.password.policy())).minLength, 15);
+    const up = await ok(core.password.signUp(eve, first, { name: 'Eve' }));
+    assert.ok(up.firstSeen && refreshOf(up));
+    assert.deepEqual([core.getTenants(up.sessionJwt), core.getJwtRoles(up.sessionJwt), core.getJwtPermissions(up.sessionJwt), core.isJwtExpired(up.sessionJwt)], [[], [], [], false]);
+    await fails(core.password.signIn(eve, second), 'E062902', 401);
+    let token = refreshOf(await ok(core.password.signIn(eve, first)));
+    assert.equal((await ok(core.me(token))).loginIds[0], eve);
+    assert.ok(Array.isArray(await ok(core.history(token))));
+    assert.deepEqual((await ok(core.myTenants(true, token))).tenants, []);
+    await fails(core.selectTenant('T9', token), 'E062907', 403).catch((e) => assert.match(e.message, /40[0-9]/));
+    token = refreshOf(await ok(core.refresh(token)));
+    token = refreshOf(await ok(core.refresh(token, undefined, undefined, true)));
+    assert.deepEqual(await ok(core.refresh('', undefined, undefined, true)), {});
+    token = refreshOf(await ok(core.password.replace(eve, first, second)));
+    await ok(core.password.update(eve, third, token));
+    token = refreshOf(await ok(core.password.signIn(eve, third)));
+    await ok(core.logout(token));
+    await fails(core.refresh(token), 'E064001', 401);
+    token = refreshOf(await ok(core.password.signIn(eve, third)));
+    await ok(core.logoutAll(token));
+    await fails(core.me(token), 'E064001', 401);
   },
 
   async 'management: one user'() {
