@@ -3,8 +3,10 @@ package repotest
 import (
 	"fmt"
 	goversion "go/version"
+	"maps"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,5 +73,22 @@ func TestCF04_GoModAsksForNoMoreThanTheDependencies(t *testing.T) {
 	}
 	if own := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(readFile(t, "go.mod")); own == nil || own[1] != newest {
 		t.Errorf("go.mod asks for %v, and a dependency for %s", own, newest)
+	}
+}
+
+// A program on SQLite links few modules. The README says how many.
+func TestCF04_AProgramOnSQLiteLinksFewModules(t *testing.T) {
+	t.Parallel()
+	logRoot()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "./store/sqlite", "./handlers", "./mail").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := map[string]bool{}
+	for _, path := range strings.Fields(string(out)) {
+		modules[path] = true
+	}
+	if want := fmt.Sprintf("links %d modules", len(modules)); !strings.Contains(readFile(t, "README.md"), want) {
+		t.Errorf("README.md does not say %q: %v", want, slices.Sorted(maps.Keys(modules)))
 	}
 }
