@@ -331,7 +331,7 @@ func TestEN05_ConfirmFirst(t *testing.T) {
 		t.Error("the page reveals who has an account")
 	}
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantPage(t, 401, "or the address isn’t confirmed yet")
-	link := k.EmailedLink(t, usher.MessageVerifyEmail)
+	link := k.EmailedLink(t, usher.MessageVerifyEmail, Ann)
 	b.Open(link).WantRedirect(t, "/auth/verify")
 	b.Open("/auth/verify").WantPage(t, 200, "enter the password you chose")
 	_, token, _ := strings.Cut(link, "token=")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,11 +146,12 @@ func (b *Browser) SignUp(loginID string) {
 	b.Send("/signup", "loginId", loginID, "password", GoodPassword, "name", "Ann").WantRedirect(b.T, "/")
 }
 
-// EmailedLink returns the path of the link in the newest email of that kind.
-func (k *Kit) EmailedLink(t *testing.T, kind usher.MessageKind) string {
+// EmailedLink returns the path of the link in an email of that kind. Emails to several users
+// arrive in any order: to names the recipient, if there may be more than one.
+func (k *Kit) EmailedLink(t *testing.T, kind usher.MessageKind, to ...string) string {
 	t.Helper()
 	for _, m := range k.Inbox() {
-		if m.Kind == kind {
+		if m.Kind == kind && (len(to) == 0 || slices.Contains(to, m.To)) {
 			path, ok := strings.CutPrefix(m.Link.Reveal(), "https://app.example")
 			if !ok {
 				t.Fatalf("the link leads elsewhere: %s", m.Link.Reveal())
