@@ -1,6 +1,7 @@
 package password
 
 import (
+	"errors"
 	"strconv"
 	"sync"
 	"testing"
@@ -166,4 +167,56 @@ func TestLM08_TheCallersBeforeANewOneAreCounted(t *testing.T) {
 			t.Errorf("%d callers before a new one of %v, want %d", got, own, want)
 		}
 	}
+}
+
+// Callers that are refused together come back one after the other, as fast as slots become
+// free. A caller that is refused alone comes back after a second.
+func TestLM02_RefusedCallersComeBackOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, err := NewHasher(HasherConfig{Slots: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		compute := func() error { time.Sleep(200 * time.Millisecond); return nil }
+		if err := h.run(t.Context(), h.slots, compute); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		fill := func() {
+			for range 2 + 2*5 { // the running ones, and those that a second has room for
+				wg.Go(func() { _ = h.run(t.Context(), h.slots, compute) })
+			}
+			synctest.Wait()
+		}
+		refused := func() time.Duration {
+			var busy *BusyError
+			if err := h.Busy(t.Context()); !errors.As(err, &busy) {
+				t.Fatalf("with a full queue, Busy returns %v", err)
+			}
+			return busy.RetryAfter
+		}
+		fill()
+		if got := refused(); got != time.Second {
+			t.Errorf("a caller that is refused alone waits %s, want a second", got)
+		}
+		times := map[time.Duration]int{}
+		for range 900 {
+			times[refused()]++
+		}
+		for second := 2 * time.Second; second <= longestReturn; second += time.Second {
+			if n := times[second]; n < 90 || n > 110 {
+				t.Errorf("%d of 900 callers come back after %s, want about 100", n, second)
+			}
+		}
+		if len(times) > 10 {
+			t.Errorf("the callers come back after %v, want at most %s", times, longestReturn)
+		}
+		wg.Wait()
+		time.Sleep(longestReturn)
+		fill()
+		if got := refused(); got != time.Second {
+			t.Errorf("a caller that is refused alone later waits %s, want a second", got)
+		}
+		wg.Wait()
+	})
 }

@@ -12,7 +12,8 @@ import (
 // Retry-After header.
 type BusyError struct {
 	// RetryAfter is how long the caller should wait before the next attempt, in
-	// whole seconds, at least one.
+	// whole seconds, at least one. It grows with the number of callers that are
+	// refused at about the same time, to at most 10 seconds.
 	RetryAfter time.Duration
 }
 
@@ -31,6 +32,8 @@ type slots struct {
 	free  int
 	queue groupedQueue
 	held  time.Duration // moving average of how long a slot is held; 0 before the first
+	// returns is when the caller that was refused last may come back.
+	returns time.Time
 }
 
 func newSlots(n int, wait time.Duration) *slots {
@@ -57,7 +60,23 @@ func (s *slots) checkQueue(p queueKey) error {
 	if expected <= s.wait {
 		return nil
 	}
-	return &BusyError{RetryAfter: retryAfter(s.wait)}
+	return s.refuse()
+}
+
+// longestReturn is the longest BusyError.RetryAfter, unless HasherConfig.QueueWait is longer.
+const longestReturn = 10 * time.Second
+
+// refuse returns the error for a caller that is refused. Callers that are refused together
+// are told to come back one after the other, at the pace at which slots become free, so that
+// they do not all come back at once to be refused again. The caller holds s.mu.
+func (s *slots) refuse() *BusyError {
+	now := time.Now()
+	first, last := now.Add(s.wait), now.Add(longestReturn)
+	s.returns = s.returns.Add(s.held / time.Duration(s.n))
+	if s.returns.Before(first) || s.returns.After(last) {
+		s.returns = first
+	}
+	return &BusyError{RetryAfter: wholeSeconds(s.returns.Sub(now))}
 }
 
 // acquire waits for a slot. It returns the error of ctx or a *BusyError; after
@@ -95,7 +114,9 @@ func (s *slots) acquire(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-timer.C:
-		err = &BusyError{RetryAfter: retryAfter(s.wait)}
+		s.mu.Lock()
+		err = s.refuse()
+		s.mu.Unlock()
 	}
 	s.abandon(w)
 	return err
@@ -136,7 +157,7 @@ func (s *slots) passOn() {
 	s.free++
 }
 
-// retryAfter rounds wait up to whole seconds, the unit of the Retry-After header.
-func retryAfter(wait time.Duration) time.Duration {
-	return max(time.Second, (wait+time.Second-1)/time.Second*time.Second)
+// wholeSeconds rounds d up to whole seconds, the unit of the Retry-After header.
+func wholeSeconds(d time.Duration) time.Duration {
+	return max(time.Second, (d+time.Second-1)/time.Second*time.Second)
 }

@@ -194,7 +194,7 @@ func (s *suite) storm() error {
 	slots := hasher.Slots()
 	normal := &variant{name: "storm", set: serverSettings{DB: db}}
 	floor := &variant{name: "floor", set: serverSettings{DB: db}, floor: true}
-	if err := s.compareStorms(users, s.rounds, []*variant{normal, floor}); err != nil {
+	if err := s.compareStorms(users, 3*s.rounds, []*variant{normal, floor}); err != nil {
 		return err
 	}
 	s.section("A storm of sign-ins", fmt.Sprintf("%d users sign in at the same moment, with the default hash and its default limit of %d concurrent hashes. A client that gets 429 tries again after `Retry-After`, for 10 s. Meanwhile 8 connections send a protected request every 5 ms. The server, the %d clients and the 8 connections are three processes on the same %d cores. The floor is a server to which no user signs in, beside another process that keeps as many concurrent hashes running and does nothing else. %d rounds in turn; median of the rounds, and their range.", users, slots, users, runtime.NumCPU(), len(normal.p99)))
