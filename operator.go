@@ -40,14 +40,14 @@ func (o *Operator) From(c Client) *Operator {
 	return &Operator{s: o.s, client: Client{Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, actor: o.client.actor}}
 }
 
-// CountRefused counts a request that claims to come from the operator, and whose key or
-// other proof the program has refused, for the network of the client, and records it. It
-// returns nil as long as the network may go on: then the program answers as it answers a
+// CountFailedAuthentication counts and records a request whose sender claimed to be the
+// operator, and whose key the program has refused. It counts for the network of the client.
+// It returns nil as long as the network may go on: then the program answers as it answers a
 // wrong key.
 //
 // Errors: a [*LimitError] after more than [LimitConfig.NetworkFailures] of them;
 // [ErrUnavailable].
-func (o *Operator) CountRefused(ctx context.Context, c Client) error {
+func (o *Operator) CountFailedAuthentication(ctx context.Context, c Client) error {
 	c.actor = o.client.actor
 	l := o.s.cfg.Limits
 	limits := o.s.networkLimits(limitOperator, store.Limit{Max: l.NetworkFailures, Window: l.NetworkWindow}, c)

@@ -22,7 +22,7 @@ func TestOP14_ActingIsBesideTheSession(t *testing.T) {
 		own := set(t, jar, request(), issue(t, "own", 0))
 		acting := issue(t, "acting", 0).Session
 		w := httptest.NewRecorder()
-		if err := jar.SetActing(w, request(own...), acting, start.Add(15*time.Minute), "own"); err != nil {
+		if err := jar.SetImpersonation(w, request(own...), acting, start.Add(15*time.Minute), "own"); err != nil {
 			t.Fatal(name, err)
 		}
 		made := w.Result().Cookies()
@@ -31,25 +31,25 @@ func TestOP14_ActingIsBesideTheSession(t *testing.T) {
 			t.Fatalf("%s: the cookies are %v", name, made)
 		}
 		r := request(append(own, made[0])...)
-		session, operator, present := jar.Acting(r)
+		session, operator, present := jar.Impersonation(r)
 		if pair, _ := jar.Tokens(r); session != acting || operator != "own" || !present || pair.Session == "" {
 			t.Errorf("%s: %q %q %t %v", name, session, operator, present, pair)
 		}
-		if _, _, present := jar.Acting(request(own...)); present {
+		if _, _, present := jar.Impersonation(request(own...)); present {
 			t.Errorf("%s: present without a cookie", name)
 		}
 		w = httptest.NewRecorder()
-		jar.ClearActing(w, r)
+		jar.ClearImpersonation(w, r)
 		for _, c := range w.Result().Cookies() {
 			if c.Name != made[0].Name && !strings.HasSuffix(c.Name, "ended") {
-				t.Errorf("%s: ClearActing changes %s", name, c.Name)
+				t.Errorf("%s: ClearImpersonation changes %s", name, c.Name)
 			}
 		}
 		if !strings.Contains(strings.Join(w.Header()["Set-Cookie"], "\n"), made[0].Name+"=; ") {
 			t.Errorf("%s: %q does not delete the cookie", name, w.Header()["Set-Cookie"])
 		}
 		if name == "store" {
-			if session, _, present := jar.Acting(r); session != "" || !present {
+			if session, _, present := jar.Impersonation(r); session != "" || !present {
 				t.Errorf("the store keeps the token: %q", session)
 			}
 		}
@@ -58,18 +58,18 @@ func TestOP14_ActingIsBesideTheSession(t *testing.T) {
 			r := request(append(own, other)...)
 			if what == "two" {
 				w := httptest.NewRecorder()
-				_ = jar.SetActing(w, request(own...), acting, start.Add(time.Minute), "own")
+				_ = jar.SetImpersonation(w, request(own...), acting, start.Add(time.Minute), "own")
 				again := httptest.NewRecorder()
-				_ = jar.SetActing(again, request(own...), acting, start.Add(time.Minute), "own")
+				_ = jar.SetImpersonation(again, request(own...), acting, start.Add(time.Minute), "own")
 				r = request(append(own, w.Result().Cookies()[0], again.Result().Cookies()[0])...)
 			}
-			if session, _, present := jar.Acting(r); session != "" || !present {
+			if session, _, present := jar.Impersonation(r); session != "" || !present {
 				t.Errorf("%s, %s: %q %t", name, what, session, present)
 			}
 		}
 		for _, err := range []error{
-			jar.SetActing(w, request(), acting, start, "own"), jar.SetActing(w, request(), "", start.Add(time.Minute), "own"),
-			jar.SetActing(w, request(), acting, start.Add(time.Minute), ""),
+			jar.SetImpersonation(w, request(), acting, start, "own"), jar.SetImpersonation(w, request(), "", start.Add(time.Minute), "own"),
+			jar.SetImpersonation(w, request(), acting, start.Add(time.Minute), ""),
 		} {
 			if !errors.Is(err, cookies.ErrExpired) {
 				t.Errorf("%s: %v", name, err)
@@ -80,7 +80,7 @@ func TestOP14_ActingIsBesideTheSession(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "RefreshName") {
 		t.Errorf("the name of another cookie: %v", err)
 	}
-	if err := newJar(t, nil).SetActing(httptest.NewRecorder(), request(), issue(t, "s", 150).Session, start.Add(time.Minute), "own"); !errors.Is(err, cookies.ErrTooLarge) {
+	if err := newJar(t, nil).SetImpersonation(httptest.NewRecorder(), request(), issue(t, "s", 150).Session, start.Add(time.Minute), "own"); !errors.Is(err, cookies.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
 }

@@ -54,8 +54,8 @@ func TestCK06_NoCookieIsTakenForAnother(t *testing.T) {
 		w := httptest.NewRecorder()
 		for name, err := range map[string]error{
 			"session": jar.SetTokens(w, r, issue(t, "s1", 0)), "device": jar.SetDevice(w, r, "device", false), "flash": jar.SetFlash(w, r, "flash"),
-			"acting": jar.SetActing(w, r, issue(t, "s2", 0).Session, now().Add(time.Minute), "s1"),
-			"reset":  jar.SetNote(w, r, "reset", "reset"), "verify": jar.SetNote(w, r, "verify", "verify"),
+			"acting": jar.SetImpersonation(w, r, issue(t, "s2", 0).Session, now().Add(time.Minute), "s1"),
+			"reset":  jar.SetNote(w, r, "reset", "reset", 10*time.Minute), "verify": jar.SetNote(w, r, "verify", "verify", 10*time.Minute),
 		} {
 			if err != nil {
 				t.Fatal(name, err)
@@ -69,7 +69,7 @@ func TestCK06_NoCookieIsTakenForAnother(t *testing.T) {
 			for _, to := range all {
 				moved := request(&http.Cookie{Name: to.Name, Value: from.Value})
 				pair, _ := jar.Tokens(moved)
-				acting, operator, _ := jar.Acting(moved)
+				acting, operator, _ := jar.Impersonation(moved)
 				read := pair.Session + acting + token.Secret(operator) + jar.Device(moved) + jar.Note(moved, "reset") + jar.Note(moved, "verify")
 				opened := read != "" || jar.Flash(httptest.NewRecorder(), moved) != ""
 				if opened != (from.Name == to.Name) {

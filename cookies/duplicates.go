@@ -139,28 +139,28 @@ func (j *Jar) plainTokensOfSeveral(r *http.Request) (pair token.Pair, conflict b
 // warning. It does not revoke their tokens; package handlers ends their sessions before.
 // Package middleware calls it.
 func (j *Jar) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
-	if !j.Conflict(r) {
+	if !j.HasConflict(r) {
 		return false
 	}
 	j.cfg.Logger.WarnContext(r.Context(), "cookies: several session cookies belong to different sessions, so none of them counts", "cookies", strings.Join(j.cfg.tokenNames(), ", "))
 	j.ClearTokens(w, r)
-	if err := j.SetNote(w, r, noteConflict, "1"); err != nil {
+	if err := j.SetNote(w, r, noteConflict, "1", stateLifetime); err != nil {
 		j.cfg.Logger.WarnContext(r.Context(), "cookies: the sign-in page will not say that the session cookies were rejected", "error", err)
 	}
 	return true
 }
 
-// HadConflict reports whether [Jar.RejectConflict] rejects this request, or rejected one
-// of this browser in the last ten minutes and no tokens were set since. A sign-in page
+// RecentConflict reports whether [Jar.RejectConflict] rejects this request, or has rejected
+// one of this browser in the last ten minutes and no tokens were set since. A sign-in page
 // then says why it is shown.
-func (j *Jar) HadConflict(r *http.Request) bool {
-	return j.Note(r, noteConflict) != "" || j.Conflict(r)
+func (j *Jar) RecentConflict(r *http.Request) bool {
+	return j.Note(r, noteConflict) != "" || j.HasConflict(r)
 }
 
-// Conflict reports whether the request has session cookies of different sessions. A
+// HasConflict reports whether the request has session cookies of different sessions. A
 // single sealed cookie is not opened for that. The two cookies of Config.Plain may be of
 // different sessions even if there is one of each.
-func (j *Jar) Conflict(r *http.Request) bool {
+func (j *Jar) HasConflict(r *http.Request) bool {
 	if _, n := findCookie(r, j.cfg.Name); n < 2 && !j.cfg.Plain {
 		return false
 	}

@@ -217,7 +217,7 @@ func TestCK09_OneSessionCookieThatOpensCounts(t *testing.T) {
 				t.Errorf("%s, %s: not the newest tokens", kind, name)
 			}
 			conflict := strings.HasPrefix(name, "another") || name == "too many"
-			if jar.HadConflict(r) != conflict || jar.RejectConflict(httptest.NewRecorder(), r) != conflict {
+			if jar.RecentConflict(r) != conflict || jar.RejectConflict(httptest.NewRecorder(), r) != conflict {
 				t.Errorf("%s, %s: conflict is not %t", kind, name, conflict)
 			}
 		}
@@ -252,7 +252,7 @@ func TestCK09_CookiesOfDifferentSessionsAreDeleted(t *testing.T) {
 			}
 			rejected := false
 			b.do("/app/work/y", func(w http.ResponseWriter, r *http.Request) { rejected = jar.RejectConflict(w, r) })
-			if len(b.all) != 1 || !rejected || !jar.HadConflict(b.request("/signin")) {
+			if len(b.all) != 1 || !rejected || !jar.RecentConflict(b.request("/signin")) {
 				t.Errorf("%s, planted for %q %s: rejected is %t, the browser has %d cookies", kind, planted.Domain, planted.Path, rejected, len(b.all))
 			}
 			b.do("/signin", func(w http.ResponseWriter, r *http.Request) {
@@ -260,7 +260,7 @@ func TestCK09_CookiesOfDifferentSessionsAreDeleted(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			if p, _ := jar.Tokens(b.request("/app/work/y")); sessionIn(t, p) != "s1" || jar.HadConflict(b.request("/app/work/y")) {
+			if p, _ := jar.Tokens(b.request("/app/work/y")); sessionIn(t, p) != "s1" || jar.RecentConflict(b.request("/app/work/y")) {
 				t.Errorf("%s, planted for %q %s: after the next sign-in the session is %q", kind, planted.Domain, planted.Path, sessionIn(t, p))
 			}
 		}
@@ -342,7 +342,7 @@ func TestCK09_CookiesWithoutARefreshTokenExpireWithTheirSession(t *testing.T) {
 	if p, _ := jar.Tokens(request(short, short)); sessionIn(t, p) != "short" {
 		t.Errorf("two cookies of one session give %q", sessionIn(t, p))
 	}
-	if !jar.HadConflict(request(long, short)) {
+	if !jar.RecentConflict(request(long, short)) {
 		t.Error("two sessions are no conflict")
 	}
 	clock = start.Add(10 * time.Minute)
@@ -388,7 +388,7 @@ func TestCK11_ASignInEndsTheConflictOfItsRequest(t *testing.T) {
 	}
 	browser := client{host: "app.example.com"}
 	browser.keep(w.Result().Cookies())
-	if r := browser.request("/"); jar.HadConflict(r) {
+	if r := browser.request("/"); jar.RecentConflict(r) {
 		t.Errorf("the browser has %v", browser.all)
 	}
 }

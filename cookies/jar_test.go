@@ -63,7 +63,7 @@ func TestCK01_CK02_Attributes(t *testing.T) {
 			jar := newJar(t, change)
 			w, r := httptest.NewRecorder(), request()
 			for i, err := range []error{
-				jar.SetTokens(w, r, issue(t, "s1", 1)), jar.SetDevice(w, r, "device", false), jar.SetFlash(w, r, "code"), jar.SetNote(w, r, "next", "/"),
+				jar.SetTokens(w, r, issue(t, "s1", 1)), jar.SetDevice(w, r, "device", false), jar.SetFlash(w, r, "code"), jar.SetNote(w, r, "next", "/", 10*time.Minute),
 			} {
 				if err != nil {
 					t.Fatal(i, err)

@@ -72,7 +72,7 @@ func (j *Jar) preparePlain(r *http.Request, pair token.Pair) (*Delivery, error) 
 	return &Delivery{set: func(w http.ResponseWriter) error {
 		j.addWithTwins(w, r, session)
 		j.addWithTwins(w, r, refresh)
-		j.DropNote(w, r, noteConflict)
+		j.ClearNote(w, r, noteConflict)
 		return nil
 	}}, nil
 }

@@ -77,7 +77,7 @@ func TestCK09_PlainTokensOfOneSessionOnly(t *testing.T) {
 			want = token.Pair{}
 		}
 		for range 2 { // the second time it is known
-			if got, present := jar.Tokens(both(c.refresh)); got != want || !present || jar.HadConflict(both(c.refresh)) == c.together {
+			if got, present := jar.Tokens(both(c.refresh)); got != want || !present || jar.RecentConflict(both(c.refresh)) == c.together {
 				t.Errorf("%s: belong together is %t", name, !c.together)
 			}
 		}
@@ -101,7 +101,7 @@ func TestCK09_PlainTokensExpire(t *testing.T) {
 	first, later := issue(t, "s1", 0), issueAt(t, "s2", 0, start.Add(time.Minute))
 	r := request(&http.Cookie{Name: "DS", Value: first.Session.Reveal()}, &http.Cookie{Name: "DS", Value: later.Session.Reveal()})
 	clock = first.SessionExpiresAt.Add(-time.Second)
-	if !jar.HadConflict(r) {
+	if !jar.RecentConflict(r) {
 		t.Error("two live sessions are no conflict")
 	}
 	clock = first.SessionExpiresAt

@@ -61,24 +61,21 @@ func (j *Jar) Note(r *http.Request, name string) token.Secret {
 	return token.Secret(j.text(r, j.stateSpec(notePrefix+name)))
 }
 
-// SetNote keeps a short text for one of the next pages, for at most ten minutes. name
-// has up to 16 lower-case letters. The names of the jar itself and of package pages begin
-// with an underscore.
-func (j *Jar) SetNote(w http.ResponseWriter, r *http.Request, name string, text token.Secret) error {
-	return j.SetNoteFor(w, r, name, text, stateLifetime)
-}
-
-// SetNoteFor is SetNote for a text that is kept until lifetime has passed, such as the
-// token of an emailed link after it was removed from the address bar.
-func (j *Jar) SetNoteFor(w http.ResponseWriter, r *http.Request, name string, text token.Secret, lifetime time.Duration) error {
+// SetNote keeps a short text for a later page until lifetime has passed, such as what a sign-in
+// with an OpenID provider needs when the user comes back, or the token of an emailed link after
+// it was removed from the address bar. name has up to 16 lower-case letters. The names of the
+// jar itself and of package pages begin with an underscore.
+//
+// Its errors are an invalid name and those of [Jar.Prepare].
+func (j *Jar) SetNote(w http.ResponseWriter, r *http.Request, name string, text token.Secret, lifetime time.Duration) error {
 	if !noteName.MatchString(name) {
 		return errors.New("cookies: the name of a note must have 1 to 16 lower-case letters")
 	}
 	return j.setText(w, r, j.stateSpec(notePrefix+name), text.Reveal(), lifetime)
 }
 
-// DropNote deletes the note with the given name.
-func (j *Jar) DropNote(w http.ResponseWriter, r *http.Request, name string) {
+// ClearNote deletes the note with the given name.
+func (j *Jar) ClearNote(w http.ResponseWriter, r *http.Request, name string) {
 	if noteName.MatchString(name) {
 		j.deleteIfPresent(w, r, j.stateSpec(notePrefix+name))
 	}

@@ -87,7 +87,7 @@ func TestFlashIsReadOnce(t *testing.T) {
 			t.Errorf("flash %q", bad)
 		}
 	}
-	if err := jar.SetNote(httptest.NewRecorder(), request(), "next", token.Secret("/"+strings.Repeat("a", 2047))); err != nil {
+	if err := jar.SetNote(httptest.NewRecorder(), request(), "next", token.Secret("/"+strings.Repeat("a", 2047)), 10*time.Minute); err != nil {
 		t.Errorf("a note of 2,048 bytes: %v", err)
 	}
 }
@@ -101,7 +101,7 @@ func TestCF03_PlainHTTPIsForLoopback(t *testing.T) {
 	} {
 		r, w := request(), httptest.NewRecorder()
 		r.Host = host
-		for i, err := range []error{jar.SetTokens(w, r, p), jar.SetDevice(w, r, "d", false), jar.SetFlash(w, r, "c"), jar.SetNote(w, r, "next", "/")} {
+		for i, err := range []error{jar.SetTokens(w, r, p), jar.SetDevice(w, r, "d", false), jar.SetFlash(w, r, "c"), jar.SetNote(w, r, "next", "/", 10*time.Minute)} {
 			if (err == nil) != ok {
 				t.Errorf("%s, %d: %v", host, i, err)
 			}
@@ -137,7 +137,7 @@ func TestNoteIsSealedAndExpiresAfterTenMinutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	if err := jar.SetNote(w, httptest.NewRequest("GET", "/", nil), "reset", "the-token"); err != nil {
+	if err := jar.SetNote(w, httptest.NewRequest("GET", "/", nil), "reset", "the-token", 10*time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	set := w.Result().Cookies()
@@ -157,7 +157,7 @@ func TestNoteIsSealedAndExpiresAfterTenMinutes(t *testing.T) {
 		t.Errorf("another note is %q", got)
 	}
 	w = httptest.NewRecorder()
-	jar.DropNote(w, back, "reset")
+	jar.ClearNote(w, back, "reset")
 	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 {
 		t.Errorf("deleted with %+v", c)
 	}
@@ -165,7 +165,7 @@ func TestNoteIsSealedAndExpiresAfterTenMinutes(t *testing.T) {
 	if got := jar.Note(back, "reset").Reveal(); got != "" {
 		t.Errorf("after ten minutes the note is %q", got)
 	}
-	if jar.SetNote(w, back, "Not a name", "x") == nil {
+	if jar.SetNote(w, back, "Not a name", "x", 10*time.Minute) == nil {
 		t.Error("a bad name is no error")
 	}
 }
@@ -173,7 +173,7 @@ func TestNoteIsSealedAndExpiresAfterTenMinutes(t *testing.T) {
 func TestNoteWithoutALifetimeIsDeleted(t *testing.T) {
 	jar := newJar(t, nil)
 	w := httptest.NewRecorder()
-	if err := jar.SetNoteFor(w, request(), "next", "/", 0); err != nil {
+	if err := jar.SetNote(w, request(), "next", "/", 0); err != nil {
 		t.Fatal(err)
 	}
 	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 || !c[0].Expires.Before(start) {
@@ -186,7 +186,7 @@ func TestNoteWithoutALifetimeIsDeleted(t *testing.T) {
 func FuzzFB04_State(f *testing.F) {
 	jar := newJar(f, nil)
 	w := httptest.NewRecorder()
-	if err := jar.SetNote(w, request(), "typed", "a text"); err != nil {
+	if err := jar.SetNote(w, request(), "typed", "a text", 10*time.Minute); err != nil {
 		f.Fatal(err)
 	}
 	var good string

@@ -30,7 +30,7 @@ func (j *Jar) sessionSpec() cookieSpec {
 // counts, and otherwise none; see [Jar.RejectConflict]. With Config.Plain, the times in
 // pair are zero and one of the tokens may be missing.
 //
-// While an operator acts as a user ([Jar.Acting]), they are the tokens of the operator.
+// While an operator acts as a user ([Jar.Impersonation]), they are the tokens of the operator.
 func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 	pair, present, _ = j.tokens(r)
 	return pair, present
@@ -169,7 +169,7 @@ func (j *Jar) Prepare(r *http.Request, pair token.Pair) (*Delivery, error) {
 	d.set = func(w http.ResponseWriter) error {
 		err := set(w)
 		if err == nil {
-			j.DropNote(w, r, noteConflict)
+			j.ClearNote(w, r, noteConflict)
 		}
 		return err
 	}
@@ -180,7 +180,7 @@ func (j *Jar) Prepare(r *http.Request, pair token.Pair) (*Delivery, error) {
 // deletes cookies of its name that the browser may have for other domains. It does not
 // revoke the tokens; usher.Service.SignOut does.
 //
-// It does not delete the cookie of [Jar.SetActing].
+// It does not delete the cookie of [Jar.SetImpersonation].
 func (j *Jar) ClearTokens(w http.ResponseWriter, r *http.Request) {
 	if j.cfg.Plain {
 		session, refresh := j.plainSpecs()

@@ -24,7 +24,7 @@ func TestOP14_NoCallUsesTheRefreshCookieOfAnOperatorWhoActs(t *testing.T) {
 	operator := usher.Must(k.Service.ValidateRefresh(t.Context(), pair.Refresh))
 	acting := usher.Must(k.Service.Operator("ops:ann").Impersonate(t.Context(), k.UserID(bob), usher.Client{})).Tokens
 	w := httptest.NewRecorder()
-	if err := jar.SetActing(w, r, acting.Session, acting.SessionExpiresAt, operator.SessionID); err != nil {
+	if err := jar.SetImpersonation(w, r, acting.Session, acting.SessionExpiresAt, operator.SessionID); err != nil {
 		t.Fatal(err)
 	}
 	both := own + "; " + strings.SplitN(w.Header().Get("Set-Cookie"), ";", 2)[0]

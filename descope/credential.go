@@ -106,7 +106,7 @@ func (h *Handler) checkKey(c *call) error {
 	operator := h.service.Operator("descope").From(client)
 	sum := sha256.Sum256([]byte(c.given.key.Reveal()))
 	if c.given.key == "" || c.given.jwt != "" || subtle.ConstantTimeCompare(sum[:], h.key[:]) != 1 {
-		if err := operator.CountRefused(c.r.Context(), client); err != nil {
+		if err := operator.CountFailedAuthentication(c.r.Context(), client); err != nil {
 			return err
 		}
 		return errWrongKey

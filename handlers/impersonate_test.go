@@ -145,7 +145,7 @@ func TestOP14_ATokenWithoutAnActorIsNoImpersonation(t *testing.T) {
 	inBothJars(t, Setup{}, func(t *testing.T, k *Kit, b *Browser) {
 		ann := usher.Must(k.Service.StartSession(t.Context(), k.UserID(Ann), usher.Proof{Methods: []string{"otp"}, At: k.Clock.Now()}, usher.Client{}))
 		w := httptest.NewRecorder()
-		if err := k.Jar.SetActing(w, httptest.NewRequest("GET", "https://app.example/", nil), ann.Tokens.Session, ann.Tokens.SessionExpiresAt, sessionID(t, b)); err != nil {
+		if err := k.Jar.SetImpersonation(w, httptest.NewRequest("GET", "https://app.example/", nil), ann.Tokens.Session, ann.Tokens.SessionExpiresAt, sessionID(t, b)); err != nil {
 			t.Fatal(err)
 		}
 		b.Cookies[actingCookie] = w.Result().Cookies()[0]

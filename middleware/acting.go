@@ -13,17 +13,17 @@ var (
 	errNoActor    = errors.New("middleware: the token in the cookie of an operator who acts as a user has no claim act")
 )
 
-// actingCookies is an optional ability of Config.Cookies. cookies.Jar implements it.
-type actingCookies interface {
-	// Acting returns the session token with which an operator acts as a user, and the id
-	// of the operator's own session. present reports whether the request has a cookie for
-	// that; the token is empty if that cookie is invalid.
-	Acting(r *http.Request) (session token.Secret, operatorSession string, present bool)
-	// ClearActing adds cookies to the response that delete that cookie.
-	ClearActing(w http.ResponseWriter, r *http.Request)
+// impersonationCookies is an optional ability of Config.Cookies. cookies.Jar implements it.
+type impersonationCookies interface {
+	// Impersonation returns the session token with which an operator acts as a user, and
+	// the id of the operator's own session. present reports whether the request has a
+	// cookie for that; the token is empty if that cookie is invalid.
+	Impersonation(r *http.Request) (session token.Secret, operatorSession string, present bool)
+	// ClearImpersonation adds cookies to the response that delete that cookie.
+	ClearImpersonation(w http.ResponseWriter, r *http.Request)
 }
 
-// actingCookie is the result of actingCookies.Acting.
+// actingCookie is the result of impersonationCookies.Impersonation.
 type actingCookie struct {
 	session         token.Secret
 	operatorSession string
@@ -57,7 +57,7 @@ func (m *Middleware) authenticateActing(w http.ResponseWriter, r *http.Request, 
 	}
 	if showsAnswer(r) {
 		noStore(w)
-		m.acting.ClearActing(w, r)
+		m.acting.ClearImpersonation(w, r)
 	}
 	return session{}, newRefusal(problem.ImpersonationEnded, err)
 }

@@ -33,7 +33,7 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (sessi
 	pair, present := m.cfg.Cookies.Tokens(r)
 	var acting actingCookie
 	if m.acting != nil {
-		acting.session, acting.operatorSession, acting.present = m.acting.Acting(r)
+		acting.session, acting.operatorSession, acting.present = m.acting.Impersonation(r)
 	}
 	if !present && !acting.present {
 		return session{}, newRefusal(problem.NotSignedIn, nil)

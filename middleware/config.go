@@ -119,7 +119,7 @@ type Middleware struct {
 	vary      string
 	exchanges exchanges
 	// acting is Config.Cookies if it can keep the session of an operator who acts as a user.
-	acting actingCookies
+	acting impersonationCookies
 }
 
 // New returns a Middleware. Its errors name the field of cfg that is missing or
@@ -150,7 +150,7 @@ func New(cfg Config) (*Middleware, error) {
 	m := &Middleware{cfg: cfg, origins: origins, vary: "Authorization"}
 	if cfg.Cookies != nil {
 		m.vary = "Authorization, Cookie"
-		m.acting, _ = cfg.Cookies.(actingCookies)
+		m.acting, _ = cfg.Cookies.(impersonationCookies)
 	}
 	return m, nil
 }

@@ -105,7 +105,7 @@ func TestCF06_TheTableOfCookiesIsWhatBrowsersGet(t *testing.T) {
 	}
 	plain := NewKit(t, InCookies, Setup{Jar: func(c *cookies.Config) { c.Plain = true }})
 	for _, jar := range []*cookies.Jar{k.Jar, plain.Jar} { // as Handlers.Finish does
-		if err := jar.SetActing(w, httptest.NewRequest(http.MethodGet, "https://app.example/", nil), "token", k.Clock.Now().Add(15*time.Minute), "session"); err != nil {
+		if err := jar.SetImpersonation(w, httptest.NewRequest(http.MethodGet, "https://app.example/", nil), "token", k.Clock.Now().Add(15*time.Minute), "session"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -152,8 +152,8 @@ func (p *Page) T(key string, args ...any) string {
 // URL returns the path of a page or route of the mount, such as "/signin".
 func (p *Page) URL(path string) string { return p.site.base + path }
 
-// URLBack is like URL, and adds ReturnTo to the query.
-func (p *Page) URLBack(path string) string { return p.site.pathWithReturn(path, p.ReturnTo) }
+// URLWithReturnTo is like URL, and adds ReturnTo to the query.
+func (p *Page) URLWithReturnTo(path string) string { return p.site.pathWithReturn(path, p.ReturnTo) }
 
 // Providers are the other ways to sign in, with the paths to open.
 func (p *Page) Providers() (all []Provider) {

@@ -71,7 +71,7 @@ func (site *Site) showError(w http.ResponseWriter, page *Page, err error, inputs
 	case errors.Is(err, usher.ErrLoginIDTaken):
 		page.addError("loginId", page.T("signup.taken"))
 		page.links["loginId"] = []Link{
-			{page.T("signup.signin"), page.URLBack("/signin")}, {page.T("signup.reset"), page.URL("/forgot")},
+			{page.T("signup.signin"), page.URLWithReturnTo("/signin")}, {page.T("signup.reset"), page.URL("/forgot")},
 		}
 	case errors.Is(err, usher.ErrSignUpClosed):
 		// The page says so already, and has no form.

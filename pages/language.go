@@ -38,9 +38,9 @@ func (p *Page) Languages() (all []Language) {
 	return all
 }
 
-// Here is the path of the page, to which the choice of a language returns. It has no token
-// of an emailed link.
-func (p *Page) Here() string {
+// CurrentURL returns the path and the query of the page, to which the choice of a language
+// returns. It has no token of an emailed link.
+func (p *Page) CurrentURL() string {
 	if p.Address != "" { // the answer to a form, whose own path need not be a page
 		return withReturn(p.Address, p.ReturnTo)
 	}
@@ -66,7 +66,7 @@ func (site *Site) languageView() *view {
 		if !slices.Contains(site.catalogue.Languages(), chosen) {
 			return route.BadBody("The site does not have this language.")
 		}
-		if err := site.cookies.SetNoteFor(x.w, x.r, visit.NoteLanguage, usher.Secret(chosen), languageLifetime); err != nil {
+		if err := site.cookies.SetNote(x.w, x.r, visit.NoteLanguage, usher.Secret(chosen), languageLifetime); err != nil {
 			return err
 		}
 		return redirect(x.w, cmp.Or(middleware.SafeReturnTo(x.in["page"]), site.base+"/signin"))

@@ -59,7 +59,7 @@ func (site *Site) linkToken(x *exchange, look func(raw usher.Secret) (usher.Link
 			return "", err
 		}
 	}
-	if err := site.cookies.SetNoteFor(x.w, x.r, linkNote(x), raw, linkLifetime); err != nil {
+	if err := site.cookies.SetNote(x.w, x.r, linkNote(x), raw, linkLifetime); err != nil {
 		return "", err
 	}
 	_ = redirect(x.w, site.base+"/"+x.page.Name)
@@ -84,8 +84,8 @@ func (site *Site) spendLink(x *exchange, name string) {
 	if site.openedLink(x, name) == "" {
 		return
 	}
-	if err := site.cookies.SetNoteFor(x.w, x.r, name, deadNote, linkLifetime); err != nil {
-		site.cookies.DropNote(x.w, x.r, name)
+	if err := site.cookies.SetNote(x.w, x.r, name, deadNote, linkLifetime); err != nil {
+		site.cookies.ClearNote(x.w, x.r, name)
 	}
 }
 

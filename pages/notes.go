@@ -2,6 +2,7 @@ package pages
 
 import (
 	"slices"
+	"time"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/visit"
@@ -23,9 +24,11 @@ const (
 	noteRedirects = "_redirects"
 )
 
-// keepNote stores a note. A failure is only logged.
+const noteLifetime = 10 * time.Minute
+
+// keepNote stores a note for ten minutes. A failure is only logged.
 func (site *Site) keepNote(x *exchange, name, text string) {
-	if err := site.cookies.SetNote(x.w, x.r, name, usher.Secret(text)); err != nil {
+	if err := site.cookies.SetNote(x.w, x.r, name, usher.Secret(text), noteLifetime); err != nil {
 		site.logger.WarnContext(x.r.Context(), "pages: a note for the next page could not be kept", "note", name, "error", err)
 	}
 }

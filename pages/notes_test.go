@@ -261,7 +261,7 @@ func TestCK14_NotesOfTheProgramAreNotThoseOfThePages(t *testing.T) {
 	names := []string{"reset", "verify", "typed", "notice", "signedin", "redirects", "conflict", "afterforgot", "aftersignup", "afterverify"}
 	w := httptest.NewRecorder()
 	for _, name := range names {
-		if err := k.Jar.SetNote(w, httptest.NewRequest("GET", "/", nil), name, text); err != nil {
+		if err := k.Jar.SetNote(w, httptest.NewRequest("GET", "/", nil), name, text, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}

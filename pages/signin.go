@@ -29,7 +29,7 @@ func (site *Site) openSignIn(x *exchange) error {
 		if user := site.otherUser(x, ""); user != "" {
 			x.page.Lead = x.page.T("signin.beside", user)
 		}
-	case x.claims == nil && site.cookies.HadConflict(x.r):
+	case x.claims == nil && site.cookies.RecentConflict(x.r):
 		x.page.Lead = x.page.T("signin.conflict")
 	case site.signInLoops(x):
 		_, present := site.cookies.Tokens(x.r)
@@ -107,8 +107,8 @@ func (site *Site) clientSigningIn(x *exchange) usher.Client {
 func (site *Site) redirectAfter(x *exchange, result usher.Result) error {
 	switch result.Next {
 	case usher.NextSignedIn:
-		site.cookies.DropNote(x.w, x.r, visit.NoteLoginID)
-		site.cookies.DropNote(x.w, x.r, noteNotice)
+		site.cookies.ClearNote(x.w, x.r, visit.NoteLoginID)
+		site.cookies.ClearNote(x.w, x.r, noteNotice)
 		site.keepNote(x, noteSignedIn, result.Authentication.User.ID+" "+result.Authentication.Session.ID)
 		return redirect(x.w, site.destination(x.page.ReturnTo))
 	case usher.NextConfirmEmail:

@@ -196,7 +196,7 @@ func (site *Site) finish(x *exchange, err error) error {
 // note of the pages: a flash message is the program's.
 func (site *Site) setNotice(x *exchange) {
 	code := site.cookies.Note(x.r, noteNotice).Reveal()
-	site.cookies.DropNote(x.w, x.r, noteNotice)
+	site.cookies.ClearNote(x.w, x.r, noteNotice)
 	if key := "notice." + code; code != "" && x.page.speaker.Has(key) {
 		x.page.Notice, x.page.NoticeCode = x.page.T(key), code
 	}

@@ -21,7 +21,7 @@ func (v *Visits) isActing(r *http.Request) bool {
 	if v.Cookies == nil {
 		return false
 	}
-	_, _, acting := v.Cookies.Acting(r)
+	_, _, acting := v.Cookies.Impersonation(r)
 	return acting
 }
 
@@ -33,7 +33,7 @@ func (v *Visits) startActing(w http.ResponseWriter, r *http.Request, a *usher.Au
 		return errNoOperator
 	}
 	had := v.actingTokens(r)
-	if err := v.Cookies.SetActing(w, r, a.Tokens.Session, a.Tokens.SessionExpiresAt, operator.SessionID); err != nil {
+	if err := v.Cookies.SetImpersonation(w, r, a.Tokens.Session, a.Tokens.SessionExpiresAt, operator.SessionID); err != nil {
 		return err
 	}
 	return v.endSessions(context.WithoutCancel(r.Context()), had, v.Client(w, r))
@@ -50,20 +50,20 @@ func (v *Visits) stopActing(w http.ResponseWriter, r *http.Request) (stopped boo
 	if err := v.endSessions(r.Context(), had, v.Client(w, r)); err != nil {
 		return false, err
 	}
-	v.Cookies.ClearActing(w, r)
+	v.Cookies.ClearImpersonation(w, r)
 	return true, nil
 }
 
 // clearActing removes the cookie of an operator who acts as a user, if the request has it.
 func (v *Visits) clearActing(w http.ResponseWriter, r *http.Request) {
 	if v.isActing(r) {
-		v.Cookies.ClearActing(w, r)
+		v.Cookies.ClearImpersonation(w, r)
 	}
 }
 
 // actingTokens returns the token of an operator who acts as a user, or none.
 func (v *Visits) actingTokens(r *http.Request) []token.Pair {
-	if session, _, _ := v.Cookies.Acting(r); session != "" {
+	if session, _, _ := v.Cookies.Impersonation(r); session != "" {
 		return []token.Pair{{Session: session}}
 	}
 	return nil

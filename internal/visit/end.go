@@ -75,7 +75,7 @@ func (t tokenCookies) RejectConflict(w http.ResponseWriter, r *http.Request) boo
 
 // rejectConflict removes session cookies of different sessions, after it has ended those.
 func (v *Visits) rejectConflict(w http.ResponseWriter, r *http.Request) (rejected bool, err error) {
-	if !v.Cookies.Conflict(r) {
+	if !v.Cookies.HasConflict(r) {
 		return false, nil
 	}
 	if err := v.endSessions(r.Context(), v.allTokens(r), v.Client(w, r)); err != nil {

@@ -29,6 +29,6 @@ func (v *Visits) ForgetUser(w http.ResponseWriter, r *http.Request) {
 	v.ClearTokens(w, r)
 	v.clearActing(w, r)
 	for _, name := range []string{NoteReset, NoteVerify, NoteInvitation, NoteLoginID} {
-		v.Cookies.DropNote(w, r, name)
+		v.Cookies.ClearNote(w, r, name)
 	}
 }

@@ -37,7 +37,7 @@ type flow struct{ State, Nonce, Verifier, ReturnTo string }
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request) {
 	f := flow{rand.Text(), rand.Text(), oauth2.GenerateVerifier(), r.FormValue("return_to")}
 	text, _ := json.Marshal(f)
-	if err := l.Jar.SetNote(w, r, l.Name, usher.Secret(text)); err != nil {
+	if err := l.Jar.SetNote(w, r, l.Name, usher.Secret(text), 10*time.Minute); err != nil {
 		l.Handlers.Fail(w, r, err)
 		return
 	}
@@ -47,7 +47,7 @@ func (l *Login) Begin(w http.ResponseWriter, r *http.Request) {
 // Callback signs the user in when the provider sends the browser back.
 func (l *Login) Callback(w http.ResponseWriter, r *http.Request) {
 	var f flow
-	l.Jar.DropNote(w, r, l.Name)
+	l.Jar.ClearNote(w, r, l.Name)
 	err := usher.ErrForbidden // unless this browser has begun here
 	if json.Unmarshal([]byte(l.Jar.Note(r, l.Name).Reveal()), &f) == nil && r.FormValue("state") == f.State {
 		err = l.signIn(w, r, f)
