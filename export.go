@@ -64,7 +64,8 @@ func exportedLine(a store.Account) userLine {
 	}
 	// A temporary password would begin a new week wherever the line is imported.
 	if p.State == store.PasswordActive || p.State == store.PasswordExpired || p.State == store.PasswordBreached {
-		l.StoredHash, l.PasswordExpired = p.Hash, p.State != store.PasswordActive
+		// A leaked one has also expired, for programs that read only that.
+		l.StoredHash, l.PasswordExpired, l.PasswordLeaked = p.Hash, p.State != store.PasswordActive, p.State == store.PasswordBreached
 	}
 	return l
 }

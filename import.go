@@ -49,6 +49,9 @@ type ImportUserParams struct {
 	// PasswordExpired makes the user replace the password at the first sign-in, which
 	// returns ErrPasswordExpired. It needs a Password or a Hash.
 	PasswordExpired bool
+	// PasswordLeaked makes the user replace the password, as [BreachedReplaced] does: only
+	// an emailed link replaces it if EmailVerified is true. It needs a Password or a Hash.
+	PasswordLeaked bool
 	// Invite emails the user a link that sets a password, in the transaction that creates
 	// the user. It is valid for 7 days, and no limit counts it. The user needs an address
 	// and must not be Disabled. RedirectURL and Parameter are those of
@@ -191,6 +194,8 @@ func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u U
 		return store.Password{}, &FieldError{"password", "not_allowed", "must be given in clear or as a hash, not both"}
 	case in.PasswordExpired && in.Password == "" && in.Hash == nil:
 		return store.Password{}, &FieldError{"passwordExpired", "not_allowed", "needs a password or a hash"}
+	case in.PasswordLeaked && in.Password == "" && in.Hash == nil:
+		return store.Password{}, &FieldError{"passwordLeaked", "not_allowed", "needs a password or a hash"}
 	case in.Hash != nil:
 		pw.Hash, err = s.hasher.Import(ctx, *in.Hash)
 	case in.Password != "":
@@ -211,8 +216,10 @@ func (s *Service) importedPassword(ctx context.Context, in ImportUserParams, u U
 	if err != nil {
 		return store.Password{}, s.hashError(ctx, err, c)
 	}
-	pw.State = store.PasswordActive
-	if in.PasswordExpired {
+	switch pw.State = store.PasswordActive; {
+	case in.PasswordLeaked:
+		pw.State = store.PasswordBreached
+	case in.PasswordExpired:
 		pw.State = store.PasswordExpired
 	}
 	return pw, nil

@@ -43,6 +43,7 @@ type userLine struct {
 	Hash            *password.Foreign `json:"hash,omitempty"`
 	StoredHash      string            `json:"storedHash,omitempty"`
 	PasswordExpired bool              `json:"passwordExpired,omitempty"`
+	PasswordLeaked  bool              `json:"passwordLeaked,omitempty"`
 }
 
 // params returns the input of ImportUser.
@@ -51,7 +52,8 @@ func (l userLine) params() ImportUserParams {
 		ID: l.ID, LoginIDs: l.LoginIDs, Email: l.Email, EmailVerified: l.EmailVerified, Language: l.Language,
 		Profile: Profile{Name: l.Name, GivenName: l.GivenName, MiddleName: l.MiddleName, FamilyName: l.FamilyName, Phone: l.Phone, Picture: l.Picture},
 		Roles:   l.Roles, Permissions: l.Permissions, Tenants: l.Tenants, Attributes: l.Attributes,
-		Disabled: l.Disabled, CreatedAt: l.CreatedAt, Password: Secret(l.Password), Hash: l.Hash, PasswordExpired: l.PasswordExpired,
+		Disabled: l.Disabled, CreatedAt: l.CreatedAt, Password: Secret(l.Password), Hash: l.Hash,
+		PasswordExpired: l.PasswordExpired, PasswordLeaked: l.PasswordLeaked,
 	}
 	if l.StoredHash != "" {
 		if in.Hash == nil {

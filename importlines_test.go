@@ -63,7 +63,7 @@ func TestAD07_SU10_AnImportReportsEachRefusedLine(t *testing.T) {
 		`{"loginIds": ["eve@example.com"], "disabled": true, "emailVerified": true, "id": "eve-1"}`,
 		`{"loginIds": ["fay"], "id": "eve-1"}`,
 		`{"loginIds": ["gus"], "passwordExpired": true}`,
-		`{"loginIds": ["hal"], "password": "` + goodPassword + `", "passwordExpired": true}`,
+		`{"loginIds": ["hal"], "password": "` + goodPassword + `", "passwordExpired": true}`, `{"loginIds": ["ida"], "passwordLeaked": true}`,
 	}, "\r\n")
 	const want = `2|BOB@example.com|loginIds|another user has one of the login ids
 4| aNN@Example.com|loginIds|another user has one of the login ids
@@ -79,7 +79,7 @@ func TestAD07_SU10_AnImportReportsEachRefusedLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first != (usher.ImportResult{Imported: 3, Refused: 20, NextLine: 25}) || dry != first {
+	if first != (usher.ImportResult{Imported: 3, Refused: 21, NextLine: 26}) || dry != first {
 		t.Errorf("the result is %+v, the dry run's %+v:\n%s", first, dry, refused)
 	}
 	if !strings.HasPrefix(refused, want) {
@@ -92,7 +92,7 @@ func TestAD07_SU10_AnImportReportsEachRefusedLine(t *testing.T) {
 	for _, line := range []string{
 		"7|dora|storedHash|", "8|dora|password|", "9|dora|emailVerfied|", "10|dora|roles|", "11|dora|createdAt|", "12|dora|createdAt|", "13|dora|id|",
 		"14|||", "15|||", "16|||", "17|||", "18|||", "19|dora|loginIds|must not have one login id twice", "20|||the line is longer than 1 MiB",
-		"22|fay|id|", "23|gus|passwordExpired|",
+		"22|fay|id|", "23|gus|passwordExpired|", "25|ida|passwordLeaked|",
 	} {
 		if !strings.Contains(refused, "\n"+line) {
 			t.Errorf("no failure %q in\n%s", line, refused)
@@ -113,7 +113,7 @@ func TestAD07_SU10_AnImportReportsEachRefusedLine(t *testing.T) {
 	k.wantEmails("verify_email") // of the sign-up
 
 	second, again, err := k.importLines(usher.ImportParams{Users: strings.NewReader(lines)})
-	if err != nil || second != (usher.ImportResult{Existing: 3, Refused: 20, NextLine: 25}) || again != refused {
+	if err != nil || second != (usher.ImportResult{Existing: 3, Refused: 21, NextLine: 26}) || again != refused {
 		t.Errorf("the second import: %+v, %v\n%s", second, err, again)
 	}
 	for _, id := range []string{"bob@example.com", "eve@example.com", "hal"} {

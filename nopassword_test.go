@@ -1,11 +1,14 @@
 package usher_test
 
 import (
+	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/password"
 )
 
 func TestOP07_AUserWithoutAPasswordSignsInLikeAnUnknownOne(t *testing.T) {
@@ -93,4 +96,42 @@ func TestOP07_ARecentSignInStandsForThePasswordThatDoesNotExist(t *testing.T) {
 	// A user with a password still needs it.
 	bob := k.signUpVerified("bob@example.com")
 	wantField(t, k.ChangeEmail(ctx, k.claims(bob), usher.ChangeEmailParams{NewEmail: "b@example.com"}, home), "currentPassword")
+}
+
+// An export keeps the demand for another password, and whether an email has to meet it, also
+// where no list of leaked passwords is set. A program that does not know passwordLeaked reads
+// that the password has expired.
+func TestPO10_AnExportKeepsTheDemand(t *testing.T) {
+	t.Parallel()
+	l := &leakList{}
+	k := newKit(t, withLeakList(l, usher.BreachedReplaced))
+	k.signUpVerified(ann)
+	k.signUp("bob")
+	l.leaked.Store(true)
+	wantBreached(t, k.trySignIn(ann, goodPassword, home), true)
+	wantBreached(t, k.trySignIn("bob", goodPassword, home), false)
+	var out bytes.Buffer
+	if err := k.Operator("ops").Export(ctx, &out); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), `"passwordExpired":true,"passwordLeaked":true`); n != 2 {
+		t.Errorf("%d of 2 lines have the demand: %s", n, &out)
+	}
+	other := newKit(t)
+	if r := usher.Must(other.Operator("ops").Import(ctx, usher.ImportParams{Users: &out})); r.Imported != 2 {
+		t.Errorf("imported: %+v", r)
+	}
+	wantBreached(t, other.trySignIn(ann, goodPassword, home), true)
+	wantBreached(t, other.replace(ann, goodPassword, thirdPassword), true)
+	raw := other.resetToken(ann, usher.MessageResetPassword)
+	_, err := other.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: goodPassword}, home)
+	wantPolicy(t, err, password.CodeReused)
+	usher.Must(other.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: thirdPassword}, home))
+	other.signIn(ann, thirdPassword, home)
+
+	wantBreached(t, other.trySignIn("bob", goodPassword, home), false)
+	wantPolicy(t, other.replace("bob", goodPassword, goodPassword), password.CodeReused)
+	if err := other.replace("bob", goodPassword, thirdPassword); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -95,7 +95,8 @@ type UpdateUserParams struct {
 	// empty version, in the same transaction. It must be empty if Attributes is set.
 	AttributesPatch map[string]any
 	// Email sets the address and whether it counts as proven. It does not change the
-	// login ids.
+	// login ids. If an emailed link has to replace a leaked password ([BreachedReplaced]),
+	// an address that is not Verified makes the password useless, as RequireReset does.
 	Email *EmailAddress
 }
 

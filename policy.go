@@ -64,7 +64,8 @@ const (
 	// also without a look-up, until the password is replaced. It stores
 	// EventPasswordBreached and emails the notice once. Sessions continue. An attacker with
 	// the list knows the password too, so [Service.ReplacePassword] refuses the password of
-	// a user with a verified address, who needs an emailed link.
+	// a user with a verified address, who needs an emailed link. It needs one also after an
+	// operator has given the user an unverified address.
 	BreachedReplaced BreachedAction = "replace"
 )
 

@@ -23,9 +23,9 @@ type ExportParams struct {
 
 // Export writes all users in the form in which Descope takes many users, with their
 // password hashes. Its content is as sensitive as that of [usher.Operator.Export], which it
-// calls; the event is the same. Ids, languages, permissions, times of creation and expired
-// passwords cannot be said, and neither can a hash with a pepper, of scrypt or of Argon2i, or
-// a wrapped one: the user then has no password there.
+// calls; the event is the same. Ids, languages, permissions, times of creation, and that a
+// password has expired or leaked, cannot be said, and neither can a hash with a pepper, of
+// scrypt or of Argon2i, or a wrapped one: the user then has no password there.
 //
 // Errors: those of [usher.Operator.Export].
 func Export(ctx context.Context, operator *usher.Operator, in ExportParams) error {
@@ -53,7 +53,7 @@ type exportedLine struct {
 	LoginIDs, Roles, Permissions                                                             []string
 	Tenants                                                                                  map[string]token.Tenant
 	Attributes                                                                               map[string]json.RawMessage
-	EmailVerified, Disabled, PasswordExpired                                                 bool
+	EmailVerified, Disabled, PasswordExpired, PasswordLeaked                                 bool
 }
 
 // batchUserJSON is a user of a batch.
@@ -130,7 +130,8 @@ func (l exportedLine) batchUser(lost func(loginID, member string)) batchUserJSON
 	}
 	if lost != nil {
 		for member, is := range map[string]bool{
-			"storedHash": l.StoredHash != "" && u.HashedPassword == nil, "permissions": permissions > 0, "passwordExpired": l.PasswordExpired, "language": l.Language != "",
+			"storedHash": l.StoredHash != "" && u.HashedPassword == nil, "permissions": permissions > 0, "passwordExpired": l.PasswordExpired,
+			"passwordLeaked": l.PasswordLeaked, "language": l.Language != "",
 		} {
 			if is {
 				lost(u.LoginID, member)

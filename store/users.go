@@ -32,9 +32,9 @@ type UserStore interface {
 	Users(ctx context.Context, q UserQuery) (UserPage, error)
 	// UpdateUser changes fields of a user. It returns the user after the change, and
 	// the events of the sessions it ended. If the user has verified the address, the open
-	// invitations of the address and of the login ids that the user loses go too.
-	// ErrNotFound if there is no such user;
-	// ErrLoginIDTaken if another user has one of the canonical login ids.
+	// invitations of the address and of the login ids that the user loses go too. A new
+	// address changes the password as [EmailAddress.Password] says. ErrNotFound if there is
+	// no such user; ErrLoginIDTaken if another user has one of the canonical login ids.
 	UpdateUser(ctx context.Context, u UserUpdate) (User, []Event, error)
 	// DeleteUser removes a user and everything that belongs to it, except events,
 	// revocations and queued emails. If the user has verified the address, the open
@@ -170,6 +170,16 @@ type UserUpdate struct {
 type EmailAddress struct {
 	Address  string
 	Verified bool
+}
+
+// Password returns the password of an account that gets this address. A leaked password
+// that only an emailed link may replace becomes useless with an unverified address, which
+// would let the password replace itself.
+func (e EmailAddress) Password(a Account) Password {
+	if a.Password.State == PasswordBreached && a.User.Email != "" && a.User.EmailVerified && (e.Address == "" || !e.Verified) {
+		a.Password.State, a.Password.Version = PasswordNone, a.Password.Version+1
+	}
+	return a.Password
 }
 
 // UserDeletion is the input of [UserStore.DeleteUser].

@@ -149,6 +149,7 @@ func (m *Store) UpdateUser(ctx context.Context, u store.UserUpdate) (out store.U
 			if u.Email.Address != a.User.Email {
 				s.voidInvitations(a.User, nil, s.addressesOf(a.User)...)
 			}
+			a.Password = u.Email.Password(a)
 			a.User.Email, a.User.EmailVerified = u.Email.Address, u.Email.Verified
 		}
 		if u.LoginIDs != nil {

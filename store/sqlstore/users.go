@@ -287,6 +287,10 @@ func (s *Store) UpdateUser(ctx context.Context, c store.UserUpdate) (store.User,
 		if c.Email != nil {
 			setColumn("email", c.Email.Address)
 			setColumn("email_verified", c.Email.Verified)
+			if p := c.Email.Password(before); p.Version != before.Password.Version {
+				setColumn("password_state", string(p.State))
+				setColumn("password_version", p.Version)
+			}
 		}
 		if c.LoginIDs != nil {
 			setColumn("login_ids", asJSON{*c.LoginIDs})

@@ -93,6 +93,37 @@ var passwordCases = []testCase{
 		e.ok(err)
 		want(time.Time{})
 	}},
+	{"a leaked one becomes useless if the account loses its verified address", func(e *env) {
+		for name, test := range map[string]struct {
+			state    store.PasswordState
+			verified bool
+			to       *store.EmailAddress
+			want     store.PasswordState
+		}{
+			"unverified":       {store.PasswordBreached, true, &store.EmailAddress{Address: "new@example.test"}, store.PasswordNone},
+			"the same":         {store.PasswordBreached, true, &store.EmailAddress{Address: "the same@example.test"}, store.PasswordNone},
+			"none":             {store.PasswordBreached, true, &store.EmailAddress{}, store.PasswordNone},
+			"none verified":    {store.PasswordBreached, true, &store.EmailAddress{Verified: true}, store.PasswordNone},
+			"verified":         {store.PasswordBreached, true, &store.EmailAddress{Address: "new@example.test", Verified: true}, store.PasswordBreached},
+			"no change":        {store.PasswordBreached, true, nil, store.PasswordBreached},
+			"was not verified": {store.PasswordBreached, false, &store.EmailAddress{Address: "new@example.test"}, store.PasswordBreached},
+			"has not leaked":   {store.PasswordActive, true, &store.EmailAddress{Address: "new@example.test"}, store.PasswordActive},
+			"has expired":      {store.PasswordExpired, true, &store.EmailAddress{Address: "new@example.test"}, store.PasswordExpired},
+		} {
+			c := e.newCreation(name)
+			c.User.EmailVerified, c.Password.State = test.verified, test.state
+			want := c.Password
+			if want.State = test.want; test.want != test.state {
+				want.Version++
+			}
+			e.create(c)
+			_, _, err := e.UpdateUser(e.ctx, store.UserUpdate{UserID: c.User.ID, Email: test.to, At: t0})
+			e.ok(err)
+			got, err := e.Account(e.ctx, c.User.ID)
+			e.ok(err)
+			e.wantEqual(name, got.Password, want)
+		}
+	}},
 	{"returns ErrConflict for another version, without effects", func(e *env) {
 		a := e.createUser("anna")
 		s := e.signIn(a.User.ID)
