@@ -30,7 +30,7 @@ const (
 // addCode gives a token a code and returns it for the email. A code has only 20 bits, so it
 // is stored under a keyed hash: a reader of the database cannot try all codes.
 func (s *Service) addCode(t *store.OneTimeToken) Secret {
-	if s.cfg.LinksOnly {
+	if s.cfg.NoEmailCodes {
 		return ""
 	}
 	code := emailcode.New()

@@ -70,20 +70,20 @@ func TestCO12_ACodeChangesTheAddress(t *testing.T) {
 // the sign-up with a taken address causes has no code.
 func TestCO11_WhichEmailsHaveACode(t *testing.T) {
 	t.Parallel()
-	for _, linksOnly := range []bool{false, true} {
-		k := newKit(t, func(c *usher.Config) { c.ConfirmFirst, c.LinksOnly = true, linksOnly })
+	for _, noCodes := range []bool{false, true} {
+		k := newKit(t, func(c *usher.Config) { c.ConfirmFirst, c.NoEmailCodes = true, noCodes })
 		usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, home))
 		usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: otherPassword}, home))
-		with := map[usher.MessageKind]bool{usher.MessageVerifyEmail: !linksOnly, usher.MessageConfirmAndReset: false}
+		with := map[usher.MessageKind]bool{usher.MessageVerifyEmail: !noCodes, usher.MessageConfirmAndReset: false}
 		for _, m := range k.wantEmails("confirm_and_reset verify_email") {
 			if (m.Code != "") != with[m.Kind] || m.CodeExpiresAt.IsZero() == with[m.Kind] {
 				t.Errorf("the email %s has the code %t", m.Kind, m.Code != "")
 			}
 		}
 		k.requestReset(ann, home)
-		if m := k.lastEmail(usher.MessageConfirmAndReset); (m.Code != "") == linksOnly {
+		if m := k.lastEmail(usher.MessageConfirmAndReset); (m.Code != "") == noCodes {
 			t.Errorf("an email about a new password has the code %t", m.Code != "")
-		} else if !linksOnly {
+		} else if !noCodes {
 			if err := k.byCode(ann, m.Code, home); err != nil {
 				t.Error(err)
 			}

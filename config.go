@@ -90,10 +90,10 @@ type Config struct {
 	// that it would create, with EmailVerified. Operators' imports do not call it. Defaults
 	// to none.
 	SignUpRule func(ctx context.Context, u User) error
-	// LinksOnly leaves the six-digit codes out of emails. Set it if the program has neither
+	// NoEmailCodes leaves the six-digit codes out of emails. Set it if the program has neither
 	// the pages nor a form of its own for a code. Defaults to false: an email that confirms an
 	// address or sets a password has a code beside its link.
-	LinksOnly bool
+	NoEmailCodes bool
 	// SignUpFields are fields of the program in a sign-up. The hook of the store gets their
 	// values in the transaction that creates the user, and stores them; the Service does
 	// not. Neither EnsureUser, an invitation nor an import asks for them. Defaults to none.
@@ -223,7 +223,7 @@ func (c Config) complete() (Config, error) {
 		c.Password.OnBreachError = func(err error) { logger.Warn("usher: the list of leaked passwords could not be queried", "error", err) }
 	}
 	var err error
-	if c.Password, err = c.Password.Complete(); err != nil {
+	if c.Password, err = c.Password.WithDefaults(); err != nil {
 		return Config{}, fmt.Errorf("usher: Config.Password: %w", err)
 	}
 	if c.SignUpFields, err = completeSignUpFields(c.SignUpFields); err != nil {

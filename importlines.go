@@ -75,9 +75,9 @@ type ImportParams struct {
 	// DryRun writes nothing, and reports the users that the import would refuse. It keeps
 	// the login ids in memory. Defaults to false.
 	DryRun bool
-	// Refused is called for each user who is not imported. Defaults to none: they are
+	// OnFailure is called for each user who is not imported. Defaults to none: they are
 	// only counted.
-	Refused func(ImportFailure)
+	OnFailure func(ImportFailure)
 }
 
 // ImportFailure is a line whose user was not imported.
@@ -173,13 +173,13 @@ func (i *importer) line(ctx context.Context, line []byte, err error) error {
 		return err
 	default:
 		i.result.Refused++
-		if i.in.Refused != nil {
+		if i.in.OnFailure != nil {
 			f := ImportFailure{Line: i.result.NextLine, Err: err}
 			if len(l.LoginIDs) > 0 {
 				f.LoginID = l.LoginIDs[0]
 			}
 			f.Field, f.Reason = describeImportError(err)
-			i.in.Refused(f)
+			i.in.OnFailure(f)
 		}
 	}
 	return nil

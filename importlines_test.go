@@ -27,7 +27,7 @@ import (
 func (k *kit) importLines(in usher.ImportParams) (usher.ImportResult, string, error) {
 	k.t.Helper()
 	var refused strings.Builder
-	in.Refused = func(f usher.ImportFailure) {
+	in.OnFailure = func(f usher.ImportFailure) {
 		if f.Err == nil {
 			k.t.Errorf("line %d has no error", f.Line)
 		}

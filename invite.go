@@ -308,7 +308,7 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 	if err != nil {
 		return Result{}, err
 	}
-	auth.FirstSeen = created
+	auth.UserCreated = created
 	events := []Event{
 		s.newEvent(EventInvitationAccepted, u.ID, session.ID, i.ID, c),
 		s.newEvent(EventEmailVerified, u.ID, session.ID, "invitation", c),

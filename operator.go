@@ -33,10 +33,10 @@ func (s *Service) Operator(name string) *Operator {
 	return &Operator{s: s, client: Client{actor: name}}
 }
 
-// From returns an Operator whose events also have the address, the user agent and the
+// WithClient returns an Operator whose events also have the address, the user agent and the
 // request id of the client that asked for the change, such as a request to an administration
 // API. Emails to users do not have them.
-func (o *Operator) From(c Client) *Operator {
+func (o *Operator) WithClient(c Client) *Operator {
 	return &Operator{s: o.s, client: Client{Address: c.Address, UserAgent: c.UserAgent, RequestID: c.RequestID, actor: o.client.actor}}
 }
 

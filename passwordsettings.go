@@ -76,7 +76,7 @@ func (o *Operator) PasswordSettings(ctx context.Context) (PasswordSettings, erro
 func (o *Operator) SetPasswordSettings(ctx context.Context, p PasswordSettings) (PasswordSettings, error) {
 	s := o.s
 	p.Expiration = p.Expiration.Truncate(time.Second)
-	policy, err := p.apply(s.cfg.Password).Complete()
+	policy, err := p.apply(s.cfg.Password).WithDefaults()
 	if err != nil {
 		return PasswordSettings{}, settingsError(err)
 	}
@@ -113,7 +113,7 @@ func (p PasswordSettings) apply(policy password.Policy) password.Policy {
 	return policy
 }
 
-// settingsError returns an error of [password.Policy.Complete], such as
+// settingsError returns an error of [password.Policy.WithDefaults], such as
 // "MinLength: 7 is less than 8", as a *FieldError.
 func settingsError(err error) error {
 	text := strings.TrimPrefix(err.Error(), password.ErrInvalidPolicy.Error()+": ")
@@ -155,7 +155,7 @@ func (s *passwordSettings) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	policy, err := p.apply(s.configured).Complete()
+	policy, err := p.apply(s.configured).WithDefaults()
 	if err != nil {
 		return fmt.Errorf("the settings of operators do not fit Config.Password: %w", err)
 	}

@@ -187,7 +187,7 @@ func TestAD12_AnInvitationCreatesTheUserAndSignsIn(t *testing.T) {
 		}
 		k.wantEvents("invitation_sent:" + id + " user_created:invitation invitation_accepted:" + id + " user_email_verify:invitation session_created:invitation")
 		a := result.Authentication
-		if result.Next != usher.NextSignedIn || !a.User.EmailVerified || !a.FirstSeen || !k.isLive(a) {
+		if result.Next != usher.NextSignedIn || !a.User.EmailVerified || !a.UserCreated || !k.isLive(a) {
 			t.Errorf("the result is %+v", result)
 		}
 		claims := usher.Must(k.ValidateSession(ctx, a.Tokens.Session))

@@ -34,7 +34,7 @@ func TestUP08_ThePasswordAgainMakesTheSessionRecent(t *testing.T) {
 	if b.Session.ID != a.Session.ID || !b.Session.ExpiresAt.Equal(a.Session.ExpiresAt) || !b.Session.IdleExpiresAt.Equal(a.Session.IdleExpiresAt) {
 		t.Errorf("the session is %+v, was %+v", b.Session, a.Session)
 	}
-	if b.Device == "" || b.FirstSeen {
+	if b.Device == "" || b.UserCreated {
 		t.Errorf("the result is %+v", b)
 	}
 	confirmed := k.clock.now()

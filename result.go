@@ -57,6 +57,6 @@ type Authentication struct {
 	// password invalidates it, and the client that made the change gets a new one.
 	// Empty after a refresh.
 	Device Secret
-	// FirstSeen is true if this call created the user.
-	FirstSeen bool
+	// UserCreated is true if this call created the user.
+	UserCreated bool
 }

@@ -31,22 +31,23 @@ import (
 //
 // Its methods, in groups:
 //
-//   - Accounts: SignUp, Me, UpdateProfile, AccountData, DeleteAccount, Name,
-//     ConfirmsFirst, SignUpClosed, SignUpFields, LinksOnly
+//   - Accounts: SignUp, Me, UpdateProfile, AccountData, DeleteAccount
 //   - Passwords: SignIn, Reauthenticate, UpdatePassword, ReplacePassword,
 //     PasswordPolicy, RecentSignIn, HasPassword
-//   - Other proofs: EnsureUser, StartSession
+//   - Other proofs: EnsureUser, StartSession, SignInWithToken
 //   - Invitations: InvitationLink, AcceptInvitation
 //   - Resets: SendPasswordReset, ResetLink, ResetPassword, VerifyReset,
 //     ValidateReset
 //   - Email addresses: SendEmailVerification, VerificationLink, VerifyEmail,
 //     ChangeEmail, PendingEmail, CancelEmailChange
 //   - Sessions: ValidateSession, ValidateRefresh, RefreshSession, RefreshTokens,
-//     SessionToken, CurrentClaims, ReissueSessionToken, WatchSession, Sessions,
-//     RevokeSession, SignOut, SignOutEverywhere
+//     SessionToken, SelectTenant, CurrentClaims, ReissueSessionToken, WatchSession,
+//     Sessions, SignInHistory, RevokeSession, SignOut, SignOutEverywhere
 //   - Other verifiers: JWKS, Revocations
 //   - Administration: Operator
-//   - Running: Ping, Hashes, BaseURL, PagesURL, Links, CookieSecrets, Close
+//   - Running: Ping, RunBackground, Hashes, CookieSecrets, Now, Close
+//   - Settings: Name, Issuer, BaseURL, PagesURL, Links, ConfirmFirst, NoEmailCodes,
+//     SignUpClosed, SignUpFields
 //
 // Methods that require a signed-in user take the verified claims of a token, from
 // [Service.ValidateSession] or from package middleware. Methods that count attempts
@@ -228,11 +229,11 @@ func (s *Service) Issuer() string { return s.cfg.Issuer }
 // [Config.PagesPath], without a slash at its end.
 func (s *Service) PagesURL() string { return weburl.Join(s.cfg.BaseURL, s.cfg.PagesPath) }
 
-// LinksOnly returns [Config.LinksOnly].
-func (s *Service) LinksOnly() bool { return s.cfg.LinksOnly }
+// NoEmailCodes returns [Config.NoEmailCodes].
+func (s *Service) NoEmailCodes() bool { return s.cfg.NoEmailCodes }
 
-// ConfirmsFirst returns [Config.ConfirmFirst].
-func (s *Service) ConfirmsFirst() bool { return s.cfg.ConfirmFirst }
+// ConfirmFirst returns [Config.ConfirmFirst].
+func (s *Service) ConfirmFirst() bool { return s.cfg.ConfirmFirst }
 
 // SignUpClosed returns [Config.SignUpClosed].
 func (s *Service) SignUpClosed() bool { return s.cfg.SignUpClosed }

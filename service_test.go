@@ -34,7 +34,7 @@ func TestLifecycleOfAnAccount(t *testing.T) {
 	}
 
 	a := k.signUp("Ann@Example.com")
-	if !a.FirstSeen || a.User.EmailVerified || a.User.Email != "Ann@Example.com" {
+	if !a.UserCreated || a.User.EmailVerified || a.User.Email != "Ann@Example.com" {
 		t.Fatalf("signed up as %+v", a.User)
 	}
 	link := k.lastEmail(usher.MessageVerifyEmail)

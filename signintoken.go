@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// SignInTokenPrefix begins each token of [Operator.SignInToken], so that programs
+	// SignInTokenPrefix begins each token of [Operator.CreateSignInToken], so that programs
 	// can distinguish it from other tokens, also in a search for leaked secrets.
 	SignInTokenPrefix = "signin_"
 
@@ -20,20 +20,20 @@ const (
 	methodSignInToken = "sign_in_token"
 )
 
-// SignInToken returns a token with which a client signs in as the user, once, by
+// CreateSignInToken returns a token with which a client signs in as the user, once, by
 // [Service.SignInWithToken]. The program delivers it, for example in an email or to another
 // device of the user. The lifetime is 10 minutes if it is 0, and at most 24 hours.
 //
 // The token becomes void when the user is disabled or deleted, and when the password or the
 // address changes. A user has at most three: a further one makes the oldest void.
 //
-// Anyone who has the token is the user, so the program must check who asks for one. It proves no
+// Anyone who has the token can sign in as the user, so the program must check who asks for one. It proves no
 // address: [User.EmailVerified] stays as it is.
 //
 // Errors: a [*FieldError] for the field "lifetime"; [ErrNotFound]; [ErrUserDisabled]; with
 // [Config.ConfirmFirst] also [ErrEmailNotVerified]; [ErrConflict] if the user was changed at
 // the same moment; [ErrUnavailable].
-func (o *Operator) SignInToken(ctx context.Context, userID string, lifetime time.Duration) (Secret, error) {
+func (o *Operator) CreateSignInToken(ctx context.Context, userID string, lifetime time.Duration) (Secret, error) {
 	if lifetime == 0 {
 		lifetime = signInTokenLifetime
 	}
@@ -67,7 +67,7 @@ func (o *Operator) SignInToken(ctx context.Context, userID string, lifetime time
 	return Secret(raw), nil
 }
 
-// SignInWithToken spends a token of [Operator.SignInToken] and starts a session of its user,
+// SignInWithToken spends a token of [Operator.CreateSignInToken] and starts a session of its user,
 // with the amr "sign_in_token". The session follows the rules of [Service.StartSession], and
 // counts as a recent sign-in. Of concurrent calls with one token, one succeeds.
 //

@@ -19,7 +19,7 @@ import (
 // signInToken returns a token that signs in, and fails the test on an error.
 func (k *kit) signInToken(userID string) usher.Secret {
 	k.t.Helper()
-	raw, err := k.Operator("ops:olga").SignInToken(ctx, userID, 0)
+	raw, err := k.Operator("ops:olga").CreateSignInToken(ctx, userID, 0)
 	if err != nil {
 		k.t.Fatalf("SignInToken: %v", err)
 	}
@@ -69,12 +69,12 @@ func TestOP18_TheLifetimeOfASignInTokenIsBounded(t *testing.T) {
 	k := newKit(t)
 	u := k.signUp(ann).User
 	for _, bad := range []time.Duration{-1, 1, time.Second - 1, 24*time.Hour + 1} {
-		_, err := k.Operator("test").SignInToken(ctx, u.ID, bad)
+		_, err := k.Operator("test").CreateSignInToken(ctx, u.ID, bad)
 		wantField(t, err, "lifetime")
 	}
 	for given, lasts := range map[time.Duration]time.Duration{0: 10 * time.Minute, time.Second: time.Second, 24 * time.Hour: 24 * time.Hour} {
 		for _, late := range []bool{false, true} {
-			raw := usher.Must(k.Operator("test").SignInToken(ctx, u.ID, given))
+			raw := usher.Must(k.Operator("test").CreateSignInToken(ctx, u.ID, given))
 			k.clock.add(lasts - time.Microsecond)
 			if late {
 				k.clock.add(time.Microsecond)
@@ -148,7 +148,7 @@ func TestOP19_OnlyAUserWhoMaySignInGetsASignInToken(t *testing.T) {
 	usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: "new@example.com", Password: goodPassword}, home))
 	unconfirmed := usher.Must(operator.UserByLoginID(ctx, "new@example.com"))
 	for id, want := range map[string]error{"nobody": usher.ErrNotFound, unconfirmed.ID: usher.ErrEmailNotVerified} {
-		if raw, err := operator.SignInToken(ctx, id, 0); raw != "" || !errors.Is(err, want) {
+		if raw, err := operator.CreateSignInToken(ctx, id, 0); raw != "" || !errors.Is(err, want) {
 			t.Errorf("%v, want %v", err, want)
 		}
 	}
@@ -160,7 +160,7 @@ func TestOP19_OnlyAUserWhoMaySignInGetsASignInToken(t *testing.T) {
 	if err := operator.Disable(ctx, u.ID); err != nil {
 		t.Fatal(err)
 	}
-	if raw, err := operator.SignInToken(ctx, u.ID, 0); raw != "" || !errors.Is(err, usher.ErrUserDisabled) {
+	if raw, err := operator.CreateSignInToken(ctx, u.ID, 0); raw != "" || !errors.Is(err, usher.ErrUserDisabled) {
 		t.Errorf("disabled: %v", err)
 	}
 }

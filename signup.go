@@ -133,7 +133,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 	s.wakeOutbox(creation.Emails)
 	s.afterSessionsEnded(ctx, ended, creation.Events...)
 	return signedIn(&Authentication{
-		User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, ""), FirstSeen: true,
+		User: u, Session: session.Session, Tokens: tokens, Device: s.newDeviceToken(u.ID, ""), UserCreated: true,
 	}), nil
 }
 

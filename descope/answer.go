@@ -52,7 +52,7 @@ func (h *Handler) sessionAnswer(a *usher.Authentication, withUser bool) sessionJ
 	s := sessionJSON{
 		SessionJWT: a.Tokens.Session.Reveal(), RefreshJWT: a.Tokens.Refresh.Reveal(),
 		cookieJSON:        h.cookieAnswer(a.Tokens.RefreshExpiresAt),
-		SessionExpiration: seconds(a.Tokens.SessionExpiresAt), FirstSeen: a.FirstSeen,
+		SessionExpiration: seconds(a.Tokens.SessionExpiresAt), FirstSeen: a.UserCreated,
 	}
 	if h.visits.Cookies != nil {
 		s.RefreshJWT = ""

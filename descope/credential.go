@@ -103,7 +103,7 @@ func (h *Handler) checkKey(c *call) error {
 		return errNotServed
 	}
 	client := h.visits.Client(c.w, c.r)
-	operator := h.service.Operator("descope").From(client)
+	operator := h.service.Operator("descope").WithClient(client)
 	sum := sha256.Sum256([]byte(c.given.key.Reveal()))
 	if c.given.key == "" || c.given.jwt != "" || subtle.ConstantTimeCompare(sum[:], h.key[:]) != 1 {
 		if err := operator.CountFailedAuthentication(c.r.Context(), client); err != nil {

@@ -16,9 +16,9 @@ type ExportParams struct {
 	// Users gets the users. Each line is the body of a call of
 	// POST /v1/mgmt/user/create/batch with at most 500 users. Required.
 	Users io.Writer
-	// Lost is called for each value of a user that Descope's form cannot say: the login id,
+	// OnLost is called for each value of a user that Descope's form cannot express: the login id,
 	// and the member of [usher.Operator.Export], such as "storedHash". Defaults to none.
-	Lost func(loginID, member string)
+	OnLost func(loginID, member string)
 }
 
 // Export writes all users in the form in which Descope takes many users, with their
@@ -101,7 +101,7 @@ func writeBatches(lines io.Reader, in ExportParams) error {
 		case err != nil:
 			return err
 		}
-		users = append(users, l.batchUser(in.Lost))
+		users = append(users, l.batchUser(in.OnLost))
 		if len(users) == maxBatch {
 			if err := flush(); err != nil {
 				return err

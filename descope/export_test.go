@@ -63,7 +63,7 @@ func TestDM15_AnExportIsABatch(t *testing.T) {
 	var out bytes.Buffer
 	lost := map[string]int{}
 	withoutPassword := map[string]bool{}
-	err = descope.Export(t.Context(), o, descope.ExportParams{Users: &out, Lost: func(loginID, member string) {
+	err = descope.Export(t.Context(), o, descope.ExportParams{Users: &out, OnLost: func(loginID, member string) {
 		if lost[member]++; member == "storedHash" {
 			withoutPassword[loginID] = true
 		}

@@ -66,7 +66,7 @@ func (h *Handler) importUsers(c *call) (any, error) {
 	}
 	answer := importAnswer{Users: []userJSON{}, Failures: []importFailure{}}
 	refused := map[int]bool{}
-	_, err := c.operator.Import(c.r.Context(), usher.ImportParams{Users: &lines, DryRun: dryRun, Refused: func(f usher.ImportFailure) {
+	_, err := c.operator.Import(c.r.Context(), usher.ImportParams{Users: &lines, DryRun: dryRun, OnFailure: func(f usher.ImportFailure) {
 		refused[f.Line-1] = true
 		answer.Failures = append(answer.Failures, importFailure{f.LoginID, strings.TrimPrefix(f.Field+": "+f.Reason, ": ")})
 	}})

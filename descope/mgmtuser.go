@@ -197,7 +197,7 @@ func (h *Handler) signInToken(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := c.operator.SignInToken(c.r.Context(), u.ID, timeout)
+	raw, err := c.operator.CreateSignInToken(c.r.Context(), u.ID, timeout)
 	var bad *usher.FieldError
 	if errors.As(err, &bad) && bad.Field == "lifetime" {
 		return nil, &usher.FieldError{Field: "timeout", Code: bad.Code, Detail: bad.Detail}

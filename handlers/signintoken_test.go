@@ -42,7 +42,7 @@ func TestOP18_ALinkSignsInByPostAlone(t *testing.T) {
 	}
 
 	k.SignUp(Ann)
-	raw := usher.Must(service.Operator("links").SignInToken(t.Context(), k.UserID(Ann), 0)).Reveal()
+	raw := usher.Must(service.Operator("links").CreateSignInToken(t.Context(), k.UserID(Ann), 0)).Reveal()
 	for range 2 { // a scanner of emails, and the user
 		if v := b.Open("/enter?t=" + raw); v.Status != 200 || !strings.Contains(v.Body, `value="`+raw+`"`) {
 			t.Errorf("the page is %d %s", v.Status, v.Body)

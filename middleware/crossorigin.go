@@ -134,7 +134,7 @@ func (c *CrossOrigin) CheckCookie(r *http.Request) error {
 	if err := c.Check(r); err != nil {
 		return err
 	}
-	if isSafe(r.Method) || KnowsOrigin(r) || r.Header.Get("X-Requested-With") != "" {
+	if isSafe(r.Method) || HasOrigin(r) || r.Header.Get("X-Requested-With") != "" {
 		return nil
 	}
 	return fmt.Errorf("%w: Sec-Fetch-Site, Origin and X-Requested-With are all missing", ErrCrossOrigin)
@@ -159,10 +159,10 @@ func (c *CrossOrigin) checkScheme(r *http.Request) error {
 	return nil
 }
 
-// KnowsOrigin reports whether the request has a Sec-Fetch-Site or an Origin
+// HasOrigin reports whether the request has a Sec-Fetch-Site or an Origin
 // header. Current browsers send one of them with every request that could change
 // something.
-func KnowsOrigin(r *http.Request) bool {
+func HasOrigin(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
 }
 

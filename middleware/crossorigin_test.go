@@ -165,8 +165,8 @@ func TestCS03_CookieWithoutOriginNeedsACustomHeader(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, got.Code, c.status)
 		}
 	}
-	if !middleware.KnowsOrigin(request("POST", "/", headers("Origin", "null"))) || middleware.KnowsOrigin(request("POST", "/", nil)) {
-		t.Error("KnowsOrigin")
+	if !middleware.HasOrigin(request("POST", "/", headers("Origin", "null"))) || middleware.HasOrigin(request("POST", "/", nil)) {
+		t.Error("HasOrigin")
 	}
 }
 

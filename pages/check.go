@@ -62,10 +62,10 @@ func (site *Site) checkFiles() error {
 }
 
 // samplePage returns a page for the check of a template. If again is not empty, the page
-// has all optional parts, and again is its field Again.
+// has all optional parts, and again is its field ResendPath.
 func (site *Site) samplePage(name, again string) *Page {
 	page := site.newPage(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: site.base + "/" + name}, Header: http.Header{}}, name)
-	page.missing, page.Again = &[]string{}, again
+	page.missing, page.ResendPath = &[]string{}, again
 	if again == "" {
 		return page
 	}

@@ -46,7 +46,7 @@ func codeError(err error) error {
 
 // AsksCode reports whether the page has a form for the code of an email.
 func (p *Page) AsksCode() bool {
-	if p.site.service.LinksOnly() {
+	if p.site.service.NoEmailCodes() {
 		return false
 	}
 	return p.SentTo != "" || p.Unverified() || p.PendingEmail != ""

@@ -102,9 +102,9 @@ func TestCO10_ThePageAfterASignUpTakesTheCode(t *testing.T) {
 	b.Send("/signin", "loginId", Ann, "password", GoodPassword).WantRedirect(t, "/")
 }
 
-// With LinksOnly no email has a code, and no page asks for one.
-func TestCO11_LinksOnly(t *testing.T) {
-	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.LinksOnly = true }})
+// With NoEmailCodes no email has a code, and no page asks for one.
+func TestCO11_NoEmailCodes(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{Service: func(c *usher.Config) { c.NoEmailCodes = true }})
 	b.SignUp(Ann)
 	asker := k.Browser(t)
 	asker.Send("/password/reset", "loginId", Ann).WantRedirect(t, "/auth/forgot?sent=1")

@@ -64,9 +64,9 @@ type Page struct {
 	// OtherUser is the login id of the signed-in user, if the emailed link is another
 	// user's; otherwise empty.
 	OtherUser string
-	// Again is the path, below the mount, of the page on which the user can request
+	// ResendPath is the path, below the mount, of the page on which the user can request
 	// another email. SentTo is the login id that the user typed there, or empty.
-	Again, SentTo string
+	ResendPath, SentTo string
 	// Code is the code of the problem, such as "forbidden", on a page that reports one;
 	// otherwise empty. Package problem lists the codes.
 	Code string

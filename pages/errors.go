@@ -120,7 +120,7 @@ func (site *Site) showCredentialsError(page *Page, inputs []string) {
 		return
 	}
 	page.Alert = page.T("signin.failed")
-	if site.service.ConfirmsFirst() {
+	if site.service.ConfirmFirst() {
 		page.Alert = page.T("signin.failed.confirm")
 	}
 	page.focus = "password"

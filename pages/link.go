@@ -132,14 +132,14 @@ func (site *Site) showDeadLink(x *exchange) error {
 func (site *Site) showLink(x *exchange, title, lead string) error {
 	page := site.newPage(x.r, "link")
 	page.Title, page.Lead = page.T(title), page.T(lead)
-	page.SignedIn, page.Again, page.Address = x.page.SignedIn, "/verify", x.page.Address
+	page.SignedIn, page.ResendPath, page.Address = x.page.SignedIn, "/verify", x.page.Address
 	page.EmailVerified = x.claims != nil && x.claims.EmailVerified
 	page.ReturnTo = site.base + "/account"
 	switch linkNote(x) {
 	case visit.NoteReset:
-		page.Again = "/forgot"
+		page.ResendPath = "/forgot"
 	case visit.NoteInvitation:
-		page.Again, page.ReturnTo = "/signin", ""
+		page.ResendPath, page.ReturnTo = "/signin", ""
 	}
 	return site.show(x.w, http.StatusBadRequest, page)
 }

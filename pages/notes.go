@@ -106,7 +106,7 @@ func (site *Site) prepareSent(x *exchange, path, text string) error {
 // user has typed, or "".
 func (site *Site) sentPage(x *exchange, path, text, to string) *Page {
 	page := site.newPage(x.r, "sent")
-	page.SignedIn, page.Again, page.Lead = x.page.SignedIn, path, page.T(text+".bare")
+	page.SignedIn, page.ResendPath, page.Lead = x.page.SignedIn, path, page.T(text+".bare")
 	if to != "" {
 		page.SentTo, page.Lead = to, page.T(text, to)
 	}

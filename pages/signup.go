@@ -74,4 +74,4 @@ func (p *Page) SignUpFields() (all []Field) {
 }
 
 // SignsInAtOnce reports whether a sign-up starts a session.
-func (p *Page) SignsInAtOnce() bool { return !p.site.service.ConfirmsFirst() }
+func (p *Page) SignsInAtOnce() bool { return !p.site.service.ConfirmFirst() }

@@ -105,7 +105,7 @@ func TestPagesAreFilledInAtTheStart(t *testing.T) {
 		"Nothing":                                  {files: content("{{.Nothing}}")},
 		"forgot.html: template":                    {files: content("{{if .Retry}}{{index .Sessions 9}}{{end}}")},
 		`forgot.html: there is no text "forgot.t"`: {files: content(`{{.T "forgot.t"}}`)},
-		`no such template "nothing"`:               {files: content(`{{if eq .Again "/signup"}}{{template "nothing"}}{{end}}`)},
+		`no such template "nothing"`:               {files: content(`{{if eq .ResendPath "/signup"}}{{template "nothing"}}{{end}}`)},
 		`the texts of "de": signin.titel`:          {texts: map[string]map[string]string{"de": {"signin.titel": "x"}}},
 		`needs a plural category`:                  {texts: map[string]map[string]string{"en": {"minutes": "x"}}},
 		`has no plural categories`:                 {texts: map[string]map[string]string{"en": {"signin.title#one": "x"}}},

@@ -94,7 +94,7 @@ func (site *Site) Form(v *view) http.Handler {
 		return nil
 	}
 	return site.chain.Action(func(w http.ResponseWriter, r *http.Request) error {
-		if !middleware.KnowsOrigin(r) {
+		if !middleware.HasOrigin(r) {
 			// Only browsers send forms, and every current browser sends one of these
 			// headers.
 			return middleware.ErrCrossOrigin

@@ -75,11 +75,11 @@ func violation(code Code, limit int, format string, args ...any) Violation {
 // an email address counts as a word too.
 //
 // Check returns nil, a [*PolicyError] with every broken rule, the error of ctx,
-// or the error of [Policy.Complete]. It calls Breached last, only for a password
+// or the error of [Policy.WithDefaults]. It calls Breached last, only for a password
 // that meets every other rule, and waits at most one second. If that call fails,
 // the password is accepted and OnBreachError is called.
 func (p Policy) Check(ctx context.Context, pw string, words ...string) error {
-	p, err := p.Complete()
+	p, err := p.WithDefaults()
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (p Policy) Check(ctx context.Context, pw string, words ...string) error {
 // [Hasher.Verify]. If a stored string is damaged, CheckReuse still compares the
 // others; if none matches, it returns an error that wraps [ErrDamagedHash].
 func (p Policy) CheckReuse(ctx context.Context, h *Hasher, pw string, earlier []string) error {
-	p, err := p.Complete()
+	p, err := p.WithDefaults()
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ErrInvalidPolicy is wrapped by every error of [Policy.Complete].
+// ErrInvalidPolicy is wrapped by every error of [Policy.WithDefaults].
 var ErrInvalidPolicy = errors.New("password: invalid policy")
 
 // Defaults and limits of a [Policy].
@@ -98,9 +98,9 @@ func PCIDSS() Policy {
 	return p
 }
 
-// Complete returns a copy of p with every default filled in. Its errors wrap
+// WithDefaults returns a copy of p with every default filled in. Its errors wrap
 // [ErrInvalidPolicy] and name the field.
-func (p Policy) Complete() (Policy, error) {
+func (p Policy) WithDefaults() (Policy, error) {
 	p = p.withDefaults()
 	switch {
 	case p.MinLength < FloorMinLength:

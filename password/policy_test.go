@@ -14,7 +14,7 @@ import (
 )
 
 func TestPO01_OutOfTheBox(t *testing.T) {
-	got, err := password.Policy{}.Complete()
+	got, err := password.Policy{}.WithDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestPW01_MinimumAndItsFloor(t *testing.T) {
 		{password.NIST(), ""},
 		{password.PCIDSS(), ""},
 	} {
-		_, err := tt.policy.Complete()
+		_, err := tt.policy.WithDefaults()
 		switch {
 		case tt.names == "" && err != nil:
 			t.Errorf("%+v: %v", tt.policy, err)

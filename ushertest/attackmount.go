@@ -78,7 +78,7 @@ func (x *attack) attackAnswers(requests []func(loginID string) *http.Request) {
 			return x.post(path+"/password/reset", map[string]string{"loginId": id})
 		},
 	}
-	if x.app.Service.ConfirmsFirst() {
+	if x.app.Service.ConfirmFirst() {
 		mine = append(mine, func(id string) *http.Request {
 			return x.post(path+"/signup", map[string]string{"loginId": id, "password": Password.Reveal()})
 		})

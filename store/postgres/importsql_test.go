@@ -56,7 +56,7 @@ func TestTheStatementOfTheGuideMakesLines(t *testing.T) {
 	}
 	app := ushertest.New(t, ushertest.Config{})
 	result, err := app.Service.Operator("test").Import(t.Context(), usher.ImportParams{
-		Users: strings.NewReader(strings.Join(lines, "\n")), Refused: func(f usher.ImportFailure) { t.Error(f) },
+		Users: strings.NewReader(strings.Join(lines, "\n")), OnFailure: func(f usher.ImportFailure) { t.Error(f) },
 	})
 	if err != nil || result.Imported != 1 {
 		t.Fatalf("%+v, %v", result, err)

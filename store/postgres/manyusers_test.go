@@ -246,7 +246,7 @@ func TestAD07_AD08_AnImportOfTenThousandLinesWhileTheServerStops(t *testing.T) {
 	all := file.Bytes()
 	run := func(users io.Reader, from int) (usher.ImportResult, error) {
 		t.Helper()
-		return o.Import(t.Context(), usher.ImportParams{Users: users, FromLine: from, Refused: func(f usher.ImportFailure) {
+		return o.Import(t.Context(), usher.ImportParams{Users: users, FromLine: from, OnFailure: func(f usher.ImportFailure) {
 			if want, ok := bad[f.Line]; !ok || f.Field != want || f.Reason == "" {
 				t.Errorf("line %d is refused: field %q, %q", f.Line, f.Field, f.Reason)
 			}

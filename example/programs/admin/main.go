@@ -66,7 +66,7 @@ func run(ctx context.Context, service *usher.Service, who string, args []string,
 		}
 		defer file.Close()
 		refused := func(f usher.ImportFailure) { fmt.Fprintln(out, f.Line, f.LoginID, f.Field, f.Reason) }
-		result, err := ops.Import(ctx, usher.ImportParams{Users: file, Refused: refused})
+		result, err := ops.Import(ctx, usher.ImportParams{Users: file, OnFailure: refused})
 		fmt.Fprintln(out, result.Imported, "imported,", result.Existing, "exist,", result.Refused, "refused; next line", result.NextLine)
 		return err
 	case "export":
