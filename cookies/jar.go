@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/textproto"
 	"slices"
 	"strings"
 	"time"
@@ -147,26 +148,32 @@ func singleCookie(r *http.Request, name string) string {
 // findCookie returns how many cookies with the given name the request has, and the
 // raw value of the last one.
 func findCookie(r *http.Request, name string) (text string, n int) {
-	eachCookie(r, name, func(value string) { text, n = value, n+1 })
+	eachCookie(r, func(key, value string) {
+		if key == name {
+			text, n = value, n+1
+		}
+	})
 	return text, n
 }
 
 // cookieTexts returns the raw values of the cookies with the given name.
 func cookieTexts(r *http.Request, name string) (all []string) {
-	eachCookie(r, name, func(value string) { all = append(all, value) })
+	eachCookie(r, func(key, value string) {
+		if key == name {
+			all = append(all, value)
+		}
+	})
 	return all
 }
 
-// eachCookie calls do with the raw value of each cookie with the given name.
-func eachCookie(r *http.Request, name string, do func(value string)) {
+// eachCookie calls do with the name and the raw value of each cookie.
+func eachCookie(r *http.Request, do func(name, value string)) {
 	for _, line := range r.Header["Cookie"] {
 		for more := true; more; {
 			var pair string
 			pair, line, more = strings.Cut(line, ";")
-			key, rest, _ := strings.Cut(pair, "=")
-			if strings.Trim(key, " \t") == name {
-				do(strings.TrimRight(rest, " \t"))
-			}
+			name, value, _ := strings.Cut(textproto.TrimString(pair), "=")
+			do(textproto.TrimString(name), value)
 		}
 	}
 }

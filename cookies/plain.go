@@ -14,15 +14,21 @@ func (j *Jar) plainSpecs() (session, refresh cookieSpec) {
 }
 
 func (j *Jar) plainTokens(r *http.Request) (pair token.Pair, present, conflict bool) {
-	session, n := findCookie(r, j.cfg.SessionName)
-	refresh, m := findCookie(r, j.cfg.RefreshName)
+	var session, refresh string
+	n, m := 0, 0
+	eachCookie(r, func(name, value string) {
+		switch name {
+		case j.cfg.SessionName:
+			session, n = value, n+1
+		case j.cfg.RefreshName:
+			refresh, m = value, m+1
+		}
+	})
 	if n > 1 || m > 1 {
 		pair, conflict = j.plainTokensOfSeveral(r)
 		return pair, true, conflict
 	}
-	// A valid token has no quotes. The validation of the token refuses every other
-	// character.
-	session, refresh = strings.Trim(session, `"`), strings.Trim(refresh, `"`)
+	session, refresh = withoutQuotes(session), withoutQuotes(refresh)
 	if n == 1 && session == "" || m == 1 && refresh == "" {
 		return token.Pair{}, true, false
 	}
@@ -30,6 +36,15 @@ func (j *Jar) plainTokens(r *http.Request) (pair token.Pair, present, conflict b
 		return token.Pair{}, true, true // another host may have set one of them
 	}
 	return token.Pair{Session: token.Secret(session), Refresh: token.Secret(refresh)}, n+m > 0, false
+}
+
+// withoutQuotes removes the quotes around the value of a cookie. A valid token has none. The
+// validation of the token refuses every other character.
+func withoutQuotes(text string) string {
+	if strings.HasPrefix(text, `"`) || strings.HasSuffix(text, `"`) {
+		return strings.Trim(text, `"`)
+	}
+	return text
 }
 
 // belongTogether reports whether two tokens are not of different sessions. It decodes

@@ -60,8 +60,8 @@ func (j *Jar) AllTokens(r *http.Request) []token.Pair {
 
 // firstTexts returns the first maxEnded different values of the cookies of a name.
 func firstTexts(r *http.Request, name string) (texts []string) {
-	eachCookie(r, name, func(text string) {
-		if len(texts) < maxEnded && !slices.Contains(texts, text) {
+	eachCookie(r, func(key, text string) {
+		if key == name && len(texts) < maxEnded && !slices.Contains(texts, text) {
 			texts = append(texts, text)
 		}
 	})

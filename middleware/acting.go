@@ -38,7 +38,7 @@ type actingCookie struct {
 // the operator, because it may come from a page that was shown as the user. A browser that opens a page
 // or sends a form shows that refusal, so the cookie is deleted then. Others keep it: a page
 // that a script has loaded may still show the user.
-func (m *Middleware) authenticateActing(w http.ResponseWriter, r *http.Request, acting actingCookie, own *token.Claims, refusal *Refusal) (session, *Refusal) {
+func (m *Middleware) authenticateActing(w http.ResponseWriter, r *http.Request, p *protected, acting actingCookie, own *token.Claims, refusal *Refusal) (session, *Refusal) {
 	err := errNoOperator
 	switch {
 	case refusal != nil && refusal.Code != problem.InvalidSession:
@@ -48,7 +48,7 @@ func (m *Middleware) authenticateActing(w http.ResponseWriter, r *http.Request, 
 		claims, err = m.validate(r, acting.session.Reveal())
 		switch {
 		case err == nil && claims.Actor != "":
-			return session{claims: claims, operator: own, source: SourceCookie, validatedBy: m}, nil
+			return session{claims: claims, operator: own, validatedBy: m}, nil
 		case err == nil:
 			err = errNoActor
 		case !errors.Is(err, token.ErrInvalid):
@@ -56,8 +56,8 @@ func (m *Middleware) authenticateActing(w http.ResponseWriter, r *http.Request, 
 		}
 	}
 	if showsAnswer(r) {
-		noStore(w)
 		m.acting.ClearImpersonation(w, r)
+		p.cookiesAdded(w)
 	}
 	return session{}, newRefusal(problem.ImpersonationEnded, err)
 }

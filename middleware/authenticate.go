@@ -16,7 +16,7 @@ var (
 
 // authenticate finds the one credential of the request and validates it. It
 // returns either a session or a refusal.
-func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (session, *Refusal) {
+func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request, p *protected) (session, *Refusal) {
 	raw, found, err := bearer(r.Header)
 	switch {
 	case err != nil:
@@ -26,7 +26,7 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (sessi
 		if err != nil {
 			return session{}, refusalFor(err)
 		}
-		return session{claims: claims, source: SourceBearer, validatedBy: m}, nil
+		return session{claims: claims, validatedBy: m, bearer: true}, nil
 	case m.cfg.Cookies == nil:
 		return session{}, newRefusal(problem.NotSignedIn, nil)
 	}
@@ -41,18 +41,20 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request) (sessi
 	if err := m.checkOrigin(r); err != nil {
 		return session{}, newRefusal(problem.CrossOrigin, err)
 	}
-	if c, ok := m.cfg.Cookies.(conflictRejecter); ok && pair == (token.Pair{}) && c.RejectConflict(w, r) {
-		noStore(w)
-		return session{}, newRefusal(problem.InvalidSession, errConflict)
+	if pair == (token.Pair{}) {
+		if c, ok := m.cfg.Cookies.(conflictRejecter); ok && c.RejectConflict(w, r) {
+			p.cookiesAdded(w)
+			return session{}, newRefusal(problem.InvalidSession, errConflict)
+		}
 	}
-	claims, refusal := m.authenticatePair(w, r, pair)
+	claims, refusal := m.authenticatePair(w, r, p, pair)
 	if acting.present {
-		return m.authenticateActing(w, r, acting, claims, refusal)
+		return m.authenticateActing(w, r, p, acting, claims, refusal)
 	}
 	if refusal != nil {
 		return session{}, refusal
 	}
-	return session{claims: claims, source: SourceCookie, validatedBy: m}, nil
+	return session{claims: claims, validatedBy: m}, nil
 }
 
 // conflictRejecter is an optional ability of Config.Cookies. cookies.Jar implements it.
@@ -66,7 +68,7 @@ type conflictRejecter interface {
 // WebSocket is a GET, but it opens a connection that can change something, so it
 // is checked like a POST.
 func (m *Middleware) checkOrigin(r *http.Request) error {
-	if r.Method == http.MethodGet && strings.Contains(strings.ToLower(strings.Join(r.Header["Upgrade"], ",")), "websocket") {
+	if r.Method == http.MethodGet && len(r.Header["Upgrade"]) > 0 && strings.Contains(strings.ToLower(strings.Join(r.Header["Upgrade"], ",")), "websocket") {
 		post := r.WithContext(r.Context())
 		post.Method = http.MethodPost
 		r = post
@@ -76,11 +78,11 @@ func (m *Middleware) checkOrigin(r *http.Request) error {
 
 // authenticatePair validates the session token of a cookie. It refreshes the
 // tokens if that token is expired or missing.
-func (m *Middleware) authenticatePair(w http.ResponseWriter, r *http.Request, pair token.Pair) (*token.Claims, *Refusal) {
+func (m *Middleware) authenticatePair(w http.ResponseWriter, r *http.Request, p *protected, pair token.Pair) (*token.Claims, *Refusal) {
 	canRefresh := m.cfg.Refresher != nil && pair.Refresh != ""
 	if pair.Session == "" {
 		if canRefresh {
-			return m.refresh(w, r, pair.Refresh)
+			return m.refresh(w, r, p, pair.Refresh)
 		}
 		return nil, newRefusal(problem.InvalidSession, errNoToken)
 	}
@@ -89,7 +91,7 @@ func (m *Middleware) authenticatePair(w http.ResponseWriter, r *http.Request, pa
 	case err == nil:
 		return claims, nil
 	case canRefresh && errors.Is(err, token.ErrExpired):
-		return m.refresh(w, r, pair.Refresh)
+		return m.refresh(w, r, p, pair.Refresh)
 	}
 	return nil, refusalFor(err)
 }

@@ -32,9 +32,10 @@ type session struct {
 	// operator are the claims of the operator's own session, if an operator acts as the user
 	// by a cookie; otherwise nil.
 	operator *token.Claims
-	source   CredentialSource
 	// validatedBy is the Middleware that validated the session, nil after WithClaims.
 	validatedBy *Middleware
+	// bearer means that the token was in the Authorization header, not in a cookie.
+	bearer bool
 	// current means that a ClaimsReader has read the claims during this request.
 	current bool
 }
@@ -79,10 +80,13 @@ func Claim[T any](ctx context.Context, name string) (T, bool) {
 
 // Source returns where the session token of the request was.
 func Source(ctx context.Context) CredentialSource {
-	if s := fromContext(ctx); s != nil {
-		return s.source
+	switch s := fromContext(ctx); {
+	case s == nil || s.validatedBy == nil:
+		return SourceNone
+	case s.bearer:
+		return SourceBearer
 	}
-	return SourceNone
+	return SourceCookie
 }
 
 // WithClaims returns a context with a copy of claims, which every Middleware

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/usherkit/usher/internal/nostore"
 	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
@@ -21,7 +20,7 @@ const refreshTimeout = 5 * time.Second
 // validates the new session token. On a protocol upgrade it validates the refresh
 // token and exchanges nothing, because the 101 response of a WebSocket library has
 // none of the headers that were set before.
-func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, refresh token.Secret) (*token.Claims, *Refusal) {
+func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, p *protected, refresh token.Secret) (*token.Claims, *Refusal) {
 	address, upgrade := ClientAddress(r, m.cfg.TrustedProxies), isUpgrade(r)
 	var pair token.Pair
 	var err error
@@ -37,16 +36,16 @@ func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, refresh tok
 	// The answer to a script may arrive after a sign-in in another tab, whose cookies it
 	// would delete.
 	if errors.Is(err, token.ErrInvalid) && IsNavigation(r) {
-		noStore(w)
 		m.cfg.Cookies.ClearTokens(w, r)
+		p.cookiesAdded(w)
 	}
 	if err != nil {
 		return nil, refusalFor(err)
 	}
 	if !upgrade {
-		noStore(w)
 		// Set the cookies before anything else can fail, because the refresh token has
 		// been exchanged.
+		p.cookiesAdded(w)
 		if err := m.cfg.Cookies.SetTokens(w, r, pair); err != nil {
 			return nil, newRefusal(problem.Internal, err)
 		}
@@ -73,10 +72,6 @@ func isUpgrade(r *http.Request) bool {
 	}
 	return false
 }
-
-// noStore forbids caches to store a response that sets cookies, which Set-Cookie
-// alone does not (RFC 9111 §7.3).
-func noStore(w http.ResponseWriter) { nostore.Set(w.Header()) }
 
 // exchanges lets concurrent requests with the same refresh token share one
 // exchange. The zero value is ready to use.

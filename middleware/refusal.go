@@ -83,8 +83,8 @@ func WriteRefusal(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 }
 
 // refuse logs the refusal and writes the response. maxAge is that of RequireRecent, and
-// cookies is how many the response had before this Middleware.
-func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal, maxAge time.Duration, cookies int) {
+// cookies reports whether this Middleware has added cookies to the response.
+func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal, maxAge time.Duration, cookies bool) {
 	refusal.Challenge = challenge(m.cfg.Realm, refusal.Code, maxAge)
 	m.logRefusal(w, r, refusal)
 	if refusal.Code == problem.Unavailable {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/usherkit/usher/internal/nostore"
 	"github.com/usherkit/usher/problem"
 	"github.com/usherkit/usher/token"
 )
@@ -35,11 +36,12 @@ func (m *Middleware) RequireFunc(next http.HandlerFunc) http.Handler { return m.
 // a user has ended gets the refusal [problem.ImpersonationEnded].
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		cookies := len(w.Header()["Set-Cookie"])
+		cookies := false
 		if m.validatedSession(r) == nil {
 			p := new(protected)
 			p.addVary(w.Header(), m.vary)
-			s, refusal := m.authenticate(w, r)
+			s, refusal := m.authenticate(w, r, p)
+			cookies = p.addedCookies
 			if refusal != nil && refusal.Code == problem.ImpersonationEnded && IsNavigation(r) {
 				m.refuse(w, r, refusal, 0, cookies)
 				return
@@ -166,11 +168,12 @@ func (m *Middleware) RequireVerifiedEmail(next http.Handler) http.Handler {
 // returns "". Otherwise it refuses the request with the code of check.
 func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*http.Request, *token.Claims) problem.Code) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, cookies := m.validatedSession(r), len(w.Header()["Set-Cookie"])
+		s, cookies := m.validatedSession(r), false
 		if s == nil {
 			p := new(protected)
 			p.addVary(w.Header(), m.vary)
-			authenticated, refusal := m.authenticate(w, r)
+			authenticated, refusal := m.authenticate(w, r, p)
+			cookies = p.addedCookies
 			if refusal != nil {
 				m.refuse(w, r, refusal, maxAge, cookies)
 				return
@@ -189,7 +192,7 @@ func (m *Middleware) guard(next http.Handler, maxAge time.Duration, check func(*
 				m.refuse(w, r, refusal, maxAge, cookies)
 				return
 			}
-			r = r.WithContext(&sessionContext{Context: r.Context(), session: session{current, s.operator, s.source, s.validatedBy, true}})
+			r = r.WithContext(&sessionContext{Context: r.Context(), session: session{current, s.operator, s.validatedBy, s.bearer, true}})
 		}
 		serveRefreshed(next, w, r, cookies)
 	})
@@ -232,6 +235,8 @@ func (m *Middleware) validatedSession(r *http.Request) *session {
 // the values of two headers of its response. It refers to nothing of the request.
 type protected struct {
 	sessionContext
+	// addedCookies means that the Middleware has added cookies to the response.
+	addedCookies       bool
 	vary, cacheControl [1]string
 }
 
@@ -251,6 +256,13 @@ func (p *protected) addVary(h http.Header, names string) {
 	case !slices.Contains(have, names):
 		h["Vary"] = append(have, names)
 	}
+}
+
+// cookiesAdded forbids caches to store the response, which Set-Cookie alone does not (RFC
+// 9111 §7.3). Whatever adds cookies to the response calls it.
+func (p *protected) cookiesAdded(w http.ResponseWriter) {
+	p.addedCookies = true
+	nostore.Set(w.Header())
 }
 
 // noStore forbids browsers to keep the response, so that the back button does not show

@@ -7,11 +7,10 @@ import (
 	"github.com/usherkit/usher/internal/nostore"
 )
 
-// serveRefreshed calls next. If the response has more cookies than the given number,
-// this Middleware has set new tokens: then no cache may store the response, whatever
-// next does to its headers.
-func serveRefreshed(next http.Handler, w http.ResponseWriter, r *http.Request, cookiesBefore int) {
-	if len(w.Header()["Set-Cookie"]) <= cookiesBefore {
+// serveRefreshed calls next. If this Middleware has added cookies to the response, no cache
+// may store it, whatever next does to its headers.
+func serveRefreshed(next http.Handler, w http.ResponseWriter, r *http.Request, cookies bool) {
+	if !cookies {
 		next.ServeHTTP(w, r)
 		return
 	}
