@@ -23,9 +23,12 @@ type RemoteConfig struct {
 	// Defaults to Issuer followed by "/auth/keys".
 	KeysURL string
 	// KeysFile is the path of a file that keeps the issuer's keys over a restart, for at
-	// most 24 hours after they were fetched. See File of [token.RemoteKeysConfig].
-	// Defaults to none: a program that starts while the issuer is down answers 503 until
-	// the issuer is back.
+	// most 24 hours after they were fetched. With a RevocationsURL, the list is kept in a
+	// second file beside it, whose name has ".revocations" appended: a session that was
+	// revoked after the last fetch is accepted until its token expires, as in a program
+	// that has not restarted. See File of [token.RemoteKeysConfig] and
+	// [token.RemoteRevocationsConfig]. Defaults to none: a program that starts while the
+	// issuer is down answers 503 until the issuer is back.
 	KeysFile string
 	// Audiences are the accepted values of the claim aud; a token needs one of
 	// them. Defaults to Issuer.
@@ -43,7 +46,7 @@ type RemoteConfig struct {
 	// RevocationsURL is the URL of the issuer's list of sessions that ended early,
 	// such as Issuer followed by "/auth/revocations". The list is fetched every
 	// second, so that a sign-out takes effect here within two seconds. Sessions
-	// cannot be validated before the first successful fetch. Defaults to "": a
+	// cannot be validated before the list is known. Defaults to "": a
 	// session token is accepted until it expires (10 minutes by default), even if
 	// the user has signed out.
 	RevocationsURL string
@@ -69,8 +72,8 @@ type Remote struct {
 
 // OpenRemote fetches the issuer's keys, and its revocations if RevocationsURL is
 // set, and updates both until [Remote.Close] is called. ctx limits only the first
-// fetches. An unreachable issuer is not an error: until a fetch succeeds,
-// ValidateSession returns token.ErrUnavailable.
+// fetches. An unreachable issuer is not an error: without a KeysFile of an earlier start,
+// ValidateSession returns token.ErrUnavailable until a fetch succeeds.
 func OpenRemote(ctx context.Context, cfg RemoteConfig) (*Remote, error) {
 	if cfg.Issuer == "" {
 		return nil, errors.New("middleware: RemoteConfig.Issuer is missing: set it to the BaseURL of the program that signs users in, or to its Config.Issuer")
@@ -121,9 +124,14 @@ func OpenRemote(ctx context.Context, cfg RemoteConfig) (*Remote, error) {
 }
 
 func (cfg RemoteConfig) followRevocations(ctx context.Context) (*token.RemoteRevocations, error) {
+	var file string
+	if cfg.KeysFile != "" {
+		file = cfg.KeysFile + ".revocations"
+	}
 	return token.OpenRemoteRevocations(ctx, token.RemoteRevocationsConfig{
 		URL:                  cfg.RevocationsURL,
 		Bearer:               cfg.RevocationsBearer,
+		File:                 file,
 		Client:               cfg.Client,
 		InsecureLoopback:     cfg.InsecureLoopback,
 		AllowPrivateNetworks: cfg.AllowPrivateNetworks,

@@ -2,8 +2,11 @@ package middleware_test
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -134,6 +137,65 @@ func TestSE06_RemoteFollowsRevocations(t *testing.T) {
 	time.Sleep(1200 * time.Millisecond) // a fetch fails
 	if got := status(); got != http.StatusUnauthorized {
 		t.Fatalf("an outage brought the session back: %d", got)
+	}
+}
+
+// A second program restarts while the issuer is down. Valid sessions stay valid, and those that
+// were revoked before the last fetch stay refused. One that was revoked after it is accepted
+// until its token expires, and no session once the keys are too old.
+func TestJK13_ARestartDuringAnOutageOfTheIssuer(t *testing.T) {
+	w := newWorld(t)
+	revoked := token.NewRevocations()
+	revoked.Add("session-1", start.Add(11*time.Minute))
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/auth/keys" {
+			_, _ = rw.Write(w.keys.JSON())
+			return
+		}
+		_, _ = rw.Write(revoked.JSON())
+	}))
+	at := start
+	cfg := middleware.RemoteConfig{
+		Issuer: srv.URL, Client: srv.Client(), AllowPrivateNetworks: true, Now: func() time.Time { return at },
+		RevocationsURL: srv.URL + "/auth/revocations", KeysFile: filepath.Join(t.TempDir(), "keys"),
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	open := func() *middleware.Remote {
+		t.Helper()
+		remote, err := middleware.OpenRemote(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return remote
+	}
+	open().Close()
+	revoked.Add("session-2", start.Add(11*time.Minute)) // after the last fetch
+	srv.Close()
+	for _, c := range []struct {
+		after                       time.Duration
+		first, second, valid, fresh int
+	}{
+		{0, 401, 200, 200, 200},
+		{10*time.Minute - time.Second, 401, 200, 200, 200},
+		{10*time.Minute + 6*time.Second, 401, 401, 401, 200}, // with the leeway of 5 seconds
+		{24*time.Hour - time.Second, 401, 401, 401, 200},
+		{24 * time.Hour, 503, 503, 503, 503},
+	} {
+		at = start.Add(c.after)
+		remote := open()
+		m := w.middleware(func(c *middleware.Config) { c.Validator, c.Cookies = remote, nil })
+		status := func(session string, from time.Time) int {
+			raw := w.issue(func(i *signing.Claims) {
+				i.Issuer, i.Audience, i.SessionID = srv.URL, []string{srv.URL}, session
+				i.IssuedAt, i.ExpiresAt = from, from.Add(10*time.Minute)
+			})
+			return do(m.Require(whoami), request("GET", "/", bearer(raw))).Code
+		}
+		got := []int{status("session-1", start), status("session-2", start), status("session-3", start), status("session-3", at)}
+		if want := []int{c.first, c.second, c.valid, c.fresh}; !slices.Equal(got, want) {
+			t.Errorf("after %s: %v, want %v", c.after, got, want)
+		}
+		remote.Close()
 	}
 }
 

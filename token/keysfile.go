@@ -40,22 +40,7 @@ func (r *RemoteKeys) readFile() {
 }
 
 func (r *RemoteKeys) parseFile() ([]PublicKey, time.Time, error) {
-	f, err := os.Open(r.cfg.File)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	if mode := info.Mode(); !mode.IsRegular() || runtime.GOOS != "windows" && mode.Perm()&0o022 != 0 {
-		return nil, time.Time{}, fmt.Errorf("it must be a regular file that only its owner can write, and its mode is %s", mode)
-	}
-	if !isOwn(info) {
-		return nil, time.Time{}, errors.New("another user owns it")
-	}
-	text, err := io.ReadAll(io.LimitReader(f, r.cfg.MaxBytes+4096))
+	text, _, err := readOwnFile(r.cfg.File, r.cfg.MaxBytes+4096)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -77,6 +62,28 @@ func (r *RemoteKeys) parseFile() ([]PublicKey, time.Time, error) {
 	}
 	keys, err := parseKeys(text, r.cfg.MaxKeys)
 	return keys, content.FetchedAt, err
+}
+
+// readOwnFile reads at most limit bytes of a file, which only the user of this program and
+// root may have written.
+func readOwnFile(path string, limit int64) ([]byte, fs.FileInfo, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if mode := info.Mode(); !mode.IsRegular() || runtime.GOOS != "windows" && mode.Perm()&0o022 != 0 {
+		return nil, nil, fmt.Errorf("it must be a regular file that only its owner can write, and its mode is %s", mode)
+	}
+	if !isOwn(info) {
+		return nil, nil, errors.New("another user owns it")
+	}
+	text, err := io.ReadAll(io.LimitReader(f, limit))
+	return text, info, err
 }
 
 // writeFile replaces RemoteKeysConfig.File by a JWK Set.

@@ -31,6 +31,16 @@ type RemoteRevocationsConfig struct {
 	// not read. Defaults to 8 MiB, enough for about 100,000 sessions that ended within
 	// the lifetime of a session token.
 	MaxBytes int64
+	// File is the path of a file that keeps the list, so that a program that restarts while
+	// the issuer is down can validate sessions. It has the URL and the list as of the last
+	// good fetch, and is written after each fetch that brought something new. It may be of
+	// any age, because the list of a running program may be: each session stays on it until
+	// its last token has expired, and one that was revoked after the last fetch is accepted
+	// until then. A list of another URL is not used. Every process that can write the file
+	// can bring revoked sessions back, so it is created for its owner alone, and not used if
+	// other users may write it, or if it belongs to a user other than this program's and
+	// root. Several processes may share it. Defaults to none.
+	File string
 	// Client provides the Transport, as in [RemoteKeysConfig]. Defaults to a transport without
 	// a proxy.
 	Client *http.Client
@@ -49,7 +59,8 @@ type RemoteRevocationsConfig struct {
 
 // RemoteRevocations follows the list of revoked sessions that an issuer publishes.
 // While the issuer is down, the known sessions stay revoked, and a session that is
-// revoked in the meantime is accepted until its token expires. Each 30 seconds, and
+// revoked in the meantime is accepted until its token expires; the same holds after a
+// restart, with RemoteRevocationsConfig.File. Each 30 seconds, and
 // after entries were dropped because their time has passed, it reads the whole list, so
 // that a clock that was wrong for a while loses no entry for good.
 type RemoteRevocations struct {
@@ -61,8 +72,9 @@ type RemoteRevocations struct {
 	etag        string        // of the last good fetch; empty if the next one must be a full one
 	fullAt      time.Time     // of the last full fetch
 	tooLong     atomic.Bool   // the last answer was over MaxBytes
-	fetched     chan struct{} // closed after the first good fetch
+	fetched     chan struct{} // closed after the first good fetch, or after the file was read
 	fetchedOnce sync.Once
+	file        revocationsFile
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -70,8 +82,8 @@ type RemoteRevocations struct {
 
 // OpenRemoteRevocations fetches the list and starts to follow it in the background
 // until Close is called. ctx bounds the first fetch only. An issuer that is down is
-// not an error: Wait fails until a fetch works. The error is about the configuration,
-// or is that of ctx.
+// not an error: Wait fails until a fetch works, unless RemoteRevocationsConfig.File has a
+// list that can be used. The error is about the configuration, or is that of ctx.
 func OpenRemoteRevocations(ctx context.Context, cfg RemoteRevocationsConfig) (*RemoteRevocations, error) {
 	for name, value := range map[string]int64{"Every": int64(cfg.Every), "Timeout": int64(cfg.Timeout), "MaxBytes": cfg.MaxBytes} {
 		if value < 0 {
@@ -96,7 +108,12 @@ func OpenRemoteRevocations(ctx context.Context, cfg RemoteRevocationsConfig) (*R
 			logger: cfg.Logger, host: host,
 			end: "the list of revoked sessions is fetched again",
 		},
+		file: revocationsFile{
+			due: make(chan struct{}, 1),
+			log: outageLog{logger: cfg.Logger, host: host, end: "the file of revoked sessions is written again"},
+		},
 	}
+	r.readFile()
 	r.refresh(ctx)
 	if err := ctx.Err(); err != nil {
 		(&http.Client{Transport: r.transport}).CloseIdleConnections()
@@ -111,7 +128,7 @@ func OpenRemoteRevocations(ctx context.Context, cfg RemoteRevocationsConfig) (*R
 // list does.
 func (r *RemoteRevocations) List() *Revocations { return r.list }
 
-// Wait returns nil once the list has been fetched. Call it before the Verifier. It
+// Wait returns nil once the list is known. Call it before the Verifier. It
 // waits up to 150 milliseconds, and then returns an *Error that is ErrUnavailable. It
 // also returns that while the list is over MaxBytes.
 func (r *RemoteRevocations) Wait(ctx context.Context) error {
@@ -135,7 +152,7 @@ func (r *RemoteRevocations) Wait(ctx context.Context) error {
 // fullInterval is how often the whole list is read even if its ETag is unchanged.
 const fullInterval = 30 * time.Second
 
-// known reports whether the list has been fetched.
+// known reports whether the list has been fetched, or read from the file.
 func (r *RemoteRevocations) known() bool {
 	select {
 	case <-r.fetched:
@@ -145,7 +162,8 @@ func (r *RemoteRevocations) known() bool {
 	}
 }
 
-// Close ends the fetching and waits for it to end. The list stays as it is.
+// Close ends the fetching, and waits for it to end and for the file to be written. The
+// list stays as it is.
 func (r *RemoteRevocations) Close() {
 	r.cancel()
 	<-r.done
@@ -154,6 +172,7 @@ func (r *RemoteRevocations) Close() {
 
 func (r *RemoteRevocations) run(ctx context.Context) {
 	defer close(r.done)
+	defer r.keepFile()()
 	tick := time.NewTicker(r.cfg.Every)
 	defer tick.Stop()
 	for {
@@ -170,14 +189,18 @@ func (r *RemoteRevocations) run(ctx context.Context) {
 // entries.
 func (r *RemoteRevocations) refresh(ctx context.Context) {
 	err := r.fetch(ctx)
+	if err == nil {
+		r.fileIsDue()
+	}
 	if ctx.Err() != nil {
 		return
 	}
-	message := "cannot fetch the list of revoked sessions; sessions revoked from now on are accepted until their tokens expire"
+	message := "cannot fetch the list of revoked sessions; sessions revoked since the last fetch are accepted until their tokens expire"
 	switch {
 	case errors.Is(err, errOverLimit):
 		message = "the list of revoked sessions is longer than MaxBytes; sessions cannot be validated"
 		r.tooLong.Store(true)
+		r.fileIsDue()
 	case err == nil:
 		r.tooLong.Store(false)
 	case !r.known():
@@ -222,6 +245,7 @@ func (r *RemoteRevocations) fetch(ctx context.Context) error {
 	for _, one := range list {
 		r.list.Add(one.SessionID, time.Unix(one.Until, 0))
 	}
+	r.file.behind.Store(true)
 	r.etag, r.fullAt = resp.Header.Get("ETag"), time.Now()
 	r.fetchedOnce.Do(func() { close(r.fetched) })
 	return nil

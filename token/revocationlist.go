@@ -1,20 +1,22 @@
 package token
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher/internal/strictjson"
 )
 
-// revocationList is the published form of a list of revocations.
+// revocationList is the published form of a list of revocations. In a file it has the URL
+// besides.
 type revocationList struct {
 	Revocations []listedRevocation `json:"revocations"`
+	URL         string             `json:"url,omitempty"`
 }
 
 type listedRevocation struct {
@@ -32,16 +34,16 @@ const maxSessionID = 256
 // The sessions are in the order of their ids, and until is in Unix seconds, rounded up.
 // Session ids are not secrets.
 func (r *Revocations) JSON() []byte {
-	list := revocationList{Revocations: make([]listedRevocation, 0, r.Len())}
-	for i := range r.shards {
-		s := &r.shards[i]
-		s.mu.RLock()
-		for id, until := range s.until {
-			list.Revocations = append(list.Revocations, listedRevocation{id, until.Add(time.Second - 1).Unix()})
-		}
-		s.mu.RUnlock()
+	return r.json("")
+}
+
+// json is JSON, with the URL of the list for a file.
+func (r *Revocations) json(url string) []byte {
+	list := revocationList{Revocations: make([]listedRevocation, 0, r.Len()), URL: url}
+	for id, until := range r.all() {
+		list.Revocations = append(list.Revocations, listedRevocation{id, until.Add(time.Second - 1).Unix()})
 	}
-	slices.SortFunc(list.Revocations, func(a, b listedRevocation) int { return bytes.Compare([]byte(a.SessionID), []byte(b.SessionID)) })
+	slices.SortFunc(list.Revocations, func(a, b listedRevocation) int { return strings.Compare(a.SessionID, b.SessionID) })
 	text, err := json.Marshal(list)
 	if err != nil {
 		panic("token: " + err.Error()) // texts and numbers only

@@ -2,6 +2,7 @@ package token
 
 import (
 	"hash/maphash"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,13 +46,19 @@ func (r *Revocations) shard(id string) *revocationShard {
 // Add puts a session on the list until the given time, at which its last token has
 // expired. If it is added twice, the later time counts. An empty id is ignored.
 func (r *Revocations) Add(sessionID string, until time.Time) {
+	r.add(sessionID, until)
+}
+
+// add is Add, and reports whether the list had no entry that lasts as long.
+func (r *Revocations) add(sessionID string, until time.Time) (changed bool) {
 	if sessionID == "" {
-		return
+		return false
 	}
 	s := r.shard(sessionID)
 	s.mu.Lock()
 	old, known := s.until[sessionID]
-	if !known || until.After(old) {
+	changed = !known || until.After(old)
+	if changed {
 		s.until[sessionID] = until
 	}
 	var watchers map[*func()]struct{}
@@ -64,6 +71,24 @@ func (r *Revocations) Add(sessionID string, until time.Time) {
 	s.mu.Unlock()
 	for ended := range watchers {
 		(*ended)()
+	}
+	return changed
+}
+
+// all yields the entries in no order. The loop must not change the list.
+func (r *Revocations) all() iter.Seq2[string, time.Time] {
+	return func(yield func(string, time.Time) bool) {
+		for i := range r.shards {
+			s := &r.shards[i]
+			s.mu.RLock()
+			for id, until := range s.until {
+				if !yield(id, until) {
+					s.mu.RUnlock()
+					return
+				}
+			}
+			s.mu.RUnlock()
+		}
 	}
 }
 

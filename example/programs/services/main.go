@@ -1,7 +1,6 @@
 // Command services is two programs: "services accounts" signs users in, and "services reports"
 // validates the same sessions by the keys of the first. Reports goes on while accounts is
-// down. If it starts in that time, it has the keys from a file, and answers 503 until it has
-// the list of revocations.
+// down, also if it restarts in that time: it has the keys and the list of revocations from files.
 package main
 
 import (
