@@ -27,15 +27,15 @@ const deletionsPerHour = 10
 // [SessionConfig.Recent] ago instead.
 //
 // All sessions end, emailed links, pending changes and, if the address is proven, an open
-// invitation become void, and the login ids are free at once. An email confirms the deletion. A hook
-// of the store takes part in the transaction, and may refuse with a [*Rejection]: then
-// nothing is deleted. If many calls delete a user at once, one succeeds.
+// invitation become void, and the login ids are free at once. An email confirms the
+// deletion. A hook of the store takes part in the transaction, and may refuse with a
+// [*Rejection]: then nothing is deleted. If many calls delete a user at once, one succeeds.
 //
-// Errors: a [*FieldError]; [ErrInvalidSession]; [ErrForbidden] in a reset session or one
-// of [Operator.Impersonate]; [ErrRecentSignInRequired] if a user without a password signed in
-// too long ago; [ErrInvalidCredentials] if CurrentPassword is wrong; an [*EmailProofError] if a session alone
-// has set it less than 24 hours ago; a [*LimitError]; a [*Rejection] of a hook of the store;
-// [ErrUnavailable].
+// Errors: a [*FieldError]; [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
+// [Operator.Impersonate]; [ErrRecentSignInRequired] if a user without a password signed in
+// too long ago; [ErrInvalidCredentials] if CurrentPassword is wrong; an [*EmailProofError]
+// if a session alone has set it less than 24 hours ago; a [*LimitError]; a [*Rejection] of
+// a hook of the store; [ErrUnavailable].
 func (s *Service) DeleteAccount(ctx context.Context, claims *token.Claims, in DeleteAccountParams, c Client) (err error) {
 	account, session, err := s.fullSession(ctx, claims)
 	if err != nil {
@@ -94,7 +94,7 @@ type AccountData struct {
 const maxDataEvents, dataPerHour = 10_000, 10
 
 // AccountData returns what the store has about the user of the claims, for a download by
-// the user. It does at most ten times an hour, and records an event each time.
+// the user. A user can call it ten times an hour, and each call records an event.
 //
 // Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
 // [Operator.Impersonate]; a [*LimitError]; [ErrUnavailable].

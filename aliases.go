@@ -22,7 +22,7 @@ type (
 	Session = store.Session
 	// Event is something that the Service did or refused. See [store.Event].
 	Event = store.Event
-	// EventName is the stable name of an event: one of the constants Event… below.
+	// EventName is the stable name of an event: one of the constants Event….
 	EventName = store.EventName
 	// EventQuery selects events to read back. See [store.EventQuery].
 	EventQuery = store.EventQuery
@@ -39,7 +39,7 @@ const (
 	StatusDisabled = store.StatusDisabled
 )
 
-// SessionImpersonated is the Session.Kind of [Operator.Impersonate].
+// SessionImpersonated is the Session.Kind of a session that [Operator.Impersonate] started.
 const SessionImpersonated = store.SessionImpersonated
 
 // The errors of a store that the Service passes on.
@@ -54,7 +54,7 @@ var (
 	ErrConflict = store.ErrConflict
 )
 
-// The names of events.
+// The names of events. docs/operating.md describes each.
 const (
 	EventUserCreated          = store.EventUserCreated
 	EventUserUpdated          = store.EventUserUpdated

@@ -185,9 +185,9 @@ func (s *Service) verifyAttempt(ctx context.Context, a *attempt, pw Secret) erro
 	return nil
 }
 
-// lockKey returns the key of the counter in lockLimits that is over all networks. It does not depend on
-// Config.Secret, so that a new secret unlocks no password. A plain hash of the user
-// id reveals nothing, because the id is random.
+// lockKey returns the key of the counter in lockLimits that is over all networks. It does
+// not depend on Config.Secret, so that a new secret unlocks no password. A plain hash of
+// the user id reveals nothing, because the id is random.
 func (s *Service) lockKey(userID string) string { return encode(hashOf(limitLock + " " + userID)[:18]) }
 
 // failAttempt records a failure and returns ErrInvalidCredentials, whatever the
@@ -316,12 +316,12 @@ func widestNetwork(c Client) string {
 // many, so attempts wait here only under a flood of them.
 const maxConcurrentAttempts = 32
 
-// admitAttempt runs the look-up and count of an attempt in one of
-// maxConcurrentAttempts slots. ctx is from withHashQueue. Further attempts wait in order. An attempt that
-// could not be hashed within Config.Hashing.QueueWait is refused before anything is
-// read or written, and is not counted. The refusal is the same as that of the
-// hashing queue, so it reveals nothing about the login id. If the store does not answer
-// the attempts in the slots, the error is ErrUnavailable.
+// admitAttempt runs the look-up and count of an attempt in one of maxConcurrentAttempts
+// slots. ctx is from withHashQueue. Further attempts wait in order. An attempt that could
+// not be hashed within Config.Hashing.QueueWait is refused before anything is read or
+// written, and is not counted. The refusal is the same as that of the hashing queue, so it
+// reveals nothing about the login id. If the store does not answer the attempts in the
+// slots, the error is ErrUnavailable.
 //
 // A refused attempt gives up its slot before the hook and the log are called. A
 // hook that hangs therefore delays only refused attempts.

@@ -91,12 +91,12 @@ func (s *Service) enqueue(ctx context.Context, name string, do func(context.Cont
 	}
 }
 
-// RunBackground does the background work that is due now, and returns when it is done:
-// it reads new revocations and settings, rotates keys, sends emails and removes expired rows. Tests
-// call it after they moved [Config.Now]. With [Config.NoBackground] a program whose
+// RunBackground does the background work that is due now, and returns when it is done: it
+// reads new revocations and settings, rotates keys, sends emails and removes expired rows.
+// Tests call it after they moved [Config.Now]. With [Config.NoBackground] a program whose
 // process is stopped between requests calls it before the first one and at intervals: the
-// first call on an empty store makes the signing key. It may run beside the work that
-// [New] starts.
+// first call on an empty store makes the signing key. It may run beside the work that [New]
+// starts.
 //
 // Errors: [ErrUnavailable]; the error of ctx. It does all other work first.
 func (s *Service) RunBackground(ctx context.Context) error {

@@ -41,9 +41,10 @@ type Config struct {
 	// Name is the program's name in pages, emails and password managers: one line of
 	// at most 100 characters. Defaults to the host of BaseURL.
 	Name string
-	// BaseURL is the public URL of the program, such as "https://app.example.com".
-	// Emailed links begin with it. The Host header of a request is ignored. The scheme must be https. For localhost and loopback
-	// addresses http is accepted, and New logs a warning. Required.
+	// BaseURL is the public URL of the program, such as "https://app.example.com". Emailed
+	// links begin with it. The Host header of a request is ignored. The scheme must be
+	// https. For localhost and loopback addresses http is accepted, and New logs a warning.
+	// Required.
 	BaseURL string
 	// Issuer is the iss claim of the tokens: a URL, or a name without a colon. A change ends
 	// every session. Defaults to BaseURL.
@@ -56,10 +57,9 @@ type Config struct {
 	// has at least one of these values. Defaults to Issuer alone. Refresh tokens and
 	// tokens of reset sessions have another one, which only the Service accepts.
 	Audience []string
-	// Redirects are the URLs that a reset link may lead to instead, if a request asks
-	// for one.
-	// The redirectUrl of a request must have the scheme, host and port of one of them,
-	// and the same path or a path below it. Defaults to none.
+	// Redirects are the URLs to which a reset link may lead instead of the page, if a
+	// request asks for one of them. The redirectUrl of a request must have the scheme, host
+	// and port of one of them, and the same path or a path below it. Defaults to none.
 	Redirects []string
 
 	// Mailer delivers emails, outside of any request. Required.
@@ -83,12 +83,12 @@ type Config struct {
 	// login id is taken.
 	ConfirmFirst bool
 	// SignUpRule is called for every sign-up with acceptable input, before the login id is
-	// looked up, so that a refusal does not reveal which login ids are free. u has what
-	// the client gave: login id, email and profile. The rule should call no other server.
-	// A [*Rejection] refuses the sign-up, and reaches the client as 422; any other error
-	// fails it. A refusal does not count as a sign-up; see [LimitConfig]. [Service.EnsureUser] calls it for each user
-	// that it would create, with EmailVerified. Operators' imports do not call it. Defaults
-	// to none.
+	// looked up, so that a refusal does not reveal which login ids are free. u has what the
+	// client gave: login id, email and profile. The rule should call no other server. A
+	// [*Rejection] refuses the sign-up, and reaches the client as 422; any other error
+	// fails it. A refusal does not count as a sign-up; see [LimitConfig].
+	// [Service.EnsureUser] calls it for each user that it would create, with EmailVerified.
+	// Operators' imports do not call it. Defaults to none.
 	SignUpRule func(ctx context.Context, u User) error
 	// NoEmailCodes leaves the six-digit codes out of emails. Set it if the program has neither
 	// the pages nor a form of its own for a code. Defaults to false: an email that confirms an
@@ -144,10 +144,10 @@ type Config struct {
 	// EventRetention is how long the audit table keeps an event. Defaults to 400 days;
 	// at least 1 hour.
 	EventRetention time.Duration
-	// EventRetentionByName is how long the audit table keeps the events of a name that
-	// are kept for a shorter time. EventSessionRenewed and EventTenantSelected, which a
-	// session can cause without end, default to 24 hours, and every other name to
-	// EventRetention; from 1 minute to EventRetention.
+	// EventRetentionByName holds shorter times for the events of some names; from 1 minute
+	// to EventRetention. EventSessionRenewed and EventTenantSelected default to 24 hours,
+	// because a session can cause them without end. Every other name defaults to
+	// EventRetention.
 	EventRetentionByName map[EventName]time.Duration
 	// Logger receives warnings and failures, never a secret. Defaults to
 	// slog.Default().

@@ -44,8 +44,8 @@ type VerifyEmailParams struct {
 // the address gets.
 //
 // Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
-// [Operator.Impersonate]; a [*LimitError]
-// if the user has requested too many links in this hour; [ErrUnavailable].
+// [Operator.Impersonate]; a [*LimitError] if the user has requested too many links in this
+// hour; [ErrUnavailable].
 func (s *Service) SendEmailVerification(ctx context.Context, claims *token.Claims, c Client) error {
 	account, _, err := s.fullSession(ctx, claims)
 	if err != nil {
@@ -149,16 +149,15 @@ func (s *Service) recordWithoutLink(ctx context.Context, t store.OneTimeToken, l
 	return nil
 }
 
-// VerifyEmail spends an emailed link, or the code beside it. The address that the email
-// was sent to is then proven. For a change of address it replaces the old one. VerifyEmail neither
-// starts nor changes a session.
+// VerifyEmail spends an emailed link, or the code beside it. The address that the email was
+// sent to is then proven. For a change of address it replaces the old one. VerifyEmail
+// neither starts nor changes a session.
 //
 // The link proves only the mailbox, and its reader may not be the user who made the
 // account. So the caller must also prove the account: by claims of a live session of the
-// link's user, or by the password. claims may be nil, and those of
-// [Operator.Impersonate] prove nothing.
-// The password counts as in a sign-in. Nothing is spent on an error. The owner of a
-// mailbox who does not know the password requests a reset
+// link's user, or by the password. claims may be nil, and those of [Operator.Impersonate]
+// prove nothing. The password counts as in a sign-in. Nothing is spent on an error. The
+// owner of a mailbox who does not know the password requests a reset
 // ([Service.SendPasswordReset]), which removes the earlier password.
 //
 // Errors: a [*FieldError]; [ErrInvalidToken] if the link is unknown, used, expired
@@ -250,15 +249,14 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 	return u, nil
 }
 
-// ChangeEmail requests another address for the user. It requires the current
-// password, and counts it as in a sign-in. A user without a password
-// ([Service.HasPassword]) has to set one with an emailed link first
-// ([Service.SendPasswordReset]), or, if the present address is not verified, needs a sign-in
-// at most [SessionConfig.Recent] ago. The address changes when the user follows the link that the new address gets
-// ([Service.VerifyEmail]). The old address gets a notice at once.
-// Until then [Service.PendingEmail] returns the change, and
-// [Service.CancelEmailChange] cancels it. A request for another address replaces an
-// earlier one.
+// ChangeEmail requests another address for the user. It requires the current password, and
+// counts it as in a sign-in. A user without a password ([Service.HasPassword]) has to set
+// one with an emailed link first ([Service.SendPasswordReset]), or, if the present address
+// is not verified, needs a sign-in at most [SessionConfig.Recent] ago. The address changes
+// when the user follows the link that the new address gets ([Service.VerifyEmail]). The old
+// address gets a notice at once. Until then [Service.PendingEmail] returns the change, and
+// [Service.CancelEmailChange] cancels it. A request for another address replaces an earlier
+// one.
 //
 // If the new address is another user's login id, that user gets a notice instead of
 // the link. If the new address had too many emails, no link is sent. In both cases
@@ -266,12 +264,11 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 // reveals anything about the new address.
 //
 // Errors: a [*FieldError] or [*InputErrors], also for the current address;
-// [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
-// [Operator.Impersonate]; [ErrRecentSignInRequired]
-// if a user without a password signed in too long ago; [ErrInvalidCredentials] if CurrentPassword is wrong; an
-// [*EmailProofError] if a session alone has set it less than 24 hours ago, or if the user
-// has a verified address and no password; a
-// [*LimitError], also if the user has requested too many changes in this hour;
+// [ErrInvalidSession]; [ErrForbidden] in a reset session or one of [Operator.Impersonate];
+// [ErrRecentSignInRequired] if a user without a password signed in too long ago;
+// [ErrInvalidCredentials] if CurrentPassword is wrong; an [*EmailProofError] if a session
+// alone has set it less than 24 hours ago, or if the user has a verified address and no
+// password; a [*LimitError], also if the user has requested too many changes in this hour;
 // [ErrUnavailable].
 func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in ChangeEmailParams, c Client) error {
 	in.NewEmail = loginid.Trim(in.NewEmail)
@@ -369,8 +366,7 @@ func (s *Service) PendingEmail(ctx context.Context, userID string) (PendingEmail
 // links become void.
 //
 // Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
-// [Operator.Impersonate]; [ErrNotFound] if
-// no change is pending; [ErrUnavailable].
+// [Operator.Impersonate]; [ErrNotFound] if no change is pending; [ErrUnavailable].
 func (s *Service) CancelEmailChange(ctx context.Context, claims *token.Claims, c Client) error {
 	account, session, err := s.fullSession(ctx, claims)
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// The errors that callers branch on, with errors.Is. Every error of a Service or
-// Operator method is one of them, [ErrLoginIDTaken], [ErrNotFound] or
-// [ErrConflict], or wraps one. The other types are [*FieldError],
-// [*password.PolicyError], [*InputErrors], [*LimitError], [*EmailProofError], [*BreachedPasswordError], and
-// [*token.Error] of the methods that only validate a token. A [*Rejection] of the program's own code is
-// wrapped, as is any other error of [Config.Claims]. Claims
-// that are reserved, or too large for a token, are an error without a type.
+// The errors that callers branch on, with errors.Is. Every error of a Service or Operator
+// method is one of them, [ErrLoginIDTaken], [ErrNotFound] or [ErrConflict], or wraps one.
+// The other types are [*FieldError], [*password.PolicyError], [*InputErrors],
+// [*LimitError], [*EmailProofError], [*BreachedPasswordError], and [*token.Error] of the
+// methods that only validate a token. A [*Rejection] of the program's own code is wrapped,
+// as is any other error of [Config.Claims]. Claims that are reserved, or too large for a
+// token, are an error without a type.
 var (
 	// ErrInvalidCredentials is the error of every failed password check: unknown login
 	// id, wrong password, no password set, or locked password. The event has the
@@ -59,12 +59,14 @@ var (
 	ErrClock = linked("usher: the clock of this instance is wrong", ErrUnavailable)
 )
 
-// EmailProofError means that the call needs a password that proves the user, and the user
-// has none: a session alone has set the present one less than 24 hours ago, and a session
-// can be stolen, or there is none at all. The user can set a password with an emailed link
-// ([Service.SendPasswordReset]) and repeat the call with that one.
+// EmailProofError means that the call needs a password that proves who the user is, and the
+// user has none. A password proves nothing in the first 24 hours if it was set in a session
+// without the earlier password, because a stolen session could have set it. The user can
+// set another password with an emailed link ([Service.SendPasswordReset]) and repeat the
+// call with that one.
 type EmailProofError struct {
-	// Until is when the present password proves the user. It is zero without a password.
+	// Until is when the present password begins to prove the user. It is zero if the user
+	// has no password.
 	Until time.Time
 }
 

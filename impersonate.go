@@ -22,13 +22,14 @@ const impersonationLifetime = 15 * time.Minute
 // The session may read the user and change the profile. Everything that concerns the
 // password, the address and the other sessions of the user is [ErrForbidden]. It does not
 // count in [SessionConfig.Max], ends no session, and is not in the results of
-// [Service.Sessions] and [Operator.Sessions]. [Operator.EndSession] with the Session.ID of the result ends it, and
-// so does everything that ends all sessions of the user.
+// [Service.Sessions] and [Operator.Sessions]. [Operator.EndSession] with the Session.ID of
+// the result ends it, and so does everything that ends all sessions of the user.
 //
 // The program must check which operator may act as which user. Otherwise an operator who
-// acts as an administrator has the rights of one. Finish of package handlers delivers the result:
-// with cookies in a cookie beside the session of the operator, which goes on, and otherwise as
-// a bearer token. Of the client, only Address, UserAgent and RequestID count.
+// acts as an administrator has the rights of one. Finish of package handlers delivers the
+// result: with cookies in a cookie beside the session of the operator, which goes on, and
+// otherwise as a bearer token. It uses only the Address, UserAgent and RequestID of the
+// client.
 //
 // Errors: [ErrNotFound]; [ErrUserDisabled]; with [Config.ConfirmFirst] also
 // [ErrEmailNotVerified]; [ErrConflict] if the password was changed or the user was disabled

@@ -61,8 +61,7 @@ type ImportUserParams struct {
 }
 
 // ImportUser creates a user of another system, in one transaction. The user gets no email,
-// except by Invite.
-// A hash of another system is replaced at the user's first sign-in.
+// except by Invite. A hash of another system is replaced at the user's first sign-in.
 //
 // Errors: a [*FieldError] or [*InputErrors]; a [*password.ImportError] for a hash that
 // is not supported, or costs too much to compute; a [*password.PolicyError]; a

@@ -99,9 +99,9 @@ type ImportFailure struct {
 type ImportResult struct {
 	// Imported is the number of users who were created or, with DryRun, would be.
 	Imported int
-	// Existing is the number of users who exist already with exactly the login ids of
-	// their line, as typed, and with its id if it has one. They were not changed. A
-	// second import of the same lines finds all users so.
+	// Existing is the number of users who exist already with exactly the login ids of their
+	// line, as typed, and with its id if it has one. They were not changed. If the same
+	// lines are imported again, all users count as existing.
 	Existing int
 	// Refused is the number of lines that are an [ImportFailure].
 	Refused int
@@ -116,7 +116,8 @@ type ImportResult struct {
 // with the number of users. The users get no email.
 //
 // Errors: a [*FieldError] without Users; [ErrUnavailable]; a [*LimitError] if the hashing
-// queue is full; the error of Users or of ctx. The result is valid with an error, too.
+// queue is full; the error of Users or of ctx. The result is valid even if there is an
+// error.
 func (o *Operator) Import(ctx context.Context, in ImportParams) (ImportResult, error) {
 	if in.Users == nil {
 		return ImportResult{}, &FieldError{"users", "required", "must be the lines to import"}

@@ -248,12 +248,11 @@ func (s *Service) lookUpInvitation(ctx context.Context, raw Secret, c Client) (s
 // password, the proven address and the roles of the invitation, and signs the user in:
 // the result is [NextSignedIn].
 //
-// If a user has signed up with the address and never proven it, that may be an attacker.
-// So the user who opens the link takes over the account, as by a reset: the password, the
+// If a user has signed up with the address and never proven it, that may be an attacker. So
+// the user who opens the link takes over the account, as by a reset: the password, the
 // profile and the spelling of the address are replaced, all other sessions end, and emailed
-// links become void. A user
-// who has proven the address gets the roles and keeps the password. No session starts or
-// ends then, and the result is [NextHasAccount].
+// links become void. A user who has proven the address gets the roles and keeps the
+// password. No session starts or ends then, and the result is [NextHasAccount].
 //
 // The link is spent only if the policy accepts the password. At most five passwords that
 // the policy accepts are hashed for one link in an hour.

@@ -204,13 +204,13 @@ type LimitConfig struct {
 	// ResetRequests is how many reset requests a network may make in an hour. A known
 	// browser has as many of its own. Defaults to 10.
 	ResetRequests int
-	// Emails is how many emails of all kinds an address gets in an hour. The last of
-	// them is reserved for a reset, and a known browser may cause one more reset
-	// email. In an hour a user may request at most Emails minus 2 links that prove the
-	// stored address, and the same number of links that change it. Notices of a
-	// changed password or address do not count if the address is proven; at most 20 of
-	// them are sent in an hour. Nor do notices of a sign-in after failures, at most 3 in an
-	// hour. Defaults to 5.
+	// Emails is how many emails of all kinds an address gets in an hour. The last of them
+	// is reserved for a reset, and a known browser may cause one more reset email. In an
+	// hour a user may request at most Emails minus 2 links that prove the stored address,
+	// and the same number of links that change it. Notices of a changed password or address
+	// do not count if the address is proven; at most 20 of them are sent in an hour.
+	// Notices of a sign-in after failures do not count either; at most 3 of them are sent
+	// in an hour. Defaults to 5.
 	Emails int
 	// OutboxSize is how many emails may wait in the outbox. Defaults to 10,000.
 	OutboxSize int

@@ -76,9 +76,9 @@ type Message struct {
 	// Code is the six-digit code beside the link, for the kinds that have one, or empty. It
 	// is a secret. Do not put it into the subject, which phones show while they are locked.
 	Code Secret
-	// CodeExpiresAt is when Code expires. Zero without a code.
+	// CodeExpiresAt is when Code expires. It is zero without a code.
 	CodeExpiresAt time.Time
-	// ExpiresAt is when Link expires. Zero without a link.
+	// ExpiresAt is when Link expires. It is zero without a link.
 	ExpiresAt time.Time
 	// At is when the event that the email reports took place.
 	At time.Time
@@ -239,11 +239,10 @@ func dummyLimits(limits []namedLimit) []namedLimit {
 // noticesPerHour is how many notices of changes one account gets in an hour.
 const noticesPerHour = 20
 
-// prepareNotice returns the row for a notice that the password or the address was
-// changed, or the account deleted. A proven address gets it however many other emails it had, up to
-// noticesPerHour, so that a user cannot fill the outbox by endless changes. An
-// address that was not proven may be another person's, so the limits of other
-// emails apply to it.
+// prepareNotice returns the row for a notice that the password or the address was changed,
+// or the account deleted. A proven address gets it however many other emails it had, up to
+// noticesPerHour, so that a user cannot fill the outbox by endless changes. An address that
+// was not proven may be another person's, so the limits of other emails apply to it.
 func (s *Service) prepareNotice(ctx context.Context, u User, m Message, c Client) ([]store.QueuedEmail, error) {
 	m = forUser(u, m, c)
 	switch {

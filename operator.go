@@ -100,10 +100,10 @@ type UpdateUserParams struct {
 	Email *EmailAddress
 }
 
-// UpdateUser changes a user and returns it. New roles, permissions and tenants
-// appear in session tokens issued from then on; an earlier session token keeps the
-// old ones until it expires. The guards of package middleware accept added ones at once,
-// because they read the user before they refuse. If Email is set, all emailed links become void.
+// UpdateUser changes a user and returns it. New roles, permissions and tenants appear in
+// session tokens issued from then on; an earlier session token keeps the old ones until it
+// expires. The guards of package middleware accept added ones at once, because they read
+// the user before they refuse. If Email is set, all emailed links become void.
 //
 // Errors: a [*FieldError] or [*InputErrors]; [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserParams) (User, error) {
@@ -166,10 +166,10 @@ func (s *Service) attributesError(err error) error {
 }
 
 // PatchAttributes changes single attributes of a user and returns the user. A nil value
-// removes its key (RFC 7396, but values are replaced as a whole). With a version, from
-// User.AttributesVersion, of two callers that have read the same attributes one
-// succeeds, and the other reads them again. With an empty version the patch applies to
-// whatever the attributes are, and all other keys stay.
+// removes its key (RFC 7396, but values are replaced as a whole). version is the
+// User.AttributesVersion that the caller has read: of two callers that have read the same
+// attributes, one succeeds, and the other gets [ErrConflict] and reads them again. An empty
+// version skips this check. All other keys stay.
 //
 // Errors: a [*FieldError] for values that JSON cannot hold, for a bad key, and if the
 // attributes would have more than 64 KiB; [ErrNotFound]; [ErrConflict] if the attributes

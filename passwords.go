@@ -40,27 +40,28 @@ type ReplacePasswordParams struct {
 // sessions of the user end, open emailed links become void, and an email notifies
 // the user. All known browsers except the caller's become unknown.
 //
-// A stolen session can set a password while the sign-in is recent. So a password that was
-// set without CurrentPassword and without a reset session changes no address for 24 hours:
-// see [EmailProofError]. A CurrentPassword that was set so itself does not lift that.
+// A stolen session can set a password while the sign-in is recent. So for 24 hours, a
+// password that was set without CurrentPassword and without a reset session cannot change
+// the address or delete the account: see [EmailProofError]. A change with such a
+// CurrentPassword keeps that restriction.
 //
 // The caller's session ends too, so that a stolen token of it is refused. The caller
 // continues in a new session, whose tokens are in the result with [NextSignedIn]. The new
-// session keeps the time, the methods and the absolute end of the sign-in, unless
-// CurrentPassword proves as much as that sign-in did. If [Client.SessionID] is set, that session
-// ends too. A reset session only ends, and the result is [NextSignIn].
+// session keeps the time, the methods and the absolute end of the sign-in. If
+// CurrentPassword proves as much as that sign-in did, they begin anew. If
+// [Client.SessionID] is set, that session ends too. A reset session only ends, and the
+// result is [NextSignIn].
 //
 // The policy accepts at most five new passwords of a user in an hour without
 // CurrentPassword, and ten with it: each costs a hash, and with a reuse rule
 // ([password.Policy.ReuseAmount]) one for each earlier password.
 //
 // Errors: a [*FieldError], a [*password.PolicyError] or [*InputErrors];
-// [ErrInvalidSession]; [ErrForbidden] if LoginID is not the user's, or in a session
-// of [Operator.Impersonate];
-// [ErrRecentSignInRequired] if the sign-in is too old and CurrentPassword is empty
-// (a refresh does not make a sign-in more recent); [ErrInvalidCredentials] if
-// CurrentPassword is wrong; a [*LimitError]; [ErrConflict] if a concurrent call
-// changed the password; the error of [Config.Claims]; [ErrUnavailable].
+// [ErrInvalidSession]; [ErrForbidden] if LoginID is not the user's, or in a session of
+// [Operator.Impersonate]; [ErrRecentSignInRequired] if the sign-in is too old and
+// CurrentPassword is empty (a refresh does not make a sign-in more recent);
+// [ErrInvalidCredentials] if CurrentPassword is wrong; a [*LimitError]; [ErrConflict] if a
+// concurrent call changed the password; the error of [Config.Claims]; [ErrUnavailable].
 func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in UpdatePasswordParams, c Client) (_ Result, err error) {
 	in.LoginID = loginid.Trim(in.LoginID)
 	if err := s.checkUpdate(in); err != nil {

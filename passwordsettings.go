@@ -68,8 +68,9 @@ func (o *Operator) PasswordSettings(ctx context.Context) (PasswordSettings, erro
 // valid, but Expiration and LockAttempts apply to them. A setting that a standard advises
 // against is logged ([password.Policy.Warnings]).
 //
-// Version must be that of the settings that the caller has read: of two callers that change
-// the same settings one succeeds. It returns the settings with every default filled in.
+// Version must be the one that the caller has read: of two callers that change the same
+// settings, one succeeds and the other gets [ErrConflict]. SetPasswordSettings returns the
+// settings with every default filled in.
 //
 // Errors: a [*FieldError] that names the field as the JSON routes do; [ErrConflict] if the
 // settings have another version; [ErrUnavailable].

@@ -62,9 +62,9 @@ func (s *Service) checkProof(p Proof) (Proof, error) {
 // means than the password. It follows the rules of a sign-in after the check of its
 // password: a disabled user is refused, with [Config.ConfirmFirst] also a user whose
 // address is not confirmed; the oldest session above [SessionConfig.Max] ends; if
-// [Client.SessionID] is set, that session ends; the sign-in is in the audit table with
-// its methods as the reason, and an unknown browser has an event of its own. Limits on
-// attempts are the program's part: StartSession counts none.
+// [Client.SessionID] is set, that session ends; the sign-in is in the audit table with its
+// methods as the reason, and an unknown browser has an event of its own. StartSession
+// counts no attempts: the program must limit them.
 //
 // The caller decides whose account a proof opens. For an email address that another
 // service has verified, [Service.EnsureUser] does. Package handlers describes the client
@@ -172,18 +172,18 @@ type EnsureUserParams struct {
 //
 // If the user has never proven the address, an attacker may have signed up with it. So
 // EnsureUser gives the account to the owner of the mailbox, as a reset does: in one
-// transaction it marks the address as verified in the spelling of the service, removes the password and the profile,
-// ends all sessions, and makes emailed links and pending changes void. The events are
-// [EventEmailVerified] and, if there was a password, [EventPasswordChanged] with the
-// reason "unproven_removed".
+// transaction it marks the address as verified in the spelling of the service, removes the
+// password and the profile, ends all sessions, and makes emailed links and pending changes
+// void. The events are [EventEmailVerified] and, if there was a password,
+// [EventPasswordChanged] with the reason "unproven_removed".
 //
 // A new user counts against the limits of sign-ups, and [Config.SignUpRule] is called.
 //
 // Errors: [ErrEmailNotVerified]; a [*FieldError] or [*InputErrors]; [ErrSignUpClosed] and
 // the error of Config.SignUpRule for an unknown address; [ErrLoginIDTaken] if the address
-// is the login id of a user who has another address; [ErrUserDisabled]; a [*LimitError]; a [*Rejection] of a hook
-// of the store; [ErrConflict] if concurrent calls change the user again and again;
-// [ErrUnavailable].
+// is the login id of a user who has another address; [ErrUserDisabled]; a [*LimitError]; a
+// [*Rejection] of a hook of the store; [ErrConflict] if concurrent calls change the user
+// again and again; [ErrUnavailable].
 func (s *Service) EnsureUser(ctx context.Context, in EnsureUserParams, c Client) (User, error) {
 	in.Email = loginid.Trim(in.Email)
 	canonical, badEmail := canonicalEmail("email", in.Email, s.cfg.UnicodeLoginIDs)

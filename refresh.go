@@ -179,10 +179,10 @@ func (s *Service) setNext(swap *store.RefreshSwap) {
 }
 
 // SelectTenant makes a tenant of the user the current one of the session, and exchanges the
-// refresh token as [Service.RefreshSession] does: a client whose answer was lost repeats the
-// call. The session tokens of the session then have the tenant in the claim dct
+// refresh token as [Service.RefreshSession] does: a client whose answer was lost repeats
+// the call. The session tokens of the session then have the tenant in the claim dct
 // ([token.Claims.Tenant]), through every refresh, until another one is selected or the user
-// is not in the tenant any more. An empty id selects none.
+// leaves the tenant. An empty id selects none.
 //
 // Other session tokens of the session keep their tenant until they expire, so a request acts
 // in the tenant that its token names.

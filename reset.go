@@ -249,11 +249,11 @@ func checkTokenGiven(raw Secret) error {
 // resetPurposes are the purposes of tokens that set a password.
 var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndReset}
 
-// ResetPassword spends an emailed link, or the code beside it, and sets the password. All sessions of the
-// user end, all emailed links become void, a locked password is unlocked, and an
-// email notifies the user. The browser becomes known ([Result.Device]). If [Client.SessionID] is set, that session ends, also if it
-// is another user's. The result is [NextSignIn], or [NextSignedIn] with
-// [Config.ResetSignsIn].
+// ResetPassword spends an emailed link, or the code beside it, and sets the password. All
+// sessions of the user end, all emailed links become void, a locked password is unlocked,
+// and an email notifies the user. The browser becomes known ([Result.Device]). If
+// [Client.SessionID] is set, that session ends, also if it is another user's. The result is
+// [NextSignIn], or [NextSignedIn] with [Config.ResetSignsIn].
 //
 // The link is spent only if the policy accepts the new password. At most five
 // passwords that the policy accepts are hashed for one link in an hour.
@@ -339,7 +339,8 @@ type ResetSession struct {
 	// Token proves the reset session to [Service.ValidateReset]. No protected route
 	// accepts it.
 	Token Secret
-	// RefreshToken proves the same, for clients that tell tokens apart by the claim drn.
+	// RefreshToken is the same proof with another claim drn, for clients that distinguish
+	// tokens by that claim.
 	RefreshToken Secret
 	// ExpiresAt is when the reset session ends: ten minutes after VerifyReset.
 	ExpiresAt time.Time

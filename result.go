@@ -52,10 +52,9 @@ type Authentication struct {
 	Session Session
 	// Tokens are the session token and the refresh token.
 	Tokens token.Pair
-	// Device is a token that makes the browser known. The browser keeps it for 180
-	// days and sends it as [Client.Device] at the next sign-in. A change of the
-	// password invalidates it, and the client that made the change gets a new one.
-	// Empty after a refresh.
+	// Device is a token that makes the browser known. The browser keeps it for 180 days and
+	// sends it as [Client.Device] at the next sign-in. A change of the password invalidates
+	// it, and the client that made the change gets a new one. It is empty after a refresh.
 	Device Secret
 	// UserCreated is true if this call created the user.
 	UserCreated bool

@@ -41,8 +41,8 @@ func (s *Service) CurrentClaims(ctx context.Context, claims *token.Claims) (*tok
 }
 
 // ReissueSessionToken returns a session token that differs from the one of the claims in
-// what has changed for the user, such as the verified address. It expires at the same
-// time, and the refresh token does not change. The store is not asked.
+// what has changed for the user, such as the verified address. It expires at the same time,
+// and the refresh token does not change. It does not read the store.
 //
 // Errors: [ErrInvalidSession] if the claims are not those of the user; [ErrForbidden] in a
 // session of [Operator.Impersonate]; the error of [Config.Claims]; [ErrUnavailable].
@@ -114,9 +114,9 @@ func (s *Service) SignInHistory(ctx context.Context, claims *token.Claims, limit
 }
 
 // SignInHistory is [Service.SignInHistory] for up to 100 users, newest first. An unknown id
-// has no sign-ins; those of a deleted user stay as long as the events.
+// has no sign-ins. The sign-ins of a deleted user are kept as long as other events.
 //
-// Errors: a [*FieldError] for more users; [ErrUnavailable].
+// Errors: a [*FieldError] for more than 100 users; [ErrUnavailable].
 func (o *Operator) SignInHistory(ctx context.Context, userIDs []string, limit int) ([]SignInRecord, error) {
 	userIDs = slices.Compact(slices.Sorted(slices.Values(userIDs)))
 	if len(userIDs) > maxHistoryUsers {
@@ -150,9 +150,8 @@ func (s *Service) signInHistory(ctx context.Context, userIDs []string, limit int
 
 // RevokeSession ends one of the user's sessions.
 //
-// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one
-// of [Operator.Impersonate]; [ErrNotFound] if
-// the user has no such session; [ErrUnavailable].
+// Errors: [ErrInvalidSession]; [ErrForbidden] in a reset session or one of
+// [Operator.Impersonate]; [ErrNotFound] if the user has no such session; [ErrUnavailable].
 func (s *Service) RevokeSession(ctx context.Context, claims *token.Claims, sessionID string, c Client) error {
 	if _, _, err := s.fullSession(ctx, claims); err != nil {
 		return err

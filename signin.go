@@ -160,11 +160,11 @@ type ReauthenticateParams struct {
 	RefreshToken Secret
 }
 
-// Reauthenticate checks the password of a signed-in user again, before a dangerous step,
-// and continues the session of the claims: it returns [NextSignedIn]. The new session
-// token has the current time as auth_time and "pwd" as amr. The session keeps its id and
-// its end, and no refresh token is exchanged. It counts against the limits of a sign-in,
-// and a disabled user or an expired password is refused as at a sign-in.
+// Reauthenticate checks the password of a signed-in user again, before a sensitive action,
+// and continues the session of the claims: it returns [NextSignedIn]. The new session token
+// has the current time as auth_time and "pwd" as amr. The session keeps its id and its end,
+// and no refresh token is exchanged. It counts against the limits of a sign-in, and a
+// disabled user or an expired password is refused as at a sign-in.
 //
 // With ReauthenticateParams.RefreshToken the result also has the newest refresh token of
 // the session, with that auth_time and amr, which the tokens of later refreshes inherit.

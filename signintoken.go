@@ -25,10 +25,11 @@ const (
 // device of the user. The lifetime is 10 minutes if it is 0, and at most 24 hours.
 //
 // The token becomes void when the user is disabled or deleted, and when the password or the
-// address changes. A user has at most three: a further one makes the oldest void.
+// address changes. A user has at most three such tokens: a further one makes the oldest
+// void.
 //
-// Anyone who has the token can sign in as the user, so the program must check who asks for one. It proves no
-// address: [User.EmailVerified] stays as it is.
+// Anyone who has the token can sign in as the user, so the program must check who asks for
+// one. It proves no address: [User.EmailVerified] stays as it is.
 //
 // Errors: a [*FieldError] for the field "lifetime"; [ErrNotFound]; [ErrUserDisabled]; with
 // [Config.ConfirmFirst] also [ErrEmailNotVerified]; [ErrConflict] if the user was changed at
@@ -67,9 +68,10 @@ func (o *Operator) CreateSignInToken(ctx context.Context, userID string, lifetim
 	return Secret(raw), nil
 }
 
-// SignInWithToken spends a token of [Operator.CreateSignInToken] and starts a session of its user,
-// with the amr "sign_in_token". The session follows the rules of [Service.StartSession], and
-// counts as a recent sign-in. Of concurrent calls with one token, one succeeds.
+// SignInWithToken spends a token of [Operator.CreateSignInToken] and starts a session of
+// its user, with the amr "sign_in_token". The session follows the rules of
+// [Service.StartSession], and counts as a recent sign-in. Of concurrent calls with one
+// token, one succeeds.
 //
 // Programs that scan emails open the links in them. So let the link lead to a page, and call
 // this method only for the POST request of its button.

@@ -38,19 +38,18 @@ type SignUpParams struct {
 // free or taken, so neither reveals whether an account exists. If it is taken, the
 // email notifies its owner.
 //
-// A password that the policy refuses without a look-up does not count as a sign-up.
-// A password that only the list of leaked passwords refuses counts. A sign-up that the
-// program refuses or an outage prevents does not, but a network may send only three times as
-// many requests.
+// A password that the policy refuses without a look-up does not count as a sign-up. A
+// password that only the list of leaked passwords refuses counts. A sign-up that the
+// program refuses, or that an outage prevents, does not count either, but a network may
+// send only three times as many requests as sign-ups.
 //
-// Errors: [ErrSignUpClosed]; a [*FieldError], a [*password.PolicyError] or
-// [*InputErrors] of both kinds; a [*LimitError] after too many sign-ups from the
-// network or if the hashing queue is full; the error of [Config.SignUpRule] and of the Check of
-// a field, which reveal nothing about the login id: a [*Rejection], or [*InputErrors] of
-// several; [ErrLoginIDTaken], except with
-// Config.ConfirmFirst; a [*Rejection] of a hook of the store, also with
-// Config.ConfirmFirst, where it reveals that the login id is free; the error of
-// [Config.Claims]; [ErrUnavailable].
+// Errors: [ErrSignUpClosed]; a [*FieldError], a [*password.PolicyError] or [*InputErrors]
+// of both kinds; a [*LimitError] after too many sign-ups from the network or if the hashing
+// queue is full; the error of [Config.SignUpRule] and of the Check of a field, which reveal
+// nothing about the login id: a [*Rejection], or [*InputErrors] of several;
+// [ErrLoginIDTaken], except with Config.ConfirmFirst; a [*Rejection] of a hook of the
+// store, also with Config.ConfirmFirst, where it reveals that the login id is free; the
+// error of [Config.Claims]; [ErrUnavailable].
 func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Result, err error) {
 	in.LoginID, in.Email = loginid.Trim(in.LoginID), loginid.Trim(in.Email)
 	if s.cfg.SignUpClosed {

@@ -52,15 +52,15 @@ type UserPage struct {
 	More bool
 }
 
-// Users returns one page of users: those found by a Search in alphabetical order of
-// what was found, others newest first. A caller that sets Cursor to the Next of the page
-// before until Next is empty gets each user who matches during all that time exactly
-// once, even if others are created, changed and deleted meanwhile. With a Search, a user
-// whose login ids, address or name change meanwhile may be missed or come twice. Each
+// Users returns one page of users: those found by a Search in alphabetical order of what
+// was found, others newest first. To read all pages, set Cursor to the Next of the page
+// before until Next is empty. Each user who matches during all that time is then returned
+// exactly once, even if others are created, changed and deleted meanwhile. With a Search, a
+// user whose login ids, address or name change meanwhile may be missed or come twice. Each
 // page costs the same, whatever the number of users.
 //
 // Errors: a [*FieldError] for a condition that is not valid, and for a cursor that is
-// damaged or of other conditions; [ErrUnavailable].
+// damaged or belongs to other conditions; [ErrUnavailable].
 func (o *Operator) Users(ctx context.Context, q UserQuery) (UserPage, error) {
 	in, err := q.stored()
 	if err != nil {

@@ -21,9 +21,9 @@
 //
 // # An operator who acts as a user
 //
-// [Jar.SetImpersonation] puts the token of usher.Operator.Impersonate into its own cookie, named
-// as the session cookie with "-as" at its end, which leaves the session cookie of the operator
-// as it is. handlers.Handlers.Finish calls it.
+// [Jar.SetImpersonation] puts the token of usher.Operator.Impersonate into its own cookie,
+// named as the session cookie with "-as" at its end, which leaves the session cookie of the
+// operator as it is. handlers.Handlers.Finish calls it.
 //
 // # Other state
 //

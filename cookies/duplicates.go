@@ -134,10 +134,10 @@ func (j *Jar) plainTokensOfSeveral(r *http.Request) (pair token.Pair, conflict b
 }
 
 // RejectConflict reports whether the request has session cookies of different sessions.
-// None of them counts then, because another host of the domain may have set one to sign
-// the user in to another account. RejectConflict deletes all of them, and logs a
-// warning. It does not revoke their tokens; package handlers ends their sessions before.
-// Package middleware calls it.
+// None of them is used then, because another host of the domain may have set one to sign
+// the user in to another account. RejectConflict deletes all of them, and logs a warning.
+// It does not revoke their tokens; package handlers ends their sessions before. Package
+// middleware calls it.
 func (j *Jar) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
 	if !j.HasConflict(r) {
 		return false

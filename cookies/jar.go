@@ -291,8 +291,8 @@ func (j *Jar) options(spec cookieSpec, lifetime time.Duration) *sessions.Options
 	}
 }
 
-// cookie returns a cookie that expires after lifetime, or with the browser. If lifetime is not positive, the
-// browser deletes the cookie.
+// cookie returns a cookie that expires after lifetime, or with the browser. If lifetime is
+// not positive, the browser deletes the cookie.
 func (j *Jar) cookie(spec cookieSpec, value string, lifetime time.Duration) *http.Cookie {
 	c := &http.Cookie{
 		Name: spec.name, Value: value, Path: "/", Domain: spec.domain,

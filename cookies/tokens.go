@@ -37,8 +37,8 @@ func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 }
 
 // AllTokens returns the tokens of every session cookie of the request that opens, to end
-// all their sessions. With Config.Plain, each pair has one token. Of one name, 32
-// different cookies count.
+// all their sessions. With Config.Plain, each pair has one token. It reads at most 32
+// different cookies of one name.
 func (j *Jar) AllTokens(r *http.Request) []token.Pair {
 	var all []token.Pair
 	if !j.cfg.Plain {
@@ -122,9 +122,9 @@ func (j *Jar) cacheOpened(text string, pair token.Pair) {
 	}
 }
 
-// SetTokens adds the session cookie to the response, and deletes cookies of its name
-// that the browser may have for other domains. The cookie expires with the refresh
-// token, or with the browser if pair.EndsWithBrowser is true. Call it before the response is written.
+// SetTokens adds the session cookie to the response, and deletes cookies of its name that
+// the browser may have for other domains. The cookie expires with the refresh token, or
+// with the browser if pair.EndsWithBrowser is true. Call it before the response is written.
 //
 // Its errors are those of [Jar.Prepare], after which it has added no cookie, so the
 // browser is not signed in.

@@ -13,19 +13,21 @@ import (
 
 // ExportParams is the input of [Export].
 type ExportParams struct {
-	// Users gets the users. Each line is the body of a call of
-	// POST /v1/mgmt/user/create/batch with at most 500 users. Required.
+	// Users gets the users. Each line is the body of a call of POST
+	// /v1/mgmt/user/create/batch with at most 500 users. Required.
 	Users io.Writer
-	// OnLost is called for each value of a user that Descope's form cannot express: the login id,
-	// and the member of [usher.Operator.Export], such as "storedHash". Defaults to none.
+	// OnLost is called for each value of a user that Descope's form cannot express: the
+	// login id, and the member of [usher.Operator.Export], such as "storedHash". Defaults
+	// to none.
 	OnLost func(loginID, member string)
 }
 
-// Export writes all users in the form in which Descope takes many users, with their
-// password hashes. Its content is as sensitive as that of [usher.Operator.Export], which it
-// calls; the event is the same. Ids, languages, permissions, times of creation, and that a
-// password has expired or leaked, cannot be said, and neither can a hash with a pepper, of
-// scrypt or of Argon2i, or a wrapped one: the user then has no password there.
+// Export writes all users in the form that Descope imports, with their password hashes. The
+// output is as sensitive as that of [usher.Operator.Export], which Export calls, and the
+// event is the same. Descope's form has no place for ids, languages, permissions and times
+// of creation, nor for the fact that a password has expired or leaked. It has none for a
+// hash with a pepper, a wrapped hash, and one of scrypt or Argon2i either: such a user is
+// exported without a password.
 //
 // Errors: those of [usher.Operator.Export].
 func Export(ctx context.Context, operator *usher.Operator, in ExportParams) error {

@@ -65,8 +65,8 @@ func New(service *usher.Service, cfg Config) (*Handler, error) {
 	return h, nil
 }
 
-// ServeHTTP serves a call of an SDK. It writes the caller's id of the request, the header
-// x-external-rid, into the events, unless an outer handler has chosen an id.
+// ServeHTTP serves a call of an SDK. The events of the call have the request id of the
+// header x-external-rid, unless an outer handler has chosen one.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if id := r.Header.Get("X-External-Rid"); id != "" && w.Header().Get(problem.RequestIDHeader) == "" {
 		w.Header().Set(problem.RequestIDHeader, id) // problem.RequestID replaces an unsafe one

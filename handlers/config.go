@@ -24,19 +24,18 @@ import (
 // Config configures [Handlers]. With the zero Config there are no pages, and tokens are
 // in bodies and in the Authorization header.
 type Config struct {
-	// Path is the path of the program where the handlers are mounted, such as "/auth";
-	// "/" is the root. It is the path as the program receives it: without a prefix that
-	// a proxy removes, and with one that http.StripPrefix removes. Set it if a router
-	// other than net/http.ServeMux passes on whole paths to a mount without Pages, or
-	// if a proxy changes the path of the pages. Defaults to usher.Config.PagesPath
-	// with Pages, and otherwise to what ServeMux or http.StripPrefix tell.
+	// Path is the path of the program where the handlers are mounted, such as "/auth"; "/"
+	// is the root. It is the path as the program receives it: without a prefix that a proxy
+	// removes, and with one that http.StripPrefix removes. Set it if a router other than
+	// net/http.ServeMux passes on whole paths to a mount without Pages, or if a proxy
+	// changes the path of the pages. Defaults to usher.Config.PagesPath with Pages, and
+	// otherwise to the part of the path that ServeMux matched or http.StripPrefix removed.
 	Path string
 
-	// Cookies keeps the tokens in the browser, and no body has a token. With Pages it
-	// defaults to a jar whose keys are derived from the secrets of the Service, and
-	// which sets cookies for http if the BaseURL of the Service is http. Without
-	// Pages it defaults to nil: tokens are in the bodies, for clients that are not
-	// browsers.
+	// Cookies keeps the tokens in cookies, and no body has a token. With Pages it defaults
+	// to a jar whose keys are derived from the secrets of the Service, and which sets
+	// cookies for http if the BaseURL of the Service is http. Without Pages it defaults to
+	// nil: tokens are in the bodies, for clients that are not browsers.
 	Cookies *cookies.Jar
 
 	// Pages turns on the HTML pages. The routes then take forms as well as JSON, and

@@ -21,12 +21,12 @@
 // (RFC 6750), and {"refreshToken"} to refresh and sign out. A program may mount both
 // kinds over one Service.
 //
-// An answer that signs a user in or completes a reset also makes the browser or the app a known one, by a
-// device token: in a cookie, or in the body as deviceToken. An app keeps it for 180 days,
-// also after the sign-out, replaces it by each new one, and sends it in the body of
-// POST /signin, /password/replace, /password/update, /password/reset, /email/verify and
-// /email/change. Known browsers and apps have limits of their own (usher.LimitConfig), so
-// that an attacker who guesses the password does not keep the user out. The token signs
+// An answer that signs a user in or completes a reset also makes the browser or the app a
+// known one, by a device token: in a cookie, or in the body as deviceToken. An app keeps it
+// for 180 days, also after the sign-out, replaces it by each new one, and sends it in the
+// body of POST /signin, /password/replace, /password/update, /password/reset, /email/verify
+// and /email/change. Known browsers and apps have limits of their own (usher.LimitConfig),
+// so that an attacker who guesses the password does not keep the user out. The token signs
 // nobody in, and a change of the password invalidates it.
 //
 // In the documentation of the routes, "the session" is

@@ -32,11 +32,11 @@ type guards struct {
 //	server := handlers.NewServer(addr, h.CORS(mux))
 func (h *Handlers) CORS(next http.Handler) http.Handler { return h.chain.CORS(next) }
 
-// RequireUser is like [Handlers.Require] for a route of the program, and passes the user
-// to next as the store has it, with name and login ids. Use it where a page needs them:
-// Require asks no database. Its refusals are those of Require; in addition it refuses a
-// session that has ended on another instance a moment ago (401), and every request while
-// the store is unavailable (503).
+// RequireUser is like [Handlers.Require] for a route of the program, and passes the user to
+// next as the store has it, with name and login ids. Use it where a page needs them:
+// Require does not read the store. Its refusals are those of Require; in addition it
+// refuses a session that has ended on another instance a moment ago (401), and every
+// request while the store is unavailable (503).
 //
 //	mux.Handle("GET /dashboard", h.RequireUser(func(w http.ResponseWriter, r *http.Request, user usher.User) { … }))
 func (h *Handlers) RequireUser(next func(w http.ResponseWriter, r *http.Request, user usher.User)) http.Handler {
@@ -72,10 +72,11 @@ func (h *Handlers) Client(w http.ResponseWriter, r *http.Request) (c usher.Clien
 // that [middleware.SafeReturnTo] refuses are ignored. If the request has a live session, that
 // session ends.
 //
-// A session of [usher.Operator.Impersonate] ends no other session. With Config.Cookies its token
-// is in a cookie beside the session of the operator, which must be in the cookies of the request;
-// otherwise Finish answers 500 and logs why. Requests of the browser are then those of the
-// user. POST /signout ends that session alone, and the operator has the own session back.
+// A session of [usher.Operator.Impersonate] ends no other session. With Config.Cookies its
+// token is in a cookie beside the session of the operator, which must be in the cookies of
+// the request; otherwise Finish answers 500 and logs why. Requests of the browser are then
+// those of the user. POST /signout ends that session alone, and then the operator's own
+// session is used again.
 //
 // If the tokens cannot be delivered, the new session ends and Finish answers with the
 // error. Call it before anything is written.

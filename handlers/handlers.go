@@ -20,9 +20,9 @@ import (
 // Handlers serves the routes of a Service, and has the middleware for the program's
 // own routes. [New] returns one. It is safe for concurrent use.
 //
-// Each method that is named after a route, such as SignIn, is that route, and can be mounted at any
-// path. It checks the method, the origin, and the size and type of the body, sets the
-// headers, and recovers from panics.
+// Each method that is named after a route, such as SignIn, is that route, and can be
+// mounted at any path. It checks the method, the origin, and the size and type of the body,
+// sets the headers, and recovers from panics.
 type Handlers struct {
 	// Middleware has the methods for the program's own routes: h.Require,
 	// h.RequireRole and so on.

@@ -24,12 +24,12 @@ type health struct {
 	err error
 }
 
-// Ready answers the readiness probe of a load balancer: 200 while this instance can validate
-// sessions, which needs no database, and 503 with Retry-After if its clock is wrong by more than
-// a minute. So an outage of the database takes no instance out of service. The body is
-// {"sessions":"ok","store":"ok"}, with "unavailable" for what fails, so a program that wants to
-// be stricter reads it or calls usher.Service.Ping. The answer is at most a second old. Mount it
-// at a path that clients do not reach:
+// Ready answers the readiness probe of a load balancer: 200 while this instance can
+// validate sessions, which needs no database, and 503 with Retry-After if its clock is
+// wrong by more than a minute. So an outage of the database takes no instance out of
+// service. The body is {"sessions":"ok","store":"ok"}, with "unavailable" for what fails,
+// so a program that wants to be stricter reads it or calls usher.Service.Ping. The answer
+// is at most a second old. Mount it at a path that clients do not reach:
 //
 //	mux.HandleFunc("GET /ready", h.Ready)
 //

@@ -13,9 +13,9 @@ import (
 // writeTimeout is how long one write of an answer may take.
 const writeTimeout = 30 * time.Second
 
-// NewServer returns a server with limits for slow clients: 5 seconds for the headers of
-// a request, 15 for all of it, and a minute between two requests. Headers have at most
-// 32 KiB. A nil h means http.DefaultServeMux.
+// NewServer returns a server with limits for slow clients: 5 seconds for the headers of a
+// request, 15 seconds for the whole request, and one minute between two requests. Headers
+// have at most 32 KiB. A nil h means http.DefaultServeMux.
 //
 // An answer may take any time, as event streams and large files do, as long as the
 // client reads: what the handler writes at once must be read within 30 seconds. A

@@ -24,8 +24,8 @@
 // # What an email never contains
 //
 // An email contains no password, and no token except in the link. Only verify_email,
-// reset_password, confirm_and_reset, change_email and invitation have a link. Notices have none,
-// so that users do not get used to following links in notices.
+// reset_password, confirm_and_reset, change_email and invitation have a link. Notices have
+// none, so that users do not get used to following links in notices.
 //
 // The text of a client's user agent is not quoted, because an attacker can put any
 // text into it. The email names a browser and an operating system from a fixed list.

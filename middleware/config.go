@@ -27,8 +27,9 @@ type Validator interface {
 	ValidateSession(ctx context.Context, raw token.Secret) (*token.Claims, error)
 }
 
-// ClaimsReader is an optional ability of a [Validator]. usher.Service implements it. A
-// session token contains what was true when it was issued, some minutes ago.
+// ClaimsReader is an optional ability of a Validator: it reads the current rights of a
+// user. A session token has the rights of the time when it was issued. usher.Service
+// implements it.
 type ClaimsReader interface {
 	// CurrentClaims returns claims with the roles, permissions, tenants and the
 	// verified address that the user has now. A guard calls it once for a request that

@@ -16,13 +16,13 @@ import (
 // others read the claims from the context. The response has Cache-Control:
 // no-store, unless the handler sets another value.
 //
-// If the session ends while the handler runs, the context of the request is canceled
-// with the cause [ErrSessionEnded]: within two seconds of a sign-out on any instance, if
-// the Validator is a [SessionWatcher], and within the lifetime of a session token after the
-// session has expired. If the Validator is no [ClaimsReader], the request is canceled when
-// its token expires, but not within its first minute. The request that ends the session itself is not canceled. A handler
-// that streams returns when the context is done; a connection taken over from the server
-// is closed by [context.AfterFunc].
+// If the session ends while the handler runs, the context of the request is canceled with
+// the cause [ErrSessionEnded]: within two seconds of a sign-out on any instance, if the
+// Validator is a [SessionWatcher], and within the lifetime of a session token after the
+// session has expired. If the Validator is not a [ClaimsReader], the request is canceled
+// when its token expires, but never in the first minute of the request. The request that
+// ends the session itself is not canceled. A handler that streams returns when the context
+// is done; a connection taken over from the server is closed by [context.AfterFunc].
 func (m *Middleware) Require(next http.Handler) http.Handler {
 	return m.guard(next, 0, func(*http.Request, *token.Claims) problem.Code { return "" })
 }

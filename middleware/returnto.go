@@ -65,11 +65,11 @@ func ReturnTo(r *http.Request, basePath string) string {
 	return SafeReturnTo(basePath + back)
 }
 
-// RedirectToSignIn returns a Config.OnRefusal for programs with pages. If a browser
-// opens a page or sends a form ([IsNavigation]) and its user must sign in, it redirects
-// to path (303) with the path of the page as return_to ([ReturnTo]). If the user is signed in but not recently
-// enough, it adds prompt=login, a parameter of OpenID Connect, so that the sign-in
-// page does not redirect back at once. Other refusals go to [WriteRefusal].
+// RedirectToSignIn returns a Config.OnRefusal for programs with pages. If a browser opens a
+// page or sends a form ([IsNavigation]) and its user must sign in, it redirects to path
+// (303) with the path of the page as return_to ([ReturnTo]). If the user is signed in but
+// not recently enough, it adds prompt=login, a parameter of OpenID Connect, so that the
+// sign-in page does not redirect back at once. Other refusals go to [WriteRefusal].
 //
 // An empty path means "/auth/signin". path may be an absolute URL; then there is
 // no return_to. Behind a proxy that removes a prefix from the path, use Config.SignInPath

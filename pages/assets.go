@@ -144,7 +144,7 @@ func (p *Page) Script() template.HTML {
 	return out
 }
 
-// FooterLinks are Config.Links in the language of the page.
+// FooterLinks returns Config.Links in the language of the page.
 func (p *Page) FooterLinks() []Link {
 	all := slices.Clone(p.site.cfg.Links)
 	for i, l := range all {
@@ -155,7 +155,7 @@ func (p *Page) FooterLinks() []Link {
 	return all
 }
 
-// Data is what Config.Data returns for the request, or nil.
+// Data returns what Config.Data returns for the request, or nil.
 func (p *Page) Data() any {
 	if p.site.cfg.Data == nil {
 		return nil

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Initials are one or two letters for a user without a picture: of the first and the last
-// word of the name, or of the login id.
+// Initials returns one or two letters for a user without a picture: of the first and the
+// last word of the name, or of the login id.
 func (p *Page) Initials() string {
 	words := strings.Fields(cmp.Or(p.User.Name, p.LoginID))
 	if len(words) == 0 {
@@ -21,8 +21,8 @@ func (p *Page) Initials() string {
 	return out
 }
 
-// Picture is the address of the picture of the user, if it is on this site or on one of
-// Config.PictureHosts, and otherwise empty: another host would learn who opens the page.
+// Picture returns the address of the picture of the user, if it is on this site or on one
+// of Config.PictureHosts, and otherwise empty: another host would learn who opens the page.
 func (p *Page) Picture() string {
 	u, err := url.Parse(p.User.Picture)
 	own, _ := url.Parse(p.site.service.BaseURL()) // handlers.New has parsed it

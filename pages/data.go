@@ -155,7 +155,7 @@ func (p *Page) URL(path string) string { return p.site.base + path }
 // URLWithReturnTo is like URL, and adds ReturnTo to the query.
 func (p *Page) URLWithReturnTo(path string) string { return p.site.pathWithReturn(path, p.ReturnTo) }
 
-// Providers are the other ways to sign in, with the paths to open.
+// Providers returns the other ways to sign in, with the paths to open.
 func (p *Page) Providers() (all []Provider) {
 	for _, one := range p.site.cfg.Providers {
 		if p.ReturnTo != "" {

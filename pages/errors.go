@@ -150,7 +150,8 @@ func (p *Page) fieldErrorText(field, code string) string {
 }
 
 // invalidText returns the text for an invalid input: a text own.invalid.<input>.<code> of
-// the program if there is one, or the text for this page and input, or the text for this input, or else the text for every input.
+// the program if there is one, or the text for this page and input, or the text for this
+// input, or else the text for every input.
 func (p *Page) invalidText(field, code string) string {
 	if key := "own.invalid." + field + "." + code; p.speaker.Has(key) {
 		return p.T(key)

@@ -25,7 +25,7 @@ type Language struct {
 	Current bool
 }
 
-// Languages are the languages that the user may choose. There are none if only one is
+// Languages returns the languages that the user may choose. There are none if only one is
 // offered.
 func (p *Page) Languages() (all []Language) {
 	tags := p.site.catalogue.Languages()

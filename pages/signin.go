@@ -19,7 +19,8 @@ func (site *Site) signInView() *view {
 }
 
 // openSignIn redirects a signed-in user, unless the query asks for a new sign-in
-// (prompt=login) or for another account (prompt=select_account). Otherwise the page says why it is shown, if that is known.
+// (prompt=login) or for another account (prompt=select_account). Otherwise the page says
+// why it is shown, if that is known.
 func (site *Site) openSignIn(x *exchange) error {
 	prompt := queryValue(x.r, "prompt")
 	switch {

@@ -61,7 +61,7 @@ func (site *Site) signUpFields(x *exchange) usher.Fields {
 	return values
 }
 
-// SignUpFields are the program's fields of the sign-up.
+// SignUpFields returns the program's fields of the sign-up.
 func (p *Page) SignUpFields() (all []Field) {
 	for _, own := range p.site.fields {
 		f := p.Field(own.Name, own.Autocomplete)

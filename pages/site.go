@@ -36,7 +36,8 @@ type Site struct {
 }
 
 // New returns the pages of a mount. It is for package handlers: the type of chain is
-// internal. A program sets handlers.Config.Pages instead. An error names the setting that is wrong.
+// internal. A program sets handlers.Config.Pages instead. An error names the setting that
+// is wrong.
 func New(cfg Config, chain *route.Chain) (*Site, error) {
 	service := chain.Visits.Service
 	u, err := url.Parse(service.PagesURL())

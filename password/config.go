@@ -62,11 +62,10 @@ type HasherConfig struct {
 	// makes no new hash. A key may have any length. Defaults to none.
 	ForeignPeppers []Pepper
 
-	// Slots is how many computations may run at once. A computation of Argon2id
-	// keeps as many cores busy as it has threads. Running computations need Slots ×
-	// Params.Memory. Hashes of other systems are verified in as many further
-	// slots, which need up to 256 MiB each.
-	// Defaults to as many as keep half of the cores busy, at least 1, so that the
+	// Slots is how many computations may run at once. A computation of Argon2id keeps as
+	// many cores busy as it has threads. Running computations need Slots × Params.Memory.
+	// Hashes of other systems are verified in as many further slots, which need up to 256
+	// MiB each. Defaults to as many as keep half of the cores busy, at least 1, so that the
 	// other half answers requests: runtime.GOMAXPROCS(0) / 2 / Params.Threads; with
 	// PBKDF2SHA256 runtime.GOMAXPROCS(0) / 2.
 	Slots int

@@ -27,10 +27,11 @@ var (
 // program needs exactly one, because each Hasher limits only its own concurrent
 // computations.
 //
-// At most HasherConfig.Slots computations run at once; further calls queue in
-// order of arrival, and the groups and clients that [WithClient] names take turns. A call
-// returns a [BusyError] at once if it would wait longer than HasherConfig.QueueWait. Canceling the context of a queued call removes it
-// from the queue; a computation that has started runs to its end.
+// At most HasherConfig.Slots computations run at once; further calls queue in order of
+// arrival, and the groups and clients that [WithClient] names take turns. A call returns a
+// [BusyError] at once if it would wait longer than HasherConfig.QueueWait. Canceling the
+// context of a queued call removes it from the queue; a computation that has started runs
+// to its end.
 //
 // Each Argon2id computation allocates Params.Memory (64 MiB by default) and
 // leaves it to the garbage collector. With the default GOGC=100 the heap can

@@ -7,8 +7,8 @@ import (
 	"log/slog"
 )
 
-// Foreign is a password hash made by another system. Exactly one field must be
-// set. [Hasher.Import] converts it to a stored string. Texts may end with the end of a line.
+// Foreign is a password hash made by another system. Exactly one field must be set.
+// [Hasher.Import] converts it to a stored string. A text may end with a line break.
 type Foreign struct {
 	Bcrypt   *Bcrypt
 	Argon2   *Argon2

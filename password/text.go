@@ -8,8 +8,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Lengths of a password. All but MaxBytes count Unicode code points after NFC,
-// as NIST SP 800-63B-4 §3.1.1.2 does.
+// Lengths of a password. All except MaxBytes count Unicode code points after NFC, as NIST
+// SP 800-63B-4 §3.1.1.2 does.
 const (
 	// DefaultMinLength is the default of Policy.MinLength.
 	DefaultMinLength = 15

@@ -149,12 +149,12 @@ type SignIn struct {
 	Tenant string
 }
 
-// NoSignIn are the reasons of an EventSessionCreated that is no sign-in of the user.
+// NoSignIn are the reasons of an EventSessionCreated that is not a sign-in of the user.
 var NoSignIn = []string{"update", "impersonated"}
 
 // EventStore keeps the audit trail.
 type EventStore interface {
-	// Record stores effects that belong to no other transaction, in one.
+	// Record stores, in one transaction, effects that belong to no other.
 	Record(ctx context.Context, fx Effects) error
 	// Events returns one page of events, newest first. A caller that follows the
 	// cursors gets each event exactly once, even if several have the same time or

@@ -58,8 +58,9 @@ func union(a, b []string) []string {
 // [TokenSpend.Invitation] accept one in the transaction that proves its address. Of
 // concurrent callers that accept or withdraw one invitation, one succeeds.
 //
-// An invitation also goes in the transaction in which a user who has verified the address
-// loses it: [UserStore.DeleteUser], [UserStore.UpdateUser], [OneTimeTokenStore.ChangeEmail].
+// An invitation is also removed in the transaction in which a user who has verified the
+// address loses it: [UserStore.DeleteUser], [UserStore.UpdateUser],
+// [OneTimeTokenStore.ChangeEmail].
 type InvitationStore interface {
 	// PutInvitation stores an invitation. It replaces the one of the same canonical
 	// address, whose link becomes void. If that had not expired, replaced is stored with

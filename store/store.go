@@ -37,9 +37,9 @@ import (
 // one succeeds. The others get the error named at the method.
 //
 // A method that returns [ErrNotFound], [ErrConflict], [ErrLoginIDTaken],
-// [ErrAttributesTooLarge] or a [*Rejection] has changed nothing, except for [TokenAddition.Refused]. After any other
-// error the outcome is unknown, or the store cannot be reached;
-// the Service returns usher.ErrUnavailable.
+// [ErrAttributesTooLarge] or a [*Rejection] has changed nothing, except for
+// [TokenAddition.Refused]. After any other error the outcome is unknown, or the store
+// cannot be reached; the Service returns usher.ErrUnavailable.
 //
 // Methods keep no reference to their arguments and return no reference to stored data.
 // Times come from the caller, are stored with a precision of one microsecond, and are
@@ -55,10 +55,10 @@ type Store interface {
 	OutboxStore
 	EventStore
 
-	// DeleteExpired removes expired rows: sessions, one-time tokens, invitations, revocations after
-	// Until, limits after their window, and the events that x names. It returns how
-	// many rows it removed. If that is less than x.Max, no expired row is left, except
-	// those that a concurrent transaction has locked.
+	// DeleteExpired removes expired rows: sessions, one-time tokens, invitations,
+	// revocations after Until, limits after their window, and the events that x names. It
+	// returns how many rows it removed. If that is less than x.Max, no expired row is left,
+	// except those that a concurrent transaction has locked.
 	DeleteExpired(ctx context.Context, x Expiry) (int, error)
 	// Ping returns an error if the store cannot be reached.
 	Ping(ctx context.Context) error

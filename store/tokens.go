@@ -29,7 +29,7 @@ type OneTimeToken struct {
 	// Hash is the SHA-256 of the token.
 	Hash []byte
 	// CodeHash is a keyed hash of the code in the same email, or nil if it has none. The
-	// code lives and dies with the token.
+	// code is valid as long as the token is.
 	CodeHash []byte
 	UserID   string
 	Purpose  Purpose
@@ -86,10 +86,10 @@ type OneTimeTokenStore interface {
 	// ResetPassword spends a token and changes the password of its user. ErrNotFound if
 	// the token is void or of another purpose; otherwise as ChangePassword.
 	ResetPassword(ctx context.Context, s TokenSpend, c PasswordChange) ([]Event, error)
-	// StartResetSession spends a token and starts a session of kind SessionReset. With
-	// a PurposeConfirmAndReset token, it also verifies the address, removes the
-	// password (its version grows; the hash stays if the state was PasswordNone), the language, the profile and all tokens of the
-	// user, ends all sessions, and returns their events.
+	// StartResetSession spends a token and starts a session of kind SessionReset. With a
+	// PurposeConfirmAndReset token, it also verifies the address, removes the password (its
+	// version grows; the hash stays if the state was PasswordNone), the language, the
+	// profile and all tokens of the user, ends all sessions, and returns their events.
 	StartResetSession(ctx context.Context, s TokenSpend, session SessionRecord, end SessionEnd, fx Effects) ([]Event, error)
 	// VerifyEmail spends a PurposeVerifyEmail token and marks the address as verified.
 	// It returns the user after the change.
@@ -103,7 +103,7 @@ type OneTimeTokenStore interface {
 	ChangeEmail(ctx context.Context, s TokenSpend, oldCanonical, newCanonical string, fx Effects) (User, error)
 }
 
-// TokenSpend names a one-time token to spend: that of Hash, if its purpose is one of
+// TokenSpend names a one-time token to spend: the one with Hash, if its purpose is one of
 // Purposes and it is valid at Now.
 type TokenSpend struct {
 	Hash     []byte
@@ -111,7 +111,7 @@ type TokenSpend struct {
 	Now      time.Time
 	// Invitation is the hash of the invitation that the user accepts. It is removed and
 	// granted, as [Invitation.Grant] does: ErrConflict if there is no such invitation. Nil
-	// accepts none. For ResetPassword it is [PasswordChange.Invitation] instead, and StartSession
-	// accepts none.
+	// accepts none. For ResetPassword it is [PasswordChange.Invitation] instead, and
+	// StartSession accepts none.
 	Invitation []byte
 }

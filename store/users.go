@@ -30,15 +30,16 @@ type UserStore interface {
 	// change. A page costs the same wherever it is. It may have fewer than Limit users,
 	// or none, although Next is set, if few users match several conditions.
 	Users(ctx context.Context, q UserQuery) (UserPage, error)
-	// UpdateUser changes fields of a user. It returns the user after the change, and
-	// the events of the sessions it ended. If the user has verified the address, the open
-	// invitations of the address and of the login ids that the user loses go too. A new
-	// address changes the password as [EmailAddress.Password] says. ErrNotFound if there is
-	// no such user; ErrLoginIDTaken if another user has one of the canonical login ids.
+	// UpdateUser changes fields of a user. It returns the user after the change, and the
+	// events of the sessions it ended. If the user has verified the address, the open
+	// invitations of the address and of the login ids that the user loses are removed. A
+	// new address changes the password as [EmailAddress.Password] says. ErrNotFound if
+	// there is no such user; ErrLoginIDTaken if another user has one of the canonical login
+	// ids.
 	UpdateUser(ctx context.Context, u UserUpdate) (User, []Event, error)
 	// DeleteUser removes a user and everything that belongs to it, except events,
 	// revocations and queued emails. If the user has verified the address, the open
-	// invitation of the address goes too. It returns the events of the sessions it ended.
+	// invitation of the address is removed. It returns the events of the sessions it ended.
 	// ErrNotFound if there is no such user, or if IfSession is not a session of the user.
 	DeleteUser(ctx context.Context, d UserDeletion) ([]Event, error)
 	// ChangePassword sets a password. It returns the events of the sessions it ended.
@@ -47,13 +48,12 @@ type UserStore interface {
 	// verified, or if there is no such Invitation. ErrNotFound if there is no such user,
 	// or if IfSession has ended.
 	ChangePassword(ctx context.Context, c PasswordChange) ([]Event, error)
-	// ClaimUser gives a user whose address was never verified to the owner of the
-	// mailbox: it marks the address as verified, removes the password (its version
-	// grows), the profile, the language and all one-time tokens, and ends all sessions.
-	// It returns the user after the change, and the events of the sessions it ended.
-	// ErrConflict if Email is not the address, if the address is verified already, if
-	// IfVersion is not the version of the password, if the user is disabled, or if there
-	// is no such Invitation.
+	// ClaimUser gives a user whose address was never verified to the owner of the mailbox:
+	// it marks the address as verified, removes the password (its version grows), the
+	// profile, the language and all one-time tokens, and ends all sessions. It returns the
+	// user after the change, and the events of the sessions it ended. ErrConflict if Email
+	// is not the address, if the address is verified already, if IfVersion is not the
+	// version of the password, if the user is disabled, or if there is no such Invitation.
 	// ErrNotFound if there is no such user.
 	ClaimUser(ctx context.Context, c UserClaim) (User, []Event, error)
 }

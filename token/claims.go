@@ -44,10 +44,10 @@ type Claims struct {
 	Issuer, Subject string
 	// Audience (aud) names the programs that the token is for.
 	Audience []string
-	// IssuedAt (iat), ExpiresAt (exp), NotBefore (nbf) and AuthTime (auth_time, when
-	// the password was checked) have whole seconds and are in UTC. NotBefore and
-	// AuthTime are zero if the token has no such claim. That of an operator who acts as
-	// the user has no auth_time.
+	// IssuedAt (iat), ExpiresAt (exp), NotBefore (nbf) and AuthTime (auth_time, when the
+	// password was checked) have whole seconds and are in UTC. NotBefore and AuthTime are
+	// zero if the token has no such claim. A token with which an operator acts as the user
+	// has no auth_time.
 	IssuedAt, ExpiresAt, NotBefore, AuthTime time.Time
 	// ID (jti) and SessionID (sid) are never empty in session and refresh tokens that
 	// Usher issues.

@@ -26,7 +26,7 @@ type KeySource interface {
 type generationSource interface{ Generation() uint64 }
 
 // KeySet is a set of public keys that the program provides. It is a KeySource, and
-// publishes the keys as a JWK Set (RFC 7517). Safe for concurrent use.
+// publishes the keys as a JWK Set (RFC 7517). It is safe for concurrent use.
 type KeySet struct {
 	mu      sync.Mutex // orders Replace
 	current atomic.Pointer[keySetState]
@@ -38,8 +38,8 @@ type keySetState struct {
 	generation uint64
 }
 
-// NewKeySet returns a set of the given keys. Each must be valid (see
-// PublicKey.Validate) and have an id of its own. An empty set answers ErrNoKeys.
+// NewKeySet returns a set of the given keys. Each must be valid (see PublicKey.Validate)
+// and have an id of its own. An empty set returns ErrNoKeys for every key.
 func NewKeySet(keys ...PublicKey) (*KeySet, error) {
 	s := &KeySet{}
 	if err := s.Replace(keys...); err != nil {

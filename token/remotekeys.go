@@ -54,11 +54,12 @@ type RemoteKeysConfig struct {
 	// from its fetch. Defaults to 24 hours.
 	MaxStale time.Duration
 	// File is the path of a file that keeps the last good set, so that a program that
-	// restarts while the issuer is down can verify tokens. It has the public keys, the
-	// URL and the time of a fetch at most an hour before the last one. A set of another URL, or one that is MaxStale old,
-	// is not used. Every process that can write the file can forge tokens, so it is
-	// created for its owner alone, and not used if other users may write it, or if it
-	// belongs to a user other than this program's and root. Defaults to none.
+	// restarts while the issuer is down can verify tokens. It has the public keys, the URL
+	// and the time of a fetch at most an hour before the last one. A set of another URL, or
+	// one that is MaxStale old, is not used. Every process that can write the file can
+	// forge tokens, so it is created for its owner alone, and not used if other users may
+	// write it, or if it belongs to a user other than this program's and root. Defaults to
+	// none.
 	File string
 	// Timeout bounds one fetch. Defaults to 5 seconds.
 	Timeout time.Duration
@@ -101,9 +102,9 @@ func (cfg RemoteKeysConfig) complete() (RemoteKeysConfig, error) {
 	return cfg, nil
 }
 
-// RemoteKeys is the KeySource of an issuer that publishes a JWK Set. It fetches the
-// set every Refresh, and when a token names an unknown key, but never from an address
-// that a token names. Safe for concurrent use.
+// RemoteKeys is the KeySource of an issuer that publishes a JWK Set. It fetches the set
+// every Refresh, and when a token names an unknown key, but never from an address that a
+// token names. It is safe for concurrent use.
 type RemoteKeys struct {
 	cfg RemoteKeysConfig
 	set atomic.Pointer[remoteSet]

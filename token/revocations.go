@@ -14,7 +14,7 @@ const revocationShards = 64
 // is listed by its id (sid), and a token without a session by its own id (jti). Every token
 // with that id is then refused, whatever its exact text.
 //
-// Safe for concurrent use; lookups do not wait for each other. Make one with
+// It is safe for concurrent use; lookups do not wait for each other. Make one with
 // NewRevocations.
 type Revocations struct {
 	seed      maphash.Seed

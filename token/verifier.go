@@ -54,7 +54,7 @@ type VerifierConfig struct {
 	Now func() time.Time
 }
 
-// Verifier verifies tokens. Safe for concurrent use.
+// Verifier verifies tokens. It is safe for concurrent use.
 type Verifier struct {
 	issuers     map[string]*issuer
 	leeway      time.Duration
@@ -195,10 +195,9 @@ func (v *Verifier) Verify(ctx context.Context, raw Secret, typ Type) (*Claims, e
 	return found.claims, nil
 }
 
-// ValidateSession verifies a session token, and refuses it if its session is revoked.
-// Call it for every request: a token that verified before is found in the cache, and
-// only its times, its key and its revocation are checked again. The error is as for
-// Verify.
+// ValidateSession verifies a session token, and refuses it if its session is revoked. Call
+// it for every request: a token that verified before is found in the cache, and only its
+// times, its key and its revocation are checked again. Its errors are those of Verify.
 //
 // Other callers share the claims: do not change them, or Clone them first.
 func (v *Verifier) ValidateSession(ctx context.Context, raw Secret) (*Claims, error) {
@@ -222,9 +221,9 @@ func (v *Verifier) ValidateSession(ctx context.Context, raw Secret) (*Claims, er
 	return found.claims, nil
 }
 
-// WatchSession calls ended when the session of the claims, or the token alone, is
-// revoked, and perhaps once for each, on the goroutine that revokes it, or at once if it
-// is revoked already. stop ends the watch and does not wait for ended.
+// WatchSession calls ended when the session of the claims, or the token alone, is revoked,
+// on the goroutine that revokes it. If it is revoked already, WatchSession calls ended at
+// once. It may call ended twice. stop ends the watch and does not wait for ended.
 func (v *Verifier) WatchSession(claims *Claims, ended func()) (stop func()) {
 	session, token := v.revocations.Watch(claims.SessionID, ended), v.revocations.Watch(claims.ID, ended)
 	return func() { session(); token() }

@@ -8,7 +8,7 @@ import (
 	"github.com/usherkit/usher"
 )
 
-// Routes tells [App.Attack] what the program has beside the mount of Usher.
+// Routes describes the routes of the program, beside the mount of Usher, to [App.Attack].
 type Routes struct {
 	// Protected are the routes that need a session, as patterns of http.ServeMux with a
 	// method, such as "GET /orders/{id}". A wildcard becomes "1". Required.

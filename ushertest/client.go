@@ -37,11 +37,11 @@ func serve(a *App) *httptest.Server {
 // Handler returns the program.
 func (a *App) Handler() http.Handler { return a.handler }
 
-// Client returns a browser without JavaScript: it keeps cookies, follows redirects, and says
-// in the headers Origin and Sec-Fetch-Site that the program's own page sends the request. It
-// finds the program at App.URL, and every other host where it is. In a bubble of
-// testing/synctest a client does not work, because connections keep the clock from moving:
-// use [App.Request] there.
+// Client returns a browser without JavaScript: it keeps cookies, follows redirects, and
+// says in the headers Origin and Sec-Fetch-Site that the program's own page sends the
+// request. It finds the program at App.URL, and connects to other hosts as usual. In a
+// bubble of testing/synctest a client does not work, because connections keep the clock
+// from moving: use [App.Request] there.
 func (a *App) Client() *http.Client {
 	jar, _ := cookiejar.New(nil) // never fails without options
 	return &http.Client{Transport: &browser{a.URL, a.transport()}, Jar: jar, Timeout: time.Minute}

@@ -29,9 +29,9 @@ func ReadBodyOf(w http.ResponseWriter, r *http.Request, size int64) ([]byte, err
 	return body, nil
 }
 
-// IsJSON reports whether the headers announce JSON in UTF-8 (RFC 8259), not
-// compressed. The charset may be spelled "utf8". No form can send that, so a page of another site cannot send it
-// without a preflight.
+// IsJSON reports whether the headers announce JSON in UTF-8 (RFC 8259), not compressed. The
+// charset may be spelled "utf8". No form can send that, so a page of another site cannot
+// send it without a preflight.
 func IsJSON(h http.Header) bool {
 	encoding := h["Content-Encoding"]
 	plain := len(encoding) == 0 || len(encoding) == 1 && strings.EqualFold(encoding[0], "identity")

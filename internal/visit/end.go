@@ -38,8 +38,8 @@ func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) (stopp
 	return false, nil
 }
 
-// CheckOrigin checks the origin of a GET that the session cookie authenticates, as if it changed
-// something. A browser that does not name the origin is allowed.
+// CheckOrigin checks the origin of a GET that the session cookie authenticates, as if it
+// changed something. A browser that does not name the origin is allowed.
 func (v *Visits) CheckOrigin(r *http.Request) error {
 	if middleware.Source(r.Context()) != middleware.SourceCookie {
 		return nil

@@ -3,8 +3,8 @@ package visit
 import "net/http"
 
 // The names of the notes that belong to the user of a browser. A sign-out removes all
-// except the language. Like all notes of the pages they begin with an underscore; those of a program do
-// not.
+// except the language. Like all notes of the pages they begin with an underscore; those of
+// a program do not.
 const (
 	// NoteReset, NoteVerify and NoteInvitation keep the token of an emailed link after it
 	// has left the address bar.

@@ -99,8 +99,7 @@ func (v *Visits) CheckDelivery(r *http.Request) func(token.Pair) error {
 
 // Deliver ends the sessions that the client had, and sets the cookies of the new one, if
 // there are cookies. A session of Operator.Impersonate gets a cookie beside that of the
-// operator, whose session goes on.
-// If it returns an error, it has ended the new session.
+// operator, whose session goes on. If it returns an error, it has ended the new session.
 func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
 	ctx := context.WithoutCancel(r.Context())
 	var err error
@@ -126,8 +125,9 @@ func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authen
 	return nil
 }
 
-// setDevice makes the browser known, at most as long as it keeps the session. A sign-in needs no device cookie. Without it, the
-// next sign-in counts as one from an unknown browser.
+// setDevice makes the browser known, at most as long as it keeps the session. A sign-in
+// needs no device cookie. Without it, the next sign-in counts as one from an unknown
+// browser.
 func (v *Visits) setDevice(w http.ResponseWriter, r *http.Request, device usher.Secret, endsWithBrowser bool) {
 	if device == "" {
 		return

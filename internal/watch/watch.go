@@ -28,7 +28,8 @@ func StopUserWatches(ctx context.Context, userID string) {
 	stop(ctx, func(w Watched) bool { return w.UserID() == userID })
 }
 
-// StopSessionWatches stops every watch of ctx that watches that session. Call it as StopUserWatches.
+// StopSessionWatches stops every watch of ctx that watches that session. Call it as
+// StopUserWatches.
 func StopSessionWatches(ctx context.Context, sessionID string) {
 	stop(ctx, func(w Watched) bool { return w.SessionID() == sessionID })
 }

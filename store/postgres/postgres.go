@@ -62,11 +62,11 @@ const connLifetime = 30 * time.Minute
 
 // Open opens the store in the database that url names, as a URL
 // ("postgres://user@host/db?sslmode=verify-full") or as keywords and values
-// ("host=/run/postgresql dbname=app"), and brings its tables up to date. The database
-// must have the encoding UTF8. A connection to another computer without verified TLS
-// (sslmode=verify-full) logs a warning. What url leaves out comes from the environment (PGHOST, PGPASSWORD, …) as with
-// other clients of PostgreSQL. At most one Options may be given. ctx bounds the
-// opening, migrations included, and the Store does not keep it.
+// ("host=/run/postgresql dbname=app"), and brings its tables up to date. The database must
+// have the encoding UTF8. A connection to another computer without verified TLS
+// (sslmode=verify-full) logs a warning. What url leaves out comes from the environment
+// (PGHOST, PGPASSWORD, …) as with other clients of PostgreSQL. At most one Options may be
+// given. ctx bounds the opening, migrations included, and the Store does not keep it.
 func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
 	opts, err := onlyOptions(options)
 	if err != nil {

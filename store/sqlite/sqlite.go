@@ -173,7 +173,8 @@ func cleanPath(path string) (string, error) {
 const fileHead = "SQLite format 3\x00"
 
 // restrictFile creates the file if needed and lets only its owner open it, before SQLite
-// writes to it. A file of another kind is refused and stays as it is. SQLite gives the files -wal and -shm the mode of the database.
+// writes to it. A file of another kind is refused and stays as it is. SQLite gives the
+// files -wal and -shm the mode of the database.
 func restrictFile(path string) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("sqlite: the folder of the database: %w", err)
