@@ -2,13 +2,13 @@ package pages_test
 
 import (
 	"net/http"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/internal/guidetest"
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/middleware"
 	"github.com/usherkit/usher/pages"
@@ -144,17 +144,13 @@ func TestHP22_DataOfTheProgramReachesEveryTemplate(t *testing.T) {
 
 // The layout in docs/pages.md has at most ten lines, and every page works in it.
 func TestHP23_TheLayoutOfTheGuideWorks(t *testing.T) {
-	guide, err := os.ReadFile("../docs/pages.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)```html\n(\\{\\{define \"layout\"\\}\\}.*?)```").FindAllStringSubmatch(string(guide), -1)
-	if len(blocks) != 1 || strings.Count(blocks[0][1], "\n") > 10 {
+	blocks := guidetest.Blocks(t, "docs/pages.md", "html layout")
+	if len(blocks) != 1 || strings.Count(blocks[0].Text, "\n") > 10 {
 		t.Fatalf("the guide has %d layouts, want one of at most ten lines", len(blocks))
 	}
 	_, b := NewPages(t, pages.Config{
 		Stylesheets: []pages.Asset{{URL: "/static/site.css"}}, Links: []pages.Link{{Text: "Terms", URL: "/terms"}},
-		Templates: fstest.MapFS{"layout.html": {Data: []byte(blocks[0][1])}},
+		Templates: fstest.MapFS{"layout.html": {Data: []byte(blocks[0].Text)}},
 	}, Setup{})
 	for _, path := range []string{"/signin", "/signup", "/forgot", "/nothing"} {
 		v := b.Open("/auth" + path)

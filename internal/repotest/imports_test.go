@@ -78,17 +78,18 @@ var mayImport = map[string][]string{
 	"internal/useragent":  {},
 
 	// Tests, and programs.
-	"ushertest":         {anyOurs},
-	"example":           {anyOurs},
-	"proof/drills":      {anyOurs, "github.com/jackc/pgx"},
-	"proof/attacks":     {anyOurs},
-	"proof/browser":     {anyOurs},
-	"internal/pgtest":   {"github.com/jackc/pgx"},
-	"internal/pipeline": {},
-	"internal/sqltrace": {"", "internal/testhash", "store", "store/sqlstore"},
-	"internal/testhash": {"password", "internal/testonly"},
-	"internal/webtest":  {anyOurs},
-	"internal/repotest": {},
+	"ushertest":          {anyOurs},
+	"example":            {anyOurs},
+	"proof/drills":       {anyOurs, "github.com/jackc/pgx"},
+	"proof/attacks":      {anyOurs},
+	"proof/browser":      {anyOurs},
+	"internal/pgtest":    {"github.com/jackc/pgx"},
+	"internal/pipeline":  {},
+	"internal/sqltrace":  {"", "internal/testhash", "store", "store/sqlstore"},
+	"internal/testhash":  {"password", "internal/testonly"},
+	"internal/webtest":   {anyOurs},
+	"internal/repotest":  {"internal/guidetest"},
+	"internal/guidetest": {},
 }
 
 // beforeTheMove allows what the packages import as long as some of them are

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/usherkit/usher/internal/guidetest"
 )
 
 // block returns the first fenced block of the language in the README.
@@ -203,38 +205,17 @@ func TestHP15_ReadmeSaysWhatANewcomerMeets(t *testing.T) {
 	}
 }
 
-// The curl commands in the README print what it shows, with its program running.
-func TestReadmeTranscript(t *testing.T) {
-	need(t, "bash", "curl")
-	dir, address := startReadmeProgram(t)
+// arrived takes the place of a pause in which a reader waits for an email.
+const arrived = "until ls mail/*reset*.eml; do sleep 0.1; done >/dev/null 2>&1"
 
-	type step struct{ command, want string }
-	var steps []step
-	for line := range strings.Lines(block(t, "console")) {
-		if command, ok := strings.CutPrefix(line, "$ "); ok {
-			steps = append(steps, step{command: strings.ReplaceAll(command, "localhost:8080", address)})
-			continue
-		}
-		steps[len(steps)-1].want += line
-	}
-	const mark = "=====next====="
-	var script strings.Builder
-	for _, s := range steps {
-		script.WriteString(s.command + "echo; echo " + mark + "\n")
-	}
-	bash := exec.Command("bash", "-e", "-o", "pipefail", "-c", script.String())
-	bash.Dir = dir
-	out, err := bash.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	got := strings.Split(string(out), mark+"\n")
-	for i, s := range steps {
-		want := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(s.want)), "…", ".*")
-		if !regexp.MustCompile("^" + want + "$").MatchString(strings.TrimSpace(got[i])) {
-			t.Errorf("$ %sgot  %s\nwant %s", s.command, strings.TrimSpace(got[i]), strings.TrimSpace(s.want))
-		}
-	}
+// The README's commands run its program in an empty folder, and the curl commands print what it
+// shows.
+func TestReadmeTranscript(t *testing.T) {
+	ports, dir := guidetest.Ports(t, readFile(t, "README.md")), t.TempDir()
+	write(t, filepath.Join(dir, "main.go"), strings.NewReplacer(ports...).Replace(block(t, "go")))
+	write(t, filepath.Join(dir, "go.sum"), readFile(t, "go.sum"))
+	shell := guidetest.Shell{Dir: dir, Replace: append(ports, "go run .\n", "go run . &\n", "sleep 1", arrived)}
+	shell.Run(t, guidetest.Blocks(t, "README.md", "sh", "console"))
 }
 
 // The table of routes in the README has exactly the routes of package handlers.
@@ -251,20 +232,6 @@ func TestReadmeHasEveryRoute(t *testing.T) {
 	}
 	if len(code) < 30 || !maps.Equal(code, table) {
 		t.Errorf("the routes of handlers/routes.go:\n%v\nand those of the README:\n%v", code, table)
-	}
-}
-
-// need skips the test if a program is missing. In CI the test fails.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err == nil {
-			continue
-		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing", p)
-		}
-		t.Skipf("%s is missing", p)
 	}
 }
 

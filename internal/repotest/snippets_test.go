@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"maps"
 	"os/exec"
 	"path"
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/usherkit/usher/internal/guidetest"
 )
 
 // variables are those that a snippet may use without declaring them.
@@ -75,13 +78,15 @@ func TestSnippetsCompile(t *testing.T) {
 // such as <!-- example/main.go -->, is a quotation of that file: it need not compile alone.
 func snippets(t *testing.T, page string) (all []snippet) {
 	t.Helper()
-	text := readFile(t, page)
-	for _, m := range regexp.MustCompile("(?ms)^(?:<!-- (\\S+\\.go) -->\n)?```go\n(.*?)^```").FindAllStringSubmatchIndex(text, -1) {
-		s := snippet{page, 1 + strings.Count(text[:m[4]], "\n"), text[m[4]:m[5]]}
-		if m[2] < 0 {
-			all = append(all, s)
-		} else if file := text[m[2]:m[3]]; !strings.Contains(withoutIndents(readFile(t, file)), withoutIndents(s.text)) {
-			t.Errorf("%s:%d: %s does not have these lines", s.page, s.line, file)
+	logRoot()
+	for _, b := range guidetest.All(t, page) {
+		if b.Info != "go" {
+			continue
+		}
+		if b.File == "" {
+			all = append(all, snippet{page, b.Line, b.Text})
+		} else if !strings.Contains(withoutIndents(readFile(t, b.File)), withoutIndents(b.Text)) {
+			t.Errorf("%s:%d: %s does not have these lines", page, b.Line, b.File)
 		}
 	}
 	return all
@@ -163,16 +168,24 @@ func importPaths(t *testing.T) map[string]string {
 	return paths
 }
 
-// pages returns the pages of the documentation.
-func pages(t *testing.T) []string {
+// pages returns the pages of the documentation: every Markdown file of the repository.
+func pages(t *testing.T) (all []string) {
 	t.Helper()
-	all := []string{"README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md"}
-	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "proof/*.md", "example/*/*.md"} {
-		found, err := filepath.Glob(pattern)
+	logRoot()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
-		all = append(all, found...)
+		if d.IsDir() && (d.Name() == "node_modules" || path != "." && strings.HasPrefix(d.Name(), ".")) {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(path, ".md") {
+			all = append(all, filepath.ToSlash(path))
+		}
+		return nil
+	})
+	if err != nil || len(all) == 0 {
+		t.Fatal("no pages: ", err)
 	}
 	return all
 }

@@ -66,23 +66,34 @@ func main() {
 			exit(signInClients(os.Args[2]))
 		}
 	}
+	var s suite
+	selected, page, err := s.options(flag.CommandLine, os.Args[1:])
+	if err != nil {
+		exit(err)
+	}
+	exit(run(&s, selected, page))
+}
+
+// options reads the command line. It returns the parts to run, and the file to write.
+func (s *suite) options(flags *flag.FlagSet, args []string) ([]part, string, error) {
 	var (
-		s     suite
-		quick = flag.Bool("quick", false, "short rounds and small numbers; writes nothing")
-		only  = flag.String("only", "", "the `parts` to run, separated by commas; writes nothing")
-		page  = flag.String("page", "../../docs/performance.md", "the `file` whose tables are replaced")
-		into  = flag.String("into", "", "the `block` of the file whose text is replaced; with -only, nothing is written without it (default measured)")
+		quick = flags.Bool("quick", false, "short rounds and small numbers; writes nothing")
+		only  = flags.String("only", "", "the `parts` to run, separated by commas; writes nothing")
+		page  = flags.String("page", "../../docs/performance.md", "the `file` whose tables are replaced")
+		into  = flags.String("into", "", "the `block` of the file whose text is replaced; with -only, nothing is written without it (default measured)")
 	)
-	flag.IntVar(&s.users, "users", 1_000_000, "the largest number of `users` in the store")
-	flag.IntVar(&s.flood, "flood", 1_000_000, "how many `sessions` the cache sees once each")
-	flag.BoolVar(&s.noPostgres, "no-postgres", false, "leave out what needs a PostgreSQL server; the page says so")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		exit(fmt.Errorf("unexpected argument %q; -only selects parts", flag.Arg(0)))
+	flags.IntVar(&s.users, "users", 1_000_000, "the largest number of `users` in the store")
+	flags.IntVar(&s.flood, "flood", 1_000_000, "how many `sessions` the cache sees once each")
+	flags.BoolVar(&s.noPostgres, "no-postgres", false, "leave out what needs a PostgreSQL server; the page says so")
+	if err := flags.Parse(args); err != nil {
+		return nil, "", err
+	}
+	if flags.NArg() > 0 {
+		return nil, "", fmt.Errorf("unexpected argument %q; -only selects parts", flags.Arg(0))
 	}
 	selected, err := selectParts(*only)
 	if err != nil {
-		exit(err)
+		return nil, "", err
 	}
 	s.rounds, s.each = 6, 150*time.Millisecond
 	if *quick {
@@ -92,7 +103,7 @@ func main() {
 		*page = ""
 	}
 	s.block = cmp.Or(*into, "measured")
-	exit(run(&s, selected, *page))
+	return selected, *page, nil
 }
 
 // selectParts returns the parts named in a comma-separated list, or all parts.

@@ -2,9 +2,37 @@ package main
 
 import (
 	"errors"
+	"flag"
+	"os"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/usherkit/usher/internal/guidetest"
 )
+
+// The commands of docs/performance.md run for minutes, so only their options are read here.
+func TestCF07_TheCommandsOfTheGuide(t *testing.T) {
+	for _, b := range guidetest.Blocks(t, "docs/performance.md", "sh") {
+		for line := range strings.Lines(b.Text) {
+			command, _, _ := strings.Cut(line, "#")
+			args, ok := strings.CutPrefix(command, "cd proof/bench && go run .")
+			if !ok {
+				t.Errorf("%s:%d: %s is another program", b.Page, b.Line, command)
+			}
+			var s suite
+			flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+			_, page, err := s.options(flags, strings.Fields(args))
+			if err != nil {
+				t.Errorf("%s:%d: %s: %v", b.Page, b.Line, command, err)
+			}
+			writes := !strings.Contains(line, "writes nothing")
+			if _, err := os.Stat(page); writes && err != nil || !writes && page != "" {
+				t.Errorf("%s:%d: %s writes %q", b.Page, b.Line, line, page)
+			}
+		}
+	}
+}
 
 // The ranks are those of published tables of the sign test.
 func TestInterval(t *testing.T) {

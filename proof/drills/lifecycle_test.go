@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"flag"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,11 +11,13 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/guidetest"
 	"github.com/usherkit/usher/internal/pgtest"
 	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/store/postgres"
@@ -98,5 +101,25 @@ func TestDocumentationOfTheDrills(t *testing.T) {
 	}
 	if s, err := afterRestore(); err != nil || len(s) == 0 {
 		t.Errorf("docs/operating.md: %v", err)
+	}
+}
+
+// The commands of docs/reliability.md run for minutes, so only their options are read here.
+func TestCF07_TheCommandsOfTheGuide(t *testing.T) {
+	for _, b := range guidetest.Blocks(t, "docs/reliability.md", "sh") {
+		for line := range strings.Lines(b.Text) {
+			command, _, _ := strings.Cut(line, "#")
+			args, ok := strings.CutPrefix(command, "go run ./proof/drills")
+			if !ok {
+				t.Errorf("%s:%d: %s is another program", b.Page, b.Line, command)
+			}
+			_, write, err := options(flag.NewFlagSet("drills", flag.ContinueOnError), strings.Fields(args))
+			if err != nil {
+				t.Errorf("%s:%d: %s: %v", b.Page, b.Line, command, err)
+			}
+			if _, err := os.Stat(filepath.Join("../..", write)); err != nil {
+				t.Errorf("%s:%d: %v", b.Page, b.Line, err)
+			}
+		}
 	}
 }

@@ -32,12 +32,28 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "instance" { // this program started again by itself
 		exit(serve(ctx, os.Args[2:]))
 	}
-	write := flag.String("write", "", "the `file` whose table of drills is replaced")
-	flag.Parse()
-	if slices.Contains(flag.Args(), "proxies") {
+	names, write, err := options(flag.CommandLine, os.Args[1:])
+	if err != nil {
+		exit(err)
+	}
+	if slices.Contains(names, "proxies") {
 		exit(proxies(ctx))
 	}
-	exit(run(ctx, flag.Args(), *write))
+	exit(run(ctx, names, write))
+}
+
+// options reads the command line. It returns the names of drills, and the file to write.
+func options(flags *flag.FlagSet, args []string) (names []string, write string, err error) {
+	flags.StringVar(&write, "write", "", "the `file` whose table of drills is replaced")
+	if err := flags.Parse(args); err != nil {
+		return nil, "", err
+	}
+	for _, name := range flags.Args() {
+		if name != "proxies" && !slices.Contains(drillNames(), name) {
+			return nil, "", fmt.Errorf("unknown drill %q; the drills are %s and proxies", name, strings.Join(drillNames(), ", "))
+		}
+	}
+	return flags.Args(), write, nil
 }
 
 func exit(err error) {
@@ -50,11 +66,6 @@ func exit(err error) {
 
 // run runs the named drills, or all of them, and prints their table.
 func run(ctx context.Context, names []string, write string) error {
-	for _, name := range names {
-		if !slices.Contains(drillNames(), name) {
-			return fmt.Errorf("unknown drill %q; the drills are %s and proxies", name, strings.Join(drillNames(), ", "))
-		}
-	}
 	var outcomes []outcome
 	failed := false
 	for _, d := range drills {

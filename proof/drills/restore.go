@@ -113,7 +113,7 @@ func afterRestore() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run the drill at the top of the repository: %w", err)
 	}
-	_, rest, ok := strings.Cut(string(text), "<!-- after a restore -->\n```sql\n")
+	_, rest, ok := strings.Cut(string(text), "\n```sql\n")
 	block, _, ok2 := strings.Cut(rest, "```")
 	if !ok || !ok2 {
 		return nil, fmt.Errorf("%s lacks the statements after a restore", operating)

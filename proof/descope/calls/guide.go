@@ -8,17 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/usherkit/usher/internal/guidetest"
 )
 
 // Guide compiles the Go code of docs/from-descope.md that uses the SDK, with the release of
 // the SDK that the module of the test has.
 func Guide(t *testing.T) {
-	const page = "../../docs/from-descope.md"
-	text, err := os.ReadFile(page)
-	must(t, err)
 	source := `package main
 
 import (
@@ -36,13 +34,9 @@ var _ = []any{context.Background, errors.Is, http.StatusOK, time.Second, descope
 
 func main() {}
 `
-	blocks := regexp.MustCompile("(?ms)^```go sdk\n(.*?)^```").FindAllStringSubmatchIndex(string(text), -1)
-	if len(blocks) < 10 {
-		t.Fatalf("%s has %d blocks", page, len(blocks))
-	}
-	for i, b := range blocks {
-		block := string(text[b[2]:b[3]])
-		line := fmt.Sprintf("//line from-descope.md:%d\n", 1+strings.Count(string(text[:b[2]]), "\n"))
+	for i, b := range guidetest.Blocks(t, "docs/from-descope.md", "go sdk") {
+		block := b.Text
+		line := fmt.Sprintf("//line from-descope.md:%d\n", b.Line)
 		if _, err := parser.ParseFile(token.NewFileSet(), "", "package main\n"+block, 0); err == nil {
 			source += line + block
 			continue

@@ -14,9 +14,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/usherkit/usher/internal/guidetest"
 	"github.com/usherkit/usher/internal/pgtest"
 	"github.com/usherkit/usher/proof/descope/calls"
 )
@@ -52,6 +54,37 @@ func TestDM12_DE25_DE26_TheSDKForNode(t *testing.T) {
 			"url": w.URL, "project": calls.Project, "key": calls.ManagementKey, "links": links.URL, "cookies": m.Cookies, "keep": m.Keep,
 		})
 	})
+}
+
+// The line of the guide makes a client of the SDK that calls the base URL.
+func TestDE32_CF07_TheGuideRunsWithTheSDKForNode(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		missing(t, "node is not installed")
+	}
+	if _, err := os.Stat("node_modules/@descope/node-sdk"); err != nil {
+		missing(t, "run npm ci --ignore-scripts in proof/descope/node first")
+	}
+	called := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case called <- r.URL.Path:
+		default:
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, "{}")
+	}))
+	defer server.Close()
+	for _, b := range guidetest.Blocks(t, "docs/from-descope.md", "js") {
+		script := "import DescopeClient from '@descope/node-sdk';\n" + strings.ReplaceAll(b.Text, "https://auth.example.com", server.URL) +
+			"await descopeClient.password.signIn('ann@example.com', 'vast otter sings low');\n"
+		if out, err := exec.CommandContext(t.Context(), node, "--input-type=module", "-e", script).CombinedOutput(); err != nil {
+			t.Fatalf("%s:%d: %v\n%s", b.Page, b.Line, err, out)
+		}
+		if got := <-called; got != "/v1/auth/password/signin" {
+			t.Errorf("%s:%d: the client calls %s", b.Page, b.Line, got)
+		}
+	}
 }
 
 // run starts run.mjs, which prints a line for each of its tests, and reports each as a
