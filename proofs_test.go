@@ -3,13 +3,15 @@ package usher_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
 
@@ -146,226 +148,232 @@ func TestOP02_AProofTooLargeForTheBrowserChangesNothing(t *testing.T) {
 	}
 }
 
-// invite invites an address with a role, and returns the token of the link.
-func (k *kit) invite(email string) usher.Secret {
-	k.t.Helper()
-	k.inbox() // emails are sent concurrently: an earlier one could arrive after this one
-	usher.Must(k.Operator("ops:olga").Invite(ctx, usher.InviteParams{
-		Email: email, Roles: []string{"admin"}, Tenants: map[string]token.Tenant{"t": {Roles: []string{"lead"}}},
-	}))
-	return tokenIn(k.t, k.lastEmail(usher.MessageInvitation))
+// ensure returns the user with an address that a provider has verified.
+func (k *kit) ensure(email string) (usher.User, error) {
+	name := "Ann"
+	in := usher.EnsureUserParams{Email: email, EmailVerified: true, Profile: usher.Profile{Name: &name}}
+	return k.EnsureUser(ctx, in, home)
 }
 
-func (k *kit) accept(raw usher.Secret, c usher.Client) (usher.Result, error) {
-	return k.AcceptInvitation(ctx, usher.AcceptInvitationParams{Token: raw, NewPassword: otherPassword}, c)
-}
-
-// wantRoles fails the test unless the user with that login id has exactly the roles of
-// the invitation, or none.
-func (k *kit) wantRoles(loginID string, invited bool) {
-	k.t.Helper()
-	u := usher.Must(k.Operator("test").UserByLoginID(ctx, loginID))
-	if got := slices.Equal(u.Roles, []string{"admin"}) && slices.Equal(u.Tenants["t"].Roles, []string{"lead"}); got != invited || !invited && len(u.Roles) > 0 {
-		k.t.Errorf("%s has the roles %q and tenants %v, invited: %t", loginID, u.Roles, u.Tenants, invited)
-	}
-}
-
-func TestAD12_AnInvitationCreatesTheUserAndSignsIn(t *testing.T) {
+func TestOP04_AVerifiedAddressClosesEveryWayOfAnUnprovenHolder(t *testing.T) {
 	t.Parallel()
-	for _, closed := range []bool{false, true} {
-		k := newKit(t, func(c *usher.Config) { c.SignUpClosed = closed })
-		raw := k.invite(strings.ToUpper(ann))
-		id := usher.Must(k.Operator("test").Invitations(ctx, usher.InvitationQuery{})).Invitations[0].ID
-		link := usher.Must(k.InvitationLink(ctx, raw, home))
-		if link.HasAccount || link.UserID != "" || link.Email != strings.ToUpper(ann) {
-			t.Errorf("the link is %+v", link)
-		}
-		result := usher.Must(k.accept(raw, home))
-		open := usher.Must(k.Operator("test").Invitations(ctx, usher.InvitationQuery{}))
-		if len(open.Invitations) > 0 {
-			t.Errorf("open: %+v", open)
-		}
-		k.wantEvents("invitation_sent:" + id + " user_created:invitation invitation_accepted:" + id + " user_email_verify:invitation session_created:invitation")
-		a := result.Authentication
-		if result.Next != usher.NextSignedIn || !a.User.EmailVerified || !a.UserCreated || !k.isLive(a) {
-			t.Errorf("the result is %+v", result)
-		}
-		claims := usher.Must(k.ValidateSession(ctx, a.Tokens.Session))
-		if !claims.EmailVerified || !slices.Equal(claims.Roles, []string{"admin"}) {
-			t.Errorf("the claims are %+v", claims)
-		}
-		k.wantRoles(ann, true)
-		k.signIn(ann, otherPassword, home)
-		if _, err := k.accept(raw, home); !errors.Is(err, usher.ErrInvalidToken) {
-			t.Errorf("the link again: %v", err)
-		}
-	}
-}
+	for _, confirmFirst := range []bool{false, true} {
+		k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = confirmFirst })
+		attacker := k.attack(confirmFirst)
+		k.inbox() // the emails so far: the next one is the last
+		reset := k.resetToken(ann, usher.MessageConfirmAndReset)
+		k.events.reset()
 
-func TestAD13_AnInvitationIsRepeatedWithdrawnAndExpires(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	ops := k.Operator("ops:olga")
-	dead := func(what string, raw usher.Secret) {
-		t.Helper()
-		if _, err := k.InvitationLink(ctx, raw, home); !errors.Is(err, usher.ErrInvalidToken) {
-			t.Errorf("the link, %s: %v", what, err)
+		u := usher.Must(k.ensure(ann))
+		if !u.EmailVerified || u.Name != "Ann" || u.Picture != "" {
+			t.Errorf("the user is %+v", u)
 		}
-		if _, err := k.accept(raw, home); !errors.Is(err, usher.ErrInvalidToken) {
-			t.Errorf("accepted, %s: %v", what, err)
+		ended := ""
+		if !confirmFirst {
+			ended = " session_ended:password_removed session_ended:password_removed"
 		}
-	}
-	first := k.invite(ann)
-	second := k.invite(ann)
-	dead("replaced", first)
-	k.clock.add(7*24*time.Hour - time.Second)
-	usher.Must(k.InvitationLink(ctx, second, home))
-	k.clock.add(time.Second)
-	dead("expired", second)
-	if err := ops.WithdrawInvitation(ctx, ann); !errors.Is(err, usher.ErrNotFound) {
-		t.Errorf("an expired invitation is withdrawn: %v", err)
-	}
-	third := k.invite(ann)
-	page := usher.Must(ops.Invitations(ctx, usher.InvitationQuery{}))
-	if len(page.Invitations) != 1 || page.Invitations[0].Email != ann || page.Next != "" {
-		t.Errorf("open: %+v", page)
-	}
-	usher.Must(0, ops.WithdrawInvitation(ctx, strings.ToUpper(ann)))
-	dead("withdrawn", third)
-	u := usher.Must(k.accept(k.invite(ann), home)).Authentication.User
-	usher.Must(0, ops.Delete(ctx, u.ID))
-	if again := usher.Must(k.accept(k.invite(ann), home)).Authentication.User; again.ID == u.ID {
-		t.Error("the new user has the id of the deleted one")
-	}
-	for field, in := range map[string]usher.InviteParams{
-		"email":    {Email: "ann"},
-		"lifetime": {Email: ann, Lifetime: 31 * 24 * time.Hour},
-	} {
-		var bad *usher.FieldError
-		if _, err := ops.Invite(ctx, in); !errors.As(err, &bad) || bad.Field != field {
-			t.Errorf("%+v: %v", in, err)
-		}
-	}
-}
+		k.wantEvents("user_email_verify:other_proof authn_password_change:unproven_removed" + ended)
+		owner := k.startSession(u.ID, from("198.51.100.7"))
 
-func TestAD13_OpenInvitationsComeInPages(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	ops := k.Operator("ops:olga")
-	for i := range 5 {
-		k.invite(fmt.Sprintf("user-%d@example.com", i))
-	}
-	var got []string
-	q := usher.InvitationQuery{Limit: 2}
-	for {
-		page := usher.Must(ops.Invitations(ctx, q))
-		for _, i := range page.Invitations {
-			got = append(got, i.Email)
+		if err := k.trySignIn(ann, goodPassword, home); !errors.Is(err, usher.ErrInvalidCredentials) {
+			t.Errorf("the attacker's password: %v", err)
 		}
-		if q.Cursor = page.Next; q.Cursor == "" {
-			break
-		}
-	}
-	if len(got) != 5 || !slices.IsSorted(got) {
-		t.Errorf("pages have %q", got)
-	}
-	var bad *usher.FieldError
-	if _, err := ops.Invitations(ctx, usher.InvitationQuery{Cursor: "x"}); !errors.As(err, &bad) || bad.Field != "cursor" {
-		t.Errorf("a damaged cursor: %v", err)
-	}
-}
-
-func TestAD14_AnInvitationDoesNotRefuseASignUpAndHoldsOnceTheAddressIsProven(t *testing.T) {
-	t.Parallel()
-	for name, prove := range map[string]func(k *kit){
-		"the link of the sign-up": func(k *kit) {
-			for _, m := range k.inbox() {
-				if m.Kind == usher.MessageVerifyEmail {
-					usher.Must(k.confirm(tokenIn(k.t, m), home))
+		for _, after := range []time.Duration{0, 11 * time.Minute} {
+			k.clock.add(after)
+			for _, a := range attacker {
+				if _, err := k.ValidateSession(ctx, a.Tokens.Session); err == nil {
+					t.Error("a session token of the attacker is valid")
+				}
+				if _, err := k.RefreshSession(ctx, a.Tokens.Refresh, home); !errors.Is(err, usher.ErrInvalidSession) {
+					t.Errorf("the attacker refreshes: %v", err)
 				}
 			}
-		},
-		"a reset": func(k *kit) {
-			raw := k.resetToken(ann, usher.MessageConfirmAndReset)
-			usher.Must(k.Service.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, home))
-		},
-		"a reset in two requests": func(k *kit) {
-			usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageConfirmAndReset), home))
-		},
-		"another service": func(k *kit) { usher.Must(k.ensure(ann)) },
+		}
+		for _, m := range k.inbox() {
+			if m.Link == "" {
+				continue
+			}
+			if _, err := k.confirm(tokenIn(t, m), home); !errors.Is(err, usher.ErrInvalidToken) {
+				t.Errorf("the link of %s to %s: %v", m.Kind, m.To, err)
+			}
+		}
+		if _, err := k.ResetPassword(ctx, usher.ResetPasswordParams{Token: reset, NewPassword: otherPassword}, home); !errors.Is(err, usher.ErrInvalidToken) {
+			t.Errorf("a reset link from before: %v", err)
+		}
+		if pending := usher.Must(k.PendingEmail(ctx, u.ID)); pending.Address != "" {
+			t.Errorf("a change of address is pending: %+v", pending)
+		}
+		// The owner is signed in, and sets a password by email.
+		if _, err := k.RefreshSession(ctx, owner.Tokens.Refresh, home); err != nil {
+			t.Errorf("the owner's session ended: %v", err)
+		}
+		in := usher.ResetPasswordParams{Token: k.resetToken(ann, usher.MessageResetPassword), NewPassword: otherPassword}
+		usher.Must(k.ResetPassword(ctx, in, home))
+		k.signIn(ann, otherPassword, home)
+	}
+}
+
+// attack signs up with the address of another person, which it cannot confirm, and
+// returns the sessions.
+func (k *kit) attack(confirmFirst bool) []*usher.Authentication {
+	k.t.Helper()
+	picture := "https://evil.example/me.png"
+	in := usher.SignUpParams{LoginID: ann, Password: goodPassword, Profile: usher.Profile{Picture: &picture}}
+	a, err := k.SignUp(ctx, in, home)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	if confirmFirst {
+		return nil
+	}
+	b := k.signIn(ann, goodPassword, home)
+	change := usher.ChangeEmailParams{NewEmail: mallory, CurrentPassword: goodPassword}
+	if err := k.ChangeEmail(ctx, k.claims(b), change, home); err != nil {
+		k.t.Fatal(err)
+	}
+	return []*usher.Authentication{a, b}
+}
+
+func TestOP04_AProvenUserKeepsPasswordAndSessions(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	u := usher.Must(k.ensure("ANN@Example.com "))
+	if u.ID != a.User.ID || u.Name != "" || !k.isLive(a) {
+		t.Errorf("the user changed: %+v", u)
+	}
+	k.wantEvents("")
+	k.signIn(ann, goodPassword, home)
+}
+
+func TestOP05_OnlyAVerifiedAddressNamesAUser(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUp(ann)
+	_, err := k.EnsureUser(ctx, usher.EnsureUserParams{Email: ann}, home)
+	if !errors.Is(err, usher.ErrEmailNotVerified) || !k.isLive(a) {
+		t.Errorf("an unverified address: %v", err)
+	}
+	for _, address := range []string{"", "ann", "ann@", "ann@example.com\r\nBcc: x@example.com"} {
+		var field *usher.FieldError
+		if _, err := k.ensure(address); !errors.As(err, &field) || field.Field != "email" {
+			t.Errorf("the address %q: %v", address, err)
+		}
+	}
+	// A login id that looks like the address does not prove that the mailbox is the user's.
+	imported := usher.ImportUserParams{LoginIDs: []string{"old@example.com"}, Email: "new@example.com"}
+	usher.Must(k.Operator("test").ImportUser(ctx, imported))
+	if _, err := k.ensure("old@example.com"); !errors.Is(err, usher.ErrLoginIDTaken) {
+		t.Errorf("the login id of a user with another address: %v", err)
+	}
+	if err := k.Operator("test").Disable(ctx, a.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.ensure(ann); !errors.Is(err, usher.ErrUserDisabled) {
+		t.Errorf("a disabled user: %v", err)
+	}
+}
+
+func TestOP05_AnUnknownAddressBecomesAUserWithoutAPassword(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(c *usher.Config) { c.Limits.SignUps = 2 })
+	u := usher.Must(k.ensure(ann))
+	k.wantEvents("user_created:other_proof")
+	if u.LoginID() != ann || u.Email != ann || !u.EmailVerified || u.Name != "Ann" {
+		t.Errorf("the user is %+v", u)
+	}
+	if again := usher.Must(k.ensure(ann)); again.ID != u.ID {
+		t.Error("a second user has the same address")
+	}
+	usher.Must(k.ensure("bob@example.com"))
+	wantLimit(t, second(k.ensure("carl@example.com")))
+	closed := newKit(t, func(c *usher.Config) { c.SignUpClosed = true })
+	if _, err := closed.ensure(ann); !errors.Is(err, usher.ErrSignUpClosed) {
+		t.Errorf("with closed sign-up: %v", err)
+	}
+	if all := k.inbox(); len(all) != 0 {
+		t.Errorf("emails were sent: %s", kinds(all))
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestOP05_OneUserOfManyCallsAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(k *kit){
+		"unknown":  func(*kit) {},
+		"unproven": func(k *kit) { k.signUp(ann) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, confirmFirst := range []bool{false, true} {
-				k := newKit(t, func(c *usher.Config) { c.ConfirmFirst = confirmFirst })
-				raw := k.invite(ann)
-				if _, err := k.Service.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, home); err != nil {
-					t.Fatalf("a sign-up without the link: %v", err)
+			k := newKit(t, func(c *usher.Config) { c.Limits.SignUps = 1000 })
+			prepare(k)
+			k.events.reset()
+			var id atomic.Value
+			concurrently(64, func(int) {
+				u, err := k.ensure(ann)
+				if err != nil {
+					t.Errorf("EnsureUser: %v", err)
 				}
-				k.wantRoles(ann, false)
-				k.inbox() // the emails so far: the next one is the last
-				prove(k)
-				k.wantRoles(ann, true)
-				if n := k.events.count(usher.EventInvitationAccepted); n != 1 {
-					t.Errorf("%d acceptances", n)
+				id.CompareAndSwap(nil, u.ID)
+				if id.Load() != u.ID || !u.EmailVerified {
+					t.Errorf("got %+v, want the user %v", u, id.Load())
 				}
-				if _, err := k.accept(raw, home); !errors.Is(err, usher.ErrInvalidToken) {
-					t.Errorf("the link after it was accepted: %v", err)
-				}
+			})
+			if n := k.events.count(usher.EventUserCreated) + k.events.count(usher.EventEmailVerified); n != 1 {
+				t.Errorf("%d calls changed something, want one", n)
 			}
 		})
 	}
 }
 
-func TestAD15_TheLinkTakesAnUnprovenAccountOver(t *testing.T) {
+// A sign-in with a provider does not bypass the program's rule on sign-ups. The rule is
+// not called for existing users.
+func TestEN09_OP05_TheRuleOnSignUpsHoldsForUsersOfAProvider(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
-	name := "Mallory"
-	attacker := usher.Must(k.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword, Profile: usher.Profile{Name: &name}}, home))
-	k.inbox() // the emails so far: the next one is the last
-	result := usher.Must(k.accept(k.invite(ann), from("198.51.100.7")))
-	if u := result.Authentication.User; u.ID != attacker.User.ID || u.Name != "" || !u.EmailVerified || !k.isLive(result.Authentication) {
-		t.Errorf("the user is %+v", u)
+	refused := &usher.Rejection{Code: "not_invited", Field: "email"}
+	k := newKit(t, func(c *usher.Config) {
+		c.SignUpRule = func(_ context.Context, u usher.User) error {
+			if u.Email == ann && u.EmailVerified && u.Name == "Ann" {
+				return nil
+			}
+			return refused
+		}
+	})
+	usher.Must(k.ensure(ann))
+	k.importUser("bob@example.com")
+	k.events.reset()
+	usher.Must(k.ensure(ann))
+	usher.Must(k.ensure("bob@example.com"))
+	k.events.reset()
+	if _, err := k.ensure("carl@example.com"); !errors.Is(err, refused) {
+		t.Errorf("an address that the rule refuses: %v", err)
 	}
-	if k.isLive(attacker) {
-		t.Error("the attacker's session lives")
+	k.wantEvents("user_create_fail:rejected")
+	if _, err := k.Operator("test").UserByLoginID(ctx, "carl@example.com"); !errors.Is(err, usher.ErrNotFound) {
+		t.Errorf("the user exists: %v", err)
 	}
-	if err := k.trySignIn(ann, goodPassword, home); !errors.Is(err, usher.ErrInvalidCredentials) {
-		t.Errorf("the attacker's password: %v", err)
-	}
-	k.wantRoles(ann, true)
 }
 
-func TestAD15_AUserWithTheProvenAddressKeepsThePassword(t *testing.T) {
+// refusingInvitations is a store whose program refuses each acceptance of an invitation.
+type refusingInvitations struct{ *memory.Store }
+
+func (refusingInvitations) AcceptInvitation(context.Context, store.InvitationAcceptance) (usher.User, error) {
+	return usher.User{}, &store.Rejection{Code: "no_seat"}
+}
+
+// A user who is known already comes in without what the program refuses. The invitation
+// stays open.
+func TestOP05_ARefusedInvitationKeepsNoUserOut(t *testing.T) {
 	t.Parallel()
-	k := newKit(t)
+	k := newKitOn(t, refusingInvitations{memory.New()}, newClock())
 	a := k.signUpVerified(ann)
-	raw := k.invite(ann)
-	if link := usher.Must(k.InvitationLink(ctx, raw, home)); !link.HasAccount {
-		t.Errorf("the link is %+v", link)
+	k.invite(ann)
+	k.events.reset()
+	if u, err := k.ensure(ann); err != nil || u.ID != a.User.ID || len(u.Roles) != 0 {
+		t.Errorf("%+v: %v", u, err)
 	}
-	result := usher.Must(k.accept(raw, home))
-	if result.Next != usher.NextHasAccount || result.Authentication != nil || !k.isLive(a) {
-		t.Errorf("the result is %+v", result)
+	k.wantEvents("")
+	if open := usher.Must(k.Operator("test").Invitations(ctx, usher.InvitationQuery{})).Invitations; len(open) != 1 {
+		t.Errorf("the invitations are %+v", open)
 	}
-	k.wantRoles(ann, true)
-	k.signIn(ann, goodPassword, home)
-	usher.Must(0, k.Operator("test").Disable(ctx, a.User.ID))
-	if _, err := k.Operator("test").Invite(ctx, usher.InviteParams{Email: ann}); !errors.Is(err, usher.ErrUserDisabled) {
-		t.Errorf("a disabled user is invited: %v", err)
-	}
-}
-
-func TestAD16_LimitsOfUntrustedClientsDoNotStopAnInvitation(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	for i := range 30 {
-		_ = k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: ann}, nth(i))
-		_, _ = k.Service.SignUp(ctx, usher.SignUpParams{LoginID: ann, Password: goodPassword}, nth(i))
-	}
-	k.inbox()
-	for range 20 {
-		k.invite(ann)
-	}
-	usher.Must(k.accept(k.invite(ann), home))
 }

@@ -3,10 +3,12 @@ package usher_test
 import (
 	"context"
 	"reflect"
-	"runtime/debug"
-	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/store"
@@ -322,77 +324,34 @@ func TestSE04_NoSessionTokenOutlivesItsSession(t *testing.T) {
 	}
 }
 
-// run tries all histories of up to that many events that begin with h. Of the histories
-// that can continue in the same ways it continues the first. One goroutine makes the search,
-// so with the race detector, which makes it several times as slow, it ends two events earlier.
-func (s *search) run(h history, events int) {
-	info, ok := debug.ReadBuildInfo()
-	if ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		events -= 2
-	}
-	seen, level := map[string]bool{}, []history{h}
-	for range events + 1 {
-		var longer []history
-		for _, h := range level {
-			if key := h.key(); h.ended || !seen[key] {
-				seen[key] = true
-				s.check(h)
-				if !h.ended {
-					longer = append(longer, s.next(h)...)
-				}
-			}
-		}
-		level = longer
-	}
-	s.Logf("%d states", len(seen))
-}
-
-// A browser whose answers get lost, late or out of order, and whose tabs present a token
-// that another tab has exchanged within the grace time, stays signed in, except if an
-// answer arrives after a later token than its own was presented.
-func TestSE12_NoHistoryOfAnHonestClientEndsItsSession(t *testing.T) {
+// A verifier of another program checks the signature, the issuer, the audience and the
+// time, as most do, and not the type.
+func TestTV09_AnotherVerifierRefusesARefreshToken(t *testing.T) {
 	t.Parallel()
-	s, h := newSearch(t)
-	s.check = func(h history) {
-		if h.ended {
-			s.Fatalf("signed out: %q", h.events)
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	reset := usher.Must(k.VerifyReset(ctx, k.resetToken(ann, usher.MessageResetPassword), home))
+	set, err := keyfunc.NewJWKSetJSON(k.JWKS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		raw      usher.Secret
+		accepted bool
+	}{
+		"session token": {a.Tokens.Session, true}, "refresh token": {a.Tokens.Refresh, false}, "reset token": {reset.Token, false},
+	} {
+		_, err := jwt.Parse(c.raw.Reveal(), set.Keyfunc, jwt.WithAudience(k.BaseURL()), jwt.WithIssuer(k.BaseURL()), jwt.WithTimeFunc(k.clock.now))
+		if (err == nil) != c.accepted {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
-	s.next = func(h history) []history {
-		out := s.ownerPresents(h, h.jar())
-		for _, i := range h.late() {
-			out = append(out, s.ownerPresents(h, i)...)
-		}
-		for n, i := range h.held {
-			if !h.obsolete(i) {
-				next := h.arrives(i)
-				next.held = slices.Delete(slices.Clone(h.held), n, n+1)
-				out = append(out, next)
-			}
-		}
-		return append(out, h.waits(within), h.waits(beyond))
+	if _, err := k.RefreshSession(ctx, a.Tokens.Refresh, home); err != nil {
+		t.Errorf("the Service: %v", err)
 	}
-	s.run(h, 8)
-}
-
-func TestSE13_OfTwoClientsWithOneTokenAtMostOneGoesOn(t *testing.T) {
-	t.Parallel()
-	s, h := newSearch(t)
-	s.check = s.mustEnd
-	s.next = func(h history) []history {
-		out := s.ownerPresents(h, h.jar())
-		out = out[:min(len(out), 2)] // the answer arrives or is lost
-		if len(h.thief) == 0 {
-			h := h
-			h.events, h.thief = append(slices.Clone(h.events), "theft"), []int{h.jar()}
-			out = append(out, h)
-		}
-		for _, i := range h.thief {
-			next, answer := s.present(h, "thief", i)
-			next.thief = got(h.thief, answer)
-			out = append(out, next)
-		}
-		return append(out, h.waits(within), h.waits(beyond))
+	cfg := k.cfg
+	cfg.Audience = []string{k.BaseURL(), k.BaseURL() + "/#refresh"}
+	if _, err := usher.New(ctx, k.store, cfg); err == nil || !strings.Contains(err.Error(), "Config.Audience") {
+		t.Errorf("the audience of refresh tokens as that of session tokens: %v", err)
 	}
-	s.run(h, 8)
 }

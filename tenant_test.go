@@ -3,7 +3,6 @@ package usher_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,62 +189,4 @@ func TestTN04_ARefusedSelectionChangesNothing(t *testing.T) {
 	if b := usher.Must(k.RefreshSession(ctx, a.Tokens.Refresh, home)); k.tenantOf(b) != "" {
 		t.Errorf("the tenant is %q", k.tenantOf(b))
 	}
-}
-
-func TestAD18_TheSignInsOfAUser(t *testing.T) {
-	t.Parallel()
-	k := newKit(t)
-	a := k.signUpVerified(ann)
-	k.inTenants(a.User.ID, twoTenants)
-	bob := k.signUp("bob@example.com")
-	k.clock.add(time.Minute)
-	b := usher.Must(k.StartSession(ctx, a.User.ID, usher.Proof{Methods: []string{"otp", "hwk"}, At: k.clock.now()}, from("198.51.100.7")))
-	b = usher.Must(k.SelectTenant(ctx, b.Tokens.Refresh, "globex", home))
-	k.clock.add(time.Minute)
-	c := k.signIn(ann, goodPassword, nth(1))
-	usher.Must(k.Operator("test").Impersonate(ctx, a.User.ID, nth(2)))
-	_, err := k.SignIn(ctx, usher.SignInParams{LoginID: ann, Password: otherPassword}, nth(3))
-	wantErr(t, err, usher.ErrInvalidCredentials)
-
-	history := func(list []usher.SignInRecord) (text []string) {
-		for _, r := range list {
-			text = append(text, strings.Join([]string{strings.Join(r.Methods, "+"), r.Address, r.Tenant}, " "))
-		}
-		return text
-	}
-	want := []string{"pwd 10.0.1.1 ", "otp+hwk 198.51.100.7 globex", "pwd 192.0.2.1 "}
-	got := usher.Must(k.SignInHistory(ctx, k.claims(c), 10))
-	if !slices.Equal(history(got), want) {
-		t.Errorf("the sign-ins are %q, want %q", history(got), want)
-	}
-	if r := got[1]; r.UserID != a.User.ID || r.SessionID != b.Session.ID || !r.At.Equal(b.Session.CreatedAt) || r.UserAgent != "test" {
-		t.Errorf("a record is %+v", r)
-	}
-	for limit, n := range map[int]int{-1: 1, 0: 1, 1: 1, 2: 2, 1000: 3} {
-		if got := usher.Must(k.SignInHistory(ctx, k.claims(c), limit)); len(got) != n {
-			t.Errorf("limit %d: %d sign-ins, want %d", limit, len(got), n)
-		}
-	}
-	o := k.Operator("test")
-	all := usher.Must(o.SignInHistory(ctx, []string{bob.User.ID, a.User.ID, a.User.ID, "nobody"}, 10))
-	if len(all) != 4 || all[0].At.Before(all[3].At) {
-		t.Errorf("the sign-ins of two users are %q", history(all))
-	}
-	var refused *usher.FieldError
-	for _, ids := range [][]string{strings.Split(strings.Repeat("x ", 50)+strings.Repeat("y ", 50), " "), {"\x00"}, {"\xff"}} {
-		if len(ids) > 100 {
-			for i := range ids {
-				ids[i] += strings.Repeat("z", i)
-			}
-		}
-		if _, err := o.SignInHistory(ctx, ids, 1); !errors.As(err, &refused) || refused.Field != "userIds" {
-			t.Errorf("%d ids: %v", len(ids), err)
-		}
-	}
-	claims := k.claims(c)
-	if err := k.SignOut(ctx, claims, home); err != nil {
-		t.Fatal(err)
-	}
-	_, err = k.SignInHistory(ctx, claims, 1)
-	wantErr(t, err, usher.ErrInvalidSession)
 }

@@ -5,14 +5,12 @@ package usher_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/usherkit/usher"
@@ -280,30 +278,6 @@ func (k *kit) signUpRaw(loginID, name string) error {
 	return errOf(k.Service.SignUp(ctx, in, home))
 }
 
-// An instance whose clock is wrong delivers no email: it would give up links that are
-// valid, and ignore the waits and the leases of the others.
-func TestFB05_AWrongClockGivesUpNoEmail(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		st, ahead := storeWithClock{memory.New()}, &clock{}
-		sender := newInstance(t, st, func(c *usher.Config) {
-			c.Now = func() time.Time { return time.Now().Add(ahead.now().Sub(time.Time{})) }
-		})
-		writer := newInstance(t, st, func(c *usher.Config) { c.NoBackground = true })
-		for _, off := range []time.Duration{25 * time.Hour, -2 * time.Hour} {
-			ahead.add(time.Time{}.Add(off).Sub(ahead.now()))
-			writer.signUp(fmt.Sprintf("ann%d@example.com", int(off.Hours())+3))
-			time.Sleep(time.Minute)
-			if n := usher.Must(st.EmailCount(ctx)); n != 1 || sender.events.count(usher.EventEmailGivenUp) != 0 {
-				t.Errorf("ahead by %s: %d emails wait, events %s", off, n, sender.events.take())
-			}
-			ahead.add(time.Time{}.Sub(ahead.now()))
-			time.Sleep(10 * time.Second)
-			sender.wantEmails("verify_email")
-		}
-	})
-}
-
 // conflictingChange is a store in which every change of a password loses.
 type conflictingChange struct {
 	store.Store
@@ -333,4 +307,27 @@ func TestML04_AChangeThatLosesUsesUpNoNotice(t *testing.T) {
 	st.on = false
 	usher.Must(k.UpdatePassword(ctx, claims, in, home))
 	k.wantEmails("password_changed")
+}
+
+// A wrong code takes the same time whether the login id has three open codes, none, or no
+// user.
+func TestCO08_WrongCodesTakeTheSameTime(t *testing.T) {
+	k := newKitOn(t, openSQLite(t), newClock(), func(c *usher.Config) {
+		c.InsecureNoThrottle, c.BaseURL = true, "https://localhost"
+	})
+	k.importUser(ann)
+	k.importUser("bob@example.com")
+	for range 3 {
+		k.resetEmail(ann, home)
+	}
+	wrong := k.wrongCode()
+	var acts []func(int)
+	for _, id := range []string{"nobody@example.com", ann, "bob@example.com"} {
+		acts = append(acts, func(int) {
+			if err := k.byCode(id, wrong, home); err != usher.ErrInvalidCode {
+				t.Fatalf("%s: %v", id, err)
+			}
+		})
+	}
+	wantSameTime(t, 100, acts...)
 }
