@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -27,9 +26,27 @@ type Block struct {
 }
 
 // Root returns the root of the repository.
-func Root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+func Root() string { return root }
+
+// root is found when the test starts: "go test" starts it in the folder of its package, and
+// the path of a source file is not in a program that was built with -trimpath.
+var root = findRoot()
+
+// findRoot returns the folder above the current one that has the go.mod of this repository, or
+// "" outside of it. The modules below it have their own.
+func findRoot() string {
+	dir, err := os.Getwd()
+	for err == nil {
+		text, readErr := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if readErr == nil && strings.HasPrefix(string(text), "module github.com/usherkit/usher\n") {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return ""
 }
 
 // Read returns the text of a file below the root of the repository.
