@@ -44,6 +44,28 @@ func TestLayoutStaysSmall(t *testing.T) {
 	}
 }
 
+// The tests of a source of the root are beside it in a listing: those of limits.go are in
+// limits_test.go and limits_*_test.go. The others are about more than one source.
+func TestLayoutTestsAreBesideTheirSource(t *testing.T) {
+	t.Parallel()
+	about := map[string]bool{
+		"example": true, "kit": true, // examples, and what the tests share
+		"enumeration": true, "timing": true, "fault": true, "load": true, // what holds for every call
+		"hashing": true, "keys": true, "outbox": true, // what package password, internal/keyring and internal/outbox do in a Service
+	}
+	for _, file := range goFiles(t) {
+		if filepath.Dir(file) == "." && !strings.HasSuffix(file, "_test.go") {
+			about[strings.TrimSuffix(file, ".go")] = true
+		}
+	}
+	for _, file := range goFiles(t) {
+		subject, _, _ := strings.Cut(strings.TrimSuffix(file, "_test.go"), "_")
+		if filepath.Dir(file) == "." && strings.HasSuffix(file, "_test.go") && !about[subject] {
+			t.Errorf("%s: begin the name with that of the source that it tests", file)
+		}
+	}
+}
+
 // Windows cannot check out a name that ends with a space. Such a file may come from a test
 // that opens a database.
 func TestLayoutHasNoNameWithABlankEnd(t *testing.T) {
@@ -57,6 +79,41 @@ func TestLayoutHasNoNameWithABlankEnd(t *testing.T) {
 			t.Errorf("%q: the name begins or ends with a space", path)
 		}
 		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Every clone gets each file for good, so a program that was built beside its source must not
+// be committed.
+func TestLayoutHasNoLargeFile(t *testing.T) {
+	t.Parallel()
+	const maxSize = 1 << 20
+	ignored := strings.Fields(readFile(t, ".gitignore"))
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "node_modules" || path != "." && strings.HasPrefix(d.Name(), ".")):
+			return filepath.SkipDir
+		case !d.Type().IsRegular():
+			return nil
+		}
+		for _, pattern := range ignored {
+			name := d.Name()
+			if strings.Contains(pattern, "/") {
+				name = "/" + filepath.ToSlash(path)
+			}
+			if ok, err := filepath.Match(pattern, name); ok || err != nil {
+				return err
+			}
+		}
+		info, err := d.Info()
+		if err == nil && info.Size() > maxSize {
+			t.Errorf("%s has %d bytes, want at most %d", path, info.Size(), maxSize)
+		}
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
