@@ -1,7 +1,11 @@
 package cookies
 
 import (
+	"cmp"
+	"crypto/sha256"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/usherkit/usher/token"
@@ -18,20 +22,74 @@ func (j *Jar) actingSpec() cookieSpec {
 	return spec.endingWithBrowser(true)
 }
 
+// actingTag begins the value of a cookie that was set beside the operator's session with that
+// id. Another host of the domain can set a cookie of this name, but it does not know the id,
+// so a cookie that does not open counts only if it has the tag of the session cookie.
+func actingTag(operatorSession string) string {
+	sum := sha256.Sum256([]byte("acting " + operatorSession))
+	return b64.EncodeToString(sum[:16]) + "."
+}
+
+// actingTexts returns the values, without their tags, of the cookies by which an operator acts
+// as a user: own are those with the tag of the session cookie, each once, and others are the
+// first others.
+func (j *Jar) actingTexts(r *http.Request) (own, others []string) {
+	texts := cookieTexts(r, j.acting)
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	pair, _ := j.Tokens(r)
+	id := cmp.Or(sessionID(pair.Session.Reveal()), sessionID(pair.Refresh.Reveal()))
+	for _, text := range texts {
+		sealed, isOwn := strings.CutPrefix(text, actingTag(id))
+		switch {
+		case id != "" && isOwn && !slices.Contains(own, sealed):
+			own = append(own, sealed)
+		case !isOwn && len(others) < maxOpened:
+			others = append(others, text[strings.Index(text, ".")+1:])
+		}
+	}
+	return own, others
+}
+
+// withActing returns a copy of the request that has only these cookies by which an operator
+// acts as a user.
+func (j *Jar) withActing(r *http.Request, texts ...string) *http.Request {
+	one := r.WithContext(r.Context())
+	one.Header = r.Header.Clone()
+	one.Header["Cookie"] = nil
+	for _, text := range texts {
+		one.Header["Cookie"] = append(one.Header["Cookie"], j.acting+"="+text)
+	}
+	return one
+}
+
 // Impersonation returns the session token with which an operator acts as a user in this
 // browser, and the id of the operator's own session, which is in the session cookie. present
 // reports whether the request has such a cookie. session is empty if the cookie does not
-// open, or if several do.
+// open any more, or if there are several for the session in the session cookie.
+//
+// A cookie that does not open and was not set beside that session is ignored: another host of
+// the domain may have set it.
 //
 // While the cookie is there, a request that has no session of the operator with that id, or
 // whose token is not valid, must be refused: it comes from a page that was shown as the user.
 // Package middleware does so.
 func (j *Jar) Impersonation(r *http.Request) (session token.Secret, operatorSession string, present bool) {
-	if _, n := findCookie(r, j.acting); n == 0 {
-		return "", "", false
+	own, others := j.actingTexts(r)
+	switch {
+	case len(own) == 1:
+		values := j.read(j.withActing(r, own[0]), j.acting)
+		return token.Secret(values[keyActing]), values[keyOperator], true
+	case len(own) > 1:
+		return "", "", true
 	}
-	values := j.read(r, j.acting)
-	return token.Secret(values[keyActing]), values[keyOperator], true
+	for _, text := range others {
+		if values := j.read(j.withActing(r, text), j.acting); values != nil {
+			return token.Secret(values[keyActing]), values[keyOperator], true
+		}
+	}
+	return "", "", false
 }
 
 // SetImpersonation adds a cookie beside the session cookie, by which an operator acts as a
@@ -46,7 +104,9 @@ func (j *Jar) SetImpersonation(w http.ResponseWriter, r *http.Request, session t
 		return ErrExpired
 	}
 	values := map[string]string{keyActing: session.Reveal(), keyOperator: operatorSession}
-	d, err := j.prepare(r, j.actingSpec(), values, lifetime, nil)
+	spec := j.actingSpec()
+	spec.tag = actingTag(operatorSession)
+	d, err := j.prepare(j.untagged(r), spec, values, lifetime, nil)
 	if err != nil {
 		return err
 	}
@@ -56,6 +116,12 @@ func (j *Jar) SetImpersonation(w http.ResponseWriter, r *http.Request, session t
 // ClearImpersonation deletes the cookie of [Jar.SetImpersonation]. The session cookie stays.
 // It does not revoke the token.
 func (j *Jar) ClearImpersonation(w http.ResponseWriter, r *http.Request) {
-	j.deleteCookie(w, r, j.actingSpec())
+	j.deleteCookie(w, j.untagged(r), j.actingSpec())
 	j.dropShownPages(w)
+}
+
+// untagged returns a copy of the request with the values that the store knows.
+func (j *Jar) untagged(r *http.Request) *http.Request {
+	own, others := j.actingTexts(r)
+	return j.withActing(r, slices.Concat(own, others)...)
 }

@@ -1,7 +1,10 @@
 package cookies_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -9,6 +12,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher/cookies"
+	"github.com/usherkit/usher/token"
 )
 
 func TestOP14_ActingIsBesideTheSession(t *testing.T) {
@@ -53,20 +57,6 @@ func TestOP14_ActingIsBesideTheSession(t *testing.T) {
 				t.Errorf("the store keeps the token: %q", session)
 			}
 		}
-		// Two cookies, or one that does not open, are there and give no token.
-		for what, other := range map[string]*http.Cookie{"two": made[0], "forged": {Name: made[0].Name, Value: own[0].Value}} {
-			r := request(append(own, other)...)
-			if what == "two" {
-				w := httptest.NewRecorder()
-				_ = jar.SetImpersonation(w, request(own...), acting, start.Add(time.Minute), "own")
-				again := httptest.NewRecorder()
-				_ = jar.SetImpersonation(again, request(own...), acting, start.Add(time.Minute), "own")
-				r = request(append(own, w.Result().Cookies()[0], again.Result().Cookies()[0])...)
-			}
-			if session, _, present := jar.Impersonation(r); session != "" || !present {
-				t.Errorf("%s, %s: %q %t", name, what, session, present)
-			}
-		}
 		for _, err := range []error{
 			jar.SetImpersonation(w, request(), acting, start, "own"), jar.SetImpersonation(w, request(), "", start.Add(time.Minute), "own"),
 			jar.SetImpersonation(w, request(), acting, start.Add(time.Minute), ""),
@@ -82,5 +72,66 @@ func TestOP14_ActingIsBesideTheSession(t *testing.T) {
 	}
 	if err := newJar(t, nil).SetImpersonation(httptest.NewRecorder(), request(), issue(t, "s", 150).Session, start.Add(time.Minute), "own"); !errors.Is(err, cookies.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
+	}
+}
+
+// Another host of the domain sets cookies of the name. They neither count nor hide the one of
+// the operator. One that was set beside the session counts also if it does not open.
+func TestOP21_JunkIsNoImpersonation(t *testing.T) {
+	for name, change := range map[string]func(*cookies.Config){
+		"sealed": func(c *cookies.Config) { c.Name = "session" },
+		"plain":  func(c *cookies.Config) { c.Plain = true },
+		"store":  func(c *cookies.Config) { c.Name, c.Secret, c.Store = "session", "", fileStore(t) },
+		"domain": func(c *cookies.Config) { c.Name, c.Domain = "__Secure-session", "example.com" },
+	} {
+		jar := newJar(t, change)
+		own, other := set(t, jar, request(), issue(t, "own", 0)), set(t, jar, request(), issue(t, "other", 0))
+		acting := issue(t, "acting", 0).Session
+		begin := func() *http.Cookie {
+			w := httptest.NewRecorder()
+			if err := jar.SetImpersonation(w, request(own...), acting, start.Add(15*time.Minute), "own"); err != nil {
+				t.Fatal(name, err)
+			}
+			return w.Result().Cookies()[0]
+		}
+		made := begin()
+		tag, sealed, _ := strings.Cut(made.Value, ".")
+		value := func(s string) *http.Cookie { return &http.Cookie{Name: made.Name, Value: s} }
+		junk := []*http.Cookie{value(own[0].Value), value("junk"), value("junk." + sealed[:len(sealed)-9]), value("")}
+		for i := range 40 {
+			junk = append(junk, value(fmt.Sprint("junk", i)))
+		}
+		none := sha256.Sum256([]byte("acting ")) // the tag of no session is known
+		for what, c := range map[string]struct {
+			cookies []*http.Cookie
+			session token.Secret
+			present bool
+		}{
+			"junk":                           {junk[:1], "", false},
+			"much junk":                      {junk, "", false},
+			"junk without a session":         {append(junk[:1:1], value(base64.RawURLEncoding.EncodeToString(none[:16])+".x")), "", false},
+			"its own":                        {[]*http.Cookie{made}, acting, true},
+			"its own after junk":             {append(junk[:len(junk):len(junk)], made), acting, true},
+			"its own before junk":            {append([]*http.Cookie{made}, junk...), acting, true},
+			"the same twice":                 {[]*http.Cookie{made, made}, acting, true},
+			"two of its own":                 {[]*http.Cookie{made, begin()}, "", true},
+			"its own, which does not open":   {[]*http.Cookie{value(tag + "." + sealed[:len(sealed)-9])}, "", true},
+			"its own, cut off after the tag": {[]*http.Cookie{value(tag + ".")}, "", true},
+			"of an earlier version":          {[]*http.Cookie{value(sealed)}, acting, true},
+		} {
+			r := request(append(c.cookies, own...)...)
+			if what == "junk without a session" {
+				r = request(c.cookies...)
+			}
+			if session, _, present := jar.Impersonation(r); session != c.session || present != c.present {
+				t.Errorf("%s, %s: %q %t", name, what, session, present)
+			}
+		}
+		// It stays that of the operator's session, which the caller compares.
+		for _, beside := range [][]*http.Cookie{other, nil} {
+			if session, operator, present := jar.Impersonation(request(append(beside, made)...)); session != acting || operator != "own" || !present {
+				t.Errorf("%s, beside %v: %q %q %t", name, beside, session, operator, present)
+			}
+		}
 	}
 }

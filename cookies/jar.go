@@ -84,6 +84,8 @@ type cookieSpec struct {
 	sameSite http.SameSite
 	// endsWithBrowser leaves out Max-Age and Expires.
 	endsWithBrowser bool
+	// tag begins the value.
+	tag string
 }
 
 // endingWithBrowser returns the spec with that value.
@@ -245,7 +247,7 @@ func (j *Jar) saved(r *http.Request, spec cookieSpec, s *sessions.Session, lifet
 	if err != nil {
 		return nil, err
 	}
-	c := j.cookie(spec, value, lifetime)
+	c := j.cookie(spec, spec.tag+value, lifetime)
 	return c, checkCookie(c)
 }
 

@@ -323,22 +323,6 @@ func TestOP14_AFreshSignInEndsIt(t *testing.T) {
 	})
 }
 
-// A cookie that does not open is none: the sign-out of the user must not stop at it.
-func TestOP14_ACookieThatDoesNotOpen(t *testing.T) {
-	t.Parallel()
-	inBothJars(t, Setup{}, func(t *testing.T, k *Kit, b *Browser) {
-		forged := &http.Cookie{Name: actingCookie, Value: b.Cookies["__Host-session"].Value}
-		b.Cookies[actingCookie] = forged
-		if v := script(b, http.MethodGet, "/auth/me", ""); v.Status != 401 {
-			t.Errorf("%d %s", v.Status, v.Body)
-		}
-		b.Send("/signout").WantRedirect(t, "/auth/signin")
-		if b.Cookies["__Host-session"] != nil || b.Cookies[actingCookie] != nil {
-			t.Errorf("the cookies are %v", b.Cookies)
-		}
-	})
-}
-
 func TestOP17_WhatTheOperatorMayNotDo(t *testing.T) {
 	t.Parallel()
 	inBothJars(t, Setup{}, func(t *testing.T, k *Kit, b *Browser) {

@@ -227,3 +227,37 @@ func TestOP12_OP14_TheRoutesOfASupportDesk(t *testing.T) {
 		t.Errorf("the events are %+v", events)
 	}
 }
+
+// A cookie that another host of the domain has set locks nobody out, and a sign-out signs out.
+func TestOP21_JunkLocksNobodyOut(t *testing.T) {
+	t.Parallel()
+	inBothJars(t, Setup{}, func(t *testing.T, k *Kit, b *Browser) {
+		forged := &http.Cookie{Name: actingCookie, Value: b.Cookies["__Host-session"].Value}
+		b.Cookies[actingCookie] = forged
+		wantUser(t, b, desk, "")
+		if v := script(b, http.MethodPost, "/auth/session/refresh", ""); v.Status != 200 {
+			t.Errorf("refresh: %d %s", v.Status, v.Body)
+		}
+		b.Send("/signout").WantRedirect(t, "/auth/signin")
+		if b.Cookies["__Host-session"] != nil {
+			t.Error("signed in after the sign-out")
+		}
+		b.Send("/signin", "loginId", desk, "password", GoodPassword).WantRedirect(t, "/")
+		wantUser(t, b, desk, "")
+
+		// One that was set for this session and does not open any more is no junk.
+		act(t, b, Ann)
+		value := b.Cookies[actingCookie].Value
+		b.Cookies[actingCookie] = &http.Cookie{Name: actingCookie, Value: value[:len(value)-9]}
+		for _, path := range []string{"/auth/me", "/protected"} {
+			if v := script(b, http.MethodGet, path, ""); v.Status != 401 || !strings.Contains(v.Body, "impersonation_ended") {
+				t.Errorf("%s: %d %s", path, v.Status, v.Body)
+			}
+		}
+		b.Send("/account/name", "name", "late").WantPage(t, 401, "Acting as another user has ended")
+		if got := names(t, k); got[Ann] != "Ann" || got[desk] != "Ann" {
+			t.Errorf("the names are %v", got)
+		}
+		wantUser(t, b, desk, "")
+	})
+}
