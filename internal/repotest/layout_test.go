@@ -95,7 +95,7 @@ func TestLayoutHasNoLargeFile(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == "node_modules" || path != "." && strings.HasPrefix(d.Name(), ".")):
+		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == "out" || path != "." && strings.HasPrefix(d.Name(), ".")):
 			return filepath.SkipDir
 		case !d.Type().IsRegular():
 			return nil
