@@ -32,6 +32,9 @@ func TestCF07_EachBlockHasATest(t *testing.T) {
 		for _, b := range guidetest.All(t, page) {
 			switch {
 			case b.Info == "go": // TestSnippetsCompile
+				if b.File == "" && strings.Contains(b.Text, "func Test") {
+					t.Errorf("%s:%d: a test that does not run: quote a file", page, b.Line)
+				}
 			case b.File != "":
 				t.Errorf("%s:%d: a block that quotes %s is one of Go", page, b.Line, b.File)
 			case taken[page+" "+b.Info]:
