@@ -229,7 +229,7 @@ func matches(got, want string) bool {
 	return regexp.MustCompile("^" + pattern + "$").MatchString(strings.TrimSpace(got))
 }
 
-var port = regexp.MustCompile(`\b(?:localhost|127\.0\.0\.1):(8\d\d\d)\b`)
+var port = regexp.MustCompile(`\b(?:localhost|127\.0\.0\.1):(\d{4})\b`)
 
 // Ports gives each loopback port that the texts name a free one, so that programs of guides can
 // run beside each other.

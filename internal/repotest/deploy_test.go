@@ -29,6 +29,9 @@ import (
 	"github.com/usherkit/usher/store/memory"
 )
 
+// certificates is the file of Debian, and the first in which Go looks for them.
+const certificates = "/etc/ssl/certs/ca-certificates.crt"
+
 // signUp signs a user up, with more headers, and returns the address that the program saw.
 func signUp(t *testing.T, base string, header ...string) (address string) {
 	t.Helper()
@@ -147,6 +150,9 @@ func TestCF07_TheContainerFileMakesAnImageThatRuns(t *testing.T) {
 		if image != "scratch" || user != "65534:65534" {
 			t.Fatalf("the image is %s for %s", image, user)
 		}
+		if _, err := os.Stat(root + certificates); err != nil {
+			t.Errorf("the image has no certificates: %v", err)
+		}
 		runImage(t, root, dir, entry)
 		waitFor(t, "http://"+address+"/auth/password/policy")
 		signUp(t, "http://"+address)
@@ -167,7 +173,6 @@ func stage(t *testing.T, image string) string {
 	if err := os.Chmod(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	const certificates = "/etc/ssl/certs/ca-certificates.crt"
 	if strings.HasPrefix(image, "golang:") {
 		if err := os.MkdirAll(filepath.Dir(root+certificates), 0o755); err != nil {
 			t.Fatal(err)

@@ -48,6 +48,22 @@ func find(names ...string) string {
 	return ""
 }
 
+// tools returns the path of Chromium. Without it, node or playwright-core the test is skipped.
+func tools(t *testing.T) (chromium string) {
+	t.Helper()
+	chromium = find("chromium", "chromium-browser", "google-chrome")
+	switch {
+	case chromium == "":
+		missing(t, "chromium is not installed")
+	case find("node") == "":
+		missing(t, "node is not installed")
+	}
+	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
+		missing(t, "run npm ci --ignore-scripts in proof/browser first")
+	}
+	return chromium
+}
+
 // result is a line that run.mjs prints for each of its tests.
 type result struct {
 	Name   string `json:"name"`
@@ -59,16 +75,7 @@ func TestPagesInChromium(t *testing.T) {
 	if testing.Short() {
 		t.Skip("not with -short")
 	}
-	chromium, node := find("chromium", "chromium-browser", "google-chrome"), find("node")
-	switch {
-	case chromium == "":
-		missing(t, "chromium is not installed")
-	case node == "":
-		missing(t, "node is not installed")
-	}
-	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
-		missing(t, "run npm ci --ignore-scripts in proof/browser first")
-	}
+	chromium := tools(t)
 	urls := map[string]string{"example": startExample(t), "readme": startReadme(t)}
 	for name, s := range sites {
 		urls[name] = serve(t, s)
@@ -86,11 +93,11 @@ func TestPagesInChromium(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run(t, node, settings)
+	run(t, settings)
 }
 
 // run starts run.mjs and reports each of its results as a subtest.
-func run(t *testing.T, node string, settings map[string]any) {
+func run(t *testing.T, settings map[string]any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
@@ -102,7 +109,7 @@ func run(t *testing.T, node string, settings map[string]any) {
 	if only := os.Getenv("BROWSER_ONLY"); only != "" {
 		args = append(args, only)
 	}
-	cmd := exec.CommandContext(ctx, node, args...)
+	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second

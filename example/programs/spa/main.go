@@ -4,11 +4,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
@@ -18,7 +20,8 @@ import (
 	"github.com/usherkit/usher/store/sqlite"
 )
 
-const app, api = "https://app.example.com", "https://api.example.com"
+// The origins of the pages and of the API.
+var app, api = cmp.Or(os.Getenv("APP"), "https://app.example.com"), cmp.Or(os.Getenv("API"), "https://api.example.com")
 
 func config() usher.Config {
 	return usher.Config{BaseURL: api, Links: usher.Links{ResetPassword: app + "/reset", VerifyEmail: app + "/verify"}}
@@ -33,7 +36,7 @@ func main() {
 
 // newServer returns the routes.
 func newServer(service *usher.Service) http.Handler {
-	jar := usher.Must(cookies.New(cookies.Config{Secret: service.CookieSecrets()[0]}))
+	jar := usher.Must(cookies.New(cookies.Config{Secret: service.CookieSecrets()[0], InsecureLoopback: strings.HasPrefix(api, "http:")}))
 	h := usher.Must(handlers.New(service, handlers.Config{Path: "/auth", Cookies: jar, TrustedOrigins: []string{app}}))
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", h)
