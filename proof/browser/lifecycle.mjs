@@ -1,5 +1,5 @@
 // The lifecycle of an account, with a mouse, with and without JavaScript.
-import { address, fill, otherPassword, password, signIn, submit } from "./harness.mjs";
+import { address, fill, otherPassword, password, signIn, signUp, submit } from "./harness.mjs";
 
 // Signs up, confirms the address, changes name, password and address, resets the password, and signs out.
 const account = (js) => async (s) => {
@@ -302,6 +302,70 @@ const codes = (js) => async (s) => {
   await s.expectPage(asker, "/auth/verify", "Address confirmed");
 };
 
+// An operator who stays signed in acts as one user after the other, and comes back to the same session each time.
+const actAs = (js) => async (s) => {
+  const operator = address("desk"), users = [address("helped"), address("helped")];
+  for (const user of users) await signUp(await s.open("plain", { js }), user, "Ann");
+  const page = await s.open("plain", { js });
+  await signUp(page, operator, "Desk");
+  await s.expectPage(page, "/", "Home");
+  await page.goto("/auth/account");
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await s.expectPage(page, "/auth/signin", "Sign in");
+  await page.locator("[name=rememberMe]").check();
+  await signIn(page, operator, password);
+  await s.expectPage(page, "/", "Home");
+
+  const me = async () => JSON.parse(await (await page.request.get("/auth/me", { headers: { Accept: "application/json" } })).text());
+  const cookie = async (name) => (await page.context().cookies()).find((c) => c.name === name);
+  const own = await me(), session = await cookie("__Host-session");
+  s.ok(session.expires > Date.now() / 1000 + 24 * 3600, "the session cookie ends with the browser");
+  const isOperator = async () => {
+    const now = await cookie("__Host-session");
+    s.equal(now.value, session.value, "the session cookie");
+    s.equal(now.expires, session.expires, "the end of the session cookie");
+  };
+  for (const user of users) {
+    await page.goto("/desk");
+    await fill(page, { user });
+    await page.getByRole("button", { name: "Act" }).click();
+    await s.expectPage(page, "/auth/account", "Your account");
+    await page.getByText(`You’re acting as ${user}.`).waitFor();
+    s.equal((await me()).user.loginId, user, "the user");
+    s.equal((await me()).actor, "ops:desk", "the operator");
+    s.equal((await cookie("__Host-session-as")).expires, -1, "the end of the second cookie");
+    await isOperator();
+    if (js && user === users[0]) await s.inspect(page, "account-acting", { schemes: ["light"] });
+
+    // The name can be changed, the password cannot.
+    s.equal(await page.locator('a[href="/auth/account/password"]').count(), 0, "links to the change of the password");
+    await page.goto("/auth/account/password");
+    await page.getByText("You don’t have permission to do this.").waitFor();
+    await page.getByText(`You’re acting as ${user}.`).waitFor();
+    s.equal(await page.locator("[name=newPassword]").count(), 0, "inputs for a password");
+    await page.goto("/auth/account");
+    await page.getByRole("link", { name: "Change name" }).click();
+    await fill(page, { name: "By the desk" });
+    await submit(page);
+    await s.expectPage(page, "/auth/account", "Your account");
+    await page.getByText("By the desk").waitFor();
+
+    await page.getByRole("button", { name: "Stop" }).click();
+    await s.expectPage(page, "/auth/account", "Your account");
+    await page.getByText(operator, { exact: true }).first().waitFor();
+    s.equal(await page.getByText("You’re acting as").count(), 0, "notes about acting");
+    s.equal(await cookie("__Host-session-as"), undefined, "the second cookie");
+    s.equal(JSON.stringify(await me()), JSON.stringify(own), "the operator and the session");
+    await isOperator();
+    await page.goBack(); // shows no page of the user
+    s.equal(await page.getByText("You’re acting as").count(), 0, "notes about acting after a step back");
+  }
+  await page.goto("/auth/account");
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await s.expectPage(page, "/auth/signin", "Sign in");
+  s.equal(await cookie("__Host-session"), undefined, "the session cookie after another sign-out");
+};
+
 const withAndWithoutScript = (name, test) => [[`${name}, with JavaScript`, test(true)], [`${name}, without JavaScript`, test(false)]];
 
 export const lifecycle = [
@@ -311,4 +375,5 @@ export const lifecycle = [
   ...withAndWithoutScript("codes of emails", codes),
   ...withAndWithoutScript("an expired password", expired),
   ...withAndWithoutScript("a language", language),
+  ...withAndWithoutScript("an operator acts as users", actAs),
 ];

@@ -201,6 +201,21 @@ func serve(t *testing.T, s site) string {
 	mux.Handle("POST /write", auth.Require(page("Saved")))
 	mux.Handle("POST /admin", auth.RequireRole("admin")(page("Published")))
 	mux.Handle("GET /recent", auth.RequireRecent(time.Nanosecond)(page("Recent")))
+	// The desk of an operator, who acts as the user of a login id.
+	mux.Handle("GET /desk", auth.Require(page("Desk", `<form method=post action=/desk><input name=user><input type=hidden name=return_to value=/auth/account><button>Act</button></form>`)))
+	mux.Handle("POST /desk", auth.RequireFunc(func(w http.ResponseWriter, r *http.Request) {
+		operator := service.Operator("ops:desk")
+		user, err := operator.UserByLoginID(r.Context(), r.FormValue("user"))
+		var a *usher.Authentication
+		if err == nil {
+			a, err = operator.Impersonate(r.Context(), user.ID, auth.Client(w, r))
+		}
+		if err != nil {
+			auth.Fail(w, r, err)
+			return
+		}
+		auth.Finish(w, r, a)
+	}))
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /logo.svg", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "image/svg+xml")
