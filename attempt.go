@@ -97,12 +97,12 @@ func (s *Service) countAttempt(ctx context.Context, a *attempt) (*refusedLimit, 
 // network have together.
 const knownAttemptsFactor = 5
 
-// attemptLimits returns the limits on password checks, right or wrong: each costs a
-// hash, and a client with an account must not occupy all slots with its right
-// password. The limit is that of the network. Known browsers have the limit of
-// their account, so that other clients in the network cannot use it up, and a higher
-// one for all known browsers of the network, so that many accounts of one client do
-// not add up. They are never released.
+// attemptLimits returns the limits on password checks, right or wrong: each costs a hash,
+// and a client with an account must not occupy all slots with its right password. An
+// unknown browser counts on the limit of its network. A known browser counts on a limit of
+// its account, so that other clients in the network cannot use it up, and on a higher one
+// for all known browsers of the network, so that many accounts of one client do not add up.
+// These limits are never released.
 func (s *Service) attemptLimits(a *attempt) []namedLimit {
 	l := store.Limit{Max: s.cfg.Limits.NetworkAttempts, Window: s.cfg.Limits.NetworkWindow}
 	if a.device == "" {

@@ -81,9 +81,9 @@ func (s *Service) clockFits(ctx context.Context) error {
 	return s.clockUsable()
 }
 
-// timeToMaintain returns the time at which rows have expired and keys are due: that of
-// the store's clock, which it compares first. It returns an error while the clock of
-// this instance is too wrong to serve. Without a clock in the store it also returns an
+// timeToMaintain returns the time by which rows expire and keys are due: the time of the
+// store's clock, which it compares with its own first. It returns an error while the clock
+// of this instance is too wrong to serve. Without a clock in the store it also returns an
 // error for an hour after the wall clock of this computer has jumped.
 func (s *Service) timeToMaintain(ctx context.Context) (time.Time, error) {
 	off, err := s.compareClocks(ctx)

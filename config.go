@@ -363,8 +363,8 @@ func (c Config) logWarnings() {
 	}
 }
 
-// patchedGo is the release of Go that fixes the vulnerabilities which affect this module. It
-// is no requirement of go.mod, so that the program chooses its release of Go.
+// patchedGo is the release of Go that fixes the vulnerabilities which affect this module.
+// go.mod does not require it, so that the program chooses its release of Go.
 const patchedGo = "go1.26.6"
 
 // isOldGo reports whether a release of Go is older than patchedGo.

@@ -31,7 +31,8 @@ var (
 	// expired or void.
 	ErrInvalidToken = errors.New("usher: the link is not valid")
 	// ErrInvalidCode means that the code of an email is wrong or expired, or that its link
-	// is void. A client cannot tell which, nor whether the login id has a user.
+	// is void. The client does not learn which of these is the case, or whether the login
+	// id has a user.
 	ErrInvalidCode = errors.New("usher: the code is not valid")
 	// ErrInvalidSession means that a session or refresh token is not valid, or that
 	// its session has ended. It also matches [token.ErrInvalid].

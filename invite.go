@@ -350,10 +350,11 @@ func (s *Service) grantInvitation(ctx context.Context, i store.Invitation, u Use
 	return granted, nil
 }
 
-// withInvitation calls prove, which proves the address of a user in one transaction, with
-// the open invitation of the address, which that transaction accepts, and with the events
-// and that of the acceptance, which it returns. Without an invitation, the Hash is nil. If
-// a concurrent call takes the invitation, prove is called again.
+// withInvitation calls prove, which proves the address of a user in one transaction. prove
+// gets the open invitation of the address, which its transaction accepts, and the events
+// with the event of the acceptance. withInvitation returns these events. Without an
+// invitation, the Hash is nil. If a concurrent call takes the invitation, prove is called
+// again.
 func (s *Service) withInvitation(ctx context.Context, email, userID string, c Client, events []Event, prove func(i store.Invitation, events []Event) error) ([]Event, error) {
 	canonical, err := canonicalEmail("email", email, true)
 	if err != nil {

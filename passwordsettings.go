@@ -28,8 +28,8 @@ type PasswordSettings struct {
 	// Extra is a JSON value that the Service keeps and does not read, of at most 8 KiB. A
 	// program keeps settings there that the Service does not have. Defaults to none.
 	Extra json.RawMessage
-	// Version is that of the settings that the caller has read. It is zero if operators
-	// have set none.
+	// Version is the version of the settings that the caller has read. It is zero if
+	// operators have set none.
 	Version int64
 }
 

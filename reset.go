@@ -191,8 +191,8 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, canonica
 // countResetEmail counts an email on the limits of resetEmailLimits, and returns how many
 // links may be open with the new one. If the limit of the account refuses, because others
 // have used it up, one more email goes out within the limit of the address, provided that
-// no link is open any more. It returns the limits that it counted on, and the reason if
-// the email must not be sent.
+// no link is open. It returns the limits that it counted on, and the reason if the email
+// must not be sent.
 func (s *Service) countResetEmail(ctx context.Context, to string, c Client, limits []namedLimit) (refusal string, counted []namedLimit, maxOpen int, err error) {
 	if _, err := canonicalLoginID(to, true); err != nil {
 		return "bad_address", nil, 0, nil

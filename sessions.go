@@ -97,7 +97,7 @@ const (
 	// proofReason begins the reason of an EventSessionCreated with the methods of a Proof.
 	proofReason = "proof "
 	// maxSignIns is the maximum number of sign-ins of one user in a history, and
-	// maxHistoryUsers that of its users.
+	// maxHistoryUsers the maximum number of users.
 	maxSignIns, maxHistoryUsers = 100, 100
 )
 

@@ -193,9 +193,9 @@ func (j *Jar) ClearTokens(w http.ResponseWriter, r *http.Request) {
 }
 
 // dropShownPages sets and deletes a cookie. Chromium keeps whole pages for the back button,
-// those with Cache-Control: no-store too, until a cookie changes. The deletion of a cookie
-// that was set on the way to a page, as after a sign-in, is no change to it, but a new cookie
-// is.
+// those with Cache-Control: no-store too, until a cookie changes. Chromium does not count
+// the deletion of a cookie that was set on the way to a page, as after a sign-in, but it
+// counts a new cookie.
 func (j *Jar) dropShownPages(w http.ResponseWriter) {
 	ended := j.stateSpec(endedName)
 	addCookie(w, j.cookie(ended, "1", time.Second), j.cookie(ended, "", -1))

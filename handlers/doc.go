@@ -26,8 +26,8 @@
 // for 180 days, also after the sign-out, replaces it by each new one, and sends it in the
 // body of POST /signin, /password/replace, /password/update, /password/reset, /email/verify
 // and /email/change. Known browsers and apps have limits of their own (usher.LimitConfig),
-// so that an attacker who guesses the password does not keep the user out. The token signs
-// nobody in, and a change of the password invalidates it.
+// so that an attacker who guesses the password does not keep the user out. The token does
+// not sign a user in, and a change of the password invalidates it.
 //
 // In the documentation of the routes, "the session" is
 //

@@ -125,8 +125,8 @@ func strippedPrefix(r *http.Request) (prefix string, known bool) {
 	return prefix, true
 }
 
-// receivedPath returns the path of the request as this program received it, or "" if
-// the server does not tell.
+// receivedPath returns the path of the request as this program received it, or "" if the
+// server has not recorded it.
 func receivedPath(r *http.Request) string {
 	u, err := url.ParseRequestURI(r.RequestURI)
 	if err != nil {
@@ -135,9 +135,9 @@ func receivedPath(r *http.Request) string {
 	return u.Path
 }
 
-// subtree returns the path of a ServeMux pattern that matches everything below it,
-// such as "/auth" for "POST example.com/auth/", or "". A path with a wildcard tells
-// nothing about a request.
+// subtree returns the path of a ServeMux pattern that matches everything below it, such as
+// "/auth" for "POST example.com/auth/", or "". It returns "" for a path with a wildcard,
+// which says nothing about a request.
 func subtree(pattern string) string {
 	slash := strings.IndexByte(pattern, '/')
 	if slash < 0 || !strings.HasSuffix(pattern, "/") || strings.Contains(pattern, "{") {

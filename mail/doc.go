@@ -31,7 +31,7 @@
 // text into it. The email names a browser and an operating system from a fixed list.
 // A client address that is not an IP address is left out.
 //
-// A control character in an address, a name or a subject is an error, so nobody can
+// A control character in an address, a name or a subject is an error, so a client cannot
 // inject a header.
 //
 // # Delivery

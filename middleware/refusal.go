@@ -44,9 +44,8 @@ type rejection interface {
 
 func newRefusal(code problem.Code, err error) *Refusal { return &Refusal{Code: code, Err: err} }
 
-// challenge returns the WWW-Authenticate header of RFC 6750 §3, which has no
-// error code if the request had no token, and that of RFC 9470 if the sign-in is
-// older than maxAge.
+// challenge returns the WWW-Authenticate header of RFC 6750 §3, which has no error code if
+// the request had no token, and the code of RFC 9470 if the sign-in is older than maxAge.
 func challenge(realm string, code problem.Code, maxAge time.Duration) string {
 	c := fmt.Sprintf("Bearer realm=%q", realm)
 	switch code {

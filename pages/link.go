@@ -12,8 +12,8 @@ import (
 // maxLinkToken limits the length of the token of an emailed link in bytes.
 const maxLinkToken = 256
 
-// linkLifetime is how long a browser keeps the token of an emailed link: as long as
-// any link is valid (usher.Config.VerifyLifetime), except that of an invitation. So the
+// linkLifetime is how long a browser keeps the token of an emailed link: as long as any
+// link is valid (usher.Config.VerifyLifetime), except the link of an invitation. So the
 // page can be loaded again, for example by a phone that has closed the tab.
 const linkLifetime = 24 * time.Hour
 

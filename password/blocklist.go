@@ -25,7 +25,7 @@ var commonGzip []byte
 // password do not pay for it.
 var common = sync.OnceValue(func() []byte { return unzip(commonGzip) })
 
-// unzip panics if packed is no gzip file. A test reads the embedded one.
+// unzip panics if packed is not a gzip file. A test reads the embedded one.
 func unzip(packed []byte) []byte {
 	r, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {

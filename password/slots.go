@@ -67,8 +67,8 @@ func (s *slots) checkQueue(p queueKey) error {
 const longestReturn = 10 * time.Second
 
 // refuse returns the error for a caller that is refused. Callers that are refused together
-// are told to come back one after the other, at the pace at which slots become free, so that
-// they do not all come back at once to be refused again. The caller holds s.mu.
+// get different times to wait, at the pace at which slots become free, so that they do not
+// all repeat the call at once and are refused again. The caller holds s.mu.
 func (s *slots) refuse() *BusyError {
 	now := time.Now()
 	first, last := now.Add(s.wait), now.Add(longestReturn)

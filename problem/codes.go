@@ -56,7 +56,7 @@ const (
 	// request was not done. The WWW-Authenticate header has error="invalid_token". The session
 	// of the operator goes on.
 	//
-	// The client loads again what it shows of the user, because the next request is that of
+	// The client loads again what it shows of the user, because the next request is one of
 	// the operator.
 	ImpersonationEnded Code = "impersonation_ended"
 	// RecentSignInRequired means that the user signed in too long ago for this step [401]. The

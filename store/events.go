@@ -141,11 +141,11 @@ type EventPage struct {
 	Next string
 }
 
-// SignIn is a sign-in in the audit table: an EventSessionCreated, except for the session of a
-// changed password and that of an operator.
+// SignIn is a sign-in in the audit table: an EventSessionCreated, except of a session that
+// a change of the password or an operator has started.
 type SignIn struct {
 	Event
-	// Tenant is that of the session, and empty if the session has ended.
+	// Tenant is the tenant of the session. It is empty if the session has ended.
 	Tenant string
 }
 

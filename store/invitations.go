@@ -12,7 +12,7 @@ import (
 // Invitation is what an operator gives to the owner of an email address, who may have no
 // account yet.
 type Invitation struct {
-	// ID names the invitation in events. It is random and no secret.
+	// ID names the invitation in events. It is random and not a secret.
 	ID string
 	// Email is the invited address, as typed. Canonical is its canonical form: a store
 	// keeps one invitation for each.
@@ -84,7 +84,7 @@ type InvitationStore interface {
 
 // InvitationAcceptance is the input of [InvitationStore.AcceptInvitation].
 type InvitationAcceptance struct {
-	// Hash is that of the invitation.
+	// Hash identifies the invitation: its [Invitation.Hash].
 	Hash   []byte
 	UserID string
 	// Email is the address of the user, as stored.

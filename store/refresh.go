@@ -51,7 +51,7 @@ const (
 	// RefreshReplayed: the token was exchanged within the grace time, or was only to be
 	// validated. The session is unchanged.
 	RefreshReplayed
-	// RefreshReused: the token is not valid any more. The session has ended.
+	// RefreshReused: the token is invalid. The session has ended.
 	RefreshReused
 	// RefreshNotInTenant: the token is valid, and the user is not in the Tenant of the
 	// swap. The session is unchanged, and the token is not exchanged.

@@ -84,7 +84,7 @@ const (
 
 // Session is one signed-in device.
 type Session struct {
-	// ID is the claim sid of the session's tokens. It is no secret.
+	// ID is the claim sid of the session's tokens. It is not a secret.
 	ID string
 	// UserID is the user of the session.
 	UserID string

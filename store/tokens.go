@@ -66,8 +66,8 @@ type TokenRefusal struct {
 }
 
 // OneTimeTokenStore keeps one-time tokens. A token is void when it has expired, when its
-// user is disabled, or when the address or the password version of the user is no
-// longer that of the token. A void token does not exist for any method: ErrNotFound.
+// user is disabled, or when the user has another address or another password version than
+// the token. A void token does not exist for any method: ErrNotFound.
 type OneTimeTokenStore interface {
 	// AddOneTimeToken stores a token. It removes the user's tokens of the same purpose
 	// with another NewEmail, so that only one change of address is pending. ErrConflict

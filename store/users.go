@@ -209,7 +209,7 @@ type PasswordChange struct {
 	State PasswordState
 	// At becomes ChangedAt.
 	At time.Time
-	// UnprovenAt becomes that of the password, also if it is zero.
+	// UnprovenAt becomes the UnprovenAt of the password, even if it is zero.
 	UnprovenAt time.Time
 	// KeepEarlier is how many earlier hashes to keep, including the current one.
 	KeepEarlier int

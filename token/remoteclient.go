@@ -66,7 +66,8 @@ var errOverLimit = errors.New("the answer is over the limit")
 
 // roundTrip sends a request, follows no redirect, and reads a response of at most limit
 // bytes. Any status except 200 and want is an error. A cache on the way has to ask the
-// issuer (RFC 9111 §5.2.1.4), so that no key and no session lives longer because of it.
+// issuer (RFC 9111 §5.2.1.4), so that no key and no session stays valid longer because of
+// it.
 func roundTrip(transport http.RoundTripper, req *http.Request, limit int64, want int) (*http.Response, []byte, error) {
 	req.Header.Set("Cache-Control", "no-cache")
 	resp, err := transport.RoundTrip(req)

@@ -14,11 +14,11 @@ import (
 	"github.com/usherkit/usher/store"
 )
 
-// Each sender of an instance takes one email at a time and hides it from the other
-// senders for the lease. The lease is longer than one attempt may last and much
-// shorter than a link is valid: if the process dies meanwhile, another instance
-// still sends the email in time. There are several senders, so that a mail server
-// that hangs for some addresses does not delay the email to all others.
+// Each sender of an instance takes one email at a time and hides it from the other senders
+// for the lease. The lease is longer than one attempt may last and much shorter than a link
+// is valid: if the process is killed meanwhile, another instance still sends the email in
+// time. There are several senders, so that a mail server that hangs for some addresses does
+// not delay the email to all others.
 const (
 	senders      = 4
 	lease        = 2 * time.Minute

@@ -124,8 +124,8 @@ func methodOf(alg token.Algorithm) jwt.SigningMethod {
 
 // payload checks the claims as a Verifier would and returns them as JSON members.
 func (c Claims) payload() (jwt.MapClaims, error) {
-	// drn names the cookie in which Descope's SDKs keep a token; they tell session
-	// and refresh tokens apart by it.
+	// drn names the cookie in which Descope's SDKs keep a token; they distinguish session
+	// and refresh tokens by it.
 	drn := "DS"
 	switch c.Type {
 	case token.TypeSession:

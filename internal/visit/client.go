@@ -60,10 +60,10 @@ func (v *Visits) warnOfProxy(r *http.Request) {
 	})
 }
 
-// ClientSigningIn describes a client that asks for a session. It also names the
-// session that the new one replaces: that of the cookies, which will be
-// overwritten, or that of the bearer token. The origin of the request need not be
-// checked for that, because a page of another site cannot send the body of a sign-in.
+// ClientSigningIn describes a client that asks for a session. It also names the session
+// that the new one replaces: the session of the cookies, which will be overwritten, or of
+// the bearer token. The origin of the request need not be checked for that, because a page
+// of another site cannot send the body of a sign-in.
 func (v *Visits) ClientSigningIn(w http.ResponseWriter, r *http.Request) usher.Client {
 	c := v.Client(w, r)
 	c.EndWithBrowser = v.EndWithBrowser
