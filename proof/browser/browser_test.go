@@ -1,8 +1,12 @@
-// Package browser tests the pages in Chromium: the lifecycle of an account with and
+// Package browser tests the pages in browsers. In Chromium: the lifecycle of an account with and
 // without JavaScript and by keyboard alone, and each page and state in light and dark,
-// at 1100 and 320 pixels, with axe. It needs chromium, node, and in this folder
+// at 1100 and 320 pixels, with axe. That needs chromium, node, and in this folder
 //
 //	npm ci --ignore-scripts
+//
+// In Chromium, Firefox and WebKit: sign-up, sign-in, sign-out, the end of a session and a
+// new password, over http and https. That needs the Debian packages chromium-driver,
+// firefox-esr, webkit2gtk-driver and xvfb.
 //
 // Screenshots go into the folder out. With
 //

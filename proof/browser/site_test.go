@@ -39,6 +39,12 @@ type site struct {
 	pages    pages.Config
 	texts    texts.Catalogue
 	throttle bool
+	// http serves plain http, on a loopback host.
+	http bool
+	// seen is called with each request.
+	seen func(*http.Request)
+	// box gets the emails. Defaults to a new one.
+	box *mailbox
 	// breakable wraps the store so that a test can make it fail.
 	breakable bool
 }
@@ -158,17 +164,28 @@ func (p *mailbox) count(to string) (n int) {
 func serve(t *testing.T, s site) string {
 	t.Helper()
 	mux := http.NewServeMux()
-	server := httptest.NewUnstartedServer(mux)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.seen != nil {
+			s.seen(r)
+		}
+		mux.ServeHTTP(w, r)
+	}))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // Chromium first refuses the certificate
-	server.StartTLS()
+	scheme := "https"
+	if s.http {
+		scheme = "http"
+		server.Start()
+	} else {
+		server.StartTLS()
+	}
 	t.Cleanup(server.Close)
 	// The name localhost, not the IP address, because browsers derive the site from it.
 	u, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := "https://localhost:" + u.Port()
-	box := &mailbox{}
+	base := scheme + "://localhost:" + u.Port()
+	box := cmp.Or(s.box, &mailbox{})
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	cfg := usher.Config{
 		Name: cmp.Or(s.name, "Northwind"), Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: base, Mailer: box, Logger: logger, InsecureNoThrottle: !s.throttle,
@@ -243,6 +260,7 @@ func serve(t *testing.T, s site) string {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, html)
 	})
+	mux.HandleFunc("POST /test/restored", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /test/link", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		m := box.newest(q.Get("to"), q.Get("kind"))
@@ -260,10 +278,12 @@ func serve(t *testing.T, s site) string {
 	return base
 }
 
+// page returns a page of a program. Its script reports when a browser shows the page again without a request.
 func page(text string, more ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = io.WriteString(w, "<!doctype html><html lang=en><title>"+text+"</title><h1>"+text+"</h1>"+strings.Join(more, ""))
+		_, _ = io.WriteString(w, "<!doctype html><html lang=en><title>"+text+"</title><h1>"+text+"</h1>"+strings.Join(more, "")+
+			`<script>addEventListener("pageshow", (e) => { if (e.persisted) fetch("/test/restored", {method: "POST"}); })</script>`)
 	}
 }
 
