@@ -1,8 +1,11 @@
 package repotest
 
 import (
+	"maps"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,5 +71,31 @@ func TestCF07_TheCommandThatRecordsHasTestsAndItsFlag(t *testing.T) {
 		if err != nil || strings.Count(string(out), "TestST07") < 2 {
 			t.Errorf("%v\n%s", err, out)
 		}
+	}
+}
+
+// The commands of the go command in the text and in tables name folders and tests that exist.
+func TestCF07_CommandsInTheTextNameWhatExists(t *testing.T) {
+	t.Parallel()
+	tests, _ := moduleTests(t)
+	n := 0
+	for _, page := range pages(t) {
+		for _, m := range regexp.MustCompile("`(?:cd (\\S+) && )?go (?:test|run) ([^`…]+)`").FindAllStringSubmatch(readFile(t, page), -1) {
+			n++
+			args := strings.Fields(m[2])
+			for i, arg := range args {
+				if path, ok := strings.CutPrefix(strings.TrimSuffix(arg, "/..."), "./"); ok || arg == "." {
+					if found, err := filepath.Glob(filepath.Join(m[1], path, "*.go")); err != nil || len(found) == 0 && !strings.HasSuffix(arg, "...") {
+						t.Errorf("%s: %s: no package %s", page, m[0], arg)
+					}
+				}
+				if arg == "-run" && regexp.MustCompile(`^\w+$`).MatchString(args[i+1]) && !slices.ContainsFunc(slices.Collect(maps.Keys(tests)), func(test string) bool { return strings.Contains(test, args[i+1]) }) {
+					t.Errorf("%s: %s: no test %s", page, m[0], args[i+1])
+				}
+			}
+		}
+	}
+	if n < 10 {
+		t.Errorf("the text has %d commands", n)
 	}
 }

@@ -38,6 +38,20 @@ try {
   assert.equal((await user()).loginId, loginId, "the session does not survive a reload");
   const profile = await page.evaluate(() => call("GET", "/profile"));
   assert.equal(profile.user, (await user()).id);
+
+  // emailed opens the page of a link, which takes the token out of its address.
+  const emailed = async (kind, path) => {
+    const link = await until(() => {
+      const email = readdirSync(mail).find((name) => name.includes(kind));
+      return email && readFileSync(`${mail}/${email}`, "utf8").match(/https?:\/\/\S+token=[\w-]+/)[0];
+    });
+    assert.ok(link.startsWith(`${app}${path}?token=`), link);
+    await page.goto(link);
+    assert.equal(page.url(), app + path, "the token stays in the address");
+  };
+  await emailed("verify_email", "/verify");
+  await page.evaluate(() => verifyEmail());
+  assert.equal((await user()).emailVerified, true);
   await page.evaluate(() => signOut());
   assert.equal(await user(), null);
 
@@ -45,16 +59,11 @@ try {
   assert.deepEqual([wrong.status, wrong.code, wrong.message !== ""], [401, "invalid_credentials", true]);
 
   await page.evaluate((id) => requestReset(id), loginId);
-  const link = await until(() => {
-    const email = readdirSync(mail).find((name) => name.includes("reset"));
-    return email && readFileSync(`${mail}/${email}`, "utf8").match(/https?:\/\/\S+token=[\w-]+/)[0];
-  });
-  assert.ok(link.startsWith(`${app}/reset?token=`), link);
-  await page.goto(link);
-  assert.equal(page.url(), `${app}/reset`, "the token stays in the address");
+  await emailed("reset_password", "/reset");
   await page.evaluate((pw) => setPassword(pw), second);
   await page.evaluate(([id, pw]) => signIn(id, pw), [loginId, second]);
-  assert.equal((await user()).emailVerified, true);
+  assert.equal((await user()).loginId, loginId);
+  assert.equal(await page.evaluate(() => call("GET", "/auth/sessions").then((r) => r.sessions.length)), 1);
 
   // A page of another site gets no answer, and its writes change nothing.
   const other = await browser.newPage();
@@ -62,6 +71,10 @@ try {
   assert.equal(await other.evaluate(() => currentUser().then(() => "read", () => "refused")), "refused");
   await other.evaluate(() => signOut().catch(() => {}));
   assert.equal((await user()).loginId, loginId);
+
+  // An answer without a body.
+  await page.evaluate(async () => call("DELETE", `/auth/sessions/${(await call("GET", "/auth/sessions")).sessions[0].id}`));
+  assert.equal(await user(), null);
 } finally {
   await browser.close();
   pages.close();
