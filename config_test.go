@@ -287,42 +287,53 @@ func TestCF03_NoInsecureSkipVerify(t *testing.T) {
 type refreshedTable struct {
 	store.Store
 	mu     sync.Mutex
-	events map[usher.EventName]map[int64]int // numbers by second
+	events map[usher.EventName]*eventRows
+}
+
+// eventRows are the rows of one name: how many there are of each second, oldest first, and
+// how many in all.
+type eventRows struct {
+	seconds []rowsOfSecond
+	total   int
+}
+
+type rowsOfSecond struct {
+	at int64
+	n  int
 }
 
 func (r *refreshedTable) add(name usher.EventName, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.events[name][time.Now().Unix()] += n
+	rows := r.events[name]
+	rows.seconds = append(rows.seconds, rowsOfSecond{time.Now().Unix(), n})
+	rows.total += n
 }
 
-func (r *refreshedTable) count(name usher.EventName) (n int) {
+func (r *refreshedTable) count(name usher.EventName) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, rows := range r.events[name] {
-		n += rows
-	}
-	return n
+	return r.events[name].total
 }
 
 func (r *refreshedTable) DeleteExpired(ctx context.Context, x store.Expiry) (int, error) {
 	total := 0
 	r.mu.Lock()
-	for name, seconds := range r.events {
+	for name, rows := range r.events {
 		before := x.NamedEventsBefore[name]
 		if before.IsZero() {
 			before = x.EventsBefore
 		}
 		removed := 0
-		for at, n := range seconds {
-			if at < before.Unix() {
-				n = min(n, x.Max-removed)
-				removed += n
-				if seconds[at] -= n; seconds[at] == 0 {
-					delete(seconds, at)
-				}
+		for len(rows.seconds) > 0 && rows.seconds[0].at < before.Unix() && removed < x.Max {
+			oldest := &rows.seconds[0]
+			n := min(oldest.n, x.Max-removed)
+			removed += n
+			if oldest.n -= n; oldest.n == 0 {
+				rows.seconds = rows.seconds[1:]
 			}
 		}
+		rows.total -= removed
 		total += removed
 	}
 	r.mu.Unlock()
@@ -335,7 +346,7 @@ func (r *refreshedTable) DeleteExpired(ctx context.Context, x store.Expiry) (int
 func TestLM06_CleaningKeepsUpWithAThousandRefreshesASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		table := &refreshedTable{Store: memory.New(), events: map[usher.EventName]map[int64]int{
+		table := &refreshedTable{Store: memory.New(), events: map[usher.EventName]*eventRows{
 			usher.EventSessionRenewed: {}, usher.EventSignIn: {},
 		}}
 		newInstance(t, table, func(c *usher.Config) {
@@ -363,7 +374,7 @@ func TestLM06_CleaningKeepsUpWithAThousandRefreshesASecond(t *testing.T) {
 func TestLM06_ABacklogIsRemovedWithoutAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		table := &refreshedTable{Store: memory.New(), events: map[usher.EventName]map[int64]int{usher.EventSessionRenewed: {}}}
+		table := &refreshedTable{Store: memory.New(), events: map[usher.EventName]*eventRows{usher.EventSessionRenewed: {}}}
 		table.add(usher.EventSessionRenewed, 1_000_000)
 		time.Sleep(24 * time.Hour)
 		newInstance(t, table)

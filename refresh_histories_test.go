@@ -187,12 +187,17 @@ func (s *search) mustEnd(h history) {
 	}
 }
 
+// raceDetector reports whether the test was built with -race.
+func raceDetector() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
 // run tries all histories of up to that many events that begin with h. Of the histories
 // that can continue in the same ways it continues the first. One goroutine makes the search,
 // so with the race detector, which makes it several times as slow, it ends two events earlier.
 func (s *search) run(h history, events int) {
-	info, ok := debug.ReadBuildInfo()
-	if ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+	if raceDetector() {
 		events -= 2
 	}
 	seen, level := map[string]bool{}, []history{h}

@@ -77,8 +77,9 @@ func TestLM08_ClientsTakeTurns(t *testing.T) {
 								return
 							default:
 							}
+							// Each free place is wanted by 20 callers at least, so the queue stays full.
 							if attempt("attacker "+strconv.Itoa(i)) != nil {
-								time.Sleep(10 * time.Millisecond)
+								time.Sleep(100 * time.Millisecond)
 							}
 						}
 					})
@@ -127,8 +128,9 @@ func TestLM08_GroupsTakeTurns(t *testing.T) {
 						return
 					default:
 					}
+					// Each free place is wanted by 100 callers, so the queue stays full.
 					if attempt("attackers", strconv.Itoa(i)) != nil {
-						time.Sleep(100 * time.Millisecond)
+						time.Sleep(500 * time.Millisecond)
 					}
 				}
 			})
