@@ -163,8 +163,8 @@ type ReauthenticateParams struct {
 // Reauthenticate checks the password of a signed-in user again, before a sensitive action,
 // and continues the session of the claims: it returns [NextSignedIn]. The new session token
 // has the current time as auth_time and "pwd" as amr. The session keeps its id and its end,
-// and no refresh token is exchanged. It counts against the limits of a sign-in, and a
-// disabled user or an expired password is refused as at a sign-in.
+// and no refresh token is exchanged. It counts against the limits of a sign-in, and an
+// expired password is refused as at a sign-in.
 //
 // With ReauthenticateParams.RefreshToken the result also has the newest refresh token of
 // the session, with that auth_time and amr, which the tokens of later refreshes inherit.
@@ -173,8 +173,10 @@ type ReauthenticateParams struct {
 // their auth_time. So a token that was stolen earlier does not become more recent.
 //
 // Errors: a [*FieldError]; [ErrInvalidSession] if the session or the refresh token is not
-// valid; [ErrForbidden] in a reset session or one of [Operator.Impersonate]; otherwise
-// those of [Service.SignIn].
+// valid, also if the user is disabled; [ErrForbidden] in a reset session or one of
+// [Operator.Impersonate]; a [*LimitError] as in [Service.SignIn]; [ErrInvalidCredentials];
+// [ErrPasswordExpired]; a [*BreachedPasswordError]; the error of [Config.Claims];
+// [ErrUnavailable].
 func (s *Service) Reauthenticate(ctx context.Context, claims *token.Claims, in ReauthenticateParams, c Client) (Result, error) {
 	if err := s.checkPasswordInput("password", in.Password); err != nil {
 		return Result{}, err

@@ -295,7 +295,8 @@ func (s *apiSource) call(op *operation, call *ast.CallExpr, prefix, doc string, 
 	}
 	if strings.Contains(strings.ToLower(full), "service.") && !slices.Contains(handled, name) {
 		_, errs, _ := strings.Cut(s.service[name], "Errors:")
-		s.addCodes(op, errs)
+		// The guards pass a reset session only to POST /password/update.
+		s.addCodes(op, regexp.MustCompile(`\[ErrForbidden\] in\s+a\s+reset\s+session;`).ReplaceAllString(errs, ""))
 	}
 	if name != "writeJSON" && !strings.HasPrefix(name, "decode") {
 		s.walk(op, name, prefix, seen)

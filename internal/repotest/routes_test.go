@@ -121,7 +121,10 @@ func (r *routeDoc) addCodes() {
 			r.codes[c] = true
 		}
 	}
-	add(problem.Internal, problem.Unavailable)
+	add(problem.Internal)
+	if r.guard != "public" { // the errors of the Service say it of the others
+		add(problem.Unavailable)
+	}
 	if r.method != "GET" {
 		add(problem.CrossOrigin)
 	}
@@ -169,7 +172,8 @@ routes share are in the documentation of [package handlers](../handlers/doc.go).
 
 - **takes**: the members of the body. Those with a question mark are optional, or depend on others.
 - **answers**: the answers to JSON, and the codes for reasons of this route; see [errors](errors/README.md).
-  Each route may also answer ` + codeLinks(routine[:2]) + `; one that
+  Each route may also answer ` + codeLinks(routine[:1]) + `; one that reads or
+  writes the store ` + codeLinks(routine[1:2]) + `; one that
   changes something ` + codeLinks(routine[2:3]) + `; one with a body
   ` + codeLinks(routine[3:6]) + `; and one that needs a signed-in user
   ` + codeLinks(routine[6:]) + `.

@@ -16,6 +16,8 @@ import (
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/pb33f/libopenapi-validator/config"
+
+	"github.com/usherkit/usher/ushertest"
 )
 
 // document validates requests and answers against docs/openapi.json.
@@ -151,4 +153,31 @@ func (d *document) missing() (all []string) {
 		}
 	}
 	return all
+}
+
+// Each path has the documented methods, and no other one.
+func TestCF06_ThePathsHaveTheDocumentedMethods(t *testing.T) {
+	doc := openDocument(t)
+	p := start(t, doc, false, ushertest.Config{})
+	c, methods := p.signedUp(ann), map[string][]string{}
+	for answer := range doc.answers {
+		method, path, _ := strings.Cut(answer, " ")
+		path, _, _ = strings.Cut(path, " ")
+		if methods[path] = append(methods[path], method); method == "GET" {
+			methods[path] = append(methods[path], "HEAD")
+		}
+	}
+	for path, has := range methods {
+		slices.Sort(has)
+		has = slices.Compact(has)
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+			r := httptest.NewRequest(method, p.URL+"/auth"+strings.Replace(path, "{id}", "x", 1), nil)
+			c.authorize(r)
+			w := httptest.NewRecorder()
+			p.Handler().ServeHTTP(w, r)
+			if other := !slices.Contains(has, method); other != (w.Code == 405) || other && w.Header().Get("Allow") != strings.Join(has, ", ") {
+				t.Errorf("%s %s: %d, Allow %q, documented are %s", method, path, w.Code, w.Header().Get("Allow"), has)
+			}
+		}
+	}
 }
