@@ -67,7 +67,7 @@ var (
 // call with that one.
 type EmailProofError struct {
 	// Until is when the present password begins to prove the user. It is zero if the user
-	// has no password.
+	// has no password, or one that has leaked ([BreachedReplaced]).
 	Until time.Time
 }
 

@@ -43,7 +43,8 @@ type ReplacePasswordParams struct {
 // A stolen session can set a password while the sign-in is recent. So for 24 hours, a
 // password that was set without CurrentPassword and without a reset session cannot change
 // the address or delete the account: see [EmailProofError]. A change with such a
-// CurrentPassword keeps that restriction.
+// CurrentPassword keeps that restriction. One with a CurrentPassword that has leaked
+// ([BreachedReplaced]) begins it.
 //
 // The caller's session ends too, so that a stolen token of it is refused. The caller
 // continues in a new session, whose tokens are in the result with [NextSignedIn]. The new
@@ -82,7 +83,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	}
 	by := proof{proofSession, account.User.ID}
 	switch {
-	case in.CurrentPassword != "":
+	case in.CurrentPassword != "" && !mustBeReplacedByEmail(account):
 		by.kind = proofPassword
 	case session.Kind == store.SessionReset:
 		by = proof{proofLink, session.ID}

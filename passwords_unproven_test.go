@@ -317,3 +317,34 @@ func TestPO10_AnExportKeepsTheDemand(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A password that is known to have leaked proves nothing beside a stolen session: it changes
+// no address and deletes no account, and what it sets counts as set by the session.
+func TestUP07_PO10_ALeakedPasswordProvesNothingInASession(t *testing.T) {
+	t.Parallel()
+	k, l, a := leakedKit(t, usher.BreachedReplaced)
+	created := a.Session.CreatedAt
+	wantBreached(t, k.trySignIn(ann, goodPassword, home), true)
+	l.leaked.Store(false) // the new one is not in the list
+	k.clock.add(6 * time.Minute)
+	k.wantUnproven(a, goodPassword, time.Time{})
+	var unproven *usher.EmailProofError
+	if err := k.DeleteAccount(ctx, k.claims(a), usher.DeleteAccountParams{CurrentPassword: goodPassword}, home); !errors.As(err, &unproven) {
+		t.Errorf("a deletion: %v", err)
+	}
+	a = usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: thirdPassword, CurrentPassword: goodPassword}, home))
+	k.wantUnproven(a, thirdPassword, k.clock.now().Add(24*time.Hour))
+	if !a.Session.CreatedAt.Equal(created) {
+		t.Errorf("the session is of %v, want %v", a.Session.CreatedAt, created)
+	}
+	k.clock.add(24 * time.Hour)
+	k.wantProven(k.signIn(ann, thirdPassword, home), thirdPassword)
+
+	// Without a verified address there is no better proof.
+	l = &leakList{}
+	k = newKit(t, withLeakList(l, usher.BreachedReplaced))
+	a = k.signUp(ann)
+	l.leaked.Store(true)
+	wantBreached(t, k.trySignIn(ann, goodPassword, home), false)
+	k.wantProven(a, goodPassword)
+}

@@ -178,7 +178,7 @@ func TestPO10_NoOtherWayTakesALeakedPassword(t *testing.T) {
 	if !k.isLive(a) {
 		t.Error("the session has ended")
 	}
-	// The session and the password together prove more than the list.
+	// The session and the password together set another one, as a recent session alone does.
 	l.leaked.Store(false)
 	in := usher.UpdatePasswordParams{NewPassword: thirdPassword, CurrentPassword: goodPassword}
 	a = usher.Must(k.UpdatePassword(ctx, k.claims(a), in, home))
