@@ -115,7 +115,7 @@ func (c Config) complete() (Config, error) {
 			return Config{}, err
 		}
 	}
-	if c.Plain && c.RefreshName == c.SessionName+actingSuffix {
+	if c.Plain && c.RefreshName == c.SessionName+impersonationSuffix {
 		return Config{}, fmt.Errorf("cookies: the name %q is used by another cookie of the jar; choose another RefreshName", c.RefreshName)
 	}
 	strict := c.Domain != "" || c.Plain || !c.InsecureLoopback && !hasPrefix(c.Name, hostPrefix) && !hasPrefix(c.Name, securePrefix)

@@ -49,8 +49,8 @@ type Jar struct {
 	// pairs maps session tokens to the refresh tokens that they came with, with
 	// Config.Plain; see belongTogether.
 	pairs *tokencache.Cache[string]
-	// acting is the name of the cookie of an operator who acts as a user.
-	acting string
+	// impersonation is the name of the cookie of an operator who acts as a user.
+	impersonation string
 }
 
 // New returns a Jar. Its errors name the field of cfg that is missing or invalid.
@@ -66,7 +66,7 @@ func New(cfg Config) (*Jar, error) {
 	cfg.logWarnings()
 	// Only the store's codecs need the keys.
 	cfg.Secret, cfg.OldSecrets, cfg.KeyPairs = "", nil, nil
-	j := &Jar{cfg: cfg, store: store, serverSide: serverSide, acting: cfg.tokenNames()[0] + actingSuffix}
+	j := &Jar{cfg: cfg, store: store, serverSide: serverSide, impersonation: cfg.tokenNames()[0] + impersonationSuffix}
 	// The sessions of another store may change while the cookie stays the same.
 	if cfg.Store == nil && !cfg.Plain && cfg.CacheBytes > 0 {
 		j.cache = tokencache.New[token.Pair](cfg.CacheBytes, cfg.Now)

@@ -125,14 +125,14 @@ func TestOP14_TwoCookies(t *testing.T) {
 	t.Parallel()
 	inBothJars(t, Setup{}, func(t *testing.T, k *Kit, b *Browser) {
 		act(t, b, Ann)
-		first := b.Cookies[actingCookie].Value
+		first := b.Cookies[impersonationCookie].Value
 		b.Send("/signout")
 		act(t, b, Bob)
 		var line []string
 		for _, c := range b.Cookies {
 			line = append(line, c.Name+"="+c.Value)
 		}
-		twice := strings.Join(append(line, actingCookie+"="+first), "; ")
+		twice := strings.Join(append(line, impersonationCookie+"="+first), "; ")
 		if v := b.Open("/protected", "Cookie", twice, "Sec-Fetch-Mode", "cors"); v.Status != 401 {
 			t.Errorf("%d %s", v.Status, v.Body)
 		}
@@ -148,7 +148,7 @@ func TestOP14_ATokenWithoutAnActorIsNoImpersonation(t *testing.T) {
 		if err := k.Jar.SetImpersonation(w, httptest.NewRequest("GET", "https://app.example/", nil), ann.Tokens.Session, ann.Tokens.SessionExpiresAt, sessionID(t, b)); err != nil {
 			t.Fatal(err)
 		}
-		b.Cookies[actingCookie] = w.Result().Cookies()[0]
+		b.Cookies[impersonationCookie] = w.Result().Cookies()[0]
 		if v := script(b, http.MethodGet, "/auth/me", ""); v.Status != 401 || !strings.Contains(v.Body, "impersonation_ended") {
 			t.Errorf("%d %s", v.Status, v.Body)
 		}
@@ -173,8 +173,8 @@ func TestOP16_OnErrorGetsTheEnd(t *testing.T) {
 	if err := k.Service.Operator("ops:bob").SignOutUser(t.Context(), k.UserID(Ann)); err != nil {
 		t.Fatal(err)
 	}
-	if v := b.Open("/protected"); v.Status != 401 || got != problem.ImpersonationEnded || b.Cookies[actingCookie] != nil {
-		t.Errorf("%d %q %v", v.Status, got, b.Cookies[actingCookie])
+	if v := b.Open("/protected"); v.Status != 401 || got != problem.ImpersonationEnded || b.Cookies[impersonationCookie] != nil {
+		t.Errorf("%d %q %v", v.Status, got, b.Cookies[impersonationCookie])
 	}
 }
 
@@ -232,8 +232,8 @@ func TestOP12_OP14_TheRoutesOfASupportDesk(t *testing.T) {
 func TestOP21_JunkLocksNobodyOut(t *testing.T) {
 	t.Parallel()
 	inBothJars(t, Setup{}, func(t *testing.T, k *Kit, b *Browser) {
-		forged := &http.Cookie{Name: actingCookie, Value: b.Cookies["__Host-session"].Value}
-		b.Cookies[actingCookie] = forged
+		forged := &http.Cookie{Name: impersonationCookie, Value: b.Cookies["__Host-session"].Value}
+		b.Cookies[impersonationCookie] = forged
 		wantUser(t, b, desk, "")
 		if v := script(b, http.MethodPost, "/auth/session/refresh", ""); v.Status != 200 {
 			t.Errorf("refresh: %d %s", v.Status, v.Body)
@@ -247,8 +247,8 @@ func TestOP21_JunkLocksNobodyOut(t *testing.T) {
 
 		// One that was set for this session and does not open any more is no junk.
 		act(t, b, Ann)
-		value := b.Cookies[actingCookie].Value
-		b.Cookies[actingCookie] = &http.Cookie{Name: actingCookie, Value: value[:len(value)-9]}
+		value := b.Cookies[impersonationCookie].Value
+		b.Cookies[impersonationCookie] = &http.Cookie{Name: impersonationCookie, Value: value[:len(value)-9]}
 		for _, path := range []string{"/auth/me", "/protected"} {
 			if v := script(b, http.MethodGet, path, ""); v.Status != 401 || !strings.Contains(v.Body, "impersonation_ended") {
 				t.Errorf("%s: %d %s", path, v.Status, v.Body)

@@ -31,9 +31,9 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request, p *pro
 		return session{}, newRefusal(problem.NotSignedIn, nil)
 	}
 	pair, present := m.cfg.Cookies.Tokens(r)
-	var acting actingCookie
-	if m.acting != nil {
-		acting.session, acting.operatorSession, acting.present = m.acting.Impersonation(r)
+	var acting impersonationCookie
+	if m.impersonation != nil {
+		acting.session, acting.operatorSession, acting.present = m.impersonation.Impersonation(r)
 	}
 	if !present && !acting.present {
 		return session{}, newRefusal(problem.NotSignedIn, nil)
@@ -49,7 +49,7 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request, p *pro
 	}
 	claims, refusal := m.authenticatePair(w, r, p, pair)
 	if acting.present {
-		return m.authenticateActing(w, r, p, acting, claims, refusal)
+		return m.authenticateImpersonation(w, r, p, acting, claims, refusal)
 	}
 	if refusal != nil {
 		return session{}, refusal

@@ -119,8 +119,8 @@ type Middleware struct {
 	origins   *CrossOrigin
 	vary      string
 	exchanges exchanges
-	// acting is Config.Cookies if it can keep the session of an operator who acts as a user.
-	acting impersonationCookies
+	// impersonation is Config.Cookies if it can keep the session of an operator who acts as a user.
+	impersonation impersonationCookies
 }
 
 // New returns a Middleware. Its errors name the field of cfg that is missing or
@@ -151,7 +151,7 @@ func New(cfg Config) (*Middleware, error) {
 	m := &Middleware{cfg: cfg, origins: origins, vary: "Authorization"}
 	if cfg.Cookies != nil {
 		m.vary = "Authorization, Cookie"
-		m.acting, _ = cfg.Cookies.(impersonationCookies)
+		m.impersonation, _ = cfg.Cookies.(impersonationCookies)
 	}
 	return m, nil
 }

@@ -164,7 +164,7 @@ func TestCF06_EachCookieNameIsDocumented(t *testing.T) {
 				switch {
 				case dir == "cookies" && slices.Contains([]string{"deviceName", "flashName", "endedName"}, name.Name):
 					names["__Host-"+text] = true
-				case dir == "cookies" && name.Name == "actingSuffix":
+				case dir == "cookies" && name.Name == "impersonationSuffix":
 					names["__Host-session"+text], names["DS"+text] = true, true
 				case name.Name == "noteConfirmation":
 					for _, page := range []string{"forgot", "signup", "verify"} {

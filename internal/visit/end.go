@@ -21,14 +21,14 @@ import (
 //
 // If an operator acts as a user, it ends that session alone, removes its cookie, and returns
 // true: the operator's own session goes on.
-func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) (stoppedActing bool, err error) {
-	if _, present := v.Cookies.Tokens(r); !present && !v.isActing(r) {
+func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) (stoppedImpersonation bool, err error) {
+	if _, present := v.Cookies.Tokens(r); !present && !v.isImpersonating(r) {
 		return false, nil
 	}
 	if err := v.Origins.CheckCookie(r); err != nil {
 		return false, err
 	}
-	if stopped, err := v.stopActing(w, r); stopped || err != nil {
+	if stopped, err := v.stopImpersonation(w, r); stopped || err != nil {
 		return stopped, err
 	}
 	if err := v.endSessions(r.Context(), v.allTokens(r), v.Client(w, r)); err != nil {
@@ -105,7 +105,7 @@ func (v *Visits) EndOverwritten(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		v.Logger.WarnContext(r.Context(), "handlers: sessions that the client had could not be ended", "error", err)
 	}
-	v.clearActing(w, r)
+	v.clearImpersonation(w, r)
 }
 
 // endSessions ends the session of each pair of which a token is valid, except those with
@@ -149,5 +149,5 @@ func (v *Visits) allTokens(r *http.Request) []token.Pair {
 	if v.Cookies == nil {
 		return nil
 	}
-	return append(v.Cookies.AllTokens(r), v.actingTokens(r)...)
+	return append(v.Cookies.AllTokens(r), v.impersonationTokens(r)...)
 }

@@ -27,7 +27,7 @@ func (v *Visits) ForgetUser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.ClearTokens(w, r)
-	v.clearActing(w, r)
+	v.clearImpersonation(w, r)
 	for _, name := range []string{NoteReset, NoteVerify, NoteInvitation, NoteLoginID} {
 		v.Cookies.ClearNote(w, r, name)
 	}

@@ -27,7 +27,7 @@ func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, s
 	default:
 		return result, nil
 	}
-	v.clearActing(w, r)
+	v.clearImpersonation(w, r)
 	// The request has succeeded, so a failure is only logged.
 	if err := v.endReplaced(r, had, c, except...); err != nil {
 		v.Logger.WarnContext(r.Context(), "handlers: further sessions that the client had could not be ended", "error", err)
@@ -105,12 +105,12 @@ func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authen
 	var err error
 	switch impersonated := a.Session.Kind == usher.SessionImpersonated; {
 	case impersonated && v.Cookies != nil:
-		err = v.startActing(w, r, a)
+		err = v.startImpersonation(w, r, a)
 	case !impersonated:
 		err = v.endReplaced(r, v.allTokens(r), v.Client(w, r), a.Session.ID)
 		if err == nil && v.Cookies != nil {
 			err = v.Cookies.SetTokens(w, r, a.Tokens)
-			v.clearActing(w, r)
+			v.clearImpersonation(w, r)
 		}
 	}
 	if err != nil {
@@ -148,7 +148,7 @@ func (v *Visits) RefreshToken(w http.ResponseWriter, r *http.Request) (usher.Sec
 	if err := v.Origins.CheckCookie(r); err != nil {
 		return "", err
 	}
-	if v.isActing(r) {
+	if v.isImpersonating(r) {
 		return "", usher.ErrForbidden
 	}
 	if pair.Refresh == "" {
@@ -190,7 +190,7 @@ func (v *Visits) RefreshCookies(w http.ResponseWriter, r *http.Request, userID s
 func (v *Visits) ClearEndedSession(w http.ResponseWriter, r *http.Request, err error) error {
 	switch {
 	case !errors.Is(err, usher.ErrInvalidSession) || len(r.Header["Authorization"]) > 0:
-	case v.isActing(r):
+	case v.isImpersonating(r):
 		return ErrImpersonationEnded
 	case middleware.IsNavigation(r):
 		v.ClearTokens(w, r)

@@ -11,37 +11,37 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
-// actingSuffix is added to the name of the session cookie.
-const actingSuffix = "-as"
+// impersonationSuffix is added to the name of the session cookie.
+const impersonationSuffix = "-as"
 
 // The names of the values in the cookie of an operator who acts as a user.
-const keyActing, keyOperator = "a", "o"
+const keyImpersonation, keyOperator = "a", "o"
 
-func (j *Jar) actingSpec() cookieSpec {
-	spec := cookieSpec{name: j.acting, domain: j.cfg.Domain, sameSite: j.cfg.SameSite}
+func (j *Jar) impersonationSpec() cookieSpec {
+	spec := cookieSpec{name: j.impersonation, domain: j.cfg.Domain, sameSite: j.cfg.SameSite}
 	return spec.endingWithBrowser(true)
 }
 
-// actingTag begins the value of a cookie that was set beside the operator's session with that
+// impersonationTag begins the value of a cookie that was set beside the operator's session with that
 // id. Another host of the domain can set a cookie of this name, but it does not know the id,
 // so a cookie that does not open counts only if it has the tag of the session cookie.
-func actingTag(operatorSession string) string {
+func impersonationTag(operatorSession string) string {
 	sum := sha256.Sum256([]byte("acting " + operatorSession))
 	return b64.EncodeToString(sum[:16]) + "."
 }
 
-// actingTexts returns the values, without their tags, of the cookies by which an operator acts
+// impersonationTexts returns the values, without their tags, of the cookies by which an operator acts
 // as a user: own are those with the tag of the session cookie, each once, and others are the
 // first others.
-func (j *Jar) actingTexts(r *http.Request) (own, others []string) {
-	texts := cookieTexts(r, j.acting)
+func (j *Jar) impersonationTexts(r *http.Request) (own, others []string) {
+	texts := cookieTexts(r, j.impersonation)
 	if len(texts) == 0 {
 		return nil, nil
 	}
 	pair, _ := j.Tokens(r)
 	id := cmp.Or(sessionID(pair.Session.Reveal()), sessionID(pair.Refresh.Reveal()))
 	for _, text := range texts {
-		sealed, isOwn := strings.CutPrefix(text, actingTag(id))
+		sealed, isOwn := strings.CutPrefix(text, impersonationTag(id))
 		switch {
 		case id != "" && isOwn && !slices.Contains(own, sealed):
 			own = append(own, sealed)
@@ -52,14 +52,14 @@ func (j *Jar) actingTexts(r *http.Request) (own, others []string) {
 	return own, others
 }
 
-// withActing returns a copy of the request that has only these cookies by which an operator
+// withImpersonation returns a copy of the request that has only these cookies by which an operator
 // acts as a user.
-func (j *Jar) withActing(r *http.Request, texts ...string) *http.Request {
+func (j *Jar) withImpersonation(r *http.Request, texts ...string) *http.Request {
 	one := r.WithContext(r.Context())
 	one.Header = r.Header.Clone()
 	one.Header["Cookie"] = nil
 	for _, text := range texts {
-		one.Header["Cookie"] = append(one.Header["Cookie"], j.acting+"="+text)
+		one.Header["Cookie"] = append(one.Header["Cookie"], j.impersonation+"="+text)
 	}
 	return one
 }
@@ -76,17 +76,17 @@ func (j *Jar) withActing(r *http.Request, texts ...string) *http.Request {
 // whose token is not valid, must be refused: it comes from a page that was shown as the user.
 // Package middleware does so.
 func (j *Jar) Impersonation(r *http.Request) (session token.Secret, operatorSession string, present bool) {
-	own, others := j.actingTexts(r)
+	own, others := j.impersonationTexts(r)
 	switch {
 	case len(own) == 1:
-		values := j.read(j.withActing(r, own[0]), j.acting)
-		return token.Secret(values[keyActing]), values[keyOperator], true
+		values := j.read(j.withImpersonation(r, own[0]), j.impersonation)
+		return token.Secret(values[keyImpersonation]), values[keyOperator], true
 	case len(own) > 1:
 		return "", "", true
 	}
 	for _, text := range others {
-		if values := j.read(j.withActing(r, text), j.acting); values != nil {
-			return token.Secret(values[keyActing]), values[keyOperator], true
+		if values := j.read(j.withImpersonation(r, text), j.impersonation); values != nil {
+			return token.Secret(values[keyImpersonation]), values[keyOperator], true
 		}
 	}
 	return "", "", false
@@ -103,9 +103,9 @@ func (j *Jar) SetImpersonation(w http.ResponseWriter, r *http.Request, session t
 	if session == "" || operatorSession == "" || lifetime < time.Second {
 		return ErrExpired
 	}
-	values := map[string]string{keyActing: session.Reveal(), keyOperator: operatorSession}
-	spec := j.actingSpec()
-	spec.tag = actingTag(operatorSession)
+	values := map[string]string{keyImpersonation: session.Reveal(), keyOperator: operatorSession}
+	spec := j.impersonationSpec()
+	spec.tag = impersonationTag(operatorSession)
 	d, err := j.prepare(j.untagged(r), spec, values, lifetime, nil)
 	if err != nil {
 		return err
@@ -116,12 +116,12 @@ func (j *Jar) SetImpersonation(w http.ResponseWriter, r *http.Request, session t
 // ClearImpersonation deletes the cookie of [Jar.SetImpersonation]. The session cookie stays.
 // It does not revoke the token.
 func (j *Jar) ClearImpersonation(w http.ResponseWriter, r *http.Request) {
-	j.deleteCookie(w, j.untagged(r), j.actingSpec())
+	j.deleteCookie(w, j.untagged(r), j.impersonationSpec())
 	j.dropShownPages(w)
 }
 
 // untagged returns a copy of the request with the values that the store knows.
 func (j *Jar) untagged(r *http.Request) *http.Request {
-	own, others := j.actingTexts(r)
-	return j.withActing(r, slices.Concat(own, others)...)
+	own, others := j.impersonationTexts(r)
+	return j.withImpersonation(r, slices.Concat(own, others)...)
 }

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	desk         = "desk@example.com"
-	actingCookie = "__Host-session-as"
+	desk                = "desk@example.com"
+	impersonationCookie = "__Host-session-as"
 )
 
 // inBothJars runs a test with sealed cookies, and with plain tokens in cookies.
@@ -120,7 +120,7 @@ func TestOP14_TheOperatorGetsTheSameSessionBack(t *testing.T) {
 		}
 		for _, user := range []string{Ann, Bob} {
 			act(t, b, user)
-			c := b.Cookies[actingCookie]
+			c := b.Cookies[impersonationCookie]
 			if c == nil || !c.HttpOnly || !c.Secure || c.Path != "/" || c.Domain != "" || c.MaxAge != 0 || c.SameSite != before["__Host-session"].SameSite || strings.Contains(c.Value, "eyJ") {
 				t.Fatalf("the cookie is %v", c)
 			}
@@ -134,7 +134,7 @@ func TestOP14_TheOperatorGetsTheSameSessionBack(t *testing.T) {
 			} else if out := script(b, http.MethodPost, "/auth/signout", ""); out.Status != 200 {
 				t.Errorf("sign-out: %d %s", out.Status, out.Body)
 			}
-			if b.Cookies[actingCookie] != nil {
+			if b.Cookies[impersonationCookie] != nil {
 				t.Error("the cookie stays after the sign-out")
 			}
 			wantEvents(t, k, user, acting, usher.EventSessionCreated, usher.EventUserUpdated, usher.EventSignOut, usher.EventSessionEnded)
@@ -169,7 +169,7 @@ func TestOP14_NoRefreshGoesPastTheCap(t *testing.T) {
 	inBothJars(t, Setup{}, func(t *testing.T, k *Kit, b *Browser) {
 		k.Inbox()
 		act(t, b, Ann)
-		acting := b.Cookies[actingCookie].Value
+		acting := b.Cookies[impersonationCookie].Value
 		for range 2 {
 			k.Clock.Add(7 * time.Minute)
 			wantUser(t, b, Ann, "ops:alice")
@@ -178,7 +178,7 @@ func TestOP14_NoRefreshGoesPastTheCap(t *testing.T) {
 			}
 		}
 		k.Clock.Add(time.Minute)
-		b.Cookies[actingCookie] = &http.Cookie{Name: actingCookie, Value: acting} // as a client may keep it
+		b.Cookies[impersonationCookie] = &http.Cookie{Name: impersonationCookie, Value: acting} // as a client may keep it
 		for range 2 {
 			if late := script(b, http.MethodPatch, "/auth/me", `{"name":"late"}`); late.Status != 401 || !strings.Contains(late.Body, "impersonation_ended") {
 				t.Errorf("after 15 minutes: %d %s", late.Status, late.Body)
@@ -206,8 +206,8 @@ func TestOP16_TheEndIsShownBeforeTheOperatorActs(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, hidden := range [][]string{{"Sec-Fetch-Mode", "cors"}, {"Sec-Purpose", "prefetch"}, {"Sec-Fetch-Dest", "iframe"}} {
-				if v := b.Open("/protected", hidden...); v.Status != 401 || b.Cookies[actingCookie] == nil {
-					t.Errorf("%s, %v: %d, cookie %v", name, hidden, v.Status, b.Cookies[actingCookie])
+				if v := b.Open("/protected", hidden...); v.Status != 401 || b.Cookies[impersonationCookie] == nil {
+					t.Errorf("%s, %v: %d, cookie %v", name, hidden, v.Status, b.Cookies[impersonationCookie])
 				}
 			}
 			if v := script(b, http.MethodPost, "/auth/email/verify", `{"token":"x"}`); v.Status != 400 { // Optional: anonymous
@@ -228,12 +228,12 @@ func TestOP15_ItEndsWithTheSessionOfTheOperator(t *testing.T) {
 		act(t, b, Ann)
 		other := k.Browser(t) // the session of another user, or none, beside the cookie
 		other.SignUp("eve@example.com")
-		other.Cookies[actingCookie] = b.Cookies[actingCookie]
+		other.Cookies[impersonationCookie] = b.Cookies[impersonationCookie]
 		if v := script(other, http.MethodGet, "/auth/me", ""); v.Status != 401 || !strings.Contains(v.Body, "impersonation_ended") {
 			t.Errorf("beside another session: %d %s", v.Status, v.Body)
 		}
 		alone := k.Browser(t)
-		alone.Cookies[actingCookie] = b.Cookies[actingCookie]
+		alone.Cookies[impersonationCookie] = b.Cookies[impersonationCookie]
 		if v := script(alone, http.MethodGet, "/auth/me", ""); v.Status != 401 {
 			t.Errorf("without a session: %d %s", v.Status, v.Body)
 		}
@@ -250,7 +250,7 @@ func TestOP15_ItEndsWithTheSessionOfTheOperator(t *testing.T) {
 			}
 			b.Open("/protected").WantPage(t, 401, "Acting as another user has ended")
 			b.Open("/protected").WantRedirect(t, "/auth/signin?return_to=%2Fprotected")
-			if b.Cookies[actingCookie] != nil {
+			if b.Cookies[impersonationCookie] != nil {
 				t.Error("the cookie stays")
 			}
 			b.Send("/signin", "loginId", desk, "password", GoodPassword)
@@ -315,7 +315,7 @@ func TestOP14_AFreshSignInEndsIt(t *testing.T) {
 		b.Send("/signin", "loginId", desk, "password", OtherPassword).WantPage(t, 401)
 		wantUser(t, b, Ann, "ops:alice")
 		b.Send("/signin", "loginId", Bob, "password", GoodPassword).WantRedirect(t, "/")
-		if b.Cookies[actingCookie] != nil {
+		if b.Cookies[impersonationCookie] != nil {
 			t.Error("the cookie stays after a sign-in")
 		}
 		wantUser(t, b, Bob, "")

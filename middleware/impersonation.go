@@ -23,14 +23,14 @@ type impersonationCookies interface {
 	ClearImpersonation(w http.ResponseWriter, r *http.Request)
 }
 
-// actingCookie is the result of impersonationCookies.Impersonation.
-type actingCookie struct {
+// impersonationCookie is the result of impersonationCookies.Impersonation.
+type impersonationCookie struct {
 	session         token.Secret
 	operatorSession string
 	present         bool
 }
 
-// authenticateActing validates the session in which an operator acts as a user. own and
+// authenticateImpersonation validates the session in which an operator acts as a user. own and
 // refusal are the result for the operator's own session, which must be the one in which the
 // operator began.
 //
@@ -38,7 +38,7 @@ type actingCookie struct {
 // the operator, because it may come from a page that was shown as the user. A browser that opens a page
 // or sends a form shows that refusal, so the cookie is deleted then. Others keep it: a page
 // that a script has loaded may still show the user.
-func (m *Middleware) authenticateActing(w http.ResponseWriter, r *http.Request, p *protected, acting actingCookie, own *token.Claims, refusal *Refusal) (session, *Refusal) {
+func (m *Middleware) authenticateImpersonation(w http.ResponseWriter, r *http.Request, p *protected, acting impersonationCookie, own *token.Claims, refusal *Refusal) (session, *Refusal) {
 	err := errNoOperator
 	switch {
 	case refusal != nil && refusal.Code != problem.InvalidSession:
@@ -56,7 +56,7 @@ func (m *Middleware) authenticateActing(w http.ResponseWriter, r *http.Request, 
 		}
 	}
 	if showsAnswer(r) {
-		m.acting.ClearImpersonation(w, r)
+		m.impersonation.ClearImpersonation(w, r)
 		p.cookiesAdded(w)
 	}
 	return session{}, newRefusal(problem.ImpersonationEnded, err)

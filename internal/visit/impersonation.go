@@ -16,8 +16,8 @@ var ErrImpersonationEnded = errors.New("handlers: the session in which an operat
 
 var errNoOperator = errors.New("handlers: Finish puts a session of Operator.Impersonate into a cookie beside the session of the operator, and the cookies of the request have none: answer with Tokens.Session, and let the client send it in an Authorization header")
 
-// isActing reports whether the request has the cookie of an operator who acts as a user.
-func (v *Visits) isActing(r *http.Request) bool {
+// isImpersonating reports whether the request has the cookie of an operator who acts as a user.
+func (v *Visits) isImpersonating(r *http.Request) bool {
 	if v.Cookies == nil {
 		return false
 	}
@@ -25,25 +25,25 @@ func (v *Visits) isActing(r *http.Request) bool {
 	return acting
 }
 
-// startActing keeps a session of Operator.Impersonate in a cookie, bound to the session of the
+// startImpersonation keeps a session of Operator.Impersonate in a cookie, bound to the session of the
 // operator in the cookies of the request. It ends the one that the browser had before.
-func (v *Visits) startActing(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
+func (v *Visits) startImpersonation(w http.ResponseWriter, r *http.Request, a *usher.Authentication) error {
 	operator := v.cookieClaims(r)
 	if _, bearer := middleware.Claims(r.Context()); bearer || operator == nil {
 		return errNoOperator
 	}
-	had := v.actingTokens(r)
+	had := v.impersonationTokens(r)
 	if err := v.Cookies.SetImpersonation(w, r, a.Tokens.Session, a.Tokens.SessionExpiresAt, operator.SessionID); err != nil {
 		return err
 	}
 	return v.endSessions(context.WithoutCancel(r.Context()), had, v.Client(w, r))
 }
 
-// stopActing ends the session in which an operator acts as a user, and removes its cookie.
+// stopImpersonation ends the session in which an operator acts as a user, and removes its cookie.
 // The operator's own session goes on. It reports whether there was such a cookie; one that
 // does not open counts as none.
-func (v *Visits) stopActing(w http.ResponseWriter, r *http.Request) (stopped bool, err error) {
-	had := v.actingTokens(r)
+func (v *Visits) stopImpersonation(w http.ResponseWriter, r *http.Request) (stopped bool, err error) {
+	had := v.impersonationTokens(r)
 	if len(had) == 0 {
 		return false, nil
 	}
@@ -54,15 +54,15 @@ func (v *Visits) stopActing(w http.ResponseWriter, r *http.Request) (stopped boo
 	return true, nil
 }
 
-// clearActing removes the cookie of an operator who acts as a user, if the request has it.
-func (v *Visits) clearActing(w http.ResponseWriter, r *http.Request) {
-	if v.isActing(r) {
+// clearImpersonation removes the cookie of an operator who acts as a user, if the request has it.
+func (v *Visits) clearImpersonation(w http.ResponseWriter, r *http.Request) {
+	if v.isImpersonating(r) {
 		v.Cookies.ClearImpersonation(w, r)
 	}
 }
 
-// actingTokens returns the token of an operator who acts as a user, or none.
-func (v *Visits) actingTokens(r *http.Request) []token.Pair {
+// impersonationTokens returns the token of an operator who acts as a user, or none.
+func (v *Visits) impersonationTokens(r *http.Request) []token.Pair {
 	if session, _, _ := v.Cookies.Impersonation(r); session != "" {
 		return []token.Pair{{Session: session}}
 	}
