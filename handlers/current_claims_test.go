@@ -115,7 +115,7 @@ func TestTN06_ANewTenantCountsAtOnce(t *testing.T) {
 	})
 }
 
-// verifierOnly hides the other abilities of a Service, as a remote verifier lacks them.
+// verifierOnly hides the other interfaces of a Service, as a remote verifier lacks them.
 type verifierOnly struct{ middleware.Validator }
 
 func TestEV08_TheAnswerToAVerificationRenewsTheSession(t *testing.T) {

@@ -57,7 +57,7 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request, p *pro
 	return session{claims: claims, validatedBy: m}, nil
 }
 
-// conflictRejecter is an optional ability of Config.Cookies. cookies.Jar implements it.
+// conflictRejecter is an interface that Config.Cookies may implement. cookies.Jar does.
 type conflictRejecter interface {
 	// RejectConflict reports whether the request has session cookies of different
 	// sessions. It then adds cookies to the response that delete all of them.

@@ -27,9 +27,9 @@ type Validator interface {
 	ValidateSession(ctx context.Context, raw token.Secret) (*token.Claims, error)
 }
 
-// ClaimsReader is an optional ability of a Validator: it reads the current rights of a
-// user. A session token has the rights of the time when it was issued. usher.Service
-// implements it.
+// ClaimsReader is an interface that a [Validator] may implement. It reads the current
+// rights of a user. A session token has the rights of the time when it was issued.
+// usher.Service implements it.
 type ClaimsReader interface {
 	// CurrentClaims returns claims with the roles, permissions, tenants and the
 	// verified address that the user has now. A guard calls it once for a request that

@@ -13,7 +13,7 @@ var (
 	errNoActor    = errors.New("middleware: the token in the cookie of an operator who acts as a user has no claim act")
 )
 
-// impersonationCookies is an optional ability of Config.Cookies. cookies.Jar implements it.
+// impersonationCookies is an interface that Config.Cookies may implement. cookies.Jar does.
 type impersonationCookies interface {
 	// Impersonation returns the session token with which an operator acts as a user, and
 	// the id of the operator's own session. present reports whether the request has a

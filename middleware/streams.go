@@ -17,9 +17,9 @@ var ErrSessionEnded = errors.New("middleware: the session of the request has end
 
 var errSessionExpired = fmt.Errorf("%w: %w", ErrSessionEnded, token.ErrExpired)
 
-// SessionWatcher is an optional ability of a [Validator]. [token.Verifier], [Remote] and
-// usher.Service implement it. With it, a request that still runs is canceled when its
-// session is revoked.
+// SessionWatcher is an interface that a [Validator] may implement. [token.Verifier],
+// [Remote] and usher.Service implement it. With it, a request that still runs is canceled
+// when its session is revoked.
 type SessionWatcher interface {
 	// WatchSession calls ended when the session of the claims is revoked, on the
 	// goroutine that revokes it, or at once if it is revoked already. ended returns

@@ -18,7 +18,7 @@ func (t timed) StartSession(ctx context.Context, in store.SessionStart) ([]store
 	return t.Store.StartSession(ctx, in)
 }
 
-// Unwrap lets Find find the optional abilities of the other store.
+// Unwrap lets Find find the optional interfaces of the other store.
 func (t timed) Unwrap() store.Store { return t.Store }
 
 func Example() {

@@ -14,7 +14,7 @@ type clocked struct{ store.Store }
 
 func (clocked) Time(context.Context) (time.Time, error) { return time.Unix(7, 0), nil }
 
-// wrapped is a decorator that has no ability of its own.
+// wrapped is a decorator that implements no optional interface itself.
 type wrapped struct{ store.Store }
 
 func (w wrapped) Unwrap() store.Store { return w.Store }

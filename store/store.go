@@ -18,7 +18,7 @@
 //
 //	Unwrap() Store
 //
-// so that [Find] finds the optional abilities of the inner store, [Clock] and [Notifier].
+// so that [Find] finds the optional interfaces of the inner store, [Clock] and [Notifier].
 package store
 
 import (
@@ -114,15 +114,15 @@ type ReplacedSession struct {
 	End SessionEnd
 }
 
-// Clock is an optional ability of a [Store] that has a clock of its own. Instances
-// compare it with theirs to detect a wrong clock.
+// Clock is an interface that a [Store] with a clock of its own may implement. Instances
+// compare that clock with their own, to detect a wrong one.
 type Clock interface {
 	// Time returns the store's time.
 	Time(ctx context.Context) (time.Time, error)
 }
 
-// Notifier is an optional ability of a [Store] that reports new revocations at once. A
-// notification only wakes the reader, which also polls every second.
+// Notifier is an interface that a [Store] may implement to report new revocations at once.
+// A notification only wakes the reader, which also polls every second.
 type Notifier interface {
 	// NotifyRevocations calls wake once at the beginning, and after each transaction
 	// that wrote revocations. It returns when ctx ends or when the connection is lost.
@@ -130,8 +130,8 @@ type Notifier interface {
 	NotifyRevocations(ctx context.Context, wake func()) error
 }
 
-// Find returns the first store with the ability T, such as [Clock], in the chain of s
-// and the stores that it unwraps. It returns false if there is none.
+// Find returns the first store that implements T, such as [Clock], in the chain of s and
+// the stores that it unwraps. It returns false if there is none.
 func Find[T any](s Store) (T, bool) {
 	for s != nil {
 		if t, ok := s.(T); ok {

@@ -179,7 +179,7 @@ func client(actor string) usher.Client {
 var errCrash = errors.New("the instance was killed")
 
 // crashing is a store that fails at the next change, before or after its commit, as if the
-// instance had been killed. Its optional abilities are hidden: the clock of the test is
+// instance had been killed. Its optional interfaces are hidden: the clock of the test is
 // not that of a database.
 type crashing struct {
 	store.Store
