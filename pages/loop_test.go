@@ -184,6 +184,37 @@ func TestCK11_ASignInThatLeadsBackToItselfSaysSo(t *testing.T) {
 	}
 }
 
+// A browser that keeps no cookies reads why, once for each sign-in. One that keeps them is led on.
+func TestCK11_ABrowserThatKeepsNoCookiesReadsWhy(t *testing.T) {
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	const check, says = "/auth/signin?check=1&return_to=%2Fprotected", "this browser didn’t keep this site’s cookie"
+	logged := func() int { return strings.Count(k.Logs.String(), "kept no cookie after a sign-in") }
+	form := Form("loginId", Ann, "password", GoodPassword, "return_to", "/protected")
+	for _, dest := range []string{"document", "iframe"} {
+		before := logged()
+		k.Browser(t).Do("POST", "/auth/signin", form, "Sec-Fetch-Dest", dest).WantRedirect(t, check)
+		if v := k.Browser(t).Open(check).WantPage(t, 200, says); !strings.Contains(v.Body, `name="return_to" value="/protected"`) {
+			t.Error("the form loses the page to which the sign-in leads")
+		}
+		if n := logged() - before; n != 1 {
+			t.Errorf("the log says so %d times, want once", n)
+		}
+	}
+	fresh := k.Browser(t)
+	fresh.Do("POST", "/auth/signin", form, "Sec-Fetch-Dest", "document").WantRedirect(t, check)
+	fresh.Open(check).WantRedirect(t, "/protected")
+	// A known browser needs no check, and a redirect that another site began can show nothing.
+	fresh.Do("POST", "/auth/signin", form, "Sec-Fetch-Dest", "document").WantRedirect(t, "/protected")
+	k.Browser(t).Do("POST", "/auth/signin", form, "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none").WantRedirect(t, "/protected")
+	// A link of another site does not alarm the user.
+	if v := k.Browser(t).Open(check, "Sec-Fetch-Site", "cross-site").WantPage(t, 200); strings.Contains(v.Body, says) || logged() != 2 {
+		t.Error("the page says so after a link of another site")
+	}
+	k.Browser(t).Do("POST", "/auth/signup", Form("loginId", "bob@example.com", "password", GoodPassword), "Sec-Fetch-Dest", "document").WantRedirect(t, "/auth/signin?check=1")
+	k.Browser(t).Open("/auth/signin?check=1").WantPage(t, 200, says)
+}
+
 // A page that refuses the session that the sign-in page accepts, as with a second
 // cookie on its path that the jar cannot delete.
 func TestCK11_ARedirectBackAndForthEnds(t *testing.T) {

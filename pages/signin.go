@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ func (site *Site) signInView() *view {
 // (prompt=login) or for another account (prompt=select_account). Otherwise the page says
 // why it is shown, if that is known.
 func (site *Site) openSignIn(x *exchange) error {
-	prompt := queryValue(x.r, "prompt")
+	prompt, checks := queryValue(x.r, "prompt"), queryValue(x.r, checkParam) != ""
 	switch {
 	case x.claims != nil && prompt == "login":
 		x.page.Lead = x.page.T("signin.again")
@@ -32,18 +33,29 @@ func (site *Site) openSignIn(x *exchange) error {
 		}
 	case x.claims == nil && site.cookies.RecentConflict(x.r):
 		x.page.Lead = x.page.T("signin.conflict")
+	case x.claims != nil && checks:
+		return site.redirectSignedIn(x)
+	case x.claims == nil && checks && !fromOtherSite(x.r):
+		site.logger.WarnContext(x.r.Context(), "pages: a browser kept no cookie after a sign-in",
+			"frame", x.r.Header.Get("Sec-Fetch-Dest") == "iframe", "secure", !site.cookies.LoopbackOnly(), "request_id", problem.RequestID(x.w, x.r))
+		x.page.Alert = x.page.T("signin.nocookies")
 	case site.signInLoops(x):
 		_, present := site.cookies.Tokens(x.r)
 		site.logger.WarnContext(x.r.Context(), "pages: a browser that has signed in was led back to the sign-in page",
 			"session_cookie", present, "signed_in", x.claims != nil, "request_id", problem.RequestID(x.w, x.r))
 		x.page.Alert = x.page.T("signin.loop")
 	case x.claims != nil:
-		_ = redirect(x.w, site.destination(x.page.ReturnTo))
-		return errAnswered
+		return site.redirectSignedIn(x)
 	case x.page.ReturnTo != "":
 		x.page.Lead = x.page.T("signin.reason")
 	}
 	return nil
+}
+
+// redirectSignedIn redirects to the page after the sign-in instead of showing the page.
+func (site *Site) redirectSignedIn(x *exchange) error {
+	_ = redirect(x.w, site.destination(x.page.ReturnTo))
+	return errAnswered
 }
 
 const (
@@ -58,8 +70,8 @@ const (
 // and forth. Either this browser has started a session that is live, and does not send
 // it. Or it sends it, and the program refuses it.
 func (site *Site) signInLoops(x *exchange) bool {
-	if from := x.r.Header.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" {
-		return false // a link of another site, with which browsers send no SameSite=Strict cookie
+	if fromOtherSite(x.r) {
+		return false
 	}
 	if x.claims == nil {
 		user, session, ok := strings.Cut(site.cookies.Note(x.r, noteSignedIn).Reveal(), " ")
@@ -83,6 +95,13 @@ func (site *Site) signInLoops(x *exchange) bool {
 	}
 	site.keepNote(x, noteRedirects, fmt.Sprint(count, " ", now.Unix()))
 	return false
+}
+
+// fromOtherSite reports whether a link of another site led to the page. Browsers send no
+// SameSite=Strict cookie with it.
+func fromOtherSite(r *http.Request) bool {
+	from := r.Header.Get("Sec-Fetch-Site")
+	return from != "" && from != "same-origin"
 }
 
 func (site *Site) sendSignIn(x *exchange) error {
@@ -111,11 +130,31 @@ func (site *Site) redirectAfter(x *exchange, result usher.Result) error {
 		site.cookies.ClearNote(x.w, x.r, visit.NoteLoginID)
 		site.cookies.ClearNote(x.w, x.r, noteNotice)
 		site.keepNote(x, noteSignedIn, result.Authentication.User.ID+" "+result.Authentication.Session.ID)
+		if site.mayKeepNoCookies(x.r) {
+			query := url.Values{checkParam: {"1"}}
+			if x.page.ReturnTo != "" {
+				query.Set("return_to", x.page.ReturnTo)
+			}
+			return redirect(x.w, site.base+"/signin?"+query.Encode())
+		}
 		return redirect(x.w, site.destination(x.page.ReturnTo))
 	case usher.NextConfirmEmail:
 		return site.redirectToSent(x, "/signup")
 	}
 	return fmt.Errorf("pages: unknown next step %q", result.Next)
+}
+
+// checkParam is the query parameter with which the sign-in page checks that the browser
+// has kept the session cookie.
+const checkParam = "check"
+
+// mayKeepNoCookies reports whether a form of this site came from a browser without a device
+// cookie: from its first sign-in, or from a browser that keeps no cookies, which the next
+// request shows. The answer to another site's redirect cannot show it, because browsers
+// send no SameSite=Strict cookie with the requests that follow.
+func (site *Site) mayKeepNoCookies(r *http.Request) bool {
+	dest := r.Header.Get("Sec-Fetch-Dest")
+	return (dest == "document" || dest == "iframe") && r.Header.Get("Sec-Fetch-Site") == "same-origin" && site.cookies.Device(r) == ""
 }
 
 // Finish redirects to the page after a sign-in by a route of the program.

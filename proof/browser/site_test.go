@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	"github.com/usherkit/usher/internal/testhash"
 	"github.com/usherkit/usher/internal/webtest"
@@ -41,6 +42,10 @@ type site struct {
 	throttle bool
 	// http serves plain http, on a loopback host.
 	http bool
+	// secureCookies makes the cookies as for https.
+	secureCookies bool
+	// logs gets the log. Defaults to nowhere.
+	logs io.Writer
 	// seen is called with each request.
 	seen func(*http.Request)
 	// box gets the emails. Defaults to a new one.
@@ -186,7 +191,7 @@ func serve(t *testing.T, s site) string {
 	}
 	base := scheme + "://localhost:" + u.Port()
 	box := cmp.Or(s.box, &mailbox{})
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.NewTextHandler(cmp.Or(s.logs, io.Discard), nil))
 	cfg := usher.Config{
 		Name: cmp.Or(s.name, "Northwind"), Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: base, Mailer: box, Logger: logger, InsecureNoThrottle: !s.throttle,
 		Hashing: testhash.Config(),
@@ -205,7 +210,13 @@ func serve(t *testing.T, s site) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { service.Close(context.Background()) })
-	auth, err := handlers.New(service, handlers.Config{Pages: &s.pages, Texts: s.texts, Logger: logger})
+	var jar *cookies.Jar // of the pages
+	if s.secureCookies {
+		if jar, err = cookies.New(cookies.Config{Secret: service.CookieSecrets()[0], Logger: logger}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	auth, err := handlers.New(service, handlers.Config{Pages: &s.pages, Texts: s.texts, Cookies: jar, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
