@@ -11,6 +11,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
+	"github.com/usherkit/usher/internal/testhash"
 	. "github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/store"
@@ -24,7 +25,7 @@ func serviceAt(t *testing.T, st store.Store, baseURL string, secrets ...usher.Se
 	log := &strings.Builder{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	service, err := usher.New(t.Context(), st, usher.Config{
-		Secret: secrets[0], OldSecrets: secrets[1:], BaseURL: baseURL, Mailer: &Mailbox{}, Logger: logger,
+		Secret: secrets[0], OldSecrets: secrets[1:], BaseURL: baseURL, Mailer: &Mailbox{}, Logger: logger, Hashing: testhash.Config(),
 	})
 	if err != nil {
 		t.Fatal(err)
