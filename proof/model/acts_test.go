@@ -53,8 +53,11 @@ func authenticated(auth *usher.Authentication, err error) answer {
 // errAny is a refusal of the input: by the policy, or for a field.
 var errAny = errors.New("any refusal")
 
-// errUnproven is the refusal of a password that a session alone has set.
+// errUnproven is the refusal of a password that a session alone has set, or that has leaked.
 var errUnproven = errors.New("an EmailProofError")
+
+// The refusals of a password that has leaked: an emailed link replaces it, or it replaces itself.
+var errReplaceByEmail, errReplaceItself = errors.New("a BreachedPasswordError, by email"), errors.New("a BreachedPasswordError")
 
 // The acts. Each derives from the model what the Service must do, and does it.
 
@@ -81,6 +84,10 @@ func (m *machine) mayEnter(email, pw string, replacing bool) error {
 		return usher.ErrInvalidCredentials
 	case u.disabled:
 		return usher.ErrUserDisabled
+	case u.leaked():
+		return errReplaceByEmail
+	case u.pwState == "breached" && !replacing:
+		return errReplaceItself
 	case u.pwState != "active" && !replacing:
 		return usher.ErrPasswordExpired
 	}
@@ -93,6 +100,28 @@ func (m *machine) signIn(actor, email, pw string) {
 		want = changes(func(s *state, a answer) { s.start(u.id, actor, m.now(), a) })
 	}
 	m.act("sign-in", want, func(s *usher.Service) answer {
+		return of(s.SignIn(ctx, usher.SignInParams{LoginID: email, Password: usher.Secret(pw)}, client(actor)))
+	})
+}
+
+// signInLeaked signs in with a password that is in the list of leaked ones, on an instance
+// that has not looked it up before.
+func (m *machine) signInLeaked(actor, email, pw string) {
+	want := refused(m.mayEnter(email, pw, false))
+	if u := m.model.holderOf(email); want.err == nil {
+		want = expectation{err: errReplaceItself, effect: func(s *state, _ answer) {
+			u := s.users[u.id]
+			u.pwState, u.banned = "breached", u.pw
+			u.version++
+		}}
+		if u.verified {
+			want.err = errReplaceByEmail
+		}
+	}
+	m.w.restart(m.t, m.by)
+	m.w.leaks.Store(true)
+	m.act("sign-in with a leaked password", want, func(s *usher.Service) answer {
+		defer m.w.leaks.Store(false)
 		return of(s.SignIn(ctx, usher.SignInParams{LoginID: email, Password: usher.Secret(pw)}, client(actor)))
 	})
 }
@@ -268,7 +297,7 @@ func (m *machine) changeEmail(x *session, to, current string) {
 		want = refused(errAny)
 	case !u.has(current, m.now()):
 		want = refused(usher.ErrInvalidCredentials)
-	case m.now().Before(u.unproven.Add(unprovenTime)):
+	case u.leaked(), m.now().Before(u.unproven.Add(unprovenTime)):
 		want = refused(errUnproven)
 	default:
 		holder := m.model.holderOf(to)

@@ -46,6 +46,9 @@ func (u *account) inTenant(id string) bool {
 // claim gives an account that has never proven its address to the owner of the mailbox.
 func (s *state) claim(u *account, now time.Time) {
 	banned := u.banned
+	if u.pwState == "breached" {
+		banned = "" // it was not the password of the owner of the mailbox
+	}
 	u.verified = true
 	s.setPassword(u, "", "none")
 	u.banned = banned

@@ -357,6 +357,10 @@ func (m *machine) giveAddress(id, to string, unverified bool) {
 		if u.email != to {
 			s.voidInvitations(u, "", u.login, u.email)
 		}
+		if u.leaked() && !verified {
+			u.pw, u.pwState = "", "none" // only an emailed link replaces it, as before
+			u.version++
+		}
 		u.email, u.verified = to, verified
 		s.dropLinks(id)
 	}, func(o *usher.Operator) error {

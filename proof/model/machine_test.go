@@ -86,11 +86,14 @@ func (m *machine) act(name string, want expectation, do func(s *usher.Service) a
 
 func (e expectation) matches(err error) bool {
 	var unproven *usher.EmailProofError
+	var breached *usher.BreachedPasswordError
 	switch {
 	case e.err == nil:
 		return err == nil
 	case errors.Is(e.err, errUnproven):
 		return errors.As(err, &unproven)
+	case e.err == errReplaceByEmail, e.err == errReplaceItself:
+		return errors.As(err, &breached) && breached.ByEmail == (e.err == errReplaceByEmail)
 	case errors.Is(e.err, errAny):
 		return isPolicy(err)
 	}

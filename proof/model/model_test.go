@@ -94,6 +94,13 @@ func (m *machine) acts() map[string]func(*rapid.T) {
 				m.signIn(a, id, u.pw)
 			}
 		},
+		"sign-in with a leaked password": func(t *rapid.T) {
+			u := m.withPassword(t)
+			m.signInLeaked(m.actor(t), u.login, u.pw)
+		},
+		"replace a leaked password":        func(t *rapid.T) { m.replaceLeaked(t, false) },
+		"replace an expired leaked one":    func(t *rapid.T) { m.replaceLeaked(t, true) },
+		"a session with a leaked password": func(t *rapid.T) { m.updateLeaked(t) },
 		"start a session": func(t *rapid.T) {
 			a := m.owner(t)
 			u := m.model.holderOf(m.email(t, a))
@@ -334,6 +341,25 @@ func (m *machine) user(t *rapid.T) string {
 		t.Skip("no such user")
 	}
 	return u.id
+}
+
+// withPassword returns a user who has a password, mostly one with a verified address.
+func (m *machine) withPassword(t *rapid.T) *account {
+	var all, verified []*account
+	for _, id := range m.loginIDs() {
+		if u := m.model.holderOf(id); u != nil && u.pw != "" {
+			if all = append(all, u); u.verified {
+				verified = append(verified, u)
+			}
+		}
+	}
+	if len(verified) > 0 && rapid.IntRange(0, 3).Draw(t, "any user") > 0 {
+		all = verified
+	}
+	if len(all) == 0 {
+		t.Skip("no user with a password")
+	}
+	return rapid.SampledFrom(all).Draw(t, "user")
 }
 
 func (m *machine) operator(effect func(s *state, u *account), do func(o *usher.Operator, id string) error) func(*rapid.T) {

@@ -32,8 +32,8 @@ func (m *machine) expire(id string) {
 		want = changes(func(s *state, _ answer) {
 			u := s.users[id]
 			next := "expired"
-			if u.pwState == "temporary" {
-				next = "temporary"
+			if u.pwState == "temporary" || u.pwState == "breached" {
+				next = u.pwState
 			}
 			s.setSamePassword(u, u.pw, next)
 		})

@@ -23,13 +23,13 @@ type account struct {
 	disabled  bool
 	roles     string // of the invitations that were accepted, separated by blanks
 	// pw is the password. pwState is what it may be used for: active, expired,
-	// temporary, none.
+	// temporary, breached, none.
 	pw, pwState string
 	// lapses is when a temporary password becomes a wrong one.
 	lapses time.Time
 	// version grows with every change of the password.
 	version int
-	// banned is the password that an operator has made useless.
+	// banned is the password that an operator has made useless, or that has leaked.
 	banned string
 	// unproven is when a session alone set the password.
 	unproven time.Time
@@ -116,6 +116,9 @@ func (u *account) has(pw string, now time.Time) bool {
 	return u.pwState != "none" && u.pw == pw && (u.pwState != "temporary" || now.Before(u.lapses))
 }
 
+// leaked reports whether only an emailed link may replace the password.
+func (u *account) leaked() bool { return u.pwState == "breached" && u.verified }
+
 // holderOf returns the user with that login id, or nil.
 func (s *state) holderOf(loginID string) *account {
 	for _, u := range s.users {
@@ -200,6 +203,9 @@ func (s *state) setSamePassword(u *account, pw, pwState string) {
 	before := *u
 	s.setPassword(u, pw, pwState)
 	u.unproven, u.robbed = before.unproven, before.robbed
+	if pwState == "breached" {
+		u.banned = before.banned
+	}
 	if pwState == "temporary" {
 		u.lapses = before.lapses
 	}

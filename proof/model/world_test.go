@@ -15,6 +15,7 @@ import (
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/revocation"
 	"github.com/usherkit/usher/internal/testhash"
+	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
 )
@@ -46,6 +47,7 @@ type world struct {
 	clock     *clock
 	instances [2]*usher.Service
 	mail      *mailbox
+	leaks     leaks
 	remote    *token.Verifier
 	follower  *revocation.Follower
 }
@@ -92,6 +94,9 @@ func (w *world) config() usher.Config {
 		Logger:       quiet,
 		Now:          w.clock.now,
 		NoBackground: true,
+
+		Password:         password.Policy{Breached: &w.leaks},
+		BreachedAtSignIn: usher.BreachedReplaced,
 	}
 }
 
@@ -133,6 +138,11 @@ func (w *world) emails(t reporter) []usher.Message {
 	w.mail.all = nil
 	return all
 }
+
+// leaks is a list of leaked passwords. While it is true, it has every password.
+type leaks struct{ atomic.Bool }
+
+func (l *leaks) Breached(context.Context, [20]byte) (bool, error) { return l.Load(), nil }
 
 // mailbox is a Mailer that keeps the messages.
 type mailbox struct {
