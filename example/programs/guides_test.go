@@ -71,7 +71,10 @@ func members(t *testing.T, text string) string {
 func TestCF07_TheCommandsOfTheGuideToServices(t *testing.T) {
 	guidetest.Need(t, "jq")
 	shell := clone(t, "services")
-	shell.Replace = append(shell.Replace, "go run ./services accounts\n", "go run ./services accounts &\n", "go run ./services reports\n", "go run ./services reports &\n",
+	keys := strings.NewReplacer(shell.Replace...).Replace("http://localhost:8080/auth/keys")
+	shell.Replace = append(shell.Replace, "go run ./services accounts\n", "go run ./services accounts &\n",
+		// A reader starts the second program when the first one is ready.
+		"go run ./services reports\n", "curl -s -o /dev/null "+keys+"\ngo run ./services reports &\n",
 		"sleep 2", "sleep 4") // on a busy computer
 	shell.Run(t, guidetest.Blocks(t, "docs/services.md", "sh accounts", "sh reports", "console"))
 }
