@@ -17,8 +17,8 @@ import (
 // Each sender of an instance takes one email at a time and hides it from the other senders
 // for the lease. The lease is longer than one attempt may last and much shorter than a link
 // is valid: if the process is killed meanwhile, another instance still sends the email in
-// time. There are several senders, so that a mail server that hangs for some addresses does
-// not delay the email to all others.
+// time. A mail server may hang for some addresses. Several senders keep that from delaying
+// the emails to all other addresses.
 const (
 	senders      = 4
 	lease        = 2 * time.Minute

@@ -1,7 +1,7 @@
 // Command bench measures what Usher costs beside other libraries, and writes the
 // tables of docs/performance.md:
 //
-//	cd proof/bench && go run .                          # everything, 25 minutes on an idle machine
+//	cd proof/bench && go run .                          # everything; the part storm alone takes about 10 minutes
 //	cd proof/bench && go run . -quick                   # short rounds and small numbers; writes nothing
 //	cd proof/bench && go run . -only protected,refresh  # some parts; writes nothing
 //	cd proof/bench && go run . -only storm,lanes -into storm  # writes these parts into the block "storm"
