@@ -31,8 +31,8 @@ func impersonationTag(operatorSession string) string {
 }
 
 // impersonationTexts returns the values, without their tags, of the cookies by which an operator acts
-// as a user: own are those with the tag of the session cookie, each once, and others are the
-// first others.
+// as a user: own are the first with the tag of the session cookie, each once, and others are
+// the first others.
 func (j *Jar) impersonationTexts(r *http.Request) (own, others []string) {
 	texts := cookieTexts(r, j.impersonation)
 	if len(texts) == 0 {
@@ -40,10 +40,11 @@ func (j *Jar) impersonationTexts(r *http.Request) (own, others []string) {
 	}
 	pair, _ := j.Tokens(r)
 	id := cmp.Or(sessionID(pair.Session.Reveal()), sessionID(pair.Refresh.Reveal()))
+	tag := impersonationTag(id)
 	for _, text := range texts {
-		sealed, isOwn := strings.CutPrefix(text, impersonationTag(id))
+		sealed, isOwn := strings.CutPrefix(text, tag)
 		switch {
-		case id != "" && isOwn && !slices.Contains(own, sealed):
+		case id != "" && isOwn && len(own) < maxOpened && !slices.Contains(own, sealed):
 			own = append(own, sealed)
 		case !isOwn && len(others) < maxOpened:
 			others = append(others, text[strings.Index(text, ".")+1:])
@@ -120,8 +121,10 @@ func (j *Jar) ClearImpersonation(w http.ResponseWriter, r *http.Request) {
 	j.dropShownPages(w)
 }
 
-// untagged returns a copy of the request with the values that the store knows.
+// untagged returns a copy of the request with the values that the store knows, as many as are
+// opened.
 func (j *Jar) untagged(r *http.Request) *http.Request {
 	own, others := j.impersonationTexts(r)
-	return j.withImpersonation(r, slices.Concat(own, others)...)
+	texts := slices.Concat(own, others)
+	return j.withImpersonation(r, texts[:min(len(texts), maxOpened)]...)
 }

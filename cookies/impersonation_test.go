@@ -135,3 +135,47 @@ func TestOP21_JunkIsNoImpersonation(t *testing.T) {
 		}
 	}
 }
+
+// Many cookies of one request cost little, and keep no stored session alive.
+func TestOP21_ManyCookiesAreNotCompared(t *testing.T) {
+	begin := func(change func(*cookies.Config)) (jar *cookies.Jar, made *http.Cookie, with func(n int, format string) *http.Request) {
+		jar = newJar(t, change)
+		own := set(t, jar, request(), issue(t, "own", 0))
+		w := httptest.NewRecorder()
+		if err := jar.SetImpersonation(w, request(own...), issue(t, "acting", 0).Session, start.Add(15*time.Minute), "own"); err != nil {
+			t.Fatal(err)
+		}
+		made = w.Result().Cookies()[0]
+		return jar, made, func(n int, format string) *http.Request {
+			r := request(own...)
+			text := []byte(r.Header.Get("Cookie"))
+			for i := range n {
+				text = fmt.Appendf(text, ";%s="+format, made.Name, i)
+			}
+			r.Header.Set("Cookie", string(text))
+			return r
+		}
+	}
+	jar, made, with := begin(func(c *cookies.Config) { c.Plain = true })
+	tag, _, _ := strings.Cut(made.Value, ".")
+	// Comparing each with each took seconds for the mebibyte of headers that net/http accepts.
+	few, many := with(100, tag+".%06x"), with(10_000, tag+".%06x")
+	allocated := func(r *http.Request) float64 {
+		return testing.AllocsPerRun(1, func() {
+			if session, _, present := jar.Impersonation(r); session != "" || !present {
+				t.Errorf("%q %t, want none of several", session, present)
+			}
+		})
+	}
+	if a, b := allocated(few), allocated(many); b > a+50 {
+		t.Errorf("%.0f allocations for 100 cookies, %.0f for 10,000", a, b)
+	}
+
+	jar, made, with = begin(func(c *cookies.Config) { c.Name, c.Secret, c.Store = "session", "", fileStore(t) })
+	r := with(40, "junk%d")
+	r.Header.Set("Cookie", r.Header.Get("Cookie")+";"+made.Name+"="+made.Value)
+	jar.ClearImpersonation(httptest.NewRecorder(), r)
+	if session, _, present := jar.Impersonation(r); session != "" || !present {
+		t.Errorf("after ClearImpersonation beside junk the store has %q, %t", session, present)
+	}
+}
