@@ -8,15 +8,16 @@ import (
 )
 
 // serveRefreshed calls next. If this Middleware has added cookies to the response, no cache
-// may store it, whatever next does to its headers.
+// may store it, whatever next does to its headers, also if it panics and an outer handler
+// answers.
 func serveRefreshed(next http.Handler, w http.ResponseWriter, r *http.Request, cookies bool) {
 	if !cookies {
 		next.ServeHTTP(w, r)
 		return
 	}
 	t := &tokenResponse{ResponseWriter: w}
+	defer t.protect()
 	next.ServeHTTP(t, r)
-	t.protect()
 }
 
 // tokenResponse is a response with new tokens in its cookies. When its header is

@@ -73,6 +73,31 @@ func TestCK12_NoCacheStoresNewTokens(t *testing.T) {
 	}
 }
 
+// An outer handler answers after a panic, with the headers that the inner one has set.
+func TestCK12_NoCacheStoresNewTokensAfterAPanic(t *testing.T) {
+	w := newWorld(t)
+	m := w.refreshing(&refresher{}, nil)
+	panics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=600")
+		panic("handler")
+	})
+	for kind, guard := range map[string]http.Handler{"Require": m.Require(panics), "Optional": m.Optional(panics)} {
+		recorder := httptest.NewRecorder()
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", kind)
+				}
+				recorder.WriteHeader(http.StatusInternalServerError)
+			}()
+			guard.ServeHTTP(recorder, request("GET", "/", withCookie(w.expired(), "refresh-1")))
+		}()
+		if h := recorder.Result().Header; h.Get("Cache-Control") != "no-store" || h["Set-Cookie"] == nil {
+			t.Errorf("%s: %v", kind, h)
+		}
+	}
+}
+
 // Other fields than Cache-Control rule the caches of CDNs and proxies (RFC 9213), and a
 // directive that only looks like private keeps no shared cache from storing the response.
 func TestCK12_NoCDNStoresNewTokens(t *testing.T) {
