@@ -14,6 +14,20 @@ import (
 	"github.com/usherkit/usher/token"
 )
 
+// askForChange requests a change of address, and returns the token of the emailed link.
+func (k *kit) askForChange(a *usher.Authentication, to string) usher.Secret {
+	k.t.Helper()
+	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
+		k.t.Fatal(err)
+	}
+	for _, m := range k.wantEmails("change_email email_changing") {
+		if m.Kind == usher.MessageChangeEmail {
+			return tokenIn(k.t, m)
+		}
+	}
+	return ""
+}
+
 func TestEV05_APendingChangeIsSeenAndTakenBack(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
@@ -37,15 +51,7 @@ func TestEV05_APendingChangeIsSeenAndTakenBack(t *testing.T) {
 		t.Helper()
 		k.clock.add(time.Minute)
 		asked = k.clock.now()
-		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range k.wantEmails("change_email email_changing") {
-			if m.Kind == usher.MessageChangeEmail {
-				return tokenIn(t, m)
-			}
-		}
-		return ""
+		return k.askForChange(a, to)
 	}
 	pending("")
 	wantErr(t, k.CancelEmailChange(ctx, k.claims(a), home), usher.ErrNotFound)
@@ -167,15 +173,7 @@ func TestEV05_AnotherRequestTakesThePlaceOfTheFirst(t *testing.T) {
 	ask := func(to string) usher.Secret {
 		t.Helper()
 		k.clock.add(time.Minute)
-		if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: to, CurrentPassword: goodPassword}, home); err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range k.wantEmails("change_email email_changing") {
-			if m.Kind == usher.MessageChangeEmail {
-				return tokenIn(t, m)
-			}
-		}
-		return ""
+		return k.askForChange(a, to)
 	}
 	mistyped := ask("new@exmaple.com")
 	first, again := ask("new@example.com"), ask("new@example.com")
@@ -259,15 +257,7 @@ func TestEV05_PendingChangeDiesWithAReset(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	a := k.signUpVerified(ann)
-	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: "new@example.com", CurrentPassword: goodPassword}, home); err != nil {
-		t.Fatal(err)
-	}
-	var link usher.Secret
-	for _, m := range k.wantEmails("change_email email_changing") {
-		if m.Kind == usher.MessageChangeEmail {
-			link = tokenIn(t, m)
-		}
-	}
+	link := k.askForChange(a, "new@example.com")
 	raw := k.resetToken(ann, usher.MessageResetPassword)
 	usher.Must(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: otherPassword}, home))
 	_, err := k.confirm(link, home)
@@ -296,16 +286,7 @@ func TestEV05_AddressOfAnother(t *testing.T) {
 		}
 	}
 	// The address was free at the request and is taken at the confirmation.
-	in.NewEmail = "new@example.com"
-	if err := k.ChangeEmail(ctx, k.claims(a), in, home); err != nil {
-		t.Fatal(err)
-	}
-	var link usher.Secret
-	for _, m := range k.wantEmails("change_email email_changing") {
-		if m.Kind == usher.MessageChangeEmail {
-			link = tokenIn(t, m)
-		}
-	}
+	link := k.askForChange(a, "new@example.com")
 	k.signUp("new@example.com")
 	_, err := k.confirm(link, home)
 	wantErr(t, err, usher.ErrInvalidToken)

@@ -1,7 +1,6 @@
 package descope_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -33,7 +32,7 @@ type kit struct {
 	*webtest.Kit
 	t       *testing.T
 	handler *descope.Handler
-	log     bytes.Buffer // of the Handler
+	log     webtest.Log // of the Handler
 }
 
 // setup changes the defaults of a kit.
@@ -55,7 +54,7 @@ func newKit(t *testing.T, s setup) *kit {
 	}})
 	// A loaded computer may need seconds for a hash of another system.
 	cfg := descope.Config{ProjectID: project, ManagementKey: managementKey, Timeout: time.Minute, Now: k.Clock.Now}
-	cfg.Logger = slog.New(slog.NewJSONHandler(&webtest.LockedWriter{W: &k.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.Logger = slog.New(slog.NewJSONHandler(&k.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if s.config != nil {
 		s.config(&cfg)
 	}

@@ -164,7 +164,7 @@ func TestCK07_ATooLargeCookieIsAnError(t *testing.T) {
 		if !strings.Contains(k.Logs.String(), "too large") {
 			t.Errorf("%s: the log does not say why", q.Path)
 		}
-		k.Logs.Reset()
+		k.Logs.Take()
 	}
 	// No session was started whose cookie could not be set.
 	if _, err := k.Service.Operator("test").UserByLoginID(t.Context(), Bob); !errors.Is(err, usher.ErrNotFound) {

@@ -105,7 +105,7 @@ func TestOP14_FinishNeedsTheCookieOfTheOperator(t *testing.T) {
 			"no session": act, "bearer": act.With("Authorization", "Bearer "+bearer.Tokens.Session.Reveal()),
 			"bearer and cookie": k.As(operator, act).With("Authorization", "Bearer "+bearer.Tokens.Session.Reveal()),
 		} {
-			k.Logs.Reset()
+			k.Logs.Take()
 			a := k.Do(q).Want(t, 500, "internal")
 			if a.Header["Set-Cookie"] != nil || !strings.Contains(k.Logs.String(), "Authorization header") {
 				t.Errorf("%s: cookies %q, log %s", name, a.Header["Set-Cookie"], k.Logs)

@@ -244,7 +244,7 @@ func TestLG02_TheLifecycleLogsNoSecret(t *testing.T) {
 	BothModes(t, func(t *testing.T, m Mode) {
 		j := newTestServer(t, m)
 		secrets := j.runLifecycle()
-		log := j.Logs.Bytes()
+		log := []byte(j.Logs.String())
 		if len(log) == 0 {
 			t.Fatal("nothing was logged")
 		}

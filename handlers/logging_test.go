@@ -1,7 +1,6 @@
 package handlers_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,12 +34,12 @@ type line struct {
 }
 
 // lines returns the lines of a JSON log. Each must be one object.
-func lines(t *testing.T, log []byte) []line {
+func lines(t *testing.T, log string) []line {
 	t.Helper()
 	var all []line
-	for b := range bytes.Lines(log) {
+	for b := range strings.Lines(log) {
 		var l line
-		if err := json.Unmarshal(b, &l); err != nil {
+		if err := json.Unmarshal([]byte(b), &l); err != nil {
 			t.Errorf("LG-03: a line is not one JSON object: %v: %q", err, b)
 		}
 		all = append(all, l)
@@ -135,11 +134,11 @@ func TestLG01_EachActIsOneStructuredLine(t *testing.T) {
 			k := NewKit(t, InBodies, Setup{Service: func(c *usher.Config) { c.Password.LockAttempts = 3 }})
 			k.T = t
 			k.SignUpVerified(Ann)
-			k.Logs.Reset()
+			k.Logs.Take()
 			const id = "lg01-the-request"
 			act.do(k, id)
 			found := 0
-			for _, l := range lines(t, k.Logs.Bytes()) {
+			for _, l := range lines(t, k.Logs.String()) {
 				if l.Audit.Event != string(act.event) || !act.operator && l.Audit.RequestID != id {
 					continue
 				}
@@ -178,10 +177,10 @@ func TestLG01_RefusalsAreOneStructuredLine(t *testing.T) {
 		const id = "lg01-the-refusal"
 		check := func(name, refusal, reason string, q Request) {
 			t.Helper()
-			k.Logs.Reset()
+			k.Logs.Take()
 			k.Do(q.With("X-Request-Id", id))
 			found := 0
-			for _, l := range lines(t, k.Logs.Bytes()) {
+			for _, l := range lines(t, k.Logs.String()) {
 				if l.Refusal == "" && !strings.Contains(l.Message, "refused") || l.RequestID != id {
 					continue
 				}
@@ -224,17 +223,17 @@ func TestLG03_ALineStaysOneLine(t *testing.T) {
 	t.Parallel()
 	debug := &slog.HandlerOptions{Level: slog.LevelDebug}
 	for name, format := range map[string]struct {
-		handler func(w *LockedWriter) slog.Handler
+		handler func(w *Log) slog.Handler
 		line    *regexp.Regexp
 	}{
-		"JSON": {func(w *LockedWriter) slog.Handler { return slog.NewJSONHandler(w, debug) }, regexp.MustCompile(`^{"time":".*}$`)},
-		"text": {func(w *LockedWriter) slog.Handler { return slog.NewTextHandler(w, debug) }, regexp.MustCompile(`^time=.* level=(DEBUG|INFO|WARN|ERROR) msg=`)},
+		"JSON": {func(w *Log) slog.Handler { return slog.NewJSONHandler(w, debug) }, regexp.MustCompile(`^{"time":".*}$`)},
+		"text": {func(w *Log) slog.Handler { return slog.NewTextHandler(w, debug) }, regexp.MustCompile(`^time=.* level=(DEBUG|INFO|WARN|ERROR) msg=`)},
 	} {
 		for _, m := range []Mode{InCookies, InBodies} {
 			t.Run(name+"/"+m.String(), func(t *testing.T) {
 				t.Parallel()
-				var log bytes.Buffer
-				k := NewKit(t, m, withLog(format.handler(&LockedWriter{W: &log})))
+				var log Log
+				k := NewKit(t, m, withLog(format.handler(&log)))
 				k.T = nil // odd headers may break the checks for every answer
 				u := k.Do(Post("/signup", SignUpBody(Ann, GoodPassword))).Keep(Tokens{})
 				for _, evil := range []string{
@@ -257,7 +256,7 @@ func TestLG03_ALineStaysOneLine(t *testing.T) {
 						k.Do(q.With(header...))
 					}
 				}
-				if log.Len() == 0 {
+				if log.String() == "" {
 					t.Fatal("nothing was logged")
 				}
 				for _, b := range strings.Split(strings.TrimSuffix(log.String(), "\n"), "\n") {
@@ -266,7 +265,7 @@ func TestLG03_ALineStaysOneLine(t *testing.T) {
 					}
 				}
 				if name == "JSON" {
-					for _, l := range lines(t, log.Bytes()) {
+					for _, l := range lines(t, log.String()) {
 						if l.Message == "forged" {
 							t.Error("a line is forged")
 						}
@@ -321,7 +320,7 @@ func TestLG04_RequestIDs(t *testing.T) {
 	for _, id := range []string{
 		strings.Repeat("a", 1<<20), strings.Repeat("a", 65), "a b", "a/b", "ä", `{"a":1}`, "a\tb", "<b>", "%0d%0a", "a=b", "a;b", "a,b",
 	} {
-		k.Logs.Reset()
+		k.Logs.Take()
 		a := k.Do(Post("/signin", SignUpBody(Ann, GoodPassword), "X-Request-Id", id)).Want(t, 401, "invalid_credentials")
 		got := a.Header.Get("X-Request-Id")
 		if got == id || !harmless.MatchString(got) || a.Text("requestId") != got {

@@ -1,7 +1,6 @@
 package mail_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,12 +12,12 @@ import (
 	netmail "net/mail"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/webtest"
 	"github.com/usherkit/usher/mail"
 	"github.com/usherkit/usher/store/memory"
 )
@@ -248,7 +247,7 @@ func TestML03_NotSentIsLoggedAndAnEvent(t *testing.T) {
 				t.Fatal(err)
 			}
 			var moved atomic.Int64
-			var log lines
+			var log webtest.Log
 			s, err := usher.New(context.Background(), memory.New(), usher.Config{
 				Secret: "wLyp7cFmXo2Qk9vTtB4eRzN1uHsG6dJa", BaseURL: "https://app.example.com", Mailer: sender,
 				Now:    func() time.Time { return at.Add(time.Duration(moved.Load())) },
@@ -294,22 +293,4 @@ func until(t *testing.T, what string, is func() bool) {
 			t.Fatalf("%s: not within 10 s", what)
 		}
 	}
-}
-
-// lines is a log that is safe for concurrent use.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -44,9 +44,6 @@ func TestPW09_TheListIsLargeSortedAndFolded(t *testing.T) {
 }
 
 func TestPW09_TheListIsWhatTheGeneratorMakes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds and runs the generator")
-	}
 	folder := t.TempDir()
 	source, err := os.ReadFile(filepath.Join("common", "source.txt.gz"))
 	if err != nil {

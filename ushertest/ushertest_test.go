@@ -292,9 +292,6 @@ func TestFailuresNameTheCause(t *testing.T) {
 // A program that uses the hash for tests, or an App, which has no limits, does not start.
 func TestHashingAndNewRefuseToRunInAProgram(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("builds programs")
-	}
 	for _, name := range []string{"cheap", "app"} {
 		dir := filepath.Join("testdata", name)
 		out, err := exec.CommandContext(t.Context(), "go", "run", "./"+dir).CombinedOutput()

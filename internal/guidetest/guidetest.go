@@ -92,18 +92,23 @@ func Blocks(t testing.TB, page string, infos ...string) (found []Block) {
 	return found
 }
 
-// Need skips the test if a program is missing. In CI the test fails.
+// Need calls Missing if a program is not installed.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
-		if _, err := exec.LookPath(p); err == nil {
-			continue
+		if _, err := exec.LookPath(p); err != nil {
+			Missing(t, p+" is not installed")
 		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing", p)
-		}
-		t.Skipf("%s is missing", p)
 	}
+}
+
+// Missing skips the test because something that it needs is not there. In CI the test fails.
+func Missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }
 
 // Shell is a shell in which the blocks of a guide run.

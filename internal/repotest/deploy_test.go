@@ -15,7 +15,6 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -61,9 +60,6 @@ func signUp(t *testing.T, base string, header ...string) (address string) {
 // runs without rights in a read-only file system. Its instructions are followed without
 // Docker: a stage is a folder.
 func TestCF07_TheContainerFileMakesAnImageThatRuns(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("the program of the image is one of Linux")
-	}
 	guidetest.Need(t, "bash", "cp", "chown", "unshare", "setpriv")
 	folder := newModule(t)
 	ports := guidetest.Ports(t, "localhost:8080")

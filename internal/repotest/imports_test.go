@@ -83,7 +83,7 @@ var mayImport = map[string][]string{
 	"proof/drills":       {anyOurs, "github.com/jackc/pgx"},
 	"proof/attacks":      {anyOurs},
 	"proof/browser":      {anyOurs},
-	"internal/pgtest":    {"github.com/jackc/pgx"},
+	"internal/pgtest":    {"github.com/jackc/pgx", "internal/guidetest"},
 	"internal/pipeline":  {},
 	"internal/sqltrace":  {"", "internal/testhash", "store", "store/sqlstore"},
 	"internal/testhash":  {"password", "internal/testonly"},

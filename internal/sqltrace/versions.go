@@ -123,10 +123,7 @@ func (e Engine) replayAlone(t *testing.T, trace Trace) {
 // the same tables.
 func (e Engine) replayBeside(t *testing.T, trace Trace) {
 	const instances = 3
-	rounds := 20
-	if testing.Short() {
-		rounds = 3
-	}
+	const rounds = 20
 	connector := e.Empty(t)
 	ctx := context.WithoutCancel(t.Context())
 	var work sync.WaitGroup

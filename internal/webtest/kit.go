@@ -1,7 +1,6 @@
 package webtest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -61,7 +60,7 @@ type Kit struct {
 	Clock    *Clock
 	Mailbox  *Mailbox
 	Events   *Recorder
-	Logs     *bytes.Buffer
+	Logs     *Log
 }
 
 // Setup changes the defaults of a Kit.
@@ -79,12 +78,12 @@ const HSTS = "max-age=31536000; includeSubDomains"
 // still, the cheapest hash that is allowed, and a log of everything.
 func NewKit(t testing.TB, m Mode, s Setup) *Kit {
 	t.Helper()
-	k := &Kit{Mode: m, Store: s.Store, Clock: NewClock(), Mailbox: &Mailbox{}, Events: &Recorder{}, Logs: &bytes.Buffer{}}
+	k := &Kit{Mode: m, Store: s.Store, Clock: NewClock(), Mailbox: &Mailbox{}, Events: &Recorder{}, Logs: &Log{}}
 	k.T, _ = t.(*testing.T)
 	if k.Store == nil {
 		k.Store = memory.New()
 	}
-	logger := slog.New(slog.NewJSONHandler(&LockedWriter{W: k.Logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger := slog.New(slog.NewJSONHandler(k.Logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg := usher.Config{
 		Secret: Secret, BaseURL: "https://app.example", Mailer: k.Mailbox,
 		Redirects: []string{"https://good.test/cb"},

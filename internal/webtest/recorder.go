@@ -2,7 +2,6 @@ package webtest
 
 import (
 	"context"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -88,15 +87,30 @@ func (r *Recorder) Take() string {
 	return all
 }
 
-// LockedWriter lets many goroutines log into one buffer.
-type LockedWriter struct {
-	Mu sync.Mutex
-	W  io.Writer
+// Log is a buffer for what goroutines and programs write at the same time.
+type Log struct {
+	mu sync.Mutex
+	b  strings.Builder
 }
 
-// Write writes under the lock.
-func (l *LockedWriter) Write(p []byte) (int, error) {
-	l.Mu.Lock()
-	defer l.Mu.Unlock()
-	return l.W.Write(p)
+// Write adds to the log.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// String returns what was written since the last Take.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Take returns what was written since the last Take.
+func (l *Log) Take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.b.Reset()
+	return l.b.String()
 }

@@ -29,18 +29,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/usherkit/usher/internal/guidetest"
 )
 
 var update = flag.Bool("update", false, "write docs/screenshots")
-
-// missing skips a test because something is not installed. In CI it fails the test.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
 
 // find returns the path of the first program that is installed, or "".
 func find(names ...string) string {
@@ -56,14 +49,12 @@ func find(names ...string) string {
 func tools(t *testing.T) (chromium string) {
 	t.Helper()
 	chromium = find("chromium", "chromium-browser", "google-chrome")
-	switch {
-	case chromium == "":
-		missing(t, "chromium is not installed")
-	case find("node") == "":
-		missing(t, "node is not installed")
+	if chromium == "" {
+		guidetest.Missing(t, "chromium is not installed")
 	}
+	guidetest.Need(t, "node")
 	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
-		missing(t, "run npm ci --ignore-scripts in proof/browser first")
+		guidetest.Missing(t, "run npm ci --ignore-scripts in proof/browser first")
 	}
 	return chromium
 }
@@ -76,9 +67,6 @@ type result struct {
 }
 
 func TestPagesInChromium(t *testing.T) {
-	if testing.Short() {
-		t.Skip("not with -short")
-	}
 	chromium := tools(t)
 	urls := map[string]string{"example": startExample(t), "readme": startReadme(t)}
 	for name, s := range sites {

@@ -1,38 +1,17 @@
 package browser
 
 import (
-	"bytes"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/webtest"
 )
-
-// buffer is a buffer for concurrent use.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-// take returns what was written since the last call.
-func (b *buffer) take() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	defer b.b.Reset()
-	return b.b.String()
-}
 
 // tab is the tab of a browser that visits a site.
 type tab struct {
@@ -154,9 +133,6 @@ func (p *program) see(r *http.Request) {
 }
 
 func TestHP10_CK01_CK11_SignInInThreeEngines(t *testing.T) {
-	if testing.Short() {
-		t.Skip("not with -short")
-	}
 	for name, start := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -186,7 +162,7 @@ func TestHP10_CK01_CK11_SignInInThreeEngines(t *testing.T) {
 // secureOverHTTP signs up where cookies are Secure over plain http. Chromium and Firefox keep them on loopback hosts.
 // WebKit does not, and the user reads why.
 func (b tab) secureOverHTTP(host string, kept bool) {
-	var logs buffer
+	var logs webtest.Log
 	base, err := url.Parse(serve(b.T, site{http: true, secureCookies: true, logs: &logs}))
 	if err != nil {
 		b.Fatal(err)
@@ -201,7 +177,7 @@ func (b tab) secureOverHTTP(host string, kept bool) {
 	} else {
 		b.want("/auth/signin?check=1&return_to=%2Finside", "Sign in", "didn’t keep this site’s cookie")
 	}
-	if n := strings.Count(logs.take(), line); n != 1 && !kept || n > 0 && kept {
+	if n := strings.Count(logs.String(), line); n != 1 && !kept || n > 0 && kept {
 		b.Errorf("the log says %d times that no cookie was kept", n)
 	}
 }

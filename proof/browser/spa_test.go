@@ -13,9 +13,6 @@ import (
 // A user signs up, out and in, and sets a password by an emailed link, on pages with the scripts
 // of docs/spa.md beside the program that it starts.
 func TestCF07_TheGuideToSinglePageApps(t *testing.T) {
-	if testing.Short() {
-		t.Skip("not with -short")
-	}
 	chromium := tools(t)
 	ports := guidetest.Ports(t, "localhost:8080 localhost:5173")
 	replace := strings.NewReplacer(ports...)

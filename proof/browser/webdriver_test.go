@@ -15,6 +15,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/usherkit/usher/internal/guidetest"
+	"github.com/usherkit/usher/internal/webtest"
 )
 
 // commands are the commands of W3C WebDriver that the tests use, by their names in
@@ -150,7 +153,7 @@ var engines = map[string]func(*testing.T) engine{"Chromium": startChromium, "Fir
 func startChromium(t *testing.T) engine {
 	program, chromium := find("chromedriver"), find("chromium", "chromium-browser", "google-chrome")
 	if program == "" || chromium == "" {
-		missing(t, "chromium or chromedriver is not installed")
+		guidetest.Missing(t, "chromium or chromedriver is not installed")
 	}
 	d, _ := startDriver(t, program, nil, map[string]any{
 		"acceptInsecureCerts": true, "goog:loggingPrefs": map[string]any{"browser": "ALL"},
@@ -173,7 +176,7 @@ func startChromium(t *testing.T) engine {
 func startWebKit(t *testing.T) engine {
 	program, screen := find("WebKitWebDriver"), find("Xvfb")
 	if program == "" || screen == "" {
-		missing(t, "WebKitWebDriver (webkit2gtk-driver) or Xvfb is not installed")
+		guidetest.Missing(t, "WebKitWebDriver (webkit2gtk-driver) or Xvfb is not installed")
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -189,7 +192,7 @@ func startWebKit(t *testing.T) engine {
 	}
 	binaries, _ := filepath.Glob("/usr/lib/*/webkit2gtk-4.*/MiniBrowser")
 	if len(binaries) == 0 {
-		missing(t, "the browser of webkit2gtk-driver is not installed")
+		guidetest.Missing(t, "the browser of webkit2gtk-driver is not installed")
 	}
 	d, output := startDriver(t, program, []string{"DISPLAY=:" + strings.TrimSpace(display)}, map[string]any{
 		"acceptInsecureCerts": true,
@@ -198,7 +201,7 @@ func startWebKit(t *testing.T) engine {
 		},
 	})
 	return engine{driver: d, consoleErrors: func() (all []string, err error) {
-		for line := range strings.Lines(output.take()) {
+		for line := range strings.Lines(output.Take()) {
 			if strings.HasPrefix(line, "CONSOLE ") && (strings.Contains(line, "ERROR") || strings.Contains(line, "WARN")) {
 				all = append(all, strings.TrimSpace(line))
 			}
@@ -210,7 +213,7 @@ func startWebKit(t *testing.T) engine {
 func startFirefox(t *testing.T) engine {
 	program := find("firefox-esr", "firefox")
 	if program == "" {
-		missing(t, "firefox is not installed")
+		guidetest.Missing(t, "firefox is not installed")
 	}
 	profile := t.TempDir()
 	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(`user_pref("marionette.port", 0);`), 0o600); err != nil {
@@ -253,7 +256,7 @@ func startFirefox(t *testing.T) engine {
 
 // startDriver starts a program that speaks WebDriver over HTTP, and a browser by it. It
 // returns what both print, too.
-func startDriver(t *testing.T, program string, env []string, capabilities map[string]any) (*webDriver, *buffer) {
+func startDriver(t *testing.T, program string, env []string, capabilities map[string]any) (*webDriver, *webtest.Log) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -263,7 +266,7 @@ func startDriver(t *testing.T, program string, env []string, capabilities map[st
 	l.Close()
 	cmd := exec.Command(program, "--port="+port)
 	cmd.Env = append(os.Environ(), env...)
-	output := &buffer{}
+	output := &webtest.Log{}
 	cmd.Stdout, cmd.Stderr = output, output
 	start(t, cmd)
 	d := &webDriver{session: "http://127.0.0.1:" + port}
@@ -276,7 +279,7 @@ func startDriver(t *testing.T, program string, env []string, capabilities map[st
 	})
 	var session struct{ SessionID string }
 	if err := d.run("WebDriver:NewSession", map[string]any{"capabilities": map[string]any{"alwaysMatch": capabilities}}, &session); err != nil {
-		t.Fatalf("%v\n%s", err, output.take())
+		t.Fatalf("%v\n%s", err, output.Take())
 	}
 	d.session += "/session/" + session.SessionID
 	t.Cleanup(func() { _ = d.run("WebDriver:DeleteSession", nil, nil) })

@@ -25,24 +25,17 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// missing skips a test because something is not installed. In CI it fails the test.
-func missing(t *testing.T, what string) {
+func need(t *testing.T) {
 	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
+	guidetest.Need(t, "node")
+	if _, err := os.Stat("node_modules/@descope/node-sdk"); err != nil {
+		guidetest.Missing(t, "run npm ci --ignore-scripts in proof/descope/node first")
 	}
-	t.Skip(what)
 }
 
 // The calls of the SDK, unmodified, for users and for the management.
 func TestDM12_DE25_DE26_TheSDKForNode(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		missing(t, "node is not installed")
-	}
-	if _, err := os.Stat("node_modules/@descope/node-sdk"); err != nil {
-		missing(t, "run npm ci --ignore-scripts in proof/descope/node first")
-	}
+	need(t)
 	calls.Modes(t, func(t *testing.T, m calls.Mode) {
 		w := calls.NewWorld(t, m)
 		// The script asks here for the newest emailed link that begins with an address.
@@ -50,7 +43,7 @@ func TestDM12_DE25_DE26_TheSDKForNode(t *testing.T) {
 			_, _ = io.WriteString(rw, w.Link(r.URL.Query().Get("begins")).String())
 		}))
 		t.Cleanup(links.Close)
-		run(t, node, map[string]any{
+		run(t, map[string]any{
 			"url": w.URL, "project": calls.Project, "key": calls.ManagementKey, "links": links.URL, "cookies": m.Cookies, "keep": m.Keep,
 		})
 	})
@@ -58,13 +51,7 @@ func TestDM12_DE25_DE26_TheSDKForNode(t *testing.T) {
 
 // The line of the guide makes a client of the SDK that calls the base URL.
 func TestDE32_CF07_TheGuideRunsWithTheSDKForNode(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		missing(t, "node is not installed")
-	}
-	if _, err := os.Stat("node_modules/@descope/node-sdk"); err != nil {
-		missing(t, "run npm ci --ignore-scripts in proof/descope/node first")
-	}
+	need(t)
 	called := make(chan string, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -78,7 +65,7 @@ func TestDE32_CF07_TheGuideRunsWithTheSDKForNode(t *testing.T) {
 	for _, b := range guidetest.Blocks(t, "docs/from-descope.md", "js") {
 		script := "import DescopeClient from '@descope/node-sdk';\n" + strings.ReplaceAll(b.Text, "https://auth.example.com", server.URL) +
 			"await descopeClient.password.signIn('ann@example.com', 'vast otter sings low');\n"
-		if out, err := exec.CommandContext(t.Context(), node, "--input-type=module", "-e", script).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "node", "--input-type=module", "-e", script).CombinedOutput(); err != nil {
 			t.Fatalf("%s:%d: %v\n%s", b.Page, b.Line, err, out)
 		}
 		if got := <-called; got != "/v1/auth/password/signin" {
@@ -89,7 +76,7 @@ func TestDE32_CF07_TheGuideRunsWithTheSDKForNode(t *testing.T) {
 
 // run starts run.mjs, which prints a line for each of its tests, and reports each as a
 // subtest.
-func run(t *testing.T, node string, settings map[string]any) {
+func run(t *testing.T, settings map[string]any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -97,7 +84,7 @@ func run(t *testing.T, node string, settings map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, node, "run.mjs", string(arg))
+	cmd := exec.CommandContext(ctx, "node", "run.mjs", string(arg))
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
