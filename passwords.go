@@ -83,7 +83,7 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	}
 	by := proof{proofSession, account.User.ID}
 	switch {
-	case in.CurrentPassword != "" && !mustBeReplacedByEmail(account):
+	case in.CurrentPassword != "" && !account.LeakedPasswordNeedsLink():
 		by.kind = proofPassword
 	case session.Kind == store.SessionReset:
 		by = proof{proofLink, session.ID}

@@ -114,7 +114,7 @@ func (s *Service) checkBreached(ctx context.Context, a *attempt, pw Secret) erro
 // because anyone with the list of leaked passwords can give it as the old one.
 func (s *Service) checkMayReplace(ctx context.Context, a *attempt, pw Secret) error {
 	switch u := a.account.User; {
-	case mustBeReplacedByEmail(a.account):
+	case a.account.LeakedPasswordNeedsLink():
 		return s.refuseBreached(ctx, a)
 	case u.Email == "" || !u.EmailVerified:
 		return nil
@@ -256,13 +256,6 @@ func (s *Service) unprovenAt(p store.Password, by proof) time.Time {
 // user. The user gets an email about the change, and a reset undoes it.
 const unprovenTime = 24 * time.Hour
 
-// mustBeReplacedByEmail reports whether the password is known to have leaked, so that it
-// proves nothing and an emailed link has to replace it. A user without a verified address has
-// no better proof.
-func mustBeReplacedByEmail(account store.Account) bool {
-	return account.Password.State == store.PasswordBreached && account.User.Email != "" && account.User.EmailVerified
-}
-
 // checkProves returns an *EmailProofError if a session alone has set the password less than
 // unprovenTime ago, or if the password has leaked. Every call that the password authorizes, and that takes an account from
 // its user for good, has to call it, and must fail in its transaction if the version of the
@@ -270,7 +263,7 @@ func mustBeReplacedByEmail(account store.Account) bool {
 func (s *Service) checkProves(ctx context.Context, account store.Account, sessionID string, c Client) error {
 	u, until, reason := account.User, account.Password.UnprovenAt.Add(unprovenTime), "password_set_by_session"
 	switch {
-	case mustBeReplacedByEmail(account):
+	case account.LeakedPasswordNeedsLink():
 		until, reason = time.Time{}, "password_leaked"
 	case !s.now().Before(until):
 		return nil

@@ -53,12 +53,21 @@ func (j *Jar) openAll(r *http.Request, name string) (all []*sessions.Session, n 
 // the given name, with no other cookie in it.
 func splitRequest(r *http.Request, name string, texts []string) (all []*http.Request) {
 	for _, text := range texts {
-		one := r.WithContext(r.Context())
-		one.Header = r.Header.Clone()
-		one.Header["Cookie"] = []string{name + "=" + text}
-		all = append(all, one)
+		all = append(all, withCookies(r, name, text))
 	}
 	return all
+}
+
+// withCookies returns a copy of the request that has cookies with the given name and values,
+// and no others.
+func withCookies(r *http.Request, name string, texts ...string) *http.Request {
+	r = r.WithContext(r.Context())
+	r.Header = r.Header.Clone()
+	r.Header["Cookie"] = nil
+	for _, text := range texts {
+		r.Header["Cookie"] = append(r.Header["Cookie"], name+"="+text)
+	}
+	return r
 }
 
 // newest returns the tokens of the one session that all pairs belong to, by the time at

@@ -22,17 +22,18 @@ func (j *Jar) impersonationSpec() cookieSpec {
 	return spec.endingWithBrowser(true)
 }
 
-// impersonationTag begins the value of a cookie that was set beside the operator's session with that
-// id. Another host of the domain can set a cookie of this name, but it does not know the id,
-// so a cookie that does not open counts only if it has the tag of the session cookie.
+// impersonationTag is the beginning of the value of a cookie that was set beside the
+// operator's session with the given id. Another host of the domain can set a cookie of this
+// name, but it does not know the id. So a cookie that does not open is refused only if it has
+// the tag of the session cookie, and ignored otherwise.
 func impersonationTag(operatorSession string) string {
 	sum := sha256.Sum256([]byte("acting " + operatorSession))
 	return b64.EncodeToString(sum[:16]) + "."
 }
 
-// impersonationTexts returns the values, without their tags, of the cookies by which an operator acts
-// as a user: own are the first with the tag of the session cookie, each once, and others are
-// the first others.
+// impersonationTexts returns the values, without their tags, of the cookies by which an
+// operator acts as a user: at most maxOpened with the tag of the session cookie, each once,
+// and at most maxOpened others.
 func (j *Jar) impersonationTexts(r *http.Request) (own, others []string) {
 	texts := cookieTexts(r, j.impersonation)
 	if len(texts) == 0 {
@@ -53,18 +54,6 @@ func (j *Jar) impersonationTexts(r *http.Request) (own, others []string) {
 	return own, others
 }
 
-// withImpersonation returns a copy of the request that has only these cookies by which an operator
-// acts as a user.
-func (j *Jar) withImpersonation(r *http.Request, texts ...string) *http.Request {
-	one := r.WithContext(r.Context())
-	one.Header = r.Header.Clone()
-	one.Header["Cookie"] = nil
-	for _, text := range texts {
-		one.Header["Cookie"] = append(one.Header["Cookie"], j.impersonation+"="+text)
-	}
-	return one
-}
-
 // Impersonation returns the session token with which an operator acts as a user in this
 // browser, and the id of the operator's own session, which is in the session cookie. present
 // reports whether the request has such a cookie. session is empty if the cookie does not
@@ -80,13 +69,13 @@ func (j *Jar) Impersonation(r *http.Request) (session token.Secret, operatorSess
 	own, others := j.impersonationTexts(r)
 	switch {
 	case len(own) == 1:
-		values := j.read(j.withImpersonation(r, own[0]), j.impersonation)
+		values := j.read(withCookies(r, j.impersonation, own[0]), j.impersonation)
 		return token.Secret(values[keyImpersonation]), values[keyOperator], true
 	case len(own) > 1:
 		return "", "", true
 	}
-	for _, text := range others {
-		if values := j.read(j.withImpersonation(r, text), j.impersonation); values != nil {
+	for _, one := range splitRequest(r, j.impersonation, others) {
+		if values := j.read(one, j.impersonation); values != nil {
 			return token.Secret(values[keyImpersonation]), values[keyOperator], true
 		}
 	}
@@ -126,5 +115,5 @@ func (j *Jar) ClearImpersonation(w http.ResponseWriter, r *http.Request) {
 func (j *Jar) untagged(r *http.Request) *http.Request {
 	own, others := j.impersonationTexts(r)
 	texts := slices.Concat(own, others)
-	return j.withImpersonation(r, texts[:min(len(texts), maxOpened)]...)
+	return withCookies(r, j.impersonation, texts[:min(len(texts), maxOpened)]...)
 }

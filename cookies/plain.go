@@ -28,7 +28,9 @@ func (j *Jar) plainTokens(r *http.Request) (pair token.Pair, present, conflict b
 		pair, conflict = j.plainTokensOfSeveral(r)
 		return pair, true, conflict
 	}
-	session, refresh = withoutQuotes(session), withoutQuotes(refresh)
+	// A valid token has no quotes. The validation of the token refuses every other
+	// character.
+	session, refresh = strings.Trim(session, `"`), strings.Trim(refresh, `"`)
 	if n == 1 && session == "" || m == 1 && refresh == "" {
 		return token.Pair{}, true, false
 	}
@@ -36,15 +38,6 @@ func (j *Jar) plainTokens(r *http.Request) (pair token.Pair, present, conflict b
 		return token.Pair{}, true, true // another host may have set one of them
 	}
 	return token.Pair{Session: token.Secret(session), Refresh: token.Secret(refresh)}, n+m > 0, false
-}
-
-// withoutQuotes removes the quotes around the value of a cookie. A valid token has none. The
-// validation of the token refuses every other character.
-func withoutQuotes(text string) string {
-	if strings.HasPrefix(text, `"`) || strings.HasSuffix(text, `"`) {
-		return strings.Trim(text, `"`)
-	}
-	return text
 }
 
 // belongTogether reports whether two tokens are not of different sessions. It decodes
