@@ -84,7 +84,7 @@ func (c Config) complete(service *usher.Service) (Config, error) {
 	case service.Issuer() != c.ProjectID && !strings.HasSuffix(service.Issuer(), "/"+c.ProjectID):
 		return Config{}, fmt.Errorf("descope: the Issuer of the Service is %q, and Descope's SDKs accept only one that ends in the project id: set usher.Config.Issuer to %q", service.Issuer(), service.BaseURL()+"/"+c.ProjectID)
 	case c.ManagementKey != "" && !managementKey.MatchString(c.ManagementKey.Reveal()):
-		return Config{}, errors.New("descope: Config.ManagementKey must have at least 32 letters, digits, dashes and underscores, such as the output of: openssl rand -hex 32")
+		return Config{}, errors.New("descope: Config.ManagementKey must have at least 32 letters, digits, dashes and underscores, such as the output of: head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n'")
 	case c.Timeout < 0:
 		return Config{}, errors.New("descope: Config.Timeout must not be negative")
 	case slices.Contains(c.TrustedOrigins, "*"):

@@ -229,7 +229,7 @@ func runImage(t *testing.T, root, dir, entry string) {
 // secret that the program accepts.
 func TestCF07_TheUnitIsOneOfSystemd(t *testing.T) {
 	t.Parallel()
-	guidetest.Need(t, "systemd-analyze", "openssl")
+	guidetest.Need(t, "systemd-analyze")
 	dir := t.TempDir()
 	replace := []string{"/etc/app/", dir + "/etc/app/", "/usr/local/bin/app", "/bin/true"}
 	guidetest.Shell{Dir: dir, Replace: replace}.Run(t, guidetest.Blocks(t, "docs/deploying.md", "sh"))
