@@ -42,9 +42,9 @@ type Config struct {
 	// Plain puts the tokens into two cookies without encryption, so that everyone
 	// who can read the cookies can read the claims. While an operator acts as a user
 	// ([Jar.SetImpersonation]), a program that reads these cookies itself, without package
-	// middleware, sees the operator: give the operator the token of the user in the
-	// answer, for an Authorization header, and not by Finish of package handlers. Defaults
-	// to false.
+	// middleware, sees the operator. With such a program, do not use Finish of package
+	// handlers: answer with the token of the user, which the client sends in an
+	// Authorization header. Defaults to false.
 	Plain bool
 	// SessionName and RefreshName are the names of the two cookies of Plain.
 	// Default to "DS" and "DSR".

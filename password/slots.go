@@ -32,7 +32,7 @@ type slots struct {
 	free  int
 	queue groupedQueue
 	held  time.Duration // moving average of how long a slot is held; 0 before the first
-	// returns is when the caller that was refused last may come back.
+	// returns is the time at which the caller that was refused last may try again.
 	returns time.Time
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/usherkit/usher/internal/atomicfile"
 )
 
-// revocationsFile is the state of RemoteRevocationsConfig.File. A goroutine of its own
-// writes the file, so that a slow disk delays no fetch.
+// revocationsFile is the state of RemoteRevocationsConfig.File. A separate goroutine writes
+// the file, so that a slow disk delays no fetch.
 type revocationsFile struct {
 	due     chan struct{} // has an element if the file must be looked at
 	behind  atomic.Bool   // a whole list was fetched since the file was looked at
@@ -22,7 +22,7 @@ type revocationsFile struct {
 }
 
 // readFile puts the sessions of RemoteRevocationsConfig.File on the list, if it can be
-// used. A file that cannot be used is like none, with a warning.
+// used. It treats a file that cannot be used as missing, and logs a warning.
 func (r *RemoteRevocations) readFile() {
 	if r.cfg.File == "" {
 		return
@@ -62,7 +62,7 @@ func (r *RemoteRevocations) parseFile() ([]listedRevocation, fs.FileInfo, error)
 	return list, info, nil
 }
 
-// fileIsDue has the file written or removed.
+// fileIsDue makes the goroutine of keepFile write or remove the file.
 func (r *RemoteRevocations) fileIsDue() {
 	select {
 	case r.file.due <- struct{}{}:
@@ -70,8 +70,8 @@ func (r *RemoteRevocations) fileIsDue() {
 	}
 }
 
-// keepFile starts to write the file when it is due. The returned function waits for the
-// last write.
+// keepFile starts the goroutine that updates the file. The returned function ends it, and
+// waits for the last update.
 func (r *RemoteRevocations) keepFile() (wait func()) {
 	if r.cfg.File == "" {
 		return func() {}
@@ -89,9 +89,9 @@ func (r *RemoteRevocations) keepFile() (wait func()) {
 	}
 }
 
-// updateFile makes the file have every session of the list, besides those that it has from
-// another process. While the list is over MaxBytes there must be no file, because after a
-// restart it would open what is closed.
+// updateFile adds every session of the list to the file, and keeps those of other processes.
+// While the list is over MaxBytes, the program refuses every session. Then updateFile removes
+// the file, because a restart with it would accept sessions again.
 func (r *RemoteRevocations) updateFile() error {
 	if r.tooLong.Load() {
 		if err := os.Remove(r.cfg.File); !errors.Is(err, fs.ErrNotExist) {

@@ -10,8 +10,8 @@ import (
 	"github.com/usherkit/usher/internal/guidetest"
 )
 
-// clone returns a copy of the programs, and what its programs have in the place of the ports of
-// the guides.
+// clone copies the programs, and returns a shell in the copy. The shell and the copy have free
+// ports in place of those of the guides.
 func clone(t *testing.T, program string) guidetest.Shell {
 	t.Helper()
 	ports := guidetest.Ports(t, guidetest.Read(t, filepath.Join("example/programs", program, "main.go")))
@@ -37,7 +37,7 @@ func TestCF07_TheCommandsOfTheGuideToAnAPI(t *testing.T) {
 	}
 }
 
-// members returns a document with the kind of each value in its place.
+// members returns a JSON document with the kind of each value in place of the value.
 func members(t *testing.T, text string) string {
 	t.Helper()
 	var v any

@@ -28,8 +28,8 @@ type Block struct {
 // Root returns the root of the repository.
 func Root() string { return root }
 
-// root is found when the test starts: "go test" starts it in the folder of its package, and
-// the path of a source file is not in a program that was built with -trimpath.
+// root is found when the test starts, because "go test" starts it in the folder of its
+// package. A program that was built with -trimpath has no paths of source files.
 var root = findRoot()
 
 // findRoot returns the folder above the current one that has the go.mod of this repository, or
@@ -118,9 +118,8 @@ type Shell struct {
 	Replace []string // pairs of an old and a new text, such as those of Ports
 }
 
-// prelude is what a reader has, and the shell of a test has not: "go mod init" makes a module
-// for which the source of Usher is this repository, and a program that was started a moment
-// ago is there when curl calls it.
+// prelude adapts the shell of a test to the commands of a guide. "go mod init" makes a module
+// that takes Usher from this repository. curl waits for a program that is still starting.
 const prelude = `
 go() {
   command go "$@" || return
@@ -137,7 +136,7 @@ curl() {
 }
 `
 
-// step is a command with what the page says that it prints.
+// step is a command with the output that the page shows.
 type step struct {
 	page          string
 	line          int
@@ -145,9 +144,9 @@ type step struct {
 	silent        bool // the page does not say what it prints
 }
 
-// steps returns the commands of blocks. In a block "console" a command begins with "$ ", goes on
-// after a backslash, and the lines below it are its output, in which … stands for any text of a
-// line. Another block is one command, whose output is not shown.
+// steps returns the commands of blocks. In a block "console" a command begins with "$ " and
+// continues after a backslash. The lines below it are its output, in which … stands for any
+// text of a line. Every other block is one command without output.
 func steps(t testing.TB, blocks []Block) (all []step) {
 	t.Helper()
 	for _, b := range blocks {
@@ -236,8 +235,8 @@ func matches(got, want string) bool {
 
 var port = regexp.MustCompile(`\b(?:localhost|127\.0\.0\.1):(\d{4})\b`)
 
-// Ports gives each loopback port that the texts name a free one, so that programs of guides can
-// run beside each other.
+// Ports finds a free port for each loopback port that the texts name, so that programs of
+// guides can run at the same time. It returns pairs of an old and a new text.
 func Ports(t testing.TB, texts ...string) (pairs []string) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -261,8 +260,8 @@ func Ports(t testing.TB, texts ...string) (pairs []string) {
 	return pairs
 }
 
-// Copy copies a folder of the repository into an empty one, which it returns. In files of Go it
-// replaces the pairs of texts, and a go.mod finds this repository.
+// Copy copies a folder of the repository into an empty one, which it returns. It replaces the
+// pairs of texts in Go files, and makes each go.mod refer to this repository.
 func Copy(t testing.TB, folder string, replace []string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
