@@ -21,9 +21,9 @@
 //
 // # An operator who acts as a user
 //
-// [Jar.SetImpersonation] puts the token of usher.Operator.Impersonate into its own cookie,
-// named as the session cookie with "-as" at its end, which leaves the session cookie of the
-// operator as it is. handlers.Handlers.Finish calls it.
+// [Jar.SetImpersonation] puts the token of usher.Operator.Impersonate into a second cookie.
+// Its name is that of the session cookie with "-as" at the end. The session cookie of the
+// operator stays as it is. handlers.Handlers.Finish calls SetImpersonation.
 //
 // # Other state
 //

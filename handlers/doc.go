@@ -23,8 +23,8 @@
 //
 // An answer that signs a user in or completes a reset also makes the browser or the app a
 // known one, by a device token: in a cookie, or in the body as deviceToken. An app keeps it
-// for 180 days, also after the sign-out, replaces it by each new one, and sends it in the
-// body of POST /signin, /password/replace, /password/update, /password/reset, /email/verify
+// for 180 days, also after the sign-out, and replaces it by each new one. It sends the token
+// in the body of POST /signin, /password/replace, /password/update, /password/reset, /email/verify
 // and /email/change. Known browsers and apps have limits of their own (usher.LimitConfig),
 // so that an attacker who guesses the password does not keep the user out. The token does
 // not sign a user in, and a change of the password invalidates it.

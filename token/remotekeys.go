@@ -56,10 +56,10 @@ type RemoteKeysConfig struct {
 	// File is the path of a file that keeps the last good set, so that a program that
 	// restarts while the issuer is down can verify tokens. It has the public keys, the URL
 	// and the time of a fetch at most an hour before the last one. A set of another URL, or
-	// one that is MaxStale old, is not used. Every process that can write the file can
-	// forge tokens, so it is created for its owner alone, and not used if other users may
-	// write it, or if it belongs to a user other than this program's and root. Defaults to
-	// none.
+	// one that is MaxStale old, is not used. A process that can write the file can forge
+	// tokens. So the file is created with access for its owner only. It is not used if
+	// other users may write it, or if its owner is neither the user of this program nor
+	// root. Defaults to none.
 	File string
 	// Timeout bounds one fetch. Defaults to 5 seconds.
 	Timeout time.Duration

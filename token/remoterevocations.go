@@ -34,12 +34,13 @@ type RemoteRevocationsConfig struct {
 	// File is the path of a file that keeps the list, so that a program that restarts while
 	// the issuer is down can validate sessions. It has the URL and the list as of the last
 	// good fetch, and is written after each fetch that brought something new. It may be of
-	// any age, because the list of a running program may be: each session stays on it until
-	// its last token has expired, and one that was revoked after the last fetch is accepted
-	// until then. A list of another URL is not used. Every process that can write the file
-	// can bring revoked sessions back, so it is created for its owner alone, and not used if
-	// other users may write it, or if it belongs to a user other than this program's and
-	// root. Several processes may share it. Defaults to none.
+	// any age, like the list of a running program. A session stays on the list until its
+	// last token has expired. A session that was revoked after the last fetch is accepted
+	// until its token expires. A list of another URL is not used. A process that can write
+	// the file can make revoked sessions valid again. So the file is created with access
+	// for its owner only. It is not used if other users may write it, or if its owner is
+	// neither the user of this program nor root. Several processes may share it. Defaults
+	// to none.
 	File string
 	// Client provides the Transport, as in [RemoteKeysConfig]. Defaults to a transport without
 	// a proxy.

@@ -172,11 +172,12 @@ routes share are in the documentation of [package handlers](../handlers/doc.go).
 
 - **takes**: the members of the body. Those with a question mark are optional, or depend on others.
 - **answers**: the answers to JSON, and the codes for reasons of this route; see [errors](errors/README.md).
-  Each route may also answer ` + codeLinks(routine[:1]) + `; one that reads or
-  writes the store ` + codeLinks(routine[1:2]) + `; one that
-  changes something ` + codeLinks(routine[2:3]) + `; one with a body
-  ` + codeLinks(routine[3:6]) + `; and one that needs a signed-in user
-  ` + codeLinks(routine[6:]) + `.
+  These codes are not repeated for each route:
+  - every route: ` + codeLinks(routine[:1]) + `
+  - a route that reads or writes the store: ` + codeLinks(routine[1:2]) + `
+  - a route that changes something: ` + codeLinks(routine[2:3]) + `
+  - a route with a body: ` + codeLinks(routine[3:6]) + `
+  - a route that requires a signed-in user: ` + codeLinks(routine[6:]) + `
 - **page**: whether ` + "`handlers.Config.Pages`" + ` adds a page there (GET) or takes its form (POST).
 
 | route | what it does | who may call it | takes | answers | page |
