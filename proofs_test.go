@@ -361,8 +361,8 @@ func (refusingInvitations) AcceptInvitation(context.Context, store.InvitationAcc
 	return usher.User{}, &store.Rejection{Code: "no_seat"}
 }
 
-// A user who is known already comes in without what the program refuses. The invitation
-// stays open.
+// A user who exists already signs in, although the program refuses the acceptance of the
+// invitation. The invitation stays open.
 func TestOP05_ARefusedInvitationKeepsNoUserOut(t *testing.T) {
 	t.Parallel()
 	k := newKitOn(t, refusingInvitations{memory.New()}, newClock())

@@ -228,7 +228,7 @@ func TestOP12_OP14_TheRoutesOfASupportDesk(t *testing.T) {
 	}
 }
 
-// A cookie that another host of the domain has set locks nobody out, and a sign-out signs out.
+// A cookie that another host of the domain has set locks no user out, and a sign-out signs out.
 func TestOP21_JunkLocksNobodyOut(t *testing.T) {
 	t.Parallel()
 	inBothJars(t, Setup{}, func(t *testing.T, k *Kit, b *Browser) {
@@ -245,7 +245,7 @@ func TestOP21_JunkLocksNobodyOut(t *testing.T) {
 		b.Send("/signin", "loginId", desk, "password", GoodPassword).WantRedirect(t, "/")
 		wantUser(t, b, desk, "")
 
-		// One that was set for this session and does not open any more is no junk.
+		// A cookie that was set for this session counts even if it does not open.
 		act(t, b, Ann)
 		value := b.Cookies[impersonationCookie].Value
 		b.Cookies[impersonationCookie] = &http.Cookie{Name: impersonationCookie, Value: value[:len(value)-9]}
