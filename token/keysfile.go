@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"runtime"
 	"time"
 
@@ -67,7 +66,7 @@ func (r *RemoteKeys) parseFile() ([]PublicKey, time.Time, error) {
 // readOwnFile reads at most limit bytes of a file, which only the user of this program and
 // root may have written.
 func readOwnFile(path string, limit int64) ([]byte, fs.FileInfo, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -33,14 +33,15 @@ type RemoteRevocationsConfig struct {
 	MaxBytes int64
 	// File is the path of a file that keeps the list, so that a program that restarts while
 	// the issuer is down can validate sessions. It has the URL and the list as of the last
-	// good fetch, and is written after each fetch that brought something new. It may be of
-	// any age, like the list of a running program. A session stays on the list until its
-	// last token has expired. A session that was revoked after the last fetch is accepted
-	// until its token expires. A list of another URL is not used. A process that can write
-	// the file can make revoked sessions valid again. So the file is created with access
-	// for its owner only. It is not used if other users may write it, or if its owner is
-	// neither the user of this program nor root. Several processes may share it. Defaults
-	// to none.
+	// good fetch, and is written after each fetch that brought something new. The pause
+	// after a write is at least nine times as long as the write. The file may be of any age,
+	// like the list of a running program. A session stays on the list until its last token
+	// has expired. A session that was revoked after the last fetch is accepted until its
+	// token expires. A list of another URL is not used. A process that can write the file
+	// can make revoked sessions valid again. So the file is created with access for its
+	// owner only. It is not used if other users may write it, or if its owner is neither the
+	// user of this program nor root. Several processes with the same URL may share it.
+	// Defaults to none.
 	File string
 	// Client provides the Transport, as in [RemoteKeysConfig]. Defaults to a transport without
 	// a proxy.

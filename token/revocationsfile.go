@@ -18,6 +18,7 @@ type revocationsFile struct {
 	due     chan struct{} // has an element if the file must be looked at
 	behind  atomic.Bool   // a whole list was fetched since the file was looked at
 	checked fs.FileInfo   // the file that was found to have the whole list
+	own     bool          // the file has had the list of RemoteRevocationsConfig.URL
 	log     outageLog
 }
 
@@ -41,6 +42,8 @@ func (r *RemoteRevocations) readFile() {
 	r.fetchedOnce.Do(func() { close(r.fetched) })
 }
 
+var errOtherURL = errors.New("its list is that of another URL")
+
 // parseFile reads twice MaxBytes at most: the file also has sessions that have just left
 // the list of the issuer.
 func (r *RemoteRevocations) parseFile() ([]listedRevocation, fs.FileInfo, error) {
@@ -57,7 +60,7 @@ func (r *RemoteRevocations) parseFile() ([]listedRevocation, fs.FileInfo, error)
 		return nil, nil, err
 	}
 	if content.URL != r.cfg.URL {
-		return nil, nil, errors.New("its list is that of another URL")
+		return nil, nil, errOtherURL
 	}
 	return list, info, nil
 }
@@ -70,26 +73,39 @@ func (r *RemoteRevocations) fileIsDue() {
 	}
 }
 
+// filePause is how many times longer than the last write the pause after it is. So a list of
+// MaxBytes that changes all the time occupies a tenth of a processor or of a disk.
+const filePause = 9
+
 // keepFile starts the goroutine that updates the file. The returned function ends it, and
 // waits for the last update.
 func (r *RemoteRevocations) keepFile() (wait func()) {
 	if r.cfg.File == "" {
 		return func() {}
 	}
-	done := make(chan struct{})
+	closing, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		for range r.file.due {
+			started := time.Now()
 			r.file.log.report(r.updateFile(), "the file of revoked sessions cannot be written")
+			select {
+			case <-time.After(filePause * time.Since(started)):
+			case <-closing:
+			}
 		}
 	}()
 	return func() {
+		close(closing)
 		close(r.file.due)
 		<-done
 	}
 }
 
 // updateFile adds every session of the list to the file, and keeps those of other processes.
+// If processes have different URLs, the last one that started has the file. Otherwise they
+// would replace it in turn.
+//
 // While the list is over MaxBytes, the program refuses every session. Then updateFile removes
 // the file, because a restart with it would accept sessions again.
 func (r *RemoteRevocations) updateFile() error {
@@ -105,6 +121,9 @@ func (r *RemoteRevocations) updateFile() error {
 	}
 	content := NewRevocations()
 	list, info, err := r.parseFile()
+	if r.file.own && errors.Is(err, errOtherURL) {
+		return err // another process, with another issuer, has the same File
+	}
 	missing := err != nil // a file that cannot be used is replaced
 	for _, one := range list {
 		content.Add(one.SessionID, time.Unix(one.Until, 0))
@@ -114,12 +133,15 @@ func (r *RemoteRevocations) updateFile() error {
 	}
 	r.file.checked = info
 	if !missing {
+		r.file.own = true
 		return nil
 	}
 	// Another process may replace it at the same time, so the next fetch looks at it again.
 	r.file.checked = nil
 	content.Prune(r.cfg.Now().Add(-maxLeeway))
-	return atomicfile.Write(r.cfg.File, bytes.NewReader(content.json(r.cfg.URL)))
+	err = atomicfile.Write(r.cfg.File, bytes.NewReader(content.json(r.cfg.URL)))
+	r.file.own = r.file.own || err == nil
+	return err
 }
 
 func (f *revocationsFile) isChecked(info fs.FileInfo) bool {

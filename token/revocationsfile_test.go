@@ -292,3 +292,67 @@ func TestJK13_SixtyFourProcessesShareTheFile(t *testing.T) {
 		t.Errorf("the folder has %v, %v", names, err)
 	}
 }
+
+// A list that changes with each fetch does not keep a processor or a slow disk busy, and the
+// file has all of it in the end.
+func TestJK13_APauseFollowsASlowWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := token.RemoteRevocationsConfig{File: filepath.Join(t.TempDir(), "revoked")}
+		cfg.Now = func() time.Time { time.Sleep(300 * time.Millisecond); return time.Now() } // a write asks once
+		var ids []string
+		r, _ := followWithFile(t, cfg, &origin{answer: func(q *http.Request) (*http.Response, error) {
+			ids = append(ids, fmt.Sprintf("s%d.", len(ids)))
+			return serve(listOf(ids...))(q)
+		}})
+		writes, last := 0, 0
+		for range 600 {
+			time.Sleep(100 * time.Millisecond)
+			if text, err := os.ReadFile(cfg.File); err == nil && len(text) != last {
+				writes, last = writes+1, len(text)
+			}
+		}
+		if writes < 10 || writes > 21 {
+			t.Errorf("%d writes of 300 milliseconds in a minute, want 10 to 21", writes)
+		}
+		closed := time.Now()
+		r.Close()
+		if d := time.Since(closed); d > time.Second {
+			t.Errorf("Close takes %s", d)
+		}
+		cfg.Now = nil
+		if got, _, err := restart(t, cfg, ids...); got != strings.Join(ids, "") || err != nil {
+			t.Errorf("after Close the file has %q, %v", got, err)
+		}
+	})
+}
+
+// Two processes with different issuers and the same file do not replace it in turn for ever.
+func TestJK13_TwoIssuersDoNotFightForTheFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := token.RemoteRevocationsConfig{File: filepath.Join(t.TempDir(), "revoked"), URL: "https://a.test/revocations"}
+		b := a
+		b.URL = "https://b.test/revocations"
+		ra, log := followWithFile(t, a, &origin{answer: serve(listOf("a"))})
+		time.Sleep(1500 * time.Millisecond)
+		rb, _ := followWithFile(t, b, &origin{answer: serve(listOf("b"))})
+		time.Sleep(3 * time.Second)
+		first, err := os.Stat(a.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 60 {
+			time.Sleep(time.Second)
+			if info, err := os.Stat(a.File); err != nil || !os.SameFile(first, info) || !info.ModTime().Equal(first.ModTime()) {
+				t.Fatalf("the file was replaced again: %v", err)
+			}
+		}
+		ra.Close()
+		rb.Close()
+		if got, _, err := restart(t, b, "b"); got != "b" || err != nil {
+			t.Errorf("the last to start has %q, %v", got, err)
+		}
+		if n := strings.Count(log.String(), "another URL"); n != 1 {
+			t.Errorf("the first says so %d times: %s", n, log)
+		}
+	})
+}
