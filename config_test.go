@@ -342,7 +342,7 @@ func (r *refreshedTable) DeleteExpired(ctx context.Context, x store.Expiry) (int
 }
 
 // With a thousand refreshes a second the table holds what they store within their
-// retention, and no more after a day than after two hours. Other events stay.
+// retention, and no more after four hours than after one. Other events stay.
 func TestLM06_CleaningKeepsUpWithAThousandRefreshesASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

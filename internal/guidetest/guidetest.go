@@ -120,6 +120,8 @@ type Shell struct {
 
 // prelude adapts the shell of a test to the commands of a guide. "go mod init" makes a module
 // that takes Usher from this repository. curl waits for a program that is still starting.
+// "await COMMAND" takes the place of a pause: it repeats the command until it succeeds, for at most a
+// minute.
 const prelude = `
 go() {
   command go "$@" || return
@@ -134,7 +136,21 @@ curl() {
   done
   return $code
 }
+await() {
+  for _ in $(seq 300); do
+    ! eval "$1" >/dev/null 2>&1 || return 0
+    sleep 0.2
+  done
+  return 1
+}
 `
+
+// Patient is an old and a new text for the program of a guide. With it, the program accepts that a
+// request on a busy computer takes longer than the default of handlers.Config.Timeout.
+var Patient = []string{"handlers.Config{", "handlers.Config{Timeout: 60e9, "}
+
+// AwaitReset takes the place of a pause in which a reader waits for the email of a reset.
+const AwaitReset = "await 'ls mail/*reset*.eml'"
 
 // step is a command with the output that the page shows.
 type step struct {
@@ -197,7 +213,7 @@ func (s Shell) Run(t testing.TB, blocks []Block) {
 	defer out.Close()
 	bash := exec.Command("bash", "-e", "-o", "pipefail", "-c", script)
 	bash.Dir, bash.Stdout, bash.Stderr = s.Dir, out, out
-	bash.Env = append(os.Environ(), "USHER_ROOT="+Root(), "GOPROXY=off", "GONOSUMDB=*", "GOFLAGS=-mod=mod -buildvcs=false")
+	bash.Env = append(os.Environ(), "USHER_ROOT="+Root(), "GOPROXY=off", "GONOSUMDB=*", "GOFLAGS=-buildvcs=false")
 	bash.Env = append(bash.Env, s.Env...)
 	bash.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := bash.Start(); err != nil {

@@ -88,7 +88,7 @@ func startReadmeProgram(t *testing.T) (dir, address string) {
 	dir = newModule(t)
 	_, port, _ := strings.Cut(freeAddress(t), ":")
 	address = "localhost:" + port
-	write(t, filepath.Join(dir, "main.go"), strings.ReplaceAll(block(t, "go"), "localhost:8080", address))
+	write(t, filepath.Join(dir, "main.go"), strings.NewReplacer(append(guidetest.Patient, "localhost:8080", address)...).Replace(block(t, "go")))
 	build := exec.Command("go", "build", "-mod=mod", "-o", "app", ".")
 	build.Dir = dir
 	if out, err := build.CombinedOutput(); err != nil {
@@ -205,16 +205,13 @@ func TestHP15_ReadmeSaysWhatANewcomerMeets(t *testing.T) {
 	}
 }
 
-// arrived takes the place of a pause in which a reader waits for an email.
-const arrived = "until ls mail/*reset*.eml; do sleep 0.1; done >/dev/null 2>&1"
-
 // The README's commands run its program in an empty folder, and the curl commands print what it
 // shows.
 func TestReadmeTranscript(t *testing.T) {
 	ports, dir := guidetest.Ports(t, readFile(t, "README.md")), t.TempDir()
-	write(t, filepath.Join(dir, "main.go"), strings.NewReplacer(ports...).Replace(block(t, "go")))
+	write(t, filepath.Join(dir, "main.go"), strings.NewReplacer(append(ports, guidetest.Patient...)...).Replace(block(t, "go")))
 	write(t, filepath.Join(dir, "go.sum"), readFile(t, "go.sum"))
-	shell := guidetest.Shell{Dir: dir, Replace: append(ports, "go run .\n", "go run . &\n", "sleep 1", arrived)}
+	shell := guidetest.Shell{Dir: dir, Replace: append(ports, "go run .\n", "go run . &\n", "sleep 1", guidetest.AwaitReset)}
 	shell.Run(t, guidetest.Blocks(t, "README.md", "sh", "console"))
 }
 

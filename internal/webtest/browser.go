@@ -147,20 +147,25 @@ func (b *Browser) SignUp(loginID string) {
 }
 
 // EmailedLink returns the path of the link in an email of that kind. Emails to several users
-// arrive in any order: to names the recipient, if there may be more than one.
+// arrive in any order: to names the recipient, if there is more than one.
 func (k *Kit) EmailedLink(t *testing.T, kind usher.MessageKind, to ...string) string {
 	t.Helper()
-	for _, m := range k.Inbox() {
-		if m.Kind == kind && (len(to) == 0 || slices.Contains(to, m.To)) {
-			path, ok := strings.CutPrefix(m.Link.Reveal(), "https://app.example")
-			if !ok {
-				t.Fatalf("the link leads elsewhere: %s", m.Link.Reveal())
-			}
-			return path
+	sent := slices.DeleteFunc(k.Inbox(), func(m usher.Message) bool {
+		return m.Kind != kind || len(to) > 0 && !slices.Contains(to, m.To)
+	})
+	if len(sent) == 0 {
+		t.Fatalf("no email of kind %s", kind)
+	}
+	for _, m := range sent {
+		if m.To != sent[0].To {
+			t.Fatalf("emails of kind %s to %s and %s: name the recipient", kind, sent[0].To, m.To)
 		}
 	}
-	t.Fatalf("no email of kind %s", kind)
-	return ""
+	path, ok := strings.CutPrefix(sent[0].Link.Reveal(), "https://app.example")
+	if !ok {
+		t.Fatalf("the link leads elsewhere: %s", sent[0].Link.Reveal())
+	}
+	return path
 }
 
 // OpenVerifyLink opens an emailed link that confirms an address, and returns its page and

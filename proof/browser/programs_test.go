@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/usherkit/usher/internal/guidetest"
 )
 
 // startExample builds and starts the example program and returns its URL. Chromium
@@ -46,7 +48,7 @@ func startReadme(t *testing.T) string {
 	const module = "github.com/usherkit/usher"
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"main.go": strings.ReplaceAll(code[1], "localhost:8080", "localhost:"+port),
+		"main.go": strings.NewReplacer(append(guidetest.Patient, "localhost:8080", "localhost:"+port)...).Replace(code[1]),
 		"go.mod": strings.Replace(read(t, filepath.Join(root, "go.mod")), "module "+module, "module app", 1) +
 			"\nrequire " + module + " v0.0.0\nreplace " + module + " => " + root + "\n",
 		"go.sum": read(t, filepath.Join(root, "go.sum")),

@@ -16,7 +16,7 @@ func TestCF07_TheGuideToSinglePageApps(t *testing.T) {
 	chromium := tools(t)
 	ports := guidetest.Ports(t, "localhost:8080 localhost:5173")
 	replace := strings.NewReplacer(ports...)
-	dir := guidetest.Copy(t, "example/programs", ports)
+	dir := guidetest.Copy(t, "example/programs", append(ports, guidetest.Patient...))
 	var scripts []string
 	for _, b := range guidetest.Blocks(t, "docs/spa.md", "js") {
 		scripts = append(scripts, replace.Replace(b.Text))
