@@ -62,6 +62,9 @@ func (s remoteSource) newTransport(keepAlives bool) (transport http.RoundTripper
 	return t, host, nil
 }
 
+// noLimit is the largest limit in bytes. With one near the largest int64, sums would overflow.
+const noLimit = 1 << 40
+
 var errOverLimit = errors.New("the answer is over the limit")
 
 // roundTrip sends a request, follows no redirect, and reads a response of at most limit
@@ -106,6 +109,9 @@ func (o *outageLog) report(err error, message string) {
 		o.last = message
 	}
 }
+
+// failing reports whether the last outcome was a failure.
+func (o *outageLog) failing() bool { return o.last != "" }
 
 func loopbackHost(host string) bool {
 	if host == "localhost" {

@@ -93,7 +93,7 @@ func (cfg RemoteKeysConfig) complete() (RemoteKeysConfig, error) {
 	cfg.MinRefetch = cmp.Or(cfg.MinRefetch, 30*time.Second)
 	cfg.MaxStale = cmp.Or(cfg.MaxStale, 24*time.Hour)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
-	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 256<<10)
+	cfg.MaxBytes = min(cmp.Or(cfg.MaxBytes, 256<<10), noLimit)
 	cfg.MaxKeys = cmp.Or(cfg.MaxKeys, defaultMaxKeys)
 	cfg.Logger = logs.Guard(cmp.Or(cfg.Logger, slog.Default()))
 	if cfg.Now == nil {

@@ -94,7 +94,7 @@ func OpenRemoteRevocations(ctx context.Context, cfg RemoteRevocationsConfig) (*R
 	}
 	cfg.Every = cmp.Or(cfg.Every, time.Second)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
-	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 8<<20)
+	cfg.MaxBytes = min(cmp.Or(cfg.MaxBytes, 8<<20), noLimit)
 	cfg.Logger = logs.Guard(cmp.Or(cfg.Logger, slog.Default()))
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -118,7 +118,7 @@ func OpenRemoteRevocations(ctx context.Context, cfg RemoteRevocationsConfig) (*R
 	r.readFile()
 	r.refresh(ctx)
 	if err := ctx.Err(); err != nil {
-		(&http.Client{Transport: r.transport}).CloseIdleConnections()
+		r.closeConnections()
 		return nil, fmt.Errorf("token: open remote revocations: %w", err)
 	}
 	ctx, r.cancel = context.WithCancel(context.Background())
@@ -169,6 +169,10 @@ func (r *RemoteRevocations) known() bool {
 func (r *RemoteRevocations) Close() {
 	r.cancel()
 	<-r.done
+	r.closeConnections()
+}
+
+func (r *RemoteRevocations) closeConnections() {
 	(&http.Client{Transport: r.transport}).CloseIdleConnections()
 }
 
@@ -182,7 +186,15 @@ func (r *RemoteRevocations) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			if r.log.failing() {
+				// The connection may have died without an error. HTTP/2 would use it again until
+				// the operating system closes it, which takes many minutes.
+				r.closeConnections()
+			}
 			r.refresh(ctx)
+			if r.log.failing() {
+				tick.Reset(r.cfg.Every) // a fetch that has just failed may still hold its connection
+			}
 		}
 	}
 }

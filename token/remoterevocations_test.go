@@ -1,11 +1,15 @@
 package token_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,6 +74,58 @@ func TestSE06_AListIsFollowedByTheSecond(t *testing.T) {
 	})
 }
 
+// A connection that has died without an error, as behind a firewall that has forgotten it, does
+// not delay the list: after a fetch that timed out, the next one has a new connection. HTTP/2
+// would wait for the old one for many minutes.
+func TestSE06_ADeadConnectionIsReplaced(t *testing.T) {
+	issuer := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.ProtoMajor != 2 {
+			t.Error("the test is about HTTP/2")
+		}
+		_, _ = w.Write(listOf("a"))
+	}))
+	issuer.EnableHTTP2 = true
+	issuer.StartTLS()
+	defer issuer.Close()
+	var dialed atomic.Int64
+	var dead atomic.Bool // of the first connection
+	transport := issuer.Client().Transport.(*http.Transport).Clone()
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		if dialed.Add(1) == 1 {
+			c = mutedConn{c, &dead}
+		}
+		return c, err
+	}
+	r, _, log := followList(t, func(c *token.RemoteRevocationsConfig) {
+		c.URL, c.Client, c.AllowPrivateNetworks = issuer.URL, &http.Client{Transport: transport}, true
+		c.Every, c.Timeout = 10*time.Millisecond, 200*time.Millisecond
+	}, nil)
+	defer r.Close()
+	for began := time.Now(); log.events.Load() < 2; time.Sleep(10 * time.Millisecond) {
+		dead.Store(true)
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("%d connections, %d log events after 10 seconds", dialed.Load(), log.events.Load())
+		}
+	}
+	if dialed.Load() < 2 {
+		t.Error("the fetches did not fail")
+	}
+}
+
+// mutedConn loses what is written to it once it is dead.
+type mutedConn struct {
+	net.Conn
+	dead *atomic.Bool
+}
+
+func (c mutedConn) Write(b []byte) (int, error) {
+	if c.dead.Load() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
 func TestSE06_NothingIsKnownBeforeTheFirstList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, o, _ := followList(t, nil, down)
@@ -117,6 +173,19 @@ func TestSE06_AnswersThatAreNoList(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The last second that time.Time can hold, and those that it cannot, are not in the past. A
+// MaxBytes that means no limit is one.
+func TestSE06_ASessionRevokedForEverStaysRevoked(t *testing.T) {
+	for _, until := range []string{"253402300799", "253402300800", "9223371974719179007", "9223371974719179008", "9223372036854775807"} {
+		r, _, _ := followList(t, func(c *token.RemoteRevocationsConfig) { c.MaxBytes = math.MaxInt64 },
+			serve([]byte(`{"revocations":[{"sid":"a","until":`+until+`}]}`)))
+		if err := r.Wait(t.Context()); err != nil || !r.List().Revoked("a") || !bytes.Contains(r.List().JSON(), []byte(`"until":253402300799`)) {
+			t.Errorf("until %s: %s, %v", until, r.List().JSON(), err)
+		}
+		r.Close()
 	}
 }
 

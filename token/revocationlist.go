@@ -70,7 +70,7 @@ func parseRevocations(text []byte) ([]listedRevocation, error) {
 		if sid == "" || len(sid) > maxSessionID || err != nil || until <= 0 {
 			return nil, fmt.Errorf("token: revocations: entry %d has no valid sid and until", i)
 		}
-		list[i] = listedRevocation{sid, until}
+		list[i] = listedRevocation{sid, min(until, maxDate)} // no token is valid for longer
 	}
 	return list, nil
 }

@@ -107,9 +107,13 @@ func (r *RemoteRevocations) keepFile() (wait func()) {
 // would replace it in turn.
 //
 // While the list is over MaxBytes, the program refuses every session. Then updateFile removes
-// the file, because a restart with it would accept sessions again.
+// the file, because a restart with it would accept sessions again. A restart does not use the
+// file of another URL, so that one stays.
 func (r *RemoteRevocations) updateFile() error {
 	if r.tooLong.Load() {
+		if _, _, err := r.parseFile(); errors.Is(err, errOtherURL) {
+			return nil
+		}
 		if err := os.Remove(r.cfg.File); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -356,3 +356,29 @@ func TestJK13_TwoIssuersDoNotFightForTheFile(t *testing.T) {
 		}
 	})
 }
+
+// An issuer whose list is over MaxBytes does not remove the file of another one, which would
+// write it again each second.
+func TestJK13_AListThatIsTooLongRemovesNoFileOfAnotherIssuer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := token.RemoteRevocationsConfig{File: filepath.Join(t.TempDir(), "revoked"), URL: "https://a.test/revocations", MaxBytes: int64(len(listOf("a")))}
+		b := a
+		b.URL = "https://b.test/revocations"
+		rb, _ := followWithFile(t, b, &origin{answer: serve(listOf("b"))})
+		time.Sleep(1500 * time.Millisecond)
+		first, err := os.Stat(a.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ra, _ := followWithFile(t, a, &origin{answer: serve(listOf("a", "longer"))})
+		time.Sleep(time.Minute)
+		if info, err := os.Stat(a.File); err != nil || !info.ModTime().Equal(first.ModTime()) {
+			t.Errorf("the file was replaced: %v", err)
+		}
+		ra.Close()
+		rb.Close()
+		if got, _, err := restart(t, b, "b"); got != "b" || err != nil {
+			t.Errorf("the other issuer has %q, %v", got, err)
+		}
+	})
+}
