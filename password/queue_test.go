@@ -1,6 +1,7 @@
 package password
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"sync"
@@ -22,8 +23,9 @@ func TestLM02_TheExpectedWaitDecides(t *testing.T) {
 	if want := 9*time.Second + 27*time.Second/8; s.held != want {
 		t.Errorf("the average is %s, want %s", s.held, want)
 	}
-	s = newSlots(2, 5*time.Second)
-	s.free, s.held = 0, 20*time.Second // the next one is released after 5 seconds on average
+	s = newSlots(2, 0)
+	s.free, s.held = 0, 20*time.Second
+	s.wait = s.interval() / 2 // until the next slot is there, on average
 	if err := s.busy(queueKey{}); err != nil {
 		t.Errorf("expected to wait for exactly QueueWait: %v", err)
 	}
@@ -35,8 +37,9 @@ func TestLM02_TheExpectedWaitDecides(t *testing.T) {
 	// its own client or group.
 	for name, others := range map[string]queueKey{"a client": {"group", "other"}, "a group": {"other", "client"}} {
 		own := queueKey{"group", "client"}
-		s := newSlots(2, 15*time.Second)
+		s := newSlots(2, 0)
 		s.free, s.held = 0, 20*time.Second
+		s.wait = s.interval() * 3 / 2
 		for range 4 {
 			s.queue.push(others)
 		}
@@ -47,11 +50,64 @@ func TestLM02_TheExpectedWaitDecides(t *testing.T) {
 		if err := s.busy(own); err == nil {
 			t.Errorf("behind one caller of its own and two of %s: no error", name)
 		}
-		s.wait = 35 * time.Second
+		s.wait = s.interval() * 7 / 2
 		if err := s.busy(own); err != nil {
 			t.Errorf("behind three callers, two of %s: %v", name, err)
 		}
 	}
+}
+
+// The caller that releases a slot has time to complete its request before the next
+// computation begins. A slot that nobody waits for is free at once.
+func TestLM02_ASlotIsUnusedForAPauseBeforeTheNextCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const held = 200 * time.Millisecond
+		s := newSlots(1, time.Minute)
+		take := func(ctx context.Context) (waited time.Duration, err error) {
+			start := time.Now()
+			err = s.acquire(ctx)
+			return time.Since(start), err
+		}
+		if waited, err := take(t.Context()); err != nil || waited != 0 {
+			t.Fatalf("a free slot: %v, after %v", err, waited)
+		}
+		next := make(chan time.Duration, 1)
+		go func() {
+			waited, _ := take(t.Context())
+			next <- waited
+		}()
+		synctest.Wait()
+		s.release(held)
+		time.Sleep(pause(held) / 2)
+		ctx, cancel := context.WithTimeout(t.Context(), pause(held))
+		defer cancel()
+		if _, err := take(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a caller that comes during the pause: %v, want that it waits", err)
+		}
+		if waited := <-next; waited != held/20 {
+			t.Errorf("the slot passed on after %v, want %v", waited, held/20)
+		}
+		s.release(held)
+		if waited, err := take(t.Context()); err != nil || waited != 0 {
+			t.Errorf("a slot that nobody waited for: %v, after %v", err, waited)
+		}
+
+		ctx, cancel = context.WithTimeout(t.Context(), pause(held)/2)
+		defer cancel()
+		left := make(chan error, 1)
+		go func() {
+			_, err := take(ctx)
+			left <- err
+		}()
+		synctest.Wait()
+		s.release(held)
+		if err := <-left; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a caller that leaves during the pause: %v", err)
+		}
+		if waited, err := take(t.Context()); err != nil || waited != pause(held)/2 {
+			t.Errorf("after a pause for a caller that has left: %v, after %v, want at the end of the pause", err, waited)
+		}
+	})
 }
 
 // One client with any number of callers delays another by at most one computation.
@@ -142,8 +198,8 @@ func TestLM08_GroupsTakeTurns(t *testing.T) {
 				t.Fatalf("sign-in %d: %v", i, err)
 			}
 			// One hash is running, and one of the attackers may have the next turn.
-			if took := time.Since(start); took > 3*hash {
-				t.Fatalf("sign-in %d took %s, want at most three hashes", i, took)
+			if took := time.Since(start); took > 3*hash+2*pause(hash) {
+				t.Fatalf("sign-in %d took %s, want at most three hashes and two pauses", i, took)
 			}
 			time.Sleep(700 * time.Millisecond)
 		}

@@ -56,11 +56,24 @@ func (s *slots) checkQueue(p queueKey) error {
 	}
 	// Slots are released one after the other; the next one on average after half
 	// the time between two releases.
-	expected := s.held / time.Duration(s.n) * time.Duration(2*s.queue.ahead(p)+1) / 2
+	expected := s.interval() * time.Duration(2*s.queue.ahead(p)+1) / 2
 	if expected <= s.wait {
 		return nil
 	}
 	return s.refuse()
+}
+
+// pause returns how long a slot that was held for the given time stays unused before it
+// passes to the next caller. The caller before continues with its request, and together with
+// the next computation it would occupy two processors. The pause leaves one of them to other
+// requests: on two cores, most of the slow requests of a storm of sign-ins were those that met
+// this moment.
+func pause(held time.Duration) time.Duration { return held / 20 }
+
+// interval returns the average time between two callers that get a slot from the queue. The
+// caller holds s.mu.
+func (s *slots) interval() time.Duration {
+	return (s.held + pause(s.held)) / time.Duration(s.n)
 }
 
 // longestReturn is the longest BusyError.RetryAfter, unless HasherConfig.QueueWait is longer.
@@ -72,7 +85,7 @@ const longestReturn = 10 * time.Second
 func (s *slots) refuse() *BusyError {
 	now := time.Now()
 	first, last := now.Add(s.wait), now.Add(longestReturn)
-	s.returns = s.returns.Add(s.held / time.Duration(s.n))
+	s.returns = s.returns.Add(s.interval())
 	if s.returns.Before(first) || s.returns.After(last) {
 		s.returns = first
 	}
@@ -135,7 +148,8 @@ func (s *slots) abandon(w *waiter) {
 	}
 }
 
-// release frees a slot that was held for the given time.
+// release frees a slot that was held for the given time. It passes to the next caller in
+// the queue after a pause.
 func (s *slots) release(held time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,8 +157,17 @@ func (s *slots) release(held time.Duration) {
 		s.held = held
 	}
 	// Capping outliers keeps one stall of the instance from distorting the average.
-	s.held += (min(held, 4*s.held) - s.held) / 8
-	s.passOn()
+	held = min(held, 4*s.held)
+	s.held += (held - s.held) / 8
+	if s.queue.length == 0 {
+		s.free++
+		return
+	}
+	time.AfterFunc(pause(held), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.passOn()
+	})
 }
 
 // passOn gives a slot to the next caller in the queue, or frees it if the queue is

@@ -54,11 +54,11 @@ func TestLM02_NeverMoreThanSlotsThenBusy(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		// Three start at each of 0, 0.3, 0.6 and 0.9 s; after 1 s the others give up.
+		// Three start at 0 s, and after each hash and its pause; after 1 s the others give up.
 		if most.Load() != 3 || done.Load() != 12 || busy.Load() != 488 {
 			t.Errorf("most at once %d, done %d, busy %d", most.Load(), done.Load(), busy.Load())
 		}
-		if d := time.Since(start); d != 1200*time.Millisecond {
+		if d := time.Since(start); d != 4*300*time.Millisecond+3*pause(300*time.Millisecond) {
 			t.Errorf("took %v", d)
 		}
 		if h.Count() != 12 {
@@ -143,7 +143,7 @@ func TestLM02_CanceledCallersLeaveTheQueue(t *testing.T) {
 		if err := h.run(t.Context(), h.slots, sleeping(&running, &most, time.Second)); err != nil {
 			t.Error(err)
 		}
-		if d := time.Since(start); d != 2*time.Second {
+		if d := time.Since(start); d != 2*time.Second+pause(time.Second) {
 			t.Errorf("took %v", d)
 		}
 		wg.Wait()
@@ -184,27 +184,30 @@ func TestLM02_FirstComeFirstServed(t *testing.T) {
 
 // A slot that is passed to a caller whose context has just ended must not be lost.
 func TestLM02_NoSlotIsLost(t *testing.T) {
-	s := newSlots(2, time.Millisecond)
-	var wg sync.WaitGroup
-	for i := range 64 {
-		wg.Go(func() {
-			for range 200 {
-				ctx, cancel := context.WithCancel(t.Context())
-				if i%2 == 0 {
-					go cancel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlots(2, time.Millisecond)
+		var wg sync.WaitGroup
+		for i := range 64 {
+			wg.Go(func() {
+				for range 200 {
+					ctx, cancel := context.WithCancel(t.Context())
+					if i%2 == 0 {
+						go cancel()
+					}
+					if s.acquire(ctx) == nil {
+						runtime.Gosched()
+						s.release(time.Microsecond)
+					}
+					cancel()
 				}
-				if s.acquire(ctx) == nil {
-					runtime.Gosched()
-					s.release(0)
-				}
-				cancel()
-			}
-		})
-	}
-	wg.Wait()
-	if s.free != 2 || s.queue.length != 0 {
-		t.Errorf("free %d, queued %d", s.free, s.queue.length)
-	}
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Second) // the last pause ends
+		if s.free != 2 || s.queue.length != 0 {
+			t.Errorf("free %d, queued %d", s.free, s.queue.length)
+		}
+	})
 }
 
 func TestCanceledContextComputesNothing(t *testing.T) {
