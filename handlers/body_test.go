@@ -2,12 +2,17 @@ package handlers_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/token"
 )
 
@@ -257,4 +262,54 @@ func TestHarmlessSpellingsOfJSONAreAccepted(t *testing.T) {
 			t.Errorf("%s: %d", name, a.Status)
 		}
 	}
+}
+
+// slowBody is a body of which a few bytes arrive at a time, and which may break off.
+type slowBody struct {
+	io.Reader
+	end error
+}
+
+func (b slowBody) Read(p []byte) (int, error) {
+	time.Sleep(4 * time.Second)
+	n, err := b.Reader.Read(p[:min(len(p), 30)])
+	if err == io.EOF {
+		err = b.end
+	}
+	return n, err
+}
+
+// The time for the work begins when the body has arrived.
+func TestFB06_ASlowBodyIsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := NewKit(t, InCookies, Setup{Config: func(c *handlers.Config) { c.Pages = &pages.Config{} }})
+		k.SignUp(Ann)
+		send := func(contentType, body string, end error) int {
+			r := httptest.NewRequest(http.MethodPost, "https://app.example/auth/signin", slowBody{strings.NewReader(body), end})
+			r.Header.Set("Content-Type", contentType)
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+			w := httptest.NewRecorder()
+			k.Server.ServeHTTP(w, r)
+			return w.Code
+		}
+		const form = "application/x-www-form-urlencoded"
+		for name, c := range map[string]struct {
+			contentType, body string
+			end               error
+			want              int
+		}{
+			"JSON":           {"application/json", SignUpBody(Ann, GoodPassword), io.EOF, 200},
+			"form":           {form, Form("loginId", Ann, "password", GoodPassword), io.EOF, 303},
+			"wrong password": {form, Form("loginId", Ann, "password", OtherPassword), io.EOF, 401},
+			"broken off":     {"application/json", `{"loginId":`, io.ErrUnexpectedEOF, 400},
+			"no end":         {"application/json", SignUpBody(Ann, strings.Repeat("x", 17<<10)), io.EOF, 413},
+		} {
+			if got := send(c.contentType, c.body, c.end); got != c.want {
+				t.Errorf("%s: status %d, want %d", name, got, c.want)
+			}
+		}
+		if log := k.Logs.String(); strings.Contains(log, `"ERROR"`) {
+			t.Errorf("the log reports a failure: %s", log)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -28,6 +29,28 @@ func ReadBodyOf(w http.ResponseWriter, r *http.Request, size int64) ([]byte, err
 	}
 	return body, nil
 }
+
+// readAhead waits for the body of a request, up to the first byte after MaxBody, and returns
+// the whole body.
+func readAhead(r *http.Request) io.ReadCloser {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r.Body
+	}
+	begin, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
+	rest := io.Reader(r.Body)
+	if err != nil {
+		rest = failedReader{err}
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(begin), rest), r.Body}
+}
+
+// failedReader is the rest of a body that could not be read.
+type failedReader struct{ err error }
+
+func (f failedReader) Read([]byte) (int, error) { return 0, f.err }
 
 // IsJSON reports whether the headers announce JSON in UTF-8 (RFC 8259), not compressed. The
 // charset may be spelled "utf8". No form can send that, so a page of another site cannot

@@ -152,11 +152,15 @@ func (c *Chain) checkOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// deadline limits the work for one request.
+// deadline limits the work for one request. It begins when the body has arrived: a client
+// that sends it slowly is no outage.
 func (c *Chain) deadline(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := readAhead(r)
 		ctx, cancel := context.WithTimeout(r.Context(), c.Timeout)
 		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		r = r.WithContext(ctx)
+		r.Body = body
+		next.ServeHTTP(w, r)
 	})
 }
