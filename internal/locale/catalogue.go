@@ -152,9 +152,10 @@ func (c *Catalogue) add(tag language.Tag, all Texts) error {
 // BCP 47 tag; invalid ones are ignored.
 func (c *Catalogue) For(preferences ...string) *Speaker {
 	var tags []language.Tag
+	size := 0
 	for _, p := range preferences {
-		if len(p) > maxHeader {
-			continue
+		if size += len(p); size > maxHeader {
+			break
 		}
 		if t, _, err := language.ParseAcceptLanguage(p); err == nil {
 			tags = append(tags, t...)
@@ -181,7 +182,8 @@ func (c *Catalogue) Name(tag string) string {
 // Knows reports whether any language has a text for the key.
 func (c *Catalogue) Knows(key string) bool { return c.known[key] }
 
-// maxHeader is the longest Accept-Language header that is parsed, in bytes.
+// maxHeader limits the preferences that are parsed, in bytes: those after it are ignored. A
+// client may send many headers, and each tag takes time.
 const maxHeader = 512
 
 // Languages returns the offered languages as BCP 47 tags.

@@ -32,6 +32,17 @@ func TestFor_AcceptLanguage(t *testing.T) {
 	}
 }
 
+// Many headers are one list, so they share its limit.
+func TestLM10_TheLanguagesThatAreParsedAreBounded(t *testing.T) {
+	c := locale.Default()
+	full := strings.Repeat("tlh,", 127)
+	for want, headers := range map[string][]string{"de": {full, "de"}, "en": {full, "tlh,", "de"}, "fr": {"fr", full, full}} {
+		if got := c.For(headers...).Lang(); got != want {
+			t.Errorf("%d headers of %d bytes give %s, want %s", len(headers), len(full), got, want)
+		}
+	}
+}
+
 func TestNew_OwnTextsAndLanguages(t *testing.T) {
 	c, err := locale.New(nil, map[string]locale.Texts{
 		"en": {"signin.title": "Welcome"},
