@@ -336,8 +336,13 @@ func (o *Operator) RequireReset(ctx context.Context, userID string) error {
 // Events returns one page of the audit table, newest event first. For the following
 // page, set Cursor to the Next of this one.
 //
-// Errors: a [*FieldError] for a malformed cursor; [ErrUnavailable].
+// Errors: a [*FieldError] for a malformed value; [ErrUnavailable].
 func (o *Operator) Events(ctx context.Context, q EventQuery) (EventPage, error) {
+	for name, text := range map[string]string{"userId": q.UserID, "name": string(q.Name)} {
+		if !isStorable(text) {
+			return EventPage{}, &FieldError{name, "invalid", "must be UTF-8 text without control characters"}
+		}
+	}
 	page, err := o.s.store.Events(ctx, q)
 	if errors.Is(err, store.ErrBadCursor) {
 		return EventPage{}, &FieldError{"cursor", "invalid", "must be the Next of an earlier page"}

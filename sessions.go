@@ -276,6 +276,9 @@ func (s *Service) afterSessionsEnded(ctx context.Context, ended []Event, cause .
 // endSession ends one session in the store and in this instance. Its event follows the
 // events in cause.
 func (s *Service) endSession(ctx context.Context, userID, sessionID, reason string, c Client, cause ...Event) error {
+	if !isStorable(sessionID) {
+		return ErrNotFound
+	}
 	watch.StopSessionWatches(ctx, sessionID)
 	end := *s.sessionEnd(reason, c)
 	ended := []Event{end.EventFor(userID, sessionID)}

@@ -102,7 +102,7 @@ func (q UserQuery) validate() error {
 		if f.tooLong {
 			return &FieldError{f.name, "too_long", "must be at most " + f.atMost}
 		}
-		if !utf8.ValidString(f.value) || strings.ContainsRune(f.value, 0) {
+		if !isStorable(f.value) {
 			return &FieldError{f.name, "invalid", "must be UTF-8 text without control characters"}
 		}
 	}
@@ -112,6 +112,9 @@ func (q UserQuery) validate() error {
 	}
 	return &FieldError{"status", "invalid", fmt.Sprintf("must be %s or %s", StatusEnabled, StatusDisabled)}
 }
+
+// isStorable reports whether the stores take the text. No id that they have is another one.
+func isStorable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // conditions returns a text that two queries share if one cursor serves both.
 func (q UserQuery) conditions() string {

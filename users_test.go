@@ -318,3 +318,19 @@ func TestAD18_TheSignInsOfAUser(t *testing.T) {
 	_, err = k.SignInHistory(ctx, claims, 1)
 	wantErr(t, err, usher.ErrInvalidSession)
 }
+
+// Ids often come from the paths of the program's own routes.
+func TestFB04_TextThatNoStoreTakesIsNoOutage(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	user, o := k.signUp(ann).User.ID, k.Operator("test")
+	for _, text := range []string{"a\x00b", "a\xffb"} {
+		wantErr(t, o.EndSession(ctx, user, text), usher.ErrNotFound)
+		for field, q := range map[string]usher.EventQuery{"userId": {UserID: text}, "name": {Name: usher.EventName(text)}, "cursor": {Cursor: text}} {
+			_, err := o.Events(ctx, q)
+			if refused := new(usher.FieldError); !errors.As(err, &refused) || refused.Field != field {
+				t.Errorf("%s %q: %v", field, text, err)
+			}
+		}
+	}
+}

@@ -203,3 +203,15 @@ func TestFB04_DamagedRequestsLeaveNoGoroutine(t *testing.T) {
 	}
 	goleak.VerifyNone(t, before)
 }
+
+// A session id that no store takes is one that does not exist, and no outage.
+func TestFB04_NoPathIsAnOutage(t *testing.T) {
+	t.Parallel()
+	k, b := NewPages(t, pages.Config{}, Setup{})
+	b.SignUp(Ann)
+	u := k.SignIn(Ann, GoodPassword)
+	for _, id := range []string{"%00", "a%00b", "%FF", "%C0%80", "%E2%80%AE", "x"} {
+		k.Do(k.As(u, Request{Method: http.MethodDelete, Path: "/sessions/" + id})).Want(t, 404, "not_found")
+		b.Send("/account/sessions/"+id).WantRedirect(t, "/auth/account")
+	}
+}
