@@ -297,6 +297,30 @@ func TestOP06_AnswersOfTwoProvidersAreNotMixedUp(t *testing.T) {
 	}
 }
 
+// An answer with another state, which any page can cause, spends no sign-in that has begun.
+func TestOP06_AForgedAnswerLeavesTheSignInThatHasBegun(t *testing.T) {
+	p := newProgram(t)
+	b := p.browser()
+	callback := b.atProvider(b.begin(p, "honest"))
+	b.wantRefused(p, p.URL+"/openid/honest/callback?code=x&state=another")
+	if b.open("GET", callback.String(), nil); !b.isIn(p) {
+		t.Error("the sign-in that the browser has begun is refused")
+	}
+	b.open("POST", p.URL+"/auth/signout", url.Values{})
+	b.wantRefused(p, callback.String()) // it counts once
+}
+
+// A return path of any length begins a sign-in; one that is not safe is dropped.
+func TestOP06_AnyReturnPathBeginsASignIn(t *testing.T) {
+	p := newProgram(t)
+	for _, back := range []string{"/" + strings.Repeat("a", 2047), "/?" + strings.Repeat("&", 2046), strings.Repeat("<", 9000), "https://evil.example/"} {
+		status, to, body := p.browser().open("GET", p.URL+"/openid/honest?return_to="+url.QueryEscape(back), nil)
+		if status != 303 || to.Host == "" {
+			t.Errorf("%d bytes: got %d to %v: %s", len(back), status, to, body)
+		}
+	}
+}
+
 var _ storage.UserStore = people{}
 
 // A provider that cannot be reached has not refused the user.
