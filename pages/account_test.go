@@ -38,7 +38,7 @@ func TestSE10_DevicesAreListedAndEndedOneByOne(t *testing.T) {
 	if strings.Contains(v.Body, "Gecko") {
 		t.Error("the user agent is quoted")
 	}
-	id := regexp.MustCompile(`/auth/account/sessions/([^"]+)"><button class="plain" aria-label="Sign out: Firefox on Linux"`).FindStringSubmatch(v.Body)
+	id := regexp.MustCompile(`/auth/account/sessions/([^"]+)"><input [^>]*><button class="plain" aria-label="Sign out: Firefox on Linux"`).FindStringSubmatch(v.Body)
 	if id == nil {
 		t.Fatalf("no button:\n%s", MainElement(v.Body))
 	}
@@ -275,4 +275,49 @@ func TestRS12_AResetSignsNobodyIn(t *testing.T) {
 	b.Send("/password/reset/complete", "token", token, "newPassword", OtherPassword).WantRedirect(t, "/auth/signin")
 	b.Open("/auth/signin").WantPage(t, 200, "Your new password is set.")
 	b.Open("/auth/account").WantRedirect(t, "/auth/signin?return_to=%2Fauth%2Faccount")
+}
+
+// Two tabs, two accounts: a page of the first user is sent after the second has signed in.
+func TestHP26_AFormOfTheAccountActsForTheUserWhoSawIt(t *testing.T) {
+	shown := regexp.MustCompile(`<form [^>]*action="/auth(/[^"]+)"[^>]*>(?:\s*<input type="hidden" name="user" value="([^"]*)">)?`)
+	k, b := NewPages(t, pages.Config{}, Setup{Service: Unlimited})
+	k.Browser(t).SignUp(Bob)
+	bob := k.SignIn(Bob, GoodPassword)
+	b.SignUp(Ann)
+	k.SignIn(Ann, GoodPassword) // a second device
+	b.Send("/email/change", "newEmail", "new@example.com", "currentPassword", GoodPassword).WantRedirect(t, "/auth/account")
+	// What each form of the account has, and where its page is.
+	type form struct{ page, action string }
+	var forms []form
+	for _, page := range []string{"/account", "/account/name", "/account/email", "/account/password", "/account/delete", "/account/signout", "/session/confirm"} {
+		for _, f := range shown.FindAllStringSubmatch(b.Open("/auth"+page).WantPage(t, 200).Body, -1) {
+			switch f[1] {
+			case "/signout", "/language", "/email/verify": // the first two harm no user, and a code is one user's
+				continue
+			}
+			if f[2] != k.UserID(Ann) {
+				t.Errorf("%s: the form to %s names the user %q", page, f[1], f[2])
+			}
+			forms = append(forms, form{page, f[1]})
+		}
+	}
+	if len(forms) != 9 {
+		t.Errorf("the pages have %d forms: %v", len(forms), forms)
+	}
+	b.Send("/signin", "loginId", Bob, "password", GoodPassword).WantRedirect(t, "/")
+	both := []string{"name", "Ann", "newEmail", "ann2@example.com", "currentPassword", GoodPassword, "newPassword", OtherPassword, "password", GoodPassword}
+	for _, f := range forms {
+		b.Send(f.action, append(both, "user", k.UserID(Ann))...).WantRedirect(t, "/auth"+f.page)
+		b.Open("/auth"+f.page).WantPage(t, 200, "Another account is signed in by now, so nothing was changed.")
+	}
+	b.Send("/session/confirm", "password", GoodPassword, "user", k.UserID(Ann), "return_to", "/x").WantRedirect(t, "/auth/session/confirm?return_to=%2Fx")
+	u, err := k.Service.Operator("test").UserByLoginID(t.Context(), Bob)
+	if err != nil || u.Name != "Ann" || !k.IsSignedIn(bob) {
+		t.Fatalf("the other user is %+v, %v", u, err)
+	}
+	if pending, err := k.Service.PendingEmail(t.Context(), u.ID); err != nil || pending.Address != "" {
+		t.Errorf("the address of the other user is to become %q, %v", pending.Address, err)
+	}
+	b.Send("/account/name", "name", "Bob", "user", u.ID).WantRedirect(t, "/auth/account")
+	b.Send("/account/delete", "currentPassword", GoodPassword).WantRedirect(t, "/auth/signin") // of a template of the program
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/middleware"
 )
 
 // Page is the data of a template.
@@ -174,6 +175,10 @@ func (p *Page) SignInURL() string {
 	}
 	return p.URL("/signin")
 }
+
+// UserID returns the id of the signed-in user, or "". A form of the account sends it as "user",
+// and does nothing if another user is signed in by then.
+func (p *Page) UserID() string { return middleware.Subject(p.request.Context()) }
 
 // Failed reports whether the page says that something is wrong.
 func (p *Page) Failed() bool {

@@ -110,6 +110,11 @@ func (site *Site) Form(v *view) http.Handler {
 		if in["rememberMe"] != "" || in["rememberMeShown"] != "" {
 			x.page.RememberMe = in["rememberMe"] == "true"
 		}
+		if shown := in["user"]; shown != "" && x.claims != nil && shown != x.claims.Subject {
+			// The page was shown to another user, who has signed out in another tab since.
+			site.keepNote(x, noteNotice, "other_user")
+			return redirect(w, site.pathWithReturn(v.path, x.page.ReturnTo))
+		}
 		for _, name := range v.inputs {
 			if !route.IsPassword(name) {
 				x.page.values[name] = in[name]
