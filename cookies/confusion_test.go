@@ -1,6 +1,8 @@
 package cookies_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -88,5 +90,26 @@ func TestCK06_NoCookieIsTakenForAnother(t *testing.T) {
 				t.Errorf("%s opens under %s in a jar with another prefix", c.Name, name)
 			}
 		}
+	}
+}
+
+// Any client can send such cookies without end.
+func TestCK09_TheLogSaysSoOnceAMinute(t *testing.T) {
+	var log bytes.Buffer
+	clock := start
+	jar := newJar(t, func(c *cookies.Config) {
+		c.Logger, c.Now = slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return clock }
+	})
+	r := request(append(set(t, jar, request(), issue(t, "s1", 0)), set(t, jar, request(), issue(t, "s2", 0))...)...)
+	for n := 1; n <= 2; n++ {
+		for range 20 {
+			if !jar.RejectConflict(httptest.NewRecorder(), r) {
+				t.Fatal("the cookies are accepted")
+			}
+		}
+		if got := strings.Count(log.String(), "several session cookies belong to different sessions"); got != n {
+			t.Errorf("%d lines, want %d", got, n)
+		}
+		clock = clock.Add(time.Minute)
 	}
 }

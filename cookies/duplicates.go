@@ -144,14 +144,16 @@ func (j *Jar) plainTokensOfSeveral(r *http.Request) (pair token.Pair, conflict b
 
 // RejectConflict reports whether the request has session cookies of different sessions.
 // None of them is used then, because another host of the domain may have set one to sign
-// the user in to another account. RejectConflict deletes all of them, and logs a warning.
-// It does not revoke their tokens; package handlers ends their sessions before. Package
-// middleware calls it.
+// the user in to another account. RejectConflict deletes all of them, and logs a warning, at
+// most once a minute. It does not revoke their tokens; package handlers ends their sessions
+// before. Package middleware calls it.
 func (j *Jar) RejectConflict(w http.ResponseWriter, r *http.Request) bool {
 	if !j.HasConflict(r) {
 		return false
 	}
-	j.cfg.Logger.WarnContext(r.Context(), "cookies: several session cookies belong to different sessions, so none of them counts", "cookies", strings.Join(j.cfg.tokenNames(), ", "))
+	if j.conflictLogged.Passed(j.cfg.Now()) {
+		j.cfg.Logger.WarnContext(r.Context(), "cookies: several session cookies belong to different sessions, so none of them counts", "cookies", strings.Join(j.cfg.tokenNames(), ", "))
+	}
 	j.ClearTokens(w, r)
 	if err := j.SetNote(w, r, noteConflict, "1", stateLifetime); err != nil {
 		j.cfg.Logger.WarnContext(r.Context(), "cookies: the sign-in page will not say that the session cookies were rejected", "error", err)

@@ -237,13 +237,16 @@ func TestCK09_CookiesOfDifferentSessionsAreDeleted(t *testing.T) {
 	var log bytes.Buffer
 	for kind, change := range jars {
 		log.Reset()
+		clock := start
 		jar := newJar(t, func(c *cookies.Config) {
 			change(t, c)
 			c.Domain, c.Logger = "example.com", slog.New(slog.NewTextHandler(&log, nil))
+			c.Now = func() time.Time { return clock }
 		})
 		for _, planted := range []http.Cookie{
 			{Path: "/"}, {Path: "/", Domain: "app.example.com"}, {Path: "/app"}, {Path: "/app/", Domain: "example.com"}, {Path: "/app/work/y"},
 		} {
+			clock = clock.Add(time.Minute) // one line a minute
 			b := &client{host: "app.example.com"}
 			b.keep(set(t, jar, request(), issue(t, "s1", 0)))
 			for _, c := range set(t, jar, request(), issue(t, "s2", 0)) {

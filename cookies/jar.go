@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
 
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/tokencache"
 	"github.com/usherkit/usher/token"
 )
@@ -51,6 +52,8 @@ type Jar struct {
 	pairs *tokencache.Cache[string]
 	// impersonation is the name of the cookie of an operator who acts as a user.
 	impersonation string
+	// conflictLogged limits the warnings of RejectConflict.
+	conflictLogged *logs.Minute
 }
 
 // New returns a Jar. Its errors name the field of cfg that is missing or invalid.
@@ -66,7 +69,7 @@ func New(cfg Config) (*Jar, error) {
 	cfg.logWarnings()
 	// Only the store's codecs need the keys.
 	cfg.Secret, cfg.OldSecrets, cfg.KeyPairs = "", nil, nil
-	j := &Jar{cfg: cfg, store: store, serverSide: serverSide, impersonation: cfg.tokenNames()[0] + impersonationSuffix}
+	j := &Jar{cfg: cfg, store: store, serverSide: serverSide, impersonation: cfg.tokenNames()[0] + impersonationSuffix, conflictLogged: new(logs.Minute)}
 	// The sessions of another store may change while the cookie stays the same.
 	if cfg.Store == nil && !cfg.Plain && cfg.CacheBytes > 0 {
 		j.cache = tokencache.New[token.Pair](cfg.CacheBytes, cfg.Now)

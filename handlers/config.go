@@ -118,20 +118,22 @@ func (c Config) complete(auth *usher.Service) (Config, error) {
 		return Config{}, errors.New("handlers: Config.Cookies has InsecureLoopback, which is for development, but the BaseURL of the Service is https")
 	}
 	if c.Pages != nil && c.Cookies == nil {
-		if c.Cookies, err = newJar(auth, own.Scheme == "http", c.Now); err != nil {
+		if c.Cookies, err = c.newJar(auth, own.Scheme == "http"); err != nil {
 			return Config{}, err
 		}
 	}
 	return c, c.checkOrigins()
 }
 
-// newJar returns the jar of a Service. It needs no Logger: usher.New has warned of
-// http, and the jar has no other unsafe setting.
-func newJar(auth *usher.Service, loopback bool, now func() time.Time) (*cookies.Jar, error) {
-	secrets := auth.CookieSecrets()
+// newJar returns the jar of a Service. For http it has no Logger, because usher.New has
+// warned of that.
+func (c Config) newJar(auth *usher.Service, loopback bool) (*cookies.Jar, error) {
+	secrets, logger := auth.CookieSecrets(), c.Logger
+	if loopback {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	return cookies.New(cookies.Config{
-		Secret: secrets[0], OldSecrets: secrets[1:], InsecureLoopback: loopback,
-		Logger: slog.New(slog.DiscardHandler), Now: now,
+		Secret: secrets[0], OldSecrets: secrets[1:], InsecureLoopback: loopback, Logger: logger, Now: c.Now,
 	})
 }
 

@@ -38,10 +38,10 @@ func serviceAt(t *testing.T, st store.Store, baseURL string, secrets ...usher.Se
 	return service, h, log
 }
 
-// signUpAt signs ann up at the origin and returns the session cookie.
-func signUpAt(t *testing.T, h *handlers.Handlers, origin string) *http.Cookie {
+// signUpAt signs a user up at the origin, Ann by default, and returns the session cookie.
+func signUpAt(t *testing.T, h *handlers.Handlers, origin string, loginID ...string) *http.Cookie {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodPost, origin+"/auth/signup", strings.NewReader(SignUpBody(Ann, GoodPassword)))
+	r := httptest.NewRequest(http.MethodPost, origin+"/auth/signup", strings.NewReader(SignUpBody(append(loginID, Ann)[0], GoodPassword)))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
@@ -52,6 +52,22 @@ func signUpAt(t *testing.T, h *handlers.Handlers, origin string) *http.Cookie {
 	}
 	t.Fatalf("no session cookie: %d %s", w.Code, w.Body)
 	return nil
+}
+
+// The jar that the pages make has the log of the program.
+func TestCK09_TheJarOfThePagesSaysWhyNoCookieCounts(t *testing.T) {
+	t.Parallel()
+	_, h, log := serviceAt(t, memory.New(), "https://app.example", Secret)
+	one, other := signUpAt(t, h, "https://app.example", Ann), signUpAt(t, h, "https://app.example", Bob)
+	for range 3 {
+		r := httptest.NewRequest(http.MethodGet, "https://app.example/auth/account", nil)
+		r.AddCookie(one)
+		r.AddCookie(other)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if n := strings.Count(log.String(), "several session cookies belong to different sessions"); n != 1 {
+		t.Errorf("the log says so %d times, want once: %s", n, log)
+	}
 }
 
 func TestCK01_CF03_PagesMakeTheirJar(t *testing.T) {

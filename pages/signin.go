@@ -36,13 +36,17 @@ func (site *Site) openSignIn(x *exchange) error {
 	case x.claims != nil && checks:
 		return site.redirectSignedIn(x)
 	case x.claims == nil && checks && !fromOtherSite(x.r):
-		site.logger.WarnContext(x.r.Context(), "pages: a browser kept no cookie after a sign-in",
-			"frame", x.r.Header.Get("Sec-Fetch-Dest") == "iframe", "secure", !site.cookies.LoopbackOnly(), "request_id", problem.RequestID(x.w, x.r))
+		if site.noCookies.Passed(site.chain.Now()) {
+			site.logger.WarnContext(x.r.Context(), "pages: a browser kept no cookie after a sign-in",
+				"frame", x.r.Header.Get("Sec-Fetch-Dest") == "iframe", "secure", !site.cookies.LoopbackOnly(), "request_id", problem.RequestID(x.w, x.r))
+		}
 		x.page.Alert = x.page.T("signin.nocookies")
 	case site.signInLoops(x):
-		_, present := site.cookies.Tokens(x.r)
-		site.logger.WarnContext(x.r.Context(), "pages: a browser that has signed in was led back to the sign-in page",
-			"session_cookie", present, "signed_in", x.claims != nil, "request_id", problem.RequestID(x.w, x.r))
+		if site.loop.Passed(site.chain.Now()) {
+			_, present := site.cookies.Tokens(x.r)
+			site.logger.WarnContext(x.r.Context(), "pages: a browser that has signed in was led back to the sign-in page",
+				"session_cookie", present, "signed_in", x.claims != nil, "request_id", problem.RequestID(x.w, x.r))
+		}
 		x.page.Alert = x.page.T("signin.loop")
 	case x.claims != nil:
 		return site.redirectSignedIn(x)

@@ -12,6 +12,7 @@ import (
 	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/internal/color"
 	"github.com/usherkit/usher/internal/locale"
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/route"
 	"github.com/usherkit/usher/internal/visit"
 	"github.com/usherkit/usher/middleware"
@@ -33,6 +34,9 @@ type Site struct {
 	palette palette
 	files   templates
 	fields  []usher.SignUpField // of the program
+
+	// noCookies and loop limit the lines about a sign-in that leads back to its page.
+	noCookies, loop logs.Minute
 }
 
 // New returns the pages of a mount. It is for package handlers: the type of chain is

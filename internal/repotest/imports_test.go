@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/visit": {"", "token", "middleware", "cookies", "problem"},
 	"internal/route": {"", "password", "middleware", "problem", "internal/locale", "internal/logs", "internal/nostore", "internal/visit", "github.com/justinas/alice"},
 	"internal/api":   {"", "token", "middleware", "problem", "internal/route", "internal/strictjson", "internal/visit"},
-	"pages": {"", "token", "password", "middleware", "cookies", "problem", "internal/color", "internal/ipaddr", "internal/locale", "internal/route",
+	"pages": {"", "token", "password", "middleware", "cookies", "problem", "internal/color", "internal/ipaddr", "internal/locale", "internal/logs", "internal/route",
 		"internal/useragent", "internal/visit"},
 	"handlers": {"", "token", "middleware", "cookies", "pages", "problem", "texts", "internal/api", "internal/locale", "internal/logs", "internal/nostore", "internal/route",
 		"internal/visit", "internal/weburl"},
