@@ -35,27 +35,28 @@ func readCredential(r *http.Request) (credential, error) {
 		return credential{}, errNoProject
 	}
 	scheme, rest, _ := strings.Cut(lines[0], " ")
-	parts := strings.Split(strings.Trim(rest, " "), ":")
+	parts := strings.SplitN(strings.Trim(rest, " "), ":", 4) // a header may have a million colons
 	if !strings.EqualFold(scheme, "Bearer") || parts[0] == "" || len(parts) > 3 {
 		return credential{}, errNoProject
 	}
 	c := credential{project: parts[0]}
+	tokens, keys := 0, 0
 	for _, part := range parts[1:] {
 		if isJWT(part) {
-			if c.jwt != "" {
-				return credential{}, errNoProject
-			}
-			c.jwt = usher.Secret(part)
+			c.jwt, tokens = usher.Secret(part), tokens+1
 		} else {
-			c.key = usher.Secret(part)
+			c.key, keys = usher.Secret(part), keys+1
 		}
+	}
+	if tokens > 1 || keys > 1 {
+		return credential{}, errNoProject
 	}
 	return c, nil
 }
 
 // isJWT reports whether a part of the Authorization header is a token: three segments.
 func isJWT(s string) bool {
-	segments := strings.Split(s, ".")
+	segments := strings.SplitN(s, ".", 4)
 	return len(segments) == 3 && segments[0] != "" && segments[1] != "" && segments[2] != ""
 }
 
@@ -81,10 +82,17 @@ func (h *Handler) authorize(c *call, need access) error {
 	return nil
 }
 
+// useCookies reports whether the cookies of a browser name the session: the header has the
+// project id alone. With a text that is no token in its place, no other credential counts
+// (RFC 6750 §2).
+func (h *Handler) useCookies(c *call) bool {
+	return c.given.jwt == "" && c.given.key == "" && h.visits.Cookies != nil
+}
+
 // findRefreshToken takes the refresh token of the header or, for a browser, of the cookie.
 func (h *Handler) findRefreshToken(c *call) (err error) {
 	c.refresh = c.given.jwt
-	if c.refresh == "" && h.visits.Cookies != nil {
+	if h.useCookies(c) {
 		c.byCookie = true
 		c.refresh, err = h.visits.RefreshToken(c.w, c.r)
 		return err

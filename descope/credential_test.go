@@ -3,6 +3,7 @@ package descope_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,7 +13,6 @@ import (
 
 // A request with a missing, malformed or foreign project id changes nothing.
 func TestDE02_TheHeaderNamesTheProject(t *testing.T) {
-	t.Parallel()
 	k := newKit(t, setup{})
 	body := credentials(ann, goodPassword)
 	for _, c := range []struct{ header, code string }{
@@ -24,16 +24,29 @@ func TestDE02_TheHeaderNamesTheProject(t *testing.T) {
 		{project, "E062911"},
 		{"Bearer " + project + ":a.b.c:d.e.f", "E062911"},
 		{"Bearer " + project + ":a:b:c", "E062911"},
+		{"Bearer " + project + ":wrong:" + managementKey, "E062911"},
+		{"Bearer " + project + "::" + managementKey, "E062911"},
 		{"Bearer P2other", "E062912"},
 		{"Bearer " + strings.ToLower(project), "E062912"},
 		{"Bearer " + project + " x", "E062912"},
 	} {
 		k.do(http.MethodPost, "/v1/auth/password/signup", "", body, "Authorization", c.header).want(401, c.code)
 		k.do(http.MethodGet, "/v1/auth/password/policy", "", "", "Authorization", c.header).want(401, c.code)
+		k.do(http.MethodGet, "/v1/mgmt/license", "", "", "Authorization", c.header).want(401, c.code)
 	}
 	r := httptest.NewRequest(http.MethodPost, "/v1/auth/password/signup", strings.NewReader(body))
 	r.Header["Authorization"], r.Header["Content-Type"] = []string{"Bearer " + project, "Bearer " + project}, []string{"application/json"}
 	k.send(r).want(401, "E062911")
+	// Whatever a header has, it costs no more memory than a few copies of it.
+	for _, many := range []string{strings.Repeat(":", 1<<20), ":" + strings.Repeat(".", 1<<20)} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		k.do(http.MethodGet, "/v1/mgmt/license", "", "", "Authorization", "Bearer "+project+many)
+		runtime.ReadMemStats(&after)
+		if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 8 {
+			t.Errorf("a header of 1 MiB costs %d MiB", used)
+		}
+	}
 	if _, err := k.Service.Operator("test").UserByLoginID(t.Context(), ann); err == nil {
 		t.Error("the user was created")
 	}

@@ -197,6 +197,40 @@ func TestDE18_ALinkEndsTheSessionWhoseCookiesItOverwrites(t *testing.T) {
 	k.do(http.MethodGet, "/v1/auth/me", project, "", from...).want(401, "E064001")
 }
 
+// A reset session in the cookies ends with a sign-out, also beside a cookie that another host
+// has set, and with everything that overwrites the cookies.
+func TestDE22_ASignOutEndsTheResetOfABrowser(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, setup{service: webtest.Unlimited, config: inCookies})
+	k.mgmt("/create", fullUser).want(200, "")
+	from := func(jar string) []string {
+		return []string{"Cookie", jar, "Origin", "https://app.example", "Sec-Fetch-Site", "same-origin"}
+	}
+	link := func() string {
+		k.ClearRecords()
+		k.post(resetPath, project, object("loginId", ann, "redirectUrl", "https://good.test/cb")).want(200, "")
+		return object("token", k.mailedToken("t"))
+	}
+	twin := cookiesOf(t, "", k.post("/v1/auth/password/signup", project, credentials("mallory@example.com", goodPassword)).want(200, ""))
+	for name, end := range map[string]func(jar string){
+		"a sign-out": func(jar string) { k.do(http.MethodPost, "/v1/auth/logout", project, "{}", from(jar)...).want(200, "") },
+		"a sign-out beside a twin": func(jar string) {
+			k.do(http.MethodPost, "/v1/auth/logout", project, "{}", from(jar+"; "+twin)...).want(200, "")
+		},
+		"a sign-up": func(jar string) {
+			k.do(http.MethodPost, "/v1/auth/password/signup", project, credentials(bob, goodPassword), from(jar)...).want(200, "")
+		},
+		"another link": func(jar string) { k.do(http.MethodPost, verifyPath, project, link(), from(jar)...).want(200, "") },
+	} {
+		jar := cookiesOf(t, "", k.post(verifyPath, project, link()).want(200, ""))
+		end(jar)
+		a := k.do(http.MethodPost, updatePath, project, object("loginId", ann, "newPassword", otherPassword), from(jar)...)
+		if a.status != http.StatusUnauthorized || a.str("errorCode") != "E064001" {
+			t.Errorf("after %s the reset goes on: %d %s", name, a.status, a.text)
+		}
+	}
+}
+
 // FuzzFB04_Calls sends arbitrary headers and bodies to every call. No answer is a failure of
 // the program, and each is JSON.
 func FuzzFB04_Calls(f *testing.F) {

@@ -92,7 +92,8 @@ func (h *Handler) managedUser(c *call, u usher.User) (userJSON, error) {
 
 // target returns the user whom the members loginId and userId name. The member loginId may
 // hold a user id, which is looked up first: users choose their login ids, and nobody else's
-// id, so that a login id cannot draw a change that is meant for another user.
+// id, so that a login id cannot draw a change that is meant for another user. For the same
+// reason the id of a deleted user names nobody, as long as the audit table has the deletion.
 func target(c *call, loginID, userID string) (usher.User, error) {
 	if loginID == "" && userID == "" {
 		c.in.addError("loginId", "required", "must not be empty")
@@ -112,7 +113,15 @@ func target(c *call, loginID, userID string) (usher.User, error) {
 			return u, err
 		}
 	}
-	return c.operator.UserByLoginID(c.r.Context(), loginID)
+	u, err := c.operator.UserByLoginID(c.r.Context(), loginID)
+	if err != nil || strings.Contains(loginID, "@") { // no id has it
+		return u, err
+	}
+	deleted, err := c.operator.Events(c.r.Context(), usher.EventQuery{UserID: loginID, Name: usher.EventUserDeleted, Limit: 1})
+	if err == nil && len(deleted.Events) > 0 {
+		err = usher.ErrNotFound
+	}
+	return u, err
 }
 
 // named returns the user whom the body names.
@@ -345,15 +354,20 @@ func (o object) notServed(names ...string) {
 // tenants returns the member userTenants, with the permissions that the user has in these
 // tenants already.
 func (o object) tenants(current map[string]token.Tenant) map[string]token.Tenant {
-	var given []struct {
+	var given bounded[struct {
 		TenantID  string
-		RoleNames []string
-	}
+		RoleNames bounded[string]
+	}]
 	o.read("userTenants", &given, "must be an array of objects with tenantId and roleNames")
 	all := map[string]token.Tenant{}
-	for _, t := range given {
+	for i, t := range given {
+		if i == maxBatch || len(t.RoleNames) > maxBatch {
+			o.addError("userTenants", "too_long", "must have at most 500 tenants, and 500 roles in each")
+			break
+		}
 		if _, twice := all[t.TenantID]; t.TenantID == "" || twice {
 			o.addError("userTenants", "invalid", "must have a tenantId in each object, and none twice")
+			break
 		}
 		all[t.TenantID] = token.Tenant{Roles: t.RoleNames, Permissions: slices.Clone(current[t.TenantID].Permissions)}
 	}

@@ -155,6 +155,11 @@ func TestDM02_ALoginIDDrawsNoChangeThatIsMeantForAnotherUser(t *testing.T) {
 	k.mgmt("/delete", object("loginId", victim)).want(200, "")
 	k.do(http.MethodGet, "/v1/mgmt/user?userId="+attacker, manager, "").want(200, "")
 	k.do(http.MethodGet, "/v1/mgmt/user?userId="+victim, manager, "").want(404, "E112102") // not as a login id
+	// Nor after the deletion, although the login id is that of a user.
+	k.do(http.MethodGet, "/v1/mgmt/user?loginId="+victim, manager, "").want(404, "E112102")
+	k.mgmt("/update", `{"loginId":"`+victim+`","roleNames":["admin"]}`).want(404, "E112102")
+	k.mgmt("/signin/embeddedlink", object("loginId", victim)).want(404, "E112102")
+	k.do(http.MethodGet, "/v1/mgmt/user?userId="+attacker, manager, "").want(200, "").wantMembers(map[string]string{"user.roleNames": "[]"})
 }
 
 func TestDM03_PasswordsAreSetExpiredAndEndSessions(t *testing.T) {
@@ -297,6 +302,18 @@ func TestDM04_ASearchReachesPagesFarBehind(t *testing.T) {
 	if len(seen) != 2003 {
 		t.Errorf("%d users on all pages", len(seen))
 	}
+}
+
+// Names that begin with an address do not hide the user who has the address.
+func TestDM04_NamesOfOthersHideNoAddress(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, setup{})
+	op, name := k.Service.Operator("test"), ann
+	usher.Must(op.ImportUser(t.Context(), usher.ImportUserParams{ID: "z", LoginIDs: []string{"ann"}, Email: ann}))
+	for i := range 1001 {
+		usher.Must(op.ImportUser(t.Context(), usher.ImportUserParams{ID: fmt.Sprint("a", i), LoginIDs: []string{fmt.Sprint("m", i)}, Profile: usher.Profile{Name: &name}}))
+	}
+	k.post("/v2/mgmt/user/search", manager, `{"emails": ["`+ann+`"]}`).want(200, "").wantMembers(map[string]string{"total": "1"})
 }
 
 func keys(m map[string]bool) (all []string) {

@@ -1,10 +1,13 @@
 package descope_test
 
 import (
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/usherkit/usher"
 )
@@ -66,12 +69,58 @@ func TestDM18_AHashOfAnImportSignsNoOtherUserIn(t *testing.T) {
 	})
 }
 
+// Users choose their addresses and names in the other system. None of these draws the hash
+// of another user, and none keeps the name of another user.
+func TestDM18_NamesOfOtherUsersDrawNoHash(t *testing.T) {
+	t.Parallel()
+	const (
+		kate    = `{"email":"kate@bank.test","email_verified":true}`
+		hers    = `{"email":"Kate@bank.test","passwordHash":"$2a$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a"}`
+		twoOf   = "the files have two users with this address, user name or telephone number"
+		address = "username: must not be an email address, which may be that of another user"
+	)
+	hash := func(name string) string { return `{` + name + `,"passwordHash":"` + bcryptOfUU + `"}` }
+	named := func(name string) string { return `{` + name + `}` }
+	const username, lookalike, again = `"username":"kate@bank.test"`, `"email":"\u212aate@bank.test"`, `"email":"KATE@bank.test"`
+	for name, c := range map[string]struct {
+		users, hashes []string
+		imported      int
+		failures      map[string]string // by login id
+	}{
+		"hash of a user name":     {[]string{kate}, []string{hash(username)}, 1, map[string]string{"kate@bank.test": address}},
+		"user name":               {[]string{named(username), kate}, []string{hers, hash(username)}, 1, map[string]string{"kate@bank.test": address}},
+		"look-alike":              {[]string{named(lookalike), kate}, []string{hers, hash(lookalike)}, 1, map[string]string{"\u212aate@bank.test": "loginId: has a character that is not allowed"}},
+		"two hashes":              {[]string{kate}, []string{hers, hash(again)}, 0, map[string]string{"kate@bank.test": "passwordHash: the files have two for this user"}},
+		"two users":               {[]string{kate, named(again)}, []string{hers, hash(again)}, 0, map[string]string{"kate@bank.test": twoOf, "KATE@bank.test": twoOf}},
+		"hashes of two users":     {nil, []string{hash(again), hash(again)}, 1, nil},
+		"number and user name":    {[]string{`{"phone_number":"+1555"}`}, []string{hash(`"username":"+1555"`)}, 0, map[string]string{"+1555": twoOf}},
+		"the same hash, repeated": {[]string{kate}, []string{hers, hers}, 1, nil},
+		"a user name of its own":  {[]string{kate, `{"username":"kate"}`}, []string{hers, hash(`"username":"kate"`)}, 2, nil},
+	} {
+		k := newKit(t, setup{})
+		a := k.mgmt("/import", importBody(strings.Join(c.users, "\n"), strings.Join(c.hashes, "\n"))).want(200, "")
+		if n := len(a.body["users"].([]any)); n != c.imported {
+			t.Errorf("%s: %d users: %s", name, n, a.text)
+		}
+		got := map[string]string{}
+		for _, f := range a.body["failures"].([]any) {
+			got[f.(map[string]any)["user"].(string)], _ = f.(map[string]any)["reason"].(string)
+		}
+		if len(got) != len(c.failures) || !maps.Equal(got, c.failures) && c.failures != nil {
+			t.Errorf("%s: the failures are %v", name, got)
+		}
+		if in := k.post("/v1/auth/password/signin", project, credentials("kate@bank.test", "U*U")); (in.status == http.StatusOK) != (len(c.users) == 0) {
+			t.Errorf("%s: the password of the other user signs in: %s", name, in.text)
+		}
+	}
+}
+
 // A file that has millions of users in 4 MiB costs no more memory than a few copies of it.
 func TestDM18_AnImportReadsNoMoreUsersThanItTakes(t *testing.T) {
 	k := newKit(t, setup{})
+	var before, after runtime.MemStats
 	for _, users := range []string{strings.Repeat("{}", 1<<20), "[{}" + strings.Repeat(",{}", 1<<20) + "]"} {
 		body := importBody(users, "")
-		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		k.mgmt("/import", body).want(400, "E011003")
 		runtime.ReadMemStats(&after)
@@ -81,13 +130,19 @@ func TestDM18_AnImportReadsNoMoreUsersThanItTakes(t *testing.T) {
 	}
 	for path, list := range map[string]string{"/create/batch": `{"users":[`, "/delete/batch": `{"userIds":[`} {
 		body := list + "{}" + strings.Repeat(",{}", 1<<20) + "]}"
-		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		k.mgmt(path, body).want(400, "E011003")
 		runtime.ReadMemStats(&after)
 		if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 60 {
 			t.Errorf("%s: a body of %d MiB costs %d MiB", path, len(body)>>20, used)
 		}
+	}
+	tenants := `{"users":[{"loginId":"a","userTenants":[{}` + strings.Repeat(",{}", 1<<20) + `]},{"loginId":"b","userTenants":[{"tenantId":"T","roleNames":["r"` + strings.Repeat(`,"r"`, 1<<16) + `]}]}]}`
+	runtime.ReadMemStats(&before)
+	a := k.mgmt("/create/batch", tenants)
+	runtime.ReadMemStats(&after)
+	if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 60 || len(a.text) > 4<<10 || !strings.Contains(a.text, "none twice") || !strings.Contains(a.text, "at most 500 tenants") {
+		t.Errorf("a body of %d MiB of tenants costs %d MiB and an answer of %d bytes: %.1000s", len(tenants)>>20, used, len(a.text), a.text)
 	}
 	for _, bad := range []string{`[{}`, `[{}] {}`, `[{},]`, `[{}}`, `{} [`} {
 		k.mgmt("/import", importBody(bad, "")).want(400, "E011003")
@@ -106,6 +161,9 @@ func TestDM19_WhatTheManagementCannotMeanIsRefused(t *testing.T) {
 		want(200, "").wantMembers(map[string]string{"createdUsers": "[]"})
 	for _, tenants := range []string{`[null]`, `[{"tenantId":""}]`, `[{"tenantId":"T","roleNames":["a"]},{"tenantId":"T","roleNames":["b"]}]`} {
 		k.mgmt("/create", `{"loginId":"b","userTenants":`+tenants+`}`).want(400, "E011003")
+	}
+	if _, failed := k.mgmt("/create/batch", `{"users":[{"loginId":"a","verifiedEmail":false,"VerifiedEmail":true}]}`).want(200, "").lists(); !strings.Contains(failed["a"], "doubled members") {
+		t.Errorf("a user with a member twice: %v", failed)
 	}
 	// PostgreSQL does not store it: no batch may stop because of it, as in an outage.
 	k.mgmt("/create/batch", `{"users":[{"loginId":"c","customAttributes":{"a":["\u0000"]}},{"loginId":"d","customAttributes":{"a":"\\u0000"}}]}`).want(200, "")
@@ -150,4 +208,28 @@ func TestDM19_ARefusedChangeLeavesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// deadlines counts how often a handler sets the time to write.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set int
+}
+
+func (d *deadlines) SetWriteDeadline(time.Time) error { d.set++; return nil }
+
+// A batch may take longer than the server allows. Nobody without the key gets that time.
+func TestDM05_OnlyTheKeyBuysTime(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, setup{})
+	_, refresh := k.signUp(ann)
+	for auth, want := range map[string]int{"": 0, project: 0, project + ":" + refresh: 0, project + ":wrong": 0, manager: 1} {
+		r := httptest.NewRequest(http.MethodPost, "/v1/mgmt/user/create/batch", strings.NewReader(`{"users":[]}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+auth)
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		if k.handler.ServeHTTP(w, r); w.set != want || (w.Code == http.StatusOK) != (want == 1) {
+			t.Errorf("%.20q: %d, and the time to write is set %d times", auth, w.Code, w.set)
+		}
+	}
 }

@@ -110,10 +110,10 @@ func failure(err error, stopped bool) string {
 
 // batchUser reads one user of a batch.
 func batchUser(raw json.RawMessage, common usher.ImportUserParams) (usher.ImportUserParams, error) {
-	members, ok := strictjson.AsObject(raw)
+	members, err := strictjson.Parse(raw)
 	o := newObject(members)
-	if !ok {
-		o.addError("users", "invalid", "must have objects")
+	if err != nil {
+		o.addError("users", "invalid", "must have objects without doubled members")
 	}
 	in := newUser(o)
 	in.Invite, in.RedirectURL, in.Parameter, in.Language = common.Invite, common.RedirectURL, common.Parameter, common.Language
@@ -122,11 +122,9 @@ func batchUser(raw json.RawMessage, common usher.ImportUserParams) (usher.Import
 		return in, err
 	}
 	if raw := o.get("hashedPassword"); raw != nil {
-		var err error
 		in.Hash, err = foreignHash(raw)
-		return in, err
 	}
-	return in, nil
+	return in, err
 }
 
 // foreignHash reads a hash. The members are those of password.Foreign, except for the salt

@@ -40,6 +40,8 @@ type auth0User struct {
 	UserMetadata  map[string]any `json:"user_metadata"`
 	AppMetadata   map[string]any `json:"app_metadata"`
 	PasswordHash  string         `json:"passwordHash"`
+
+	refusal string // why the user is not imported, or ""
 }
 
 func (u auth0User) loginID() string { return cmp.Or(u.Email, u.Username, u.PhoneNumber) }
@@ -51,20 +53,26 @@ func (h *Handler) importUsers(c *call) (any, error) {
 	if source := c.in.required("source"); source != "" && !strings.EqualFold(source, "auth0") {
 		c.in.addError("source", "invalid", "must be Auth0: for others, make lines for usher.Operator.Import")
 	}
-	users, dryRun := readAuth0(c.in), c.in.flag("dryrun")
-	if len(users) > maxBatch {
+	all, dryRun := readAuth0(c.in), c.in.flag("dryrun")
+	if len(all) > maxBatch {
 		c.in.addError("users", "too_long", "must have at most 500 users: for more, call usher.Operator.Import")
 	}
 	if err := c.in.err(); err != nil {
 		return nil, err
 	}
+	answer := importAnswer{Users: []userJSON{}, Failures: []importFailure{}}
+	var users []auth0User
 	var lines bytes.Buffer
-	for _, u := range users {
+	for _, u := range all {
+		if u.refusal != "" {
+			answer.Failures = append(answer.Failures, importFailure{u.loginID(), u.refusal})
+			continue
+		}
+		users = append(users, u)
 		if err := json.NewEncoder(&lines).Encode(u.line()); err != nil {
 			return nil, err
 		}
 	}
-	answer := importAnswer{Users: []userJSON{}, Failures: []importFailure{}}
 	refused := map[int]bool{}
 	_, err := c.operator.Import(c.r.Context(), usher.ImportParams{Users: &lines, DryRun: dryRun, OnFailure: func(f usher.ImportFailure) {
 		refused[f.Line-1] = true
@@ -119,23 +127,72 @@ func (u auth0User) line() map[string]any {
 }
 
 // readAuth0 returns the users of both files. A hash belongs to the user with the same
-// address, or with the same user name if neither has an address; a hash without such a
-// user is a user by itself.
+// address, or with the same user name or telephone number if neither has an address; a hash
+// without such a user is a user by itself. Users choose these names, so a name that two users
+// or two hashes have is refused: a hash must not sign in to the account of another user.
 func readAuth0(o object) []auth0User {
 	users := auth0File(o, "users")
 	index := map[string]int{}
 	for i, u := range users {
-		index[strings.ToLower(u.loginID())] = i
+		index[u.key()] = i
 	}
 	delete(index, "")
 	for _, hash := range auth0File(o, "hashes") {
-		if i, known := index[strings.ToLower(hash.loginID())]; known {
-			users[i].PasswordHash = hash.PasswordHash
-		} else {
+		i, known := index[hash.key()]
+		switch {
+		case !known:
+			if key := hash.key(); key != "" {
+				index[key] = len(users)
+			}
 			users = append(users, hash)
+		case users[i].PasswordHash != "" && users[i].PasswordHash != hash.PasswordHash:
+			users[i].refusal = "passwordHash: the files have two for this user"
+		default:
+			users[i].PasswordHash = hash.PasswordHash
+		}
+	}
+	first := map[string]int{}
+	for i, u := range users {
+		name := lowerASCII(u.loginID())
+		other, twice := first[name]
+		switch {
+		case name == "":
+		case u.Email == "" && strings.Contains(name, "@"):
+			users[i].refusal = "username: must not be an email address, which may be that of another user"
+		case twice:
+			users[i].refusal = "the files have two users with this address, user name or telephone number"
+			users[other].refusal = users[i].refusal
+		default:
+			first[name] = i
 		}
 	}
 	return users
+}
+
+// key returns the name of a user in the files, with its kind, or "" if there is none. The
+// letter case of ASCII letters does not count, as in login ids.
+func (u auth0User) key() string {
+	switch id := lowerASCII(u.loginID()); {
+	case id == "":
+		return ""
+	case u.Email != "":
+		return "email " + id
+	case u.Username != "":
+		return "username " + id
+	default:
+		return "phone_number " + id
+	}
+}
+
+// lowerASCII returns a text with ASCII letters in lower case. strings.ToLower would make the
+// same text of look-alikes, such as U+212A KELVIN SIGN and k.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 // auth0File reads a file of JSON lines, or a JSON array. The SDK for Go sends it in base64,

@@ -136,13 +136,20 @@ func (s search) named(c *call) (users []usher.User, err error) {
 		if !strings.Contains(address, "@") {
 			continue // it is no address, and the beginning of too many names
 		}
-		page, err := c.operator.Users(c.r.Context(), usher.UserQuery{Search: address, Limit: maxSearchLimit})
-		if err != nil {
-			return nil, err
-		}
-		for _, u := range page.Users {
-			if strings.EqualFold(u.Email, address) {
-				add(u)
+		// Users choose their names, and many may have chosen a name that begins with the address.
+		q := usher.UserQuery{Search: address, Limit: maxSearchLimit}
+		for range maxSearchReach / maxSearchLimit {
+			page, err := c.operator.Users(c.r.Context(), q)
+			if err != nil {
+				return nil, err
+			}
+			for _, u := range page.Users {
+				if strings.EqualFold(u.Email, address) {
+					add(u)
+				}
+			}
+			if q.Cursor = page.Next; q.Cursor == "" {
+				break
 			}
 		}
 	}

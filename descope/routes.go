@@ -99,14 +99,14 @@ func (h *Handler) buildRoutes() {
 
 // serve authorizes a request, reads its body, runs the action, and writes the answer.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, row row) error {
-	if row.timeout > 0 {
-		// Longer than the server may allow for other answers. If it cannot be set, the batch
-		// has been cut short by the deadline of the request.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(row.timeout + 10*time.Second))
-	}
 	c := &call{w: w, r: r, in: newObject(nil)}
 	if err := h.authorize(c, row.access); err != nil {
 		return err
+	}
+	if row.timeout > 0 {
+		// Longer than the server may allow for other answers, so only after the key is checked.
+		// If it cannot be set, the batch has been cut short by the deadline of the request.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(row.timeout + 10*time.Second))
 	}
 	if r.Method == http.MethodPost || r.Method == http.MethodPatch {
 		if err := c.readBody(row); err != nil {

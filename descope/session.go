@@ -108,14 +108,7 @@ func (h *Handler) tryRefresh(c *call) (any, error) {
 
 // signOut answers POST /v1/auth/logout.
 func (h *Handler) signOut(c *call) (any, error) {
-	if c.given.jwt == "" && h.visits.Cookies != nil {
-		if raw, err := h.visits.RefreshToken(c.w, c.r); err == nil {
-			if reset, notReset := h.service.ValidateReset(c.r.Context(), raw); notReset == nil {
-				if err := h.service.SignOut(c.r.Context(), reset, h.visits.Client(c.w, c.r)); err != nil {
-					return nil, err
-				}
-			}
-		}
+	if h.useCookies(c) {
 		_, err := h.visits.EndCookieSession(c.w, c.r)
 		return h.signedOut(), err
 	}

@@ -1,6 +1,7 @@
 package visit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -128,11 +129,15 @@ func (v *Visits) endSessions(ctx context.Context, pairs []token.Pair, c usher.Cl
 }
 
 // claimsOf returns the claims of the refresh token of a pair or, if the jar keeps none,
-// of its session token. They are nil if no token is valid.
+// of its session token. Package descope keeps the tokens of a reset session in these
+// cookies too. The claims are nil if no token is valid.
 func (v *Visits) claimsOf(ctx context.Context, pair token.Pair) (*token.Claims, error) {
 	claims, err := v.Service.ValidateRefresh(ctx, pair.Refresh)
 	if err != nil {
 		claims, err = v.Service.ValidateSession(ctx, pair.Session)
+	}
+	if errors.Is(err, token.ErrInvalid) {
+		claims, err = v.Service.ValidateReset(ctx, cmp.Or(pair.Refresh, pair.Session))
 	}
 	switch {
 	case errors.Is(err, token.ErrInvalid):
