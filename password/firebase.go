@@ -153,25 +153,35 @@ func parseFirebase(fields []string) (*firebaseHash, error) {
 	return s, s.check()
 }
 
-func (s *firebaseHash) encode() string {
-	return fmt.Sprintf("$x-firebase$m=%d,r=%d$%s$%s$%s$%s", s.memoryExp, s.rounds,
-		b64(s.salt), b64(s.separator), b64(s.signer), b64(s.encoded))
+func (s *firebaseHash) encode() string { return s.description() + "$" + b64(s.encoded) }
+
+func (s *firebaseHash) description() string {
+	return fmt.Sprintf("$x-firebase$m=%d,r=%d$%s$%s$%s", s.memoryExp, s.rounds, b64(s.salt), b64(s.separator), b64(s.signer))
+}
+
+func (s *firebaseHash) weak() bool { return s.rounds<<s.memoryExp < minScryptImport }
+
+func (s *firebaseHash) result() []byte { return s.encoded }
+
+func (s *firebaseHash) derive(pw string) ([]byte, error) {
+	salt := slices.Concat(s.salt, s.separator)
+	key, err := scrypt.Key([]byte(pw), salt, 1<<s.memoryExp, s.rounds, 1, 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	// The key encrypts only this one text, so the counter may start at zero.
+	encoded := make([]byte, len(s.signer))
+	cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(encoded, s.signer)
+	return encoded, nil
 }
 
 func (*firebaseHash) pepperID() string { return "" }
 
 func (s *firebaseHash) matches(c candidate, _ []byte) (bool, error) {
-	salt := slices.Concat(s.salt, s.separator)
-	key, err := scrypt.Key([]byte(c.typed), salt, 1<<s.memoryExp, s.rounds, 1, 32)
-	if err != nil {
-		return false, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return false, err
-	}
-	// The key encrypts only this one text, so the counter may start at zero.
-	got := make([]byte, len(s.signer))
-	cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(got, s.signer)
-	return subtle.ConstantTimeCompare(got, s.encoded) == 1, nil
+	encoded, err := s.derive(c.typed)
+	return err == nil && subtle.ConstantTimeCompare(encoded, s.encoded) == 1, err
 }

@@ -72,8 +72,8 @@ type imported struct {
 // hashes (MD5, SHA-1, SHA-2, phpass) in a hash with the current settings, so that
 // a stolen table is as hard to attack as native hashes; that takes one expensive
 // computation. It does the same to slow formats with costs that are too low: PBKDF2
-// under 100,000 iterations, scrypt under N × R × P = 2^17, Argon2 under 16 MiB × 1
-// pass. Other hashes are only checked.
+// under 100,000 iterations, scrypt and Firebase under N × R × P = 2^17, Argon2 under 16 MiB ×
+// 1 pass. Other hashes are only checked.
 //
 // Costs are limited because each sign-in has to pay them: bcrypt cost 14, Argon2
 // and scrypt 256 MiB, Argon2 10 passes, PBKDF2 2,000,000 iterations.
@@ -160,6 +160,17 @@ func (s stored) convert() (imported, error) {
 	parsed, err := parse(trimLineEnd(string(s)))
 	if err != nil {
 		return imported{}, importErr("Stored", "is not a string that a Hasher returned")
+	}
+	switch p := parsed.(type) {
+	case *native:
+		err = p.checkMinimum()
+	case *wrapped:
+		err = p.outer.checkMinimum()
+	case *bcryptHash:
+		_, err = importBcrypt(*p)
+	}
+	if err != nil {
+		return imported{}, importErr("Stored", "%v", err)
 	}
 	return imported{scheme: parsed}, nil
 }

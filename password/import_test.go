@@ -299,7 +299,7 @@ func TestHA06_CostsAreCappedAtImport(t *testing.T) {
 
 		{"firebase memory", password.Foreign{Firebase: &password.Firebase{Memory: 20, Rounds: 8, Hash: tag, SignerKey: tag}}, "Firebase.Memory"},
 		{"firebase no signer key", password.Foreign{Firebase: &password.Firebase{Memory: 14, Rounds: 8}}, "Firebase.SignerKey"},
-		{"firebase, the least memory", password.Foreign{Firebase: &password.Firebase{Memory: 1, Rounds: 1, Hash: tag[:16], SignerKey: tag[:16]}}, ""},
+		{"firebase, the shortest key", password.Foreign{Firebase: &password.Firebase{Memory: 14, Rounds: 8, Hash: tag[:16], SignerKey: tag[:16]}}, ""},
 		{"firebase, less memory", password.Foreign{Firebase: &password.Firebase{Memory: -1, Rounds: 1, Hash: tag[:16], SignerKey: tag[:16]}}, "Firebase.Memory"},
 		{"firebase lengths", password.Foreign{Firebase: &password.Firebase{Memory: 14, Rounds: 8, Hash: tag[:31], SignerKey: tag}}, "Firebase.Hash"},
 

@@ -47,6 +47,17 @@ func (g hashing) compute(secret, salt []byte, length int) ([]byte, error) {
 	return argon2.IDKey(secret, salt, g.params.Time, g.params.Memory, g.params.Threads, uint32(length)), nil
 }
 
+// checkMinimum rejects costs that are too weak for new hashes. No Hasher makes such a hash.
+func (g hashing) checkMinimum() error {
+	if g.algorithm != PBKDF2SHA256 {
+		return g.params.validate()
+	}
+	if g.iterations < DefaultPBKDF2Iterations {
+		return fmt.Errorf("%d iterations are fewer than %d", g.iterations, DefaultPBKDF2Iterations)
+	}
+	return nil
+}
+
 func (g hashing) withTag(salt, tag []byte) *native {
 	return &native{hashing: g, salt: salt, tag: tag}
 }

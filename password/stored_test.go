@@ -176,7 +176,10 @@ func TestHA05_StoredStringsAreReadToTheLimits(t *testing.T) {
 		"$x-wrapped$spring-sha256:!" + native:                               false,
 		"$x-wrapped":                                                        false,
 		"$x-wrapped$x-16" + native:                                          false,
-		"$x-wrapped$x-firebase:m=1,r=1:AA:AA:" + bytes(16) + ":16" + native: false,
+		"$x-wrapped$x-firebase:m=1,r=1:AA:AA:" + bytes(16) + ":16" + native: true,
+		"$x-wrapped$x-firebase:m=1,r=1:AA:AA:" + bytes(16) + ":17" + native: false,
+		"$x-wrapped$x-firebase:m=1,r=1:::" + bytes(256) + ":256" + native:   true,
+		"$x-wrapped$x-firebase:m=1,r=1:::" + bytes(257) + ":257" + native:   false,
 
 		strings.Repeat("$", 2048): false,
 		"$x-unknown$x":            false,
@@ -258,6 +261,8 @@ func TestHA08_WhichCostsAreTooLow(t *testing.T) {
 		"scrypt, 2^14 × 8":       {&scryptHash{n: 1 << 14, r: 8, p: 1}, false},
 		"scrypt, 2^13 × 8 twice": {&scryptHash{n: 1 << 13, r: 8, p: 2}, false},
 		"scrypt, 2^13 × 8":       {&scryptHash{n: 1 << 13, r: 8, p: 1}, true},
+		"firebase, 2^14 × 8":     {&firebaseHash{memoryExp: 14, rounds: 8}, false},
+		"firebase, 2^14 × 7":     {&firebaseHash{memoryExp: 14, rounds: 7}, true},
 	} {
 		if c.of.weak() != c.weak {
 			t.Errorf("%s: weak is %t", name, !c.weak)

@@ -56,7 +56,7 @@ func (w *wrapped) matches(c candidate, pepper []byte) (bool, error) {
 	return w.outer.matchesText(w.inner.sum(c.typed), pepper)
 }
 
-// The costs below which a hash of a slow format is wrapped.
+// The costs below which a hash of a slow format is wrapped. That of Firebase is scrypt too.
 const (
 	minPBKDF2Import = 100_000
 	minScryptImport = 1 << 17
@@ -86,8 +86,8 @@ func (w weakInner) describe() string {
 
 func parseWeakInner(s string) (weakInner, error) {
 	i := strings.LastIndexByte(s, ':')
-	length, _ := strconv.Atoi(s[i+1:]) // 0 without a colon, because s begins with x-
-	if length < minTag || length > maxTag {
+	length, _ := strconv.Atoi(s[i+1:])                 // 0 without a colon, because s begins with x-
+	if length < minTag || length > maxFirebaseSigner { // the longest output; parse checks those of each format
 		return weakInner{}, errForm
 	}
 	stored, err := parse("$" + strings.ReplaceAll(s[:i], ":", "$") + "$" + b64(make([]byte, length)))

@@ -1,10 +1,14 @@
 package password_test
 
 import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,10 +80,23 @@ func TestHA08_SlowFormatsWithTinyCostsAreWrapped(t *testing.T) {
 	memoryHard := func(n int) *password.Scrypt {
 		return &password.Scrypt{Hash: key(scrypt.Key([]byte(pw), salt, n, 8, 1, 48)), Salt: salt, N: n, R: 8, P: 1}
 	}
+	firebase := func(memory, signer int) *password.Firebase {
+		f := &password.Firebase{Salt: salt, SaltSeparator: []byte(":$"), SignerKey: bytes.Repeat([]byte{7}, signer), Memory: memory, Rounds: 8}
+		block, err := aes.NewCipher(key(scrypt.Key([]byte(pw), append(slices.Clone(salt), ":$"...), 1<<memory, 8, 1, 32)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Hash = make([]byte, signer)
+		cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(f.Hash, f.SignerKey)
+		return f
+	}
 	for name, c := range map[string]struct {
 		f       password.Foreign
 		wrapped bool
 	}{
+		"firebase with memory 1":        {password.Foreign{Firebase: firebase(1, 16)}, true},
+		"firebase with memory 13":       {password.Foreign{Firebase: firebase(13, 256)}, true},
+		"firebase with memory 14":       {password.Foreign{Firebase: firebase(14, 64)}, false},
 		"pbkdf2 with 1 iteration":       {password.Foreign{PBKDF2: derived(1)}, true},
 		"pbkdf2 with 99,999 iterations": {password.Foreign{PBKDF2: derived(99_999)}, true},
 		"pbkdf2 with 100,000":           {password.Foreign{PBKDF2: derived(100_000)}, false},
@@ -107,5 +124,21 @@ func TestHA08_SlowFormatsWithTinyCostsAreWrapped(t *testing.T) {
 	_, err := h.Import(t.Context(), password.Foreign{Bcrypt: &password.Bcrypt{Hash: "$2a$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}})
 	if err == nil || !strings.Contains(err.Error(), "import the user without a password") {
 		t.Errorf("bcrypt with cost 4: %v", err)
+	}
+	// As the string of another store too, where no Hasher makes one with such costs.
+	const salted = "$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	for stored, reason := range map[string]string{
+		"$x-bcrypt$2a$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW":               "import the user without a password",
+		"$x-django-bcrypt-sha256$2a$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW": "import the user without a password",
+		"$argon2id$v=19$m=8,t=1,p=1" + salted:                                                 "below every accepted minimum",
+		"$x-wrapped$md5$argon2id$v=19$m=8,t=1,p=1" + salted:                                   "below every accepted minimum",
+		"$pbkdf2-sha256$i=599999" + salted:                                                    "fewer than 600000",
+		"$pbkdf2-sha256$i=600000" + salted:                                                    "",
+		"$argon2id$v=19$m=12288,t=3,p=1" + salted:                                             "",
+	} {
+		_, err := h.Import(t.Context(), password.Foreign{Stored: stored})
+		if reason == "" && err != nil || reason != "" && (err == nil || !strings.Contains(err.Error(), reason)) {
+			t.Errorf("%s: %v", stored, err)
+		}
 	}
 }
