@@ -90,7 +90,7 @@ func (s *suite) lanes() error {
 			alone[i], cpu[i], full[i] = append(alone[i], one), append(cpu[i], used), append(full[i], 1e9/many)
 		}
 	}
-	if err := s.compareStorms(users, max(2, s.rounds/2), all); err != nil {
+	if _, err := s.compareStorms(users, max(2, s.rounds/2), all); err != nil {
 		return err
 	}
 	s.section("The lanes of a hash", fmt.Sprintf("Argon2id with 64 MiB and 3 passes. A slot is one hash that runs at the same time as others. The storm and its floor are those of the section above, with the settings of the last row, which are the defaults; %d rounds in turn; medians.", len(floor.p99)))
