@@ -86,8 +86,9 @@ func (w weakInner) describe() string {
 
 func parseWeakInner(s string) (weakInner, error) {
 	i := strings.LastIndexByte(s, ':')
-	length, _ := strconv.Atoi(s[i+1:])                 // 0 without a colon, because s begins with x-
-	if length < minTag || length > maxFirebaseSigner { // the longest output; parse checks those of each format
+	length, _ := strconv.Atoi(s[i+1:]) // 0 without a colon, because s begins with x-
+	// Firebase has the longest output. parse checks the length for each format.
+	if length < minTag || length > maxFirebaseSigner {
 		return weakInner{}, errForm
 	}
 	stored, err := parse("$" + strings.ReplaceAll(s[:i], ":", "$") + "$" + b64(make([]byte, length)))
