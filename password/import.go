@@ -2,6 +2,7 @@ package password
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -166,6 +167,9 @@ func (s stored) convert() (imported, error) {
 		err = p.checkMinimum()
 	case *wrapped:
 		err = p.outer.checkMinimum()
+		if inner, slow := p.inner.(weakInner); err == nil && slow && !inner.of.weak() {
+			err = errors.New("wraps a hash that a Hasher stores as it is")
+		}
 	case *bcryptHash:
 		_, err = importBcrypt(*p)
 	}

@@ -132,9 +132,12 @@ func TestHA08_SlowFormatsWithTinyCostsAreWrapped(t *testing.T) {
 		"$x-django-bcrypt-sha256$2a$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW": "import the user without a password",
 		"$argon2id$v=19$m=8,t=1,p=1" + salted:                                                 "below every accepted minimum",
 		"$x-wrapped$md5$argon2id$v=19$m=8,t=1,p=1" + salted:                                   "below every accepted minimum",
-		"$pbkdf2-sha256$i=599999" + salted:                                                    "fewer than 600000",
-		"$pbkdf2-sha256$i=600000" + salted:                                                    "",
-		"$argon2id$v=19$m=12288,t=3,p=1" + salted:                                             "",
+		// It would run, for seconds, in the slots of native hashes.
+		"$x-wrapped$x-pbkdf2-sha256:i=100000:c2FsdA:32$argon2id$v=19$m=19456,t=2,p=1" + salted: "as it is",
+		"$x-wrapped$x-pbkdf2-sha256:i=99999:c2FsdA:32$argon2id$v=19$m=19456,t=2,p=1" + salted:  "",
+		"$pbkdf2-sha256$i=599999" + salted:        "fewer than 600000",
+		"$pbkdf2-sha256$i=600000" + salted:        "",
+		"$argon2id$v=19$m=12288,t=3,p=1" + salted: "",
 	} {
 		_, err := h.Import(t.Context(), password.Foreign{Stored: stored})
 		if reason == "" && err != nil || reason != "" && (err == nil || !strings.Contains(err.Error(), reason)) {
