@@ -85,14 +85,26 @@ func usesPooler(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	return pid != conn.PgConn().PID(), err
 }
 
-// rejectReadOnly rejects a connection whose server has become a standby or accepts no writes,
-// so that the next one is made to the server that does. Servers of version 14 and later report
-// both themselves, so the check costs no round trip.
-func rejectReadOnly(_ context.Context, conn *pgx.Conn) error {
+// errReadOnly means that a server is a standby or accepts no writes.
+var errReadOnly = errors.New("the server is a standby or accepts no writes: name the primary, or all servers of the cluster, in the URL")
+
+// checkAcceptsWrites returns errReadOnly for a connection to a server that is a standby or
+// accepts no writes: what it reads may be old, such as a session that has ended. Servers of
+// version 14 and later report both themselves, so the check costs no round trip.
+func checkAcceptsWrites(_ context.Context, conn *pgconn.PgConn) error {
 	for _, setting := range []string{"in_hot_standby", "default_transaction_read_only"} {
-		if conn.PgConn().ParameterStatus(setting) == "on" {
-			return driver.ErrBadConn
+		if conn.ParameterStatus(setting) == "on" {
+			return errReadOnly
 		}
+	}
+	return nil
+}
+
+// rejectReadOnly rejects a connection whose server has become a standby, so that the next
+// one is made to the server that accepts writes.
+func rejectReadOnly(ctx context.Context, conn *pgx.Conn) error {
+	if checkAcceptsWrites(ctx, conn.PgConn()) != nil {
+		return driver.ErrBadConn
 	}
 	return nil
 }

@@ -34,5 +34,6 @@
 //
 //	postgres://app@one.example,two.example/app?target_session_attrs=read-write
 //
-// A connection to a server that has become a standby is not used again.
+// A connection to a server that has become a standby is not used again, and no new one is made
+// to a standby or to a server that accepts no writes, because what it returns may be old.
 package postgres

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/usherkit/usher/internal/pgtest"
 	"github.com/usherkit/usher/store/postgres"
@@ -48,6 +52,50 @@ func TestST08_OnlyUTF8Serves(t *testing.T) {
 		if err := open(); err != nil {
 			t.Errorf("%s: %v", opening, err)
 		}
+	}
+}
+
+// Settings of the database that change the text of a value do not matter, also in a query mode
+// with results as text, as behind a pooler. The one with which pgx cannot read bytes is refused.
+func TestST08_TheFormOfTextsDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	base := pgtest.Database(t)
+	u, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []string{"cache_statement", "exec"} {
+		for setting, value := range map[string]string{"DateStyle": "SQL, DMY", "TimeZone": "Asia/Kathmandu", "bytea_output": "escape"} {
+			execute(t, base, fmt.Sprintf("ALTER DATABASE %s SET %s = '%s'", strings.TrimPrefix(u.Path, "/"), setting, value))
+			name := mode + ", " + setting
+			st, err := postgres.Open(t.Context(), pgtest.With(t, base, "default_query_exec_mode", mode))
+			if setting == "bytea_output" && mode == "exec" {
+				if err == nil || !strings.Contains(err.Error(), "bytea_output") {
+					t.Errorf("%s: %v", name, err)
+				}
+			} else if err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else if at, err := st.Time(t.Context()); err != nil || time.Since(at).Abs() > time.Minute {
+				t.Errorf("%s: the time is %v, %v", name, at, err)
+			}
+			if st != nil {
+				st.Close()
+			}
+			execute(t, base, fmt.Sprintf("ALTER DATABASE %s RESET ALL", strings.TrimPrefix(u.Path, "/")))
+		}
+	}
+}
+
+// execute runs a statement on a connection of its own.
+func execute(t *testing.T, url, statement string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Exec(t.Context(), statement)
+	if err := errors.Join(err, conn.Close(t.Context())); err != nil {
+		t.Fatal(err)
 	}
 }
 

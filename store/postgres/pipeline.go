@@ -22,11 +22,16 @@ import (
 type pipelineConnector struct{ driver.Connector }
 
 func (c pipelineConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
+	opened, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &pipelineConn{Conn: conn.(*stdlib.Conn)}, nil
+	conn := opened.(*stdlib.Conn)
+	if err := checkAcceptsWrites(ctx, conn.Conn().PgConn()); err != nil {
+		// A pool of the program must not hand it out again.
+		return nil, errors.Join(err, conn.Conn().Close(ctx), conn.Close())
+	}
+	return &pipelineConn{Conn: conn}, nil
 }
 
 // pipelineConn is a connection of database/sql, which uses it in one goroutine at a time.

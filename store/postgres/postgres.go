@@ -83,6 +83,9 @@ func Open(ctx context.Context, url string, options ...Options) (*Store, error) {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	opts.warnOfTLS(config)
+	if config.ValidateConnect == nil { // no target_session_attrs
+		config.ValidateConnect = checkAcceptsWrites
+	}
 	pooled, err := behindPooler(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)

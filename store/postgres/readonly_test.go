@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -52,14 +53,7 @@ func TestFB09_WritesFollowTheServerThatAcceptsThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{"ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"} {
-		conn, err := pgx.Connect(ctx, first.URL("postgres"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = conn.Exec(ctx, statement)
-		if err := errors.Join(err, conn.Close(ctx)); err != nil {
-			t.Fatal(err)
-		}
+		execute(t, first.URL("postgres"), statement)
 	}
 	start := time.Now()
 	for err = write(); err != nil; err = write() {
@@ -110,5 +104,53 @@ func TestFB09_BeforeConnectOfThePoolIsCalledForTheListener(t *testing.T) {
 	}
 	if n != 1 {
 		t.Errorf("%d connections of the hook listen, of %d that it made", n, calls.Load())
+	}
+}
+
+// New connections are not made to a server that accepts no writes either, because what it
+// reads may be old. The readiness probe fails, and says why. Then the store works again by
+// itself.
+func TestFB09_AReadOnlyServerIsNotRead(t *testing.T) {
+	t.Parallel()
+	for _, opening := range []string{"Open", "FromPool"} {
+		base := pgtest.Database(t)
+		var st *postgres.Store
+		pool, err := pgxpool.New(t.Context(), base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		if opening == "Open" {
+			st, err = postgres.Open(t.Context(), base)
+		} else {
+			st, err = postgres.FromPool(t.Context(), pool)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		if err := st.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var name string
+		if err := pool.QueryRow(t.Context(), "SELECT current_database()").Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		const closeAll = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+		execute(t, base, "ALTER DATABASE "+name+" SET default_transaction_read_only = on")
+		execute(t, base, closeAll)
+		for range 5 {
+			_ = st.Ping(t.Context()) // the first calls find the closed connections
+		}
+		if err := st.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "accepts no writes") {
+			t.Errorf("%s: Ping on a read-only server: %v", opening, err)
+		}
+		if _, err := st.Account(t.Context(), "u"); err == nil || errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: a read-only server was read: %v", opening, err)
+		}
+		execute(t, base, "BEGIN READ WRITE; ALTER DATABASE "+name+" SET default_transaction_read_only = off; COMMIT")
+		if err := st.Ping(t.Context()); err != nil {
+			t.Errorf("%s: afterwards: %v", opening, err)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -280,5 +281,30 @@ func TestST02_TheHookIsPartOfTheStep(t *testing.T) {
 				t.Fatalf("the hook's rows are %q, want one of %s", got, kind)
 			}
 		})
+	}
+}
+
+// A statement of the hook rolls back the whole transaction, and the hook ignores its error.
+// Then nothing of the step is stored.
+func TestST02_AHookThatIgnoresARollbackStoresNothing(t *testing.T) {
+	s, db := openFaulty(t, &faults{}, func(ctx context.Context, tx *sql.Tx, c sqlstore.Change) error {
+		if _, err := tx.ExecContext(ctx, `INSERT OR ROLLBACK INTO mine (id) VALUES (1), (1)`); err == nil {
+			t.Error("the statement of the hook has not failed")
+		}
+		return nil
+	})
+	if _, err := db.Exec(`CREATE TABLE mine (id INTEGER PRIMARY KEY)`); err != nil {
+		t.Fatal(err)
+	}
+	before, c := dump(t, db), creation("u")
+	c.Effects = effects("u")
+	if err := errOf(s.CreateUser(t.Context(), c)); err == nil || !strings.Contains(err.Error(), "rolled back") {
+		t.Errorf("got %v", err)
+	}
+	if after := dump(t, db); after != before {
+		t.Errorf("the step left a trace:\n%s", after)
+	}
+	if err := s.Record(t.Context(), effects("v")); err != nil {
+		t.Errorf("the next step: %v", err)
 	}
 }

@@ -27,4 +27,8 @@
 //
 // To back up a store in use, run VACUUM INTO, or .backup of the sqlite3 shell. A copy of
 // the file alone misses the data that is still in -wal.
+//
+// A program must not open the file itself while the store is open, for example with os.Open:
+// closing it removes the locks of SQLite (POSIX advisory locks belong to the process), and
+// another process may then delete -wal, with commits that are lost.
 package sqlite

@@ -4,9 +4,11 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -164,6 +166,22 @@ func TestST08_ADamagedFileIsRefusedWithWhatToDo(t *testing.T) {
 	}
 }
 
+// Texts in another encoding have another order, so that lists of users would miss some.
+func TestST08_AnotherEncodingIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "usher.db")
+	db, err := sql.Open("sqlite", path)
+	must(t, err)
+	_, err = db.Exec("PRAGMA encoding = 'UTF-16le'; CREATE TABLE mine (name TEXT)")
+	must(t, errors.Join(err, db.Close()))
+	s, err := sqlite.Open(t.Context(), path)
+	if err == nil {
+		s.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "UTF-16le") || !strings.Contains(err.Error(), "UTF-8") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The URL of another database is refused, and its password is not repeated.
 func TestST08_AURLIsNoPath(t *testing.T) {
 	for url, want := range map[string]string{
@@ -178,5 +196,30 @@ func TestST08_AURLIsNoPath(t *testing.T) {
 		} else if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: got %v, want it to say %q", url, err, want)
 		}
+	}
+}
+
+// A process that opens a store twice keeps its locks. Without them, another process that reads
+// the file and closes it deletes the log that both stores write to.
+func TestST02_ASecondOpenKeepsTheLocksOfTheFirst(t *testing.T) {
+	const sharedFirst, sharedSize = 1<<30 + 2, 510 // see "os_unix.c" of SQLite
+	if path := os.Getenv("USHER_TEST_LOCKED_FILE"); path != "" {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		must(t, err)
+		lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: sharedFirst, Len: sharedSize}
+		must(t, syscall.FcntlFlock(f.Fd(), syscall.F_GETLK, &lock))
+		if lock.Type == syscall.F_UNLCK {
+			t.Error("another process may lock the file")
+		}
+		return
+	}
+	path := filepath.Join(t.TempDir(), "usher.db")
+	s := open(t, path)
+	must(t, errOf(s.CreateUser(t.Context(), creation("u"))))
+	open(t, path)
+	other := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	other.Env = append(os.Environ(), "USHER_TEST_LOCKED_FILE="+path)
+	if out, err := other.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -63,7 +62,7 @@ func Open(ctx context.Context, path string, options ...Options) (*Store, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := restrictFile(path); err != nil {
+	if err := restrictFile(ctx, path); err != nil {
 		return nil, err
 	}
 
@@ -169,32 +168,28 @@ func cleanPath(path string) (string, error) {
 	return abs, nil
 }
 
-// fileHead begins each SQLite file.
-const fileHead = "SQLite format 3\x00"
+// creating is held while a file is created, so that no other Open has locks on it when
+// createFile closes it.
+var creating sync.Mutex
 
 // restrictFile creates the file if needed and lets only its owner open it, before SQLite
 // writes to it. A file of another kind is refused and stays as it is. SQLite gives the
 // files -wal and -shm the mode of the database.
-func restrictFile(path string) error {
+//
+// It opens no file that exists: if the process has the database open already, closing a
+// further descriptor would remove the locks of SQLite (POSIX advisory locks). Another
+// process would then delete the write-ahead log in use, and later commits would be lost.
+func restrictFile(ctx context.Context, path string) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("sqlite: the folder of the database: %w", err)
 	} else if !info.IsDir() {
 		return fmt.Errorf("sqlite: %s is not a folder", filepath.Dir(path))
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
+	if err := createFile(path); err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
-	head := make([]byte, len(fileHead))
-	n, err := f.ReadAt(head, 0) // a new file is empty
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("sqlite: %w", err)
-	}
-	if n > 0 && string(head[:n]) != fileHead {
-		return fmt.Errorf("sqlite: %s: %w", path, errNotADatabase)
+	if err := checkHead(ctx, path); err != nil {
+		return err
 	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {
 		if err := restrictMode(name); err != nil {
@@ -202,6 +197,42 @@ func restrictFile(path string) error {
 		}
 	}
 	return nil
+}
+
+// createFile creates an empty file if there is none.
+func createFile(path string) error {
+	creating.Lock()
+	defer creating.Unlock()
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		return f.Close()
+	}
+	info, statErr := os.Stat(path)
+	switch {
+	case statErr != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory", path)
+	}
+	return nil
+}
+
+// checkHead refuses a file that is not empty and no database. SQLite reads the head, without
+// locks and without the files beside it.
+func checkHead(ctx context.Context, path string) error {
+	db, err := open(path, 1, "mode=ro", "immutable=1")
+	if err != nil {
+		return err
+	}
+	var version int64
+	err = db.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&version)
+	if closed := db.Close(); err == nil {
+		err = closed
+	}
+	if err = openError(path, err); errors.Is(err, errNotADatabase) || ctx.Err() != nil {
+		return err
+	}
+	return nil // any other error is found again when the database is opened
 }
 
 // restrictMode removes the permissions of group and others, if the file exists.

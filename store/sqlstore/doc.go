@@ -13,8 +13,11 @@
 // timeout, journal_mode=WAL, synchronous=FULL, and transactions that begin as IMMEDIATE.
 // [Options.ReadDB] may then be a pool of readers. Package sqlite does all of this.
 //
+// The database must have the encoding UTF-8.
+//
 // PostgreSQL needs no settings: every transaction asks for READ COMMITTED, whatever the
-// default of the database is, and a pooler may hand out connections by transaction.
+// default of the database is, and a pooler may hand out connections by transaction. Only
+// bytea_output must have its default where the driver reads results as text.
 //
 // # Transactions
 //
@@ -35,7 +38,8 @@
 // # Hooks
 //
 // A [Hook] writes rows of the program in the transactions that create, change and delete
-// users. Either both changes are stored or neither is.
+// users. Either both changes are stored or neither is. On SQLite a hook that ignores the error
+// of a statement which has rolled back the transaction makes the method fail.
 //
 // # Migrations
 //

@@ -48,13 +48,30 @@ type Change struct {
 // Any other error counts as an outage: the client gets 503 and may try again.
 type Hook func(ctx context.Context, tx *sql.Tx, change Change) error
 
+// hookSavepoint is the savepoint in which a hook runs on SQLite.
+const hookSavepoint = "usher_hook"
+
 // runHook runs the hook, if there is one.
+//
+// On SQLite some errors roll back the whole transaction, such as a full disk or a conflict
+// that a constraint of the program resolves by ROLLBACK. A hook may ignore the error; the
+// statements that follow would then be stored one by one. The savepoint is gone in that case.
 func (t *tx) runHook(ctx context.Context, kind ChangeKind, u store.User, fields store.Fields) error {
 	if t.hook == nil {
 		return nil
 	}
+	if t.dialect == SQLite {
+		if _, err := t.exec(ctx, "SAVEPOINT "+hookSavepoint); err != nil {
+			return err
+		}
+	}
 	if err := t.hook(ctx, t.raw, Change{Kind: kind, UserID: u.ID, User: u, Fields: fields}); err != nil {
 		return fmt.Errorf("hook: %w", err)
+	}
+	if t.dialect == SQLite {
+		if _, err := t.exec(ctx, "RELEASE "+hookSavepoint); err != nil {
+			return fmt.Errorf("hook: a statement rolled back the transaction, and the hook returned no error: %w", err)
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -85,10 +86,18 @@ func New(ctx context.Context, db *sql.DB, d Dialect, options ...Options) (*Store
 	return s, nil
 }
 
-// checkEncoding refuses a database or a connection that cannot hold every character.
-// Otherwise the first name with such a character would be an outage.
+// checkEncoding refuses a database or a connection that cannot hold every character, or
+// that does not order texts by the bytes of UTF-8, and a connection that cannot return bytes.
+// Otherwise the first name with such a character, or the first token, would be an outage.
 func checkEncoding(ctx context.Context, db *sql.DB, d Dialect) error {
-	if d != Postgres {
+	if d == SQLite {
+		var encoding string
+		if err := db.QueryRowContext(ctx, `PRAGMA encoding`).Scan(&encoding); err != nil {
+			return fmt.Errorf("sqlstore: the encoding of the database: %w", err)
+		}
+		if encoding != "UTF-8" {
+			return fmt.Errorf("sqlstore: the database has the encoding %s, must have UTF-8: the order of texts would differ, and lists of users would miss some; name another file", encoding)
+		}
 		return nil
 	}
 	var server, client, name string
@@ -101,6 +110,16 @@ func checkEncoding(ctx context.Context, db *sql.DB, d Dialect) error {
 		return fmt.Errorf("sqlstore: the database %s has the encoding %s, must have UTF8: create another one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and move the data with pg_dump", name, server)
 	case client != "UTF8":
 		return fmt.Errorf("sqlstore: the connections to the database %s have the client_encoding %s, must have UTF8: remove client_encoding from the URL, from PGCLIENTENCODING and from the settings of the role", name, client)
+	}
+	// In a query mode with results as text, as behind a pooler, pgx reads only this form.
+	var got []byte
+	want := []byte{0, 0xff, '\''}
+	err = db.QueryRowContext(ctx, `SELECT decode('00ff27', 'hex')`).Scan(&got)
+	if err == nil && !bytes.Equal(got, want) {
+		err = errors.New("other bytes were returned")
+	}
+	if err != nil {
+		return fmt.Errorf("sqlstore: the connections to the database %s cannot return bytes: set bytea_output to hex, its default, for the database and the role: %w", name, err)
 	}
 	return nil
 }
