@@ -191,6 +191,26 @@ func TestAC05_TenDownloadsInAnHour(t *testing.T) {
 	}
 }
 
+// Each change of the profile is an event that is kept for long, so a user cannot fill the
+// audit table with them.
+func TestLM06_AHundredChangesOfTheProfileInAnHour(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a, name := k.signUpVerified(ann), "Ann"
+	claims := k.claims(a)
+	for range 100 {
+		usher.Must(k.UpdateProfile(ctx, claims, usher.Profile{Name: &name}, home))
+	}
+	var limit *usher.LimitError
+	if err := errOf(k.UpdateProfile(ctx, claims, usher.Profile{Name: &name}, usher.Client{})); !errors.As(err, &limit) || limit.Limit != "profile_changes" {
+		t.Errorf("the next: %v", err)
+	}
+	k.clock.add(time.Hour)
+	if err := errOf(k.UpdateProfile(ctx, claims, usher.Profile{Name: &name}, home)); err != nil {
+		t.Errorf("an hour later: %v", err)
+	}
+}
+
 // An attacker who signs up with the address of another user learns nothing about that user:
 // neither where the requests for the address come from, nor that it is invited.
 func TestAC04_TheDataOfAnUnprovenAddressHaveOnlyTheEventsOfItsSessions(t *testing.T) {

@@ -81,6 +81,12 @@ func (s *Service) clockFits(ctx context.Context) error {
 	return s.clockUsable()
 }
 
+// fromTheFuture reports whether a token was made by a clock that was ahead by more than two
+// instances may differ: it would be valid for longer than its lifetime.
+func (s *Service) fromTheFuture(t store.OneTimeToken) bool {
+	return t.CreatedAt.After(s.now().Add(2 * clockLimit))
+}
+
 // timeToMaintain returns the time by which rows expire and keys are due: the time of the
 // store's clock, which it compares with its own first. It returns an error while the clock
 // of this instance is too wrong to serve. Without a clock in the store it also returns an

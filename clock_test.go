@@ -2,6 +2,7 @@ package usher_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -149,4 +150,26 @@ func TestFB05_AWrongClockGivesUpNoEmail(t *testing.T) {
 			sender.wantEmails("verify_email")
 		}
 	})
+}
+
+// A link that was made by a clock that ran ahead is not valid until that time comes.
+func TestFB05_ALinkFromTheFutureIsRefused(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.signUpVerified(ann)
+	for ahead, refused := range map[time.Duration]bool{time.Minute: false, 365 * 24 * time.Hour: true} {
+		k.clock.add(ahead)
+		if err := k.SendPasswordReset(ctx, usher.SendPasswordResetParams{LoginID: ann}, home); err != nil {
+			t.Fatal(err)
+		}
+		m := k.lastEmail(usher.MessageResetPassword)
+		k.clock.add(-ahead)
+		if err := errOf(k.ResetLink(ctx, tokenIn(t, m), home)); refused != errors.Is(err, usher.ErrInvalidToken) || !refused && err != nil {
+			t.Errorf("ahead by %s, the link: %v", ahead, err)
+		}
+		err := errOf(k.ResetPassword(ctx, usher.ResetPasswordParams{LoginID: ann, Code: m.Code, NewPassword: otherPassword}, home))
+		if refused != errors.Is(err, usher.ErrInvalidCode) || !refused && err != nil {
+			t.Errorf("ahead by %s, the code: %v", ahead, err)
+		}
+	}
 }

@@ -177,6 +177,9 @@ func (s *Service) importedUser(in ImportUserParams) (User, []string, error) {
 	if !in.CreatedAt.IsZero() {
 		u.CreatedAt = in.CreatedAt.UTC().Truncate(time.Microsecond)
 	}
+	if year := u.CreatedAt.Year(); year < 1 || year > 9999 { // JSON has no other years
+		return User{}, nil, &FieldError{"createdAt", "invalid", "must be from the year 1 to the year 9999"}
+	}
 	if in.Disabled {
 		u.Status = StatusDisabled
 	}

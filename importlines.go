@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/usherkit/usher/internal/logs"
 	"github.com/usherkit/usher/internal/strictjson"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/token"
@@ -84,7 +85,8 @@ type ImportParams struct {
 type ImportFailure struct {
 	// Line is its number, from 1.
 	Line int
-	// LoginID is the first login id, if the line has one.
+	// LoginID is the first login id, if the line has one. Like Field it is at most 256 bytes,
+	// without control characters, which could control the terminal of the operator.
 	LoginID string
 	// Field is the member of the line that caused it, such as "hash". It may be empty.
 	Field string
@@ -177,9 +179,10 @@ func (i *importer) line(ctx context.Context, line []byte, err error) error {
 		if i.in.OnFailure != nil {
 			f := ImportFailure{Line: i.result.NextLine, Err: err}
 			if len(l.LoginIDs) > 0 {
-				f.LoginID = l.LoginIDs[0]
+				f.LoginID = logs.Clean(l.LoginIDs[0], maxFailureText)
 			}
 			f.Field, f.Reason = describeImportError(err)
+			f.Field = logs.Clean(f.Field, maxFailureText)
 			i.in.OnFailure(f)
 		}
 	}
@@ -259,13 +262,17 @@ func stopsImport(ctx context.Context, err error) bool {
 	return errors.Is(err, ErrUnavailable) || errors.As(err, &limited) || ctx.Err() != nil
 }
 
-const maxLine = 1 << 20
+const (
+	maxLine        = 1 << 20
+	maxFailureText = 256
+)
 
 var (
 	errLineTooLong = errors.New("usher: the line is longer than 1 MiB")
 	errLineNotJSON = errors.New("usher: the line is not one JSON object in UTF-8")
 	errLineTwice   = errors.New("usher: the line has a member twice")
 	errLineDeep    = errors.New("usher: the line is nested deeper than 32")
+	errLineHalf    = errors.New("usher: the line has half of a surrogate pair")
 )
 
 // readLine returns the next line, without its end. Of a line that is too long it returns
@@ -296,6 +303,9 @@ func readLine(r *bufio.Reader) (line []byte, err error) {
 func parseUserLine(line []byte) (l userLine, err error) {
 	if !utf8.Valid(line) {
 		return userLine{}, errLineNotJSON
+	}
+	if json.Valid(line) && strictjson.HasLoneSurrogate(line) {
+		return userLine{}, errLineHalf // different texts would become equal
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()

@@ -31,6 +31,7 @@ const (
 	limitLinks          = "links"
 	limitDeletions      = "deletions"
 	limitDownloads      = "downloads"
+	limitProfile        = "profile_changes"
 	limitCodes          = "codes"
 	limitNetworkCodes   = "network_codes"
 	limitOperator       = "operator"

@@ -123,17 +123,27 @@ func checkAttributes(attributes map[string]any) error {
 	return nil
 }
 
-// UpdateProfile changes the profile fields that are not nil, and returns the user.
+// profileChangesPerHour is how often a user may change the profile in an hour. Each change
+// is an event, which is kept for long.
+const profileChangesPerHour = 100
+
+// UpdateProfile changes the profile fields that are not nil, and returns the user. A user
+// can call it a hundred times an hour.
 //
 // Errors: a [*FieldError] or [*InputErrors]; [ErrInvalidSession]; [ErrForbidden] in
-// a reset session; [ErrUnavailable].
-func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Profile, c Client) (User, error) {
+// a reset session; a [*LimitError]; [ErrUnavailable].
+func (s *Service) UpdateProfile(ctx context.Context, claims *token.Claims, p Profile, c Client) (_ User, err error) {
 	if err := checkProfile(p); err != nil {
 		return User{}, err
 	}
 	if _, _, err := s.userSession(ctx, claims); err != nil {
 		return User{}, err
 	}
+	limit := s.hourlyLimit(limitProfile, profileChangesPerHour, claims.Subject)
+	if _, err := s.takeLimitsOrError(ctx, c, limit); err != nil {
+		return User{}, err
+	}
+	defer func() { s.releaseAfterOutage(ctx, &err, limit) }()
 	e := s.newEvent(EventUserUpdated, claims.Subject, claims.SessionID, "profile", c.actingBy(claims))
 	u, _, err := s.store.UpdateUser(ctx, store.UserUpdate{
 		UserID: claims.Subject, Profile: p, At: s.now(), Effects: store.Effects{Events: []Event{e}},

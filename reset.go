@@ -231,7 +231,7 @@ func (s *Service) lookUpToken(ctx context.Context, raw Secret, c Client, purpose
 		return store.OneTimeToken{}, s.storeError(err)
 	}
 	for _, p := range purposes {
-		if err == nil && t.Purpose == p {
+		if err == nil && t.Purpose == p && !s.fromTheFuture(t) {
 			return t, nil
 		}
 	}

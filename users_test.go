@@ -334,3 +334,41 @@ func TestFB04_TextThatNoStoreTakesIsNoOutage(t *testing.T) {
 		}
 	}
 }
+
+// A user who was created at the end of the calendar is on the list and in the export. Later
+// times are refused, because JSON cannot hold them.
+func TestAD09_UsersOfEveryTimeAreExported(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	for id, year := range map[string]int{"one": 1, "last": 9999} {
+		in := usher.ImportUserParams{LoginIDs: []string{id}, CreatedAt: time.Date(year, 12, 31, 23, 59, 59, 0, time.UTC)}
+		usher.Must(k.Operator("test").ImportUser(ctx, in))
+	}
+	for _, year := range []int{-1, 10_000, 300_000} {
+		in := usher.ImportUserParams{LoginIDs: []string{"bad"}, CreatedAt: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)}
+		_, err := k.Operator("test").ImportUser(ctx, in)
+		wantField(t, err, "createdAt")
+	}
+	var lines strings.Builder
+	if err := k.Operator("test").Export(ctx, &lines); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(lines.String(), `"last"`) || strings.Count(lines.String(), "\n") != 2 {
+		t.Errorf("the export is\n%s", &lines)
+	}
+}
+
+// Different texts do not become equal, and a line cannot control the terminal that shows it.
+func TestAD07_HalfACharacterAndControlCharactersOfALine(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	lines := strings.Join([]string{
+		`{"loginIds": ["a"], "password": "correct horse \ud800 staple"}`, `{"loginIds": ["b\u001b[2J\u009b\u202e"], "roles": 7}`,
+		`{"loginIds": ["c"], "x\u001b[2J": 1}`, `{"loginIds": ["d"], "name": "\ud83d\ude00"}`,
+	}, "\n")
+	result, refused, err := k.importLines(usher.ImportParams{Users: strings.NewReader(lines)})
+	const want = "1|||the line has half of a surrogate pair\n2|b[2J\u202e|roles|must not be a JSON number\n3|c|x"
+	if err != nil || result.Imported != 1 || !strings.HasPrefix(refused, want) || strings.ContainsAny(refused, "\x1b\u009b") {
+		t.Errorf("%+v, %v: %q", result, err, refused)
+	}
+}

@@ -187,7 +187,7 @@ func (h *Handlers) Me(w http.ResponseWriter, r *http.Request) { h.serve("GET /me
 // any of {"name","givenName","middleName","familyName","phone","picture"}; null and ""
 // clear a field.
 //
-// The answer is 200 with {"user"}.
+// The answer is 200 with {"user"}, and 429 with Retry-After after a hundred changes in an hour.
 func (h *Handlers) UpdateMe(w http.ResponseWriter, r *http.Request) { h.serve("PATCH /me", w, r) }
 
 // DeleteAccount is POST /account/delete. It requires a signed-in user, and deletes the user

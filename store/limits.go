@@ -22,7 +22,9 @@ type Limit struct {
 
 // LimitStore counts attempts for all instances together.
 type LimitStore interface {
-	// TakeLimits counts one hit on each limit, or none if any of them refuses.
+	// TakeLimits counts one hit on each limit, or none if any of them refuses. A hit that was
+	// counted at a time after now counts as one at now: a clock that ran ahead and was set
+	// back makes no wait longer.
 	TakeLimits(ctx context.Context, now time.Time, limits []Limit) (LimitResult, error)
 	// ReleaseLimits lowers each counter by one, as if one hit had not happened.
 	// Unknown keys are ignored.

@@ -75,6 +75,23 @@ func TestNewEvent_CleansWhatTheClientChose(t *testing.T) {
 	}
 }
 
+// After the clock was set back, the events of the time that comes again are stored too.
+func TestLM06_AClockThatWasSetBackHidesNoEvents(t *testing.T) {
+	ctx, st := t.Context(), &counted{EventStore: memory.New()}
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	l := audit.NewLog(st, nil, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	refuse := func() {
+		l.StoreSampled(ctx, "a", l.NewEvent(store.EventThrottled, "", "", "network", audit.Client{}))
+	}
+	for _, step := range []time.Duration{0, 24 * time.Hour, -24 * time.Hour, time.Minute, time.Second} {
+		now = now.Add(step)
+		refuse()
+	}
+	if st.n != 4 {
+		t.Errorf("%d rows, want 4", st.n)
+	}
+}
+
 // An attacker with more networks than the sample remembers gets no more rows than it
 // remembers, in any order of its networks.
 func TestLM06_AFloodOfKeysIsBounded(t *testing.T) {

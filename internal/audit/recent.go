@@ -25,15 +25,17 @@ type recentKeys struct {
 func (r *recentKeys) addIfNew(key string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if age := now.Sub(r.began); r.current == nil || age >= recentInterval {
+	// After the clock was set back, the age is negative, and the times of all keys are in
+	// the future.
+	if age := now.Sub(r.began); r.current == nil || age >= recentInterval || age <= -recentInterval {
 		r.previous = r.current
-		if age >= 2*recentInterval {
+		if age.Abs() >= 2*recentInterval {
 			r.previous = nil
 		}
 		r.current, r.began = make(map[string]time.Time), now
 	}
 	for _, seen := range []map[string]time.Time{r.current, r.previous} {
-		if at, ok := seen[key]; ok && now.Sub(at) < recentInterval {
+		if at, ok := seen[key]; ok && now.Sub(at).Abs() < recentInterval {
 			return false
 		}
 	}

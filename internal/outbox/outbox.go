@@ -25,7 +25,10 @@ const (
 	sendTimeout  = time.Minute
 	pollInterval = 5 * time.Second
 	maxAttempts  = 12
-	storeTimeout = 10 * time.Second
+	// maxUnfinished is how many attempts may end without an outcome: the process was killed
+	// each time, or the email was sent each time and could not be removed.
+	maxUnfinished = 100
+	storeTimeout  = 10 * time.Second
 )
 
 // retryDelays are the waits after each failed attempt; the last one repeats.
@@ -138,6 +141,12 @@ func (o *Outbox) DeliverDue(ctx context.Context) {
 // deliver makes one attempt and records its outcome, even if ctx ends meanwhile. An
 // attempt that ends because ctx ended does not count.
 func (o *Outbox) deliver(ctx context.Context, q store.QueuedEmail) {
+	if q.Attempts > maxUnfinished {
+		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		defer cancel()
+		o.giveUp(after, q, EmailInfo{}, "too_many_tries", nil)
+		return
+	}
 	attempt, end := context.WithTimeout(ctx, sendTimeout)
 	info, err := o.cfg.Send(attempt, q)
 	end()

@@ -46,7 +46,7 @@ func (c *Counts) Count(at time.Time, key string) int {
 
 // turn begins a new window if the current one is over or full. The caller holds c.mu.
 func (c *Counts) turn(at time.Time) {
-	passed := at.Sub(c.began)
+	passed := at.Sub(c.began).Abs() // the clock may have been set back
 	switch {
 	case passed >= 2*c.window:
 		c.past = nil

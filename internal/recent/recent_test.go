@@ -41,6 +41,10 @@ func TestAllCountsEndAfterAnIdleTime(t *testing.T) {
 	if got := c.Count(start.Add(3*time.Hour), "a"); got != 0 {
 		t.Errorf("a has %d", got)
 	}
+	c.Add(start.Add(72*time.Hour), "a", 1) // by a clock that is then set back
+	if got := c.Count(start.Add(4*time.Hour), "a"); got != 0 {
+		t.Errorf("after the clock was set back, a has %d", got)
+	}
 }
 
 // A flood of made-up keys does not use up the memory.

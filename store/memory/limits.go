@@ -52,6 +52,9 @@ func (m *Store) TakeLimits(ctx context.Context, now time.Time, limits []store.Li
 
 // hit counts one hit, or returns how long to wait.
 func (c counter) hit(l store.Limit, now time.Time) (counter, time.Duration) {
+	if c.since.After(now) {
+		c.since = now
+	}
 	if l.Window > 0 && !now.Before(c.since.Add(l.Window)) {
 		c = counter{}
 	}

@@ -113,14 +113,14 @@ func comparePositions(a, b store.UserPosition) int {
 	if a.Term != b.Term {
 		return strings.Compare(a.Term, b.Term)
 	}
-	if a.CreatedAt.IsZero() {
+	if a.Term != "" {
 		return strings.Compare(a.ID, b.ID)
 	}
 	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID))
 }
 
-// lastCreated is later than the creation of every user.
-var lastCreated = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+// lastCreated is later than the creation of every user: the last time that can be stored.
+var lastCreated = never
 
 // userKeys returns a subquery of the places and ids of users: at most n rows of each index that
 // answers q, after a position.

@@ -99,6 +99,9 @@ func countHit(limits []store.Limit, stored map[string]counter, now time.Time) (m
 	counts := make([]int, len(limits))
 	for i, l := range limits {
 		c := taken[l.Key]
+		if c.since.After(now) {
+			c.since = now
+		}
 		if l.Window > 0 && !now.Before(c.since.Add(l.Window)) {
 			c = counter{}
 		}

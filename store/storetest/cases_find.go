@@ -185,6 +185,16 @@ var usersCases = []testCase{
 			e.wantIDs(fmt.Sprintf("%+v", q), got, want...)
 		}
 	}},
+	{"lists users of every time", func(e *env) {
+		for id, at := range map[string]time.Time{
+			"first": time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), "last": time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
+		} {
+			e.found(id, "", "", at, id)
+		}
+		for _, q := range []store.UserQuery{{Limit: 1}, {Limit: 1, Status: store.StatusEnabled}} {
+			e.wantIDs(fmt.Sprintf("%+v", q), e.walk(q, nil), "last", "first")
+		}
+	}},
 	{"counts to a limit", func(e *env) {
 		for i := range 30 {
 			e.found(fmt.Sprint("u", i), "x", "x", t0)

@@ -42,6 +42,18 @@ var limitCases = []testCase{
 		e.wantTaken(t0.Add(59*time.Second), l, 2)
 		e.wantTaken(t0.Add(61*time.Second), l, 1)
 	}},
+	{"a clock that ran ahead makes no wait longer", func(e *env) {
+		ahead := t0.Add(365 * 24 * time.Hour)
+		window := store.Limit{Key: "window", Max: 2, Window: time.Minute}
+		backoff := store.Limit{Key: "backoff", Max: 1, Window: 24 * time.Hour, Backoff: 30 * time.Second}
+		for n, now := range []time.Time{ahead, t0} {
+			e.wantTaken(now, window, n+1)
+		}
+		e.wantRefused(t0.Add(10*time.Second), 0, 50*time.Second, window)
+		e.wantTaken(t0.Add(time.Minute), window, 1)
+		e.wantTaken(ahead, backoff, 1)
+		e.wantRefused(t0, 0, 30*time.Second, backoff)
+	}},
 	{"a window of zero never ends", func(e *env) {
 		l := store.Limit{Key: "k", Max: 1}
 		e.wantTaken(t0, l, 1)
