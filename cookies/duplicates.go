@@ -25,6 +25,9 @@ const (
 	// maxTwinBytes bounds the headers that delete the twins of a cookie, because proxies
 	// refuse responses with large headers.
 	maxTwinBytes = 2000
+	// maxPaths bounds the paths of twins, because the client chooses how long the path of its
+	// request is. More would not fit into maxTwinBytes.
+	maxPaths = 32
 
 	// noteConflict is the name of the note that RejectConflict leaves.
 	noteConflict = "_conflict"
@@ -242,20 +245,21 @@ func parentDomains(host string) (all []string) {
 	return all
 }
 
-// matchingPaths returns the paths, except "/", with which a cookie is sent with the
-// request (RFC 6265bis §5.1.4), the shortest first. It reads the request line, because a
+// matchingPaths returns the first maxPaths of the paths, except "/", with which a cookie is
+// sent with the request (RFC 6265bis §5.1.4), the shortest first. It reads the request line, because a
 // router may have stripped a prefix from r.URL.
 func matchingPaths(r *http.Request) (all []string) {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	if !strings.HasPrefix(path, "/") {
 		path = r.URL.EscapedPath()
 	}
-	for i := 1; i < len(path); i++ {
-		if path[i] == '/' {
-			all = append(all, path[:i], path[:i+1])
+	short := path[:min(len(path), maxTwinBytes)]
+	for i := 1; i < len(short) && len(all) < maxPaths; i++ {
+		if short[i] == '/' {
+			all = append(all, short[:i], short[:i+1])
 		}
 	}
-	if path != "" && !strings.HasSuffix(path, "/") {
+	if path != "" && path == short && len(all) < maxPaths && !strings.HasSuffix(path, "/") {
 		all = append(all, path)
 	}
 	return all
