@@ -31,8 +31,10 @@ type Config struct {
 	KeyPairs []KeyPair
 	// Store keeps the sessions, as an alternative to Secret; the cookies then
 	// contain what the store puts into them, usually an id. The jar sets the
-	// attributes of the cookies and ignores those of the store. Defaults to a
-	// store that keeps everything in the cookie.
+	// attributes of the cookies and ignores those of the store. If its New has no
+	// session, it returns a new one, fs.ErrNotExist, or a decoding error of
+	// securecookie. Every other error counts as an outage, which is answered 503.
+	// Defaults to a store that keeps everything in the cookie.
 	Store sessions.Store
 
 	// Name is the name of the session cookie. A name without the prefix __Host-

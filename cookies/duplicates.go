@@ -1,6 +1,7 @@
 package cookies
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"net/netip"
@@ -34,22 +35,28 @@ const (
 )
 
 // openAll returns the session of each cookie with the given name that opens. n is how
-// many such cookies the request has.
-func (j *Jar) openAll(r *http.Request, name string) (all []*sessions.Session, n int) {
+// many such cookies the request has. The error is ErrStore for one of them.
+func (j *Jar) openAll(r *http.Request, name string) (all []*sessions.Session, n int, err error) {
 	_, n = findCookie(r, name)
 	switch {
 	case n == 1:
-		if s := j.load(r, name); s != nil {
+		all, err = j.loadAll([]*http.Request{r}, name)
+	case n <= maxOpened:
+		all, err = j.loadAll(splitRequest(r, name, cookieTexts(r, name)), name)
+	}
+	return all, n, err
+}
+
+// loadAll returns the sessions of requests with one cookie each.
+func (j *Jar) loadAll(requests []*http.Request, name string) (all []*sessions.Session, err error) {
+	for _, r := range requests {
+		s, failed := j.load(r, name)
+		if s != nil {
 			all = append(all, s)
 		}
-	case n <= maxOpened:
-		for _, one := range splitRequest(r, name, cookieTexts(r, name)) {
-			if s := j.load(one, name); s != nil {
-				all = append(all, s)
-			}
-		}
+		err = cmp.Or(err, failed)
 	}
-	return all, n
+	return all, err
 }
 
 // splitRequest returns a copy of the request for each of these values of its cookies with
@@ -99,10 +106,10 @@ func sessionOf(p token.Pair) string {
 }
 
 // tokensOfSeveral chooses among several session cookies.
-func (j *Jar) tokensOfSeveral(r *http.Request) (pair token.Pair, conflict bool) {
-	all, n := j.openAll(r, j.cfg.Name)
-	if n > maxOpened {
-		return token.Pair{}, true
+func (j *Jar) tokensOfSeveral(r *http.Request) (pair token.Pair, conflict bool, err error) {
+	all, n, err := j.openAll(r, j.cfg.Name)
+	if n > maxOpened || err != nil {
+		return token.Pair{}, err == nil, err
 	}
 	var pairs []token.Pair
 	for _, s := range all {
@@ -115,7 +122,8 @@ func (j *Jar) tokensOfSeveral(r *http.Request) (pair token.Pair, conflict bool) 
 			pairs = append(pairs, p)
 		}
 	}
-	return newest(pairs)
+	pair, conflict = newest(pairs)
+	return pair, conflict, nil
 }
 
 // plainTokensOfSeveral is tokensOfSeveral for Config.Plain. The jar cannot verify
@@ -178,7 +186,7 @@ func (j *Jar) HasConflict(r *http.Request) bool {
 	if _, n := findCookie(r, j.cfg.Name); n < 2 && !j.cfg.Plain {
 		return false
 	}
-	_, _, conflict := j.tokens(r)
+	_, _, conflict, _ := j.tokens(r)
 	return conflict
 }
 

@@ -93,3 +93,13 @@ func set(t testing.TB, jar *cookies.Jar, r *http.Request, p token.Pair) []*http.
 	}
 	return w.Result().Cookies()
 }
+
+// allTokens returns the tokens of every session cookie.
+func allTokens(t testing.TB, jar *cookies.Jar, r *http.Request) []token.Pair {
+	t.Helper()
+	all, err := jar.AllTokens(r)
+	if err != nil {
+		t.Error(err)
+	}
+	return all
+}

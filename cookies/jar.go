@@ -26,6 +26,7 @@ import (
 const maxSize = 4096
 
 // Errors of the methods that set cookies. A method that returns one has added no cookie.
+// ErrStore is also an error of the methods that read them.
 var (
 	// ErrTooLarge means that the tokens do not fit into a cookie of 4,096 bytes.
 	// Use fewer claims, or Config.Store.
@@ -33,6 +34,9 @@ var (
 	// ErrNotLoopback means that a jar with InsecureLoopback got a request whose
 	// Host is not a loopback host.
 	ErrNotLoopback = errors.New("cookies: InsecureLoopback sets cookies on loopback hosts only")
+	// ErrStore means that Config.Store failed, so that it is not known whether the request has
+	// a session, or its tokens cannot be kept. It also matches token.ErrUnavailable.
+	ErrStore error = storeError{}
 	// ErrExpired means that a token is missing or expired.
 	ErrExpired = errors.New("cookies: the tokens are missing or have expired")
 )
@@ -109,7 +113,7 @@ func (j *Jar) stateSpec(name string) cookieSpec {
 // read returns the values of the session in the one cookie with the given name that
 // opens, or nil.
 func (j *Jar) read(r *http.Request, name string) map[string]string {
-	all, _ := j.openAll(r, name)
+	all, _, _ := j.openAll(r, name)
 	if len(all) != 1 {
 		return nil
 	}
@@ -118,23 +122,24 @@ func (j *Jar) read(r *http.Request, name string) map[string]string {
 }
 
 // load returns the session that the store has for the only cookie with the given name,
-// or nil.
-func (j *Jar) load(r *http.Request, name string) *sessions.Session {
+// or nil. The error is ErrStore.
+func (j *Jar) load(r *http.Request, name string) (*sessions.Session, error) {
 	value := singleCookie(r, name)
 	if value == "" || len(name)+len(value) > maxSize {
-		return nil
+		return nil, nil
 	}
 	// A copy of the request and New instead of Get, because gorilla's registry
 	// would otherwise change the caller's request.
 	s, err := j.store.New(r.WithContext(r.Context()), name)
 	if err == nil && s != nil && !s.IsNew {
-		return s
+		return s, nil
 	}
 	var se securecookie.Error
 	if j.serverSide && err != nil && !errors.Is(err, fs.ErrNotExist) && !(errors.As(err, &se) && se.IsDecode()) {
 		j.cfg.Logger.WarnContext(r.Context(), "cookies: the session store failed", "cookie", name, "error", err)
+		return nil, fmt.Errorf("%w to read: %w", ErrStore, err)
 	}
-	return nil
+	return nil, nil
 }
 
 // singleCookie returns the value of the only cookie with the given name, and "" if
@@ -259,7 +264,7 @@ func (j *Jar) stored(r *http.Request, spec cookieSpec) []*sessions.Session {
 	if !j.serverSide {
 		return nil
 	}
-	all, _ := j.openAll(r, spec.name)
+	all, _, _ := j.openAll(r, spec.name)
 	return all
 }
 
@@ -268,7 +273,10 @@ func (j *Jar) stored(r *http.Request, spec cookieSpec) []*sessions.Session {
 func (j *Jar) save(r *http.Request, s *sessions.Session) (string, error) {
 	response := headerOnly{}
 	if err := j.store.Save(r.WithContext(r.Context()), response, s); err != nil {
-		return "", fmt.Errorf("cookies: the session store failed to save: %w", err)
+		if se := securecookie.Error(nil); !j.serverSide || errors.As(err, &se) {
+			return "", fmt.Errorf("cookies: the session cannot be saved: %w", err)
+		}
+		return "", fmt.Errorf("%w to save: %w", ErrStore, err)
 	}
 	for _, line := range response["Set-Cookie"] {
 		if c, err := http.ParseSetCookie(line); err == nil && c.Name == s.Name() {

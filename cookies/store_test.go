@@ -71,7 +71,18 @@ func TestFB01_OnlyASessionOfTheStoreCounts(t *testing.T) {
 		jar := newJar(t, func(cfg *cookies.Config) {
 			cfg.Secret, cfg.Store, cfg.Logger = "", store, slog.New(slog.NewTextHandler(&log, nil))
 		})
-		if p, present := jar.Tokens(request(&http.Cookie{Name: "__Host-session", Value: "x"})); p != (token.Pair{}) || !present {
+		one := &http.Cookie{Name: "__Host-session", Value: "x"}
+		for n, r := range []*http.Request{request(one), request(one, one)} {
+			failed := c.logs > 0
+			if p, present, err := jar.ReadTokens(r); p != (token.Pair{}) || !present || errors.Is(err, cookies.ErrStore) != failed || errors.Is(err, token.ErrUnavailable) != failed {
+				t.Errorf("%s, cookie %d: %v, %v", name, n, p, err)
+			}
+			if all, err := jar.AllTokens(r); len(all) > 0 || errors.Is(err, cookies.ErrStore) != failed {
+				t.Errorf("%s, cookie %d: all tokens are %v, %v", name, n, all, err)
+			}
+		}
+		log.Reset()
+		if p, present := jar.Tokens(request(one)); p != (token.Pair{}) || !present {
 			t.Errorf("%s: %v", name, p)
 		}
 		if n := strings.Count(log.String(), "store failed"); n != c.logs {

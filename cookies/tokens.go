@@ -31,23 +31,38 @@ func (j *Jar) sessionSpec() cookieSpec {
 // pair are zero and one of the tokens may be missing.
 //
 // While an operator acts as a user ([Jar.Impersonation]), they are the tokens of the operator.
+//
+// If Config.Store fails, pair is zero as well; see [Jar.ReadTokens].
 func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
-	pair, present, _ = j.tokens(r)
+	pair, present, _, _ = j.tokens(r)
 	return pair, present
 }
 
+// ReadTokens is [Jar.Tokens]. Its error is [ErrStore]: then the request may have a session,
+// and must not be treated as one of a user who is signed out. Package middleware answers 503.
+func (j *Jar) ReadTokens(r *http.Request) (pair token.Pair, present bool, err error) {
+	pair, present, _, err = j.tokens(r)
+	return pair, present, err
+}
+
+// storeError is the type of ErrStore.
+type storeError struct{}
+
+func (storeError) Error() string { return "cookies: the session store failed" }
+
+func (storeError) Is(target error) bool { return target == token.ErrUnavailable }
+
 // AllTokens returns the tokens of every session cookie of the request that opens, to end
 // all their sessions. With Config.Plain, each pair has one token. It reads at most 32
-// different cookies of one name.
-func (j *Jar) AllTokens(r *http.Request) []token.Pair {
-	var all []token.Pair
+// different cookies of one name. Its error is [ErrStore], beside the tokens that could be
+// read: then other sessions may go on.
+func (j *Jar) AllTokens(r *http.Request) (all []token.Pair, err error) {
 	if !j.cfg.Plain {
-		for _, one := range splitRequest(r, j.cfg.Name, firstTexts(r, j.cfg.Name)) {
-			if s := j.load(one, j.cfg.Name); s != nil {
-				all = append(all, asPair(s))
-			}
+		opened, err := j.loadAll(splitRequest(r, j.cfg.Name, firstTexts(r, j.cfg.Name)), j.cfg.Name)
+		for _, s := range opened {
+			all = append(all, asPair(s))
 		}
-		return all
+		return all, err
 	}
 	for _, text := range firstTexts(r, j.cfg.RefreshName) {
 		all = append(all, token.Pair{Refresh: token.Secret(text)})
@@ -55,7 +70,7 @@ func (j *Jar) AllTokens(r *http.Request) []token.Pair {
 	for _, text := range firstTexts(r, j.cfg.SessionName) {
 		all = append(all, token.Pair{Session: token.Secret(text)})
 	}
-	return all
+	return all, nil
 }
 
 // firstTexts returns the first maxEnded different values of the cookies of a name.
@@ -69,31 +84,33 @@ func firstTexts(r *http.Request, name string) (texts []string) {
 }
 
 // tokens is Tokens. conflict reports whether the request has session cookies of
-// different sessions.
-func (j *Jar) tokens(r *http.Request) (pair token.Pair, present, conflict bool) {
+// different sessions. The error is ErrStore.
+func (j *Jar) tokens(r *http.Request) (pair token.Pair, present, conflict bool, err error) {
 	if j.cfg.Plain {
-		return j.plainTokens(r)
+		pair, present, conflict = j.plainTokens(r)
+		return pair, present, conflict, nil
 	}
 	text, n := findCookie(r, j.cfg.Name)
 	switch {
 	case n == 0:
-		return token.Pair{}, false, false
+		return token.Pair{}, false, false, nil
 	case n > 1:
-		pair, conflict = j.tokensOfSeveral(r)
-		return pair, true, conflict
+		pair, conflict, err = j.tokensOfSeveral(r)
+		return pair, true, conflict, err
 	case j.cache != nil:
 		// The cache contains only values of cookies that were opened successfully.
 		if e := j.cache.Get(text); e != nil {
-			return e.Value, true, false
+			return e.Value, true, false, nil
 		}
 	}
-	if s := j.load(r, j.cfg.Name); s != nil {
+	s, err := j.load(r, j.cfg.Name)
+	if s != nil {
 		pair = asPair(s)
 	}
 	if j.cache != nil && pair.Session != "" {
 		j.cacheOpened(text, pair)
 	}
-	return pair, true, false
+	return pair, true, false, err
 }
 
 // asPair returns the tokens in a session.
@@ -141,7 +158,7 @@ func (j *Jar) SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair)
 // usher.Client.PrepareDelivery), so that it fails if the browser would not get the
 // session. With Config.Store the tokens of a new session are saved.
 //
-// Its errors include [ErrTooLarge], [ErrNotLoopback] and [ErrExpired].
+// Its errors include [ErrTooLarge], [ErrNotLoopback], [ErrExpired] and [ErrStore].
 func (j *Jar) Prepare(r *http.Request, pair token.Pair) (*Delivery, error) {
 	if j.cfg.Plain {
 		return j.preparePlain(r, pair)

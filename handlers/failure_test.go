@@ -12,9 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/sessions"
+
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/cookies"
 	"github.com/usherkit/usher/handlers"
 	. "github.com/usherkit/usher/internal/webtest"
+	"github.com/usherkit/usher/pages"
 	"github.com/usherkit/usher/store/sqlite"
 	"github.com/usherkit/usher/store/sqlstore"
 )
@@ -338,4 +342,51 @@ func TestFB07_TheProgramRefusesARefreshInPassing(t *testing.T) {
 	}
 	refusal = nil
 	k.Do(k.As(u, Get("/me"))).Want(t, 200, "")
+}
+
+// keptCookies is a cookies.Config.Store that may be down.
+type keptCookies struct {
+	sessions.Store
+	down bool
+}
+
+func (s *keptCookies) New(r *http.Request, name string) (*sessions.Session, error) {
+	if s.down {
+		return sessions.NewSession(s, name), errors.New(canaryError)
+	}
+	return s.Store.New(r, name)
+}
+
+func (s *keptCookies) Save(r *http.Request, w http.ResponseWriter, one *sessions.Session) error {
+	if s.down {
+		return errors.New(canaryError)
+	}
+	return s.Store.Save(r, w, one)
+}
+
+// While the store of the cookies is down, no request counts as signed out, and a sign-out does
+// not succeed.
+func TestFB06_AnOutageOfTheStoreOfCookiesEndsNoSession(t *testing.T) {
+	t.Parallel()
+	kept := &keptCookies{Store: sessions.NewFilesystemStore(t.TempDir(), []byte(Secret))}
+	k, _ := NewPages(t, pages.Config{}, Setup{Jar: func(c *cookies.Config) { c.Secret, c.Store = "", kept }})
+	u := k.SignUp(Ann)
+	kept.down = true
+	for name, q := range map[string]Request{
+		"me":         k.As(u, Get("/me")),
+		"refresh":    k.Refresh(u),
+		"sign-out":   k.As(u, Post("/signout", "")),
+		"everywhere": k.As(u, Post("/signout/all", "")),
+		"sign-in":    Post("/signin", SignUpBody(Ann, GoodPassword)),
+		"a page":     k.As(u, Get("~/auth/account", "Sec-Fetch-Mode", "navigate", "Accept", "text/html")),
+		"two":        Get("/me", "Cookie", u.Cookie, "Cookie", u.Cookie),
+	} {
+		if a := k.Do(q); a.Status != 503 || len(a.Header["Set-Cookie"]) > 0 || strings.Contains(string(a.Body), "canary") {
+			t.Errorf("%s: %d %q %s", name, a.Status, a.Header["Set-Cookie"], a.Body)
+		}
+	}
+	kept.down = false
+	k.Do(k.As(u, Get("/me"))).Want(t, 200, "")
+	k.Do(k.As(u, Post("/signout", ""))).Want(t, 200, "")
+	k.Do(k.As(u, Get("/me"))).Want(t, 401, "invalid_session")
 }

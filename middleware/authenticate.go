@@ -30,7 +30,7 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request, p *pro
 	case m.cfg.Cookies == nil:
 		return session{}, newRefusal(problem.NotSignedIn, nil)
 	}
-	pair, present := m.cfg.Cookies.Tokens(r)
+	pair, present, err := m.readTokens(r)
 	var acting impersonationCookie
 	if m.impersonation != nil {
 		acting.session, acting.operatorSession, acting.present = m.impersonation.Impersonation(r)
@@ -40,6 +40,9 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request, p *pro
 	}
 	if err := m.checkOrigin(r); err != nil {
 		return session{}, newRefusal(problem.CrossOrigin, err)
+	}
+	if err != nil {
+		return session{}, newRefusal(problem.Unavailable, err)
 	}
 	if pair == (token.Pair{}) {
 		if c, ok := m.cfg.Cookies.(conflictRejecter); ok && c.RejectConflict(w, r) {
@@ -55,6 +58,21 @@ func (m *Middleware) authenticate(w http.ResponseWriter, r *http.Request, p *pro
 		return session{}, refusal
 	}
 	return session{claims: claims, validatedBy: m}, nil
+}
+
+// tokenReader is an interface that Config.Cookies may implement. cookies.Jar does.
+type tokenReader interface {
+	// ReadTokens is TokenCookies.Tokens. With an error it is not known whether the request has
+	// a session.
+	ReadTokens(r *http.Request) (pair token.Pair, present bool, err error)
+}
+
+func (m *Middleware) readTokens(r *http.Request) (pair token.Pair, present bool, err error) {
+	if c, ok := m.cfg.Cookies.(tokenReader); ok {
+		return c.ReadTokens(r)
+	}
+	pair, present = m.cfg.Cookies.Tokens(r)
+	return pair, present, nil
 }
 
 // conflictRejecter is an interface that Config.Cookies may implement. cookies.Jar does.

@@ -58,7 +58,8 @@ type TokenCookies interface {
 	// Tokens returns the tokens in the request's cookies. present reports whether
 	// the request has a session cookie; pair is zero if that cookie is invalid.
 	Tokens(r *http.Request) (pair token.Pair, present bool)
-	// SetTokens adds the cookies to the response, or none of them on an error.
+	// SetTokens adds the cookies to the response, or none of them on an error. An error that
+	// matches token.ErrUnavailable is answered 503, and every other one 500.
 	SetTokens(w http.ResponseWriter, r *http.Request, pair token.Pair) error
 	// ClearTokens adds cookies to the response that delete those of the browser.
 	ClearTokens(w http.ResponseWriter, r *http.Request)

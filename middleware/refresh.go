@@ -47,6 +47,9 @@ func (m *Middleware) refresh(w http.ResponseWriter, r *http.Request, p *protecte
 		// been exchanged.
 		p.cookiesAdded(w)
 		if err := m.cfg.Cookies.SetTokens(w, r, pair); err != nil {
+			if errors.Is(err, token.ErrUnavailable) {
+				return nil, newRefusal(problem.Unavailable, err)
+			}
 			return nil, newRefusal(problem.Internal, err)
 		}
 	}

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strings"
@@ -301,4 +302,24 @@ func TestFB01_FB06_NothingJudgedMeansNothingServed(t *testing.T) {
 			t.Errorf("%s, optional: %s", name, got.Body)
 		}
 	}
+	// The cookies cannot be read, or the refreshed tokens cannot be kept in them.
+	for name, cookies := range map[string]middleware.TokenCookies{
+		"read": unreadCookies{}, "set": fakeCookies{fmt.Errorf("disk full: %w", token.ErrUnavailable)},
+	} {
+		m := w.middleware(func(c *middleware.Config) {
+			c.Cookies = cookies
+			c.Refresher = &refresher{f: func(context.Context, string) (token.Pair, error) { return token.Pair{Session: w.issue(nil)}, nil }}
+		})
+		got := do(m.Require(whoami), request("GET", "/", func(r *http.Request) { r.AddCookie(cookieFor("", "y")) }))
+		if got.Code != 503 || code(t, got) != "unavailable" || len(got.Result().Cookies()) != 0 || got.Header().Get("Retry-After") != "5" {
+			t.Errorf("%s: %d %v", name, got.Code, got.Header())
+		}
+	}
+}
+
+// unreadCookies are kept in a store that is down.
+type unreadCookies struct{ fakeCookies }
+
+func (unreadCookies) ReadTokens(*http.Request) (token.Pair, bool, error) {
+	return token.Pair{}, true, errors.New("connection refused")
 }

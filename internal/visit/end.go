@@ -32,7 +32,7 @@ func (v *Visits) EndCookieSession(w http.ResponseWriter, r *http.Request) (stopp
 	if stopped, err := v.stopImpersonation(w, r); stopped || err != nil {
 		return stopped, err
 	}
-	if err := v.endSessions(r.Context(), v.allTokens(r), v.Client(w, r)); err != nil {
+	if err := v.endCookieSessions(w, r); err != nil {
 		return false, err
 	}
 	v.ForgetUser(w, r)
@@ -79,10 +79,19 @@ func (v *Visits) rejectConflict(w http.ResponseWriter, r *http.Request) (rejecte
 	if !v.Cookies.HasConflict(r) {
 		return false, nil
 	}
-	if err := v.endSessions(r.Context(), v.allTokens(r), v.Client(w, r)); err != nil {
+	if err := v.endCookieSessions(w, r); err != nil {
 		return false, err
 	}
 	return v.Cookies.RejectConflict(w, r), nil
+}
+
+// endCookieSessions ends the sessions of all cookies, or none if one of them cannot be read.
+func (v *Visits) endCookieSessions(w http.ResponseWriter, r *http.Request) error {
+	all, err := v.allTokens(r)
+	if err != nil {
+		return asUnavailable(err)
+	}
+	return v.endSessions(r.Context(), all, v.Client(w, r))
 }
 
 // endReplaced ends the sessions of tokens that a request had, and that of its bearer
@@ -102,7 +111,8 @@ func (v *Visits) endReplaced(r *http.Request, had []token.Pair, c usher.Client, 
 // EndOverwritten ends the sessions of the cookies of a request before other tokens overwrite
 // them. A failure is only logged.
 func (v *Visits) EndOverwritten(w http.ResponseWriter, r *http.Request) {
-	err := v.endSessions(context.WithoutCancel(r.Context()), v.allTokens(r), v.Client(w, r))
+	all, _ := v.allTokens(r) // the jar logs a failure
+	err := v.endSessions(context.WithoutCancel(r.Context()), all, v.Client(w, r))
 	if err != nil {
 		v.Logger.WarnContext(r.Context(), "handlers: sessions that the client had could not be ended", "error", err)
 	}
@@ -149,10 +159,11 @@ func (v *Visits) claimsOf(ctx context.Context, pair token.Pair) (*token.Claims, 
 }
 
 // allTokens returns the tokens of every session cookie of the request, and that of an operator
-// who acts as a user.
-func (v *Visits) allTokens(r *http.Request) []token.Pair {
+// who acts as a user. Its error is cookies.ErrStore.
+func (v *Visits) allTokens(r *http.Request) ([]token.Pair, error) {
 	if v.Cookies == nil {
-		return nil
+		return nil, nil
 	}
-	return append(v.Cookies.AllTokens(r), v.impersonationTokens(r)...)
+	all, err := v.Cookies.AllTokens(r)
+	return append(all, v.impersonationTokens(r)...), err
 }

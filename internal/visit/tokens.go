@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/usherkit/usher"
@@ -15,7 +16,8 @@ import (
 // Start is Renew for a sign-in or a reset, which also ends every other session that the
 // request has. The transaction ends that of the client; see endReplaced for the others.
 func (v *Visits) Start(w http.ResponseWriter, r *http.Request, c usher.Client, start func(usher.Client) (usher.Result, error)) (usher.Result, error) {
-	had, except := v.allTokens(r), []string{c.SessionID} // the jar may forget them when it sets the new ones
+	had, _ := v.allTokens(r) // the jar may forget them when it sets the new ones; it logs a failure
+	except := []string{c.SessionID}
 	result, err := v.Renew(w, r, c, start)
 	if err != nil {
 		return result, err
@@ -48,7 +50,7 @@ func (v *Visits) Renew(w http.ResponseWriter, r *http.Request, c usher.Client, r
 	var delivery *cookies.Delivery
 	c.PrepareDelivery = func(tokens token.Pair) (err error) {
 		delivery, err = v.Cookies.Prepare(r, tokens)
-		return err
+		return asUnavailable(err)
 	}
 	result, err := renew(c)
 	if err == nil && result.Next == usher.NextSignIn {
@@ -63,7 +65,7 @@ func (v *Visits) Renew(w http.ResponseWriter, r *http.Request, c usher.Client, r
 		return result, err
 	}
 	if err := delivery.Set(w); err != nil {
-		return usher.Result{}, err
+		return usher.Result{}, asUnavailable(err)
 	}
 	v.setDevice(w, r, result.Authentication.Device, result.Authentication.Session.EndsWithBrowser)
 	return result, nil
@@ -75,7 +77,10 @@ func (v *Visits) Reauthenticate(w http.ResponseWriter, r *http.Request, claims *
 	if middleware.Source(r.Context()) != middleware.SourceCookie {
 		return v.Service.Reauthenticate(r.Context(), claims, in, c)
 	}
-	pair, _ := v.Cookies.Tokens(r)
+	pair, _, err := v.Cookies.ReadTokens(r)
+	if err != nil {
+		return usher.Result{}, asUnavailable(err)
+	}
 	in.RefreshToken = pair.Refresh
 	return v.Renew(w, r, c, func(c usher.Client) (usher.Result, error) {
 		return v.Service.Reauthenticate(r.Context(), claims, in, c)
@@ -93,8 +98,17 @@ func (v *Visits) CheckDelivery(r *http.Request) func(token.Pair) error {
 		if err == nil {
 			delivery.Discard()
 		}
-		return err
+		return asUnavailable(err)
 	}
+}
+
+// asUnavailable returns the error of a jar, which is an outage if the store of the cookies
+// has failed.
+func asUnavailable(err error) error {
+	if errors.Is(err, cookies.ErrStore) {
+		return fmt.Errorf("%w: %w", usher.ErrUnavailable, err)
+	}
+	return err
 }
 
 // Deliver ends the sessions that the client had, and sets the cookies of the new one, if
@@ -107,7 +121,8 @@ func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authen
 	case impersonated && v.Cookies != nil:
 		err = v.startImpersonation(w, r, a)
 	case !impersonated:
-		err = v.endReplaced(r, v.allTokens(r), v.Client(w, r), a.Session.ID)
+		had, _ := v.allTokens(r) // the jar logs a failure
+		err = v.endReplaced(r, had, v.Client(w, r), a.Session.ID)
 		if err == nil && v.Cookies != nil {
 			err = v.Cookies.SetTokens(w, r, a.Tokens)
 			v.clearImpersonation(w, r)
@@ -117,7 +132,7 @@ func (v *Visits) Deliver(w http.ResponseWriter, r *http.Request, a *usher.Authen
 		if claims, invalid := v.Service.ValidateSession(ctx, a.Tokens.Session); invalid == nil {
 			err = errors.Join(err, v.Service.SignOut(ctx, claims, v.Client(w, r)))
 		}
-		return err
+		return asUnavailable(err)
 	}
 	if v.Cookies != nil {
 		v.setDevice(w, r, a.Device, a.Session.EndsWithBrowser)
@@ -141,12 +156,15 @@ func (v *Visits) setDevice(w http.ResponseWriter, r *http.Request, device usher.
 // have none: their sessions end, and they are removed. An operator who acts as a user has
 // none, because that session cannot be refreshed and the answer shows the user of the session.
 func (v *Visits) RefreshToken(w http.ResponseWriter, r *http.Request) (usher.Secret, error) {
-	pair, present := v.Cookies.Tokens(r)
+	pair, present, failed := v.Cookies.ReadTokens(r)
 	if !present {
 		return "", ErrNotSignedIn
 	}
 	if err := v.Origins.CheckCookie(r); err != nil {
 		return "", err
+	}
+	if failed != nil {
+		return "", asUnavailable(failed)
 	}
 	if v.isImpersonating(r) {
 		return "", usher.ErrForbidden
