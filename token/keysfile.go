@@ -85,14 +85,52 @@ func readOwnFile(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	return text, info, err
 }
 
+// fetchedSet is a JWK Set for RemoteKeysConfig.File.
+type fetchedSet struct {
+	json []byte
+	at   time.Time
+}
+
+// writeLater makes the goroutine of keepFile write the set, and not one that still waits. One
+// goroutine at a time may call it.
+func (r *RemoteKeys) writeLater(set fetchedSet) {
+	select {
+	case <-r.toWrite:
+	default:
+	}
+	r.toWrite <- set
+}
+
+// keepFile starts the goroutine that writes the file, so that a slow disk delays no fetch. It
+// ends after Close, with the last set written.
+func (r *RemoteKeys) keepFile() {
+	go func() {
+		defer close(r.filed)
+		for {
+			select {
+			case set := <-r.toWrite:
+				r.writeFile(set)
+				continue
+			case <-r.ctx.Done():
+			}
+			select {
+			case set := <-r.toWrite:
+				r.writeFile(set)
+			default:
+			}
+			return
+		}
+	}()
+}
+
 // writeFile replaces RemoteKeysConfig.File by a JWK Set.
-func (r *RemoteKeys) writeFile(set []byte, fetchedAt time.Time) {
+func (r *RemoteKeys) writeFile(set fetchedSet) {
 	if r.cfg.File == "" {
 		return
 	}
 	var content keysFile
-	err := json.Unmarshal(set, &content)
-	content.URL, content.FetchedAt = r.cfg.URL, fetchedAt.UTC()
+	err := json.Unmarshal(set.json, &content)
+	content.URL, content.FetchedAt = r.cfg.URL, set.at.UTC()
 	text, err2 := json.Marshal(content)
 	if err = errors.Join(err, err2); err == nil {
 		err = atomicfile.Write(r.cfg.File, bytes.NewReader(text))

@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -208,7 +209,45 @@ func TestJK11_TheFileIsSafe(t *testing.T) {
 	// A file that cannot be written is a warning, and changes nothing else.
 	cfg.File = filepath.Join(folder, "missing", "keys.json")
 	r, log := openWithFile(t, cfg, serve([]byte(set)))
+	r.Close() // waits for the attempt
 	if _, err := r.PublicKey(t.Context(), key.ID); err != nil || !strings.Contains(log.String(), "cannot be written") {
 		t.Errorf("%v, the log is %s", err, log)
 	}
 }
+
+// A disk that hangs delays neither the start nor the next fetch: the log hangs here in its place,
+// because it reports that the file cannot be written.
+func TestJK11_ADiskThatHangsDelaysNoFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newKey(t, token.ES256), newKey(t, token.ES256)
+		hangs := make(chan struct{})
+		o := &origin{answer: serve(newKeySet(t, a.Public()).JSON())}
+		r, err := token.OpenRemoteKeys(t.Context(), token.RemoteKeysConfig{
+			URL: "https://idp.test/keys", Client: &http.Client{Transport: o}, File: filepath.Join(t.TempDir(), "missing", "keys"),
+			Logger: slog.New(hangingHandler{slog.DiscardHandler, hangs}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.set(serve(newKeySet(t, b.Public()).JSON()))
+		time.Sleep(2 * time.Minute)
+		if _, err := r.PublicKey(t.Context(), b.ID); err != nil {
+			t.Errorf("the next key: %v", err)
+		}
+		if _, err := r.PublicKey(t.Context(), a.ID); !errors.Is(err, token.ErrUnknownKey) {
+			t.Errorf("the removed key: %v", err)
+		}
+		close(hangs)
+		r.Close()
+	})
+}
+
+// hangingHandler writes nothing until its channel is closed.
+type hangingHandler struct {
+	slog.Handler
+	hangs chan struct{}
+}
+
+func (h hangingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h hangingHandler) Handle(context.Context, slog.Record) error { <-h.hangs; return nil }

@@ -120,8 +120,11 @@ type RemoteKeys struct {
 	asked     atomic.Pointer[askedKey]
 	pause     atomic.Int64 // a time.Duration: how long to wait after a failure
 	log       outageLog    // used by one flight at a time
-	fileLog   outageLog    // used by one flight at a time
-	writtenAt time.Time    // when File was written last; used by one flight at a time
+	writtenAt time.Time    // of the last set for File; used by one flight at a time
+
+	toWrite chan fetchedSet // has the set that waits for being written to File
+	filed   chan struct{}   // closed when nothing is written any more
+	fileLog outageLog       // used by the goroutine of keepFile
 }
 
 // askedKey is an unknown key id that a caller asked for.
@@ -163,12 +166,14 @@ func OpenRemoteKeys(ctx context.Context, cfg RemoteKeysConfig) (*RemoteKeys, err
 	}
 	r := &RemoteKeys{
 		cfg: cfg, transport: transport, opened: make(chan struct{}),
+		toWrite: make(chan fetchedSet, 1), filed: make(chan struct{}),
 		limiter: rate.NewLimiter(rate.Every(cfg.MinRefetch), 1), followUps: rate.NewLimiter(rate.Every(cfg.MinRefetch), 1),
 		log:     outageLog{logger: cfg.Logger, host: host, end: "the issuer's keys are fetched again"},
 		fileLog: outageLog{logger: cfg.Logger, host: host, end: "the file of the issuer's keys is written again"},
 	}
 	r.readFile()
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.keepFile()
 	stop := context.AfterFunc(ctx, r.cancel)
 	r.keyfunc, err = keyfunc.NewDefaultOverrideCtx(r.ctx, []string{cfg.URL}, keyfunc.Override{
 		Client:                  &http.Client{Transport: checkedTransport{r}},
@@ -189,8 +194,12 @@ func OpenRemoteKeys(ctx context.Context, cfg RemoteKeysConfig) (*RemoteKeys, err
 	return r, nil
 }
 
-// Close ends the fetching. The keys remain usable until they are MaxStale old.
-func (r *RemoteKeys) Close() { r.cancel() }
+// Close ends the fetching, and waits for the file to be written. The keys remain usable until
+// they are MaxStale old.
+func (r *RemoteKeys) Close() {
+	r.cancel()
+	<-r.filed
+}
 
 // PublicKey implements KeySource. It answers from memory if the key id is known.
 // Otherwise it waits up to 150 milliseconds for a fetch, if the last one is long enough
@@ -354,7 +363,7 @@ func (r *RemoteKeys) fetch(req *http.Request) ([]byte, error) {
 	r.set.Store(next)
 	set, err := marshalKeys(keys)
 	if err == nil && (changed || next.fetchedAt.Sub(r.writtenAt) >= fileInterval) {
-		r.writeFile(set, next.fetchedAt)
+		r.writeLater(fetchedSet{set, next.fetchedAt})
 		r.writtenAt = next.fetchedAt
 	}
 	return set, err
