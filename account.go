@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -45,6 +46,8 @@ func (s *Service) DeleteAccount(ctx context.Context, claims *token.Claims, in De
 		return err
 	}
 	u := account.User
+	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's notices
+	defer cancel()
 	limits := []namedLimit{s.hourlyLimit(limitDeletions, deletionsPerHour, u.ID)}
 	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/ipaddr"
 	"github.com/usherkit/usher/internal/recent"
 	"github.com/usherkit/usher/password"
@@ -46,6 +45,7 @@ func (s *Service) beginAttempt(ctx context.Context, canonical string, c Client) 
 		if known && s.knownDeviceID(account, c) == "" {
 			// The device token is of another user or of an earlier password, so the hash
 			// waits in the queue of unknown browsers.
+			known = false
 			if err := s.hasher.Busy(s.withHashQueue(ctx, canonical, false, c)); err != nil {
 				return nil, err
 			}
@@ -195,9 +195,12 @@ func (s *Service) lockKey(userID string) string { return encode(hashOf(limitLock
 func (s *Service) failAttempt(ctx context.Context, a *attempt, reason string, events ...Event) error {
 	s.rememberAttempt(a, repeatedAttempts)
 	events = append(events, s.newEvent(EventSignInFailed, a.account.User.ID, "", reason, a.client))
-	if a.accountExists() && a.failures+1 == s.PasswordPolicy().LockAttempts {
-		events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
-		s.notifyOfLock(ctx, a)
+	if lock := s.PasswordPolicy().LockAttempts; a.accountExists() && a.failures+1 >= lock {
+		locks := a.failures+1 == lock
+		if locks {
+			events = append(events, s.newEvent(EventPasswordLocked, a.account.User.ID, "", "", a.client))
+		}
+		s.notifyOfLock(ctx, a, locks)
 	}
 	s.audit.Store(ctx, events...)
 	return ErrInvalidCredentials
@@ -222,33 +225,6 @@ func (s *Service) hashError(ctx context.Context, err error, c Client) error {
 		return passwordFieldError("password", err)
 	}
 	return s.storeError(err)
-}
-
-// limitsOnSuccess returns the keys of the counters that the right password clears,
-// and of those that it releases by one. It never clears a network's counter,
-// because an attacker could then reset it with an account of their own.
-func (s *Service) limitsOnSuccess(a *attempt) (clear, release []string) {
-	if s.cfg.InsecureNoThrottle {
-		return nil, nil
-	}
-	return limitKeys(slices.Concat(a.backoffLimits, a.lockLimits)), limitKeys(a.networkFails)
-}
-
-// resetLimits applies limitsOnSuccess where no other transaction does.
-func (s *Service) resetLimits(ctx context.Context, a *attempt) {
-	clear, release := s.limitsOnSuccess(a)
-	ctx, cancel := background.Detach(ctx)
-	defer cancel()
-	if len(clear) > 0 {
-		if err := s.store.ClearLimits(ctx, clear); err != nil {
-			s.cfg.Logger.Warn("usher: a limit could not be cleared", "error", err)
-		}
-	}
-	if len(release) > 0 {
-		if err := s.store.ReleaseLimits(ctx, release); err != nil {
-			s.cfg.Logger.Warn("usher: a limit could not be released", "error", err)
-		}
-	}
 }
 
 // repeatedAttempts is how many successful or refused attempts by unknown browsers make
@@ -358,6 +334,8 @@ func (s *Service) inAttemptSlot(ctx context.Context, work func() (*refusedLimit,
 type attemptSlots struct {
 	free  chan int                                         // slots that no attempt has
 	since [maxConcurrentAttempts]atomic.Pointer[time.Time] // when an attempt took the slot; nil if free
+
+	waiting, taken atomic.Int64 // attempts that wait for a slot, and that have got one so far
 }
 
 func newAttemptSlots() *attemptSlots {
@@ -372,21 +350,29 @@ var errStoreHangs = errors.New("the store does not answer other attempts")
 
 // take waits for a slot, at most for the given time. After that the error is
 // errStoreHangs if an attempt has had its slot for as long, because it waits for nothing
-// but the store, and a *password.BusyError if not.
+// but the store, and a *password.BusyError if not. Attempts that are refused together get
+// different times to wait, at the pace at which attempts have got slots.
 func (q *attemptSlots) take(ctx context.Context, wait time.Duration) (slot int, err error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	before := q.taken.Load()
+	q.waiting.Add(1)
 	select {
 	case slot = <-q.free:
+		q.waiting.Add(-1)
+		q.taken.Add(1)
 	case <-ctx.Done():
+		q.waiting.Add(-1)
 		return 0, ctx.Err()
 	case <-timer.C:
+		ahead := float64(q.waiting.Add(-1) + 1)
 		for i := range q.since {
 			if since := q.since[i].Load(); since != nil && time.Since(*since) > wait*9/10 {
 				return 0, errStoreHangs
 			}
 		}
-		return 0, &password.BusyError{RetryAfter: time.Second}
+		seconds := ahead * wait.Seconds() / float64(max(q.taken.Load()-before, 1))
+		return 0, &password.BusyError{RetryAfter: time.Duration(math.Ceil(min(seconds, 10))) * time.Second}
 	}
 	now := time.Now()
 	q.since[slot].Store(&now)

@@ -351,7 +351,7 @@ func TestSI02_ALockOutlivesAChangeOfSecret(t *testing.T) {
 	sendsNothing := func(c *usher.Config) { c.NoBackground = true }
 	k := newKitOn(t, before.store, before.clock, lockAt3, withSecrets(secret2, secret), sendsNothing)
 	wantErr(t, k.trySignIn(ann, goodPassword, nth(10)), usher.ErrInvalidCredentials)
-	k.wantEvents("authn_login_fail:locked")
+	k.wantEvents("authn_login_lock authn_login_fail:locked") // with a new secret, a lock is reported again
 	k.failSignIn("bob@example.com", nth(11))
 	k.wantEvents("authn_login_fail:wrong_password authn_login_lock")
 	wantErr(t, k.trySignIn("bob@example.com", goodPassword, nth(12)), usher.ErrInvalidCredentials)

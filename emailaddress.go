@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -99,6 +100,8 @@ type linkEmail struct {
 // If the account has changed meanwhile, the token is not stored either. The event
 // and the notices are stored in every case.
 func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, c Client) error {
+	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's emails
+	defer cancel()
 	queued, err := s.prepareEmail(ctx, l.to, l.Message, c)
 	if err != nil {
 		s.releaseAfterOutage(ctx, &err, s.linksPerHour(t.UserID, t.Purpose))
@@ -225,6 +228,8 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 	if err != nil {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
+	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's notices
+	defer cancel()
 	notice, err := s.prepareNotice(ctx, account.User, Message{Kind: MessageEmailChanged}, c)
 	if err != nil {
 		return User{}, err
@@ -303,6 +308,8 @@ func (s *Service) ChangeEmail(ctx context.Context, claims *token.Claims, in Chan
 	if _, err := s.takeLimitsOrError(ctx, c, links); err != nil {
 		return err
 	}
+	ctx, cancel := background.Uncanceled(ctx) // as in completeEmailChange
+	defer cancel()
 	notice, err := s.prepareNotice(ctx, u, Message{Kind: MessageEmailChanging}, c)
 	if err != nil {
 		s.releaseAfterOutage(ctx, &err, links)

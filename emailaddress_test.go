@@ -11,6 +11,7 @@ import (
 
 	"github.com/usherkit/usher"
 	"github.com/usherkit/usher/store"
+	"github.com/usherkit/usher/store/memory"
 	"github.com/usherkit/usher/token"
 )
 
@@ -328,4 +329,71 @@ func TestML04_HangingUpIsNoMailBomb(t *testing.T) {
 			}
 		})
 	}
+}
+
+// cut is a store that calls hangUp, once, when a method begins.
+type cut struct {
+	store.Store
+	method string
+	hangUp func()
+}
+
+func (s *cut) begin(method string) {
+	if hangUp := s.hangUp; hangUp != nil && s.method == method {
+		s.hangUp = nil
+		hangUp()
+	}
+}
+
+// next makes the client of the returned context hang up in that method.
+func (s *cut) next(method string) context.Context {
+	gone, hangUp := context.WithCancel(ctx)
+	s.method, s.hangUp = method, hangUp
+	return gone
+}
+
+func (s *cut) StartSession(ctx context.Context, in store.SessionStart) ([]store.Event, error) {
+	s.begin("StartSession")
+	return s.Store.StartSession(ctx, in)
+}
+
+func (s *cut) Record(ctx context.Context, fx store.Effects) error {
+	s.begin("Record")
+	return s.Store.Record(ctx, fx)
+}
+
+func (s *cut) AddOneTimeToken(ctx context.Context, add store.TokenAddition) error {
+	s.begin("AddOneTimeToken")
+	return s.Store.AddOneTimeToken(ctx, add)
+}
+
+func (s *cut) ChangeEmail(ctx context.Context, spend store.TokenSpend, old, next string, fx store.Effects) (store.User, error) {
+	s.begin("ChangeEmail")
+	return s.Store.ChangeEmail(ctx, spend, old, next, fx)
+}
+
+// A client that hangs up after an email was counted, and before it was stored, does not use
+// up the emails and the notices of the owner.
+func TestML04_HangingUpUsesUpNoEmailOfTheOwner(t *testing.T) {
+	t.Parallel()
+	s := &cut{Store: memory.New()}
+	k := newKitOn(t, s, newClock())
+	a := k.signUpVerified(ann)
+	for range 10 {
+		_ = k.SendPasswordReset(s.next("AddOneTimeToken"), usher.SendPasswordResetParams{LoginID: ann}, nth(1))
+	}
+	k.wantEmails("reset_password reset_password reset_password")
+
+	if err := k.ChangeEmail(ctx, k.claims(a), usher.ChangeEmailParams{NewEmail: mallory, CurrentPassword: goodPassword}, home); err != nil {
+		t.Fatal(err)
+	}
+	raw := tokenIn(t, k.lastEmail(usher.MessageChangeEmail))
+	k.signUp(mallory) // the change of address fails from now on
+	k.wantEmails("change_email email_changing verify_email")
+	for range 25 {
+		_, err := k.VerifyEmail(s.next("ChangeEmail"), k.claims(a), usher.VerifyEmailParams{Token: raw}, home)
+		wantErr(t, err, usher.ErrInvalidToken)
+	}
+	usher.Must(k.UpdatePassword(ctx, k.claims(a), usher.UpdatePasswordParams{NewPassword: otherPassword}, home))
+	k.wantEmails("password_changed")
 }

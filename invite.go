@@ -296,7 +296,7 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 	u := i.Grant(store.WithoutProfile(account.User)).Respelled(i.Email)
 	u.EmailVerified, u.Language = true, clientLanguage(c)
 	before := account.User.Email
-	account.User = u
+	account.User, account.Password = u, withoutHistory(account.Password)
 	by := proof{proofLink, encode(i.Hash)}
 	change, err := s.hashNewPassword(ctx, account, in.NewPassword, by, c)
 	if err != nil {
@@ -323,7 +323,7 @@ func (s *Service) acceptInvitation(ctx context.Context, in AcceptInvitationParam
 		})
 	} else {
 		events = append([]Event{s.newEvent(EventPasswordChanged, u.ID, "", "invitation", c)}, events...)
-		change.IfUnproven, change.Spelling, change.VerifyEmail = before, i.Email, true
+		change.IfUnproven, change.Spelling, change.VerifyEmail, change.KeepEarlier = before, i.Email, true, 0
 		change.ClearProfile, change.Language, change.Invitation = true, u.Language, i.Hash
 		change.Session, change.Replaces, change.ClearLimits = session, s.replacedSession(ctx, c), []string{s.lockKey(u.ID)}
 		change.Events = events

@@ -235,3 +235,37 @@ func TestAD16_LimitsOfUntrustedClientsDoNotStopAnInvitation(t *testing.T) {
 	}
 	usher.Must(k.accept(k.invite(ann), home))
 }
+
+// The owner of a mailbox takes over an account whose address was never proven, by the link
+// of an invitation or of a reset. The rule against reuse reveals no password of the earlier
+// holder, now or later.
+func TestEV03_TheReuseRuleRevealsNoPasswordOfTheEarlierHolder(t *testing.T) {
+	t.Parallel()
+	for name, takeOver := range map[string]func(k *kit, pw usher.Secret) error{
+		"invitation": func(k *kit, pw usher.Secret) error {
+			usher.Must(k.Operator("test").Invite(ctx, usher.InviteParams{Email: ann}))
+			raw := tokenIn(k.t, k.lastEmail(usher.MessageInvitation))
+			return errOf(k.AcceptInvitation(ctx, usher.AcceptInvitationParams{Token: raw, NewPassword: pw}, home))
+		},
+		"reset": func(k *kit, pw usher.Secret) error {
+			raw := k.resetToken(ann, usher.MessageConfirmAndReset)
+			return errOf(k.ResetPassword(ctx, usher.ResetPasswordParams{Token: raw, NewPassword: pw}, home))
+		},
+	} {
+		for _, pw := range []usher.Secret{goodPassword, otherPassword} { // both are the earlier holder's
+			k := newKit(t, withReuse)
+			a := k.signUp(ann)
+			in := usher.UpdatePasswordParams{CurrentPassword: goodPassword, NewPassword: otherPassword}
+			usher.Must(k.UpdatePassword(ctx, k.claims(a), in, home))
+			if err := takeOver(k, pw); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			b := k.signIn(ann, pw, home)
+			for _, next := range []usher.Secret{thirdPassword, goodPassword, otherPassword} {
+				if next != pw { // the owner's own one is compared
+					b = usher.Must(k.UpdatePassword(ctx, k.claims(b), usher.UpdatePasswordParams{NewPassword: next}, home))
+				}
+			}
+		}
+	}
+}

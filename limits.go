@@ -159,6 +159,35 @@ func (s *Service) releaseUnlessHungUp(ctx context.Context, limits ...namedLimit)
 	}
 }
 
+// limitsOnSuccess returns the keys of the counters that the right password clears,
+// and of those that it releases by one. It never clears a network's counter,
+// because an attacker could then reset it with an account of their own.
+func (s *Service) limitsOnSuccess(a *attempt) (clear, release []string) {
+	if s.cfg.InsecureNoThrottle {
+		return nil, nil
+	}
+	return limitKeys(slices.Concat(a.backoffLimits, a.lockLimits)), limitKeys(a.networkFails)
+}
+
+// resetLimits applies limitsOnSuccess where no other transaction does. A later call for the
+// same attempt changes nothing.
+func (s *Service) resetLimits(ctx context.Context, a *attempt) {
+	clear, release := s.limitsOnSuccess(a)
+	a.backoffLimits, a.networkFails, a.lockLimits, a.failures = nil, nil, nil, 0
+	ctx, cancel := background.Detach(ctx)
+	defer cancel()
+	if len(clear) > 0 {
+		if err := s.store.ClearLimits(ctx, clear); err != nil {
+			s.cfg.Logger.Warn("usher: a limit could not be cleared", "error", err)
+		}
+	}
+	if len(release) > 0 {
+		if err := s.store.ReleaseLimits(ctx, release); err != nil {
+			s.cfg.Logger.Warn("usher: a limit could not be released", "error", err)
+		}
+	}
+}
+
 func limitKeys(limits []namedLimit) []string {
 	keys := make([]string, len(limits))
 	for i, l := range limits {

@@ -313,10 +313,17 @@ func (b *busyAfterCount) TakeLimits(ctx context.Context, now time.Time, l []stor
 // A change that is refused because the hashing queue is full uses up none of the five
 // changes of a link.
 func TestSI10_ABusyQueueUsesUpNoChange(t *testing.T) {
+	t.Run("without a rule against reuse", func(t *testing.T) { refuseChangesByQueue(t, 0) })
+	t.Run("with it", func(t *testing.T) { refuseChangesByQueue(t, 3) })
+}
+
+func refuseChangesByQueue(t *testing.T, reuse int) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &busyAfterCount{Store: memory.New()}
-		k := newKitOn(t, st, newClock(), func(c *usher.Config) { c.Hashing.Slots, c.Hashing.QueueWait = 1, time.Second })
-		k.importUser(ann)
+		k := newKitOn(t, st, newClock(), func(c *usher.Config) {
+			c.Hashing.Slots, c.Hashing.QueueWait, c.Password.ReuseAmount = 1, time.Second, reuse
+		})
+		k.signUpVerified(ann)
 		reset := usher.ResetPasswordParams{Token: k.resetToken(ann, usher.MessageResetPassword), NewPassword: otherPassword}
 		for refused := range 6 {
 			var release func()
@@ -340,4 +347,26 @@ func TestSI10_ABusyQueueUsesUpNoChange(t *testing.T) {
 			t.Errorf("with a free slot, after six refusals by the queue: %v", err)
 		}
 	})
+}
+
+// A sign-in that is refused although the password is right counts back one failure of its
+// network, and no more. Otherwise an attacker with a leaked password of an own account could
+// guess at other accounts without end.
+func TestSI03_ARightPasswordReleasesNoFailureOfOthers(t *testing.T) {
+	t.Parallel()
+	k, _, _ := leakedKit(t, usher.BreachedReplaced)
+	judged := 0
+	for i := range 60 {
+		switch err := k.trySignIn(fmt.Sprintf("victim%d@example.com", i), otherPassword, nth(1)); {
+		case errors.Is(err, usher.ErrInvalidCredentials):
+			judged++
+		default:
+			wantLimit(t, err)
+		}
+		in := usher.ReplacePasswordParams{LoginID: ann, OldPassword: goodPassword, NewPassword: thirdPassword}
+		_, _ = k.ReplacePassword(ctx, in, nth(1))
+	}
+	if judged != 20 {
+		t.Errorf("%d guesses of one network were judged, want 20", judged)
+	}
 }

@@ -114,6 +114,14 @@ func (s *Service) VerificationLink(ctx context.Context, claims *token.Claims, ra
 	return l, nil
 }
 
+// checkTokenGiven returns a *FieldError for an empty token.
+func checkTokenGiven(raw Secret) error {
+	if raw == "" {
+		return &FieldError{"token", "required", "must not be empty"}
+	}
+	return nil
+}
+
 // lookUpLink is lookUpToken with the account of the token. A link of a disabled
 // user is ErrInvalidToken.
 func (s *Service) lookUpLink(ctx context.Context, raw Secret, c Client, purposes ...store.Purpose) (store.OneTimeToken, store.Account, error) {
@@ -130,6 +138,9 @@ func (s *Service) lookUpLink(ctx context.Context, raw Secret, c Client, purposes
 	}
 	return t, account, nil
 }
+
+// resetPurposes are the purposes of tokens that set a password.
+var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndReset}
 
 // verifyPurposes are the purposes of tokens that prove an address.
 var verifyPurposes = []store.Purpose{store.PurposeVerifyEmail, store.PurposeChangeEmail}

@@ -42,7 +42,8 @@ const (
 	MessageEmailChanged MessageKind = "email_changed"
 	// MessageLoginIDsChanged notifies the user that an operator has replaced the login ids.
 	MessageLoginIDsChanged MessageKind = "login_ids_changed"
-	// MessageSignInNotice notifies the user of a sign-in after several failures.
+	// MessageSignInNotice notifies the user that the right password was given after several
+	// failures, at a sign-in or at another call that checks it.
 	MessageSignInNotice MessageKind = "sign_in_notice"
 	// MessagePasswordLocked notifies the user that failed attempts have disabled the
 	// password for unknown browsers.
@@ -265,24 +266,37 @@ func (s *Service) prepareNotice(ctx context.Context, u User, m Message, c Client
 
 // notifyOfLock emails the owner that failed attempts have disabled the password, at most
 // once a day. It does so in the background, because the attempt must do the same work as
-// one that locks nothing.
-func (s *Service) notifyOfLock(ctx context.Context, a *attempt) {
+// one that locks nothing. recorded is false for an attempt at a password that is locked
+// already: if nobody was notified, because the attempt that would have locked it was given
+// up, or because operators have lowered the limit, the event is stored as well.
+func (s *Service) notifyOfLock(ctx context.Context, a *attempt, recorded bool) {
 	u, c := a.account.User, a.client
-	if u.Email == "" || !u.EmailVerified || u.Status != StatusEnabled {
+	if !recorded && s.lockNotices.Count(s.now(), u.ID) > 0 {
 		return
 	}
 	s.enqueue(ctx, "notify of a locked password", func(ctx context.Context) error {
 		limit := s.hourlyLimit(limitNotices, 1, "lock", u.ID)
 		limit.Window = 24 * time.Hour
-		if _, refused, err := s.takeLimits(ctx, limit); err != nil || refused != nil {
+		_, refused, err := s.takeLimits(ctx, limit)
+		if err != nil {
 			return err
 		}
-		notice := s.sealEmail(u.Email, forUser(u, Message{Kind: MessagePasswordLocked}, c), c)
-		if err := s.store.Record(ctx, store.Effects{Emails: notice}); err != nil {
-			s.releaseUnlessHungUp(ctx, limit) // nothing was sent
-			return s.storeError(err)
+		var fx store.Effects
+		if refused == nil && !recorded {
+			fx.Events = []Event{s.newEvent(EventPasswordLocked, u.ID, "", "", c)}
 		}
-		s.wakeOutbox(notice)
+		if refused == nil && u.Email != "" && u.EmailVerified && u.Status == StatusEnabled {
+			fx.Emails = s.sealEmail(u.Email, forUser(u, Message{Kind: MessagePasswordLocked}, c), c)
+		}
+		if len(fx.Events)+len(fx.Emails) > 0 {
+			if err := s.store.Record(ctx, fx); err != nil {
+				s.releaseUnlessHungUp(ctx, limit) // nothing was sent
+				return s.storeError(err)
+			}
+		}
+		s.lockNotices.Add(s.now(), u.ID, 1)
+		s.wakeOutbox(fx.Emails)
+		s.audit.Notify(ctx, fx.Events...)
 		return nil
 	})
 }

@@ -334,3 +334,36 @@ func TestSI09_ManySignInsAtOnceCauseThreeNotices(t *testing.T) {
 		k.clock.add(time.Hour + time.Second)
 	}
 }
+
+// A lock is reported although no attempt made it: operators have lowered the limit, or the
+// attempt that would have made it was given up while later ones were counted.
+func TestSI13_ALockThatNoAttemptMadeIsReported(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := newInstance(t, memory.New())
+		k.signUpVerified(ann)
+		k.signUp(mallory) // unverified
+		k.wantEmails("verify_email")
+		for i := range 30 {
+			k.failSignIn(ann, nth(i))
+			k.failSignIn(mallory, nth(30+i))
+		}
+		ops := k.Operator("ops")
+		p := usher.Must(ops.PasswordSettings(ctx))
+		p.LockAttempts = 10
+		usher.Must(ops.SetPasswordSettings(ctx, p))
+		k.events.reset()
+		for i := range 20 {
+			k.failSignIn(ann, nth(100+i))
+			k.failSignIn(mallory, nth(130+i))
+			time.Sleep(time.Second)
+		}
+		k.wantEmails("password_locked")
+		if n := k.events.count(usher.EventPasswordLocked); n != 2 {
+			t.Errorf("%d events, want one for each account", n)
+		}
+		if n := len(usher.Must(ops.Events(ctx, usher.EventQuery{Name: usher.EventPasswordLocked})).Events); n != 2 {
+			t.Errorf("%d rows, want one for each account", n)
+		}
+	})
+}

@@ -267,7 +267,7 @@ func (o *Operator) EndSession(ctx context.Context, userID, sessionID string) err
 // Errors: a [*FieldError] or [*password.PolicyError]; [ErrNotFound]; [ErrConflict]
 // if a concurrent call changed the password; a [*LimitError] if the hashing queue
 // is full; [ErrUnavailable].
-func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, temporary bool) error {
+func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, temporary bool) (err error) {
 	if err := o.s.checkPasswordInput("password", pw); err != nil {
 		return err
 	}
@@ -275,10 +275,12 @@ func (o *Operator) SetPassword(ctx context.Context, userID string, pw Secret, te
 	if err != nil {
 		return o.s.storeError(err)
 	}
-	change, err := o.s.preparePasswordChange(ctx, account, pw, proof{kind: proofOperator}, o.client)
+	by := proof{kind: proofOperator}
+	change, err := o.s.preparePasswordChange(ctx, account, pw, by, o.client)
 	if err != nil {
 		return err
 	}
+	defer o.s.releaseChange(ctx, &err, account.User, change, by)
 	change.RequireEnabled = false
 	change.ClearLimits = []string{o.s.lockKey(userID)}
 	if temporary {

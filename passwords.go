@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/watch"
 	"github.com/usherkit/usher/password"
@@ -92,6 +93,8 @@ func (s *Service) UpdatePassword(ctx context.Context, claims *token.Claims, in U
 	if err != nil {
 		return Result{}, err
 	}
+	ctx, cancel := background.Uncanceled(ctx) // the notice is counted
+	defer cancel()
 	defer s.releaseChange(ctx, &err, account.User, change, by)
 	change.IfSession, change.Replaces = session.ID, s.replacedSession(ctx, c)
 	if session.Kind == store.SessionReset {
@@ -170,29 +173,6 @@ func (s *Service) HasPassword(ctx context.Context, userID string) (bool, error) 
 	return account.Password.State != store.PasswordNone, s.storeError(err)
 }
 
-// checkCurrentPassword checks the current password of a signed-in user, under the
-// limits of a sign-in.
-func (s *Service) checkCurrentPassword(ctx context.Context, account *store.Account, current Secret, c Client) error {
-	if err := s.checkPasswordInput("currentPassword", current); err != nil {
-		return err
-	}
-	return s.verifyAccountPassword(ctx, *account, current, c)
-}
-
-// verifyAccountPassword checks the password of an account that was already read. pw
-// has passed checkPasswordInput.
-func (s *Service) verifyAccountPassword(ctx context.Context, account store.Account, pw Secret, c Client) error {
-	a, err := s.beginAttemptFor(ctx, account, c)
-	if err != nil {
-		return err
-	}
-	if err := s.verifyAttempt(ctx, a, pw); err != nil {
-		return err
-	}
-	s.resetLimits(ctx, a)
-	return nil
-}
-
 // proof is what authorizes a change of password. Changes are counted by it.
 type proof struct {
 	kind string
@@ -219,6 +199,8 @@ func (s *Service) preparePasswordChange(ctx context.Context, account store.Accou
 	if err != nil {
 		return store.PasswordChange{}, err
 	}
+	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's notices
+	defer cancel()
 	defer s.releaseAfterOutage(ctx, &err, s.passwordChangeLimits(by)...)
 	change.Emails, err = s.prepareNotice(ctx, account.User, Message{Kind: MessagePasswordChanged}, c)
 	if err != nil {
@@ -247,15 +229,18 @@ func (s *Service) hashNewPassword(ctx context.Context, account store.Account, pw
 		return store.PasswordChange{}, err
 	}
 	defer s.releaseAfterOutage(ctx, &err, s.passwordChangeLimits(by)...)
-	if err := s.checkReuse(ctx, account, pw, c); err != nil {
-		return store.PasswordChange{}, err
+	hash := ""
+	compared, err := s.checkReuse(ctx, account, pw, c)
+	if err == nil {
+		hash, err = s.hasher.Hash(withProvenHashQueue(ctx, c), pw.Reveal())
 	}
-	hash, err := s.hasher.Hash(withProvenHashQueue(ctx, c), pw.Reveal())
+	switch {
+	case errors.As(err, new(*password.PolicyError)):
+		return store.PasswordChange{}, err
+	case errors.As(err, new(*password.BusyError)) && compared == 0:
+		s.releaseLimits(ctx, s.passwordChangeLimits(by)...)
+	}
 	if err != nil {
-		var busy *password.BusyError
-		if errors.As(err, &busy) && s.comparedPasswords(p) == 0 {
-			s.releaseLimits(ctx, s.passwordChangeLimits(by)...)
-		}
 		return store.PasswordChange{}, s.hashError(ctx, err, c)
 	}
 	return store.PasswordChange{
@@ -342,7 +327,9 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 	if s.needsConfirmation(a.account.User) {
 		return Result{}, s.failAttempt(ctx, a, "unverified")
 	}
-	s.resetLimits(ctx, a)
+	if err := s.finishAttempt(ctx, a, ""); err != nil {
+		return Result{}, err
+	}
 	account := a.account
 	if account.User.Status != StatusEnabled {
 		s.audit.Store(ctx, s.newEvent(EventPasswordChangeFailed, account.User.ID, "", "disabled", c))
@@ -361,6 +348,8 @@ func (s *Service) ReplacePassword(ctx context.Context, in ReplacePasswordParams,
 	if err != nil {
 		return Result{}, err
 	}
+	ctx, cancel := background.Uncanceled(ctx) // the notice is counted
+	defer cancel()
 	defer s.releaseChange(ctx, &err, account.User, change, by)
 	auth, err := s.changeAndSignIn(ctx, a, change, c)
 	if err != nil {

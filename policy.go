@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -103,7 +104,7 @@ func (s *Service) checkBreached(ctx context.Context, a *attempt, pw Secret) erro
 		err = s.notifyOfBreach(ctx, a)
 	}
 	if err != nil {
-		s.resetLimits(ctx, a) // the password was right
+		s.releaseRightPassword(ctx, a)
 		return s.storeError(err)
 	}
 	s.lookedUp.Add(s.now(), key, 1)
@@ -128,6 +129,9 @@ func (s *Service) checkMayReplace(ctx context.Context, a *attempt, pw Secret) er
 func (s *Service) refuseBreached(ctx context.Context, a *attempt) error {
 	u := a.account.User
 	err := &BreachedPasswordError{ByEmail: u.Email != "" && u.EmailVerified}
+	if err.ByEmail {
+		s.resetLimits(ctx, a) // without a notice: the password opens nothing, and an email said so
+	}
 	return s.refuseRightPassword(ctx, a, EventPasswordExpired, string(store.PasswordBreached), err)
 }
 
@@ -157,6 +161,8 @@ const breachNoticeEvery = 7 * 24 * time.Hour
 // notifyOfBreach stores that the right password has leaked, and notifies the user, at most
 // once in breachNoticeEvery for each password.
 func (s *Service) notifyOfBreach(ctx context.Context, a *attempt) error {
+	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the notice
+	defer cancel()
 	limit := s.hourlyLimit(limitNotices, 1, "breach", a.account.User.ID, fmt.Sprint(a.account.Password.Version))
 	limit.Window = breachNoticeEvery
 	if _, refused, err := s.takeLimits(ctx, limit); err != nil || refused != nil {
@@ -327,23 +333,33 @@ func (s *Service) comparedPasswords(p store.Password) int {
 }
 
 // checkReuse compares the new password with earlier ones: as many as the policy says, and
-// always with one that others know: it has leaked, or an operator has made it useless.
-func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, c Client) error {
+// always with one that others know: it has leaked, or an operator has made it useless. It
+// returns how many it has compared, and besides a *PolicyError the error of the Hasher.
+func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, c Client) (compared int, err error) {
 	policy := s.PasswordPolicy()
-	if policy.ReuseAmount = s.comparedPasswords(account.Password); policy.ReuseAmount == 0 {
-		return nil
-	}
+	policy.ReuseAmount = s.comparedPasswords(account.Password)
 	earlier := append([]string{account.Password.Hash}, account.Password.Earlier...)
-	err := policy.CheckReuse(withProvenHashQueue(ctx, c), s.hasher, pw.Reveal(), earlier)
-	var refused *password.PolicyError
-	switch {
-	case err == nil, errors.As(err, &refused):
-		return err
-	case errors.Is(err, password.ErrDamagedHash):
-		s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", account.User.ID, "error", err)
-		return nil
+	for _, stored := range earlier[:min(len(earlier), policy.ReuseAmount)] {
+		err := policy.CheckReuse(withProvenHashQueue(ctx, c), s.hasher, pw.Reveal(), []string{stored})
+		if errors.Is(err, password.ErrDamagedHash) {
+			s.cfg.Logger.Error("usher: a stored password hash is damaged", "user_id", account.User.ID, "error", err)
+		} else if err != nil {
+			return compared, err
+		}
+		compared++
 	}
-	return s.hashError(ctx, err, c)
+	return compared, nil
+}
+
+// withoutHistory returns the password of an account whose address was never proven, for the
+// owner of the mailbox, who must not find out the passwords of an earlier holder by the rule
+// against reuse. A password that others know stays, because it must not come back.
+func withoutHistory(p store.Password) store.Password {
+	p.Earlier = nil
+	if p.State != store.PasswordNone && p.State != store.PasswordBreached {
+		p.Hash = ""
+	}
+	return p
 }
 
 // samePassword reports whether two passwords are equal after the Unicode

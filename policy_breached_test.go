@@ -380,3 +380,14 @@ func TestPO11_AnOutageOfTheStoreFailsClosed(t *testing.T) {
 		k.wantEmails("password_breached")
 	}
 }
+
+func TestPO09_HangingUpPreventsNoNotice(t *testing.T) {
+	t.Parallel()
+	l, s := &leakList{}, &cut{Store: memory.New()}
+	k := newKitOn(t, s, newClock(), withLeakList(l, usher.BreachedNotified))
+	k.signUpVerified(ann)
+	l.leaked.Store(true)
+	_, _ = k.SignIn(s.next("Record"), usher.SignInParams{LoginID: ann, Password: goodPassword}, home)
+	k.signIn(ann, goodPassword, home)
+	k.wantEmails("password_breached")
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/internal/signing"
 	"github.com/usherkit/usher/internal/watch"
@@ -136,6 +137,8 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, canonica
 	}
 	m = forUser(u, m, c)
 	known := u.ID != ""
+	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's emails
+	defer cancel()
 	limits, to := s.resetEmailLimits(account, c), u.Email
 	if !known {
 		limits, to = s.dummyEmailLimits(canonical), canonical
@@ -238,17 +241,6 @@ func (s *Service) lookUpToken(ctx context.Context, raw Secret, c Client, purpose
 	return store.OneTimeToken{}, s.refuseToken(ctx, t.UserID, c)
 }
 
-// checkTokenGiven returns a *FieldError for an empty token.
-func checkTokenGiven(raw Secret) error {
-	if raw == "" {
-		return &FieldError{"token", "required", "must not be empty"}
-	}
-	return nil
-}
-
-// resetPurposes are the purposes of tokens that set a password.
-var resetPurposes = []store.Purpose{store.PurposeReset, store.PurposeConfirmAndReset}
-
 // ResetPassword spends an emailed link, or the code beside it, and sets the password. All
 // sessions of the user end, all emailed links become void, a locked password is unlocked,
 // and an email notifies the user. The browser becomes known ([Result.Device]). If
@@ -281,7 +273,11 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 		return Result{}, err
 	}
 	account.User.EmailVerified = true // the link or the code proves it
-	if t.Purpose == store.PurposeConfirmAndReset || account.User.Language == "" {
+	unproven := t.Purpose == store.PurposeConfirmAndReset
+	if unproven {
+		account.Password = withoutHistory(account.Password)
+	}
+	if unproven || account.User.Language == "" {
 		account.User.Language = clientLanguage(c) // the client has proven the mailbox
 	}
 	by := proof{proofLink, encode(t.Hash)}
@@ -289,15 +285,19 @@ func (s *Service) ResetPassword(ctx context.Context, in ResetPasswordParams, c C
 	if err != nil {
 		return Result{}, err
 	}
+	ctx, cancel := background.Uncanceled(ctx) // the notice is counted
+	defer cancel()
 	defer s.releaseChange(ctx, &err, account.User, change, by)
 	change.VerifyEmail, change.Language = true, account.User.Language
-	change.ClearProfile = t.Purpose == store.PurposeConfirmAndReset
+	if change.ClearProfile = unproven; unproven {
+		change.KeepEarlier = 0
+	}
 	change.ClearLimits, change.Replaces = []string{s.lockKey(t.UserID)}, s.replacedSession(ctx, c)
 	change.Events = []Event{
 		s.newEvent(EventPasswordReset, t.UserID, "", string(t.Purpose), c),
 		s.newEvent(EventPasswordChanged, t.UserID, "", "reset", c),
 	}
-	if t.Purpose == store.PurposeConfirmAndReset {
+	if unproven {
 		change.Events = append(change.Events, s.newEvent(EventEmailVerified, t.UserID, "", "reset", c))
 	}
 	u := account.User

@@ -64,6 +64,7 @@ type Service struct {
 	recent       *recent.Counts // attempts by unknown browsers, for the hashing queue
 	refused      *recent.Counts // those that it refused
 	lookedUp     *recent.Counts // passwords that were looked up at a sign-in, and that may sign in
+	lockNotices  *recent.Counts // users whose locked password was reported
 
 	verifier    *token.Verifier // of session tokens
 	ownVerifier *token.Verifier // of the tokens that only the Service accepts
@@ -111,6 +112,7 @@ func New(ctx context.Context, st store.Store, cfg Config) (*Service, error) {
 		recent:       recent.New(time.Hour, 1<<16),
 		refused:      recent.New(time.Hour, 1<<16),
 		lookedUp:     recent.New(24*time.Hour, 1<<16),
+		lockNotices:  recent.New(24*time.Hour, 1<<16),
 		jumps:        jumps,
 	}
 	s.audit = audit.NewLog(st, cfg.OnEvent, cfg.Logger, s.now)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/store"
 	"github.com/usherkit/usher/token"
@@ -87,10 +88,12 @@ func (s *Service) checkMaySignIn(ctx context.Context, a *attempt, pw Secret) err
 	return s.checkBreached(ctx, a, pw)
 }
 
-// refuseRightPassword stores the event of an attempt that is refused although the password
-// is right, and returns err.
+// refuseRightPassword finishes an attempt that is refused although the password is right,
+// stores the event, and returns err.
 func (s *Service) refuseRightPassword(ctx context.Context, a *attempt, name EventName, reason string, err error) error {
-	s.resetLimits(ctx, a)
+	if err := s.finishAttempt(ctx, a, ""); err != nil {
+		return err
+	}
 	s.audit.Store(ctx, s.newEvent(name, a.account.User.ID, "", reason, a.client))
 	return err
 }
@@ -124,15 +127,17 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 	session, jti := s.newSession(u.ID, a.client)
 	start, auth, err := s.prepareSessionStart(ctx, a.account, a.device, session, jti, a.client)
 	if err != nil {
-		s.resetLimits(ctx, a)
+		s.releaseRightPassword(ctx, a)
 		return nil, err
 	}
+	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the notices
+	defer cancel()
 	start.ClearLimits, start.ReleaseLimits = s.limitsOnSuccess(a)
 	if a.rehash {
 		s.addRehash(ctx, a, pw, &start)
 	}
 	if err := s.addNotices(ctx, a, session.ID, &start); err != nil {
-		s.resetLimits(ctx, a)
+		s.releaseRightPassword(ctx, a)
 		return nil, err
 	}
 	ended, err := s.store.StartSession(ctx, start)
@@ -142,7 +147,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 		return nil, s.failAttempt(ctx, a, "changed_meanwhile")
 	}
 	if err != nil {
-		s.resetLimits(ctx, a) // the password was right
+		s.releaseRightPassword(ctx, a)
 		s.releaseFailureNotice(ctx, u, start.Emails)
 		return nil, s.storeError(err)
 	}
@@ -199,10 +204,9 @@ func (s *Service) Reauthenticate(ctx context.Context, claims *token.Claims, in R
 	if err := s.checkMaySignIn(ctx, a, in.Password); err != nil {
 		return Result{}, err
 	}
-	if err := s.recordAfterFailures(ctx, a, session.ID); err != nil {
+	if err := s.finishAttempt(ctx, a, session.ID); err != nil {
 		return Result{}, err
 	}
-	s.resetLimits(ctx, a)
 	auth, err := s.renewAuthTime(ctx, claims, a, presented)
 	if err != nil {
 		return Result{}, err
@@ -211,10 +215,35 @@ func (s *Service) Reauthenticate(ctx context.Context, claims *token.Claims, in R
 	return signedIn(auth), nil
 }
 
-// recordAfterFailures records, outside of a sign-in, that the password was right after
-// failures, and notifies the owner. The counter of the failures is reset afterwards, so no
-// later sign-in does it.
-func (s *Service) recordAfterFailures(ctx context.Context, a *attempt, sessionID string) error {
+// checkCurrentPassword checks the current password of a signed-in user, under the
+// limits of a sign-in.
+func (s *Service) checkCurrentPassword(ctx context.Context, account *store.Account, current Secret, c Client) error {
+	if err := s.checkPasswordInput("currentPassword", current); err != nil {
+		return err
+	}
+	return s.verifyAccountPassword(ctx, *account, current, c)
+}
+
+// verifyAccountPassword checks the password of an account that was already read. pw
+// has passed checkPasswordInput.
+func (s *Service) verifyAccountPassword(ctx context.Context, account store.Account, pw Secret, c Client) error {
+	a, err := s.beginAttemptFor(ctx, account, c)
+	if err != nil {
+		return err
+	}
+	if err := s.verifyAttempt(ctx, a, pw); err != nil {
+		return err
+	}
+	return s.finishAttempt(ctx, a, "")
+}
+
+// finishAttempt ends an attempt whose password was right and that starts no session: it
+// records earlier failures, notifies the owner of them, and resets the counters. Without the
+// notice, an attacker who has guessed the password could reset the counters by a call that
+// fails afterwards, and then sign in unnoticed.
+func (s *Service) finishAttempt(ctx context.Context, a *attempt, sessionID string) error {
+	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the notices
+	defer cancel()
 	var start store.SessionStart
 	err := s.addFailureNotice(ctx, a, sessionID, &start)
 	if err == nil && len(start.Events) > 0 {
@@ -223,12 +252,19 @@ func (s *Service) recordAfterFailures(ctx context.Context, a *attempt, sessionID
 		}
 	}
 	if err != nil {
-		s.releaseLimits(ctx, a.failureLimits()...) // the password was right
+		s.releaseRightPassword(ctx, a)
 		return err
 	}
 	s.wakeOutbox(start.Emails)
 	s.audit.Notify(ctx, start.Events...)
+	s.resetLimits(ctx, a)
 	return nil
+}
+
+// releaseRightPassword releases the limits of an attempt that failed although the password
+// was right. It resets none, because the owner was not notified of earlier failures.
+func (s *Service) releaseRightPassword(ctx context.Context, a *attempt) {
+	s.releaseLimits(ctx, a.failureLimits()...)
 }
 
 // renewAuthTime returns new tokens of the session of the claims after the right password.
@@ -326,7 +362,7 @@ func (s *Service) addFailureNotice(ctx context.Context, a *attempt, sessionID st
 		return nil
 	}
 	start.Events = append(start.Events, s.newEvent(EventSignInAfterFailures, u.ID, sessionID, "", a.client))
-	if u.Email == "" || !u.EmailVerified {
+	if u.Email == "" || !u.EmailVerified || u.Status != StatusEnabled {
 		return nil
 	}
 	m := forUser(u, Message{Kind: MessageSignInNotice}, a.client)

@@ -318,3 +318,68 @@ func confirmAndRefresh(x, y *usher.Service, a *usher.Authentication, n int) erro
 	}
 	return nil
 }
+
+// An attacker who has guessed the password could reset the counter of the failures by a call
+// that checks the password and then fails, and sign in without a notice.
+func TestSI09_EveryCheckOfThePasswordNotifiesTheOwner(t *testing.T) {
+	t.Parallel()
+	weak := usher.Secret("too short")
+	for name, prove := range map[string]func(k *kit, a *usher.Authentication) error{
+		"replace": func(k *kit, _ *usher.Authentication) error { return k.replace(ann, goodPassword, weak) },
+		"update": func(k *kit, a *usher.Authentication) error {
+			in := usher.UpdatePasswordParams{CurrentPassword: goodPassword, NewPassword: weak}
+			return errOf(k.UpdatePassword(ctx, k.claims(a), in, nth(50)))
+		},
+		"expired": func(k *kit, a *usher.Authentication) error {
+			if err := k.Operator("test").ExpirePassword(ctx, a.User.ID); err != nil {
+				t.Fatal(err)
+			}
+			return k.trySignIn(ann, goodPassword, nth(50))
+		},
+	} {
+		k := newKit(t)
+		a := k.signUpVerified(ann)
+		for i := range 5 {
+			k.failSignIn(ann, nth(i))
+		}
+		k.events.reset()
+		if err := prove(k, a); err == nil || errors.Is(err, usher.ErrInvalidCredentials) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		k.wantEmails("sign_in_notice")
+		if n := k.events.count(usher.EventSignInAfterFailures); n != 1 {
+			t.Errorf("%s: %d events", name, n)
+		}
+	}
+}
+
+// A client that hangs up during a sign-in with the right password resets no counter without
+// a notice, and uses up no notice.
+func TestSI09_HangingUpHidesNoFailures(t *testing.T) {
+	t.Parallel()
+	s := &cut{Store: memory.New()}
+	k := newKitOn(t, s, newClock())
+	k.signUpVerified(ann)
+	for i := range 5 {
+		k.failSignIn(ann, nth(i))
+	}
+	for range 4 {
+		_, _ = k.SignIn(s.next("StartSession"), usher.SignInParams{LoginID: ann, Password: goodPassword}, nth(60))
+	}
+	k.wantEmails("sign_in_notice")
+
+	// Nor does an error of the program before the session is stored.
+	failing := newKitOn(t, s, k.clock, func(c *usher.Config) {
+		c.Claims = func(context.Context, usher.User) (map[string]any, error) { return nil, errors.New("out of reach") }
+	})
+	for i := range 5 {
+		k.failSignIn(ann, nth(10+i))
+	}
+	for range 4 {
+		if err := failing.trySignIn(ann, goodPassword, nth(60)); err == nil {
+			t.Fatal("signed in")
+		}
+	}
+	k.signIn(ann, goodPassword, nth(60))
+	k.wantEmails("sign_in_notice")
+}

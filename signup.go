@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/usherkit/usher/internal/background"
 	"github.com/usherkit/usher/internal/loginid"
 	"github.com/usherkit/usher/password"
 	"github.com/usherkit/usher/store"
@@ -91,6 +92,8 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 		return Result{}, err
 	}
 	s.rememberAttempt(&attempt{canonical: canonical, client: c}, 1)
+	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's emails
+	defer cancel()
 	now := s.now()
 	u.Language = clientLanguage(c)
 	creation := store.UserCreation{

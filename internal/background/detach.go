@@ -20,3 +20,14 @@ func Detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 	return context.WithTimeout(context.WithoutCancel(ctx), timeout)
 }
+
+// Uncanceled returns ctx with its deadline but without its cancellation. It is for steps
+// that belong together: a client that closes its connection must not end the work between
+// two of them.
+func Uncanceled(ctx context.Context) (context.Context, context.CancelFunc) {
+	whole := context.WithoutCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(whole, deadline)
+	}
+	return context.WithCancel(whole)
+}
