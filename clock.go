@@ -81,10 +81,10 @@ func (s *Service) clockFits(ctx context.Context) error {
 	return s.clockUsable()
 }
 
-// fromTheFuture reports whether a token was made by a clock that was ahead by more than two
+// fromTheFuture reports whether a link was made by a clock that was ahead by more than two
 // instances may differ: it would be valid for longer than its lifetime.
-func (s *Service) fromTheFuture(t store.OneTimeToken) bool {
-	return t.CreatedAt.After(s.now().Add(2 * clockLimit))
+func (s *Service) fromTheFuture(createdAt time.Time) bool {
+	return createdAt.After(s.now().Add(2 * clockLimit))
 }
 
 // timeToMaintain returns the time by which rows expire and keys are due: the time of the

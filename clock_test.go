@@ -163,7 +163,12 @@ func TestFB05_ALinkFromTheFutureIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := k.lastEmail(usher.MessageResetPassword)
+		usher.Must(k.Operator("test").Invite(ctx, usher.InviteParams{Email: "bob@example.com"}))
+		invitation := k.lastEmail(usher.MessageInvitation)
 		k.clock.add(-ahead)
+		if err := errOf(k.InvitationLink(ctx, tokenIn(t, invitation), home)); refused != errors.Is(err, usher.ErrInvalidToken) || !refused && err != nil {
+			t.Errorf("ahead by %s, the invitation: %v", ahead, err)
+		}
 		if err := errOf(k.ResetLink(ctx, tokenIn(t, m), home)); refused != errors.Is(err, usher.ErrInvalidToken) || !refused && err != nil {
 			t.Errorf("ahead by %s, the link: %v", ahead, err)
 		}

@@ -129,7 +129,7 @@ func (s *Service) tokenOfCode(open []store.OneTimeToken, digits string) (found s
 		open = append(open, store.OneTimeToken{Hash: make([]byte, 32)})
 	}
 	for _, t := range open {
-		inTime := s.now().Before(t.CreatedAt.Add(codeLifetime)) && !s.fromTheFuture(t)
+		inTime := s.now().Before(t.CreatedAt.Add(codeLifetime)) && !s.fromTheFuture(t.CreatedAt)
 		for _, sum := range s.codeMAC.Sums(t.Hash, []byte(digits)) {
 			if hmac.Equal(sum, t.CodeHash) && inTime {
 				found, ok = t, true

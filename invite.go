@@ -224,7 +224,7 @@ func (s *Service) lookUpInvitation(ctx context.Context, raw Secret, c Client) (s
 		return store.Invitation{}, store.Account{}, err
 	}
 	i, err := s.store.Invitation(ctx, hashOf(raw.Reveal()), s.now())
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || err == nil && s.fromTheFuture(i.CreatedAt) {
 		return store.Invitation{}, store.Account{}, s.refuseToken(ctx, "", c)
 	}
 	if err != nil {

@@ -234,7 +234,7 @@ func (s *Service) lookUpToken(ctx context.Context, raw Secret, c Client, purpose
 		return store.OneTimeToken{}, s.storeError(err)
 	}
 	for _, p := range purposes {
-		if err == nil && t.Purpose == p && !s.fromTheFuture(t) {
+		if err == nil && t.Purpose == p && !s.fromTheFuture(t.CreatedAt) {
 			return t, nil
 		}
 	}
