@@ -74,8 +74,8 @@ type Config struct {
 	// host, not only these routes: a browser that has seen it opens the host, or all
 	// its subdomains, over https alone. Defaults to none.
 	HSTS string
-	// Timeout limits the work for one request; a request that takes longer is
-	// answered 503. Defaults to 5 seconds.
+	// Timeout limits the work for one request after its body has arrived; a request that
+	// takes longer is answered 503. Defaults to 5 seconds.
 	Timeout time.Duration
 	// OnError writes the errors of the routes and of the embedded Middleware in the
 	// program's own format. p is complete and in the reader's language, and the headers
