@@ -310,6 +310,28 @@ func TestEV05_OperatorSetsTheAddress(t *testing.T) {
 	wantField(t, err, "email")
 }
 
+// An operator may be talked into a change, so the owner of a proven address is notified.
+func TestRS14_AnOperatorsChangeOfAddressNotifiesTheOldOne(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a := k.signUpVerified(ann)
+	set := func(address string) {
+		t.Helper()
+		in := usher.UpdateUserParams{Email: &usher.EmailAddress{Address: address, Verified: address != "unproven@example.com"}}
+		usher.Must(k.Operator("test").UpdateUser(ctx, a.User.ID, in))
+	}
+	set(ann) // the same one
+	k.wantEmails("")
+	set("unproven@example.com")
+	if m := k.wantEmails("email_changed")[0]; m.To != ann || m.Address != "" {
+		t.Errorf("the notice is %+v", m)
+	}
+	set("new@example.com")
+	k.wantEmails("")
+	set("")
+	k.wantEmails("email_changed")
+}
+
 // conflictingStore refuses one-time tokens as if the account had changed meanwhile.
 type conflictingStore struct {
 	store.Store

@@ -47,6 +47,21 @@ func (o *Operator) SetLoginIDs(ctx context.Context, userID string, loginIDs []st
 	return u, nil
 }
 
+// prepareAddressNotice returns the notice to the proven address of a user who gets another
+// one, with the user. Without such an address there is none.
+func (o *Operator) prepareAddressNotice(ctx context.Context, userID string, next *EmailAddress) (User, []store.QueuedEmail, error) {
+	if next == nil {
+		return User{}, nil, nil
+	}
+	account, err := o.s.store.Account(ctx, userID)
+	u := account.User
+	if err != nil || !u.EmailVerified || u.Email == next.Address {
+		return u, nil, o.s.storeError(err)
+	}
+	notice, err := o.s.prepareNotice(ctx, u, Message{Kind: MessageEmailChanged}, o.client)
+	return u, notice, err
+}
+
 // canonicalLoginIDs returns login ids without the blanks at their ends, and their
 // canonical forms.
 func canonicalLoginIDs(loginIDs []string, unicodeLocal bool) (typed, canonical []string, err error) {

@@ -103,7 +103,8 @@ type UpdateUserParams struct {
 // UpdateUser changes a user and returns it. New roles, permissions and tenants appear in
 // session tokens issued from then on; an earlier session token keeps the old ones until it
 // expires. The guards of package middleware accept added ones at once, because they read
-// the user before they refuse. If Email is set, all emailed links become void.
+// the user before they refuse. If Email is set, all emailed links become void, and a proven
+// address that is replaced gets a notice.
 //
 // Errors: a [*FieldError] or [*InputErrors]; [ErrNotFound]; [ErrUnavailable].
 func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserParams) (User, error) {
@@ -134,14 +135,22 @@ func (o *Operator) UpdateUser(ctx context.Context, userID string, in UpdateUserP
 			return User{}, err
 		}
 	}
+	before, notice, err := o.prepareAddressNotice(ctx, userID, in.Email)
+	if err != nil {
+		return User{}, err
+	}
 	e := o.event(EventUserUpdated, userID)
 	u, _, err := o.s.store.UpdateUser(ctx, store.UserUpdate{
 		UserID: userID, Profile: in.Profile, Roles: in.Roles, Permissions: in.Permissions, Tenants: in.Tenants,
-		Attributes: in.Attributes, Patch: patch, Email: in.Email, DropTokens: in.Email != nil, At: o.s.now(), Effects: store.Effects{Events: []Event{e}},
+		Attributes: in.Attributes, Patch: patch, Email: in.Email, DropTokens: in.Email != nil, At: o.s.now(), Effects: store.Effects{Events: []Event{e}, Emails: notice},
 	})
 	if err != nil {
+		if len(notice) > 0 {
+			o.s.releaseUnlessHungUp(ctx, o.s.noticeLimit(before)) // nothing was sent
+		}
 		return User{}, o.s.attributesError(err)
 	}
+	o.s.wakeOutbox(notice)
 	o.s.audit.Notify(ctx, e)
 	return u, nil
 }
