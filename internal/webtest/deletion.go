@@ -160,7 +160,8 @@ func TestAccountDeletion(t *testing.T, m Mode, open func(hook sqlstore.Hook) sto
 	case <-time.After(5 * time.Second):
 		t.Fatal("the stream goes on")
 	}
-	if kinds := a.EmailKinds(); kinds != "account_deleted" {
+	// Attempts at the same time count as failures of each other, so notices of failures may follow.
+	if kinds := strings.ReplaceAll(a.EmailKinds(), " sign_in_notice", ""); kinds != "account_deleted" {
 		t.Errorf("the emails are %q", kinds)
 	}
 
