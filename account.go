@@ -46,7 +46,7 @@ func (s *Service) DeleteAccount(ctx context.Context, claims *token.Claims, in De
 		return err
 	}
 	u := account.User
-	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's notices
+	ctx, cancel := background.Uncanceled(ctx) // a client that hangs up must not use up the owner's notices
 	defer cancel()
 	limits := []namedLimit{s.hourlyLimit(limitDeletions, deletionsPerHour, u.ID)}
 	if _, err := s.takeLimitsOrError(ctx, c, limits...); err != nil {

@@ -349,9 +349,9 @@ func newAttemptSlots() *attemptSlots {
 var errStoreHangs = errors.New("the store does not answer other attempts")
 
 // take waits for a slot, at most for the given time. After that the error is
-// errStoreHangs if an attempt has had its slot for as long, because it waits for nothing
-// but the store, and a *password.BusyError if not. Attempts that are refused together get
-// different times to wait, at the pace at which attempts have got slots.
+// errStoreHangs if an attempt has had its slot for as long, because an attempt with a slot waits
+// only for the store. Otherwise it returns a *password.BusyError. Attempts that are refused
+// together get different times to wait, at the pace at which attempts have got slots.
 func (q *attemptSlots) take(ctx context.Context, wait time.Duration) (slot int, err error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

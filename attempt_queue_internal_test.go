@@ -69,7 +69,7 @@ func TestLM08_RefusedAttemptsMakeNoOthersForgotten(t *testing.T) {
 
 // A slow store lets 320 attempts a second through. Of 2,000 at once the others come back one
 // after the other, and not all in the same second.
-func TestLM02_AttemptsThatFindNoSlotComeBackOneAfterTheOther(t *testing.T) {
+func TestLM02_AttemptsWithoutASlotGetDifferentRetryAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const served = 10 * maxConcurrentAttempts

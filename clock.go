@@ -81,8 +81,9 @@ func (s *Service) clockFits(ctx context.Context) error {
 	return s.clockUsable()
 }
 
-// fromTheFuture reports whether a link was made by a clock that was ahead by more than two
-// instances may differ: it would be valid for longer than its lifetime.
+// fromTheFuture reports whether createdAt, the time at which a link was made, is later than
+// the current time by more than the clocks of two instances may differ. The clock that made
+// such a link ran ahead, and the link would be valid for longer than its lifetime.
 func (s *Service) fromTheFuture(createdAt time.Time) bool {
 	return createdAt.After(s.now().Add(2 * clockLimit))
 }

@@ -100,7 +100,7 @@ type linkEmail struct {
 // If the account has changed meanwhile, the token is not stored either. The event
 // and the notices are stored in every case.
 func (s *Service) sendLink(ctx context.Context, t store.OneTimeToken, l linkEmail, event Event, c Client) error {
-	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's emails
+	ctx, cancel := background.Uncanceled(ctx) // a client that hangs up must not use up the owner's emails
 	defer cancel()
 	queued, err := s.prepareEmail(ctx, l.to, l.Message, c)
 	if err != nil {
@@ -228,7 +228,7 @@ func (s *Service) completeEmailChange(ctx context.Context, t store.OneTimeToken,
 	if err != nil {
 		return User{}, s.refuseToken(ctx, t.UserID, c)
 	}
-	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's notices
+	ctx, cancel := background.Uncanceled(ctx) // a client that hangs up must not use up the owner's notices
 	defer cancel()
 	notice, err := s.prepareNotice(ctx, account.User, Message{Kind: MessageEmailChanged}, c)
 	if err != nil {

@@ -268,11 +268,11 @@ const (
 )
 
 var (
-	errLineTooLong = errors.New("usher: the line is longer than 1 MiB")
-	errLineNotJSON = errors.New("usher: the line is not one JSON object in UTF-8")
-	errLineTwice   = errors.New("usher: the line has a member twice")
-	errLineDeep    = errors.New("usher: the line is nested deeper than 32")
-	errLineHalf    = errors.New("usher: the line has half of a surrogate pair")
+	errLineTooLong   = errors.New("usher: the line is longer than 1 MiB")
+	errLineNotJSON   = errors.New("usher: the line is not one JSON object in UTF-8")
+	errLineTwice     = errors.New("usher: the line has a member twice")
+	errLineDeep      = errors.New("usher: the line is nested deeper than 32")
+	errLineSurrogate = errors.New("usher: the line has half of a surrogate pair")
 )
 
 // readLine returns the next line, without its end. Of a line that is too long it returns
@@ -305,7 +305,7 @@ func parseUserLine(line []byte) (l userLine, err error) {
 		return userLine{}, errLineNotJSON
 	}
 	if json.Valid(line) && strictjson.HasLoneSurrogate(line) {
-		return userLine{}, errLineHalf // different texts would become equal
+		return userLine{}, errLineSurrogate // encoding/json would replace it, so different texts would become equal
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()

@@ -138,7 +138,7 @@ func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
 }
 
 // A throttled client is refused at once, even while every slot is taken.
-func TestLM02_ThrottledTriesNeverTakeASlot(t *testing.T) {
+func TestLM02_RefusedAttemptsTakeNoSlot(t *testing.T) {
 	k := newKit(t, withRealHash, func(c *usher.Config) { c.Hashing.Slots = 1 })
 	for range 5 {
 		k.failSignIn("ann@example.com", home)

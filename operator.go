@@ -42,8 +42,8 @@ func (o *Operator) WithClient(c Client) *Operator {
 
 // CountFailedAuthentication counts and records a request whose sender claimed to be the
 // operator, and whose key the program has refused. It counts for the network of the client.
-// It returns nil while the network is below the limit. The program then gives the answer to
-// a wrong key.
+// It returns nil while the network is below the limit. The program then answers as
+// to any wrong key.
 //
 // Errors: a [*LimitError] after more than [LimitConfig.NetworkFailures] of them;
 // [ErrUnavailable].

@@ -199,7 +199,7 @@ func (s *Service) preparePasswordChange(ctx context.Context, account store.Accou
 	if err != nil {
 		return store.PasswordChange{}, err
 	}
-	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's notices
+	ctx, cancel := background.Uncanceled(ctx) // a client that hangs up must not use up the owner's notices
 	defer cancel()
 	defer s.releaseAfterOutage(ctx, &err, s.passwordChangeLimits(by)...)
 	change.Emails, err = s.prepareNotice(ctx, account.User, Message{Kind: MessagePasswordChanged}, c)

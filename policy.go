@@ -130,7 +130,7 @@ func (s *Service) refuseBreached(ctx context.Context, a *attempt) error {
 	u := a.account.User
 	err := &BreachedPasswordError{ByEmail: u.Email != "" && u.EmailVerified}
 	if err.ByEmail {
-		s.resetLimits(ctx, a) // without a notice: the password opens nothing, and an email said so
+		s.resetLimits(ctx, a) // no notice is needed: the password does not sign in, and the user got an email about it
 	}
 	return s.refuseRightPassword(ctx, a, EventPasswordExpired, string(store.PasswordBreached), err)
 }
@@ -161,7 +161,7 @@ const breachNoticeEvery = 7 * 24 * time.Hour
 // notifyOfBreach stores that the right password has leaked, and notifies the user, at most
 // once in breachNoticeEvery for each password.
 func (s *Service) notifyOfBreach(ctx context.Context, a *attempt) error {
-	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the notice
+	ctx, cancel := background.Uncanceled(ctx) // a client that hangs up must not use up the notice
 	defer cancel()
 	limit := s.hourlyLimit(limitNotices, 1, "breach", a.account.User.ID, fmt.Sprint(a.account.Password.Version))
 	limit.Window = breachNoticeEvery
@@ -334,7 +334,8 @@ func (s *Service) comparedPasswords(p store.Password) int {
 
 // checkReuse compares the new password with earlier ones: as many as the policy says, and
 // always with one that others know: it has leaked, or an operator has made it useless. It
-// returns how many it has compared, and besides a *PolicyError the error of the Hasher.
+// returns the number of passwords that it compared. The error is a *PolicyError if the new
+// password equals one of them, or an error of the Hasher.
 func (s *Service) checkReuse(ctx context.Context, account store.Account, pw Secret, c Client) (compared int, err error) {
 	policy := s.PasswordPolicy()
 	policy.ReuseAmount = s.comparedPasswords(account.Password)

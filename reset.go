@@ -137,7 +137,7 @@ func (s *Service) sendReset(ctx context.Context, account store.Account, canonica
 	}
 	m = forUser(u, m, c)
 	known := u.ID != ""
-	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's emails
+	ctx, cancel := background.Uncanceled(ctx) // a client that hangs up must not use up the owner's emails
 	defer cancel()
 	limits, to := s.resetEmailLimits(account, c), u.Email
 	if !known {

@@ -62,7 +62,7 @@ func TestSE06_SignOutHoldsHereAtOnceAndElsewhereInASecond(t *testing.T) {
 }
 
 // An instance that starts later reads the revocation before it serves requests.
-func TestSE06_AMachineThatStartsLater(t *testing.T) {
+func TestSE06_AnInstanceThatStartsLater(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	a := k.signUp(ann)

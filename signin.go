@@ -130,7 +130,7 @@ func (s *Service) startSession(ctx context.Context, a *attempt, pw Secret) (*Aut
 		s.releaseRightPassword(ctx, a)
 		return nil, err
 	}
-	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the notices
+	ctx, cancel := background.Uncanceled(ctx) // a client that hangs up must not use up the notices
 	defer cancel()
 	start.ClearLimits, start.ReleaseLimits = s.limitsOnSuccess(a)
 	if a.rehash {
@@ -242,7 +242,7 @@ func (s *Service) verifyAccountPassword(ctx context.Context, account store.Accou
 // notice, an attacker who has guessed the password could reset the counters by a call that
 // fails afterwards, and then sign in unnoticed.
 func (s *Service) finishAttempt(ctx context.Context, a *attempt, sessionID string) error {
-	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the notices
+	ctx, cancel := background.Uncanceled(ctx) // a client that hangs up must not use up the notices
 	defer cancel()
 	var start store.SessionStart
 	err := s.addFailureNotice(ctx, a, sessionID, &start)

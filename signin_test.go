@@ -236,7 +236,7 @@ func TestSI06_AllWaysCountTogether(t *testing.T) {
 	}
 }
 
-func TestSI09_TheOwnerIsTold(t *testing.T) {
+func TestSI09_TheOwnerIsNotified(t *testing.T) {
 	k := newKit(t)
 	a := k.signUpVerified("ann@example.com")
 	known := home

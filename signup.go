@@ -92,7 +92,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUpParams, c Client) (_ Resu
 		return Result{}, err
 	}
 	s.rememberAttempt(&attempt{canonical: canonical, client: c}, 1)
-	ctx, cancel := background.Uncanceled(ctx) // or the client could use up the owner's emails
+	ctx, cancel := background.Uncanceled(ctx) // a client that hangs up must not use up the owner's emails
 	defer cancel()
 	now := s.now()
 	u.Language = clientLanguage(c)

@@ -113,7 +113,7 @@ func (q UserQuery) validate() error {
 	return &FieldError{"status", "invalid", fmt.Sprintf("must be %s or %s", StatusEnabled, StatusDisabled)}
 }
 
-// isStorable reports whether the stores take the text. No id that they have is another one.
+// isStorable reports whether the stores take the text. Every id in a store is such a text.
 func isStorable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // conditions returns a text that two queries share if one cursor serves both.

@@ -359,7 +359,7 @@ func TestAD09_UsersOfEveryTimeAreExported(t *testing.T) {
 }
 
 // Different texts do not become equal, and a line cannot control the terminal that shows it.
-func TestAD07_HalfACharacterAndControlCharactersOfALine(t *testing.T) {
+func TestAD07_ALoneSurrogateIsRefusedAndTheReportHasNoControlCharacters(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	lines := strings.Join([]string{

@@ -94,7 +94,7 @@ func TestCK06_NoCookieIsTakenForAnother(t *testing.T) {
 }
 
 // Any client can send such cookies without end.
-func TestCK09_TheLogSaysSoOnceAMinute(t *testing.T) {
+func TestCK09_AConflictIsLoggedOnceAMinute(t *testing.T) {
 	var log bytes.Buffer
 	clock := start
 	jar := newJar(t, func(c *cookies.Config) {

@@ -35,7 +35,7 @@ const (
 )
 
 // openAll returns the session of each cookie with the given name that opens. n is how
-// many such cookies the request has. The error is ErrStore for one of them.
+// many such cookies the request has. The error is ErrStore if the store failed for one of them.
 func (j *Jar) openAll(r *http.Request, name string) (all []*sessions.Session, n int, err error) {
 	_, n = findCookie(r, name)
 	switch {

@@ -38,8 +38,9 @@ func (j *Jar) Tokens(r *http.Request) (pair token.Pair, present bool) {
 	return pair, present
 }
 
-// ReadTokens is [Jar.Tokens]. Its error is [ErrStore]: then the request may have a session,
-// and must not be treated as one of a user who is signed out. Package middleware answers 503.
+// ReadTokens returns what [Jar.Tokens] returns, or [ErrStore] if Config.Store failed. The
+// request may then have a session, so the caller must not treat the user as signed out.
+// Package middleware answers 503.
 func (j *Jar) ReadTokens(r *http.Request) (pair token.Pair, present bool, err error) {
 	pair, present, _, err = j.tokens(r)
 	return pair, present, err
@@ -54,8 +55,8 @@ func (storeError) Is(target error) bool { return target == token.ErrUnavailable 
 
 // AllTokens returns the tokens of every session cookie of the request that opens, to end
 // all their sessions. With Config.Plain, each pair has one token. It reads at most 32
-// different cookies of one name. Its error is [ErrStore], beside the tokens that could be
-// read: then other sessions may go on.
+// different cookies of one name. If it returns [ErrStore], all has the tokens that
+// could be read, and the request may have further sessions.
 func (j *Jar) AllTokens(r *http.Request) (all []token.Pair, err error) {
 	if !j.cfg.Plain {
 		opened, err := j.loadAll(splitRequest(r, j.cfg.Name, firstTexts(r, j.cfg.Name)), j.cfg.Name)

@@ -172,7 +172,7 @@ func (o object) object(name string) object {
 	if raw := o.get(name); raw != nil {
 		var err error
 		if inner.members, err = strictjson.Parse(raw); err != nil {
-			o.addError(name, "invalid", "must be an object without doubled members")
+			o.addError(name, "invalid", "must be an object without duplicate members")
 		}
 	}
 	return inner

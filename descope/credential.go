@@ -82,8 +82,8 @@ func (h *Handler) authorize(c *call, need access) error {
 	return nil
 }
 
-// useCookies reports whether the cookies of a browser name the session: the header has the
-// project id alone. With a text that is no token in its place, no other credential counts
+// useCookies reports whether the session is read from the cookies of a browser. It is if the
+// header has the project id alone. If the header has a malformed token, the cookies are ignored
 // (RFC 6750 §2).
 func (h *Handler) useCookies(c *call) bool {
 	return c.given.jwt == "" && c.given.key == "" && h.visits.Cookies != nil

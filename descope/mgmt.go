@@ -91,9 +91,10 @@ func (h *Handler) managedUser(c *call, u usher.User) (userJSON, error) {
 }
 
 // target returns the user whom the members loginId and userId name. The member loginId may
-// hold a user id, which is looked up first: users choose their login ids, and nobody else's
-// id, so that a login id cannot draw a change that is meant for another user. For the same
-// reason the id of a deleted user names nobody, as long as the audit table has the deletion.
+// hold a user id, which is looked up first. Users choose their login ids, so a login id can
+// equal the id of another user. A change for that other user must not change the user with
+// the login id. For the same reason target returns usher.ErrNotFound for the id of a deleted
+// user, as long as the audit table has the deletion.
 func target(c *call, loginID, userID string) (usher.User, error) {
 	if loginID == "" && userID == "" {
 		c.in.addError("loginId", "required", "must not be empty")
@@ -114,7 +115,7 @@ func target(c *call, loginID, userID string) (usher.User, error) {
 		}
 	}
 	u, err := c.operator.UserByLoginID(c.r.Context(), loginID)
-	if err != nil || strings.Contains(loginID, "@") { // no id has it
+	if err != nil || strings.Contains(loginID, "@") { // no user id has an @
 		return u, err
 	}
 	deleted, err := c.operator.Events(c.r.Context(), usher.EventQuery{UserID: loginID, Name: usher.EventUserDeleted, Limit: 1})

@@ -69,9 +69,9 @@ func TestDM18_AHashOfAnImportSignsNoOtherUserIn(t *testing.T) {
 	})
 }
 
-// Users choose their addresses and names in the other system. None of these draws the hash
-// of another user, and none keeps the name of another user.
-func TestDM18_NamesOfOtherUsersDrawNoHash(t *testing.T) {
+// Users choose their addresses and names in the other system. No user is imported with
+// the hash of another user, and no user keeps the name of another user.
+func TestDM18_NoUserGetsTheHashOfAnotherUserByTheirName(t *testing.T) {
 	t.Parallel()
 	const (
 		kate    = `{"email":"kate@bank.test","email_verified":true}`
@@ -90,7 +90,7 @@ func TestDM18_NamesOfOtherUsersDrawNoHash(t *testing.T) {
 		"hash of a user name":     {[]string{kate}, []string{hash(username)}, 1, map[string]string{"kate@bank.test": address}},
 		"user name":               {[]string{named(username), kate}, []string{hers, hash(username)}, 1, map[string]string{"kate@bank.test": address}},
 		"look-alike":              {[]string{named(lookalike), kate}, []string{hers, hash(lookalike)}, 1, map[string]string{"\u212aate@bank.test": "loginId: has a character that is not allowed"}},
-		"two hashes":              {[]string{kate}, []string{hers, hash(again)}, 0, map[string]string{"kate@bank.test": "passwordHash: the files have two for this user"}},
+		"two hashes":              {[]string{kate}, []string{hers, hash(again)}, 0, map[string]string{"kate@bank.test": "passwordHash: the files have two hashes for this user, keep one"}},
 		"two users":               {[]string{kate, named(again)}, []string{hers, hash(again)}, 0, map[string]string{"kate@bank.test": twoOf, "KATE@bank.test": twoOf}},
 		"hashes of two users":     {nil, []string{hash(again), hash(again)}, 1, nil},
 		"number and user name":    {[]string{`{"phone_number":"+1555"}`}, []string{hash(`"username":"+1555"`)}, 0, map[string]string{"+1555": twoOf}},
@@ -162,7 +162,7 @@ func TestDM19_WhatTheManagementCannotMeanIsRefused(t *testing.T) {
 	for _, tenants := range []string{`[null]`, `[{"tenantId":""}]`, `[{"tenantId":"T","roleNames":["a"]},{"tenantId":"T","roleNames":["b"]}]`} {
 		k.mgmt("/create", `{"loginId":"b","userTenants":`+tenants+`}`).want(400, "E011003")
 	}
-	if _, failed := k.mgmt("/create/batch", `{"users":[{"loginId":"a","verifiedEmail":false,"VerifiedEmail":true}]}`).want(200, "").lists(); !strings.Contains(failed["a"], "doubled members") {
+	if _, failed := k.mgmt("/create/batch", `{"users":[{"loginId":"a","verifiedEmail":false,"VerifiedEmail":true}]}`).want(200, "").lists(); !strings.Contains(failed["a"], "duplicate members") {
 		t.Errorf("a user with a member twice: %v", failed)
 	}
 	// PostgreSQL does not store it: no batch may stop because of it, as in an outage.
@@ -218,8 +218,8 @@ type deadlines struct {
 
 func (d *deadlines) SetWriteDeadline(time.Time) error { d.set++; return nil }
 
-// A batch may take longer than the server allows. Nobody without the key gets that time.
-func TestDM05_OnlyTheKeyBuysTime(t *testing.T) {
+// A batch may take longer than the server allows, but only if the request has the key.
+func TestDM05_OnlyARequestWithTheKeyGetsALongerDeadline(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, setup{})
 	_, refresh := k.signUp(ann)

@@ -113,7 +113,7 @@ func batchUser(raw json.RawMessage, common usher.ImportUserParams) (usher.Import
 	members, err := strictjson.Parse(raw)
 	o := newObject(members)
 	if err != nil {
-		o.addError("users", "invalid", "must have objects without doubled members")
+		o.addError("users", "invalid", "must have objects without duplicate members")
 	}
 	in := newUser(o)
 	in.Invite, in.RedirectURL, in.Parameter, in.Language = common.Invite, common.RedirectURL, common.Parameter, common.Language

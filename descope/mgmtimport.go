@@ -146,7 +146,7 @@ func readAuth0(o object) []auth0User {
 			}
 			users = append(users, hash)
 		case users[i].PasswordHash != "" && users[i].PasswordHash != hash.PasswordHash:
-			users[i].refusal = "passwordHash: the files have two for this user"
+			users[i].refusal = "passwordHash: the files have two hashes for this user, keep one"
 		default:
 			users[i].PasswordHash = hash.PasswordHash
 		}

@@ -104,8 +104,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, row row) error {
 		return err
 	}
 	if row.timeout > 0 {
-		// Longer than the server may allow for other answers, so only after the key is checked.
-		// If it cannot be set, the batch has been cut short by the deadline of the request.
+		// This deadline may be later than that of the server, so it is set only after the
+		// key is checked. If it cannot be set, the deadline of the request bounds the batch.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(row.timeout + 10*time.Second))
 	}
 	if r.Method == http.MethodPost || r.Method == http.MethodPatch {

@@ -240,7 +240,7 @@ func TestCK11_ARedirectBackAndForthEnds(t *testing.T) {
 }
 
 // Any client can open these addresses without end.
-func TestCK11_TheLogSaysSoOnceAMinute(t *testing.T) {
+func TestCK11_EachWarningIsLoggedOnceAMinute(t *testing.T) {
 	k, b := NewPages(t, pages.Config{}, Setup{})
 	b.SignUp(Ann)
 	delete(b.Cookies, "__Host-session")

@@ -91,8 +91,8 @@ type fetchedSet struct {
 	at   time.Time
 }
 
-// writeLater makes the goroutine of keepFile write the set, and not one that still waits. One
-// goroutine at a time may call it.
+// writeLater makes the goroutine of keepFile write the set. If an earlier set is still waiting to
+// be written, it is dropped. One goroutine at a time may call writeLater.
 func (r *RemoteKeys) writeLater(set fetchedSet) {
 	select {
 	case <-r.toWrite:

@@ -178,7 +178,7 @@ func TestSE06_AnswersThatAreNoList(t *testing.T) {
 
 // The last second that time.Time can hold, and those that it cannot, are not in the past. A
 // MaxBytes that means no limit is one.
-func TestSE06_ASessionRevokedForEverStaysRevoked(t *testing.T) {
+func TestSE06_ARevocationWithTheLargestTimeCounts(t *testing.T) {
 	for _, until := range []string{"253402300799", "253402300800", "9223371974719179007", "9223371974719179008", "9223372036854775807"} {
 		r, _, _ := followList(t, func(c *token.RemoteRevocationsConfig) { c.MaxBytes = math.MaxInt64 },
 			serve([]byte(`{"revocations":[{"sid":"a","until":`+until+`}]}`)))
@@ -317,7 +317,7 @@ func TestSE06_AClockThatWasWrongLosesNoEntry(t *testing.T) {
 }
 
 // A list that is too long could have any session, so no session is validated.
-func TestSE06_AListThatIsTooLongClosesTheDoor(t *testing.T) {
+func TestSE06_AListThatIsTooLongRefusesEverySession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, o, log := followList(t, func(c *token.RemoteRevocationsConfig) { c.MaxBytes = int64(len(listOf("a"))) }, serve(listOf("a")))
 		defer r.Close()

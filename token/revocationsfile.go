@@ -107,8 +107,8 @@ func (r *RemoteRevocations) keepFile() (wait func()) {
 // would replace it in turn.
 //
 // While the list is over MaxBytes, the program refuses every session. Then updateFile removes
-// the file, because a restart with it would accept sessions again. A restart does not use the
-// file of another URL, so that one stays.
+// the file, because a restart with it would accept sessions again. After a restart, a file
+// of another URL is not used, so updateFile does not remove it.
 func (r *RemoteRevocations) updateFile() error {
 	if r.tooLong.Load() {
 		if _, _, err := r.parseFile(); errors.Is(err, errOtherURL) {

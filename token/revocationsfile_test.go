@@ -327,7 +327,7 @@ func TestJK13_APauseFollowsASlowWrite(t *testing.T) {
 }
 
 // Two processes with different issuers and the same file do not replace it in turn for ever.
-func TestJK13_TwoIssuersDoNotFightForTheFile(t *testing.T) {
+func TestJK13_ProcessesOfTwoIssuersDoNotReplaceTheFileInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := token.RemoteRevocationsConfig{File: filepath.Join(t.TempDir(), "revoked"), URL: "https://a.test/revocations"}
 		b := a

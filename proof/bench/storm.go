@@ -76,7 +76,7 @@ func signInClients(settings string) error {
 	return errors.Join(err, json.NewEncoder(os.Stdout).Encode(total))
 }
 
-// stormRound is what one storm did to a server and to other requests.
+// stormRound has the figures of one server in one round.
 type stormRound struct {
 	stormAnswers
 	p50, p99   float64 // of the protected requests, in nanoseconds
@@ -109,8 +109,8 @@ func (v *variant) add(r stormRound) {
 const mostStolen = 0.01
 
 // compareStorms measures the variants in turn, round by round. A round in which other virtual
-// machines took more than mostStolen is measured again. It returns how many rounds were, and fails
-// after more than two such rounds for each other one.
+// machines took more than mostStolen is measured again. It returns the number of rounds that were
+// measured again, and fails if there were more than 2*rounds of them.
 func (s *suite) compareStorms(users, rounds int, list []*variant) (repeated int, err error) {
 	period := 10 * time.Second
 	if s.quick {

@@ -57,7 +57,7 @@ func TestST08_OnlyUTF8Serves(t *testing.T) {
 
 // Settings of the database that change the text of a value do not matter, also in a query mode
 // with results as text, as behind a pooler. The one with which pgx cannot read bytes is refused.
-func TestST08_TheFormOfTextsDoesNotMatter(t *testing.T) {
+func TestST08_SettingsForTheTextOfValuesDoNotMatter(t *testing.T) {
 	t.Parallel()
 	base := pgtest.Database(t)
 	u, err := url.Parse(base)

@@ -232,7 +232,7 @@ func TestST02_ABusyDatabaseIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestST02_TheHookIsPartOfTheStep(t *testing.T) {
+func TestST02_TheHookIsPartOfTheTransaction(t *testing.T) {
 	ctx := context.Background()
 	refuse := false
 	kinds := map[string]sqlstore.ChangeKind{
