@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -84,6 +85,8 @@ type RangeClient struct {
 	// Timeout limits one look-up. Defaults to 1 second, which is also the longest
 	// time that a Policy waits.
 	Timeout time.Duration
+
+	failed atomic.Bool // the last look-up
 }
 
 // maxRangeAnswer is many times the size of a padded answer, in bytes.
@@ -95,14 +98,24 @@ var rangeHTTP = &http.Client{
 	},
 }
 
-// Breached implements [BreachChecker].
-func (c *RangeClient) Breached(ctx context.Context, digest [sha1.Size]byte) (bool, error) {
+// Breached implements [BreachChecker]. After a look-up that failed, the next one closes the idle
+// connections of Client: one of them may have died without an error, and HTTP/2 would use it
+// for many further look-ups.
+func (c *RangeClient) Breached(ctx context.Context, digest [sha1.Size]byte) (leaked bool, err error) {
+	defer func() {
+		if err != nil {
+			c.failed.Store(true)
+		}
+	}()
 	timeout, client := c.Timeout, c.Client
 	if timeout <= 0 {
 		timeout = breachTimeout
 	}
 	if client == nil {
 		client = rangeHTTP
+	}
+	if c.failed.Swap(false) {
+		client.CloseIdleConnections()
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
