@@ -243,6 +243,10 @@ func accounts(t *testing.T, doc *document, cookies bool) {
 		c.do("GET", "/account/data", nil, 200)
 	}
 	c.do("GET", "/account/data", nil, 429)
+	for range 99 { // after the first one above
+		c.do("PATCH", "/me", object{"name": "Ann"}, 200)
+	}
+	c.do("PATCH", "/me", object{"name": "Ann"}, 429)
 	c.do("POST", "/account/delete", object{"currentPassword": "wrong"}, 401)
 	c.do("POST", "/account/delete", c.withTokens(object{"currentPassword": password}), 204)
 	c.do("POST", "/account/delete", object{"currentPassword": password}, 401)
