@@ -145,7 +145,7 @@ func TestLM02_FB06_OnlyABusyStoreIsALimit(t *testing.T) {
 }
 
 // An event hook or a log handler that hangs delays only the refused requests.
-func TestLG05_WhoHangsInTheHookKeepsNobodyOut(t *testing.T) {
+func TestLG05_AHookThatHangsDelaysOnlyRefusedRequests(t *testing.T) {
 	hang := make(chan struct{})
 	stuck := make(chan struct{}, 100)
 	k := newKitOn(t, memory.New(), newClock(), func(c *usher.Config) {
@@ -205,7 +205,7 @@ func TestLM02_RightPasswordsAreCountedToo(t *testing.T) {
 
 // A known browser is not blocked by the attempts of others in its network, and has
 // no more attempts than they have.
-func TestSI04_NeighboursDoNotUseUpTheOwnersTries(t *testing.T) {
+func TestSI04_NeighboursDoNotUseUpTheOwnersAttempts(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, withNetworkAttempts(10))
 	owner := home
@@ -227,7 +227,7 @@ func TestSI04_NeighboursDoNotUseUpTheOwnersTries(t *testing.T) {
 
 // An office behind one address does not reach the default: one sign-in a second for
 // five minutes.
-func TestLM02_TriesOfANetworkByDefault(t *testing.T) {
+func TestLM02_AttemptsOfANetworkByDefault(t *testing.T) {
 	t.Parallel()
 	spy := &limitSpy{Store: memory.New()}
 	k := newKitOn(t, spy, newClock())
@@ -252,7 +252,7 @@ func (s *limitSpy) TakeLimits(ctx context.Context, now time.Time, l []store.Limi
 
 // A device token issued before the last password change, or before the owner claimed
 // the account, is ignored.
-func TestSI04_ADeviceOfAnEarlierPasswordIsAStranger(t *testing.T) {
+func TestSI04_ADeviceOfAnEarlierPasswordIsAnUnknownBrowser(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(k *kit, a *usher.Authentication){
 		"claim": func(k *kit, _ *usher.Authentication) {

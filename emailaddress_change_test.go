@@ -93,7 +93,7 @@ func TestEV05_ThePresentAddressIsNoChange(t *testing.T) {
 
 // Neither the caller's mailbox nor the number of changes that can be requested
 // reveals whether an address is a login id.
-func TestEV05_AChangeOfAddressTellsNobodyWhoHasAnAccount(t *testing.T) {
+func TestEV05_AChangeOfAddressRevealsNoAccount(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*kit){
 		"free":     func(*kit) {},

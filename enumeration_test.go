@@ -120,7 +120,7 @@ func (k *kit) waitForEvent(name usher.EventName) {
 	}
 }
 
-func TestEN04_AResetTellsNothingOfWhatIsStored(t *testing.T) {
+func TestEN04_AResetRevealsNothingThatIsStored(t *testing.T) {
 	k := newKit(t)
 	if _, err := k.Operator("test").ImportUser(ctx, usher.ImportUserParams{
 		LoginIDs: []string{"bob"}, Email: "secret@corp.test", EmailVerified: true,

@@ -196,7 +196,7 @@ func (w *keyWatch) SigningKeys(ctx context.Context) (store.SigningKeys, error) {
 
 // If several instances start or rotate at the same time, one wins and all use its
 // key.
-func TestJK07_MachinesThatStartAtOnce(t *testing.T) {
+func TestJK07_InstancesThatStartAtOnce(t *testing.T) {
 	t.Parallel()
 	store, c := memory.New(), newClock()
 	kits := make([]*kit, 8)

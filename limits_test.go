@@ -65,7 +65,7 @@ func (g *gate) StartSession(ctx context.Context, s store.SessionStart) ([]store.
 	return g.Store.StartSession(ctx, s)
 }
 
-func TestSI07_CountedBeforeTheCheckForAllMachinesTogether(t *testing.T) {
+func TestSI07_CountedBeforeTheCheckForAllInstancesTogether(t *testing.T) {
 	for name, open := range map[string]func(*testing.T) store.Store{
 		"memory": func(*testing.T) store.Store { return memory.New() },
 		"sqlite": openSQLite,

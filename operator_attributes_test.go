@@ -12,7 +12,7 @@ import (
 	"github.com/usherkit/usher"
 )
 
-func TestAT01_OfTwoWritersOfAttributesOneIsTold(t *testing.T) {
+func TestAT01_OfTwoWritersOfAttributesOneGetsAnError(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	other := k.secondInstance()

@@ -151,7 +151,7 @@ func TestRS12_SigningInByResetIsAnOption(t *testing.T) {
 	}
 }
 
-func TestRS14_OwnerIsTold(t *testing.T) {
+func TestRS14_EveryNewPasswordNotifiesTheOwner(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	a := k.signUpVerified(ann)
@@ -257,7 +257,7 @@ func TestRS09_AResetSessionDiesWithTheAddress(t *testing.T) {
 
 // Emails of other kinds, which any client can cause, do not use up the owner's reset
 // emails.
-func TestSI04_StrangersCannotKeepTheResetMailAway(t *testing.T) {
+func TestSI04_UnknownBrowsersCannotBlockTheResetEmail(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	k.importUser(ann)

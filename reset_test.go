@@ -289,7 +289,7 @@ func TestRS13_Limits(t *testing.T) {
 
 // Untrusted clients use up their own limit on emails, not that of the owner's
 // browser.
-func TestRS13_StrangersDoNotUseUpTheOwnersMails(t *testing.T) {
+func TestRS13_UnknownBrowsersDoNotUseUpTheOwnersEmails(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, func(c *usher.Config) { c.ResetLifetime = 2 * time.Minute })
 	owner := from("203.0.113.9")

@@ -289,8 +289,8 @@ func TestAUserWhoIsDeletedMeanwhileHasNoSession(t *testing.T) {
 	}
 }
 
-// The program's refusal tells about the user, so it is for live sessions, and a stolen
-// token is noticed while the program refuses.
+// The program's refusal is about the user, so only a live session gets it. A
+// stolen token is noticed even while the program refuses.
 func TestSE18_OnlyALiveSessionGetsTheRefusalOfConfigClaims(t *testing.T) {
 	t.Parallel()
 	unpaid := &usher.Rejection{Code: "unpaid"}

@@ -127,7 +127,7 @@ func TestSI03_GuessingAcrossAccountsIsLimitedPerNetwork(t *testing.T) {
 	k.failSignIn("u2@example.com", home)
 }
 
-func TestSI04_StrangersCannotKeepTheOwnerOut(t *testing.T) {
+func TestSI04_UnknownBrowsersCannotKeepTheOwnerOut(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	owner := from("203.0.113.9")

@@ -126,17 +126,17 @@ func (b *browser) cookie() string {
 
 // The session of a browser over TLS: sign-in, page, refresh, attacks, sign-out,
 // replay.
-func TestJourneyOverTLS(t *testing.T) {
+func TestRoundTripOverTLS(t *testing.T) {
 	for name, change := range map[string]func(*cookies.Config){
 		"sealed": nil,
 		"plain":  func(c *cookies.Config) { c.Plain = true },
 		"files":  func(c *cookies.Config) { c.Secret, c.Store = "", fileStore(t) },
 	} {
-		t.Run(name, func(t *testing.T) { journey(t, change) })
+		t.Run(name, func(t *testing.T) { roundTrip(t, change) })
 	}
 }
 
-func journey(t *testing.T, change func(*cookies.Config)) {
+func roundTrip(t *testing.T, change func(*cookies.Config)) {
 	keys, err := token.NewKeySet(signingKey.Public())
 	if err != nil {
 		t.Fatal(err)

@@ -145,7 +145,7 @@ func TestAT03_CustomAttributesKeepTheDigitsOfNumbers(t *testing.T) {
 	})
 }
 
-func TestDM02_ALoginIDDrawsNoChangeThatIsMeantForAnotherUser(t *testing.T) {
+func TestDM02_AChangeForAUserIDNeverChangesAUserWithThatLoginID(t *testing.T) {
 	t.Parallel()
 	k := newKit(t, setup{})
 	victim, _ := k.mgmt("/create", object("loginId", ann)).want(200, "").body["user"].(map[string]any)["userId"].(string)

@@ -137,7 +137,7 @@ func TestJK07_ACompromisedKeyIsOutEverywhere(t *testing.T) {
 
 // Five instances start on an empty database and rotate by order, at one instant:
 // no key is lost, and all have the same.
-func TestJK07_MachinesAgreeOnKeys(t *testing.T) {
+func TestJK07_InstancesAgreeOnKeys(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1)
 	f.at(0).Close(context.Background())

@@ -175,7 +175,7 @@ func TestGrantsNameEveryTable(t *testing.T) {
 	}
 }
 
-func TestOpenTellsNoPassword(t *testing.T) {
+func TestOpenRepeatsNoPassword(t *testing.T) {
 	u, err := url.Parse(pgtest.Schema(t))
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +190,6 @@ func TestOpenTellsNoPassword(t *testing.T) {
 		t.Fatal("a database that does not exist was opened")
 	}
 	if strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("the error tells the password: %v", err)
+		t.Errorf("the error has the password: %v", err)
 	}
 }

@@ -169,7 +169,7 @@ func TestUP05_OneOfTenReplacesWins(t *testing.T) {
 	})
 }
 
-func TestSE05_ReuseOnAnotherMachineEndsTheSession(t *testing.T) {
+func TestSE05_ReuseOnAnotherInstanceEndsTheSession(t *testing.T) {
 	overInstances(t, func(t *testing.T, f *fleet) {
 		for range 5 {
 			_, first := f.signUp()

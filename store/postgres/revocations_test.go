@@ -156,7 +156,7 @@ func TestSE06_ALostConnectionMissesNothing(t *testing.T) {
 	}
 }
 
-func TestSE06_AMachineThatStartsKnowsWhoIsSignedOut(t *testing.T) {
+func TestSE06_AnInstanceThatStartsKnowsTheEndedSessions(t *testing.T) {
 	f := newFleet(t, 1)
 	_, a := f.signUp()
 	if err := f.at(0).Operator("test").SignOutUser(t.Context(), a.User.ID); err != nil {

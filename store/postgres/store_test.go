@@ -98,7 +98,7 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 			continue
 		}
 		if strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s: the error tells the password: %v", name, err)
+			t.Errorf("%s: the error has the password: %v", name, err)
 		}
 	}
 }
