@@ -88,6 +88,33 @@ func TestST02_NothingAcknowledgedIsLost(t *testing.T) {
 	t.Logf("%d users in %v", len(acknowledged), time.Since(begun).Round(time.Millisecond))
 }
 
+// A process that is killed while it moves the write-ahead log into the file leaves a file that is
+// damaged without the log. The next Open repairs it.
+func TestST02_AMoveOfTheLogThatWasCutOffIsRepaired(t *testing.T) {
+	dir := t.TempDir()
+	path, cut := filepath.Join(dir, "usher.db"), filepath.Join(dir, "cut.db")
+	s, err := sqlite.Open(t.Context(), path)
+	must(t, err)
+	for n := range 20 {
+		_, err := s.CreateUser(t.Context(), creation(fmt.Sprint("user-", n)))
+		must(t, err)
+	}
+	log, err := os.ReadFile(path + "-wal")
+	must(t, err)
+	must(t, s.Close()) // moves all of it
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(cut, whole[:4096], 0o600)) // the first page
+	must(t, os.WriteFile(cut+"-wal", log, 0o600))
+
+	s, err = sqlite.Open(t.Context(), cut)
+	must(t, err)
+	defer s.Close()
+	if got := column(t, s.DB(), "SELECT count(*) FROM usher_users"); len(got) != 1 || got[0] != "20" {
+		t.Errorf("%s users, want 20", got)
+	}
+}
+
 // killedChild runs a child for a moment, kills it, and returns the lines it printed.
 func killedChild(t *testing.T, path string, round int) []string {
 	t.Helper()

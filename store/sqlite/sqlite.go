@@ -98,12 +98,23 @@ var errNotADatabase = errors.New("it is not a database or is damaged: restore a 
 
 // openError adds to an error of SQLite for a file that it cannot read what to do.
 func openError(path string, err error) error {
-	const corrupt, notADatabase = 11, 26 // SQLITE_CORRUPT, SQLITE_NOTADB
-	var coded interface{ Code() int }
-	if errors.As(err, &coded) && (coded.Code()&0xff == corrupt || coded.Code()&0xff == notADatabase) {
+	if code := errorCode(err); code == codeCorrupt || code == codeNotADatabase {
 		return fmt.Errorf("sqlite: %s: %w (%w)", path, errNotADatabase, err)
 	}
 	return err
+}
+
+const codeCorrupt, codeNotADatabase = 11, 26 // SQLITE_CORRUPT, SQLITE_NOTADB
+
+// errorCode returns the primary code of an error of SQLite, or 0.
+func errorCode(err error) int {
+	if coded, ok := errors.AsType[interface {
+		error
+		Code() int
+	}](err); ok {
+		return coded.Code() & 0xff
+	}
+	return 0
 }
 
 // DB returns the pool that writes, for the program's own tables in the same file. It has
@@ -218,7 +229,8 @@ func createFile(path string) error {
 }
 
 // checkHead refuses a file that is not empty and no database. SQLite reads the head, without
-// locks and without the files beside it.
+// locks and without the files beside it. So a database may look damaged here, if a process was
+// killed while it moved the write-ahead log into the file; SQLite repairs it with that log.
 func checkHead(ctx context.Context, path string) error {
 	db, err := open(path, 1, "mode=ro", "immutable=1")
 	if err != nil {
@@ -229,10 +241,10 @@ func checkHead(ctx context.Context, path string) error {
 	if closed := db.Close(); err == nil {
 		err = closed
 	}
-	if err = openError(path, err); errors.Is(err, errNotADatabase) || ctx.Err() != nil {
-		return err
+	if errorCode(err) == codeNotADatabase || ctx.Err() != nil {
+		return openError(path, err)
 	}
-	return nil // any other error is found again when the database is opened
+	return nil // any other error that remains is found again when the database is opened
 }
 
 // restrictMode removes the permissions of group and others, if the file exists.
