@@ -11,9 +11,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/usherkit/usher"
+	"github.com/usherkit/usher/internal/testhash"
+	"github.com/usherkit/usher/store/memory"
 )
 
 // The tests of this file measure memory and time, so none of them is parallel.
@@ -106,35 +109,33 @@ func TestLM02_FiveHundredSignInsAtOnce(t *testing.T) {
 
 // Clients that hang up free their places in the queue.
 func TestLM02_ClientsWhoHangUpFreeTheirPlaces(t *testing.T) {
-	k := newKit(t) // its queue is long enough for all
-	k.signUp("ann@example.com")
-	gone, cancel := context.WithCancel(ctx)
-	counted := &gate{Store: k.store}
-	counted.expect(500)
-	b := newKitOn(t, counted, k.clock)
-	hashes := b.Hashes()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		concurrently(500, func(i int) {
-			in := usher.SignInParams{LoginID: fmt.Sprintf("u%d@example.com", i), Password: otherPassword}
-			_, err := b.SignIn(gone, in, nth(i))
-			if !errors.Is(err, usher.ErrUnavailable) && !errors.Is(err, usher.ErrInvalidCredentials) {
-				t.Error(err)
-			}
-		})
-	}()
-	counted.wait()
-	cancel()
-	begin := time.Now()
-	b.signIn("ann@example.com", goodPassword, home)
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("an honest sign-in took %s, want at most 2s", took)
-	}
-	<-done
-	if n := b.Hashes() - hashes; n > 250 {
-		t.Errorf("%d hashes for clients that hung up", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		k := newKitOn(t, memory.New(), newClock(), func(c *usher.Config) { c.Hashing.Slots, c.Hashing.QueueWait = 1, time.Minute })
+		k.signUp(ann)
+		hashes, release := k.Hashes(), testhash.Hold(t)
+		gone, cancel := context.WithCancel(ctx)
+		var left sync.WaitGroup
+		for i := range 500 {
+			left.Go(func() {
+				_, err := k.SignIn(gone, usher.SignInParams{LoginID: fmt.Sprintf("u%d@example.com", i), Password: otherPassword}, nth(i))
+				if !errors.Is(err, usher.ErrUnavailable) && !errors.Is(err, usher.ErrInvalidCredentials) {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait() // one has the slot, and the others the places in the queue
+		cancel()
+		synctest.Wait()
+		release()
+		begin := time.Now()
+		if k.signIn(ann, goodPassword, home); time.Since(begin) > time.Second {
+			t.Errorf("a sign-in after them took %s", time.Since(begin))
+		}
+		left.Wait()
+		if n := k.Hashes() - hashes; n != 2 {
+			t.Errorf("%d hashes, want that of the slot and that of the sign-in after it", n)
+		}
+	})
 }
 
 // A throttled client is refused at once, even while every slot is taken.
