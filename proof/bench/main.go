@@ -1,10 +1,10 @@
 // Command bench measures what Usher costs beside other libraries, and writes the
 // tables of docs/performance.md:
 //
-//	cd proof/bench && go run .                          # everything; the part storm alone takes about 10 minutes
+//	cd proof/bench && go run .                          # everything; the part storm alone takes about 15 minutes
 //	cd proof/bench && go run . -quick                   # short rounds and small numbers; writes nothing
 //	cd proof/bench && go run . -only protected,refresh  # some parts; writes nothing
-//	cd proof/bench && go run . -only storm,lanes -into storm  # writes these parts into the block "storm"
+//	cd proof/bench && go run . -only storm -into storm  # writes this part into the block "storm"
 //	cd proof/bench && go run . -no-postgres             # on a machine without PostgreSQL
 //
 // The parts, in order:

@@ -247,7 +247,8 @@ func (s *suite) storm() error {
 	slots := hasher.Slots()
 	normal := &variant{name: "storm", set: serverSettings{DB: db}}
 	floor := &variant{name: "floor", set: serverSettings{DB: db}, floor: true}
-	repeated, err := s.compareStorms(users, 3*s.rounds, []*variant{normal, floor})
+	// The p99 of a storm varies from round to round more than other results do.
+	repeated, err := s.compareStorms(users, 5*s.rounds, []*variant{normal, floor})
 	if err != nil {
 		return err
 	}
