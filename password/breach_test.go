@@ -8,15 +8,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/usherkit/usher/internal/deadconn"
 	"github.com/usherkit/usher/password"
 )
 
@@ -126,51 +125,23 @@ func TestPW10_RangeClientGivesUp(t *testing.T) {
 	}
 }
 
-// mutedConn loses what is written to it once it is dead.
-type mutedConn struct {
-	net.Conn
-	dead *atomic.Bool
-}
-
-func (c mutedConn) Write(b []byte) (int, error) {
-	if c.dead.Load() {
-		return len(b), nil
-	}
-	return c.Conn.Write(b)
-}
-
 // A connection of HTTP/2 that has died without an error fails one look-up, not those of many
 // minutes.
 func TestPW10_ADeadConnectionIsReplaced(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor != 2 {
-			t.Error("the test is about HTTP/2")
-		}
-	}))
-	s.EnableHTTP2 = true
-	s.StartTLS()
-	defer s.Close()
-	var dead atomic.Bool // the connections so far
-	transport := s.Client().Transport.(*http.Transport).Clone()
-	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, network, address)
-		if !dead.Load() {
-			c = mutedConn{c, &dead}
-		}
-		return c, err
-	}
-	c := &password.RangeClient{URL: s.URL, Client: &http.Client{Transport: transport}, Timeout: 10 * time.Second}
+	s := deadconn.NewServer(t, func(http.ResponseWriter, *http.Request) {})
+	c := &password.RangeClient{URL: s.URL, Client: s.Client, Timeout: 10 * time.Second}
 	if _, err := c.Breached(t.Context(), sha1.Sum(nil)); err != nil {
 		t.Fatal(err)
 	}
-	dead.Store(true)
+	s.Kill()
 	c.Timeout = 50 * time.Millisecond
 	if _, err := c.Breached(t.Context(), sha1.Sum(nil)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("the look-up on the dead connection: %v", err)
 	}
+	c.Timeout = time.Second
 	var err error
-	for range 5 { // the failed look-up may still hold its connection
-		c.Timeout = 2 * time.Second
+	for range 5 {
+		time.Sleep(20 * time.Millisecond) // a look-up that failed holds its connection for a moment
 		if _, err = c.Breached(t.Context(), sha1.Sum(nil)); err == nil {
 			return
 		}

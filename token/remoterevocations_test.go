@@ -7,15 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/usherkit/usher/internal/deadconn"
 	"github.com/usherkit/usher/token"
 )
 
@@ -78,52 +77,21 @@ func TestSE06_AListIsFollowedByTheSecond(t *testing.T) {
 // not delay the list: after a fetch that timed out, the next one has a new connection. HTTP/2
 // would wait for the old one for many minutes.
 func TestSE06_ADeadConnectionIsReplaced(t *testing.T) {
-	issuer := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if q.ProtoMajor != 2 {
-			t.Error("the test is about HTTP/2")
-		}
-		_, _ = w.Write(listOf("a"))
-	}))
-	issuer.EnableHTTP2 = true
-	issuer.StartTLS()
-	defer issuer.Close()
-	var dialed atomic.Int64
-	var dead atomic.Bool // of the first connection
-	transport := issuer.Client().Transport.(*http.Transport).Clone()
-	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, network, address)
-		if dialed.Add(1) == 1 {
-			c = mutedConn{c, &dead}
-		}
-		return c, err
-	}
+	issuer := deadconn.NewServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(listOf("a")) })
 	r, _, log := followList(t, func(c *token.RemoteRevocationsConfig) {
-		c.URL, c.Client, c.AllowPrivateNetworks = issuer.URL, &http.Client{Transport: transport}, true
+		c.URL, c.Client, c.AllowPrivateNetworks = issuer.URL, issuer.Client, true
 		c.Every, c.Timeout = 10*time.Millisecond, 200*time.Millisecond
 	}, nil)
 	defer r.Close()
+	issuer.Kill()
 	for began := time.Now(); log.events.Load() < 2; time.Sleep(10 * time.Millisecond) {
-		dead.Store(true)
 		if time.Since(began) > 10*time.Second {
-			t.Fatalf("%d connections, %d log events after 10 seconds", dialed.Load(), log.events.Load())
+			t.Fatalf("%d connections, %d log events after 10 seconds", issuer.Dials(), log.events.Load())
 		}
 	}
-	if dialed.Load() < 2 {
+	if issuer.Dials() < 2 {
 		t.Error("the fetches did not fail")
 	}
-}
-
-// mutedConn loses what is written to it once it is dead.
-type mutedConn struct {
-	net.Conn
-	dead *atomic.Bool
-}
-
-func (c mutedConn) Write(b []byte) (int, error) {
-	if c.dead.Load() {
-		return len(b), nil
-	}
-	return c.Conn.Write(b)
 }
 
 func TestSE06_NothingIsKnownBeforeTheFirstList(t *testing.T) {

@@ -16,9 +16,9 @@ import (
 
 // Each sender of an instance takes one email at a time and hides it from the other senders
 // for the lease. The lease is longer than one attempt may last and much shorter than a link
-// is valid: if the process is killed meanwhile, another instance still sends the email in
-// time. A mail server may hang for some addresses. Several senders keep that from delaying
-// the emails to all other addresses.
+// is valid. So if the process is killed, another instance still sends the email before its
+// link expires. If a mail server hangs for some addresses, only the senders of those emails
+// wait. The other senders continue with the other emails.
 const (
 	senders      = 4
 	lease        = 2 * time.Minute

@@ -85,6 +85,7 @@ var mayImport = map[string][]string{
 	"proof/browser":      {anyOurs},
 	"internal/pgtest":    {"github.com/jackc/pgx", "internal/guidetest"},
 	"internal/pipeline":  {},
+	"internal/deadconn":  {},
 	"internal/sqltrace":  {"", "internal/testhash", "store", "store/sqlstore"},
 	"internal/testhash":  {"password", "internal/testonly"},
 	"internal/webtest":   {anyOurs},

@@ -79,7 +79,8 @@ func play(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Logf("%d checks, %d acts, %d crashes", checks, steps, crashes)
 }
 
-// acts are the acts that a step draws one of.
+// acts are the acts that a step draws one of. If an act is not possible in the present state, it
+// calls rapid.T.Skip: the step then draws another act, and no test is skipped.
 func (m *machine) acts() map[string]func(*rapid.T) {
 	all := map[string]func(*rapid.T){
 		"sign-up":                         func(t *rapid.T) { a := m.actor(t); m.signUp(a, m.email(t, a), m.password(t, a)) },
