@@ -125,7 +125,7 @@ func TestPW10_RangeClientGivesUp(t *testing.T) {
 	}
 }
 
-// A connection of HTTP/2 that has died without an error fails one look-up, not those of many
+// A connection of HTTP/2 that has died without an error does not fail the look-ups of many
 // minutes.
 func TestPW10_ADeadConnectionIsReplaced(t *testing.T) {
 	s := deadconn.NewServer(t, func(http.ResponseWriter, *http.Request) {})

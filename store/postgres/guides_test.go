@@ -179,14 +179,14 @@ func TestCF07_TheStatementsAfterARestore(t *testing.T) {
 		store.Store
 		DB() *sql.DB
 	}
-	for name, open := range map[string]func(ctx context.Context) (withDB, error){
-		"SQLite": func(ctx context.Context) (withDB, error) {
-			return sqlite.Open(ctx, filepath.Join(t.TempDir(), "usher.db"))
+	for name, open := range map[string]func(t *testing.T) (withDB, error){
+		"SQLite": func(t *testing.T) (withDB, error) {
+			return sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
 		},
-		"PostgreSQL": func(ctx context.Context) (withDB, error) { return postgres.Open(ctx, pgtest.Schema(t)) },
+		"PostgreSQL": func(t *testing.T) (withDB, error) { return postgres.Open(t.Context(), pgtest.Schema(t)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			st, err := open(t.Context())
+			st, err := open(t)
 			if err != nil {
 				t.Fatal(err)
 			}
