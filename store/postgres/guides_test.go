@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"errors"
 	"net/http"
