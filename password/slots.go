@@ -64,10 +64,9 @@ func (s *slots) checkQueue(p queueKey) error {
 }
 
 // pause returns how long a slot that was held for the given time stays unused before it
-// passes to the next caller. The caller before continues with its request, and together with
-// the next computation it would occupy two processors. The pause leaves one of them to other
-// requests: on two cores, most of the slow requests of a storm of sign-ins were those that met
-// this moment.
+// passes to the next caller. In that time the caller that had it completes its request.
+// Without the pause, that work and the next computation would occupy two processors, and on a
+// machine with two cores all other requests would wait.
 func pause(held time.Duration) time.Duration { return held / 20 }
 
 // interval returns the average time between two callers that get a slot from the queue. The
