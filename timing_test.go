@@ -150,10 +150,10 @@ func TestEN03_ResetsAnswerAlikeInTheSameTime(t *testing.T) {
 	wantSameTime(t, 40, acts...)
 }
 
-// The allocations of a sign-in and a refresh stay below bounds that are a fifth above
-// the measured numbers, so that a change that adds a statement or a copy to every call
-// fails. With SQLite most of them are statements and rows; without it, two signatures
-// and JSON. The race detector allocates too, so the test does not run under it.
+// The allocations of a sign-in and a refresh stay below bounds that are close to the measured
+// numbers, so that a change that adds a statement or a copy to every call fails. With SQLite
+// most of them are statements and rows; without it, two signatures and JSON. The race
+// detector allocates too, so the test does not run under it.
 func TestAllocations(t *testing.T) {
 	file := func(t *testing.T) store.Store {
 		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "usher.db"))
@@ -174,8 +174,12 @@ func TestAllocations(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			k := newKitOn(t, c.store(t), newClock(), func(c *usher.Config) { c.OnEvent = nil })
 			a := k.signUp("ann@example.com")
-			signIn := testing.AllocsPerRun(10, func() { k.signIn("ann@example.com", goodPassword, home) })
-			refresh := testing.AllocsPerRun(10, func() {
+			// The work in the background allocates too, so the least of several measurements counts.
+			least := func(call func()) float64 {
+				return min(testing.AllocsPerRun(10, call), testing.AllocsPerRun(10, call), testing.AllocsPerRun(10, call))
+			}
+			signIn := least(func() { k.signIn("ann@example.com", goodPassword, home) })
+			refresh := least(func() {
 				var err error
 				if a, err = k.RefreshSession(ctx, a.Tokens.Refresh, home); err != nil {
 					t.Fatal(err)
